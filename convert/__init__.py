@@ -1,0 +1,1 @@
+"""Floor 3: the converter. Weights, models, programs, packages, parity."""

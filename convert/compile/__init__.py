@@ -1,0 +1,1 @@
+"""From .mlpackage to .mlmodelc without Xcode."""

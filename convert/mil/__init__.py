@@ -1,0 +1,1 @@
+"""The reference interpreter: runs a written ML Program on torch, on any system."""

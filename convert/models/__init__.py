@@ -1,0 +1,1 @@
+"""What a model folder or file is: layout, components, family."""

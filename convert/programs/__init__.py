@@ -1,0 +1,1 @@
+"""One module a component: ML Programs written from config and tensors."""

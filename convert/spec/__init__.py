@@ -1,0 +1,1 @@
+"""The Core ML model specification as frozen values, read without coremltools."""

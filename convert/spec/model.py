@@ -1,0 +1,240 @@
+"""Values of a Core ML model specification, as far as ML Programs need them.
+
+Names and numbers follow Apple's published `Model.proto`, `FeatureTypes.proto`, `MIL.proto`.
+Everything here is a plain value; `convert.spec.reader` makes it from bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TypeAlias
+
+
+class DataType(IntEnum):
+    """`MILSpec.DataType`."""
+
+    BOOL = 1
+    STRING = 2
+    FLOAT8E4M3FN = 3
+    FLOAT8E5M2 = 4
+    FLOAT16 = 10
+    FLOAT32 = 11
+    FLOAT64 = 12
+    BFLOAT16 = 13
+    INT8 = 21
+    INT16 = 22
+    INT32 = 23
+    INT64 = 24
+    INT4 = 25
+    UINT8 = 31
+    UINT16 = 32
+    UINT32 = 33
+    UINT64 = 34
+    UINT4 = 35
+    UINT2 = 36
+    UINT1 = 37
+    UINT6 = 38
+    UINT3 = 39
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorType:
+    """Element type and shape; a dimension of `None` is unknown, rank 0 is a scalar."""
+
+    dtype: DataType
+    shape: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListType:
+    """A list of `length` values (`None`: unknown) of one type."""
+
+    element: ValueType
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TupleType:
+    """A fixed sequence of values."""
+
+    elements: tuple[ValueType, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DictionaryType:
+    """A map from one type to another."""
+
+    key: ValueType
+    value: ValueType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateType:
+    """A tensor that survives from one prediction to the next (specification 9)."""
+
+    wrapped: ValueType
+
+
+ValueType: TypeAlias = TensorType | ListType | TupleType | DictionaryType | StateType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """A value in a weight file: `path` as the program writes it, `offset` of its record."""
+
+    path: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elements:
+    """The immediate elements of a tensor, row-major.
+
+    `bytes` for the dtypes that the specification stores as raw little-endian bytes (FLOAT16 and the
+    integers of other than 32 bits), otherwise a tuple of Python scalars.
+    """
+
+    values: bytes | tuple[float, ...] | tuple[int, ...] | tuple[bool, ...] | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """The immediate items of a list or a tuple."""
+
+    items: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """The immediate entries of a dictionary, in file order."""
+
+    items: tuple[tuple[Value, Value], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A constant: its type and where its data is."""
+
+    type: ValueType
+    data: Elements | Sequence | Pairs | Blob
+
+
+Binding: TypeAlias = "str | Value"
+"""What an operation's argument is bound to: the name of an earlier value, or a constant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedType:
+    """A name and its type: a function's input or an operation's output."""
+
+    name: str
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation. For `const`, the value is `attributes["val"]`."""
+
+    type: str
+    inputs: Mapping[str, tuple[Binding, ...]]
+    outputs: tuple[NamedType, ...]
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A sequence of operations in program order and the names it returns."""
+
+    operations: tuple[Operation, ...]
+    outputs: tuple[str, ...]
+    inputs: tuple[NamedType, ...] = ()
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function; `opset` (such as `CoreML6`) names the block in use."""
+
+    inputs: tuple[NamedType, ...]
+    opset: str
+    blocks: Mapping[str, Block]
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def block(self) -> Block:
+        """The block specialisation of the function's own opset."""
+        return self.blocks[self.opset]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """`MILSpec.Program`."""
+
+    version: int
+    functions: Mapping[str, Function]
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """An input, output or state of the model description.
+
+    `dtype` is FLOAT16, FLOAT32, FLOAT64 or INT32 for a multi-array and `None` for any other kind
+    of feature, which `kind` then names. `shape` is the declared default; `flexible` says whether
+    others are allowed.
+    """
+
+    name: str
+    dtype: DataType | None
+    shape: tuple[int, ...] = ()
+    kind: str = "multiArray"
+    optional: bool = False
+    flexible: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """`Metadata` of a model description."""
+
+    description: str = ""
+    version: str = ""
+    author: str = ""
+    licence: str = ""
+    user_defined: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionDescription:
+    """What a model of several functions says of one of them (specification 9)."""
+
+    name: str
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    states: tuple[Feature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """The model description; `raw` is its serialised form as found in the file."""
+
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    states: tuple[Feature, ...] = ()
+    functions: tuple[FunctionDescription, ...] = ()
+    default_function: str = ""
+    metadata: Metadata = field(default_factory=Metadata)
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A whole `.mlmodel` file that holds an ML Program."""
+
+    specification_version: int
+    description: Description
+    program: Program
+    is_updatable: bool = False

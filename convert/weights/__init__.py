@@ -1,0 +1,1 @@
+"""Checkpoint containers: read without running a pickle, written as a stream."""

@@ -1,0 +1,1 @@
+"""Checks by family: pure functions from facts to findings."""
