@@ -1,0 +1,100 @@
+"""The command line: one table of commands, one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType, ModuleType
+from typing import NoReturn
+
+INTERRUPTED = 130
+TERMINATED = 143
+
+EPILOG = """\
+examples:
+  sdcoreml doctor                     can this machine convert? what is missing?
+  sdcoreml doctor path/to/model       what is wrong with this model folder?
+  sdcoreml env                        build the tested environment
+  sdcoreml convert path/to/model      make a checked Core ML folder of it
+
+exit codes: 0 fine, 1 problems found, 2 wrong usage, 3 bad input (doctor: could not look),
+  4 unsafe pickle, 5 no space, 6 wrong numbers, 7 a child process died, 130 interrupted.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A name, its line in `--help`, and the module that has `configure` and `run`."""
+
+    name: str
+    help: str
+
+    def load(self) -> ModuleType:
+        """Import the module; only the command that is run costs its imports."""
+        return importlib.import_module(f"doctor.commands.{self.name}")
+
+
+COMMANDS = (
+    Command(name="doctor", help="examine the machine, the toolchain, a model or a finished folder"),
+    Command(name="env", help="build and prove the tested environment"),
+    Command(name="convert", help="turn a Stable Diffusion folder into a checked Core ML folder"),
+)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments, loading only the chosen command's module."""
+    parser = argparse.ArgumentParser(
+        prog="sdcoreml",
+        description="Turns Stable Diffusion checkpoints into verified Core ML folders.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(
+            command.name,
+            help=command.help,
+            description=command.help[0].upper() + command.help[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if command.name == chosen:
+            module = command.load()
+            module.configure(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    args = parse(sys.argv[1:] if argv is None else argv)
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-made was left", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if not hasattr(error, "exit_code"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    return int(code)
+
+
+def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
+    """Leave as an exception does, so that every `finally` on the way out cleans up."""
+    raise SystemExit(TERMINATED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
