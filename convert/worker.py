@@ -1,0 +1,163 @@
+"""Runs a task of `convert.tasks` in a child process inside the built environment.
+
+The child gets one JSON request on stdin and answers with one JSON event a line on stdout; its
+stderr goes to a temporary file whose end is quoted when it dies. The child ends by itself when its
+stdin closes, so that no parent, however it died, leaves one behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from convert import errors
+from envs.events import Emit, from_json, silent
+
+ROOT = Path(__file__).resolve().parent.parent
+_LAUNCH = "import sys; sys.path.append(sys.argv[1]); from convert.tasks import serve; serve()"
+_KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+_TAIL = 4000
+_POLL = 0.1
+
+
+class Runner(Protocol):
+    """Whoever runs tasks: the real `Worker`, or a stand-in of the tests."""
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        """Run the named task to its end and return what it answered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A task's JSON-able answer and the highest resident memory of its process, in bytes."""
+
+    value: Any
+    peak_memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Runs tasks with the interpreter of one built environment."""
+
+    python: Path
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        """Run the named task of `convert.tasks.TASKS`.
+
+        Raises:
+            ConvertError: the very error that the task raised in the child.
+            WorkerError: the child died, or answered nothing.
+        """
+        command = [os.fspath(self.python), "-I", "-c", _LAUNCH, os.fspath(ROOT)]
+        with tempfile.TemporaryFile() as stderr, _started(command, stderr) as process:
+            assert process.stdin is not None  # noqa: S101  both pipes are asked for in _started
+            assert process.stdout is not None  # noqa: S101
+            with _peak_memory(process.pid) as peak:
+                answer = _converse(process.stdin, process.stdout, task, request, emit)
+                code = process.wait()
+            if answer is None:
+                raise errors.WorkerError(_obituary(task, code, peak(), _tail(stderr)))
+        if "error" in answer:
+            raise _revive(answer["error"])
+        return Outcome(value=answer["value"], peak_memory=answer["peak_memory"])
+
+
+def _converse(
+    stdin: IO[bytes], stdout: IO[bytes], task: str, request: Mapping[str, Any], emit: Emit
+) -> Mapping[str, Any] | None:
+    """Send the request, pass events on, return the answer, or None when the child gave none."""
+    try:
+        stdin.write(json.dumps({"task": task, "request": request}).encode() + b"\n")
+        stdin.flush()
+    except BrokenPipeError:
+        return None
+    answer: Mapping[str, Any] | None = None
+    for line in stdout:
+        event = from_json(line.decode())
+        if event.kind == "result":
+            answer = event.data
+        else:
+            emit(event)
+    return answer
+
+
+@contextmanager
+def _started(command: list[str], stderr: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The child process, which is certainly gone when the block is left."""
+    environ = {key: os.environ[key] for key in _KEPT if key in os.environ} | _OFFLINE
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environ
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+@contextmanager
+def _peak_memory(pid: int) -> Iterator[Callable[[], int]]:
+    """Sample the resident memory of a process; the function given tells its peak in bytes."""
+    import psutil
+
+    peak = 0
+    over = threading.Event()
+
+    def sample() -> None:
+        nonlocal peak
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            while not over.wait(_POLL):
+                peak = max(peak, process.memory_info().rss)
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield lambda: peak
+    finally:
+        over.set()
+        thread.join()
+
+
+def _revive(error: Mapping[str, str]) -> errors.ConvertError:
+    """The child's error, as an object of the same class."""
+    kind = getattr(errors, error["type"], errors.WorkerError)
+    revived: errors.ConvertError = kind(error["text"])
+    return revived
+
+
+def _obituary(task: str, code: int, peak: int, tail: str) -> str:
+    """Why the child died, in one line, as far as the operating system tells."""
+    if code == -signal.SIGKILL:
+        return (
+            f"{task}: the child process was killed from outside after using {peak / 1e9:.1f} GB of"
+            " memory, most likely because memory ran out; close other programs and run again"
+        )
+    how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    last = tail.strip().splitlines()[-1:] or ["it printed nothing"]
+    return (
+        f"{task}: the child process {how} without an answer: {last[0]};"
+        " `sdcoreml doctor --deep` checks the environment it runs in"
+    )
+
+
+def _tail(stream: IO[bytes]) -> str:
+    """The last few thousand characters of a stream."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - _TAIL))
+    return stream.read().decode(errors="replace")
