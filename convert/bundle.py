@@ -1,0 +1,204 @@
+"""The folder that MochiDiffusion and Apple's Swift package load: what must be in it, exactly.
+
+Names, shapes and dtypes are those that the Swift code asks for by name or by position
+(apple/ml-stable-diffusion, swift/StableDiffusion/pipeline); volumes may be case-sensitive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.spec.model import DataType, Feature, Model, TensorType
+from convert.weights.fault import Fault
+
+NAMES: Mapping[str, str] = {
+    "text_encoder": "TextEncoder",
+    "text_encoder_2": "TextEncoder2",
+    "unet": "Unet",
+    "vae_decoder": "VAEDecoder",
+    "vae_encoder": "VAEEncoder",
+}
+"""Component to the stem of its package in the folder."""
+
+LATENT_SCALE = 8
+"""Image pixels per latent pixel, each way."""
+
+F16, F32 = DataType.FLOAT16, DataType.FLOAT32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """One input or output: its name, shape and the dtypes that the runtimes accept."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtypes: tuple[DataType, ...] = (F16, F32)
+
+    def __str__(self) -> str:
+        dtypes = " or ".join(dtype.name.lower() for dtype in self.dtypes)
+        return f"{self.name} {list(self.shape)} {dtypes}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """The ports of one program."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimensions:
+    """What the shapes of a folder's programs have in common.
+
+    `height` and `width` are the latent's, `features` is the width of the text states that the UNet
+    takes, `tokens` the length of a prompt.
+    """
+
+    batch: int
+    height: int
+    width: int
+    features: int
+    tokens: int
+    is_xl: bool = False
+
+
+def interfaces(size: Dimensions) -> Mapping[str, Interface]:
+    """What each program of a folder of these dimensions must look like from outside."""
+    latent = (size.height, size.width)
+    image = (LATENT_SCALE * size.height, LATENT_SCALE * size.width)
+    text = {
+        "text_encoder": _text_encoder(size.tokens, 768 if size.is_xl else size.features, size.is_xl)
+    }
+    if size.is_xl:
+        text["text_encoder_2"] = _text_encoder(size.tokens, 1280, size.is_xl)
+    return {
+        **text,
+        "unet": _unet(size, latent),
+        "vae_decoder": Interface(
+            inputs=(Port(name="z", shape=(1, 4, *latent)),),
+            outputs=(Port(name="image", shape=(1, 3, *image), dtypes=(F32,)),),
+        ),
+        "vae_encoder": Interface(
+            inputs=(Port(name="x", shape=(1, 3, *image)),),
+            outputs=(Port(name="latent", shape=(1, 8, *latent), dtypes=(F32,)),),
+        ),
+    }
+
+
+def _text_encoder(tokens: int, width: int, is_xl: bool) -> Interface:  # noqa: FBT001  the one flag
+    states = "hidden_embeds" if is_xl else "last_hidden_state"
+    return Interface(
+        inputs=(Port(name="input_ids", shape=(1, tokens), dtypes=(F32,)),),
+        outputs=(
+            Port(name=states, shape=(1, tokens, width), dtypes=(F32,)),
+            Port(name="pooled_outputs", shape=(1, width), dtypes=(F32,)),
+        ),
+    )
+
+
+def _unet(size: Dimensions, latent: tuple[int, int]) -> Interface:
+    context = (size.batch, size.features, 1, size.tokens)
+    extra = (
+        (
+            Port(name="time_ids", shape=(size.batch, 6)),
+            Port(name="text_embeds", shape=(size.batch, 1280)),
+        )
+        if size.is_xl
+        else ()
+    )
+    return Interface(
+        inputs=(
+            Port(name="sample", shape=(size.batch, 4, *latent)),
+            Port(name="timestep", shape=(size.batch,)),
+            Port(name="encoder_hidden_states", shape=context),
+            *extra,
+        ),
+        outputs=(Port(name="noise_pred", shape=(size.batch, 4, *latent), dtypes=(F32,)),),
+    )
+
+
+def dimensions_of(unet: Model) -> Dimensions:
+    """Read the dimensions from a UNet's inputs, as the Swift code does.
+
+    Raises:
+        KeyError: an input that every UNet has is not there.
+        ValueError: an input has another rank.
+    """
+    shapes = {feature.name: feature.shape for feature in unet.description.inputs}
+    batch, _, height, width = shapes["sample"]
+    _, features, _, tokens = shapes["encoder_hidden_states"]
+    return Dimensions(
+        batch=batch,
+        height=height,
+        width=width,
+        features=features,
+        tokens=tokens,
+        is_xl={"time_ids", "text_embeds"} <= shapes.keys(),
+    )
+
+
+def check_programs(models: Mapping[str, Model], folder: Path) -> Iterator[Fault]:
+    """Where the programs of a folder differ from what the runtimes ask for, or from each other.
+
+    `models` maps components (keys of `NAMES`) to their parsed specifications.
+    """
+    remedy = "convert the model again; report it when it happens twice"
+    if "unet" not in models:
+        yield Fault(path=folder / NAMES["unet"], what="no UNet in the folder", next=remedy)
+        return
+    try:
+        size = dimensions_of(models["unet"])
+    except (KeyError, ValueError) as error:
+        what = f"the inputs are not a UNet's ({error})"
+        yield Fault(path=folder / NAMES["unet"], what=what, next=remedy)
+        return
+    for component, interface in interfaces(size).items():
+        path = folder / NAMES[component]
+        if component not in models:
+            yield Fault(path=path, what="missing", next=remedy)
+            continue
+        for what in _differences(models[component], interface):
+            yield Fault(path=path, what=what, next=remedy)
+
+
+def _differences(model: Model, interface: Interface) -> Iterator[str]:
+    declared = output_shapes(model)
+    outputs = [
+        (feature, feature.shape or declared.get(feature.name, ()))
+        for feature in model.description.outputs
+    ]
+    inputs = [(feature, feature.shape) for feature in model.description.inputs]
+    yield from _compare("input", inputs, interface.inputs)
+    yield from _compare("output", outputs, interface.outputs)
+
+
+def _compare(
+    side: str, found: list[tuple[Feature, tuple[int, ...]]], wanted: tuple[Port, ...]
+) -> Iterator[str]:
+    """Order is free: the runtimes ask by name, or there is only one to ask for."""
+    have = {feature.name: (feature.dtype, shape) for feature, shape in found}
+    for port in wanted:
+        if port.name not in have:
+            yield f"{side} {port} is missing (found: {', '.join(have) or 'none'})"
+            continue
+        dtype, shape = have.pop(port.name)
+        if shape != port.shape or dtype not in port.dtypes:
+            kind = dtype.name.lower() if dtype is not None else "no multi-array"
+            yield f"{side} {port} expected, found {list(shape)} {kind}"
+    for name in have:
+        yield f"unexpected {side} {name}"
+
+
+def output_shapes(model: Model) -> Mapping[str, tuple[int, ...]]:
+    """Shapes of the main function's outputs: descriptions of ML Programs leave them out."""
+    function = model.program.functions[model.description.default_function or "main"]
+    wanted = set(function.block.outputs)
+    return {
+        output.name: tuple(-1 if size is None else size for size in output.type.shape)
+        for operation in function.block.operations
+        for output in operation.outputs
+        if output.name in wanted and isinstance(output.type, TensorType)
+    }

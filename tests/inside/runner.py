@@ -1,0 +1,68 @@
+"""Runs tests/inside with the interpreter of the built environment.
+
+pytest and hypothesis are not part of the tested toolchain, so they are installed beside it, from
+their own hash-locked list, and put at the end of the path: they can shadow none of its packages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "lockfiles" / "host" / "inside.txt"
+LAUNCH = """\
+import sys
+sys.path.extend(sys.argv[1:3])
+import pytest
+sys.exit(pytest.main(sys.argv[3:]))
+"""
+OPTIONS = (
+    "--override-ini=addopts=",
+    "--import-mode=importlib",
+    "--strict-markers",
+    "-ra",
+    # The tested versions are old: what they deprecate is not ours to mend.
+    "--override-ini=filterwarnings=error",
+    *("-W", "ignore::DeprecationWarning", "-W", "ignore::PendingDeprecationWarning"),
+    *("-W", "ignore::FutureWarning"),
+)
+
+
+def test_tools(python: Path) -> Path:
+    """The folder that holds pytest for this interpreter; made once for each lock."""
+    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
+    folder = ROOT / ".envs" / f"inside-{digest}"
+    if folder.is_dir():
+        return folder
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    command = ["uv", "pip", "install", "--quiet", "--no-config", "--no-deps", "--require-hashes"]
+    where = ["--target", str(aside), "--python", str(python), "--requirement", str(LOCK)]
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    try:
+        subprocess.run([*command, *where], check=True, env={**os.environ, "PATH": path})
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder
+
+
+def main(arguments: list[str]) -> int:
+    """Build the environment if need be, then run the tests in it."""
+    name = os.environ.get("TOOLCHAIN") or "tested"
+    subprocess.run([sys.executable, "-m", "doctor", "env", "--toolchain", name], check=True)
+    python = ROOT / ".envs" / name / "bin" / "python"
+    command = [str(python), "-I", "-c", LAUNCH, str(ROOT), str(test_tools(python)), *OPTIONS]
+    where = [] if any(not word.startswith("-") for word in arguments) else ["tests/inside"]
+    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    return subprocess.run(
+        [*command, *arguments, *where], check=False, cwd=ROOT, env=environ
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
