@@ -37,6 +37,9 @@ def serve() -> None:
         answer: dict[str, Any] = {"value": module.task(request["request"], emit)}
     except ConvertError as error:
         answer = {"error": {"type": type(error).__name__, "text": str(error)}}
+    except MemoryError:
+        text = f"{request['task']}: out of memory; close other programs and run again"
+        answer = {"error": {"type": "WorkerError", "text": text}}
     emit(Event(kind="result", data={**answer, "peak_memory": peak_memory()}))
     sys.stderr.flush()
     os._exit(0)  # the libraries' own clean-up costs a second and frees nothing that matters

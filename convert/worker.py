@@ -23,7 +23,7 @@ from convert import errors
 from envs.events import Emit, from_json, silent
 
 ROOT = Path(__file__).resolve().parent.parent
-_LAUNCH = "import sys; sys.path.append(sys.argv[1]); from convert.tasks import serve; serve()"
+LAUNCH = "import sys; sys.path.append(sys.argv[1]); from convert.tasks import serve; serve()"
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 _TAIL = 4000
@@ -48,9 +48,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Runs tasks with the interpreter of one built environment."""
+    """Runs tasks with the interpreter of one built environment; `launch` is the child's program."""
 
     python: Path
+    launch: str = LAUNCH
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         """Run the named task of `convert.tasks.TASKS`.
@@ -59,7 +60,7 @@ class Worker:
             ConvertError: the very error that the task raised in the child.
             WorkerError: the child died, or answered nothing.
         """
-        command = [os.fspath(self.python), "-I", "-c", _LAUNCH, os.fspath(ROOT)]
+        command = [os.fspath(self.python), "-I", "-c", self.launch, os.fspath(ROOT)]
         with tempfile.TemporaryFile() as stderr, _started(command, stderr) as process:
             assert process.stdin is not None  # noqa: S101  both pipes are asked for in _started
             assert process.stdout is not None  # noqa: S101

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from convert.errors import BadInputError, ConvertError, UnsupportedError, WorkerError
+from convert.worker import ROOT, Outcome, Worker
+from envs.events import Event
+
+
+def worker(body: str) -> Worker:
+    """A worker whose child knows one task, `try`, with this body."""
+    program = f"""
+import sys, types
+sys.path.append(sys.argv[1])
+from convert import tasks
+from convert.errors import *
+from envs.events import Event
+module = types.ModuleType("trial")
+def task(request, emit):
+{textwrap.indent(textwrap.dedent(body), "    ")}
+module.task = task
+sys.modules["trial"] = module
+tasks.TASKS = {{"try": "trial"}}
+tasks.serve()
+"""
+    return Worker(python=Path(sys.executable), launch=program)
+
+
+def run(body: str, request: dict[str, Any] | None = None) -> tuple[Outcome, list[Event]]:
+    events: list[Event] = []
+    return worker(body).run("try", request or {}, events.append), events
+
+
+def test_the_answer_and_the_events_come_back() -> None:
+    outcome, events = run(
+        """
+        emit(Event(kind="step", text="one"))
+        emit(Event(kind="progress", done=1, total=2, unit="B"))
+        return {"got": request["given"]}
+        """,
+        {"given": "ünï\\n"},
+    )
+    assert outcome.value == {"got": "ünï\\n"}
+    assert outcome.peak_memory > 1_000_000
+    assert events == [
+        Event(kind="step", text="one"),
+        Event(kind="progress", done=1, total=2, unit="B"),
+    ]
+
+
+def test_whatever_a_library_prints_stays_out_of_the_stream() -> None:
+    outcome, events = run(
+        """
+        import os, subprocess
+        print("{not json")
+        os.write(1, b"raw\\n")
+        subprocess.run(["echo", "from a grandchild"])
+        return 1
+        """
+    )
+    assert (outcome.value, events) == (1, [])
+
+
+@pytest.mark.parametrize("kind", [BadInputError, UnsupportedError, ConvertError])
+def test_the_childs_error_is_raised_here_as_the_same_kind(kind: type[ConvertError]) -> None:
+    with pytest.raises(kind, match="model: bad; mend it") as caught:
+        run(f"raise {kind.__name__}('model: bad; mend it')")
+    assert type(caught.value) is kind
+
+
+def test_an_unexpected_exception_is_quoted_in_one_line() -> None:
+    with pytest.raises(WorkerError, match="exit code 1 without an answer: ValueError: surprise"):
+        run("raise ValueError('surprise')")
+
+
+def test_running_out_of_memory_is_said() -> None:
+    with pytest.raises(WorkerError, match="try: out of memory; close other programs"):
+        run("raise MemoryError")
+
+
+def test_a_child_killed_from_outside_is_told_as_such() -> None:
+    with pytest.raises(WorkerError, match="killed from outside after using"):
+        run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+
+
+def test_a_crash_names_its_signal() -> None:
+    with pytest.raises(WorkerError, match="died of SIGSEGV"):
+        run("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+
+
+def test_an_interpreter_without_the_libraries_says_which() -> None:
+    with pytest.raises(WorkerError, match="No module named 'torch'"):
+        Worker(python=Path(sys.executable)).run("sample", {"path": "/nonexistent/never/made"})
+
+
+def test_secrets_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    monkeypatch.setenv("PYTHONPATH", "/nonexistent")
+    outcome, _ = run("import os; return sorted(os.environ)")
+    assert "HF_TOKEN" not in outcome.value
+    assert "PYTHONPATH" not in outcome.value
+    assert "HF_HUB_OFFLINE" in outcome.value
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_no_child_outlives_a_killed_parent(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    script = f"""
+import sys
+sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+from test_worker import worker
+worker('''
+import os, time
+open({str(note)!r}, "w").write(str(os.getpid()))
+time.sleep(60)
+''').run("try", {{}})
+"""
+    with subprocess.Popen([sys.executable, "-c", script]) as parent:
+        deadline = time.monotonic() + 20
+        while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        parent.send_signal(signal.SIGKILL)
+    child = int(note.read_text())
+    while alive(child):
+        assert time.monotonic() < deadline, "the child outlived its parent"
+        time.sleep(0.05)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from doctor import cli
+
+
+def sdcoreml(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "doctor", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_every_command_has_a_module_that_configures_and_runs() -> None:
+    for command in cli.COMMANDS:
+        module = command.load()
+        assert callable(module.configure)
+        assert callable(module.run)
+
+
+def test_help_lists_every_command_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for command in cli.COMMANDS:
+        assert command.help in " ".join(text.split())
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["doctor", "--nonsense"]])
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    run = sdcoreml(*arguments)
+    assert run.returncode == 2
+    assert "usage: sdcoreml" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_an_error_is_one_line_and_its_own_exit_code() -> None:
+    run = sdcoreml("convert", "/nonexistent/model")
+    assert run.returncode == 3
+    assert run.stderr.splitlines()[-1].startswith("error: /nonexistent/model: ")
+    assert "Traceback" not in run.stderr
+
+
+def test_only_the_chosen_command_is_imported() -> None:
+    code = "import sys, doctor.cli as c; c.parse(['doctor']); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = run.stdout.split()
+    assert "doctor.commands.doctor" in modules
+    assert "doctor.commands.convert" not in modules
+    for heavy in ("torch", "numpy", "rich", "git"):
+        assert heavy not in modules
