@@ -1,0 +1,39 @@
+"""`make bench`: runs the benchmarks by name, or all of them, one after the other.
+
+Each is a program of its own (`python -m tests.bench.NAME --help`), so that what one imports or
+keeps in memory never weighs on another.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+
+BENCHMARKS: Mapping[str, str] = {
+    "weights": "copying, hashing and casting checkpoints, beside cp and torch",
+    "programs": "building and writing full-size programs, beside cp of the same bytes",
+    "parity": "checking a full-size UNet, beside torch's own forward",
+    "compile": "package to compiled folder, beside Apple's own output",
+    "env": "building, verifying and damaging environments, beside uv and pip",
+    "doctor": "the doctor's time and what it finds, beside pip check and importing torch",
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks; the exit code says whether one of them broke."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"error: no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
+        return 2
+    failed = 0
+    for name in names or BENCHMARKS:
+        print(f"== {name}: {BENCHMARKS[name]}", flush=True)
+        command = [sys.executable, "-m", f"tests.bench.{name}"]
+        failed |= subprocess.run(command, check=False).returncode != 0
+        print(flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
