@@ -1,0 +1,80 @@
+"""What kind of model a set of configs describes: by structure, never by a name or a width.
+
+Widths tell nothing about a reduced model, so the rules look at what makes each family's UNet
+different: the linear projections of SD 2, the added time embedding of SDXL, the input channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+
+class Family(Enum):
+    """The architecture of a pipeline."""
+
+    SD1 = "Stable Diffusion 1.x"
+    SD2_BASE = "Stable Diffusion 2.x base"
+    SD2_V = "Stable Diffusion 2.x v-prediction"
+    SDXL = "Stable Diffusion XL base"
+    SDXL_REFINER = "Stable Diffusion XL refiner"
+    SD3 = "Stable Diffusion 3"
+    FLUX = "FLUX"
+    UNKNOWN = "unknown"
+
+
+class Task(Enum):
+    """What the UNet is given beside the latents."""
+
+    TEXT_TO_IMAGE = "text to image"
+    INPAINTING = "inpainting"
+    INSTRUCT = "instruct-pix2pix"
+    UPSCALING = "upscaling"
+    DEPTH = "depth to image"
+    OTHER = "other"
+
+
+TASKS: Mapping[int, Task] = {
+    4: Task.TEXT_TO_IMAGE,
+    9: Task.INPAINTING,
+    8: Task.INSTRUCT,
+    7: Task.UPSCALING,
+    5: Task.DEPTH,
+}
+"""Input channels of an SD UNet → what they carry beside four of latents."""
+
+PIPELINES: Mapping[str, Family] = {
+    "StableDiffusion3Pipeline": Family.SD3,
+    "FluxPipeline": Family.FLUX,
+}
+"""Pipelines without a UNet."""
+
+
+def identify(
+    pipeline: str, configs: Mapping[str, Mapping[str, Any]], scheduler: Mapping[str, Any]
+) -> tuple[Family, Task]:
+    """The family and task of a diffusers pipeline.
+
+    Args:
+        pipeline: `_class_name` of `model_index.json`.
+        configs: component name → its `config.json`.
+        scheduler: `scheduler_config.json`, or nothing.
+    """
+    unet = configs.get("unet")
+    if unet is None or unet.get("_class_name", "UNet2DConditionModel") != "UNet2DConditionModel":
+        return PIPELINES.get(pipeline, Family.UNKNOWN), Task.OTHER
+    task = TASKS.get(unet.get("in_channels", 4), Task.OTHER)
+    match unet.get("addition_embed_type"):
+        case "text_time":
+            refiner = "text_encoder" not in configs and "text_encoder_2" in configs
+            return (Family.SDXL_REFINER if refiner else Family.SDXL), task
+        case None:
+            pass
+        case _:
+            return Family.UNKNOWN, task
+    if not unet.get("use_linear_projection", False):
+        return Family.SD1, task
+    if scheduler.get("prediction_type") == "v_prediction":
+        return Family.SD2_V, task
+    return Family.SD2_BASE, task

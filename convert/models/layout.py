@@ -1,0 +1,184 @@
+"""A model folder in diffusers' layout: its components, their configs and weights, and every fault.
+
+Headers only: no tensor is read, so a 10 GB model takes a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convert.errors import ConvertError
+from convert.models.family import Family, Task, identify
+from convert.models.files import WeightFiles, find_weights
+from convert.weights.fault import Fault
+from convert.weights.source import Checkpoint, open_checkpoint
+
+INDEX_NAME = "model_index.json"
+CONFIG_NAME = "config.json"
+MAX_CONFIG = 16 << 20
+DOWNLOAD = "download the model again, with all its files"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A part with weights: UNet, VAE, text encoder.
+
+    `kind` is its class, as `model_index.json` or its own config names it. `index` is the index file
+    when the weights are sharded. `checkpoint` is `None` when the weights are missing or faulty.
+    """
+
+    name: str
+    folder: Path
+    kind: str
+    config: Mapping[str, Any]
+    weights: tuple[Path, ...] = ()
+    index: Path | None = None
+    variant: str | None = None
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether the weights are one safetensors file already."""
+        return self.index is None and [path.suffix for path in self.weights] == [".safetensors"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model folder. `faults` stop a conversion; `notes` are worth knowing."""
+
+    path: Path
+    pipeline: str
+    family: Family
+    task: Task
+    components: Mapping[str, Component]
+    tokenizers: Mapping[str, Path]
+    scheduler: Mapping[str, Any]
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_model(path: Path) -> Model:
+    """The model in the folder `path`. Faults are collected, never raised."""
+    faults: list[Fault] = []
+    index = _read_index(path, faults)
+    names = [name for name, entry in index.items() if _is_part(name, entry)]
+    components: dict[str, Component] = {}
+    tokenizers: dict[str, Path] = {}
+    for name in names:
+        folder = path / name
+        if not folder.is_dir():
+            what = f"the folder {name}/ is missing, {INDEX_NAME} lists it"
+            faults.append(Fault(path=path, what=what, next=DOWNLOAD))
+        elif name.startswith("tokenizer"):
+            tokenizers[name] = folder
+        elif (folder / CONFIG_NAME).is_file():
+            components[name] = read_component(name, folder, faults, kind=str(index[name][1]))
+        elif _holds_model(str(index[name][1])):
+            faults.append(Fault(path=folder, what=f"{CONFIG_NAME} is missing", next=DOWNLOAD))
+    scheduler_path = path / "scheduler" / "scheduler_config.json"
+    scheduler = _read_json(scheduler_path, faults) if scheduler_path.is_file() else {}
+    pipeline = str(index.get("_class_name", ""))
+    configs = {name: component.config for name, component in components.items()}
+    family, task = identify(pipeline, configs, scheduler)
+    return Model(
+        path=path,
+        pipeline=pipeline,
+        family=family,
+        task=task,
+        components=components,
+        tokenizers=tokenizers,
+        scheduler=scheduler,
+        faults=tuple(faults),
+        notes=_notes(components),
+    )
+
+
+def read_component(name: str, folder: Path, faults: list[Fault], *, kind: str = "") -> Component:
+    """The component in `folder`; what is wrong with it is added to `faults`."""
+    config = _read_json(folder / CONFIG_NAME, faults)
+    kind = kind or str(config.get("_class_name") or (config.get("architectures") or [""])[0])
+    found = find_weights(folder)
+    if not found:
+        faults.append(Fault(path=folder, what="no weights in this folder", next=DOWNLOAD))
+        return Component(name=name, folder=folder, kind=kind, config=config)
+    chosen = found[0]
+    index = chosen.source if chosen.source and chosen.source.suffix == ".json" else None
+    return Component(
+        name=name,
+        folder=folder,
+        kind=kind,
+        config=config,
+        weights=chosen.files,
+        index=index,
+        variant=chosen.variant,
+        checkpoint=_open(chosen, faults),
+    )
+
+
+def _open(chosen: WeightFiles, faults: list[Fault]) -> Checkpoint | None:
+    if chosen.source is None:
+        what = f"{len(chosen.files)} shard(s) without their index file"
+        next_ = "download the file whose name ends in .index.json into the same folder"
+        faults.append(Fault(path=chosen.files[0], what=what, next=next_))
+        return None
+    try:
+        return open_checkpoint(chosen.source)
+    except ConvertError as error:
+        faults.append(Fault.of(error, chosen.source))
+    return None
+
+
+def _read_index(path: Path, faults: list[Fault]) -> dict[str, Any]:
+    index = path / INDEX_NAME
+    if index.is_file():
+        return _read_json(index, faults)
+    if not path.is_dir():
+        what = "a file, not a model folder" if path.exists() else "no such folder"
+    else:
+        what = f"no {INDEX_NAME} in this folder, so it is not a diffusers model"
+    faults.append(Fault(path=path, what=what, next="give the folder of a diffusers model"))
+    return {}
+
+
+def _read_json(path: Path, faults: list[Fault]) -> dict[str, Any]:
+    data = b""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_CONFIG)
+        content = json.loads(data)
+    except (OSError, ValueError, RecursionError) as error:
+        what, remedy = f"not readable as JSON ({error})", DOWNLOAD
+        if data.startswith(b"version https://git-lfs"):
+            what, remedy = "a git-lfs pointer, not the file", "run 'git lfs pull' in that folder"
+        faults.append(Fault(path=path, what=what, next=remedy))
+        return {}
+    if not isinstance(content, dict):
+        faults.append(Fault(path=path, what="JSON, but not an object", next=DOWNLOAD))
+        return {}
+    return content
+
+
+def _is_part(name: str, entry: object) -> bool:
+    """Whether an entry of the index is a folder: `[library, class]`, neither of them null."""
+    match entry:
+        case [str(), str()]:
+            return not name.startswith("_") and Path(name).name == name and name != ".."
+        case _:
+            return False
+
+
+def _holds_model(kind: str) -> bool:
+    """Whether the class `kind` has weights."""
+    return "Model" in kind or kind in ("AutoencoderKL", "StableDiffusionSafetyChecker")
+
+
+def _notes(components: Mapping[str, Component]) -> tuple[str, ...]:
+    variants = {name: component.variant for name, component in components.items()}
+    if len(set(variants.values())) <= 1:
+        return ()
+    said = ", ".join(f"{name}: {variant or 'plain'}" for name, variant in variants.items())
+    return (f"components of different variants ({said}); each is taken as it is",)

@@ -1,0 +1,183 @@
+"""Files and folders that appear complete or not at all.
+
+Each is made under a hidden name beside its target, flushed to disk, and renamed. The hidden one is
+locked while its maker lives: so the next run can tell a killed run's leftover from a neighbour's
+work.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from convert.errors import BadInputError, ConvertError, NoSpaceError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def require_space(target: Path, nbytes: int) -> None:
+    """Raise `NoSpaceError` when the folder of `target` has less than `nbytes` free."""
+    folder = target.parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < nbytes:
+        raise NoSpaceError(
+            f"{target}: needs {nbytes:,} bytes and {folder} has {free:,} free; "
+            f"free {nbytes - free:,} bytes or choose another disk (nothing was written)"
+        )
+
+
+@contextmanager
+def file_aside(target: Path) -> Iterator[int]:
+    """A descriptor of a new file that takes the name `target` when the block ends well.
+
+    Raises:
+        NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
+    """
+    with _explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.name}.", suffix=".part", dir=target.parent
+        )
+        part = Path(name)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.fchmod(handle, 0o666 & ~_umask())
+            yield handle
+            os.fsync(handle)
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(handle)
+        _flush_folder(target.parent)
+
+
+@contextmanager
+def folder_aside(target: Path, mark: str) -> Iterator[Path]:
+    """A new folder that takes the name `target` when the block ends well.
+
+    An older folder of that name is replaced, if it is empty or holds a file named `mark`; any other
+    is not ours to replace.
+
+    Raises:
+        BadInputError: `target` exists and is something else.
+        NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
+    """
+    if target.exists() and not (
+        target.is_dir() and (_is_empty(target) or (target / mark).is_file())
+    ):
+        raise BadInputError(
+            f"{target}: exists and is no output of an earlier run (no {mark} in it); "
+            "choose another name or remove it"
+        )
+    with _explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+        handle = os.open(part, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.chmod(0o777 & ~_umask())
+            yield part
+            _flush_tree(part)
+            _take_place(part, target)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        finally:
+            os.close(handle)
+        _flush_folder(target.parent)
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpaceError(
+                f"{target}: the disk filled up while writing; free space or choose another disk "
+                "(the partial output was removed)"
+            ) from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise ConvertError(
+                f"{target}: cannot write here ({error.strerror}); choose another place"
+            ) from None
+        raise
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed runs left of `target`: hidden parts that nobody holds locked."""
+    for part in target.parent.glob(f".{_literal(target.name)}.*.part"):
+        try:
+            handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
+
+
+def _literal(name: str) -> str:
+    """`name` as a glob pattern that matches only itself."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+
+
+def _take_place(part: Path, target: Path) -> None:
+    if not target.exists() or _is_empty(target):
+        part.replace(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    target.replace(old)
+    try:
+        part.replace(target)
+    except BaseException:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_empty(folder: Path) -> bool:
+    return next(folder.iterdir(), None) is None
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _flush_tree(folder: Path) -> None:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            _flush(Path(place) / name, os.O_RDONLY)
+        _flush_folder(Path(place))
+
+
+def _flush_folder(folder: Path) -> None:
+    _flush(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _flush(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

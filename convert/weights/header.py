@@ -1,0 +1,154 @@
+"""The header of a safetensors file: JSON with the type, shape and place of every tensor.
+
+Rules of the format (its README, "Format"): 8 bytes of little-endian header length N, at most
+100,000,000; N bytes of UTF-8 JSON that begin with `{` and may be padded with spaces; no duplicate
+keys; `__metadata__` maps strings to strings; `data_offsets` count from behind the header; the data
+has neither holes nor overlaps nor trailing bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from convert.weights.dtypes import RANKS, SIZES
+
+MAX_HEADER = 100_000_000
+MAX_RANK = 64
+METADATA = "__metadata__"
+PYTORCH: Mapping[str, str] = {"format": "pt"}
+"""The metadata that diffusers and transformers write and insist on."""
+
+
+class HeaderError(ValueError):
+    """The header breaks a rule of the format; says which."""
+
+
+class Entry(NamedTuple):
+    """One tensor of a header; `begin` and `end` in bytes from the start of the file."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A valid header; `nbytes` is what the whole file must have."""
+
+    entries: tuple[Entry, ...]
+    nbytes: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_length(data: bytes) -> int:
+    """N from the first 8 bytes of a file."""
+    if len(data) < 8:  # noqa: PLR2004  the length itself
+        raise HeaderError("truncated: a safetensors file starts with 8 bytes of header length")
+    length: int = struct.unpack_from("<Q", data)[0]
+    if length > MAX_HEADER:
+        raise HeaderError(f"a header of {length:,} bytes, over the limit of {MAX_HEADER:,}")
+    return length
+
+
+def parse(data: bytes) -> Header:
+    """The header whose N bytes of JSON are `data`, checked but for the size of the file.
+
+    Raises:
+        HeaderError: a rule of the format is broken.
+    """
+    if not data.startswith(b"{"):
+        raise HeaderError("the header is not a JSON object")
+    try:
+        content = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
+    except UnicodeDecodeError:
+        raise HeaderError("the header is not UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise HeaderError(f"the header is not valid JSON: {error}") from None
+    metadata = content.pop(METADATA, None) or {}
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise HeaderError("the metadata is not a map from text to text")
+    base = 8 + len(data)
+    entries = sorted((_entry(name, item, base) for name, item in content.items()), key=_place)
+    position, before = base, "the header"
+    for entry in entries:
+        if entry.begin != position:
+            kind = (
+                "overlaps"
+                if entry.begin < position
+                else f"leaves a hole of {entry.begin - position:,} bytes after"
+            )
+            raise HeaderError(f"tensor {entry.name!r} {kind} {before!r}")
+        position, before = entry.end, entry.name
+    return Header(entries=tuple(entries), nbytes=position, metadata=metadata)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise HeaderError(
+            f"duplicate key {next(name for name in names if names.count(name) > 1)!r}"
+        )
+    return content
+
+
+def _refuse(constant: str) -> None:
+    raise HeaderError(f"{constant} in the header")
+
+
+def _place(entry: Entry) -> tuple[int, int]:
+    return entry.begin, entry.end
+
+
+def _entry(name: str, item: object, base: int) -> Entry:
+    match item:
+        case {
+            "dtype": str() as dtype,
+            "shape": list() as shape,
+            "data_offsets": [int() as begin, int() as end],
+        }:
+            pass
+        case _:
+            raise HeaderError(f"tensor {name!r} lacks dtype, shape or data_offsets")
+    if dtype not in SIZES:
+        raise HeaderError(f"tensor {name!r} has the unknown dtype {dtype!r}")
+    numbers = (*shape, begin, end)
+    if len(shape) > MAX_RANK or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers):
+        raise HeaderError(f"tensor {name!r} has an impossible shape or offset")
+    needed = math.prod(shape) * SIZES[dtype]
+    if needed != end - begin:
+        raise HeaderError(
+            f"tensor {name!r} of shape {shape} and type {dtype} needs {needed:,} bytes, "
+            f"its offsets give {end - begin:,}"
+        )
+    return Entry(name, dtype, tuple(shape), base + begin, base + end)
+
+
+def order(dtype: str, name: str) -> tuple[int, bytes]:
+    """The key by which the reference implementation sorts tensors in a file."""
+    return -RANKS[dtype], name.encode()
+
+
+def build(
+    tensors: Iterable[tuple[str, str, tuple[int, ...]]], metadata: Mapping[str, str] = PYTORCH
+) -> tuple[bytes, Header]:
+    """The first bytes of a file holding `tensors` (name, dtype, shape), and what they say.
+
+    Byte for byte what `safetensors.torch.save_file` writes for them.
+    """
+    content: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
+    offset = 0
+    for name, dtype, shape in sorted(tensors, key=lambda item: order(item[1], item[0])):
+        end = offset + math.prod(shape) * SIZES[dtype]
+        content[name] = {"dtype": dtype, "shape": shape, "data_offsets": (offset, end)}
+        offset = end
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text, parse(text)

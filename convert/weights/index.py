@@ -1,0 +1,96 @@
+"""Index files of sharded checkpoints: which tensor lies in which file, of either format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from convert.errors import BadInputError
+from convert.weights.fault import Fault
+from convert.weights.header import HeaderError, _unique
+
+MAX_INDEX = 64 << 20
+AGAIN = "download the index and the shards again, from one place"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """`weights` maps each tensor's name to a shard's file name beside `path`."""
+
+    path: Path
+    weights: Mapping[str, str]
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """The shards' paths, sorted."""
+        return tuple(self.path.parent / name for name in sorted(set(self.weights.values())))
+
+
+def read_index(path: Path) -> Index:
+    """The index at `path`.
+
+    Raises:
+        BadInputError: not an index, or it names a shard by anything but a plain file name.
+    """
+    if path.stat().st_size > MAX_INDEX:
+        raise BadInputError(
+            f"{path}: larger than {MAX_INDEX:,} bytes, too large for an index; {AGAIN}"
+        )
+    try:
+        content = json.loads(path.read_bytes(), object_pairs_hook=_unique)
+    except (HeaderError, ValueError, RecursionError) as error:
+        raise BadInputError(f"{path}: not valid JSON ({error}); {AGAIN}") from None
+    weights = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not weights:
+        raise BadInputError(f"{path}: has no weight_map; {AGAIN}")
+    for shard in weights.values():
+        if not isinstance(shard, str) or not _is_plain(shard):
+            raise BadInputError(
+                f"{path}: the shard name {shard!r} is not a plain file name; {AGAIN}"
+            )
+    return Index(path=path, weights=weights)
+
+
+def _is_plain(name: str) -> bool:
+    plain = PurePosixPath(name).name == name and "\\" not in name and "\0" not in name
+    return plain and name not in ("", ".", "..")
+
+
+def missing_shards(index: Index) -> tuple[Fault, ...]:
+    """A fault for the shards that are not there."""
+    lost = [shard.name for shard in index.shards if not shard.is_file()]
+    if not lost:
+        return ()
+    what = f"{len(lost)} of {len(index.shards)} shards missing: {', '.join(lost)}"
+    return (
+        Fault(path=index.path, what=what, next="download the missing files into the same folder"),
+    )
+
+
+def compare(index: Index, found: Mapping[str, tuple[str, ...]]) -> tuple[Fault, ...]:
+    """What is wrong between `index` and `found`: shard file name → names of the tensors in it."""
+    homes: dict[str, list[str]] = {}
+    for shard, names in found.items():
+        for name in names:
+            homes.setdefault(name, []).append(shard)
+    problems = {
+        "in two shards": [name for name, shards in homes.items() if len(shards) > 1],
+        "in the index, but in no shard": [name for name in index.weights if name not in homes],
+        "in another shard than the index says": [
+            name
+            for name, shard in index.weights.items()
+            if name in homes and shard not in homes[name]
+        ],
+        "in a shard, but not in the index": [name for name in homes if name not in index.weights],
+    }
+    return tuple(
+        Fault(
+            path=index.path,
+            what=f"{len(names)} tensor(s) {problem}, first {names[0]!r}",
+            next=AGAIN,
+        )
+        for problem, names in problems.items()
+        if names
+    )

@@ -1,0 +1,343 @@
+"""A pickle interpreter that builds records and can do nothing else.
+
+The standard library's own disassembler (`pickletools`) reads the opcodes and their arguments; the
+table below says what each does to the stack. Names stay names: there is no import, no attribute
+lookup and no call in this module. What a call would have made is asked of a `Builder`, which knows
+the few constructors of a checkpoint and answers everything else with an inert record.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any, Protocol, cast
+
+MAX_BYTES = 64 << 20
+"""Longest pickle that is read. A checkpoint of 2,600 tensors has about 400 kB."""
+
+MAX_STEPS = 10_000_000
+"""Opcodes and the items they move, together. A checkpoint of 2,600 tensors needs 150,000."""
+
+
+class MalformedPickleError(ValueError):
+    """The stream is not a pickle that this interpreter accepts; says why and at which byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A module-level name that the pickle mentions: `module.name`, never looked up."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+class Inert:
+    """What a call of an unknown name would have made: its name, arguments and state, as data."""
+
+    __slots__ = ("arguments", "name", "state")
+
+    def __init__(self, name: object, arguments: object = ()) -> None:
+        self.name = name
+        self.arguments = arguments
+        self.state: object = None
+
+
+class Ordered(dict[Any, Any]):
+    """An `OrderedDict`: a dict that may be given attributes (`_metadata`), which are dropped."""
+
+
+class Stream(Protocol):
+    """As much of a binary file as a pickle is read by."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes."""
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """Up to and including the next newline."""
+
+    def tell(self) -> int:
+        """The position of the next byte."""
+
+
+class Builder(Protocol):
+    """Answers what names, calls and persistent ids stand for."""
+
+    def name(self, module: str, name: str) -> Name:
+        """Admit a name or raise."""
+
+    def call(self, name: Name, arguments: tuple[Any, ...]) -> object:
+        """The value of `name(*arguments)`."""
+
+    def storage(self, persistent_id: object) -> object:
+        """The storage that a persistent id stands for."""
+
+
+class Machine:
+    """The stack, the marks and the memo of one run."""
+
+    __slots__ = ("builder", "marks", "memo", "stack", "steps")
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self.stack: list[Any] = []
+        self.marks: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+        self.steps = 0
+
+    def spend(self, steps: int) -> None:
+        """Count work, so that a small file cannot ask for an endless amount of it."""
+        self.steps += steps
+        if self.steps > MAX_STEPS:
+            raise MalformedPickleError(f"more than {MAX_STEPS:,} pickle steps")
+
+    def since_mark(self) -> list[Any]:
+        """Pop everything above the topmost mark."""
+        items, self.stack = self.stack, self.marks.pop()
+        self.spend(len(items))
+        return items
+
+    def call(self, function: object, arguments: object) -> object:
+        """What `function(*arguments)` stands for."""
+        if type(arguments) is not tuple:
+            raise MalformedPickleError("call with arguments that are not a tuple")
+        if type(function) is Name:
+            self.spend(sum(len(item) for item in arguments if type(item) in (list, tuple, str)))
+            return self.builder.call(function, arguments)
+        return Inert(function, arguments)
+
+
+def _extend(machine: Machine, items: Iterable[Any]) -> None:
+    target = machine.stack[-1]
+    if type(target) is list:
+        target.extend(items)
+    elif type(target) is not Inert:
+        raise MalformedPickleError(f"append to a {type(target).__name__}")
+
+
+def _update(machine: Machine, items: list[Any]) -> None:
+    target = machine.stack[-1]
+    if len(items) % 2:
+        raise MalformedPickleError("odd number of dictionary items")
+    if type(target) is Inert:
+        return
+    if not isinstance(target, dict):
+        raise MalformedPickleError(f"dictionary items given to a {type(target).__name__}")
+    # Only scalars become keys: hashing a tuple nested a million deep would overflow the C stack.
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        if type(key) in (str, int, float, bool, bytes, type(None)):
+            target[key] = value
+
+
+def _build(machine: Machine) -> None:
+    state = machine.stack.pop()
+    target = machine.stack[-1]
+    if type(target) is Inert:
+        target.state = state
+    elif type(target) in (list, tuple, dict, str, int):
+        raise MalformedPickleError(f"state given to a {type(target).__name__}")
+
+
+def _remember(machine: Machine, key: int | None) -> None:
+    machine.memo[len(machine.memo) if key is None else key] = machine.stack[-1]
+
+
+def _tuple_of(count: int) -> Callable[[Machine, Any], None]:
+    def run(machine: Machine, _: object) -> None:
+        if len(machine.stack) < count:
+            raise IndexError
+        items = tuple(machine.stack[-count:])
+        del machine.stack[-count:]
+        machine.stack.append(items)
+
+    return run
+
+
+def _mark(machine: Machine) -> None:
+    machine.marks.append(machine.stack)
+    machine.stack = []
+
+
+def _name(machine: Machine, module: object, name: object) -> Name:
+    if type(module) is not str or type(name) is not str:
+        raise MalformedPickleError("a name that is not text")
+    return machine.builder.name(module, name)
+
+
+def _global(machine: Machine, argument: str) -> None:
+    machine.stack.append(_name(machine, *argument.split(" ", 1)))
+
+
+def _stack_global(machine: Machine) -> None:
+    name, module = machine.stack.pop(), machine.stack.pop()
+    machine.stack.append(_name(machine, module, name))
+
+
+def _reduce(machine: Machine) -> None:
+    arguments, function = machine.stack.pop(), machine.stack.pop()
+    machine.stack.append(machine.call(function, arguments))
+
+
+def _new_with_keywords(machine: Machine) -> None:
+    machine.stack.pop()
+    arguments, function = machine.stack.pop(), machine.stack.pop()
+    machine.stack.append(Inert(function, arguments))
+
+
+def _instance(machine: Machine, argument: str) -> None:
+    arguments = tuple(machine.since_mark())
+    machine.stack.append(Inert(_name(machine, *argument.split(" ", 1)), arguments))
+
+
+def _object(machine: Machine) -> None:
+    function, *arguments = machine.since_mark()
+    machine.stack.append(Inert(function, tuple(arguments)))
+
+
+def _pop(machine: Machine, _: object) -> None:
+    if machine.stack:
+        machine.stack.pop()
+    else:
+        machine.since_mark()
+
+
+def _pop_mark(machine: Machine, _: object) -> None:
+    machine.since_mark()
+
+
+def _setitem(machine: Machine) -> None:
+    value, key = machine.stack.pop(), machine.stack.pop()
+    _update(machine, [key, value])
+
+
+def _append(machine: Machine) -> None:
+    value = machine.stack.pop()
+    _extend(machine, [value])
+
+
+def _push_marked(machine: Machine, make: Callable[[list[Any]], object]) -> None:
+    items = machine.since_mark()
+    machine.stack.append(make(items))
+
+
+def _push_argument(machine: Machine, argument: object) -> None:
+    machine.stack.append(argument)
+
+
+def _nothing(_: Machine, __: object) -> None:
+    """An opcode that only helps an unpickler to buffer."""
+
+
+def _protocol(_: Machine, version: int) -> None:
+    if version > 5:  # noqa: PLR2004  the highest that exists
+        raise MalformedPickleError(f"unknown pickle protocol {version}")
+
+
+_SET, _FROZENSET = Name("builtins", "set"), Name("builtins", "frozenset")
+
+Step = Callable[[Machine, Any], None]
+
+STEPS: Mapping[str, Step] = {
+    # the stream
+    "PROTO": _protocol,
+    "FRAME": _nothing,
+    # values
+    **dict.fromkeys(
+        [
+            "BININT",
+            "BININT1",
+            "BININT2",
+            "INT",
+            "LONG",
+            "LONG1",
+            "LONG4",
+            "FLOAT",
+            "BINFLOAT",
+            "STRING",
+            "BINSTRING",
+            "SHORT_BINSTRING",
+            "UNICODE",
+            "BINUNICODE",
+            "SHORT_BINUNICODE",
+            "BINUNICODE8",
+            "BINBYTES",
+            "SHORT_BINBYTES",
+            "BINBYTES8",
+            "BYTEARRAY8",
+        ],
+        _push_argument,
+    ),
+    "NONE": lambda machine, _: machine.stack.append(None),
+    "NEWTRUE": lambda machine, _: machine.stack.append(True),
+    "NEWFALSE": lambda machine, _: machine.stack.append(False),
+    # containers
+    "EMPTY_TUPLE": lambda machine, _: machine.stack.append(()),
+    "TUPLE1": _tuple_of(1),
+    "TUPLE2": _tuple_of(2),
+    "TUPLE3": _tuple_of(3),
+    "TUPLE": lambda machine, _: _push_marked(machine, tuple),
+    "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
+    "LIST": lambda machine, _: _push_marked(machine, list),
+    "APPEND": lambda machine, _: _append(machine),
+    "APPENDS": lambda machine, _: _extend(machine, machine.since_mark()),
+    "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
+    "SETITEM": lambda machine, _: _setitem(machine),
+    "SETITEMS": lambda machine, _: _update(machine, machine.since_mark()),
+    "EMPTY_SET": lambda machine, _: machine.stack.append(Inert(_SET)),
+    "ADDITEMS": lambda machine, _: _extend(machine, machine.since_mark()),
+    "FROZENSET": lambda machine, _: _push_marked(machine, lambda _: Inert(_FROZENSET)),
+    # the stack and the memo
+    "MARK": lambda machine, _: _mark(machine),
+    "POP": _pop,
+    "POP_MARK": _pop_mark,
+    "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _remember),
+    **dict.fromkeys(
+        ("GET", "BINGET", "LONG_BINGET"),
+        lambda machine, key: machine.stack.append(machine.memo[key]),
+    ),
+    # names, and what would be calls
+    "GLOBAL": _global,
+    "STACK_GLOBAL": lambda machine, _: _stack_global(machine),
+    "REDUCE": lambda machine, _: _reduce(machine),
+    "NEWOBJ": lambda machine, _: _reduce(machine),
+    "NEWOBJ_EX": lambda machine, _: _new_with_keywords(machine),
+    "INST": _instance,
+    "OBJ": lambda machine, _: _object(machine),
+    "BUILD": lambda machine, _: _build(machine),
+    "BINPERSID": lambda machine, _: machine.stack.append(
+        machine.builder.storage(machine.stack.pop())
+    ),
+}
+"""Opcode → what it does. One that is not here (EXT1, PERSID, ...) has no use in a checkpoint."""
+
+
+def interpret(stream: Stream, builder: Builder) -> object:
+    """Interpret one pickle from `stream`, which is left just behind it.
+
+    Raises:
+        MalformedPickleError: the stream is damaged, too long, or uses an opcode no checkpoint has.
+    """
+    machine = Machine(builder)
+    position: int | None = 0
+    opcode = None
+    try:
+        steps = pickletools.genops(cast("IO[bytes]", stream))
+        for opcode, argument, position in steps:  # noqa: B007  the position is told on failure
+            if opcode.name == "STOP":
+                return machine.stack.pop()
+            machine.spend(1)
+            STEPS[opcode.name](machine, argument)
+    except MalformedPickleError as error:
+        raise MalformedPickleError(f"{error} (at byte {position:,})") from None
+    except KeyError:
+        reason = f"opcode {opcode.name if opcode else '?'} is not allowed or refers to nothing"
+        raise MalformedPickleError(f"{reason} (at byte {position:,})") from None
+    except (ValueError, IndexError, TypeError, OverflowError, MemoryError, struct.error) as error:
+        reason = f"damaged pickle: {str(error) or type(error).__name__}"
+        raise MalformedPickleError(f"{reason} (after byte {position:,})") from None
+    raise MalformedPickleError("no end of the pickle")

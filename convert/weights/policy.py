@@ -1,0 +1,134 @@
+"""Which names a pickle may mention. None is ever imported: the question is what to refuse."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from convert.weights.dtypes import STORAGES, TORCH
+
+# What `torch.save` of a state dict really writes, in any version of PyTorch since 0.4.
+CONSTRUCTORS = frozenset(
+    {
+        ("collections", "OrderedDict"),
+        ("torch._utils", "_rebuild_tensor"),
+        ("torch._utils", "_rebuild_tensor_v2"),
+        ("torch._utils", "_rebuild_tensor_v3"),
+        ("torch._utils", "_rebuild_parameter"),
+        ("torch", "Size"),
+    }
+)
+
+KNOWN = frozenset(
+    CONSTRUCTORS
+    | {("torch", name) for name in (*STORAGES, *TORCH)}
+    | {("torch.storage", "UntypedStorage"), ("torch.storage", "TypedStorage")}
+)
+
+# Types that trainers pickle beside their weights. As inert records they can do nothing.
+HARMLESS_BUILTINS = frozenset(
+    [
+        "bool",
+        "bytearray",
+        "bytes",
+        "complex",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "list",
+        "object",
+        "range",
+        "set",
+        "slice",
+        "str",
+        "tuple",
+    ]
+)
+
+# A module here, or any module below it, has no business in a checkpoint: refuse the file and say
+# so, although nothing would be executed anyway. Someone should know what they were sent.
+DANGEROUS = frozenset(
+    [
+        "__builtin__",
+        "_operator",
+        "_pickle",
+        "_posixsubprocess",
+        "_thread",
+        "asyncio",
+        "bdb",
+        "builtins",
+        "cProfile",
+        "cloudpickle",
+        "code",
+        "codeop",
+        "commands",
+        "ctypes",
+        "dill",
+        "distutils",
+        "ensurepip",
+        "functools",
+        "gc",
+        "http",
+        "httplib",
+        "imp",
+        "importlib",
+        "inspect",
+        "joblib",
+        "marshal",
+        "multiprocessing",
+        "nt",
+        "numpy.f2py",
+        "numpy.testing",
+        "operator",
+        "os",
+        "pdb",
+        "pickle",
+        "pip",
+        "platform",
+        "posix",
+        "profile",
+        "pty",
+        "requests",
+        "runpy",
+        "setuptools",
+        "shutil",
+        "signal",
+        "socket",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "threading",
+        "timeit",
+        "torch._inductor",
+        "torch.hub",
+        "torch.jit",
+        "torch.package",
+        "torch.serialization",
+        "torch.utils.cpp_extension",
+        "trace",
+        "types",
+        "urllib",
+        "venv",
+        "webbrowser",
+    ]
+)
+
+
+class Verdict(Enum):
+    """What to do about a name."""
+
+    KNOWN = "part of the format"
+    INERT = "unknown: kept as a record that nothing calls"
+    DANGEROUS = "refuse the file"
+
+
+def judge(module: str, name: str) -> Verdict:
+    """The verdict on `module.name`."""
+    if (module, name) in KNOWN:
+        return Verdict.KNOWN
+    if module in ("builtins", "__builtin__") and name in HARMLESS_BUILTINS:
+        return Verdict.INERT
+    parts = f"{module}.{name}".split(".")
+    if any(".".join(parts[: end + 1]) in DANGEROUS for end in range(len(parts))):
+        return Verdict.DANGEROUS
+    return Verdict.INERT

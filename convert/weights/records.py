@@ -1,0 +1,158 @@
+"""What a checkpoint's pickle describes: storages, and tensors that lie on them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, cast
+
+from convert.errors import UnsafePickleError
+from convert.weights.dtypes import SIZES, STORAGES, TORCH
+from convert.weights.opcodes import Inert, MalformedPickleError, Name, Ordered
+from convert.weights.policy import CONSTRUCTORS, Verdict, judge
+
+MAX_RANK = 64
+MAX_EXTENT = 1 << 48
+
+
+class Trust(Enum):
+    """What names beside the format's own a file may mention."""
+
+    STRICT = "none"
+    """For `.bin`: PyTorch's `state_dict` and nothing else."""
+    INERT = "harmless ones, kept as records outside the tensor mapping"
+    """For `.ckpt`, `.pt`, `.pth`: trainers pickle their own objects beside the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A run of `numel` elements under `key`. `dtype` is `None` for a storage of plain bytes."""
+
+    key: str
+    dtype: str | None
+    numel: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the storage declares."""
+        return self.numel * (SIZES[self.dtype] if self.dtype else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRecord:
+    """A tensor on a storage; `offset` and `stride` in elements."""
+
+    storage: Storage
+    dtype: str
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+
+
+class Records:
+    """The `Builder` of a checkpoint: makes storages and tensors, keeps everything else inert."""
+
+    def __init__(self, where: str, trust: Trust) -> None:
+        self.where = where
+        self.trust = trust
+        self.storages: dict[str, Storage] = {}
+        self.unknown: Counter[str] = Counter()
+
+    def name(self, module: str, name: str) -> Name:
+        """Admit `module.name`, or raise `UnsafePickleError`."""
+        verdict = judge(module, name)
+        full = f"{module}.{name}"[:120]
+        harm = None
+        if verdict is Verdict.DANGEROUS:
+            harm = f"the pickle names {full!r}, which can run code"
+        elif verdict is Verdict.INERT and self.trust is Trust.STRICT:
+            harm = f"the pickle names {full!r}, which no state dict needs"
+        if harm:
+            raise UnsafePickleError(
+                f"{self.where}: {harm} (nothing was run); do not load this file anywhere, "
+                "get a .safetensors version or ask its author"
+            )
+        if verdict is Verdict.INERT:
+            self.unknown[full] += 1
+        return Name(module, name)
+
+    def call(self, name: Name, arguments: tuple[Any, ...]) -> object:
+        """The record that `name(*arguments)` stands for."""
+        if (name.module, name.name) in CONSTRUCTORS:
+            return _MAKERS[name.name](*arguments)
+        return Inert(name, arguments)
+
+    def storage(self, persistent_id: object) -> Storage:
+        """The storage of `("storage", class, key, device, numel[, view])`."""
+        match persistent_id:
+            case ("storage", Name(name=kind), str() | int() as key, _, int() as numel, *view):
+                pass
+            case _:
+                raise MalformedPickleError("a persistent id that is not a storage")
+        if kind not in STORAGES:
+            raise MalformedPickleError(f"unsupported storage class {kind!r}")
+        if any(part is not None for part in view):
+            raise MalformedPickleError("a storage view, which PyTorch stopped writing before 0.4")
+        if not 0 <= numel <= MAX_EXTENT:
+            raise MalformedPickleError(f"storage {key!s:.20} with an impossible size")
+        storage = Storage(str(key), STORAGES[kind], numel)
+        if self.storages.setdefault(storage.key, storage) != storage:
+            raise MalformedPickleError(f"storage {key!s:.20} declared twice, differently")
+        return storage
+
+
+def _tensor(
+    storage: object,
+    offset: object,
+    size: object,
+    stride: object,
+    *_: object,
+    dtype: str | None = None,
+) -> TensorRecord:
+    """Steps of `torch._utils._rebuild_tensor`: a view of `storage`, checked to stay on it."""
+    if type(storage) is not Storage or type(size) is not tuple or type(stride) is not tuple:
+        raise MalformedPickleError("a tensor that is not on a storage")
+    if len(size) != len(stride) or len(size) > MAX_RANK:
+        raise MalformedPickleError("a tensor whose shape and stride do not fit each other")
+    extents = (offset, *size, *stride)
+    if not all(type(value) is int and 0 <= value <= MAX_EXTENT for value in extents):
+        raise MalformedPickleError("a tensor with an impossible shape, stride or offset")
+    dtype = dtype or storage.dtype
+    if dtype is None:
+        raise MalformedPickleError("a tensor without a dtype")
+    record = TensorRecord(storage, dtype, size, stride, cast("int", offset))
+    if math.prod(size):
+        last = record.offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        if (last + 1) * SIZES[dtype] > storage.nbytes:
+            raise MalformedPickleError(
+                f"a tensor of shape {list(size)} that reaches past its storage {storage.key!r} "
+                f"of {storage.nbytes:,} bytes"
+            )
+    return record
+
+
+def _typed_tensor(*arguments: Any) -> TensorRecord:  # noqa: ANN401  a pickle's values
+    """`_rebuild_tensor_v3`: the seventh argument is the dtype, the storage is plain bytes."""
+    dtype = arguments[6]
+    if type(dtype) is not Name or dtype.name not in TORCH:
+        raise MalformedPickleError(f"unsupported dtype {dtype!s:.40}")
+    return _tensor(*arguments[:4], dtype=TORCH[dtype.name])
+
+
+def _ordered(*arguments: list[tuple[Any, Any]]) -> Ordered:
+    pairs = arguments[0] if arguments else []
+    return Ordered({key: value for key, value in pairs if type(key) is str})
+
+
+_MAKERS: Mapping[str, Callable[..., object]] = {
+    "OrderedDict": _ordered,
+    "_rebuild_tensor": _tensor,
+    "_rebuild_tensor_v2": _tensor,
+    "_rebuild_tensor_v3": _typed_tensor,
+    "_rebuild_parameter": lambda data, *_: data,
+    "Size": tuple,
+}
+"""What each of `policy.CONSTRUCTORS` makes."""

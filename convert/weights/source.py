@@ -1,0 +1,211 @@
+"""Any checkpoint, opened: its container, its tensors, and what was left aside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from convert.errors import BadInputError, ConvertError
+from convert.weights.dtypes import SIZES
+from convert.weights.fault import Fault, raise_first
+from convert.weights.index import compare, missing_shards, read_index
+from convert.weights.opcodes import Inert
+from convert.weights.records import TensorRecord, Trust
+from convert.weights.safetensors import read_header, tensors_of
+from convert.weights.tensor import TensorInfo, is_contiguous
+from convert.weights.torch_legacy import MAGIC_BYTES, read_legacy
+from convert.weights.torch_zip import Contents, read_zip
+from convert.weights.zip_directory import Member
+
+TRAINER_SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
+"""Files in which trainers keep their own objects beside the weights."""
+
+MAPPINGS = ("state_dict", "model", "params_ema", "params", "module")
+"""Where trainers put the tensor mapping, when it is not the whole file."""
+
+AGAIN = "download the file again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a checkpoint holds. `members` carries checksums where the container has them."""
+
+    path: Path
+    container: str
+    tensors: tuple[TensorInfo, ...]
+    files: tuple[Path, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    members: Mapping[Path, tuple[Member, ...]] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(tensor.nbytes for tensor in self.tensors)
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint at `path`: one file of any container, or a `*.index.json` with its shards.
+
+    Reads descriptions only. Nothing that a pickle names is ever imported or called.
+
+    Raises:
+        BadInputError: missing, damaged or not a checkpoint; every fault of an index at once.
+        UnsafePickleError: a pickle names something that has no place in a checkpoint.
+    """
+    if path.suffix == ".json":
+        return _open_sharded(path)
+    return _open_file(path)
+
+
+def _open_sharded(path: Path) -> Checkpoint:
+    _require_file(path)
+    index = read_index(path)
+    faults = list(missing_shards(index))
+    parts: dict[str, Checkpoint] = {}
+    for shard in index.shards:
+        if shard.is_file():
+            try:
+                parts[shard.name] = _open_file(shard)
+            except ConvertError as error:
+                faults.append(Fault.of(error, shard))
+    if not faults:
+        names = {name: tuple(t.name for t in part.tensors) for name, part in parts.items()}
+        faults.extend(compare(index, names))
+    raise_first(faults)
+    opened = parts.values()
+    return Checkpoint(
+        path=path,
+        container=f"{len(parts)} shards, {' and '.join(sorted({p.container for p in opened}))}",
+        tensors=tuple(tensor for part in opened for tensor in part.tensors),
+        files=index.shards,
+        metadata={key: value for part in opened for key, value in part.metadata.items()},
+        notes=tuple(f"{part.path.name}: {note}" for part in opened for note in part.notes),
+        members={file: found for part in opened for file, found in part.members.items()},
+    )
+
+
+def _open_file(path: Path) -> Checkpoint:
+    container = identify(path)
+    if container == "safetensors":
+        header = read_header(path)
+        return Checkpoint(
+            path=path,
+            container=container,
+            tensors=tensors_of(path, header),
+            files=(path,),
+            metadata=header.metadata,
+        )
+    trust = Trust.INERT if path.suffix.lower() in TRAINER_SUFFIXES else Trust.STRICT
+    contents = (read_zip if container == "PyTorch zip" else read_legacy)(path, trust)
+    mapping, where, notes = _tensor_mapping(path, contents)
+    if contents.unknown:
+        notes += (f"unknown names kept as inert records, never run: {', '.join(contents.unknown)}",)
+    return Checkpoint(
+        path=path,
+        container=container,
+        tensors=tuple(_place(path, name, record, contents) for name, record in mapping.items()),
+        files=(path,),
+        notes=(*((f"tensors taken from {where!r}",) if where else ()), *notes),
+        members={path: contents.members} if contents.members else {},
+    )
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        what = "a folder, not a file" if path.is_dir() else "no such file"
+        raise BadInputError(f"{path}: {what}; give a checkpoint file or an index file")
+
+
+def identify(path: Path) -> str:
+    """The container of `path` by its first bytes: "safetensors", "PyTorch zip" or "PyTorch legacy".
+
+    Raises:
+        BadInputError: anything else, with what it is instead.
+    """
+    _require_file(path)
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(b"PK\x03\x04"):
+        return "PyTorch zip"
+    if head.startswith(MAGIC_BYTES):
+        return "PyTorch legacy"
+    if head[8:9] == b"{":
+        return "safetensors"
+    what, remedy = _describe(head)
+    raise BadInputError(f"{path}: {what}; {remedy}")
+
+
+def _describe(head: bytes) -> tuple[str, str]:
+    """What a file that is no checkpoint is instead, and what to do about it."""
+    if not head:
+        return "the file is empty", AGAIN
+    if head.startswith(b"version https://git-lfs.github.com/spec"):
+        size = re.search(rb"size (\d{1,18})", head)
+        real = f" (the real file has {int(size[1]):,} bytes)" if size else ""
+        return f"a git-lfs pointer, not the weights{real}", "run 'git lfs pull' in that folder"
+    if re.match(rb"\s*<(!doctype|html|\?xml)", head, re.IGNORECASE):
+        return "a web page, not weights", f"{AGAIN}, after logging in if the model needs it"
+    if head[257:262] == b"ustar":
+        return "a tar file of PyTorch before 0.1.10", "save it again with a newer PyTorch"
+    if head[:1] == b"\x80":
+        return "a bare pickle, not a PyTorch checkpoint", "get a .safetensors version"
+    return f"not a checkpoint (starts with {head[:8].hex(' ')})", AGAIN
+
+
+def _tensor_mapping(
+    path: Path, contents: Contents
+) -> tuple[dict[str, TensorRecord], str, tuple[str, ...]]:
+    """The tensors by name, the key they were under, and notes on what was left aside."""
+    root = contents.root
+    if not isinstance(root, dict):
+        raise BadInputError(
+            f"{path}: holds a {_kind(root)}, not a mapping of tensors; save the state dict"
+        )
+    where, chosen = next(_candidates(root), ("", root))
+    tensors: dict[str, TensorRecord] = {}
+    aside: list[str] = []
+    for name, value in chosen.items():
+        if type(value) is TensorRecord and isinstance(name, str):
+            tensors[name] = value
+        elif isinstance(value, Inert):
+            raise BadInputError(
+                f"{path}: {name!r} is a {_kind(value)}, not a tensor; save the state dict alone"
+            )
+        else:
+            aside.append(str(name)[:60])
+    if chosen is not root:
+        aside.extend(str(name)[:60] for name in root if name != where)
+    if not tensors:
+        raise BadInputError(f"{path}: holds no tensors; give the file with the weights")
+    for name in tensors:
+        if not name.isprintable():
+            raise BadInputError(f"{path}: the tensor name {name!r} is not printable text; {AGAIN}")
+    more = " ..." if len(aside) > 8 else ""  # noqa: PLR2004  as many as fit a line
+    notes = (f"{len(aside)} entries that are no tensors left out: {', '.join(aside[:8])}{more}",)
+    return tensors, where, notes if aside else ()
+
+
+def _candidates(root: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
+    for key in MAPPINGS:
+        value = root.get(key)
+        if isinstance(value, dict) and any(type(item) is TensorRecord for item in value.values()):
+            yield key, value
+
+
+def _kind(value: object) -> str:
+    return str(value.name) if isinstance(value, Inert) else type(value).__name__
+
+
+def _place(path: Path, name: str, record: TensorRecord, contents: Contents) -> TensorInfo:
+    contiguous = is_contiguous(record.shape, record.stride)
+    return TensorInfo(
+        name=name,
+        dtype=record.dtype,
+        shape=record.shape,
+        path=path,
+        start=contents.starts[record.storage.key] + record.offset * SIZES[record.dtype],
+        stride=None if contiguous else record.stride,
+    )

@@ -1,0 +1,58 @@
+"""A tensor as it lies in a file: a name, a type, a shape, and where its bytes are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.weights.dtypes import SIZES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorInfo:
+    """One tensor in one file. Nothing has been read but its description.
+
+    `start` is the absolute offset in bytes of the first element; `stride` counts elements per
+    dimension and is `None` for a tensor whose elements lie in row-major order without gaps.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    path: Path
+    start: int
+    stride: tuple[int, ...] | None = None
+
+    @property
+    def numel(self) -> int:
+        """Number of elements; 1 for a scalar."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements in row-major order."""
+        return self.numel * SIZES[self.dtype]
+
+    @property
+    def reach(self) -> int:
+        """Bytes from the first element to the end of the last one, gaps included."""
+        if self.stride is None or not self.numel:
+            return self.nbytes
+        last = sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
+        return (last + 1) * SIZES[self.dtype]
+
+
+def is_contiguous(shape: Sequence[int], stride: Sequence[int]) -> bool:
+    """Whether `stride` (in elements) is row-major; dimensions of size 1 do not count."""
+    if 0 in shape:
+        return True
+    expected = 1
+    for size, step in zip(reversed(shape), reversed(stride), strict=True):
+        if size == 1:
+            continue
+        if step != expected:
+            return False
+        expected *= size
+    return True

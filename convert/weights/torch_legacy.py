@@ -1,0 +1,118 @@
+"""PyTorch's container before 1.6: five pickles in a row, then every storage with its length.
+
+magic number, protocol, system info, the object, the list of storage keys; then, in the order of
+that list, for each storage an int64 element count and the bytes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from pathlib import Path
+
+from convert.errors import BadInputError
+from convert.weights.dtypes import SIZES
+from convert.weights.opcodes import MAX_BYTES, MalformedPickleError, interpret
+from convert.weights.records import Records, Trust
+from convert.weights.torch_zip import Contents
+
+MAGIC = 0x1950A86A20F9469CFC6C
+MAGIC_BYTES = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
+"""The first pickle of every such file."""
+PROTOCOL = 1001
+
+
+class _Window:
+    """A reader of the mapped file that gives at most `MAX_BYTES` to one pickle."""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self._data = data
+        self._start = 0
+        self._position = 0
+
+    def tell(self) -> int:
+        return self._position
+
+    def open_next(self) -> None:
+        """Begin the next pickle where the last one ended."""
+        self._start = self._position
+
+    def _limit(self) -> int:
+        return min(len(self._data), self._start + MAX_BYTES)
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._limit() if size < 0 else min(self._limit(), self._position + size)
+        data = self._data[self._position : end]
+        self._position += len(data)
+        return data
+
+    def readline(self, size: int | None = -1) -> bytes:  # noqa: ARG002  io's signature
+        end = self._data.find(b"\n", self._position, self._limit())
+        return self.read(self._limit() - self._position if end < 0 else end + 1 - self._position)
+
+
+def read_legacy(path: Path, trust: Trust) -> Contents:
+    """Read the description of a legacy checkpoint; no tensor data is touched.
+
+    Raises:
+        BadInputError: damaged, cut short, or of an unknown version.
+        UnsafePickleError: a pickle names what `trust` does not admit.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        window = _Window(data)
+        records = Records(str(path), trust)
+        pickles: list[object] = []
+        for part in ("magic number", "protocol", "system info", "object", "storage keys"):
+            window.open_next()
+            try:
+                pickles.append(interpret(window, records))
+            except MalformedPickleError as error:
+                raise BadInputError(f"{path}: {part}: {error}; download the file again") from None
+        magic, protocol, system, root, keys = pickles
+        if magic != MAGIC or protocol != PROTOCOL or not isinstance(keys, list):
+            raise BadInputError(
+                f"{path}: not a PyTorch file of a known version; save it again with torch.save"
+            )
+        if isinstance(system, dict) and system.get("little_endian") is False:
+            raise BadInputError(
+                f"{path}: saved with big-endian numbers; save it again on a common machine"
+            )
+        starts = _starts(path, data, window.tell(), [str(key) for key in keys], records)
+    unknown = tuple(f"{name} ({count})" for name, count in sorted(records.unknown.items()))
+    return Contents(root, starts, unknown)
+
+
+def _starts(
+    path: Path, data: mmap.mmap, position: int, keys: list[str], records: Records
+) -> dict[str, int]:
+    """Where each storage's bytes start."""
+    starts: dict[str, int] = {}
+    for key in keys:
+        storage = records.storages.get(key)
+        if storage is None or storage.dtype is None:
+            raise BadInputError(
+                f"{path}: storage {key[:40]!r} is not in the pickle; download the file again"
+            )
+        if position + 8 > len(data):
+            raise BadInputError(
+                f"{path}: truncated before storage {key!r}; download the file again"
+            )
+        (count,) = struct.unpack_from("<q", data, position)
+        end = position + 8 + count * SIZES[storage.dtype]
+        if count != storage.numel:
+            raise BadInputError(
+                f"{path}: storage {key!r} has {count:,} elements, the pickle says "
+                f"{storage.numel:,}; download the file again"
+            )
+        if end > len(data):
+            raise BadInputError(
+                f"{path}: truncated: storage {key!r} ends at byte {end:,}, the file has "
+                f"{len(data):,}; download the file again"
+            )
+        starts[key] = position + 8
+        position = end
+    if lost := sorted(records.storages.keys() - starts.keys()):
+        raise BadInputError(
+            f"{path}: storage {lost[0]!r} has no bytes in the file; download it again"
+        )
+    return starts

@@ -1,0 +1,96 @@
+"""PyTorch's zip container, since 1.6: `data.pkl` describes tensors on the members `data/<key>`."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+from convert.errors import BadInputError
+from convert.weights.opcodes import MAX_BYTES, MalformedPickleError, interpret
+from convert.weights.records import Records, Storage, Trust
+from convert.weights.zip_directory import Member, read_members
+
+ALIGNMENT = 64
+"""PyTorch starts every storage at a multiple of this."""
+
+
+class Contents(NamedTuple):
+    """What a PyTorch file holds: the pickled object, and where each storage's bytes are."""
+
+    root: object
+    starts: dict[str, int]
+    unknown: tuple[str, ...]
+    members: tuple[Member, ...] = ()
+
+
+def read_zip(path: Path, trust: Trust) -> Contents:
+    """Read the description of a zip checkpoint; no tensor data is touched.
+
+    Raises:
+        BadInputError: damaged, or not a checkpoint.
+        UnsafePickleError: the pickle names what `trust` does not admit.
+    """
+    members = read_members(path)
+    pickle_name = _pickle_name(path, members)
+    prefix = pickle_name.removesuffix("data.pkl")
+    with path.open("rb") as file:
+        if (order := members.get(f"{prefix}byteorder")) and order.nbytes < ALIGNMENT:
+            file.seek(order.start)
+            if file.read(order.nbytes) != b"little":
+                raise BadInputError(
+                    f"{path}: saved with big-endian numbers; save it again on a common machine"
+                )
+        member = members[pickle_name]
+        if member.nbytes > MAX_BYTES:
+            raise BadInputError(
+                f"{path}: data.pkl has {member.nbytes:,} bytes, over the limit of {MAX_BYTES:,}; "
+                "a state dict needs a fraction of that, save only the state dict"
+            )
+        file.seek(member.start)
+        data = file.read(member.nbytes)
+    records = Records(str(path), trust)
+    try:
+        root = interpret(io.BytesIO(data), records)
+    except MalformedPickleError as error:
+        raise BadInputError(f"{path}: data.pkl: {error}; download the file again") from None
+    storages = {key: members.get(f"{prefix}data/{key}") for key in records.storages}
+    starts = {key: _place(path, records.storages[key], found) for key, found in storages.items()}
+    used = tuple(found for found in storages.values() if found)
+    return Contents(root, starts, _unknown(records), (member, *used))
+
+
+def _pickle_name(path: Path, members: dict[str, Member]) -> str:
+    names = [name for name in members if name.endswith("data.pkl") and name.count("/") <= 1]
+    if any(name.endswith("/constants.pkl") for name in members):
+        raise BadInputError(
+            f"{path}: a TorchScript program, not a checkpoint; ask for the state dict"
+        )
+    if len(names) != 1 or names[0].rsplit("/")[-1] != "data.pkl":
+        raise BadInputError(
+            f"{path}: a zip file without PyTorch's data.pkl (first member: "
+            f"{next(iter(members), 'none')!r}); unpack it if it is an archive of a model folder"
+        )
+    return names[0]
+
+
+def _place(path: Path, storage: Storage, member: Member | None) -> int:
+    if member is None:
+        raise BadInputError(
+            f"{path}: storage {storage.key!r} has no bytes in the file; download it again"
+        )
+    if member.nbytes < storage.nbytes:
+        raise BadInputError(
+            f"{path}: storage {storage.key!r} needs {storage.nbytes:,} bytes and has "
+            f"{member.nbytes:,}; download the file again"
+        )
+    if storage.nbytes and member.start % ALIGNMENT:
+        raise BadInputError(
+            f"{path}: storage {storage.key!r} starts at byte {member.start:,}, not a multiple of "
+            f"{ALIGNMENT}: the file was repacked; get the original, or save it with torch.save"
+        )
+    return member.start
+
+
+def _unknown(records: Records) -> tuple[str, ...]:
+    return tuple(f"{name} ({count})" for name, count in sorted(records.unknown.items()))

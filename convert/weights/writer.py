@@ -1,0 +1,188 @@
+"""A safetensors file as a stream: planned whole, written aside, checked, flushed, renamed.
+
+Contiguous tensors that keep their type never pass through this process; the others do, a block at a
+time, so memory does not grow with the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from convert.errors import BadInputError, ConvertError
+from convert.weights.aside import file_aside, require_space
+from convert.weights.cast import cast_block
+from convert.weights.dtypes import FLOATS
+from convert.weights.gather import gather
+from convert.weights.header import PYTORCH, build
+from convert.weights.tensor import TensorInfo
+from convert.weights.transfer import ShortReadError, Transfer, read_blocks, write_at
+from envs.events import Emit, Event, silent
+
+TICK = 32 << 20
+"""Bytes between two progress events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """A tensor that is computed while it is written; `blocks` gives its bytes, of type `dtype`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    blocks: Callable[[], Iterable[memoryview]]
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """`dtype`: cast every floating-point tensor to it. `digest`: compute the SHA-256 on the way."""
+
+    dtype: str | None = None
+    digest: bool = False
+    metadata: Mapping[str, str] = field(default_factory=lambda: PYTORCH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A file that was written. `overflows`: tensor → finite values that a cast made infinite."""
+
+    path: Path
+    nbytes: int
+    sha256: str | None
+    overflows: Mapping[str, int]
+
+
+def write_safetensors(
+    tensors: Sequence[TensorInfo | Computed],
+    path: Path,
+    options: WriteOptions | None = None,
+    emit: Emit = silent,
+) -> Written:
+    """Write `tensors` to `path`, byte for byte as `safetensors.torch.save_file` would.
+
+    Raises:
+        BadInputError: two tensors of one name, or a source file shorter than when it was opened.
+        NoSpaceError: not enough room, before or midway.
+    """
+    options = options or WriteOptions()
+    named = {tensor.name: tensor for tensor in tensors}
+    if len(named) != len(tensors):
+        raise BadInputError(f"{path}: two tensors of one name; check the input's names")
+    plan = [(name, _target_type(tensor, options), tensor.shape) for name, tensor in named.items()]
+    first, header = build(plan, options.metadata)
+    require_space(path, header.nbytes)
+    with file_aside(path) as target:
+        with closing(_Stream(target, _Ticker(path.name, header.nbytes, emit), options)) as stream:
+            stream.write(first)
+            for entry in header.entries:
+                stream.add(named[entry.name], entry.dtype)
+        if not os.fstat(target).st_size == stream.position == header.nbytes:
+            raise ConvertError(f"{path}: wrote another size than planned; please report this")
+    return Written(
+        path=path,
+        nbytes=header.nbytes,
+        sha256=stream.digest.hexdigest() if stream.digest else None,
+        overflows=stream.overflows,
+    )
+
+
+def _target_type(tensor: _Named, options: WriteOptions) -> str:
+    return options.dtype if options.dtype and tensor.dtype in FLOATS else tensor.dtype
+
+
+class _Ticker:
+    """Tells how far a file is, not too often."""
+
+    def __init__(self, label: str, total: int, emit: Emit) -> None:
+        self._label, self._total, self._emit = label, total, emit
+        self._told = 0
+
+    def reach(self, position: int) -> None:
+        if position - self._told >= TICK or position == self._total:
+            self._told = position
+            self._emit(
+                Event(kind="progress", text=self._label, done=position, total=self._total, unit="B")
+            )
+
+
+class _Stream:
+    """The file being written, from front to back."""
+
+    def __init__(self, target: int, ticker: _Ticker, options: WriteOptions) -> None:
+        self.position = 0
+        self.digest = hashlib.sha256() if options.digest else None
+        self.overflows: dict[str, int] = {}
+        self._target, self._ticker = target, ticker
+        self._transfer = Transfer()
+        self._sources: dict[Path, int] = {}
+
+    def close(self) -> None:
+        for handle in self._sources.values():
+            os.close(handle)
+
+    def write(self, data: bytes | memoryview) -> None:
+        write_at(self._target, data, self.position)
+        if self.digest:
+            self.digest.update(data)
+        self._advance(len(data))
+
+    def add(self, tensor: TensorInfo | Computed, dtype: str) -> None:
+        """Append `tensor`, cast to `dtype` if it has another type."""
+        if isinstance(tensor, Computed):
+            self._write_cast(tensor.name, tensor.dtype, dtype, tensor.blocks())
+            return
+        try:
+            if tensor.stride is not None:
+                self._write_cast(tensor.name, tensor.dtype, dtype, gather(tensor))
+            elif self.digest or dtype != tensor.dtype:
+                blocks = read_blocks(self._open(tensor.path), tensor.start, tensor.nbytes)
+                self._write_cast(tensor.name, tensor.dtype, dtype, blocks)
+            else:
+                self._copy(tensor)
+        except ShortReadError:
+            raise BadInputError(
+                f"{tensor.path}: the file ended while tensor {tensor.name!r} was read; "
+                "something changed it meanwhile, try again"
+            ) from None
+
+    def _copy(self, tensor: TensorInfo) -> None:
+        source = self._open(tensor.path)
+        for done in self._transfer.copy(
+            source, tensor.start, self._target, self.position, tensor.nbytes
+        ):
+            self._advance(done)
+
+    def _write_cast(
+        self, name: str, source: str, target: str, blocks: Iterable[memoryview]
+    ) -> None:
+        for block in blocks:
+            if source == target:
+                self.write(block)
+                continue
+            data, overflows = cast_block(block, source, target)
+            self.write(data)
+            if overflows:
+                self.overflows[name] = self.overflows.get(name, 0) + overflows
+
+    def _open(self, path: Path) -> int:
+        if path not in self._sources:
+            self._sources[path] = os.open(path, os.O_RDONLY)
+        return self._sources[path]
+
+    def _advance(self, count: int) -> None:
+        self.position += count
+        self._ticker.reach(self.position)
