@@ -1,0 +1,80 @@
+"""What an operation sees of its arguments: tensors, and the Python values of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+
+from convert.errors import ParityError
+from convert.spec.model import DataType
+
+Argument: TypeAlias = "torch.Tensor | str | list[torch.Tensor]"
+Result: TypeAlias = "torch.Tensor | Sequence[torch.Tensor]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """The arguments of one operation by name, in the precision in which it computes.
+
+    `kinds` holds the declared element type of each tensor, whatever it is held in.
+    """
+
+    values: Mapping[str, Argument]
+    kinds: Mapping[str, DataType]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        """The tensor of this name, which the operation requires."""
+        value = self.values.get(name)
+        if not isinstance(value, torch.Tensor):
+            raise ParityError(f"argument {name} is missing or is not a tensor")
+        return value
+
+    def get(self, name: str) -> torch.Tensor | None:
+        """The tensor of this name, or `None` when it is left out."""
+        return self[name] if name in self.values else None
+
+    def many(self, name: str) -> list[torch.Tensor]:
+        """The tensors of a variadic argument."""
+        value = self.values.get(name)
+        if isinstance(value, list):
+            return value
+        return [self[name]]
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A string parameter."""
+        value = self.values.get(name, default)
+        if not isinstance(value, str):
+            raise ParityError(f"argument {name} is missing or is not a string")
+        return value
+
+    def integers(self, name: str, default: Sequence[int] | None = None) -> list[int]:
+        """A parameter of integers (or flags), flat."""
+        if name not in self.values and default is not None:
+            return list(default)
+        return [int(item) for item in self[name].reshape(-1).tolist()]
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """A parameter that is one integer."""
+        if name not in self.values and default is not None:
+            return default
+        return int(self[name].item())
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """A parameter that is one real number."""
+        if name not in self.values and default is not None:
+            return default
+        return float(self[name].item())
+
+    def flag(self, name: str) -> bool:
+        """A parameter that is true or false; false when left out."""
+        return name in self.values and bool(self[name].item())
+
+
+Kernel: TypeAlias = Callable[[Arguments], Result]
+"""Computes an operation: tensors in, one tensor (or one for each output) out."""
