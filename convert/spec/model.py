@@ -17,8 +17,6 @@ class DataType(IntEnum):
 
     BOOL = 1
     STRING = 2
-    FLOAT8E4M3FN = 3
-    FLOAT8E5M2 = 4
     FLOAT16 = 10
     FLOAT32 = 11
     FLOAT64 = 12
@@ -37,6 +35,8 @@ class DataType(IntEnum):
     UINT1 = 37
     UINT6 = 38
     UINT3 = 39
+    FLOAT8E4M3FN = 40
+    FLOAT8E5M2 = 41
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,8 @@ class Feature:
 
     `dtype` is FLOAT16, FLOAT32, FLOAT64 or INT32 for a multi-array and `None` for any other kind
     of feature, which `kind` then names. `shape` is the declared default; `flexible` says whether
-    others are allowed.
+    others are allowed: those within `ranges`, a lower and an upper bound a dimension (an upper
+    bound of -1: none), or listed ones, of which only the number is kept in `enumerated`.
     """
 
     name: str
@@ -194,6 +195,8 @@ class Feature:
     optional: bool = False
     flexible: bool = False
     description: str = ""
+    ranges: tuple[tuple[int, int], ...] = ()
+    enumerated: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

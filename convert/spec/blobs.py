@@ -1,0 +1,181 @@
+"""The weight file of an ML Program: records of raw tensor data.
+
+Layout (MILBlob of apple/coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp): a header of 64
+bytes, then records, each a descriptor of 64 bytes that says where its data is. Descriptors and data
+start at multiples of 64; a program refers to a descriptor by its offset.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.errors import BadInputError
+from convert.spec.model import Blob, DataType
+
+ALIGNMENT = 64
+VERSION = 2
+SENTINEL = 0xDEADBEEF
+PREFIX = "@model_path/"
+"""How a program's blob paths begin: the folder of the model's file."""
+
+DTYPES: Mapping[int, DataType] = {
+    1: DataType.FLOAT16,
+    2: DataType.FLOAT32,
+    3: DataType.UINT8,
+    4: DataType.INT8,
+    5: DataType.BFLOAT16,
+    6: DataType.INT16,
+    7: DataType.UINT16,
+    8: DataType.INT4,
+    9: DataType.UINT1,
+    10: DataType.UINT2,
+    11: DataType.UINT4,
+    12: DataType.UINT3,
+    13: DataType.UINT6,
+    14: DataType.INT32,
+    15: DataType.UINT32,
+    16: DataType.FLOAT8E4M3FN,
+    17: DataType.FLOAT8E5M2,
+}
+"""`BlobDataType`."""
+
+BITS: Mapping[DataType, int] = {
+    DataType.UINT1: 1,
+    DataType.UINT2: 2,
+    DataType.UINT3: 3,
+    DataType.INT4: 4,
+    DataType.UINT4: 4,
+    DataType.UINT6: 6,
+    DataType.INT8: 8,
+    DataType.UINT8: 8,
+    DataType.FLOAT8E4M3FN: 8,
+    DataType.FLOAT8E5M2: 8,
+    DataType.INT16: 16,
+    DataType.UINT16: 16,
+    DataType.FLOAT16: 16,
+    DataType.BFLOAT16: 16,
+    DataType.INT32: 32,
+    DataType.UINT32: 32,
+    DataType.FLOAT32: 32,
+}
+"""Bits of one element."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One descriptor: where it is, what its data is, and where that is (bytes from the start)."""
+
+    offset: int
+    dtype: DataType
+    nbytes: int
+    data_offset: int
+    padding_bits: int = 0
+    """Unused bits at the end of the data; meaningful for elements of less than a byte only."""
+
+    @property
+    def count(self) -> int:
+        """Elements in the data."""
+        return (self.nbytes * 8 - self.padding_bits) // BITS[self.dtype]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFile:
+    """A mapped weight file. Views that `data` gave out keep the mapping alive after closing."""
+
+    path: Path
+    view: memoryview
+    count: int
+    """Records, as the header says."""
+
+    def record(self, offset: int) -> Record:
+        """The record whose descriptor is at `offset`.
+
+        Raises:
+            BadInputError: there is none, or its data lies outside the file.
+        """
+        if offset % ALIGNMENT or not ALIGNMENT <= offset <= len(self.view) - ALIGNMENT:
+            raise self._bad(f"no record at offset {offset} of {len(self.view)} bytes")
+        fields = struct.unpack_from("<IIQQQ", self.view, offset)
+        sentinel, code, nbytes, data_offset, padding = fields
+        if sentinel != SENTINEL:
+            raise self._bad(f"no record at offset {offset}: {sentinel:#010x} is not {SENTINEL:#x}")
+        if code not in DTYPES:
+            raise self._bad(f"the record at offset {offset} has the unknown element type {code}")
+        if data_offset % ALIGNMENT or data_offset + nbytes > len(self.view):
+            raise self._bad(
+                f"the record at offset {offset} has {nbytes} bytes at {data_offset}, of"
+                f" {len(self.view)} in the file"
+            )
+        dtype = DTYPES[code]
+        # coremltools before 8 leaves the padding field uninitialised where it has no meaning
+        padding = padding if BITS[dtype] < 8 else 0  # noqa: PLR2004  bits of a byte
+        if padding > 7 or (nbytes * 8 - padding) % BITS[dtype]:  # noqa: PLR2004  less than a byte
+            raise self._bad(
+                f"the record at offset {offset} holds no whole number of {dtype.name} in"
+                f" {nbytes} bytes less {padding} bits"
+            )
+        return Record(
+            offset=offset, dtype=dtype, nbytes=nbytes, data_offset=data_offset, padding_bits=padding
+        )
+
+    def data(self, record: Record) -> memoryview:
+        """The bytes of a record, without a copy."""
+        return self.view[record.data_offset : record.data_offset + record.nbytes]
+
+    def read(self, blob: Blob, dtype: DataType) -> memoryview:
+        """The bytes that `blob` refers to, whose record must be of `dtype`.
+
+        Raises:
+            BadInputError: there is no such record, or it is of another type.
+        """
+        if not blob.path.startswith(PREFIX) or Path(blob.path).name != self.path.name:
+            raise self._bad(f"a constant is said to be in another file, {blob.path!r}")
+        record = self.record(blob.offset)
+        if record.dtype is not dtype:
+            raise self._bad(
+                f"the record at offset {blob.offset} is {record.dtype.name}, not {dtype.name}"
+            )
+        return self.data(record)
+
+    def records(self) -> Iterator[Record]:
+        """Every record that the header counts, in file order.
+
+        Raises:
+            BadInputError: one of them is damaged or missing.
+        """
+        offset = ALIGNMENT
+        for _ in range(self.count):
+            record = self.record(offset)
+            yield record
+            end = record.data_offset + record.nbytes
+            offset = end + -end % ALIGNMENT
+
+    def _bad(self, what: str) -> BadInputError:
+        return BadInputError(f"{self.path}: {what}; make or download the package again")
+
+
+@contextmanager
+def open_weights(path: Path) -> Iterator[WeightFile]:
+    """Map the weight file at `path`.
+
+    Raises:
+        BadInputError: it is not readable or not a weight file of version 2.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(ALIGNMENT)
+            pages = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if head else b""
+    except OSError as error:
+        raise BadInputError(f"{path}: not readable: {error.strerror}; check the path") from error
+    if len(head) < ALIGNMENT or struct.unpack_from("<I", head, 4) != (VERSION,):
+        raise BadInputError(
+            f"{path}: not a weight file of version {VERSION} ({len(pages)} bytes, beginning"
+            f" {head[:8]!r}); make or download the package again"
+        )
+    (count,) = struct.unpack_from("<I", head)
+    yield WeightFile(path=path, view=memoryview(pages), count=count)

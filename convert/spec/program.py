@@ -1,0 +1,203 @@
+"""The program of a model: functions, blocks, operations, types and constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TypeVar
+
+from convert.spec.fields import MODEL
+from convert.spec.model import (
+    Binding,
+    Blob,
+    Block,
+    DataType,
+    DictionaryType,
+    Elements,
+    Function,
+    ListType,
+    NamedType,
+    Operation,
+    Pairs,
+    Program,
+    Sequence,
+    StateType,
+    TensorType,
+    TupleType,
+    Value,
+    ValueType,
+)
+from convert.spec.wire import MAX_DEPTH, Message, WireError, decode
+
+T = TypeVar("T")
+
+FIELDS: Mapping[DataType, str] = {
+    DataType.BOOL: "bools",
+    DataType.STRING: "strings",
+    DataType.FLOAT32: "floats",
+    DataType.FLOAT64: "doubles",
+    DataType.INT32: "ints",
+    DataType.INT64: "longInts",
+    DataType.UINT64: "longInts",
+}
+"""Where `TensorValue` keeps the elements of each type; all others are raw in `bytes`."""
+
+
+def program(message: Message) -> Program:
+    """The program of a decoded `Program` message.
+
+    Raises:
+        WireError: a part that must be there is missing, unknown, or there twice.
+    """
+    return Program(
+        version=message.get("version", 0),
+        functions=_mapping(message["functions"], _function, "function"),
+        attributes=_mapping(message["attributes"], _value, "attribute"),
+    )
+
+
+def _mapping(entries: list[Message], parse: Callable[[Message], T], what: str) -> Mapping[str, T]:
+    found: dict[str, T] = {}
+    for entry in entries:
+        key = entry.get("key", "")
+        if key in found:
+            raise WireError(f"{what} {key!r} is there twice")
+        if "value" not in entry:
+            raise WireError(f"{what} {key!r} has no value")
+        found[key] = parse(entry["value"])
+    return found
+
+
+def _function(message: Message) -> Function:
+    opset = message.get("opset", "")
+    blocks = _mapping(message["block_specializations"], _block, "block")
+    if opset not in blocks:
+        raise WireError(f"a function of opset {opset!r} has blocks {sorted(blocks)} only")
+    return Function(
+        inputs=_named_types(message["inputs"]),
+        opset=opset,
+        blocks=blocks,
+        attributes=_mapping(message["attributes"], _value, "attribute"),
+    )
+
+
+def _block(message: Message) -> Block:
+    return Block(
+        operations=tuple([_operation(operation) for operation in message["operations"]]),
+        outputs=tuple(message["outputs"]),
+        inputs=_named_types(message["inputs"]),
+        attributes=_mapping(message["attributes"], _value, "attribute"),
+    )
+
+
+def _operation(message: Message) -> Operation:
+    return Operation(
+        type=message.get("type", ""),
+        inputs=_mapping(message["inputs"], _argument, "argument"),
+        outputs=_named_types(message["outputs"]),
+        attributes=_mapping(message["attributes"], _value, "attribute"),
+        blocks=tuple([_block(block) for block in message["blocks"]]),
+    )
+
+
+def _argument(message: Message) -> tuple[Binding, ...]:
+    return tuple([_binding(binding) for binding in message["arguments"]])
+
+
+def _binding(message: Message) -> Binding:
+    match message:
+        case {"name": str() as name, **rest} if not rest:
+            return name
+        case {"value": dict() as value, **rest} if not rest:
+            return _value(value)
+    raise WireError("an argument is bound to neither a name nor a value, or to both")
+
+
+def _named_types(messages: list[Message]) -> tuple[NamedType, ...]:
+    return tuple(
+        [
+            NamedType(name=message.get("name", ""), type=value_type(message.get("type", b"")))
+            for message in messages
+        ]
+    )
+
+
+@lru_cache(maxsize=4096)
+def value_type(raw: bytes, depth: int = 0) -> ValueType:
+    """The type in a serialised `ValueType`; the same bytes give the same object."""
+    if depth > MAX_DEPTH:
+        raise WireError(f"types are nested more than {MAX_DEPTH} deep")
+    match decode(raw, "ValueType", MODEL):
+        case {"tensorType": tensor, **rest} if not rest:
+            return _tensor_type(tensor)
+        case {"listType": {"type": element, "length": length}, **rest} if not rest:
+            return ListType(element=value_type(element, depth + 1), length=_dimension(length))
+        case {"tupleType": {"types": elements}, **rest} if not rest:
+            return TupleType(elements=tuple([value_type(item, depth + 1) for item in elements]))
+        case {"dictionaryType": {"keyType": key, "valueType": value}, **rest} if not rest:
+            return DictionaryType(
+                key=value_type(key, depth + 1), value=value_type(value, depth + 1)
+            )
+        case {"stateType": {"wrappedType": wrapped}, **rest} if not rest:
+            return StateType(wrapped=value_type(wrapped, depth + 1))
+    raise WireError("a value has no type, an unknown one, or several")
+
+
+def _tensor_type(message: Message) -> TensorType:
+    dtype, dimensions = message.get("dataType", 0), message["dimensions"]
+    rank = message.get("rank", 0)
+    if rank != len(dimensions):
+        raise WireError(f"a tensor type of rank {rank} has {len(dimensions)} dimensions")
+    try:
+        return TensorType(
+            dtype=DataType(dtype), shape=tuple([_dimension(size) for size in dimensions])
+        )
+    except ValueError as error:
+        raise WireError(f"unknown element type {dtype}") from error
+
+
+def _dimension(message: Message) -> int | None:
+    constant = message.get("constant")
+    return None if constant is None else constant.get("size", 0)
+
+
+def _value(message: Message) -> Value:
+    kind = value_type(message.get("type", b""))
+    match message:
+        case {"blobFileValue": blob} if "immediateValue" not in message:
+            at = Blob(path=blob.get("fileName", ""), offset=blob.get("offset", 0))
+            return Value(type=kind, data=at)
+        case {"immediateValue": immediate} if "blobFileValue" not in message:
+            return Value(type=kind, data=_immediate(immediate, kind))
+    raise WireError("a value has neither an immediate nor a blob, or both")
+
+
+def _immediate(message: Message, kind: ValueType) -> Elements | Sequence | Pairs:
+    match message, kind:
+        case {"tensor": tensor, **rest}, TensorType(dtype=dtype) if not rest:
+            return _elements(tensor, dtype)
+        case {"list": sequence, **rest}, ListType() if not rest:
+            return Sequence(items=tuple([_value(item) for item in sequence["values"]]))
+        case {"tuple": sequence, **rest}, TupleType() if not rest:
+            return Sequence(items=tuple([_value(item) for item in sequence["values"]]))
+        case {"dictionary": pairs, **rest}, DictionaryType() if not rest:
+            return Pairs(items=tuple([_pair(pair) for pair in pairs["values"]]))
+    raise WireError(f"an immediate value is not of its type: {sorted(message)}")
+
+
+def _pair(message: Message) -> tuple[Value, Value]:
+    if len(message) != 2:  # noqa: PLR2004  a pair
+        raise WireError("an entry of a dictionary lacks its key or its value")
+    return _value(message["key"]), _value(message["value"])
+
+
+def _elements(message: Message, dtype: DataType) -> Elements:
+    if not message:  # a tensor without elements
+        return Elements(values=() if dtype in FIELDS else b"")
+    wanted = FIELDS.get(dtype, "bytes")
+    if list(message) != [wanted]:
+        raise WireError(f"elements of {dtype.name} are in {sorted(message)}, not in {wanted}")
+    values = message[wanted].get("values", b"")
+    if dtype is DataType.UINT64:  # longInts is signed
+        values = [value & 0xFFFFFFFFFFFFFFFF for value in values]
+    return Elements(values=values if isinstance(values, bytes) else tuple(values))

@@ -1,0 +1,110 @@
+"""A `.mlmodel` file or a `.mlpackage` folder as values, read without protobuf or coremltools."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from convert.errors import BadInputError, UnsupportedError
+from convert.spec.description import description
+from convert.spec.fields import KINDS, MEMBERS, MODEL
+from convert.spec.model import Model
+from convert.spec.program import program
+from convert.spec.wire import WireError, decode, split
+
+AGAIN = "make or download the package again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A `.mlpackage`: its folder, its model, the model's file and the weight file, if any.
+
+    `weights` is what programs call `@model_path/weights/weight.bin`, `@model_path` being the folder
+    of the model's file.
+    """
+
+    path: Path
+    model: Model
+    model_path: Path
+    weights: Path | None
+
+
+def parse_model(data: bytes, where: Path | str = "model.mlmodel") -> Model:
+    """The ML Program in the bytes of a `.mlmodel` file; `where` names the file in errors.
+
+    Raises:
+        BadInputError: the bytes are not a well-formed model.
+        UnsupportedError: the model is not an ML Program.
+    """
+    try:
+        kinds = [number for number, _, _ in split(data) if number in MEMBERS]
+        if kinds != [502]:
+            _refuse_kind(kinds, where)
+        fields = decode(data, "Model", MODEL)
+        return Model(
+            specification_version=fields.get("specificationVersion", 0),
+            description=description(fields.get("description", b"")),
+            program=program(fields["mlProgram"]),
+            is_updatable=fields.get("isUpdatable", False),
+        )
+    except WireError as error:
+        raise BadInputError(f"{where}: not a Core ML model: {error}; {AGAIN}") from error
+
+
+def _refuse_kind(kinds: list[int], where: Path | str) -> None:
+    if not kinds:
+        raise BadInputError(f"{where}: no model is in this file; {AGAIN}")
+    names = " and ".join(KINDS.get(kind, f"model type {kind}") for kind in kinds)
+    raise UnsupportedError(
+        f"{where}: holds {names}, not an ML Program; convert it again with a minimum deployment"
+        " target of macOS 12 or newer, as convert_to='mlprogram'"
+    )
+
+
+def read_package(path: Path) -> Package:
+    """The package at `path`, its manifest resolved and checked.
+
+    Raises:
+        BadInputError: not a package, or damaged.
+        UnsupportedError: its model is not an ML Program.
+    """
+    model_path = _model_path(path)
+    try:
+        data = model_path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"{model_path}: not readable: {error.strerror}; {AGAIN}") from error
+    weights = model_path.parent / "weights" / "weight.bin"
+    return Package(
+        path=path,
+        model=parse_model(data, model_path),
+        model_path=model_path,
+        weights=weights if weights.is_file() else None,
+    )
+
+
+def _model_path(package: Path) -> Path:
+    """Where the manifest says that the model is."""
+    manifest = package / "Manifest.json"
+    try:
+        content = json.loads(manifest.read_bytes())
+    except OSError as error:
+        reason = error.strerror
+        raise BadInputError(f"{manifest}: not readable: {reason}; give a .mlpackage") from error
+    except ValueError as error:
+        raise BadInputError(f"{manifest}: not JSON: {error}; {AGAIN}") from error
+    match content:
+        case {
+            "rootModelIdentifier": str() as root,
+            "itemInfoEntries": dict() as entries,
+        } if isinstance(entries.get(root), dict) and isinstance(entries[root].get("path"), str):
+            return package / "Data" / _inside(entries[root]["path"], manifest)
+    raise BadInputError(f"{manifest}: names no root model; {AGAIN}")
+
+
+def _inside(path: str, manifest: Path) -> PurePosixPath:
+    """A path of the manifest, which must not lead out of the package."""
+    relative = PurePosixPath(path)
+    if relative.is_absolute() or ".." in relative.parts or not relative.parts:
+        raise BadInputError(f"{manifest}: the model's path {path!r} leads outside; {AGAIN}")
+    return relative

@@ -1,0 +1,187 @@
+"""Protocol-buffer wire format, read by literal tables of field numbers.
+
+The encoding is that of https://protobuf.dev/programming-guides/encoding/. Fields that a table does
+not name are skipped, as any reader must. Stricter than protobuf in one point: a singular field that
+is written twice is refused, because no writer does that and a checker must not guess.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
+"""Wire types; 3 and 4 (groups) are not used by any Core ML message."""
+
+MAX_DEPTH = 100
+"""Nested messages, the limit of protobuf's own readers."""
+
+
+class WireError(ValueError):
+    """The bytes are not a well-formed message of the schema."""
+
+
+class Kind(Enum):
+    """How the payload of a field is understood."""
+
+    INT32 = "int32"
+    INT64 = "int64"
+    UINT64 = "uint64"
+    BOOL = "bool"
+    FLOAT = "float"
+    DOUBLE = "double"
+    STRING = "string"
+    BYTES = "bytes"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field: its name, its kind, and for a message the name of that message's table.
+
+    A repeated number is read packed or not; a repeated field gives a list, empty when absent.
+    """
+
+    name: str
+    kind: Kind
+    message: str = ""
+    repeated: bool = False
+
+
+Schema: TypeAlias = Mapping[str, Mapping[int, Field]]
+"""Message name to field number to field."""
+
+Message: TypeAlias = dict[str, Any]
+"""Field name to value; a message within is a `Message`; absent fields are absent."""
+
+_WIRE: Mapping[Kind, int] = {
+    Kind.INT32: VARINT,
+    Kind.INT64: VARINT,
+    Kind.UINT64: VARINT,
+    Kind.BOOL: VARINT,
+    Kind.FLOAT: FIXED32,
+    Kind.DOUBLE: FIXED64,
+    Kind.STRING: DELIMITED,
+    Kind.BYTES: DELIMITED,
+    Kind.MESSAGE: DELIMITED,
+}
+_FIXED: Mapping[int, int] = {FIXED64: 8, FIXED32: 4}
+
+
+def decode(data: bytes, message: str, schema: Schema, depth: int = 0) -> Message:
+    """The fields of one message.
+
+    Raises:
+        WireError: truncated, nested too deep, of another wire type than the table says, a string
+            that is not UTF-8, or a singular field written twice.
+    """
+    if depth > MAX_DEPTH:
+        raise WireError(f"messages are nested more than {MAX_DEPTH} deep")
+    table = schema[message]
+    found: Message = {field.name: [] for field in table.values() if field.repeated}
+    for number, wire, payload in split(data):
+        field = table.get(number)
+        if field is None:
+            continue
+        if field.repeated:
+            if wire == DELIMITED and _WIRE[field.kind] != DELIMITED:
+                found[field.name] += _packed(payload, field.kind)
+            else:
+                found[field.name].append(_single(payload, wire, field, schema, depth))
+        elif field.name in found:
+            raise WireError(f"{message}.{field.name} is written twice")
+        else:
+            found[field.name] = _single(payload, wire, field, schema, depth)
+    return found
+
+
+def split(data: bytes) -> Iterator[tuple[int, int, Any]]:
+    """Field number, wire type and payload of each field, in file order.
+
+    The payload is an unsigned integer of a varint field, otherwise the bytes.
+    """
+    position, end = 0, len(data)
+    while position < end:
+        tag, position = varint(data, position)
+        wire = tag & 7
+        if wire == VARINT:
+            payload: int | bytes
+            payload, position = varint(data, position)
+        else:
+            if wire == DELIMITED:
+                size, position = varint(data, position)
+            elif wire in _FIXED:
+                size = _FIXED[wire]
+            else:
+                raise WireError(f"wire type {wire} at byte {position}")
+            start, position = position, position + size
+            if position > end:
+                raise WireError(f"cut short: {size} bytes expected at byte {start} of {end}")
+            payload = data[start:position]
+        yield tag >> 3, wire, payload
+
+
+def varint(data: bytes, position: int) -> tuple[int, int]:
+    """The unsigned 64-bit integer at `position`, and where it ends."""
+    try:
+        byte = data[position]
+        if byte < 0x80:  # noqa: PLR2004  nearly always: the eighth bit says that more follows
+            return byte, position + 1
+        value = byte & 0x7F
+        for shift in range(7, 70, 7):
+            position += 1
+            byte = data[position]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:  # noqa: PLR2004  as above
+                return value & 0xFFFFFFFFFFFFFFFF, position + 1
+    except IndexError:
+        raise WireError(f"cut short inside the integer at byte {position}") from None
+    raise WireError(f"an integer of more than ten bytes before byte {position}")
+
+
+def _single(payload: Any, wire: int, field: Field, schema: Schema, depth: int) -> Any:  # noqa: ANN401
+    kind = field.kind
+    if wire != _WIRE[kind]:
+        raise WireError(f"{field.name} has wire type {wire}, not {_WIRE[kind]}")
+    if kind is Kind.MESSAGE:
+        return decode(payload, field.message, schema, depth + 1)
+    if kind is Kind.STRING:
+        return _text(payload, field.name)
+    if kind is Kind.BYTES:
+        return payload
+    if wire == VARINT:
+        return _integer(payload, kind)
+    return struct.unpack("<f" if kind is Kind.FLOAT else "<d", payload)[0]
+
+
+def _packed(payload: bytes, kind: Kind) -> list[Any]:
+    """The numbers of a packed repeated field."""
+    if _WIRE[kind] == VARINT:
+        position, values = 0, []
+        while position < len(payload):
+            value, position = varint(payload, position)
+            values.append(_integer(value, kind))
+        return values
+    size = _FIXED[_WIRE[kind]]
+    if len(payload) % size:
+        raise WireError(f"{len(payload)} bytes do not hold whole numbers of {size} bytes")
+    return list(struct.unpack(f"<{len(payload) // size}{'f' if size == 4 else 'd'}", payload))  # noqa: PLR2004
+
+
+def _integer(value: int, kind: Kind) -> int | bool:
+    if kind is Kind.INT64:
+        return value - (1 << 64) if value >> 63 else value
+    if kind is Kind.INT32:  # a negative one is written as ten bytes; only the low 32 bits count
+        value &= 0xFFFFFFFF
+        return value - (1 << 32) if value >> 31 else value
+    return bool(value) if kind is Kind.BOOL else value
+
+
+def _text(payload: bytes, name: str) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError as error:
+        raise WireError(f"{name} is not UTF-8: {payload[:24]!r}") from error
