@@ -1,1 +1,17 @@
 """One report, many renderers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TextIO
+
+from doctor.engine import Report
+
+FORMATS: Mapping[str, str] = {"text": "text", "json": "as_json"}
+"""Formats of the command line and the module of each; only the chosen one is imported."""
+
+
+def write(report: Report, form: str, stream: TextIO) -> None:
+    """Write the report in one of `FORMATS`."""
+    importlib.import_module(f"doctor.report.{FORMATS[form]}").write(report, stream)

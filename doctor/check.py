@@ -1,0 +1,135 @@
+"""What a check is, what it says, and how bad that is.
+
+A check is a function from facts to findings: `@check("PIN001", Family.PINS)` above a generator
+whose parameters are named after the fields of `Facts` it looks at. Its docstring's first line is
+its title, the rest its `explain` page. It neither reads files nor runs programs nor prints. When a
+fact it asks for is absent the check is skipped, when unknown it is unknown: neither is its concern.
+A parameter with the default None is for a check that has something to say about the absence.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+
+class Status(enum.Enum):
+    """How a check went, from nothing to say to the worst, in rising order of `rank`."""
+
+    SKIPPED = "skipped"
+    OK = "ok"
+    INFO = "info"
+    UNKNOWN = "unknown"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        """Place in the order above."""
+        return list(Status).index(self)
+
+
+class Family(enum.Enum):
+    """What a check is about; the value is the heading."""
+
+    SYSTEM = "System"
+    PYTHON = "Python"
+    PINS = "Pins"
+    ENVIRONMENT = "Environment"
+    NATIVE = "Native code"
+    GIT = "Git"
+    XCODE = "Xcode"
+    DISK = "Disk"
+    MEMORY = "Memory"
+    HUB = "Hub"
+    MODEL = "Model"
+    BUNDLE = "Bundle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """What to do: in words, and as argument lists that `--fix` may run.
+
+    `safe` is for what can be repeated or undone and destroys nothing; anything that deletes,
+    overwrites or needs a password never is.
+    """
+
+    title: str
+    commands: tuple[tuple[str, ...], ...] = ()
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a check has to say: what, why it matters, what to do, and on what evidence."""
+
+    status: Status
+    what: str
+    why: str = ""
+    fix: Fix | None = None
+    where: str = ""
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+Findings: TypeAlias = Iterable[Finding]
+
+
+def ok(what: str, **evidence: str) -> Finding:
+    """A short fact for the family's line when all is well."""
+    return Finding(status=Status.OK, what=what, evidence=evidence)
+
+
+def info(what: str, *, why: str = "", fix: Fix | None = None, where: str = "") -> Finding:
+    """Something to know that needs no action."""
+    return Finding(status=Status.INFO, what=what, why=why, fix=fix, where=where)
+
+
+def warning(what: str, *, why: str, fix: Fix | None = None, where: str = "") -> Finding:
+    """Something that works today and may not, or not as well as it should."""
+    return Finding(status=Status.WARNING, what=what, why=why, fix=fix, where=where)
+
+
+def error(what: str, *, why: str, fix: Fix | None = None, where: str = "") -> Finding:
+    """Something that makes a goal fail."""
+    return Finding(status=Status.ERROR, what=what, why=why, fix=fix, where=where)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A registered check. `needs` are the facts it takes, in order; `spared` ones may be absent."""
+
+    id: str
+    family: Family
+    title: str
+    page: str
+    needs: tuple[str, ...]
+    spared: frozenset[str]
+    function: Callable[..., Findings]
+
+    def __call__(self, *facts: Any) -> Findings:  # noqa: ANN401  one signature for every check
+        """The findings for these facts, given in the order of `needs`."""
+        return self.function(*facts)
+
+
+def check(name: str, family: Family) -> Callable[[Callable[..., Findings]], Check]:
+    """Make a check of a function. Registration is by the tuple in `doctor.checks`, not by this."""
+
+    def make(function: Callable[..., Findings]) -> Check:
+        title, _, page = (function.__doc__ or "").strip().partition("\n")
+        if not title:
+            raise TypeError(f"{name} needs a docstring: its first line is the title")
+        code = function.__code__
+        needs = code.co_varnames[: code.co_argcount]
+        return Check(
+            id=name,
+            family=family,
+            title=title.rstrip("."),
+            page="\n".join(line.strip() for line in page.strip().splitlines()),
+            needs=needs,
+            spared=frozenset(needs[len(needs) - len(function.__defaults__ or ()) :]),
+            function=function,
+        )
+
+    return make

@@ -1,0 +1,87 @@
+"""Disk: room for the result, the environment and temporary files, volume by volume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+
+from doctor.check import Family, Findings, Fix, check, error, ok, warning
+from doctor.facts import Environment, ModelFolder, Toolchain, Volume
+
+GB = 10**9
+FREE_TEMPORARY = GB
+"""Core ML compiles into the temporary folder; below this even a small model may not fit."""
+
+
+@check("DSK001", Family.DISK)
+def room_for_result(
+    volumes: Mapping[str, Volume], toolchain: Toolchain, model: ModelFolder
+) -> Findings:
+    """The output's volume has the toolchain's factor of the model's size free (twice, as tested).
+
+    The merged weights and the new packages lie beside the model until the result is checked.
+    """
+    output = volumes["output"]
+    needed = int(toolchain.disk * model.size)
+    if output.free < needed:
+        yield error(
+            f"{output.free / GB:.1f} GB free for the result, about {needed / GB:.1f} GB needed "
+            f"({toolchain.disk:g} times the model)",
+            why="The conversion would stop with a full disk after doing most of its work.",
+            fix=Fix(
+                title=f"free {(needed - output.free) / GB:.1f} GB there, or set another OUT= folder"
+            ),
+            where=output.path,
+        )
+    elif model.size:
+        yield ok(f"{output.free / GB:.0f} GB free, {needed / GB:.1f} GB needed")
+
+
+@check("DSK002", Family.DISK)
+def room_for_environment(
+    volumes: Mapping[str, Volume], toolchain: Toolchain, environment: Environment | None = None
+) -> Findings:
+    """The environments' volume has room to build one.
+
+    It is built aside and then swapped in, so that a second one needs its full size as well.
+    """
+    place, needed = volumes["environments"], toolchain.installed_bytes
+    if environment is None and place.free < needed:
+        yield error(
+            f"{place.free / GB:.1f} GB free for the environment, {needed / GB:.1f} GB needed",
+            why="torch and its libraries are large; the installation would stop with a full disk.",
+            fix=Fix(title="free space there, or point SDCOREML_ENVS at another volume"),
+            where=place.path,
+        )
+    else:
+        yield ok(f"{place.free / GB:.0f} GB free for environments")
+
+
+@check("DSK003", Family.DISK)
+def room_for_temporary_files(volumes: Mapping[str, Volume]) -> Findings:
+    """The temporary folder's volume is not nearly full.
+
+    Core ML compiles models there before it loads them; a full one shows itself as "could not open
+    weights/weight.bin".
+    """
+    temporary = volumes["temporary"]
+    if temporary.free < FREE_TEMPORARY:
+        yield warning(
+            f"{temporary.free / GB:.1f} GB free for temporary files",
+            why="Compiling a model needs its size there; the error then names weight.bin.",
+            fix=Fix(title="free space there, or set TMPDIR to a folder on another volume"),
+            where=temporary.path,
+        )
+
+
+@check("DSK004", Family.DISK)
+def places_writable(volumes: Mapping[str, Volume]) -> Findings:
+    """The folders that are written to may be written to."""
+    roles = (name for name in ("output", "environments") if not volumes[name].writable)
+    for path, names in groupby(roles, key=lambda name: volumes[name].path):
+        yield error(
+            f"{path} is not writable ({', '.join(names)})",
+            why="The first write would fail.",
+            fix=Fix(title="choose another folder (OUT=, SDCOREML_ENVS), or change its permissions"),
+            where=path,
+        )

@@ -1,0 +1,114 @@
+"""The built environment: there, whole, and from the lock of this checkout."""
+
+from __future__ import annotations
+
+from doctor.check import Family, Findings, Fix, check, error, ok, warning
+from doctor.checks.pins import REBUILD, listed
+from doctor.facts import Environment, Lock, Smoke, Verification
+
+BUILD = Fix(title="build it (about a minute and 6 GB)", commands=(("make", "env"),), safe=True)
+
+
+@check("ENV001", Family.ENVIRONMENT)
+def present(environment: Environment | None = None) -> Findings:
+    """The tested environment is built.
+
+    Conversion runs inside an environment of its own, built from the lock, apart from the host's
+    Python. `make convert` builds it by itself when it is missing.
+    """
+    if environment is None:
+        yield warning(
+            "the tested environment is not built yet",
+            why="Conversion runs inside it; make convert builds it first.",
+            fix=BUILD,
+        )
+    else:
+        yield ok(f"{len(environment.installed)} packages, Python {environment.python}")
+
+
+@check("ENV002", Family.ENVIRONMENT)
+def of_this_lock(environment: Environment, lock: Lock) -> Findings:
+    """The environment was built from the lock of this checkout.
+
+    After a `git pull` that moved the lock, the environment of before is still there and still
+    whole; it is only not the tested one any more.
+    """
+    if environment.lock_digest and environment.lock_digest != lock.digest:
+        yield error(
+            "the environment was built from another lock than this checkout's",
+            why="The lock has changed since; results would not be those that were tested.",
+            fix=REBUILD,
+            where=environment.path,
+        )
+
+
+@check("ENV003", Family.ENVIRONMENT)
+def complete(environment: Environment) -> Findings:
+    """Every installed package has its files and its records.
+
+    An installer killed half-way leaves records without files or files without records, and every
+    one of them then reports that all is well. Seen here from the records alone; --deep hashes
+    every byte.
+    """
+    if environment.hollow:
+        yield error(
+            f"recorded as installed, but their files are gone: {listed(environment.hollow)}",
+            why="pip, uv and pip-sync all call this environment fine; the import will fail.",
+            fix=REBUILD,
+            where=environment.path,
+        )
+    if environment.headless:
+        yield error(
+            f"without METADATA or RECORD: {listed(environment.headless)}",
+            why="Left by an interrupted installation; what belongs to them cannot be told.",
+            fix=REBUILD,
+            where=environment.path,
+        )
+
+
+@check("ENV004", Family.ENVIRONMENT)
+def sealed(verification: Verification) -> Findings:
+    """The environment's files are those that were sealed.
+
+    When it was built, every file was hashed into a manifest, and the manifest into one digest, the
+    seal. The default look compares sizes and times and finds files that nobody owns; --deep reads
+    and hashes everything.
+    """
+    if verification.faults:
+        yield error(
+            f"{len(verification.faults)} files differ from the seal: {listed(verification.faults)}",
+            why="Something changed the environment after it was built and tested.",
+            fix=REBUILD,
+        )
+    else:
+        yield ok(f"{verification.files} files as sealed ({verification.depth})")
+
+
+@check("ENV005", Family.ENVIRONMENT)
+def imports(smoke: Smoke) -> Findings:
+    """The direct pins can be imported, each alone, by an isolated interpreter (--deep).
+
+    The innermost message is the cause; what diffusers and transformers print around it is not.
+    """
+    for name, reason in smoke.failures.items():
+        yield error(
+            f"import {name} fails: {reason}",
+            why="The conversion would stop here, after its preparations.",
+            fix=REBUILD,
+        )
+
+
+@check("ENV006", Family.ENVIRONMENT)
+def no_hooks(environment: Environment) -> Findings:
+    """No file runs code at every start of the interpreter.
+
+    sitecustomize.py and .pth files are executed by each Python of the environment before anything
+    else; none belongs to the lock.
+    """
+    if environment.strays:
+        yield warning(
+            f"files that run at every start: {listed(environment.strays)}",
+            why="They can change any import and belong to no locked package.",
+            fix=REBUILD,
+            where=environment.path,
+        )

@@ -1,0 +1,257 @@
+"""The model folder's files: all there, whole, safe, and in a form that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from doctor.check import Family, Finding, Findings, Fix, check, error, info, ok, warning
+from doctor.checks.pins import listed
+from doctor.facts import Component, ModelFolder, Toolchain, WeightFile
+from doctor.versions import satisfies
+
+GB = 10**9
+SHARDS_SINCE = "0.29"
+"""The first diffusers that loads a UNet or VAE from shards; 0.23.1 loads no form of them."""
+
+SHARDED_BY_DIFFUSERS = frozenset({"unet", "vae", "transformer"})
+NEEDED = ("unet", "vae", "text_encoder")
+
+
+def files(model: ModelFolder) -> Iterator[WeightFile]:
+    """Every weight file of the model."""
+    for part in model.components:
+        yield from part.weights
+
+
+def broken(model: ModelFolder, kind: str) -> list[WeightFile]:
+    """The files whose first bytes say that they are `kind`."""
+    return [file for file in files(model) if file.kind == kind]
+
+
+@check("MOD001", Family.MODEL)
+def layout(model: ModelFolder) -> Findings:
+    """The path is a diffusers folder, with model_index.json at its top.
+
+    A checkpoint file, a component folder or the folder above are often given instead. The parts
+    that model_index.json names must be there as folders with a config.json.
+    """
+    if model.kind == "single-file":
+        yield info(
+            f"{Path(model.path).name} is a single checkpoint file, {model.size / GB:.1f} GB",
+            why="It is examined as a file; what the converter takes is a diffusers folder.",
+        )
+        return
+    if model.kind != "diffusers":
+        hint = f"; it may be meant: {model.nearby[0]}" if model.nearby else ""
+        yield error(
+            f"no model_index.json in {model.path}{hint}",
+            why="This is not the top of a diffusers model: nothing says what its parts are.",
+            fix=Fix(
+                title="give the folder that holds model_index.json, unet/, vae/ and text_encoder/"
+            ),
+            where=model.path,
+        )
+        return
+    parts = ", ".join(part.name for part in model.components)
+    yield from (_bad_json(model.path, fault) for fault in model.faults)
+    yield ok(f"{Path(model.path).name}: {parts}; {model.size / GB:.1f} GB")
+
+
+def _bad_json(where: str, fault: str) -> Finding:
+    return error(
+        fault,
+        why="The layout of the model cannot be read from it.",
+        fix=Fix(title="download that file again"),
+        where=where,
+    )
+
+
+@check("MOD002", Family.MODEL)
+def shards_loadable(model: ModelFolder, toolchain: Toolchain) -> Findings:
+    """The pinned diffusers can load the weights as they are saved.
+
+    A UNet over 10 GB is saved in shards (diffusion_pytorch_model-00001-of-00002...). diffusers
+    before 0.29 loads a UNet or VAE from shards in neither format, .bin or .safetensors, and stops
+    with "no file named diffusion_pytorch_model.bin found". Turning the shards into safetensors is
+    no cure: they have to be merged into one file, which is a bit-identical copy of every tensor.
+    Nothing needs to be done by hand: make convert merges before it converts.
+    """
+    diffusers = toolchain.pins.get("diffusers", "0")
+    if satisfies(diffusers, f">={SHARDS_SINCE}"):
+        return
+    for part in model.components:
+        if part.name in SHARDED_BY_DIFFUSERS and part.index and not part.missing:
+            yield warning(
+                f"{part.name} is saved in shards, which diffusers {diffusers} cannot load "
+                '("no file named diffusion_pytorch_model.bin")',
+                why="It loads neither .bin nor .safetensors shards of this part; merged into one "
+                "safetensors file it loads, bit-identical. Conversion here merges by itself.",
+                fix=merge(model.path),
+                where=f"{part.folder}/{part.index}",
+            )
+
+
+def merge(path: str) -> Fix:
+    """The two ways to merge a sharded folder."""
+    merged = path.rstrip("/") + "-merged"
+    command = ("python", "-m", "convert", "--to_safetensors", "--checkpoint_path", path)
+    return Fix(
+        title="convert, which merges on the way; or write a merged copy of the folder",
+        commands=(("make", "convert", f"MODEL={path}"), (*command, "--dump_path", merged)),
+    )
+
+
+@check("MOD003", Family.MODEL)
+def shards_present(model: ModelFolder) -> Findings:
+    """Every shard that an index names is there.
+
+    An interrupted download or a copy that skipped large files leaves the index and some shards.
+    """
+    for part in model.components:
+        if part.missing:
+            yield error(
+                f"{part.name}: {part.index} names files that are not there: {listed(part.missing)}",
+                why="Their tensors are missing; nothing can be converted from the rest.",
+                fix=Fix(title=f"download into {part.folder} again: {', '.join(part.missing)}"),
+                where=part.folder,
+            )
+        for fault in part.faults:
+            yield from _faulty(part, fault)
+
+
+def _faulty(part: Component, fault: str) -> Findings:
+    if fault == "missing":
+        yield error(
+            f"model_index.json names {part.name}, but there is no such folder",
+            why="The download is incomplete, or only part of the model was copied.",
+            fix=Fix(title=f"download the folder {part.name}/ as well"),
+            where=part.folder,
+        )
+    else:
+        yield _bad_json(part.folder, f"{part.name}: {fault}")
+
+
+@check("MOD004", Family.MODEL)
+def weights_present(model: ModelFolder) -> Findings:
+    """Every part that is converted has its weights.
+
+    diffusers looks for exact names: diffusion_pytorch_model or model, then .safetensors or .bin. A
+    file renamed by a browser is not found.
+    """
+    if model.kind != "diffusers":
+        return
+    for name in NEEDED:
+        part = next((one for one in model.components if one.name == name), None)
+        if part is None and model.family not in {"sd3", "flux"}:
+            yield error(
+                f"the model has no {name}",
+                why="Text encoder, UNet and VAE are all needed for a folder that an app can open.",
+                fix=Fix(title=f"add the folder {name}/ from the same model"),
+                where=model.path,
+            )
+        elif part is not None and not part.weights and not part.missing and not part.faults:
+            yield error(
+                f"{name} has no weight file",
+                why='Loading it fails with "no file named diffusion_pytorch_model...".',
+                fix=Fix(title="download its .safetensors file, under its original name"),
+                where=part.folder,
+            )
+
+
+@check("MOD005", Family.MODEL)
+def no_pointers(model: ModelFolder) -> Findings:
+    """No weight file is a Git LFS pointer.
+
+    A repository cloned without git-lfs holds 130-byte text files in place of the weights. Readers
+    then complain of a header too large, or of an invalid pickle.
+    """
+    pointers = broken(model, "lfs-pointer")
+    if pointers:
+        yield error(
+            f"Git LFS pointers instead of weights: {listed([_short(model, f) for f in pointers])}",
+            why="The repository was cloned without git-lfs; the weights were never downloaded.",
+            fix=Fix(
+                title="fetch what they point to",
+                commands=(
+                    ("git", "lfs", "install"),
+                    ("git", "-C", _root(model), "lfs", "pull"),
+                ),
+                safe=True,
+            ),
+            where=pointers[0].path,
+        )
+
+
+@check("MOD006", Family.MODEL)
+def no_web_pages(model: ModelFolder) -> Findings:
+    """No weight file is a saved web page or an empty file.
+
+    Sites that want a login answer a download with a page, which a browser or curl saves under the
+    name of the file.
+    """
+    for file in broken(model, "web-page"):
+        yield error(
+            f"{_short(model, file)} is a web page, not weights ({file.size} bytes)",
+            why="The site answered the download with a login or error page.",
+            fix=Fix(title="log in (or pass the site's token) and download it again"),
+            where=file.path,
+        )
+    for file in (*broken(model, "empty"), *broken(model, "other"), *broken(model, "unreadable")):
+        what = file.fault or ("no weight file" if file.size else "empty")
+        yield error(
+            f"{_short(model, file)} is {what}",
+            why="Its tensors cannot be read.",
+            fix=Fix(title="download the file again"),
+            where=file.path,
+        )
+
+
+@check("MOD007", Family.MODEL)
+def files_whole(model: ModelFolder) -> Findings:
+    """Every weight file is as long as its own header says, and its header is valid.
+
+    A truncated download keeps a perfect header: only the length gives it away. The rules of both
+    containers are applied by the converter's own readers.
+    """
+    for file in files(model):
+        if file.fault and file.kind in {"safetensors", "pickle"}:
+            what, _, remedy = file.fault.rpartition("; ")
+            yield error(
+                f"{_short(model, file)}: {what or remedy}",
+                why="Reading it would fail, or give tensors that are not those of the model.",
+                fix=Fix(title=remedy if what else "download the file again"),
+                where=file.path,
+            )
+
+
+@check("MOD008", Family.MODEL)
+def pickles_safe(model: ModelFolder) -> Findings:
+    """No pickle names anything that could run.
+
+    A .bin or .ckpt file is a program for Python's unpickler. Its opcodes are read here without
+    running them; names such as os.system have no place in a checkpoint.
+    """
+    for file in files(model):
+        if file.unsafe:
+            yield error(
+                f"{_short(model, file)}: {file.unsafe[0]}",
+                why="Loading it with torch.load would run that. Nothing was executed here.",
+                fix=Fix(
+                    title="do not load it anywhere; get the model as safetensors from its author"
+                ),
+                where=file.path,
+            )
+
+
+def _short(model: ModelFolder, file: WeightFile) -> str:
+    """The file's path within the model."""
+    return (
+        file.path.removeprefix(model.path.rstrip("/") + "/")
+        if file.path != model.path
+        else Path(file.path).name
+    )
+
+
+def _root(model: ModelFolder) -> str:
+    return model.path if model.kind != "single-file" else str(Path(model.path).parent)

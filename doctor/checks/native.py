@@ -1,0 +1,70 @@
+"""Native code: the compiled parts without which a conversion dies at its last step."""
+
+from __future__ import annotations
+
+from doctor.check import Family, Findings, check, error, ok
+from doctor.checks.pins import REBUILD, listed
+from doctor.facts import Environment
+
+
+@check("LIB001", Family.NATIVE)
+def compiled_parts(environment: Environment) -> Findings:
+    """The compiled libraries of coremltools and torch are there.
+
+    coremltools installs from source as pure Python without complaint, converts for minutes and then
+    dies with "BlobWriter not loaded", because libmilstoragepython is not there. The files are
+    looked for by name; nothing is loaded.
+    """
+    missing = [name for name, there in environment.native.items() if not there]
+    if missing:
+        yield error(
+            f"compiled parts are missing: {listed(missing)}",
+            why='A conversion would run to its end and then fail with "BlobWriter not loaded".',
+            fix=REBUILD,
+            where=environment.path,
+        )
+    else:
+        yield ok("compiled parts of coremltools and torch are there")
+
+
+@check("LIB002", Family.NATIVE)
+def binary_wheels(environment: Environment) -> Findings:
+    """Packages with native code came as wheels for this Python.
+
+    A WHEEL file tagged py3-none-any means that the package was built here from its source without
+    native code; a tag of another Python means that files were copied from elsewhere.
+    """
+    digits = "".join(environment.python.split(".")[:2])
+    for name, tags in environment.wheels.items():
+        fits = any(
+            tag.startswith((f"cp{digits}-", f"py{digits[0]}-none-")) or "-abi3-" in tag
+            for tag in tags
+        )
+        if name == "coremltools" and any(tag.endswith("-none-any") for tag in tags):
+            yield error(
+                f"{name} was built from source, without native code ({', '.join(tags)})",
+                why="There was no wheel for this Python and system; saving a model will fail.",
+                fix=REBUILD,
+            )
+        elif tags and not fits:
+            yield error(
+                f"{name} is a wheel for another Python ({', '.join(tags)})",
+                why="Its compiled modules cannot be loaded by the environment's interpreter.",
+                fix=REBUILD,
+            )
+
+
+@check("LIB003", Family.NATIVE)
+def from_the_index(environment: Environment) -> Findings:
+    """Nothing was installed from a folder, an address or a revision.
+
+    Such an installation has no locked hash, and coremltools from its repository has no native code.
+    """
+    if environment.origins:
+        listing = [f"{name} ({origin})" for name, origin in environment.origins.items()]
+        yield error(
+            f"not installed from the index: {listed(listing)}",
+            why="What was installed cannot be compared with any hash of the lock.",
+            fix=REBUILD,
+            where=environment.path,
+        )

@@ -1,0 +1,95 @@
+"""Pins: what is installed against what was tested and locked."""
+
+from __future__ import annotations
+
+from doctor.check import Family, Findings, Fix, check, error, ok, warning
+from doctor.facts import Environment, Lock, Toolchain
+from doctor.versions import normalise
+
+REBUILD = Fix(title="build the environment again", commands=(("make", "env"),), safe=True)
+_SHOWN = 6
+
+
+@check("PIN001", Family.PINS)
+def direct_pins(environment: Environment, toolchain: Toolchain) -> Findings:
+    """Every direct pin is installed in its tested version.
+
+    These are the packages whose versions decide whether a conversion works; they were tested
+    together. One of them moved, usually by a later `pip install -U` of something else, is the most
+    frequent cause of failure in this field.
+    """
+    wrong = [
+        f"{name} {environment.installed.get(normalise(name), 'missing')} (tested {version})"
+        for name, version in toolchain.pins.items()
+        if environment.installed.get(normalise(name)) != version
+    ]
+    if wrong:
+        yield error(
+            f"not the tested versions: {listed(wrong)}",
+            why="Only the tested combination is known to convert; others fail late or silently.",
+            fix=REBUILD,
+            where=environment.path,
+        )
+    else:
+        yield ok(f"{len(toolchain.pins)} direct pins")
+
+
+@check("PIN002", Family.PINS)
+def whole_lock(environment: Environment, lock: Lock) -> Findings:
+    """Every package of the lock is installed in its locked version.
+
+    The lock names everything, down to the smallest indirect package, with its hashes.
+    """
+    wrong = [
+        f"{name} {environment.installed.get(name, 'missing')} (locked {version})"
+        for name, version in lock.packages.items()
+        if environment.installed.get(name) != version
+    ]
+    if wrong:
+        yield error(
+            f"{len(wrong)} of {len(lock.packages)} locked packages differ: {listed(wrong)}",
+            why="The environment is not the one that was resolved and tested.",
+            fix=REBUILD,
+            where=environment.path,
+        )
+    else:
+        yield ok(f"{len(lock.packages)} locked packages as tested")
+
+
+@check("PIN003", Family.PINS)
+def nothing_else(environment: Environment, lock: Lock) -> Findings:
+    """Nothing is installed beside the lock.
+
+    An extra package can pull in or shadow others, and no test has seen it. pip, setuptools and
+    wheel are what a virtual environment may bring itself.
+    """
+    extra = sorted(set(environment.installed) - set(lock.packages) - {"pip", "setuptools", "wheel"})
+    if extra:
+        yield warning(
+            f"installed, but not in the lock: {listed(extra)}",
+            why="No test has seen them beside the pins; each can shadow a part of another.",
+            fix=REBUILD,
+            where=environment.path,
+        )
+
+
+@check("PIN004", Family.PINS)
+def one_of_each(environment: Environment) -> Findings:
+    """No package is recorded twice.
+
+    Two records of one project are what a broken upgrade leaves behind: which of the two versions
+    the files belong to cannot be told any more.
+    """
+    if environment.duplicates:
+        yield error(
+            f"recorded twice: {listed(environment.duplicates)}",
+            why="The remains of an interrupted upgrade: files of two versions are mixed.",
+            fix=REBUILD,
+            where=environment.path,
+        )
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """The first few, and how many more."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

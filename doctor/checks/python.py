@@ -1,0 +1,152 @@
+"""Python: the one that runs this, the one the toolchain wants, and what confuses either."""
+
+from __future__ import annotations
+
+from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
+from doctor.facts import Environment, HostPython, Interpreter, Toolchain
+from doctor.versions import satisfies
+
+OLDEST = "3.10"
+
+WAYS = (
+    "pyenv install {v} (builds it), micromamba create -p ./py310 python={v}, or python.org's "
+    "installer; uv cannot: it has no {v}"
+)
+
+
+@check("PY001", Family.PYTHON)
+def host_python(host: HostPython) -> Findings:
+    """The doctor's own Python is 3.10 or newer.
+
+    It runs on the host's Python, apart from the toolchain's; any release from 3.10 on will do.
+    """
+    if satisfies(host.version, f">={OLDEST}"):
+        yield ok(f"{host.version} here")
+    else:
+        yield error(
+            f"this is Python {host.version}; {OLDEST} or newer is needed",
+            why="The tools of this repository do not run on it.",
+            fix=Fix(title=f"install Python {OLDEST} or newer, then: make PYTHON=/path/to/python3"),
+        )
+
+
+@check("PY002", Family.PYTHON)
+def environment_python(environment: Environment, toolchain: Toolchain) -> Findings:
+    """The environment runs the tested Python, to the patch release.
+
+    The pins were tested on one patch release. Another accepted one is drift: it very likely works,
+    but a difference between two machines has to be looked for here first. Outside the accepted
+    range packages have no wheels, so that nothing fits.
+    """
+    wanted = toolchain.python
+    if environment.python == wanted:
+        yield ok(f"{wanted} in the environment")
+    elif satisfies(environment.python, toolchain.accepted):
+        yield info(
+            f"the environment runs Python {environment.python}; {wanted} is the tested one (drift)",
+            why="Another patch release works in all likelihood, but it is not what was tested.",
+            fix=Fix(title=WAYS.format(v=wanted) + "; then: make env"),
+        )
+    else:
+        yield error(
+            f"the environment runs Python {environment.python}; {wanted} is the tested one",
+            why=f"The pinned wheels exist for {toolchain.accepted} alone.",
+            fix=Fix(title=WAYS.format(v=wanted) + "; then: make env"),
+        )
+
+
+@check("PY003", Family.PYTHON)
+def interpreter_to_build_with(
+    toolchain: Toolchain,
+    environment: Environment | None = None,
+    interpreter: Interpreter | None = None,
+) -> Findings:
+    """There is a Python to build the environment with.
+
+    Looked for on PATH and with pyenv, conda, uv and the framework installer. The exact release is
+    taken when there is one, else another patch of the accepted range.
+    """
+    wanted = toolchain.python
+    if environment is not None:
+        return
+    if interpreter is None:
+        yield warning(
+            f"no Python {toolchain.accepted} found on this machine to build the environment with",
+            why=f"The pinned wheels need it; the tested release is {wanted}.",
+            fix=Fix(title=WAYS.format(v=wanted)),
+        )
+    elif interpreter.version == wanted:
+        yield ok(f"{wanted} to build with")
+    else:
+        yield info(
+            f"make env would use Python {interpreter.version}, not the tested {wanted} (drift)",
+            why="Another patch release works in all likelihood, but it is not what was tested.",
+            fix=Fix(title=WAYS.format(v=wanted)),
+        )
+
+
+@check("PY004", Family.PYTHON)
+def pythonpath_clean(host: HostPython) -> Findings:
+    """PYTHONPATH does not put other packages first.
+
+    Its folders come before the environment's own. Everything started here ignores it, but a command
+    typed by hand in the environment does not, and then loads another release or another Python's
+    compiled modules.
+    """
+    foreign = [place for place in host.pythonpath if "site-packages" in place]
+    if foreign:
+        yield warning(
+            f"PYTHONPATH holds packages: {foreign[0]}",
+            why="They come before the environment's in every Python started by hand.",
+            fix=Fix(title="remove the line from your shell's profile; for now: unset PYTHONPATH"),
+        )
+
+
+@check("PY005", Family.PYTHON)
+def user_site_clean(host: HostPython) -> Findings:
+    """No user-site packages come before a conda environment's.
+
+    A virtual environment switches the user site off, conda does not: `pip install --user` of long
+    ago then shadows what is installed now.
+    """
+    if host.user_site and host.conda:
+        yield warning(
+            f"conda environment {host.conda!r} is active and {host.user_site[0]} has packages",
+            why="The user site comes first there, so that another numpy or torch is imported.",
+            fix=Fix(title="export PYTHONNOUSERSITE=1, or leave conda: conda deactivate"),
+        )
+
+
+@check("PY006", Family.PYTHON)
+def pip_settings_neutral(host: HostPython) -> Findings:
+    """No pip or uv setting changes what gets installed.
+
+    The locks carry hashes, so a foreign index can only fail, never sneak in another file; but it
+    does fail, and the message names a missing version rather than the setting.
+    """
+    if host.pip_settings:
+        yield info(
+            f"settings that change what pip or uv choose: {', '.join(host.pip_settings)}",
+            why="`make env` ignores them; a command typed by hand does not.",
+        )
+
+
+@check("PY007", Family.PYTHON)
+def own_libraries(host: HostPython) -> Findings:
+    """The host environment .venv is at hand.
+
+    From a bare clone the doctor runs on the standard library alone: the same checks, plain text.
+    """
+    missing = [name for name in ("rich", "packaging", "numpy") if name not in host.libraries]
+    if missing:
+        yield info(
+            f"running without {', '.join(missing)}",
+            why="The report is plain text, and what reads Core ML programs is not looked at.",
+            fix=Fix(title="make doctor builds .venv first"),
+        )
+    elif host.externally_managed and not host.isolated:
+        yield info(
+            "this is the system's Python, which forbids installing into it (PEP 668)",
+            why="pip stops with externally-managed-environment; nothing here installs into it.",
+            fix=Fix(title="always work in a virtual environment; make does"),
+        )

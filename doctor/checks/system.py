@@ -1,0 +1,130 @@
+"""System and memory: what no package can mend."""
+
+from __future__ import annotations
+
+from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
+from doctor.facts import Memory, ModelFolder, System, Toolchain
+from doctor.versions import satisfies
+
+OLDEST_MACOS = "13.1"
+"""The oldest macOS that runs what apple/ml-stable-diffusion c891f43 writes (its README)."""
+
+BROKEN_TEXT_ENCODER_MACOS = ">=27.2"
+"""From MochiDiffusion#521: three-dimensional attention in a text encoder crashes its GPU path."""
+
+GB = 10**9
+
+
+@check("SYS001", Family.SYSTEM)
+def platform_supported(system: System, toolchain: Toolchain) -> Findings:
+    """The toolchain has a lock for this machine.
+
+    A lock is resolved for each target in advance, wheel by wheel and hash by hash. A target is
+    refused when a package it needs has no wheel there: building it from source fails late or, with
+    coremltools, succeeds without the native parts and fails at the very end.
+    """
+    reason = toolchain.refused.get(system.target)
+    if reason:
+        yield error(
+            f"{system.target} is not supported: {reason}",
+            why="Without a wheel it installs without native code and fails at the last step.",
+            fix=Fix(title=f"use one of: {', '.join(toolchain.targets)}"),
+        )
+    elif system.target not in toolchain.targets:
+        yield error(
+            f"there is no lock for {system.target}",
+            why="Nothing is installed that was not resolved for this kind of machine.",
+            fix=Fix(title=f"use one of: {', '.join(toolchain.targets)}"),
+        )
+    else:
+        yield ok(f"{system.name} {system.version} on {system.machine}, {system.cores} cores")
+
+
+@check("SYS002", Family.SYSTEM)
+def native_processor(system: System) -> Findings:
+    """Python runs natively, not translated by Rosetta 2.
+
+    An Intel Python on Apple silicon gets Intel wheels: torch ends at 2.2.2 there, mlx has none, and
+    code with AVX instructions stops with "illegal hardware instruction". The cause is usually an
+    Intel Homebrew or conda, or a terminal opened with Rosetta.
+    """
+    if system.translated:
+        yield error(
+            "this Python is an Intel program running under Rosetta 2",
+            why="It gets Intel wheels: an older torch, no mlx, and crashes where AVX is expected.",
+            fix=Fix(
+                title="install an arm64 Python (python.org, pyenv, arm64 Homebrew), then: make env"
+            ),
+        )
+
+
+@check("SYS003", Family.SYSTEM)
+def macos_version(system: System) -> Findings:
+    """This macOS can run what is converted here.
+
+    Models are written for macOS 13 (specification 7). macOS 13.1 is the first that runs them well;
+    SDXL needs 14. On 27.2 betas the GPU path crashes on text encoders with three-dimensional
+    attention; the ones written by this tool use four dimensions.
+    """
+    if system.name != "macOS" or not system.version:
+        return
+    if not satisfies(system.version, f">={OLDEST_MACOS}"):
+        yield warning(
+            f"macOS {system.version} is older than {OLDEST_MACOS}",
+            why="Conversion works, but this Mac cannot load the result: Core ML is too old for it.",
+            fix=Fix(title="update macOS, or use the result on another Mac"),
+        )
+    elif satisfies(system.version, BROKEN_TEXT_ENCODER_MACOS):
+        yield info(
+            f"macOS {system.version} crashes on text encoders made with coremltools before 9.0",
+            why="Other people's models are concerned (CPU & GPU); those converted here are not.",
+        )
+
+
+@check("SYS004", Family.SYSTEM)
+def text_encoding(system: System) -> Findings:
+    """File names are read as UTF-8.
+
+    In the C or POSIX locale an older Python reads file names as ASCII and stops at the first accent
+    in a model's path.
+    """
+    if system.encoding.lower().replace("-", "") != "utf8":
+        yield warning(
+            f"file names are read as {system.encoding}, not UTF-8",
+            why="A path with an accent or another script then fails in the middle of a conversion.",
+            fix=Fix(title="set LC_ALL to a UTF-8 locale, or PYTHONUTF8=1"),
+        )
+
+
+@check("MEM001", Family.MEMORY)
+def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder) -> Findings:
+    """There is memory for the largest component.
+
+    Writing a component takes little, since weights are mapped and streamed; checking it against the
+    pinned diffusers loads that one component. The estimate is its size times the factor measured
+    for the toolchain.
+    """
+    largest = max((sum(file.size for file in part.weights) for part in model.components), default=0)
+    needed = int(toolchain.memory * largest)
+    have = memory.available + memory.swap_free
+    amounts = (
+        f"about {needed / GB:.1f} GB for the largest component, {have / GB:.1f} GB free with swap"
+    )
+    if needed > have and needed > memory.total:
+        yield error(
+            f"not enough memory: {amounts}",
+            why="The check of the largest component would be killed by the system after minutes.",
+            fix=Fix(title="use a machine with more memory, or a half-precision copy of the model"),
+        )
+    elif needed > have:
+        yield warning(
+            f"memory is short just now: {amounts}",
+            why="The conversion would swap, and may be killed.",
+            fix=Fix(title="close other programs first"),
+        )
+
+
+@check("MEM002", Family.MEMORY)
+def memory_summary(memory: Memory) -> Findings:
+    """How much memory the machine has."""
+    yield ok(f"{memory.available / GB:.1f} of {memory.total / GB:.1f} GB free")

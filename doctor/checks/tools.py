@@ -1,0 +1,208 @@
+"""Git, the upstream checkout, Xcode and the hub."""
+
+from __future__ import annotations
+
+from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
+from doctor.checks.pins import listed
+from doctor.facts import Checkout, Git, Hub, Toolchain, Xcode
+
+_SHORT = 12
+
+
+@check("GIT001", Family.GIT)
+def git_present(git: Git | None = None) -> Findings:
+    """The git program is installed.
+
+    Needed for the upstream checkout and for models that are git repositories. On a new Mac
+    /usr/bin/git is a stub until the Command Line Tools are installed.
+    """
+    if git is None:
+        yield warning(
+            "git is not installed",
+            why="The upstream converter at its tested commit cannot be fetched or examined.",
+            fix=Fix(title="macOS: xcode-select --install; Debian: apt install git"),
+        )
+    else:
+        yield ok(f"git {git.version}" + (", LFS" if git.lfs else ""))
+
+
+@check("GIT002", Family.GIT)
+def checkout_is_repository(checkout: Checkout) -> Findings:
+    """The upstream checkout is a git repository.
+
+    Only a repository can say which commit it is at. A downloaded archive looks the same and cannot.
+    """
+    if not checkout.repository:
+        yield error(
+            f"{checkout.path} is not a git repository",
+            why="Which version of the converter it holds cannot be established.",
+            fix=Fix(title="clone the upstream repository instead of downloading an archive"),
+            where=checkout.path,
+        )
+
+
+@check("GIT003", Family.GIT)
+def checkout_commit(checkout: Checkout, toolchain: Toolchain) -> Findings:
+    """The upstream checkout is at the tested commit.
+
+    Later commits of apple/ml-stable-diffusion change options and ask for other pins.
+    """
+    if not checkout.repository:
+        return
+    if checkout.commit == toolchain.commit:
+        yield ok(f"upstream at {toolchain.commit[:_SHORT]}")
+        return
+    yield error(
+        f"the upstream checkout is at {checkout.commit[:_SHORT] or 'no commit'}, "
+        f"tested is {toolchain.commit[:_SHORT]}",
+        why="Other commits have other options and need other versions of the pins.",
+        fix=Fix(
+            title="check out the tested commit",
+            commands=(
+                ("git", "-C", checkout.path, "fetch", "origin", toolchain.commit),
+                ("git", "-C", checkout.path, "checkout", "--detach", toolchain.commit),
+            ),
+        ),
+        where=checkout.path,
+    )
+
+
+@check("GIT004", Family.GIT)
+def checkout_clean(checkout: Checkout) -> Findings:
+    """The upstream checkout has no local changes.
+
+    A changed file makes the commit's name mean nothing.
+    """
+    if checkout.changed:
+        yield error(
+            f"the upstream checkout has changes: {listed(checkout.changed)}",
+            why="What runs is then not the tested commit, whatever its name.",
+            fix=Fix(
+                title=f"look at them: git -C {checkout.path} diff; then commit or discard them"
+            ),
+            where=checkout.path,
+        )
+
+
+@check("GIT005", Family.GIT)
+def checkout_complete(checkout: Checkout) -> Findings:
+    """The upstream checkout has its history.
+
+    A shallow clone may not hold the tested commit, and cannot say how far it is from it.
+    """
+    if checkout.shallow:
+        yield info(
+            "the upstream checkout is shallow",
+            why="Another commit cannot be checked out of it without fetching.",
+            fix=Fix(
+                title="fetch the rest",
+                commands=(("git", "-C", checkout.path, "fetch", "--unshallow"),),
+                safe=True,
+            ),
+            where=checkout.path,
+        )
+
+
+@check("GIT006", Family.GIT)
+def checkout_remote(checkout: Checkout, toolchain: Toolchain) -> Findings:
+    """The upstream checkout comes from the tested repository.
+
+    A fork may carry the same commit; it is only said, not held against it.
+    """
+    if checkout.repository and _slug(checkout.remote) != _slug(toolchain.repository):
+        yield info(
+            f"the upstream checkout comes from {checkout.remote or 'no remote'}",
+            why=f"Tested was {toolchain.repository}; the commit's name decides.",
+            where=checkout.path,
+        )
+
+
+def _slug(url: str) -> str:
+    """owner/name of a repository address in any of its spellings."""
+    parts = url.removesuffix("/").removesuffix(".git").replace(":", "/").split("/")
+    return "/".join(parts[-2:]).casefold()
+
+
+@check("XCO001", Family.XCODE)
+def compiler_present(xcode: Xcode) -> Findings:
+    """Xcode's coremlcompiler can be run.
+
+    It turns each .mlpackage into the .mlmodelc that Swift apps load, and ships with the full Xcode
+    alone: not with the Command Line Tools. An unaccepted licence hides it too.
+    """
+    if xcode.compiler:
+        yield ok("coremlcompiler found")
+        return
+    yield warning(
+        f"coremlcompiler cannot be run: {xcode.complaint or 'xcrun does not find it'}",
+        why="The programs stay .mlpackage: MochiDiffusion needs them compiled.",
+        fix=_cure(xcode),
+    )
+
+
+def _cure(xcode: Xcode) -> Fix:
+    """What xcrun's complaint asks for."""
+    if "license" in xcode.complaint.lower():
+        return Fix(
+            title="accept the licence", commands=(("sudo", "xcodebuild", "-license", "accept"),)
+        )
+    if xcode.others:
+        directory = f"{xcode.others[0]}/Contents/Developer"
+        return Fix(
+            title="select the Xcode that is installed",
+            commands=(("sudo", "xcode-select", "--switch", directory),),
+        )
+    return Fix(
+        title="install Xcode from the App Store and open it once; Command Line Tools are not enough"
+    )
+
+
+@check("XCO002", Family.XCODE)
+def developer_directory(xcode: Xcode) -> Findings:
+    """The selected developer directory is a full Xcode.
+
+    After a macOS upgrade, or when Xcode was moved, the selected directory may be gone; with the
+    Command Line Tools selected, coremlcompiler is not found although Xcode is installed.
+    """
+    if not xcode.developer:
+        yield warning(
+            "no developer directory is selected",
+            why="xcrun and git stop with an error until one is.",
+            fix=_cure(xcode),
+        )
+    elif "CommandLineTools" in xcode.developer and xcode.others and not xcode.compiler:
+        yield info(
+            f"selected are the Command Line Tools, although {xcode.others[0]} is installed",
+            why="coremlcompiler is in the full Xcode alone.",
+            fix=_cure(xcode),
+        )
+
+
+@check("HUB001", Family.HUB)
+def downloads_complete(hub: Hub) -> Findings:
+    """No download in the Hugging Face cache was interrupted.
+
+    A blob that ends in .incomplete means that its snapshot lacks a file, and a later run says "no
+    file named ..." about it.
+    """
+    if hub.incomplete:
+        yield info(
+            f"interrupted downloads in the hub's cache: {listed(hub.incomplete)}",
+            why="Those models lack a file; loading them by name fails with 'no file named'.",
+            fix=Fix(title="download those models again: it goes on where it stopped"),
+            where=hub.cache,
+        )
+
+
+@check("HUB002", Family.HUB)
+def hub_summary(hub: Hub) -> Findings:
+    """Whether the hub can be reached by name: token, offline switches, proxies.
+
+    Conversion here is local and needs none of it. The upstream converter asks for a token even for
+    public models. The token itself is never read.
+    """
+    parts = ["token stored" if hub.token else "no token"]
+    parts += [f"offline by {name}" for name in hub.offline]
+    parts += [f"proxy by {name}" for name in hub.proxies[:1]]
+    parts += [f"certificates by {name}" for name in hub.certificates[:1]]
+    yield ok(", ".join(parts))

@@ -1,0 +1,176 @@
+"""`sdcoreml doctor`: examine, report, judge; nothing is changed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from doctor.check import Status
+from doctor.checks import CHECKS
+from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
+from doctor.facts import Facts, Job
+from doctor.gather import DEADLINE, Gathered, Request, gather
+from doctor.goal import conclude, relevant
+from doctor.probe import Probe
+from doctor.report import FORMATS, write
+
+HELP = "examine the machine, the toolchain, a model or a finished folder"
+GOALS = ("env", "convert", "bundle")
+
+
+class UsageError(Exception):
+    """The arguments do not fit together."""
+
+    exit_code: ClassVar[int] = 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="a model, a finished folder, or an upstream checkout",
+    )
+    parser.add_argument(
+        "--goal", choices=GOALS, help="judge this goal alone, with the checks it needs"
+    )
+    parser.add_argument("--toolchain", default="tested", help="which toolchain (default: tested)")
+    parser.add_argument("--output", default="", metavar="FOLDER", help="where the result would go")
+    parser.add_argument(
+        "--attention", default="SPLIT_EINSUM", help="attention layout of the conversion"
+    )
+    parser.add_argument(
+        "--size", default="", metavar="WxH", help="image size in pixels, such as 512x768"
+    )
+    parser.add_argument(
+        "--select", action="append", default=[], metavar="ID", help="run only this check or family"
+    )
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="ID=REASON",
+        help="demote what this check or family finds; the reason is shown",
+    )
+    parser.add_argument(
+        "--deep",
+        action="store_true",
+        help="hash every file of the environment, import the pins in it",
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=[status.value for status in (Status.INFO, Status.WARNING, Status.ERROR)],
+        default=Status.ERROR.value,
+        help="exit 1 from this severity on (default: error)",
+    )
+    parser.add_argument(
+        "--budget", type=float, default=0.0, metavar="SECONDS", help="leave out what takes longer"
+    )
+    group = parser.add_mutually_exclusive_group()
+    for name in FORMATS:
+        group.add_argument(
+            f"--{name}", dest="format", action="store_const", const=name, help=f"write {name}"
+        )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Examine, print, and return the exit code of what was found."""
+    selection = selected(args)
+    gathered = gather(request_of(args), Probe())
+    report = judge(gathered, args.goal, selection)
+    write(report, args.format or "text", sys.stdout)
+    return exit_code(report, Status(args.fail_on))
+
+
+def judge(gathered: Gathered, goal: str | None, selection: Selection) -> Report:
+    """The report with the verdicts asked for, or those that the facts allow."""
+    facts = gathered.facts
+    checks = relevant(goal) if goal else CHECKS
+    report = replace(
+        examine(facts, checks, selection),
+        costs=gathered.costs,
+        left_out=gathered.left_out,
+        seconds=gathered.seconds,
+    )
+    if selection.select:
+        return report
+    return conclude(report, facts, goals=(goal,) if goal else goals_of(facts))
+
+
+def goals_of(facts: Facts) -> tuple[str, ...]:
+    """The goals that a plain run answers: env and convert, and bundle when one was given."""
+    bundle = () if hasattr(facts.bundle, "absent") else ("bundle",)
+    return ("env", "convert", *bundle)
+
+
+def request_of(args: argparse.Namespace) -> Request:
+    """What to look at, from the arguments; each path is recognised by what lies in it."""
+    kinds = {kind_of(Path(path)): path for path in args.paths}
+    if len(kinds) < len(args.paths):
+        raise UsageError(
+            "two paths of the same kind; examine one model, folder or checkout at a time"
+        )
+    height, width = size_of(args.size)
+    job = Job(
+        goal=args.goal or "convert",
+        model=kinds.get("model", ""),
+        output=args.output,
+        attention=args.attention,
+        height=height,
+        width=width,
+    )
+    return Request(
+        job=job,
+        toolchain=args.toolchain,
+        bundle=kinds.get("bundle", ""),
+        checkout=kinds.get("checkout", ""),
+        deep=args.deep,
+        seconds=args.budget or (max(DEADLINE, 600.0) if args.deep else DEADLINE),
+    )
+
+
+def kind_of(path: Path) -> str:
+    """Whether a path is a finished folder, an upstream checkout, or (anything else) a model."""
+    if any(path.glob("*.mlmodelc")) or any(path.glob("*.mlpackage")):
+        return "bundle"
+    if (path / "python_coreml_stable_diffusion").is_dir():
+        return "checkout"
+    return "model"
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """Height and width in pixels from "WIDTHxHEIGHT", zeros for none."""
+    if not text:
+        return 0, 0
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise UsageError(f"--size {text}: give width and height in pixels, such as 512x768")
+    return int(height), int(width)
+
+
+def selected(args: argparse.Namespace) -> Selection:
+    """The selection, every word of it checked against the registry."""
+    ignore = tuple(_ignore(text) for text in args.ignore)
+    known(word for word in (*args.select, *(entry.what for entry in ignore)))
+    return Selection(select=tuple(args.select), ignore=ignore)
+
+
+def _ignore(text: str) -> Ignore:
+    what, _, reason = text.partition("=")
+    if not reason.strip():
+        raise UsageError(f"--ignore {text}: say why, as in --ignore {what}='judged on 3 May: ...'")
+    return Ignore(what=what.strip(), reason=reason.strip())
+
+
+def known(words: Iterable[str]) -> None:
+    """Refuse words that name no check: a misspelt --select would otherwise pass everything."""
+    unknown = [word for word in words if not any(names(word, check) for check in CHECKS)]
+    if unknown:
+        raise UsageError(
+            f"no check or family is called {', '.join(unknown)}; sdcoreml explain lists them"
+        )

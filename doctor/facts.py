@@ -1,0 +1,354 @@
+"""The frozen picture that every check looks at: machine, interpreter, environment, model, bundle.
+
+A fact is a value, `Absent` (looked for and not there, or not asked for) or `Unknown` (could not
+look). The difference is kept to the end: "could not look" must never read as "is not there".
+Paths are strings and every value is JSON-able (`doctor.codec`), so that facts can be saved,
+replayed on another machine and compared. Sizes are bytes, durations seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """We could not look; `unknown` says why."""
+
+    unknown: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """There is nothing to look at; `absent` says why (not built, not given, another system)."""
+
+    absent: str
+
+
+Known: TypeAlias = T | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """Operating system and processor.
+
+    `target` is the lock target of this machine ("linux-x86_64"); `translated` is true when an Intel
+    process runs under Rosetta 2 on Apple silicon, where `machine` then says x86_64.
+    """
+
+    name: str
+    version: str
+    machine: str
+    target: str
+    translated: bool
+    cores: int
+    encoding: str
+    case_sensitive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Main memory and swap, in bytes."""
+
+    total: int
+    available: int
+    swap_total: int
+    swap_free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPython:
+    """The interpreter that runs the doctor, and what in its surroundings changes imports."""
+
+    version: str
+    executable: str
+    isolated: bool
+    externally_managed: bool
+    conda: str
+    pythonpath: tuple[str, ...]
+    user_site: tuple[str, ...]
+    pip_settings: tuple[str, ...]
+    libraries: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolchain:
+    """What was tested together: from `lockfiles/<name>/toolchain.toml`.
+
+    `pins` are the direct ones; `disk` is the factor of the model's size to keep free; `refused`
+    maps a target to the reason why it cannot work.
+    """
+
+    name: str
+    python: str
+    accepted: str
+    pins: Mapping[str, str]
+    targets: tuple[str, ...]
+    refused: Mapping[str, str]
+    repository: str
+    commit: str
+    disk: float
+    memory: float
+    installed_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """The compiled lock of this machine's target: every package and its one version."""
+
+    path: str
+    digest: str
+    packages: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """The Python that `make env` would use."""
+
+    version: str
+    path: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The built environment, read from directory names and small files; nothing is imported.
+
+    `installed` maps normalised project names to versions. `duplicates` names projects with two
+    `.dist-info` folders, `headless` those whose folder lacks METADATA or RECORD, `hollow` those
+    whose RECORD names a top-level package that is not there. `wheels` holds the `Tag` lines of the
+    packages with native code we depend on, `native` the compiled files found of those expected.
+    `origins` maps a project to the URL or revision of a non-registry install (PEP 610).
+    """
+
+    path: str
+    python: str
+    python_path: str
+    lock_digest: str
+    seal: str
+    drift: bool
+    installed: Mapping[str, str]
+    duplicates: tuple[str, ...]
+    headless: tuple[str, ...]
+    hollow: tuple[str, ...]
+    wheels: Mapping[str, tuple[str, ...]]
+    native: Mapping[str, bool]
+    origins: Mapping[str, str]
+    strays: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What `envs.verify` said of the environment: the faults found, and how deep it looked."""
+
+    depth: str
+    files: int
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smoke:
+    """Importing the direct pins inside the environment, isolated: what failed and why."""
+
+    imported: tuple[str, ...]
+    failures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Git:
+    """The git program itself."""
+
+    version: str
+    lfs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """An upstream converter's checkout; `repository` is false for a folder git does not know."""
+
+    path: str
+    repository: bool
+    commit: str
+    remote: str
+    shallow: bool
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xcode:
+    """Apple's developer tools: the selected directory and where `coremlcompiler` is.
+
+    `compiler` is empty when xcrun does not find it; `complaint` is then xcrun's own sentence.
+    `others` are Xcode applications that are installed but not selected.
+    """
+
+    developer: str
+    compiler: str
+    complaint: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """Free space where a role's files go; the same `device` means the same volume."""
+
+    path: str
+    device: int
+    total: int
+    free: int
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """What decides whether a model name can be fetched. Never the token, only that there is one."""
+
+    token: bool
+    offline: tuple[str, ...]
+    proxies: tuple[str, ...]
+    certificates: tuple[str, ...]
+    cache: str
+    incomplete: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFile:
+    """One file of weights, judged by its first bytes and its size.
+
+    `kind` is one of: safetensors, pickle, legacy-pickle, lfs-pointer, web-page, empty, missing,
+    unreadable, other. `fault` is empty, or says in what way the file is damaged. `imports` are the
+    names a pickle would import; `unsafe` those with no place in a checkpoint.
+    """
+
+    path: str
+    kind: str
+    size: int
+    fault: str = ""
+    unsafe: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One part of a model: `unet`, `vae`, `text_encoder`...
+
+    `index` is the index file of a sharded set or empty; `missing` the shards it names that are not
+    there; `variants` the weight variants present ("" is the plain one, "fp16"...); `nameless` the
+    entries without a dot, over which diffusers stumbles.
+    """
+
+    name: str
+    folder: str
+    config: Mapping[
+        str, str | int | float | bool | tuple[str | int | float | bool | None, ...] | None
+    ]
+    index: str
+    weights: tuple[WeightFile, ...]
+    missing: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    nameless: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFolder:
+    """The model to convert, as its files say. `family` is "sd1", "sdxl", ... or "unknown".
+
+    `kind` is "diffusers" for a folder with model_index.json, "single-file" for one checkpoint
+    file, "component" for one part of a model, or "none".
+    """
+
+    path: str
+    kind: str
+    family: str
+    pipeline: str
+    size: int
+    components: tuple[Component, ...]
+    tokenizer: tuple[str, ...]
+    prediction: str = ""
+    faults: tuple[str, ...] = ()
+    nearby: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """An input or output of a Core ML program."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One `.mlmodelc` or `.mlpackage` of a finished folder.
+
+    `attention` is "split" when the program has einsum operations, "original" when it has none,
+    "" when that cannot be told. `missing` names files it lacks; `fault` is a parse error.
+    """
+
+    name: str
+    container: str
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    attention: str
+    specification: int
+    weights: int
+    weights_digest: str
+    tools: Mapping[str, str]
+    missing: tuple[str, ...] = ()
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A folder of Core ML programs for Apple's Swift package or MochiDiffusion."""
+
+    path: str
+    programs: tuple[Program, ...]
+    vocabulary: str
+    merges: str
+    manifest: bool
+    controlnet_folder: bool
+    elsewhere: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is asked: a goal, its input and output, and the options that change what it needs.
+
+    `height` and `width` are image pixels, 0 for the model's own.
+    """
+
+    goal: str = "convert"
+    model: str = ""
+    output: str = ""
+    attention: str = "SPLIT_EINSUM"
+    height: int = 0
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything the doctor looked at. A check asks for a field by naming a parameter after it."""
+
+    job: Job
+    system: Known[System]
+    memory: Known[Memory]
+    host: Known[HostPython]
+    toolchain: Known[Toolchain]
+    lock: Known[Lock]
+    interpreter: Known[Interpreter]
+    environment: Known[Environment]
+    verification: Known[Verification]
+    smoke: Known[Smoke]
+    git: Known[Git]
+    checkout: Known[Checkout]
+    xcode: Known[Xcode]
+    volumes: Known[Mapping[str, Volume]]
+    hub: Known[Hub]
+    model: Known[ModelFolder]
+    bundle: Known[Bundle]

@@ -1,0 +1,92 @@
+"""From a machine to facts: one task a group, all at once, each with the same deadline.
+
+The tasks are a table below: what the doctor looks at can be read in one place.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from doctor.facts import Absent, Facts, Job, Unknown
+from doctor.probe import Probe, together
+
+DEADLINE = 10.0
+"""Seconds until whatever still hangs is given up; a well machine needs a tenth of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to look at. `deep` hashes every file of the environment and imports the pins in it."""
+
+    job: Job = field(default_factory=Job)
+    toolchain: str = "tested"
+    bundle: str = ""
+    checkout: str = ""
+    deep: bool = False
+    seconds: float = DEADLINE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """Facts, and what each group of them cost."""
+
+    facts: Facts
+    costs: Mapping[str, float]
+    seconds: float
+    left_out: tuple[str, ...] = ()
+
+
+def gather(request: Request, probe: Probe) -> Gathered:
+    """Look at everything the request asks for; never raises, never waits beyond the deadline."""
+    begun = time.monotonic()
+    timed = together(tasks(request, probe), seconds=request.seconds)
+    values: dict[str, Any] = {name: result.value for name, result in timed.items()}
+    return Gathered(
+        facts=Facts(job=request.job, **values),
+        costs={name: result.seconds for name, result in timed.items()},
+        seconds=time.monotonic() - begun,
+        left_out=tuple(name for name, value in values.items() if _ran_out(value)),
+    )
+
+
+def _ran_out(value: object) -> bool:
+    return isinstance(value, Unknown) and value.unknown.startswith("not done within")
+
+
+def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
+    """A task for each field of `Facts` but the job; each imports what it needs, to fail alone."""
+    from doctor.gather import machine, model, python, tools
+
+    job = request.job
+    return {
+        "system": lambda: machine.system(probe),
+        "memory": lambda: machine.memory(probe),
+        "host": lambda: python.host(probe),
+        "toolchain": lambda: _built().toolchain(request.toolchain),
+        "lock": lambda: _built().lock(request.toolchain),
+        "interpreter": lambda: _built().interpreter(request.toolchain),
+        "environment": lambda: _built().environment(request.toolchain, probe.system),
+        "verification": lambda: _built().verification(request.toolchain, deep=request.deep),
+        "smoke": lambda: (
+            _built().smoke(request.toolchain, probe) if request.deep else Absent(absent=DEEP)
+        ),
+        "git": lambda: tools.git(probe),
+        "checkout": lambda: tools.checkout(request.checkout, probe),
+        "xcode": lambda: tools.xcode(probe),
+        "volumes": lambda: machine.volumes(job, _built().environments(), probe),
+        "hub": lambda: tools.hub(probe),
+        "model": lambda: model.model(job.model),
+        "bundle": lambda: Absent(absent="no finished folder given"),
+    }
+
+
+DEEP = "only looked at with --deep"
+
+
+def _built() -> Any:  # noqa: ANN401  a module, imported where a task can report that it cannot be
+    from doctor.gather import toolchain
+
+    return toolchain

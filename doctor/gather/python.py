@@ -1,0 +1,60 @@
+"""The interpreter that runs the doctor, and what around it changes which packages are imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+import sysconfig
+from pathlib import Path
+
+from doctor.facts import HostPython
+from doctor.probe import Probe
+
+LIBRARIES = ("git", "numpy", "packaging", "psutil", "rich", "uv")
+"""Import names of what `.venv` holds; without them some answers are poorer, none is wrong."""
+
+_PIP = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "CONSTRAINT", "PRE", "NO_BINARY", "TARGET")
+
+
+def host(probe: Probe) -> HostPython:
+    """Look at this process's interpreter and its environment variables; imports nothing."""
+    environ = probe.environ
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    return HostPython(
+        version=platform.python_version(),
+        executable=sys.executable,
+        isolated=sys.prefix != sys.base_prefix,
+        externally_managed=(stdlib / "EXTERNALLY-MANAGED").exists(),
+        conda=environ.get("CONDA_DEFAULT_ENV", "") if environ.get("CONDA_PREFIX") else "",
+        pythonpath=tuple(filter(None, environ.get("PYTHONPATH", "").split(":"))),
+        user_site=_user_packages(probe.home),
+        pip_settings=_pip_settings(probe),
+        libraries={name: "present" for name in LIBRARIES if importlib.util.find_spec(name)},
+    )
+
+
+def _user_packages(home: Path) -> tuple[str, ...]:
+    """User-site folders of any Python 3.10 that hold packages: they come before a conda one's."""
+    places = (".local/lib/python3.10/site-packages", "Library/Python/3.10/lib/python/site-packages")
+    return tuple(
+        str(home / place)
+        for place in places
+        if (home / place).is_dir() and any((home / place).iterdir())
+    )
+
+
+def _pip_settings(probe: Probe) -> tuple[str, ...]:
+    """Names of the settings that change what pip or uv would choose; values may hold passwords."""
+    named = [f"{tool}_{name}" for tool in ("PIP", "UV") for name in _PIP]
+    found = [name for name in named if probe.environ.get(name)]
+    files = (probe.home / ".config/pip/pip.conf", probe.home / ".pip/pip.conf")
+    for path in files:
+        if path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            keys = {
+                line.partition("=")[0].strip().replace("-", "_").upper()
+                for line in text.splitlines()
+            }
+            found += [f"{path.name}: {name.lower()}" for name in _PIP if name in keys]
+    return tuple(found)

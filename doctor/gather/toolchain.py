@@ -1,0 +1,152 @@
+"""The tested toolchain, its lock for this machine, and the environment built from it.
+
+The floors below own all three; here they only become facts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from doctor import facts
+from doctor.facts import Absent, Unknown
+from doctor.gather import environment as installed
+from doctor.probe import Probe
+
+
+def toolchain(name: str) -> facts.Toolchain:
+    """The named toolchain as its toolchain.toml says."""
+    from lockfiles.toolchain import load_toolchain
+
+    loaded = load_toolchain(name)
+    return facts.Toolchain(
+        name=loaded.name,
+        python=loaded.python.version,
+        accepted=loaded.python.accepted,
+        pins=dict(loaded.pins),
+        targets=tuple(loaded.targets),
+        refused=dict(loaded.refused),
+        repository=loaded.upstream.repository,
+        commit=loaded.upstream.commit,
+        disk=loaded.factors.disk,
+        memory=loaded.factors.memory,
+        installed_bytes=loaded.factors.environment,
+    )
+
+
+def lock(name: str) -> facts.Lock | Absent:
+    """The lock of this machine's target; absent where there is none."""
+    from lockfiles.lock import load_lock
+    from lockfiles.target import host_target
+    from lockfiles.toolchain import load_toolchain
+
+    from doctor.versions import normalise
+
+    target = host_target()
+    if target not in load_toolchain(name).targets:
+        return Absent(absent=f"no lock for {target}")
+    loaded = load_lock(name, target)
+    return facts.Lock(
+        path=str(loaded.path),
+        digest=loaded.digest,
+        packages={normalise(package.name): package.version for package in loaded.packages},
+    )
+
+
+def environments() -> Path:
+    """The folder that holds the built environments."""
+    from envs.store import root
+
+    return root()
+
+
+def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
+    """The environment that is current; what its record says and what is installed in it."""
+    from envs.store import current
+
+    built = current(name)
+    if built is None:
+        return Absent(absent="the environment is not built (make env)")
+    return installed.look(
+        built.path,
+        python=built.interpreter.version,
+        lock_digest=built.lock_digest,
+        seal=built.seal,
+        drift=built.drift,
+        system=system,
+    )
+
+
+def interpreter(name: str) -> facts.Interpreter | Absent:
+    """The Python that `make env` would choose; searched for only when there is nothing built."""
+    from envs.store import current
+
+    if current(name) is not None:
+        return Absent(absent="the environment is built")
+    from envs.interpreter import choose, find_interpreters
+    from lockfiles.toolchain import load_toolchain
+
+    choice = choose(find_interpreters(), load_toolchain(name).python)
+    if choice is None:
+        return Absent(absent="no suitable Python found")
+    found = choice.interpreter
+    return facts.Interpreter(version=found.version, path=str(found.path), source=found.source)
+
+
+def verification(name: str, *, deep: bool) -> facts.Verification | Absent:
+    """What the environment's own manifest says of its files."""
+    from envs.store import current
+
+    built = current(name)
+    if built is None:
+        return Absent(absent="the environment is not built (make env)")
+    from envs.verify import verify_fast, verify_full
+
+    outcome = verify_full(built) if deep else verify_fast(built)
+    return facts.Verification(
+        depth="every byte" if deep else "sizes and times",
+        files=outcome.files,
+        faults=tuple(str(fault) for fault in outcome.faults),
+    )
+
+
+def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
+    """Import each direct pin in the environment's own isolated interpreter; takes seconds."""
+    from envs.store import current
+    from lockfiles.toolchain import load_toolchain
+
+    built = current(name)
+    if built is None:
+        return Absent(absent="the environment is not built (make env)")
+    modules = [_MODULES.get(pin, pin.replace("-", "_")) for pin in load_toolchain(name).pins]
+    outcome = probe.run((str(built.python), "-I", "-c", _IMPORTS, *modules), seconds=SMOKE_SECONDS)
+    if isinstance(outcome, Unknown):
+        return outcome
+    lines = [line.partition("\t") for line in outcome.out.splitlines() if "\t" in line]
+    if outcome.code or not lines:
+        return Unknown(unknown=outcome.err.rpartition("\n")[2] or f"exit code {outcome.code}")
+    return facts.Smoke(
+        imported=tuple(name for name, _, why in lines if not why),
+        failures={name: why for name, _, why in lines if why},
+    )
+
+
+SMOKE_SECONDS = 120.0
+_MODULES = {
+    "scikit-learn": "sklearn",
+    "protobuf": "google.protobuf",
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+}
+_IMPORTS = """\
+import importlib, sys, warnings
+warnings.simplefilter("ignore")
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+        print(name, "", sep="\\t")
+    except BaseException as error:
+        while error.__cause__ or error.__context__:
+            error = error.__cause__ or error.__context__
+        print(name, f"{type(error).__name__}: {error}".splitlines()[0], sep="\\t")
+"""
+"""Run inside: one line a module, with the innermost reason when it fails."""

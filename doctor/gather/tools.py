@@ -1,0 +1,117 @@
+"""Git, the upstream checkout, Xcode, and the hub: what outside tools say of themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from doctor.facts import Absent, Checkout, Git, Hub, Unknown, Xcode
+from doctor.gather.machine import hub_cache, not_on_macos
+from doctor.probe import Outcome, Probe
+
+XCODES = "Applications"
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "DIFFUSERS_OFFLINE", "UV_OFFLINE")
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_INCOMPLETE_LIMIT = 20
+
+
+def git(probe: Probe) -> Git | Absent | Unknown:
+    """The git program and its large-file extension.
+
+    On a new Mac /usr/bin/git is a stub that opens a window; it is not started without tools.
+    """
+    if probe.system == "Darwin" and not _developer(probe):
+        return Absent(absent="no developer tools are installed (xcode-select --install)")
+    version = probe.run(("git", "--version"))
+    if isinstance(version, Unknown):
+        return Absent(absent=version.unknown)
+    if version.code:
+        return Unknown(unknown=version.err or f"git --version exits {version.code}")
+    lfs = probe.run(("git", "lfs", "version"))
+    return Git(
+        version=version.out.removeprefix("git version "),
+        lfs=lfs.out if isinstance(lfs, Outcome) and not lfs.code else "",
+    )
+
+
+def checkout(folder: str, probe: Probe) -> Checkout | Absent | Unknown:
+    """The upstream converter's checkout that SDCOREML_UPSTREAM or an argument names."""
+    path = folder or probe.environ.get("SDCOREML_UPSTREAM", "")
+    if not path:
+        return Absent(absent="no upstream checkout configured (SDCOREML_UPSTREAM)")
+    if not Path(path).is_dir():
+        return Absent(absent=f"{path} is not a folder")
+
+    def ask(*words: str) -> str:
+        outcome = probe.run(("git", "-C", path, *words))
+        return outcome.out if isinstance(outcome, Outcome) and outcome.code == 0 else ""
+
+    if isinstance(asked := probe.run(("git", "--version")), Unknown):
+        return asked
+    # A folder inside another repository answers too: only its own top level counts.
+    top = ask("rev-parse", "--show-toplevel")
+    if not top or not Path(top).samefile(path):
+        return Checkout(
+            path=path, repository=False, commit="", remote="", shallow=False, changed=()
+        )
+    return Checkout(
+        path=path,
+        repository=True,
+        commit=ask("rev-parse", "HEAD"),
+        remote=_without_login(ask("remote", "get-url", "origin")),
+        shallow=ask("rev-parse", "--is-shallow-repository") == "true",
+        changed=tuple(line[2:].strip() for line in ask("status", "--porcelain").splitlines()),
+    )
+
+
+def _without_login(url: str) -> str:
+    """The address without a user name or token in it."""
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url
+
+
+def xcode(probe: Probe) -> Xcode | Absent | Unknown:
+    """The developer directory and coremlcompiler, as xcode-select and xcrun see them."""
+    if absent := not_on_macos(probe):
+        return absent
+    compiler = probe.run(("xcrun", "--find", "coremlcompiler"))
+    if isinstance(compiler, Unknown):
+        return compiler
+    found = compiler.out if compiler.code == 0 else ""
+    applications = (probe.root / XCODES).glob("Xcode*.app")
+    return Xcode(
+        developer=_developer(probe),
+        compiler=found,
+        complaint="" if found else compiler.err,
+        others=tuple(sorted(str(path) for path in applications)),
+    )
+
+
+def _developer(probe: Probe) -> str:
+    """The selected developer directory, or nothing."""
+    selected = probe.run(("xcode-select", "-p"))
+    return selected.out if isinstance(selected, Outcome) and not selected.code else ""
+
+
+def hub(probe: Probe) -> Hub:
+    """Token, offline switches, proxies and the cache's health; values are never kept."""
+    environ, cache = probe.environ, hub_cache(probe)
+    home = cache.parent
+    token = any(environ.get(name) for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"))
+    stored = any((place / "token").is_file() for place in (home, probe.home / ".huggingface"))
+    return Hub(
+        token=token or stored,
+        offline=tuple(name for name in _OFFLINE if environ.get(name, "0") not in ("", "0")),
+        proxies=tuple(name for name in _PROXIES if environ.get(name)),
+        certificates=tuple(name for name in _CERTIFICATES if environ.get(name)),
+        cache=str(cache),
+        incomplete=_incomplete(cache),
+    )
+
+
+def _incomplete(cache: Path) -> tuple[str, ...]:
+    """Downloads that were interrupted; the blobs lie two levels below the cache."""
+    if not cache.is_dir():
+        return ()
+    found = sorted(cache.glob("models--*/blobs/*.incomplete"))
+    return tuple(str(path.relative_to(cache)) for path in found[:_INCOMPLETE_LIMIT])

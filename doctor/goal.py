@@ -1,0 +1,107 @@
+"""A verdict for a job: can this machine do it, and what will it take?
+
+`preflight` is what `make env` and `make convert` run first: the same checks as `sdcoreml doctor`,
+for one job, with the same report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from doctor.check import Check, Family, Status
+from doctor.checks import CHECKS
+from doctor.engine import Report, Result, Verdict, examine
+from doctor.facts import Facts, Job, ModelFolder, Toolchain
+from doctor.gather import Request, gather
+from doctor.probe import Probe
+
+GB = 10**9
+
+BLOCKING: Mapping[str, frozenset[Family]] = {
+    "env": frozenset({Family.SYSTEM, Family.DISK}),
+    "convert": frozenset(Family) - {Family.BUNDLE},
+    "bundle": frozenset({Family.BUNDLE}),
+}
+"""Whose errors stand in the way of a goal; an error elsewhere is reported but does not block."""
+
+_CAN = {
+    "env": "build the tested environment",
+    "convert": "convert",
+    "bundle": "be opened by MochiDiffusion and Apple's Swift package",
+}
+
+
+def preflight(job: Job, *, probe: Probe | None = None) -> Report:
+    """Gather, check and judge for one job.
+
+    `report.verdicts[0].answer` is "yes", "no" or "unknown"; `report.verdicts[0].because` names the
+    checks that stand in the way.
+    """
+    gathered = gather(Request(job=job), probe or Probe())
+    report = examine(gathered.facts, relevant(job.goal))
+    return conclude(
+        replace(report, costs=gathered.costs, seconds=report.seconds + gathered.seconds),
+        gathered.facts,
+        goals=(job.goal,),
+    )
+
+
+def relevant(goal: str) -> tuple[Check, ...]:
+    """The checks whose families matter for the goal."""
+    return tuple(check for check in CHECKS if check.family in BLOCKING[goal])
+
+
+def conclude(report: Report, facts: Facts, *, goals: Iterable[str]) -> Report:
+    """The report with a verdict for each goal."""
+    return replace(report, verdicts=tuple(verdict(goal, report.results, facts) for goal in goals))
+
+
+def verdict(goal: str, results: Iterable[Result], facts: Facts) -> Verdict:
+    """Yes without errors, no with one in the way, unknown when something could not be looked at."""
+    concerned = [result for result in results if result.family in BLOCKING[goal]]
+    errors = tuple(result.id for result in concerned if result.status is Status.ERROR)
+    unknown = tuple(result.id for result in concerned if result.status is Status.UNKNOWN)
+    answer = "no" if errors else "unknown" if unknown else "yes"
+    subject, what = _subject(goal, facts)
+    sentence = {
+        "yes": f"{subject} can {what}",
+        "no": f"{subject} cannot {what}",
+        "unknown": f"whether {subject} can {what} could not be established",
+    }[answer]
+    return Verdict(
+        goal=goal,
+        answer=answer,
+        sentence=sentence,
+        because=errors or unknown,
+        needs=estimate(facts) if goal == "convert" and answer == "yes" else (),
+    )
+
+
+def _subject(goal: str, facts: Facts) -> tuple[str, str]:
+    what = _CAN[goal]
+    if goal == "bundle":
+        return "this folder", what
+    if goal == "convert":
+        what += (
+            f" {Path(facts.job.model).name}" if facts.job.model else " a Stable Diffusion folder"
+        )
+    return "this machine", what
+
+
+def estimate(facts: Facts) -> tuple[str, ...]:
+    """Memory and disk for the model at hand, by the factors measured for the toolchain."""
+    model, toolchain = facts.model, facts.toolchain
+    if not isinstance(model, ModelFolder) or not isinstance(toolchain, Toolchain) or not model.size:
+        return ()
+    return (
+        f"about {toolchain.disk * model.size / GB:.1f} GB of disk",
+        f"about {needed_memory(model, toolchain) / GB:.1f} GB of memory",
+    )
+
+
+def needed_memory(model: ModelFolder, toolchain: Toolchain) -> int:
+    """Peak bytes: the largest component, widened and checked, times the toolchain's factor."""
+    parts = [sum(file.size for file in part.weights) for part in model.components]
+    return int(toolchain.memory * max(parts, default=0))

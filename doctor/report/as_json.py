@@ -1,0 +1,70 @@
+"""The report as one JSON object; `schema` rises when a field changes its meaning or goes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TextIO
+
+from doctor.check import Finding
+from doctor.engine import Report, Result, Verdict
+
+
+def write(report: Report, stream: TextIO) -> None:
+    """Write the object, indented, and a line end."""
+    json.dump(as_object(report), stream, indent=2, ensure_ascii=False)
+    stream.write("\n")
+
+
+def as_object(report: Report) -> dict[str, Any]:
+    """Plain values only; what is empty is left out, so that its absence needs no explanation."""
+    return {
+        "schema": report.schema,
+        "toolchain": report.toolchain,
+        "target": report.target,
+        "seconds": round(report.seconds, 3),
+        "costs": {name: round(seconds, 3) for name, seconds in report.costs.items()},
+        "left_out": list(report.left_out),
+        "results": [_result(result) for result in report.results],
+        "verdicts": [_verdict(verdict) for verdict in report.verdicts],
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    fields = {
+        "id": result.id,
+        "family": result.family.name.lower(),
+        "title": result.title,
+        "status": result.status.value,
+        "reason": result.reason,
+        "ignored": result.ignored,
+        "findings": [_finding(finding) for finding in result.findings],
+    }
+    return {name: value for name, value in fields.items() if value not in ("", [])}
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    fix = finding.fix
+    fields: dict[str, Any] = {
+        "status": finding.status.value,
+        "what": finding.what,
+        "why": finding.why,
+        "where": finding.where,
+        "evidence": dict(finding.evidence),
+        "fix": fix
+        and {
+            "title": fix.title,
+            "commands": [list(command) for command in fix.commands],
+            "safe": fix.safe,
+        },
+    }
+    return {name: value for name, value in fields.items() if value not in ("", {}, None)}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "goal": verdict.goal,
+        "answer": verdict.answer,
+        "sentence": verdict.sentence,
+        "because": list(verdict.because),
+        "needs": list(verdict.needs),
+    }

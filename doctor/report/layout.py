@@ -1,0 +1,138 @@
+"""The page that people read, as lines of styled words: no terminal, no colour, no I/O.
+
+80 columns; words instead of symbols, so that it reads the same without colour and aloud. One line
+for each family with nothing to say; for each finding what it is, why it matters, what to run; the
+verdicts last.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from doctor.check import Family, Finding, Status
+from doctor.engine import Report, Result
+
+WIDTH = 80
+_LABEL = 9
+_HEADING = 13
+_SLOW = 3
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A label in the style of a status, then plain text."""
+
+    label: str = ""
+    style: str = ""
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.label:<{_LABEL}}{self.text}".rstrip()
+
+
+def page(report: Report) -> tuple[Line, ...]:
+    """The whole report as lines."""
+    return (
+        *_families(report),
+        *_findings(report),
+        Line(),
+        *_tally(report),
+        *_verdicts(report),
+    )
+
+
+def _families(report: Report) -> Iterator[Line]:
+    for family, group in groupby(report.results, key=lambda result: result.family):
+        yield from _family(family, tuple(group))
+
+
+def _family(family: Family, results: Sequence[Result]) -> Iterator[Line]:
+    """One line: well with what was found, skipped with the reason, or how many have a say."""
+    said = [result for result in results if result.status.rank > Status.OK.rank]
+    if said:
+        worst = max((result.status for result in said), key=lambda status: status.rank)
+        summary = "see " + ", ".join(result.id for result in said)
+    elif all(result.status is Status.SKIPPED for result in results):
+        worst, summary = Status.SKIPPED, results[0].reason
+    else:
+        worst = Status.OK
+        facts = [finding.what for result in results for finding in result.findings]
+        summary = "; ".join(facts) or f"{len(results)} checks"
+    yield from _wrapped(worst.value, worst.value, f"{family.value:<{_HEADING}}", summary)
+
+
+def _wrapped(label: str, style: str, head: str, text: str) -> Iterator[Line]:
+    """`text` after `head`, folded to the page's width under itself."""
+    room = WIDTH - _LABEL - len(head)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    yield Line(label=label, style=style, text=head + lines[0])
+    for line in lines[1:]:
+        yield Line(text=" " * len(head) + line)
+
+
+def _findings(report: Report) -> Iterator[Line]:
+    for result in report.problems():
+        for finding in result.findings:
+            if finding.status is not Status.OK:
+                yield Line()
+                yield from _finding(result, finding)
+    reasons = dict.fromkeys(result.reason for result in report.problems() if result.reason)
+    for reason in reasons:
+        ids = ", ".join(result.id for result in report.problems() if result.reason == reason)
+        yield Line()
+        yield from _wrapped(Status.UNKNOWN.value, Status.UNKNOWN.value, "", ids)
+        yield from _wrapped("", "", "why   ", reason)
+
+
+def _finding(result: Result, finding: Finding) -> Iterator[Line]:
+    status = Status.INFO if result.ignored else finding.status
+    yield from _wrapped(status.value, status.value, f"{result.id}  ", finding.what)
+    if result.ignored:
+        yield from _wrapped("", "", "ignored  ", result.ignored)
+    if finding.why:
+        yield from _wrapped("", "", "why   ", finding.why)
+    if finding.fix:
+        yield from _wrapped("", "", "do    ", finding.fix.title)
+        for command in finding.fix.commands:
+            yield Line(text=f"run   {shown(command)}")
+
+
+def shown(command: Sequence[str]) -> str:
+    """An argument list as one would type it."""
+    import shlex
+
+    return shlex.join(command)
+
+
+def _tally(report: Report) -> Iterator[Line]:
+    """How many checks ended how, how long it took, and what took the longest."""
+    order = (Status.ERROR, Status.WARNING, Status.UNKNOWN, Status.INFO, Status.OK, Status.SKIPPED)
+    counts = ", ".join(f"{n} {status.value}" for status in order if (n := report.count(status)))
+    slowest = sorted(report.costs.items(), key=lambda item: -item[1])[:_SLOW]
+    costs = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in slowest)
+    took = f" in {report.seconds:.2f} s" if report.seconds else ""
+    text = f"{len(report.results)} checks{took}: {counts}" + (
+        f" (slowest: {costs})" if costs else ""
+    )
+    yield from _wrapped("checked", "", "", text)
+    if report.left_out:
+        yield from _wrapped("no time", Status.UNKNOWN.value, "", ", ".join(report.left_out))
+
+
+_ANSWERS = {"yes": Status.OK.value, "no": Status.ERROR.value, "unknown": Status.UNKNOWN.value}
+
+
+def _verdicts(report: Report) -> Iterator[Line]:
+    for verdict in report.verdicts:
+        text = verdict.sentence
+        if verdict.because:
+            more = len(verdict.because) - _NAMED
+            text += " (" + ", ".join(verdict.because[:_NAMED])
+            text += f" and {more} more)" if more > 0 else ")"
+        if verdict.needs:
+            text += "; it takes " + ", ".join(verdict.needs)
+        yield from _wrapped(verdict.answer, _ANSWERS[verdict.answer], "", text)

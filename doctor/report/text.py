@@ -1,0 +1,39 @@
+"""The page on a terminal or in a file: coloured by rich when it is there, plain otherwise."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TextIO
+
+from doctor.engine import Report
+from doctor.report.layout import Line, page
+
+STYLES = {
+    "ok": "green",
+    "info": "cyan",
+    "skipped": "dim",
+    "unknown": "magenta",
+    "warning": "yellow",
+    "error": "bold red",
+}
+
+
+def write(report: Report, stream: TextIO) -> None:
+    """Write the page; rich is imported for a terminal alone, where colour can be seen."""
+    lines = page(report)
+    if stream.isatty() and importlib.util.find_spec("rich"):
+        _coloured(lines, stream)
+    else:
+        stream.write("".join(f"{line}\n" for line in lines))
+
+
+def _coloured(lines: tuple[Line, ...], stream: TextIO) -> None:
+    """The same characters through rich, which honours NO_COLOR, FORCE_COLOR and TERM=dumb."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
+    for line in lines:
+        text = Text(str(line))
+        text.stylize(STYLES.get(line.style, ""), 0, len(line.label))
+        console.print(text)

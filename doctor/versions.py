@@ -1,0 +1,85 @@
+"""Versions and ranges, with the standard library alone.
+
+The doctor has to run on a machine where `packaging` is not installed yet, and the same code must
+judge there and here. Covers what locks, toolchain.toml and the knowledge base use: releases,
+a/b/rc/dev/post suffixes, local parts, and the operators == != >= <= > < ~= with commas.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+_VERSION = re.compile(
+    r"v?(?P<release>\d+(?:\.\d+)*)"
+    r"(?:[-_.]?(?P<pre>a|b|c|rc|alpha|beta)[-_.]?(?P<pre_n>\d*))?"
+    r"(?:[-_.]?post[-_.]?(?P<post>\d*))?"
+    r"(?:[-_.]?dev[-_.]?(?P<dev>\d*))?"
+    r"(?:\+(?P<local>[\w.\-]+))?",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(r"(?P<operator>~=|==|!=|<=|>=|<|>)\s*(?P<version>[\w.+*\-]+)")
+_STAGES = {"a": 1, "alpha": 1, "b": 2, "beta": 2, "c": 3, "rc": 3}
+_FINAL = 4
+
+Key: TypeAlias = tuple[tuple[int, ...], int, int, int, int]
+
+
+def normalise(name: str) -> str:
+    """A project name in the form of PEP 503: `Scikit_Learn` becomes `scikit-learn`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def key(version: str) -> Key:
+    """What versions sort by: release, stage (dev < a < b < rc < final), its number, post, dev.
+
+    A local part (`+cu121`) is left out: it names a build of the same release. Raises `ValueError`
+    for what is not a version.
+    """
+    found = _VERSION.fullmatch(version.strip())
+    if found is None:
+        raise ValueError(f"not a version: {version!r}")
+    release = tuple(int(part) for part in found["release"].split("."))
+    while len(release) > 1 and release[-1] == 0:
+        release = release[:-1]
+    stage = _STAGES[found["pre"].lower()] if found["pre"] else _FINAL
+    post = -1 if found["post"] is None else int(found["post"] or 0)
+    developing = found["dev"] is not None
+    if developing and stage == _FINAL and post < 0:
+        stage = 0
+    dev = int(found["dev"] or 0) if developing else 1 << 31
+    return release, stage, int(found["pre_n"] or 0), post, dev
+
+
+def satisfies(version: str, specifier: str) -> bool:
+    """Whether `version` lies in `specifier` ("" is any). Raises `ValueError` for neither's form."""
+    return all(
+        _holds(version, clause) for clause in filter(None, map(str.strip, specifier.split(",")))
+    )
+
+
+def _holds(version: str, clause: str) -> bool:
+    found = _CLAUSE.fullmatch(clause)
+    if found is None:
+        raise ValueError(f"not a version range: {clause!r}")
+    operator, bound = found["operator"], found["version"]
+    if bound.endswith(".*"):
+        return _is_under(version, bound[:-2]) is (operator == "==")
+    if operator == "~=":
+        return key(version) >= key(bound) and _is_under(version, bound.rpartition(".")[0])
+    have, want = key(version), key(bound)
+    return {
+        "==": have == want,
+        "!=": have != want,
+        ">=": have >= want,
+        "<=": have <= want,
+        ">": have > want,
+        "<": have < want,
+    }[operator]
+
+
+def _is_under(version: str, prefix: str) -> bool:
+    """Whether the release begins with `prefix`, zeros filled in: 3.10.13 is under 3.10."""
+    wanted = tuple(int(part) for part in prefix.split("."))
+    release = key(version)[0]
+    return (release + (0,) * len(wanted))[: len(wanted)] == wanted

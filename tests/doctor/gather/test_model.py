@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from doctor.facts import Absent, Component, ModelFolder
+from doctor.gather.model import component, kind_of, model, weight_file
+
+TENSORS = save({"weight": np.arange(6, dtype=np.float32).reshape(2, 3)}, {"format": "pt"})
+UNET = {"in_channels": 4, "cross_attention_dim": 768, "down_block_types": ["A", "B"]}
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"
+
+
+def folder(root: Path, **unet: object) -> Path:
+    """The smallest diffusers folder."""
+    parts = {"unet": ["diffusers", "U"], "vae": ["diffusers", "V"], "text_encoder": ["t", "C"]}
+    index = {"_class_name": "StableDiffusionPipeline", "safety_checker": [None, None], **parts}
+    (root / "model_index.json").write_text(json.dumps(index))
+    for name in parts:
+        (root / name).mkdir()
+        (root / name / "config.json").write_text(json.dumps({**UNET, **unet}))
+        (root / name / "diffusion_pytorch_model.safetensors").write_bytes(TENSORS)
+    (root / "tokenizer").mkdir()
+    (root / "tokenizer/vocab.json").write_text("{}")
+    (root / "scheduler").mkdir()
+    (root / "scheduler/scheduler_config.json").write_text('{"prediction_type": "epsilon"}')
+    return root
+
+
+def examined(path: Path) -> ModelFolder:
+    facts = model(str(path))
+    assert isinstance(facts, ModelFolder)
+    return facts
+
+
+def test_a_healthy_folder(tmp_path: Path) -> None:
+    facts = examined(folder(tmp_path))
+    assert (facts.kind, facts.family, facts.prediction) == ("diffusers", "sd1", "epsilon")
+    assert [part.name for part in facts.components] == ["unet", "vae", "text_encoder"]
+    assert facts.size == 3 * len(TENSORS)
+    assert facts.tokenizer == ("tokenizer/vocab.json",)
+    assert facts.components[0].config["down_block_types"] == ("A", "B")
+    assert not any(file.fault for part in facts.components for file in part.weights)
+
+
+@pytest.mark.parametrize(
+    ("unet", "family"),
+    [
+        ({"cross_attention_dim": 1024}, "sd2"),
+        ({"cross_attention_dim": [2048, 2048]}, "sdxl"),
+        ({"cross_attention_dim": 1280}, "sdxl-refiner"),
+        ({"in_channels": 9}, "inpainting"),
+        ({"in_channels": 8}, "instruct-pix2pix"),
+        ({"cross_attention_dim": 5}, "unknown"),
+    ],
+)
+def test_family(tmp_path: Path, unet: dict[str, object], family: str) -> None:
+    assert examined(folder(tmp_path, **unet)).family == family
+
+
+def test_shards_against_their_index(tmp_path: Path) -> None:
+    unet = folder(tmp_path) / "unet"
+    (unet / "diffusion_pytorch_model.safetensors").rename(unet / "a-00001-of-00002.safetensors")
+    table = {"weight": "a-00001-of-00002.safetensors", "bias": "a-00002-of-00002.safetensors"}
+    (unet / "a.safetensors.index.json").write_text(json.dumps({"weight_map": table}))
+    part = component(unet)
+    assert part.index == "a.safetensors.index.json"
+    assert part.missing == ("a-00002-of-00002.safetensors",)
+    assert [Path(file.path).name for file in part.weights] == ["a-00001-of-00002.safetensors"]
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "<html>"])
+def test_an_index_that_says_nothing_is_a_fault(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.bin.index.json").write_text(text)
+    (tmp_path / "config.json").write_text("{}")
+    (fault,) = component(tmp_path).faults
+    assert fault.startswith("x.bin.index.json")
+
+
+def test_missing_part_and_variants_and_names_without_a_dot(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    unet = root / "unet"
+    (unet / "diffusion_pytorch_model.fp16.safetensors").write_bytes(TENSORS)
+    (unet / "LICENSE").touch()
+    part = component(unet)
+    assert part.variants == ("", "fp16")
+    assert part.nameless == ("LICENSE",)
+    assert component(root / "text_encoder_2") == Component(
+        name="text_encoder_2",
+        folder=str(root / "text_encoder_2"),
+        config={},
+        index="",
+        weights=(),
+        faults=("missing",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "suffix", "kind"),
+    [
+        (TENSORS, ".safetensors", "safetensors"),
+        (POINTER, ".safetensors", "lfs-pointer"),
+        (b"<!DOCTYPE html><html>", ".ckpt", "web-page"),
+        (b'\n{"error":"login"}', ".safetensors", "web-page"),
+        (b"PK\x03\x04", ".bin", "pickle"),
+        (b"\x80\x02}q", ".ckpt", "pickle"),
+        (b"", ".bin", "empty"),
+        (b"GGUF", ".bin", "other"),
+    ],
+)
+def test_kinds(head: bytes, suffix: str, kind: str) -> None:
+    assert kind_of(head, len(head), suffix) == kind
+
+
+def test_truncated_weights(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(TENSORS[:-1])
+    facts = weight_file(path)
+    assert facts.kind == "safetensors"
+    assert "23" in facts.fault or "truncated" in facts.fault
+
+
+class Exploit:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        import os
+
+        return os.system, ("touch pwned",)
+
+
+def test_a_pickle_that_would_run_something_is_unsafe_and_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"weight": Exploit()}, protocol=2))
+        archive.writestr("archive/version", "3\n")
+    path = tmp_path / "x.bin"
+    path.write_bytes(buffer.getvalue())
+    facts = weight_file(path)
+    assert facts.kind == "pickle"
+    assert "system" in facts.unsafe[0]
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_where_the_model_may_be_instead(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    folder(inner)
+    (tmp_path / "x.ckpt").touch()
+    facts = examined(tmp_path)
+    assert facts.kind == "none"
+    assert facts.nearby == (str(inner), str(tmp_path / "x.ckpt"))
+
+
+def test_a_single_file_no_file_and_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(TENSORS)
+    assert examined(path).kind == "single-file"
+    assert examined(tmp_path / "nowhere").kind == "none"
+    assert isinstance(model(""), Absent)

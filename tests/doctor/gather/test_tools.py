@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from doctor.facts import Absent, Checkout, Git, Hub, Unknown, Xcode
+from doctor.gather.tools import checkout, git, hub, xcode
+from doctor.probe import Outcome, Probe
+
+
+def answering(answers: Mapping[str, Outcome]) -> Probe:
+    """A Mac whose programs say what the table says, by their command line."""
+
+    def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> Outcome | Unknown:
+        del seconds
+        return answers.get(" ".join(argv), Unknown(unknown=f"{argv[0]}: No such file or directory"))
+
+    return Probe(system="Darwin", machine="arm64", environ={}, root=Path("/nonexistent"), run=run)
+
+
+def repository(path: Path) -> str:
+    def run(*words: str) -> str:
+        settings = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        return subprocess.run(
+            ["git", *settings, "-C", str(path), *words], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    run("init", "-q")
+    (path / "a.py").write_text("1\n")
+    run("add", "a.py")
+    run("commit", "-q", "-m", "one")
+    run("remote", "add", "origin", "https://user:secret@example.org/apple/ml-stable-diffusion")
+    return run("rev-parse", "HEAD")
+
+
+def test_checkout_is_read_with_git(tmp_path: Path) -> None:
+    commit = repository(tmp_path)
+    (tmp_path / "a.py").write_text("2\n")
+    assert checkout(str(tmp_path), Probe()) == Checkout(
+        path=str(tmp_path),
+        repository=True,
+        commit=commit,
+        remote="https://example.org/apple/ml-stable-diffusion",
+        shallow=False,
+        changed=("a.py",),
+    )
+
+
+def test_a_folder_within_another_repository_is_none(tmp_path: Path) -> None:
+    repository(tmp_path)
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    facts = checkout(str(inner), Probe())
+    assert isinstance(facts, Checkout)
+    assert not facts.repository
+
+
+def test_no_checkout_configured_or_no_git() -> None:
+    assert isinstance(checkout("", Probe(environ={})), Absent)
+    assert isinstance(checkout(str(Path.cwd()), answering({})), Unknown)
+
+
+def test_git_and_its_extension() -> None:
+    said = {"git --version": Outcome(code=0, out="git version 2.45.1")}
+    lfs = {"git lfs version": Outcome(code=0, out="git-lfs/3.5.1")}
+    developer = {"xcode-select -p": Outcome(code=0, out="/Library/Developer/CommandLineTools")}
+    assert git(answering({**said, **developer})) == Git(version="2.45.1", lfs="")
+    assert git(answering({**said, **developer, **lfs})) == Git(
+        version="2.45.1", lfs="git-lfs/3.5.1"
+    )
+
+
+def test_the_stub_of_a_new_mac_is_not_started() -> None:
+    # /usr/bin/git would open a window that offers to install the Command Line Tools.
+    said = {"git --version": Outcome(code=0, out="git version 2.45.1")}
+    assert isinstance(git(answering(said)), Absent)
+
+
+def test_xcode_and_its_complaint() -> None:
+    answers = {
+        "xcode-select -p": Outcome(code=0, out="/Library/Developer/CommandLineTools"),
+        "xcrun --find coremlcompiler": Outcome(
+            code=72, err='xcrun: error: unable to find utility "x"'
+        ),
+    }
+    assert xcode(answering(answers)) == Xcode(
+        developer="/Library/Developer/CommandLineTools",
+        compiler="",
+        complaint='xcrun: error: unable to find utility "x"',
+        others=(),
+    )
+
+
+def test_xcode_is_absent_elsewhere() -> None:
+    assert isinstance(xcode(Probe(system="Linux")), Absent)
+
+
+def test_installed_but_unselected_xcode_is_found(tmp_path: Path) -> None:
+    (tmp_path / "Applications/Xcode-beta.app").mkdir(parents=True)
+    answers = {"xcrun --find coremlcompiler": Outcome(code=0, out="/x/coremlcompiler")}
+    asked = answering(answers)
+    facts = xcode(Probe(system="Darwin", environ={}, root=tmp_path, run=asked.run))
+    assert isinstance(facts, Xcode)
+    assert facts.others == (str(tmp_path / "Applications/Xcode-beta.app"),)
+    assert facts.compiler == "/x/coremlcompiler"
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_hub_tells_that_there_is_a_token_and_never_which(tmp_path: Path, *, stored: bool) -> None:
+    home = tmp_path / ".cache/huggingface"
+    blobs = home / "hub/models--a--b/blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "0123.incomplete").touch()
+    if stored:
+        (home / "token").write_text("hf_secret")
+    environ = {"HF_HUB_OFFLINE": "1", "HTTPS_PROXY": "http://u:p@example.org", "UV_OFFLINE": "0"}
+    facts = hub(Probe(environ=environ, home=tmp_path))
+    assert facts == Hub(
+        token=stored,
+        offline=("HF_HUB_OFFLINE",),
+        proxies=("HTTPS_PROXY",),
+        certificates=(),
+        cache=str(home / "hub"),
+        incomplete=("models--a--b/blobs/0123.incomplete",),
+    )

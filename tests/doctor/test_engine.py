@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from doctor.check import Check, Family, Findings, Status, check, error, info, ok, warning
+from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
+from doctor.facts import Absent, Git, Hub, System, Unknown
+from tests.doctor.specimens import HEALTHY
+
+
+@check("TST001", Family.SYSTEM)
+def well(system: System) -> Findings:
+    """All is well.
+
+    And here is
+    why.
+    """
+    yield ok(f"{system.cores} cores")
+
+
+@check("TST002", Family.HUB)
+def ill(hub: Hub) -> Findings:
+    """Something is wrong."""
+    yield warning(hub.cache, why="A reason.")
+    yield error("worse", why="Another.")
+
+
+@check("TST003", Family.GIT)
+def crashing(system: System) -> Findings:
+    """Falls over."""
+    raise ZeroDivisionError(system.name)
+
+
+@check("TST004", Family.GIT)
+def about_absence(git: Git | None = None) -> Findings:
+    """Speaks of what is not there."""
+    if git is None:
+        yield info("no git")
+
+
+def status(one: Check, **changes: object) -> Status:
+    (result,) = examine(replace(HEALTHY, **changes), [one]).results  # type: ignore[arg-type]
+    return result.status
+
+
+def test_docstring_is_title_and_page() -> None:
+    assert well.title == "All is well"
+    assert well.page == "And here is\nwhy."
+
+
+def test_a_check_without_docstring_is_refused() -> None:
+    with pytest.raises(TypeError, match="TST009 needs a docstring"):
+        check("TST009", Family.GIT)(list)
+
+
+def test_facts_are_handed_over_by_name() -> None:
+    (result,) = examine(HEALTHY, [well]).results
+    assert [finding.what for finding in result.findings] == ["8 cores"]
+    assert result.status is Status.OK
+
+
+def test_the_worst_finding_is_the_status() -> None:
+    assert status(ill) is Status.ERROR
+
+
+def test_unknown_fact_makes_the_check_unknown_and_says_why() -> None:
+    (result,) = examine(replace(HEALTHY, hub=Unknown(unknown="disk is slow")), [ill]).results
+    assert result.status is Status.UNKNOWN
+    assert result.reason == "could not look at hub: disk is slow"
+
+
+def test_absent_fact_skips_unless_the_check_speaks_of_absence() -> None:
+    assert status(ill, hub=Absent(absent="nothing")) is Status.SKIPPED
+    assert status(about_absence, git=Absent(absent="no program")) is Status.INFO
+    assert status(about_absence, git=Unknown(unknown="slow")) is Status.UNKNOWN
+
+
+def test_a_crash_is_a_finding_and_the_rest_still_runs() -> None:
+    crash, after = examine(HEALTHY, [crashing, well]).results
+    assert crash.status is Status.UNKNOWN
+    assert "ZeroDivisionError: macOS" in crash.findings[0].what
+    assert after.status is Status.OK
+
+
+def test_selection_by_id_prefix_and_family() -> None:
+    def chosen(*words: str) -> list[str]:
+        report = examine(HEALTHY, [well, ill, crashing], Selection(select=words))
+        return [result.id for result in report.results]
+
+    assert chosen() == ["TST001", "TST002", "TST003"]
+    assert chosen("tst002") == ["TST002"]
+    assert chosen("hub", "TST001") == ["TST001", "TST002"]
+    assert chosen("TST") == ["TST001", "TST002", "TST003"]
+    assert not names("TS", well)
+
+
+def test_ignoring_demotes_and_keeps_the_reason() -> None:
+    selection = Selection(ignore=(Ignore(what="TST002", reason="judged"),))
+    report = examine(HEALTHY, [well, ill], selection)
+    assert [result.status for result in report.results] == [Status.OK, Status.INFO]
+    assert report.results[1].ignored == "judged"
+    assert report.results[1].findings, "it stays in the report"
+    assert report.results[0].ignored == ""
+
+
+@pytest.mark.parametrize(
+    ("statuses", "fail_on", "code"),
+    [
+        ((), Status.ERROR, 0),
+        ((Status.OK, Status.SKIPPED, Status.INFO), Status.ERROR, 0),
+        ((Status.WARNING,), Status.ERROR, 0),
+        ((Status.WARNING,), Status.WARNING, 1),
+        ((Status.INFO,), Status.INFO, 1),
+        ((Status.ERROR,), Status.ERROR, 1),
+        ((Status.UNKNOWN, Status.OK), Status.ERROR, 3),
+        ((Status.UNKNOWN, Status.ERROR), Status.ERROR, 1),
+        ((Status.UNKNOWN,), Status.INFO, 3),
+    ],
+)
+def test_exit_code(statuses: tuple[Status, ...], fail_on: Status, code: int) -> None:
+    result = examine(HEALTHY, [well]).results[0]
+    results = tuple(replace(result, status=one) for one in statuses)
+    assert exit_code(Report(toolchain="", target="", results=results), fail_on) == code
+
+
+def test_problems_come_worst_first() -> None:
+    report = examine(HEALTHY, [about_absence, crashing, ill, well])
+    assert [result.id for result in report.problems()] == ["TST002", "TST003"]

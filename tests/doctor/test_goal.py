@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from doctor.check import Family
+from doctor.checks import CHECKS
+from doctor.engine import Verdict, examine
+from doctor.facts import Absent, Facts, Unknown
+from doctor.goal import conclude, relevant
+from tests.doctor import specimens
+from tests.doctor.specimens import HEALTHY, SICK
+
+
+def judged(goal: str, facts: Facts) -> Verdict:
+    (verdict,) = conclude(examine(facts, CHECKS), facts, goals=(goal,)).verdicts
+    return verdict
+
+
+def test_a_healthy_machine_can_convert_and_what_it_takes() -> None:
+    verdict = judged("convert", HEALTHY)
+    assert verdict.answer == "yes"
+    assert verdict.sentence == "this machine can convert sd15"
+    assert verdict.needs == ("about 6.0 GB of disk", "about 2.0 GB of memory")
+
+
+def test_an_error_says_no_and_which() -> None:
+    verdict = judged("convert", SICK["PIN001"])
+    assert (verdict.answer, verdict.because) == ("no", ("PIN001", "PIN002"))
+    assert verdict.sentence == "this machine cannot convert sd15"
+    assert verdict.needs == ()
+
+
+def test_an_error_elsewhere_does_not_stand_in_the_way() -> None:
+    assert judged("env", SICK["PIN001"]).answer == "yes"
+    assert judged("env", SICK["SYS001"]).answer == "no"
+
+
+def test_a_warning_does_not_stand_in_the_way() -> None:
+    assert judged("convert", SICK["MOD002"]).answer == "yes", "shards are merged on the way"
+    assert judged("convert", SICK["ENV001"]).answer == "yes", "the environment is built on the way"
+
+
+def test_what_could_not_be_looked_at_is_not_a_yes() -> None:
+    facts = replace(HEALTHY, environment=Unknown(unknown="slow disk"))
+    verdict = judged("convert", facts)
+    assert verdict.answer == "unknown"
+    assert "PIN001" in verdict.because
+
+
+def test_without_a_model_nothing_is_estimated() -> None:
+    facts = replace(
+        HEALTHY, model=Absent(absent="no model given"), job=replace(HEALTHY.job, model="")
+    )
+    verdict = judged("convert", facts)
+    assert verdict.sentence == "this machine can convert a Stable Diffusion folder"
+    assert verdict.needs == ()
+
+
+@pytest.mark.parametrize("goal", ["env", "convert", "bundle"])
+def test_preflight_runs_what_matters_for_the_goal(goal: str) -> None:
+    families = {check.family for check in relevant(goal)}
+    assert (Family.MODEL in families) is (goal == "convert")
+
+
+def test_environments_of_another_size_are_judged_by_the_toolchain() -> None:
+    huge = replace(specimens.TOOLCHAIN, installed_bytes=10**15)
+    facts = replace(HEALTHY, toolchain=huge, environment=specimens.NOT_BUILT)
+    assert judged("env", facts).because == ("DSK002",)

@@ -1,0 +1,49 @@
+"""Every check proves itself: well on the healthy machine, sick on its specimen."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from doctor.check import Check, Status
+from doctor.checks import CHECKS
+from doctor.engine import examine
+from tests.doctor.specimens import HEALTHY, NEVER_SICK, SICK
+
+BY_ID = {check.id: check for check in CHECKS}
+
+
+def test_ids_are_unique_and_of_one_form() -> None:
+    assert len(BY_ID) == len(CHECKS)
+    assert all(re.fullmatch(r"[A-Z]{2,3}\d{3}", check.id) for check in CHECKS)
+
+
+def test_every_check_has_a_sick_specimen() -> None:
+    assert set(SICK) | NEVER_SICK == set(BY_ID)
+    assert not set(SICK) & NEVER_SICK
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_healthy_machine_is_well(check: Check) -> None:
+    (result,) = examine(HEALTHY, [check]).results
+    assert result.status.rank <= Status.OK.rank, result
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_sick_specimen_is_found(name: str) -> None:
+    (result,) = examine(SICK[name], [BY_ID[name]]).results
+    assert result.status.rank > Status.OK.rank
+    assert result.status is not Status.UNKNOWN
+    for finding in result.findings:
+        assert finding.why.endswith("."), "says why it matters"
+        assert not finding.what.endswith("."), "a clause, as error messages are"
+        if finding.status.rank >= Status.WARNING.rank:
+            assert finding.fix, "says what to do"
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_check_is_documented(check: Check) -> None:
+    assert len(check.title) <= 100
+    assert not check.title.endswith(".")
+    assert check.needs

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from doctor.versions import key, normalise, satisfies
+
+NUMBERS = st.lists(st.integers(0, 30), min_size=1, max_size=4).map(
+    lambda parts: ".".join(map(str, parts))
+)
+SUFFIXES = st.sampled_from(["", "a1", "b2", "rc1", ".dev3", ".post1", "b1.dev2", "+cu121"])
+VERSIONS = st.builds("{}{}".format, NUMBERS, SUFFIXES)
+OPERATORS = st.sampled_from(["==", "!=", ">=", "<=", ">", "<"])
+
+
+@pytest.mark.parametrize(
+    ("version", "specifier", "expected"),
+    [
+        ("3.10.13", ">=3.10,<3.11", True),
+        ("3.11.0", ">=3.10,<3.11", False),
+        ("3.10.13", "==3.10.*", True),
+        ("3.1.0", "==3.10.*", False),
+        ("3.10.13", "!=3.10.*", False),
+        ("2.2.0+cu121", "==2.2", True),
+        ("7.0b1", "<7.0", True),
+        ("7.0", ">=7.0b1,<7.1", True),
+        ("2.5.1", "~=2.2", True),
+        ("3.0", "~=2.2", False),
+        ("1.0", "", True),
+    ],
+)
+def test_ranges(version: str, specifier: str, expected: bool) -> None:  # noqa: FBT001  a table
+    assert satisfies(version, specifier) is expected
+
+
+@given(VERSIONS, VERSIONS)
+def test_order_is_that_of_packaging(one: str, other: str) -> None:
+    ours = (key(one) > key(other)) - (key(one) < key(other))
+    left, right = (Version(text.partition("+")[0]) for text in (one, other))
+    assert ours == (left > right) - (left < right)
+
+
+@given(NUMBERS, OPERATORS, NUMBERS)
+def test_releases_are_judged_as_packaging_does(version: str, operator: str, bound: str) -> None:
+    assert satisfies(version, operator + bound) is SpecifierSet(operator + bound).contains(version)
+
+
+@pytest.mark.parametrize("text", ["", "one", "1..2", "2.x"])
+def test_what_is_no_version_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a version"):
+        key(text)
+
+
+def test_what_is_no_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a version range: 'about 3'"):
+        satisfies("3.0", "about 3")
+
+
+@pytest.mark.parametrize("name", ["Scikit_Learn", "scikit.learn", "SCIKIT--learn"])
+def test_names_are_normalised(name: str) -> None:
+    assert normalise(name) == "scikit-learn"
