@@ -1,0 +1,130 @@
+"""Compiled locks: every package of a toolchain on one target, with its version and hashes.
+
+The file is what `uv pip compile --generate-hashes` and `pip-compile --generate-hashes` write and
+what `pip install --require-hashes` reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockfiles.errors import LockfileError
+from lockfiles.toolchain import load_toolchain
+
+_ENTRY = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[A-Za-z0-9.!+_-]+)"
+    r"(?:\s*;\s*(?P<marker>.+))?"
+)
+_HASH = re.compile(r"\s--hash=(\S+)")
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedPackage:
+    """One package: normalised name (PEP 503), version, sorted `sha256:` hashes, marker or ""."""
+
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """All packages of one toolchain on one target, sorted by name.
+
+    `digest` is the SHA-256 of what the lock says: comments, order and layout do not count.
+    """
+
+    toolchain: str
+    target: str
+    path: Path
+    digest: str
+    packages: tuple[LockedPackage, ...]
+
+
+def load_lock(toolchain: str, target: str) -> Lock:
+    """Read the lock of a toolchain (name, or path of its folder) for one target.
+
+    Raises:
+        LockfileError: the toolchain is not for that target, or its lock is missing or damaged.
+    """
+    loaded = load_toolchain(toolchain)
+    loaded.require_target(target)
+    path = loaded.folder / f"requirements.{target}.txt"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or "not UTF-8"
+        raise LockfileError(f"{path}: {what}; restore it with git or run make lock") from None
+    packages = parse_lock(text, path)
+    return Lock(
+        toolchain=loaded.name,
+        target=target,
+        path=path,
+        digest=lock_digest(packages),
+        packages=packages,
+    )
+
+
+def parse_lock(text: str, path: Path) -> tuple[LockedPackage, ...]:
+    """Read hashed requirements. Raises `LockfileError` that names every faulty line."""
+    faults: list[str] = []
+    packages: list[LockedPackage] = []
+    for number, line in _logical_lines(text):
+        hashes = tuple(sorted(_HASH.findall(line)))
+        entry = _ENTRY.fullmatch(_HASH.sub("", line).strip())
+        if entry is None:
+            faults.append(f"line {number}: not name==version with hashes: {line[:60]!r}")
+        elif not hashes or not all(map(_SHA256.fullmatch, hashes)):
+            faults.append(f"line {number}: {entry['name']} has no hash or one that is not SHA-256")
+        else:
+            name = re.sub(r"[-_.]+", "-", entry["name"]).lower()
+            marker = (entry["marker"] or "").strip()
+            packages.append(
+                LockedPackage(name=name, version=entry["version"], hashes=hashes, marker=marker)
+            )
+    counts = Counter((package.name, package.marker) for package in packages)
+    faults += [f"{name} is locked {n} times" for (name, _), n in counts.items() if n > 1]
+    if not packages and not faults:
+        faults.append("nothing is locked in it")
+    if faults:
+        raise LockfileError(f"{path}: {'; '.join(faults)}; restore it with git or run make lock")
+    return tuple(sorted(packages, key=lambda package: (package.name, package.marker)))
+
+
+def write_lock(packages: tuple[LockedPackage, ...]) -> str:
+    """Hashed requirements that an installer and `parse_lock` read."""
+    return "".join(f"{_entry(package)}\n" for package in packages)
+
+
+def lock_digest(packages: tuple[LockedPackage, ...]) -> str:
+    """SHA-256 of what a lock says, in hexadecimal."""
+    return hashlib.sha256(write_lock(packages).encode()).hexdigest()
+
+
+def _entry(package: LockedPackage) -> str:
+    marker = f" ; {package.marker}" if package.marker else ""
+    hashes = "".join(f" \\\n    --hash={digest}" for digest in package.hashes)
+    return f"{package.name}=={package.version}{marker}{hashes}"
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines joined where they end in a backslash, without comments; with their first number."""
+    joined, first = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = re.sub(r"(^|\s)#.*$", "", line).rstrip()
+        first = first if joined else number
+        if stripped.endswith("\\"):
+            joined += stripped[:-1] + " "
+            continue
+        if (joined + stripped).strip():
+            yield first, (joined + stripped).strip()
+        joined = ""
+    if joined.strip():
+        yield first, joined.strip()

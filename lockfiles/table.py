@@ -1,0 +1,80 @@
+"""Typed reading of TOML: every fault is collected, each with the place where it is."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lockfiles.errors import LockfileError
+
+# By name, so that types check alike on the Pythons that have it and on 3.10, which needs tomli.
+tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+Value = TypeVar("Value", str, int, float)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A TOML table that is being read; `path` and `place` say where it came from.
+
+    The getters note a fault and answer a blank value; `finish` raises all faults at once.
+    """
+
+    path: Path
+    place: str = ""
+    values: Mapping[str, Any]
+    faults: list[str] = field(default_factory=list)
+
+    def get(self, key: str, kind: type[Value], default: Value | None = None) -> Value:
+        """The value of `key`, which must be of `kind`; an int serves as a float."""
+        value = self.values.get(key, default)
+        if kind is float and type(value) is int:
+            return float(value)
+        if type(value) is kind:
+            return value
+        self._fault(key, kind.__name__, value)
+        return kind()
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        """The list of strings at `key`; empty when there is none."""
+        value = self.values.get(key, ())
+        if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        self._fault(key, "list of str", value)
+        return ()
+
+    def table(self, key: str) -> Table:
+        """The table at `key`; empty when there is none, so that its own getters note what lacks."""
+        value = self.values.get(key, {})
+        if not isinstance(value, Mapping):
+            self._fault(key, "table", value)
+            value = {}
+        place = f"{self.place}{key}."
+        return Table(path=self.path, place=place, values=value, faults=self.faults)
+
+    def mapping(self) -> dict[str, str]:
+        """The whole table as a mapping of strings to strings."""
+        return {key: self.get(key, str) for key in self.values}
+
+    def finish(self) -> None:
+        """Raise `LockfileError` with everything that was wrong, if anything was."""
+        if self.faults:
+            raise LockfileError(f"{self.path}: {'; '.join(self.faults)}; mend the file")
+
+    def _fault(self, key: str, wanted: str, value: object) -> None:
+        what = "is missing" if value is None else f"is {value!r}, not a {wanted}"
+        self.faults.append(f"{self.place}{key} {what}")
+
+
+def read_table(path: Path) -> Table:
+    """Open a TOML file. Raises `LockfileError` when it cannot be read or is no TOML."""
+    try:
+        return Table(path=path, values=tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise LockfileError(f"{path}: {error.strerror}; restore it with git") from None
+    except ValueError as error:
+        raise LockfileError(f"{path}: not valid TOML: {error}; mend the file") from None

@@ -1,0 +1,73 @@
+"""The kinds of machine that a lock is compiled for, and which one this is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One kind of machine, in the words of each tool that has to know it."""
+
+    name: str
+    uv_platform: str
+    conda_subdir: str
+    system: str
+    """What `sys.platform` says there."""
+    machine: str
+    """What `platform.machine()` says there."""
+
+
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        target.name: target
+        for target in (
+            Target(
+                name="macos-arm64",
+                uv_platform="aarch64-apple-darwin",
+                conda_subdir="osx-arm64",
+                system="darwin",
+                machine="arm64",
+            ),
+            Target(
+                name="macos-x86_64",
+                uv_platform="x86_64-apple-darwin",
+                conda_subdir="osx-64",
+                system="darwin",
+                machine="x86_64",
+            ),
+            Target(
+                name="linux-x86_64",
+                uv_platform="x86_64-manylinux_2_28",
+                conda_subdir="linux-64",
+                system="linux",
+                machine="x86_64",
+            ),
+        )
+    }
+)
+_SYSTEMS = {"darwin": "macos", "win32": "windows"}
+_MACHINES = {"amd64": "x86_64", "x64": "x86_64"}
+
+
+def target_name(system: str, machine: str, kernel: str = "") -> str:
+    """The target of a machine, supported or not, such as `linux-aarch64`.
+
+    `kernel` is `os.uname().version`: on Apple silicon it names ARM64 even to a process that runs
+    under Rosetta, to which everything else says x86_64.
+    """
+    machine = machine.lower()
+    if system == "darwin" and "ARM64" in kernel:
+        machine = "arm64"
+    return f"{_SYSTEMS.get(system, system)}-{_MACHINES.get(machine, machine)}"
+
+
+def host_target() -> str:
+    """The target of this machine, for example `macos-arm64`; not all targets are supported."""
+    kernel = os.uname().version if hasattr(os, "uname") else ""
+    return target_name(sys.platform, platform.machine(), kernel)

@@ -1,0 +1,114 @@
+"""A toolchain: what was tested together. Each is a folder with a toolchain.toml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockfiles.errors import LockfileError
+from lockfiles.table import Table, read_table
+
+FOLDER = Path(__file__).resolve().parent
+FILE = "toolchain.toml"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}|")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonPin:
+    """The exact Python that was tested, and the range of those that stand in for it as drift."""
+
+    version: str
+    accepted: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """The upstream converter and the one commit of it that was tested with this toolchain."""
+
+    repository: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factors:
+    """`disk` and `memory` in times the model's size; `environment` in bytes once installed."""
+
+    disk: float
+    memory: float
+    environment: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolchain:
+    """What `toolchain.toml` in `folder` says.
+
+    `pins` maps a project to its one version; `refused` maps a target to why it cannot work.
+    """
+
+    name: str
+    folder: Path
+    description: str
+    python: PythonPin
+    pins: Mapping[str, str]
+    upstream: Upstream
+    factors: Factors
+    targets: tuple[str, ...]
+    refused: Mapping[str, str]
+
+    def require_target(self, target: str) -> None:
+        """Raise `LockfileError` with the reason when this toolchain cannot work on `target`."""
+        if target not in self.targets:
+            reason = self.refused.get(target, f"nothing was tested on {target}")
+            raise LockfileError(
+                f"toolchain {self.name}: not for {target}: {reason};"
+                f" use one of {', '.join(self.targets)}"
+            )
+
+
+def toolchain_names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """The names of the toolchains that ship."""
+    return tuple(sorted(path.parent.name for path in folder.glob(f"*/{FILE}")))
+
+
+def load_toolchain(name: str = "tested") -> Toolchain:
+    """Read a toolchain by its name, or by the path of its folder (anything with a slash in it).
+
+    Raises:
+        LockfileError: there is none of that name, or its file is damaged; all faults are named.
+    """
+    if "/" not in name and name not in toolchain_names():
+        raise LockfileError(
+            f"{FOLDER}: no toolchain named {name!r}; there are: {', '.join(toolchain_names())}"
+        )
+    folder = Path(name) if "/" in name else FOLDER / name
+    return _parse(read_table(folder / FILE))
+
+
+def _parse(table: Table) -> Toolchain:
+    python, upstream, factors = (table.table(key) for key in ("python", "upstream", "factors"))
+    toolchain = Toolchain(
+        name=table.get("name", str),
+        folder=table.path.parent,
+        description=table.get("description", str, ""),
+        python=PythonPin(version=python.get("version", str), accepted=python.get("accepted", str)),
+        pins=table.table("pins").mapping(),
+        upstream=Upstream(
+            repository=upstream.get("repository", str, ""), commit=upstream.get("commit", str, "")
+        ),
+        factors=Factors(
+            disk=factors.get("disk", float, 2.0),
+            memory=factors.get("memory", float, 2.0),
+            environment=factors.get("environment", int),
+        ),
+        targets=table.table("targets").strings("supported"),
+        refused=table.table("refused").mapping(),
+    )
+    if not _NAME.fullmatch(toolchain.name):
+        table.faults.append(f"name {toolchain.name!r} is not lower case letters, digits, - and _")
+    if not _COMMIT.fullmatch(toolchain.upstream.commit):
+        table.faults.append(f"upstream.commit {toolchain.upstream.commit!r} is not a full commit")
+    table.finish()
+    return toolchain

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lockfiles.errors import LockfileError
+from lockfiles.lock import load_lock
+from lockfiles.target import TARGETS
+from lockfiles.toolchain import load_toolchain, toolchain_names
+
+MINIMAL = """
+name = "tiny"
+[python]
+version = "3.10.10"
+accepted = ">=3.10,<3.11"
+[pins]
+one = "1.0"
+[factors]
+environment = 1000
+[targets]
+supported = ["linux-x86_64"]
+[refused]
+linux-aarch64 = "one has no wheel there"
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    (folder / "toolchain.toml").write_text(text)
+    return f"{folder}/"
+
+
+def test_the_tested_toolchain_is_the_set_of_the_mission() -> None:
+    tested = load_toolchain()
+    assert tested.python.version == "3.10.10"
+    assert tested.upstream.commit == "c891f4357b2269853152d774d97327faab746e7c"
+    assert tested.factors.disk == 2.0
+    wanted = {"diffusers": "0.23.1", "transformers": "4.34.1", "safetensors": "0.4.4"}
+    assert {name: tested.pins[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("name", toolchain_names())
+def test_every_shipped_toolchain_is_whole(name: str) -> None:
+    toolchain = load_toolchain(name)
+    assert toolchain.name == name
+    assert set(toolchain.targets) <= set(TARGETS)
+    assert not set(toolchain.targets) & set(toolchain.refused)
+    for target in toolchain.targets:
+        locked = {package.name: package.version for package in load_lock(name, target).packages}
+        pinned = {pin: locked.get(pin) for pin in toolchain.pins}
+        assert pinned == dict(toolchain.pins)
+
+
+@pytest.mark.parametrize("name", toolchain_names())
+def test_requirements_in_repeats_the_pins(name: str) -> None:
+    toolchain = load_toolchain(name)
+    lines = (toolchain.folder / "requirements.in").read_text().splitlines()
+    stated = [line for line in lines if line and not line.startswith("#")]
+    assert stated == [f"{pin}=={version}" for pin, version in toolchain.pins.items()]
+
+
+def test_a_toolchain_is_found_by_the_path_of_its_folder(tmp_path: Path) -> None:
+    tiny = load_toolchain(write(tmp_path, MINIMAL))
+    assert (tiny.name, tiny.folder, tiny.pins) == ("tiny", tmp_path, {"one": "1.0"})
+    assert tiny.upstream.repository == ""
+
+
+def test_an_unknown_name_lists_those_there_are() -> None:
+    with pytest.raises(LockfileError, match=r"no toolchain named 'testde'; there are: .*tested"):
+        load_toolchain("testde")
+
+
+def test_all_faults_of_a_file_are_named_at_once(tmp_path: Path) -> None:
+    faulty = (
+        MINIMAL.replace('"3.10.10"', "3.10").replace("1000", '"big"').replace('"tiny"', '"A B"')
+    )
+    with pytest.raises(LockfileError) as caught:
+        load_toolchain(write(tmp_path, faulty + '[upstream]\ncommit = "c891f43"\n'))
+    text = str(caught.value)
+    assert str(tmp_path / "toolchain.toml") in text
+    assert "python.version is 3.1, not a str" in text
+    assert "factors.environment is 'big', not a int" in text
+    assert "name 'A B' is not" in text
+    assert "upstream.commit 'c891f43' is not a full commit" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("name =", "not valid TOML"), ("", "name is missing"), ("pins = 3", "pins is 3, not a table")],
+)
+def test_a_damaged_file_is_one_line(tmp_path: Path, text: str, what: str) -> None:
+    with pytest.raises(LockfileError, match=what) as caught:
+        load_toolchain(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_says_where(tmp_path: Path) -> None:
+    with pytest.raises(LockfileError, match=r"toolchain\.toml: No such file"):
+        load_toolchain(f"{tmp_path}/")
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [("linux-aarch64", "one has no wheel there"), ("plan9-mips", "nothing was tested on plan9")],
+)
+def test_a_target_is_refused_with_the_reason(tmp_path: Path, target: str, reason: str) -> None:
+    tiny = load_toolchain(write(tmp_path, MINIMAL))
+    tiny.require_target("linux-x86_64")
+    with pytest.raises(LockfileError, match=reason):
+        tiny.require_target(target)
