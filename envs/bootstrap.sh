@@ -28,8 +28,12 @@ make again, or name it: make PYTHON=/path/to/python3"
 fi
 
 # Two at once: the second waits for the first, whose lock is void once its process is gone.
+owner=unknown
 until mkdir "$venv.lock" 2>/dev/null; do
+    before=$owner
     owner=$(cat "$venv.lock/pid" 2>/dev/null || echo)
+    # Without a number for two looks, a second apart, its maker died before writing one.
+    if [ -z "$before$owner" ]; then rm -rf "$venv.lock"; continue; fi
     if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then rm -rf "$venv.lock"; continue; fi
     if [ ! -w . ]; then fail "$(pwd): this folder is not writable; clone it where you may write"; fi
     sleep 1
