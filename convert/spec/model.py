@@ -92,8 +92,8 @@ class Blob:
 class Elements:
     """The immediate elements of a tensor, row-major.
 
-    `bytes` for the dtypes that the specification stores as raw little-endian bytes (FLOAT16 and the
-    integers of other than 32 bits), otherwise a tuple of Python scalars.
+    Raw little-endian bytes for FLOAT16, the integers of 8 bits, UINT32 and the packed types of less
+    than 8 bits; for all others a tuple of Python scalars.
     """
 
     values: bytes | tuple[float, ...] | tuple[int, ...] | tuple[bool, ...] | tuple[str, ...]

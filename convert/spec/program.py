@@ -39,8 +39,12 @@ FIELDS: Mapping[DataType, str] = {
     DataType.INT32: "ints",
     DataType.INT64: "longInts",
     DataType.UINT64: "longInts",
+    DataType.INT16: "ints",
+    DataType.UINT16: "ints",
 }
 """Where `TensorValue` keeps the elements of each type; all others are raw in `bytes`."""
+
+_UINT64 = 0xFFFFFFFFFFFFFFFF
 
 
 def program(message: Message) -> Program:
@@ -192,12 +196,13 @@ def _pair(message: Message) -> tuple[Value, Value]:
 
 
 def _elements(message: Message, dtype: DataType) -> Elements:
-    if not message:  # a tensor without elements
-        return Elements(values=() if dtype in FIELDS else b"")
     wanted = FIELDS.get(dtype, "bytes")
-    if list(message) != [wanted]:
+    if not message.keys() <= {wanted}:
         raise WireError(f"elements of {dtype.name} are in {sorted(message)}, not in {wanted}")
-    values = message[wanted].get("values", b"")
+    field: Message = message.get(wanted, {})  # none at all: a tensor without elements
+    if wanted == "bytes":
+        return Elements(values=field.get("values", b""))
+    values = field.get("values", ())
     if dtype is DataType.UINT64:  # longInts is signed
-        values = [value & 0xFFFFFFFFFFFFFFFF for value in values]
-    return Elements(values=values if isinstance(values, bytes) else tuple(values))
+        values = [value & _UINT64 for value in values]
+    return Elements(values=tuple(values))

@@ -124,6 +124,24 @@ def split(data: bytes) -> Iterator[tuple[int, int, Any]]:
         yield tag >> 3, wire, payload
 
 
+def join(number: int, wire: int, payload: int | bytes) -> bytes:
+    """The bytes of one field: what `split` takes apart."""
+    head = to_varint(number << 3 | wire)
+    if isinstance(payload, int):
+        return head + to_varint(payload)
+    return head + (to_varint(len(payload)) if wire == DELIMITED else b"") + payload
+
+
+def to_varint(value: int) -> bytes:
+    """The encoding of an unsigned 64-bit integer."""
+    encoded = bytearray()
+    while value > 0x7F:  # noqa: PLR2004  seven bits a byte
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
 def varint(data: bytes, position: int) -> tuple[int, int]:
     """The unsigned 64-bit integer at `position`, and where it ends."""
     try:
