@@ -10,45 +10,11 @@ from __future__ import annotations
 
 import pickletools
 import struct
+import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import IO, Any, Protocol, cast
 
-MAX_BYTES = 64 << 20
-"""Longest pickle that is read. A checkpoint of 2,600 tensors has about 400 kB."""
-
-MAX_STEPS = 10_000_000
-"""Opcodes and the items they move, together. A checkpoint of 2,600 tensors needs 150,000."""
-
-
-class MalformedPickleError(ValueError):
-    """The stream is not a pickle that this interpreter accepts; says why and at which byte."""
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A module-level name that the pickle mentions: `module.name`, never looked up."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-class Inert:
-    """What a call of an unknown name would have made: its name, arguments and state, as data."""
-
-    __slots__ = ("arguments", "name", "state")
-
-    def __init__(self, name: object, arguments: object = ()) -> None:
-        self.name = name
-        self.arguments = arguments
-        self.state: object = None
-
-
-class Ordered(dict[Any, Any]):
-    """An `OrderedDict`: a dict that may be given attributes (`_metadata`), which are dropped."""
+from convert.weights.machine import Builder, Inert, Machine, MalformedPickleError, Name
 
 
 class Stream(Protocol):
@@ -62,53 +28,6 @@ class Stream(Protocol):
 
     def tell(self) -> int:
         """The position of the next byte."""
-
-
-class Builder(Protocol):
-    """Answers what names, calls and persistent ids stand for."""
-
-    def name(self, module: str, name: str) -> Name:
-        """Admit a name or raise."""
-
-    def call(self, name: Name, arguments: tuple[Any, ...]) -> object:
-        """The value of `name(*arguments)`."""
-
-    def storage(self, persistent_id: object) -> object:
-        """The storage that a persistent id stands for."""
-
-
-class Machine:
-    """The stack, the marks and the memo of one run."""
-
-    __slots__ = ("builder", "marks", "memo", "stack", "steps")
-
-    def __init__(self, builder: Builder) -> None:
-        self.builder = builder
-        self.stack: list[Any] = []
-        self.marks: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
-        self.steps = 0
-
-    def spend(self, steps: int) -> None:
-        """Count work, so that a small file cannot ask for an endless amount of it."""
-        self.steps += steps
-        if self.steps > MAX_STEPS:
-            raise MalformedPickleError(f"more than {MAX_STEPS:,} pickle steps")
-
-    def since_mark(self) -> list[Any]:
-        """Pop everything above the topmost mark."""
-        items, self.stack = self.stack, self.marks.pop()
-        self.spend(len(items))
-        return items
-
-    def call(self, function: object, arguments: object) -> object:
-        """What `function(*arguments)` stands for."""
-        if type(arguments) is not tuple:
-            raise MalformedPickleError("call with arguments that are not a tuple")
-        if type(function) is Name:
-            self.spend(sum(len(item) for item in arguments if type(item) in (list, tuple, str)))
-            return self.builder.call(function, arguments)
-        return Inert(function, arguments)
 
 
 def _extend(machine: Machine, items: Iterable[Any]) -> None:
@@ -131,6 +50,12 @@ def _update(machine: Machine, items: list[Any]) -> None:
     for key, value in zip(items[::2], items[1::2], strict=True):
         if type(key) in (str, int, float, bool, bytes, type(None)):
             target[key] = value
+
+
+def _dict(machine: Machine, _: object) -> None:
+    items = machine.since_mark()
+    machine.stack.append({})
+    _update(machine, items)
 
 
 def _build(machine: Machine) -> None:
@@ -285,6 +210,7 @@ STEPS: Mapping[str, Step] = {
     "APPEND": lambda machine, _: _append(machine),
     "APPENDS": lambda machine, _: _extend(machine, machine.since_mark()),
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
+    "DICT": _dict,
     "SETITEM": lambda machine, _: _setitem(machine),
     "SETITEMS": lambda machine, _: _update(machine, machine.since_mark()),
     "EMPTY_SET": lambda machine, _: machine.stack.append(Inert(_SET)),
@@ -322,20 +248,25 @@ def interpret(stream: Stream, builder: Builder) -> object:
     Raises:
         MalformedPickleError: the stream is damaged, too long, or uses an opcode no checkpoint has.
     """
-    machine = Machine(builder)
-    position: int | None = 0
-    opcode = None
+    with warnings.catch_warnings():
+        # The disassembler unescapes the strings of protocol 0, and Python warns of odd escapes.
+        warnings.simplefilter("ignore")
+        return _interpret(stream, Machine(builder))
+
+
+def _interpret(stream: Stream, machine: Machine) -> object:
+    name, position = "", 0
     try:
-        steps = pickletools.genops(cast("IO[bytes]", stream))
-        for opcode, argument, position in steps:  # noqa: B007  the position is told on failure
-            if opcode.name == "STOP":
+        for opcode, argument, at in pickletools.genops(cast("IO[bytes]", stream)):
+            name, position = opcode.name, at or 0
+            if name == "STOP":
                 return machine.stack.pop()
             machine.spend(1)
-            STEPS[opcode.name](machine, argument)
+            STEPS[name](machine, argument)
     except MalformedPickleError as error:
         raise MalformedPickleError(f"{error} (at byte {position:,})") from None
     except KeyError:
-        reason = f"opcode {opcode.name if opcode else '?'} is not allowed or refers to nothing"
+        reason = f"opcode {name} is not allowed or refers to nothing"
         raise MalformedPickleError(f"{reason} (at byte {position:,})") from None
     except (ValueError, IndexError, TypeError, OverflowError, MemoryError, struct.error) as error:
         reason = f"damaged pickle: {str(error) or type(error).__name__}"

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from convert.errors import UnsafePickleError
 from convert.weights.dtypes import SIZES, STORAGES, TORCH
-from convert.weights.opcodes import Inert, MalformedPickleError, Name, Ordered
+from convert.weights.machine import Inert, MalformedPickleError, Name, Ordered
 from convert.weights.policy import CONSTRUCTORS, Verdict, judge
 
 MAX_RANK = 64

@@ -11,7 +11,7 @@ from convert.errors import BadInputError, ConvertError
 from convert.weights.dtypes import SIZES
 from convert.weights.fault import Fault, raise_first
 from convert.weights.index import compare, missing_shards, read_index
-from convert.weights.opcodes import Inert
+from convert.weights.machine import Inert
 from convert.weights.records import TensorRecord, Trust
 from convert.weights.safetensors import read_header, tensors_of
 from convert.weights.tensor import TensorInfo, is_contiguous
@@ -145,7 +145,7 @@ def _describe(head: bytes) -> tuple[str, str]:
     if head.startswith(b"version https://git-lfs.github.com/spec"):
         size = re.search(rb"size (\d{1,18})", head)
         real = f" (the real file has {int(size[1]):,} bytes)" if size else ""
-        return f"a git-lfs pointer, not the weights{real}", "run 'git lfs pull' in that folder"
+        return f"a git-lfs pointer, not the weights{real}", "run 'git lfs pull' in its folder"
     if re.match(rb"\s*<(!doctype|html|\?xml)", head, re.IGNORECASE):
         return "a web page, not weights", f"{AGAIN}, after logging in if the model needs it"
     if head[257:262] == b"ustar":

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from convert.errors import BadInputError
 from convert.weights.dtypes import SIZES
-from convert.weights.opcodes import MAX_BYTES, MalformedPickleError, interpret
+from convert.weights.machine import MAX_BYTES, MalformedPickleError
+from convert.weights.opcodes import interpret
 from convert.weights.records import Records, Trust
 from convert.weights.torch_zip import Contents
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convert.errors import BadInputError
-from convert.weights.opcodes import MAX_BYTES, MalformedPickleError, interpret
+from convert.weights.machine import MAX_BYTES, MalformedPickleError
+from convert.weights.opcodes import interpret
 from convert.weights.records import Records, Storage, Trust
 from convert.weights.zip_directory import Member, read_members
 

@@ -1,0 +1,89 @@
+"""The state of a run of a pickle, and the records that stand for what it would have made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+MAX_BYTES = 64 << 20
+"""Longest pickle that is read. A checkpoint of 2,600 tensors has about 400 kB."""
+
+MAX_STEPS = 10_000_000
+"""Opcodes and the items they move, together. A checkpoint of 2,600 tensors needs 150,000."""
+
+
+class MalformedPickleError(ValueError):
+    """The stream is not a pickle that this interpreter accepts; says why and at which byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A module-level name that the pickle mentions: `module.name`, never looked up."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+class Inert:
+    """What a call of an unknown name would have made: its name, arguments and state, as data."""
+
+    __slots__ = ("arguments", "name", "state")
+
+    def __init__(self, name: object, arguments: object = ()) -> None:
+        self.name = name
+        self.arguments = arguments
+        self.state: object = None
+
+
+class Ordered(dict[Any, Any]):
+    """An `OrderedDict`: a dict that may be given attributes (`_metadata`), which are dropped."""
+
+
+class Builder(Protocol):
+    """Answers what names, calls and persistent ids stand for."""
+
+    def name(self, module: str, name: str) -> Name:
+        """Admit a name or raise."""
+
+    def call(self, name: Name, arguments: tuple[Any, ...]) -> object:
+        """The value of `name(*arguments)`."""
+
+    def storage(self, persistent_id: object) -> object:
+        """The storage that a persistent id stands for."""
+
+
+class Machine:
+    """The stack, the marks and the memo of one run."""
+
+    __slots__ = ("builder", "marks", "memo", "stack", "steps")
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self.stack: list[Any] = []
+        self.marks: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+        self.steps = 0
+
+    def spend(self, steps: int) -> None:
+        """Count work, so that a small file cannot ask for an endless amount of it."""
+        self.steps += steps
+        if self.steps > MAX_STEPS:
+            raise MalformedPickleError(f"more than {MAX_STEPS:,} pickle steps")
+
+    def since_mark(self) -> list[Any]:
+        """Pop everything above the topmost mark."""
+        items, self.stack = self.stack, self.marks.pop()
+        self.spend(len(items))
+        return items
+
+    def call(self, function: object, arguments: object) -> object:
+        """What `function(*arguments)` stands for."""
+        if type(arguments) is not tuple:
+            raise MalformedPickleError("call with arguments that are not a tuple")
+        if type(function) is Name:
+            self.spend(sum(len(item) for item in arguments if type(item) in (list, tuple, str)))
+            return self.builder.call(function, arguments)
+        return Inert(function, arguments)

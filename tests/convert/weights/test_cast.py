@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from convert.weights.cast import as_floats, cast_block
+from convert.weights.dtypes import NUMPY
+
+
+def widened(bits: list[int]) -> np.ndarray:
+    return as_floats(np.array(bits, "<u2").tobytes(), "BF16")
+
+
+def to_bfloat16(values: list[float]) -> list[int]:
+    data, _ = cast_block(np.array(values, "<f4").tobytes(), "F32", "BF16")
+    return [int(bits) for bits in np.frombuffer(data, "<u2")]
+
+
+@pytest.mark.parametrize(
+    ("value", "bits"),
+    [
+        (1.0, 0x3F80),
+        (-2.0, 0xC000),
+        (1.00390625, 0x3F80),  # halfway between two neighbours: to the even one
+        (1.01171875, 0x3F82),
+        (float("inf"), 0x7F80),
+        (3.4e38, 0x7F80),
+        (0.0, 0),
+        (1e-45, 0),
+    ],
+)
+def test_bfloat16_rounds_to_the_nearest_even(value: float, bits: int) -> None:
+    assert to_bfloat16([value]) == [bits]
+
+
+def test_every_nan_becomes_the_quiet_one_of_pytorch() -> None:
+    nans = np.array([0x7F800001, 0xFFFFFFFF, 0x7FFFFFFF], "<u4").tobytes()
+    data, overflows = cast_block(nans, "F32", "BF16")
+    assert np.frombuffer(data, "<u2").tolist() == [0x7FC0] * 3
+    assert overflows == 0
+
+
+@given(arrays.arrays("<u2", 20))
+def test_bfloat16_survives_the_way_through_float32(bits: np.ndarray) -> None:
+    values = widened(bits.tolist())
+    back, _ = cast_block(values.tobytes(), "F32", "BF16")
+    same = np.frombuffer(back, "<u2") == bits
+    assert (same | np.isnan(values)).all()
+
+
+@given(arrays.arrays("<f4", 20), st.sampled_from(["F16", "F64"]))
+def test_numpy_types_are_cast_as_numpy_does(values: np.ndarray, target: str) -> None:
+    data, overflows = cast_block(values.tobytes(), "F32", target)
+    with np.errstate(over="ignore"):
+        expected = values.astype(NUMPY[target])
+    np.testing.assert_array_equal(np.frombuffer(data, NUMPY[target]), expected)
+    assert overflows == int((np.isinf(expected) & np.isfinite(values)).sum())
+
+
+def test_a_double_is_rounded_by_way_of_float32() -> None:
+    # Just above halfway between two halves, but exactly halfway once it is a float32.
+    value = 1.0 + 2.0**-11 + 2.0**-40
+    data, _ = cast_block(np.array([value], "<f8").tobytes(), "F64", "F16")
+    assert np.frombuffer(data, "<f2")[0] == 1.0
+
+
+@pytest.mark.parametrize(("source", "target"), [("F32", "F16"), ("F64", "F32"), ("F32", "BF16")])
+def test_only_finite_values_overflow(source: str, target: str) -> None:
+    largest = {"F32": 3.4028234e38, "F64": 1e300}[source]
+    values = np.array([1.0, largest, -largest, np.inf, np.nan], NUMPY[source])
+    assert cast_block(values.tobytes(), source, target)[1] == 2

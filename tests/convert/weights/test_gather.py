@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from convert.weights.gather import gather
+from convert.weights.tensor import TensorInfo, is_contiguous
+from convert.weights.transfer import BLOCK
+
+
+def tensor(path: Path, array: np.ndarray, view: np.ndarray, start: int) -> TensorInfo:
+    """`view` of `array`, whose bytes are at `start` of the file `path`."""
+    path.write_bytes(bytes(start) + array.tobytes())
+    address = view.__array_interface__["data"][0] - array.__array_interface__["data"][0]
+    stride = tuple(step // array.itemsize for step in view.strides)
+    dtype = {1: "U8", 2: "F16", 4: "F32", 8: "F64"}[array.itemsize]
+    return TensorInfo(
+        name="x", dtype=dtype, shape=view.shape, path=path, start=start + address, stride=stride
+    )
+
+
+def test_a_transposed_tensor_larger_than_a_block(tmp_path: Path) -> None:
+    array = np.arange(1200 * 700, dtype="f4").reshape(1200, 700)
+    blocks = [bytes(block) for block in gather(tensor(tmp_path / "x", array, array.T, 3))]
+    assert b"".join(blocks) == array.T.tobytes()
+    assert len(blocks) > 1
+    assert max(map(len, blocks)) <= BLOCK
+
+
+def test_a_single_row_larger_than_a_block_is_split_too(tmp_path: Path) -> None:
+    array = np.zeros((2, BLOCK), dtype="f4")
+    array[:] = np.arange(BLOCK)
+    view = array[:1, ::2]
+    blocks = [bytes(block) for block in gather(tensor(tmp_path / "x", array, view, 0))]
+    assert b"".join(blocks) == view.tobytes()
+    assert max(map(len, blocks)) <= BLOCK
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_view_is_gathered_in_row_major_order(tmp_path: Path, data: st.DataObject) -> None:
+    shape = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    kind = data.draw(st.sampled_from(["u1", "f2", "f4", "f8"]))
+    array = np.arange(int(np.prod(shape))).astype(kind).reshape(shape)
+    view = array.transpose(data.draw(st.permutations(range(array.ndim))))
+    view = view[tuple(slice(data.draw(st.integers(0, n - 1)), n) for n in view.shape)]
+    found = tensor(tmp_path / "x", array, view, data.draw(st.integers(0, 5)))
+    assert b"".join(map(bytes, gather(found))) == view.tobytes()
+    assert found.nbytes == view.nbytes
+    assert is_contiguous(view.shape, found.stride or ()) == view.flags.c_contiguous
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0, 2)])
+def test_an_empty_tensor_has_no_blocks(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    (tmp_path / "x").touch()
+    empty = TensorInfo(name="x", dtype="F32", shape=shape, path=tmp_path / "x", start=0)
+    assert list(gather(empty)) == []
+    assert empty.reach == 0

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors
+import safetensors.numpy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convert.weights.dtypes import NUMPY, SIZES
+from convert.weights.header import HeaderError, build, parse, parse_length
+
+TENSORS = st.dictionaries(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
+        lambda name: name != "__metadata__"
+    ),
+    st.tuples(st.sampled_from(sorted(NUMPY)), st.lists(st.integers(0, 4), max_size=3)),
+    max_size=8,
+)
+
+
+def header(**entries: object) -> bytes:
+    return json.dumps(entries).encode()
+
+
+def entry(dtype: str, shape: list[int], begin: int, end: int) -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+@given(TENSORS)
+def test_what_is_built_is_what_the_reference_writes(
+    tensors: dict[str, tuple[str, list[int]]],
+) -> None:
+    ours, described = build((n, dtype, tuple(shape)) for n, (dtype, shape) in tensors.items())
+    arrays = {n: np.zeros(shape, NUMPY[dtype]) for n, (dtype, shape) in tensors.items()}
+    theirs = safetensors.numpy.save(arrays, metadata={"format": "pt"})
+    assert theirs.startswith(ours)
+    assert described.nbytes == len(theirs)
+
+
+@given(TENSORS)
+def test_what_is_built_parses_to_the_same_tensors(
+    tensors: dict[str, tuple[str, list[int]]],
+) -> None:
+    data, built = build((n, dtype, tuple(shape)) for n, (dtype, shape) in tensors.items())
+    assert parse_length(data) == len(data) - 8
+    assert parse(data[8:]) == built
+    assert {e.name: (e.dtype, list(e.shape)) for e in built.entries} == tensors
+
+
+def test_metadata_is_kept_and_may_be_left_out() -> None:
+    data, _ = build([("a", "F32", ())], {"format": "pt", "author": "someone"})
+    assert parse(data[8:]).metadata == {"format": "pt", "author": "someone"}
+    assert b"__metadata__" not in build([("a", "F32", ())], {})[0]
+
+
+def test_entries_are_counted_from_the_start_of_the_file() -> None:
+    data = header(a=entry("F16", [3], 0, 6))
+    (found,) = parse(data).entries
+    assert (found.begin, found.end) == (8 + len(data), 8 + len(data) + 6)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"[]", "not a JSON object"),
+        (b" {}", "not a JSON object"),
+        (b"{", "not valid JSON"),
+        (b'{"a":NaN}', "NaN"),
+        (b'{"\xff":1}', "not UTF-8"),
+        (b'{"a":{},"a":{}}', "duplicate key 'a'"),
+        (b'{"a":' + b"[" * 100_000, "not valid JSON"),
+        (header(a=1), "lacks"),
+        (header(a={"dtype": "F32"}), "lacks"),
+        (header(a=entry("F99", [1], 0, 4)), "unknown dtype 'F99'"),
+        (header(a=entry("F32", [-1], 0, 4)), "impossible"),
+        (header(a=entry("F32", [True], 0, 4)), "impossible"),
+        (header(a=entry("F32", [1 << 70, 0], 0, 0)), "impossible"),
+        (header(a=entry("F32", [1] * 65, 0, 4)), "impossible"),
+        (header(a=entry("F32", [2], 0, 4)), "needs 8 bytes, its offsets give 4"),
+        (header(a=entry("F32", [1], 4, 0)), "needs 4 bytes, its offsets give -4"),
+        (header(a=entry("F32", [1], 4, 8)), "hole of 4 bytes after 'the header'"),
+        (header(a=entry("F32", [1], 0, 4), b=entry("F32", [1], 0, 4)), "'b' overlaps 'a'"),
+        (header(a=entry("F32", [1], 0, 4), b=entry("F32", [1], 6, 10)), "hole of 2 bytes"),
+        (header(__metadata__={"a": 1}), "metadata"),
+        (header(__metadata__=[1]), "metadata"),
+    ],
+)
+def test_a_broken_rule_is_told(data: bytes, why: str) -> None:
+    with pytest.raises(HeaderError, match=why):
+        parse(data)
+
+
+def test_a_huge_or_missing_length_is_refused() -> None:
+    with pytest.raises(HeaderError, match="100,000,001 bytes, over the limit"):
+        parse_length(struct.pack("<Q", 100_000_001))
+    with pytest.raises(HeaderError, match="truncated"):
+        parse_length(b"1234567")
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_refused(data: bytes) -> None:
+    with pytest.raises(HeaderError):
+        parse(b"{" + data + b"\x00")
+
+
+@given(data=st.data())
+def test_whatever_we_accept_the_reference_accepts_too(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    entries = data.draw(
+        st.dictionaries(
+            st.sampled_from("abc"),
+            st.builds(
+                entry,
+                st.sampled_from(["F32", "U8", "F16"]),
+                st.lists(st.integers(0, 3), max_size=2),
+                st.integers(0, 12),
+                st.integers(0, 24),
+            ),
+        )
+    )
+    text = header(**entries)
+    try:
+        parsed = parse(text)
+    except HeaderError:
+        return
+    path: Path = tmp_path_factory.mktemp("header") / "x.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(parsed.nbytes - 8 - len(text)))
+    with safetensors.safe_open(path, "np") as file:
+        assert sorted(file.keys()) == sorted(entries)
+
+
+def test_every_type_has_a_size_of_whole_bytes() -> None:
+    assert {dtype: np.dtype(name).itemsize for dtype, name in NUMPY.items()} == {
+        dtype: SIZES[dtype] for dtype in NUMPY
+    }
