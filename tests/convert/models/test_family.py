@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from convert.models.family import Family, Task, identify
+
+XL = {"addition_embed_type": "text_time"}
+LINEAR = {"use_linear_projection": True}
+TEXT: Mapping[str, Any] = {}
+
+
+@pytest.mark.parametrize(
+    ("configs", "scheduler", "expected"),
+    [
+        ({"unet": {}}, {}, (Family.SD1, Task.TEXT_TO_IMAGE)),
+        ({"unet": {"in_channels": 9}}, {}, (Family.SD1, Task.INPAINTING)),
+        ({"unet": {"in_channels": 8}}, {}, (Family.SD1, Task.INSTRUCT)),
+        ({"unet": {"in_channels": 5} | LINEAR}, {}, (Family.SD2_BASE, Task.DEPTH)),
+        ({"unet": {"in_channels": 7}}, {}, (Family.SD1, Task.UPSCALING)),
+        ({"unet": {"in_channels": 6}}, {}, (Family.SD1, Task.OTHER)),
+        ({"unet": LINEAR}, {"prediction_type": "epsilon"}, (Family.SD2_BASE, Task.TEXT_TO_IMAGE)),
+        ({"unet": LINEAR}, {"prediction_type": "v_prediction"}, (Family.SD2_V, Task.TEXT_TO_IMAGE)),
+        ({"unet": XL, "text_encoder": TEXT}, {}, (Family.SDXL, Task.TEXT_TO_IMAGE)),
+        ({"unet": XL, "text_encoder_2": TEXT}, {}, (Family.SDXL_REFINER, Task.TEXT_TO_IMAGE)),
+        ({"unet": {"addition_embed_type": "image"}}, {}, (Family.UNKNOWN, Task.TEXT_TO_IMAGE)),
+        ({"unet": {"_class_name": "UNet3DConditionModel"}}, {}, (Family.UNKNOWN, Task.OTHER)),
+        ({}, {}, (Family.UNKNOWN, Task.OTHER)),
+    ],
+)
+def test_families_are_told_apart_by_structure(
+    configs: Mapping[str, Mapping[str, Any]],
+    scheduler: Mapping[str, Any],
+    expected: tuple[Family, Task],
+) -> None:
+    assert identify("StableDiffusionPipeline", configs, scheduler) == expected
+
+
+def test_pipelines_without_a_unet_are_known_by_their_class() -> None:
+    assert identify("StableDiffusion3Pipeline", {}, {}) == (Family.SD3, Task.OTHER)
+    assert identify("FluxPipeline", {}, {}) == (Family.FLUX, Task.OTHER)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from convert.errors import BadInputError, UnsafePickleError
+from convert.models.family import Family, Task
+from convert.models.layout import read_model
+from tests.convert.models.folders import INDEX, UNET, save_safetensors, write_json, write_model
+from tests.convert.weights.torch_files import write_members
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "model")
+
+
+def said(folder: Path) -> list[str]:
+    return [str(fault).replace(f"{folder}", "MODEL") for fault in read_model(folder).faults]
+
+
+def test_a_sound_folder_is_described(folder: Path) -> None:
+    model = read_model(folder)
+    assert (model.pipeline, model.faults, model.notes) == ("StableDiffusionPipeline", (), ())
+    assert (model.family, model.task) == (Family.SD1, Task.TEXT_TO_IMAGE)
+    assert list(model.components) == ["text_encoder", "unet", "vae"]
+    assert model.tokenizers == {"tokenizer": folder / "tokenizer"}
+    assert model.scheduler == {"prediction_type": "epsilon"}
+    unet, vae = model.components["unet"], model.components["vae"]
+    assert unet.kind == "UNet2DConditionModel"
+    assert unet.config == UNET
+    assert unet.index == folder / "unet" / "diffusion_pytorch_model.bin.index.json"
+    assert [path.name[-22:] for path in unet.weights] == [
+        "del-00001-of-00002.bin",
+        "del-00002-of-00002.bin",
+    ]
+    assert (unet.is_merged, vae.is_merged) == (False, True)
+    assert not model.components["text_encoder"].is_merged
+
+
+def test_every_fault_is_collected(folder: Path) -> None:
+    (folder / "unet" / "diffusion_pytorch_model-00002-of-00002.bin").unlink()
+    vae = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    vae.write_bytes(vae.read_bytes()[:-1])
+    (folder / "text_encoder" / "pytorch_model.bin").write_bytes(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4922\n"
+    )
+    (folder / "scheduler" / "scheduler_config.json").write_text("{")
+    total = vae.stat().st_size + 1
+    assert said(folder) == [
+        (
+            "MODEL/text_encoder/pytorch_model.bin: a git-lfs pointer, not the weights (the real "
+            "file has 4,922 bytes); run 'git lfs pull' in its folder"
+        ),
+        (
+            "MODEL/unet/diffusion_pytorch_model.bin.index.json: 1 of 2 shards missing: "
+            "diffusion_pytorch_model-00002-of-00002.bin; download the missing files into the same "
+            "folder"
+        ),
+        (
+            "MODEL/vae/diffusion_pytorch_model.safetensors: truncated: "
+            f"1 of {total} bytes are missing; download the file again"
+        ),
+        (
+            "MODEL/scheduler/scheduler_config.json: not readable as JSON (Expecting property name "
+            "enclosed in double quotes: line 1 column 2 (char 1)); download the model again, with "
+            "all its files"
+        ),
+    ]
+
+
+def test_an_unsafe_pickle_keeps_its_kind(folder: Path) -> None:
+    evil = b"cos\nsystem\nX\x04\x00\x00\x00true\x85R."
+    write_members(folder / "text_encoder" / "pytorch_model.bin", {"a/data.pkl": evil})
+    (fault,) = read_model(folder).faults
+    assert fault.error is UnsafePickleError
+    assert fault.what == "the pickle names 'os.system', which can run code (nothing was run)"
+
+
+def test_missing_parts_are_told(folder: Path) -> None:
+    for path in sorted((folder / "vae").iterdir()):
+        path.unlink()
+    (folder / "vae").rmdir()
+    (folder / "unet" / "config.json").unlink()
+    (folder / "text_encoder" / "pytorch_model.bin").unlink()
+    assert [fault.split("; ")[0] for fault in said(folder)] == [
+        "MODEL/text_encoder: no weights in this folder",
+        "MODEL/unet: config.json is missing",
+        "MODEL: the folder vae/ is missing, model_index.json lists it",
+    ]
+
+
+def test_shards_without_their_index_are_told(folder: Path) -> None:
+    (folder / "unet" / "diffusion_pytorch_model.bin.index.json").unlink()
+    (fault,) = read_model(folder).faults
+    assert fault.what == "2 shard(s) without their index file"
+    assert read_model(folder).components["unet"].checkpoint is None
+
+
+def test_what_is_no_model_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert said(tmp_path)[0].startswith("MODEL: no model_index.json in this folder, so it is not")
+    assert said(tmp_path / "nothing") == [
+        "MODEL: no such folder; give the folder of a diffusers model"
+    ]
+    assert said(tmp_path / "file")[0].startswith("MODEL: a file, not a model folder")
+
+
+def test_an_index_that_points_outside_is_not_followed(tmp_path: Path) -> None:
+    save_safetensors(tmp_path / "model.safetensors")
+    write_json(tmp_path / "config.json", {})
+    folder = write_model(tmp_path / "model", index={**INDEX, "..": ["diffusers", "AutoencoderKL"]})
+    assert ".." not in read_model(folder).components
+
+
+def test_an_index_of_another_shape_is_told(folder: Path) -> None:
+    write_json(folder / "model_index.json", ["unet"])
+    (fault,) = read_model(folder).faults
+    assert (fault.what, fault.error) == ("JSON, but not an object", BadInputError)
+
+
+def test_variants_are_taken_when_they_are_all_there_is(folder: Path) -> None:
+    vae = folder / "vae"
+    (vae / "diffusion_pytorch_model.safetensors").rename(
+        vae / "diffusion_pytorch_model.fp16.safetensors"
+    )
+    model = read_model(folder)
+    assert model.components["vae"].variant == "fp16"
+    assert model.faults == ()
+    assert model.notes == (
+        (
+            "components of different variants (text_encoder: plain, unet: plain, vae: fp16); "
+            "each is taken as it is"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("unet", "family", "task"),
+    [
+        ({"addition_embed_type": "text_time"}, Family.SDXL, Task.TEXT_TO_IMAGE),
+        ({"in_channels": 9}, Family.SD1, Task.INPAINTING),
+    ],
+)
+def test_what_is_not_yet_supported_is_recognised(
+    folder: Path, unet: dict[str, object], family: Family, task: Task
+) -> None:
+    write_json(folder / "unet" / "config.json", UNET | unet)
+    model = read_model(folder)
+    assert (model.family, model.task, model.faults) == (family, task, ())
+
+
+def test_a_pickle_is_only_a_pickle_by_its_bytes(folder: Path) -> None:
+    (folder / "text_encoder" / "pytorch_model.bin").write_bytes(pickle.dumps({}))
+    (fault,) = read_model(folder).faults
+    assert fault.what == "a bare pickle, not a PyTorch checkpoint"

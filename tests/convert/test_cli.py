@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from convert.cli import main
+from tests.convert.models.folders import write_model
+from tests.convert.weights.torch_files import write_members
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "model")
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def convert(source: Path, target: Path, *more: str) -> int:
+    paths = ["--checkpoint_path", str(source), "--dump_path", str(target)]
+    return main(["--to_safetensors", *paths, *more])
+
+
+def test_a_sharded_folder_is_merged(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert convert(folder, tmp_path / "out") == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "merge text_encoder",
+        "merge unet",
+        "merge vae",
+        f"wrote {tmp_path / 'out'}",
+    ]
+
+
+def test_overflows_of_half_precision_are_told(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert convert(folder, tmp_path / "out", "--half") == 0
+    assert "warning: conv_in.bias: 1 values are too large" in capsys.readouterr().err
+
+
+def test_bad_input_is_one_line_and_exit_3(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shard = folder / "unet" / "diffusion_pytorch_model-00001-of-00002.bin"
+    shard.unlink()
+    assert convert(folder, tmp_path / "out") == 3
+    index = folder / "unet" / "diffusion_pytorch_model.bin.index.json"
+    assert capsys.readouterr().err == (
+        f"error: {index}: 1 of 2 shards missing: {shard.name}; "
+        "download the missing files into the same folder\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unsafe_pickle_is_exit_4(tmp_path: Path, folder: Path) -> None:
+    evil = b"cposix\nsystem\nX\x04\x00\x00\x00true\x85R."
+    write_members(folder / "text_encoder" / "pytorch_model.bin", {"a/data.pkl": evil})
+    assert convert(folder, tmp_path / "out") == 4
+
+
+def test_wrong_usage_is_exit_2() -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--no-such-flag"])
+    assert caught.value.code == 2
+
+
+def test_a_full_disk_is_exit_5_and_leaves_nothing(tmp_path: Path, folder: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "convert", "--checkpoint_path", folder, "--dump_path", "out"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        preexec_fn=_tiny_files,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (
+        5,
+        (
+            "error: out: the disk filled up while writing; free space or choose another disk "
+            "(the partial output was removed)"
+        ),
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def _tiny_files() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+
+
+WAITING = """
+import sys
+from convert import cli
+def wait(*_):
+    print("ready", flush=True)
+    import time
+    time.sleep(60)
+cli.merge_model = wait
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_it_with_their_code(
+    tmp_path: Path, folder: Path, number: signal.Signals, code: int
+) -> None:
+    arguments = ["--checkpoint_path", str(folder), "--dump_path", str(tmp_path / "out")]
+    run = subprocess.Popen(
+        [sys.executable, "-c", WAITING, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout
+    run.stdout.readline()
+    run.send_signal(number)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == code
+    assert "Traceback" not in err
