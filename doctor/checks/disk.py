@@ -17,9 +17,10 @@ FREE_TEMPORARY = GB
 def room_for_result(
     volumes: Mapping[str, Volume], toolchain: Toolchain, model: ModelFolder
 ) -> Findings:
-    """The output's volume has the toolchain's factor of the model's size free (twice, as tested).
+    """The output's volume has room for the result.
 
-    The merged weights and the new packages lie beside the model until the result is checked.
+    The toolchain says how many times the model's size is needed: twice, for the tested one. The
+    merged weights and the new packages lie beside the model until the result is checked.
     """
     output = volumes["output"]
     needed = int(toolchain.disk * model.size)

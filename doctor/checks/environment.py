@@ -86,7 +86,7 @@ def sealed(verification: Verification) -> Findings:
 
 @check("ENV005", Family.ENVIRONMENT)
 def imports(smoke: Smoke) -> Findings:
-    """The direct pins can be imported, each alone, by an isolated interpreter (--deep).
+    """The direct pins can be imported by an isolated interpreter (--deep).
 
     The innermost message is the cause; what diffusers and transformers print around it is not.
     """

@@ -209,7 +209,7 @@ def no_web_pages(model: ModelFolder) -> Findings:
 
 @check("MOD007", Family.MODEL)
 def files_whole(model: ModelFolder) -> Findings:
-    """Every weight file is as long as its own header says, and its header is valid.
+    """Every weight file is whole: as long as its valid header says.
 
     A truncated download keeps a perfect header: only the length gives it away. The rules of both
     containers are applied by the converter's own readers.

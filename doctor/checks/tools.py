@@ -196,7 +196,7 @@ def downloads_complete(hub: Hub) -> Findings:
 
 @check("HUB002", Family.HUB)
 def hub_summary(hub: Hub) -> Findings:
-    """Whether the hub can be reached by name: token, offline switches, proxies.
+    """How the hub would be reached: token, offline switches, proxies.
 
     Conversion here is local and needs none of it. The upstream converter asks for a token even for
     public models. The token itself is never read.

@@ -19,7 +19,10 @@ DEADLINE = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to look at. `deep` hashes every file of the environment and imports the pins in it."""
+    """What to look at. `deep` hashes every file of the environment and imports the pins in it.
+
+    `groups` limits it to these fields of `Facts`; the others are absent.
+    """
 
     job: Job = field(default_factory=Job)
     toolchain: str = "tested"
@@ -27,6 +30,7 @@ class Request:
     checkout: str = ""
     deep: bool = False
     seconds: float = DEADLINE
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +46,11 @@ class Gathered:
 def gather(request: Request, probe: Probe) -> Gathered:
     """Look at everything the request asks for; never raises, never waits beyond the deadline."""
     begun = time.monotonic()
-    timed = together(tasks(request, probe), seconds=request.seconds)
-    values: dict[str, Any] = {name: result.value for name, result in timed.items()}
+    table = tasks(request, probe)
+    wanted = {name: table[name] for name in request.groups or table}
+    timed = together(wanted, seconds=request.seconds)
+    values: dict[str, Any] = dict.fromkeys(table, Absent(absent="not asked for"))
+    values |= {name: result.value for name, result in timed.items()}
     return Gathered(
         facts=Facts(job=request.job, **values),
         costs={name: result.seconds for name, result in timed.items()},

@@ -35,11 +35,10 @@ def toolchain(name: str) -> facts.Toolchain:
 
 def lock(name: str) -> facts.Lock | Absent:
     """The lock of this machine's target; absent where there is none."""
+    from doctor.versions import normalise
     from lockfiles.lock import load_lock
     from lockfiles.target import host_target
     from lockfiles.toolchain import load_toolchain
-
-    from doctor.versions import normalise
 
     target = host_target()
     if target not in load_toolchain(name).targets:
@@ -85,7 +84,8 @@ def interpreter(name: str) -> facts.Interpreter | Absent:
     from envs.interpreter import choose, find_interpreters
     from lockfiles.toolchain import load_toolchain
 
-    choice = choose(find_interpreters(), load_toolchain(name).python)
+    pin = load_toolchain(name).python
+    choice = choose(find_interpreters(pin), pin)
     if choice is None:
         return Absent(absent="no suitable Python found")
     found = choice.interpreter

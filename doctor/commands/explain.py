@@ -1,0 +1,90 @@
+"""`sdcoreml explain`: the page of a check or of a known failure; without a name, the list."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from typing import ClassVar
+
+from doctor.check import Check
+from doctor.checks import CHECKS
+from doctor.knowledge import Entry, entries
+
+HELP = "explain a check or a known failure; without a name, list the checks"
+
+
+class UnknownNameError(Exception):
+    """Nothing is called that."""
+
+    exit_code: ClassVar[int] = 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("names", nargs="*", metavar="ID", help="PIN001, or the name of a failure")
+    parser.add_argument("--markdown", action="store_true", help="write every page as one document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print pages, or the list."""
+    if args.markdown:
+        from doctor.report.reference import document
+
+        sys.stdout.write(document(CHECKS, entries()))
+    elif args.names:
+        print("\n\n".join("\n".join(page(name)) for name in args.names))
+    else:
+        print("\n".join(listing()))
+    return 0
+
+
+def listing() -> Iterator[str]:
+    """Every check by family: id and title."""
+    for family, group in groupby(CHECKS, key=lambda check: check.family):
+        yield family.value
+        for check in group:
+            yield f"  {check.id}  {check.title}"
+
+
+def page(name: str) -> Iterator[str]:
+    """The page of one check or failure."""
+    check = next((one for one in CHECKS if one.id == name.upper()), None)
+    entry = next((one for one in entries() if one.id == name.lower()), None)
+    if check:
+        yield from of_check(check)
+    elif entry:
+        yield from of_entry(entry)
+    else:
+        near = [one.id for one in entries() if name.lower() in one.id]
+        hint = f"; perhaps {', '.join(near[:3])}" if near else "; sdcoreml explain lists the checks"
+        raise UnknownNameError(f"nothing is called {name}{hint}")
+
+
+def of_check(check: Check) -> Iterator[str]:
+    """Title, explanation, and the failures it prevents."""
+    yield f"{check.id}  {check.title}"
+    yield f"        {check.family.value}; looks at {', '.join(check.needs)}"
+    yield ""
+    yield check.page
+    prevents = [entry.id for entry in entries() if check.id in entry.checks]
+    if prevents:
+        yield ""
+        yield "Finds in time: " + ", ".join(prevents)
+
+
+def of_entry(entry: Entry) -> Iterator[str]:
+    """How the failure looks, why it happens, what to do."""
+    yield f"{entry.id}  ({entry.role.value})"
+    yield ""
+    yield f"    {entry.example}"
+    yield ""
+    yield f"cause  {entry.cause}"
+    yield f"do     {entry.fix}"
+    if entry.when:
+        yield "when   " + ", ".join(f"{name} {range_}" for name, range_ in entry.when.items())
+    if entry.checks:
+        yield f"checks {', '.join(entry.checks)}"
+    if entry.seen:
+        yield f"seen   {', '.join(entry.seen)}"

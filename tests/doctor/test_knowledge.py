@@ -1,0 +1,59 @@
+"""Every entry proves itself on its own example."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from doctor.diagnosis import diagnose
+from doctor.knowledge import FILES, Entry, Role, entries, read
+from doctor.versions import satisfies
+from lockfiles.errors import LockfileError
+
+ALL = entries()
+
+
+def test_all_files_are_listed_and_all_ids_differ() -> None:
+    folder = Path(__file__).parents[2] / "doctor/knowledge"
+    assert {path.stem for path in folder.glob("*.toml")} == set(FILES)
+    assert len({entry.id for entry in ALL}) == len(ALL) >= 141
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)
+def test_entry_is_what_its_example_is_diagnosed_as(entry: Entry) -> None:
+    first, *_ = diagnose(entry.example, ALL)
+    assert first.entry.id == entry.id
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)
+def test_entry_is_well_formed(entry: Entry) -> None:
+    re.compile(entry.pattern)
+    assert re.fullmatch(r"[a-z0-9-]+", entry.id)
+    assert entry.cause.endswith(".")
+    assert "\n" not in entry.cause + entry.fix
+    for specifier in entry.when.values():
+        satisfies("1.0", specifier)
+    assert not entry.clash or entry.when, "a clash is one of versions"
+    assert entry.role is not Role.CAUSE or "nothing to do" not in entry.fix.lower()
+
+
+def test_an_example_inside_a_long_log_is_found_at_its_line() -> None:
+    noise = "INFO:__main__:Converting...\n" * 50
+    for entry in ALL:
+        if not entry.last:
+            match = diagnose(noise + entry.example + "\n" + noise, ALL)[0]
+            assert match.entry.id == entry.id
+            assert match.line - 51 in range(entry.example.count("\n") + 1)
+
+
+def test_faults_of_a_file_are_all_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text('[[entry]]\nid = "a"\nrole = "bad"\n[[entry]]\nid = 3\n')
+    with pytest.raises(LockfileError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert "entry[0].role 'bad' is none of" in message
+    assert "entry[1].id is 3, not a str" in message
+    assert "entry[1].pattern is missing" in message
