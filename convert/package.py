@@ -1,0 +1,120 @@
+"""Writes a built program as a `.mlpackage`: same program, same weights, same bytes.
+
+The weight file is MILBlob's storage format, version 2: a header of 64 bytes, then records, each a
+description of 64 bytes and its data, all on 64-byte bounds. Data goes from the checkpoint's mapped
+pages to the file in one copy.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import uuid
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from convert.errors import ConvertError
+from convert.spec.model import DataType
+from convert.spec.writer import serialise_model
+from convert.weights.aside import folder_aside
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from convert.programs.payload import Built, Payload, Tensors
+
+MANIFEST = "Manifest.json"
+AUTHOR = "com.apple.CoreML"
+"""Core ML looks for its files under this name."""
+
+STORAGE_VERSION = 2
+SENTINEL = 0xDEADBEEF
+RECORD_TYPES = {
+    DataType.FLOAT16: 1,
+    DataType.FLOAT32: 2,
+    DataType.UINT8: 3,
+    DataType.INT8: 4,
+}
+"""`BlobDataType` of MILBlob."""
+
+_RELEASE_AFTER = 48 << 20
+_BLOCK = 64
+
+
+def write_package(built: Built, tensors: Tensors, path: Path) -> None:
+    """Write the package aside, flush it to disk, and give it its name.
+
+    Args:
+        built: what `convert.programs.build_program` made.
+        tensors: the checkpoint it was built for.
+        path: ends in `.mlpackage`; an older package there is replaced.
+
+    Raises:
+        BadInputError: a weight does not fit its type, or `path` holds something else.
+        NoSpaceError: the disk is full; `path` is as it was before.
+    """
+    model = serialise_model(built.model)
+    with folder_aside(path, MANIFEST) as folder:
+        data = folder / "Data" / AUTHOR
+        (data / "weights").mkdir(parents=True)
+        (data / "model.mlmodel").write_bytes(model)
+        with (data / "weights" / "weight.bin").open("wb") as file:
+            write_weights(file, built.payloads, tensors)
+        (folder / MANIFEST).write_text(manifest(sha256(model).hexdigest()), encoding="utf-8")
+
+
+def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensors) -> None:
+    """Write every record at the place that the program expects it."""
+    file.write(struct.pack("<II56x", len(payloads), STORAGE_VERSION))
+    written = _BLOCK
+    held = 0
+    for payload in payloads:
+        written += file.write(bytes(payload.offset - written))
+        written += file.write(_description(payload))
+        end = written + payload.nbytes
+        for block in payload.source.blocks(tensors, payload.type.dtype):
+            written += file.write(_bytes(block))
+        if written != end:
+            got = payload.nbytes + written - end
+            raise ConvertError(
+                f"{payload.name}: {payload.nbytes:,} bytes expected, {got:,} read;"
+                " the checkpoint changed meanwhile: convert again"
+            )
+        held += payload.nbytes
+        if held > _RELEASE_AFTER:
+            tensors.release()
+            held = 0
+    file.write(bytes(-written % _BLOCK))
+
+
+def _description(payload: Payload) -> bytes:
+    kind = RECORD_TYPES[payload.type.dtype]
+    return struct.pack("<IIQQ40x", SENTINEL, kind, payload.nbytes, payload.offset + _BLOCK)
+
+
+def _bytes(block: np.ndarray) -> memoryview:
+    return block.view("u1").data
+
+
+def manifest(digest: str) -> str:
+    """`Manifest.json` for a model of this digest; the ids follow from it."""
+    items = {
+        "model.mlmodel": "CoreML Model Specification",
+        "weights": "CoreML Model Weights",
+    }
+    ids = {name: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{digest}/{name}")).upper() for name in items}
+    content = {
+        "fileFormatVersion": "1.0.0",
+        "itemInfoEntries": {
+            ids[name]: {
+                "author": AUTHOR,
+                "description": description,
+                "name": name,
+                "path": f"{AUTHOR}/{name}",
+            }
+            for name, description in items.items()
+        },
+        "rootModelIdentifier": ids["model.mlmodel"],
+    }
+    return json.dumps(content, indent=4, sort_keys=True) + "\n"

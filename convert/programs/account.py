@@ -1,0 +1,67 @@
+"""Every tensor of the checkpoint has a place in the program, and every weight a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from convert.errors import BadInputError
+from convert.programs.payload import Tensors
+
+_FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
+
+
+def account(
+    component: str,
+    declared: Mapping[str, tuple[int, ...]],
+    tensors: Tensors,
+    ignored: tuple[str, ...] = (),
+) -> None:
+    """Compare what a program declares with what the checkpoint holds.
+
+    Args:
+        component: what is being built, for the message.
+        declared: tensor name to the shape that the program gives it.
+        tensors: the checkpoint's.
+        ignored: prefixes and whole names of tensors that belong to other programs, or to none.
+
+    Raises:
+        BadInputError: tensors are missing, unused, or of another shape or type; all are listed.
+    """
+    present = tensors.names()
+    known = frozenset(present)
+    faults = [
+        *(
+            f"missing {name} {_text(shape)}"
+            for name, shape in declared.items()
+            if name not in known
+        ),
+        *(f"unused {name}" for name in present if name not in declared and not _is(name, ignored)),
+        *filter(None, (_misfit(n, s, tensors) for n, s in declared.items() if n in known)),
+    ]
+    if faults:
+        raise BadInputError(
+            f"{component}: {len(faults)} tensors do not fit its config.json: {'; '.join(faults)};"
+            " the weights belong to another config, or the file was changed"
+        )
+
+
+def _is(name: str, ignored: tuple[str, ...]) -> bool:
+    return name.startswith(ignored) if ignored else False
+
+
+def _misfit(name: str, shape: tuple[int, ...], tensors: Tensors) -> str | None:
+    """What is wrong with a tensor that exists; dimensions of size 1 may be left out or added."""
+    found = tensors.info(name)
+    if _text(_core(found.shape)) != _text(_core(shape)):
+        return f"{name} is {_text(found.shape)}, expected {_text(_core(shape))}"
+    if found.dtype not in _FLOATS:
+        return f"{name} is of type {found.dtype}, expected one of {', '.join(sorted(_FLOATS))}"
+    return None
+
+
+def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

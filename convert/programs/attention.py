@@ -1,0 +1,119 @@
+"""Scaled dot-product attention in the layouts that the runtimes tell apart.
+
+Queries are (B, C, 1, Q), keys and values (B, C, 1, K), with the heads side by side in C. Queries
+are scaled before the product: scaled after it, large logits overflow float16 on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from convert.programs.graph import Graph
+from convert.programs.layers import add, concat, conv, mul, reshape, slice_axis, transpose
+from convert.programs.options import Attention
+from convert.programs.toolkit import Var
+
+PIECE = 512
+"""Queries that `SPLIT_EINSUM_V2` handles at a time."""
+
+Layout: TypeAlias = Callable[[Graph, Var, Var, Var, int], Var]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projections:
+    """What a module calls its four linear layers; the last always has a bias."""
+
+    query: str = "to_q"
+    key: str = "to_k"
+    value: str = "to_v"
+    out: str = "to_out.0"
+    is_biased: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heads:
+    """How many heads a module has, how their products are written, what its layers are called."""
+
+    count: int
+    layout: Layout
+    names: Projections = Projections()
+
+
+def attention(g: Graph, x: Var, context: Var, path: str, heads: Heads) -> Var:
+    """Attend from `x` (B, C, 1, Q) to `context` (B, D, 1, K), `x` itself for self-attention."""
+    names = heads.names
+    channels = x.shape[1]
+    q, k, v = (
+        conv(g, source, f"{path}.{name}", channels, bias=names.is_biased)
+        for source, name in ((x, names.query), (context, names.key), (context, names.value))
+    )
+    q = mul(g, q, g.number((channels // heads.count) ** -0.5))
+    return conv(g, heads.layout(g, q, k, v, heads.count), f"{path}.{names.out}", channels)
+
+
+def original(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
+    """The heads are a dimension of their own: two batched matrix products."""
+    return masked(None)(g, q, k, v, heads)
+
+
+def masked(mask: Var | None) -> Layout:
+    """`original`, with `mask` (1, 1, Q, K) added to the scaled scores."""
+
+    def layout(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
+        batch, channels, _, queries = q.shape
+        q, k, v = (reshape(g, t, batch, heads, channels // heads, t.shape[3]) for t in (q, k, v))
+        scores = g.emit("matmul", x=q, y=k, transpose_x=True, transpose_y=False)
+        if mask is not None:
+            scores = add(g, scores, mask)
+        weights = g.emit("softmax", x=scores, axis=3)
+        mixed = g.emit("matmul", x=v, y=weights, transpose_x=False, transpose_y=True)
+        return reshape(g, mixed, batch, channels, 1, queries)
+
+    return layout
+
+
+def split_einsum(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
+    """A pair of `einsum` for each head."""
+    return _split(g, (q, k, v), heads, q.shape[3])
+
+
+def split_einsum_v2(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
+    """The same, for pieces of the queries; the last piece may be a shorter one."""
+    return _split(g, (q, k, v), heads, PIECE)
+
+
+def _split(g: Graph, qkv: tuple[Var, Var, Var], heads: int, piece: int) -> Var:
+    q, k, v = qkv
+    width, queries = q.shape[1] // heads, q.shape[3]
+    k = transpose(g, k, 0, 3, 2, 1)
+    outputs = []
+    for start in range(0, heads * width, width):
+        stop = start + width
+        qh, vh = slice_axis(g, q, 1, start, stop), slice_axis(g, v, 1, start, stop)
+        kh = slice_axis(g, k, 3, start, stop)
+        pieces = [
+            _head(g, slice_axis(g, qh, 3, first, min(first + piece, queries)), kh, vh)
+            for first in range(0, queries, piece)
+        ]
+        outputs.append(concat(g, pieces, 3))
+    return concat(g, outputs, 1)
+
+
+def _head(g: Graph, q: Var, k: Var, v: Var) -> Var:
+    """One head: q and v (B, c, 1, ·), k (B, K, 1, c).
+
+    The operands stand in the order in which coremltools' PyTorch frontend writes them.
+    """
+    scores = g.emit("einsum", values=[k, q], equation="bkhc,bchq->bkhq")
+    weights = g.emit("softmax", x=scores, axis=1)
+    mixed: Var = g.emit("einsum", values=[v, weights], equation="bchk,bkhq->bchq")
+    return mixed
+
+
+LAYOUTS: Mapping[Attention, Layout] = {
+    Attention.ORIGINAL: original,
+    Attention.SPLIT_EINSUM: split_einsum,
+    Attention.SPLIT_EINSUM_V2: split_einsum_v2,
+}

@@ -1,0 +1,65 @@
+"""Reading a component's config.json: what is not implemented is refused by name, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from convert.errors import BadInputError, UnsupportedError
+
+Config: TypeAlias = "Mapping[str, Any]"
+
+_DESCRIPTIVE = frozenset({"architectures", "model_type", "torch_dtype", "transformers_version"})
+
+
+def refuse_unknown(
+    component: str,
+    config: Config,
+    read: frozenset[str],
+    accepted: Mapping[str, tuple[Any, ...]],
+) -> None:
+    """Check every option of a config.
+
+    Args:
+        component: what is being built, for the message.
+        config: the parsed config.json; names that begin with `_` are its writer's notes.
+        read: options that the builder reads, whatever their value, or that concern training only.
+        accepted: option to the values that the builder implements.
+
+    Raises:
+        UnsupportedError: names every option that the builder does not implement, with its value.
+    """
+    faults = [
+        f"{name}={value!r}"
+        for name, value in config.items()
+        if not (
+            name.startswith("_")
+            or name in read
+            or name in _DESCRIPTIVE
+            or any(type(value) is type(good) and value == good for good in accepted.get(name, ()))
+        )
+    ]
+    if faults:
+        raise UnsupportedError(
+            f"{component}: config.json asks for what this converter does not implement:"
+            f" {', '.join(faults)}; convert a model without it"
+        )
+
+
+def require(component: str, config: Config, *names: str) -> tuple[Any, ...]:
+    """The values of options that have no default.
+
+    Raises:
+        BadInputError: names all that are absent.
+    """
+    absent = [name for name in names if name not in config]
+    if absent:
+        raise BadInputError(
+            f"{component}: config.json lacks {', '.join(absent)}; take it from the model's source"
+        )
+    return tuple(config[name] for name in names)
+
+
+def per_level(value: int | Sequence[int], levels: int) -> tuple[int, ...]:
+    """One number for each level, from one for all or a list."""
+    return (value,) * levels if isinstance(value, int) else tuple(value)

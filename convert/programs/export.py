@@ -1,0 +1,118 @@
+"""From the builder's function to the values of a Core ML specification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convert.programs.graph import SMALLEST_RECORD, Graph
+from convert.programs.payload import WEIGHT_FILE, Payload, Table, Tensors, lay_out
+from convert.programs.toolkit import MilOp, Plain, toolkit
+from convert.spec.model import (
+    Blob,
+    Block,
+    DataType,
+    Elements,
+    Function,
+    NamedType,
+    Operation,
+    Program,
+    TensorType,
+    Value,
+)
+
+_AS_BYTES = frozenset({DataType.FLOAT16})
+
+
+def export(graph: Graph, tensors: Tensors) -> tuple[Program, tuple[Payload, ...]]:
+    """The program, and the records of the weight file that it points to.
+
+    Weights come first in the file, in the order of their use, tables after them: so programs of the
+    same weights have the same file, or nearly so. Weights too small for a record are read here.
+    """
+    kinds = _Kinds()
+    constants = {op.name: kinds(op.outputs[0]) for op in graph.function.operations if _is_const(op)}
+    payloads = lay_out(
+        (name, constants[name], source)
+        for wanted in (False, True)
+        for name, source in graph.sources.items()
+        if isinstance(source, Table) is wanted and not _is_small(constants[name])
+    )
+    offsets = {payload.name: payload.offset for payload in payloads}
+
+    def content(op: MilOp) -> Value:
+        kind = constants[op.name]
+        if op.name in offsets:
+            return Value(type=kind, data=Blob(path=WEIGHT_FILE, offset=offsets[op.name]))
+        value = op.outputs[0].val
+        if op.name in graph.sources:
+            (value,) = graph.sources[op.name].blocks(tensors, kind.dtype)
+        return Value(type=kind, data=Elements(values=immediate(value, kind.dtype)))
+
+    operations = tuple(
+        _constant(op, constants[op.name], content(op)) if _is_const(op) else _operation(op, kinds)
+        for op in graph.function.operations
+    )
+    opset = graph.options.target.opset
+    block = Block(operations=operations, outputs=tuple(graph.outputs))
+    inputs = tuple(NamedType(name=name, type=kinds(var)) for name, var in graph.inputs.items())
+    function = Function(inputs=inputs, opset=opset, blocks={opset: block})
+    return Program(version=1, functions={"main": function}), payloads
+
+
+class _Kinds:
+    """The specification's type of a builder's value."""
+
+    def __init__(self) -> None:
+        self._dtypes = {kind: dtype for dtype, kind in toolkit().dtypes.items()}
+
+    def __call__(self, var: MilOp) -> TensorType:
+        return TensorType(dtype=self._dtypes[var.dtype], shape=tuple(int(n) for n in var.shape))
+
+
+def _is_const(op: MilOp) -> bool:
+    return bool(op.op_type == "const")
+
+
+def _is_small(kind: TensorType) -> bool:
+    size = 1
+    for dimension in kind.shape:
+        size *= dimension or 0
+    return size < SMALLEST_RECORD
+
+
+def immediate(value: Plain, dtype: DataType) -> Plain:
+    """A small constant as the specification writes it: raw bytes for float16, else a tuple."""
+    import numpy as np
+
+    if dtype in _AS_BYTES:
+        return np.asarray(value, "<f2").tobytes()
+    flat = value if isinstance(value, str) else np.asarray(value).reshape(-1).tolist()
+    return (flat,) if isinstance(flat, str) else tuple(flat)
+
+
+def _constant(op: MilOp, kind: TensorType, value: Value) -> Operation:
+    return Operation(
+        type="const",
+        inputs={},
+        outputs=(NamedType(name=op.outputs[0].name, type=kind),),
+        attributes={"name": text(op.name), "val": value},
+    )
+
+
+def _operation(op: MilOp, kinds: _Kinds) -> Operation:
+    return Operation(
+        type=op.op_type,
+        inputs={name: tuple(_names(value)) for name, value in op.inputs.items() if name[0] != "_"},
+        outputs=tuple(NamedType(name=var.name, type=kinds(var)) for var in op.outputs),
+        attributes={"name": text(op.name)},
+    )
+
+
+def _names(value: MilOp) -> Iterator[str]:
+    for var in value if isinstance(value, (list, tuple)) else (value,):
+        yield var.name
+
+
+def text(word: str) -> Value:
+    """A string as the value of an attribute."""
+    return Value(type=TensorType(dtype=DataType.STRING), data=Elements(values=(word,)))

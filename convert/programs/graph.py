@@ -1,0 +1,147 @@
+"""A program under construction: operations by name, constants once, weights only declared.
+
+A declared weight stands in the graph as an array of its shape without memory (all strides are 0).
+What the checkpoint really holds is compared with all declarations at once, in `account`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from convert.programs.options import ProgramOptions
+from convert.programs.payload import Source, Table, Weight
+from convert.programs.toolkit import MilOp, Plain, Var, toolkit
+from convert.spec.model import DataType, Feature
+
+if TYPE_CHECKING:
+    import numpy as np
+    from typing_extensions import Self
+
+SMALLEST_RECORD = 10
+"""Constants of fewer elements stand in the program itself, as coremltools has it."""
+
+_NUMPY = {DataType.FLOAT16: "float16", DataType.FLOAT32: "float32"}
+
+
+class Graph:
+    """One function, `main`, of one program.
+
+    Use as a context: operations are added to the function whose context is open. Operations and
+    their results are named by the caller or after the operation, with a number where needed, so the
+    same calls give the same program in any process.
+    """
+
+    def __init__(self, inputs: Iterable[Feature], options: ProgramOptions) -> None:
+        kit = toolkit()
+        self.features = tuple(inputs)
+        self.dtype = options.precision.dtype
+        self.options = options
+        self._kit = kit
+        self._names = {feature.name: 1 for feature in self.features}
+        self._constants: dict[Any, Any] = {}
+        self.sources: dict[str, Source] = {}
+        self.declared: dict[str, tuple[int, ...]] = {}
+        placeholders = {
+            feature.name: kit.builder.placeholder(
+                shape=feature.shape, dtype=kit.dtypes[feature.dtype or self.dtype]
+            )
+            for feature in self.features
+        }
+        self.function = kit.function(placeholders, getattr(kit.target, options.target.builder_name))
+        self.inputs: Mapping[str, Var] = self.function.inputs
+        self.outputs: dict[str, Var] = {}
+
+    def __enter__(self) -> Self:
+        self.function.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.function.set_outputs(list(self.outputs.values()))
+        self.function.__exit__(kind, error, trace)
+
+    def input(self, name: str) -> Var:
+        """The input `name` in the program's own type."""
+        return self.cast(self.inputs[name], self.dtype)
+
+    def emit(self, operation: str, /, *, name: str | None = None, **arguments: Plain) -> MilOp:
+        """Add an operation; plain values become constants. Returns its result or results."""
+        bound = {key: self._bind(value) for key, value in arguments.items()}
+        add = getattr(self._kit.builder, operation)
+        return add(name=self._unique(name or operation), **bound)
+
+    def output(self, name: str, x: Var) -> None:
+        """Declare `x`, as float32, to be the output `name`."""
+        self.outputs[name] = self.cast(x, DataType.FLOAT32, name=name)
+
+    def cast(self, x: Var, dtype: DataType, *, name: str | None = None) -> Var:
+        """`x` as `dtype`; a named result is always a cast of its own, others only where needed."""
+        if name is None and x.dtype == self._kit.dtypes[dtype]:
+            return x
+        words = {DataType.FLOAT16: "fp16", DataType.FLOAT32: "fp32", DataType.INT32: "int32"}
+        result: Var = self.emit("cast", name=name, x=x, dtype=words[dtype])
+        return result
+
+    def number(self, value: float) -> np.generic:
+        """A scalar of the program's own floating-point type."""
+        import numpy as np
+
+        scalar: np.generic = np.dtype(_NUMPY[self.dtype]).type(value)
+        return scalar
+
+    def table(self, array: np.ndarray, name: str) -> Var:
+        """A constant computed here, in its own dtype; equal ones are stored once."""
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self._constant(array, self._unique(name))
+            if array.size >= SMALLEST_RECORD and array.dtype.kind == "f":
+                self.sources[self._constants[key].name] = Table(array)
+        found: Var = self._constants[key]
+        return found
+
+    def weight(self, tensor: str, shape: tuple[int, ...]) -> Var:
+        """A tensor of the checkpoint, viewed as `shape`; declared once, however often asked for."""
+        import numpy as np
+
+        key = ("weight", tensor, shape)
+        if key not in self._constants:
+            empty = np.broadcast_to(np.zeros((), _NUMPY[self.dtype]), shape)
+            var = self._constant(empty, self._unique(tensor))
+            self._constants[key] = var
+            self.sources[var.name] = Weight(tensor=tensor)
+            self.declared[tensor] = shape
+        found: Var = self._constants[key]
+        return found
+
+    def _bind(self, value: Plain) -> MilOp:
+        if isinstance(value, self._kit.var):
+            return value
+        if isinstance(value, (list, tuple)) and any(isinstance(v, self._kit.var) for v in value):
+            return list(value)
+        key = (type(value), repr(value))
+        if key not in self._constants:
+            self._constants[key] = self._constant(value, self._unique("constant"))
+        return self._constants[key]
+
+    def _constant(self, value: Plain, name: str) -> MilOp:
+        return self._kit.builder.const(val=value, name=name)
+
+    def _unique(self, name: str) -> str:
+        """The name as an identifier of MIL, numbered from its second use on."""
+        word = re.sub(r"\W", "_", name, flags=re.ASCII)
+        count = self._names.get(word, 0)
+        self._names[word] = count + 1
+        return self._unique(f"{word}_{count}") if count else word
+
+
+def port(name: str, dtype: DataType, shape: tuple[int, ...], description: str) -> Feature:
+    """An input; the runtimes feed float32 and Core ML narrows it to a declared float16."""
+    return Feature(name=name, dtype=dtype, shape=shape, description=description)

@@ -1,0 +1,110 @@
+"""What a caller may choose about a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from convert.errors import UnsupportedError
+from convert.spec.model import DataType
+
+
+class Attention(str, Enum):
+    """How attention is laid out; the runtimes choose their compute units by it.
+
+    `ORIGINAL` keeps the heads as one dimension (for GPUs); the other two write one `einsum` pair a
+    head (for the Neural Engine), `SPLIT_EINSUM_V2` also cuts the queries into pieces of 512.
+    """
+
+    ORIGINAL = "ORIGINAL"
+    SPLIT_EINSUM = "SPLIT_EINSUM"
+    SPLIT_EINSUM_V2 = "SPLIT_EINSUM_V2"
+
+
+class Precision(str, Enum):
+    """The type of weights and intermediate results."""
+
+    FP16 = "fp16"
+    FP32 = "fp32"
+
+    @property
+    def dtype(self) -> DataType:
+        """The same, in the words of the specification."""
+        return DataType.FLOAT16 if self is Precision.FP16 else DataType.FLOAT32
+
+
+class Target(str, Enum):
+    """The oldest system that runs the program: its operator set and specification version."""
+
+    MACOS13 = "macOS13"
+    MACOS14 = "macOS14"
+    MACOS15 = "macOS15"
+
+    @property
+    def specification(self) -> int:
+        """`Model.specificationVersion`."""
+        return {Target.MACOS13: 7, Target.MACOS14: 8, Target.MACOS15: 9}[self]
+
+    @property
+    def opset(self) -> str:
+        """The operator set as MIL names it."""
+        return f"CoreML{self.specification - 1}"
+
+    @property
+    def builder_name(self) -> str:
+        """The member of coremltools' target enumeration."""
+        return {Target.MACOS13: "iOS16", Target.MACOS14: "iOS17", Target.MACOS15: "iOS18"}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramOptions:
+    """Choices for one program; a component ignores those that do not concern it.
+
+    Attributes:
+        height: latent height, an eighth of the image's; `None` takes the config's sample size.
+        width: latent width, likewise.
+        batch: rows of the UNet's inputs; 2 holds the unconditional and the conditional half.
+        tokens: length of a prompt; `None` takes the text encoder's maximum, 77 for a UNet.
+        attention: layout of the UNet's attention.
+        precision: type of weights and intermediate results.
+        target: oldest system to run on.
+    """
+
+    height: int | None = None
+    width: int | None = None
+    batch: int = 2
+    tokens: int | None = None
+    attention: Attention = Attention.SPLIT_EINSUM
+    precision: Precision = Precision.FP16
+    target: Target = Target.MACOS13
+
+
+_ENUMS: Mapping[str, type[Enum]] = {
+    "attention": Attention,
+    "precision": Precision,
+    "target": Target,
+}
+
+
+def parse_options(fields: Mapping[str, Any]) -> ProgramOptions:
+    """The options that a JSON object names; enumerations by their value.
+
+    Raises:
+        UnsupportedError: an option or a value that does not exist.
+    """
+    known = ProgramOptions.__dataclass_fields__
+    if strange := sorted(set(fields) - set(known)):
+        raise UnsupportedError(f"options: {', '.join(strange)} unknown; known: {', '.join(known)}")
+    values: dict[str, Any] = {}
+    for name, value in fields.items():
+        kind = _ENUMS.get(name)
+        try:
+            values[name] = value if kind is None else kind(value)
+        except ValueError:
+            choices = ", ".join(str(member.value) for member in kind or ())
+            raise UnsupportedError(
+                f"options: {name} cannot be {value!r}; choose {choices}"
+            ) from None
+    return ProgramOptions(**values)

@@ -1,0 +1,165 @@
+"""Where the content of a program's weight file comes from, as long as nothing has been read.
+
+A graph only declares its weights: name and shape of a checkpoint's tensor. They are read one by one
+when the file is written, in blocks, so that memory stays flat however large the model is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from convert.errors import BadInputError
+from convert.spec.model import DataType, Model, TensorType
+
+if TYPE_CHECKING:
+    import numpy as np
+
+WEIGHT_FILE = "@model_path/weights/weight.bin"
+ALIGNMENT = 64
+"""Of every record's description and of its data, in bytes (MILBlob's storage format)."""
+
+BITS = {
+    DataType.FLOAT16: 16,
+    DataType.FLOAT32: 32,
+    DataType.UINT8: 8,
+    DataType.INT8: 8,
+}
+_BLOCK = 1 << 22
+
+
+class TensorShape(Protocol):
+    """What a graph asks about a tensor."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its dimensions."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """Its type, as safetensors names it."""
+        ...
+
+
+class Tensors(Protocol):
+    """A checkpoint's tensors; `convert.weights.safetensors.TensorFile` is one."""
+
+    def names(self) -> tuple[str, ...]:
+        """Every name."""
+        ...
+
+    def info(self, name: str) -> TensorShape:
+        """Shape and type of a tensor. Raises `KeyError`."""
+        ...
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The tensor, as stored (BF16 widened to float32)."""
+        ...
+
+    def release(self) -> None:
+        """Give mapped pages back."""
+        ...
+
+
+class Source(Protocol):
+    """Something that can tell the content of one record."""
+
+    def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:
+        """The elements in row-major order, as flat contiguous arrays of `dtype`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """A tensor of the checkpoint, cast when it is stored in another type."""
+
+    tensor: str
+
+    def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:
+        """Raises `BadInputError` when a number does not fit the type."""
+        import numpy as np
+
+        wanted = np.float16 if dtype is DataType.FLOAT16 else np.float32
+        flat = tensors[self.tensor].reshape(-1)
+        if flat.dtype == wanted:
+            yield np.ascontiguousarray(flat)
+            return
+        for start in range(0, flat.size, _BLOCK):
+            yield self._cast(flat[start : start + _BLOCK], wanted)
+
+    def _cast(self, block: np.ndarray, wanted: type[np.floating]) -> np.ndarray:
+        import numpy as np
+
+        largest = np.finfo(wanted).max
+        if block.dtype.itemsize > np.dtype(wanted).itemsize:
+            low, high = float(block.min()), float(block.max())
+            if not -largest <= low <= high <= largest:
+                raise BadInputError(
+                    f"{self.tensor}: holds {low if -low > high else high:g}, which float16 cannot"
+                    " (65504 at most); convert this component with --precision fp32"
+                )
+        return block.astype(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A constant that the builder computed."""
+
+    array: np.ndarray
+
+    def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:  # noqa: ARG002
+        """The array itself, which has the right type by construction."""
+        yield self.array.reshape(-1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """One record of the weight file: the constant it belongs to, its place, its content."""
+
+    name: str
+    type: TensorType
+    offset: int
+    source: Source
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the data."""
+        return size_of(self.type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A finished program whose weights are still in the checkpoint."""
+
+    component: str
+    model: Model
+    payloads: tuple[Payload, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights that come from the checkpoint."""
+        return sum(elements(p.type) for p in self.payloads if isinstance(p.source, Weight))
+
+
+def elements(kind: TensorType) -> int:
+    """Number of elements of a type whose every dimension is known."""
+    return math.prod(size or 0 for size in kind.shape)
+
+
+def size_of(kind: TensorType) -> int:
+    """Bytes of a tensor's data in the weight file."""
+    return (elements(kind) * BITS[kind.dtype] + 7) // 8
+
+
+def lay_out(items: Iterable[tuple[str, TensorType, Source]]) -> tuple[Payload, ...]:
+    """Give each record its place: 64 bytes of description, then data, both on 64-byte bounds."""
+    payloads: list[Payload] = []
+    offset = ALIGNMENT
+    for name, kind, source in items:
+        payloads.append(Payload(name=name, type=kind, offset=offset, source=source))
+        end = offset + ALIGNMENT + size_of(kind)
+        offset = end + -end % ALIGNMENT
+    return tuple(payloads)

@@ -1,0 +1,192 @@
+"""CLIP's text transformer, as SD and SDXL use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convert.errors import UnsupportedError
+from convert.programs.assemble import assemble
+from convert.programs.attention import Heads, Projections, attention, masked
+from convert.programs.config import Config, refuse_unknown, require
+from convert.programs.graph import Graph, port
+from convert.programs.layers import ACTIVATIONS, add, conv, layer_norm, slice_axis, transpose
+from convert.programs.options import ProgramOptions
+from convert.programs.payload import Built, Tensors
+from convert.programs.toolkit import Var
+from convert.spec.model import DataType, Metadata
+
+HIDDEN = -1e4
+"""Added to the score of a later token: e to this power is 0, and float16 can hold it."""
+
+NAMES = Projections(query="q_proj", key="k_proj", value="v_proj", out="out_proj", is_biased=True)
+
+LEGACY_END = 2
+"""An `eos_token_id` that transformers reads as "the end is the largest id of the prompt"."""
+
+_READ = frozenset(
+    {
+        "attention_dropout",  # training only
+        "bos_token_id",
+        "dropout",  # training only
+        "eos_token_id",
+        "hidden_act",
+        "hidden_size",
+        "initializer_factor",  # training only
+        "initializer_range",  # training only
+        "intermediate_size",
+        "layer_norm_eps",
+        "max_position_embeddings",
+        "num_attention_heads",
+        "num_hidden_layers",
+        "pad_token_id",
+        "projection_dim",
+        "vocab_size",
+    }
+)
+_ACCEPTED: Mapping[str, tuple[Any, ...]] = {}
+_IGNORED = ("text_model.embeddings.position_ids",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextConfig:
+    """What the builder needs to know."""
+
+    vocabulary: int
+    width: int
+    inner: int
+    layers: int
+    heads: int
+    positions: int
+    activation: str
+    eps: float
+    end: int
+
+
+def parse_text(component: str, config: Config) -> TextConfig:
+    """Check a CLIP text model's config.
+
+    Raises:
+        UnsupportedError: it asks for something that is not implemented.
+        BadInputError: it lacks something.
+    """
+    refuse_unknown(component, config, _READ, _ACCEPTED)
+    width, inner, layers, heads = require(
+        component,
+        config,
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+    )
+    activation = config.get("hidden_act", "quick_gelu")
+    if activation not in ACTIVATIONS:
+        raise UnsupportedError(
+            f"{component}: config.json has hidden_act={activation!r};"
+            f" this converter builds {', '.join(ACTIVATIONS)}"
+        )
+    return TextConfig(
+        vocabulary=config.get("vocab_size", 49408),
+        width=width,
+        inner=inner,
+        layers=layers,
+        heads=heads,
+        positions=config.get("max_position_embeddings", 77),
+        activation=activation,
+        eps=config.get("layer_norm_eps", 1e-5),
+        end=config.get("eos_token_id", 49407),
+    )
+
+
+def build_text_encoder(config: Config, tensors: Tensors, options: ProgramOptions) -> Built:
+    """The text encoder as a program.
+
+    Input: `input_ids` (1, S) float32, which holds whole numbers: float16 cannot hold them all, and
+    the runtimes send no integers. Outputs, float32: `last_hidden_state` (1, S, D), after the last
+    norm, and `pooled_outputs` (1, D), its row at the end token.
+
+    Raises:
+        UnsupportedError: the config or the length is not one that this builder makes.
+        BadInputError: config and tensors do not belong together.
+    """
+    text = parse_text("text_encoder", config)
+    tokens = _tokens(text, options)
+    ids = port("input_ids", DataType.FLOAT32, (1, tokens), "The prompt's token ids, padded.")
+    with Graph((ids,), options) as g:
+        numbers = g.cast(g.inputs["input_ids"], DataType.INT32)
+        x = _embed(g, text, numbers)
+        mask = _causal_mask(g, tokens)
+        for layer in range(text.layers):
+            x = _layer(g, text, x, mask, f"text_model.encoder.layers.{layer}")
+        x = layer_norm(g, x, "text_model.final_layer_norm", eps=text.eps)
+        states = _rows(g, x)
+        g.output("last_hidden_state", states)
+        g.output("pooled_outputs", _pooled(g, text, states, numbers))
+    return assemble(
+        "text_encoder",
+        g,
+        tensors,
+        outputs={
+            "last_hidden_state": "The state of every token.",
+            "pooled_outputs": "The state of the end token.",
+        },
+        metadata=Metadata(description="Reads a prompt for a Stable Diffusion UNet."),
+        ignored=_IGNORED,
+    )
+
+
+def _tokens(text: TextConfig, options: ProgramOptions) -> int:
+    tokens = options.tokens or text.positions
+    if tokens > text.positions:
+        raise UnsupportedError(
+            f"text_encoder: {tokens} tokens asked for, the model has {text.positions} positions;"
+            f" choose {text.positions} or fewer"
+        )
+    return tokens
+
+
+def _embed(g: Graph, text: TextConfig, ids: Var) -> Var:
+    """Ids (1, S) to (1, D, 1, S), positions added."""
+    path = "text_model.embeddings"
+    vectors = g.weight(f"{path}.token_embedding.weight", (text.vocabulary, text.width))
+    x: Var = g.emit("gather", x=vectors, indices=ids, axis=0)
+    positions = g.weight(f"{path}.position_embedding.weight", (text.positions, text.width))
+    positions = slice_axis(g, positions, 0, 0, ids.shape[1])
+    x = transpose(g, add(g, x, positions), 0, 2, 1)
+    columns: Var = g.emit("expand_dims", x=x, axes=[2])
+    return columns
+
+
+def _causal_mask(g: Graph, tokens: int) -> Var:
+    """(1, 1, S, S): no token sees a later one."""
+    import numpy as np
+
+    mask = np.triu(np.full((tokens, tokens), g.number(HIDDEN)), 1)
+    return g.table(mask[np.newaxis, np.newaxis], "causal_mask")
+
+
+def _layer(g: Graph, text: TextConfig, x: Var, mask: Var, path: str) -> Var:
+    h = layer_norm(g, x, f"{path}.layer_norm1", eps=text.eps)
+    heads = Heads(count=text.heads, layout=masked(mask), names=NAMES)
+    x = add(g, x, attention(g, h, h, f"{path}.self_attn", heads))
+    h = layer_norm(g, x, f"{path}.layer_norm2", eps=text.eps)
+    h = ACTIVATIONS[text.activation](g, conv(g, h, f"{path}.mlp.fc1", text.inner))
+    return add(g, x, conv(g, h, f"{path}.mlp.fc2", text.width))
+
+
+def _rows(g: Graph, x: Var) -> Var:
+    """(1, D, 1, S) to (1, S, D)."""
+    return transpose(g, g.emit("squeeze", x=x, axes=[2]), 0, 2, 1)
+
+
+def _pooled(g: Graph, text: TextConfig, states: Var, ids: Var) -> Var:
+    """The row of `states` (1, S, D) at the first end token, (1, D)."""
+    import numpy as np
+
+    if text.end != LEGACY_END:
+        ids = g.cast(g.emit("equal", x=ids, y=np.int32(text.end)), DataType.INT32)
+    place = g.emit("reduce_argmax", x=ids, axis=1, keep_dims=False)
+    row = g.emit("gather", x=states, indices=place, axis=1)
+    result: Var = g.emit("squeeze", x=row, axes=[1])
+    return result

@@ -1,0 +1,100 @@
+"""coremltools' MIL builder, imported without what it does not need.
+
+Importing coremltools imports torch, scikit-learn and TensorFlow wherever they are installed: 4 to
+10 s and 400 MB for frontends that nothing here calls. They are hidden while the import runs and
+visible again afterwards; what is imported already stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol, TypeAlias
+
+from convert.spec.model import DataType
+
+UNNEEDED = ("libsvm", "pandas", "scipy", "sklearn", "tensorflow", "torch", "xgboost")
+
+
+MilOp: TypeAlias = Any
+"""An operation of the builder, or the values it is bound to: coremltools has no types."""
+
+Plain: TypeAlias = Any
+"""A plain value that becomes a constant: number, string, list of numbers, numpy scalar or array."""
+
+
+class Var(Protocol):
+    """A value of the program under construction."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolkit:
+    """The parts of coremltools that a graph is made with."""
+
+    builder: Any
+    function: Any
+    target: Any
+    var: type
+    dtypes: Mapping[DataType, Any]
+
+
+@functools.cache
+def toolkit() -> Toolkit:
+    """Import coremltools, once a process, in about a second."""
+    with _hidden(UNNEEDED), _quiet():
+        import coremltools
+        from coremltools.converters.mil import Builder
+        from coremltools.converters.mil.mil import Function, Var, types
+
+    return Toolkit(
+        builder=Builder,
+        function=Function,
+        target=coremltools.target,
+        var=Var,
+        dtypes={
+            DataType.BOOL: types.bool,
+            DataType.STRING: types.str,
+            DataType.FLOAT16: types.fp16,
+            DataType.FLOAT32: types.fp32,
+            DataType.INT32: types.int32,
+        },
+    )
+
+
+@contextlib.contextmanager
+def _hidden(names: tuple[str, ...]) -> Iterator[None]:
+    """Make `import name` fail for modules that are not imported yet."""
+    absent = [name for name in names if name not in sys.modules]
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+    modules.update(dict.fromkeys(absent))
+    try:
+        yield
+    finally:
+        for name in absent:
+            modules.pop(name, None)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings about Apple's own frameworks, which no other system has."""
+    logger = logging.getLogger("coremltools")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

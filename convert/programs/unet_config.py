@@ -1,0 +1,181 @@
+"""A conditional UNet's config.json as a checked value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convert.errors import UnsupportedError
+from convert.programs.blocks import Norm, Transformer
+from convert.programs.config import Config, per_level, refuse_unknown, require
+
+CROSS_DOWN, PLAIN_DOWN = "CrossAttnDownBlock2D", "DownBlock2D"
+CROSS_UP, PLAIN_UP = "CrossAttnUpBlock2D", "UpBlock2D"
+
+_READ = frozenset(
+    {
+        "addition_embed_type_num_heads",  # of an embedding that is refused
+        "addition_time_embed_dim",
+        "attention_head_dim",
+        "block_out_channels",
+        "cross_attention_dim",
+        "down_block_types",
+        "dropout",  # training only
+        "flip_sin_to_cos",
+        "freq_shift",
+        "layers_per_block",
+        "norm_eps",
+        "norm_num_groups",
+        "out_channels",
+        "projection_class_embeddings_input_dim",
+        "sample_size",
+        "time_embedding_dim",
+        "transformer_layers_per_block",
+        "up_block_types",
+        "upcast_attention",  # every layout here scales the queries first, which serves the purpose
+        "use_linear_projection",  # a linear layer is a 1x1 convolution
+    }
+)
+
+_ACCEPTED: Mapping[str, tuple[Any, ...]] = {
+    "act_fn": ("silu", "swish"),
+    "addition_embed_type": (None, "text_time"),
+    "attention_type": ("default",),
+    "center_input_sample": (False,),
+    "class_embed_type": (None,),
+    "class_embeddings_concat": (False,),
+    "conv_in_kernel": (3,),
+    "conv_out_kernel": (3,),
+    "cross_attention_norm": (None,),
+    "downsample_padding": (1,),
+    "dual_cross_attention": (False,),
+    "encoder_hid_dim": (None,),
+    "encoder_hid_dim_type": (None,),
+    "in_channels": (4,),
+    "mid_block_only_cross_attention": (None, False),
+    "mid_block_scale_factor": (1, 1.0),
+    "mid_block_type": ("UNetMidBlock2DCrossAttn",),
+    "num_attention_heads": (None,),
+    "num_class_embeds": (None,),
+    "only_cross_attention": (False,),
+    "resnet_out_scale_factor": (1, 1.0),
+    "resnet_skip_time_act": (False,),
+    "resnet_time_scale_shift": ("default",),
+    "reverse_transformer_layers_per_block": (None,),
+    "time_cond_proj_dim": (None,),
+    "time_embedding_act_fn": (None,),
+    "time_embedding_type": ("positional",),
+    "timestep_post_act": (None,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """SDXL's extra condition: `ids` numbers, each embedded in `width`, beside `text` features."""
+
+    ids: int
+    width: int
+    text: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnetConfig:
+    """What the builder needs to know; tuples have one entry for each level, widest map first."""
+
+    channels: tuple[int, ...]
+    layers: tuple[int, ...]
+    heads: tuple[int, ...]
+    depths: tuple[int, ...]
+    is_cross_down: tuple[bool, ...]
+    is_cross_up: tuple[bool, ...]
+    context: int
+    out_channels: int
+    norm: Norm
+    time_width: int
+    flip: bool
+    shift: float
+    sample_size: int | None
+    added: Added | None
+
+    @property
+    def levels(self) -> int:
+        """Number of resolutions."""
+        return len(self.channels)
+
+    def transformer(self, level: int) -> Transformer:
+        """The transformers of a level."""
+        return Transformer(
+            heads=self.heads[level], depth=self.depths[level], groups=self.norm.groups
+        )
+
+
+def parse_unet(component: str, config: Config) -> UnetConfig:
+    """Check a UNet's config.
+
+    Raises:
+        UnsupportedError: it asks for something that is not implemented.
+        BadInputError: it lacks something.
+    """
+    refuse_unknown(component, config, _READ, _ACCEPTED)
+    channels, context, down = require(
+        component, config, "block_out_channels", "cross_attention_dim", "down_block_types"
+    )
+    levels = len(channels)
+    up = config.get("up_block_types", [_UP.get(kind) for kind in reversed(down)])
+    _check_blocks(component, down, up)
+    return UnetConfig(
+        channels=tuple(channels),
+        layers=per_level(config.get("layers_per_block", 2), levels),
+        heads=per_level(config.get("attention_head_dim", 8), levels),
+        depths=per_level(config.get("transformer_layers_per_block", 1), levels),
+        is_cross_down=tuple(kind == CROSS_DOWN for kind in down),
+        is_cross_up=tuple(kind == CROSS_UP for kind in up),
+        context=context,
+        out_channels=config.get("out_channels", 4),
+        norm=Norm(groups=config.get("norm_num_groups", 32), eps=config.get("norm_eps", 1e-5)),
+        time_width=config.get("time_embedding_dim") or 4 * channels[0],
+        flip=config.get("flip_sin_to_cos", True),
+        shift=config.get("freq_shift", 0),
+        sample_size=config.get("sample_size"),
+        added=_added(config),
+    )
+
+
+_UP = {CROSS_DOWN: CROSS_UP, PLAIN_DOWN: PLAIN_UP}
+
+
+def _check_blocks(component: str, down: list[str], up: list[str]) -> None:
+    strange = [kind for kind in (*down, *up) if kind not in {*_UP, *_UP.values()}]
+    if strange:
+        raise UnsupportedError(
+            f"{component}: config.json has blocks of kind {', '.join(sorted(set(strange)))};"
+            f" this converter builds {', '.join((*_UP, *_UP.values()))}"
+        )
+
+
+def _added(config: Config) -> Added | None:
+    """SDXL's base embeds six numbers; its refiner five, and sees only one text encoder's states."""
+    if config.get("addition_embed_type") is None:
+        return None
+    width, total, context = require(
+        "unet",
+        config,
+        "addition_time_embed_dim",
+        "projection_class_embeddings_input_dim",
+        "cross_attention_dim",
+    )
+    ids = 5 if total - 5 * width == context else 6
+    return Added(ids=ids, width=width, text=total - ids * width)
+
+
+def residual_shapes(
+    config: UnetConfig, height: int, width: int
+) -> tuple[tuple[int, int, int], ...]:
+    """(C, H, W) of every skip tensor and, last, of the mid block's output."""
+    shapes = [(config.channels[0], height, width)]
+    for level, (channels, layers) in enumerate(zip(config.channels, config.layers, strict=True)):
+        shapes += [(channels, height >> level, width >> level)] * layers
+        if level < config.levels - 1:
+            shapes.append((channels, height >> level + 1, width >> level + 1))
+    return (*shapes, shapes[-1])

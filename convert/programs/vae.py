@@ -1,0 +1,186 @@
+"""The autoencoder's two halves: latent to image, and image to latent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convert.errors import UnsupportedError
+from convert.programs.assemble import assemble
+from convert.programs.attention import Heads, Projections, attention, original
+from convert.programs.blocks import Norm, resnet
+from convert.programs.config import Config, refuse_unknown, require
+from convert.programs.graph import Graph, port
+from convert.programs.layers import SPATIAL, Kernel, add, conv, group_norm, reshape, silu, upsample
+from convert.programs.options import ProgramOptions
+from convert.programs.payload import Built, Tensors
+from convert.programs.toolkit import Var
+from convert.spec.model import Metadata
+
+EPS = 1e-6
+"""Of every group norm in diffusers' AutoencoderKL, whatever its config says."""
+
+NAMES = Projections(is_biased=True)
+OLD_NAMES = Projections(query="query", key="key", value="value", out="proj_attn", is_biased=True)
+"""Before diffusers 0.17; most published checkpoints still have them."""
+
+SHRINKING = Kernel(size=3, stride=2, pad=(0, 1, 0, 1))
+"""The encoder pads below and on the right only."""
+
+_READ = frozenset(
+    {
+        "block_out_channels",
+        "force_upcast",
+        "latent_channels",
+        "layers_per_block",
+        "norm_num_groups",
+        "sample_size",
+        "scaling_factor",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaeConfig:
+    """What the builders need to know; `channels` has an entry for each level, largest map first."""
+
+    channels: tuple[int, ...]
+    layers: int
+    norm: Norm
+    latent: int
+    height: int
+    width: int
+    names: Projections
+
+    @property
+    def scale(self) -> int:
+        """Image pixels per latent pixel, each way."""
+        return 1 << len(self.channels) - 1
+
+
+def parse_vae(
+    component: str, config: Config, tensors: Tensors, options: ProgramOptions
+) -> VaeConfig:
+    """Check an autoencoder's config.
+
+    Raises:
+        UnsupportedError: it asks for something that is not implemented, or gives no size.
+        BadInputError: it lacks something.
+    """
+    refuse_unknown(component, config, _READ, _accepted(len(config.get("block_out_channels", ()))))
+    (channels,) = require(component, config, "block_out_channels")
+    size = config.get("sample_size")
+    default = size // 2 ** (len(channels) - 1) if isinstance(size, int) else None
+    height, width = options.height or default, options.width or default
+    if not height or not width:
+        raise UnsupportedError(f"{component}: config.json gives no sample_size; choose a size")
+    old = any(".attentions.0.query." in name for name in tensors.names())
+    return VaeConfig(
+        channels=tuple(channels),
+        layers=config.get("layers_per_block", 1),
+        norm=Norm(groups=config.get("norm_num_groups", 32), eps=EPS),
+        latent=config.get("latent_channels", 4),
+        height=height,
+        width=width,
+        names=OLD_NAMES if old else NAMES,
+    )
+
+
+def _accepted(levels: int) -> Mapping[str, tuple[Any, ...]]:
+    return {
+        "act_fn": ("silu", "swish"),
+        "down_block_types": (["DownEncoderBlock2D"] * levels,),
+        "up_block_types": (["UpDecoderBlock2D"] * levels,),
+        "in_channels": (3,),
+        "out_channels": (3,),
+        "latents_mean": (None,),
+        "latents_std": (None,),
+        "mid_block_add_attention": (True,),
+        "shift_factor": (None,),
+        "use_post_quant_conv": (True,),
+        "use_quant_conv": (True,),
+    }
+
+
+def build_vae_decoder(config: Config, tensors: Tensors, options: ProgramOptions) -> Built:
+    """`z` (1, 4, h, w) to `image` (1, 3, 8h, 8w) float32, -1 to 1; the runtimes scale `z`.
+
+    Raises:
+        UnsupportedError: the config or the size is not one that this builder makes.
+        BadInputError: config and tensors do not belong together.
+    """
+    vae = parse_vae("vae_decoder", config, tensors, options)
+    shape = (1, vae.latent, vae.height, vae.width)
+    z = port("z", options.precision.dtype, shape, "The latent image, unscaled.")
+    with Graph((z,), options) as g:
+        x = conv(g, g.input("z"), "post_quant_conv", vae.latent)
+        x = conv(g, x, "decoder.conv_in", vae.channels[-1], SPATIAL)
+        x = _mid_block(g, vae, x, "decoder.mid_block")
+        for block, level in enumerate(reversed(range(len(vae.channels)))):
+            path = f"decoder.up_blocks.{block}"
+            x = _resnets(g, vae, x, path, vae.channels[level], vae.layers + 1)
+            if level:
+                x = upsample(g, x, f"{path}.upsamplers.0")
+        x = silu(g, group_norm(g, x, "decoder.conv_norm_out", vae.norm.groups, EPS))
+        g.output("image", conv(g, x, "decoder.conv_out", 3, SPATIAL))
+    return assemble(
+        "vae_decoder",
+        g,
+        tensors,
+        outputs={"image": "The image, -1 to 1."},
+        metadata=Metadata(description="Turns a latent image into an image."),
+        ignored=("encoder.", "quant_conv."),
+    )
+
+
+def build_vae_encoder(config: Config, tensors: Tensors, options: ProgramOptions) -> Built:
+    """`x` (1, 3, 8h, 8w), -1 to 1, to `latent` (1, 8, h, w) float32: 4 means, 4 log-variances.
+
+    Raises:
+        UnsupportedError: the config or the size is not one that this builder makes.
+        BadInputError: config and tensors do not belong together.
+    """
+    vae = parse_vae("vae_encoder", config, tensors, options)
+    shape = (1, 3, vae.scale * vae.height, vae.scale * vae.width)
+    image = port("x", options.precision.dtype, shape, "The image, -1 to 1.")
+    with Graph((image,), options) as g:
+        x = conv(g, g.input("x"), "encoder.conv_in", vae.channels[0], SPATIAL)
+        for level, channels in enumerate(vae.channels):
+            path = f"encoder.down_blocks.{level}"
+            x = _resnets(g, vae, x, path, channels, vae.layers)
+            if level < len(vae.channels) - 1:
+                down = f"{path}.downsamplers.0.conv"
+                x = conv(g, x, down, channels, SHRINKING)
+        x = _mid_block(g, vae, x, "encoder.mid_block")
+        x = silu(g, group_norm(g, x, "encoder.conv_norm_out", vae.norm.groups, EPS))
+        x = conv(g, x, "encoder.conv_out", 2 * vae.latent, SPATIAL)
+        g.output("latent", conv(g, x, "quant_conv", 2 * vae.latent))
+    return assemble(
+        "vae_encoder",
+        g,
+        tensors,
+        outputs={"latent": "Mean and log-variance of the latent image, unscaled."},
+        metadata=Metadata(description="Turns an image into the distribution of its latent image."),
+        ignored=("decoder.", "post_quant_conv."),
+    )
+
+
+def _resnets(g: Graph, vae: VaeConfig, x: Var, path: str, channels: int, count: int) -> Var:
+    for layer in range(count):
+        name = f"{path}.resnets.{layer}"
+        x = resnet(g, x, None, name, channels, vae.norm)
+    return x
+
+
+def _mid_block(g: Graph, vae: VaeConfig, x: Var, path: str) -> Var:
+    """Two residual blocks with a single head of attention over all pixels between them."""
+    batch, channels, height, width = x.shape
+    first, second = (f"{path}.resnets.{index}" for index in (0, 1))
+    x = resnet(g, x, None, first, channels, vae.norm)
+    h = group_norm(g, x, f"{path}.attentions.0.group_norm", vae.norm.groups, EPS)
+    h = reshape(g, h, batch, channels, 1, height * width)
+    heads = Heads(count=1, layout=original, names=vae.names)
+    h = attention(g, h, h, f"{path}.attentions.0", heads)
+    x = add(g, reshape(g, h, batch, channels, height, width), x)
+    return resnet(g, x, None, second, channels, vae.norm)
