@@ -1,4 +1,4 @@
-"""The worker's task "check": written packages against their modules, one after the other."""
+"""The worker's task "check": written packages against the modules that they were made from."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from convert.errors import ParityError
 from convert.parity import FULL, QUICK, Parity, check_component
 from envs.events import Emit, Event
 
 
 def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
-    """Check each of `request["packages"]`; one process, so torch is imported once.
+    """Check every one of `request["packages"]` and answer `Parity.as_json` by component.
 
-    Each is an object of `component`, `package`, and the paths `config` and `weights` of the
-    component's config.json and safetensors file; `fast` in the request asks for a sample only. The
-    answer maps components to `Parity.as_json`.
+    Each names its `component` and the paths of its `package`, of its `config` (config.json) and of
+    its `weights` (one safetensors file). `request["fast"]` asks for a sample only.
 
     Raises:
-        ParityError: a package is not what it should be.
+        ParityError: packages are not what they should be; all of them are named.
     """
-    fast = bool(request.get("fast"))
-    return {item["component"]: _check(item, fast, emit).as_json() for item in request["packages"]}
-
-
-def _check(item: Mapping[str, Any], fast: bool, emit: Emit) -> Parity:  # noqa: FBT001  the one flag
-    package = Path(item["package"])
-    emit(Event(kind="step", text=f"check {package.stem}"))
-    parity = check_component(
-        item["component"],
-        package,
-        json.loads(Path(item["config"]).read_bytes()),
-        Path(item["weights"]),
-        QUICK if fast else FULL,
-        emit,
-    )
-    parity.require()
-    return parity
+    options = QUICK if request.get("fast") else FULL
+    checked: dict[str, Parity] = {}
+    for part in request["packages"]:
+        package = Path(part["package"])
+        emit(Event(kind="step", text=f"check {package.name}"))
+        checked[part["component"]] = check_component(
+            part["component"],
+            package,
+            json.loads(Path(part["config"]).read_bytes()),
+            Path(part["weights"]),
+            options,
+            emit,
+        )
+    failures = [parity.complaint() for parity in checked.values() if not parity.passed]
+    if failures:
+        raise ParityError("; ".join(failures))
+    return {component: parity.as_json() for component, parity in checked.items()}

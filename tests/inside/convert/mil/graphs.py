@@ -61,7 +61,7 @@ class Graph:
         self.operations.append(
             Operation(
                 type=kind,
-                inputs={key: _bindings(value) for key, value in arguments.items()},
+                inputs={key: bindings(value) for key, value in arguments.items()},
                 outputs=tuple(
                     NamedType(name=name, type=TensorType(dtype=dtype, shape=shape))
                     for name, (dtype, shape) in zip(names, outputs, strict=True)
@@ -145,11 +145,11 @@ def _kind(tensor: torch.Tensor) -> DataType:
     ]
 
 
-def _bindings(value: object) -> tuple[Binding, ...]:
+def bindings(value: object) -> tuple[Binding, ...]:
     """A `Ref` names an earlier value; a tuple is a variadic argument; all else is a constant."""
     match value:
         case tuple():
-            return tuple(binding for item in value for binding in _bindings(item))
+            return tuple(binding for item in value for binding in bindings(item))
         case Ref(name=name):
             return (name,)
         case Value():

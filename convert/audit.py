@@ -1,0 +1,227 @@
+"""Accounts for every weight of a written program, byte for byte, without torch.
+
+A weight is right when it equals a tensor of the checkpoint, rounded to the program's type, in every
+byte and in its shape (dimensions of size 1 aside: a linear layer is written as a 1x1 convolution).
+What no tensor explains must be one of the few constants that builders add, and every tensor of the
+component must turn up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from convert.mil.elements import Storage, array, is_text
+from convert.spec.model import DataType, Function, Operation, TensorType, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from convert.mil.elements import Array
+
+_FLOATS: Mapping[DataType, str] = {DataType.FLOAT16: "<f2", DataType.FLOAT32: "<f4"}
+_SAMPLES = 64
+_NOT_WEIGHTS = ("position_ids",)
+
+
+class Tensors(Protocol):
+    """A checkpoint's tensors: `convert.weights.safetensors.TensorFile`, or a test's dictionary."""
+
+    def names(self) -> tuple[str, ...]:
+        """Every name, in the order of the file."""
+        ...
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A tensor as stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What became of each weight.
+
+    `sources` maps a constant of the program to the tensors whose bytes it has (several when the
+    checkpoint holds equal ones); `extras` maps the constants that a builder adds to what they are.
+    """
+
+    sources: Mapping[str, tuple[str, ...]]
+    extras: Mapping[str, str]
+    unexplained: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    elements: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every constant is explained and every tensor was found."""
+        return not self.unexplained and not self.missing
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong, a line each, all names given."""
+        return tuple(
+            f"{len(names)} {what}: {', '.join(names)}"
+            for what, names in (
+                ("weights equal no tensor of the checkpoint", self.unexplained),
+                ("tensors are not in the program", self.missing),
+            )
+            if names
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For the manifest: counts, and names only where something is out of the ordinary."""
+        return {
+            "matched": len(self.sources),
+            "elements": self.elements,
+            "extras": dict(self.extras),
+            "unexplained": list(self.unexplained),
+            "missing": list(self.missing),
+        }
+
+
+def audit(
+    function: Function, storage: Storage, tensors: Tensors, prefixes: tuple[str, ...] = ()
+) -> Audit:
+    """Compare every floating-point constant of more than one element with the checkpoint.
+
+    Args:
+        function: the program's function.
+        storage: its weights.
+        tensors: the checkpoint's.
+        prefixes: which tensors belong to this program; all of them, if none are given.
+    """
+    wanted = [
+        name
+        for name in tensors.names()
+        if name.startswith(prefixes or "") and not name.endswith(_NOT_WEIGHTS)
+    ]
+    indexes: dict[str, _Index] = {}
+    sources: dict[str, tuple[str, ...]] = {}
+    extras: dict[str, str] = {}
+    unexplained: list[str] = []
+    elements = 0
+    for name, dtype, constant in _constants(function, storage):
+        index = indexes.setdefault(dtype, _Index(tensors, wanted, dtype))
+        if found := index.equal_to(constant):
+            sources[name] = found
+            elements += constant.size
+        elif kind := describe(constant):
+            extras[name] = kind
+        else:
+            unexplained.append(name)
+    found_names = {name for names in sources.values() for name in names}
+    return Audit(
+        sources=sources,
+        extras=extras,
+        unexplained=tuple(unexplained),
+        missing=tuple(name for name in wanted if name not in found_names),
+        elements=elements,
+    )
+
+
+class _Index:
+    """The checkpoint's tensors by shape and a few sampled elements, rounded to one type."""
+
+    def __init__(self, tensors: Tensors, names: Iterable[str], dtype: str) -> None:
+        self._tensors = tensors
+        self._dtype = dtype
+        self._names: dict[tuple[Any, ...], list[str]] = {}
+        for name in names:
+            tensor = tensors[name]
+            key = _key(tensor, _rounded(_sample(tensor), dtype))
+            self._names.setdefault(key, []).append(name)
+
+    def equal_to(self, constant: Array) -> tuple[str, ...]:
+        """The tensors whose every byte is the constant's."""
+        wanted = constant.tobytes()
+        return tuple(
+            name
+            for name in self._names.get(_key(constant, _sample(constant)), ())
+            if _rounded(self._tensors[name], self._dtype).tobytes() == wanted
+        )
+
+
+def _constants(function: Function, storage: Storage) -> Iterator[tuple[str, str, Array]]:
+    """Name, numpy type and content of each constant that could be a weight."""
+    for operation in function.block.operations:
+        for name, value in _values(operation):
+            declared = value.type
+            if is_text(value) or not isinstance(declared, TensorType):
+                continue
+            if declared.dtype in _FLOATS and math.prod(size or 0 for size in declared.shape) > 1:
+                yield name, _FLOATS[declared.dtype], array(value, storage)
+
+
+def _values(operation: Operation) -> Iterator[tuple[str, Value]]:
+    """Constants of their own, and those written straight into an argument."""
+    if operation.type == "const":
+        yield operation.outputs[0].name, operation.attributes["val"]
+        return
+    for argument, bindings in operation.inputs.items():
+        for binding in bindings:
+            if isinstance(binding, Value):
+                yield f"{operation.outputs[0].name}.{argument}", binding
+
+
+def _key(tensor: Array, sample: Array) -> tuple[Any, ...]:
+    """What equal tensors share: the shape without dimensions of size 1, and sampled bytes."""
+    return (*(size for size in tensor.shape if size != 1), sample.tobytes())
+
+
+def _sample(tensor: Array) -> Array:
+    """A few elements from all over a tensor."""
+    return tensor.reshape(-1)[:: max(1, tensor.size // _SAMPLES)]
+
+
+def _rounded(tensor: Array, dtype: str) -> Array:
+    """The tensor in the program's type; what overflows becomes infinite, and equals no weight."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return tensor.astype(dtype, copy=False)
+
+
+def describe(constant: Array) -> str | None:
+    """What a constant is that builders add by themselves; `None` if it is none of them."""
+    return next((kind for kind, fits in _EXTRAS.items() if fits(constant)), None)
+
+
+def _is_zeros(constant: Array) -> bool:
+    return not constant.any()
+
+
+def _is_ones(constant: Array) -> bool:
+    return bool((constant == 1).all())
+
+
+def _is_frequencies(constant: Array) -> bool:
+    """The sinusoids of a timestep: `10000 ** -(i / (n - shift))` for a shift of 0 or 1."""
+    import numpy as np
+
+    flat = constant.reshape(-1)
+    exponents = np.arange(flat.size, dtype=np.float64)
+    return any(
+        np.allclose(flat, 10000.0 ** (-exponents / (flat.size - shift)), rtol=1e-6, atol=0)
+        for shift in (0, 1)
+        if flat.size > shift
+    )
+
+
+def _is_causal_mask(constant: Array) -> bool:
+    """Zero on and below the diagonal, one finite and very negative number above it."""
+    import numpy as np
+
+    square = constant.squeeze()
+    if square.ndim != 2 or square.shape[0] != square.shape[1]:  # noqa: PLR2004  a matrix
+        return False
+    hidden = square[np.triu_indices(square.shape[0], 1)]
+    uniform = bool((hidden == hidden[0]).all()) and -65504 <= hidden[0] <= -1000  # noqa: PLR2004
+    return uniform and not np.tril(square).any()
+
+
+_EXTRAS: Mapping[str, Callable[[Array], bool]] = {
+    "zeros": _is_zeros,
+    "ones": _is_ones,
+    "timestep frequencies": _is_frequencies,
+    "causal mask": _is_causal_mask,
+}

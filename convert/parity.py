@@ -1,0 +1,294 @@
+"""Checks a written package against the pinned module that it was made from.
+
+Three proofs: every weight is the checkpoint's (`convert.audit`); run in float32, the graph computes
+what the module computes; run as a half-precision device would, it still does, within what half
+precision costs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from convert.audit import Audit, audit
+from convert.errors import ParityError
+from convert.mil.interpreter import Executable
+from convert.mil.kinds import Mode
+from convert.mil.package import open_package
+from convert.references.components import Reference, reference
+from convert.references.inputs import Feeds
+from convert.references.modules import open_module
+from convert.spec.model import DataType, Function, TensorType
+from convert.weights.safetensors import TensorFile
+from envs.events import Emit, Event, silent
+
+Outputs: TypeAlias = "Mapping[str, torch.Tensor]"
+Advance: TypeAlias = Callable[[], None]
+
+IDENTICAL = 999.0
+"""The PSNR, in dB, of results that do not differ at all; negative, of what has no PSNR."""
+
+FLOORS: Mapping[Mode, float] = {Mode.FP32: 115.0, Mode.FP16: 65.0}
+"""Least PSNR in dB at which a program counts as its module."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """How much to run: `runs` limits the sets of inputs, `modes` are the precisions, in order."""
+
+    modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
+    runs: int | None = None
+    floors: Mapping[Mode, float] = field(default_factory=lambda: FLOORS)
+
+
+FULL = CheckOptions()
+QUICK = CheckOptions(modes=(Mode.FP32,), runs=1)
+"""One run in one precision: enough for every weight and every operation to take part once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How far one output is from the module's, in one precision, in the worst of the runs.
+
+    `psnr` is `20 log10(range / rms)` in dB, of the module's range and the root mean square of the
+    difference; `max_error` is the largest difference.
+    """
+
+    output: str
+    mode: Mode
+    psnr: float
+    max_error: float
+    floor: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the floor is reached. A result that is not a number does not."""
+        return self.psnr >= self.floor
+
+    def as_json(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "output": self.output,
+            "mode": self.mode.value,
+            "psnr": round(self.psnr, 2),
+            "max_error": float(f"{self.max_error:.3g}") if math.isfinite(self.max_error) else None,
+            "floor": self.floor,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """The outcome of a check."""
+
+    component: str
+    package: str
+    figures: tuple[Figures, ...]
+    audit: Audit
+    runs: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether weights and figures are all right."""
+        return not self.faults()
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong, a line each."""
+        low = tuple(
+            f"{item.output} in {item.mode.value} mode: {item.psnr:.1f} dB, at least"
+            f" {item.floor:g} dB needed (largest error {item.max_error:.3g})"
+            for item in self.figures
+            if not item.passed
+        )
+        return (*self.audit.faults(), *low)
+
+    def complaint(self) -> str:
+        """All faults in one line."""
+        return (
+            f"{self.package}: does not compute what its {self.component} computes:"
+            f" {'; '.join(self.faults())}; do not use it, report it with its config.json"
+        )
+
+    def psnr(self, mode: Mode) -> float:
+        """The lowest PSNR of any output in this precision, in dB."""
+        return min(item.psnr for item in self.figures if item.mode is mode)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "component": self.component,
+            "passed": self.passed,
+            "runs": self.runs,
+            "outputs": [item.as_json() for item in self.figures],
+            "audit": self.audit.as_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """What a program was made from: the component's config.json and its safetensors file."""
+
+    component: str
+    judge: Reference
+    config: Mapping[str, Any]
+    weights: Path
+
+
+def check_component(
+    component: str,
+    package: Path,
+    config: Mapping[str, Any],
+    weights: Path,
+    options: CheckOptions = FULL,
+    emit: Emit = silent,
+) -> Parity:
+    """Check one package. The result says whether it passed.
+
+    The module streams its weights, so memory is that of one run of either.
+
+    Args:
+        component: its name in `convert.references.components.REFERENCES`.
+        package: the `.mlpackage`, read back from disk.
+        config: the component's config.json.
+        weights: its safetensors file.
+        options: how much to run.
+        emit: told the progress, in runs.
+
+    Raises:
+        ParityError: the program breaks what it declares, or computes something not finite.
+        BadInputError: package or weights cannot be read, or do not belong to the config.
+    """
+    original = Original(
+        component=component, judge=reference(component), config=config, weights=weights
+    )
+    with open_package(package) as program:
+        return check_program(program, original, options, emit)
+
+
+def check_program(
+    program: Executable, original: Original, options: CheckOptions = FULL, emit: Emit = silent
+) -> Parity:
+    """Check a program that is already open; see `check_component`."""
+    judge = original.judge
+    with TensorFile.open(original.weights) as tensors:
+        accounted = audit(program.function, program.storage, tensors, judge.prefixes)
+    feeds = judge.feeds(original.config, input_shapes(program.function))[: options.runs]
+    advance = _counter(emit, program.label, len(feeds) * (1 + len(options.modes)))
+    expected = _expected(original, weight_rounding(program.function), feeds, advance)
+    figures = [
+        figure
+        for mode in options.modes
+        for figure in compare(
+            expected, _actual(program, mode, feeds, advance), mode, options.floors[mode]
+        )
+    ]
+    return Parity(
+        component=original.component,
+        package=program.label,
+        figures=tuple(figures),
+        audit=accounted,
+        runs=len(feeds),
+    )
+
+
+def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:
+    """The shapes that a program declares for its inputs."""
+    return {
+        item.name: tuple(size or 1 for size in item.type.shape)
+        for item in function.inputs
+        if isinstance(item.type, TensorType)
+    }
+
+
+def weight_rounding(function: Function) -> torch.dtype:
+    """The type that the program's weights were rounded to: that of its largest constant."""
+    sizes = {
+        (math.prod(size or 0 for size in output.type.shape), output.type.dtype)
+        for operation in function.block.operations
+        if operation.type == "const" or operation.type.startswith("constexpr_")
+        for output in operation.outputs
+        if isinstance(output.type, TensorType)
+    }
+    floats = [item for item in sizes if item[1] in {DataType.FLOAT16, DataType.FLOAT32}]
+    _, kind = max(floats, default=(0, DataType.FLOAT32))
+    return torch.float16 if kind is DataType.FLOAT16 else torch.float32
+
+
+def compare(
+    expected: Iterable[Outputs], actual: Iterable[Outputs], mode: Mode, floor: float
+) -> tuple[Figures, ...]:
+    """The figures of each output that both have, the worst of all runs.
+
+    Raises:
+        ParityError: the outputs are not of the same names and shapes.
+    """
+    worst: dict[str, tuple[float, float]] = {}
+    for wanted, found in zip(expected, actual, strict=True):
+        if wanted.keys() != found.keys():
+            raise ParityError(f"the program has outputs {sorted(found)}, not {sorted(wanted)}")
+        for name, reference_values in wanted.items():
+            psnr, error = distance(reference_values, found[name])
+            lowest, largest = worst.get(name, (math.inf, 0.0))
+            worst[name] = (min(lowest, psnr), max(largest, error))
+    return tuple(
+        Figures(output=name, mode=mode, psnr=psnr, max_error=error, floor=floor)
+        for name, (psnr, error) in worst.items()
+    )
+
+
+def distance(expected: torch.Tensor, actual: torch.Tensor) -> tuple[float, float]:
+    """PSNR in dB and largest absolute error of one tensor against another.
+
+    Raises:
+        ParityError: the shapes differ.
+    """
+    if expected.shape != actual.shape:
+        raise ParityError(f"shape {tuple(actual.shape)}, not {tuple(expected.shape)}")
+    wanted, found = expected.double(), actual.double()
+    difference = (wanted - found).abs()
+    rms = float(difference.square().mean().sqrt())
+    span = float(wanted.max() - wanted.min())
+    if rms == 0:
+        return IDENTICAL, 0.0
+    psnr = 20 * math.log10(span / rms) if 0 < span < math.inf and rms < math.inf else -IDENTICAL
+    return psnr, float(difference.max())
+
+
+def _expected(
+    original: Original, rounding: torch.dtype, feeds: Iterable[Feeds], advance: Advance
+) -> list[Outputs]:
+    """What the module computes for each set of inputs. It is gone when this returns."""
+    judge = original.judge
+    module = open_module(lambda: judge.build(original.config), original.weights, rounding)
+    outputs: list[Outputs] = []
+    with torch.inference_mode():
+        for feed in feeds:
+            outputs.append(judge.call(module, feed))
+            advance()
+    return outputs
+
+
+def _actual(
+    program: Executable, mode: Mode, feeds: Iterable[Feeds], advance: Advance
+) -> list[Outputs]:
+    """What the program computes for each set of inputs."""
+    outputs: list[Outputs] = []
+    for feed in feeds:
+        outputs.append(program.run(feed, mode))
+        advance()
+    return outputs
+
+
+def _counter(emit: Emit, text: str, total: int) -> Advance:
+    """A function to call after each run, which tells how many are done."""
+    done = itertools.count(1)
+
+    def advance() -> None:
+        emit(Event(kind="progress", text=text, done=next(done), total=total, unit="runs"))
+
+    return advance

@@ -1,0 +1,79 @@
+"""Fixed inputs for each component: the same numbers on every machine and every run.
+
+Values are exactly representable in half precision, so that rounding the inputs is never part of
+what is measured. Rows of a batch differ, or a program that mixed them up would pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import torch
+
+Feeds: TypeAlias = "Mapping[str, torch.Tensor]"
+Shapes: TypeAlias = "Mapping[str, tuple[int, ...]]"
+
+SEED = 20240722
+TIMESTEPS = ((981.0, 1.0), (441.0, 21.0))
+"""Of each run, row by row: the first and last steps of a schedule, where tables are at their ends,
+and two between."""
+
+
+def tokens(config: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+    """Token ids (1, S), float32 as the contract has it: a short prompt, the longest one, none.
+
+    CLIP's last two ids are its begin and end tokens, and SD 1.x pads with the end token.
+    """
+    ((name, (_, length)),) = shapes.items()
+    end = config["vocab_size"] - 1
+    generator = torch.Generator().manual_seed(SEED)
+    words = torch.randint(0, end - 1, (length - 2,), generator=generator).tolist()
+    prompts: tuple[list[int], ...] = (words[:11], words, [])
+    rows = ([end - 1, *prompt, end] for prompt in prompts)
+    return tuple(
+        {name: torch.tensor([row + [end] * (length - len(row))], dtype=torch.float32)}
+        for row in rows
+    )
+
+
+def denoising(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+    """Noise, text states and, row by row, several timesteps."""
+    batch = shapes["timestep"][0]
+    rows = [[step[row % len(step)] for row in range(batch)] for step in TIMESTEPS]
+    return tuple(
+        {**_normal(shapes, SEED + run), "timestep": torch.tensor(steps)}
+        for run, steps in enumerate(rows)
+    )
+
+
+def latents(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+    """Latents as a sampler leaves them once the scaling is undone: a few times unit size."""
+    return ({name: value * 4 for name, value in _normal(shapes, SEED).items()},)
+
+
+def images(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+    """Pixels in [-1, 1]: waves of several lengths with grain, so that no region is flat."""
+    ((name, shape),) = shapes.items()
+    height, width = shape[-2:]
+    down = torch.linspace(0, 1, height).reshape(-1, 1)
+    across = torch.linspace(0, 1, width).reshape(1, -1)
+    waves = [
+        torch.sin(40 * (index + 1) * down * across + 9 * across - 5 * down)
+        for index in range(shape[1])
+    ]
+    grain = _normal(shapes, SEED)[name] * 0.1
+    pixels = (0.8 * torch.stack(waves) + grain).clamp(-1, 1)
+    return ({name: _half(pixels)},)
+
+
+def _normal(shapes: Shapes, seed: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: _half(torch.randn(shape, generator=generator))
+        for name, shape in sorted(shapes.items())
+    }
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.half().float()

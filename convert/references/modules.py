@@ -1,0 +1,94 @@
+"""Loads a pinned module so that its weights cost memory only while a layer computes.
+
+A full UNet in float32 takes 3.4 GB. Here the parameters stay in the mapped safetensors file; each
+layer gets its own in float32 just before its `forward` and gives them back right after. Outside of
+that they are placeholders on torch's `meta` device: of type float32, because modules ask for their
+own `dtype`, and without data, because a layer that computed with one must fail, not be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convert.errors import BadInputError
+
+_NOT_WEIGHTS = ("position_ids",)  # older checkpoints stored this buffer
+
+
+def open_module(
+    build: Callable[[], torch.nn.Module], weights: Path, rounding: torch.dtype
+) -> torch.nn.Module:
+    """The module that `build` makes, with the weights of a safetensors file, ready to compute.
+
+    Args:
+        build: makes the module; it is called where parameters take no memory.
+        weights: a safetensors file with exactly the module's tensors.
+        rounding: the type that weights are rounded to before they are widened to float32: float16
+            for the judge of a half-precision program.
+
+    Raises:
+        BadInputError: the file lacks tensors, or has others. All of them are listed.
+    """
+    import accelerate  # type: ignore[import-not-found]
+    from safetensors.torch import load_file
+
+    with accelerate.init_empty_weights(include_buffers=False):
+        module = build()
+    state = load_file(weights)
+    rename = getattr(module, "_convert_deprecated_attention_blocks", None)
+    if rename is not None:  # the pinned library's own reading of VAE tensors named before 2023
+        rename(state)
+    result = module.load_state_dict(state, strict=False, assign=True)
+    unknown = [name for name in result.unexpected_keys if not name.endswith(_NOT_WEIGHTS)]
+    _demand_all(weights, result.missing_keys, unknown)
+    for layer in module.modules():
+        _stream(layer, rounding)
+    return module.eval().requires_grad_(requires_grad=False)
+
+
+def _demand_all(weights: Path, missing: list[str], unknown: list[str]) -> None:
+    faults = [
+        f"{label} {', '.join(names)}"
+        for label, names in (("lacks", missing), ("has the unknown", unknown))
+        if names
+    ]
+    if faults:
+        raise BadInputError(
+            f"{weights}: {'; '.join(faults)}; the config.json beside it describes another model"
+        )
+
+
+def _stream(layer: torch.nn.Module, rounding: torch.dtype) -> None:
+    """Replace a layer's own parameters by placeholders that are filled during its `forward`."""
+    stored = dict(layer.named_parameters(recurse=False))
+    if not stored:
+        return
+    placeholders = {
+        name: torch.nn.Parameter(
+            torch.empty(tensor.shape, dtype=torch.float32, device="meta"), requires_grad=False
+        )
+        for name, tensor in stored.items()
+    }
+
+    def fill(layer: torch.nn.Module, _: tuple[Any, ...]) -> None:
+        _replace(layer, {name: _widened(tensor, rounding) for name, tensor in stored.items()})
+
+    def drop(layer: torch.nn.Module, _: tuple[Any, ...], __: object) -> None:
+        _replace(layer, placeholders)
+
+    _replace(layer, placeholders)
+    layer.register_forward_pre_hook(fill)
+    layer.register_forward_hook(drop)
+
+
+def _widened(tensor: torch.Tensor, rounding: torch.dtype) -> torch.nn.Parameter:
+    return torch.nn.Parameter(tensor.detach().to(rounding).float(), requires_grad=False)
+
+
+def _replace(layer: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter]) -> None:
+    for name, parameter in parameters.items():
+        setattr(layer, name, parameter)

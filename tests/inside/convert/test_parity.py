@@ -1,0 +1,169 @@
+"""Parity as a whole: figures, thresholds, the outcome for a manifest and for people, the task."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from convert.audit import Audit
+from convert.errors import ParityError
+from convert.mil.kinds import Mode
+from convert.parity import (
+    FLOORS,
+    FULL,
+    IDENTICAL,
+    CheckOptions,
+    Figures,
+    Parity,
+    check_program,
+    compare,
+    distance,
+    input_shapes,
+    weight_rounding,
+)
+from convert.spec.model import DataType
+from envs.events import Event
+from tests.inside.convert import block
+from tests.inside.convert.mil.graphs import F16, F32, Graph
+
+RAMP = torch.linspace(-1, 1, 201)
+CLEAN = Audit(sources={"a": ("a",)}, extras={"z": "zeros"}, elements=3)
+GOOD = Figures(output="y", mode=Mode.FP32, psnr=120.004, max_error=1.2345e-6, floor=115)
+LOW = Figures(output="y", mode=Mode.FP16, psnr=40.0, max_error=0.25, floor=65)
+
+
+def outcome(*figures: Figures, audit: Audit = CLEAN) -> Parity:
+    return Parity(component="unet", package="Unet.mlpackage", figures=figures, audit=audit, runs=2)
+
+
+def test_psnr_is_the_range_over_the_root_mean_square_of_the_difference() -> None:
+    psnr, error = distance(RAMP, RAMP + 0.002)
+    assert psnr == pytest.approx(60.0, abs=1e-3)
+    assert error == pytest.approx(0.002, rel=1e-4)
+
+
+def test_identical_results_have_a_number_that_json_can_hold() -> None:
+    assert distance(RAMP, RAMP) == (IDENTICAL, 0.0)
+    assert json.loads(json.dumps(replace(GOOD, psnr=IDENTICAL).as_json()))["psnr"] == 999.0
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_a_result_that_is_not_finite_never_passes(broken: float) -> None:
+    damaged = RAMP.clone()
+    damaged[5] = broken
+    for psnr, error in (distance(RAMP, damaged), distance(damaged, RAMP)):
+        figure = replace(GOOD, psnr=psnr, max_error=error)
+        assert not figure.passed
+        assert json.loads(json.dumps(figure.as_json(), allow_nan=False))["max_error"] is None
+
+
+def test_a_constant_reference_is_matched_exactly_or_not_at_all() -> None:
+    flat = torch.ones(3)
+    assert distance(flat, flat)[0] == IDENTICAL
+    assert distance(flat, flat + 1e-6)[0] == -IDENTICAL
+
+
+def test_another_shape_is_an_error_even_if_it_would_broadcast() -> None:
+    with pytest.raises(ParityError, match=r"shape \(1,\), not \(201,\)"):
+        distance(RAMP, torch.zeros(1))
+
+
+def test_the_worst_run_counts() -> None:
+    expected = [{"y": RAMP}, {"y": RAMP}, {"y": RAMP}]
+    actual = [{"y": RAMP + 1e-6}, {"y": RAMP + 0.02}, {"y": RAMP}]
+    (figure,) = compare(expected, actual, Mode.FP32, 30)
+    assert figure.psnr == pytest.approx(40, abs=1e-3)
+    assert figure.max_error == pytest.approx(0.02, rel=1e-4)
+    assert figure.passed
+
+
+def test_outputs_must_be_those_of_the_module() -> None:
+    with pytest.raises(ParityError, match=r"has outputs \['z'\], not \['y'\]"):
+        compare([{"y": RAMP}], [{"z": RAMP}], Mode.FP32, 30)
+
+
+def test_an_outcome_passes_when_weights_and_figures_do() -> None:
+    assert outcome(GOOD).passed
+    assert not outcome(GOOD, LOW).passed
+    assert not outcome(GOOD, audit=replace(CLEAN, missing=("b.weight",))).passed
+
+
+def test_a_complaint_says_everything_in_one_line() -> None:
+    audit = replace(CLEAN, unexplained=("k",), missing=("a.weight", "b.weight"))
+    assert outcome(GOOD, LOW, audit=audit).complaint() == (
+        "Unet.mlpackage: does not compute what its unet computes: 1 weights equal no tensor of the"
+        " checkpoint: k; 2 tensors are not in the program: a.weight, b.weight; y in fp16 mode:"
+        " 40.0 dB, at least 65 dB needed (largest error 0.25); do not use it, report it with its"
+        " config.json"
+    )
+
+
+def test_an_outcome_as_the_manifest_has_it() -> None:
+    assert json.loads(json.dumps(outcome(GOOD).as_json())) == {
+        "component": "unet",
+        "passed": True,
+        "runs": 2,
+        "outputs": [
+            {"output": "y", "mode": "fp32", "psnr": 120.0, "max_error": 1.23e-06, "floor": 115}
+        ],
+        "audit": {
+            "matched": 1,
+            "elements": 3,
+            "extras": {"z": "zeros"},
+            "unexplained": [],
+            "missing": [],
+        },
+    }
+
+
+def test_the_floors_are_those_that_the_project_promises() -> None:
+    assert {Mode.FP32: 115.0, Mode.FP16: 65.0} == FLOORS
+
+
+def test_a_check_reports_each_run_and_the_worst_of_them(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    program = block.executable(block.program())
+    parity = check_program(program, block.original(tmp_path), FULL, heard.append)
+    assert [(event.done, event.total, event.unit) for event in heard] == [
+        (done, 6, "runs") for done in range(1, 7)
+    ]
+    assert [figure.mode for figure in parity.figures] == [Mode.FP32, Mode.FP16]
+    assert parity.psnr(Mode.FP16) < parity.psnr(Mode.FP32)
+    assert parity.runs == 2
+
+
+def test_the_same_check_gives_the_same_figures(tmp_path: Path) -> None:
+    first, second = (
+        check_program(block.executable(block.program()), block.original(tmp_path)).as_json()
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_floors_are_the_callers_to_set(tmp_path: Path) -> None:
+    strict = CheckOptions(modes=(Mode.FP32,), floors={Mode.FP32: 200})
+    parity = check_program(block.executable(block.program()), block.original(tmp_path), strict)
+    assert parity.faults()[0].startswith("y in fp32 mode: ")
+
+
+def test_shapes_are_read_from_the_program() -> None:
+    assert input_shapes(block.program().function("y")) == {"x": block.SHAPE}
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(F16, torch.float16), (F32, torch.float32)], ids=["fp16", "fp32"]
+)
+def test_weights_were_rounded_to_the_type_of_the_largest(
+    kind: DataType, expected: torch.dtype
+) -> None:
+    import numpy as np
+
+    graph = Graph(inputs={})
+    graph.weight("large", np.ones(100, np.float16 if kind is F16 else np.float32))
+    graph.weight("table", np.ones(9, np.float32 if kind is F16 else np.float16))
+    assert weight_rounding(graph.function("large")) is expected
