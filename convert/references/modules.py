@@ -28,7 +28,8 @@ def open_module(
         build: makes the module; it is called where parameters take no memory.
         weights: a safetensors file with exactly the module's tensors.
         rounding: the type that weights are rounded to before they are widened to float32: float16
-            for the judge of a half-precision program.
+            for the judge of a half-precision program. The norms' epsilons are constants of that
+            program too, so they are rounded with them (1e-5 becomes 1.0014e-5).
 
     Raises:
         BadInputError: the file lacks tensors, or has others. All of them are listed.
@@ -46,6 +47,7 @@ def open_module(
     unknown = [name for name in result.unexpected_keys if not name.endswith(_NOT_WEIGHTS)]
     _demand_all(weights, result.missing_keys, unknown)
     for layer in module.modules():
+        _round_epsilon(layer, rounding)
         _stream(layer, rounding)
     return module.eval().requires_grad_(requires_grad=False)
 
@@ -60,6 +62,12 @@ def _demand_all(weights: Path, missing: list[str], unknown: list[str]) -> None:
         raise BadInputError(
             f"{weights}: {'; '.join(faults)}; the config.json beside it describes another model"
         )
+
+
+def _round_epsilon(layer: torch.nn.Module, rounding: torch.dtype) -> None:
+    """MIL wants a norm's epsilon in the type of its input."""
+    if isinstance(getattr(layer, "eps", None), float):
+        layer.eps = torch.tensor(layer.eps).to(rounding).item()
 
 
 def _stream(layer: torch.nn.Module, rounding: torch.dtype) -> None:
