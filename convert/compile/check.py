@@ -1,0 +1,203 @@
+"""The checks that a compiled folder has to pass before anybody sees it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from convert.compile.compiled import COREMLDATA, METADATA, TEXT, Compiled, blobs
+from convert.compile.coremldata import ordered
+from convert.compile.histogram import EINSUM, histogram
+from convert.compile.lower import lower
+from convert.compile.metadata import MAIN, metadata
+from convert.compile.names import TEXT_VERSIONS
+from convert.errors import BadInputError
+from convert.spec.blobs import WeightFile, open_weights
+from convert.spec.model import (
+    Blob,
+    Description,
+    Function,
+    FunctionDescription,
+    Model,
+    Program,
+    TensorType,
+    Value,
+)
+from convert.weights.fault import Fault
+
+AGAIN = "compile the package again"
+
+
+def faults(compiled: Compiled) -> tuple[Fault, ...]:
+    """What is wrong with a compiled folder by itself, whoever made it.
+
+    Every constant must lie in a sound record of the weight file, `model.mil` and the description
+    must name the same inputs and outputs, and `metadata.json` must say what its readers need.
+    """
+    path = compiled.path
+    return (
+        *weight_faults(compiled.program, compiled.weights, path),
+        *_located(path / COREMLDATA, _interfaces(compiled)),
+        *_located(path / METADATA, _metadata(compiled)),
+    )
+
+
+def differences(compiled: Compiled, source: Model, stem: str) -> tuple[Fault, ...]:
+    """Where a compiled folder does not say what its source says, operation by operation.
+
+    `stem` is the name of the source package without its suffix.
+    """
+    path, version = compiled.path, source.specification_version
+    frame = {
+        "specification version": (compiled.specification_version, version),
+        "text version": (compiled.text_version, TEXT_VERSIONS[version]),
+        "description": (compiled.description.raw, ordered(source.description.raw)),
+    }
+    content = {"content": (compiled.metadata, [metadata(source, stem)])}
+    return (
+        *_located(path / TEXT, _programs(compiled.program, lower(source))),
+        *_located(path / COREMLDATA, _unequal(frame)),
+        *_located(path / METADATA, _unequal(content)),
+    )
+
+
+def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[Fault, ...]:
+    """Constants of `program` that are not in a sound record of its weight file.
+
+    `where` is the model to name when there is no such file.
+    """
+    found = list(blobs(program))
+    if not found:
+        return ()
+    if weights is None:
+        what = f"{len(found)} constants but no weight file"
+        return (Fault(path=where, what=what, next="make the package again"),)
+    try:
+        with open_weights(weights) as file:
+            return tuple(
+                Fault.of(error, weights)
+                for value, blob in found
+                for error in _record(file, value, blob)
+            )
+    except BadInputError as error:
+        return (Fault.of(error, weights),)
+
+
+def _record(file: WeightFile, value: Value, blob: Blob) -> Iterator[BadInputError]:
+    """What is wrong with the record of one constant."""
+    kind = value.type
+    if not isinstance(kind, TensorType) or None in kind.shape:
+        yield BadInputError(f"a constant of unknown shape is in it, at {blob.offset}; {AGAIN}")
+        return
+    count = math.prod(size for size in kind.shape if size is not None)
+    try:
+        file.read(blob, kind.dtype)
+        held = file.record(blob.offset).count
+    except BadInputError as error:
+        yield error
+        return
+    if held != count:
+        yield BadInputError(
+            f"the record at offset {blob.offset} has {held} elements, the program wants"
+            f" {list(kind.shape)}; {AGAIN}"
+        )
+
+
+def _located(path: Path, reasons: Iterator[str]) -> Iterator[Fault]:
+    return (Fault(path=path, what=what, next=AGAIN) for what in reasons)
+
+
+def _unequal(pairs: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+    for name, (found, wanted) in pairs.items():
+        if found != wanted:
+            yield f"{name} is not that of the source"
+
+
+def _programs(found: Program, wanted: Program) -> Iterator[str]:
+    """The first difference of each function, and of what stands around functions."""
+    yield from _unequal(
+        {
+            "build information": (found.attributes, wanted.attributes),
+            "list of functions": (found.functions.keys(), wanted.functions.keys()),
+        }
+    )
+    for name in sorted(found.functions.keys() & wanted.functions.keys()):
+        if found.functions[name] != wanted.functions[name]:
+            yield f"function {name!r}: {_first(found.functions[name], wanted.functions[name])}"
+
+
+def _first(found: Function, wanted: Function) -> str:
+    if found.inputs != wanted.inputs:
+        return "its inputs are not those of the source"
+    if (found.opset, found.attributes) != (wanted.opset, wanted.attributes):
+        return "its opset or attributes are not those of the source"
+    pairs = zip_longest(found.block.operations, wanted.block.operations)
+    for number, (here, there) in enumerate(pairs, 1):
+        if here != there:
+            operation = here or there
+            kind = operation.type if operation else ""
+            return f"operation {number} ({kind}) is not that of the source"
+    return "its outputs are not those of the source"
+
+
+def _interfaces(compiled: Compiled) -> Iterator[str]:
+    """Inputs and outputs by name: Core ML refuses a program whose description differs."""
+    described = compiled.description
+    sides: dict[str, Description | FunctionDescription] = {MAIN: described}
+    if described.functions:
+        sides = {function.name: function for function in described.functions}
+    for name, function in sorted(compiled.program.functions.items()):
+        if name not in sides:
+            yield f"function {name!r} of {TEXT} is not described"
+            continue
+        side = sides[name]
+        inputs = {feature.name for feature in (*side.inputs, *side.states)}
+        if inputs != {named.name for named in function.inputs}:
+            yield f"inputs {sorted(inputs)} are not those of function {name!r} in {TEXT}"
+        outputs = {feature.name for feature in side.outputs}
+        if outputs != {*function.block.outputs}:
+            yield f"outputs {sorted(outputs)} are not those of function {name!r} in {TEXT}"
+
+
+def _metadata(compiled: Compiled) -> Iterator[str]:
+    """What front ends need: one object, schemas of strings, a histogram that is true."""
+    match compiled.metadata:
+        case [{"inputSchema": list() as inputs, "outputSchema": list() as outputs, **rest}]:
+            yield from _schemas(inputs, outputs)
+            yield from _histogram(compiled, rest.get("mlProgramOperationTypeHistogram"))
+        case _:
+            yield "not an array of one object with an input and an output schema"
+
+
+def _schemas(*schemas: list[Any]) -> Iterator[str]:
+    for entry in (entry for schema in schemas for entry in schema):
+        if not isinstance(entry, dict) or not all(isinstance(v, str) for v in entry.values()):
+            yield "a schema has an entry that is not of strings only; MochiDiffusion cannot read it"
+            return
+
+
+def _histogram(compiled: Compiled, found: object) -> Iterator[str]:
+    described = compiled.description
+    default = described.default_function if described.functions else MAIN
+    function = compiled.program.functions.get(default)
+    if not isinstance(found, dict) or function is None:
+        yield "no histogram of operations: MochiDiffusion would not list the model"
+        return
+    counted = histogram(function)
+    if _without_prefix(found) != _without_prefix(counted):
+        yield f"the histogram does not count the operations of {TEXT}"
+    if (EINSUM in found) != (EINSUM in counted):
+        yield f"the histogram is wrong about {EINSUM}: the kind of attention would be mistaken"
+
+
+def _without_prefix(counts: Mapping[Any, Any]) -> Counter[str]:
+    """Counts by operation, whatever opset a compiler says that it is from."""
+    plain: Counter[str] = Counter()
+    for key, count in counts.items():
+        name = str(key).rpartition(".")[2]
+        plain[name[:1].lower() + name[1:]] += count if isinstance(count, int) else 0
+    return plain

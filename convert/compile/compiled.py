@@ -1,0 +1,91 @@
+"""A compiled model as values, whoever compiled it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convert.compile.coremldata import read_coremldata
+from convert.compile.parse import parse
+from convert.errors import BadInputError
+from convert.spec.model import Blob, Description, Operation, Program, Value
+
+TEXT = "model.mil"
+COREMLDATA = "coremldata.bin"
+ANALYTICS = "analytics/coremldata.bin"
+METADATA = "metadata.json"
+WEIGHTS = "weights/weight.bin"
+
+AGAIN = "compile the package again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A `.mlmodelc` folder of an ML Program.
+
+    `metadata` is the content of `metadata.json` as found, not yet checked. `weights` is the weight
+    file, `None` where there is none.
+    """
+
+    path: Path
+    specification_version: int
+    text_version: str
+    program: Program
+    description: Description
+    metadata: Any
+    weights: Path | None
+
+
+def read_compiled(path: Path) -> Compiled:
+    """The compiled model in the folder `path`.
+
+    Raises:
+        BadInputError: a file is missing or damaged, or the model is not an ML Program.
+    """
+    data = read_coremldata(_bytes(path / COREMLDATA), path / COREMLDATA)
+    text = _decoded(path / TEXT, parse)
+    weights = path / WEIGHTS
+    return Compiled(
+        path=path,
+        specification_version=data.specification_version,
+        text_version=text.version,
+        program=text.program,
+        description=data.description,
+        metadata=_decoded(path / METADATA, json.loads),
+        weights=weights if weights.is_file() else None,
+    )
+
+
+def _decoded(path: Path, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401  what `parse` gives
+    try:
+        return parse(_bytes(path).decode())
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, not a program
+        raise BadInputError(f"{path}: {error}; {AGAIN}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"{path}: not readable: {error.strerror}; {AGAIN}") from error
+
+
+def constants(operation: Operation) -> Iterator[Value]:
+    """The constants of an operation: its attributes and its immediate arguments."""
+    yield from operation.attributes.values()
+    for bindings in operation.inputs.values():
+        for binding in bindings:
+            if isinstance(binding, Value):
+                yield binding
+
+
+def blobs(program: Program) -> Iterator[tuple[Value, Blob]]:
+    """Every constant of a program that is in a weight file, and where it is there."""
+    for function in program.functions.values():
+        for operation in function.block.operations:
+            for value in constants(operation):
+                if isinstance(value.data, Blob):
+                    yield value, value.data

@@ -1,0 +1,114 @@
+"""`coremldata.bin` and `analytics/coremldata.bin`: written, and read back.
+
+Layout observed on compiled models of Apple's own compiler; numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from convert.errors import BadInputError
+from convert.spec.description import description
+from convert.spec.model import Description, Model
+from convert.spec.wire import DELIMITED, WireError, join, split
+
+ML_PROGRAM = 502
+"""Field number of `mlProgram` in `Model`."""
+
+FORMATS: Mapping[int, int] = {6: 5, 7: 5, 8: 8, 9: 9}
+"""Version of this file's format, by the model's specification version."""
+
+_HEAD = struct.Struct("<II20xQ7sI28xQ")
+_KIND = b"generic"
+_TAIL = struct.pack("<I12x", ML_PROGRAM)
+
+METADATA = 100
+_EMPTY_METADATA = join(METADATA, DELIMITED, b"")
+
+_SORTED_WITHIN: Mapping[str, Mapping[int, str]] = {
+    "ModelDescription": {METADATA: "Metadata"},
+    "Metadata": {},
+}
+"""Messages of a description whose fields are put in order, by the field that holds them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreMLData:
+    """What `coremldata.bin` says."""
+
+    specification_version: int
+    description: Description
+
+
+def write_coremldata(model: Model) -> bytes:
+    """The content of `coremldata.bin`."""
+    version, raw = model.specification_version, ordered(model.description.raw)
+    head = _HEAD.pack(ML_PROGRAM, FORMATS[version], len(_KIND), _KIND, version, len(raw))
+    return head + raw + _TAIL * max(1, len(model.description.functions))
+
+
+def ordered(raw: bytes, message: str = "ModelDescription") -> bytes:
+    """A serialised description with its fields in the order of their numbers.
+
+    Entries of the user-defined metadata, which Apple's compiler leaves in the random order of a
+    hash table, are sorted; a description without metadata gets an empty one.
+    """
+    fields = [
+        (number, wire, ordered(payload, within) if within else payload)
+        for number, wire, payload in split(raw)
+        for within in [_SORTED_WITHIN[message].get(number)]
+    ]
+    if message == "Metadata":
+        fields.sort(key=lambda field: (field[0], field[2]))
+    else:
+        fields.sort(key=lambda field: field[0])
+    joined = b"".join(join(*field) for field in fields)
+    if message == "ModelDescription" and METADATA not in {number for number, _, _ in fields}:
+        joined += _EMPTY_METADATA
+    return joined
+
+
+def read_coremldata(data: bytes, where: object) -> CoreMLData:
+    """What a `coremldata.bin` of an ML Program says.
+
+    Raises:
+        BadInputError: the bytes are not one.
+    """
+    try:
+        return _read(data)
+    except (WireError, struct.error) as error:
+        raise BadInputError(f"{where}: {error}; compile the package again") from error
+
+
+def _read(data: bytes) -> CoreMLData:
+    kind, _, size, name, version, length = _HEAD.unpack_from(data)
+    raw, tail = data[_HEAD.size : _HEAD.size + length], data[_HEAD.size + length :]
+    sound = (kind, size, name, len(raw)) == (ML_PROGRAM, len(_KIND), _KIND, length)
+    if not sound or not tail or tail.replace(_TAIL, b""):
+        raise WireError("not the frame of a compiled ML Program")
+    return CoreMLData(specification_version=version, description=description(raw))
+
+
+def write_analytics(model_file: bytes, stem: str) -> bytes:
+    """The content of `analytics/coremldata.bin` for the file `<stem>.mlmodel`."""
+    digest = base64.b64encode(hashlib.sha256(model_file).digest()).decode()
+    return b"".join(
+        _section(name, entries)
+        for name, entries in (
+            ("NeuralNetworkModelDetails", {"containsCustomLayer": "0", "modelDimension": "0"}),
+            ("SpecificationDetails", {"modelHash": digest, "modelName": stem}),
+        )
+    )
+
+
+def _section(name: str, entries: Mapping[str, str]) -> bytes:
+    words = (word for entry in entries.items() for word in entry)
+    return _sized(name) + struct.pack("<Q", len(entries)) + b"".join(map(_sized, words))
+
+
+def _sized(text: str) -> bytes:
+    return struct.pack("<Q", len(text.encode())) + text.encode()

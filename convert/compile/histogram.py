@@ -1,0 +1,74 @@
+"""How a compiled model counts its operations: `Ios16.einsum`, `Transpose`.
+
+The prefix is the newest opset, not newer than the function's own, in which Apple's operation
+registry declared the operation anew; none where iOS 15's declaration still holds. That registry is
+not coremltools'. Front ends read these keys: `Ios16.einsum` is how MochiDiffusion and Guernika tell
+a model for the Neural Engine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from convert.spec.model import Function
+
+EINSUM = "Ios16.einsum"
+
+IOS16 = frozenset(
+    {
+        # Seen on compiled models.
+        *("add", "avg_pool", "batch_norm", "cast", "clip", "conv", "cos", "cumsum", "einsum"),
+        *("fill_like", "gelu", "linear", "lstm", "matmul", "mul", "pow", "real_div"),
+        *("reduce_argmax", "reduce_max", "reduce_mean", "reduce_sum", "relu", "reshape", "rsqrt"),
+        *("sigmoid", "silu", "sin", "softmax", "sqrt", "square", "sub", "upsample_bilinear"),
+        *("constexpr_affine_dequantize", "constexpr_lut_to_dense", "constexpr_sparse_to_dense"),
+        # Inferred: their kin are declared anew there.
+        *("abs", "constexpr_cast", "exp", "gather", "layer_norm", "tanh"),
+    }
+)
+
+IOS17 = frozenset(
+    {
+        *("abs", "add", "atan", "cast", "clip", "concat", "conv", "equal", "expand_dims", "floor"),
+        *("floor_div", "gather", "gather_along_axis", "greater", "greater_equal", "instance_norm"),
+        *("layer_norm", "less", "linear", "log", "logical_and", "logical_not", "lstm", "matmul"),
+        *("maximum", "minimum", "mul", "pow", "real_div", "reduce_argmax", "reshape", "sin"),
+        *("slice_by_index", "sqrt", "squeeze", "sub", "tanh", "topk", "transpose"),
+    }
+)
+"""All seen on compiled models."""
+
+IOS18 = frozenset(
+    {
+        *("add", "cast", "concat", "conv", "equal", "expand_dims", "gather", "greater_equal"),
+        *("layer_norm", "linear", "matmul", "mul", "relu", "reshape", "slice_by_index", "softmax"),
+        *("constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"),
+        *("scaled_dot_product_attention", "transpose"),
+    }
+)
+"""`relu` seen on a compiled model, the others in the names that compute plans give; incomplete."""
+
+GENERATIONS: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = {
+    "CoreML5": (),
+    "CoreML6": (("Ios16", IOS16),),
+    "CoreML7": (("Ios17", IOS17), ("Ios16", IOS16)),
+    "CoreML8": (("Ios18", IOS18), ("Ios17", IOS17), ("Ios16", IOS16)),
+}
+"""By a function's opset: where to look for a declaration, newest first."""
+
+
+def histogram(function: Function) -> Mapping[str, int]:
+    """Operations of a function by key, sorted; constants are not counted."""
+    counts = Counter(op.type for op in function.block.operations if op.type != "const")
+    return dict(sorted((key(kind, function.opset), count) for kind, count in counts.items()))
+
+
+def key(operation: str, opset: str) -> str:
+    """The key of an operation in a function of this opset."""
+    first, *rest = operation.split("_")
+    camel = first + "".join(word.capitalize() for word in rest)
+    for prefix, declared in GENERATIONS[opset]:
+        if operation in declared:
+            return f"{prefix}.{camel}"
+    return camel[:1].upper() + camel[1:]

@@ -1,0 +1,174 @@
+"""Constants as words of the program text, and back."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from convert.compile.names import DTYPES
+from convert.spec.model import DataType, Elements
+
+PLAIN = re.compile(r"[ !#-\[\]-~]*")
+"""Strings whose notation is known: printable ASCII without a quote or a backslash."""
+
+BYTE_FORMATS: Mapping[DataType, str] = {
+    DataType.FLOAT16: "e",
+    DataType.INT8: "b",
+    DataType.UINT8: "B",
+    DataType.UINT32: "I",
+}
+"""How `struct` reads the types that the specification stores as raw bytes."""
+
+BOUNDS: Mapping[DataType, tuple[int, int]] = {
+    DataType.INT16: (-(1 << 15), 1 << 15),
+    DataType.INT32: (-(1 << 31), 1 << 31),
+    DataType.INT64: (-(1 << 63), 1 << 63),
+    DataType.UINT16: (0, 1 << 16),
+    DataType.UINT64: (0, 1 << 64),
+}
+
+_FLOAT = re.compile(r"-?(0x[0-9a-f]+(\.[0-9a-f]+)?p[+-][0-9]{1,4}|inf|nan)")
+_INTEGER = re.compile(r"-?[0-9]{1,20}")
+_BOOLS = {"true": True, "false": False}
+
+
+class LiteralError(ValueError):
+    """Words that are no constant of their type, or a constant that has no words."""
+
+
+def hexadecimal(value: float) -> str:
+    """C99's `%a` of a double, normalised, with the shortest mantissa: `0x1.8p+1`, `-inf`."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "-0x0p+0" if math.copysign(1, value) < 0 else "0x0p+0"
+    mantissa, exponent = math.frexp(value)
+    digits = (abs(mantissa) * 2).hex()[4:17].rstrip("0")
+    return f"{'-' if value < 0 else ''}0x1{'.' if digits else ''}{digits}p{exponent - 1:+d}"
+
+
+def spell(elements: Elements, dtype: DataType) -> list[str]:
+    """A word for each element.
+
+    Raises:
+        LiteralError: the type has no known words, or the elements are not stored as it demands.
+    """
+    values: Any = elements.values
+    if dtype in BYTE_FORMATS:
+        values = _unpack(values, dtype)
+    elif dtype not in _READ or isinstance(values, bytes):
+        raise LiteralError(f"immediate elements of {dtype.name} have no known notation")
+    return [_WRITE[type(value)](value) for value in values]
+
+
+def elements(spelt: Sequence[str], dtype: DataType) -> Elements:
+    """The elements that the words stand for.
+
+    Raises:
+        LiteralError: a word is no constant of the type, or is out of its range.
+    """
+    if dtype in BOUNDS:
+        lower, upper = BOUNDS[dtype]
+        values = [_integer(word) for word in spelt]
+        if any(not lower <= value < upper for value in values):
+            raise LiteralError(f"a constant is out of the range of {DTYPES[dtype]}")
+        return Elements(values=tuple(values))
+    if dtype not in _READ:
+        raise LiteralError(f"immediate elements of {dtype.name} have no known notation")
+    read = [_READ[dtype](word) for word in spelt]
+    if dtype not in BYTE_FORMATS:
+        return Elements(values=tuple(read))
+    try:
+        return Elements(values=struct.pack(f"<{len(read)}{BYTE_FORMATS[dtype]}", *read))
+    except (struct.error, OverflowError) as error:
+        raise LiteralError(f"a constant is out of the range of {DTYPES[dtype]}") from error
+
+
+def bracketed(spelt: Sequence[str], shape: Sequence[int | None]) -> str:
+    """The words in nested brackets, row-major; a bare word for rank 0.
+
+    Raises:
+        LiteralError: there are more or fewer words than the shape has elements.
+    """
+    if len(shape) == 1 and shape[0] in (None, len(spelt)):
+        return f"[{', '.join(spelt)}]"
+    known = [size for size in shape if size is not None]
+    if len(known) != len(shape) or math.prod(known) != len(spelt):
+        raise LiteralError(f"{len(spelt)} elements in a constant of shape {list(shape)}")
+    return _nested(spelt, known) if known else spelt[0]
+
+
+def _nested(spelt: Sequence[str], shape: Sequence[int]) -> str:
+    if len(shape) == 1:
+        return f"[{', '.join(spelt)}]"
+    step = math.prod(shape[1:])
+    rows = (_nested(spelt[row * step : (row + 1) * step], shape[1:]) for row in range(shape[0]))
+    return f"[{', '.join(rows)}]"
+
+
+def _unpack(raw: object, dtype: DataType) -> Sequence[Any]:
+    code = BYTE_FORMATS[dtype]
+    if not isinstance(raw, bytes) or len(raw) % struct.calcsize(code):
+        raise LiteralError(f"elements of {DTYPES[dtype]} that are no whole number of raw ones")
+    return struct.unpack(f"<{len(raw) // struct.calcsize(code)}{code}", raw)
+
+
+def _integer(word: str) -> int:
+    if not _INTEGER.fullmatch(word):
+        raise LiteralError(f"{word[:40]!r} is no integer")
+    return int(word)
+
+
+def _float(word: str) -> float:
+    if not _FLOAT.fullmatch(word):
+        raise LiteralError(f"{word[:40]!r} is no hexadecimal floating-point number")
+    try:
+        return float.fromhex(word)
+    except OverflowError as error:
+        raise LiteralError(f"{word[:40]} is out of range") from error
+
+
+def _bool(word: str) -> bool:
+    if word not in _BOOLS:
+        raise LiteralError(f"{word[:40]!r} is neither true nor false")
+    return _BOOLS[word]
+
+
+def _string(word: str) -> str:
+    if len(word) < 2 or word[0] != '"' or word[-1] != '"':  # noqa: PLR2004  two quotes
+        raise LiteralError(f"{word[:40]!r} is no string")
+    return word[1:-1]
+
+
+def quoted(text: str) -> str:
+    """A string in quotes.
+
+    Raises:
+        LiteralError: it has characters that no reference shows in Apple's notation.
+    """
+    if not PLAIN.fullmatch(text):
+        raise LiteralError(f"the string {text[:40]!r} has characters other than plain ASCII")
+    return f'"{text}"'
+
+
+_WRITE: Mapping[type, Callable[[Any], str]] = {
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    float: hexadecimal,
+    str: quoted,
+}
+
+_READ: Mapping[DataType, Callable[[str], Any]] = {
+    DataType.BOOL: _bool,
+    DataType.STRING: _string,
+    DataType.FLOAT16: _float,
+    DataType.FLOAT32: _float,
+    DataType.FLOAT64: _float,
+    DataType.INT8: _integer,
+    DataType.UINT8: _integer,
+    DataType.UINT32: _integer,
+    **dict.fromkeys(BOUNDS, _integer),
+}

@@ -1,0 +1,125 @@
+"""What Apple's compiler adds to a program, as values: the program that `model.mil` states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from convert.spec.model import (
+    DataType,
+    DictionaryType,
+    Elements,
+    Feature,
+    Function,
+    ListType,
+    Model,
+    Pairs,
+    Program,
+    Sequence,
+    TensorType,
+    TupleType,
+    Value,
+    ValueType,
+)
+
+COMPILER: Mapping[str, str] = {
+    "coremlc-component-MIL": "3500.14.1",
+    "coremlc-version": "3500.32.1",
+}
+"""The versions that the reference pairs' compiler wrote; Core ML pins nothing on them."""
+
+BUILD_INFO = "buildInfo"
+FLEXIBLE = "FlexibleShapeInformation"
+
+_STRING = TensorType(dtype=DataType.STRING)
+_SHAPE = TensorType(dtype=DataType.INT32, shape=(None,))
+_RANGE = TensorType(dtype=DataType.INT32, shape=(2,))
+_RANGES = ListType(element=_RANGE)
+
+
+def lower(model: Model) -> Program:
+    """The program of a model as its compiled text states it.
+
+    Inputs are sorted by name, of the blocks only the one in use remains, the compiler's versions
+    join `buildInfo`, and inputs of flexible shape are described on their function.
+    """
+    program = model.program
+    return Program(
+        version=program.version,
+        functions={
+            name: _function(function, _inputs(model, name))
+            for name, function in program.functions.items()
+        },
+        attributes={**program.attributes, BUILD_INFO: _build_info(program)},
+    )
+
+
+def _inputs(model: Model, function: str) -> tuple[Feature, ...]:
+    """The described inputs of a function."""
+    described = {item.name: item.inputs for item in model.description.functions}
+    return described.get(function, model.description.inputs)
+
+
+def _function(function: Function, inputs: tuple[Feature, ...]) -> Function:
+    flexible = sorted((feature for feature in inputs if feature.ranges), key=lambda item: item.name)
+    added = {FLEXIBLE: _flexible(flexible)} if flexible else {}
+    return replace(
+        function,
+        inputs=tuple(sorted(function.inputs, key=lambda named: named.name)),
+        blocks={function.opset: function.block},
+        attributes={**function.attributes, **added},
+    )
+
+
+def _build_info(program: Program) -> Value:
+    """The program's own build information and the compiler's, sorted by key."""
+    entries = dict(COMPILER)
+    if BUILD_INFO in program.attributes:
+        own = program.attributes[BUILD_INFO].data
+        if isinstance(own, Pairs):
+            entries |= {_string(key): _string(value) for key, value in own.items}
+    return Value(
+        type=DictionaryType(key=_STRING, value=_STRING),
+        data=Pairs(items=tuple((_text(key), _text(entries[key])) for key in sorted(entries))),
+    )
+
+
+def _flexible(features: list[Feature]) -> Value:
+    """Default shapes and ranges of the inputs of flexible shape."""
+    shapes = [(feature.name, _value(_SHAPE, feature.shape)) for feature in features]
+    ranges = [
+        (
+            feature.name,
+            Value(
+                type=_RANGES,
+                data=Sequence(items=tuple(_value(_RANGE, bounds) for bounds in feature.ranges)),
+            ),
+        )
+        for feature in features
+    ]
+    return _tuple(
+        _tuple(_text("DefaultShapes"), _dictionary(shapes, _SHAPE)),
+        _tuple(_text("RangeDims"), _dictionary(ranges, _RANGES)),
+    )
+
+
+def _tuple(*items: Value) -> Value:
+    kind = TupleType(elements=tuple(item.type for item in items))
+    return Value(type=kind, data=Sequence(items=items))
+
+
+def _dictionary(entries: Iterable[tuple[str, Value]], kind: ValueType) -> Value:
+    pairs = tuple((_text(name), value) for name, value in entries)
+    return Value(type=DictionaryType(key=_STRING, value=kind), data=Pairs(items=pairs))
+
+
+def _value(kind: TensorType, numbers: tuple[int, ...]) -> Value:
+    return Value(type=kind, data=Elements(values=numbers))
+
+
+def _text(text: str) -> Value:
+    return Value(type=_STRING, data=Elements(values=(text,)))
+
+
+def _string(value: Value) -> str:
+    return str(value.data.values[0]) if isinstance(value.data, Elements) else ""

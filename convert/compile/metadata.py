@@ -1,0 +1,192 @@
+"""`metadata.json`: what front ends read of a compiled model.
+
+Content as Apple's compiler writes it; its order of keys is that of a hash table and no reader may
+depend on it, so here it is fixed. Every value within a schema is a string.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from convert.compile.histogram import histogram
+from convert.compile.layout import pretty
+from convert.spec.model import (
+    Blob,
+    DataType,
+    Description,
+    Feature,
+    Function,
+    FunctionDescription,
+    Model,
+    Operation,
+    TensorType,
+)
+
+Json: TypeAlias = dict[str, Any]
+
+PRECISIONS: Mapping[DataType, str] = {
+    DataType.FLOAT16: "Float16",
+    DataType.FLOAT32: "Float32",
+    DataType.FLOAT64: "Double",
+    DataType.INT8: "Int8",
+    DataType.INT16: "Int16",
+    DataType.INT32: "Int32",
+    DataType.UINT8: "UInt8",
+    DataType.UINT16: "UInt16",
+    DataType.UINT32: "UInt32",
+}
+
+_SYSTEMS = ("macOS", "iOS", "macCatalyst", "tvOS", "watchOS", "visionOS")
+AVAILABILITY: Mapping[int, tuple[str, ...]] = {
+    6: ("12.0", "15.0", "15.0", "15.0", "8.0", "1.0"),
+    7: ("13.0", "16.0", "16.0", "16.0", "9.0", "1.0"),
+    8: ("14.0", "17.0", "17.0", "17.0", "10.0", "1.0"),
+    9: ("15.0", "18.0", "18.0", "18.0", "11.0", "2.0"),
+}
+"""Oldest systems by specification version, in the order of `_SYSTEMS`."""
+
+MAIN = "main"
+
+_TIMES = " \u00d7 "
+
+
+def metadata(model: Model, stem: str) -> Json:
+    """The one object of `metadata.json`; `stem` is the package's name without its suffix."""
+    described, program = model.description, model.program
+    about, functions = described.metadata, described.functions
+    default = described.default_function if functions else MAIN
+    front: Description | FunctionDescription = next(
+        (item for item in functions if item.name == default), described
+    )
+    several = [
+        {"name": item.name, **_interface(program.functions[item.name], item)} for item in functions
+    ]
+    stored = {name for function in program.functions.values() for name in _stored(function)}
+    return _without_empty(
+        {
+            "metadataOutputVersion": "3.0",
+            "shortDescription": about.description,
+            "author": about.author,
+            "license": about.licence,
+            "version": about.version,
+            "specificationVersion": model.specification_version,
+            "storagePrecision": _join(stored),
+            **_interface(program.functions[default], front),
+            "isUpdatable": str(int(model.is_updatable)),
+            "modelParameters": [],
+            "modelType": {"name": "MLModelType_mlProgram"},
+            "availability": dict(
+                zip(_SYSTEMS, AVAILABILITY[model.specification_version], strict=True)
+            ),
+            "userDefinedMetadata": dict(sorted(about.user_defined.items())),
+            "defaultFunctionName": default if functions else "",
+            **({"functions": several} if several else {}),
+            "generatedClassName": class_name(stem),
+            "method": "predict",
+        }
+    )
+
+
+def class_name(stem: str) -> str:
+    """The Swift class that Xcode would generate for a package of this name."""
+    name = re.sub(r"[^A-Za-z0-9_]", "_", stem)
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def _interface(function: Function, description: Description | FunctionDescription) -> Json:
+    return {
+        "computePrecision": _join(_computed(function)),
+        "mlProgramOperationTypeHistogram": histogram(function),
+        "inputSchema": [schema(feature) for feature in description.inputs],
+        "outputSchema": [schema(feature) for feature in description.outputs],
+        "stateSchema": [schema(feature) for feature in description.states],
+    }
+
+
+def schema(feature: Feature) -> Mapping[str, str]:
+    """One entry of a schema, every value a string."""
+    kind = "State" if feature.kind == "state" else "MultiArray"
+    dtype = PRECISIONS[feature.dtype] if feature.dtype is not None else feature.kind
+    sizes = f" {_TIMES.join(map(str, feature.shape))}" if feature.shape else ""
+    return {
+        "name": feature.name,
+        "type": kind,
+        "dataType": dtype,
+        "shape": str(list(feature.shape)),
+        "formattedType": f"{kind} ({dtype}{sizes})",
+        "isOptional": str(int(feature.optional)),
+        "hasShapeFlexibility": str(int(feature.flexible)),
+        **(_flexibility(feature.ranges) if feature.ranges else {}),
+        "shortDescription": feature.description,
+    }
+
+
+def _flexibility(ranges: tuple[tuple[int, int], ...]) -> Mapping[str, str]:
+    sizes = (
+        str(lower) if lower == upper else f"{lower}...{upper if upper >= 0 else ''}"
+        for lower, upper in ranges
+    )
+    return {
+        "shapeFlexibility": _TIMES.join(sizes),
+        "shapeRange": str([list(bounds) for bounds in ranges]),
+    }
+
+
+def _computed(function: Function) -> Iterable[str]:
+    """Precisions of everything that a function computes, its constants included."""
+    kinds = {output.type for operation in function.block.operations for output in operation.outputs}
+    dtypes = {kind.dtype for kind in kinds if isinstance(kind, TensorType)}
+    return {PRECISIONS[dtype] for dtype in dtypes if dtype in PRECISIONS}
+
+
+def _stored(function: Function) -> Iterable[str]:
+    """How the weights of a function are stored."""
+    for operation in function.block.operations:
+        yield from _STORED.get(operation.type, _plain)(operation)
+
+
+def _plain(operation: Operation) -> Iterable[str]:
+    for value in operation.attributes.values():
+        if isinstance(value.data, Blob) and isinstance(value.type, TensorType):
+            yield PRECISIONS.get(value.type.dtype, value.type.dtype.name.capitalize())
+
+
+def _palettized(operation: Operation) -> Iterable[str]:
+    match operation.attributes["lut"].type:
+        case TensorType(shape=(int() as entries, *_)):
+            yield f"Palettized ({entries.bit_length() - 1} bits)"
+
+
+def _quantized(operation: Operation) -> Iterable[str]:
+    match operation.attributes["quantized_data"].type:
+        case TensorType(dtype=dtype):
+            yield PRECISIONS[dtype]
+
+
+def _sparse(_: Operation) -> Iterable[str]:
+    yield "Sparse"
+
+
+_STORED = {
+    "constexpr_lut_to_dense": _palettized,
+    "constexpr_affine_dequantize": _quantized,
+    "constexpr_sparse_to_dense": _sparse,
+}
+
+
+def _join(names: Iterable[str]) -> str:
+    """One precision by its name, several as `Mixed (…)`, none as nothing."""
+    found = sorted(set(names))
+    return f"Mixed ({', '.join(found)})" if len(found) > 1 else "".join(found)
+
+
+def _without_empty(entries: Json) -> Json:
+    """Texts that say nothing are left out, as Apple's compiler does."""
+    return {key: value for key, value in entries.items() if value != ""}
+
+
+def write_metadata(model: Model, stem: str) -> str:
+    """The text of `metadata.json`; without a newline at its end."""
+    return pretty([metadata(model, stem)])

@@ -1,0 +1,48 @@
+"""Names that the text of a compiled program uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from convert.spec.model import DataType
+
+DTYPES: Mapping[DataType, str] = {
+    DataType.BOOL: "bool",
+    DataType.STRING: "string",
+    DataType.FLOAT16: "fp16",
+    DataType.FLOAT32: "fp32",
+    DataType.FLOAT64: "fp64",
+    DataType.INT8: "int8",
+    DataType.INT16: "int16",
+    DataType.INT32: "int32",
+    DataType.INT64: "int64",
+    DataType.UINT8: "uint8",
+    DataType.UINT16: "uint16",
+    DataType.UINT32: "uint32",
+    DataType.UINT64: "uint64",
+    DataType.INT4: "int4",
+    DataType.UINT1: "uint1",
+    DataType.UINT2: "uint2",
+    DataType.UINT3: "uint3",
+    DataType.UINT4: "uint4",
+    DataType.UINT6: "uint6",
+}
+"""Element types. Those of less than 8 bits are inferred: no reference pair has one."""
+
+BY_NAME: Mapping[str, DataType] = {name: dtype for dtype, name in DTYPES.items()}
+
+OPSETS: Mapping[str, str] = {
+    "CoreML5": "ios15",
+    "CoreML6": "ios16",
+    "CoreML7": "ios17",
+    "CoreML8": "ios18",
+}
+"""A function's opset in the specification and in the text."""
+
+BY_OPSET: Mapping[str, str] = {name: opset for opset, name in OPSETS.items()}
+
+TEXT_VERSIONS: Mapping[int, str] = {6: "1.0", 7: "1.0", 8: "1.0", 9: "1.3"}
+"""Version of the text, by the model's specification version (not by its opset)."""
+
+BARE_SCALARS = "1.3"
+"""The text version that writes a scalar's type as `fp16`, not as `tensor<fp16, []>`."""

@@ -1,0 +1,86 @@
+"""A `.mlpackage` compiled to a `.mlmodelc` folder: written aside, checked, renamed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from convert.compile.check import differences, faults, weight_faults
+from convert.compile.compiled import (
+    ANALYTICS,
+    COREMLDATA,
+    METADATA,
+    TEXT,
+    WEIGHTS,
+    Compiled,
+    read_compiled,
+)
+from convert.compile.coremldata import write_analytics, write_coremldata
+from convert.compile.literals import LiteralError
+from convert.compile.lower import lower
+from convert.compile.metadata import write_metadata
+from convert.compile.names import TEXT_VERSIONS
+from convert.compile.refusals import WITH_XCODE, refusals
+from convert.compile.text import write
+from convert.compile.weights import place
+from convert.errors import UnsupportedError
+from convert.spec.reader import Package, read_package
+from convert.weights.aside import folder_aside
+from convert.weights.fault import raise_first
+from envs.events import Emit, Event, silent
+
+UNTRIED = (
+    "compiled without Xcode, equal to Apple's compiler on the reference pairs, not yet loaded on a"
+    " Mac"
+)
+"""What an output says as long as no Mac has tried it."""
+
+
+def compile_package(package: Path, target: Path, emit: Emit = silent) -> Compiled:
+    """Compile the package to the folder `target` (`….mlmodelc`).
+
+    An older compiled folder of that name is replaced once the new one has passed every check. The
+    weight file is cloned or hard-linked where the file system allows it.
+
+    Raises:
+        BadInputError: the package is damaged, or `target` is something else.
+        UnsupportedError: the model has parts that cannot be compiled without Xcode.
+        NoSpaceError: the disk is full; nothing is left behind.
+    """
+    emit(Event(kind="step", text=f"compile {package.name}"))
+    source = read_package(package)
+    raise_first(
+        refusals(source.model, source.model_path)
+        + weight_faults(source.model.program, source.weights, source.model_path)
+    )
+    with folder_aside(target, COREMLDATA) as part:
+        placed = _write(source, part)
+        compiled = read_compiled(part)
+        raise_first(faults(compiled) + differences(compiled, source.model, package.stem))
+    if placed:
+        emit(Event(kind="note", text=placed))
+    return replace(
+        compiled, path=target, weights=target / WEIGHTS if compiled.weights is not None else None
+    )
+
+
+def _write(source: Package, folder: Path) -> str:
+    """Write all files of the compiled folder; returns what became of the weights."""
+    model = source.model
+    try:
+        text = write(lower(model), TEXT_VERSIONS[model.specification_version])
+    except LiteralError as error:
+        raise UnsupportedError(f"{source.model_path}: {error}; {WITH_XCODE}") from error
+    files = {
+        TEXT: text.encode(),
+        COREMLDATA: write_coremldata(model),
+        ANALYTICS: write_analytics(source.model_path.read_bytes(), source.model_path.stem),
+        METADATA: write_metadata(model, source.path.stem).encode(),
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    if source.weights is None:
+        return ""
+    (folder / WEIGHTS).parent.mkdir()
+    return f"weights {place(source.weights, folder / WEIGHTS).value}"

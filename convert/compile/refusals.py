@@ -1,0 +1,123 @@
+"""What this compiler does not translate, each with its reason.
+
+The notation of these parts is not known from any model that Apple's compiler made, and a guess
+would be found out on somebody's Mac.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from convert.compile.literals import LiteralError, bracketed, quoted, spell
+from convert.compile.lower import BUILD_INFO
+from convert.compile.metadata import MAIN
+from convert.compile.names import DTYPES, OPSETS, TEXT_VERSIONS
+from convert.compile.words import NAME
+from convert.errors import UnsupportedError
+from convert.spec.model import (
+    Blob,
+    Elements,
+    Feature,
+    Function,
+    Model,
+    Operation,
+    Pairs,
+    Sequence,
+    TensorType,
+    Value,
+)
+from convert.weights.fault import Fault
+
+WITH_XCODE = "compile it on a Mac with Xcode (sdcoreml compile --with-xcode)"
+
+
+def refusals(model: Model, where: Path) -> tuple[Fault, ...]:
+    """Everything in the model that cannot be compiled here; `where` is its file."""
+    return tuple(
+        Fault(path=where, what=what, next=WITH_XCODE, error=UnsupportedError)
+        for what in _reasons(model)
+    )
+
+
+def _reasons(model: Model) -> Iterator[str]:
+    version = model.specification_version
+    if version not in TEXT_VERSIONS:
+        yield f"specification version {version} (6 to 9 can be compiled without Xcode)"
+    if model.is_updatable:
+        yield "the model is updatable"
+    yield from _description(model)
+    for name in model.program.attributes.keys() - {BUILD_INFO}:
+        yield f"the program has the attribute {name!r}"
+    for name, function in sorted(model.program.functions.items()):
+        yield from (f"function {name!r}: {reason}" for reason in _function(function))
+
+
+def _description(model: Model) -> Iterator[str]:
+    described, names = model.description, model.program.functions.keys()
+    listed = [function.name for function in described.functions] or [MAIN]
+    if sorted(listed) != sorted(names):
+        yield f"the description is of {sorted(listed)}, the program has {sorted(names)}"
+    if described.functions and described.default_function not in names:
+        yield f"the default function {described.default_function!r} is not in the program"
+    features = [*described.inputs, *described.outputs, *described.states]
+    for function in described.functions:
+        features += [*function.inputs, *function.outputs, *function.states]
+    for feature in features:
+        yield from _feature(feature)
+
+
+def _feature(feature: Feature) -> Iterator[str]:
+    if feature.dtype is None:
+        yield f"feature {feature.name!r} is of kind {feature.kind}, not a multi-array"
+    if feature.enumerated:
+        yield f"feature {feature.name!r} has {feature.enumerated} enumerated shapes"
+
+
+def _function(function: Function) -> Iterator[str]:
+    if function.opset not in OPSETS:
+        yield f"opset {function.opset!r}"
+    if function.attributes or function.block.attributes or function.block.inputs:
+        yield "it has attributes or block inputs"
+    names = {named.name for named in function.inputs} | {*function.block.outputs}
+    for operation in function.block.operations:
+        names.update(output.name for output in operation.outputs)
+        yield from _operation(operation)
+    for name in sorted(names):
+        if not NAME.fullmatch(name):
+            yield f"the name {name!r} is not an identifier"
+
+
+def _operation(operation: Operation) -> Iterator[str]:
+    label = operation.outputs[0].name if operation.outputs else "without results"
+    if operation.blocks:
+        yield f"operation {operation.type} {label} has nested blocks"
+    constants = list(operation.attributes.values())
+    for bindings in operation.inputs.values():
+        constants += [item for item in bindings if isinstance(item, Value)]
+    for constant in constants:
+        reason = _constant(constant)
+        if reason:
+            yield f"operation {operation.type} {label}: {reason}"
+
+
+def _constant(value: Value) -> str:
+    """Why a constant has no known notation; empty if it has one."""
+    try:
+        match value.data, value.type:
+            case Elements() as elements, TensorType(dtype=dtype, shape=shape):
+                spelt = spell(elements, dtype)
+                bracketed(spelt, shape)
+                return "a constant is not a number" if "nan" in spelt else ""
+            case Blob(path=path), TensorType(dtype=dtype):
+                quoted(path)
+                return "" if dtype in DTYPES else f"the element type {dtype.name}"
+            case Pairs(items=pairs), _:
+                inner = [item for pair in pairs for item in pair]
+            case Sequence(items=items), _:
+                inner = [*items]
+            case _:
+                return "a constant is not of its type"
+    except LiteralError as error:
+        return str(error)
+    return next(filter(None, map(_constant, inner)), "")

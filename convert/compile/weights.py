@@ -1,0 +1,88 @@
+"""A weight file in its place without a copy, where the file system allows it."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import filecmp
+import os
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+
+from convert.errors import ConvertError
+from convert.weights.transfer import Transfer
+
+_FICLONE = 0x40049409
+"""Linux: give a file the extents of another."""
+
+_UNFIT = frozenset(
+    {
+        *(errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EINVAL, errno.ENOSYS),
+        *(errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY, errno.EBADF),
+    }
+)
+"""Refusals that mean "not here", not "the disk is broken"."""
+
+
+class Placement(Enum):
+    """How a weight file came to its place."""
+
+    CLONED = "cloned"
+    """Shares its blocks with the source until one of them is written to."""
+    LINKED = "hard-linked"
+    """Is the source's file under a second name."""
+    COPIED = "copied"
+
+
+def place(source: Path, target: Path) -> Placement:
+    """Put the file `source` at `target`, which must not exist, in the cheapest way.
+
+    Raises:
+        ConvertError: a copy turned out not to be equal.
+        OSError: the disk is full or not writable.
+    """
+    real = source.resolve()
+    for placement, way in ((Placement.CLONED, _clone), (Placement.LINKED, _link)):
+        if _fits(way, real, target):
+            return placement
+    _copy(real, target)
+    return Placement.COPIED
+
+
+def _fits(way: Callable[[Path, Path], None], source: Path, target: Path) -> bool:
+    """Whether `way` worked; nothing is left at `target` if it did not."""
+    try:
+        way(source, target)
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        if error.errno not in _UNFIT:
+            raise
+        return False
+    return True
+
+
+def _clone(source: Path, target: Path) -> None:
+    if sys.platform == "darwin":
+        system = ctypes.CDLL(None, use_errno=True)
+        if system.clonefile(os.fsencode(source), os.fsencode(target), 0):
+            raise OSError(ctypes.get_errno(), "clonefile", str(target))
+        return
+    import fcntl
+
+    with source.open("rb") as origin, target.open("xb") as copy:
+        fcntl.ioctl(copy.fileno(), _FICLONE, origin.fileno())
+
+
+def _link(source: Path, target: Path) -> None:
+    target.hardlink_to(source)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as origin, target.open("xb") as copy:
+        size = os.fstat(origin.fileno()).st_size
+        for _ in Transfer().copy(origin.fileno(), 0, copy.fileno(), 0, size):
+            pass
+    if not filecmp.cmp(source, target, shallow=False):
+        raise ConvertError(f"{target}: not equal to {source} after copying; check the disk")

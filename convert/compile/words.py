@@ -1,0 +1,92 @@
+"""The words of a program text, and a cursor over them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+WORD = re.compile(
+    r'"[^"\n]*"'
+    r"|tensor<[^<>]*>"
+    r"|->"
+    r"|-?0x[0-9a-f]+(?:\.[0-9a-f]+)?p[+-][0-9]+"
+    r"|-?[0-9]+(?:\.[0-9]+)?"
+    r"|-?[A-Za-z_][A-Za-z0-9_@]*"
+    r"|\S"
+)
+"""A tensor type is one word: a program repeats a few of them thousands of times."""
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
+"""An identifier, as MIL.proto defines it."""
+
+
+def split(text: str) -> list[str]:
+    """The words of `text`, white space left out."""
+    return WORD.findall(text)
+
+
+class TextError(ValueError):
+    """The text is not a program."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Cursor:
+    """Reads a text word by word; the word after the last is empty."""
+
+    text: str
+    words: list[str] = field(init=False)
+    at: int = 0
+
+    def __post_init__(self) -> None:
+        self.words = [*split(self.text), "", ""]
+
+    @property
+    def next(self) -> str:
+        """The word at the cursor."""
+        return self.words[self.at]
+
+    @property
+    def second(self) -> str:
+        """The word after that."""
+        return self.words[self.at + 1]
+
+    def take(self) -> str:
+        """The word at the cursor, passing over it."""
+        word = self.words[self.at]
+        if not word:
+            self.fail("the text ends too early")
+        self.at += 1
+        return word
+
+    def expect(self, *wanted: str) -> None:
+        """Pass over these words."""
+        for word in wanted:
+            if self.words[self.at] != word:
+                self.fail(f"expected {word!r}, found {self.next[:40]!r}")
+            self.at += 1
+
+    def skip(self, word: str) -> bool:
+        """Pass over `word` if it is next."""
+        if self.words[self.at] != word:
+            return False
+        self.at += 1
+        return True
+
+    def name(self) -> str:
+        """An identifier."""
+        if not NAME.fullmatch(self.next):
+            self.fail(f"expected a name, found {self.next[:40]!r}")
+        return self.take()
+
+    def number(self) -> int:
+        """A decimal number that fits 64 bits."""
+        if not re.fullmatch("[0-9]{1,19}", self.next):
+            self.fail(f"expected a number, found {self.next[:40]!r}")
+        return int(self.take())
+
+    def fail(self, what: str) -> NoReturn:
+        """Raise `TextError` for the word at the cursor."""
+        places = (match.start() for match in WORD.finditer(self.text))
+        place = next((place for at, place in enumerate(places) if at == self.at), len(self.text))
+        raise TextError(f"line {self.text.count(chr(10), 0, place) + 1}: {what}")
