@@ -3,12 +3,14 @@
 A weight is right when it equals a tensor of the checkpoint, rounded to the program's type, in every
 byte and in its shape (dimensions of size 1 aside: a linear layer is written as a 1x1 convolution).
 What no tensor explains must be one of the few constants that builders add, and every tensor of the
-component must turn up.
+component must turn up. A constant that bears a tensor's name must hold that tensor; with other
+names, as other converters give them, only running the program tells whether two were exchanged.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -44,10 +46,13 @@ class Audit:
 
     `sources` maps a constant of the program to the tensors whose bytes it has (several when the
     checkpoint holds equal ones); `extras` maps the constants that a builder adds to what they are.
+    Of the sources, `misplaced` bear another tensor's name and `anonymous` bear none's.
     """
 
     sources: Mapping[str, tuple[str, ...]]
     extras: Mapping[str, str]
+    misplaced: tuple[str, ...] = ()
+    anonymous: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     elements: int = 0
@@ -55,7 +60,12 @@ class Audit:
     @property
     def passed(self) -> bool:
         """Whether every constant is explained and every tensor was found."""
-        return not self.unexplained and not self.missing
+        return not self.faults()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether also every weight is proved, by name, to be in its own place."""
+        return self.passed and not self.anonymous
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong, a line each, all names given."""
@@ -63,6 +73,7 @@ class Audit:
             f"{len(names)} {what}: {', '.join(names)}"
             for what, names in (
                 ("weights equal no tensor of the checkpoint", self.unexplained),
+                ("weights are another tensor than they are named for", self.misplaced),
                 ("tensors are not in the program", self.missing),
             )
             if names
@@ -74,6 +85,8 @@ class Audit:
             "matched": len(self.sources),
             "elements": self.elements,
             "extras": dict(self.extras),
+            "anonymous": len(self.anonymous),
+            "misplaced": list(self.misplaced),
             "unexplained": list(self.unexplained),
             "missing": list(self.missing),
         }
@@ -110,13 +123,25 @@ def audit(
         else:
             unexplained.append(name)
     found_names = {name for names in sources.values() for name in names}
+    owners = {plain(name): name for name in wanted}
     return Audit(
         sources=sources,
         extras=extras,
+        misplaced=tuple(
+            name
+            for name, found in sources.items()
+            if owners.get(plain(name), found[0]) not in found
+        ),
+        anonymous=tuple(name for name in sources if plain(name) not in owners),
         unexplained=tuple(unexplained),
         missing=tuple(name for name in wanted if name not in found_names),
         elements=elements,
     )
+
+
+def plain(name: str) -> str:
+    """A tensor's name as programs may spell it: letters, digits and underscores."""
+    return re.sub(r"\W", "_", name)
 
 
 class _Index:

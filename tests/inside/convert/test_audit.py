@@ -55,9 +55,28 @@ def test_weights_are_found_by_content_in_any_order_and_under_any_name() -> None:
         "matched": 2,
         "elements": 1240,
         "extras": {},
+        "anonymous": 2,
+        "misplaced": [],
         "unexplained": [],
         "missing": [],
     }
+
+
+def test_a_weight_under_its_tensor_s_name_is_proved_to_be_in_its_place() -> None:
+    tensors = {"to.q": MATRIX, "to.k": normal(40, 30)}
+    right = account({"to_q": tensors["to.q"], "to_k": tensors["to.k"]}, tensors)
+    wrong = account({"to_q": tensors["to.k"], "to_k": tensors["to.q"]}, tensors)
+    strange = account({"const_7": tensors["to.q"], "to_k": tensors["to.k"]}, tensors)
+    assert right.is_exact
+    assert wrong.misplaced == ("to_q", "to_k")
+    assert not wrong.passed
+    assert strange.anonymous == ("const_7",)
+    assert strange.passed
+    assert not strange.is_exact
+
+
+def test_equal_tensors_are_in_place_under_either_name() -> None:
+    assert account({"a": VECTOR, "b": VECTOR}, {"a": VECTOR, "b": VECTOR.copy()}).is_exact
 
 
 def test_a_linear_layer_written_as_a_convolution_is_the_same_weight() -> None:

@@ -187,10 +187,10 @@ def test_what_changes_nothing_passes(tmp_path: Path, name: str) -> None:
     assert outcome.passed
 
 
-def test_a_swap_is_invisible_to_the_audit_and_plain_to_the_figures(tmp_path: Path) -> None:
+def test_a_swap_is_plain_to_the_audit_by_name_and_to_the_figures(tmp_path: Path) -> None:
     outcome = checked(tmp_path, swapped("q.weight", "k.weight"))
     assert isinstance(outcome, Parity)
-    assert outcome.audit.passed
+    assert outcome.audit.misplaced == ("q.weight", "k.weight")
     assert outcome.psnr(Mode.FP32) < 60
 
 
