@@ -42,6 +42,8 @@ def staged(target: Path) -> Iterator[Path]:
             yield partial
             sync_tree(partial)
             _swap(target, partial, old)
+        except ConvertError as error:  # nobody shall look for a file under its passing name
+            raise type(error)(str(error).replace(str(partial), str(target))) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 

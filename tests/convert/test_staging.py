@@ -53,6 +53,12 @@ class TestStaged:
         assert (target / MARKER).read_text() == "old"
         assert names(tmp_path) == ["cat"]
 
+    def test_errors_name_the_final_place(self, tmp_path: Path) -> None:
+        target = tmp_path / "cat"
+        with pytest.raises(NoSpaceError) as caught, staged(target) as folder:
+            raise NoSpaceError(f"{folder / 'Unet'}: the disk is full; free some")
+        assert str(caught.value) == f"{target}/Unet: the disk is full; free some"
+
     def test_somebody_elses_folder_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "precious").touch()
         with (

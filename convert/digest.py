@@ -1,0 +1,36 @@
+"""SHA-256 of files and folders, for manifests: names a content whatever its path."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+_CHUNK = 1 << 20
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, in constant memory."""
+    digest = hashlib.sha256()
+    buffer = bytearray(_CHUNK)
+    with path.open("rb", buffering=0) as stream:
+        while size := stream.readinto(buffer):
+            digest.update(memoryview(buffer)[:size])
+    return digest.hexdigest()
+
+
+def describe_files(paths: Iterable[Path], base: Path) -> Mapping[str, Mapping[str, str | int]]:
+    """Size and SHA-256 of each file by its path below `base`, in order, on all cores."""
+    ordered = sorted(paths)
+    with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
+        digests = tuple(pool.map(sha256, ordered))
+    return {
+        path.relative_to(base).as_posix(): {"size": path.stat().st_size, "sha256": digest}
+        for path, digest in zip(ordered, digests, strict=True)
+    }
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())

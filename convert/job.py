@@ -1,0 +1,270 @@
+"""One conversion, from a model folder to a finished, checked Core ML folder.
+
+    read → merge → build → check → write
+
+`convert_model` is the list of these steps; each takes the values of those before it. Everything is
+made in a staging folder that becomes the result at the very end.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from convert.bundle import NAMES, check_programs
+from convert.digest import describe_files, files_below
+from convert.errors import ConvertError, UnsupportedError
+from convert.models.family import Family, Task
+from convert.models.layout import CONFIG_NAME, Component, Model, read_model
+from convert.models.merge import merge_component
+from convert.spec.reader import read_package
+from convert.staging import MARKER, staged
+from convert.tokenizer import Tokenizer, read_tokenizer
+from convert.weights.fault import raise_first
+from convert.worker import Runner
+from envs.events import Emit, Event, silent
+
+SCHEMA = 1
+"""Version of the manifest's layout."""
+
+ATTENTIONS = ("SPLIT_EINSUM", "ORIGINAL", "SPLIT_EINSUM_V2")
+
+SOURCES: Mapping[str, str] = {
+    "text_encoder": "text_encoder",
+    "unet": "unet",
+    "vae_decoder": "vae",
+    "vae_encoder": "vae",
+}
+"""Program to the model component whose config and weights it is made of."""
+
+SUPPORTED = frozenset({Family.SD1})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to convert; recorded in the manifest.
+
+    `attention` is one of `ATTENTIONS`. `height` and `width` are the latent's, an eighth of the
+    image's.
+    """
+
+    attention: str
+    height: int
+    width: int
+    batch: int = 2
+    tokens: int = 77
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to convert, where to, how, and in which toolchain (as the manifest is to say it)."""
+
+    model: Model
+    output: Path
+    options: Options
+    toolchain: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A program's package in the staging folder, and what it is checked against."""
+
+    program: str
+    package: Path
+    config: Path
+    weights: Path
+    peak_memory: int
+
+
+def open_model(path: Path) -> Model:
+    """Read a model folder and refuse what cannot be converted.
+
+    Raises:
+        BadInputError: the folder is damaged or incomplete; the message names the first fault.
+        UnsafePickleError: a weight file names something that has no place in a checkpoint.
+        UnsupportedError: the family or task cannot be converted, or not yet.
+    """
+    model = read_model(path)
+    if model.family is not Family.UNKNOWN:
+        _require_supported(model)
+    raise_first(model.faults)
+    _require_supported(model)
+    missing = sorted({*SOURCES.values()} - model.components.keys())
+    if missing:
+        raise UnsupportedError(
+            f"{path}: no {' and no '.join(missing)} in this folder; add the missing part from the"
+            " model it was trained from"
+        )
+    return model
+
+
+def _require_supported(model: Model) -> None:
+    if model.family in SUPPORTED and model.task is Task.TEXT_TO_IMAGE:
+        return
+    what = model.family.value
+    if model.task not in (Task.TEXT_TO_IMAGE, Task.OTHER):
+        what += f" ({model.task.value})"
+    names = " and ".join(sorted(family.value for family in SUPPORTED))
+    raise UnsupportedError(
+        f"{model.path}: this is {what}, which is not supported yet; text-to-image models of"
+        f" {names} are"
+    )
+
+
+def plan(model: Model, output: Path | None, attention: str, toolchain: Mapping[str, Any]) -> Job:
+    """The job for a model with its own defaults where nothing else was asked for."""
+    size = model.components["unet"].config.get("sample_size", 64)
+    height, width = (size, size) if isinstance(size, int) else size
+    options = Options(attention=attention, height=height, width=width)
+    return Job(
+        model=model,
+        output=output or Path("models") / folder_name(model.path, options),
+        options=options,
+        toolchain=toolchain,
+    )
+
+
+def folder_name(model: Path, options: Options) -> str:
+    """`<model>_<attention>_<W>x<H>`: by the part before the first `_`, Mochi finds other sizes."""
+    stem = model.resolve().name.replace("_", "-")
+    attention = options.attention.lower().replace("_", "-")
+    return f"{stem}_{attention}_{8 * options.width}x{8 * options.height}"
+
+
+def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
+    """Do the job; returns the finished folder.
+
+    Raises:
+        ConvertError: nothing is left behind, and an older result is untouched.
+    """
+    tokenizer = read_tokenizer(_tokenizer_folder(job.model))
+    with staged(job.output) as folder, _scratch(folder) as scratch:
+        weights = _merge(job, scratch, emit)
+        built = [_build(job, program, weights, folder, runner, emit) for program in SOURCES]
+        parity = _check(job, built, runner, emit)
+        emit(Event(kind="step", text="write the folder"))
+        _write_tokenizer(tokenizer, folder)
+        _check_folder(built, folder)
+        _write_manifest(job, built, parity, folder)
+    return job.output
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder for what only the conversion needs; gone before the result takes its place."""
+    scratch = folder / ".scratch"
+    scratch.mkdir()
+    yield scratch
+    shutil.rmtree(scratch)
+
+
+def _tokenizer_folder(model: Model) -> Path:
+    return model.tokenizers.get("tokenizer", model.path / "tokenizer")
+
+
+def _merge(job: Job, scratch: Path, emit: Emit) -> Mapping[str, Path]:
+    """One safetensors file for each component, in place where there is one already."""
+    return {
+        name: _merge_one(job.model.components[name], scratch / name, emit)
+        for name in dict.fromkeys(SOURCES.values())
+    }
+
+
+def _merge_one(component: Component, target: Path, emit: Emit) -> Path:
+    files = len(component.weights)
+    if not component.is_merged:
+        what = f"merge {component.name}: {files} {'shards' if files > 1 else 'file'}"
+        emit(Event(kind="step", text=f"{what} to one safetensors file"))
+    return merge_component(component, target, emit)
+
+
+def _build(
+    job: Job, program: str, weights: Mapping[str, Path], folder: Path, runner: Runner, emit: Emit
+) -> Built:
+    """Write one program's package in a child process."""
+    emit(Event(kind="step", text=f"build {NAMES[program]}"))
+    source = SOURCES[program]
+    package = folder / f"{NAMES[program]}.mlpackage"
+    config = job.model.components[source].folder / CONFIG_NAME
+    request = {
+        "component": program,
+        "config": str(config.resolve()),
+        "weights": str(weights[source].resolve()),
+        "package": str(package.resolve()),
+        "options": asdict(job.options),
+    }
+    outcome = runner.run("build", request, emit)
+    return Built(
+        program=program,
+        package=package,
+        config=config,
+        weights=weights[source],
+        peak_memory=outcome.peak_memory,
+    )
+
+
+def _check(job: Job, built: list[Built], runner: Runner, emit: Emit) -> Mapping[str, Any]:
+    """Run every written package against its pinned module, in one child process.
+
+    Raises:
+        ParityError: a package computes something else.
+    """
+    request = {
+        "packages": [
+            {
+                "component": part.program,
+                "config": str(part.config.resolve()),
+                "weights": str(part.weights.resolve()),
+                "package": str(part.package.resolve()),
+            }
+            for part in built
+        ],
+        "options": asdict(job.options),
+    }
+    results: Mapping[str, Any] = runner.run("check", request, emit).value
+    return results
+
+
+def _write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    for name, content in tokenizer.files():
+        (folder / name).write_bytes(content)
+
+
+def _check_folder(built: list[Built], folder: Path) -> None:
+    """Read every package back and compare its ports with what the runtimes ask for."""
+    models = {part.program: read_package(part.package).model for part in built}
+    faults = tuple(check_programs(models, folder))
+    if faults:
+        raise ConvertError("; ".join(map(str, faults)))
+
+
+def _write_manifest(job: Job, built: list[Built], parity: Mapping[str, Any], folder: Path) -> None:
+    """Where everything came from and how it was checked; no dates, so that it can be compared."""
+    inputs = [path for name in job.model.components for path in _inputs(job.model.components[name])]
+    content = {
+        "schema": SCHEMA,
+        "model": {"name": job.model.path.resolve().name, "family": job.model.family.value},
+        "inputs": describe_files(inputs, job.model.path),
+        "options": asdict(job.options),
+        "toolchain": job.toolchain,
+        "programs": {
+            NAMES[part.program]: {
+                "checked": parity[part.program],
+                "files": describe_files(files_below(part.package), part.package),
+            }
+            for part in built
+        },
+    }
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+    (folder / MARKER).write_text(text + "\n", encoding="utf-8")
+
+
+def _inputs(component: Component) -> tuple[Path, ...]:
+    if component.name not in SOURCES.values():
+        return ()
+    return (component.folder / CONFIG_NAME, *component.weights)

@@ -1,0 +1,154 @@
+"""`sdcoreml convert`: the doctor's preflight, the tested environment, then the conversion in it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from convert.errors import ConvertError, NoSpaceError
+from convert.job import ATTENTIONS, Job, convert_model, open_model, plan
+from convert.staging import MARKER, told
+from convert.worker import Runner, Worker
+from doctor.check import Family
+from doctor.engine import Report
+from doctor.facts import Job as Goal
+from doctor.goal import preflight
+from doctor.report import write
+from doctor.terminal import draw
+from envs.build import build
+from envs.events import Emit, Event
+from envs.store import Environment
+from lockfiles.toolchain import Toolchain, load_toolchain
+
+HELP = "turn a Stable Diffusion folder into a checked Core ML folder"
+SAMPLE = Path("build") / "sample"
+SCHEMA = 1
+"""Version of what `--json` prints."""
+
+
+class UsageError(Exception):
+    """The arguments do not fit together."""
+
+    exit_code: ClassVar[int] = 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", nargs="?", type=Path, help="a diffusers folder")
+    parser.add_argument(
+        "--sample", action="store_true", help="make a small model of random weights and convert it"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="default: models/NAME_ATTENTION_WxH"
+    )
+    parser.add_argument(
+        "--attention",
+        choices=[name.lower().replace("_", "-") for name in ATTENTIONS],
+        default="split-einsum",
+        help="split-einsum for the Neural Engine (default), original for the GPU",
+    )
+    parser.add_argument(
+        "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert one model; the result is a finished folder or an error, never a part of one."""
+    if args.sample == (args.model is not None):
+        raise UsageError("give a model folder or --sample; see sdcoreml convert --help")
+    with draw() as emit:
+        if args.model:
+            open_model(args.model)  # what is wrong with it is said before gigabytes are fetched
+        toolchain = load_toolchain(args.toolchain)
+        environment = build(toolchain, emit=emit)
+        worker = Worker(python=environment.python)
+        job = plan(
+            open_model(args.model or sample(worker, emit)),
+            args.output,
+            args.attention.upper().replace("-", "_"),
+            provenance(environment, toolchain),
+        )
+        emit(Event(kind="step", text="examine this machine for the job"))
+        require_able(preflight(goal_of(job)))
+        folder = convert_model(job, worker, emit)
+    content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    if args.json:
+        print(json.dumps({"schema": SCHEMA, "folder": str(folder), "manifest": content}))
+    else:
+        print(summary(folder, content))
+    return 0
+
+
+def sample(runner: Runner, emit: Emit) -> Path:
+    """The sample model, made once: it appears complete or not at all."""
+    if not SAMPLE.exists():
+        aside = SAMPLE.with_name(f".{SAMPLE.name}.{os.getpid()}")
+        with told(SAMPLE):
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            runner.run("sample", {"path": str(aside.resolve())}, emit)
+            aside.rename(SAMPLE)
+    return SAMPLE
+
+
+def provenance(environment: Environment, toolchain: Toolchain) -> Mapping[str, Any]:
+    """The toolchain, as the manifest records it; `drift` says that Python is not the tested one."""
+    return {
+        "name": environment.toolchain,
+        "seal": environment.seal,
+        "lock": environment.lock_digest,
+        "target": environment.target,
+        "python": environment.interpreter.version,
+        "tested_python": toolchain.python.version,
+        "drift": environment.drift,
+    }
+
+
+def goal_of(job: Job) -> Goal:
+    """The conversion, in the doctor's words."""
+    return Goal(
+        goal="convert",
+        model=str(job.model.path),
+        output=str(job.output),
+        attention=job.options.attention,
+        height=8 * job.options.height,
+        width=8 * job.options.width,
+    )
+
+
+def require_able(report: Report) -> None:
+    """Stop when the doctor says no, with its report.
+
+    Raises:
+        NoSpaceError: only the disk stands in the way.
+        ConvertError: something else does.
+    """
+    verdict = report.verdicts[0]
+    if verdict.answer != "no":
+        return
+    write(report, "text", sys.stderr)
+    blocking = {result.family for result in report.results if result.id in verdict.because}
+    error = NoSpaceError if blocking == {Family.DISK} else ConvertError
+    raise error(f"{verdict.sentence}: {', '.join(verdict.because)}; mend that and run again")
+
+
+def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
+    """What was made and how well it was checked, for people."""
+    lines = [f"{folder}: {len(manifest['programs'])} programs, each checked against its module"]
+    for name, program in manifest["programs"].items():
+        worst: dict[str, float] = {}
+        for output in program["checked"]["outputs"]:
+            worst[output["mode"]] = min(output["psnr"], worst.get(output["mode"], output["psnr"]))
+        figures = ", ".join(f"{psnr:.1f} dB in {mode}" for mode, psnr in worst.items())
+        lines.append(
+            f"  {name:<12} {figures}; {program['checked']['audit']['matched']} weights equal"
+        )
+    toolchain = manifest["toolchain"]
+    drift = f" (drift: tested with {toolchain['tested_python']})" if toolchain["drift"] else ""
+    lines.append(f"  toolchain    {toolchain['name']}, Python {toolchain['python']}{drift}")
+    return "\n".join(lines)
