@@ -23,12 +23,22 @@ def sha256(path: Path) -> str:
 def describe_files(paths: Iterable[Path], base: Path) -> Mapping[str, Mapping[str, str | int]]:
     """Size and SHA-256 of each file by its path below `base`, in order, on all cores."""
     ordered = sorted(paths)
+    contents = {_content(path): path for path in ordered}
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
-        digests = tuple(pool.map(sha256, ordered))
+        digests = dict(zip(contents, pool.map(sha256, contents.values()), strict=True))
     return {
-        path.relative_to(base).as_posix(): {"size": path.stat().st_size, "sha256": digest}
-        for path, digest in zip(ordered, digests, strict=True)
+        path.relative_to(base).as_posix(): {
+            "size": path.stat().st_size,
+            "sha256": digests[_content(path)],
+        }
+        for path in ordered
     }
+
+
+def _content(path: Path) -> tuple[int, int]:
+    """What hard links of one file have in common: it needs to be hashed only once."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """One conversion, from a model folder to a finished, checked Core ML folder.
 
-    read → merge → build → check → write
+    read → merge → build → check → compile → write
 
 `convert_model` is the list of these steps; each takes the values of those before it. Everything is
 made in a staging folder that becomes the result at the very end.
@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from convert.bundle import NAMES, check_programs
+from convert.compile.check import faults as faults_of
+from convert.compile.compiled import read_compiled
+from convert.compile.package import compile_package
 from convert.digest import describe_files, files_below
 from convert.errors import ConvertError, UnsupportedError
 from convert.models.family import Family, Task
@@ -79,6 +82,11 @@ class Built:
     config: Path
     weights: Path
     peak_memory: int
+
+    @property
+    def compiled(self) -> Path:
+        """The folder that the runtimes load."""
+        return self.package.with_suffix(".mlmodelc")
 
 
 def open_model(path: Path) -> Model:
@@ -147,6 +155,8 @@ def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
         weights = _merge(job, scratch, emit)
         built = [_build(job, program, weights, folder, runner, emit) for program in SOURCES]
         parity = _check(job, built, runner, emit)
+        for part in built:
+            _compile(part, emit)
         emit(Event(kind="step", text="write the folder"))
         _write_tokenizer(tokenizer, folder)
         _check_folder(built, folder)
@@ -230,15 +240,22 @@ def _check(job: Job, built: list[Built], runner: Runner, emit: Emit) -> Mapping[
     return results
 
 
+def _compile(part: Built, emit: Emit) -> None:
+    """Put the compiled folder beside the package; they share one weight file."""
+    emit(Event(kind="step", text=f"compile {NAMES[part.program]}"))
+    compile_package(part.package, part.compiled, emit)
+
+
 def _write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     for name, content in tokenizer.files():
         (folder / name).write_bytes(content)
 
 
 def _check_folder(built: list[Built], folder: Path) -> None:
-    """Read every package back and compare its ports with what the runtimes ask for."""
+    """Read everything back and compare it with what the runtimes ask for."""
     models = {part.program: read_package(part.package).model for part in built}
-    faults = tuple(check_programs(models, folder))
+    compiled = (faults_of(read_compiled(part.compiled)) for part in built)
+    faults = (*check_programs(models, folder), *(fault for found in compiled for fault in found))
     if faults:
         raise ConvertError("; ".join(map(str, faults)))
 
@@ -255,7 +272,9 @@ def _write_manifest(job: Job, built: list[Built], parity: Mapping[str, Any], fol
         "programs": {
             NAMES[part.program]: {
                 "checked": parity[part.program],
-                "files": describe_files(files_below(part.package), part.package),
+                "files": describe_files(
+                    (*files_below(part.package), *files_below(part.compiled)), folder
+                ),
             }
             for part in built
         },

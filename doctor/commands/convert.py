@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from convert.compile.package import UNTRIED
 from convert.errors import ConvertError, NoSpaceError
 from convert.job import ATTENTIONS, Job, convert_model, open_model, plan
 from convert.staging import MARKER, told
@@ -151,4 +152,4 @@ def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
     toolchain = manifest["toolchain"]
     drift = f" (drift: tested with {toolchain['tested_python']})" if toolchain["drift"] else ""
     lines.append(f"  toolchain    {toolchain['name']}, Python {toolchain['python']}{drift}")
-    return "\n".join(lines)
+    return "\n".join((*lines, UNTRIED))
