@@ -51,17 +51,21 @@ def differences(compiled: Compiled, source: Model, stem: str) -> tuple[Fault, ..
 
     `stem` is the name of the source package without its suffix.
     """
-    path, version = compiled.path, source.specification_version
+    path, version, program = compiled.path, source.specification_version, lower(source)
     frame = {
         "specification version": (compiled.specification_version, version),
-        "text version": (compiled.text_version, TEXT_VERSIONS[version]),
         "description": (compiled.description.raw, ordered(source.description.raw)),
+    }
+    head = {
+        "text version": (compiled.text_version, TEXT_VERSIONS[version]),
+        "build information": (compiled.program.attributes, program.attributes),
     }
     content = {"content": (compiled.metadata, [metadata(source, stem)])}
     return (
-        *_located(path / TEXT, _programs(compiled.program, lower(source))),
-        *_located(path / COREMLDATA, _unequal(frame)),
-        *_located(path / METADATA, _unequal(content)),
+        *_located(path / TEXT, unequal(head)),
+        *_located(path / TEXT, function_differences(compiled.program, program)),
+        *_located(path / COREMLDATA, unequal(frame)),
+        *_located(path / METADATA, unequal(content)),
     )
 
 
@@ -111,20 +115,17 @@ def _located(path: Path, reasons: Iterator[str]) -> Iterator[Fault]:
     return (Fault(path=path, what=what, next=AGAIN) for what in reasons)
 
 
-def _unequal(pairs: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+def unequal(pairs: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+    """The names of pairs whose two sides are not equal."""
     for name, (found, wanted) in pairs.items():
         if found != wanted:
-            yield f"{name} is not that of the source"
+            yield f"{name} differs"
 
 
-def _programs(found: Program, wanted: Program) -> Iterator[str]:
-    """The first difference of each function, and of what stands around functions."""
-    yield from _unequal(
-        {
-            "build information": (found.attributes, wanted.attributes),
-            "list of functions": (found.functions.keys(), wanted.functions.keys()),
-        }
-    )
+def function_differences(found: Program, wanted: Program) -> Iterator[str]:
+    """The first difference of each function."""
+    if found.functions.keys() != wanted.functions.keys():
+        yield "list of functions differs"
     for name in sorted(found.functions.keys() & wanted.functions.keys()):
         if found.functions[name] != wanted.functions[name]:
             yield f"function {name!r}: {_first(found.functions[name], wanted.functions[name])}"
@@ -132,16 +133,16 @@ def _programs(found: Program, wanted: Program) -> Iterator[str]:
 
 def _first(found: Function, wanted: Function) -> str:
     if found.inputs != wanted.inputs:
-        return "its inputs are not those of the source"
+        return "inputs differ"
     if (found.opset, found.attributes) != (wanted.opset, wanted.attributes):
-        return "its opset or attributes are not those of the source"
+        return "opset or attributes differ"
     pairs = zip_longest(found.block.operations, wanted.block.operations)
     for number, (here, there) in enumerate(pairs, 1):
         if here != there:
             operation = here or there
             kind = operation.type if operation else ""
-            return f"operation {number} ({kind}) is not that of the source"
-    return "its outputs are not those of the source"
+            return f"operation {number} ({kind}) differs"
+    return "outputs differ"
 
 
 def _interfaces(compiled: Compiled) -> Iterator[str]:

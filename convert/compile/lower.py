@@ -71,13 +71,17 @@ def _function(function: Function, inputs: tuple[Feature, ...]) -> Function:
     )
 
 
+def build_info(program: Program) -> Mapping[str, str]:
+    """What a program says of its making, such as the versions of tools."""
+    value = program.attributes.get(BUILD_INFO)
+    if value is None or not isinstance(value.data, Pairs):
+        return {}
+    return {_string(key): _string(item) for key, item in value.data.items}
+
+
 def _build_info(program: Program) -> Value:
     """The program's own build information and the compiler's, sorted by key."""
-    entries = dict(COMPILER)
-    if BUILD_INFO in program.attributes:
-        own = program.attributes[BUILD_INFO].data
-        if isinstance(own, Pairs):
-            entries |= {_string(key): _string(value) for key, value in own.items}
+    entries = {**COMPILER, **build_info(program)}
     return Value(
         type=DictionaryType(key=_STRING, value=_STRING),
         data=Pairs(items=tuple((_text(key), _text(entries[key])) for key in sorted(entries))),

@@ -6,7 +6,7 @@ import ctypes
 import errno
 import filecmp
 import os
-import sys
+import platform
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -64,7 +64,7 @@ def _fits(way: Callable[[Path, Path], None], source: Path, target: Path) -> bool
 
 
 def _clone(source: Path, target: Path) -> None:
-    if sys.platform == "darwin":
+    if platform.system() == "Darwin":
         system = ctypes.CDLL(None, use_errno=True)
         if system.clonefile(os.fsencode(source), os.fsencode(target), 0):
             raise OSError(ctypes.get_errno(), "clonefile", str(target))

@@ -1,0 +1,141 @@
+"""Our compiled model beside Apple's: every Mac with Xcode that compiles adds evidence."""
+
+from __future__ import annotations
+
+import filecmp
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from convert.compile.check import function_differences, unequal
+from convert.compile.compiled import ANALYTICS, TEXT, WEIGHTS, Compiled, read_compiled
+from convert.compile.coremldata import ordered
+from convert.compile.lower import COMPILER, build_info
+from convert.compile.package import UNTRIED, compile_package
+from convert.compile.xcode import Xcode
+from convert.errors import ConvertError, UnsupportedError
+from envs.events import Emit, silent
+
+
+class Keep(Enum):
+    """Whose result becomes the output, where there are two."""
+
+    OURS = "ours"
+    APPLES = "Apple's"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A compiled folder, a sentence on how far it is proven, and where the two compilers differ."""
+
+    path: Path
+    verdict: str
+    differences: tuple[str, ...] = ()
+
+
+def compile_compared(
+    package: Path, target: Path, xcode: Xcode | None, keep: Keep = Keep.OURS, emit: Emit = silent
+) -> Outcome:
+    """Compile `package` to `target`; where there is an Xcode, with both compilers, and compare.
+
+    Raises:
+        BadInputError: the package is damaged, or the compiler whose result is kept refuses it.
+    """
+    if xcode is None:
+        compile_package(package, target, emit)
+        return Outcome(path=target, verdict=UNTRIED)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
+        other = Path(aside) / target.name
+        if keep is Keep.OURS:
+            compile_package(package, target, emit)
+            return _beside_apples(package, target, other, xcode, emit)
+        xcode.compile(package, target, emit)
+        return _beside_ours(package, target, other, emit)
+
+
+def _beside_apples(package: Path, ours: Path, aside: Path, xcode: Xcode, emit: Emit) -> Outcome:
+    try:
+        xcode.compile(package, aside, emit)
+        found = tuple(differences(ours, aside))
+        version = _version(read_compiled(aside))
+    except BadInputError as error:
+        return Outcome(
+            path=ours, verdict=f"{UNTRIED}; Xcode gave no comparison", differences=(str(error),)
+        )
+    relation = "differs from" if found else "equal to"
+    verdict = f"compiled without Xcode, {relation} what coremlcompiler {version} makes of it"
+    return Outcome(path=ours, verdict=verdict, differences=found)
+
+
+def _beside_ours(package: Path, apples: Path, aside: Path, emit: Emit) -> Outcome:
+    try:
+        compile_package(package, aside, emit)
+    except UnsupportedError as error:
+        return Outcome(
+            path=apples, verdict=f"compiled with Xcode; not compiled without it: {error}"
+        )
+    found = tuple(differences(aside, apples))
+    relation = "which differs from" if found else "equal to"
+    version = _version(read_compiled(apples))
+    verdict = f"compiled with coremlcompiler {version}, {relation} what sdcoreml makes of it"
+    return Outcome(path=apples, verdict=verdict, differences=found)
+
+
+def differences(ours: Path, apples: Path) -> Iterator[str]:
+    """Where two compiled folders of one package differ in what they say.
+
+    The compilers' own versions, the order of maps and the layout of JSON do not count.
+
+    Raises:
+        BadInputError: one of the folders is not a compiled ML Program.
+    """
+    here, there = read_compiled(ours), read_compiled(apples)
+    yield from (f"{TEXT}: {what}" for what in function_differences(here.program, there.program))
+    yield from unequal(
+        {
+            f"{TEXT}: text version": (here.text_version, there.text_version),
+            f"{TEXT}: build information": (_own_info(here), _own_info(there)),
+            "coremldata.bin: specification version": (
+                here.specification_version,
+                there.specification_version,
+            ),
+            "coremldata.bin: description": (
+                ordered(here.description.raw),
+                ordered(there.description.raw),
+            ),
+        }
+    )
+    yield from _metadata(here.metadata, there.metadata)
+    for name in (ANALYTICS, WEIGHTS):
+        if not _same_file(ours / name, apples / name):
+            yield f"{name}: differs"
+
+
+def _metadata(ours: object, apples: object) -> Iterator[str]:
+    match ours, apples:
+        case [dict() as here], [dict() as there]:
+            names = sorted({*here, *there})
+            yield from unequal(
+                {f"metadata.json: {name}": (here.get(name), there.get(name)) for name in names}
+            )
+        case _ if ours != apples:
+            yield "metadata.json: differs"
+
+
+def _same_file(ours: Path, apples: Path) -> bool:
+    if not (ours.is_file() and apples.is_file()):
+        return ours.is_file() == apples.is_file()
+    return filecmp.cmp(ours, apples, shallow=False)
+
+
+def _own_info(compiled: Compiled) -> Mapping[str, str]:
+    """Build information without the compiler's."""
+    entries = build_info(compiled.program).items()
+    return {name: text for name, text in entries if name not in COMPILER}
+
+
+def _version(compiled: Compiled) -> str:
+    return build_info(compiled.program).get("coremlc-version", "of unknown version")

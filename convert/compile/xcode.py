@@ -1,0 +1,89 @@
+"""Apple's own compiler, where there is one: a Mac with the full Xcode."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.compile.compiled import COREMLDATA, TEXT
+from convert.errors import BadInputError, ConvertError
+from convert.weights.aside import folder_aside
+from envs.events import Emit, Event, silent
+
+PATIENCE = 20.0
+"""Seconds for the questions that find the compiler; its work has no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xcode:
+    """How to start `coremlcompiler`."""
+
+    command: tuple[str, ...]
+
+    def compile(self, package: Path, target: Path, emit: Emit = silent) -> None:
+        """Compile `package` to the folder `target`, replacing a compiled folder of that name.
+
+        Raises:
+            BadInputError: the compiler refused the package.
+            ConvertError: it did not start, or left no compiled model.
+        """
+        emit(Event(kind="step", text=f"compile {package.name} with Xcode"))
+        with folder_aside(target, COREMLDATA) as part:
+            self._run(package, part)
+            made = part / f"{package.stem}.mlmodelc"
+            for name in (TEXT, COREMLDATA):
+                if not (made / name).is_file():
+                    raise ConvertError(
+                        f"{package}: coremlcompiler reported success but left no {name}; compile"
+                        " without --with-xcode"
+                    )
+            for entry in made.iterdir():
+                entry.replace(part / entry.name)
+            made.rmdir()
+
+    def _run(self, package: Path, folder: Path) -> None:
+        command = [*self.command, "compile", str(package.resolve()), str(folder.resolve())]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            )
+        except OSError as error:
+            raise ConvertError(
+                f"{self.command[0]}: does not start: {error.strerror}; check the Xcode installation"
+            ) from error
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
+            raise BadInputError(
+                f"{package}: coremlcompiler stopped with code {done.returncode}, saying {said!r};"
+                " check the package"
+            )
+
+
+def find_xcode() -> Xcode | None:
+    """The compiler of the selected Xcode; `None` where there is none.
+
+    The Command Line Tools alone do not have it. `xcode-select` is asked first because `xcrun`
+    would open a window where no developer tools are installed.
+    """
+    if platform.system() != "Darwin" or not _answer("xcode-select", "--print-path"):
+        return None
+    path = _answer("xcrun", "--find", "coremlcompiler")
+    return Xcode(command=(path,)) if path else None
+
+
+def _answer(*command: str) -> str:
+    """What a short command prints; nothing if it fails."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "" if done.returncode else done.stdout.strip()

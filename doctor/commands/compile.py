@@ -1,0 +1,81 @@
+"""`sdcoreml compile`: a `.mlpackage` to the `.mlmodelc` folder that apps load, Xcode or not."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from convert.compile.compare import Keep, Outcome, compile_compared
+from convert.compile.xcode import Xcode, find_xcode
+from convert.errors import ConvertError
+from doctor.terminal import draw
+
+HELP = "compile .mlpackage files to .mlmodelc folders, without Xcode"
+
+
+class UsageError(Exception):
+    """The arguments do not fit together."""
+
+    exit_code: ClassVar[int] = 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("packages", nargs="+", type=Path, metavar="PACKAGE", help="a .mlpackage")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="where the folders go"
+    )
+    parser.add_argument(
+        "--with-xcode",
+        action="store_true",
+        help="keep what Apple's coremlcompiler makes (a Mac with Xcode only)",
+    )
+    parser.epilog = (
+        "On a Mac with Xcode both compilers run and their results are compared; exit code 1 if"
+        " they differ."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compile each package; 1 if the two compilers differ anywhere."""
+    return compile_each(
+        args.packages, args.output, find_xcode(), Keep.APPLES if args.with_xcode else Keep.OURS
+    )
+
+
+def compile_each(packages: Sequence[Path], folder: Path, xcode: Xcode | None, keep: Keep) -> int:
+    """Compile the packages into `folder` and print one line each."""
+    _require_unique(packages)
+    if keep is Keep.APPLES and xcode is None:
+        raise ConvertError(
+            "--with-xcode: no coremlcompiler here (it comes with the full Xcode, on a Mac); leave"
+            " the option out, Xcode is not needed"
+        )
+    with draw() as emit:
+        outcomes = [
+            compile_compared(package, folder / f"{package.stem}.mlmodelc", xcode, keep, emit)
+            for package in packages
+        ]
+    for outcome in outcomes:
+        print("\n".join(lines(outcome)))
+    return int(any(outcome.differences for outcome in outcomes))
+
+
+def lines(outcome: Outcome) -> list[str]:
+    """What is said of one compiled folder."""
+    return [
+        f"{outcome.path}: {outcome.verdict}",
+        *(f"  {difference}" for difference in outcome.differences),
+    ]
+
+
+def _require_unique(packages: Sequence[Path]) -> None:
+    repeated = [stem for stem, count in Counter(p.stem for p in packages).items() if count > 1]
+    if repeated:
+        raise UsageError(
+            f"{', '.join(repeated)}: several packages of that name would become one folder; compile"
+            " them into different ones"
+        )
