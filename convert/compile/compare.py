@@ -61,10 +61,9 @@ def _beside_apples(package: Path, ours: Path, aside: Path, xcode: Xcode, emit: E
         xcode.compile(package, aside, emit)
         found = tuple(differences(ours, aside))
         version = _version(read_compiled(aside))
-    except BadInputError as error:
-        return Outcome(
-            path=ours, verdict=f"{UNTRIED}; Xcode gave no comparison", differences=(str(error),)
-        )
+    except ConvertError as error:
+        verdict = f"{UNTRIED}; no comparison with Xcode's"
+        return Outcome(path=ours, verdict=verdict, differences=(str(error),))
     relation = "differs from" if found else "equal to"
     verdict = f"compiled without Xcode, {relation} what coremlcompiler {version} makes of it"
     return Outcome(path=ours, verdict=verdict, differences=found)
