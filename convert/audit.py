@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 _FLOATS: Mapping[DataType, str] = {DataType.FLOAT16: "<f2", DataType.FLOAT32: "<f4"}
 _SAMPLES = 64
+
+PREFIXES: Mapping[str, tuple[str, ...]] = {
+    "vae_decoder": ("decoder.", "post_quant_conv."),
+    "vae_encoder": ("encoder.", "quant_conv."),
+}
+"""The tensors that belong to a component which shares its file with another."""
+
 _NOT_WEIGHTS = ("position_ids",)
 
 

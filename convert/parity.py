@@ -16,11 +16,13 @@ from typing import Any, TypeAlias
 
 import torch
 
-from convert.audit import Audit, audit
+from convert.audit import PREFIXES, Audit, audit
+from convert.certificates.digest import certificate_key
 from convert.errors import ParityError
 from convert.mil.interpreter import Executable
 from convert.mil.kinds import Mode
-from convert.mil.package import open_package
+from convert.mil.package import executable
+from convert.mil.storage import Program, open_program
 from convert.references.components import Reference, reference
 from convert.references.inputs import Feeds
 from convert.references.modules import open_module
@@ -84,13 +86,18 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """The outcome of a check."""
+    """The outcome of a check.
+
+    `key` names the graph in a certificate; it is empty where the audit could not prove by name
+    that each weight is in its place, as such a graph cannot be certified.
+    """
 
     component: str
     package: str
     figures: tuple[Figures, ...]
     audit: Audit
     runs: int
+    key: str = ""
 
     @property
     def passed(self) -> bool:
@@ -166,33 +173,36 @@ def check_component(
     original = Original(
         component=component, judge=reference(component), config=config, weights=weights
     )
-    with open_package(package) as program:
+    with open_program(package) as program:
         return check_program(program, original, options, emit)
 
 
 def check_program(
-    program: Executable, original: Original, options: CheckOptions = FULL, emit: Emit = silent
+    program: Program, original: Original, options: CheckOptions = FULL, emit: Emit = silent
 ) -> Parity:
     """Check a program that is already open; see `check_component`."""
-    judge = original.judge
+    judge, component = original.judge, original.component
     with TensorFile.open(original.weights) as tensors:
-        accounted = audit(program.function, program.storage, tensors, judge.prefixes)
+        accounted = audit(program.function, program.storage, tensors, PREFIXES.get(component, ()))
     feeds = judge.feeds(original.config, input_shapes(program.function))[: options.runs]
-    advance = _counter(emit, program.label, len(feeds) * (1 + len(options.modes)))
+    advance = _counter(emit, program.path.name, len(feeds) * (1 + len(options.modes)))
     expected = _expected(original, weight_rounding(program.function), feeds, advance)
     figures = [
         figure
         for mode in options.modes
         for figure in compare(
-            expected, _actual(program, mode, feeds, advance), mode, options.floors[mode]
+            expected, _actual(executable(program), mode, feeds, advance), mode, options.floors[mode]
         )
     ]
     return Parity(
-        component=original.component,
-        package=program.label,
+        component=component,
+        package=str(program.path),
         figures=tuple(figures),
         audit=accounted,
         runs=len(feeds),
+        key=certificate_key(program, component, accounted.sources, original.config)
+        if accounted.is_exact
+        else "",
     )
 
 

@@ -1,53 +1,14 @@
-"""A `.mlpackage` as something to run: its main function, and its weights read when needed."""
+"""A `.mlpackage` as something to run."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from io import BufferedReader
+from contextlib import contextmanager
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.mil.elements import Storage
 from convert.mil.interpreter import Executable
-from convert.spec.blobs import WeightFile, open_weights
-from convert.spec.model import Blob, DataType, Function, Model
-from convert.spec.reader import read_package
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadWeights:
-    """A weight file whose blobs are read into memory of their own.
-
-    Mapped pages would count as memory of the process until the system wants them back; a UNet's
-    are gigabytes.
-    """
-
-    mapped: WeightFile
-    file: BufferedReader
-
-    def read(self, blob: Blob, dtype: DataType) -> bytearray:
-        """The bytes of a blob. Raises `BadInputError` as `WeightFile.read` does."""
-        content = bytearray(len(self.mapped.read(blob, dtype)))
-        self.file.seek(self.mapped.record(blob.offset).data_offset)
-        self.file.readinto(content)
-        return content
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoWeights:
-    """The storage of a package that has no weight file."""
-
-    package: Path
-
-    def read(self, blob: Blob, _: DataType) -> bytearray:
-        """Nothing is there to be read."""
-        raise BadInputError(
-            f"{self.package}: a constant is said to be in {blob.path}, which is missing;"
-            " make or download the package again"
-        )
+from convert.mil.storage import Program, open_program
 
 
 @contextmanager
@@ -58,23 +19,12 @@ def open_package(path: Path) -> Iterator[Executable]:
         BadInputError: not a package, or damaged.
         UnsupportedError: its model is not an ML Program.
     """
-    package = read_package(path)
-    with ExitStack() as stack:
-        storage: Storage = NoWeights(package=path)
-        if package.weights is not None:
-            storage = ReadWeights(
-                mapped=stack.enter_context(open_weights(package.weights)),
-                file=stack.enter_context(package.weights.open("rb")),
-            )
-        yield Executable(
-            function=main_function(package.model), storage=storage, label=os.fspath(path)
-        )
+    with open_program(path) as program:
+        yield executable(program)
 
 
-def main_function(model: Model) -> Function:
-    """The function that runs when none is asked for."""
-    functions = model.program.functions
-    name = model.description.default_function or "main"
-    if name not in functions:
-        raise BadInputError(f"the program has no function {name}, only {', '.join(functions)}")
-    return functions[name]
+def executable(program: Program) -> Executable:
+    """The function of an open package, named by its path in errors."""
+    return Executable(
+        function=program.function, storage=program.storage, label=os.fspath(program.path)
+    )

@@ -22,13 +22,12 @@ class Reference:
 
     `build` makes the module from its config; `feeds` makes the inputs from the config and the
     shapes that the program declares; `call` turns a program's inputs into its outputs by way of
-    the module; `prefixes` say which of the file's tensors belong to the component (all, if none).
+    the module.
     """
 
     build: Callable[[Config], torch.nn.Module]
     feeds: Callable[[Config, Shapes], tuple[Feeds, ...]]
     call: Callable[[torch.nn.Module, Feeds], Outputs]
-    prefixes: tuple[str, ...] = ()
 
 
 def reference(component: str) -> Reference:
@@ -97,12 +96,10 @@ REFERENCES: Mapping[str, Reference] = {
         build=vae_model,
         feeds=inputs.latents,
         call=decode_latent,
-        prefixes=("decoder.", "post_quant_conv."),
     ),
     "vae_encoder": Reference(
         build=vae_model,
         feeds=inputs.images,
         call=encode_image,
-        prefixes=("encoder.", "quant_conv."),
     ),
 }

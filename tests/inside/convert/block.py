@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from convert.mil.interpreter import Executable
+from convert.mil.storage import Program
 from convert.parity import Original
 from convert.references.components import Reference
 from convert.references.inputs import Feeds, Shapes
+from convert.spec.model import Description, Model
+from convert.spec.model import Program as MilProgram
 from tests.inside.convert.mil.graphs import F16, F32, Graph, Ref
 
 CHANNELS, HEADS, LENGTH, BATCH = 16, 2, 6, 2
@@ -76,14 +78,23 @@ def original(folder: Path) -> Original:
     return Original(component="block", judge=JUDGE, config={}, weights=weights)
 
 
-def executable(graph: Graph) -> Executable:
-    return Executable(function=graph.function("y"), storage=graph.storage, label="block.mlpackage")
+def opened(graph: Graph) -> Program:
+    """The graph as if read from a package."""
+    function = graph.function("y")
+    model = Model(
+        specification_version=7,
+        description=Description(inputs=(), outputs=()),
+        program=MilProgram(version=1, functions={"main": function}),
+    )
+    return Program(
+        path=Path("block.mlpackage"), model=model, function=function, storage=graph.storage
+    )
 
 
-def program() -> Graph:
+def program(weights: Mapping[str, torch.Tensor] | None = None) -> Graph:
     """The block over (B, C, 1, S), linear layers as 1x1 convolutions, as builders write it."""
     graph = Graph(inputs={"x": (F16, SHAPE)})
-    for name, tensor in tensors().items():
+    for name, tensor in (weights or tensors()).items():
         content = tensor.numpy()
         graph.weight(name, content[:, :, None, None] if content.ndim > 1 else content)
 

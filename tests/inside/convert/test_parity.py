@@ -129,7 +129,7 @@ def test_the_floors_are_those_that_the_project_promises() -> None:
 
 def test_a_check_reports_each_run_and_the_worst_of_them(tmp_path: Path) -> None:
     heard: list[Event] = []
-    program = block.executable(block.program())
+    program = block.opened(block.program())
     parity = check_program(program, block.original(tmp_path), FULL, heard.append)
     assert [(event.done, event.total, event.unit) for event in heard] == [
         (done, 6, "runs") for done in range(1, 7)
@@ -141,7 +141,7 @@ def test_a_check_reports_each_run_and_the_worst_of_them(tmp_path: Path) -> None:
 
 def test_the_same_check_gives_the_same_figures(tmp_path: Path) -> None:
     first, second = (
-        check_program(block.executable(block.program()), block.original(tmp_path)).as_json()
+        check_program(block.opened(block.program()), block.original(tmp_path)).as_json()
         for _ in range(2)
     )
     assert first == second
@@ -149,7 +149,7 @@ def test_the_same_check_gives_the_same_figures(tmp_path: Path) -> None:
 
 def test_floors_are_the_callers_to_set(tmp_path: Path) -> None:
     strict = CheckOptions(modes=(Mode.FP32,), floors={Mode.FP32: 200})
-    parity = check_program(block.executable(block.program()), block.original(tmp_path), strict)
+    parity = check_program(block.opened(block.program()), block.original(tmp_path), strict)
     assert parity.faults()[0].startswith("y in fp32 mode: ")
 
 

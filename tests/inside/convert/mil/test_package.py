@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +9,10 @@ import pytest
 import torch
 
 from convert.errors import BadInputError
-from convert.mil.package import main_function, open_package
-from convert.spec.model import Blob, Description, Function, Model, Program
-from convert.spec.writer import serialise_model
+from convert.mil.package import open_package
+from convert.mil.storage import main_function
 from tests.inside.convert.mil.graphs import F16, Graph, Ref
+from tests.inside.convert.mil.packages import model, weight_file, write_package
 
 
 def graph() -> Graph:
@@ -26,43 +23,23 @@ def graph() -> Graph:
     return made
 
 
-def model(function: Function, name: str = "main", default: str = "") -> Model:
-    return Model(
-        specification_version=7,
-        description=Description(inputs=(), outputs=(), default_function=default),
-        program=Program(version=1, functions={name: function}),
-    )
+RIGHT, _ = weight_file(graph())
+WRONG_TYPE = RIGHT[:68] + b"\x04" + RIGHT[69:]
+TOO_LONG = RIGHT[:72] + (600).to_bytes(8, "little") + RIGHT[80:]
+NO_RECORD = RIGHT[:64] + bytes(128)
 
 
-def write(folder: Path, weights: bytes | None) -> Path:
-    """A package in the form that Core ML's tools write."""
-    package = folder / "Sum.mlpackage"
-    data = package / "Data" / "com.apple.CoreML"
-    (data / "weights").mkdir(parents=True)
-    made = graph()
-    blob = Blob(path="@model_path/weights/weight.bin", offset=64)
-    value = replace(made.operations[0].attributes["val"], data=blob)
-    made.operations[0] = replace(made.operations[0], attributes={"val": value})
-    (data / "model.mlmodel").write_bytes(serialise_model(model(made.function("y"))))
+def written(folder: Path, weights: bytes | None = RIGHT) -> Path:
+    package = write_package(graph(), "y", folder / "Sum.mlpackage")
+    path = package / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
+    path.unlink()
     if weights is not None:
-        (data / "weights" / "weight.bin").write_bytes(weights)
-    manifest = {
-        "fileFormatVersion": "1.0.0",
-        "rootModelIdentifier": "A",
-        "itemInfoEntries": {"A": {"path": "com.apple.CoreML/model.mlmodel"}},
-    }
-    (package / "Manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        path.write_bytes(weights)
     return package
 
 
-def weight_file(kind: int = 1, size: int = 6) -> bytes:
-    header = struct.pack("<II", 1, 2).ljust(64, b"\0")
-    record = struct.pack("<IIQQ", 0xDEADBEEF, kind, size, 128).ljust(64, b"\0")
-    return header + record + np.array([1, 2, 3], np.float16).tobytes().ljust(64, b"\0")
-
-
 def test_a_package_runs_as_it_lies_on_disk(tmp_path: Path) -> None:
-    with open_package(write(tmp_path, weight_file())) as program:
+    with open_package(written(tmp_path)) as program:
         result = program.run({"x": torch.tensor([10.0, 20.0, 30.0])})
     assert result["y"].tolist() == [11.0, 22.0, 33.0]
 
@@ -70,16 +47,16 @@ def test_a_package_runs_as_it_lies_on_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weights", "reason"),
     [
-        (None, r"constant is said to be in @model_path/weights/weight.bin, which is missing"),
-        (weight_file(kind=2, size=8), "is FLOAT32, not FLOAT16"),
-        (weight_file(size=600), "600 bytes at 128, of 192 in the file"),
-        (weight_file()[:64] + bytes(128), "no record at offset 64"),
+        (None, "constant is said to be in @model_path/weights/weight.bin, which is missing"),
+        (WRONG_TYPE, "is INT8, not FLOAT16"),
+        (TOO_LONG, "600 bytes at 128, of 192 in the file"),
+        (NO_RECORD, "no record at offset 64"),
     ],
 )
 def test_damaged_weights_are_bad_input_and_say_where(
     tmp_path: Path, weights: bytes | None, reason: str
 ) -> None:
-    package = write(tmp_path, weights)
+    package = written(tmp_path, weights)
     with open_package(package) as program, pytest.raises(BadInputError, match=reason) as caught:
         program.run({"x": torch.zeros(3)})
     assert str(package) in str(caught.value)

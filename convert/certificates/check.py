@@ -1,0 +1,72 @@
+"""The short check: where the graph is certified, auditing the weights is proof enough.
+
+Needs neither torch nor diffusers, and seconds instead of minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convert.audit import PREFIXES, Audit, audit
+from convert.certificates.digest import certificate_key
+from convert.certificates.store import Certificate
+from convert.mil.storage import open_program
+from convert.weights.safetensors import TensorFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certified:
+    """A package whose graph is certified and whose weights are all in their places."""
+
+    component: str
+    package: str
+    certificate: Certificate
+    audit: Audit
+
+    def as_json(self) -> dict[str, Any]:
+        """For the manifest, in the form of `convert.parity.Parity.as_json`."""
+        certificate = self.certificate
+        return {
+            "component": self.component,
+            "passed": True,
+            "runs": certificate.runs,
+            "outputs": [dict(item) for item in certificate.outputs],
+            "certificate": {
+                "key": certificate.key,
+                "toolchain": certificate.toolchain,
+                "date": certificate.date,
+            },
+            "audit": self.audit.as_json(),
+        }
+
+
+def check_certified(
+    component: str,
+    package: Path,
+    config: Mapping[str, Any],
+    weights: Path,
+    certificates: Mapping[str, Certificate],
+) -> Certified | None:
+    """The proof of a package by certificate and audit; `None` where there is none.
+
+    `None` says nothing against the package: only the full check can tell more.
+
+    Raises:
+        BadInputError: package or weights cannot be read.
+    """
+    with open_program(package) as program, TensorFile.open(weights) as tensors:
+        accounted = audit(program.function, program.storage, tensors, PREFIXES.get(component, ()))
+        if not accounted.is_exact:
+            return None
+        key = certificate_key(program, component, accounted.sources, config)
+    if key not in certificates:
+        return None
+    return Certified(
+        component=component,
+        package=str(package),
+        certificate=certificates[key],
+        audit=accounted,
+    )

@@ -1,0 +1,72 @@
+"""The certificates of the repository: one JSON file, sorted, so that changes read well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from convert.errors import BadInputError
+from convert.weights.aside import file_aside
+
+FILE = Path(__file__).parent / "certificates.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A graph that computed what its module computes.
+
+    `key` is `convert.certificates.digest.certificate_key`; `title` says for people what it was;
+    `outputs` are the figures as `convert.parity.Figures.as_json` has them; `toolchain` and `date`
+    (ISO 8601) say in what and when it was proved.
+    """
+
+    key: str
+    component: str
+    title: str
+    outputs: tuple[Mapping[str, Any], ...]
+    runs: int
+    toolchain: str
+    date: str
+
+    def summary(self) -> str:
+        """One line for people."""
+        figures = ", ".join(
+            f"{item['output']} {item['psnr']} dB {item['mode']}" for item in self.outputs
+        )
+        return f"certified in {self.toolchain} on {self.date}: {figures}"
+
+
+def load(path: Path = FILE) -> dict[str, Certificate]:
+    """Every certificate by its key; none where there is no file.
+
+    Raises:
+        BadInputError: the file is not one of certificates.
+    """
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise BadInputError(
+                f"{path}: schema {content['schema']}, not {SCHEMA}; update sdcoreml"
+            )
+        found = [
+            Certificate(**{**item, "outputs": tuple(item["outputs"])})
+            for item in content["certificates"]
+        ]
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInputError(f"{path}: not a file of certificates: {error}; restore it") from error
+    return {certificate.key: certificate for certificate in found}
+
+
+def save(certificates: Iterable[Certificate], path: Path = FILE) -> None:
+    """Write the file anew, in the order of component and title."""
+    ordered = sorted(certificates, key=lambda item: (item.component, item.title, item.key))
+    content = {"schema": SCHEMA, "certificates": [asdict(item) for item in ordered]}
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    with file_aside(path) as descriptor, open(descriptor, "wb", closefd=False) as file:
+        file.write(text.encode())

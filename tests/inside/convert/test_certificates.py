@@ -1,0 +1,211 @@
+"""Certificates: what they cover, that they cover nothing else, and the file that holds them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from convert.audit import audit
+from convert.certificates.check import check_certified
+from convert.certificates.digest import certificate_key
+from convert.certificates.store import Certificate, load, save
+from convert.errors import BadInputError
+from convert.mil.storage import Program, open_program
+from convert.parity import QUICK, check_program
+from convert.spec.model import Feature, Metadata
+from convert.weights.safetensors import TensorFile
+from tests.inside.convert import block
+from tests.inside.convert.mil.graphs import F16, Graph, Ref
+from tests.inside.convert.mil.packages import write_package
+from tests.inside.convert.mutations import CAUGHT, INVISIBLE, Mutation, argument, weight
+
+CONFIG = {"layers": 1, "heads": 2}
+CERTIFICATE = Certificate(
+    key="aa",
+    component="unet",
+    title="SD 1.x, SPLIT_EINSUM, 512x512",
+    outputs=(
+        {"output": "noise_pred", "mode": "fp32", "psnr": 130.5, "max_error": 1e-5, "floor": 115},
+    ),
+    runs=2,
+    toolchain="tested",
+    date="2026-11-24",
+)
+
+
+def key(program: Program, folder: Path, config: dict[str, Any] | None = None) -> str | None:
+    """The key of a program, or `None` when its weights cannot be proved to be in place."""
+    with TensorFile.open(block.original(folder).weights) as tensors:
+        accounted = audit(program.function, program.storage, tensors)
+    if not accounted.is_exact:
+        return None
+    return certificate_key(program, "block", accounted.sources, config or CONFIG)
+
+
+def broken(mutation: Mutation) -> Program:
+    graph = block.program()
+    mutation(graph)
+    return block.opened(graph)
+
+
+def unchanged(_: Graph) -> None:
+    """No mutation at all."""
+
+
+@pytest.mark.parametrize("name", [*CAUGHT, *INVISIBLE])
+def test_a_certificate_cannot_cover_a_changed_graph(tmp_path: Path, name: str) -> None:
+    mutation = {**CAUGHT, **INVISIBLE}[name]
+    assert key(broken(mutation), tmp_path) != key(broken(unchanged), tmp_path)
+
+
+def test_the_key_is_the_same_every_time_and_a_full_check_names_it(tmp_path: Path) -> None:
+    first, second = (key(broken(unchanged), tmp_path) for _ in range(2))
+    assert first == second
+    original = replace(block.original(tmp_path), config=CONFIG)
+    assert check_program(broken(unchanged), original, QUICK).key == first
+
+
+def test_another_checkpoint_with_the_same_graph_has_the_same_key(tmp_path: Path) -> None:
+    torch.manual_seed(99)
+    others = {name: torch.randn_like(tensor) for name, tensor in block.tensors().items()}
+    weights = tmp_path / "other.safetensors"
+    save_file(others, weights)
+    program = block.opened(block.program(others))
+    with TensorFile.open(weights) as tensors:
+        accounted = audit(program.function, program.storage, tensors)
+    assert accounted.is_exact
+    other = certificate_key(program, "block", accounted.sources, CONFIG)
+    assert other == key(broken(unchanged), tmp_path)
+
+
+def test_weights_that_cannot_be_proved_by_name_are_not_certified(tmp_path: Path) -> None:
+    def rename(graph: Graph) -> None:
+        first = graph.operations[0]
+        graph.operations[0] = replace(first, outputs=(replace(first.outputs[0], name="const_0"),))
+
+    def use(graph: Graph) -> None:
+        rename(graph)
+        argument("norm", gamma=Ref("const_0"))(graph)
+
+    assert key(broken(use), tmp_path) is None
+    original = block.original(tmp_path)
+    checked = check_program(broken(use), original, QUICK)
+    assert checked.passed
+    assert checked.key == ""
+
+
+def with_table(value: float) -> Program:
+    """The block with a table of the builder's own in a blob: it must be part of the key."""
+    graph = block.program()
+    graph.weight("zeros", np.full(block.SHAPE, value, np.float16))
+    graph.op("add", {"x": Ref("y"), "y": Ref("zeros")}, (F16, block.SHAPE), name="unused")
+    return block.opened(graph)
+
+
+def test_the_content_of_a_table_counts_although_the_graph_is_the_same(tmp_path: Path) -> None:
+    zeros, ones = with_table(0), with_table(1)
+    assert zeros.model == ones.model
+    assert key(zeros, tmp_path) != key(ones, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"layers": 1, "heads": 4}, {"layers": 1}, {"layers": 1, "heads": 2, "norm_eps": 1e-6}],
+)
+def test_another_config_is_another_proof(tmp_path: Path, config: dict[str, Any]) -> None:
+    program = broken(unchanged)
+    assert key(program, tmp_path, config) != key(program, tmp_path)
+
+
+def test_what_a_config_says_of_its_file_does_not_count(tmp_path: Path) -> None:
+    program = broken(unchanged)
+    more = {**CONFIG, "_diffusers_version": "0.23.1", "transformers_version": "4.34.1"}
+    assert key(program, tmp_path, more) == key(program, tmp_path)
+
+
+def test_the_declared_ports_count_and_what_people_are_told_does_not(tmp_path: Path) -> None:
+    program = broken(unchanged)
+    port = Feature(name="x", dtype=F16, shape=block.SHAPE)
+    ports = replace(program.model.description, inputs=(port,))
+    told = replace(program.model.description, metadata=Metadata(author="someone"), raw=b"else")
+    plain = key(program, tmp_path)
+    assert key(replace(program, model=replace(program.model, description=ports)), tmp_path) != plain
+    assert key(replace(program, model=replace(program.model, description=told)), tmp_path) == plain
+
+
+def test_the_component_counts() -> None:
+    program = broken(unchanged)
+    assert certificate_key(program, "unet", (), CONFIG) != certificate_key(
+        program, "controlled_unet", (), CONFIG
+    )
+
+
+def test_a_certified_package_needs_only_its_audit(tmp_path: Path) -> None:
+    package = write_package(block.program(), "y", tmp_path / "Block.mlpackage")
+    original = replace(block.original(tmp_path), config=CONFIG)
+    with open_program(package) as program:
+        full = check_program(program, original, QUICK)
+    certificates = {full.key: replace(CERTIFICATE, key=full.key)}
+    arguments = ("block", package, CONFIG, original.weights)
+    short = check_certified(*arguments, certificates)
+    assert short is not None
+    assert short.as_json() == {
+        "component": "block",
+        "passed": True,
+        "runs": 2,
+        "outputs": list(CERTIFICATE.outputs),
+        "certificate": {"key": full.key, "toolchain": "tested", "date": "2026-11-24"},
+        "audit": full.audit.as_json(),
+    }
+    assert check_certified(*arguments, {"other": CERTIFICATE}) is None
+    save_file({**block.tensors(), "more": torch.ones(2)}, original.weights)
+    assert check_certified(*arguments, certificates) is None
+
+
+def test_certificates_survive_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "certificates.json"
+    other = replace(CERTIFICATE, key="bb", title="SD 1.x, ORIGINAL, 512x512")
+    save([CERTIFICATE, other], path)
+    assert load(path) == {"aa": CERTIFICATE, "bb": other}
+    assert [item["key"] for item in json.loads(path.read_text())["certificates"]] == ["bb", "aa"]
+
+
+def test_no_file_is_no_certificates(tmp_path: Path) -> None:
+    assert load(tmp_path / "none.json") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not a file of certificates"),
+        ('{"schema": 1, "certificates": [{"key": "aa"}]}', "not a file of certificates"),
+        ('{"schema": 9, "certificates": []}', "schema 9, not 1; update sdcoreml"),
+    ],
+)
+def test_a_damaged_file_is_bad_input(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "certificates.json"
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=reason):
+        load(path)
+
+
+def test_a_certificate_in_one_line() -> None:
+    assert CERTIFICATE.summary() == ("certified in tested on 2026-11-24: noise_pred 130.5 dB fp32")
+
+
+def test_the_certificates_of_the_repository_are_well_formed() -> None:
+    assert all(len(certificate.key) == 64 for certificate in load().values())
+
+
+def test_a_flipped_bit_is_never_certified(tmp_path: Path) -> None:
+    def change(content: np.ndarray) -> None:
+        content.view(np.uint16)[7] ^= 1
+
+    assert key(broken(weight("out.weight", change)), tmp_path) is None
