@@ -85,7 +85,7 @@ class Built:
 
     @property
     def compiled(self) -> Path:
-        """The folder that the runtimes load."""
+        """The folder that the runtimes load; it shares the package's weight file."""
         return self.package.with_suffix(".mlmodelc")
 
 
@@ -156,7 +156,7 @@ def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
         built = [_build(job, program, weights, folder, runner, emit) for program in SOURCES]
         parity = _check(job, built, runner, emit)
         for part in built:
-            _compile(part, emit)
+            compile_package(part.package, part.compiled, emit)
         emit(Event(kind="step", text="write the folder"))
         _write_tokenizer(tokenizer, folder)
         _check_folder(built, folder)
@@ -238,12 +238,6 @@ def _check(job: Job, built: list[Built], runner: Runner, emit: Emit) -> Mapping[
     }
     results: Mapping[str, Any] = runner.run("check", request, emit).value
     return results
-
-
-def _compile(part: Built, emit: Emit) -> None:
-    """Put the compiled folder beside the package; they share one weight file."""
-    emit(Event(kind="step", text=f"compile {NAMES[part.program]}"))
-    compile_package(part.package, part.compiled, emit)
 
 
 def _write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:

@@ -1,0 +1,137 @@
+"""A model folder and a runner for tests of a conversion: real files, no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from convert.bundle import Dimensions, Interface, interfaces
+from convert.errors import ConvertError
+from convert.package import manifest
+from convert.spec.model import (
+    Block,
+    Description,
+    Feature,
+    Function,
+    Model,
+    NamedType,
+    Operation,
+    Program,
+    TensorType,
+)
+from convert.spec.writer import serialise_model
+from convert.worker import Outcome
+from envs.events import Emit, Event, silent
+
+VOCAB = {"a</w>": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}
+UNET = {
+    "_class_name": "UNet2DConditionModel",
+    "in_channels": 4,
+    "sample_size": 16,
+    "cross_attention_dim": 8,
+}
+
+
+def write_model(folder: Path, unet: Mapping[str, Any] = UNET) -> Path:
+    """A folder that looks like Stable Diffusion 1.x as far as its files are read here."""
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    configs: Mapping[str, Mapping[str, Any]] = {
+        "text_encoder": {"architectures": ["CLIPTextModel"], "hidden_size": 8},
+        "unet": unet,
+        "vae": {"_class_name": "AutoencoderKL"},
+    }
+    folder.mkdir(parents=True)
+    (folder / "model_index.json").write_text(json.dumps(index))
+    for name, config in configs.items():
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(json.dumps(config))
+        stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
+        tensors = {"weight": np.arange(8, dtype=np.float32)}
+        save_file(tensors, folder / name / f"{stem}.safetensors")
+    (folder / "tokenizer").mkdir()
+    (folder / "tokenizer" / "vocab.json").write_text(json.dumps(VOCAB))
+    (folder / "tokenizer" / "merges.txt").write_bytes(b"#version: 0.2\na </w>")
+    return folder
+
+
+def model_of(interface: Interface) -> Model:
+    """A program with these ports that hands its first input on."""
+    inputs = tuple(
+        NamedType(name=port.name, type=TensorType(dtype=port.dtypes[0], shape=port.shape))
+        for port in interface.inputs
+    )
+    operations = tuple(
+        Operation(
+            type="identity",
+            inputs={"x": (inputs[0].name,)},
+            outputs=(
+                NamedType(name=port.name, type=TensorType(dtype=port.dtypes[0], shape=port.shape)),
+            ),
+        )
+        for port in interface.outputs
+    )
+    block = Block(operations=operations, outputs=tuple(port.name for port in interface.outputs))
+    function = Function(inputs=inputs, opset="CoreML6", blocks={"CoreML6": block})
+    return Model(
+        specification_version=7,
+        description=Description(
+            inputs=tuple(
+                Feature(name=port.name, dtype=port.dtypes[0], shape=port.shape)
+                for port in interface.inputs
+            ),
+            outputs=tuple(
+                Feature(name=port.name, dtype=port.dtypes[0]) for port in interface.outputs
+            ),
+        ),
+        program=Program(version=1, functions={"main": function}),
+    )
+
+
+def write_stand_in(package: Path, model: Model) -> None:
+    """A package with this model and no weights."""
+    data = package / "Data" / "com.apple.CoreML"
+    (data / "weights").mkdir(parents=True)
+    (data / "model.mlmodel").write_bytes(serialise_model(model))
+    (data / "weights" / "weight.bin").write_bytes(bytes([0, 0, 0, 0, 2, 0, 0, 0]) + bytes(56))
+    (package / "Manifest.json").write_text(manifest("0" * 64))
+
+
+@dataclass
+class StandIn:
+    """A `Runner` that writes packages with the right ports and finds them all equal.
+
+    `failure` is raised by the task `fails`; `size` gives the ports their dimensions, unless `odd`
+    has others for a component.
+    """
+
+    size: Dimensions
+    odd: Mapping[str, Dimensions] = field(default_factory=dict)
+    fails: str = ""
+    failure: ConvertError | None = None
+    requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        """Do one task."""
+        self.requests.append((task, request))
+        if task == self.fails and self.failure:
+            raise self.failure
+        emit(Event(kind="note", text=f"{task} done"))
+        if task == "build":
+            component = request["component"]
+            ports = interfaces(self.odd.get(component, self.size))[component]
+            write_stand_in(Path(request["package"]), model_of(ports))
+            return Outcome(value={}, peak_memory=1)
+        checked = {item["component"]: {"passed": True} for item in request["packages"]}
+        return Outcome(value=checked, peak_memory=1)

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from convert.bundle import Dimensions
+from convert.errors import BadInputError, ConvertError, ParityError, UnsupportedError
+from convert.job import Options, convert_model, folder_name, open_model, plan
+from envs.events import Event
+from tests.convert.stand_ins import UNET, StandIn, write_model
+
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+TOOLCHAIN = {"name": "tested", "seal": "5ea1"}
+FILES = {
+    *("TextEncoder.mlpackage", "Unet.mlpackage", "VAEDecoder.mlpackage", "VAEEncoder.mlpackage"),
+    *("TextEncoder.mlmodelc", "Unet.mlmodelc", "VAEDecoder.mlmodelc", "VAEEncoder.mlmodelc"),
+    *("vocab.json", "merges.txt", "manifest.json"),
+}
+
+
+def convert(model: Path, output: Path, runner: StandIn, attention: str = "SPLIT_EINSUM") -> Path:
+    return convert_model(plan(open_model(model), output, attention, TOOLCHAIN), runner)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+class TestConvertModel:
+    def test_the_folder_holds_what_the_runtimes_ask_for(self, tmp_path: Path) -> None:
+        model = write_model(tmp_path / "cat")
+        output = convert(model, tmp_path / "out", StandIn(size=SIZE, requests=[]))
+        assert {path.name for path in output.iterdir()} == FILES
+        assert (output / "merges.txt").read_bytes() == b"#version: 0.2\na </w>\n"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "out"]
+
+    def test_each_program_is_built_from_its_component_and_then_checked(
+        self, tmp_path: Path
+    ) -> None:
+        model = write_model(tmp_path / "cat")
+        runner = StandIn(size=SIZE)
+        convert(model, tmp_path / "out", runner, "ORIGINAL")
+        builds = [request for task, request in runner.requests if task == "build"]
+        assert [(r["component"], Path(r["weights"]).parent.name) for r in builds] == [
+            ("text_encoder", "text_encoder"),
+            ("unet", "unet"),
+            ("vae_decoder", "vae"),
+            ("vae_encoder", "vae"),
+        ]
+        assert {r["options"]["attention"] for r in builds} == {"ORIGINAL"}
+        assert [task for task, _ in runner.requests][-1] == "check"
+        checked = runner.requests[-1][1]["packages"]
+        assert [item["component"] for item in checked] == [r["component"] for r in builds]
+
+    def test_the_manifest_says_where_everything_came_from(self, tmp_path: Path) -> None:
+        model = write_model(tmp_path / "cat")
+        output = convert(model, tmp_path / "out", StandIn(size=SIZE))
+        content = json.loads((output / "manifest.json").read_text())
+        assert content["schema"] == 1
+        assert content["model"] == {"name": "cat", "family": "Stable Diffusion 1.x"}
+        assert content["toolchain"] == TOOLCHAIN
+        assert content["options"]["attention"] == "SPLIT_EINSUM"
+        assert "unet/diffusion_pytorch_model.safetensors" in content["inputs"]
+        assert content["programs"]["Unet"]["checked"] == {"passed": True}
+        files = content["programs"]["Unet"]["files"]
+        assert "Unet.mlmodelc/metadata.json" in files
+        assert "Unet.mlpackage/Data/com.apple.CoreML/model.mlmodel" in files
+
+    def test_twice_the_same_bytes(self, tmp_path: Path) -> None:
+        model = write_model(tmp_path / "cat")
+        first = tree(convert(model, tmp_path / "one", StandIn(size=SIZE)))
+        second = tree(convert(model, tmp_path / "two", StandIn(size=SIZE)))
+        assert first == second
+
+    @pytest.mark.parametrize("task", ["build", "check"])
+    def test_a_failed_task_leaves_nothing_under_the_name(self, tmp_path: Path, task: str) -> None:
+        model = write_model(tmp_path / "cat")
+        runner = StandIn(size=SIZE, fails=task, failure=ParityError("Unet: 12.0 dB; report it"))
+        with pytest.raises(ParityError, match=r"Unet: 12\.0 dB"):
+            convert(model, tmp_path / "out", runner)
+        assert [path.name for path in tmp_path.iterdir()] == ["cat"]
+
+    def test_a_failed_run_leaves_the_older_result(self, tmp_path: Path) -> None:
+        model = write_model(tmp_path / "cat")
+        before = tree(convert(model, tmp_path / "out", StandIn(size=SIZE)))
+        with pytest.raises(ParityError):
+            convert(
+                model,
+                tmp_path / "out",
+                StandIn(size=SIZE, fails="check", failure=ParityError("no")),
+            )
+        assert tree(tmp_path / "out") == before
+
+    def test_programs_that_do_not_fit_together_are_refused(self, tmp_path: Path) -> None:
+        model = write_model(tmp_path / "cat")
+        odd = {"text_encoder": replace(SIZE, features=12)}
+        with pytest.raises(ConvertError, match=r"TextEncoder: output last_hidden_state"):
+            convert(model, tmp_path / "out", StandIn(size=SIZE, odd=odd))
+        assert [path.name for path in tmp_path.iterdir()] == ["cat"]
+
+    def test_what_the_child_tells_is_passed_on(self, tmp_path: Path) -> None:
+        model = write_model(tmp_path / "cat")
+        events: list[Event] = []
+        job = plan(open_model(model), tmp_path / "out", "SPLIT_EINSUM", TOOLCHAIN)
+        convert_model(job, StandIn(size=SIZE), events.append)
+        steps = [event.text for event in events if event.kind == "step"]
+        assert [step for step in steps if step.startswith("build ")] == [
+            "build TextEncoder",
+            "build Unet",
+            "build VAEDecoder",
+            "build VAEEncoder",
+        ]
+        assert steps[-1] == "write the folder"
+        assert Event(kind="note", text="check done") in events
+
+
+class TestOpenModel:
+    def test_a_sound_folder(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        assert set(model.components) == {"text_encoder", "unet", "vae"}
+
+    @pytest.mark.parametrize(
+        ("unet", "what"),
+        [
+            ({**UNET, "in_channels": 9}, r"Stable Diffusion 1\.x \(inpainting\)"),
+            ({**UNET, "in_channels": 8}, r"Stable Diffusion 1\.x \(instruct-pix2pix\)"),
+            ({**UNET, "addition_embed_type": "text_time"}, "Stable Diffusion XL base"),
+        ],
+    )
+    def test_a_family_that_is_not_supported_is_named(
+        self, tmp_path: Path, unet: dict[str, object], what: str
+    ) -> None:
+        with pytest.raises(UnsupportedError, match=rf"cat: this is {what}, which is not supported"):
+            open_model(write_model(tmp_path / "cat", unet))
+
+    def test_no_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(BadInputError, match="cat: no such folder; give the folder of a"):
+            open_model(tmp_path / "cat")
+
+    def test_a_missing_part(self, tmp_path: Path) -> None:
+        model = write_model(tmp_path / "cat")
+        shutil.rmtree(model / "vae")
+        with pytest.raises(BadInputError, match="vae"):
+            open_model(model)
+
+    def test_a_git_lfs_pointer(self, tmp_path: Path) -> None:
+        model = write_model(tmp_path / "cat")
+        weights = model / "unet" / "diffusion_pytorch_model.safetensors"
+        weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n")
+        with pytest.raises(BadInputError, match=r"git-lfs pointer.*run 'git lfs pull'"):
+            open_model(model)
+
+
+class TestPlan:
+    def test_the_size_is_the_models_own(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat", {**UNET, "sample_size": [16, 24]}))
+        job = plan(model, None, "ORIGINAL", TOOLCHAIN)
+        assert (job.options.height, job.options.width) == (16, 24)
+        assert job.output == Path("models/cat_original_192x128")
+
+    def test_a_name_keeps_clear_of_mochis_separator(self) -> None:
+        options = Options(attention="SPLIT_EINSUM_V2", height=64, width=96)
+        name = folder_name(Path("/somewhere/my_best_cat"), options)
+        assert name == "my-best-cat_split-einsum-v2_768x512"
