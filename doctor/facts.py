@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
+from doctor.subjects import Bundle, ModelFolder
+
 T = TypeVar("T")
 
 
@@ -122,6 +124,7 @@ class Environment:
     `.dist-info` folders, `headless` those whose folder lacks METADATA or RECORD, `hollow` those
     whose RECORD names a top-level package that is not there. `wheels` holds the `Tag` lines of the
     packages with native code we depend on, `native` the compiled files found of those expected.
+    `ceilings` are the newest versions that the installed coremltools says it was tested with.
     `origins` maps a project to the URL or revision of a non-registry install (PEP 610).
     """
 
@@ -139,6 +142,7 @@ class Environment:
     native: Mapping[str, bool]
     origins: Mapping[str, str]
     strays: tuple[str, ...]
+    ceilings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +209,10 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hub:
-    """What decides whether a model name can be fetched. Never the token, only that there is one."""
+    """What decides whether a model name can be fetched. Never the token, only that there is one.
+
+    `roots` says whether this Python finds certificates to trust.
+    """
 
     token: bool
     offline: tuple[str, ...]
@@ -213,107 +220,16 @@ class Hub:
     certificates: tuple[str, ...]
     cache: str
     incomplete: tuple[str, ...]
+    roots: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WeightFile:
-    """One file of weights, judged by its first bytes and its size.
-
-    `kind` is one of: safetensors, pickle, legacy-pickle, lfs-pointer, web-page, empty, missing,
-    unreadable, other. `fault` is empty, or says in what way the file is damaged. `imports` are the
-    names a pickle would import; `unsafe` those with no place in a checkpoint.
-    """
+class Output:
+    """What lies where the result is to go: programs of an earlier run, and whether by this tool."""
 
     path: str
-    kind: str
-    size: int
-    fault: str = ""
-    unsafe: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
-    """One part of a model: `unet`, `vae`, `text_encoder`...
-
-    `index` is the index file of a sharded set or empty; `missing` the shards it names that are not
-    there; `variants` the weight variants present ("" is the plain one, "fp16"...); `nameless` the
-    entries without a dot, over which diffusers stumbles.
-    """
-
-    name: str
-    folder: str
-    config: Mapping[
-        str, str | int | float | bool | tuple[str | int | float | bool | None, ...] | None
-    ]
-    index: str
-    weights: tuple[WeightFile, ...]
-    missing: tuple[str, ...] = ()
-    variants: tuple[str, ...] = ()
-    nameless: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFolder:
-    """The model to convert, as its files say. `family` is "sd1", "sdxl", ... or "unknown".
-
-    `kind` is "diffusers" for a folder with model_index.json, "single-file" for one checkpoint
-    file, "component" for one part of a model, or "none".
-    """
-
-    path: str
-    kind: str
-    family: str
-    pipeline: str
-    size: int
-    components: tuple[Component, ...]
-    tokenizer: tuple[str, ...]
-    prediction: str = ""
-    faults: tuple[str, ...] = ()
-    nearby: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
-    """An input or output of a Core ML program."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """One `.mlmodelc` or `.mlpackage` of a finished folder.
-
-    `attention` is "split" when the program has einsum operations, "original" when it has none,
-    "" when that cannot be told. `missing` names files it lacks; `fault` is a parse error.
-    """
-
-    name: str
-    container: str
-    inputs: tuple[Feature, ...]
-    outputs: tuple[Feature, ...]
-    attention: str
-    specification: int
-    weights: int
-    weights_digest: str
-    tools: Mapping[str, str]
-    missing: tuple[str, ...] = ()
-    fault: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
-    """A folder of Core ML programs for Apple's Swift package or MochiDiffusion."""
-
-    path: str
-    programs: tuple[Program, ...]
-    vocabulary: str
-    merges: str
+    programs: tuple[str, ...]
     manifest: bool
-    controlnet_folder: bool
-    elsewhere: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,5 +266,6 @@ class Facts:
     xcode: Known[Xcode]
     volumes: Known[Mapping[str, Volume]]
     hub: Known[Hub]
+    output: Known[Output]
     model: Known[ModelFolder]
     bundle: Known[Bundle]

@@ -13,9 +13,10 @@ from pathlib import Path
 from doctor.check import Check, Family, Status
 from doctor.checks import CHECKS
 from doctor.engine import Report, Result, Verdict, examine
-from doctor.facts import Facts, Job, ModelFolder, Toolchain
+from doctor.facts import Facts, Job, Toolchain
 from doctor.gather import Request, gather
 from doctor.probe import Probe
+from doctor.subjects import ModelFolder
 
 GB = 10**9
 

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from doctor.check import Family, Findings, Fix, check, error, ok, warning
-from doctor.facts import Environment, ModelFolder, Toolchain, Volume
+from doctor.facts import Environment, Toolchain, Volume
+from doctor.subjects import ModelFolder
 
 GB = 10**9
 FREE_TEMPORARY = GB
 """Core ML compiles into the temporary folder; below this even a small model may not fit."""
+
+FREE_CACHE = 5 * GB
+"""A Stable Diffusion 1.x model in half precision and its parts."""
 
 
 @check("DSK001", Family.DISK)
@@ -72,6 +76,22 @@ def room_for_temporary_files(volumes: Mapping[str, Volume]) -> Findings:
             why="Compiling a model needs its size there; the error then names weight.bin.",
             fix=Fix(title="free space there, or set TMPDIR to a folder on another volume"),
             where=temporary.path,
+        )
+
+
+@check("DSK005", Family.DISK)
+def room_for_downloads(volumes: Mapping[str, Volume]) -> Findings:
+    """The volume of the Hugging Face cache is not nearly full.
+
+    A download that does not fit leaves a partial snapshot, in some versions without an error.
+    """
+    hub = volumes["hub"]
+    if hub.free < FREE_CACHE:
+        yield warning(
+            f"{hub.free / GB:.1f} GB free for the hub's cache",
+            why="A model that does not fit is left half downloaded, sometimes without an error.",
+            fix=Fix(title="free space there, or set HF_HOME to a folder on another volume"),
+            where=hub.path,
         )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from doctor.check import Family, Finding, Findings, Fix, check, error, info, ok, warning
 from doctor.checks.pins import listed
-from doctor.facts import Component, ModelFolder, Toolchain, WeightFile
+from doctor.facts import Toolchain
+from doctor.subjects import Component, ModelFolder, WeightFile
 from doctor.versions import satisfies
 
 GB = 10**9
@@ -255,3 +256,94 @@ def _short(model: ModelFolder, file: WeightFile) -> str:
 
 def _root(model: ModelFolder) -> str:
     return model.path if model.kind != "single-file" else str(Path(model.path).parent)
+
+
+@check("MOD017", Family.MODEL)
+def config_matches(model: ModelFolder) -> Findings:
+    """The UNet's weights have the shapes that its config.json says.
+
+    A config.json of another model, or a partial weight file renamed, shows itself in the first
+    convolution and in the width of the text features.
+    """
+    for part in model.components:
+        if part.mismatch:
+            yield error(
+                f"{part.name}: {listed(part.mismatch)}",
+                why="The configuration is another model's, or the weights are incomplete.",
+                fix=Fix(title="restore config.json and weights from the same model"),
+                where=part.folder,
+            )
+
+
+@check("MOD018", Family.MODEL)
+def file_complete(model: ModelFolder) -> Findings:
+    """A single checkpoint file is a whole model.
+
+    LoRA, ControlNet, embedding, VAE and UNet files carry the same suffixes; the names of their
+    tensors tell them apart.
+    """
+    if model.kind != "single-file" or not model.holds:
+        return
+    lacks = [name for name in ("unet", "vae", "text_encoder") if name not in model.holds]
+    only = [name for name in ("lora", "controlnet", "embedding") if name in model.holds]
+    family = "SDXL" if "sdxl" in model.holds else "SD 1.x or 2.x"
+    if lacks:
+        kind = f"a {only[0]}" if only else f"only {', '.join(model.holds)}"
+        yield error(
+            f"{Path(model.path).name} is not a whole model but {kind}",
+            why=f"{', '.join(lacks)} would be missing in the conversion.",
+            fix=Fix(title="take the full checkpoint; merge a LoRA into its base model first"),
+            where=model.path,
+        )
+    else:
+        yield info(
+            f"{Path(model.path).name} is {family} in the original layout",
+            why="The pipeline class must be that family's when it is made a diffusers folder.",
+        )
+
+
+@check("MOD019", Family.MODEL)
+def tokenizer_fits(model: ModelFolder) -> Findings:
+    """The tokenizer's files are such as the Swift apps can read.
+
+    vocab.json must be an object of token numbers, merges.txt lines of two parts. A page that a
+    proxy answered with is neither.
+    """
+    if model.kind != "diffusers":
+        return
+    for fault in model.tokenizer_faults:
+        yield error(
+            fault,
+            why="The app would stop at the first prompt.",
+            fix=Fix(title="take vocab.json and merges.txt of the model's own tokenizer folder"),
+            where=model.path,
+        )
+
+
+@check("MOD021", Family.MODEL)
+def plain_pickles(model: ModelFolder) -> Findings:
+    """No checkpoint carries a trainer's objects.
+
+    Such a file needs pytorch_lightning or the like to be unpickled, and torch 2.6 and newer refuses
+    it. The reader here leaves the objects aside.
+    """
+    for file in files(model):
+        if file.notes:
+            yield info(
+                f"{_short(model, file)}: {listed(file.notes)}",
+                why="torch.load would import a trainer's code for it, or refuse the file.",
+            )
+
+
+@check("MOD022", Family.MODEL)
+def one_set_of_weights(model: ModelFolder) -> Findings:
+    """A single checkpoint file does not hold its weights twice.
+
+    Training keeps an averaged copy (EMA), which is the better one for making pictures and doubles
+    the memory that loading takes.
+    """
+    if "ema" in model.holds:
+        yield info(
+            f"{Path(model.path).name} holds the averaged (EMA) weights as well",
+            why="diffusers' script takes the raw ones unless told --extract_ema.",
+        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from doctor.check import Family, Findings, Fix, check, error, ok, warning
-from doctor.facts import Environment, Lock, Toolchain
-from doctor.versions import normalise
+from doctor.check import Family, Finding, Findings, Fix, Status, check, error, ok, warning
+from doctor.diagnosis import clashes
+from doctor.facts import Environment, Lock, System, Toolchain
+from doctor.knowledge import Role, entries
+from doctor.versions import key, normalise
 
 REBUILD = Fix(title="build the environment again", commands=(("make", "env"),), safe=True)
 _SHOWN = 6
@@ -93,3 +95,48 @@ def listed(names: tuple[str, ...] | list[str]) -> str:
     """The first few, and how many more."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+@check("PIN005", Family.PINS)
+def no_known_clash(system: System, environment: Environment) -> Findings:
+    """No two installed versions are known not to go together.
+
+    The pairs are those of the known failures (sdcoreml explain lists them by name): each broke
+    somebody's conversion, and each is told by its version numbers alone.
+    """
+    versions = {**environment.installed, "python": environment.python}
+    if system.name == "macOS":
+        versions["macos"] = system.version
+    for entry in clashes(entries(), versions):
+        pair = " with ".join(f"{name} {versions[normalise(name)]}" for name in entry.when)
+        finding = Finding(
+            status=Status.INFO if entry.role is Role.HARMLESS else Status.ERROR,
+            what=f"{pair}: {entry.id}",
+            why=entry.cause,
+            fix=Fix(title=entry.fix, commands=REBUILD.commands, safe=True),
+            where=environment.path,
+        )
+        yield finding
+
+
+@check("PIN006", Family.PINS)
+def within_ceilings(environment: Environment) -> Findings:
+    """The installed torch is not newer than coremltools was tested with.
+
+    coremltools states its own ceilings in its source. A newer torch produces operations that it
+    cannot translate.
+    """
+    for name, newest in environment.ceilings.items():
+        have = environment.installed.get(name, "")
+        if have and _release(have) > _release(newest):
+            yield warning(
+                f"{name} {have} is newer than {newest}, the last that coremltools was tested with",
+                why="Conversion then fails with an operation that is not implemented.",
+                fix=REBUILD,
+                where=environment.path,
+            )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Major and minor: patch releases of torch do not change its operations."""
+    return key(version)[0][:2]

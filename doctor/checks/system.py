@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
-from doctor.facts import Memory, ModelFolder, System, Toolchain
+from doctor.facts import Memory, System, Toolchain
+from doctor.subjects import ModelFolder
 from doctor.versions import satisfies
 
 OLDEST_MACOS = "13.1"

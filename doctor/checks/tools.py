@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.checks.pins import listed
-from doctor.facts import Checkout, Git, Hub, Toolchain, Xcode
+from doctor.facts import Checkout, Environment, Git, Hub, Job, Toolchain, Xcode
+from doctor.subjects import ModelFolder
 
 _SHORT = 12
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+UNDECLARED = ("diffusionkit", "omegaconf", "python-coreml-stable-diffusion")
+"""What the upstream converter imports and its setup.py does not bring (at c891f43)."""
 
 
 @check("GIT001", Family.GIT)
@@ -117,6 +124,21 @@ def checkout_remote(checkout: Checkout, toolchain: Toolchain) -> Findings:
         )
 
 
+@check("GIT007", Family.GIT)
+def upstream_imports(checkout: Checkout, environment: Environment) -> Findings:
+    """What the upstream converter imports undeclared is installed.
+
+    torch2coreml imports diffusionkit even for SD 1.5, and diffusers reads a checkpoint's YAML with
+    omegaconf. The converter here needs none of them.
+    """
+    missing = [name for name in UNDECLARED if name not in environment.installed]
+    if missing:
+        yield info(
+            f"the upstream converter would not start: {', '.join(missing)} not installed",
+            why=f"{checkout.path} imports them; sdcoreml's own converter does not.",
+        )
+
+
 def _slug(url: str) -> str:
     """owner/name of a repository address in any of its spellings."""
     parts = url.removesuffix("/").removesuffix(".git").replace(":", "/").split("/")
@@ -192,6 +214,38 @@ def downloads_complete(hub: Hub) -> Findings:
             fix=Fix(title="download those models again: it goes on where it stopped"),
             where=hub.cache,
         )
+
+
+@check("HUB003", Family.HUB)
+def certificates_found(hub: Hub) -> Findings:
+    """This Python finds certificates to trust.
+
+    python.org's installer for macOS brings none until Install Certificates.command is run; every
+    download then fails with CERTIFICATE_VERIFY_FAILED, and diffusers says something else about it.
+    """
+    if not hub.roots:
+        yield warning(
+            "this Python finds no certificates to trust",
+            why="Every download fails; diffusers then speaks of local_files_only instead.",
+            fix=Fix(title="run Install Certificates.command, or set SSL_CERT_FILE to a bundle"),
+        )
+
+
+@check("HUB004", Family.HUB)
+def model_is_local(job: Job, model: ModelFolder) -> Findings:
+    """The model is a folder here, not a name on the hub.
+
+    Names need a network, a token (the upstream converter asks for one even for public models) and
+    sometimes accepted terms; and names die, as runwayml's did in August 2024.
+    """
+    if model.kind != "none" or Path(job.model).exists() or not _HUB_NAME.fullmatch(job.model):
+        return
+    dead = " (runwayml removed its models in August 2024)" if job.model.startswith("runway") else ""
+    yield error(
+        f"{job.model} is a name on the hub, not a folder here{dead}",
+        why="Nothing is downloaded by name: what is converted must be known to the byte.",
+        fix=Fix(title=f"download it once (hf download {job.model}), then give that folder"),
+    )
 
 
 @check("HUB002", Family.HUB)

@@ -65,7 +65,7 @@ def _ran_out(value: object) -> bool:
 
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
     """A task for each field of `Facts` but the job; each imports what it needs, to fail alone."""
-    from doctor.gather import machine, model, python, tools
+    from doctor.gather import bundle, machine, model, python, tools
 
     job = request.job
     return {
@@ -85,8 +85,9 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         "xcode": lambda: tools.xcode(probe),
         "volumes": lambda: machine.volumes(job, _built().environments(), probe),
         "hub": lambda: tools.hub(probe),
+        "output": lambda: machine.output(job),
         "model": lambda: model.model(job.model),
-        "bundle": lambda: Absent(absent="no finished folder given"),
+        "bundle": lambda: bundle.bundle(request.bundle),
     }
 
 

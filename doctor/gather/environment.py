@@ -7,6 +7,7 @@ microseconds. 60 packages and 5 GB are read in some ten milliseconds.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ NATIVE = {
 """Compiled files without which a conversion dies at its end, by operating system."""
 
 TAGGED = ("coremltools", "numpy", "safetensors", "tokenizers", "torch")
+_CEILINGS = {"TORCH": "torch", "SKLEARN": "scikit-learn"}
+_CEILING = re.compile(r'^_(TORCH|SKLEARN)_MAX_VERSION = "([\d.]+)"', re.MULTILINE)
 _STRAYS = ("sitecustomize.py", "usercustomize.py")
 _RECORD_BYTES = 16384
 
@@ -65,6 +68,7 @@ def look(
         wheels=_wheels(site, infos),
         native=_native(site, system),
         origins=_origins(site, infos),
+        ceilings=_ceilings(site / "coremltools" / "_deps" / "__init__.py"),
         strays=tuple(name for name in entries if name in _STRAYS or _foreign_pth(name, infos)),
     )
 
@@ -130,6 +134,15 @@ def _origins(site: Path, infos: Iterable[str]) -> Mapping[str, str]:
             except (ValueError, AttributeError):
                 origins[_project(info)] = "unreadable direct_url.json"
     return origins
+
+
+def _ceilings(path: Path) -> Mapping[str, str]:
+    """The newest torch and scikit-learn that coremltools names, read from its source."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    return {_CEILINGS[name]: version for name, version in _CEILING.findall(text)}
 
 
 def _foreign_pth(name: str, infos: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from doctor.facts import Absent, Job, Memory, System, Unknown, Volume
+from doctor.facts import Absent, Job, Memory, Output, System, Unknown, Volume
 from doctor.probe import Outcome, Probe
 
 _NAMES = {"Darwin": "macOS", "Linux": "Linux", "Windows": "Windows"}
@@ -112,6 +112,16 @@ def volumes(job: Job, environments: Path, probe: Probe) -> Mapping[str, Volume]:
         "hub": hub_cache(probe),
     }
     return {role: _volume(path) for role, path in roles.items()}
+
+
+def output(job: Job) -> Output | Absent:
+    """What lies in the output folder already."""
+    folder = Path(job.output)
+    if not job.output or not folder.is_dir():
+        return Absent(absent="the output folder is new")
+    names = sorted(path.name for path in folder.iterdir())
+    programs = tuple(name for name in names if name.endswith((".mlpackage", ".mlmodelc")))
+    return Output(path=job.output, programs=programs, manifest="manifest.json" in names)
 
 
 def hub_cache(probe: Probe) -> Path:

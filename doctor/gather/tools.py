@@ -106,7 +106,18 @@ def hub(probe: Probe) -> Hub:
         certificates=tuple(name for name in _CERTIFICATES if environ.get(name)),
         cache=str(cache),
         incomplete=_incomplete(cache),
+        roots=_has_roots(probe),
     )
+
+
+def _has_roots(probe: Probe) -> bool:
+    """Whether certificates to trust are where OpenSSL looks; python.org's installer brings none."""
+    import _ssl
+
+    file_name, file, folder_name, folder = _ssl.get_default_verify_paths()
+    bundle = Path(probe.environ.get(file_name) or file)
+    certificates = Path(probe.environ.get(folder_name) or folder)
+    return bundle.is_file() or (certificates.is_dir() and any(certificates.iterdir()))
 
 
 def _incomplete(cache: Path) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""Literal facts: one healthy machine, and for each check the smallest change that makes it sick."""
-
 # ruff: noqa: ANN401  the helpers pass any field on to the value that declares it
+
+"""For each check the smallest change to the healthy machine that makes it sick."""
 
 from __future__ import annotations
 
@@ -8,176 +8,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from doctor.facts import (
-    Absent,
-    Checkout,
-    Component,
-    Environment,
-    Facts,
-    Git,
-    HostPython,
-    Hub,
-    Interpreter,
-    Job,
-    Lock,
-    Memory,
-    ModelFolder,
-    Smoke,
-    System,
-    Toolchain,
-    Verification,
-    Volume,
-    WeightFile,
-    Xcode,
-)
-
-GB = 10**9
-COMMIT = "c891f4357b2269853152d774d97327faab746e7c"
-PINS = {"coremltools": "7.2", "diffusers": "0.23.1", "numpy": "1.23.5", "torch": "2.2.0"}
-
-
-def weights(name: str, **changes: Any) -> WeightFile:
-    fields = {"path": f"/models/sd15/{name}", "kind": "safetensors", "size": GB}
-    return WeightFile(**{**fields, **changes})
-
-
-def part(name: str, **changes: Any) -> Component:
-    stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
-    fields: dict[str, Any] = {
-        "name": name,
-        "folder": f"/models/sd15/{name}",
-        "config": UNET if name == "unet" else {},
-        "index": "",
-        "weights": (weights(f"{name}/{stem}.safetensors"),),
-        "variants": ("",),
-    }
-    return Component(**{**fields, **changes})
-
-
-UNET: Mapping[str, Any] = {
-    "in_channels": 4,
-    "cross_attention_dim": 768,
-    "sample_size": 64,
-    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
-}
-
-MODEL = ModelFolder(
-    path="/models/sd15",
-    kind="diffusers",
-    family="sd1",
-    pipeline="StableDiffusionPipeline",
-    size=3 * GB,
-    components=(part("unet"), part("vae"), part("text_encoder")),
-    tokenizer=("tokenizer/merges.txt", "tokenizer/vocab.json"),
-    prediction="epsilon",
-)
-
-SYSTEM = System(
-    name="macOS",
-    version="15.6",
-    machine="arm64",
-    target="macos-arm64",
-    translated=False,
-    cores=8,
-    encoding="utf-8",
-    case_sensitive=False,
-)
-
-HOST = HostPython(
-    version="3.12.4",
-    executable="/repo/.venv/bin/python",
-    isolated=True,
-    externally_managed=False,
-    conda="",
-    pythonpath=(),
-    user_site=(),
-    pip_settings=(),
-    libraries={"git": "present", "numpy": "present", "packaging": "present", "rich": "present"},
-)
-
-TOOLCHAIN = Toolchain(
-    name="tested",
-    python="3.10.10",
-    accepted=">=3.10,<3.11",
-    pins=PINS,
-    targets=("linux-x86_64", "macos-arm64", "macos-x86_64"),
-    refused={"linux-aarch64": "coremltools has no wheel for it"},
-    repository="https://github.com/apple/ml-stable-diffusion",
-    commit=COMMIT,
-    disk=2.0,
-    memory=2.0,
-    installed_bytes=6 * GB,
-)
-
-ENVIRONMENT = Environment(
-    path="/repo/.envs/tested",
-    python="3.10.10",
-    python_path="/repo/.envs/tested/bin/python",
-    lock_digest="lock-1",
-    seal="seal-1",
-    drift=False,
-    installed={**PINS, "tqdm": "4.70.1"},
-    duplicates=(),
-    headless=(),
-    hollow=(),
-    wheels={
-        "coremltools": ("cp310-none-macosx_11_0_arm64",),
-        "torch": ("cp310-none-macosx_11_0_arm64",),
-    },
-    native={"coremltools/libmilstoragepython.so": True},
-    origins={},
-    strays=(),
-)
-
-CHECKOUT = Checkout(
-    path="/src/ml-stable-diffusion",
-    repository=True,
-    commit=COMMIT,
-    remote="git@github.com:apple/ml-stable-diffusion.git",
-    shallow=False,
-    changed=(),
-)
-
-XCODE = Xcode(
-    developer="/Applications/Xcode.app/Contents/Developer",
-    compiler="/Applications/Xcode.app/Contents/Developer/usr/bin/coremlcompiler",
-    complaint="",
-    others=("/Applications/Xcode.app",),
-)
-
-HUB = Hub(
-    token=True,
-    offline=(),
-    proxies=(),
-    certificates=(),
-    cache="/home/me/.cache/huggingface/hub",
-    incomplete=(),
-)
-
-VOLUMES = {
-    role: Volume(path=f"/data/{role}", device=1, total=500 * GB, free=200 * GB, writable=True)
-    for role in ("output", "environments", "temporary", "hub")
-}
-
-HEALTHY = Facts(
-    job=Job(model="/models/sd15", output="/data/output"),
-    system=SYSTEM,
-    memory=Memory(total=16 * GB, available=9 * GB, swap_total=2 * GB, swap_free=2 * GB),
-    host=HOST,
-    toolchain=TOOLCHAIN,
-    lock=Lock(path="lock.txt", digest="lock-1", packages={**PINS, "tqdm": "4.70.1"}),
-    interpreter=Interpreter(version="3.10.10", path="/opt/python3.10", source="pyenv"),
-    environment=ENVIRONMENT,
-    verification=Verification(depth="sizes and times", files=31000, faults=()),
-    smoke=Smoke(imported=tuple(PINS), failures={}),
-    git=Git(version="2.45.1", lfs="git-lfs/3.5.1"),
-    checkout=CHECKOUT,
-    xcode=XCODE,
-    volumes=VOLUMES,
-    hub=HUB,
-    model=MODEL,
-    bundle=Absent(absent="no finished folder given"),
+from doctor.facts import Absent, Facts, Job, Memory, Output, Smoke, Verification
+from doctor.subjects import Component, ModelFolder, Program
+from tests.doctor.healthy import (
+    BUNDLE,
+    CHECKOUT,
+    ENVIRONMENT,
+    GB,
+    HEALTHY,
+    HOST,
+    HUB,
+    INSTALLED,
+    MODEL,
+    PINS,
+    SYSTEM,
+    TEXT,
+    VOLUMES,
+    XCODE,
+    features,
+    part,
+    program,
+    weights,
 )
 
 
@@ -223,6 +74,16 @@ def unet(**changes: Any) -> Facts:
     )
 
 
+def bundle(*programs: Program, without: str = "", **changes: Any) -> Facts:
+    """The healthy folder with programs added or replaced by name, and one left out."""
+    named = {one.name: one for one in (*BUNDLE.programs, *programs) if one.name != without}
+    return sick(bundle=replace(BUNDLE, programs=tuple(named.values()), **changes))
+
+
+XL = {"sample": (2, 4, 128, 128), "time_ids": (2, 6), "text_embeds": (2, 1280)}
+XL_UNET = program("Unet", inputs=features({**XL, "timestep": (2,), "encoder_hidden_states": TEXT}))
+
+
 NOT_BUILT = Absent(absent="the environment is not built (make env)")
 
 SHARDED = part(
@@ -238,6 +99,7 @@ SICK: Mapping[str, Facts] = {
     "SYS002": system(translated=True, machine="x86_64", target="macos-x86_64"),
     "SYS003": system(version="12.7"),
     "SYS004": system(encoding="ascii"),
+    "SYS005": system(name="Linux"),
     "PY001": host(version="3.9.18"),
     "PY002": environment(python="3.11.4"),
     "PY003": sick(environment=NOT_BUILT, interpreter=Absent(absent="no suitable Python found")),
@@ -255,10 +117,12 @@ SICK: Mapping[str, Facts] = {
         smoke=Smoke(imported=(), failures={"diffusers": "ImportError: cached_download"})
     ),
     "ENV006": environment(strays=("sitecustomize.py",)),
-    "PIN001": environment(installed={**ENVIRONMENT.installed, "numpy": "2.1.0"}),
-    "PIN002": environment(installed={**ENVIRONMENT.installed, "tqdm": "4.0"}),
-    "PIN003": environment(installed={**ENVIRONMENT.installed, "xformers": "0.0.2"}),
+    "PIN001": environment(installed={**INSTALLED, "numpy": "2.1.0"}),
+    "PIN002": environment(installed={**INSTALLED, "transformers": "4.40.0"}),
+    "PIN003": environment(installed={**INSTALLED, "xformers": "0.0.2"}),
     "PIN004": environment(duplicates=("numpy",)),
+    "PIN005": environment(installed={**INSTALLED, "huggingface-hub": "0.26.0"}),
+    "PIN006": environment(installed={**INSTALLED, "torch": "2.14.0"}),
     "LIB001": environment(native={"coremltools/libmilstoragepython.so": False}),
     "LIB002": environment(wheels={"coremltools": ("py3-none-any",)}),
     "LIB003": environment(origins={"coremltools": "https://github.com/apple/coremltools@abc"}),
@@ -268,14 +132,21 @@ SICK: Mapping[str, Facts] = {
     "GIT004": checkout(changed=("python_coreml_stable_diffusion/unet.py",)),
     "GIT005": checkout(shallow=True),
     "GIT006": checkout(remote="https://github.com/someone/fork"),
+    "GIT007": environment(installed=PINS),
     "XCO001": xcode(compiler="", complaint='unable to find utility "coremlcompiler"', others=()),
     "XCO002": xcode(developer="", compiler=""),
     "DSK001": volume("output", free=GB),
     "DSK002": replace(volume("environments", free=GB), environment=NOT_BUILT),
     "DSK003": volume("temporary", free=GB // 10),
     "DSK004": volume("output", writable=False),
+    "DSK005": volume("hub", free=GB),
     "MEM001": sick(memory=Memory(total=GB, available=GB, swap_total=0, swap_free=0)),
     "HUB001": sick(hub=replace(HUB, incomplete=("models--a--b/blobs/0123.incomplete",))),
+    "HUB003": sick(hub=replace(HUB, roots=False)),
+    "HUB004": replace(
+        sick(model=ModelFolder(path="runwayml/stable-diffusion-v1-5", kind="none")),
+        job=Job(model="runwayml/stable-diffusion-v1-5"),
+    ),
     "MOD001": sick(
         model=replace(MODEL, kind="none", components=(), nearby=("/models/sd15/inner",))
     ),
@@ -286,6 +157,38 @@ SICK: Mapping[str, Facts] = {
     "MOD006": unet(kind="web-page", size=9000),
     "MOD007": unet(fault="truncated: 9 of 12 bytes; download the file again"),
     "MOD008": unet(kind="pickle", unsafe=("names os.system",)),
+    "MOD009": model(family="Stable Diffusion 1.x", refusal="inpainting models cannot be run"),
+    "MOD010": model(part("unet", refusal="unet: class_embed_type='timestep' is not implemented")),
+    "MOD011": model(part("unet", nameless=("LICENSE",))),
+    "MOD012": model(part("unet", variants=("", "fp16"))),
+    "MOD013": model(prediction="v_prediction"),
+    "MOD014": sick(job=Job(width=1368, height=768)),
+    "MOD015": sick(job=Job(width=512, height=768)),
+    "MOD016": sick(job=Job(model="/Volumes/2TB SSD/model")),
+    "MOD017": model(
+        part("unet", mismatch=("conv_in.weight is [320, 9], config.json says [320, 4]",))
+    ),
+    "MOD018": model(kind="single-file", holds=("unet",)),
+    "MOD019": model(tokenizer_faults=("vocab.json: not JSON",)),
+    "MOD020": sick(
+        output=Output(path="/data/output", programs=("Unet.mlpackage",), manifest=False)
+    ),
+    "MOD021": unet(kind="pickle", notes=("pytorch_lightning callbacks were left aside",)),
+    "MOD022": model(kind="single-file", holds=("unet", "vae", "text_encoder", "ema")),
+    "BUN001": bundle(without="Unet"),
+    "BUN002": bundle(program("Unet", missing=("weights/weight.bin",))),
+    "BUN003": bundle(program("UnetChunk1")),
+    "BUN004": bundle(program("VAEEncoder", inputs=features({"x": (1, 3, 768, 512)}))),
+    "BUN005": bundle(without="VAEEncoder"),
+    "BUN006": bundle(program("VAEDecoder", inputs=features({"z": (1, 4, 64, 64), "y": (1,)}))),
+    "BUN007": bundle(program("Unet", fault="metadata.json is not an array of one object")),
+    "BUN008": bundle(vocabulary=("merges.txt is missing",)),
+    "BUN009": bundle(program("Unet", specification=10)),
+    "BUN010": replace(bundle(XL_UNET), system=replace(SYSTEM, version="13.6")),
+    "BUN011": bundle(program("Unet", weights=5 * GB)),
+    "BUN012": bundle(program("TextEncoder", tools={"coremltools": "7.2", "torch": "2.2.0"})),
+    "BUN013": bundle(XL_UNET, program("VAEDecoder", precision="Float16")),
+    "BUN014": bundle(program("ControlledUnet", weights_digest="other")),
 }
 
 NEVER_SICK = frozenset({"MEM002", "HUB002"})

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from doctor.diagnosis import LONGEST, clashes, contradiction, diagnose
 from doctor.knowledge import Entry, Role, entries
-from tests.doctor.specimens import TOOLCHAIN
+from tests.doctor.healthy import TOOLCHAIN
 
 ALL = entries()
 BASE = Entry(

@@ -7,7 +7,7 @@ import pytest
 from doctor.check import Check, Family, Findings, Status, check, error, info, ok, warning
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
 from doctor.facts import Absent, Git, Hub, System, Unknown
-from tests.doctor.specimens import HEALTHY
+from tests.doctor.healthy import HEALTHY
 
 
 @check("TST001", Family.SYSTEM)

@@ -9,8 +9,8 @@ from doctor.checks import CHECKS
 from doctor.engine import Verdict, examine
 from doctor.facts import Absent, Facts, Unknown
 from doctor.goal import conclude, relevant
-from tests.doctor import specimens
-from tests.doctor.specimens import HEALTHY, SICK
+from tests.doctor.healthy import HEALTHY, TOOLCHAIN
+from tests.doctor.specimens import NOT_BUILT, SICK
 
 
 def judged(goal: str, facts: Facts) -> Verdict:
@@ -27,7 +27,7 @@ def test_a_healthy_machine_can_convert_and_what_it_takes() -> None:
 
 def test_an_error_says_no_and_which() -> None:
     verdict = judged("convert", SICK["PIN001"])
-    assert (verdict.answer, verdict.because) == ("no", ("PIN001", "PIN002"))
+    assert (verdict.answer, verdict.because) == ("no", ("PIN001", "PIN002", "PIN005"))
     assert verdict.sentence == "this machine cannot convert sd15"
     assert verdict.needs == ()
 
@@ -65,6 +65,6 @@ def test_preflight_runs_what_matters_for_the_goal(goal: str) -> None:
 
 
 def test_environments_of_another_size_are_judged_by_the_toolchain() -> None:
-    huge = replace(specimens.TOOLCHAIN, installed_bytes=10**15)
-    facts = replace(HEALTHY, toolchain=huge, environment=specimens.NOT_BUILT)
+    huge = replace(TOOLCHAIN, installed_bytes=10**15)
+    facts = replace(HEALTHY, toolchain=huge, environment=NOT_BUILT)
     assert judged("env", facts).because == ("DSK002",)

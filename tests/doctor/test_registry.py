@@ -9,7 +9,9 @@ import pytest
 from doctor.check import Check, Status
 from doctor.checks import CHECKS
 from doctor.engine import examine
-from tests.doctor.specimens import HEALTHY, NEVER_SICK, SICK
+from doctor.knowledge import entries
+from tests.doctor.healthy import HEALTHY
+from tests.doctor.specimens import NEVER_SICK, SICK
 
 BY_ID = {check.id: check for check in CHECKS}
 
@@ -47,3 +49,8 @@ def test_every_check_is_documented(check: Check) -> None:
     assert len(check.title) <= 70, "a line of the list has 80 columns"
     assert not check.title.endswith(".")
     assert check.needs
+
+
+def test_every_check_that_a_failure_names_exists() -> None:
+    named = {name for entry in entries() for name in entry.checks}
+    assert named <= set(BY_ID)

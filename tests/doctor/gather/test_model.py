@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -10,11 +11,24 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from doctor.facts import Absent, Component, ModelFolder
-from doctor.gather.model import component, kind_of, model, weight_file
+from doctor.facts import Absent
+from doctor.gather.model import component, model
+from doctor.gather.weights import holdings, kind_of, mismatches, weight_file
+from doctor.subjects import Component, ModelFolder
 
 TENSORS = save({"weight": np.arange(6, dtype=np.float32).reshape(2, 3)}, {"format": "pt"})
-UNET = {"in_channels": 4, "cross_attention_dim": 768, "down_block_types": ["A", "B"]}
+UNET = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "attention_head_dim": 8,
+    "block_out_channels": [32, 64],
+    "cross_attention_dim": 768,
+    "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+    "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
+    "layers_per_block": 1,
+    "sample_size": 64,
+}
+CONV_IN = save({"conv_in.weight": np.zeros((32, 4, 3, 3), np.float16)}, {"format": "pt"})
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"
 
 
@@ -26,9 +40,11 @@ def folder(root: Path, **unet: object) -> Path:
     for name in parts:
         (root / name).mkdir()
         (root / name / "config.json").write_text(json.dumps({**UNET, **unet}))
-        (root / name / "diffusion_pytorch_model.safetensors").write_bytes(TENSORS)
+        tensors = CONV_IN if name == "unet" else TENSORS
+        (root / name / "diffusion_pytorch_model.safetensors").write_bytes(tensors)
     (root / "tokenizer").mkdir()
-    (root / "tokenizer/vocab.json").write_text("{}")
+    (root / "tokenizer/vocab.json").write_text('{"<|startoftext|>": 0, "<|endoftext|>": 1, "a": 2}')
+    (root / "tokenizer/merges.txt").write_text("#version: 0.2\na b\n")
     (root / "scheduler").mkdir()
     (root / "scheduler/scheduler_config.json").write_text('{"prediction_type": "epsilon"}')
     return root
@@ -42,27 +58,53 @@ def examined(path: Path) -> ModelFolder:
 
 def test_a_healthy_folder(tmp_path: Path) -> None:
     facts = examined(folder(tmp_path))
-    assert (facts.kind, facts.family, facts.prediction) == ("diffusers", "sd1", "epsilon")
+    assert (facts.kind, facts.family, facts.refusal) == ("diffusers", "Stable Diffusion 1.x", "")
+    assert facts.prediction == "epsilon"
     assert [part.name for part in facts.components] == ["unet", "vae", "text_encoder"]
-    assert facts.size == 3 * len(TENSORS)
-    assert facts.tokenizer == ("tokenizer/vocab.json",)
-    assert facts.components[0].config["down_block_types"] == ("A", "B")
+    assert facts.size == 2 * len(TENSORS) + len(CONV_IN)
+    assert facts.tokenizer_faults == ()
+    unet = facts.components[0]
+    assert (unet.refusal, unet.mismatch, unet.upcast) == ("", (), False)
     assert not any(file.fault for part in facts.components for file in part.weights)
 
 
 @pytest.mark.parametrize(
-    ("unet", "family"),
+    ("unet", "refusal"),
     [
-        ({"cross_attention_dim": 1024}, "sd2"),
-        ({"cross_attention_dim": [2048, 2048]}, "sdxl"),
-        ({"cross_attention_dim": 1280}, "sdxl-refiner"),
-        ({"in_channels": 9}, "inpainting"),
-        ({"in_channels": 8}, "instruct-pix2pix"),
-        ({"cross_attention_dim": 5}, "unknown"),
+        ({"in_channels": 9}, "inpainting models cannot be run"),
+        ({"in_channels": 8}, "instruct-pix2pix models cannot be run"),
+        ({"addition_embed_type": "image"}, "unknown is not supported"),
     ],
 )
-def test_family(tmp_path: Path, unet: dict[str, object], family: str) -> None:
-    assert examined(folder(tmp_path, **unet)).family == family
+def test_what_no_app_can_run_is_refused(
+    tmp_path: Path, unet: dict[str, object], refusal: str
+) -> None:
+    assert examined(folder(tmp_path, **unet)).refusal.startswith(refusal)
+
+
+def test_a_config_is_judged_by_the_builder_itself(tmp_path: Path) -> None:
+    (part, *_) = examined(folder(tmp_path, class_embed_type="timestep")).components
+    assert "class_embed_type" in part.refusal
+
+
+def test_weights_that_contradict_the_config() -> None:
+    shapes = {
+        "conv_in.weight": (320, 9, 3, 3),
+        "down.0.attn2.to_k.weight": (320, 1024),
+    }
+    config = {"block_out_channels": [320], "in_channels": 4, "cross_attention_dim": 768}
+    assert list(mismatches(config, shapes)) == [
+        "conv_in.weight is [320, 9], config.json says [320, 4]",
+        "text features are 1024 wide in the weights, 768 in config.json",
+    ]
+    assert list(mismatches(config, {"x": (1,)})) == ["conv_in.weight is missing"]
+    assert list(mismatches({}, shapes)) == [], "not a UNet"
+
+
+def test_what_a_single_file_holds() -> None:
+    names = ("model.diffusion_model.x", "first_stage_model.y", "conditioner.embedders.1.z")
+    assert holdings(names) == ("unet", "vae", "text_encoder", "sdxl")
+    assert holdings(("unet.to_q.lora_down.weight",)) == ("lora",)
 
 
 def test_shards_against_their_index(tmp_path: Path) -> None:
@@ -95,9 +137,6 @@ def test_missing_part_and_variants_and_names_without_a_dot(tmp_path: Path) -> No
     assert component(root / "text_encoder_2") == Component(
         name="text_encoder_2",
         folder=str(root / "text_encoder_2"),
-        config={},
-        index="",
-        weights=(),
         faults=("missing",),
     )
 
@@ -129,8 +168,6 @@ def test_truncated_weights(tmp_path: Path) -> None:
 
 class Exploit:
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        import os
-
         return os.system, ("touch pwned",)
 
 

@@ -116,13 +116,26 @@ def test_hub_tells_that_there_is_a_token_and_never_which(tmp_path: Path, *, stor
     (blobs / "0123.incomplete").touch()
     if stored:
         (home / "token").write_text("hf_secret")
-    environ = {"HF_HUB_OFFLINE": "1", "HTTPS_PROXY": "http://u:p@example.org", "UV_OFFLINE": "0"}
+    certificates = tmp_path / "ca.pem"
+    certificates.touch()
+    environ = {
+        "HF_HUB_OFFLINE": "1",
+        "HTTPS_PROXY": "http://u:p@example.org",
+        "UV_OFFLINE": "0",
+        "SSL_CERT_FILE": str(certificates),
+    }
     facts = hub(Probe(environ=environ, home=tmp_path))
     assert facts == Hub(
         token=stored,
         offline=("HF_HUB_OFFLINE",),
         proxies=("HTTPS_PROXY",),
-        certificates=(),
+        certificates=("SSL_CERT_FILE",),
         cache=str(home / "hub"),
         incomplete=("models--a--b/blobs/0123.incomplete",),
+        roots=True,
     )
+
+
+def test_no_certificates_to_trust(tmp_path: Path) -> None:
+    environ = {"SSL_CERT_FILE": str(tmp_path / "none.pem"), "SSL_CERT_DIR": str(tmp_path)}
+    assert not hub(Probe(environ=environ, home=tmp_path)).roots

@@ -1,0 +1,156 @@
+"""A finished folder's files against what MochiDiffusion and Apple's Swift package look for.
+
+Names are exact: volumes may be case-sensitive.
+"""
+
+from __future__ import annotations
+
+from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
+from doctor.checks.pins import listed
+from doctor.subjects import Bundle
+
+AGAIN = Fix(title="convert the model again into a fresh folder")
+NEEDED = ("TextEncoder", "VAEDecoder")
+NEEDED_XL = ("TextEncoder2", "VAEDecoder")
+CHUNKS = ("UnetChunk", "ControlledUnetChunk", "UnetRefinerChunk")
+
+
+@check("BUN001", Family.BUNDLE)
+def listed_by_apps(bundle: Bundle) -> Findings:
+    """The folder has what an app needs to list and open it.
+
+    Mochi lists a folder only when a UNet lies directly in it, compiled, with a readable
+    metadata.json; a missing text encoder or decoder shows itself as a crash at the first image.
+    """
+    if bundle.unet is None:
+        yield error(
+            "no Unet directly in the folder",
+            why="Apps leave it out of their list without a word.",
+            fix=Fix(
+                title="give the folder that holds Unet.mlmodelc itself (Resources, not above it)"
+            ),
+            where=bundle.path,
+        )
+    needed = NEEDED_XL if bundle.is_xl else NEEDED
+    missing = [name for name in needed if bundle.program(name) is None]
+    if missing:
+        yield error(
+            f"missing: {', '.join(missing)}",
+            why="The app crashes at the first image: it loads them without asking.",
+            fix=AGAIN,
+            where=bundle.path,
+        )
+    packages = [one.name for one in bundle.programs if one.container == ".mlpackage"]
+    if packages:
+        yield info(
+            f"not compiled yet: {listed(packages)}",
+            why="Swift apps load .mlmodelc; .mlpackage is one step before it.",
+            fix=Fix(title="compile them: xcrun coremlcompiler compile NAME.mlpackage FOLDER"),
+        )
+    if bundle.unet is not None and not missing:
+        yield ok(f"{len(bundle.programs)} programs, {bundle.unet.attention} attention")
+
+
+@check("BUN002", Family.BUNDLE)
+def containers_whole(bundle: Bundle) -> Findings:
+    """Every program has its files, and none of them is a Git LFS pointer.
+
+    Copies that lost weights/weight.bin, and clones without git-lfs, look whole in a file manager.
+    """
+    for program in bundle.programs:
+        if program.pointers:
+            yield error(
+                f"{program.name}: Git LFS pointers in place of {listed(program.pointers)}",
+                why='Core ML says "not a valid .mlmodelc file" of it.',
+                fix=Fix(title="git lfs pull in the clone, or download the archive"),
+                where=bundle.path,
+            )
+        if program.missing:
+            yield error(
+                f"{program.name}{program.container} lacks {listed(program.missing)}",
+                why="It cannot be loaded, or the app does not list it.",
+                fix=Fix(title="copy it again with all its files, or convert it again"),
+                where=bundle.path,
+            )
+
+
+@check("BUN003", Family.BUNDLE)
+def chunks_paired(bundle: Bundle) -> Findings:
+    """Chunks are there in pairs, and not beside another whole UNet.
+
+    When both chunks exist they win over the whole program, silently: a stale pair of full precision
+    beside a compressed Unet is what then runs. One chunk alone is ignored.
+    """
+    for stem in CHUNKS:
+        first, second = bundle.program(f"{stem}1"), bundle.program(f"{stem}2")
+        whole = bundle.program(stem.removesuffix("Chunk"))
+        if (first is None) is not (second is None):
+            yield error(
+                f"{stem}1 and {stem}2 belong together; only one is there",
+                why="The app ignores a single chunk and looks for the whole program.",
+                fix=AGAIN,
+                where=bundle.path,
+            )
+        elif first is not None and whole is not None:
+            yield warning(
+                f"{whole.name} and its chunks are both there",
+                why="The chunks win without a word, even when they are of an earlier run.",
+                fix=Fix(title=f"move {stem}1 and {stem}2, or {whole.name}, out of the folder"),
+                where=bundle.path,
+            )
+
+
+@check("BUN005", Family.BUNDLE)
+def encoder_present(bundle: Bundle) -> Findings:
+    """The VAE encoder is there, and no controlnet folder in the way.
+
+    Mochi reads the image size from it; without it, it offers no ControlNet and drops a starting
+    image.
+    """
+    if bundle.unet is not None and bundle.program("VAEEncoder") is None:
+        yield warning(
+            "there is no VAEEncoder",
+            why="Starting images do not work, and Mochi cannot tell the model's size.",
+            fix=Fix(title="convert the VAE encoder as well, into this folder"),
+            where=bundle.path,
+        )
+    if bundle.controlnet_folder:
+        yield warning(
+            "a folder named controlnet lies in the model's folder",
+            why="Mochi links its own there, unless something is in the way; its list then lies.",
+            fix=Fix(title="move the ControlNets to Mochi's own controlnet folder"),
+            where=bundle.path,
+        )
+
+
+@check("BUN008", Family.BUNDLE)
+def tokenizer_readable(bundle: Bundle) -> Findings:
+    """vocab.json and merges.txt are there and well-formed.
+
+    A missing vocab.json crashes the app. merges.txt must end with a line end, or its last merge is
+    lost, and every line must have two parts.
+    """
+    for fault in bundle.vocabulary:
+        yield error(
+            fault,
+            why="The app crashes or stops when it reads the prompt.",
+            fix=Fix(title="copy vocab.json and merges.txt from the model's tokenizer folder"),
+            where=bundle.path,
+        )
+
+
+@check("BUN014", Family.BUNDLE)
+def weights_shared(bundle: Bundle) -> Findings:
+    """Unet and ControlledUnet are of the same weights.
+
+    Converted from one checkpoint, their weight files are identical to the byte; different ones mean
+    that they are of different models, and give other images with a ControlNet than without.
+    """
+    plain, controlled = bundle.program("Unet"), bundle.program("ControlledUnet")
+    if plain and controlled and plain.weights_digest != controlled.weights_digest:
+        yield warning(
+            "Unet and ControlledUnet have different weights",
+            why="They are of different models or precisions; identical ones can share one file.",
+            fix=AGAIN,
+            where=bundle.path,
+        )

@@ -1,0 +1,190 @@
+"""The job: whether the converter and the apps can do this, with these options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from doctor.check import Family, Findings, Fix, check, error, info, warning
+from doctor.checks.pins import listed
+from doctor.facts import Job, Output, System
+from doctor.subjects import ModelFolder
+
+STEP = 64
+"""Image pixels: the UNet halves the latent three times; a latent pixel is eight of the image."""
+
+NATIVE_SIZE = 512
+AWKWARD = frozenset(" \t'\"$&;()<>|*?")
+
+
+@check("MOD009", Family.MODEL)
+def family_supported(model: ModelFolder) -> Findings:
+    """The model is of a kind that can be converted and then run.
+
+    Apple's package and Mochi run text-to-image UNets: no inpainting model (nine input channels), no
+    InstructPix2Pix (eight). SD3 and FLUX have a transformer in place of the UNet. The rule is the
+    converter's own.
+    """
+    if model.kind == "diffusers" and model.refusal:
+        yield error(
+            f"{model.family}: {model.refusal}",
+            why="The conversion refuses it, or no app could run the result.",
+            fix=Fix(title="take a text-to-image model of Stable Diffusion 1.x"),
+            where=model.path,
+        )
+
+
+@check("MOD010", Family.MODEL)
+def configs_supported(model: ModelFolder) -> Findings:
+    """The converter implements every option in the configurations.
+
+    Unknown block types, class embeddings, dual attention and the like are refused, never ignored:
+    a program without them would run and draw something else.
+    """
+    for part in model.components:
+        if part.refusal and not model.refusal:
+            yield error(
+                f"{part.name}: {part.refusal}",
+                why="Nothing here implements it; ignoring it would change the pictures.",
+                fix=Fix(title="this model cannot be converted; take one of a usual architecture"),
+                where=part.folder,
+            )
+
+
+@check("MOD011", Family.MODEL)
+def names_with_a_dot(model: ModelFolder) -> Findings:
+    """No component folder holds a name without a dot.
+
+    diffusers before 0.31 looks at the second part of every name when it wants the fp16 variant, as
+    the upstream converter always does, and stops at a LICENSE file with "list index out of range".
+    The converter here does not mind.
+    """
+    names = [f"{part.name}/{name}" for part in model.components for name in part.nameless]
+    if names:
+        yield info(
+            f"names without a dot: {listed(names)}",
+            why="The upstream converter stops at them with 'list index out of range'.",
+            fix=Fix(title="move them out of the component folders before using it"),
+        )
+
+
+@check("MOD012", Family.MODEL)
+def one_variant(model: ModelFolder) -> Findings:
+    """All components have weights of the same variant.
+
+    A folder in which some components have .fp16. files and others have not is loaded by diffusers
+    half from one, half from the other, or not at all.
+    """
+    have = {part.name: part.variants for part in model.components if part.weights}
+    some = sorted(name for name, variants in have.items() if "fp16" in variants)
+    others = sorted(set(have) - set(some))
+    if some and others:
+        yield warning(
+            f"fp16 weights in {', '.join(some)}, none in {', '.join(others)}",
+            why="Asked for fp16, diffusers stops; the download is probably incomplete.",
+            fix=Fix(title="download the missing files of one variant, or remove the other"),
+            where=model.path,
+        )
+
+
+@check("MOD013", Family.MODEL)
+def half_precision(model: ModelFolder) -> Findings:
+    """The UNet is not one whose attention overflows in half precision.
+
+    SD 2.1 at 768 (v-prediction, upcast_attention) gives black images on the GPU: its attention
+    scores exceed what 16-bit floats hold.
+    """
+    upcast = any(part.upcast for part in model.components)
+    if upcast or model.prediction == "v_prediction":
+        what = "upcast_attention is set" if upcast else "the scheduler says v_prediction"
+        yield warning(
+            f"this model was trained to keep attention in 32-bit floats ({what})",
+            why="In 16 bits its images can come out black.",
+            fix=Fix(title="prefer the 512 base model of the same family"),
+            where=model.path,
+        )
+
+
+@check("MOD014", Family.MODEL)
+def size_fits(job: Job) -> Findings:
+    """The image size is a multiple of 64 each way.
+
+    Otherwise the UNet's halves do not fit together on the way up ("sizes of tensors must match").
+    """
+    odd = [f"{name} {size}" for name, size in _sizes(job) if size % STEP]
+    if odd:
+        yield error(
+            f"not a multiple of {STEP}: {', '.join(odd)}",
+            why="The UNet halves its input three times; the halves would not fit together again.",
+            fix=Fix(title=f"choose sizes such as 512, 576, 640, 704, 768 ({STEP} pixels apart)"),
+        )
+
+
+def _sizes(job: Job) -> tuple[tuple[str, int], ...]:
+    return (("width", job.width), ("height", job.height))
+
+
+@check("MOD015", Family.MODEL)
+def attention_fits(job: Job, model: ModelFolder) -> Findings:
+    """The attention layout suits the model and its size.
+
+    SPLIT_EINSUM is for the Neural Engine, which has panicked on sizes other than 512x512; SDXL with
+    SPLIT_EINSUM_V2 compiles without end. ORIGINAL is for the GPU and minds neither.
+    """
+    if not job.attention.startswith("SPLIT"):
+        return
+    other = [str(size) for _, size in _sizes(job) if size not in (0, NATIVE_SIZE)]
+    if model.family == "Stable Diffusion XL base" and job.attention == "SPLIT_EINSUM_V2":
+        yield error(
+            "SDXL with SPLIT_EINSUM_V2",
+            why="Core ML compiles it for hours and then runs out of memory.",
+            fix=Fix(title="use ORIGINAL (CPU & GPU), or SPLIT_EINSUM"),
+        )
+    elif other:
+        yield warning(
+            f"{job.attention} at {job.width or NATIVE_SIZE}x{job.height or NATIVE_SIZE}",
+            why="The Neural Engine has made Macs panic on split attention at other sizes than 512.",
+            fix=Fix(title="use ORIGINAL with CPU & GPU for other sizes"),
+        )
+
+
+@check("MOD016", Family.MODEL)
+def plain_paths(job: Job) -> Findings:
+    """No path has a space or a shell's special character in it.
+
+    The upstream converter builds a shell line without quotes. Nothing here does.
+    """
+    awkward = [path for path in (job.model, job.output) if AWKWARD & set(path)]
+    if awkward:
+        yield info(
+            f"a space or special character in {awkward[0]!r}",
+            why="Fine here, but the upstream converter splits such a path and compiles nothing.",
+        )
+
+
+@check("MOD020", Family.MODEL)
+def output_fresh(output: Output) -> Findings:
+    """The output folder holds no programs of unknown origin.
+
+    A converter that reuses whatever has the right name mixes sizes and settings. Here a finished
+    folder is replaced as a whole, and one that is not ours is never overwritten.
+    """
+    if output.programs and not output.manifest:
+        yield error(
+            f"{output.path} holds programs that this tool did not make: {listed(output.programs)}",
+            why="They will not be overwritten, and must not be mixed with new ones.",
+            fix=Fix(title="choose another OUT= folder, or move that one away"),
+            where=output.path,
+        )
+
+
+@check("SYS005", Family.SYSTEM)
+def compiles_here(system: System, model: ModelFolder) -> Findings:
+    """Apple's own compiler exists on this system.
+
+    coremlcompiler and mlx are for macOS alone. Programs are made and checked anywhere.
+    """
+    if system.name != "macOS":
+        yield info(
+            f"{Path(model.path).name} would be converted on {system.name}, without coremlcompiler",
+            why="The programs are made and checked here; compiling and running them takes a Mac.",
+        )

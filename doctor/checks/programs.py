@@ -1,0 +1,208 @@
+"""A finished folder's programs: their features, shapes and versions, as Swift code asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from doctor.check import Family, Findings, Fix, check, error, info, warning
+from doctor.checks.bundle import AGAIN
+from doctor.facts import System
+from doctor.subjects import Bundle, Program
+from doctor.versions import satisfies
+
+GB = 10**9
+MACOS = {6: "12", 7: "13", 8: "14", 9: "15"}
+"""Specification version to the first macOS that loads it."""
+
+ONE_INPUT = ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")
+ONE_OUTPUT = ("Unet", "UnetChunk2", "ControlledUnet", "VAEDecoder", "VAEEncoder")
+UNET_INPUTS = ("sample", "timestep", "encoder_hidden_states")
+TEXT_OUTPUT, TEXT_OUTPUT_XL = "last_hidden_state", "hidden_embeds"
+
+
+@check("BUN004", Family.BUNDLE)
+def sizes_agree(bundle: Bundle) -> Findings:
+    """All programs are of one image size and one text width.
+
+    Each shape is fixed at conversion, and apps take the UNet's. Reused parts of an earlier size
+    make the app crash at the end of the first image.
+    """
+    unet = bundle.unet
+    sample = unet.shape("sample") if unet else ()
+    if len(sample) != 4:  # noqa: PLR2004  batch, channels, height, width
+        return
+    height, width = sample[2:]
+    decoder, encoder = bundle.program("VAEDecoder"), bundle.program("VAEEncoder")
+    found = {
+        "VAEDecoder": decoder.shape("")[2:] if decoder else (),
+        "VAEEncoder": tuple(side // 8 for side in encoder.shape("")[2:]) if encoder else (),
+    }
+    for name, size in found.items():
+        if size and size != (height, width):
+            yield error(
+                f"{name} is for {8 * size[1]}x{8 * size[0]} images, the UNet for "
+                f"{8 * width}x{8 * height}",
+                why="Parts of different runs were put together; the app stops at the mismatch.",
+                fix=AGAIN,
+                where=bundle.path,
+            )
+    yield from _text_fits(bundle)
+
+
+def _text_fits(bundle: Bundle) -> Findings:
+    """The width of the text encoder's states against what the UNet takes (SD 1 and 2)."""
+    unet, text = bundle.unet, bundle.program("TextEncoder")
+    if unet is None or text is None or bundle.is_xl:
+        return
+    taken = unet.shape("encoder_hidden_states")
+    given = next((one.shape for one in text.outputs if one.name == TEXT_OUTPUT), ())
+    if len(taken) == 4 and given and given[-1] != taken[1]:  # noqa: PLR2004  (B, D, 1, S)
+        yield error(
+            f"the text encoder gives {given[-1]} features, the UNet takes {taken[1]}",
+            why="They are of different models.",
+            fix=AGAIN,
+            where=bundle.path,
+        )
+
+
+@check("BUN006", Family.BUNDLE)
+def features_named(bundle: Bundle) -> Findings:
+    """Inputs and outputs are those that the Swift code asks for.
+
+    The UNet's inputs are asked for by name; the decoder's, encoder's and text encoders' only input
+    is taken as the first of an unordered set, so that there must be exactly one.
+    """
+    for program, what in _interface(bundle):
+        yield error(
+            f"{program.name}: {what}",
+            why="The Swift code asks for features by these names, or takes the only one.",
+            fix=AGAIN,
+            where=bundle.path,
+        )
+
+
+def _interface(bundle: Bundle) -> Iterator[tuple[Program, str]]:
+    for program in bundle.programs:
+        if program.fault or not program.inputs:
+            continue
+        if program.name in ONE_INPUT and len(program.inputs) != 1:
+            yield program, f"{len(program.inputs)} inputs, exactly one is wanted"
+        if program.name in ONE_OUTPUT and len(program.outputs) != 1:
+            yield program, f"{len(program.outputs)} outputs, exactly one is wanted"
+    if bundle.unet is not None and bundle.unet.inputs:
+        have = {one.name for one in bundle.unet.inputs}
+        lacking = [name for name in UNET_INPUTS if name not in have]
+        if lacking:
+            yield bundle.unet, f"no input named {', '.join(lacking)}"
+    wanted = TEXT_OUTPUT_XL if bundle.is_xl else TEXT_OUTPUT
+    for name in ("TextEncoder", "TextEncoder2"):
+        text = bundle.program(name)
+        if text and text.outputs and wanted not in {one.name for one in text.outputs}:
+            yield text, f"no output named {wanted}"
+
+
+@check("BUN007", Family.BUNDLE)
+def metadata_readable(bundle: Bundle) -> Findings:
+    """Each description is in the form that Mochi reads.
+
+    metadata.json must be an array of one object, its inputs described in text values only, and its
+    histogram of operations there: from "Ios16.einsum" in it Mochi tells split attention, and from
+    that the compute unit.
+    """
+    for program in bundle.programs:
+        if program.fault:
+            yield error(
+                f"{program.name}{program.container}: {program.fault}",
+                why="Mochi does not list such a model, or takes it for another kind.",
+                fix=Fix(title="compile it again with xcrun coremlcompiler, or convert it again"),
+                where=bundle.path,
+            )
+    kinds = {
+        one.attention
+        for one in bundle.programs
+        if one.attention and one.name.startswith(("Unet", "ControlledUnet"))
+    }
+    if len(kinds) > 1:
+        yield error(
+            "UNets of both kinds of attention are in the folder",
+            why="The compute unit is chosen by one of them and is wrong for the other.",
+            fix=AGAIN,
+            where=bundle.path,
+        )
+
+
+@check("BUN009", Family.BUNDLE)
+def loads_here(bundle: Bundle, system: System) -> Findings:
+    """This macOS can load the specification version of every program."""
+    newest = max((one.specification for one in bundle.programs), default=0)
+    wanted = MACOS.get(newest, "26" if newest > max(MACOS) else "")
+    if system.name == "macOS" and wanted and not satisfies(system.version, f">={wanted}"):
+        yield error(
+            f"specification {newest} needs macOS {wanted}; this is {system.version}",
+            why="Core ML refuses a program that is newer than itself.",
+            fix=Fix(title="update macOS, or convert for macOS 13"),
+            where=bundle.path,
+        )
+
+
+@check("BUN010", Family.BUNDLE)
+def xl_needs(bundle: Bundle, system: System) -> Findings:
+    """SDXL runs on macOS 14 or newer."""
+    if bundle.is_xl and system.name == "macOS" and not satisfies(system.version, ">=14"):
+        yield error(
+            f"this is an SDXL model, and macOS {system.version} is too old for it",
+            why="It loads without end or crashes the app before macOS 14.",
+            fix=Fix(title="update macOS, or use an SD 1.5 model"),
+        )
+
+
+@check("BUN011", Family.BUNDLE)
+def engine_bearable(bundle: Bundle) -> Findings:
+    """A split-attention UNet is small enough for the Neural Engine.
+
+    Above a gigabyte the engine's compiler takes very long or fails ("ANECCompile() FAILED").
+    """
+    for program in bundle.programs:
+        if program.attention == "split" and program.weights > 2 * GB:
+            yield info(
+                f"{program.name} has {program.weights / GB:.1f} GB of weights for a Neural Engine",
+                why="Its first load takes minutes or fails; compressed weights or the GPU help.",
+            )
+
+
+@check("BUN012", Family.BUNDLE)
+def text_encoder_new_enough(bundle: Bundle) -> Findings:
+    """The text encoder is not of the kind that crashes macOS 27.2's GPU path.
+
+    Programs traced with coremltools before 9.0 and torch before 2.4.1 keep attention in three
+    dimensions there. What this tool writes has four.
+    """
+    for name in ("TextEncoder", "TextEncoder2"):
+        program = bundle.program(name)
+        tools = program.tools if program else {}
+        old = satisfies(tools.get("coremltools", "99"), "<9.0")
+        if old and satisfies(tools.get("torch", "99"), "<2.4.1"):
+            yield warning(
+                f"{name} was traced with torch {tools['torch']} by coremltools "
+                f"{tools['coremltools']}",
+                why="macOS 27.2 crashes on it with CPU & GPU (MochiDiffusion#521).",
+                fix=Fix(title="set CPU & Neural Engine, or convert the text encoder again"),
+                where=bundle.path,
+            )
+
+
+@check("BUN013", Family.BUNDLE)
+def xl_decoder_precise(bundle: Bundle) -> Findings:
+    """SDXL's VAE computes in 32 bits.
+
+    In 16 bits it overflows and gives black images, unless it is the variant trained against that.
+    """
+    for name in ("VAEDecoder", "VAEEncoder"):
+        program = bundle.program(name)
+        if bundle.is_xl and program and program.precision == "Float16":
+            yield warning(
+                f"{name} of an SDXL model computes in Float16",
+                why="Its activations overflow: images come out black.",
+                fix=Fix(title="convert it in float32, or from the fp16-fix VAE"),
+                where=bundle.path,
+            )
