@@ -43,6 +43,10 @@ class ParityError(ConvertError):
 
 
 class WorkerError(ConvertError):
-    """The child process inside the built environment failed or died."""
+    """The child process inside the built environment failed or died; `log` is what it printed."""
 
     exit_code = 7
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log

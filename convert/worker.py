@@ -68,7 +68,8 @@ class Worker:
                 answer = _converse(process.stdin, process.stdout, task, request, emit)
                 code = process.wait()
             if answer is None:
-                raise errors.WorkerError(_obituary(task, code, peak(), _tail(stderr)))
+                log = _tail(stderr)
+                raise errors.WorkerError(_obituary(task, code, peak(), log), log)
         if "error" in answer:
             raise _revive(answer["error"])
         return Outcome(value=answer["value"], peak_memory=answer["peak_memory"])

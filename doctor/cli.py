@@ -43,6 +43,9 @@ COMMANDS = (
     Command(name="doctor", help="examine the machine, the toolchain, a model or a finished folder"),
     Command(name="env", help="build and prove the tested environment"),
     Command(name="convert", help="turn a Stable Diffusion folder into a checked Core ML folder"),
+    Command(name="compile", help="turn packages into compiled folders, without Xcode"),
+    Command(name="explain", help="say what a check looks at, why, and what to do"),
+    Command(name="diagnose", help="find the cause in the log of a failed conversion"),
 )
 
 

@@ -6,19 +6,23 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from convert.compile.package import UNTRIED
-from convert.errors import ConvertError, NoSpaceError
+from convert.errors import ConvertError, NoSpaceError, WorkerError
 from convert.job import ATTENTIONS, Job, convert_model, open_model, plan
 from convert.staging import MARKER, told
 from convert.worker import Runner, Worker
 from doctor.check import Family
+from doctor.commands.diagnose import page
+from doctor.diagnosis import diagnose
 from doctor.engine import Report
 from doctor.facts import Job as Goal
 from doctor.goal import preflight
+from doctor.knowledge import entries
 from doctor.report import write
 from doctor.terminal import draw
 from envs.build import build
@@ -77,13 +81,25 @@ def run(args: argparse.Namespace) -> int:
         )
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(goal_of(job)))
-        folder = convert_model(job, worker, emit)
+        with explained():
+            folder = convert_model(job, worker, emit)
     content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     if args.json:
         print(json.dumps({"schema": SCHEMA, "folder": str(folder), "manifest": content}))
     else:
         print(summary(folder, content))
     return 0
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Read a dead child's last words with the knowledge of known failures."""
+    try:
+        yield
+    except WorkerError as error:
+        if matches := diagnose(error.log, entries()):
+            print("\n".join(page(matches)), file=sys.stderr)
+        raise
 
 
 def sample(runner: Runner, emit: Emit) -> Path:

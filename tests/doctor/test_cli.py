@@ -30,12 +30,19 @@ def test_help_lists_every_command_with_its_line(capsys: pytest.CaptureFixture[st
     assert all(len(line) <= 100 for line in text.splitlines())
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["doctor", "--nonsense"]])
+@pytest.mark.parametrize("arguments", [["nonsense"], ["doctor", "--nonsense"], ["convert"]])
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     run = sdcoreml(*arguments)
     assert run.returncode == 2
-    assert "usage: sdcoreml" in run.stderr
+    assert "usage: sdcoreml" in run.stderr or run.stderr.startswith("error: ")
     assert "Traceback" not in run.stderr
+
+
+def test_no_command_at_all_is_wrong_usage_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([])
+    assert caught.value.code == 2
+    assert "usage: sdcoreml" in capsys.readouterr().err
 
 
 def test_an_error_is_one_line_and_its_own_exit_code() -> None:
