@@ -30,13 +30,18 @@ AGAIN = "download the file again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """What a checkpoint holds. `members` carries checksums where the container has them."""
+    """What a checkpoint holds.
+
+    `scalars` are the numbers and texts beside the weights; `members` has checksums where the
+    container has them.
+    """
 
     path: Path
     container: str
     tensors: tuple[TensorInfo, ...]
     files: tuple[Path, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
+    scalars: Mapping[str, int | float | str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     members: Mapping[Path, tuple[Member, ...]] = field(default_factory=dict)
 
@@ -108,6 +113,7 @@ def _open_file(path: Path) -> Checkpoint:
         container=container,
         tensors=tuple(_place(path, name, record, contents) for name, record in mapping.items()),
         files=(path,),
+        scalars=_scalars(contents.root),
         notes=(*((f"tensors taken from {where!r}",) if where else ()), *notes),
         members={path: contents.members} if contents.members else {},
     )
@@ -186,6 +192,17 @@ def _tensor_mapping(
     more = " ..." if len(aside) > 8 else ""  # noqa: PLR2004  as many as fit a line
     notes = (f"{len(aside)} entries that are no tensors left out: {', '.join(aside[:8])}{more}",)
     return tensors, where, notes if aside else ()
+
+
+def _scalars(root: object) -> dict[str, int | float | str]:
+    """What a trainer noted beside the weights: `global_step`, `epoch`."""
+    if not isinstance(root, dict):
+        return {}
+    return {
+        name: value
+        for name, value in root.items()
+        if isinstance(name, str) and isinstance(value, int | float | str)
+    }
 
 
 def _candidates(root: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.weights.dtypes import SIZES
@@ -56,3 +56,28 @@ def is_contiguous(shape: Sequence[int], stride: Sequence[int]) -> bool:
             return False
         expected *= size
     return True
+
+
+def take_rows(tensor: TensorInfo, start: int, stop: int, name: str) -> TensorInfo:
+    """Rows `start` to `stop` of `tensor` as a tensor of its own, still where they are."""
+    row = tensor.stride[0] if tensor.stride else math.prod(tensor.shape[1:])
+    return replace(
+        tensor,
+        name=name,
+        shape=(stop - start, *tensor.shape[1:]),
+        start=tensor.start + start * row * SIZES[tensor.dtype],
+    )
+
+
+def transpose(tensor: TensorInfo) -> TensorInfo:
+    """A matrix with its axes exchanged, still where it is."""
+    rows, columns = tensor.shape
+    down, across = tensor.stride or (columns, 1)
+    return replace(tensor, shape=(columns, rows), stride=(across, down))
+
+
+def drop_kernel(tensor: TensorInfo) -> TensorInfo:
+    """The matrix inside a convolution whose kernel is 1 wide in every direction."""
+    return replace(
+        tensor, shape=tensor.shape[:2], stride=tensor.stride[:2] if tensor.stride else None
+    )

@@ -1,0 +1,166 @@
+"""The names of the original checkpoints and those of diffusers, as tables.
+
+A row is a leading part of a name and what it becomes. The first row that fits wins; what follows is
+kept, after the rows for the inside of a residual layer had their turn. `{n}` stands for a number;
+the right side may use it, or what the numbering of its table makes of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Row: TypeAlias = tuple[str, str]
+Numbering: TypeAlias = Mapping[str, Callable[[int], int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The rows of a component, and those for what follows `.resnets.` in a new name."""
+
+    rows: tuple[Row, ...]
+    inner: tuple[Row, ...] = ()
+
+
+_UNET_ROWS: tuple[Row, ...] = (
+    ("time_embed.0.", "time_embedding.linear_1."),
+    ("time_embed.2.", "time_embedding.linear_2."),
+    ("label_emb.0.0.", "add_embedding.linear_1."),
+    ("label_emb.0.2.", "add_embedding.linear_2."),
+    ("input_blocks.0.0.", "conv_in."),
+    ("input_blocks.{n}.0.op.", "down_blocks.{down}.downsamplers.0.conv."),
+    ("input_blocks.{n}.0.", "down_blocks.{down}.resnets.{down_layer}."),
+    ("input_blocks.{n}.1.", "down_blocks.{down}.attentions.{down_layer}."),
+    ("middle_block.0.", "mid_block.resnets.0."),
+    ("middle_block.1.", "mid_block.attentions.0."),
+    ("middle_block.2.", "mid_block.resnets.1."),
+    ("output_blocks.{n}.0.", "up_blocks.{up}.resnets.{up_layer}."),
+    ("output_blocks.{n}.1.conv.", "up_blocks.{up}.upsamplers.0.conv."),
+    ("output_blocks.{n}.2.conv.", "up_blocks.{up}.upsamplers.0.conv."),
+    ("output_blocks.{n}.1.", "up_blocks.{up}.attentions.{up_layer}."),
+    ("out.0.", "conv_norm_out."),
+    ("out.2.", "conv_out."),
+)
+
+_VAE_ROWS: tuple[Row, ...] = (
+    ("encoder.down.{n}.block.", "encoder.down_blocks.{n}.resnets."),
+    ("encoder.down.{n}.downsample.conv.", "encoder.down_blocks.{n}.downsamplers.0.conv."),
+    ("decoder.up.{n}.block.", "decoder.up_blocks.{mirror}.resnets."),
+    ("decoder.up.{n}.upsample.conv.", "decoder.up_blocks.{mirror}.upsamplers.0.conv."),
+    *(
+        (f"{side}.{old}.", f"{side}.{new}.")
+        for side in ("encoder", "decoder")
+        for old, new in (
+            ("conv_in", "conv_in"),
+            ("conv_out", "conv_out"),
+            ("norm_out", "conv_norm_out"),
+            ("mid.block_1", "mid_block.resnets.0"),
+            ("mid.block_2", "mid_block.resnets.1"),
+            ("mid.attn_1.norm", "mid_block.attentions.0.group_norm"),
+            ("mid.attn_1.q", "mid_block.attentions.0.to_q"),
+            ("mid.attn_1.k", "mid_block.attentions.0.to_k"),
+            ("mid.attn_1.v", "mid_block.attentions.0.to_v"),
+            ("mid.attn_1.proj_out", "mid_block.attentions.0.to_out.0"),
+        )
+    ),
+    ("quant_conv.", "quant_conv."),
+    ("post_quant_conv.", "post_quant_conv."),
+)
+
+_CLIP_ROWS: tuple[Row, ...] = (
+    ("text_model.", "text_model."),
+    # Some early merges lost the outer name.
+    ("embeddings.", "text_model.embeddings."),
+    ("encoder.", "text_model.encoder."),
+    ("final_layer_norm.", "text_model.final_layer_norm."),
+)
+
+_OPEN_CLIP_ROWS: tuple[Row, ...] = (
+    ("positional_embedding", "text_model.embeddings.position_embedding.weight"),
+    ("token_embedding.", "text_model.embeddings.token_embedding."),
+    ("ln_final.", "text_model.final_layer_norm."),
+    ("text_projection", "text_projection.weight"),
+    *(
+        (f"transformer.resblocks.{{n}}.{old}", f"text_model.encoder.layers.{{n}}.{new}")
+        for old, new in (
+            ("ln_1.", "layer_norm1."),
+            ("ln_2.", "layer_norm2."),
+            ("mlp.c_fc.", "mlp.fc1."),
+            ("mlp.c_proj.", "mlp.fc2."),
+            ("attn.", "self_attn."),
+        )
+    ),
+)
+
+UNET = Table(
+    rows=_UNET_ROWS,
+    inner=(
+        ("in_layers.0.", "norm1."),
+        ("in_layers.2.", "conv1."),
+        ("out_layers.0.", "norm2."),
+        ("out_layers.3.", "conv2."),
+        ("emb_layers.1.", "time_emb_proj."),
+        ("skip_connection.", "conv_shortcut."),
+    ),
+)
+VAE = Table(rows=_VAE_ROWS, inner=(("{n}.nin_shortcut.", "{n}.conv_shortcut."),))
+CLIP = Table(rows=_CLIP_ROWS)
+OPEN_CLIP = Table(rows=_OPEN_CLIP_ROWS)
+
+
+def unet_numbering(names: Sequence[str]) -> Numbering:
+    """How the flat block numbers of `names` fall into levels of layers.
+
+    A level has as many residual layers as come before the first downsampling, which ends it.
+    """
+    ends = [
+        int(name.split(".")[1]) for name in names if re.match(r"input_blocks\.\d+\.0\.op\.", name)
+    ]
+    blocks = [int(name.split(".")[1]) for name in names if name.startswith("input_blocks.")]
+    period = min(ends, default=max(blocks, default=0) + 1)
+    return {
+        "down": lambda n: (n - 1) // period,
+        "down_layer": lambda n: (n - 1) % period,
+        "up": lambda n: n // period,
+        "up_layer": lambda n: n % period,
+    }
+
+
+def vae_numbering(names: Sequence[str]) -> Numbering:
+    """The decoder counts its levels from the image, diffusers from the latents."""
+    levels = {int(name.split(".")[2]) for name in names if name.startswith("decoder.up.")}
+    return {"mirror": lambda n: max(levels) - n}
+
+
+def rename(name: str, table: Table, numbering: Numbering) -> str | None:
+    """The new name of `name`, or `None` when no row fits."""
+    for old, new in table.rows:
+        if found := _pattern(old).match(name):
+            head, rest = _expand(new, found, numbering), name[found.end() :]
+            return head + (_inner(rest, table) if ".resnets." in head else rest)
+    return None
+
+
+def _inner(rest: str, table: Table) -> str:
+    for old, new in table.inner:
+        if found := _pattern(old).match(rest):
+            return _expand(new, found, {}) + rest[found.end() :]
+    return rest
+
+
+def _expand(new: str, found: re.Match[str], numbering: Numbering) -> str:
+    if "{" not in new:
+        return new
+    number = int(found["n"])
+    return new.format(n=number, **{key: count(number) for key, count in numbering.items()})
+
+
+_PATTERNS: dict[str, re.Pattern[str]] = {}
+
+
+def _pattern(old: str) -> re.Pattern[str]:
+    if old not in _PATTERNS:
+        _PATTERNS[old] = re.compile(re.escape(old).replace(r"\{n\}", r"(?P<n>\d+)"))
+    return _PATTERNS[old]

@@ -1,0 +1,314 @@
+"""A single-file checkpoint in the original layout, taken apart into diffusers' components.
+
+Nothing is copied here: every tensor of a component is a tensor of the file under another name, some
+of them a part of one, transposed, or without the axes of a 1 x 1 kernel. Every tensor is accounted
+for: used, known to be of no use, or a fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
+from pathlib import Path
+
+from convert.models import configs
+from convert.models.family import TASKS, Family, Task
+from convert.models.prediction import PredictionSource, find_prediction
+from convert.models.renames import (
+    CLIP,
+    OPEN_CLIP,
+    UNET,
+    VAE,
+    Numbering,
+    Table,
+    rename,
+    unet_numbering,
+    vae_numbering,
+)
+from convert.models.skeleton import parameters
+from convert.weights.fault import Fault
+from convert.weights.source import Checkpoint
+from convert.weights.tensor import TensorInfo, drop_kernel, take_rows, transpose
+
+UNET_PREFIX = "model.diffusion_model."
+VAE_PREFIX = "first_stage_model."
+EMA_PREFIX = "model_ema."
+
+IGNORED = re.compile(
+    r"""model_ema\. | first_stage_model\.loss\. | denoiser\. | embedding_manager\.
+    | .*\.(position_ids|attn_mask|logit_scale) $
+    | (alphas|betas|log_|sqrt_|posterior_|lvlb_).* | (logvar|scale_factor|v_pred|ztsnr) $
+    """,
+    re.VERBOSE,
+)
+"""Schedules, losses, buffers and marks: in checkpoints, but in no component."""
+
+
+class Weights(Enum):
+    """Which UNet to take from a checkpoint that has two."""
+
+    TRAINED = "as trained"
+    AVERAGED = "exponential moving average"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextPart:
+    """A text encoder: where its tensors are, and what its names are called."""
+
+    component: str
+    prefix: str
+    table: Table
+    kind: str = "CLIPTextModel"
+
+
+PROJECTED = "CLIPTextModelWithProjection"
+LAYOUTS: tuple[tuple[Family, tuple[TextPart, ...]], ...] = (
+    (
+        Family.SDXL,
+        (
+            TextPart(
+                component="text_encoder", prefix="conditioner.embedders.0.transformer.", table=CLIP
+            ),
+            TextPart(
+                component="text_encoder_2",
+                prefix="conditioner.embedders.1.model.",
+                table=OPEN_CLIP,
+                kind=PROJECTED,
+            ),
+        ),
+    ),
+    (
+        Family.SDXL_REFINER,
+        (
+            TextPart(
+                component="text_encoder_2",
+                prefix="conditioner.embedders.0.model.",
+                table=OPEN_CLIP,
+                kind=PROJECTED,
+            ),
+        ),
+    ),
+    (
+        Family.SD2_V,
+        (TextPart(component="text_encoder", prefix="cond_stage_model.model.", table=OPEN_CLIP),),
+    ),
+    (
+        Family.SD1,
+        (TextPart(component="text_encoder", prefix="cond_stage_model.transformer.", table=CLIP),),
+    ),
+)
+"""Which text encoders tell which family. SD 2.x is one of two, by what its UNet predicts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A component: its class, its config, and its tensors in diffusers' names."""
+
+    kind: str
+    config: configs.Config
+    tensors: tuple[TensorInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleFile:
+    """A checkpoint taken apart. `prediction` is `None` when the file does not tell it."""
+
+    path: Path
+    family: Family
+    task: Task
+    prediction: str | None
+    image_size: int
+    parts: Mapping[str, Part]
+    has_ema: bool
+    faults: tuple[Fault, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+def layout_of(names: Iterable[str]) -> tuple[Family, tuple[TextPart, ...]] | None:
+    """The family and text encoders that `names` tell, if they are those of a whole checkpoint."""
+    known = tuple(names)
+    if not any(name.startswith(UNET_PREFIX) for name in known):
+        return None
+    for family, parts in LAYOUTS:
+        if all(any(name.startswith(part.prefix) for name in known) for part in parts):
+            return family, parts
+    return None
+
+
+def take_apart(
+    checkpoint: Checkpoint,
+    told: PredictionSource | None = None,
+    *,
+    image_size: int | None = None,
+    weights: Weights = Weights.TRAINED,
+) -> SingleFile | None:
+    """The components in `checkpoint`; `None` when it is no whole checkpoint of a known family."""
+    ledger = _Ledger(checkpoint)
+    found = layout_of(ledger.tensors)
+    if found is None:
+        return None
+    family, texts = found
+    prediction = find_prediction(family, checkpoint, told)
+    if family is Family.SD2_V and prediction == "epsilon":
+        family = Family.SD2_BASE
+    size = image_size or configs.IMAGE_SIZES[family]
+    unet = partial(configs.unet_config, family=family, image_size=size)
+    vae = partial(configs.vae_config, family=family, image_size=size)
+    ledger.enter("unet", "UNet2DConditionModel", _unet(ledger, weights), unet)
+    if tensors := _vae(ledger):
+        ledger.enter("vae", "AutoencoderKL", tensors, vae)
+    for text in texts:
+        derive = partial(
+            configs.text_config, family=family, kind=text.kind, open_clip=text.table is OPEN_CLIP
+        )
+        ledger.enter(text.component, text.kind, _text(ledger, text, family), derive)
+    ledger.close()
+    channels = ledger.tensors[f"{UNET_PREFIX}input_blocks.0.0.weight"].shape[1]
+    return SingleFile(
+        path=checkpoint.path,
+        family=family,
+        task=TASKS.get(channels, Task.OTHER),
+        prediction=prediction,
+        image_size=size,
+        parts=ledger.parts,
+        has_ema=ledger.has_ema,
+        faults=tuple(ledger.faults),
+        ignored=tuple(name for name in ledger.tensors if name not in ledger.used),
+    )
+
+
+def _unet(ledger: _Ledger, weights: Weights) -> list[TensorInfo]:
+    numbering = unet_numbering(
+        [n.removeprefix(UNET_PREFIX) for n in ledger.tensors if n.startswith(UNET_PREFIX)]
+    )
+    if weights is Weights.AVERAGED:
+        ledger.take_averages()
+    return ledger.take(UNET_PREFIX, UNET, numbering)
+
+
+def _vae(ledger: _Ledger) -> list[TensorInfo]:
+    names = [n.removeprefix(VAE_PREFIX) for n in ledger.tensors if n.startswith(VAE_PREFIX)]
+    tensors = ledger.take(VAE_PREFIX, VAE, vae_numbering(names))
+    return [_as_linear(tensor) for tensor in tensors]
+
+
+def _as_linear(tensor: TensorInfo) -> TensorInfo:
+    """The attention of the original VAE is made of 1 x 1 convolutions, diffusers' of matrices."""
+    is_attention = ".attentions." in tensor.name and tensor.shape[2:] == (1, 1)
+    return drop_kernel(tensor) if is_attention else tensor
+
+
+def _text(ledger: _Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
+    tensors = ledger.take(text.prefix, text.table, {})
+    if text.table is CLIP:
+        return tensors
+    if family in (Family.SD2_BASE, Family.SD2_V):
+        tensors = _without_last_layer(tensors)
+    return [part for tensor in tensors for part in _split(tensor)]
+
+
+def _without_last_layer(tensors: Sequence[TensorInfo]) -> list[TensorInfo]:
+    """SD 2.x reads the layer before the last, so the last one and the projection are never used."""
+    numbers = [re.match(r"text_model\.encoder\.layers\.(\d+)\.", t.name) for t in tensors]
+    last = max((int(number[1]) for number in numbers if number), default=0)
+    unused = (f"text_model.encoder.layers.{last}.", "text_projection.")
+    return [tensor for tensor in tensors if not tensor.name.startswith(unused)]
+
+
+def _split(tensor: TensorInfo) -> Iterator[TensorInfo]:
+    """OpenCLIP's own ways: query, key and value in one tensor, the projection transposed."""
+    stem, is_fused, kind = tensor.name.rpartition(".in_proj_")
+    if is_fused:
+        width = tensor.shape[0] // 3
+        for number, part in enumerate(("q_proj", "k_proj", "v_proj")):
+            name = f"{stem}.{part}.{kind}"
+            yield take_rows(tensor, number * width, (number + 1) * width, name)
+    elif tensor.name == "text_projection.weight":
+        yield transpose(tensor)
+    else:
+        yield tensor
+
+
+class _Ledger:
+    """Accounts for every tensor of a checkpoint, and for every one that a component must have."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.path = checkpoint.path
+        self.tensors = {tensor.name: tensor for tensor in checkpoint.tensors}
+        self.used: set[str] = set()
+        self.parts: dict[str, Part] = {}
+        self.faults: list[Fault] = []
+
+    @property
+    def has_ema(self) -> bool:
+        """Whether the UNet is here twice, trained and averaged (the threshold is diffusers')."""
+        return sum(name.startswith(EMA_PREFIX) for name in self.tensors) > 100  # noqa: PLR2004
+
+    def take(self, prefix: str, table: Table, numbering: Numbering) -> list[TensorInfo]:
+        """The tensors under `prefix` in their new names; those that no row fits stay behind."""
+        taken = []
+        for name, tensor in self.tensors.items():
+            if name.startswith(prefix):
+                new = rename(name.removeprefix(prefix), table, numbering)
+                if new is not None and not IGNORED.match(name):
+                    self.used.add(name)
+                    taken.append(replace(tensor, name=new))
+        return taken
+
+    def take_averages(self) -> None:
+        """Let the averaged tensors stand in for the trained ones, under whose names they go."""
+        if not self.has_ema:
+            remedy = "leave out --extract_ema"
+            what = "holds no averaged (EMA) weights"
+            self.faults.append(Fault(path=self.path, what=what, next=remedy))
+            return
+        lost = []
+        for name in list(self.tensors):
+            if name.startswith(UNET_PREFIX):
+                average = EMA_PREFIX + "".join(name.split(".")[1:])
+                if average in self.tensors:
+                    self.tensors[name] = self.tensors[average]
+                else:
+                    lost.append(average)
+        self._complain("averaged tensors missing", lost)
+
+    def enter(
+        self,
+        component: str,
+        kind: str,
+        tensors: Sequence[TensorInfo],
+        derive: Callable[[Mapping[str, tuple[int, ...]]], configs.Config],
+    ) -> None:
+        """Make a component of `tensors`, and note what it lacks or has too much."""
+        if not tensors:
+            self._complain(f"no {component} in the file", [component])
+            return
+        shapes = {tensor.name: tensor.shape for tensor in tensors}
+        try:
+            config = derive(shapes)
+        except (KeyError, IndexError, ValueError) as error:
+            self._complain(f"{component}: tensors missing that tell its shape", [str(error)])
+            return
+        expected = parameters(kind, config) or {}
+        self._complain(f"{component}: tensors missing", [n for n in expected if n not in shapes])
+        self._complain(f"{component}: tensors unknown", [n for n in shapes if n not in expected])
+        self._complain(
+            f"{component}: tensors of an unexpected shape",
+            [n for n, shape in expected.items() if shapes.get(n, shape) != shape],
+        )
+        self.parts[component] = Part(kind=kind, config=config, tensors=tuple(tensors))
+
+    def close(self) -> None:
+        """Note what no component took."""
+        left = [n for n in self.tensors if n not in self.used and not IGNORED.match(n)]
+        self._complain("tensors of no known component", left)
+
+    def _complain(self, what: str, names: Sequence[str]) -> None:
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004  a line
+            said = f"{what} ({len(names)}): {', '.join(names[:3])}{more}"
+            remedy = "this is another kind of model, or a damaged one: see sdcoreml inspect"
+            self.faults.append(Fault(path=self.path, what=said, next=remedy))

@@ -1,0 +1,218 @@
+"""Every parameter that a component of diffusers 0.23.1 or transformers 4.34.1 has, from its config.
+
+What a checkpoint lacks, has too much or has in another shape is told by comparing with this. Shapes
+are PyTorch's: a convolution is (out, in, height, width), a linear layer (out, in).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+Shape: TypeAlias = tuple[int, ...]
+Part: TypeAlias = tuple[str, Shape]
+Config: TypeAlias = Mapping[str, Any]
+
+
+def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
+    """Name → shape of every parameter of the class `kind`.
+
+    `None` for a class that is not described here, or an option of it that adds parameters.
+    """
+    describe = _CLASSES.get(kind)
+    if describe is None or any(config.get(option) not in (None, False) for option in _UNUSUAL):
+        return None
+    try:
+        return dict(describe({**_DEFAULTS[kind], **config}))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+_UNUSUAL = (
+    "class_embed_type",
+    "cross_attention_norm",
+    "dual_cross_attention",
+    "encoder_hid_dim",
+    "encoder_hid_dim_type",
+    "mid_block_only_cross_attention",
+    "num_class_embeds",
+    "only_cross_attention",
+    "time_cond_proj_dim",
+    "time_embedding_dim",
+)
+"""Options that change the parameters in ways that no SD 1.x, 2.x or XL model uses."""
+
+_DEFAULTS: Mapping[str, Config] = {
+    "UNet2DConditionModel": {
+        "cross_attention_dim": 1280,
+        "in_channels": 4,
+        "layers_per_block": 2,
+        "out_channels": 4,
+    },
+    "AutoencoderKL": {
+        "in_channels": 3,
+        "latent_channels": 4,
+        "layers_per_block": 1,
+        "out_channels": 3,
+    },
+    "CLIPTextModel": {"max_position_embeddings": 77, "vocab_size": 49408},
+    "CLIPTextModelWithProjection": {"max_position_embeddings": 77, "vocab_size": 49408},
+}
+"""What the classes assume where a config says nothing (the block lists it always says)."""
+
+
+def _with_bias(name: str, *weight: int) -> Iterator[Part]:
+    yield f"{name}.weight", weight
+    yield f"{name}.bias", weight[:1]
+
+
+def _norm(name: str, width: int) -> Iterator[Part]:
+    yield from _with_bias(name, width)
+
+
+def _resnet(name: str, width_in: int, width: int, time: int | None = None) -> Iterator[Part]:
+    yield from _norm(f"{name}.norm1", width_in)
+    yield from _with_bias(f"{name}.conv1", width, width_in, 3, 3)
+    if time:
+        yield from _with_bias(f"{name}.time_emb_proj", width, time)
+    yield from _norm(f"{name}.norm2", width)
+    yield from _with_bias(f"{name}.conv2", width, width, 3, 3)
+    if width_in != width:
+        yield from _with_bias(f"{name}.conv_shortcut", width, width_in, 1, 1)
+
+
+def _attention(name: str, width: int, context: int) -> Iterator[Part]:
+    yield f"{name}.to_q.weight", (width, width)
+    yield f"{name}.to_k.weight", (width, context)
+    yield f"{name}.to_v.weight", (width, context)
+    yield from _with_bias(f"{name}.to_out.0", width, width)
+
+
+def _transformer(name: str, width: int, depth: int, config: Config) -> Iterator[Part]:
+    kernel = () if config.get("use_linear_projection") else (1, 1)
+    yield from _norm(f"{name}.norm", width)
+    yield from _with_bias(f"{name}.proj_in", width, width, *kernel)
+    for layer in range(depth):
+        block = f"{name}.transformer_blocks.{layer}"
+        for number in (1, 2, 3):
+            yield from _norm(f"{block}.norm{number}", width)
+        yield from _attention(f"{block}.attn1", width, width)
+        yield from _attention(f"{block}.attn2", width, config["cross_attention_dim"])
+        yield from _with_bias(f"{block}.ff.net.0.proj", 8 * width, width)
+        yield from _with_bias(f"{block}.ff.net.2", width, 4 * width)
+    yield from _with_bias(f"{name}.proj_out", width, width, *kernel)
+
+
+def _per_level(value: Any, levels: int) -> list[int]:  # noqa: ANN401  as a config has it
+    return list(value) if isinstance(value, (list, tuple)) else [value] * levels
+
+
+def _unet(config: Config) -> Iterator[Part]:
+    widths = list(config["block_out_channels"])
+    time = 4 * widths[0]
+    yield from _with_bias("conv_in", widths[0], config["in_channels"], 3, 3)
+    yield from _with_bias("time_embedding.linear_1", time, widths[0])
+    yield from _with_bias("time_embedding.linear_2", time, time)
+    if config.get("addition_embed_type") == "text_time":
+        added = config["projection_class_embeddings_input_dim"]
+        yield from _with_bias("add_embedding.linear_1", time, added)
+        yield from _with_bias("add_embedding.linear_2", time, time)
+    depths = _per_level(config.get("transformer_layers_per_block", 1), len(widths))
+    yield from _unet_down(config, widths, depths, time)
+    yield from _resnet("mid_block.resnets.0", widths[-1], widths[-1], time)
+    yield from _transformer("mid_block.attentions.0", widths[-1], depths[-1], config)
+    yield from _resnet("mid_block.resnets.1", widths[-1], widths[-1], time)
+    yield from _unet_up(config, widths, depths, time)
+    yield from _norm("conv_norm_out", widths[0])
+    yield from _with_bias("conv_out", config["out_channels"], widths[0], 3, 3)
+
+
+def _unet_down(config: Config, widths: list[int], depths: list[int], time: int) -> Iterator[Part]:
+    layers = _per_level(config["layers_per_block"], len(widths))
+    width_in = widths[0]
+    for level, (kind, width) in enumerate(zip(config["down_block_types"], widths, strict=True)):
+        block = f"down_blocks.{level}"
+        for layer in range(layers[level]):
+            yield from _resnet(f"{block}.resnets.{layer}", width_in, width, time)
+            if kind.startswith("CrossAttn"):
+                yield from _transformer(f"{block}.attentions.{layer}", width, depths[level], config)
+            width_in = width
+        if level < len(widths) - 1:
+            yield from _with_bias(f"{block}.downsamplers.0.conv", width, width, 3, 3)
+
+
+def _unet_up(config: Config, widths: list[int], depths: list[int], time: int) -> Iterator[Part]:
+    layers = _per_level(config["layers_per_block"], len(widths))[::-1]
+    back, back_depths = widths[::-1], depths[::-1]
+    before = back[0]
+    for level, (kind, width) in enumerate(zip(config["up_block_types"], back, strict=True)):
+        block = f"up_blocks.{level}"
+        below = back[min(level + 1, len(back) - 1)]
+        for layer in range(layers[level] + 1):
+            skip = below if layer == layers[level] else width
+            yield from _resnet(f"{block}.resnets.{layer}", before + skip, width, time)
+            if kind.startswith("CrossAttn"):
+                depth = back_depths[level]
+                yield from _transformer(f"{block}.attentions.{layer}", width, depth, config)
+            before = width
+        if level < len(back) - 1:
+            yield from _with_bias(f"{block}.upsamplers.0.conv", width, width, 3, 3)
+
+
+def _vae(config: Config) -> Iterator[Part]:
+    widths, latent = list(config["block_out_channels"]), config["latent_channels"]
+    layers = config["layers_per_block"]
+    yield from _vae_side("encoder", "down", widths, layers, config["in_channels"], 2 * latent)
+    yield from _with_bias("quant_conv", 2 * latent, 2 * latent, 1, 1)
+    yield from _with_bias("post_quant_conv", latent, latent, 1, 1)
+    yield from _vae_side("decoder", "up", widths[::-1], layers + 1, latent, config["out_channels"])
+
+
+def _vae_side(
+    side: str, way: str, widths: list[int], layers: int, channels_in: int, channels_out: int
+) -> Iterator[Part]:
+    before, middle = widths[0], widths[-1] if side == "encoder" else widths[0]
+    yield from _with_bias(f"{side}.conv_in", before, channels_in, 3, 3)
+    for level, width in enumerate(widths):
+        block = f"{side}.{way}_blocks.{level}"
+        for layer in range(layers):
+            yield from _resnet(f"{block}.resnets.{layer}", before, width)
+            before = width
+        if level < len(widths) - 1:
+            yield from _with_bias(f"{block}.{way}samplers.0.conv", width, width, 3, 3)
+    yield from _resnet(f"{side}.mid_block.resnets.0", middle, middle)
+    yield from _norm(f"{side}.mid_block.attentions.0.group_norm", middle)
+    for part in ("to_q", "to_k", "to_v", "to_out.0"):
+        yield from _with_bias(f"{side}.mid_block.attentions.0.{part}", middle, middle)
+    yield from _resnet(f"{side}.mid_block.resnets.1", middle, middle)
+    yield from _norm(f"{side}.conv_norm_out", widths[-1])
+    yield from _with_bias(f"{side}.conv_out", channels_out, widths[-1], 3, 3)
+
+
+def _clip_text(config: Config) -> Iterator[Part]:
+    width = config["hidden_size"]
+    yield "text_model.embeddings.token_embedding.weight", (config["vocab_size"], width)
+    positions = config["max_position_embeddings"]
+    yield "text_model.embeddings.position_embedding.weight", (positions, width)
+    for number in range(config["num_hidden_layers"]):
+        layer = f"text_model.encoder.layers.{number}"
+        for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            yield from _with_bias(f"{layer}.self_attn.{part}", width, width)
+        yield from _norm(f"{layer}.layer_norm1", width)
+        yield from _norm(f"{layer}.layer_norm2", width)
+        yield from _with_bias(f"{layer}.mlp.fc1", config["intermediate_size"], width)
+        yield from _with_bias(f"{layer}.mlp.fc2", width, config["intermediate_size"])
+    yield from _norm("text_model.final_layer_norm", width)
+
+
+def _clip_text_projected(config: Config) -> Iterator[Part]:
+    yield from _clip_text(config)
+    yield "text_projection.weight", (config["projection_dim"], config["hidden_size"])
+
+
+_CLASSES: Mapping[str, Callable[[Config], Iterator[Part]]] = {
+    "UNet2DConditionModel": _unet,
+    "AutoencoderKL": _vae,
+    "CLIPTextModel": _clip_text,
+    "CLIPTextModelWithProjection": _clip_text_projected,
+}

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from convert.models.family import Family, Task
+from convert.models.prediction import PredictionSource
+from convert.models.single_file import SingleFile, Weights, take_apart
+from convert.models.skeleton import parameters
+from convert.weights.source import open_checkpoint
+from convert.weights.writer import write_safetensors
+from tests.convert.models.originals import (
+    TEXT_CONFIG,
+    UNETS,
+    VAE_CONFIG,
+    original_clip,
+    original_open_clip,
+    original_unet,
+    original_vae,
+)
+from tests.convert.weights.torch_files import finished, integer, mapping, state_dict, write_zip
+
+Arrays = dict[str, np.ndarray]
+
+
+def numbers(kind: str, config: Mapping[str, Any], seed: int) -> Arrays:
+    shapes = parameters(kind, config)
+    assert shapes
+    generator = np.random.default_rng(seed)
+    return {name: generator.random(shape, "f4").astype("f2") for name, shape in shapes.items()}
+
+
+UNIT = {name: numbers("UNet2DConditionModel", config, 1) for name, config in UNETS.items()}
+VAE = numbers("AutoencoderKL", VAE_CONFIG, 2)
+TEXT = numbers("CLIPTextModel", TEXT_CONFIG, 3)
+WIDE = numbers("CLIPTextModelWithProjection", TEXT_CONFIG, 4)
+# The last layer of SD 2's text encoder is in the file, and used by nobody.
+SD2_TEXT = {name: array for name, array in TEXT.items() if ".layers.2." not in name}
+
+COMPONENTS: Mapping[str, Mapping[str, Arrays]] = {
+    "sd1": {"unet": UNIT["sd1"], "vae": VAE, "text_encoder": TEXT},
+    "sd2": {"unet": UNIT["sd2"], "vae": VAE, "text_encoder": SD2_TEXT},
+    "sdxl": {"unet": UNIT["sdxl"], "vae": VAE, "text_encoder": TEXT, "text_encoder_2": WIDE},
+    "refiner": {"unet": UNIT["refiner"], "vae": VAE, "text_encoder_2": WIDE},
+}
+
+
+def original(name: str) -> Arrays:
+    join = np.concatenate
+    texts = {
+        "sd1": lambda: original_clip(TEXT, "cond_stage_model.transformer."),
+        "sd2": lambda: original_open_clip(WIDE | TEXT, "cond_stage_model.model.", join),
+        "sdxl": lambda: (
+            original_clip(TEXT, "conditioner.embedders.0.transformer.")
+            | original_open_clip(WIDE, "conditioner.embedders.1.model.", join)
+        ),
+        "refiner": lambda: original_open_clip(WIDE, "conditioner.embedders.0.model.", join),
+    }[name]()
+    noise = {"betas": np.zeros(3, "f4"), "alphas_cumprod": np.zeros(3, "f4")}
+    return original_unet(UNIT[name]) | original_vae(VAE) | texts | noise
+
+
+def save(path: Path, arrays: Arrays, metadata: dict[str, str] | None = None) -> Path:
+    own = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    safetensors.numpy.save_file(own, path, metadata=metadata)
+    return path
+
+
+def apart(path: Path, prediction: str | None = "v_prediction", **more: Any) -> SingleFile:
+    found = take_apart(open_checkpoint(path), PredictionSource(option=prediction), **more)
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("sd1", Family.SD1),
+        ("sd2", Family.SD2_V),
+        ("sdxl", Family.SDXL),
+        ("refiner", Family.SDXL_REFINER),
+    ],
+)
+def test_every_tensor_comes_back_under_its_name(tmp_path: Path, name: str, family: Family) -> None:
+    found = apart(save(tmp_path / "m.safetensors", original(name)))
+    assert (found.family, found.task, found.faults) == (family, Task.TEXT_TO_IMAGE, ())
+    assert set(found.ignored) == {"betas", "alphas_cumprod"}
+    assert found.parts.keys() == COMPONENTS[name].keys()
+    for component, arrays in COMPONENTS[name].items():
+        write_safetensors(found.parts[component].tensors, tmp_path / "part.safetensors")
+        written = safetensors.numpy.load_file(tmp_path / "part.safetensors")
+        assert written.keys() == arrays.keys()
+        for key, array in arrays.items():
+            np.testing.assert_array_equal(written[key], array, err_msg=key)
+
+
+@pytest.mark.parametrize("name", list(COMPONENTS))
+def test_the_configs_follow_from_the_shapes(tmp_path: Path, name: str) -> None:
+    found = apart(save(tmp_path / "m.safetensors", original(name)))
+    expected = UNETS[name] | {"sample_size": found.image_size // 8}
+    if name in ("sd1", "sd2"):
+        expected |= {"transformer_layers_per_block": 1}
+    if name == "refiner":
+        expected |= {"transformer_layers_per_block": 2}
+    config = found.parts["unet"].config
+    expected = {"use_linear_projection": False} | expected
+    assert {key: config[key] for key in expected} == expected
+    vae = found.parts["vae"].config
+    assert {key: vae[key] for key in VAE_CONFIG} == VAE_CONFIG
+    assert vae["scaling_factor"] == (0.13025 if name in ("sdxl", "refiner") else 0.18215)
+    text = found.parts["text_encoder_2" if name == "refiner" else "text_encoder"].config
+    layers = 2 if name == "sd2" else 3
+    kept = ("hidden_size", "intermediate_size", "num_attention_heads", "vocab_size")
+    assert {key: text[key] for key in kept} == {key: TEXT_CONFIG[key] for key in kept}
+    assert text["num_hidden_layers"] == layers
+
+
+def test_renames_are_one_to_one() -> None:
+    for name, config in UNETS.items():
+        shapes = parameters("UNet2DConditionModel", config)
+        assert shapes
+        assert len(original_unet(dict.fromkeys(shapes))) == len(shapes), name
+
+
+def test_an_inpainting_unet_is_told_by_its_channels(tmp_path: Path) -> None:
+    arrays = original("sd1")
+    arrays["model.diffusion_model.input_blocks.0.0.weight"] = np.zeros((32, 9, 3, 3), "f2")
+    found = apart(save(tmp_path / "m.safetensors", arrays))
+    assert (found.task, found.faults) == (Task.INPAINTING, ())
+
+
+def averages(arrays: Arrays) -> Arrays:
+    return {
+        "model_ema." + "".join(name.split(".")[1:]): array + np.float16(1)
+        for name, array in arrays.items()
+        if name.startswith("model.diffusion_model.")
+    }
+
+
+def test_averaged_weights_stand_in_when_asked_for(tmp_path: Path) -> None:
+    arrays = original("sd1")
+    path = save(tmp_path / "m.safetensors", arrays | averages(arrays))
+    trained, averaged = apart(path), apart(path, weights=Weights.AVERAGED)
+    assert (trained.has_ema, trained.faults, averaged.faults) == (True, (), ())
+    for found, plus in ((trained, 0), (averaged, 1)):
+        write_safetensors(found.parts["unet"].tensors, tmp_path / "part.safetensors")
+        written = safetensors.numpy.load_file(tmp_path / "part.safetensors")
+        for key, array in UNIT["sd1"].items():
+            np.testing.assert_array_equal(written[key], array + np.float16(plus))
+
+
+def test_averages_that_are_not_there_are_a_fault(tmp_path: Path) -> None:
+    found = apart(save(tmp_path / "m.safetensors", original("sd1")), weights=Weights.AVERAGED)
+    assert [fault.what for fault in found.faults] == ["holds no averaged (EMA) weights"]
+
+
+def test_what_is_missing_too_much_or_misshapen_is_listed(tmp_path: Path) -> None:
+    arrays = original("sd1")
+    prefix = "model.diffusion_model."
+    del arrays[f"{prefix}out.2.bias"]
+    arrays[f"{prefix}time_embed.0.bias"] = np.zeros(7, "f2")
+    arrays["control_model.input_hint_block.0.weight"] = np.zeros(1, "f2")
+    found = apart(save(tmp_path / "m.safetensors", arrays))
+    assert [fault.what for fault in found.faults] == [
+        "unet: tensors missing (1): conv_out.bias",
+        "unet: tensors of an unexpected shape (1): time_embedding.linear_1.bias",
+        "tensors of no known component (1): control_model.input_hint_block.0.weight",
+    ]
+
+
+def test_a_text_encoder_that_lost_its_outer_name_is_read(tmp_path: Path) -> None:
+    arrays = {
+        name.replace("transformer.text_model.", "transformer."): a
+        for name, a in original("sd1").items()
+    }
+    found = apart(save(tmp_path / "m.safetensors", arrays))
+    assert found.faults == ()
+    assert {t.name for t in found.parts["text_encoder"].tensors} == TEXT.keys()
+
+
+def test_other_files_are_no_whole_checkpoints(tmp_path: Path) -> None:
+    path = save(tmp_path / "vae.safetensors", original_vae(VAE))
+    assert take_apart(open_checkpoint(path)) is None
+
+
+class TestPrediction:
+    def path(self, folder: Path, **more: Any) -> Path:
+        return save(folder / "m.safetensors", original("sd2"), **more)
+
+    def test_nothing_tells_it(self, tmp_path: Path) -> None:
+        assert apart(self.path(tmp_path), None).prediction is None
+
+    def test_metadata_tells_it(self, tmp_path: Path) -> None:
+        metadata = {"modelspec.prediction_type": "epsilon"}
+        found = apart(self.path(tmp_path, metadata=metadata), None)
+        assert (found.prediction, found.family, found.image_size) == (
+            "epsilon",
+            Family.SD2_BASE,
+            512,
+        )
+
+    def test_a_config_beside_the_file_tells_it(self, tmp_path: Path) -> None:
+        path = self.path(tmp_path)
+        path.with_suffix(".yaml").write_text('model:\n  params:\n    parameterization: "v"\n')
+        found = apart(path, None)
+        assert (found.prediction, found.family, found.image_size) == (
+            "v_prediction",
+            Family.SD2_V,
+            768,
+        )
+
+    def test_the_option_overrules(self, tmp_path: Path) -> None:
+        path = self.path(tmp_path, metadata={"modelspec.prediction_type": "epsilon"})
+        assert apart(path, "v-prediction").prediction == "v_prediction"
+
+    def test_a_mark_among_the_tensors_tells_it(self, tmp_path: Path) -> None:
+        marked = original("sdxl") | {"v_pred": np.zeros(0, "f4")}
+        assert apart(save(tmp_path / "m.safetensors", marked), None).prediction == "v_prediction"
+        plain = save(tmp_path / "p.safetensors", original("sdxl"))
+        assert apart(plain, None).prediction == "epsilon"
+
+    @pytest.mark.parametrize(("step", "said"), [(875_000, "epsilon"), (110_000, "v_prediction")])
+    def test_the_training_steps_tell_it(self, tmp_path: Path, step: int, said: str) -> None:
+        arrays = {k: np.ascontiguousarray(a) for k, a in original("sd2").items()}
+        body = state_dict(arrays)[2:-1]
+        pickled = finished(mapping({"global_step": integer(step), "state_dict": body}))
+        path = write_zip(tmp_path / "m.ckpt", arrays, pickled=pickled)
+        assert apart(path, None).prediction == said
