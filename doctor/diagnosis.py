@@ -94,7 +94,6 @@ def clashes(entries: Iterable[Entry], versions: Mapping[str, str]) -> tuple[Entr
     return tuple(
         entry
         for entry in entries
-        if entry.clash
-        and all(normalise(name) in versions for name in entry.when)
+        if all(normalise(name) in versions for name in entry.when)
         and not contradiction(entry, versions)
     )

@@ -40,8 +40,10 @@ def preflight(job: Job, *, probe: Probe | None = None) -> Report:
     `report.verdicts[0].answer` is "yes", "no" or "unknown"; `report.verdicts[0].because` names the
     checks that stand in the way.
     """
-    gathered = gather(Request(job=job), probe or Probe())
-    report = examine(gathered.facts, relevant(job.goal))
+    checks = relevant(job.goal)
+    needed = {name for check in checks for name in check.needs} - {"job"}
+    gathered = gather(Request(job=job, groups=tuple(sorted(needed))), probe or Probe())
+    report = examine(gathered.facts, checks)
     return conclude(
         replace(report, costs=gathered.costs, seconds=report.seconds + gathered.seconds),
         gathered.facts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from doctor.check import Family, Finding, Findings, Fix, Status, check, error, ok, warning
 from doctor.diagnosis import clashes
 from doctor.facts import Environment, Lock, System, Toolchain
-from doctor.knowledge import Role, entries
+from doctor.knowledge import CLASHES, Role, of_topic
 from doctor.versions import key, normalise
 
 REBUILD = Fix(title="build the environment again", commands=(("make", "env"),), safe=True)
@@ -107,7 +107,7 @@ def no_known_clash(system: System, environment: Environment) -> Findings:
     versions = {**environment.installed, "python": environment.python}
     if system.name == "macOS":
         versions["macos"] = system.version
-    for entry in clashes(entries(), versions):
+    for entry in clashes(of_topic(CLASHES), versions):
         pair = " with ".join(f"{name} {versions[normalise(name)]}" for name in entry.when)
         finding = Finding(
             status=Status.INFO if entry.role is Role.HARMLESS else Status.ERROR,

@@ -1,4 +1,4 @@
-"""A finished folder's programs: their features, shapes and versions, as Swift code asks for them."""
+"""A finished folder's programs: their features, shapes, versions, as Swift code asks for them."""
 
 from __future__ import annotations
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from doctor.check import Status
+from doctor.check import Check, Status
 from doctor.checks import CHECKS
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
 from doctor.facts import Facts, Job
@@ -81,16 +81,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Examine, print, and return the exit code of what was found."""
     selection = selected(args)
-    gathered = gather(request_of(args), Probe())
-    report = judge(gathered, args.goal, selection)
+    checks = tuple(check for check in chosen(args.goal) if selection.takes(check))
+    gathered = gather(request_of(args, checks), Probe())
+    report = judge(gathered, args.goal, checks, selection)
     write(report, args.format or "text", sys.stdout)
     return exit_code(report, Status(args.fail_on))
 
 
-def judge(gathered: Gathered, goal: str | None, selection: Selection) -> Report:
+def chosen(goal: str | None) -> tuple[Check, ...]:
+    """All checks, or those that matter for one goal."""
+    return relevant(goal) if goal else CHECKS
+
+
+def judge(
+    gathered: Gathered, goal: str | None, checks: Sequence[Check], selection: Selection
+) -> Report:
     """The report with the verdicts asked for, or those that the facts allow."""
     facts = gathered.facts
-    checks = relevant(goal) if goal else CHECKS
     report = replace(
         examine(facts, checks, selection),
         costs=gathered.costs,
@@ -108,8 +115,8 @@ def goals_of(facts: Facts) -> tuple[str, ...]:
     return ("env", "convert", *bundle)
 
 
-def request_of(args: argparse.Namespace) -> Request:
-    """What to look at, from the arguments; each path is recognised by what lies in it."""
+def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Request:
+    """What to look at: the facts that these checks need, of the paths that were given."""
     kinds = {kind_of(Path(path)): path for path in args.paths}
     if len(kinds) < len(args.paths):
         raise UsageError(
@@ -130,6 +137,7 @@ def request_of(args: argparse.Namespace) -> Request:
         bundle=kinds.get("bundle", ""),
         checkout=kinds.get("checkout", ""),
         deep=args.deep,
+        groups=tuple(sorted({name for check in checks for name in check.needs} - {"job"})),
         seconds=args.budget or (max(DEADLINE, 600.0) if args.deep else DEADLINE),
     )
 

@@ -7,14 +7,15 @@ An entry of the TOML files beside this:
     pattern   a Python regular expression, searched for in the whole log, `^` and `$` at lines
     example   a line as it really appeared; the pattern must match it (a test sees to that)
     when      optional: version ranges, all of which must hold, by project, `python` or `macos`
-    clash     optional, true: those versions together are a fault by themselves, log or no log
     last      optional, true: means something only as the last line of a log
     cause     why it happens, in a sentence
     fix       what to do about it
     checks    ids of the checks that find it before it happens
     seen      where it was reported
 
-Of several entries that match the same line the first wins: special ones stand before general ones.
+Those of clashes.toml are combinations of versions that are a fault by themselves, log or no log;
+they have a file of their own so that every run of the doctor can afford to read them. Of several
+entries that match the same line the first wins: special ones stand before general ones.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from pathlib import Path
 
 from lockfiles.table import Table, read_table
 
+CLASHES = "clashes"
 FILES = (
+    CLASHES,
     "xcode",
     "native",
     "python",
@@ -62,7 +65,6 @@ class Entry:
     pattern: str
     example: str
     when: Mapping[str, str]
-    clash: bool
     last: bool
     cause: str
     fix: str
@@ -73,7 +75,13 @@ class Entry:
 @cache
 def entries() -> tuple[Entry, ...]:
     """All entries, in order. Raises `LockfileError` that names every fault of a damaged file."""
-    return tuple(entry for topic in FILES for entry in read(_FOLDER / f"{topic}.toml"))
+    return tuple(entry for topic in FILES for entry in of_topic(topic))
+
+
+@cache
+def of_topic(topic: str) -> tuple[Entry, ...]:
+    """The entries of one of `FILES`."""
+    return read(_FOLDER / f"{topic}.toml")
 
 
 def read(path: Path) -> tuple[Entry, ...]:
@@ -101,7 +109,6 @@ def _entry(table: Table, topic: str) -> Entry:
         pattern=table.get("pattern", str),
         example=table.get("example", str),
         when=table.table("when").mapping(),
-        clash=table.values.get("clash") is True,
         last=table.values.get("last") is True,
         cause=table.get("cause", str),
         fix=table.get("fix", str),

@@ -1,7 +1,5 @@
 """Literal facts of one healthy machine, model and finished folder."""
 
-# ruff: noqa: ANN401  the helpers pass any field on to the value that declares it
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,5 +1,3 @@
-# ruff: noqa: ANN401  the helpers pass any field on to the value that declares it
-
 """For each check the smallest change to the healthy machine that makes it sick."""
 
 from __future__ import annotations

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doctor.diagnosis import LONGEST, clashes, contradiction, diagnose
-from doctor.knowledge import Entry, Role, entries
+from doctor.knowledge import CLASHES, Entry, Role, entries, of_topic
 from tests.doctor.healthy import TOOLCHAIN
 
 ALL = entries()
+CLASHING = of_topic(CLASHES)
 BASE = Entry(
     id="base",
     topic="pins",
@@ -17,7 +18,6 @@ BASE = Entry(
     pattern="boom",
     example="boom",
     when={},
-    clash=False,
     last=False,
     cause="A cause.",
     fix="A fix.",
@@ -123,8 +123,8 @@ def test_the_tested_pins_do_not_clash_and_a_known_bad_pair_does() -> None:
         "protobuf": "3.20.3",
         "python": "3.10.10",
     }
-    assert clashes(ALL, tested) == ()
-    worse = clashes(ALL, {**tested, "huggingface-hub": "1.2.3"})
+    assert clashes(CLASHING, tested) == ()
+    worse = clashes(CLASHING, {**tested, "huggingface-hub": "1.2.3"})
     assert {entry.id for entry in worse} == {
         "hub-cached-download-removed",
         "hub-hffolder-removed",
