@@ -131,6 +131,7 @@ class Parity:
             "component": self.component,
             "passed": self.passed,
             "runs": self.runs,
+            "graph": self.key or None,
             "outputs": [item.as_json() for item in self.figures],
             "audit": self.audit.as_json(),
         }

@@ -33,12 +33,9 @@ class Certified:
             "component": self.component,
             "passed": True,
             "runs": certificate.runs,
+            "graph": certificate.key,
             "outputs": [dict(item) for item in certificate.outputs],
-            "certificate": {
-                "key": certificate.key,
-                "toolchain": certificate.toolchain,
-                "date": certificate.date,
-            },
+            "certificate": {"toolchain": certificate.toolchain, "date": certificate.date},
             "audit": self.audit.as_json(),
         }
 

@@ -160,8 +160,9 @@ def test_a_certified_package_needs_only_its_audit(tmp_path: Path) -> None:
         "component": "block",
         "passed": True,
         "runs": 2,
+        "graph": full.key,
         "outputs": list(CERTIFICATE.outputs),
-        "certificate": {"key": full.key, "toolchain": "tested", "date": "2026-11-24"},
+        "certificate": {"toolchain": "tested", "date": "2026-11-24"},
         "audit": full.audit.as_json(),
     }
     assert check_certified(*arguments, {"other": CERTIFICATE}) is None

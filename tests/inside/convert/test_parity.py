@@ -108,6 +108,7 @@ def test_an_outcome_as_the_manifest_has_it() -> None:
         "component": "unet",
         "passed": True,
         "runs": 2,
+        "graph": None,
         "outputs": [
             {"output": "y", "mode": "fp32", "psnr": 120.0, "max_error": 1.23e-06, "floor": 115}
         ],

@@ -1,0 +1,129 @@
+"""`sdcoreml verify`: a finished folder checked again, alone or against its model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, ClassVar
+
+from convert.certificates.issue import issue
+from convert.certificates.store import FILE, load, save
+from convert.verify import Against, Verification, read_manifest, verify
+from convert.worker import Outcome, Runner, Worker
+from doctor.terminal import draw
+from envs.build import build
+from envs.events import Emit, silent
+from lockfiles.toolchain import load_toolchain
+
+HELP = "check a finished Core ML folder again, alone or against its model"
+SCHEMA = 1
+"""Version of what `--json` prints."""
+
+
+class UsageError(Exception):
+    """The arguments do not fit together."""
+
+    exit_code: ClassVar[int] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A runner that builds its environment only if it is asked to run something."""
+
+    toolchain: str
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        """Run the task in the built environment."""
+        environment = build(load_toolchain(self.toolchain), emit=emit)
+        return Worker(python=environment.python).run(task, request, emit)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("bundle", type=Path, help="a folder that sdcoreml convert made")
+    parser.add_argument(
+        "--against", type=Path, metavar="MODEL", help="prove the numbers against this model again"
+    )
+    depth = parser.add_mutually_exclusive_group()
+    depth.add_argument(
+        "--fast", action="store_true", help="run a sample of the inputs only, in one precision"
+    )
+    depth.add_argument(
+        "--full", action="store_true", help="run everything, also graphs that are certified"
+    )
+    depth.add_argument(
+        "--certify", action="store_true", help="as --full, and certify the graphs for everybody"
+    )
+    parser.add_argument(
+        "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+
+
+def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FILE) -> int:
+    """Verify one folder; 0 if all is well, 1 if not, 6 if a program computes something else.
+
+    `runner` and `file` (of certificates) are the real ones unless a test has others.
+    """
+    if args.against is None and (args.fast or args.full or args.certify):
+        raise UsageError(
+            "--fast, --full and --certify say how to run programs; add --against MODEL"
+        )
+    against = None
+    if args.against is not None:
+        certificates = {} if args.full or args.certify else load(file)
+        against = Against(model=args.against, certificates=certificates, fast=args.fast)
+    with draw() as emit:
+        result = verify(args.bundle, runner or Environment(toolchain=args.toolchain), against, emit)
+    print(json.dumps(as_json(result)) if args.json else summary(result))
+    if args.certify and result.passed:
+        count = certify(result, args.toolchain, file)
+        print(f"{count} graphs certified in {file}", file=sys.stderr if args.json else sys.stdout)
+    return 0 if result.passed else 1
+
+
+def certify(result: Verification, toolchain: str, file: Path) -> int:
+    """Add the graphs that were just proved to the file of certificates; returns how many."""
+    today = date.today().isoformat()  # noqa: DTZ011  the day where people are
+    new = issue(read_manifest(result.bundle), result.checked, toolchain, today)
+    save({**load(file), **{item.key: item for item in new}}.values(), file)
+    return len(new)
+
+
+def as_json(result: Verification) -> dict[str, Any]:
+    """The result for machines."""
+    return {
+        "schema": SCHEMA,
+        "folder": str(result.bundle),
+        "passed": result.passed,
+        "files": result.files,
+        "faults": [
+            {"path": str(fault.path), "what": fault.what, "next": fault.next}
+            for fault in result.faults
+        ],
+        "programs": result.checked,
+    }
+
+
+def summary(result: Verification) -> str:
+    """The result for people."""
+    if result.faults:
+        lines = [f"{result.bundle}: {len(result.faults)} problems", *map(str, result.faults)]
+        return "\n".join(lines)
+    lines = [f"{result.bundle}: {result.files} files as they were written"]
+    for name, checked in result.checked.items():
+        figures = ", ".join(
+            f"{item['output']} {item['psnr']} dB in {item['mode']}" for item in checked["outputs"]
+        )
+        proof = checked.get("certificate")
+        how = f" (certified in {proof['toolchain']} on {proof['date']})" if proof else ""
+        lines.append(f"  {name:<12} {figures}{how}; {checked['audit']['matched']} weights equal")
+    if not result.checked:
+        lines.append("  numbers not checked: add --against MODEL, the folder it was made from")
+    return "\n".join(lines)

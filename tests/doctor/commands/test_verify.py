@@ -1,0 +1,166 @@
+"""The command line of `verify`: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convert.audit import Audit
+from convert.bundle import Dimensions
+from convert.certificates.store import Certificate, load, save
+from convert.job import convert_model, open_model, plan
+from convert.verify import Verification
+from convert.weights.fault import Fault
+from convert.worker import Outcome
+from doctor.commands import verify
+from envs.events import Emit, Event, silent
+from tests.convert.stand_ins import StandIn, write_model
+
+CHECKED = {
+    "outputs": [
+        {"output": "noise_pred", "mode": "fp32", "psnr": 124.34},
+        {"output": "noise_pred", "mode": "fp16", "psnr": 70.2},
+    ],
+    "audit": {"matched": 684},
+}
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+PROOF = {"toolchain": "tested", "date": "2026-11-24"}
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    verify.configure(parser)
+    return parser.parse_args(words)
+
+
+class Proving(StandIn):
+    """Finds every program right, and names its graph."""
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        emit(Event(kind="step", text=task))
+        checked = {
+            part["component"]: {
+                **CHECKED,
+                "component": part["component"],
+                "passed": True,
+                "runs": 2,
+                "graph": (part["component"] * 64)[:64],
+            }
+            for part in request["packages"]
+        }
+        return Outcome(value=checked, peak_memory=1)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    model = open_model(write_model(tmp_path / "cat"))
+    job = plan(model, tmp_path / "out", "ORIGINAL", {"name": "tested"})
+    return convert_model(job, StandIn(size=SIZE))
+
+
+def test_a_sound_folder_is_0(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify.run(arguments(str(bundle))) == 0
+    out = capsys.readouterr().out
+    assert f"{bundle}: " in out
+    assert "files as they were written" in out
+    assert "numbers not checked: add --against MODEL" in out
+
+
+def test_a_damaged_folder_is_1(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (bundle / "vocab.json").unlink()
+    assert verify.run(arguments(str(bundle), "--json")) == 1
+    assert json.loads(capsys.readouterr().out) == {
+        "schema": 1,
+        "folder": str(bundle),
+        "passed": False,
+        "files": 32,
+        "faults": [
+            {
+                "path": str(bundle / "vocab.json"),
+                "what": "missing",
+                "next": "convert the model again",
+            }
+        ],
+        "programs": {},
+    }
+
+
+@pytest.mark.parametrize("flag", ["--fast", "--full", "--certify"])
+def test_how_to_run_programs_needs_a_model(flag: str) -> None:
+    with pytest.raises(verify.UsageError, match="add --against MODEL"):
+        verify.run(arguments("out", flag))
+
+
+def test_fast_and_full_exclude_each_other() -> None:
+    with pytest.raises(SystemExit) as caught:
+        arguments("out", "--against", "cat", "--fast", "--full")
+    assert caught.value.code == 2
+
+
+def test_certificates_are_written_for_what_was_proved_in_full(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "certificates.json"
+    runner = Proving(size=SIZE)
+    words = (str(bundle), "--against", str(tmp_path / "cat"), "--certify")
+    assert verify.run(arguments(*words), runner, file) == 0
+    assert f"4 graphs certified in {file}" in capsys.readouterr().out
+    (unet,) = [item for item in load(file).values() if item.component == "unet"]
+    assert unet.key == "unet" * 16
+    assert unet.title == "Stable Diffusion 1.x, ORIGINAL, 128x128, batch 2, 77 tokens"
+    assert unet.toolchain == "tested"
+    assert unet.date == date.today().isoformat()  # noqa: DTZ011  the day where people are
+
+
+def test_certifying_again_keeps_what_was_there(bundle: Path, tmp_path: Path) -> None:
+    file = tmp_path / "certificates.json"
+    old = Certificate(
+        key="old",
+        component="x",
+        title="",
+        outputs=(),
+        runs=2,
+        toolchain="tested",
+        date="2026-01-01",
+    )
+    save([old], file)
+    words = (str(bundle), "--against", str(tmp_path / "cat"), "--certify")
+    verify.run(arguments(*words), Proving(size=SIZE), file)
+    assert load(file)["old"] == old
+    assert len(load(file)) == 5
+
+
+def test_the_numbers_of_each_program_and_how_they_were_proved() -> None:
+    result = Verification(
+        bundle=Path("out"),
+        files=28,
+        faults=(),
+        checked={"Unet": CHECKED, "VAEDecoder": {**CHECKED, "certificate": PROOF}},
+    )
+    assert verify.summary(result) == (
+        "out: 28 files as they were written\n"
+        "  Unet         noise_pred 124.34 dB in fp32, noise_pred 70.2 dB in fp16;"
+        " 684 weights equal\n"
+        "  VAEDecoder   noise_pred 124.34 dB in fp32, noise_pred 70.2 dB in fp16"
+        " (certified in tested on 2026-11-24); 684 weights equal"
+    )
+
+
+def test_faults_come_one_a_line() -> None:
+    fault = Fault(path=Path("out/vocab.json"), what="missing", next="convert the model again")
+    result = Verification(bundle=Path("out"), files=28, faults=(fault, fault), checked={})
+    assert verify.summary(result) == (
+        "out: 2 problems\n"
+        "out/vocab.json: missing; convert the model again\n"
+        "out/vocab.json: missing; convert the model again"
+    )
+
+
+def test_the_audit_speaks_the_same_words_as_the_summary() -> None:
+    assert "matched" in Audit(sources={}, extras={}).as_json()
