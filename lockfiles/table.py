@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import sys
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from lockfiles.errors import LockfileError
 
-# By name, so that types check alike on the Pythons that have it and on 3.10, which needs tomli.
-tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+# Python 3.10 has none of its own: tomli is a dependency there, and every pip carries one, so that
+# the doctor can read the pins before anything is installed.
+_READERS = ("tomllib", "tomli", "pip._vendor.tomli")
 
 Value = TypeVar("Value", str, int, float)
 
@@ -73,8 +75,23 @@ class Table:
 def read_table(path: Path) -> Table:
     """Open a TOML file. Raises `LockfileError` when it cannot be read or is no TOML."""
     try:
-        return Table(path=path, values=tomllib.loads(path.read_text(encoding="utf-8")))
+        return Table(path=path, values=_reader().loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise LockfileError(f"{path}: {error.strerror}; restore it with git") from None
     except ValueError as error:
         raise LockfileError(f"{path}: not valid TOML: {error}; mend the file") from None
+
+
+def _reader() -> ModuleType:
+    """The first TOML reader that this Python has."""
+    found = next((name for name in _READERS if _is_here(name)), None)
+    if found is None:
+        raise LockfileError("no TOML reader: install tomli, or use Python 3.11 or newer")
+    return importlib.import_module(found)
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that would hold it
+        return False

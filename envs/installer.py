@@ -1,0 +1,120 @@
+"""Brings locked packages into an environment: by uv, or by pip where there is no uv.
+
+Whichever it is: hashes required, wheels only, no resolution (the lock is complete), copied and
+never linked into a cache, and none of the user's settings.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from envs.errors import EnvError
+from envs.process import Finished, run
+from envs.reasons import explain
+
+_HARD = ("--require-hashes", "--no-deps", "--only-binary", ":all:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where packages come from: the public index unless `index` (a URL) or `wheels` (a folder).
+
+    The hashes of the lock admit the same files from anywhere.
+    """
+
+    index: str = ""
+    wheels: Path | None = None
+
+
+class Installer(Protocol):
+    """Whoever can bring packages into an environment."""
+
+    def describe(self) -> str:
+        """Name and version, such as `uv 0.9.1`."""
+        ...
+
+    def install(
+        self, python: Path, requirements: Path, source: Source, keep: Sequence[int] = ()
+    ) -> None:
+        """Install hashed requirements into the environment of `python`.
+
+        `keep` are descriptors that the child inherits.
+
+        Raises:
+            InstallError: not reachable, not there, or not what was locked.
+            NoSpaceError: the disk filled up.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uv:
+    """Installs with uv; the cache is shared, but files are copied (macOS: cloned) out of it."""
+
+    program: Path
+
+    def describe(self) -> str:
+        """Name and version."""
+        return " ".join(run([os.fspath(self.program), "--version"]).out.split()[:2]) or "uv"
+
+    def install(
+        self, python: Path, requirements: Path, source: Source, keep: Sequence[int] = ()
+    ) -> None:
+        """Run `uv pip install`."""
+        mode = "clone" if sys.platform == "darwin" else "copy"
+        where = ["--default-index", source.index] if source.index else []
+        if source.wheels is not None:
+            where = ["--no-index", "--find-links", os.fspath(source.wheels)]
+        command = [os.fspath(self.program), "pip", "install", "--quiet", "--no-config", *_HARD]
+        command += ["--link-mode", mode, "--python", os.fspath(python), *where]
+        _judge(run([*command, "--requirement", os.fspath(requirements)], keep=keep))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pip:
+    """Installs with the pip of a given Python, which need not be in the environment itself."""
+
+    python: Path
+
+    def describe(self) -> str:
+        """Name and version."""
+        return " ".join(run([os.fspath(self.python), "-m", "pip", "--version"]).out.split()[:2])
+
+    def install(
+        self, python: Path, requirements: Path, source: Source, keep: Sequence[int] = ()
+    ) -> None:
+        """Run `pip install`."""
+        where = ["--index-url", source.index] if source.index else []
+        if source.wheels is not None:
+            where = ["--no-index", "--find-links", os.fspath(source.wheels)]
+        command = [os.fspath(self.python), "-m", "pip", "--python", os.fspath(python), "install"]
+        command += ["--quiet", *_HARD, "--no-compile", "--no-warn-script-location", *where]
+        _judge(run([*command, "--requirement", os.fspath(requirements)], keep=keep))
+
+
+def find_installer(name: str = "") -> Installer:
+    """The installer of that name (`uv` or `pip`), or uv if there is one, else pip.
+
+    Raises:
+        EnvError: there is none.
+    """
+    beside = Path(sys.executable).parent
+    uv = shutil.which("uv", path=os.pathsep.join((str(beside), os.environ.get("PATH", ""))))
+    if uv is not None and name != "pip":
+        return Uv(program=Path(uv))
+    pip = Pip(python=Path(sys.executable))
+    if name != "uv" and pip.describe():
+        return pip
+    raise EnvError(f"{name or 'uv and pip'}: not found; run make bootstrap, which brings both")
+
+
+def _judge(finished: Finished) -> None:
+    """Raise what the installer's own words mean, unless it succeeded."""
+    if finished.code != 0:
+        raise explain(finished)

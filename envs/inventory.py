@@ -1,0 +1,70 @@
+"""What is installed in an environment, after its `.dist-info` folders, against its lock."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from envs.errors import InstallError
+from envs.manifest import Entry, Kind, project_of, read_record
+from envs.venv import site_packages
+from lockfiles.lock import Lock
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """Normalised project names and versions of what is in the environment."""
+    found: dict[str, str] = {}
+    for info in sorted(site_packages(folder).glob("*.dist-info")):
+        found[project_of(info)] = info.name.removesuffix(".dist-info").partition("-")[2]
+    return found
+
+
+def compare(folder: Path, lock: Lock) -> None:
+    """Raise `InstallError` unless exactly what is locked is installed.
+
+    A package with a marker may be there or not: the installer judged the marker.
+    """
+    have = installed(folder)
+    want = {package.name: package.version for package in lock.packages}
+    needed = {package.name for package in lock.packages if not package.marker}
+    faults = [f"{name} {want[name]} is missing" for name in sorted(needed - have.keys())]
+    for name, version in have.items():
+        if name not in want:
+            faults.append(f"{name} {version} is not in the lock")
+        elif _canonical(version) != _canonical(want[name]):
+            faults.append(f"{name} is {version}, locked is {want[name]}")
+    if faults:
+        raise InstallError(f"{lock.path}: {'; '.join(faults)}; restore the lock with git")
+
+
+def defects(folder: Path, entries: Iterable[Entry]) -> tuple[str, ...]:
+    """Files that are not what their own wheel's RECORD says, one line each.
+
+    Scripts are left out: an installer writes them.
+    """
+    digests = {entry.path: entry.digest for entry in entries if entry.kind is not Kind.LINK}
+    wrong: list[str] = []
+    for record in sorted(site_packages(folder).glob("*.dist-info/RECORD")):
+        for path, digest, *_ in read_record(record):
+            inside = os.path.relpath(record.parent.parent / path, folder)
+            if not digest.startswith("sha256=") or inside.startswith("bin/"):
+                continue
+            if inside not in digests:
+                wrong.append(f"{project_of(record.parent)}: {inside} is missing")
+            elif digests[inside] != _hexadecimal(digest):
+                wrong.append(f"{project_of(record.parent)}: {inside} differs")
+    return tuple(wrong)
+
+
+def _hexadecimal(digest: str) -> str:
+    """RECORD's `sha256=` with URL-safe base 64, without padding, in hexadecimal."""
+    encoded = digest.partition("=")[2]
+    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
+
+
+def _canonical(version: str) -> str:
+    from packaging.utils import canonicalize_version
+
+    return canonicalize_version(version)

@@ -1,0 +1,76 @@
+"""Child processes that see nothing of this user's settings but the way to the network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+KEPT = frozenset(
+    {
+        # Who and where.
+        *("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM"),
+        *("TMPDIR", "XDG_CACHE_HOME", "UV_CACHE_DIR", "PIP_CACHE_DIR"),
+        # How to reach and trust an index; neither can change what a hash admits.
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "NIX_SSL_CERT_FILE", "PIP_CERT"),
+        *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        *("UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT", "PIP_RETRIES", "PIP_DEFAULT_TIMEOUT"),
+    }
+)
+_FIXED = {
+    "PIP_CONFIG_FILE": os.devnull,  # the one value that also turns the machine-wide file off
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INPUT": "1",
+    "PYTHONHASHSEED": "0",  # the order of set constants in bytecode hangs on it
+    "PYTHONNOUSERSITE": "1",
+    "SOURCE_DATE_EPOCH": "315532800",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a child process ended: exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables a child may see; PYTHON*, PIP_*, UV_* and the like do not leak."""
+    kept = {key: value for key, value in environ.items() if key.upper() in KEPT}
+    return kept | _FIXED
+
+
+def isolated(python: Path) -> tuple[str, ...]:
+    """The beginning of a command that runs code with `python` and nothing of the user's."""
+    return (os.fspath(python), "-I")
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
+    words: str = "",
+) -> Finished:
+    """Run a command to its end in a clean environment; it reads `words` from its stdin.
+
+    `keep` are descriptors that the child inherits: a child which outlives a killed parent so goes
+    on holding the parent's file lock. Raises `OSError` when the command cannot be started.
+    """
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        cwd=cwd,
+        env=clean_environ() | dict(environ or {}),
+        pass_fds=keep,
+        input=words.encode("utf-8", "surrogateescape"),
+    )
+    out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
+    return Finished(code=done.returncode, out=out, err=err)

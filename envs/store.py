@@ -1,0 +1,191 @@
+"""Where environments live: folders that never change under a name, and links that point at them.
+
+.envs/<key>/       an environment; the key is a digest of what it was made from
+.envs/tested       a link to the one in use; swapped in one step
+.envs/tested~      a link to the one that was in use before
+.envs/.building-*  a build under way, or what a killed one left
+.envs/.lock        held while anything here is changed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from envs.errors import explained
+from envs.events import Emit, Event, silent
+from envs.interpreter import Interpreter
+from envs.manifest import SEALED
+
+RECORD = "record.json"
+LOCK = "requirements.txt"
+SCHEMA = 1
+PREVIOUS = "~"
+_ROOT = Path(__file__).resolve().parent.parent / ".envs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A finished environment, as its record says; `path` is its own folder, not the link.
+
+    `seal` is its one digest; `built` the moment in UTC; `defects` are files that are not what
+    their wheel's own RECORD says (the wheel's fault: they are sealed as they are).
+    """
+
+    name: str
+    path: Path
+    toolchain: str
+    target: str
+    lock_digest: str
+    seal: str
+    interpreter: Interpreter
+    drift: bool
+    installer: str
+    built: datetime
+    files: int
+    size: int
+    defects: tuple[str, ...]
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the environment."""
+        return self.path / "bin" / "python"
+
+    def facts(self) -> dict[str, str]:
+        """What the seal says beside the files."""
+        python = self.interpreter.version
+        return {"lock": self.lock_digest, "target": self.target, "python": python}
+
+
+def root() -> Path:
+    """The folder of all environments: `$SDCOREML_ENVS`, or `.envs` in this checkout."""
+    named = os.environ.get("SDCOREML_ENVS")
+    return Path(named).absolute() if named else _ROOT
+
+
+def current(name: str = "tested", folder: Path | None = None) -> Environment | None:
+    """The environment in use for a toolchain; None when there is none that can be used."""
+    return read(name, (folder or root()) / name)
+
+
+def previous(name: str = "tested", folder: Path | None = None) -> Environment | None:
+    """The environment that was in use before the current one."""
+    return read(name, (folder or root()) / f"{name}{PREVIOUS}")
+
+
+def read(name: str, path: Path) -> Environment | None:
+    """The environment at `path` (a folder or a link), or None when it is not a finished one."""
+    try:
+        real = path.resolve(strict=True)
+        fields: dict[str, Any] = json.loads((real / SEALED / RECORD).read_text(encoding="utf-8"))
+        if fields.pop("schema") != SCHEMA or not (real / "bin" / "python").exists():
+            return None
+        interpreter = fields.pop("interpreter")
+        return Environment(
+            name=name,
+            path=real,
+            interpreter=Interpreter(**interpreter | {"path": Path(interpreter["path"])}),
+            built=datetime.fromisoformat(fields.pop("built")),
+            defects=tuple(fields.pop("defects")),
+            **fields,
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write(environment: Environment) -> None:
+    """Write the record of a new environment into its folder, flushed to disk."""
+    fields = asdict(environment)
+    for key in ("name", "path"):
+        del fields[key]
+    fields["interpreter"]["path"] = os.fspath(environment.interpreter.path)
+    fields["built"] = environment.built.isoformat()
+    with (environment.path / SEALED / RECORD).open("w", encoding="utf-8") as stream:
+        json.dump({"schema": SCHEMA, **fields}, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def swap(name: str, folder: Path) -> None:
+    """Let the links `name` and `name~` point at `folder` and at what was in use so far."""
+    link = folder.parent / name
+    with suppress(OSError):
+        before = link.readlink()
+        if before != Path(folder.name):
+            _point(folder.parent / f"{name}{PREVIOUS}", before)
+    _point(link, Path(folder.name))
+    _flush(folder.parent)
+
+
+def free_name(folder: Path, key: str) -> Path:
+    """A path for a new environment that nothing has yet: `key`, `key.2`, `key.3` ..."""
+    path, number = folder / key, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{key}.{number}"
+    return path
+
+
+@contextmanager
+def alone(folder: Path, emit: Emit = silent) -> Iterator[int]:
+    """Hold the lock of a store, waiting for whoever has it; gives the lock's descriptor.
+
+    A child that inherits the descriptor holds the lock too. What killed builds left is removed.
+    """
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _wait(handle, folder, emit)
+        with explained(folder):
+            os.truncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        for leftover in folder.glob(".building-*"):
+            remove(leftover)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder of the store, under another name first so that it is never half there."""
+    trash = folder
+    if not folder.name.startswith(".building-"):
+        trash = folder.with_name(f".building-removed-{folder.name}")
+        folder.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def _wait(handle: int, folder: Path, emit: Emit) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(handle, 32, 0).decode(errors="replace") or "?"
+        text = f"{folder}: another build (process {owner}) is at work; waiting for it"
+        emit(Event(kind="note", text=text))
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def _point(link: Path, target: Path) -> None:
+    """Make or change a symbolic link in one step."""
+    aside = link.with_name(f".{link.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(target)
+    aside.replace(link)
+
+
+def _flush(folder: Path) -> None:
+    """Flush a folder's own entries to disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
