@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from convert.errors import ConvertError
 from convert.models.family import Family, Task, identify
 from convert.models.files import WeightFiles, find_weights
+from convert.models.skeleton import parameters
 from convert.weights.fault import Fault
 from convert.weights.source import Checkpoint, open_checkpoint
 
 INDEX_NAME = "model_index.json"
 CONFIG_NAME = "config.json"
+OLD_ATTENTION = (
+    (".query.", ".to_q."),
+    (".key.", ".to_k."),
+    (".value.", ".to_v."),
+    (".proj_attn.", ".to_out.0."),
+)
+"""What diffusers called the parts of the VAE's attention before 0.17, as in SD 1.5's own VAE."""
 MAX_CONFIG = 16 << 20
 DOWNLOAD = "download the model again, with all its files"
 
@@ -28,7 +36,8 @@ class Component:
     """A part with weights: UNet, VAE, text encoder.
 
     `kind` is its class, as `model_index.json` or its own config names it. `index` is the index file
-    when the weights are sharded. `checkpoint` is `None` when the weights are missing or faulty.
+    when the weights are sharded. `checkpoint` is `None` when the weights are missing or faulty; its
+    tensors have the names of the pinned libraries, even where the file has older ones.
     """
 
     name: str
@@ -39,11 +48,14 @@ class Component:
     index: Path | None = None
     variant: str | None = None
     checkpoint: Checkpoint | None = None
+    has_current_names: bool = True
 
     @property
     def is_merged(self) -> bool:
-        """Whether the weights are one safetensors file already."""
-        return self.index is None and [path.suffix for path in self.weights] == [".safetensors"]
+        """Whether the weights are one safetensors file already, in today's names."""
+        if self.index or self.checkpoint is None or not self.has_current_names:
+            return False
+        return self.checkpoint.container == "safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,10 @@ def read_component(name: str, folder: Path, faults: list[Fault], *, kind: str = 
         return Component(name=name, folder=folder, kind=kind, config=config)
     chosen = found[0]
     index = chosen.source if chosen.source and chosen.source.suffix == ".json" else None
+    checkpoint = _open(chosen, faults)
+    current = modernise(checkpoint) if checkpoint and kind == "AutoencoderKL" else checkpoint
+    if current:
+        _compare(kind, config, current, faults)
     return Component(
         name=name,
         folder=folder,
@@ -115,8 +131,45 @@ def read_component(name: str, folder: Path, faults: list[Fault], *, kind: str = 
         weights=chosen.files,
         index=index,
         variant=chosen.variant,
-        checkpoint=_open(chosen, faults),
+        checkpoint=current,
+        has_current_names=current is checkpoint,
     )
+
+
+def _compare(
+    kind: str, config: Mapping[str, Any], checkpoint: Checkpoint, faults: list[Fault]
+) -> None:
+    """Note the tensors that the class lacks in `checkpoint`, or finds in another shape."""
+    found = {tensor.name: tensor.shape for tensor in checkpoint.tensors}
+    expected = parameters(kind, config) or {}
+    problems = {
+        "missing": [name for name in expected if name not in found],
+        "of another shape than config.json says": [
+            name for name, shape in expected.items() if found.get(name, shape) != shape
+        ],
+    }
+    for problem, names in problems.items():
+        if names:
+            what = f"{len(names)} of {len(expected)} tensors {problem}, first {names[0]!r}"
+            faults.append(Fault(path=checkpoint.path, what=what, next=DOWNLOAD))
+
+
+def modernise(checkpoint: Checkpoint) -> Checkpoint:
+    """A VAE's checkpoint in today's names; the same object when it has them already.
+
+    The pinned diffusers renames them on loading too (`_convert_deprecated_attention_blocks`).
+    """
+    tensors = tuple(
+        replace(tensor, name=_modern_name(tensor.name)) for tensor in checkpoint.tensors
+    )
+    return checkpoint if tensors == checkpoint.tensors else replace(checkpoint, tensors=tensors)
+
+
+def _modern_name(name: str) -> str:
+    if ".attentions." in name:
+        for old, new in OLD_ATTENTION:
+            name = name.replace(old, new)
+    return name
 
 
 def _open(chosen: WeightFiles, faults: list[Fault]) -> Checkpoint | None:

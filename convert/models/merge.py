@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from convert.errors import BadInputError
 from convert.models.files import find_weights
-from convert.models.layout import INDEX_NAME, Component, Model
-from convert.weights.aside import folder_aside, require_space
+from convert.models.layout import Component, Model
+from convert.models.recipe import Part, Recipe, write_recipe
 from convert.weights.fault import raise_first
+from convert.weights.header import PYTORCH
 from convert.weights.writer import WriteOptions, Written, write_safetensors
-from envs.events import Emit, Event, silent
+from envs.events import Emit, silent
 
-DIFFUSERS_NAME = "diffusion_pytorch_model.safetensors"
-TRANSFORMERS_NAME = "model.safetensors"
+TEXTS = frozenset({".json", ".txt", ".md", ".model", ".yaml"})
+"""Files worth keeping beside the weights: configs, tokenizers, model cards."""
 
 
-def merged_name(component: Component) -> str:
-    """The file that the pinned `from_pretrained` looks for in the component's folder."""
-    is_diffusers = "_class_name" in component.config
-    return DIFFUSERS_NAME if is_diffusers else TRANSFORMERS_NAME
+def part_of(component: Component) -> Part:
+    """The component as a part of a recipe. Raises `BadInputError` for unreadable weights."""
+    checkpoint = component.checkpoint
+    if checkpoint is None:
+        raise BadInputError(
+            f"{component.folder}: no readable weights; see what `sdcoreml inspect` says about it"
+        )
+    is_right = component.is_merged and checkpoint.metadata.get("format") == PYTORCH["format"]
+    return Part(
+        kind=component.kind,
+        config=component.config,
+        tensors=checkpoint.tensors,
+        whole=component.weights[0] if is_right else None,
+    )
 
 
 def merge_component(component: Component, target: Path, emit: Emit = silent) -> Path:
@@ -33,24 +43,22 @@ def merge_component(component: Component, target: Path, emit: Emit = silent) -> 
         BadInputError: the weights are missing or faulty.
         NoSpaceError: not enough room for the merged file.
     """
-    if component.checkpoint is None:
-        raise BadInputError(
-            f"{component.folder}: no readable weights; see what `sdcoreml inspect` says about it"
-        )
+    part = part_of(component)
     if component.is_merged:
         return component.weights[0]
-    return write_component(component, target, emit=emit).path
+    return write_safetensors(part.tensors, target / part.file_name, emit=emit).path
 
 
-def write_component(
-    component: Component, target: Path, options: WriteOptions | None = None, emit: Emit = silent
-) -> Written:
-    """Write the component's weights to one file in the folder `target`; see `merge_component`."""
-    if component.checkpoint is None:
-        raise BadInputError(f"{component.folder}: no readable weights; run sdcoreml inspect on it")
-    return write_safetensors(
-        component.checkpoint.tensors, target / merged_name(component), options, emit
-    )
+def recipe_of(model: Model) -> Recipe:
+    """The recipe of `model`'s own folder.
+
+    Raises:
+        BadInputError: the model has faults.
+        UnsafePickleError: a pickle of the model names something that has no place in it.
+    """
+    raise_first(model.faults)
+    parts = {name: part_of(component) for name, component in model.components.items()}
+    return Recipe(parts=parts, files=other_files(model.path))
 
 
 def merge_model(
@@ -58,44 +66,35 @@ def merge_model(
 ) -> tuple[Written, ...]:
     """Write `model` to the folder `target`: merged weights, and every other file as it is.
 
-    The folder is made aside and renamed, so it is never half there.
-
     Raises:
         BadInputError: the model has faults, or `target` is not free, or lies in the model.
         UnsafePickleError: a pickle of the model names something that has no place in it.
         NoSpaceError: not enough room.
     """
-    raise_first(model.faults)
-    source, place = model.path.resolve(), target.resolve()
-    if place == source or source in place.parents or place in source.parents:
+    recipe = recipe_of(model)
+    require_apart(model.path, target)
+    return write_recipe(recipe, target, options, emit)
+
+
+def require_apart(source: Path, target: Path) -> None:
+    """Raise `BadInputError` when one of the two folders lies in the other."""
+    old, new = source.resolve(), target.resolve()
+    if old == new or old in new.parents or new in old.parents:
         raise BadInputError(
             f"{target}: lies in the model itself, or around it; choose another folder"
         )
-    sizes = [part.checkpoint.nbytes for part in model.components.values() if part.checkpoint]
-    require_space(target, sum(sizes))
-    written = []
-    with folder_aside(target, INDEX_NAME) as aside:
-        copy_other_files(model.path, aside)
-        for name, component in model.components.items():
-            emit(Event(kind="step", text=f"merge {name}"))
-            written.append(write_component(component, aside / name, options, emit))
-    return tuple(written)
 
 
-def copy_other_files(source: Path, target: Path) -> None:
-    """Copy what is no weight: configs, tokenizers, schedulers, licences; no hidden files."""
-    for folder in (source, *sorted(path for path in source.iterdir() if path.is_dir())):
-        if folder.name.startswith(".") and folder != source:
-            continue
+def other_files(source: Path) -> dict[str, Path | bytes]:
+    """What is no weight in a model folder: path in it → file. No hidden folders."""
+    files: dict[str, Path | bytes] = {}
+    folders = [path for path in source.iterdir() if path.is_dir() and path.name[0] != "."]
+    for folder in (source, *sorted(folders)):
         weights = {
             path for found in find_weights(folder) for path in (*found.files, found.source) if path
         }
-        place = target / folder.relative_to(source)
-        place.mkdir(exist_ok=True)
         for path in sorted(folder.iterdir()):
-            if path.is_file() and path not in weights and _is_small_text(path):
-                shutil.copyfile(path, place / path.name)
-
-
-def _is_small_text(path: Path) -> bool:
-    return path.suffix in (".json", ".txt", ".md", ".model", ".yaml") or path.name == "LICENSE"
+            is_text = path.suffix in TEXTS or path.name == "LICENSE"
+            if path.is_file() and is_text and path not in weights:
+                files[str(path.relative_to(source))] = path
+    return files

@@ -17,6 +17,7 @@ from pathlib import Path
 from convert.models import configs
 from convert.models.family import TASKS, Family, Task
 from convert.models.prediction import PredictionSource, find_prediction
+from convert.models.recipe import Part
 from convert.models.renames import (
     CLIP,
     OPEN_CLIP,
@@ -104,15 +105,6 @@ LAYOUTS: tuple[tuple[Family, tuple[TextPart, ...]], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A component: its class, its config, and its tensors in diffusers' names."""
-
-    kind: str
-    config: configs.Config
-    tensors: tuple[TensorInfo, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SingleFile:
     """A checkpoint taken apart. `prediction` is `None` when the file does not tell it."""
 
@@ -146,7 +138,7 @@ def take_apart(
     weights: Weights = Weights.TRAINED,
 ) -> SingleFile | None:
     """The components in `checkpoint`; `None` when it is no whole checkpoint of a known family."""
-    ledger = _Ledger(checkpoint)
+    ledger = Ledger(checkpoint)
     found = layout_of(ledger.tensors)
     if found is None:
         return None
@@ -158,7 +150,7 @@ def take_apart(
     unet = partial(configs.unet_config, family=family, image_size=size)
     vae = partial(configs.vae_config, family=family, image_size=size)
     ledger.enter("unet", "UNet2DConditionModel", _unet(ledger, weights), unet)
-    if tensors := _vae(ledger):
+    if tensors := take_vae(ledger):
         ledger.enter("vae", "AutoencoderKL", tensors, vae)
     for text in texts:
         derive = partial(
@@ -180,7 +172,7 @@ def take_apart(
     )
 
 
-def _unet(ledger: _Ledger, weights: Weights) -> list[TensorInfo]:
+def _unet(ledger: Ledger, weights: Weights) -> list[TensorInfo]:
     numbering = unet_numbering(
         [n.removeprefix(UNET_PREFIX) for n in ledger.tensors if n.startswith(UNET_PREFIX)]
     )
@@ -189,9 +181,10 @@ def _unet(ledger: _Ledger, weights: Weights) -> list[TensorInfo]:
     return ledger.take(UNET_PREFIX, UNET, numbering)
 
 
-def _vae(ledger: _Ledger) -> list[TensorInfo]:
-    names = [n.removeprefix(VAE_PREFIX) for n in ledger.tensors if n.startswith(VAE_PREFIX)]
-    tensors = ledger.take(VAE_PREFIX, VAE, vae_numbering(names))
+def take_vae(ledger: Ledger, prefix: str = VAE_PREFIX) -> list[TensorInfo]:
+    """The VAE under `prefix`, in diffusers' names."""
+    names = [name.removeprefix(prefix) for name in ledger.tensors if name.startswith(prefix)]
+    tensors = ledger.take(prefix, VAE, vae_numbering(names))
     return [_as_linear(tensor) for tensor in tensors]
 
 
@@ -201,7 +194,7 @@ def _as_linear(tensor: TensorInfo) -> TensorInfo:
     return drop_kernel(tensor) if is_attention else tensor
 
 
-def _text(ledger: _Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
+def _text(ledger: Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
     tensors = ledger.take(text.prefix, text.table, {})
     if text.table is CLIP:
         return tensors
@@ -232,7 +225,7 @@ def _split(tensor: TensorInfo) -> Iterator[TensorInfo]:
         yield tensor
 
 
-class _Ledger:
+class Ledger:
     """Accounts for every tensor of a checkpoint, and for every one that a component must have."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:

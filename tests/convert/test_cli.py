@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from convert.cli import main
+from convert.cli import build_parser, main
 from tests.convert.models.folders import write_model
+from tests.convert.models.test_single_file import original, save
 from tests.convert.weights.torch_files import write_members
 
 
@@ -38,9 +39,9 @@ def test_a_sharded_folder_is_merged(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "merge text_encoder",
-        "merge unet",
-        "merge vae",
+        "write text_encoder",
+        "write unet",
+        "write vae",
         f"wrote {tmp_path / 'out'}",
     ]
 
@@ -111,7 +112,7 @@ def wait(*_):
     print("ready", flush=True)
     import time
     time.sleep(60)
-cli.merge_model = wait
+cli.write_recipe = wait
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -133,3 +134,65 @@ def test_signals_end_it_with_their_code(
     _, err = run.communicate(timeout=30)
     assert run.returncode == code
     assert "Traceback" not in err
+
+
+class TestSingleFile:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        (tmp_path / "vocab.json").write_text("{}")
+        (tmp_path / "merges.txt").write_text("")
+        return save(tmp_path / "m.safetensors", original("sd2"))
+
+    def test_it_becomes_a_folder(self, tmp_path: Path, path: Path) -> None:
+        flags = ["--prediction_type", "v-prediction", "--from_safetensors", "--device", "cpu"]
+        assert convert(path, tmp_path / "out", *flags) == 0
+        assert (tmp_path / "out" / "unet" / "diffusion_pytorch_model.safetensors").is_file()
+
+    def test_flags_that_change_nothing_are_explained(
+        self, tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        convert(path, tmp_path / "out", "--prediction_type", "epsilon", "--device", "cpu")
+        said = capsys.readouterr().err.splitlines()[0]
+        assert said == "note: --device is not needed: no tensor is loaded, so no device is used"
+
+    def test_flags_for_other_models_are_refused(
+        self, tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert convert(path, tmp_path / "out", "--stable_unclip", "img2img") == 3
+        assert "--stable_unclip is for models that no" in capsys.readouterr().err
+
+    def test_what_it_does_not_tell_is_asked_for(self, tmp_path: Path, path: Path) -> None:
+        assert convert(path, tmp_path / "out") == 3
+        assert not (tmp_path / "out").exists()
+
+
+def test_flags_of_single_files_are_refused_for_folders(tmp_path: Path, folder: Path) -> None:
+    assert convert(folder, tmp_path / "out", "--extract_ema") == 3
+
+
+def test_every_flag_of_the_known_script_is_accepted() -> None:
+    known = [
+        "checkpoint_path",
+        "original_config_file",
+        "config_files",
+        "num_in_channels",
+        "scheduler_type",
+        "pipeline_type",
+        "image_size",
+        "prediction_type",
+        "extract_ema",
+        "upcast_attention",
+        "from_safetensors",
+        "to_safetensors",
+        "dump_path",
+        "device",
+        "stable_unclip",
+        "stable_unclip_prior",
+        "clip_stats_path",
+        "controlnet",
+        "half",
+        "vae_path",
+        "pipeline_class_name",
+    ]
+    options = {word for action in build_parser()._actions for word in action.option_strings}
+    assert {f"--{flag}" for flag in known} <= options

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from convert.errors import BadInputError, UnsafePickleError
 from convert.models.family import Family, Task
 from convert.models.layout import read_model
+from convert.models.skeleton import parameters
 from tests.convert.models.folders import INDEX, UNET, save_safetensors, write_json, write_model
+from tests.convert.models.originals import VAE_CONFIG
 from tests.convert.weights.torch_files import write_members
 
 
@@ -156,3 +161,57 @@ def test_a_pickle_is_only_a_pickle_by_its_bytes(folder: Path) -> None:
     (folder / "text_encoder" / "pytorch_model.bin").write_bytes(pickle.dumps({}))
     (fault,) = read_model(folder).faults
     assert fault.what == "a bare pickle, not a PyTorch checkpoint"
+
+
+@pytest.fixture
+def whole(folder: Path) -> Path:
+    """`folder` with a VAE that has every tensor of its class."""
+    shapes = parameters("AutoencoderKL", VAE_CONFIG)
+    assert shapes
+    write_json(folder / "vae" / "config.json", {"_class_name": "AutoencoderKL", **VAE_CONFIG})
+    arrays = {name: np.zeros(shape, "f2") for name, shape in shapes.items()}
+    save_safetensors(folder / "vae" / "diffusion_pytorch_model.safetensors", arrays)
+    return folder
+
+
+def rewrite_vae(folder: Path, change: Callable[[dict[str, np.ndarray]], object]) -> None:
+    path = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    arrays = safetensors.numpy.load_file(path)
+    change(arrays)
+    save_safetensors(path, arrays)
+
+
+def test_a_component_with_every_tensor_has_no_faults(whole: Path) -> None:
+    assert read_model(whole).faults == ()
+
+
+def test_missing_and_misshapen_tensors_are_told(whole: Path) -> None:
+    def change(arrays: dict[str, np.ndarray]) -> None:
+        del arrays["decoder.conv_in.bias"]
+        arrays["quant_conv.bias"] = np.zeros(3, "f2")
+
+    rewrite_vae(whole, change)
+    count = len(parameters("AutoencoderKL", VAE_CONFIG) or {})
+    assert [fault.what for fault in read_model(whole).faults] == [
+        f"1 of {count} tensors missing, first 'decoder.conv_in.bias'",
+        f"1 of {count} tensors of another shape than config.json says, first 'quant_conv.bias'",
+    ]
+
+
+def test_the_old_names_of_a_vae_become_todays(whole: Path) -> None:
+    old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+    def change(arrays: dict[str, np.ndarray]) -> None:
+        for name in list(arrays):
+            for new, before in old.items():
+                if f".attentions.0.{new}." in name:
+                    arrays[name.replace(f".{new}.", f".{before}.")] = arrays.pop(name)
+
+    rewrite_vae(whole, change)
+    model = read_model(whole)
+    vae = model.components["vae"]
+    assert (model.faults, vae.is_merged) == ((), False)
+    assert vae.checkpoint
+    assert {t.name for t in vae.checkpoint.tensors} == set(
+        parameters("AutoencoderKL", VAE_CONFIG) or ()
+    )

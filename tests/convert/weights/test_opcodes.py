@@ -29,7 +29,7 @@ class Open:
         return ("storage", persistent_id)
 
 
-def run(data: bytes) -> Any:  # noqa: ANN401  whatever was pickled
+def run(data: bytes) -> Any:
     return interpret(io.BytesIO(data), Open())
 
 

@@ -1,0 +1,109 @@
+"""What a diffusers folder will be made of: components with their tensors, and other files.
+
+A recipe is a value. A folder, a single file, a VAE and a LoRA each contribute to one, and only
+`write_recipe` touches the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from convert.models.layout import CONFIG_NAME, INDEX_NAME
+from convert.weights.aside import folder_aside, require_space
+from convert.weights.clone import clone
+from convert.weights.dtypes import FLOATS, SIZES
+from convert.weights.tensor import TensorInfo
+from convert.weights.writer import Computed, WriteOptions, Written, write_safetensors
+from envs.events import Emit, Event, silent
+
+DIFFUSERS_NAME = "diffusion_pytorch_model.safetensors"
+TRANSFORMERS_NAME = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A component: its class, its config, and its tensors in the names of the pinned libraries.
+
+    `whole` is a file that already is what would be written, if there is one.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    tensors: tuple[TensorInfo | Computed, ...]
+    whole: Path | None = None
+
+    @property
+    def file_name(self) -> str:
+        """What the pinned `from_pretrained` looks for: diffusers' configs name their class."""
+        return DIFFUSERS_NAME if "_class_name" in self.config else TRANSFORMERS_NAME
+
+    def nbytes(self, dtype: str | None) -> int:
+        """Bytes of the tensors once they are cast to `dtype`."""
+        return sum(
+            math.prod(tensor.shape)
+            * SIZES[dtype if dtype and tensor.dtype in FLOATS else tensor.dtype]
+            for tensor in self.tensors
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A folder to be: `files` maps a path in it to a file to copy, or to the bytes to write."""
+
+    parts: Mapping[str, Part]
+    files: Mapping[str, Path | bytes]
+
+    def with_part(self, name: str, part: Part) -> Recipe:
+        """This recipe with another component `name`, and its config."""
+        files = {**self.files, f"{name}/{CONFIG_NAME}": as_json(part.config)}
+        return replace(self, parts={**self.parts, name: part}, files=files)
+
+
+def as_json(content: Mapping[str, Any]) -> bytes:
+    """A config as diffusers writes it."""
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def write_recipe(
+    recipe: Recipe, target: Path, options: WriteOptions | None = None, emit: Emit = silent
+) -> tuple[Written, ...]:
+    """Make the folder `target`. It is made aside and renamed, so it is never half there.
+
+    Raises:
+        BadInputError: `target` exists and is no earlier output.
+        NoSpaceError: not enough room.
+    """
+    options = options or WriteOptions()
+    sizes = {
+        name: part.nbytes(options.dtype)
+        for name, part in recipe.parts.items()
+        if not _is_whole(part, options)
+    }
+    require_space(target, sum(sizes.values()))
+    written = []
+    with folder_aside(target, INDEX_NAME) as aside:
+        for name, content in recipe.files.items():
+            place = aside / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                shutil.copyfile(content, place)
+            else:
+                place.write_bytes(content)
+        for name, part in recipe.parts.items():
+            emit(Event(kind="step", text=f"write {name}"))
+            place = aside / name / part.file_name
+            if _is_whole(part, options) and part.whole:
+                clone(part.whole, place)
+                continue
+            written.append(write_safetensors(part.tensors, place, options, emit))
+    return tuple(written)
+
+
+def _is_whole(part: Part, options: WriteOptions) -> bool:
+    return part.whole is not None and options.dtype is None and not options.digest

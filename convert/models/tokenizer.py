@@ -1,0 +1,64 @@
+"""The CLIP tokenizer's two files, for a checkpoint that came without them.
+
+All Stable Diffusion models share them, but this package may not carry them: they are taken from
+beside the checkpoint, or from where the user says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.errors import BadInputError
+from convert.models.configs import tokenizer_config
+from convert.models.family import Family
+from convert.models.recipe import as_json
+
+VOCABULARY, MERGES = "vocab.json", "merges.txt"
+END = "<|endoftext|>"
+
+PADS: dict[Family, dict[str, str]] = {
+    Family.SD1: {"tokenizer": END},
+    Family.SD2_BASE: {"tokenizer": "!"},
+    Family.SD2_V: {"tokenizer": "!"},
+    Family.SDXL: {"tokenizer": END, "tokenizer_2": "!"},
+    Family.SDXL_REFINER: {"tokenizer_2": "!"},
+}
+"""The tokenizers of each family, and what they pad with: OpenCLIP with token 0, which is "!"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokenizer:
+    """The folder that holds vocab.json and merges.txt."""
+
+    folder: Path
+
+    def files(self, family: Family) -> dict[str, Path | bytes]:
+        """What the model's folder gets: path → content."""
+        files: dict[str, Path | bytes] = {}
+        for name, pad in PADS[family].items():
+            files[f"{name}/{VOCABULARY}"] = self.folder / VOCABULARY
+            files[f"{name}/{MERGES}"] = self.folder / MERGES
+            files[f"{name}/tokenizer_config.json"] = as_json(tokenizer_config(pad))
+        return files
+
+
+def find_tokenizer(checkpoint: Path, given: Path | None) -> Tokenizer:
+    """The tokenizer given, or lying beside `checkpoint`, or in a folder `tokenizer` there.
+
+    Raises:
+        BadInputError: there is none.
+    """
+    beside = checkpoint.parent
+    places: Iterable[Path] = (
+        (given, given / "tokenizer") if given else (beside, beside / "tokenizer")
+    )
+    for folder in places:
+        if (folder / VOCABULARY).is_file() and (folder / MERGES).is_file():
+            return Tokenizer(folder=folder)
+    what = f"no {VOCABULARY} and {MERGES} " + ("there" if given else "beside it")
+    raise BadInputError(
+        f"{given or checkpoint}: {what}; give --tokenizer FOLDER, the tokenizer/ folder of any "
+        "Stable Diffusion model in diffusers' layout (all of them share it)"
+    )

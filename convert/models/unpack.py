@@ -1,0 +1,89 @@
+"""The recipe of a diffusers folder from a single-file checkpoint: its parts, and new configs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.errors import BadInputError
+from convert.models.configs import model_index, scheduler_config
+from convert.models.layout import CONFIG_NAME, INDEX_NAME
+from convert.models.prediction import PredictionSource
+from convert.models.recipe import Part, Recipe, as_json
+from convert.models.single_file import SingleFile, Weights, take_apart
+from convert.models.tokenizer import PADS, find_tokenizer
+from convert.models.vae import read_vae
+from convert.weights.fault import raise_first
+from convert.weights.source import Checkpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpackOptions:
+    """What the user may say about a checkpoint that does not say it itself.
+
+    `image_size` in pixels; `scheduler` one of `configs.SCHEDULERS`; `upcast_attention` as in the
+    UNet's config, `None` for what is known of the family.
+    """
+
+    told: PredictionSource | None = None
+    image_size: int | None = None
+    weights: Weights = Weights.TRAINED
+    scheduler: str | None = None
+    upcast_attention: bool | None = None
+    vae: Path | None = None
+    tokenizer: Path | None = None
+
+
+def unpack(checkpoint: Checkpoint, options: UnpackOptions) -> Recipe:
+    """The recipe of the model in `checkpoint`.
+
+    Raises:
+        BadInputError: not a whole checkpoint, incomplete, or something it does not tell is needed.
+    """
+    path = checkpoint.path
+    single = take_apart(
+        checkpoint, options.told, image_size=options.image_size, weights=options.weights
+    )
+    if single is None:
+        raise BadInputError(
+            f"{path}: not a whole Stable Diffusion 1.x, 2.x or XL checkpoint; "
+            "see what `sdcoreml inspect` says it is"
+        )
+    raise_first(single.faults)
+    if single.prediction is None:
+        raise BadInputError(
+            f"{path}: a Stable Diffusion 2.x model that does not say what it predicts; "
+            "give --prediction_type epsilon (the 512 base) or v_prediction (the 768 model)"
+        )
+    parts = dict(single.parts)
+    if options.vae:
+        parts["vae"] = read_vae(options.vae, single.family, single.image_size)
+    if "vae" not in parts:
+        raise BadInputError(f"{path}: holds no VAE; give one with --vae_path")
+    unet = parts["unet"]
+    upcast = _upcasts(checkpoint) if options.upcast_attention is None else options.upcast_attention
+    config = {**unet.config, "upcast_attention": upcast}
+    parts["unet"] = Part(kind=unet.kind, config=config, tensors=unet.tensors)
+    return _recipe(single, parts, single.prediction, options)
+
+
+def _upcasts(checkpoint: Checkpoint) -> bool:
+    """SD 2.1 needs it, and is known by its training steps (diffusers' conversion does the same)."""
+    return checkpoint.scalars.get("global_step") == 110_000  # noqa: PLR2004  published with it
+
+
+def _recipe(
+    single: SingleFile, parts: dict[str, Part], prediction: str, options: UnpackOptions
+) -> Recipe:
+    family = single.family
+    scheduler = scheduler_config(family, prediction, options.scheduler)
+    kinds = {name: part.kind for name, part in parts.items()}
+    tokenizers = dict.fromkeys(PADS[family], "CLIPTokenizer")
+    index = model_index(family, single.task, kinds, tokenizers, scheduler["_class_name"])
+    files: dict[str, Path | bytes] = {
+        INDEX_NAME: as_json(index),
+        "scheduler/scheduler_config.json": as_json(scheduler),
+        **{f"{name}/{CONFIG_NAME}": as_json(part.config) for name, part in parts.items()},
+        **find_tokenizer(single.path, options.tokenizer).files(family),
+    }
+    return Recipe(parts=parts, files=files)
