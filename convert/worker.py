@@ -60,7 +60,7 @@ class Worker:
             ConvertError: the very error that the task raised in the child.
             WorkerError: the child died, or answered nothing.
         """
-        command = [os.fspath(self.python), "-I", "-c", self.launch, os.fspath(ROOT)]
+        command = [os.fspath(self.python), "-I", "-B", "-c", self.launch, os.fspath(ROOT)]
         with tempfile.TemporaryFile() as stderr, _started(command, stderr) as process:
             assert process.stdin is not None  # noqa: S101  both pipes are asked for in _started
             assert process.stdout is not None  # noqa: S101

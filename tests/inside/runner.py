@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     name = os.environ.get("TOOLCHAIN") or "tested"
     subprocess.run([sys.executable, "-m", "doctor", "env", "--toolchain", name], check=True)
     python = ROOT / ".envs" / name / "bin" / "python"
-    command = [str(python), "-I", "-c", LAUNCH, str(ROOT), str(test_tools(python)), *OPTIONS]
+    command = [str(python), "-I", "-B", "-c", LAUNCH, str(ROOT), str(test_tools(python)), *OPTIONS]
     where = [] if any(not word.startswith("-") for word in arguments) else ["tests/inside"]
     environ = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     return subprocess.run(
