@@ -98,8 +98,8 @@ def holdings(names: Iterable[str]) -> tuple[str, ...]:
 def mismatches(config: Mapping[str, Any], shapes: Shapes) -> Iterator[str]:
     """Where a UNet's tensors contradict its config.json: the signs of another model's config."""
     first = shapes.get("conv_in.weight")
-    if not shapes or "block_out_channels" not in config:
-        return
+    if not shapes or not {"block_out_channels", "cross_attention_dim"} <= config.keys():
+        return  # not a UNet: a VAE has the first of them too
     if first is None:
         yield "conv_in.weight is missing"
         return
