@@ -78,7 +78,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What every renderer draws. `costs` are seconds by fact group; `left_out` what had no time."""
+    """What every renderer draws.
+
+    `costs` are seconds by fact group, `left_out` what there was no time for; `changes` what differs
+    from other facts (those of the last good run, or of another machine), likeliest culprits first,
+    and `compared` says which.
+    """
 
     toolchain: str
     target: str
@@ -87,6 +92,8 @@ class Report:
     seconds: float = 0.0
     costs: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    compared: str = ""
     schema: int = SCHEMA
 
     def count(self, status: Status) -> int:

@@ -147,11 +147,15 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What `envs.verify` said of the environment: the faults found, and how deep it looked."""
+    """What `envs.verify` said of the environment, and how deep it looked.
+
+    `faults` are sealed files that are missing or not as they were, `strays` files nobody sealed.
+    """
 
     depth: str
     files: int
-    faults: tuple[str, ...]
+    faults: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

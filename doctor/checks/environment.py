@@ -37,7 +37,7 @@ def of_this_lock(environment: Environment, lock: Lock) -> Findings:
         yield error(
             "the environment was built from another lock than this checkout's",
             why="The lock has changed since; results would not be those that were tested.",
-            fix=REBUILD,
+            fix=BUILD,
             where=environment.path,
         )
 
@@ -78,6 +78,12 @@ def sealed(verification: Verification) -> Findings:
         yield error(
             f"{len(verification.faults)} files differ from the seal: {listed(verification.faults)}",
             why="Something changed the environment after it was built and tested.",
+            fix=REBUILD,
+        )
+    elif verification.strays:
+        yield warning(
+            f"{len(verification.strays)} files that nobody sealed: {listed(verification.strays)}",
+            why="What was sealed is whole, but something wrote into the environment.",
             fix=REBUILD,
         )
     else:

@@ -8,7 +8,11 @@ from doctor.facts import Environment, Lock, System, Toolchain
 from doctor.knowledge import CLASHES, Role, of_topic
 from doctor.versions import key, normalise
 
-REBUILD = Fix(title="build the environment again", commands=(("make", "env"),), safe=True)
+REBUILD = Fix(
+    title="build the environment again, beside this one",
+    commands=(("make", "env", "ARGS=--fresh"),),
+    safe=True,
+)
 _SHOWN = 6
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from doctor import history
 from doctor.check import Check, Status
 from doctor.checks import CHECKS
+from doctor.config import ignores
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
 from doctor.facts import Facts, Job
+from doctor.fix import apply, plan
 from doctor.gather import DEADLINE, Gathered, Request, gather
 from doctor.goal import conclude, relevant
 from doctor.probe import Probe
 from doctor.report import FORMATS, write
+from doctor.report.layout import shown
 
 HELP = "examine the machine, the toolchain, a model or a finished folder"
 GOALS = ("env", "convert", "bundle")
@@ -71,6 +78,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=float, default=0.0, metavar="SECONDS", help="leave out what takes longer"
     )
+    parser.add_argument("--facts", metavar="FILE", help="judge the facts in a file instead")
+    parser.add_argument("--save-facts", metavar="FILE", help="save the facts, without private data")
+    parser.add_argument(
+        "--compare", metavar="FILE", help="say what differs from the facts in a file"
+    )
+    parser.add_argument("--fix", action="store_true", help="run the safe fixes, then check again")
+    parser.add_argument("--dry-run", action="store_true", help="with --fix: only show the plan")
     group = parser.add_mutually_exclusive_group()
     for name in FORMATS:
         group.add_argument(
@@ -82,10 +96,103 @@ def run(args: argparse.Namespace) -> int:
     """Examine, print, and return the exit code of what was found."""
     selection = selected(args)
     checks = tuple(check for check in chosen(args.goal) if selection.takes(check))
-    gathered = gather(request_of(args, checks), Probe())
+    gathered = looked(args, checks)
     report = judge(gathered, args.goal, checks, selection)
+    code = exit_code(report, Status(args.fail_on))
+    if args.fix:
+        return mend(args, report, Selection(ignore=selection.ignore))
+    report = compared(args, report, gathered.facts)
     write(report, args.format or "text", sys.stdout)
-    return exit_code(report, Status(args.fail_on))
+    if args.save_facts:
+        history.write(public(gathered.facts), Path(args.save_facts))
+    if not code and is_plain(args):
+        remember(gathered.facts)
+    return code
+
+
+def looked(args: argparse.Namespace, checks: Sequence[Check]) -> Gathered:
+    """The facts of a file, or of this machine: as many as the checks need, all to save them."""
+    if args.facts:
+        return Gathered(facts=history.read(Path(args.facts)), costs={}, seconds=0.0)
+    request = request_of(args, CHECKS if args.save_facts or args.compare else checks)
+    return gather(request, Probe())
+
+
+def is_plain(args: argparse.Namespace) -> bool:
+    """Whether this run looked at this machine as a whole: such a one can be the last good run."""
+    return not (args.facts or args.select or args.goal)
+
+
+def public(facts: Facts) -> Facts:
+    """The facts without what their owner would not publish."""
+    import platform
+
+    from doctor.redact import redacted, secrets_here
+
+    return redacted(facts, secrets_here(os.environ, Path.home(), platform.node()))
+
+
+def compared(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
+    """The report with what changed: since the facts given, or since the last good run."""
+    if args.compare:
+        before: Facts | None = public(history.read(Path(args.compare)))
+        facts, name = public(facts), args.compare
+    elif is_plain(args) and report.count(Status.ERROR):
+        before, name = history.last_good(_memory()), "the last good run"
+    else:
+        return report
+    if before is None:
+        return report
+    from doctor.compare import changes
+
+    return replace(report, compared=name, changes=tuple(map(str, changes(before, facts))))
+
+
+def remember(facts: Facts) -> None:
+    """Keep these facts as the last good ones, beside the environments (where there are any)."""
+    folder = _memory()
+    if folder.is_dir():
+        with suppress(history.FactsFileError):  # a store that is not ours to write in
+            history.write(facts, folder / history.LAST_GOOD)
+
+
+def _memory() -> Path:
+    from envs.store import root
+
+    return root()
+
+
+def mend(args: argparse.Namespace, report: Report, selection: Selection) -> int:
+    """Show the plan, apply what is safe, examine again: 0 when every step cured its checks."""
+    steps = plan(report)
+    for step in steps:
+        label = "safe" if step.fix.safe else "by hand"
+        print(f"{label:<9}{step.fix.title} ({', '.join(step.checks)})")
+        for command in step.fix.commands:
+            print(f"{'':<9}run   {shown(command)}")
+    if not steps:
+        print("nothing found that a command could mend")
+    if args.dry_run:
+        return exit_code(report, Status(args.fail_on))
+
+    def again(ids: Sequence[str]) -> Report:
+        checks = tuple(check for check in CHECKS if check.id in ids)
+        return judge(looked(args, checks), None, checks, replace(selection, select=tuple(ids)))
+
+    cures = [apply(step, run_visibly, again) for step in steps if step.fix.safe]
+    for cure in cures:
+        outcome = "cured" if cure.is_cured else "not cured"
+        states = ", ".join(f"{name} {status.value}" for name, status in cure.statuses)
+        print(f"{outcome:<10}{states}" + (f" (exit code {cure.code})" if cure.code else ""))
+    by_hand = any(not step.fix.safe for step in steps)
+    return int(by_hand or not all(cure.is_cured for cure in cures))
+
+
+def run_visibly(command: Sequence[str]) -> int:
+    """Run one command in this checkout, its output on the terminal and nothing to read."""
+    here = Path(__file__).parents[2]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, cwd=here)
+    return done.returncode
 
 
 def chosen(goal: str | None) -> tuple[Check, ...]:
@@ -163,7 +270,7 @@ def size_of(text: str) -> tuple[int, int]:
 
 def selected(args: argparse.Namespace) -> Selection:
     """The selection, every word of it checked against the registry."""
-    ignore = tuple(_ignore(text) for text in args.ignore)
+    ignore = (*(_ignore(text) for text in args.ignore), *ignores(Path.cwd()))
     known(word for word in (*args.select, *(entry.what for entry in ignore)))
     return Selection(select=tuple(args.select), ignore=ignore)
 

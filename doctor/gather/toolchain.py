@@ -99,13 +99,14 @@ def verification(name: str, *, deep: bool) -> facts.Verification | Absent:
     built = current(name)
     if built is None:
         return Absent(absent="the environment is not built (make env)")
-    from envs.verify import verify_fast, verify_full
+    from envs.verify import STRAY, verify_fast, verify_full
 
     outcome = verify_full(built) if deep else verify_fast(built)
     return facts.Verification(
         depth="every byte" if deep else "sizes and times",
         files=outcome.files,
-        faults=tuple(str(fault) for fault in outcome.faults),
+        faults=tuple(str(fault) for fault in outcome.faults if fault.owner != STRAY),
+        strays=tuple(fault.path for fault in outcome.faults if fault.owner == STRAY),
     )
 
 

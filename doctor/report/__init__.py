@@ -8,7 +8,14 @@ from typing import TextIO
 
 from doctor.engine import Report
 
-FORMATS: Mapping[str, str] = {"text": "text", "json": "as_json"}
+FORMATS: Mapping[str, str] = {
+    "text": "text",
+    "json": "as_json",
+    "sarif": "sarif",
+    "junit": "junit",
+    "github": "github",
+    "markdown": "markdown",
+}
 """Formats of the command line and the module of each; only the chosen one is imported."""
 
 

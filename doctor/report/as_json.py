@@ -24,6 +24,8 @@ def as_object(report: Report) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "costs": {name: round(seconds, 3) for name, seconds in report.costs.items()},
         "left_out": list(report.left_out),
+        "compared": report.compared,
+        "changes": list(report.changes),
         "results": [_result(result) for result in report.results],
         "verdicts": [_verdict(verdict) for verdict in report.verdicts],
     }

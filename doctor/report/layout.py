@@ -20,6 +20,7 @@ _LABEL = 9
 _HEADING = 13
 _SLOW = 3
 _NAMED = 5
+_CHANGES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ def page(report: Report) -> tuple[Line, ...]:
         *_families(report),
         *_findings(report),
         Line(),
+        *_changes(report),
         *_tally(report),
         *_verdicts(report),
     )
@@ -106,6 +108,19 @@ def shown(command: Sequence[str]) -> str:
     import shlex
 
     return shlex.join(command)
+
+
+def _changes(report: Report) -> Iterator[Line]:
+    """What differs from the facts compared with, the first suspects at the top."""
+    if not report.compared:
+        return
+    what = "nothing changed" if not report.changes else "changed"
+    yield from _wrapped("compared", Status.INFO.value, "", f"{what} since {report.compared}")
+    for change in report.changes[:_CHANGES]:
+        yield from _wrapped("", "", "  ", change)
+    if (more := len(report.changes) - _CHANGES) > 0:
+        yield Line(text=f"  and {more} more")
+    yield Line()
 
 
 def _tally(report: Report) -> Iterator[Line]:

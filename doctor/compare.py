@@ -1,0 +1,85 @@
+"""What changed between two sets of facts: two machines, or now against the last good run.
+
+First suspects first: of the changes, those that have broken most conversions lead the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from doctor.codec import to_plain
+from doctor.facts import Facts
+
+SUSPECTS = (
+    "facts.environment.installed.",
+    "facts.environment.",
+    "facts.lock.",
+    "facts.toolchain.",
+    "facts.xcode.",
+    "facts.system.",
+    "facts.host.",
+    "facts.checkout.",
+    "facts.model.",
+    "facts.volumes.",
+    "facts.memory.",
+)
+"""Places in the order of suspicion: versions first, free memory last."""
+
+RESTLESS = frozenset({"available", "free", "swap_free"})
+"""Numbers that differ from minute to minute; only a large change in them is a change."""
+
+_LARGE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One place where two sets of facts differ; None where there was nothing, or is nothing now."""
+
+    place: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        name = self.place.removeprefix("facts.")
+        return f"{name}: {_shown(self.before)} -> {_shown(self.after)}"
+
+
+def changes(before: Facts, after: Facts) -> tuple[Change, ...]:
+    """Every difference, the likeliest culprits first; the job itself is no difference."""
+    found = (
+        change
+        for change in _differences(to_plain(before), to_plain(after), "facts")
+        if not change.place.startswith("facts.job")
+    )
+    return tuple(sorted(found, key=lambda change: (_suspicion(change.place), change.place)))
+
+
+def _differences(before: Any, after: Any, place: str) -> Iterator[Change]:  # noqa: ANN401
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in {**before, **after}:
+            yield from _differences(before.get(name), after.get(name), f"{place}.{name}")
+    elif before != after and not _is_noise(before, after, place):
+        yield Change(place=place, before=before, after=after)
+
+
+def _is_noise(before: Any, after: Any, place: str) -> bool:  # noqa: ANN401
+    """Whether a restless number moved by less than half of itself."""
+    if place.rpartition(".")[2] not in RESTLESS:
+        return False
+    numbers = isinstance(before, int) and isinstance(after, int)
+    return numbers and abs(after - before) < _LARGE * max(before, after)
+
+
+def _suspicion(place: str) -> int:
+    return next(
+        (rank for rank, start in enumerate(SUSPECTS) if place.startswith(start)), len(SUSPECTS)
+    )
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401
+    if value is None:
+        return "nothing"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text or "nothing"

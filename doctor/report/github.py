@@ -1,0 +1,54 @@
+"""Workflow commands of GitHub Actions: one annotation a finding."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from doctor.check import Finding, Status
+from doctor.engine import Report, Result
+from doctor.report.layout import shown
+
+LEVELS = {
+    Status.ERROR: "error",
+    Status.WARNING: "warning",
+    Status.UNKNOWN: "warning",
+    Status.INFO: "notice",
+}
+
+
+def write(report: Report, stream: TextIO) -> None:
+    """One line a finding, the worst first: GitHub shows ten of a kind in a step."""
+    for result in report.problems():
+        for finding in result.findings:
+            if finding.status in LEVELS:
+                stream.write(_line(result, finding.status, _message(finding), finding.where))
+        if result.reason:
+            stream.write(_line(result, result.status, result.reason, ""))
+    stream.writelines(
+        f"::notice title={verdict.goal}::{_escaped(verdict.sentence)}\n"
+        for verdict in report.verdicts
+    )
+
+
+def _line(result: Result, status: Status, message: str, where: str) -> str:
+    level = LEVELS[Status.INFO if result.ignored else status]
+    file = f"file={_property(where)}," if where else ""
+    title = _property(f"{result.id} {result.title}")
+    return f"::{level} {file}title={title}::{_escaped(message)}\n"
+
+
+def _message(finding: Finding) -> str:
+    lines = [finding.what, finding.why]
+    if finding.fix:
+        lines += [finding.fix.title, *(shown(command) for command in finding.fix.commands)]
+    return "\n".join(filter(None, lines))
+
+
+def _escaped(text: str) -> str:
+    """A message: percent signs and line ends, as the runner decodes them."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """A property's value: colons and commas as well."""
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from doctor.check import Status
+from doctor.checks import CHECKS
+from doctor.engine import Ignore, Report, Selection, examine
+from doctor.facts import Facts
+from doctor.fix import apply, plan
+from tests.doctor.healthy import HEALTHY
+from tests.doctor.specimens import SICK
+
+
+def report(facts: Facts, ids: Sequence[str] = ()) -> Report:
+    return examine(facts, CHECKS, Selection(select=tuple(ids)))
+
+
+def test_one_step_for_all_checks_that_ask_for_it() -> None:
+    (step,) = plan(report(SICK["PIN001"], ["PINS"]))
+    assert step.fix.commands == (("make", "env", "ARGS=--fresh"),)
+    assert step.checks == ("PIN001", "PIN002", "PIN005")
+    assert step.fix.safe
+
+
+def test_a_well_machine_needs_nothing() -> None:
+    assert plan(report(HEALTHY)) == ()
+
+
+def test_what_was_ignored_is_not_mended() -> None:
+    selection = Selection(select=("PIN001",), ignore=(Ignore(what="PIN001", reason="on purpose"),))
+    assert plan(examine(SICK["PIN001"], CHECKS, selection)) == ()
+
+
+@pytest.mark.parametrize(
+    ("after", "code", "cured"),
+    [(HEALTHY, 0, True), (SICK["PIN001"], 0, False), (HEALTHY, 2, False)],
+)
+def test_the_same_checks_judge_the_cure(after: Facts, code: int, cured: bool) -> None:  # noqa: FBT001
+    (step,) = plan(report(SICK["PIN001"], ["PINS"]))
+    ran: list[Sequence[str]] = []
+
+    def run(command: Sequence[str]) -> int:
+        ran.append(command)
+        return code
+
+    cure = apply(step, run, lambda ids: report(after, ids))
+    assert ran == [("make", "env", "ARGS=--fresh")]
+    assert [name for name, _ in cure.statuses] == ["PIN001", "PIN002", "PIN005"]
+    assert cure.is_cured is cured
+
+
+def test_the_first_command_that_fails_is_the_last_that_runs() -> None:
+    (step,) = plan(report(SICK["GIT003"], ["GIT003"]))
+    assert not step.fix.safe, "a checkout moves the user's files"
+    ran: list[Sequence[str]] = []
+
+    def run(command: Sequence[str]) -> int:
+        ran.append(command)
+        return 128
+
+    cure = apply(step, run, lambda ids: report(SICK["GIT003"], ids))
+    assert len(ran) == 1
+    assert (cure.code, cure.is_cured) == (128, False)
+
+
+def test_no_fix_with_sudo_or_that_deletes_is_safe() -> None:
+    words = {"sudo", "rm", "checkout", "reset", "clean"}
+    for facts in SICK.values():
+        for result in report(facts).results:
+            for finding in result.findings:
+                if finding.fix and finding.fix.safe:
+                    assert not words & {word for one in finding.fix.commands for word in one}
+
+
+def test_unknown_is_not_cured() -> None:
+    (step,) = plan(report(SICK["PIN003"], ["PIN003"]))
+
+    def again(ids: Sequence[str]) -> Report:
+        found = report(HEALTHY, ids)
+        unknown = tuple(replace(one, status=Status.UNKNOWN) for one in found.results)
+        return replace(found, results=unknown)
+
+    assert not apply(step, lambda command: len(command) * 0, again).is_cured

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from doctor.codec import from_plain, to_plain
+from doctor.facts import Facts, Unknown
+from doctor.redact import Secrets, clean, redacted, secrets_here
+from tests.doctor.healthy import HEALTHY, HOST, HUB
+
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz", min_size=5, max_size=10).filter(
+    lambda name: name not in json.dumps(to_plain(HEALTHY)) and name not in "(token)(name)(user)"
+)
+TOKENS = st.from_regex(r"hf_[A-Za-z0-9]{20,30}", fullmatch=True)
+
+
+def test_what_is_private_here() -> None:
+    environ = {"USER": "alice", "LOGNAME": "alice"}
+    assert secrets_here(environ, Path("/Users/alice"), "alices-mac.local") == Secrets(
+        homes=("/Users/alice",), names=("alice", "alices-mac.local", "alices-mac")
+    )
+
+
+def test_names_that_say_nothing_are_no_secret() -> None:
+    assert secrets_here({"USER": "root"}, Path("/root"), "localhost").names == ()
+
+
+def test_texts() -> None:
+    secrets = Secrets(homes=("/Users/alice",), names=("alice", "alices-mac"))
+    cases = {
+        "/Users/alice/models/x": "~/models/x",
+        "/Users/alice": "~",
+        "/Users/alice2/x": "/Users/(user)/x",
+        "/home/bob/.cache": "/home/(user)/.cache",
+        "ssh alice@alices-mac": "ssh (name)@(name)",
+        "https://bob:secret@example.org/x": "https://(token)example.org/x",
+        "token hf_abcdefghijklmnop": "token (token)",
+        "malice": "malice",
+        "/opt/homebrew": "/opt/homebrew",
+    }
+    assert {text: clean(text, secrets) for text in cases} == cases
+
+
+def poisoned(value: Any, poison: str) -> Any:
+    """Every text with the poison before, after and around it, as it may stand in any field."""
+    if isinstance(value, str):
+        return f"{poison} {value}/{poison}"
+    if isinstance(value, dict):
+        return {key: poisoned(item, poison) for key, item in value.items()}
+    if isinstance(value, list):
+        return [poisoned(item, poison) for item in value]
+    return value
+
+
+@settings(suppress_health_check=[HealthCheck.filter_too_much], max_examples=40)
+@given(user=NAMES, host=NAMES, token=TOKENS, base=st.sampled_from(["/home/", "/Users/", "/data/"]))
+def test_nothing_private_is_left_in_any_field(user: str, host: str, token: str, base: str) -> None:
+    home = base + user
+    secrets = secrets_here({"USER": user}, Path(home), f"{host}.local")
+    for poison in (
+        f"{home}/models",
+        f"{user}@{host}.local",
+        token,
+        f"https://{user}:{token}@x.org",
+    ):
+        facts = from_plain(Facts, poisoned(to_plain(HEALTHY), poison))
+        text = json.dumps(to_plain(redacted(facts, secrets)))
+        assert not [secret for secret in (user, host, token) if secret in text]
+
+
+def test_keys_and_reasons_are_rewritten_too() -> None:
+    facts = replace(
+        HEALTHY,
+        hub=Unknown(unknown="/home/alice/.cache: Permission denied"),
+        host=replace(HOST, libraries={"/home/alice/lib": "x"}),
+    )
+    text = json.dumps(to_plain(redacted(facts, Secrets(homes=("/home/alice",), names=()))))
+    assert "alice" not in text
+    assert "~/.cache: Permission denied" in text
+
+
+def test_the_rest_of_the_facts_is_unchanged() -> None:
+    assert redacted(HEALTHY, Secrets(homes=("/nowhere",), names=("nobody",))) == replace(
+        HEALTHY,
+        hub=replace(HUB, cache="/home/(user)/.cache/huggingface/hub"),
+    )
