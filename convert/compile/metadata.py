@@ -7,7 +7,7 @@ depend on it, so here it is fixed. Every value within a schema is a string.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from convert.compile.histogram import histogram
@@ -20,8 +20,8 @@ from convert.spec.model import (
     Function,
     FunctionDescription,
     Model,
-    Operation,
     TensorType,
+    Value,
 )
 
 Json: TypeAlias = dict[str, Any]
@@ -141,39 +141,30 @@ def _computed(function: Function) -> Iterable[str]:
     return {PRECISIONS[dtype] for dtype in dtypes if dtype in PRECISIONS}
 
 
-def _stored(function: Function) -> Iterable[str]:
+def _stored(function: Function) -> Iterator[str]:
     """How the weights of a function are stored."""
     for operation in function.block.operations:
-        yield from _STORED.get(operation.type, _plain)(operation)
+        values = operation.attributes
+        match operation.type, values:
+            case "constexpr_lut_to_dense", {"lut": Value(type=TensorType(shape=(int() as n, *_)))}:
+                yield f"Palettized ({n.bit_length() - 1} bits)"
+            case "constexpr_affine_dequantize", {
+                "quantized_data": Value(type=TensorType() as kind)
+            }:
+                yield _precision(kind.dtype)
+            case "constexpr_sparse_to_dense", _:
+                yield "Sparse"
+            case _:
+                yield from (
+                    _precision(value.type.dtype)
+                    for value in values.values()
+                    if isinstance(value.data, Blob) and isinstance(value.type, TensorType)
+                )
 
 
-def _plain(operation: Operation) -> Iterable[str]:
-    for value in operation.attributes.values():
-        if isinstance(value.data, Blob) and isinstance(value.type, TensorType):
-            yield PRECISIONS.get(value.type.dtype, value.type.dtype.name.capitalize())
-
-
-def _palettized(operation: Operation) -> Iterable[str]:
-    match operation.attributes["lut"].type:
-        case TensorType(shape=(int() as entries, *_)):
-            yield f"Palettized ({entries.bit_length() - 1} bits)"
-
-
-def _quantized(operation: Operation) -> Iterable[str]:
-    match operation.attributes["quantized_data"].type:
-        case TensorType(dtype=dtype):
-            yield PRECISIONS[dtype]
-
-
-def _sparse(_: Operation) -> Iterable[str]:
-    yield "Sparse"
-
-
-_STORED = {
-    "constexpr_lut_to_dense": _palettized,
-    "constexpr_affine_dequantize": _quantized,
-    "constexpr_sparse_to_dense": _sparse,
-}
+def _precision(dtype: DataType) -> str:
+    """Apple's name of an element type; inferred for those that no reference pair has."""
+    return PRECISIONS.get(dtype, dtype.name.capitalize().replace("Ui", "UI"))
 
 
 def _join(names: Iterable[str]) -> str:

@@ -100,12 +100,12 @@ class _Writer:
             case Blob() as blob, _:
                 path, offset = f"{self.type(STRING)}({quoted(blob.path)})", blob.offset
                 return f"BLOBFILE(path = {path}, offset = {self.type(OFFSET)}({offset}))"
-            case Pairs(items=pairs), _:
+            case Pairs(items=pairs), DictionaryType():
                 entries = [f"{{{self.literal(key)}, {self.literal(item)}}}" for key, item in pairs]
                 return f"{{{', '.join(entries)}}}"
             case Sequence(items=items), ListType():
                 return f"[{', '.join([self.literal(item) for item in items])}]"
-            case Sequence(items=items), _:
+            case Sequence(items=items), TupleType():
                 return f"({', '.join([self.literal(item) for item in items])})"
         raise LiteralError("a constant is not of its type")
 

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convert.compile.literals import PLAIN, LiteralError
+from convert.compile.names import DTYPES
+from convert.compile.parse import parse
+from convert.compile.text import write
+from convert.compile.words import TextError
+from convert.spec.model import (
+    Blob,
+    Block,
+    DataType,
+    DictionaryType,
+    Elements,
+    Function,
+    ListType,
+    NamedType,
+    Operation,
+    Pairs,
+    Program,
+    Sequence,
+    StateType,
+    TensorType,
+    TupleType,
+    Value,
+    ValueType,
+)
+from tests.convert.compile.texts import ALL, OPERATIONS, STATEFUL
+
+START = "program(1.3)\n{\n    func main<ios16>(fp16 x) {\n            "
+
+
+def one(operation: str) -> str:
+    """A program of one operation, on line 4."""
+    return f"{START}{operation};\n        }} -> (y);\n}}"
+
+
+def parsed(operation: str) -> Operation:
+    (found,) = parse(one(operation)).program.functions["main"].block.operations
+    return found
+
+
+HALF = TensorType(dtype=DataType.FLOAT16)
+
+
+def test_values_and_names_are_told_apart() -> None:
+    operation = parsed('fp16 y = f(a = x, b = fp16(0x1p+0), c = (x, int32(3)))[name = string("n")]')
+    assert operation.inputs == {
+        "a": ("x",),
+        "b": (Value(type=HALF, data=Elements(values=b"\x00\x3c")),),
+        "c": ("x", Value(type=TensorType(dtype=DataType.INT32), data=Elements(values=(3,)))),
+    }
+    assert operation.outputs == (NamedType(name="y", type=HALF),)
+
+
+def test_the_layout_does_not_matter() -> None:
+    squeezed = re.sub(r"\n *", " ", OPERATIONS)
+    assert parse(squeezed) == parse(OPERATIONS)
+
+
+def test_functions_and_their_version() -> None:
+    found = parse(STATEFUL)
+    assert found.version == "1.3"
+    assert list(found.program.functions) == ["decode", "main"]
+    decode = found.program.functions["decode"]
+    assert decode.opset == "CoreML8"
+    cache = TensorType(dtype=DataType.FLOAT16, shape=(1, 8))
+    assert decode.inputs[0] == NamedType(name="cache", type=StateType(wrapped=cache))
+    assert [operation.outputs for operation in decode.block.operations[2:3]] == [()]
+    assert decode.block.outputs == ("y",)
+
+
+def test_a_blob_is_read() -> None:
+    operation = parsed(
+        'fp16 y = const()[val = fp16(BLOBFILE(path = string("@model_path/w"), offset = uint64(9)))]'
+    )
+    assert operation.attributes["val"].data == Blob(path="@model_path/w", offset=9)
+
+
+@pytest.mark.parametrize(
+    ("operation", "message"),
+    [
+        ("fp16 y = relu(x = x", "expected ',', found ';'"),
+        ("fp16 y = relu(x = x, x = x)", "argument 'x' is there twice"),
+        ("fp16 y = relu()[a = int32(1), a = int32(1)]", "attribute 'a' is there twice"),
+        ("fp16 y = relu()[]", r"expected a name, found '\]'"),
+        ("fp16 1 = relu()", "expected a name, found '1'"),
+        ("half y = relu()", "expected a type, found 'half'"),
+        ("tensor<half, [1]> y = relu()", "no tensor type: 'tensor<half"),
+        ("tensor<fp16, [1,2]> y = relu()", "no tensor type"),
+        ("tensor<fp16, [99999999999999999999]> y = relu()", "no tensor type"),
+        ("list<fp16> y = relu()", "expected ',', found '>'"),
+        ("list<fp16, x> y = relu()", "expected a number, found 'x'"),
+        ("fp16 y = const()[val = fp16(1)]", "no hexadecimal"),
+        ("fp16 y = const()[val = tensor<fp16, [2]>([0x1p+0])]", "1 elements in a constant"),
+        ("fp16 y = const()[val = tensor<int32, [2, 1]>([[1, 2]])]", "brackets do not fit"),
+        ("fp16 y = const()[val = tensor<int32, [2]>([1 2])]", "brackets do not fit"),
+        ("fp16 y = const()[val = state<fp16>(1)]", "cannot be a state"),
+        ("fp16 y = const()[val = fp16(BLOBFILE(path = int32(1)", "expected a string"),
+        ("fp16 y = const()[val = dict<fp16, fp16>({1})]", "expected '{', found '1'"),
+        ("fp16 y = const()[val = tuple<int32, int32>((1))]", r"expected ',', found '\)'"),
+        ("fp16 y = cond()() { }", r"expected ';', found '\('"),
+        ("fp16 y = relu(x = €)", "expected a name, found '€'"),
+    ],
+)
+def test_faults_name_the_line(operation: str, message: str) -> None:
+    with pytest.raises(TextError, match=f"line 4: .*{message}"):
+        parse(one(operation))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: expected 'program', found ''"),
+        ("program(2.0)", "text version '2.0' is not 1.0 or 1.3"),
+        ("program(1.0)\n{ func f<ios99>", "unknown opset 'ios99'"),
+        ("program(1.0)\n{", "expected '}', found ''"),
+        ("program(1.0)\n{} {", "expected '', found '{'"),
+        (
+            "program(1.3){func f<ios16>(){}->();func f<ios16>(){}->();}",
+            "function 'f' is there twice",
+        ),
+        ("program(1.3){func f<ios16>(" + "tuple<" * 500, "expected a type"),
+        ("program(1.0)\n[a = tensor<int32, [1]>([[[[", "the text ends too early"),
+    ],
+)
+def test_faults_of_the_frame(text: str, message: str) -> None:
+    with pytest.raises(TextError, match=message):
+        parse(text)
+
+
+WORDS = st.sampled_from(
+    [
+        *("(", ")", "[", "]", "{", "}", "<", ">", ",", ";", "=", "->", '"', "?", "\n", " "),
+        *("tensor<fp16, [2]>", "dict<", "list<", "tuple<", "state<", "fp16", "int32", "BLOBFILE"),
+        *("0x1p+0", "-1", "nan", "-inf", "name", "program", "func", "ios16", "1.0", "\ud800", "é"),
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(sorted(ALL)), st.data())
+def test_damaged_texts_are_read_or_refused(name: str, data: st.DataObject) -> None:
+    text = ALL[name]
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 40)))
+    damaged = text[:start] + "".join(data.draw(st.lists(WORDS, max_size=6))) + text[end:]
+    read_or_refused(damaged)
+
+
+@given(st.lists(WORDS, max_size=30))
+def test_any_words_are_read_or_refused(words: list[str]) -> None:
+    read_or_refused(one(" ".join(words)))
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    read_or_refused(text)
+
+
+def read_or_refused(text: str) -> None:
+    """What is read can be written, strings of unknown notation aside; all else is an error."""
+    try:
+        found = parse(text)
+        written = write(found.program, found.version)
+    except (TextError, LiteralError):
+        return
+    again = parse(written)
+    assert write(again.program, again.version) == written
+
+
+# Any program, written and read back.
+
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_@]{0,6}", fullmatch=True)
+SIZES = st.integers(0, 3)
+PLAIN_TEXTS = st.from_regex(PLAIN, fullmatch=True)
+NUMBERS: dict[DataType, st.SearchStrategy[object]] = {
+    DataType.BOOL: st.booleans(),
+    DataType.STRING: PLAIN_TEXTS,
+    DataType.FLOAT32: st.floats(allow_nan=False, width=32),
+    DataType.INT32: st.integers(-(2**31), 2**31 - 1),
+    DataType.UINT64: st.integers(0, 2**64 - 1),
+}
+
+
+@st.composite
+def tensors(draw: Callable[..., object]) -> Value:
+    dtype = draw(st.sampled_from(sorted(NUMBERS)))
+    assert isinstance(dtype, DataType)
+    shape = draw(st.lists(SIZES, max_size=3))
+    assert isinstance(shape, list)
+    count = 1
+    for size in shape:
+        count *= size
+    values = draw(st.lists(NUMBERS[dtype], min_size=count, max_size=count))
+    assert isinstance(values, list)
+    kind = TensorType(dtype=dtype, shape=tuple(shape))
+    return Value(type=kind, data=Elements(values=tuple(values)))
+
+
+BLOBS = st.builds(
+    lambda dtype, offset: Value(
+        type=TensorType(dtype=dtype, shape=(2, 3)), data=Blob(path="@model_path/w", offset=offset)
+    ),
+    st.sampled_from(sorted(DTYPES)),
+    st.integers(0, 2**63),
+)
+
+
+def compound(inner: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
+    return st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(
+            lambda items: Value(
+                type=TupleType(elements=tuple(item.type for item in items)),
+                data=Sequence(items=tuple(items)),
+            )
+        ),
+        st.tuples(inner, st.integers(0, 3)).map(
+            lambda pair: Value(
+                type=ListType(element=pair[0].type), data=Sequence(items=(pair[0],) * pair[1])
+            )
+        ),
+        st.tuples(inner, inner).map(
+            lambda pair: Value(
+                type=DictionaryType(key=pair[0].type, value=pair[1].type),
+                data=Pairs(items=(pair,)),
+            )
+        ),
+    )
+
+
+VALUES = st.recursive(st.one_of(tensors(), BLOBS), compound, max_leaves=4)
+TYPES: st.SearchStrategy[ValueType] = st.one_of(
+    VALUES.map(lambda value: value.type),
+    st.just(StateType(wrapped=TensorType(dtype=DataType.FLOAT16, shape=(None, 2)))),
+)
+NAMED = st.builds(lambda name, kind: NamedType(name=name, type=kind), NAMES, TYPES)
+ARGUMENTS = st.lists(st.one_of(NAMES, VALUES), min_size=1, max_size=3).map(tuple)
+OPERATION = st.builds(
+    lambda kind, inputs, outputs, attributes: Operation(
+        type=kind, inputs=inputs, outputs=tuple(outputs), attributes=attributes
+    ),
+    NAMES,
+    st.dictionaries(NAMES, ARGUMENTS, max_size=3),
+    st.lists(NAMED, max_size=2),
+    st.dictionaries(NAMES, VALUES, max_size=3),
+)
+PROGRAMS = st.builds(
+    lambda name, operations, inputs, outputs, attributes: Program(
+        version=1,
+        functions={
+            name: Function(
+                inputs=tuple(sorted(inputs, key=lambda named: named.name)),
+                opset="CoreML7",
+                blocks={"CoreML7": Block(operations=tuple(operations), outputs=tuple(outputs))},
+                attributes=attributes,
+            )
+        },
+        attributes=attributes,
+    ),
+    NAMES,
+    st.lists(OPERATION, max_size=3),
+    st.lists(NAMED, max_size=2),
+    st.lists(NAMES, max_size=2),
+    st.dictionaries(NAMES, VALUES, max_size=2),
+)
+
+
+@settings(max_examples=150)
+@given(PROGRAMS, st.sampled_from(["1.0", "1.3"]))
+def test_any_program_is_read_back(program: Program, version: str) -> None:
+    found = parse(write(program, version))
+    assert found.program == program
+    assert found.version == version

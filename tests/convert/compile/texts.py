@@ -1,0 +1,98 @@
+"""Program texts, and packages that compile to them.
+
+Beside this file, in `golden/`: `operations` has every operation and element type that the project's
+own programs emit, `compressed` every form of compressed weights, `stateful` what text version 1.3
+adds, `flexible` an input of flexible shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from convert.compile.compiled import blobs
+from convert.compile.parse import parse
+from convert.spec.blobs import BITS, DTYPES
+from convert.spec.model import DataType, NamedType, Program, StateType, TensorType
+from tests.convert.spec.packages import (
+    F16,
+    F32,
+    I32,
+    Raw,
+    array,
+    feature,
+    message,
+    metadata,
+    model,
+    weight_file,
+    write_package,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+ALL: Mapping[str, str] = {
+    path.stem: path.read_text(encoding="utf-8") for path in sorted(GOLDEN.glob("*.mil"))
+}
+OPERATIONS, COMPRESSED = ALL["operations"], ALL["compressed"]
+STATEFUL, FLEXIBLE = ALL["stateful"], ALL["flexible"]
+
+
+def source(text: str) -> Program:
+    """The program as a converter writes it: without what the compiler adds."""
+    program = parse(text).program
+    functions = {name: replace(item, attributes={}) for name, item in program.functions.items()}
+    return replace(program, functions=functions, attributes={})
+
+
+def weights(program: Program) -> bytes:
+    """A weight file in which every constant of up to 64 bytes has the record it names."""
+    codes = {dtype: code for code, dtype in DTYPES.items()}
+    records = {}
+    for value, place in blobs(program):
+        assert isinstance(value.type, TensorType)
+        bits = math.prod(size or 0 for size in value.type.shape) * BITS[value.type.dtype]
+        records[place.offset] = Raw(codes[value.type.dtype], bytes(bits // 8))
+    assert sorted(records) == [64 + 128 * number for number in range(len(records))]
+    return weight_file(*(records[offset] for offset in sorted(records)))
+
+
+ARRAYS = {DataType.FLOAT16: F16, DataType.FLOAT32: F32, DataType.INT32: I32}
+
+
+def ports(number: int, named: Iterable[NamedType]) -> bytes:
+    """`FeatureDescription`s of fixed shape in the field `number`."""
+    parts = []
+    for item in named:
+        kind = item.type
+        if isinstance(kind, StateType):
+            continue
+        assert isinstance(kind, TensorType)
+        shape = [size for size in kind.shape if size is not None]
+        parts.append(message(number, feature(item.name, array(shape, ARRAYS[kind.dtype]))))
+    return b"".join(parts)
+
+
+def outputs(program: Program, name: str = "main") -> Sequence[NamedType]:
+    """The named results of a function."""
+    block = program.functions[name].block
+    found = {item.name: item for op in block.operations for item in op.outputs}
+    return [found[output] for output in block.outputs]
+
+
+def described(program: Program) -> bytes:
+    """A description of a program of one function, with some metadata."""
+    return b"".join(
+        (
+            ports(1, reversed(program.functions["main"].inputs)),
+            ports(10, outputs(program)),
+            message(100, metadata({1: "what", 3: "who"}, {"b": "2", "a": "1"})),
+        )
+    )
+
+
+def package(path: Path, text: str = OPERATIONS, version: int = 7) -> Path:
+    """A package of one function that compiles to `text`."""
+    program = source(text)
+    content = model(program, described(program), version)
+    return write_package(path, content, weights(program) if "BLOBFILE" in text else None)
