@@ -22,8 +22,8 @@ from convert.weights.zip_directory import Member
 TRAINER_SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 """Files in which trainers keep their own objects beside the weights."""
 
-MAPPINGS = ("state_dict", "model", "params_ema", "params", "module")
-"""Where trainers put the tensor mapping, when it is not the whole file."""
+MAPPINGS = ("state_dict", "model", "params_ema", "params", "module", "string_to_param")
+"""Where trainers put the tensor mapping, when it is not the whole file; the last: embeddings."""
 
 AGAIN = "download the file again"
 
@@ -207,9 +207,15 @@ def _scalars(root: object) -> dict[str, int | float | str]:
 
 def _candidates(root: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
     for key in MAPPINGS:
-        value = root.get(key)
+        value = _unwrapped(root.get(key))
         if isinstance(value, dict) and any(type(item) is TensorRecord for item in value.values()):
             yield key, value
+
+
+def _unwrapped(value: object) -> object:
+    """The tensors in a `ParameterDict`, which PyTorch pickles as an object with a state."""
+    state = value.state if isinstance(value, Inert) else None
+    return state.get("_parameters", value) if isinstance(state, dict) else value
 
 
 def _kind(value: object) -> str:

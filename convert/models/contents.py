@@ -1,0 +1,182 @@
+"""What a set of tensors is, told by their names and shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from convert.models.family import TASKS, Family, Task
+from convert.models.single_file import UNET_PREFIX, layout_of
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+
+
+class Kind(Enum):
+    """What a file or folder holds."""
+
+    PIPELINE = "a whole model"
+    UNET = "a UNet alone"
+    TRANSFORMER = "a transformer alone"
+    VAE = "a VAE"
+    TEXT_ENCODER = "a text encoder"
+    CONTROLNET = "a ControlNet"
+    T2I_ADAPTER = "a T2I adapter"
+    LORA = "a LoRA"
+    TEXTUAL_INVERSION = "a textual inversion"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What was recognised. `flavour`: how a LoRA names its tensors, or a trait such as LCM."""
+
+    kind: Kind
+    family: Family = Family.UNKNOWN
+    task: Task | None = None
+    flavour: str = ""
+
+
+def recognise(shapes: Shapes) -> Contents:
+    """What the tensors with `shapes` are. The first rule that fits wins."""
+    for rule in _RULES:
+        if found := rule(shapes):
+            return found
+    return Contents(kind=Kind.UNKNOWN)
+
+
+def _has(shapes: Shapes, *parts: str) -> bool:
+    """Whether every part occurs in some name."""
+    return all(any(part in name for name in shapes) for part in parts)
+
+
+def _width(shapes: Shapes, *ends: str, axis: int = -1) -> int | None:
+    """The length of `axis` of the first tensor whose name ends in one of `ends`."""
+    for name, shape in shapes.items():
+        if name.endswith(ends) and shape:
+            return shape[axis]
+    return None
+
+
+BY_CONTEXT: Mapping[int | None, Family] = {
+    768: Family.SD1,
+    1024: Family.SD2_BASE,
+    2048: Family.SDXL,
+    1280: Family.SDXL_REFINER,
+}
+"""Width of the text that the cross attention reads → family."""
+
+_CONTEXT = (
+    "attn2.to_k.weight",
+    "attn2_to_k.lora_down.weight",
+    "attn2.to_k.lora_A.weight",
+    "attn2.to_k.lora.down.weight",
+    "attn2.processor.to_k_lora.down.weight",
+)
+
+
+def _lora(shapes: Shapes) -> Contents | None:
+    for part, flavour in LORA_FLAVOURS.items():
+        if _has(shapes, part):
+            family = BY_CONTEXT.get(_width(shapes, *_CONTEXT), Family.UNKNOWN)
+            return Contents(kind=Kind.LORA, family=family, flavour=flavour)
+    return None
+
+
+LORA_FLAVOURS: Mapping[str, str] = {
+    ".hada_w1_a": "LoHa (LyCORIS)",
+    ".lokr_w1": "LoKr (LyCORIS)",
+    "lora_unet_": "kohya",
+    "lora_te": "kohya",
+    ".lora_A.": "PEFT",
+    "_lora.down.": "diffusers",
+    ".lora.down.": "diffusers",
+}
+"""Part of a tensor's name → who names LoRAs so."""
+
+
+def _checkpoint(shapes: Shapes) -> Contents | None:
+    if found := layout_of(shapes):
+        channels = (shapes.get(f"{UNET_PREFIX}input_blocks.0.0.weight") or (0, 0))[1]
+        return Contents(kind=Kind.PIPELINE, family=found[0], task=TASKS.get(channels, Task.OTHER))
+    return None
+
+
+def _transformer(shapes: Shapes) -> Contents | None:
+    for parts, family, flavour in (
+        (("joint_blocks.", ".ln_q."), Family.SD3, "3.5"),
+        (("joint_blocks.",), Family.SD3, "3"),
+        (("double_blocks.", "single_blocks."), Family.FLUX, ""),
+        (("single_transformer_blocks.",), Family.FLUX, ""),
+        (("transformer_blocks.0.attn.add_q_proj.", "norm_q."), Family.SD3, "3.5"),
+        (("transformer_blocks.0.attn.add_q_proj.",), Family.SD3, "3"),
+    ):
+        if _has(shapes, *parts):
+            is_whole = _has(shapes, "first_stage_model.")
+            kind = Kind.PIPELINE if is_whole else Kind.TRANSFORMER
+            return Contents(kind=kind, family=family, flavour=flavour)
+    return None
+
+
+def _controlnet(shapes: Shapes) -> Contents | None:
+    if _has(shapes, "control_model.") or _has(shapes, "controlnet_cond_embedding."):
+        family = BY_CONTEXT.get(_width(shapes, *_CONTEXT), Family.UNKNOWN)
+        return Contents(kind=Kind.CONTROLNET, family=family)
+    return None
+
+
+def _adapter(shapes: Shapes) -> Contents | None:
+    is_adapter = any(name.startswith(("adapter.", "body.0.", "body.1.")) for name in shapes)
+    return Contents(kind=Kind.T2I_ADAPTER) if is_adapter else None
+
+
+def _unet(shapes: Shapes) -> Contents | None:
+    original = _has(shapes, "input_blocks.0.0.weight", "output_blocks.")
+    if not original and not {"conv_in.weight", "time_embedding.linear_1.weight"} <= shapes.keys():
+        return None
+    family = BY_CONTEXT.get(_width(shapes, *_CONTEXT), Family.UNKNOWN)
+    channels = _width(shapes, "input_blocks.0.0.weight", "conv_in.weight", axis=1)
+    flavour = "LCM" if "time_embedding.cond_proj.weight" in shapes else ""
+    task = TASKS.get(channels or 0, Task.OTHER)
+    return Contents(kind=Kind.UNET, family=family, task=task, flavour=flavour)
+
+
+def _vae(shapes: Shapes) -> Contents | None:
+    is_vae = _has(shapes, "encoder.conv_in.weight", "decoder.conv_in.weight")
+    return Contents(kind=Kind.VAE) if is_vae else None
+
+
+def _text_encoder(shapes: Shapes) -> Contents | None:
+    is_text = _has(shapes, "encoder.layers.0.self_attn.q_proj.weight")
+    return Contents(kind=Kind.TEXT_ENCODER) if is_text else None
+
+
+EMBEDDINGS: Mapping[int, Family] = {
+    768: Family.SD1,
+    1024: Family.SD2_BASE,
+    1280: Family.SDXL,
+}
+"""Width of an embedding → family."""
+
+
+def _embedding(shapes: Shapes) -> Contents | None:
+    few = len(shapes) <= 4 and all(len(shape) in (1, 2) for shape in shapes.values())  # noqa: PLR2004
+    widths = {shape[-1] for shape in shapes.values() if shape}
+    if not few or not widths <= EMBEDDINGS.keys() or not widths:
+        return None
+    family = Family.SDXL if len(widths) > 1 else EMBEDDINGS[widths.pop()]
+    return Contents(kind=Kind.TEXTUAL_INVERSION, family=family)
+
+
+_RULES: tuple[Callable[[Shapes], Contents | None], ...] = (
+    _lora,
+    _checkpoint,
+    _transformer,
+    _controlnet,
+    _adapter,
+    _unet,
+    _vae,
+    _text_encoder,
+    _embedding,
+)

@@ -1,0 +1,231 @@
+"""What a path is, from headers alone: the facts that `sdcoreml inspect` shows."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.errors import ConvertError
+from convert.models.contents import Contents, Kind, recognise
+from convert.models.family import Family
+from convert.models.layout import CONFIG_NAME, INDEX_NAME, Component, read_component, read_model
+from convert.models.single_file import EMA_PREFIX, UNET_PREFIX, VAE_PREFIX, take_apart
+from convert.models.targets import Verdict, verdicts
+from convert.weights.fault import Fault
+from convert.weights.source import Checkpoint, open_checkpoint
+from convert.weights.tensor import TensorInfo
+
+BUILDER_MEMORY = 600_000_000
+"""Bytes that building and writing any of today's programs took at most, measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFacts:
+    """A component: `dtypes` maps a type to the number of its parameters."""
+
+    name: str
+    kind: str
+    parameters: int
+    dtypes: Mapping[str, int]
+    nbytes: int
+    files: tuple[str, ...]
+    variant: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a conversion will take at most, in bytes: an estimate from the sizes of the tensors."""
+
+    disk: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Everything that is known of `path` without reading a tensor."""
+
+    path: Path
+    form: str
+    contents: Contents
+    prediction: str | None
+    has_ema: bool
+    parts: tuple[PartFacts, ...]
+    missing: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    needs: Needs
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Elements of all tensors."""
+        return sum(part.parameters for part in self.parts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(part.nbytes for part in self.parts)
+
+
+def identify_path(path: Path) -> Identity:
+    """What `path` is: a diffusers folder, a component's folder, a file or an index.
+
+    Faults are collected, never raised.
+    """
+    if path.is_dir() and not (path / INDEX_NAME).is_file() and (path / CONFIG_NAME).is_file():
+        faults: list[Fault] = []
+        component = read_component(path.resolve().name, path, faults)
+        return _of_component(path, component, faults)
+    if path.is_dir() or not path.exists():
+        return _of_folder(path)
+    return _of_file(path)
+
+
+def _of_folder(path: Path) -> Identity:
+    model = read_model(path)
+    parts = tuple(_facts_of(component) for component in model.components.values())
+    kind = Kind.PIPELINE if model.components else Kind.UNKNOWN
+    unet = model.components.get("unet")
+    flavour = "LCM" if unet and unet.config.get("time_cond_proj_dim") else ""
+    contents = Contents(kind=kind, family=model.family, task=model.task, flavour=flavour)
+    expected = () if model.family in (Family.SD3, Family.FLUX) else ("unet", "vae")
+    missing = [name for name in expected if name not in model.components]
+    if not any(name.startswith("text_encoder") for name in model.components):
+        missing.append("text_encoder")
+    return _identity(
+        path,
+        "diffusers folder",
+        contents,
+        parts,
+        prediction=model.scheduler.get("prediction_type"),
+        missing=() if kind is Kind.UNKNOWN else missing,
+        faults=model.faults,
+        notes=model.notes,
+    )
+
+
+def _of_component(path: Path, component: Component, faults: Sequence[Fault]) -> Identity:
+    tensors = component.checkpoint.tensors if component.checkpoint else ()
+    contents = recognise({tensor.name: tensor.shape for tensor in tensors})
+    parts = (_facts_of(component),)
+    return _identity(path, "component folder", contents, parts, faults=faults)
+
+
+def _of_file(path: Path) -> Identity:
+    try:
+        checkpoint = open_checkpoint(path)
+    except ConvertError as error:
+        fault = Fault.of(error, path)
+        return _identity(path, "file", Contents(kind=Kind.UNKNOWN), (), faults=(fault,))
+    contents = recognise({tensor.name: tensor.shape for tensor in checkpoint.tensors})
+    single = take_apart(checkpoint) if contents.kind is Kind.PIPELINE else None
+    prediction = single.prediction if single else None
+    if single and single.family is not contents.family:
+        contents = Contents(kind=contents.kind, family=single.family, task=contents.task)
+    notes = checkpoint.notes
+    if single and prediction is None:
+        notes += ("does not say what it predicts; --prediction_type tells a conversion",)
+    missing = ("vae",) if single and "vae" not in single.parts else ()
+    return _identity(
+        path,
+        checkpoint.container,
+        contents,
+        _groups(checkpoint),
+        prediction=prediction,
+        missing=missing,
+        faults=single.faults if single else (),
+        notes=notes,
+    )
+
+
+def _identity(  # noqa: PLR0913  the facts, all named
+    path: Path,
+    form: str,
+    contents: Contents,
+    parts: tuple[PartFacts, ...],
+    *,
+    prediction: str | None = None,
+    missing: Sequence[str] = (),
+    faults: Sequence[Fault] = (),
+    notes: Sequence[str] = (),
+) -> Identity:
+    return Identity(
+        path=path,
+        form=form,
+        contents=contents,
+        prediction=prediction,
+        has_ema=any(part.name == "averaged weights" for part in parts),
+        parts=parts,
+        missing=tuple(missing),
+        verdicts=verdicts(contents),
+        needs=_needs(parts),
+        faults=tuple(faults),
+        notes=tuple(notes),
+    )
+
+
+def _needs(parts: Sequence[PartFacts]) -> Needs:
+    """An upper estimate.
+
+    Disk: a merged copy, the packages in float16 and their compiled twins. Memory: the builder, or
+    the largest component in float32 twice while it is compared, whichever is more.
+    """
+    converted = [part for part in parts if part.name != "averaged weights"]
+    half = sum(2 * part.parameters for part in converted)
+    largest = max((part.parameters for part in converted), default=0)
+    disk = sum(part.nbytes for part in converted) + 2 * half
+    return Needs(disk=disk, memory=max(BUILDER_MEMORY, 8 * largest) if converted else 0)
+
+
+def _facts_of(component: Component) -> PartFacts:
+    tensors = component.checkpoint.tensors if component.checkpoint else ()
+    files = tuple(path.name for path in component.weights)
+    return _facts(component.name, component.kind, tensors, files, component.variant)
+
+
+GROUPS = (
+    (EMA_PREFIX, "averaged weights"),
+    (UNET_PREFIX, "unet"),
+    (VAE_PREFIX, "vae"),
+    ("cond_stage_model.", "text_encoder"),
+    ("conditioner.embedders.0.", "text_encoder"),
+    ("conditioner.embedders.1.", "text_encoder_2"),
+    ("text_encoders.", "text_encoder"),
+    ("lora_unet_", "unet"),
+    ("lora_te2_", "text_encoder_2"),
+    ("lora_te", "text_encoder"),
+)
+"""Start of a tensor's name in a single file → the part it belongs to."""
+
+
+def _groups(checkpoint: Checkpoint) -> tuple[PartFacts, ...]:
+    groups: dict[str, list[TensorInfo]] = {}
+    for tensor in checkpoint.tensors:
+        group = next((name for start, name in GROUPS if tensor.name.startswith(start)), "tensors")
+        groups.setdefault(group, []).append(tensor)
+    files = tuple(path.name for path in checkpoint.files)
+    return tuple(_facts(name, "", tensors, files) for name, tensors in groups.items())
+
+
+def _facts(
+    name: str,
+    kind: str,
+    tensors: Sequence[TensorInfo],
+    files: tuple[str, ...],
+    variant: str | None = None,
+) -> PartFacts:
+    dtypes: Counter[str] = Counter()
+    for tensor in tensors:
+        dtypes[tensor.dtype] += math.prod(tensor.shape)
+    return PartFacts(
+        name=name,
+        kind=kind,
+        parameters=sum(dtypes.values()),
+        dtypes=dict(dtypes.most_common()),
+        nbytes=sum(tensor.nbytes for tensor in tensors),
+        files=files,
+        variant=variant,
+    )

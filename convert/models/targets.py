@@ -1,0 +1,99 @@
+"""Which of the programs that run Core ML folders can run a model, and why not.
+
+Source: the family table of the folder contract, read in the two programs' own code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from convert.models.contents import Contents, Kind
+from convert.models.family import Family, Task
+
+APPLE, MOCHI = "Apple's Swift package", "Mochi Diffusion"
+
+Answer = Literal["yes", "limited", "no"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether `target` runs a model, and the reason or the limits."""
+
+    target: str
+    runs: Answer
+    reason: str
+
+
+FAMILIES: Mapping[Family, tuple[tuple[Answer, str], tuple[Answer, str]]] = {
+    Family.SD1: (
+        ("yes", "text and image to image, ControlNet, safety checker"),
+        ("yes", "text and image to image, ControlNet; no safety checker"),
+    ),
+    Family.SD2_BASE: (
+        ("limited", "pads prompts with another token than the model was trained with"),
+        ("limited", "its community calls the support limited"),
+    ),
+    Family.SD2_V: (
+        ("limited", "wrong unless the graph turns velocity into noise and attends in float32"),
+        ("limited", "wrong unless the graph turns velocity into noise and attends in float32"),
+    ),
+    Family.SDXL: (
+        ("yes", "text and image to image; no ControlNet"),
+        ("yes", "text and image to image; no ControlNet"),
+    ),
+    Family.SDXL_REFINER: (
+        ("yes", "as a refiner beside SDXL, or alone"),
+        ("yes", "as a refiner beside SDXL"),
+    ),
+    Family.SD3: (
+        ("limited", "SD 3 medium only, text to image; 3.5 normalizes queries, which it rejects"),
+        ("limited", "loads SD 3 medium, but scales the latents wrongly"),
+    ),
+    Family.FLUX: (("no", "has no code for it"), ("no", "runs FLUX by other means than Core ML")),
+    Family.UNKNOWN: (("no", "not a family it knows"), ("no", "not a family it knows")),
+}
+
+ADD_ONS: Mapping[Kind, str] = {
+    Kind.LORA: "not alone: merge it into a model while converting",
+    Kind.TEXTUAL_INVERSION: "not alone: add it to a model's vocabulary while converting",
+    Kind.VAE: "not alone: give it as another model's VAE while converting",
+    Kind.UNET: "not alone: it needs a text encoder and a VAE",
+    Kind.TRANSFORMER: "not alone: it needs text encoders and a VAE",
+    Kind.TEXT_ENCODER: "not alone: it is one part of a model",
+    Kind.T2I_ADAPTER: "has no code for it",
+    Kind.UNKNOWN: "not a model it knows",
+}
+
+
+def verdicts(contents: Contents) -> tuple[Verdict, ...]:
+    """What each target makes of `contents`."""
+    refusal = _refusal(contents)
+    if refusal:
+        return tuple(Verdict(target=name, runs="no", reason=refusal) for name in (APPLE, MOCHI))
+    if contents.kind is Kind.CONTROLNET:
+        runs: Answer = "yes" if contents.family is Family.SD1 else "no"
+        reason = "beside a UNet made for it" if runs == "yes" else "ControlNet for SD 1.x only"
+        return tuple(Verdict(target=name, runs=runs, reason=reason) for name in (APPLE, MOCHI))
+    answers = FAMILIES[contents.family]
+    return tuple(
+        Verdict(target=name, runs=runs, reason=reason)
+        for name, (runs, reason) in zip((APPLE, MOCHI), answers, strict=True)
+    )
+
+
+def _refusal(contents: Contents) -> str:
+    if contents.kind in ADD_ONS:
+        return ADD_ONS[contents.kind]
+    if contents.flavour == "LCM":
+        return "its UNet wants a guidance embedding, which no target feeds"
+    if contents.flavour == "3.5":
+        return "normalizes queries and keys, which no target's graph has"
+    if contents.family is not Family.UNKNOWN and contents.task not in (
+        None,
+        Task.TEXT_TO_IMAGE,
+        Task.OTHER,
+    ):
+        return f"no target feeds the extra input channels of {contents.task.value}"
+    return ""

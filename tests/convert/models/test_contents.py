@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+
+from convert.models.contents import Contents, Kind, Shapes, recognise
+from convert.models.family import Family, Task
+from convert.models.targets import APPLE, MOCHI, verdicts
+from tests.convert.models.test_single_file import original
+
+ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn2"
+T2I = Task.TEXT_TO_IMAGE
+
+
+def shapes(name: str) -> Shapes:
+    return {key: array.shape for key, array in original(name).items()}
+
+
+SPECIMENS: tuple[tuple[Shapes, Contents], ...] = (
+    (shapes("sd1"), Contents(kind=Kind.PIPELINE, family=Family.SD1, task=T2I)),
+    (shapes("sdxl"), Contents(kind=Kind.PIPELINE, family=Family.SDXL, task=T2I)),
+    (shapes("refiner"), Contents(kind=Kind.PIPELINE, family=Family.SDXL_REFINER, task=T2I)),
+    (
+        {"lora_unet_down_attn2_to_k.lora_down.weight": (4, 768), "lora_te_x.alpha": ()},
+        Contents(kind=Kind.LORA, family=Family.SD1, flavour="kohya"),
+    ),
+    (
+        {"lora_unet_attn2_to_k.hada_w1_a": (8, 4)},
+        Contents(kind=Kind.LORA, flavour="LoHa (LyCORIS)"),
+    ),
+    (
+        {f"unet.{ATTENTION}.to_k.lora_A.weight": (4, 2048)},
+        Contents(kind=Kind.LORA, family=Family.SDXL, flavour="PEFT"),
+    ),
+    (
+        {f"unet.{ATTENTION}.processor.to_k_lora.down.weight": (4, 1024)},
+        Contents(kind=Kind.LORA, family=Family.SD2_BASE, flavour="diffusers"),
+    ),
+    (
+        {"model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight": (3, 1)},
+        Contents(kind=Kind.TRANSFORMER, family=Family.SD3, flavour="3"),
+    ),
+    (
+        {
+            "model.diffusion_model.joint_blocks.0.x_block.attn.ln_q.weight": (3,),
+            "first_stage_model.encoder.conv_in.weight": (1,),
+        },
+        Contents(kind=Kind.PIPELINE, family=Family.SD3, flavour="3.5"),
+    ),
+    (
+        {"double_blocks.0.img_attn.qkv.weight": (1,), "single_blocks.0.linear1.weight": (1,)},
+        Contents(kind=Kind.TRANSFORMER, family=Family.FLUX),
+    ),
+    (
+        {"controlnet_cond_embedding.conv_in.weight": (16, 3), f"{ATTENTION}.to_k.weight": (1, 768)},
+        Contents(kind=Kind.CONTROLNET, family=Family.SD1),
+    ),
+    ({"adapter.body.0.resnets.0.block1.weight": (1,)}, Contents(kind=Kind.T2I_ADAPTER)),
+    (
+        {
+            "conv_in.weight": (320, 9, 3, 3),
+            "time_embedding.linear_1.weight": (1280, 320),
+            "time_embedding.cond_proj.weight": (320, 256),
+            f"{ATTENTION}.to_k.weight": (320, 768),
+        },
+        Contents(kind=Kind.UNET, family=Family.SD1, task=Task.INPAINTING, flavour="LCM"),
+    ),
+    (
+        {"encoder.conv_in.weight": (1, 3, 3, 3), "decoder.conv_in.weight": (1, 4, 3, 3)},
+        Contents(kind=Kind.VAE),
+    ),
+    (
+        {"text_model.encoder.layers.0.self_attn.q_proj.weight": (768, 768)},
+        Contents(kind=Kind.TEXT_ENCODER),
+    ),
+    ({"*": (3, 768)}, Contents(kind=Kind.TEXTUAL_INVERSION, family=Family.SD1)),
+    (
+        {"clip_g": (2, 1280), "clip_l": (2, 768)},
+        Contents(kind=Kind.TEXTUAL_INVERSION, family=Family.SDXL),
+    ),
+    ({"model.0.weight": (64, 3, 3, 3)}, Contents(kind=Kind.UNKNOWN)),
+    ({}, Contents(kind=Kind.UNKNOWN)),
+)
+
+
+@pytest.mark.parametrize(("tensors", "expected"), SPECIMENS)
+def test_tensors_tell_what_they_are(tensors: Shapes, expected: Contents) -> None:
+    assert recognise(tensors) == expected
+
+
+@pytest.mark.parametrize(
+    ("contents", "apple", "mochi"),
+    [
+        (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=T2I), "yes", "yes"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=Task.INPAINTING), "no", "no"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=T2I, flavour="LCM"), "no", "no"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD2_V, task=T2I), "limited", "limited"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SDXL, task=T2I), "yes", "yes"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD3, task=Task.OTHER), "limited", "limited"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD3, flavour="3.5"), "no", "no"),
+        (Contents(kind=Kind.PIPELINE, family=Family.FLUX), "no", "no"),
+        (Contents(kind=Kind.CONTROLNET, family=Family.SD1), "yes", "yes"),
+        (Contents(kind=Kind.CONTROLNET, family=Family.SDXL), "no", "no"),
+        (Contents(kind=Kind.LORA, family=Family.SD1), "no", "no"),
+        (Contents(kind=Kind.UNKNOWN), "no", "no"),
+    ],
+)
+def test_each_target_answers_with_a_reason(contents: Contents, apple: str, mochi: str) -> None:
+    found = verdicts(contents)
+    assert [(verdict.target, verdict.runs) for verdict in found] == [(APPLE, apple), (MOCHI, mochi)]
+    assert all(verdict.reason for verdict in found)
+
+
+def test_every_kind_and_family_has_an_answer() -> None:
+    for kind in Kind:
+        for family in Family:
+            assert len(verdicts(Contents(kind=kind, family=family))) == 2

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from doctor.commands.inspect import configure, run
+from tests.convert.models.folders import write_json, write_model
+from tests.convert.models.test_single_file import averages, original, save
+from tests.convert.weights.torch_files import (
+    finished,
+    integer,
+    mapping,
+    storage,
+    tensor,
+    write_members,
+    write_zip,
+)
+
+
+def inspect(path: Path, *flags: str) -> int:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    return run(parser.parse_args([str(path), *flags]))
+
+
+def said(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    inspect(path)
+    return capsys.readouterr().out.replace(str(path), "PATH")
+
+
+def test_a_folder_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        said(write_model(tmp_path / "model"), capsys)
+        == """\
+PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 123 parameters, 528 B
+  text_encoder  41  F32, I64  176 B  pytorch_model.bin
+  unet          41  F32, I64  176 B  2 files
+  vae           41  F32, I64  176 B  diffusion_pytorch_model.safetensors
+  predicts epsilon
+  Apple's Swift package: yes, text and image to image, ControlNet, safety checker
+  Mochi Diffusion: yes, text and image to image, ControlNet; no safety checker
+  converting takes about 1.0 kB of disk, 600.0 MB of memory
+"""
+    )
+
+
+def test_a_folder_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_model(tmp_path / "model")
+    assert inspect(folder, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    unet = next(part for part in data["parts"] if part["name"] == "unet")
+    assert unet == {
+        "name": "unet",
+        "class": "UNet2DConditionModel",
+        "parameters": 41,
+        "dtypes": {"F32": 38, "I64": 3},
+        "bytes": 176,
+        "files": [
+            "diffusion_pytorch_model-00001-of-00002.bin",
+            "diffusion_pytorch_model-00002-of-00002.bin",
+        ],
+        "variant": None,
+    }
+    del data["parts"], data["targets"]
+    assert data == {
+        "schema": 1,
+        "path": str(folder),
+        "form": "diffusers folder",
+        "kind": "pipeline",
+        "family": "sd1",
+        "task": "text_to_image",
+        "flavour": None,
+        "prediction_type": "epsilon",
+        "has_ema": False,
+        "parameters": 123,
+        "bytes": 528,
+        "missing": [],
+        "needs": {"disk": 1020, "memory": 600_000_000},
+        "faults": [],
+        "notes": [],
+    }
+
+
+def test_faults_are_listed_and_decide_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_model(tmp_path / "model")
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
+    evil = b"cos\nsystem\nX\x04\x00\x00\x00true\x85R."
+    write_members(folder / "text_encoder" / "pytorch_model.bin", {"a/data.pkl": evil})
+    assert inspect(folder) == 4
+    out = capsys.readouterr().out
+    assert "fault: " in out
+    assert "pytorch_model.bin: the pickle names 'os.system'" in out
+    assert "the file is empty; download the file again" in out
+
+
+def test_a_checkpoint_with_averages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arrays = original("sd1")
+    path = save(tmp_path / "m.safetensors", arrays | averages(arrays))
+    out = said(path, capsys)
+    assert out.startswith("PATH: a whole model of Stable Diffusion 1.x; safetensors, ")
+    assert "\n  averaged weights  " in out
+    assert "\n  predicts epsilon\n" in out
+    inspect(path, "--json")
+    data = json.loads(capsys.readouterr().out)
+    assert data["has_ema"] is True
+    # What is not converted is not counted.
+    parts = {part["name"]: part["parameters"] for part in data["parts"]}
+    rest = sum(count for name, count in parts.items() if name != "averaged weights")
+    assert data["needs"]["disk"] < 7 * rest
+
+
+def test_sd2_that_does_not_say_what_it_predicts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = said(save(tmp_path / "m.safetensors", original("sd2")), capsys)
+    assert "note: does not say what it predicts; --prediction_type tells a conversion" in out
+
+
+def test_a_checkpoint_without_a_vae(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arrays = {k: a for k, a in original("sd1").items() if not k.startswith("first_stage")}
+    assert "\n  missing: vae\n" in said(save(tmp_path / "m.safetensors", arrays), capsys)
+
+
+def test_an_inpainting_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_model(tmp_path / "model")
+    config = {"_class_name": "UNet2DConditionModel", "in_channels": 9}
+    write_json(folder / "unet" / "config.json", config)
+    out = said(folder, capsys)
+    assert out.startswith("PATH: a whole model of Stable Diffusion 1.x for inpainting; ")
+    assert "no target feeds the extra input channels of inpainting" in out
+
+
+def test_a_component_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = said(write_model(tmp_path / "model") / "vae", capsys)
+    assert out.startswith("PATH: unknown; component folder, 41 parameters, 176 B\n  vae  41")
+
+
+def test_an_embedding_of_a_trainer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inner = mapping({"*": tensor(storage("0", "float32", 1536), [2, 768])})
+    pickled = finished(mapping({"string_to_param": inner, "step": integer(3)}))
+    path = write_zip(tmp_path / "m.pt", {"*": np.zeros(1536, "f4")}, pickled=pickled)
+    assert said(path, capsys).startswith("PATH: a textual inversion of Stable Diffusion 1.x; ")
+
+
+def test_nothing_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "nothing"
+    assert inspect(path) == 3
+    assert capsys.readouterr().out.replace(str(path), "PATH") == (
+        "PATH: unknown; diffusers folder\n"
+        "  fault: PATH: no such folder; give the folder of a diffusers model\n"
+    )
