@@ -105,7 +105,7 @@ def half_precision(model: ModelFolder) -> Findings:
 
 
 @check("MOD014", Family.MODEL)
-def size_fits(job: Job) -> Findings:
+def size_fits(job: Job, model: ModelFolder) -> Findings:  # noqa: ARG001  skipped without a model
     """The image size is a multiple of 64 each way.
 
     Otherwise the UNet's halves do not fit together on the way up ("sizes of tensors must match").
@@ -148,12 +148,12 @@ def attention_fits(job: Job, model: ModelFolder) -> Findings:
 
 
 @check("MOD016", Family.MODEL)
-def plain_paths(job: Job) -> Findings:
+def plain_paths(job: Job, model: ModelFolder) -> Findings:
     """No path has a space or a shell's special character in it.
 
     The upstream converter builds a shell line without quotes. Nothing here does.
     """
-    awkward = [path for path in (job.model, job.output) if AWKWARD & set(path)]
+    awkward = [path for path in (model.path, job.output) if AWKWARD & set(path)]
     if awkward:
         yield info(
             f"a space or special character in {awkward[0]!r}",

@@ -141,7 +141,7 @@ def own_libraries(host: HostPython) -> Findings:
     if missing:
         yield info(
             f"running without {', '.join(missing)}",
-            why="The report is plain text, and what reads Core ML programs is not looked at.",
+            why="The report is plain text; a check that needs them says so.",
             fix=Fix(title="make doctor builds .venv first"),
         )
     elif host.externally_managed and not host.isolated:

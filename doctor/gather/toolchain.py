@@ -5,19 +5,31 @@ The floors below own all three; here they only become facts.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from doctor import facts
 from doctor.facts import Absent, Unknown
 from doctor.gather import environment as installed
 from doctor.probe import Probe
+from doctor.versions import normalise, satisfies
+
+if TYPE_CHECKING:
+    from lockfiles.toolchain import Toolchain
+
+
+@cache
+def _loaded(name: str) -> Toolchain:
+    """The named toolchain; several tasks ask for it."""
+    from lockfiles.toolchain import load_toolchain
+
+    return load_toolchain(name)
 
 
 def toolchain(name: str) -> facts.Toolchain:
     """The named toolchain as its toolchain.toml says."""
-    from lockfiles.toolchain import load_toolchain
-
-    loaded = load_toolchain(name)
+    loaded = _loaded(name)
     return facts.Toolchain(
         name=loaded.name,
         python=loaded.python.version,
@@ -35,13 +47,11 @@ def toolchain(name: str) -> facts.Toolchain:
 
 def lock(name: str) -> facts.Lock | Absent:
     """The lock of this machine's target; absent where there is none."""
-    from doctor.versions import normalise
     from lockfiles.lock import load_lock
     from lockfiles.target import host_target
-    from lockfiles.toolchain import load_toolchain
 
     target = host_target()
-    if target not in load_toolchain(name).targets:
+    if target not in _loaded(name).targets:
         return Absent(absent=f"no lock for {target}")
     loaded = load_lock(name, target)
     return facts.Lock(
@@ -81,15 +91,20 @@ def interpreter(name: str) -> facts.Interpreter | Absent:
 
     if current(name) is not None:
         return Absent(absent="the environment is built")
-    from envs.interpreter import choose, find_interpreters
-    from lockfiles.toolchain import load_toolchain
+    from envs.interpreter import find_interpreters
+    from lockfiles.target import host_target
 
-    pin = load_toolchain(name).python
-    choice = choose(find_interpreters(pin), pin)
-    if choice is None:
+    pin = _loaded(name).python
+    fit = [
+        found
+        for found in find_interpreters(pin)
+        if (found.implementation, found.target) == ("CPython", host_target())
+        and satisfies(found.version, pin.accepted)
+    ]
+    if not fit:
         return Absent(absent="no suitable Python found")
-    found = choice.interpreter
-    return facts.Interpreter(version=found.version, path=str(found.path), source=found.source)
+    best = next((found for found in fit if found.version == pin.version), fit[0])
+    return facts.Interpreter(version=best.version, path=str(best.path), source=best.source)
 
 
 def verification(name: str, *, deep: bool) -> facts.Verification | Absent:
@@ -113,12 +128,11 @@ def verification(name: str, *, deep: bool) -> facts.Verification | Absent:
 def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
     """Import each direct pin in the environment's own isolated interpreter; takes seconds."""
     from envs.store import current
-    from lockfiles.toolchain import load_toolchain
 
     built = current(name)
     if built is None:
         return Absent(absent="the environment is not built (make env)")
-    modules = [_MODULES.get(pin, pin.replace("-", "_")) for pin in load_toolchain(name).pins]
+    modules = [_MODULES.get(pin, pin.replace("-", "_")) for pin in _loaded(name).pins]
     outcome = probe.run((str(built.python), "-I", "-c", _IMPORTS, *modules), seconds=SMOKE_SECONDS)
     if isinstance(outcome, Unknown):
         return outcome

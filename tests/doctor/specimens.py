@@ -162,7 +162,7 @@ SICK: Mapping[str, Facts] = {
     "MOD013": model(prediction="v_prediction"),
     "MOD014": sick(job=Job(width=1368, height=768)),
     "MOD015": sick(job=Job(width=512, height=768)),
-    "MOD016": sick(job=Job(model="/Volumes/2TB SSD/model")),
+    "MOD016": model(path="/Volumes/2TB SSD/model"),
     "MOD017": model(
         part("unet", mismatch=("conv_in.weight is [320, 9], config.json says [320, 4]",))
     ),

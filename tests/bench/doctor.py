@@ -1,0 +1,146 @@
+"""What the doctor finds and what it costs: `python -m tests.bench.doctor`.
+
+Recognition: each known failure in its own example line, and before it happens by a check on a
+specimen that has the fault. Cost: the whole default run beside what others take to look at the
+same environment. Needs the built environment for the second part; without it only the first runs.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from doctor.check import Status
+from doctor.checks import CHECKS
+from doctor.diagnosis import diagnose
+from doctor.engine import examine
+from doctor.knowledge import CLASHES, Entry, Role, entries
+from envs.store import Environment, current
+from tests.doctor.healthy import ENVIRONMENT, HEALTHY, SYSTEM
+from tests.doctor.specimens import SICK
+
+ROOT = Path(__file__).parents[2]
+RUNS = 5
+IMPORT = "import torch, diffusers, coremltools"
+BY_ID = {check.id: check for check in CHECKS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The best of several runs, in seconds, and the largest memory of a run, in bytes."""
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+def main() -> int:
+    """Print both tables; 1 when a failure is not recognised or a healthy machine is called sick."""
+    known = entries()
+    in_logs = [entry for entry in known if diagnose(entry.example, known)[0].entry is entry]
+    marked = [entry for entry in known if entry.checks]
+    in_time = [entry for entry in marked if is_found_in_time(entry)]
+    false = [one.id for one in examine(HEALTHY, CHECKS).results if one.status.rank > Status.OK.rank]
+    print(f"known failures                                   {len(known)}")
+    print(f"  found in their own example line                {len(in_logs)}")
+    print(f"  marked as detectable before they happen        {len(marked)}")
+    print(f"  found by a check on a specimen with the fault  {len(in_time)}")
+    harmless = [entry for entry in known if entry.role is Role.HARMLESS]
+    print(f"  harmless lines, named as such                  {len(harmless)}")
+    print(f"checks                                           {len(CHECKS)}")
+    print(f"  with something to say of a healthy machine     {len(false)}")
+    for entry in known:
+        if not entry.checks and entry.role is not Role.HARMLESS:
+            print(f"    only in a log: {entry.id}")
+    print()
+    environment = current()
+    if environment is None:
+        print("no environment is built: costs are not measured (make env)")
+    else:
+        costs(environment)
+    return int(bool(false) or len(in_logs) < len(known) or len(in_time) < len(marked))
+
+
+def is_found_in_time(entry: Entry) -> bool:
+    """Whether a check that the entry names has something to say of a specimen with the fault."""
+    if entry.topic == CLASHES:
+        return clash_is_found(entry)
+    return any(
+        examine(SICK[name], [BY_ID[name]]).results[0].status.rank > Status.OK.rank
+        for name in entry.checks
+    )
+
+
+def clash_is_found(entry: Entry) -> bool:
+    """Install exactly the versions that the entry names, and see whether PIN005 names the entry."""
+    versions = {name: inside(specifier) for name, specifier in entry.when.items()}
+    python = versions.pop("python", ENVIRONMENT.python)
+    macos = versions.pop("macos", SYSTEM.version)
+    facts = replace(
+        HEALTHY,
+        environment=replace(ENVIRONMENT, python=python, installed=versions),
+        system=replace(SYSTEM, version=macos),
+    )
+    (result,) = examine(facts, [BY_ID["PIN005"]]).results
+    return any(entry.id in finding.what for finding in result.findings)
+
+
+def inside(specifier: str) -> str:
+    """A version in the range: its inclusive bound, or the nearest one beside its exclusive one."""
+    first = specifier.partition(",")[0].strip()
+    if first.startswith((">=", "<=", "==")):
+        return first[2:]
+    return f"{first[1:]}.1" if first.startswith(">") else f"{first[1:]}.dev0"
+
+
+def costs(environment: Environment) -> None:
+    """Time the doctor and its peers on the same environment."""
+    python = os.fspath(environment.python)
+    rows: list[tuple[str, Sequence[str]]] = [
+        ("sdcoreml doctor", (sys.executable, "-m", "doctor", "doctor")),
+        ("sdcoreml doctor --json", (sys.executable, "-m", "doctor", "doctor", "--json")),
+        ("pip check", (sys.executable, "-m", "pip", "--python", python, "check")),
+        (f"python -c '{IMPORT}'", (python, "-I", "-W", "ignore", "-c", IMPORT)),
+    ]
+    if uv := shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)):
+        rows.insert(3, ("uv pip check", (uv, "pip", "check", "--python", python)))
+    print(f"{'best of ' + str(RUNS):<50}{'wall s':>8}{'CPU s':>8}{'MB':>7}")
+    for name, command in rows:
+        cost = measured(command)
+        print(f"{name:<50}{cost.wall:>8.2f}{cost.cpu:>8.2f}{cost.memory / 1e6:>7.0f}")
+
+
+def measured(command: Sequence[str]) -> Cost:
+    """Run a command several times, each waited for by itself to know its own use."""
+    walls, cpus, peaks = [], [], []
+    for _ in range(RUNS):
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+        walls.append(time.perf_counter() - begun)
+        cpus.append(usage.ru_utime + usage.ru_stime)
+        peaks.append(bytes_of(usage))
+    return Cost(wall=min(walls), cpu=min(cpus), memory=max(peaks))
+
+
+def bytes_of(usage: resource.struct_rusage) -> int:
+    """ru_maxrss is in kilobytes on Linux, in bytes on macOS."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
