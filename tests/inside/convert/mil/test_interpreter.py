@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import weakref
 
 import numpy as np
@@ -86,6 +87,26 @@ def test_an_overflow_is_found_where_it_happens() -> None:
         ParityError, match="operation 1, square -> too_large: 1 of 2 results are not finite"
     ):
         graph.run(output, feeds, Mode.FP16)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_one_bad_result_among_many_is_found_in_either_mode(value: float) -> None:
+    graph = Graph(inputs={"x": (F16, (1000,))})
+    output = graph.op("mul", {"x": Ref("x"), "y": Ref("x")}, (F16, (1000,)))
+    feed = torch.ones(1000)
+    feed[617] = value
+    for mode in Mode:
+        with pytest.raises(ParityError, match="1 of 1000 results are not finite"):
+            graph.run(output, {"x": feed}, mode)
+
+
+@pytest.mark.parametrize(("value", "rounded"), [(65504.0, 65504.0), (65519.0, 65504.0)])
+def test_the_largest_half_precision_number_is_finite(value: float, rounded: float) -> None:
+    graph = Graph(inputs={"x": (F32, (1,))})
+    output = graph.op("cast", {"x": Ref("x"), "dtype": "fp16"}, (F16, (1,)))
+    assert graph.run(output, {"x": torch.tensor([value])}, Mode.FP16).item() == rounded
+    with pytest.raises(ParityError, match="1 of 1 results are not finite"):
+        graph.run(output, {"x": torch.tensor([65520.0])}, Mode.FP16)
 
 
 def test_large_finite_results_whose_sum_overflows_are_finite() -> None:
