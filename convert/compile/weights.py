@@ -45,13 +45,13 @@ def place(source: Path, target: Path) -> Placement:
     """
     real = source.resolve()
     for placement, way in ((Placement.CLONED, _clone), (Placement.LINKED, _link)):
-        if _fits(way, real, target):
+        if fits(way, real, target):
             return placement
-    _copy(real, target)
+    copy(real, target)
     return Placement.COPIED
 
 
-def _fits(way: Callable[[Path, Path], None], source: Path, target: Path) -> bool:
+def fits(way: Callable[[Path, Path], None], source: Path, target: Path) -> bool:
     """Whether `way` worked; nothing is left at `target` if it did not."""
     try:
         way(source, target)
@@ -79,7 +79,12 @@ def _link(source: Path, target: Path) -> None:
     target.hardlink_to(source)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
+    """Copy `source` to the new file `target`, and compare.
+
+    Raises:
+        ConvertError: the two are not equal afterwards.
+    """
     with source.open("rb") as origin, target.open("xb") as copy:
         size = os.fstat(origin.fileno()).st_size
         for _ in Transfer().copy(origin.fileno(), 0, copy.fileno(), 0, size):

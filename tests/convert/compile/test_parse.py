@@ -272,7 +272,7 @@ PROGRAMS = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(PROGRAMS, st.sampled_from(["1.0", "1.3"]))
 def test_any_program_is_read_back(program: Program, version: str) -> None:
     found = parse(write(program, version))

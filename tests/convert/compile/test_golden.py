@@ -1,0 +1,125 @@
+"""Beside Apple's own compiler: packages with the folders that it made of them.
+
+The pairs are public models under free licences; they lie beside the checkout, never in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from convert.compile.check import differences, faults
+from convert.compile.compiled import ANALYTICS, COREMLDATA, METADATA, TEXT, WEIGHTS, read_compiled
+from convert.compile.coremldata import ordered, write_analytics, write_coremldata
+from convert.compile.layout import pretty
+from convert.compile.lower import lower
+from convert.compile.metadata import metadata
+from convert.compile.names import TEXT_VERSIONS
+from convert.compile.package import compile_package
+from convert.compile.parse import parse
+from convert.compile.text import write
+from convert.spec.model import Model
+from convert.spec.reader import read_package
+from convert.spec.wire import join, split
+
+GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
+PAIRS = sorted(path.parent for path in GOLDEN.glob("*/package.mlpackage"))
+TEXTS = sorted(GOLDEN.rglob("*.mil"))
+POINTER = b"version https://git-lfs"
+"""How a file begins whose content was not published, but for its hash."""
+
+pytestmark = pytest.mark.skipif(not PAIRS, reason="the reference pairs are not here")
+
+
+@pytest.fixture(params=PAIRS, ids=lambda path: path.name)
+def pair(request: pytest.FixtureRequest) -> Path:
+    assert isinstance(request.param, Path)
+    return request.param
+
+
+def source(pair: Path) -> Model:
+    return read_package(pair / "package.mlpackage").model
+
+
+def apples(pair: Path, name: str) -> bytes:
+    return (pair / "compiled.mlmodelc" / name).read_bytes()
+
+
+def whole(pair: Path) -> bool:
+    """Whether the pair has its weights, not pointers to them."""
+    return not apples(pair, WEIGHTS).startswith(POINTER)
+
+
+def test_the_text_is_apples_byte_for_byte(pair: Path) -> None:
+    model = source(pair)
+    text = write(lower(model), TEXT_VERSIONS[model.specification_version])
+    assert text.encode() == apples(pair, TEXT)
+
+
+def test_metadata_is_apples_as_json(pair: Path) -> None:
+    (theirs,) = json.loads(apples(pair, METADATA))
+    assert metadata(source(pair), theirs["generatedClassName"]) == theirs
+    assert pretty([theirs]).encode() == apples(pair, METADATA)
+
+
+def test_coremldata_is_apples_in_one_order_of_the_map(pair: Path) -> None:
+    model, theirs = source(pair), apples(pair, COREMLDATA)
+    found = re.search(rb"sha256:([0-9a-f]{64})", theirs)
+    wanted = found[1].decode() if found else hashlib.sha256(theirs).hexdigest()
+    orders = (hashlib.sha256(data).hexdigest() for data in every_order(model))
+    assert wanted in orders
+
+
+def every_order(model: Model) -> list[bytes]:
+    """`coremldata.bin` with the user-defined metadata in each of its orders."""
+    ours = write_coremldata(model)
+    raw = ordered(model.description.raw)
+    before, after = ours.split(raw)
+    *rest, about = split(raw)
+    entries = list(split(about[2]))
+    fixed = [entry for entry in entries if entry[0] != about[0]]
+    moving = [entry for entry in entries if entry[0] == about[0]]
+    orders = []
+    for order in itertools.permutations(moving):
+        inner = b"".join(join(*entry) for entry in (*fixed, *order))
+        orders.append(b"".join(join(*field) for field in (*rest, (about[0], about[1], inner))))
+    return [before + content + after for content in orders]
+
+
+def test_analytics_are_apples_byte_for_byte(pair: Path) -> None:
+    theirs = apples(pair, ANALYTICS)
+    if theirs.startswith(POINTER):
+        pytest.skip("not published")
+    spec = pair / "package.mlpackage" / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    assert write_analytics(spec.read_bytes(), "model") == theirs
+
+
+def test_a_compiled_folder_is_apples(pair: Path, tmp_path: Path) -> None:
+    if not whole(pair):
+        pytest.skip("weights not published")
+    made = compile_package(pair / "package.mlpackage", tmp_path / "package.mlmodelc")
+    for name in (TEXT, ANALYTICS, WEIGHTS):
+        assert (made.path / name).read_bytes() == apples(pair, name)
+
+
+def test_apples_folders_are_sound_and_say_what_their_sources_say(pair: Path) -> None:
+    if not whole(pair):
+        pytest.skip("weights not published")
+    compiled = read_compiled(pair / "compiled.mlmodelc")
+    assert faults(compiled) == ()
+    stem = compiled.metadata[0]["generatedClassName"]
+    described = replace(compiled.description, raw=ordered(compiled.description.raw))
+    assert differences(replace(compiled, description=described), source(pair), stem) == ()
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.parent.name + "/" + path.name)
+def test_real_texts_are_parsed_and_written_back(path: Path) -> None:
+    text = path.read_bytes().decode()
+    parsed = parse(text)
+    assert write(parsed.program, parsed.version) == text.rstrip("\n")
