@@ -76,9 +76,9 @@ class Finding:
 Findings: TypeAlias = Iterable[Finding]
 
 
-def ok(what: str, **evidence: str) -> Finding:
+def ok(what: str) -> Finding:
     """A short fact for the family's line when all is well."""
-    return Finding(status=Status.OK, what=what, evidence=evidence)
+    return Finding(status=Status.OK, what=what)
 
 
 def info(what: str, *, why: str = "", fix: Fix | None = None, where: str = "") -> Finding:
@@ -86,14 +86,32 @@ def info(what: str, *, why: str = "", fix: Fix | None = None, where: str = "") -
     return Finding(status=Status.INFO, what=what, why=why, fix=fix, where=where)
 
 
-def warning(what: str, *, why: str, fix: Fix | None = None, where: str = "") -> Finding:
+def warning(
+    what: str,
+    *,
+    why: str,
+    fix: Fix | None = None,
+    where: str = "",
+    evidence: Mapping[str, str] | None = None,
+) -> Finding:
     """Something that works today and may not, or not as well as it should."""
-    return Finding(status=Status.WARNING, what=what, why=why, fix=fix, where=where)
+    return Finding(
+        status=Status.WARNING, what=what, why=why, fix=fix, where=where, evidence=evidence or {}
+    )
 
 
-def error(what: str, *, why: str, fix: Fix | None = None, where: str = "") -> Finding:
+def error(
+    what: str,
+    *,
+    why: str,
+    fix: Fix | None = None,
+    where: str = "",
+    evidence: Mapping[str, str] | None = None,
+) -> Finding:
     """Something that makes a goal fail."""
-    return Finding(status=Status.ERROR, what=what, why=why, fix=fix, where=where)
+    return Finding(
+        status=Status.ERROR, what=what, why=why, fix=fix, where=where, evidence=evidence or {}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

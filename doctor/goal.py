@@ -27,6 +27,8 @@ BLOCKING: Mapping[str, frozenset[Family]] = {
 }
 """Whose errors stand in the way of a goal; an error elsewhere is reported but does not block."""
 
+GOALS = tuple(BLOCKING)
+
 _CAN = {
     "env": "build the tested environment",
     "convert": "convert",

@@ -33,6 +33,7 @@ def room_for_result(
             f"{output.free / GB:.1f} GB free for the result, about {needed / GB:.1f} GB needed "
             f"({toolchain.disk:g} times the model)",
             why="The conversion would stop with a full disk after doing most of its work.",
+            evidence={"free": str(output.free), "needed": str(needed)},
             fix=Fix(
                 title=f"free {(needed - output.free) / GB:.1f} GB there, or set another OUT= folder"
             ),
@@ -56,6 +57,7 @@ def room_for_environment(
             f"{place.free / GB:.1f} GB free for the environment, {needed / GB:.1f} GB needed",
             why="torch and its libraries are large; the installation would stop with a full disk.",
             fix=Fix(title="free space there, or point SDCOREML_ENVS at another volume"),
+            evidence={"free": str(place.free), "needed": str(needed)},
             where=place.path,
         )
     else:

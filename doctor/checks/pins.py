@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from doctor.check import Family, Finding, Findings, Fix, Status, check, error, ok, warning
 from doctor.diagnosis import clashes
 from doctor.facts import Environment, Lock, System, Toolchain
@@ -24,17 +26,14 @@ def direct_pins(environment: Environment, toolchain: Toolchain) -> Findings:
     together. One of them moved, usually by a later `pip install -U` of something else, is the most
     frequent cause of failure in this field.
     """
-    wrong = [
-        f"{name} {environment.installed.get(normalise(name), 'missing')} (tested {version})"
-        for name, version in toolchain.pins.items()
-        if environment.installed.get(normalise(name)) != version
-    ]
+    wrong = differing(environment, toolchain.pins)
     if wrong:
         yield error(
-            f"not the tested versions: {listed(wrong)}",
+            f"not the tested versions: {listed([*wrong.values()])}",
             why="Only the tested combination is known to convert; others fail late or silently.",
             fix=REBUILD,
             where=environment.path,
+            evidence=wrong,
         )
     else:
         yield ok(f"{len(toolchain.pins)} direct pins")
@@ -46,17 +45,15 @@ def whole_lock(environment: Environment, lock: Lock) -> Findings:
 
     The lock names everything, down to the smallest indirect package, with its hashes.
     """
-    wrong = [
-        f"{name} {environment.installed.get(name, 'missing')} (locked {version})"
-        for name, version in lock.packages.items()
-        if environment.installed.get(name) != version
-    ]
+    wrong = differing(environment, lock.packages)
     if wrong:
         yield error(
-            f"{len(wrong)} of {len(lock.packages)} locked packages differ: {listed(wrong)}",
+            f"{len(wrong)} of {len(lock.packages)} locked packages differ: "
+            f"{listed([*wrong.values()])}",
             why="The environment is not the one that was resolved and tested.",
             fix=REBUILD,
             where=environment.path,
+            evidence=wrong,
         )
     else:
         yield ok(f"{len(lock.packages)} locked packages as tested")
@@ -93,6 +90,16 @@ def one_of_each(environment: Environment) -> Findings:
             fix=REBUILD,
             where=environment.path,
         )
+
+
+def differing(environment: Environment, wanted: Mapping[str, str]) -> Mapping[str, str]:
+    """What is installed against what is wanted, in words, for each package that differs."""
+    have = {name: environment.installed.get(normalise(name), "missing") for name in wanted}
+    return {
+        name: f"{name} {have[name]} (tested {version})"
+        for name, version in wanted.items()
+        if have[name] != version
+    }
 
 
 def listed(names: tuple[str, ...] | list[str]) -> str:

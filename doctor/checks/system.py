@@ -116,6 +116,7 @@ def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder) -> F
             f"not enough memory: {amounts}",
             why="The check of the largest component would be killed by the system after minutes.",
             fix=Fix(title="use a machine with more memory, or a half-precision copy of the model"),
+            evidence={"needed": str(needed), "available": str(have), "total": str(memory.total)},
         )
     elif needed > have:
         yield warning(

@@ -71,6 +71,7 @@ def checkout_commit(checkout: Checkout, toolchain: Toolchain) -> Findings:
             ),
         ),
         where=checkout.path,
+        evidence={"found": checkout.commit, "tested": toolchain.commit},
     )
 
 

@@ -20,13 +20,12 @@ from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
 from doctor.facts import Facts, Job
 from doctor.fix import apply, plan
 from doctor.gather import DEADLINE, Gathered, Request, gather
-from doctor.goal import conclude, relevant
+from doctor.goal import GOALS, conclude, relevant
 from doctor.probe import Probe
 from doctor.report import FORMATS, write
 from doctor.report.layout import shown
 
 HELP = "examine the machine, the toolchain, a model or a finished folder"
-GOALS = ("env", "convert", "bundle")
 
 
 class UsageError(Exception):

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from doctor.checks import CHECKS
 from doctor.commands import diagnose, explain
+from doctor.knowledge import entries
+from doctor.report.reference import document
 from tests.doctor.test_diagnosis import LOG
 
 PAGE = """\
@@ -98,3 +101,9 @@ def test_the_document_has_every_check(capsys: pytest.CaptureFixture[str]) -> Non
     out = capsys.readouterr().out
     assert "### PIN001: Every direct pin is installed in its tested version\n" in out
     assert "| `disk-full` | The volume of the output" in out
+
+
+def test_the_page_of_checks_is_in_step_with_the_code() -> None:
+    page = Path(__file__).parents[3] / "doctor/CHECKS.md"
+    again = "sdcoreml explain --markdown > doctor/CHECKS.md"
+    assert page.read_text(encoding="utf-8") == document(CHECKS, entries()), again
