@@ -148,7 +148,7 @@ def read(folder: Path) -> tuple[Entry, ...]:
     """
     path = folder / SEALED / FILE
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
         return tuple(_entry(line) for line in text.split("\n")[:-1])
     except (OSError, ValueError) as error:
         raise BrokenError(

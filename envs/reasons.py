@@ -38,7 +38,7 @@ REASONS = (
     Reason(
         words=r"error sending request|[Dd]ns error|Connection refused|Failed to (fetch|connect)"
         r"|NewConnectionError|Max retries|timed out|ConnectTimeout|Could not fetch URL"
-        r"|[Nn]etwork (is )?(unreachable|disabled)|connectivity is disabled",
+        r"|[Nn]etwork (is |was )?(unreachable|disabled)|connectivity is disabled",
         error=InstallError,
         meaning="the package index cannot be reached; check the network, proxy and certificates"
         " (HTTPS_PROXY, SSL_CERT_FILE), or name a mirror with --index URL",

@@ -25,7 +25,7 @@ class Fault:
 
     def __str__(self) -> str:
         """Such as `lib/python3.10/site-packages/torch/x.py: altered (torch)`."""
-        return f"{self.path}: {self.what} ({self.owner})"
+        return f"{self.path}: {self.what} ({self.owner.strip('()')})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

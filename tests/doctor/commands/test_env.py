@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from doctor.cli import main
+from envs import store
+from envs.venv import site_packages
+from tests.envs.wheels import PYTHON, standard_wheels, toolchain
+
+
+@pytest.fixture
+def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The options that build a tiny toolchain from wheels of this test."""
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    name = toolchain(tmp_path / "tiny", standard_wheels(tmp_path / "wheels"))
+    monkeypatch.setenv("TOOLCHAIN", name)
+    return ["--python", str(PYTHON), "--find-links", str(tmp_path / "wheels")]
+
+
+def site(tmp_path: Path) -> Path:
+    return site_packages(tmp_path / "envs" / "tiny")
+
+
+def test_env_alone_builds(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["env", *words]) == 0
+    out, err = capsys.readouterr()
+    assert re.fullmatch(
+        rf"tiny: {tmp_path}/envs/[0-9a-f]{{16}}, Python [\d.]+, 30 files, 0\.00 GB\n"
+        r"seal [0-9a-f]{64}\n",
+        out,
+    )
+    steps = [line for line in err.splitlines() if line.startswith("- ")]
+    assert steps[2] == "- install 2 locked packages"
+    assert steps[-1] == "- hash every file and seal"
+    assert main(["env", "build", *words]) == 0
+    assert capsys.readouterr() == (out, "")
+
+
+def test_options_before_the_action_count_as_well(words: list[str], tmp_path: Path) -> None:
+    assert main(["env", *words, "build"]) == 0
+    assert store.current("tiny", tmp_path / "envs") is not None
+
+
+def test_which_prints_the_python(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["env", "which"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}/envs/tiny: no environment built; run `sdcoreml env` first\n"
+    )
+    main(["env", *words])
+    capsys.readouterr()
+    assert main(["env", "which"]) == 0
+    assert Path(capsys.readouterr().out.strip()).name == "python"
+
+
+def test_verify_says_what_is_not_as_sealed(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    capsys.readouterr()
+    assert main(["env", "verify", "--full"]) == 0
+    assert "30 files as sealed (every byte), seal " in capsys.readouterr().out
+    (site(tmp_path) / "one.py").unlink()
+    (site(tmp_path) / "evil.pth").write_text("")
+    assert main(["env", "verify"]) == 1
+    out, err = capsys.readouterr()
+    assert [line.rpartition("/")[2] for line in out.splitlines()] == [
+        "evil.pth: not part of it (nobody)",
+        "one.py: missing (one)",
+    ]
+    assert err.startswith(f"error: {tmp_path}/envs/")
+    assert "2 of 30 files are not as sealed" in err
+
+
+def test_verify_as_json(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    (site(tmp_path) / "one.py").unlink()
+    capsys.readouterr()
+    assert main(["env", "verify", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["files"], len(told["seal"])) == (30, 64)
+    (fault,) = told["faults"]
+    assert (fault["what"], fault["owner"]) == ("missing", "one")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--toolchain", "testde"], "no toolchain named 'testde'"),
+        (["--toolchain", "/nowhere/at/all"], "/nowhere/at/all/toolchain.toml: No such file"),
+    ],
+)
+def test_bad_input_is_one_line(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["env", *words]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert text in err
+    assert err.count("\n") == 1
+
+
+def test_an_unfit_python_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["env", *words, "--python", "/nowhere/python"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: /nowhere/python: not a Python that runs; get it with `pyenv")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from envs.errors import EnvError, InstallError, NoSpaceError
+from envs.process import Finished
+from envs.reasons import explain
+
+HASH = """\
+error: Failed to download `accelerate==0.24.1`
+  cause: Hash mismatch for `accelerate==0.24.1`
+
+         Expected:
+           sha256:95ab
+
+         Computed:
+           sha256:866d
+"""
+PIP_HASH = """\
+ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated
+    accelerate==0.24.1:
+        Expected sha256 95ab
+             Got        866d
+"""
+UNREACHABLE = """\
+error: Failed to fetch: http://127.0.0.1:9/simple/accelerate/
+  cause: error sending request for url (http://127.0.0.1:9/simple/accelerate/)
+  cause: client error (Connect)
+  cause: tcp connect error
+  cause: Connection refused (os error 111)
+"""
+OFFLINE = """\
+error: No solution found when resolving dependencies
+  cause: Because accelerate was not found in the cache and you require accelerate==0.24.1, ...
+
+hint: Packages were unavailable because the network was disabled.
+"""
+ABSENT = """\
+error: No solution found when resolving dependencies
+  cause: Because accelerate was not found in the provided package locations
+"""
+OLD_UV = """\
+  \N{MULTIPLICATION SIGN} Failed to install torch
+  \N{BOX DRAWINGS LIGHT ARC UP AND RIGHT}\N{BOX DRAWINGS LIGHT HORIZONTAL}\
+\N{BLACK RIGHT-POINTING SMALL TRIANGLE} No space left on device (os error 28)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "meaning"),
+    [
+        (HASH, InstallError, "not the file that was locked"),
+        (PIP_HASH, InstallError, "not the file that was locked"),
+        (UNREACHABLE, InstallError, "the package index cannot be reached"),
+        (OFFLINE, InstallError, "the package index cannot be reached"),
+        (ABSENT, InstallError, "no wheel for this machine"),
+        ("ERROR: No matching distribution found for x==1", InstallError, "no wheel for this"),
+        (OLD_UV, NoSpaceError, "the disk is full"),
+        ("error: Permission denied (os error 13)", EnvError, "not writable"),
+        ("error: Read-only file system (os error 30)", EnvError, "not writable"),
+        ("thread panicked", InstallError, "exit code 2: thread panicked; run this again"),
+        ("", InstallError, "exit code 2"),
+    ],
+)
+def test_an_installers_words_are_understood(words: str, kind: type[EnvError], meaning: str) -> None:
+    error = explain(Finished(code=2, out="", err=words))
+    assert type(error) is kind
+    assert meaning in str(error)
+    assert "\n" not in str(error)
+
+
+def test_the_installers_own_words_are_quoted_without_their_drawing() -> None:
+    text = str(explain(Finished(code=1, out="", err=OLD_UV)))
+    assert text.endswith(
+        "(the installer said: Failed to install torch: No space left on device (os error 28))"
+    )
+
+
+def test_a_killed_installer_says_its_signal() -> None:
+    assert "signal 9" in str(explain(Finished(code=-9, out="", err="")))

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from envs import store
+from envs.interpreter import Interpreter
+from envs.store import Environment
+
+
+def finished(folder: Path, seal: str = "5ea1") -> Environment:
+    """The record of an environment in `folder`, with nothing installed."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "sealed").mkdir()
+    (folder / "bin/python").write_text("")
+    made = Environment(
+        name="tested",
+        path=folder,
+        toolchain="tested",
+        target="linux-x86_64",
+        lock_digest="10cc",
+        seal=seal,
+        interpreter=Interpreter(
+            path=Path("/pythons/3.10.10"),
+            version="3.10.10",
+            implementation="CPython",
+            target="linux-x86_64",
+            source="pyenv",
+        ),
+        drift=False,
+        installer="uv 1.0",
+        built=datetime(2026, 11, 24, 2, 30, tzinfo=timezone.utc),
+        files=3,
+        size=99,
+        defects=("torch: x differs",),
+    )
+    store.write(made)
+    return made
+
+
+def test_a_record_is_read_back(tmp_path: Path) -> None:
+    made = finished(tmp_path / "abc")
+    assert store.read("tested", tmp_path / "abc") == made
+
+
+def test_absent_is_none(tmp_path: Path) -> None:
+    assert store.current("tested", tmp_path) is None
+    (tmp_path / "tested").symlink_to("gone")
+    assert store.current("tested", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "interpreter": {}}', "\x00"]
+)
+def test_a_damaged_record_is_none(tmp_path: Path, text: str) -> None:
+    finished(tmp_path / "abc")
+    (tmp_path / "abc/sealed/record.json").write_text(text)
+    assert store.read("tested", tmp_path / "abc") is None
+
+
+def test_an_environment_whose_python_is_gone_is_none(tmp_path: Path) -> None:
+    finished(tmp_path / "abc")
+    (tmp_path / "abc/bin/python").unlink()
+    assert store.read("tested", tmp_path / "abc") is None
+
+
+def test_swapping_keeps_the_one_before(tmp_path: Path) -> None:
+    first, second = finished(tmp_path / "one"), finished(tmp_path / "two", "5ea2")
+    store.swap("tested", first.path)
+    assert store.current("tested", tmp_path) == first
+    assert store.previous("tested", tmp_path) is None
+    store.swap("tested", second.path)
+    store.swap("tested", second.path)
+    assert store.current("tested", tmp_path) == second
+    assert store.previous("tested", tmp_path) == replace(first, name="tested")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "tested", "tested~", "two"]
+
+
+def test_a_free_name_is_one_that_nothing_has(tmp_path: Path) -> None:
+    assert store.free_name(tmp_path, "key") == tmp_path / "key"
+    (tmp_path / "key").mkdir()
+    (tmp_path / "key.2").mkdir()
+    assert store.free_name(tmp_path, "key") == tmp_path / "key.3"
+
+
+def test_leftovers_are_cleared_by_the_next_who_is_alone(tmp_path: Path) -> None:
+    (tmp_path / ".building-abc-1/lib").mkdir(parents=True)
+    (tmp_path / "abc").mkdir()
+    with store.alone(tmp_path):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "abc"]
+
+
+def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", "/big/disk")
+    assert store.root() == Path("/big/disk")
+    monkeypatch.delenv("SDCOREML_ENVS")
+    assert store.root().name == ".envs"
