@@ -27,7 +27,7 @@ MERGES = (
 
 
 def task(request: Mapping[str, Any], emit: Emit) -> str:
-    """Make the sample in the folder `request["path"]`, which must not exist yet."""
+    """Make the sample in the folder `request["path"]`."""
     folder = Path(request["path"])
     emit(Event(kind="step", text="make the sample model"))
     write_sample(folder)
@@ -39,7 +39,7 @@ def write_sample(folder: Path) -> None:
     import torch
 
     torch.manual_seed(SEED)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     tokens = write_tokenizer(folder / "tokenizer")
     text_encoder, unet, vae = _modules(tokens)
     for module in (text_encoder, unet, vae):

@@ -96,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
     """Leave as an exception does, so that every `finally` on the way out cleans up."""
+    print("terminated; nothing half-made was left", file=sys.stderr)
     raise SystemExit(TERMINATED)
 
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from convert.compile.package import UNTRIED
 from convert.errors import ConvertError, NoSpaceError, WorkerError
 from convert.job import ATTENTIONS, Job, convert_model, open_model, plan
-from convert.staging import MARKER, told
+from convert.staging import MARKER, staged
 from convert.worker import Runner, Worker
 from doctor.check import Family
 from doctor.commands.diagnose import page
@@ -23,7 +23,6 @@ from doctor.engine import Report
 from doctor.facts import Job as Goal
 from doctor.goal import preflight
 from doctor.knowledge import entries
-from doctor.report import write
 from doctor.terminal import draw
 from envs.build import build
 from envs.events import Emit, Event
@@ -105,11 +104,8 @@ def explained() -> Iterator[None]:
 def sample(runner: Runner, emit: Emit) -> Path:
     """The sample model, made once: it appears complete or not at all."""
     if not SAMPLE.exists():
-        aside = SAMPLE.with_name(f".{SAMPLE.name}.{os.getpid()}")
-        with told(SAMPLE):
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            runner.run("sample", {"path": str(aside.resolve())}, emit)
-            aside.rename(SAMPLE)
+        with staged(SAMPLE) as folder:
+            runner.run("sample", {"path": str(folder.resolve())}, emit)
     return SAMPLE
 
 
@@ -139,19 +135,23 @@ def goal_of(job: Job) -> Goal:
 
 
 def require_able(report: Report) -> None:
-    """Stop when the doctor says no, with its report.
+    """Stop when the doctor says no, with the first of its reasons.
 
     Raises:
         NoSpaceError: only the disk stands in the way.
         ConvertError: something else does.
     """
     verdict = report.verdicts[0]
-    if verdict.answer != "no":
+    blocking = [result for result in report.results if result.id in verdict.because]
+    if verdict.answer != "no" or not blocking:
         return
-    write(report, "text", sys.stderr)
-    blocking = {result.family for result in report.results if result.id in verdict.because}
-    error = NoSpaceError if blocking == {Family.DISK} else ConvertError
-    raise error(f"{verdict.sentence}: {', '.join(verdict.because)}; mend that and run again")
+    finding = max(blocking[0].findings, key=lambda finding: finding.status.rank)
+    remedy = finding.fix.title if finding.fix else finding.why
+    more = f"; {len(blocking) - 1} more, `sdcoreml doctor` lists them" if blocking[1:] else ""
+    error = (
+        NoSpaceError if {result.family for result in blocking} == {Family.DISK} else ConvertError
+    )
+    raise error(f"{finding.what} ({blocking[0].id}); {remedy}{more}")
 
 
 def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
