@@ -85,7 +85,6 @@ def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensor
         if held > _RELEASE_AFTER:
             tensors.release()
             held = 0
-    file.write(bytes(-written % _BLOCK))
 
 
 def _description(payload: Payload) -> bytes:

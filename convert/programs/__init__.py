@@ -10,36 +10,48 @@ from convert.errors import UnsupportedError
 from convert.programs.options import ProgramOptions
 
 if TYPE_CHECKING:
+    from convert.programs.assemble import Draft
     from convert.programs.config import Config
     from convert.programs.payload import Built, Tensors
 
-BUILDERS: Mapping[str, tuple[str, str]] = {
-    "text_encoder": ("convert.programs.text_encoder", "build_text_encoder"),
-    "unet": ("convert.programs.unet", "build_unet"),
-    "vae_decoder": ("convert.programs.vae", "build_vae_decoder"),
-    "vae_encoder": ("convert.programs.vae", "build_vae_encoder"),
+DRAWERS: Mapping[str, tuple[str, str]] = {
+    "text_encoder": ("convert.programs.text_encoder", "draw_text_encoder"),
+    "unet": ("convert.programs.unet", "draw_unet"),
+    "vae_decoder": ("convert.programs.vae", "draw_vae_decoder"),
+    "vae_encoder": ("convert.programs.vae", "draw_vae_encoder"),
 }
-"""Component to the module and the function that build it; imported when asked for."""
+"""Component to the module and the function that draw its graph; imported when asked for."""
+
+
+def draw(component: str, config: Config, options: ProgramOptions | None = None) -> Draft:
+    """The graph of a component, from its config alone. Needs coremltools, but no torch.
+
+    Args:
+        component: a key of `DRAWERS`.
+        config: the component's parsed config.json.
+        options: size, attention and the like.
+
+    Raises:
+        UnsupportedError: the component, or what its config or the options ask for, is unknown here.
+        BadInputError: the config lacks something.
+    """
+    if component not in DRAWERS:
+        raise UnsupportedError(f"{component}: no program for it; there are {', '.join(DRAWERS)}")
+    module, name = DRAWERS[component]
+    function: Callable[[Config, ProgramOptions], Draft]
+    function = getattr(importlib.import_module(module), name)
+    return function(config, options or ProgramOptions())
 
 
 def build_program(
     component: str, config: Config, tensors: Tensors, options: ProgramOptions | None = None
 ) -> Built:
-    """Build one component. Needs coremltools; imports neither torch nor diffusers.
-
-    Args:
-        component: a key of `BUILDERS`.
-        config: the component's parsed config.json.
-        tensors: its checkpoint, such as a `TensorFile`.
-        options: size, attention and the like.
+    """One component, ready to be written: its graph, and where each weight is found in `tensors`.
 
     Raises:
-        UnsupportedError: the component, or what its config or the options ask for, is unknown here.
-        BadInputError: config and tensors do not belong together.
+        UnsupportedError: see `draw`.
+        BadInputError: config and tensors do not belong together; all faults are listed.
     """
-    if component not in BUILDERS:
-        raise UnsupportedError(f"{component}: no builder; there are {', '.join(BUILDERS)}")
-    module, name = BUILDERS[component]
-    build: Callable[[Config, Tensors, ProgramOptions], Built]
-    build = getattr(importlib.import_module(module), name)
-    return build(config, tensors, options or ProgramOptions())
+    from convert.programs.assemble import assemble
+
+    return assemble(draw(component, config, options), tensors)

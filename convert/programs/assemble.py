@@ -1,8 +1,10 @@
-"""The last step of every builder: a finished graph becomes a model with its description."""
+"""The last step of every program: a drawn graph meets its checkpoint and becomes a model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from convert.programs.account import account
 from convert.programs.export import export
@@ -11,47 +13,70 @@ from convert.programs.payload import Built, Tensors
 from convert.spec.model import DataType, Description, Feature, Metadata, Model, TensorType
 
 
-def assemble(
-    component: str,
-    graph: Graph,
-    tensors: Tensors,
-    *,
-    outputs: Mapping[str, str],
-    metadata: Metadata,
-    ignored: tuple[str, ...] = (),
-) -> Built:
-    """Check the tensors, export the graph, describe it.
+def same_name(name: str) -> str:
+    """The tensor's name, in a checkpoint that never had another."""
+    return name
 
-    Args:
-        component: what was built, for messages.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A program that follows from config and options alone: no weight has been looked at.
+
+    Attributes:
+        component: what it is, for messages.
         graph: closed, with its outputs declared.
-        tensors: the checkpoint's.
         outputs: output name to its description, for all of them.
         metadata: what Xcode shows; no runtime reads it.
-        ignored: see `account`.
+        ignored: beginnings of the names of tensors that belong to other programs, or to none.
+        older_name: what a tensor was called in older checkpoints.
+    """
+
+    component: str
+    graph: Graph
+    outputs: Mapping[str, str]
+    metadata: Metadata
+    ignored: tuple[str, ...] = ()
+    older_name: Callable[[str], str] = same_name
+
+
+def assemble(draft: Draft, tensors: Tensors) -> Built:
+    """Check the tensors, export the graph, describe it.
 
     Raises:
         BadInputError: the checkpoint's tensors are not those that the program needs.
     """
-    account(component, graph.declared, tensors, ignored)
-    program, payloads = export(graph, tensors)
-    kinds = {
+    present = frozenset(tensors.names())
+    stored = {
+        name: name
+        if name in present or draft.older_name(name) not in present
+        else draft.older_name(name)
+        for name in draft.graph.declared
+    }
+    shapes = {stored[name]: shape for name, shape in draft.graph.declared.items()}
+    account(draft.component, shapes, tensors, draft.ignored)
+    program, payloads = export(draft.graph, tensors, stored)
+    results = {
         result.name: result.type
         for operation in program.functions["main"].block.operations
         for result in operation.outputs
-        if result.name in outputs
+        if result.name in draft.outputs
     }
     description = Description(
-        inputs=graph.features,
-        outputs=tuple(_feature(name, kinds[name], text) for name, text in outputs.items()),
-        metadata=metadata,
+        inputs=draft.graph.features,
+        outputs=tuple(_feature(name, results[name], draft.outputs[name]) for name in draft.outputs),
+        metadata=draft.metadata,
     )
     model = Model(
-        specification_version=graph.options.target.specification,
+        specification_version=draft.graph.options.target.specification,
         description=description,
         program=program,
     )
-    return Built(component=component, model=model, payloads=payloads)
+    return Built(
+        component=draft.component,
+        model=model,
+        payloads=payloads,
+        parameters=sum(map(math.prod, shapes.values())),
+    )
 
 
 def _feature(name: str, kind: object, description: str) -> Feature:

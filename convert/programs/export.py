@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from convert.programs.graph import SMALLEST_RECORD, Graph
-from convert.programs.payload import WEIGHT_FILE, Payload, Table, Tensors, lay_out
+from convert.programs.payload import WEIGHT_FILE, Payload, Source, Table, Tensors, Weight, lay_out
 from convert.programs.toolkit import MilOp, Plain, toolkit
 from convert.spec.model import (
     Blob,
@@ -23,18 +23,22 @@ from convert.spec.model import (
 _AS_BYTES = frozenset({DataType.FLOAT16})
 
 
-def export(graph: Graph, tensors: Tensors) -> tuple[Program, tuple[Payload, ...]]:
+def export(
+    graph: Graph, tensors: Tensors, stored: Mapping[str, str]
+) -> tuple[Program, tuple[Payload, ...]]:
     """The program, and the records of the weight file that it points to.
 
     Weights come first in the file, in the order of their use, tables after them: so programs of the
     same weights have the same file, or nearly so. Weights too small for a record are read here.
+    `stored` says what the checkpoint calls each declared tensor.
     """
     kinds = _Kinds()
+    sources = {name: _stored(source, stored) for name, source in graph.sources.items()}
     constants = {op.name: kinds(op.outputs[0]) for op in graph.function.operations if _is_const(op)}
     payloads = lay_out(
         (name, constants[name], source)
         for wanted in (False, True)
-        for name, source in graph.sources.items()
+        for name, source in sources.items()
         if isinstance(source, Table) is wanted and not _is_small(constants[name])
     )
     offsets = {payload.name: payload.offset for payload in payloads}
@@ -44,8 +48,8 @@ def export(graph: Graph, tensors: Tensors) -> tuple[Program, tuple[Payload, ...]
         if op.name in offsets:
             return Value(type=kind, data=Blob(path=WEIGHT_FILE, offset=offsets[op.name]))
         value = op.outputs[0].val
-        if op.name in graph.sources:
-            (value,) = graph.sources[op.name].blocks(tensors, kind.dtype)
+        if op.name in sources:
+            (value,) = sources[op.name].blocks(tensors, kind.dtype)
         return Value(type=kind, data=Elements(values=immediate(value, kind.dtype)))
 
     operations = tuple(
@@ -57,6 +61,10 @@ def export(graph: Graph, tensors: Tensors) -> tuple[Program, tuple[Payload, ...]
     inputs = tuple(NamedType(name=name, type=kinds(var)) for name, var in graph.inputs.items())
     function = Function(inputs=inputs, opset=opset, blocks={opset: block})
     return Program(version=1, functions={"main": function}), payloads
+
+
+def _stored(source: Source, stored: Mapping[str, str]) -> Source:
+    return Weight(tensor=stored[source.tensor]) if isinstance(source, Weight) else source
 
 
 class _Kinds:

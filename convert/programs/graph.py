@@ -50,7 +50,7 @@ class Graph:
             )
             for feature in self.features
         }
-        self.function = kit.function(placeholders, getattr(kit.target, options.target.builder_name))
+        self.function = kit.function(placeholders, kit.opset(options.target))
         self.inputs: Mapping[str, Var] = self.function.inputs
         self.outputs: dict[str, Var] = {}
 
@@ -76,7 +76,16 @@ class Graph:
         """Add an operation; plain values become constants. Returns its result or results."""
         bound = {key: self._bind(value) for key, value in arguments.items()}
         add = getattr(self._kit.builder, operation)
-        return add(name=self._unique(name or operation), **bound)
+        result: MilOp = add(name=self._unique(name or operation), **bound)
+        first: MilOp = result if isinstance(result, self._kit.var) else result[0]
+        self._rename_defaults(first.op, bound)
+        return result
+
+    def _rename_defaults(self, op: MilOp, bound: Mapping[str, Plain]) -> None:
+        """The builder numbers the constants that it adds itself through all graphs of a process."""
+        for parameter in op.inputs.keys() - bound.keys():
+            var = op.inputs[parameter]
+            var.name = var.op.name = self._unique(f"{op.name}_{parameter}")
 
     def output(self, name: str, x: Var) -> None:
         """Declare `x`, as float32, to be the output `name`."""

@@ -36,7 +36,10 @@ class Precision(str, Enum):
 
 
 class Target(str, Enum):
-    """The oldest system that runs the program: its operator set and specification version."""
+    """The oldest system that runs the program: its operator set and specification version.
+
+    The oldest coremltools that this converter works with knows macOS 13 and 14 only.
+    """
 
     MACOS13 = "macOS13"
     MACOS14 = "macOS14"

@@ -93,7 +93,7 @@ class Weight:
     def _cast(self, block: np.ndarray, wanted: type[np.floating]) -> np.ndarray:
         import numpy as np
 
-        largest = np.finfo(wanted).max
+        largest = float(np.finfo(wanted).max)
         if block.dtype.itemsize > np.dtype(wanted).itemsize:
             low, high = float(block.min()), float(block.max())
             if not -largest <= low <= high <= largest:
@@ -132,16 +132,15 @@ class Payload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A finished program whose weights are still in the checkpoint."""
+    """A finished program whose weights are still in the checkpoint.
+
+    `parameters` counts the checkpoint's numbers that it holds.
+    """
 
     component: str
     model: Model
     payloads: tuple[Payload, ...]
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights that come from the checkpoint."""
-        return sum(elements(p.type) for p in self.payloads if isinstance(p.source, Weight))
+    parameters: int
 
 
 def elements(kind: TensorType) -> int:

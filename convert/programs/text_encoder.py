@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from convert.errors import UnsupportedError
-from convert.programs.assemble import assemble
+from convert.programs.assemble import Draft
 from convert.programs.attention import Heads, Projections, attention, masked
 from convert.programs.config import Config, refuse_unknown, require
 from convert.programs.graph import Graph, port
 from convert.programs.layers import ACTIVATIONS, add, conv, layer_norm, slice_axis, transpose
 from convert.programs.options import ProgramOptions
-from convert.programs.payload import Built, Tensors
 from convert.programs.toolkit import Var
 from convert.spec.model import DataType, Metadata
 
@@ -99,7 +98,7 @@ def parse_text(component: str, config: Config) -> TextConfig:
     )
 
 
-def build_text_encoder(config: Config, tensors: Tensors, options: ProgramOptions) -> Built:
+def draw_text_encoder(config: Config, options: ProgramOptions) -> Draft:
     """The text encoder as a program.
 
     Input: `input_ids` (1, S) float32, which holds whole numbers: float16 cannot hold them all, and
@@ -108,7 +107,7 @@ def build_text_encoder(config: Config, tensors: Tensors, options: ProgramOptions
 
     Raises:
         UnsupportedError: the config or the length is not one that this builder makes.
-        BadInputError: config and tensors do not belong together.
+        BadInputError: the config lacks something.
     """
     text = parse_text("text_encoder", config)
     tokens = _tokens(text, options)
@@ -123,10 +122,9 @@ def build_text_encoder(config: Config, tensors: Tensors, options: ProgramOptions
         states = _rows(g, x)
         g.output("last_hidden_state", states)
         g.output("pooled_outputs", _pooled(g, text, states, numbers))
-    return assemble(
-        "text_encoder",
-        g,
-        tensors,
+    return Draft(
+        component="text_encoder",
+        graph=g,
         outputs={
             "last_hidden_state": "The state of every token.",
             "pooled_outputs": "The state of the end token.",

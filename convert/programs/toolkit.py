@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol, TypeAlias
 
+from convert.errors import UnsupportedError
+from convert.programs.options import Target
 from convert.spec.model import DataType
 
 UNNEEDED = ("libsvm", "pandas", "scipy", "sklearn", "tensorflow", "torch", "xgboost")
@@ -47,9 +49,23 @@ class Toolkit:
 
     builder: Any
     function: Any
-    target: Any
+    targets: Any
+    version: str
     var: type
     dtypes: Mapping[DataType, Any]
+
+    def opset(self, target: Target) -> MilOp:
+        """The builder's name for the operator set of `target`.
+
+        Raises:
+            UnsupportedError: this coremltools is older than the system.
+        """
+        if not hasattr(self.targets, target.builder_name):
+            raise UnsupportedError(
+                f"target {target.value}: coremltools {self.version} cannot build for it;"
+                f" choose {Target.MACOS13.value} or {Target.MACOS14.value}, or a newer toolchain"
+            )
+        return getattr(self.targets, target.builder_name)
 
 
 @functools.cache
@@ -63,7 +79,8 @@ def toolkit() -> Toolkit:
     return Toolkit(
         builder=Builder,
         function=Function,
-        target=coremltools.target,
+        targets=coremltools.target,
+        version=coremltools.__version__,
         var=Var,
         dtypes={
             DataType.BOOL: types.bool,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convert.errors import UnsupportedError
-from convert.programs.assemble import assemble
+from convert.programs.assemble import Draft
 from convert.programs.blocks import resnet, sinusoids, time_mlp, transformer
 from convert.programs.config import Config
 from convert.programs.graph import Graph, port
@@ -19,7 +19,6 @@ from convert.programs.layers import (
     upsample,
 )
 from convert.programs.options import ProgramOptions
-from convert.programs.payload import Built, Tensors
 from convert.programs.toolkit import Var
 from convert.programs.unet_config import UnetConfig, parse_unet
 from convert.spec.model import DataType, Feature, Metadata
@@ -29,7 +28,7 @@ HALF = DataType.FLOAT16
 DEFAULT_TOKENS = 77
 
 
-def build_unet(config: Config, tensors: Tensors, options: ProgramOptions) -> Built:
+def draw_unet(config: Config, options: ProgramOptions) -> Draft:
     """The UNet as a program.
 
     Inputs: `sample` (B, 4, h, w), `timestep` (B,), `encoder_hidden_states` (B, D, 1, S), and for
@@ -38,7 +37,7 @@ def build_unet(config: Config, tensors: Tensors, options: ProgramOptions) -> Bui
 
     Raises:
         UnsupportedError: the config or the size is not one that this builder makes.
-        BadInputError: config and tensors do not belong together.
+        BadInputError: the config lacks something.
     """
     unet = parse_unet("unet", config)
     height, width = latent_size("unet", unet, options)
@@ -48,10 +47,9 @@ def build_unet(config: Config, tensors: Tensors, options: ProgramOptions) -> Bui
         skips = down_path(g, unet, g.input("sample"), time, context)
         x = mid_block(g, unet, skips[-1], time, context)
         g.output("noise_pred", up_path(g, unet, x, skips, time, context))
-    return assemble(
-        "unet",
-        g,
-        tensors,
+    return Draft(
+        component="unet",
+        graph=g,
         outputs={"noise_pred": "The noise that the model sees in `sample`."},
         metadata=Metadata(
             description="Denoises a latent image, guided by the states of a text encoder.",

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from convert.errors import UnsupportedError
-from convert.programs.assemble import assemble
+from convert.programs.assemble import Draft
 from convert.programs.attention import Heads, Projections, attention, original
 from convert.programs.blocks import Norm, resnet
 from convert.programs.config import Config, refuse_unknown, require
 from convert.programs.graph import Graph, port
 from convert.programs.layers import SPATIAL, Kernel, add, conv, group_norm, reshape, silu, upsample
 from convert.programs.options import ProgramOptions
-from convert.programs.payload import Built, Tensors
 from convert.programs.toolkit import Var
 from convert.spec.model import Metadata
 
@@ -22,8 +21,8 @@ EPS = 1e-6
 """Of every group norm in diffusers' AutoencoderKL, whatever its config says."""
 
 NAMES = Projections(is_biased=True)
-OLD_NAMES = Projections(query="query", key="key", value="value", out="proj_attn", is_biased=True)
-"""Before diffusers 0.17; most published checkpoints still have them."""
+OLDER_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+"""Of the attention's layers before diffusers 0.17; most published checkpoints still have them."""
 
 SHRINKING = Kernel(size=3, stride=2, pad=(0, 1, 0, 1))
 """The encoder pads below and on the right only."""
@@ -51,7 +50,6 @@ class VaeConfig:
     latent: int
     height: int
     width: int
-    names: Projections
 
     @property
     def scale(self) -> int:
@@ -59,9 +57,7 @@ class VaeConfig:
         return 1 << len(self.channels) - 1
 
 
-def parse_vae(
-    component: str, config: Config, tensors: Tensors, options: ProgramOptions
-) -> VaeConfig:
+def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeConfig:
     """Check an autoencoder's config.
 
     Raises:
@@ -75,7 +71,6 @@ def parse_vae(
     height, width = options.height or default, options.width or default
     if not height or not width:
         raise UnsupportedError(f"{component}: config.json gives no sample_size; choose a size")
-    old = any(".attentions.0.query." in name for name in tensors.names())
     return VaeConfig(
         channels=tuple(channels),
         layers=config.get("layers_per_block", 1),
@@ -83,8 +78,14 @@ def parse_vae(
         latent=config.get("latent_channels", 4),
         height=height,
         width=width,
-        names=OLD_NAMES if old else NAMES,
     )
+
+
+def older_name(name: str) -> str:
+    """What an attention's tensor was called before diffusers 0.17."""
+    for new, old in OLDER_NAMES.items():
+        name = name.replace(f".attentions.0.{new}.", f".attentions.0.{old}.")
+    return name
 
 
 def _accepted(levels: int) -> Mapping[str, tuple[Any, ...]]:
@@ -103,14 +104,14 @@ def _accepted(levels: int) -> Mapping[str, tuple[Any, ...]]:
     }
 
 
-def build_vae_decoder(config: Config, tensors: Tensors, options: ProgramOptions) -> Built:
+def draw_vae_decoder(config: Config, options: ProgramOptions) -> Draft:
     """`z` (1, 4, h, w) to `image` (1, 3, 8h, 8w) float32, -1 to 1; the runtimes scale `z`.
 
     Raises:
         UnsupportedError: the config or the size is not one that this builder makes.
-        BadInputError: config and tensors do not belong together.
+        BadInputError: the config lacks something.
     """
-    vae = parse_vae("vae_decoder", config, tensors, options)
+    vae = parse_vae("vae_decoder", config, options)
     shape = (1, vae.latent, vae.height, vae.width)
     z = port("z", options.precision.dtype, shape, "The latent image, unscaled.")
     with Graph((z,), options) as g:
@@ -124,24 +125,24 @@ def build_vae_decoder(config: Config, tensors: Tensors, options: ProgramOptions)
                 x = upsample(g, x, f"{path}.upsamplers.0")
         x = silu(g, group_norm(g, x, "decoder.conv_norm_out", vae.norm.groups, EPS))
         g.output("image", conv(g, x, "decoder.conv_out", 3, SPATIAL))
-    return assemble(
-        "vae_decoder",
-        g,
-        tensors,
+    return Draft(
+        component="vae_decoder",
+        graph=g,
         outputs={"image": "The image, -1 to 1."},
         metadata=Metadata(description="Turns a latent image into an image."),
         ignored=("encoder.", "quant_conv."),
+        older_name=older_name,
     )
 
 
-def build_vae_encoder(config: Config, tensors: Tensors, options: ProgramOptions) -> Built:
+def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
     """`x` (1, 3, 8h, 8w), -1 to 1, to `latent` (1, 8, h, w) float32: 4 means, 4 log-variances.
 
     Raises:
         UnsupportedError: the config or the size is not one that this builder makes.
-        BadInputError: config and tensors do not belong together.
+        BadInputError: the config lacks something.
     """
-    vae = parse_vae("vae_encoder", config, tensors, options)
+    vae = parse_vae("vae_encoder", config, options)
     shape = (1, 3, vae.scale * vae.height, vae.scale * vae.width)
     image = port("x", options.precision.dtype, shape, "The image, -1 to 1.")
     with Graph((image,), options) as g:
@@ -156,13 +157,13 @@ def build_vae_encoder(config: Config, tensors: Tensors, options: ProgramOptions)
         x = silu(g, group_norm(g, x, "encoder.conv_norm_out", vae.norm.groups, EPS))
         x = conv(g, x, "encoder.conv_out", 2 * vae.latent, SPATIAL)
         g.output("latent", conv(g, x, "quant_conv", 2 * vae.latent))
-    return assemble(
-        "vae_encoder",
-        g,
-        tensors,
+    return Draft(
+        component="vae_encoder",
+        graph=g,
         outputs={"latent": "Mean and log-variance of the latent image, unscaled."},
         metadata=Metadata(description="Turns an image into the distribution of its latent image."),
         ignored=("decoder.", "post_quant_conv."),
+        older_name=older_name,
     )
 
 
@@ -180,7 +181,7 @@ def _mid_block(g: Graph, vae: VaeConfig, x: Var, path: str) -> Var:
     x = resnet(g, x, None, first, channels, vae.norm)
     h = group_norm(g, x, f"{path}.attentions.0.group_norm", vae.norm.groups, EPS)
     h = reshape(g, h, batch, channels, 1, height * width)
-    heads = Heads(count=1, layout=original, names=vae.names)
+    heads = Heads(count=1, layout=original, names=NAMES)
     h = attention(g, h, h, f"{path}.attentions.0", heads)
     x = add(g, reshape(g, h, batch, channels, height, width), x)
     return resnet(g, x, None, second, channels, vae.norm)

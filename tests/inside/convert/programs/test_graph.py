@@ -1,0 +1,113 @@
+"""Graphs: names, shared constants, nothing that depends on what was built before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from convert.programs import draw
+from convert.programs.graph import Graph, port
+from convert.programs.layers import add, concat, mul, slice_axis
+from convert.programs.options import Attention, ProgramOptions
+from convert.programs.payload import Table, Weight
+from convert.spec.model import DataType, Program
+from convert.spec.writer import serialise_model
+from tests.inside.convert.programs.models import UNET, checkpoint
+
+ROOT = Path(__file__).resolve().parents[4]
+X = port("x", DataType.FLOAT16, (1, 4), "x")
+
+
+def histogram(program: Program) -> Counter[str]:
+    return Counter(operation.type for operation in program.functions["main"].block.operations)
+
+
+def test_the_same_draft_twice_in_one_process(tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    assert serialise_model(made.build().model) == serialise_model(made.build().model)
+
+
+def test_names_are_those_of_the_checkpoint(tmp_path: Path) -> None:
+    block = checkpoint("unet", tmp_path).build().model.program.functions["main"].block
+    names = [result.name for operation in block.operations for result in operation.outputs]
+    assert len(names) == len(set(names))
+    assert {"conv_in", "conv_in_weight", "mid_block_attentions_0_norm", "noise_pred"} <= set(names)
+
+
+def test_a_constant_is_there_once() -> None:
+    with Graph((X,), ProgramOptions()) as g:
+        y = mul(g, mul(g, g.inputs["x"], g.number(2)), g.number(2))
+        g.output("y", mul(g, y, g.number(3)))
+    kinds = Counter(op.op_type for op in g.function.operations)
+    assert kinds == {"mul": 3, "const": 3, "cast": 1}  # 2, 3 and the cast's "fp32"
+
+
+def test_a_weight_takes_no_memory_and_is_declared_once() -> None:
+    with Graph((X,), ProgramOptions()) as g:
+        once, again = (g.weight("big.weight", (1 << 20, 1 << 20)) for _ in range(2))
+        g.output("y", g.inputs["x"])
+    assert once is again
+    assert g.declared == {"big.weight": (1 << 20, 1 << 20)}
+    assert g.sources == {"big_weight": Weight(tensor="big.weight")}
+
+
+def test_equal_tables_are_one() -> None:
+    import numpy as np
+
+    with Graph((X,), ProgramOptions()) as g:
+        first, second = (g.table(np.arange(12, dtype=np.float32), "t") for _ in range(2))
+        other = g.table(np.arange(12, dtype=np.float16), "t")
+        g.output("y", g.inputs["x"])
+    assert first is second
+    assert [isinstance(source, Table) for source in g.sources.values()] == [True, True]
+    assert other.name == "t_1"
+
+
+def test_a_name_given_twice_is_numbered() -> None:
+    with Graph((X,), ProgramOptions()) as g:
+        x = g.inputs["x"]
+        names = [g.emit("add", name=name, x=x, y=x).name for name in ("a.b", "a_b", "x", "a-b")]
+        g.output("y", x)
+    assert names == ["a_b", "a_b_1", "x_1", "a_b_2"]
+
+
+def test_nothing_is_emitted_for_nothing() -> None:
+    with Graph((X,), ProgramOptions()) as g:
+        x = g.inputs["x"]
+        assert concat(g, [x]) is x
+        assert slice_axis(g, x, 1, 0, 4) is x
+        assert g.cast(x, DataType.FLOAT16) is x
+        g.output("y", add(g, x, x))
+
+
+def test_an_error_inside_leaves_the_builder_usable() -> None:
+    graph = Graph((X,), ProgramOptions())
+    with pytest.raises(RuntimeError, match="on purpose"), graph as g:
+        g.emit("square", x=g.inputs["x"])
+        raise RuntimeError("on purpose")
+    assert draw("unet", UNET).graph.outputs
+
+
+def test_split_einsum_has_one_pair_for_each_head(tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    split = histogram(made.build().model.program)
+    original = histogram(made.build(ProgramOptions(attention=Attention.ORIGINAL)).model.program)
+    attentions = 2 * (4 + 1 + 6)  # self and cross; two layers on two levels, middle, three up
+    assert (split["einsum"], split["matmul"]) == (2 * 4 * attentions, 0)
+    assert (original["einsum"], original["matmul"]) == (0, 2 * attentions)
+
+
+def test_the_builder_starts_without_torch_and_gives_it_back() -> None:
+    code = (
+        "import sys; sys.path.append(sys.argv[1])\n"
+        "from convert.programs.toolkit import UNNEEDED, toolkit\n"
+        "assert toolkit() is toolkit()\n"
+        "assert not set(UNNEEDED) & set(sys.modules), set(UNNEEDED) & set(sys.modules)\n"
+        "import torch\n"
+        "assert torch.ones(1).item() == 1\n"
+    )
+    subprocess.run([sys.executable, "-I", "-c", code, str(ROOT)], check=True)

@@ -1,0 +1,115 @@
+"""Where half precision would hurt, and what is done about it; each with the difference it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from convert.mil.elements import FLOATS, array
+from convert.mil.kinds import Mode
+from convert.mil.package import open_package
+from convert.programs import draw
+from convert.programs.payload import Table
+from convert.spec.blobs import open_weights
+from convert.spec.model import DataType, Operation, TensorType
+from convert.spec.reader import read_package
+from tests.inside.convert.programs.models import TEXT, Checkpoint, checkpoint, save
+
+
+def operations(made: Checkpoint, kind: str) -> list[Operation]:
+    block = made.build().model.program.functions["main"].block
+    return [operation for operation in block.operations if operation.type == kind]
+
+
+def dtype(operation: Operation) -> DataType:
+    kind = operation.outputs[0].type
+    assert isinstance(kind, TensorType)
+    return kind.dtype
+
+
+def test_the_phase_of_a_timestep_is_computed_in_float32(tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    waves = operations(made, "sin") + operations(made, "cos")
+    assert [dtype(wave) for wave in waves] == [DataType.FLOAT32] * 2
+    # In float16, 981 * 0.6 is rounded to a multiple of a half: the phase is off by up to 0.25.
+    assert abs(float(np.float16(981 * 0.6)) - 981 * 0.6) > 0.05
+
+
+def test_the_causal_mask_is_finite_and_no_weight() -> None:
+    drawn = draw("text_encoder", {**TEXT, "max_position_embeddings": 5})
+    (table,) = [s for s in drawn.graph.sources.values() if isinstance(s, Table)]
+    mask = table.array
+    assert mask.shape == (1, 1, 5, 5)
+    assert mask.dtype == np.float16
+    assert np.isfinite(mask).all()
+    assert (mask[0, 0] == np.triu(np.full((5, 5), -1e4), 1)).all()
+
+
+def test_attention_of_the_text_encoder_has_four_dimensions(tmp_path: Path) -> None:
+    for product in operations(checkpoint("text_encoder", tmp_path), "matmul"):
+        kind = product.outputs[0].type
+        assert isinstance(kind, TensorType)
+        assert len(kind.shape) == 4
+
+
+def test_large_logits_do_not_overflow_on_their_way(tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path, {"attention_head_dim": 1})
+    state = {name: tensor.float() for name, tensor in load_file(made.weights).items()}
+    for name, tensor in state.items():
+        if "attn1.to_q" in name or "attn1.to_k" in name:
+            tensor.mul_(10 / tensor.std())
+    loud = Checkpoint(
+        component="unet", config=made.config, weights=save(state, tmp_path / "loud.safetensors")
+    )
+    package = loud.write(tmp_path / "x.mlpackage")
+    largest = []
+
+    def watch(operation: Operation, _: str, result: torch.Tensor) -> None:
+        if operation.type == "einsum":
+            largest.append(float(result.abs().max()))
+
+    generator = torch.Generator().manual_seed(1)
+    feeds = {
+        "sample": torch.randn((2, 4, 16, 16), generator=generator).half().float(),
+        "timestep": torch.tensor([981.0, 981.0]),
+        "encoder_hidden_states": torch.randn((2, 24, 1, 77), generator=generator).half().float(),
+    }
+    with open_package(package) as executable:
+        result = executable.run(feeds, Mode.FP16, watch)["noise_pred"]
+    assert result.isfinite().all()
+    # Scaled only afterwards, by 32 ** -0.5, these very products would not fit float16.
+    assert max(largest) * 32**0.5 > 65504 > max(largest)
+
+
+def test_a_norm_whose_weight_is_zero_passes_its_bias_on(tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    state = dict(load_file(made.weights))
+    zeroed = [name for name in state if name.endswith("norm1.weight")]
+    for name in zeroed:
+        state[name] = state[name].clone()
+        state[name][::2] = 0
+    assert any("transformer_blocks" in name for name in zeroed)
+    zero = Checkpoint(
+        component="unet", config=made.config, weights=save(state, tmp_path / "zero.safetensors")
+    )
+    parity = zero.check(tmp_path / "x.mlpackage")
+    assert parity.passed, parity.faults()
+
+
+def test_every_weight_of_the_graph_is_written_as_it_is(tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    package = read_package(made.write(tmp_path / "x.mlpackage"))
+    state = load_file(made.weights)
+    assert package.weights is not None
+    with open_weights(package.weights) as storage:
+        found = {
+            operation.outputs[0].name: array(operation.attributes["val"], storage)
+            for operation in package.model.program.functions["main"].block.operations
+            if operation.type == "const" and dtype(operation) in FLOATS
+        }
+        for name, tensor in state.items():
+            stored = found[name.replace(".", "_")]
+            assert (stored.reshape(-1) == tensor.numpy().reshape(-1)).all(), name
