@@ -7,7 +7,6 @@ A recipe is a value. A folder, a single file, a VAE and a LoRA each contribute t
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,9 +16,14 @@ from typing import Any
 from convert.models.layout import CONFIG_NAME, INDEX_NAME
 from convert.weights.aside import folder_aside, require_space
 from convert.weights.clone import clone
-from convert.weights.dtypes import FLOATS, SIZES
 from convert.weights.tensor import TensorInfo
-from convert.weights.writer import Computed, WriteOptions, Written, write_safetensors
+from convert.weights.writer import (
+    Computed,
+    WriteOptions,
+    Written,
+    target_nbytes,
+    write_safetensors,
+)
 from envs.events import Emit, Event, silent
 
 DIFFUSERS_NAME = "diffusion_pytorch_model.safetensors"
@@ -45,11 +49,8 @@ class Part:
 
     def nbytes(self, dtype: str | None) -> int:
         """Bytes of the tensors once they are cast to `dtype`."""
-        return sum(
-            math.prod(tensor.shape)
-            * SIZES[dtype if dtype and tensor.dtype in FLOATS else tensor.dtype]
-            for tensor in self.tensors
-        )
+        options = WriteOptions(dtype=dtype)
+        return sum(target_nbytes(tensor, options) for tensor in self.tensors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

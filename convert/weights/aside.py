@@ -80,6 +80,17 @@ def folder_aside(target: Path, mark: str) -> Iterator[Path]:
             f"{target}: exists and is no output of an earlier run (no {mark} in it); "
             "choose another name or remove it"
         )
+    with scratch_beside(target) as part:
+        part.chmod(0o777 & ~_umask())
+        yield part
+        _flush_tree(part)
+        _take_place(part, target)
+    _flush_folder(target.parent)
+
+
+@contextmanager
+def scratch_beside(target: Path) -> Iterator[Path]:
+    """A hidden folder on the disk of `target`, gone when the block ends, unless it was renamed."""
     with _explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
@@ -87,16 +98,10 @@ def folder_aside(target: Path, mark: str) -> Iterator[Path]:
         handle = os.open(part, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            part.chmod(0o777 & ~_umask())
             yield part
-            _flush_tree(part)
-            _take_place(part, target)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
         finally:
+            shutil.rmtree(part, ignore_errors=True)
             os.close(handle)
-        _flush_folder(target.parent)
 
 
 @contextmanager

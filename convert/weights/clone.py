@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from convert.weights.aside import scratch_beside
+
 _FICLONE = 0x40049409  # linux/fs.h: share all blocks of another file, copied when written to
 
 
@@ -22,6 +24,14 @@ def clone(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:
         _copy(source, target)
+
+
+def clone_aside(source: Path, target: Path) -> None:
+    """Let `target` be the same file as `source`, replacing whatever had that name, at once."""
+    with scratch_beside(target) as folder:
+        part = folder / target.name
+        clone(source, part)
+        part.replace(target)
 
 
 def _share_blocks(source: Path, target: Path) -> bool:

@@ -7,6 +7,7 @@ time, so memory does not grow with the model.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +18,7 @@ from typing import Protocol
 from convert.errors import BadInputError, ConvertError
 from convert.weights.aside import file_aside, require_space
 from convert.weights.cast import cast_block
-from convert.weights.dtypes import FLOATS
+from convert.weights.dtypes import FLOATS, SIZES
 from convert.weights.gather import gather
 from convert.weights.header import PYTORCH, build
 from convert.weights.tensor import TensorInfo
@@ -98,6 +99,23 @@ def write_safetensors(
         sha256=stream.digest.hexdigest() if stream.digest else None,
         overflows=stream.overflows,
     )
+
+
+def target_nbytes(tensor: TensorInfo | Computed, options: WriteOptions) -> int:
+    """Bytes that `tensor` takes in a file written with `options`."""
+    return math.prod(tensor.shape) * SIZES[_target_type(tensor, options)]
+
+
+def is_already(path: Path, tensors: Sequence[TensorInfo], options: WriteOptions) -> bool:
+    """Whether the file at `path` is, byte for byte, what would be written for its own `tensors`."""
+    if options.dtype and any(tensor.dtype in FLOATS - {options.dtype} for tensor in tensors):
+        return False
+    first, header = build(((t.name, t.dtype, t.shape) for t in tensors), options.metadata)
+    places = {tensor.name: tensor.start for tensor in tensors if tensor.path == path}
+    with path.open("rb") as file:
+        return file.read(len(first)) == first and all(
+            places.get(entry.name) == entry.begin for entry in header.entries
+        )
 
 
 def _target_type(tensor: _Named, options: WriteOptions) -> str:

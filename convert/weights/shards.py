@@ -1,0 +1,74 @@
+"""A checkpoint in several files with an index, as huggingface_hub and its libraries read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from convert.errors import BadInputError
+from convert.weights.aside import folder_aside, require_space
+from convert.weights.tensor import TensorInfo
+from convert.weights.writer import WriteOptions, Written, target_nbytes, write_safetensors
+from envs.events import Emit, Event, silent
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of "5GB", "200MiB", "1000". Raises `ValueError`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip(), re.IGNORECASE)
+    if not found or not float(found[1]):
+        raise ValueError(f"not a size: {text!r}")
+    return int(float(found[1]) * _UNITS[(found[2] or "").upper()])
+
+
+def split(
+    tensors: Sequence[TensorInfo], limit: int, options: WriteOptions
+) -> list[list[TensorInfo]]:
+    """`tensors` in runs of at most `limit` bytes; one that is larger is alone in its run."""
+    runs: list[list[TensorInfo]] = []
+    room = 0
+    for tensor in tensors:
+        nbytes = target_nbytes(tensor, options)
+        if not runs or nbytes > room:
+            runs.append([])
+            room = limit
+        runs[-1].append(tensor)
+        room -= nbytes
+    return runs
+
+
+def write_shards(
+    tensors: Sequence[TensorInfo],
+    folder: Path,
+    stem: str,
+    limit: int,
+    options: WriteOptions,
+    emit: Emit = silent,
+) -> tuple[Written, ...]:
+    """Write `tensors` to the new folder `folder` as `stem-0000N-of-0000M.safetensors` and an index.
+
+    Raises:
+        BadInputError: no tensors, or `folder` is something else than an earlier output.
+        NoSpaceError: not enough room.
+    """
+    runs = split(tensors, limit, options)
+    if not runs:
+        raise BadInputError(f"{folder}: no tensors to write; give a file that holds some")
+    sizes = [target_nbytes(tensor, options) for tensor in tensors]
+    require_space(folder, sum(sizes))
+    index = f"{stem}.safetensors.index.json"
+    where: dict[str, str] = {}
+    written = []
+    with folder_aside(folder, index) as aside:
+        for number, run in enumerate(runs, 1):
+            name = f"{stem}-{number:05d}-of-{len(runs):05d}.safetensors"
+            emit(Event(kind="step", text=f"write {name}"))
+            written.append(write_safetensors(run, aside / name, options, emit))
+            where |= {tensor.name: name for tensor in run}
+        content = {"metadata": {"total_size": sum(sizes)}, "weight_map": where}
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+        (aside / index).write_text(text + "\n", encoding="utf-8")
+    return tuple(written)

@@ -1,0 +1,74 @@
+"""Second looks: the checksums that a zip file carries, and what really arrived on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from pathlib import Path
+
+from convert.errors import BadInputError, ConvertError
+from convert.weights.source import Checkpoint
+from convert.weights.transfer import ShortReadError, read_blocks
+from convert.weights.writer import Written
+from convert.weights.zip_directory import Member
+from envs.events import Emit, Event, silent
+
+
+def check_members(checkpoint: Checkpoint, emit: Emit = silent) -> int:
+    """Compare every storage of `checkpoint` with its zip file's CRC-32; returns the bytes read.
+
+    Files of other containers carry no checksum and are passed over.
+
+    Raises:
+        BadInputError: a member is damaged.
+    """
+    total = sum(member.nbytes for found in checkpoint.members.values() for member in found)
+    done = 0
+    for path, members in checkpoint.members.items():
+        with path.open("rb") as file:
+            for member in members:
+                if _crc(file.fileno(), path, member) != member.crc:
+                    raise BadInputError(
+                        f"{path}: {member.name!r} is damaged (its CRC-32 is not {member.crc:08x}); "
+                        "download the file again"
+                    )
+                done += member.nbytes
+                emit(Event(kind="progress", text=path.name, done=done, total=total, unit="B"))
+    return total
+
+
+def _crc(file: int, path: Path, member: Member) -> int:
+    crc = 0
+    try:
+        for block in read_blocks(file, member.start, member.nbytes):
+            crc = zlib.crc32(block, crc)
+    except ShortReadError:
+        raise BadInputError(f"{path}: the file ended while it was read; try again") from None
+    return crc
+
+
+def check_written(written: Written) -> None:
+    """Read `written` back from the disk and compare it with the digest taken while writing.
+
+    Raises:
+        ConvertError: the bytes on the disk are others than those that were written.
+    """
+    if written.sha256 is None:
+        raise ValueError("written without a digest, so there is nothing to compare with")
+    if sha256_of(written.path) != written.sha256:
+        raise ConvertError(
+            f"{written.path}: read back other bytes than were written; "
+            "the disk or the memory is failing, do not trust this file"
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of the file at `path`, read from the disk rather than from the system's cache."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        for block in read_blocks(file.fileno(), 0, os.fstat(file.fileno()).st_size):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,102 @@
+"""`sdcoreml weights`: one clean safetensors file of a checkpoint in any container."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from convert.errors import BadInputError
+from convert.models.files import STEMS, find_weights
+from convert.weights.clone import clone_aside
+from convert.weights.shards import parse_size, write_shards
+from convert.weights.source import Checkpoint, open_checkpoint
+from convert.weights.verify import check_members, check_written
+from convert.weights.writer import WriteOptions, Written, is_already, write_safetensors
+from doctor.terminal import draw
+from envs.events import Emit, Event
+
+HELP = "copy a checkpoint, in any container or in shards, to one clean safetensors file"
+DTYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add = parser.add_argument
+    add("input", type=Path, help="a file, an index, or the folder of a component")
+    add("output", type=Path, help="the file to write; a folder with --max-shard-size")
+    add("--dtype", choices=tuple(DTYPES), help="cast floating-point tensors, telling overflows")
+    add("--sha256", action="store_true", help="print the digest of each file written")
+    add("--verify", action="store_true", help="check the input's checksums, read the output back")
+    add("--max-shard-size", type=_size, metavar="SIZE", help="write shards and an index: 5GB")
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write what `args` ask for."""
+    checkpoint = open_checkpoint(_source(args.input))
+    _require_other(args.output, checkpoint)
+    digest = args.sha256 or args.verify
+    options = WriteOptions(dtype=DTYPES.get(args.dtype or ""), digest=digest)
+    with draw() as emit:
+        for note in checkpoint.notes:
+            emit(Event(kind="note", text=note))
+        if args.verify:
+            emit(Event(kind="step", text="check the input"))
+            if not check_members(checkpoint, emit):
+                emit(Event(kind="note", text="this container carries no checksums"))
+        written = _write(checkpoint, args, options, emit)
+        for file in written:
+            for name, count in file.overflows.items():
+                said = f"{name}: {count} values are too large for {args.dtype}, now infinite"
+                emit(Event(kind="warning", text=said))
+        if args.verify:
+            emit(Event(kind="step", text="read the output back"))
+            for file in written:
+                check_written(file)
+    if args.sha256:
+        for file in written:
+            sys.stdout.write(f"{file.sha256}  {file.path}\n")
+    return 0
+
+
+def _write(
+    checkpoint: Checkpoint, args: argparse.Namespace, options: WriteOptions, emit: Emit
+) -> tuple[Written, ...]:
+    tensors, target = checkpoint.tensors, args.output
+    if args.max_shard_size:
+        is_diffusers = checkpoint.path.name.startswith(STEMS[0])
+        stem = STEMS[0] if is_diffusers else STEMS[1]
+        return write_shards(tensors, target, stem, args.max_shard_size, options, emit)
+    only = checkpoint.files[0] if checkpoint.container == "safetensors" else None
+    if only and not options.digest and is_already(only, tensors, options):
+        emit(Event(kind="step", text=f"link {target.name}: the input is already right"))
+        clone_aside(only, target)
+        return ()
+    emit(Event(kind="step", text=f"write {target.name}"))
+    return (write_safetensors(tensors, target, options, emit),)
+
+
+def _source(path: Path) -> Path:
+    """The file or index to open: `path` itself, or the weights in the folder `path`."""
+    if not path.is_dir():
+        return path
+    found = [weights.source for weights in find_weights(path) if weights.source]
+    if not found:
+        raise BadInputError(f"{path}: no weights in this folder; give one component's folder")
+    return found[0]
+
+
+def _require_other(target: Path, checkpoint: Checkpoint) -> None:
+    """Refuse a target that is, or lies in the place of, what is being read."""
+    for file in checkpoint.files:
+        if target.exists() and target.samefile(file):
+            raise BadInputError(f"{target}: is the input itself; choose another name")
+    if target.is_dir() and any(target.resolve() == f.resolve().parent for f in checkpoint.files):
+        raise BadInputError(f"{target}: holds the input; choose another folder")

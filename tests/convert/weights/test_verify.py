@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.errors import BadInputError, ConvertError
+from convert.weights.source import open_checkpoint
+from convert.weights.verify import check_members, check_written
+from convert.weights.writer import WriteOptions, Written, write_safetensors
+from envs.events import Event
+from tests.convert.weights.torch_files import write_legacy, write_zip
+
+ARRAYS = {"a": np.arange(100, dtype="f4"), "b": np.arange(3)}
+
+
+def test_sound_members_are_counted(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "m.bin", ARRAYS)
+    events: list[Event] = []
+    read = check_members(open_checkpoint(path), events.append)
+    assert read > 424
+    assert (events[-1].done, events[-1].total) == (read, read)
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "m.bin", ARRAYS)
+    checkpoint = open_checkpoint(path)
+    data = bytearray(path.read_bytes())
+    data[checkpoint.tensors[0].start + 7] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BadInputError, match=r"'archive/data/0' is damaged \(its CRC-32 is not"):
+        check_members(open_checkpoint(path))
+
+
+def test_a_legacy_file_has_nothing_to_check(tmp_path: Path) -> None:
+    assert check_members(open_checkpoint(write_legacy(tmp_path / "m.bin", ARRAYS))) == 0
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    checkpoint = open_checkpoint(write_zip(tmp_path / "m.bin", ARRAYS))
+    options = WriteOptions(digest=True)
+    return write_safetensors(checkpoint.tensors, tmp_path / "out.safetensors", options)
+
+
+def test_what_was_written_is_read_back(written: Written) -> None:
+    check_written(written)
+    data = bytearray(written.path.read_bytes())
+    data[-1] ^= 1
+    written.path.write_bytes(data)
+    with pytest.raises(ConvertError, match="read back other bytes than were written"):
+        check_written(written)
+
+
+def test_without_a_digest_there_is_nothing_to_compare(written: Written) -> None:
+    with pytest.raises(ValueError, match="without a digest"):
+        check_written(replace(written, sha256=None))

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from convert.errors import BadInputError
+from doctor.commands.weights import configure, run
+from tests.convert.models.folders import WEIGHTS, save_safetensors, shard
+from tests.convert.weights.torch_files import write_zip
+
+
+def weights(*words: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    return run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> bytes:
+    return save_safetensors(tmp_path / "reference.safetensors").read_bytes()
+
+
+def test_a_pickle_becomes_one_file(
+    tmp_path: Path, reference: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = write_zip(tmp_path / "m.bin", WEIGHTS), tmp_path / "out.safetensors"
+    assert weights(source, out) == 0
+    assert out.read_bytes() == reference
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "- write out.safetensors\n")
+
+
+def test_a_folder_with_shards_becomes_one_file(tmp_path: Path, reference: bytes) -> None:
+    folder = tmp_path / "unet"
+    folder.mkdir()
+    shard(folder, "diffusion_pytorch_model")
+    assert weights(folder, tmp_path / "out.safetensors") == 0
+    assert (tmp_path / "out.safetensors").read_bytes() == reference
+
+
+def test_the_digest_is_data_on_stdout(
+    tmp_path: Path, reference: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.safetensors"
+    assert weights(write_zip(tmp_path / "m.bin", WEIGHTS), out, "--sha256", "--verify") == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{hashlib.sha256(reference).hexdigest()}  {out}\n"
+    assert captured.err.splitlines() == [
+        "- check the input",
+        "- write out.safetensors",
+        "- read the output back",
+    ]
+
+
+def test_a_cast_tells_what_overflowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.safetensors"
+    assert weights(write_zip(tmp_path / "m.bin", WEIGHTS), out, "--dtype", "float16") == 0
+    assert "warning: conv_in.bias: 1 values are too large for float16" in capsys.readouterr().err
+    found = safetensors.numpy.load_file(out)
+    assert found["conv_in.weight"].dtype == np.float16
+
+
+def test_a_file_that_is_right_is_not_written_again(
+    tmp_path: Path, reference: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.safetensors"
+    out.write_bytes(b"older")
+    assert weights(tmp_path / "reference.safetensors", out) == 0
+    assert out.read_bytes() == reference
+    assert "- link out.safetensors: the input is already right" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "out.safetensors",
+        "reference.safetensors",
+    ]
+
+
+def test_a_file_in_another_order_is_written_anew(tmp_path: Path, reference: bytes) -> None:
+    source, out = tmp_path / "bare.safetensors", tmp_path / "out.safetensors"
+    safetensors.numpy.save_file(WEIGHTS, source)
+    assert weights(source, out) == 0
+    assert out.read_bytes() == reference
+
+
+def test_shards_are_written_on_request(tmp_path: Path) -> None:
+    source, out = write_zip(tmp_path / "m.bin", WEIGHTS), tmp_path / "out"
+    assert weights(source, out, "--max-shard-size", "100") == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+    ]
+    assert weights(out, tmp_path / "one.safetensors") == 0
+
+
+@pytest.mark.usefixtures("reference")
+def test_the_input_is_never_the_output(tmp_path: Path) -> None:
+    path = tmp_path / "reference.safetensors"
+    with pytest.raises(BadInputError, match="is the input itself"):
+        weights(path, path)
+    with pytest.raises(BadInputError, match="holds the input"):
+        weights(path, tmp_path, "--max-shard-size", "1GB")
+
+
+def test_a_folder_without_weights_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no weights in this folder"):
+        weights(tmp_path, tmp_path / "out")
+
+
+def test_a_wrong_size_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        weights(tmp_path, tmp_path / "out", "--max-shard-size", "huge")
+    assert caught.value.code == 2
