@@ -1,0 +1,141 @@
+"""Compiles a full-size UNet to a `.mlmodelc` folder, and counts what equals Apple's own output.
+
+    python -m tests.bench.compile [PACKAGE ...] [--python BUILT_ENVIRONMENT] [--case NAME]
+
+Without packages, the UNet of SD 1.5 is built from random weights first, by a child process of the
+built environment. Each package is compiled by a fresh child process, whose CPU time and highest
+resident memory the operating system counts; pages of the mapped weight file are counted with them,
+so what is beyond the weights is at most what is printed. Apple's side are the reference pairs in
+`../shared/golden`, where that folder exists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from convert.compile.compiled import (
+    ANALYTICS,
+    COREMLDATA,
+    METADATA,
+    TEXT,
+    WEIGHTS,
+    read_compiled,
+)
+from convert.compile.coremldata import ordered
+from convert.compile.package import compile_package
+from convert.errors import BadInputError
+from tests.bench.programs import CASES, ROOT, write_random
+
+GOLDEN = ROOT.parent / "shared" / "golden"
+COMPILE = """\
+import json, sys, time
+from pathlib import Path
+from convert.compile.package import compile_package
+started = time.process_time()
+compiled = compile_package(Path(sys.argv[1]), Path(sys.argv[2]))
+operations = sum(len(f.block.operations) for f in compiled.program.functions.values())
+print(json.dumps({"operations": operations, "cpu": time.process_time() - started}))
+"""
+HEADER = "package              operations weights MB  CPU s  peak MB  wall s"
+UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in what the system reports as resident memory."""
+
+
+def main(arguments: list[str]) -> int:
+    """Measure the given packages, or the UNet of SD 1.5; then compare the reference pairs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("packages", nargs="*", type=Path)
+    parser.add_argument("--python", type=Path, default=ROOT / ".envs" / "tested" / "bin" / "python")
+    parser.add_argument("--case", choices=CASES, default="sd15-unet")
+    parser.add_argument("--repeat", type=int, default=5, metavar="TIMES")
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    given = parser.parse_args(arguments)
+    print(HEADER)
+    with tempfile.TemporaryDirectory(dir=given.folder) as name:
+        folder = Path(name)
+        packages = given.packages or [build(given.case, given.python, folder)]
+        for package in packages:
+            print(measure(package, folder, given.repeat), flush=True)
+    if GOLDEN.is_dir():
+        with tempfile.TemporaryDirectory(dir=given.folder) as name:
+            print(compare(Path(name)))
+    return 0
+
+
+def build(case: str, python: Path, folder: Path) -> Path:
+    """A package of random weights, made by the project's own builder."""
+    component, config = CASES[case]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    child = [str(python), str(ROOT / "tests" / "bench" / "programs.py"), "--child"]
+    declared = run([*child, "declare", component, str(folder)])[0]
+    weights = folder / "weights.safetensors"
+    write_random(weights, json.loads(declared), "F16")
+    run([*child, "build", component, str(folder)])
+    weights.unlink()
+    return (folder / "out.mlpackage").rename(folder / f"{case}.mlpackage")
+
+
+def measure(package: Path, folder: Path, repeat: int) -> str:
+    """The median of several compilations, each by a fresh process, start-up included."""
+    target = folder / f"{package.stem}.mlmodelc"
+    command = [sys.executable, "-c", COMPILE, str(package), str(target)]
+    started = time.perf_counter()
+    runs = [run(command) for _ in range(repeat)]
+    wall = (time.perf_counter() - started) / repeat
+    answer = json.loads(runs[0][0])
+    weights = target / "weights" / "weight.bin"
+    size = weights.stat().st_size / 1e6 if weights.is_file() else 0
+    cpu = statistics.median(cpu for _, cpu, _ in runs)
+    peak = max(peak for _, _, peak in runs) / 1e6
+    return (
+        f"{package.stem:<20}{answer['operations']:>11,}{size:>11,.0f}{cpu:>7.2f}{peak:>9.0f}"
+        f"{wall:>8.2f}"
+    )
+
+
+def run(command: list[str]) -> tuple[str, float, int]:
+    """Standard output, CPU seconds and highest resident memory in bytes of a process."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    text = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with exit code {process.returncode}")
+    return text, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * UNIT
+
+
+def compare(folder: Path) -> str:
+    """How many files of the reference pairs are Apple's: bytes, or values where order is free."""
+    pairs = sorted(path.parent for path in GOLDEN.glob("*/package.mlpackage"))
+    equal: Counter[str] = Counter()
+    compiled = 0
+    for pair in pairs:
+        try:
+            made = compile_package(pair / "package.mlpackage", folder / f"{pair.name}.mlmodelc")
+        except BadInputError:  # its weight file is a pointer, not published with the pair
+            continue
+        theirs = read_compiled(pair / "compiled.mlmodelc")
+        compiled += 1
+        for name in (TEXT, ANALYTICS, WEIGHTS):
+            equal[name] += (made.path / name).read_bytes() == (theirs.path / name).read_bytes()
+        ours, wanted = (ordered(model.description.raw) for model in (made, theirs))
+        equal[f"{COREMLDATA} (any order of the map)"] += ours == wanted
+        (here,), (there,) = made.metadata, theirs.metadata
+        names = {"generatedClassName": there["generatedClassName"]}  # the pairs are renamed
+        equal[f"{METADATA} (as JSON)"] += {**here, **names} == there
+    lines = [f"{name}: equal to Apple's in {count} of {compiled}" for name, count in equal.items()]
+    return "\n".join([f"\n{compiled} of {len(pairs)} reference pairs have their weights", *lines])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
