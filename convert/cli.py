@@ -16,6 +16,7 @@ from convert.errors import BadInputError, ConvertError, UnsupportedError
 from convert.models.configs import SCHEDULERS
 from convert.models.family import Family
 from convert.models.layout import read_model
+from convert.models.lora import LoraSource, merge_loras, parse_lora
 from convert.models.merge import recipe_of, require_apart
 from convert.models.prediction import SPELLINGS, PredictionSource
 from convert.models.recipe import Recipe, write_recipe
@@ -70,6 +71,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--half", action="store_true", help="store weights as float16")
     add("--extract_ema", action="store_true", help="take the averaged weights of the UNet")
     add("--vae_path", type=Path, metavar="VAE", help="use this VAE, a folder or a file")
+    add(
+        "--lora",
+        type=_lora,
+        action="append",
+        default=[],
+        metavar="FILE[:SCALE]",
+        help="merge this LoRA into the weights; may be repeated",
+    )
     add("--tokenizer", type=Path, metavar="FOLDER", help="where vocab.json and merges.txt are")
     add("--original_config_file", type=Path, metavar="YAML", help="tells the prediction type")
     add("--image_size", type=int, metavar="PIXELS", help="what the model was trained on")
@@ -98,12 +107,20 @@ def run(options: argparse.Namespace) -> int:
     recipe = _from_folder(options) if source.is_dir() else _from_file(options)
     if source.is_dir():
         require_apart(source, target)
+    recipe = merge_loras(recipe, options.lora)
     writing = WriteOptions(dtype="F16" if options.half else None)
     for written in write_recipe(recipe, target, writing, _draw):
         for name, count in written.overflows.items():
             _say(f"warning: {name}: {count} values are too large for float16 and became infinite")
     _say(f"wrote {target}")
     return 0
+
+
+def _lora(text: str) -> LoraSource:
+    try:
+        return parse_lora(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _from_folder(options: argparse.Namespace) -> Recipe:

@@ -18,10 +18,11 @@ Numbering: TypeAlias = Mapping[str, Callable[[int], int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The rows of a component, and those for what follows `.resnets.` in a new name."""
+    """The rows of a component, and those for what follows `inside` in a new name."""
 
     rows: tuple[Row, ...]
     inner: tuple[Row, ...] = ()
+    inside: str = ".resnets."
 
 
 _UNET_ROWS: tuple[Row, ...] = (
@@ -110,6 +111,26 @@ CLIP = Table(rows=_CLIP_ROWS)
 OPEN_CLIP = Table(rows=_OPEN_CLIP_ROWS)
 
 
+def underscored(table: Table) -> Table:
+    """`table` for names whose dots were made underscores, as some trainers do."""
+
+    def flat(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        return tuple((old.replace(".", "_"), new.replace(".", "_")) for old, new in rows)
+
+    inside = table.inside.replace(".", "_")
+    return Table(rows=flat(table.rows), inner=flat(table.inner), inside=inside)
+
+
+def period_numbering(period: int) -> Numbering:
+    """How the flat block numbers of a UNet fall into levels of `period` blocks."""
+    return {
+        "down": lambda n: (n - 1) // period,
+        "down_layer": lambda n: (n - 1) % period,
+        "up": lambda n: n // period,
+        "up_layer": lambda n: n % period,
+    }
+
+
 def unet_numbering(names: Sequence[str]) -> Numbering:
     """How the flat block numbers of `names` fall into levels of layers.
 
@@ -120,12 +141,7 @@ def unet_numbering(names: Sequence[str]) -> Numbering:
     ]
     blocks = [int(name.split(".")[1]) for name in names if name.startswith("input_blocks.")]
     period = min(ends, default=max(blocks, default=0) + 1)
-    return {
-        "down": lambda n: (n - 1) // period,
-        "down_layer": lambda n: (n - 1) % period,
-        "up": lambda n: n // period,
-        "up_layer": lambda n: n % period,
-    }
+    return period_numbering(period)
 
 
 def vae_numbering(names: Sequence[str]) -> Numbering:
@@ -139,7 +155,7 @@ def rename(name: str, table: Table, numbering: Numbering) -> str | None:
     for old, new in table.rows:
         if found := _pattern(old).match(name):
             head, rest = _expand(new, found, numbering), name[found.end() :]
-            return head + (_inner(rest, table) if ".resnets." in head else rest)
+            return head + (_inner(rest, table) if table.inside in head else rest)
     return None
 
 

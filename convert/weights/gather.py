@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from convert.weights.cast import as_floats
 from convert.weights.dtypes import SIZES
 from convert.weights.tensor import TensorInfo
 from convert.weights.transfer import BLOCK
@@ -29,6 +30,14 @@ def gather(tensor: TensorInfo) -> Iterator[memoryview]:
     )
     for block in _blocks(view):
         yield block.reshape(-1).view("u1").data
+
+
+def read_floats(tensor: TensorInfo) -> np.ndarray:
+    """All elements of a floating-point `tensor`, as float32 in its shape. Holds it in memory."""
+    import numpy as np
+
+    data = b"".join(gather(tensor))
+    return np.asarray(as_floats(data, tensor.dtype).astype("<f4").reshape(tensor.shape))
 
 
 def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,0 +1,247 @@
+"""LoRAs, merged into the weights they were trained beside, while these are written.
+
+    W' = W + scale * alpha / rank * (up @ down)
+
+computed in float32 and cast back to the type of W, some rows at a time. Sources: kohya's scripts
+(`lora_down`, `lora_up`, `alpha`, and `lora_mid` for convolutions decomposed in three), diffusers'
+own attention processors, PEFT (`lora_A`, `lora_B`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convert.errors import BadInputError, UnsupportedError
+from convert.models.recipe import Part, Recipe
+from convert.models.renames import UNET, period_numbering, rename, underscored
+from convert.weights.cast import cast_block
+from convert.weights.dtypes import FLOATS
+from convert.weights.gather import read_floats
+from convert.weights.source import open_checkpoint
+from convert.weights.tensor import TensorInfo, take_rows
+from convert.weights.writer import Computed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ROLES: tuple[tuple[str, str], ...] = (
+    (".lora_down.weight", "down"),
+    (".lora_up.weight", "up"),
+    (".lora_mid.weight", "mid"),
+    (".lora_A.weight", "down"),
+    (".lora_B.weight", "up"),
+    (".lora_A.default.weight", "down"),
+    (".lora_B.default.weight", "up"),
+    (".lora_linear_layer.down.weight", "down"),
+    (".lora_linear_layer.up.weight", "up"),
+    (".lora.down.weight", "down"),
+    (".lora.up.weight", "up"),
+    ("_lora.down.weight", "down"),
+    ("_lora.up.weight", "up"),
+    (".alpha", "alpha"),
+)
+"""End of a tensor's name → its part in the formula."""
+
+COMPONENTS: tuple[tuple[str, str], ...] = (
+    ("lora_unet_", "unet"),
+    ("lora_te1_", "text_encoder"),
+    ("lora_te2_", "text_encoder_2"),
+    ("lora_te_", "text_encoder"),
+    ("text_encoder_2.", "text_encoder_2"),
+    ("text_encoder.", "text_encoder"),
+    ("unet.", "unet"),
+    ("base_model.model.", "unet"),
+    ("", "unet"),
+)
+"""Start of a tensor's name → the component it changes."""
+
+ALIASES: tuple[tuple[str, str], ...] = (
+    ("_processor_", "_"),
+    ("_self_attn_to_q", "_self_attn_q_proj"),
+    ("_self_attn_to_k", "_self_attn_k_proj"),
+    ("_self_attn_to_v", "_self_attn_v_proj"),
+    ("_self_attn_to_out", "_self_attn_out_proj"),
+)
+"""What diffusers' attention processors called the layers that they stood beside."""
+
+OTHER_KINDS = re.compile(r"\.(hada_w1_a|lokr_w1|lokr_w1_a|dora_scale|oft_blocks|diff)$")
+ROWS_AT_ONCE = 4 << 20
+"""Bytes of float32 rows that are in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraSource:
+    """A LoRA file and how strongly it is to be merged."""
+
+    path: Path
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """What a LoRA adds to one tensor: `factor` times up @ (mid) @ down."""
+
+    down: TensorInfo
+    up: TensorInfo
+    mid: TensorInfo | None
+    factor: float
+
+
+def parse_lora(text: str) -> LoraSource:
+    """`FILE` or `FILE:SCALE`. Raises `ValueError` for a scale that is not a finite number."""
+    path, colon, scale = text.rpartition(":")
+    if not colon or "/" in scale:
+        return LoraSource(path=Path(text))
+    if not math.isfinite(float(scale)):
+        raise ValueError(f"not a scale: {scale!r}")
+    return LoraSource(path=Path(path), scale=float(scale))
+
+
+def merge_loras(recipe: Recipe, sources: Sequence[LoraSource]) -> Recipe:
+    """`recipe` with every LoRA of `sources` merged into its components.
+
+    Raises:
+        BadInputError: not a LoRA, or one that was made for another model: every key without a
+            counterpart is counted.
+        UnsupportedError: a LoHa, LoKr, DoRA or the like.
+    """
+    deltas: dict[tuple[str, str], list[Delta]] = {}
+    for source in sources:
+        for target, delta in read_lora(source, recipe.parts).items():
+            deltas.setdefault(target, []).append(delta)
+    parts = dict(recipe.parts)
+    for name, part in recipe.parts.items():
+        changed = {tensor: found for (at, tensor), found in deltas.items() if at == name}
+        if changed:
+            tensors = tuple(_merged(tensor, changed.get(tensor.name)) for tensor in part.tensors)
+            parts[name] = replace(part, tensors=tensors, whole=None)
+    return replace(recipe, parts=parts)
+
+
+def read_lora(source: LoraSource, parts: Mapping[str, Part]) -> dict[tuple[str, str], Delta]:
+    """What the LoRA adds: (component, tensor) → delta. Raises as `merge_loras`."""
+    path = source.path
+    groups: dict[tuple[str, str], dict[str, TensorInfo]] = {}
+    unknown: list[str] = []
+    names = {component: _targets(part) for component, part in parts.items()}
+    for tensor in open_checkpoint(path).tensors:
+        if found := OTHER_KINDS.search(tensor.name):
+            raise UnsupportedError(
+                f"{path}: holds {found[1]!r}, another kind of adapter than LoRA; "
+                "merge it with the program that made it"
+            )
+        target, role = _target_of(tensor.name, names, parts)
+        if target is None:
+            unknown.append(tensor.name)
+        else:
+            groups.setdefault(target, {})[role] = tensor
+    if unknown:
+        raise BadInputError(
+            f"{path}: {len(unknown)} tensors have no counterpart in this model, first "
+            f"{unknown[0]!r}; this LoRA was made for another model"
+        )
+    return {
+        target: _delta(path, roles, source.scale, _shape(parts, target))
+        for target, roles in groups.items()
+        if roles.keys() != {"alpha"}
+    }
+
+
+def _targets(part: Part) -> dict[str, str]:
+    """Name of a layer with underscores → name of its weight."""
+    weights = [tensor.name for tensor in part.tensors if tensor.name.endswith(".weight")]
+    return {name.removesuffix(".weight").replace(".", "_"): name for name in weights}
+
+
+def _target_of(
+    name: str, names: Mapping[str, Mapping[str, str]], parts: Mapping[str, Part]
+) -> tuple[tuple[str, str] | None, str]:
+    role_end, role = next(((end, r) for end, r in ROLES if name.endswith(end)), ("", ""))
+    if not role:
+        return None, ""
+    start, component = next((s, c) for s, c in COMPONENTS if name.startswith(s))
+    known = names.get(component, {})
+    layer = name.removeprefix(start).removesuffix(role_end).replace(".", "_")
+    for candidate in _spellings(layer, component, parts):
+        if candidate in known:
+            return (component, known[candidate]), role
+    return None, role
+
+
+def _spellings(layer: str, component: str, parts: Mapping[str, Part]) -> Iterator[str]:
+    for old, new in ALIASES:
+        layer = layer.replace(old, new)
+    yield layer
+    yield f"{layer}_0"  # to_out is a list of one layer and a dropout
+    if component == "unet":
+        layers = parts[component].config.get("layers_per_block", 2)
+        numbering = period_numbering(layers + 1 if isinstance(layers, int) else layers[0] + 1)
+        original = rename(f"{layer}_", underscored(UNET), numbering)
+        if original:
+            yield original.removesuffix("_")
+
+
+def _shape(parts: Mapping[str, Part], target: tuple[str, str]) -> tuple[int, ...]:
+    component, name = target
+    return next(t.shape for t in parts[component].tensors if t.name == name)
+
+
+def _delta(
+    path: Path, roles: Mapping[str, TensorInfo], scale: float, shape: tuple[int, ...]
+) -> Delta:
+    missing = {"down", "up"} - roles.keys()
+    any_name = next(iter(roles.values())).name
+    if missing:
+        raise BadInputError(f"{path}: {any_name!r} has no {missing.pop()!r}; download it again")
+    down, up, mid = roles["down"], roles["up"], roles.get("mid")
+    rank = down.shape[0] if down.shape else 0
+    alpha = float(read_floats(roles["alpha"]).reshape(-1)[0]) if "alpha" in roles else rank
+    inner = math.prod(down.shape[1:]) * (math.prod(mid.shape[2:]) if mid else 1)
+    fits = rank and up.shape[:1] == shape[:1] and math.prod(up.shape) == shape[0] * rank
+    if not fits or inner != math.prod(shape[1:]) or down.dtype not in FLOATS:
+        raise BadInputError(
+            f"{path}: {any_name!r} of shape {list(down.shape)} and {list(up.shape)} does not fit "
+            f"a tensor of shape {list(shape)}; this LoRA was made for another model"
+        )
+    return Delta(down=down, up=up, mid=mid, factor=scale * alpha / rank)
+
+
+def _merged(tensor: TensorInfo | Computed, deltas: Sequence[Delta] | None) -> TensorInfo | Computed:
+    if deltas is None or isinstance(tensor, Computed):
+        return tensor
+    blocks = partial(_blocks, tensor, tuple(deltas))
+    return Computed(name=tensor.name, dtype=tensor.dtype, shape=tensor.shape, blocks=blocks)
+
+
+def _blocks(tensor: TensorInfo, deltas: Sequence[Delta]) -> Iterator[memoryview]:
+    """The merged rows of `tensor`, in its own type."""
+    factors = [_factors(delta) for delta in deltas]
+    width = math.prod(tensor.shape[1:])
+    step = max(1, ROWS_AT_ONCE // (4 * width))
+    for start in range(0, tensor.shape[0], step):
+        stop = min(start + step, tensor.shape[0])
+        rows = read_floats(take_rows(tensor, start, stop, tensor.name)).reshape(stop - start, width)
+        for up, down in factors:
+            rows += up[start:stop] @ down
+        if tensor.dtype == "F32":
+            yield rows.reshape(-1).data.cast("B")
+        else:
+            yield cast_block(rows.reshape(-1).data.cast("B"), "F32", tensor.dtype)[0]
+
+
+def _factors(delta: Delta) -> tuple[np.ndarray, np.ndarray]:
+    """The delta as two matrices, (out, rank) and (rank, rest); the scale is in the first."""
+    import numpy as np
+
+    down = read_floats(delta.down)
+    up = read_floats(delta.up).reshape(delta.up.shape[0], -1) * np.float32(delta.factor)
+    if delta.mid is not None:
+        kernel = read_floats(delta.mid)
+        down = np.einsum("rshw,si->rihw", kernel, down.reshape(down.shape[0], -1))
+    return up, down.reshape(down.shape[0], -1)
