@@ -42,11 +42,17 @@ FLOORS: Mapping[Mode, float] = {Mode.FP32: 115.0, Mode.FP16: 65.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """How much to run: `runs` limits the sets of inputs, `modes` are the precisions, in order."""
+    """How much to run, and what for.
+
+    `runs` limits the sets of inputs, `modes` are the precisions, in order. `choices` are the
+    options of the conversion: those of `convert.certificates.digest.JUDGED` change what the module
+    is asked for.
+    """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
     runs: int | None = None
     floors: Mapping[Mode, float] = field(default_factory=lambda: FLOORS)
+    choices: Mapping[str, Any] = field(default_factory=dict)
 
 
 FULL = CheckOptions()
@@ -182,12 +188,12 @@ def check_program(
     program: Program, original: Original, options: CheckOptions = FULL, emit: Emit = silent
 ) -> Parity:
     """Check a program that is already open; see `check_component`."""
-    judge, component = original.judge, original.component
+    component = original.component
     with TensorFile.open(original.weights) as tensors:
         accounted = audit(program.function, program.storage, tensors, PREFIXES.get(component, ()))
-    feeds = judge.feeds(original.config, input_shapes(program.function))[: options.runs]
+    feeds = original.judge.feeds(original.config, input_shapes(program.function))[: options.runs]
     advance = _counter(emit, program.path.name, len(feeds) * (1 + len(options.modes)))
-    expected = _expected(original, weight_rounding(program.function), feeds, advance)
+    expected = _expected(program, original, options, feeds, advance)
     figures = [
         figure
         for mode in options.modes
@@ -201,7 +207,7 @@ def check_program(
         figures=tuple(figures),
         audit=accounted,
         runs=len(feeds),
-        key=certificate_key(program, component, accounted.sources, original.config)
+        key=certificate_key(program, component, accounted.sources, original.config, options.choices)
         if accounted.is_exact
         else "",
     )
@@ -271,15 +277,20 @@ def distance(expected: torch.Tensor, actual: torch.Tensor) -> tuple[float, float
 
 
 def _expected(
-    original: Original, rounding: torch.dtype, feeds: Iterable[Feeds], advance: Advance
+    program: Program,
+    original: Original,
+    options: CheckOptions,
+    feeds: Iterable[Feeds],
+    advance: Advance,
 ) -> list[Outputs]:
     """What the module computes for each set of inputs. It is gone when this returns."""
-    judge = original.judge
+    judge, names = original.judge, program.function.block.outputs
+    rounding = weight_rounding(program.function)
     module = open_module(lambda: judge.build(original.config), original.weights, rounding)
     outputs: list[Outputs] = []
     with torch.inference_mode():
         for feed in feeds:
-            outputs.append(judge.call(module, feed))
+            outputs.append(judge.expected(module, feed, options.choices, names))
             advance()
     return outputs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     """Check every one of `request["packages"]` and answer `Parity.as_json` by component.
 
     Each names its `component` and the paths of its `package`, of its `config` (config.json) and of
-    its `weights` (one safetensors file). `request["fast"]` asks for a sample only.
+    its `weights` (one safetensors file). `request["options"]` are those of the conversion;
+    `request["fast"]` asks for a sample only.
 
     Raises:
         ParityError: packages are not what they should be; all of them are named.
     """
-    options = QUICK if request.get("fast") else FULL
+    depth = QUICK if request.get("fast") else FULL
+    options = replace(depth, choices=request.get("options", {}))
     checked: dict[str, Parity] = {}
     for part in request["packages"]:
         package = Path(part["package"])

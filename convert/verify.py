@@ -109,7 +109,12 @@ def read_manifest(bundle: Path) -> Mapping[str, Any]:
 def _is_manifest(content: object) -> bool:
     """Whether the parts that are used here are there."""
     match content:
-        case {"schema": 1, "inputs": dict(), "programs": dict() as programs}:
+        case {
+            "schema": 1,
+            "inputs": dict(),
+            "options": dict(),
+            "programs": dict() as programs,
+        }:
             return all(
                 name in COMPONENTS and isinstance(program, dict) and "files" in program
                 for name, program in programs.items()
@@ -180,6 +185,7 @@ def _check(
     """Prove each program: by certificate where there is one, by running it otherwise."""
     checked: dict[str, Mapping[str, Any]] = {}
     pending: list[dict[str, str]] = []
+    options = manifest["options"]
     with tempfile.TemporaryDirectory(prefix=".verify.", dir=bundle.resolve().parent) as scratch:
         for name in manifest["programs"]:
             component = COMPONENTS[name]
@@ -188,7 +194,7 @@ def _check(
             package = bundle / f"{name}.mlpackage"
             emit(Event(kind="step", text=f"audit the weights of {package.name}"))
             certified = check_certified(
-                component, package, part.config, weights, against.certificates
+                package, component, part.config, weights, options, against.certificates
             )
             if certified is not None:
                 checked[component] = certified.as_json()
@@ -202,6 +208,6 @@ def _check(
                 }
             )
         if pending:
-            request = {"packages": pending, "fast": against.fast}
+            request = {"packages": pending, "options": options, "fast": against.fast}
             checked.update(runner.run("check", request, emit).value)
     return {NAMES[component]: result for component, result in checked.items()}

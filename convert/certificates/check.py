@@ -41,10 +41,11 @@ class Certified:
 
 
 def check_certified(
-    component: str,
     package: Path,
+    component: str,
     config: Mapping[str, Any],
     weights: Path,
+    choices: Mapping[str, Any],
     certificates: Mapping[str, Certificate],
 ) -> Certified | None:
     """The proof of a package by certificate and audit; `None` where there is none.
@@ -58,7 +59,7 @@ def check_certified(
         accounted = audit(program.function, program.storage, tensors, PREFIXES.get(component, ()))
         if not accounted.is_exact:
             return None
-        key = certificate_key(program, component, accounted.sources, config)
+        key = certificate_key(program, component, accounted.sources, config, choices)
     if key not in certificates:
         return None
     return Certified(

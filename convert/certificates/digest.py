@@ -18,11 +18,18 @@ from convert.mil.storage import Program
 from convert.spec.model import Blob, Metadata, Model, Operation, TensorType, Value
 from convert.spec.writer import serialise_model
 
+JUDGED = ("clip_skip", "pad_token", "prediction_type")
+"""The options of a conversion that change what a component is to compute."""
+
 _ABOUT_FILES = frozenset({"architectures", "torch_dtype", "transformers_version"})
 
 
 def certificate_key(
-    program: Program, component: str, weights: Collection[str], config: Mapping[str, Any]
+    program: Program,
+    component: str,
+    weights: Collection[str],
+    config: Mapping[str, Any],
+    choices: Mapping[str, Any],
 ) -> str:
     """The digest that a certificate of this program bears, as hexadecimal SHA-256.
 
@@ -31,13 +38,15 @@ def certificate_key(
         component: which module it stands for.
         weights: the constants that the audit proved to be the checkpoint's; all others count.
         config: the component's config.json. Entries about the file itself do not count.
+        choices: the options of the conversion, of which those in `JUDGED` count.
     """
     digest = hashlib.sha256(component.encode())
     digest.update(_graph(program.model))
     for name, content in _tables(program, weights):
         digest.update(f"{name} {len(content)}\0".encode())
         digest.update(content)
-    digest.update(json.dumps(_architecture(config), sort_keys=True).encode())
+    judged = {name: choices[name] for name in JUDGED if choices.get(name) is not None}
+    digest.update(json.dumps([_architecture(config), judged], sort_keys=True).encode())
     return digest.hexdigest()
 
 

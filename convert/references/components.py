@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
 
-from convert.errors import UnsupportedError
-from convert.references import inputs
+from convert.errors import ParityError, UnsupportedError
+from convert.references import inputs, text, vision
 from convert.references.inputs import Feeds, Shapes
 
 Config: TypeAlias = "Mapping[str, Any]"
+Choices: TypeAlias = "Mapping[str, Any]"
 Outputs: TypeAlias = "dict[str, torch.Tensor]"
 
 
@@ -21,13 +22,30 @@ class Reference:
     """How a component is judged.
 
     `build` makes the module from its config; `feeds` makes the inputs from the config and the
-    shapes that the program declares; `call` turns a program's inputs into its outputs by way of
-    the module.
+    shapes that the program declares; `call` turns a program's inputs into all outputs that any
+    form of the program could have, by way of the module, as the options of the conversion ask
+    for. `outputs` lists the forms; `None` lets the module decide.
     """
 
     build: Callable[[Config], torch.nn.Module]
     feeds: Callable[[Config, Shapes], tuple[Feeds, ...]]
-    call: Callable[[torch.nn.Module, Feeds], Outputs]
+    call: Callable[[torch.nn.Module, Feeds, Choices], Outputs]
+    outputs: tuple[frozenset[str], ...] | None = None
+
+    def expected(
+        self, module: torch.nn.Module, feeds: Feeds, choices: Choices, names: Collection[str]
+    ) -> Outputs:
+        """What a program with outputs of these names should compute.
+
+        Raises:
+            ParityError: the names are those of no form of the component.
+        """
+        results = self.call(module, feeds, choices)
+        forms = self.outputs or (frozenset(results),)
+        if frozenset(names) not in forms:
+            wanted = " or ".join(str(sorted(form)) for form in forms)
+            raise ParityError(f"the program has outputs {sorted(names)}, not {wanted}")
+        return {name: results[name] for name in names}
 
 
 def reference(component: str) -> Reference:
@@ -42,64 +60,25 @@ def reference(component: str) -> Reference:
     return REFERENCES[component]
 
 
-def text_model(config: Config) -> torch.nn.Module:
-    """CLIP's text transformer."""
-    from transformers import CLIPTextConfig, CLIPTextModel
+_STATES = frozenset({"last_hidden_state", "pooled_outputs"})
+_EMBEDS = frozenset({"hidden_embeds", "pooled_outputs"})
+_NOISE = (frozenset({"noise_pred"}),)
 
-    return CLIPTextModel(CLIPTextConfig.from_dict(dict(config)))
-
-
-def unet_model(config: Config) -> torch.nn.Module:
-    """The conditional UNet."""
-    from diffusers import UNet2DConditionModel
-
-    return UNet2DConditionModel.from_config(dict(config))
-
-
-def vae_model(config: Config) -> torch.nn.Module:
-    """Both halves of the autoencoder."""
-    from diffusers import AutoencoderKL
-
-    return AutoencoderKL.from_config(dict(config))
-
-
-def encode_text(module: torch.nn.Module, feeds: Feeds) -> Outputs:
-    """Last hidden state after the final norm, and the pooled state."""
-    (ids,) = feeds.values()
-    result = module(ids.long())
-    return {"last_hidden_state": result.last_hidden_state, "pooled_outputs": result.pooler_output}
-
-
-def predict_noise(module: torch.nn.Module, feeds: Feeds) -> Outputs:
-    """Text states come as (B, D, 1, S), the layout that the runtimes send."""
-    states = feeds["encoder_hidden_states"].squeeze(2).transpose(1, 2)
-    (noise,) = module(feeds["sample"], feeds["timestep"], states, return_dict=False)
-    return {"noise_pred": noise}
-
-
-def decode_latent(module: torch.nn.Module, feeds: Feeds) -> Outputs:
-    """No scaling: the runtimes divide by the factor themselves."""
-    (z,) = feeds.values()
-    return {"image": module.decoder(module.post_quant_conv(z))}
-
-
-def encode_image(module: torch.nn.Module, feeds: Feeds) -> Outputs:
-    """Mean and log-variance, not sampled."""
-    (x,) = feeds.values()
-    return {"latent": module.quant_conv(module.encoder(x))}
-
+_UNET = Reference(
+    build=vision.unet, feeds=inputs.denoising, call=vision.predict_noise, outputs=_NOISE
+)
 
 REFERENCES: Mapping[str, Reference] = {
-    "text_encoder": Reference(build=text_model, feeds=inputs.tokens, call=encode_text),
-    "unet": Reference(build=unet_model, feeds=inputs.denoising, call=predict_noise),
-    "vae_decoder": Reference(
-        build=vae_model,
-        feeds=inputs.latents,
-        call=decode_latent,
+    "text_encoder": Reference(
+        build=text.encoder, feeds=inputs.tokens, call=text.encode, outputs=(_STATES, _EMBEDS)
     ),
-    "vae_encoder": Reference(
-        build=vae_model,
-        feeds=inputs.images,
-        call=encode_image,
+    "text_encoder_2": Reference(
+        build=text.projecting_encoder, feeds=inputs.tokens, call=text.encode, outputs=(_EMBEDS,)
     ),
+    "unet": _UNET,
+    "controlled_unet": _UNET,
+    "unet_refiner": _UNET,
+    "controlnet": Reference(build=vision.controlnet, feeds=inputs.denoising, call=vision.control),
+    "vae_decoder": Reference(build=vision.vae, feeds=inputs.latents, call=vision.decode),
+    "vae_encoder": Reference(build=vision.vae, feeds=inputs.images, call=vision.encode),
 }

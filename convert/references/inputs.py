@@ -6,10 +6,16 @@ what is measured. Rows of a batch differ, or a program that mixed them up would 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
+
+TIME_IDS: Mapping[int, tuple[tuple[float, ...], ...]] = {
+    6: ((1024.0, 1024.0, 0.0, 0.0, 1024.0, 1024.0), (832.0, 1216.0, 0.0, 64.0, 768.0, 1344.0)),
+    5: ((1024.0, 1024.0, 0.0, 0.0, 2.5), (1024.0, 1024.0, 0.0, 64.0, 6.0)),
+}
+"""Sizes and crops that SDXL is conditioned on, row by row; the refiner's end in a score instead."""
 
 Feeds: TypeAlias = "Mapping[str, torch.Tensor]"
 Shapes: TypeAlias = "Mapping[str, tuple[int, ...]]"
@@ -38,13 +44,29 @@ def tokens(config: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
 
 
 def denoising(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Noise, text states and, row by row, several timesteps."""
-    batch = shapes["timestep"][0]
-    rows = [[step[row % len(step)] for row in range(batch)] for step in TIMESTEPS]
+    """Noise, text states and, row by row, several timesteps; all else in its own range."""
     return tuple(
-        {**_normal(shapes, SEED + run), "timestep": torch.tensor(steps)}
-        for run, steps in enumerate(rows)
+        {name: _bounded(name, value, steps) for name, value in _normal(shapes, SEED + run).items()}
+        for run, steps in enumerate(TIMESTEPS)
     )
+
+
+def _bounded(name: str, noise: torch.Tensor, steps: tuple[float, ...]) -> torch.Tensor:
+    """The input of this name: noise, or what stands in its place."""
+    if name == "timestep":
+        return _rows(steps, noise)
+    if name == "time_ids":
+        return _rows(TIME_IDS[noise.shape[-1]], noise)
+    if name == "controlnet_cond":  # pixels in [0, 1]
+        return _half(torch.sigmoid(noise))
+    if name.startswith("additional_residual_"):
+        return _half(noise * 0.3)
+    return noise
+
+
+def _rows(values: Sequence[object], like: torch.Tensor) -> torch.Tensor:
+    """The values in turn, one for each row of the batch."""
+    return torch.tensor([values[row % len(values)] for row in range(like.shape[0])])
 
 
 def latents(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:

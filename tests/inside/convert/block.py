@@ -56,7 +56,7 @@ def feeds(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
     )
 
 
-def call(module: torch.nn.Module, inputs: Feeds) -> dict[str, torch.Tensor]:
+def call(module: torch.nn.Module, inputs: Feeds, _: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     states = inputs["x"].squeeze(2).transpose(1, 2)
     return {"y": module(states).transpose(1, 2).unsqueeze(2)}
 

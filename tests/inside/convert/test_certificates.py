@@ -40,13 +40,18 @@ CERTIFICATE = Certificate(
 )
 
 
-def key(program: Program, folder: Path, config: dict[str, Any] | None = None) -> str | None:
+def key(
+    program: Program,
+    folder: Path,
+    config: dict[str, Any] | None = None,
+    choices: dict[str, Any] | None = None,
+) -> str | None:
     """The key of a program, or `None` when its weights cannot be proved to be in place."""
     with TensorFile.open(block.original(folder).weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
     if not accounted.is_exact:
         return None
-    return certificate_key(program, "block", accounted.sources, config or CONFIG)
+    return certificate_key(program, "block", accounted.sources, config or CONFIG, choices or {})
 
 
 def broken(mutation: Mutation) -> Program:
@@ -81,7 +86,7 @@ def test_another_checkpoint_with_the_same_graph_has_the_same_key(tmp_path: Path)
     with TensorFile.open(weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
     assert accounted.is_exact
-    other = certificate_key(program, "block", accounted.sources, CONFIG)
+    other = certificate_key(program, "block", accounted.sources, CONFIG, {})
     assert other == key(broken(unchanged), tmp_path)
 
 
@@ -124,6 +129,13 @@ def test_another_config_is_another_proof(tmp_path: Path, config: dict[str, Any])
     assert key(program, tmp_path, config) != key(program, tmp_path)
 
 
+def test_options_that_change_what_is_asked_for_count_and_no_others(tmp_path: Path) -> None:
+    program = broken(unchanged)
+    plain = key(program, tmp_path)
+    assert key(program, tmp_path, choices={"prediction_type": "v_prediction"}) != plain
+    assert key(program, tmp_path, choices={"attention": "ORIGINAL", "clip_skip": None}) == plain
+
+
 def test_what_a_config_says_of_its_file_does_not_count(tmp_path: Path) -> None:
     program = broken(unchanged)
     more = {**CONFIG, "_diffusers_version": "0.23.1", "transformers_version": "4.34.1"}
@@ -142,8 +154,8 @@ def test_the_declared_ports_count_and_what_people_are_told_does_not(tmp_path: Pa
 
 def test_the_component_counts() -> None:
     program = broken(unchanged)
-    assert certificate_key(program, "unet", (), CONFIG) != certificate_key(
-        program, "controlled_unet", (), CONFIG
+    assert certificate_key(program, "unet", (), CONFIG, {}) != certificate_key(
+        program, "controlled_unet", (), CONFIG, {}
     )
 
 
@@ -153,7 +165,7 @@ def test_a_certified_package_needs_only_its_audit(tmp_path: Path) -> None:
     with open_program(package) as program:
         full = check_program(program, original, QUICK)
     certificates = {full.key: replace(CERTIFICATE, key=full.key)}
-    arguments = ("block", package, CONFIG, original.weights)
+    arguments = (package, "block", CONFIG, original.weights, {"attention": "ORIGINAL"})
     short = check_certified(*arguments, certificates)
     assert short is not None
     assert short.as_json() == {

@@ -13,10 +13,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from convert.errors import BadInputError, UnsupportedError
+from convert.errors import BadInputError, ParityError, UnsupportedError
 from convert.references.components import REFERENCES, reference
 from convert.references.inputs import denoising, images, latents, tokens
 from convert.references.modules import open_module
+from convert.references.text import encode
+from convert.references.vision import noise_of_velocity, predict_noise
 
 TEXT = {
     "vocab_size": 40,
@@ -43,12 +45,32 @@ VAE = {
     "layers_per_block": 1,
     "latent_channels": 4,
 }
+REFINER = {
+    **UNET,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 8,
+    "projection_class_embeddings_input_dim": 50,
+}
+CONTROLNET = {
+    "block_out_channels": (32, 32),
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "layers_per_block": 1,
+    "cross_attention_dim": 16,
+    "attention_head_dim": 2,
+    "conditioning_embedding_out_channels": (16, 32),
+}
+PORTS = {"sample": (2, 4, 8, 8), "timestep": (2,), "encoder_hidden_states": (2, 16, 1, 9)}
+RESIDUALS = {
+    f"additional_residual_{place}": (2, 32, size, size)
+    for place, size in enumerate((8, 8, 4, 4, 4))
+}
 CONFIGS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, tuple[int, ...]]]] = {
     "text_encoder": (TEXT, {"input_ids": (1, 9)}),
-    "unet": (
-        UNET,
-        {"sample": (2, 4, 8, 8), "timestep": (2,), "encoder_hidden_states": (2, 16, 1, 9)},
-    ),
+    "text_encoder_2": ({**TEXT, "projection_dim": 12}, {"input_ids": (1, 9)}),
+    "unet": (UNET, PORTS),
+    "controlled_unet": (UNET, {**PORTS, **RESIDUALS}),
+    "unet_refiner": (REFINER, {**PORTS, "time_ids": (2, 5), "text_embeds": (2, 10)}),
+    "controlnet": (CONTROLNET, {**PORTS, "controlnet_cond": (2, 3, 16, 16)}),
     "vae_decoder": (VAE, {"z": (1, 4, 8, 8)}),
     "vae_encoder": (VAE, {"x": (1, 3, 8, 8)}),
 }
@@ -58,6 +80,9 @@ def saved(component: str, folder: Path) -> tuple[torch.nn.Module, Path]:
     """A module with random weights, and its weights in a file."""
     torch.manual_seed(2)
     module = reference(component).build(CONFIGS[component][0]).eval()
+    for parameter in module.parameters():  # ControlNet begins with zeros, which would hide faults
+        if not parameter.detach().any():
+            torch.nn.init.normal_(parameter, std=0.1)
     path = folder / "weights.safetensors"
     save_file(module.state_dict(), path, {"format": "pt"})
     return module, path
@@ -72,7 +97,7 @@ def test_a_streamed_module_computes_what_the_module_itself_does(
     streamed = open_module(lambda: judge.build(config), path, torch.float32)
     with torch.no_grad():
         for feed in judge.feeds(config, shapes):
-            expected, actual = judge.call(plain, feed), judge.call(streamed, feed)
+            expected, actual = judge.call(plain, feed, {}), judge.call(streamed, feed, {})
             assert expected.keys() == actual.keys()
             assert all(torch.equal(expected[name], actual[name]) for name in expected)
 
@@ -83,14 +108,14 @@ def test_weights_are_rounded_and_computing_is_not(tmp_path: Path) -> None:
     streamed = open_module(lambda: judge.build(config), path, torch.float16)
     feed = judge.feeds(config, shapes)[0]
     with torch.no_grad():
-        different = judge.call(plain, feed)["noise_pred"]
+        different = judge.call(plain, feed, {})["noise_pred"]
         for parameter in plain.parameters():
             parameter.copy_(parameter.half())
         for layer in plain.modules():
             if hasattr(layer, "eps"):
                 layer.eps = float(np.float16(layer.eps))
-        expected = judge.call(plain, feed)["noise_pred"]
-        actual = judge.call(streamed, feed)["noise_pred"]
+        expected = judge.call(plain, feed, {})["noise_pred"]
+        actual = judge.call(streamed, feed, {})["noise_pred"]
     assert actual.dtype == torch.float32
     assert torch.equal(actual, expected)
     assert not torch.equal(actual, different)
@@ -109,7 +134,7 @@ def test_weights_take_memory_only_while_their_layer_computes(tmp_path: Path) -> 
         if layer._parameters:
             layer.register_forward_pre_hook(count)
     with torch.no_grad():
-        judge.call(streamed, judge.feeds(config, shapes)[0])
+        judge.call(streamed, judge.feeds(config, shapes)[0], {})
     gc.collect()
     assert len(filled) > 20
     assert max(filled) <= 2
@@ -151,7 +176,9 @@ def test_a_vae_with_the_attention_names_of_2022_is_read(tmp_path: Path) -> None:
     streamed = open_module(lambda: judge.build(config), path, torch.float32)
     with torch.no_grad():
         (feed,) = judge.feeds(config, shapes)
-        assert torch.equal(judge.call(plain, feed)["image"], judge.call(streamed, feed)["image"])
+        assert torch.equal(
+            judge.call(plain, feed, {})["image"], judge.call(streamed, feed, {})["image"]
+        )
 
 
 def test_a_component_without_a_judge_is_named() -> None:
@@ -180,6 +207,137 @@ def test_every_row_of_every_run_has_a_timestep_and_noise_of_its_own() -> None:
 def test_a_batch_of_one_gets_one_timestep() -> None:
     shapes = {"sample": (1, 4, 8, 8), "timestep": (1,), "encoder_hidden_states": (1, 16, 1, 9)}
     assert [feed["timestep"].tolist() for feed in denoising(UNET, shapes)] == [[981.0], [441.0]]
+
+
+def test_residuals_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    module, _ = saved("unet", tmp_path)
+    shapes = {**PORTS, **RESIDUALS}
+    feed = dict(reference("controlled_unet").feeds(UNET, shapes)[0])
+    shuffled = dict(sorted(feed.items(), reverse=True))
+    with torch.no_grad():
+        plain = predict_noise(module, {name: feed[name] for name in PORTS}, {})["noise_pred"]
+        controlled = predict_noise(module, feed, {})["noise_pred"]
+        again = predict_noise(module, shuffled, {})["noise_pred"]
+    assert torch.equal(controlled, again)
+    assert not torch.allclose(plain, controlled)
+
+
+def test_a_residual_beyond_the_ninth_does_not_stand_before_the_second() -> None:
+    seen: list[float] = []
+
+    class Listener:
+        def __call__(self, *_: object, **named: Any) -> tuple[torch.Tensor]:
+            seen.extend(float(item) for item in named["down_block_additional_residuals"])
+            seen.append(float(named["mid_block_additional_residual"]))
+            return (torch.zeros(1),)
+
+    feed = {f"additional_residual_{place}": torch.tensor(float(place)) for place in range(13)}
+    rest = {"sample": torch.zeros(1), "timestep": torch.zeros(1)}
+    predict_noise(
+        Listener(), {**feed, **rest, "encoder_hidden_states": torch.zeros(1, 1, 1, 1)}, {}
+    )
+    assert seen == [float(place) for place in range(13)]
+
+
+def test_noise_of_a_velocity_is_what_the_pinned_scheduler_makes_of_it() -> None:
+    from diffusers import DDIMScheduler
+
+    scheduler = DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        clip_sample=False,
+        set_alpha_to_one=False,
+    )
+    scheduler.set_timesteps(1000)
+    sample, velocity = torch.randn(2, 1, 4, 8, 8).unbind(0)
+    for step in (981, 441, 1):
+        noise = noise_of_velocity(velocity, sample, torch.tensor([float(step)]))
+        after = scheduler.step(velocity, step, sample, eta=0.0)
+        before = scheduler.alphas_cumprod[max(step - 1, 0)]
+        expected = (after.prev_sample - before.sqrt() * after.pred_original_sample) / (
+            1 - before
+        ).sqrt()
+        torch.testing.assert_close(noise, expected, atol=2e-3, rtol=2e-3)
+
+
+def test_a_velocity_is_turned_into_noise_only_when_asked_for(tmp_path: Path) -> None:
+    module, _ = saved("unet", tmp_path)
+    feed = reference("unet").feeds(UNET, PORTS)[0]
+    with torch.no_grad():
+        plain = predict_noise(module, feed, {})["noise_pred"]
+        epsilon = predict_noise(module, feed, {"prediction_type": "epsilon"})["noise_pred"]
+        turned = predict_noise(module, feed, {"prediction_type": "v_prediction"})["noise_pred"]
+    assert torch.equal(plain, epsilon)
+    assert torch.equal(turned, noise_of_velocity(plain, feed["sample"], feed["timestep"]))
+
+
+def test_skipping_a_layer_is_a_model_of_one_layer_less(tmp_path: Path) -> None:
+    module, _ = saved("text_encoder", tmp_path)
+    shorter = reference("text_encoder").build({**TEXT, "num_hidden_layers": 1}).eval()
+    shorter.load_state_dict(
+        {name: module.state_dict()[name] for name in shorter.state_dict()}, strict=True
+    )
+    for feed in tokens(TEXT, {"input_ids": (1, 9)}):
+        with torch.no_grad():
+            skipped = encode(module, feed, {"clip_skip": 1})
+            expected = encode(shorter, feed, {})
+        for name in ("last_hidden_state", "pooled_outputs"):
+            torch.testing.assert_close(skipped[name], expected[name])
+
+
+def test_the_penultimate_states_are_those_before_the_last_layer(tmp_path: Path) -> None:
+    module, _ = saved("text_encoder", tmp_path)
+    feed = tokens(TEXT, {"input_ids": (1, 9)})[0]
+    with torch.no_grad():
+        embeds = encode(module, feed, {})["hidden_embeds"]
+        states = module(feed["input_ids"].long(), output_hidden_states=True).hidden_states
+    assert len(states) == 3
+    assert torch.equal(embeds, states[1])
+
+
+def test_a_pad_token_takes_every_place_after_the_first_end(tmp_path: Path) -> None:
+    module, _ = saved("text_encoder", tmp_path)
+    padded, wanted = (
+        {"input_ids": torch.tensor([[38.0, 5, 7, 39, rest, rest, rest, rest, rest]])}
+        for rest in (39, 0)
+    )
+    with torch.no_grad():
+        once = encode(module, padded, {"pad_token": 0})
+        plain = encode(module, wanted, {})
+        ignored = encode(module, padded, {})
+    assert torch.equal(once["last_hidden_state"], plain["last_hidden_state"])
+    assert not torch.equal(ignored["last_hidden_state"], plain["last_hidden_state"])
+
+
+@pytest.mark.parametrize(
+    ("component", "names", "accepted"),
+    [
+        ("text_encoder", {"last_hidden_state", "pooled_outputs"}, True),
+        ("text_encoder", {"hidden_embeds", "pooled_outputs"}, True),
+        ("text_encoder", {"last_hidden_state"}, False),
+        ("text_encoder", {"hidden_embeds", "last_hidden_state", "pooled_outputs"}, False),
+        ("text_encoder_2", {"last_hidden_state", "pooled_outputs"}, False),
+        ("text_encoder_2", {"hidden_embeds", "pooled_outputs"}, True),
+        ("unet", set(), False),
+        ("unet", {"noise_pred"}, True),
+        ("controlnet", {f"additional_residual_{place}" for place in range(5)}, True),
+        ("controlnet", {f"additional_residual_{place}" for place in range(4)}, False),
+    ],
+)
+def test_a_program_must_have_the_outputs_of_one_form_of_its_component(
+    tmp_path: Path, component: str, names: set[str], *, accepted: bool
+) -> None:
+    module, _ = saved(component, tmp_path)
+    judge, (config, shapes) = reference(component), CONFIGS[component]
+    feed = judge.feeds(config, shapes)[0]
+    with torch.no_grad():
+        if accepted:
+            assert judge.expected(module, feed, {}, names).keys() == names
+        else:
+            with pytest.raises(ParityError, match="the program has outputs"):
+                judge.expected(module, feed, {}, names)
 
 
 def test_inputs_survive_half_precision_and_are_the_same_each_time() -> None:

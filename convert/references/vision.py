@@ -1,0 +1,104 @@
+"""What works on latents and images: UNets, ControlNet, and both halves of the autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from convert.references.inputs import Feeds
+
+_RESIDUAL = "additional_residual_"
+_STEPS, _FIRST_BETA, _LAST_BETA = 1000, 0.00085, 0.012
+
+
+def unet(config: Mapping[str, Any]) -> torch.nn.Module:
+    """The conditional UNet."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel.from_config(dict(config))
+
+
+def controlnet(config: Mapping[str, Any]) -> torch.nn.Module:
+    """The half of a UNet that turns a picture into residuals."""
+    from diffusers import ControlNetModel
+
+    return ControlNetModel.from_config(dict(config))
+
+
+def vae(config: Mapping[str, Any]) -> torch.nn.Module:
+    """Both halves of the autoencoder."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL.from_config(dict(config))
+
+
+def predict_noise(
+    module: torch.nn.Module, feeds: Feeds, choices: Mapping[str, Any]
+) -> dict[str, torch.Tensor]:
+    """The noise in `sample`, whatever the module itself predicts.
+
+    Text states come as (B, D, 1, S), the layout that the runtimes send. SDXL has `time_ids` and
+    `text_embeds` beside them, a controlled UNet one residual for each skip and one for the middle.
+    """
+    residuals = [feeds[name] for name in sorted(feeds, key=_place) if name.startswith(_RESIDUAL)]
+    (result,) = module(
+        feeds["sample"],
+        feeds["timestep"],
+        _states(feeds),
+        added_cond_kwargs={
+            name: feeds[name] for name in ("time_ids", "text_embeds") if name in feeds
+        },
+        down_block_additional_residuals=tuple(residuals[:-1]) or None,
+        mid_block_additional_residual=residuals[-1] if residuals else None,
+        return_dict=False,
+    )
+    if choices.get("prediction_type") == "v_prediction":
+        result = noise_of_velocity(result, feeds["sample"], feeds["timestep"])
+    return {"noise_pred": result}
+
+
+def noise_of_velocity(
+    velocity: torch.Tensor, sample: torch.Tensor, timestep: torch.Tensor
+) -> torch.Tensor:
+    """`sqrt(a) v + sqrt(1 - a) x`, with the cumulative product `a` of the schedule at the timestep.
+
+    The schedule is the one that the runtimes have built in: scaled-linear, a thousand steps.
+    """
+    betas = torch.linspace(_FIRST_BETA**0.5, _LAST_BETA**0.5, _STEPS, dtype=torch.float64) ** 2
+    product = torch.cumprod(1 - betas, 0)[timestep.long()].reshape(-1, 1, 1, 1)
+    return (product.sqrt() * velocity + (1 - product).sqrt() * sample).float()
+
+
+def control(module: torch.nn.Module, feeds: Feeds, _: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """A residual for each skip of the UNet, then the one for its middle."""
+    down, middle = module(
+        feeds["sample"],
+        feeds["timestep"],
+        _states(feeds),
+        feeds["controlnet_cond"],
+        return_dict=False,
+    )
+    return {f"{_RESIDUAL}{place}": tensor for place, tensor in enumerate((*down, middle))}
+
+
+def decode(module: torch.nn.Module, feeds: Feeds, _: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """No scaling: the runtimes divide by the factor themselves."""
+    (z,) = feeds.values()
+    return {"image": module.decoder(module.post_quant_conv(z))}
+
+
+def encode(module: torch.nn.Module, feeds: Feeds, _: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Mean and log-variance, not sampled."""
+    (x,) = feeds.values()
+    return {"latent": module.quant_conv(module.encoder(x))}
+
+
+def _states(feeds: Feeds) -> torch.Tensor:
+    return feeds["encoder_hidden_states"].squeeze(2).transpose(1, 2)
+
+
+def _place(name: str) -> int:
+    """The number at the end of a residual's name."""
+    return int(name.removeprefix(_RESIDUAL)) if name.startswith(_RESIDUAL) else -1
