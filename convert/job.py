@@ -81,7 +81,6 @@ class Built:
     package: Path
     config: Path
     weights: Path
-    peak_memory: int
 
     @property
     def compiled(self) -> Path:
@@ -209,13 +208,8 @@ def _build(
         "options": asdict(job.options),
     }
     outcome = runner.run("build", request, emit)
-    return Built(
-        program=program,
-        package=package,
-        config=config,
-        weights=weights[source],
-        peak_memory=outcome.peak_memory,
-    )
+    emit(Event(kind="note", text=f"built in {outcome.peak_memory / 1e6:.0f} MB of memory"))
+    return Built(program=program, package=package, config=config, weights=weights[source])
 
 
 def _check(job: Job, built: list[Built], runner: Runner, emit: Emit) -> Mapping[str, Any]:
@@ -236,7 +230,9 @@ def _check(job: Job, built: list[Built], runner: Runner, emit: Emit) -> Mapping[
         ],
         "options": asdict(job.options),
     }
-    results: Mapping[str, Any] = runner.run("check", request, emit).value
+    outcome = runner.run("check", request, emit)
+    emit(Event(kind="note", text=f"checked in {outcome.peak_memory / 1e6:.0f} MB of memory"))
+    results: Mapping[str, Any] = outcome.value
     return results
 
 
