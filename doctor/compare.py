@@ -22,7 +22,6 @@ SUSPECTS = (
     "facts.host.",
     "facts.checkout.",
     "facts.model.",
-    "facts.volumes.",
     "facts.memory.",
 )
 """Places in the order of suspicion: versions first, free memory last."""
@@ -30,7 +29,10 @@ SUSPECTS = (
 RESTLESS = frozenset({"available", "free", "swap_free"})
 """Numbers that differ from minute to minute; only a large change in them is a change."""
 
+QUESTIONS = ("job", "output", "volumes")
+SUBJECTS = ("model", "bundle", "checkout")
 _LARGE = 0.5
+_LONGEST = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +49,23 @@ class Change:
 
 
 def changes(before: Facts, after: Facts) -> tuple[Change, ...]:
-    """Every difference, the likeliest culprits first; the job itself is no difference."""
-    found = (
-        change
-        for change in _differences(to_plain(before), to_plain(after), "facts")
-        if not change.place.startswith("facts.job")
-    )
+    """Every difference of the machines, the likeliest culprits first.
+
+    What was asked (the job, its output) is no difference, and a model or a finished folder is
+    compared with itself alone.
+    """
+    asked = dict.fromkeys(QUESTIONS)
+    for name in SUBJECTS:
+        if getattr(before, name) != getattr(after, name) and not _is_same_path(before, after, name):
+            asked[name] = None
+    one, other = ({**to_plain(facts), **asked} for facts in (before, after))
+    found = _differences(one, other, "facts")
     return tuple(sorted(found, key=lambda change: (_suspicion(change.place), change.place)))
+
+
+def _is_same_path(before: Facts, after: Facts, name: str) -> bool:
+    paths = {getattr(getattr(facts, name), "path", "") for facts in (before, after)}
+    return len(paths) == 1
 
 
 def _differences(before: Any, after: Any, place: str) -> Iterator[Change]:  # noqa: ANN401
@@ -82,4 +94,5 @@ def _shown(value: Any) -> str:  # noqa: ANN401
     if value is None:
         return "nothing"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
     return text or "nothing"

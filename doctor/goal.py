@@ -18,10 +18,8 @@ from doctor.gather import Request, gather
 from doctor.probe import Probe
 from doctor.subjects import ModelFolder
 
-GB = 10**9
-
 BLOCKING: Mapping[str, frozenset[Family]] = {
-    "env": frozenset({Family.SYSTEM, Family.DISK}),
+    "env": frozenset({Family.SYSTEM, Family.PYTHON, Family.DISK}),
     "convert": frozenset(Family) - {Family.BUNDLE},
     "bundle": frozenset({Family.BUNDLE}),
 }
@@ -29,6 +27,7 @@ BLOCKING: Mapping[str, frozenset[Family]] = {
 
 GOALS = tuple(BLOCKING)
 
+_SUBJECTS = frozenset({"model", "environment"})
 _CAN = {
     "env": "build the tested environment",
     "convert": "convert",
@@ -54,8 +53,14 @@ def preflight(job: Job, *, probe: Probe | None = None) -> Report:
 
 
 def relevant(goal: str) -> tuple[Check, ...]:
-    """The checks whose families matter for the goal."""
-    return tuple(check for check in CHECKS if check.family in BLOCKING[goal])
+    """The checks that matter for the goal, by their families.
+
+    What is wrong with a model or with the environment of before does not stop the building of one.
+    """
+    checks = (check for check in CHECKS if check.family in BLOCKING[goal])
+    if goal == "env":
+        return tuple(one for one in checks if not _SUBJECTS & (set(one.needs) - one.spared))
+    return tuple(checks)
 
 
 def conclude(report: Report, facts: Facts, *, goals: Iterable[str]) -> Report:
@@ -65,7 +70,8 @@ def conclude(report: Report, facts: Facts, *, goals: Iterable[str]) -> Report:
 
 def verdict(goal: str, results: Iterable[Result], facts: Facts) -> Verdict:
     """Yes without errors, no with one in the way, unknown when something could not be looked at."""
-    concerned = [result for result in results if result.family in BLOCKING[goal]]
+    ids = {check.id for check in relevant(goal)}
+    concerned = [result for result in results if result.id in ids]
     errors = tuple(result.id for result in concerned if result.status is Status.ERROR)
     unknown = tuple(result.id for result in concerned if result.status is Status.UNKNOWN)
     answer = "no" if errors else "unknown" if unknown else "yes"
@@ -87,7 +93,9 @@ def verdict(goal: str, results: Iterable[Result], facts: Facts) -> Verdict:
 def _subject(goal: str, facts: Facts) -> tuple[str, str]:
     what = _CAN[goal]
     if goal == "bundle":
-        return "this folder", what
+        programs = getattr(facts.bundle, "programs", ())
+        is_packaged = any(one.container == ".mlpackage" for one in programs)
+        return "this folder", what + (", once it is compiled" if is_packaged else "")
     if goal == "convert":
         what += (
             f" {Path(facts.job.model).name}" if facts.job.model else " a Stable Diffusion folder"
@@ -101,9 +109,14 @@ def estimate(facts: Facts) -> tuple[str, ...]:
     if not isinstance(model, ModelFolder) or not isinstance(toolchain, Toolchain) or not model.size:
         return ()
     return (
-        f"about {toolchain.disk * model.size / GB:.1f} GB of disk",
-        f"about {needed_memory(model, toolchain) / GB:.1f} GB of memory",
+        f"about {amount(toolchain.disk * model.size)} of disk",
+        f"about {amount(needed_memory(model, toolchain))} of memory",
     )
+
+
+def amount(size: float) -> str:
+    """Bytes in words: "19 MB", "6.2 GB"."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"  # noqa: PLR2004
 
 
 def needed_memory(model: ModelFolder, toolchain: Toolchain) -> int:

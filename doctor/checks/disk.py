@@ -19,25 +19,32 @@ FREE_CACHE = 5 * GB
 
 @check("DSK001", Family.DISK)
 def room_for_result(
-    volumes: Mapping[str, Volume], toolchain: Toolchain, model: ModelFolder
+    volumes: Mapping[str, Volume],
+    toolchain: Toolchain,
+    model: ModelFolder,
+    environment: Environment | None = None,
 ) -> Findings:
     """The output's volume has room for the result.
 
     The toolchain says how many times the model's size is needed: twice, for the tested one. The
-    merged weights and the new packages lie beside the model until the result is checked.
+    merged weights and the new packages lie beside the model until the result is checked. An
+    environment that is still to be built on the same volume counts as well.
     """
     output = volumes["output"]
     needed = int(toolchain.disk * model.size)
+    parts = f"{toolchain.disk:g} times the model"
+    if environment is None and output.device == volumes["environments"].device:
+        needed += toolchain.installed_bytes
+        parts += " and the environment"
     if output.free < needed:
+        short = (needed - output.free) / GB
         yield error(
             f"{output.free / GB:.1f} GB free for the result, about {needed / GB:.1f} GB needed "
-            f"({toolchain.disk:g} times the model)",
+            f"({parts})",
             why="The conversion would stop with a full disk after doing most of its work.",
-            evidence={"free": str(output.free), "needed": str(needed)},
-            fix=Fix(
-                title=f"free {(needed - output.free) / GB:.1f} GB there, or set another OUT= folder"
-            ),
+            fix=Fix(title=f"free {short:.1f} GB there, or set another OUT= folder"),
             where=output.path,
+            evidence={"free": str(output.free), "needed": str(needed)},
         )
     elif model.size:
         yield ok(f"{output.free / GB:.0f} GB free, {needed / GB:.1f} GB needed")

@@ -81,16 +81,21 @@ def shards_loadable(model: ModelFolder, toolchain: Toolchain) -> Findings:
     diffusers = toolchain.pins.get("diffusers", "0")
     if satisfies(diffusers, f">={SHARDS_SINCE}"):
         return
-    for part in model.components:
-        if part.name in SHARDED_BY_DIFFUSERS and part.index and not part.missing:
-            yield warning(
-                f"{part.name} is saved in shards, which diffusers {diffusers} cannot load "
-                '("no file named diffusion_pytorch_model.bin")',
-                why="It loads neither .bin nor .safetensors shards of this part; merged into one "
-                "safetensors file it loads, bit-identical. Conversion here merges by itself.",
-                fix=merge(model.path),
-                where=f"{part.folder}/{part.index}",
-            )
+    sharded = [
+        part
+        for part in model.components
+        if part.name in SHARDED_BY_DIFFUSERS and part.index and not part.missing
+    ]
+    if sharded:
+        names = " and ".join(part.name for part in sharded)
+        yield warning(
+            f"{names}: saved in shards, which diffusers {diffusers} cannot load "
+            '("no file named diffusion_pytorch_model.bin")',
+            why="It loads neither .bin nor .safetensors shards of these parts; merged into one "
+            "safetensors file they load, bit-identical. Conversion here merges by itself.",
+            fix=merge(model.path),
+            where=f"{sharded[0].folder}/{sharded[0].index}",
+        )
 
 
 def merge(path: str) -> Fix:

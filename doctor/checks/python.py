@@ -70,7 +70,7 @@ def interpreter_to_build_with(
     if environment is not None:
         return
     if interpreter is None:
-        yield warning(
+        yield error(
             f"no Python {toolchain.accepted} found on this machine to build the environment with",
             why=f"The pinned wheels need it; the tested release is {wanted}.",
             fix=Fix(title=WAYS.format(v=wanted)),
@@ -149,4 +149,20 @@ def own_libraries(host: HostPython) -> Findings:
             "this is the system's Python, which forbids installing into it (PEP 668)",
             why="pip stops with externally-managed-environment; nothing here installs into it.",
             fix=Fix(title="always work in a virtual environment; make does"),
+        )
+
+
+@check("PY008", Family.PYTHON)
+def conda_inactive(host: HostPython) -> Findings:
+    """No conda environment is active.
+
+    Its python and its libraries come first on PATH. What is started here names its interpreter in
+    full; a command typed by hand takes conda's, and conda's OpenMP beside pip's torch stops with
+    "OMP: Error #15".
+    """
+    if host.conda:
+        yield info(
+            f"the conda environment {host.conda!r} is active",
+            why="Its Python comes first on PATH, and its libraries do not mix with pip's torch.",
+            fix=Fix(title="conda deactivate, before anything is typed by hand"),
         )

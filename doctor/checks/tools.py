@@ -33,6 +33,21 @@ def git_present(git: Git | None = None) -> Findings:
         yield ok(f"git {git.version}" + (", LFS" if git.lfs else ""))
 
 
+@check("GIT008", Family.GIT)
+def lfs_present(model: ModelFolder, git: Git) -> Findings:
+    """Git LFS is installed where the model needs it.
+
+    Without the extension a clone of a model's repository holds pointers in place of its weights.
+    """
+    files = [file for part in model.components for file in part.weights]
+    if not git.lfs and any(file.kind == "lfs-pointer" for file in files):
+        yield error(
+            "git-lfs is not installed, and the model's weights are pointers",
+            why="git lfs pull is what turns them into weights.",
+            fix=Fix(title="macOS: brew install git-lfs; Debian: apt install git-lfs"),
+        )
+
+
 @check("GIT002", Family.GIT)
 def checkout_is_repository(checkout: Checkout) -> Findings:
     """The upstream checkout is a git repository.

@@ -45,7 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--goal", choices=GOALS, help="judge this goal alone, with the checks it needs"
     )
-    parser.add_argument("--toolchain", default="tested", help="which toolchain (default: tested)")
+    parser.add_argument(
+        "--toolchain",
+        default=os.environ.get("TOOLCHAIN") or "tested",
+        help="which toolchain (default: tested)",
+    )
     parser.add_argument("--output", default="", metavar="FOLDER", help="where the result would go")
     parser.add_argument(
         "--attention", default="SPLIT_EINSUM", help="attention layout of the conversion"

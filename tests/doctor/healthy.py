@@ -146,6 +146,8 @@ HUB = Hub(
     roots=True,
 )
 
+MEMORY = Memory(total=16 * GB, available=9 * GB, swap_total=2 * GB, swap_free=2 * GB)
+
 VOLUMES = {
     role: Volume(path=f"/data/{role}", device=1, total=500 * GB, free=200 * GB, writable=True)
     for role in ("output", "environments", "temporary", "hub")
@@ -198,7 +200,7 @@ BUNDLE = Bundle(
 HEALTHY = Facts(
     job=Job(model="/models/sd15", output="/data/output"),
     system=SYSTEM,
-    memory=Memory(total=16 * GB, available=9 * GB, swap_total=2 * GB, swap_free=2 * GB),
+    memory=MEMORY,
     host=HOST,
     toolchain=TOOLCHAIN,
     lock=Lock(path="lock.txt", digest="lock-1", packages=INSTALLED),

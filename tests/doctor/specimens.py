@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from doctor.facts import Absent, Facts, Job, Memory, Output, Smoke, Verification
+from doctor.facts import Absent, Facts, Git, Job, Memory, Output, Smoke, Verification
 from doctor.subjects import Component, ModelFolder, Program
 from tests.doctor.healthy import (
     BUNDLE,
@@ -105,6 +105,7 @@ SICK: Mapping[str, Facts] = {
     "PY005": host(conda="base", user_site=("/home/me/.local/lib/python3.10/site-packages",)),
     "PY006": host(pip_settings=("PIP_INDEX_URL",)),
     "PY007": host(libraries={}),
+    "PY008": host(conda="base"),
     "ENV001": sick(environment=NOT_BUILT),
     "ENV002": environment(lock_digest="lock-0"),
     "ENV003": environment(hollow=("torch",)),
@@ -125,6 +126,7 @@ SICK: Mapping[str, Facts] = {
     "LIB002": environment(wheels={"coremltools": ("py3-none-any",)}),
     "LIB003": environment(origins={"coremltools": "https://github.com/apple/coremltools@abc"}),
     "GIT001": sick(git=Absent(absent="git: No such file or directory")),
+    "GIT008": replace(unet(kind="lfs-pointer", size=134), git=Git(version="2.45.1", lfs="")),
     "GIT002": checkout(repository=False, commit=""),
     "GIT003": checkout(commit="e12202c1f6405b83918b58a5d097cd61e3e1f702"),
     "GIT004": checkout(changed=("python_coreml_stable_diffusion/unet.py",)),

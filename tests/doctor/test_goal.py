@@ -35,6 +35,8 @@ def test_an_error_says_no_and_which() -> None:
 def test_an_error_elsewhere_does_not_stand_in_the_way() -> None:
     assert judged("env", SICK["PIN001"]).answer == "yes"
     assert judged("env", SICK["SYS001"]).answer == "no"
+    assert judged("env", SICK["PY002"]).answer == "yes", "a new one is built beside it"
+    assert judged("env", SICK["PY003"]).because == ("PY003",)
 
 
 def test_a_warning_does_not_stand_in_the_way() -> None:

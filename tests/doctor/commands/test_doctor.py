@@ -4,13 +4,20 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from doctor import history
+from doctor.checks import CHECKS
 from doctor.commands import doctor
 from doctor.commands.doctor import UsageError, kind_of, request_of, selected, size_of
+from doctor.engine import examine
+from doctor.facts import Facts
 from tests.doctor.gather.test_model import folder
+from tests.doctor.healthy import HEALTHY, HOST
+from tests.doctor.specimens import SICK
 
 ROOT = Path(__file__).parents[3]
 
@@ -58,6 +65,86 @@ def test_ignoring_needs_a_reason() -> None:
 def test_deep_gets_more_time_unless_there_is_a_budget() -> None:
     assert request_of(parsed()).seconds < request_of(parsed("--deep")).seconds
     assert request_of(parsed("--deep", "--budget", "2")).seconds == 2
+
+
+def saved(path: Path, facts: Facts) -> Path:
+    history.write(facts, path)
+    return path
+
+
+def replayed(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    code = doctor.run(parsed(*words))
+    return code, capsys.readouterr().out
+
+
+def test_the_facts_of_another_machine_are_judged_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    well, ill = saved(tmp_path / "a", HEALTHY), saved(tmp_path / "b", SICK["GIT003"])
+    code, out = replayed(capsys, "--facts", str(well))
+    assert (code, out.splitlines()[-1]) == (
+        0,
+        "yes      this folder can be opened by MochiDiffusion and Apple's Swift package",
+    )
+    code, out = replayed(capsys, "--facts", str(ill), "--json")
+    assert code == 1
+    assert {one["id"]: one["status"] for one in json.loads(out)["results"]}["GIT003"] == "error"
+
+
+def test_saved_facts_hold_nothing_private(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USER", "grace")
+    secret = replace(HEALTHY, host=replace(HOST, executable="/home/grace/.venv/bin/python"))
+    source, target = saved(tmp_path / "a", secret), tmp_path / "b"
+    replayed(capsys, "--facts", str(source), "--save-facts", str(target))
+    assert "grace" not in target.read_text()
+    assert history.read(target).toolchain == HEALTHY.toolchain
+
+
+def test_two_machines_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = saved(tmp_path / "a", HEALTHY), saved(tmp_path / "b", SICK["PIN001"])
+    _, out = replayed(capsys, "--facts", str(other), "--compare", str(one))
+    assert f"compared changed since {one}" in out.replace("\n         ", " ")
+    assert "environment.installed.numpy: 1.23.5 -> 2.1.0" in out
+
+
+def test_the_plan_of_fixes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = saved(tmp_path / "a", SICK["GIT003"])
+    code, out = replayed(capsys, "--facts", str(facts), "--fix", "--dry-run")
+    assert code == 1
+    assert out.startswith("by hand  check out the tested commit (GIT003)\n")
+    code, out = replayed(capsys, "--facts", str(facts), "--fix")
+    assert code == 1, "what is not safe stays to be done"
+    facts = saved(tmp_path / "b", HEALTHY)
+    assert replayed(capsys, "--facts", str(facts), "--fix") == (
+        0,
+        "nothing found that a command could mend\n",
+    )
+
+
+def test_what_a_project_judged_is_demoted_and_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sdcoreml.toml").write_text('[ignore]\nGIT003 = "we compare two commits"\n')
+    monkeypatch.chdir(tmp_path)
+    facts = saved(tmp_path / "a", SICK["GIT003"])
+    code, out = replayed(capsys, "--facts", str(facts))
+    assert code == 0
+    assert "ignored  we compare two commits" in out
+
+
+def test_a_good_run_is_remembered_and_a_bad_one_compared_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
+    doctor.remember(HEALTHY)
+    facts = SICK["PIN001"]
+    report = examine(facts, CHECKS)
+    told = doctor.compared(parsed(), report, facts)
+    assert told.compared == "the last good run"
+    assert told.changes == ("environment.installed.numpy: 1.23.5 -> 2.1.0",)
+    assert doctor.compared(parsed("--select", "PINS"), report, facts) is report
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,119 @@
+"""The floors below become facts: the real toolchain, and an environment built by hand."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from doctor.facts import Absent, Environment, Lock, Smoke
+from doctor.gather import Request, gather, toolchain
+from doctor.probe import Probe
+from envs import store
+from envs.interpreter import Interpreter
+from lockfiles.toolchain import load_toolchain
+
+
+@pytest.fixture
+def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
+    return tmp_path
+
+
+def built(root: Path) -> Path:
+    """An environment with one package, as `make env` would leave its record."""
+    folder = root / "0123456789abcdef"
+    site = folder / "lib/python3.10/site-packages"
+    (site / "torch-2.2.0.dist-info").mkdir(parents=True)
+    (folder / "sealed").mkdir()
+    (folder / "bin").mkdir()
+    (folder / "bin/python").symlink_to(sys.executable)
+    interpreter = Interpreter(
+        path=Path(sys.executable),
+        version="3.10.13",
+        implementation="CPython",
+        target="linux-x86_64",
+        source="pyenv",
+    )
+    store.write(
+        store.Environment(
+            name="tested",
+            path=folder,
+            toolchain="tested",
+            target="linux-x86_64",
+            lock_digest="l" * 64,
+            seal="s" * 64,
+            interpreter=interpreter,
+            drift=True,
+            installer="uv",
+            built=datetime(2026, 11, 24, tzinfo=timezone.utc),
+            files=1,
+            size=1,
+            defects=(),
+        )
+    )
+    (root / "tested").symlink_to(folder.name)
+    return folder
+
+
+def test_the_toolchain_that_ships() -> None:
+    facts = toolchain.toolchain("tested")
+    assert facts.commit == load_toolchain().upstream.commit
+    assert facts.pins["diffusers"] == "0.23.1"
+    assert facts.disk >= 2
+    assert facts.installed_bytes > 10**9
+
+
+def test_the_lock_of_this_target_has_every_direct_pin() -> None:
+    lock = toolchain.lock("tested")
+    if isinstance(lock, Absent):
+        pytest.skip(lock.absent)
+    assert isinstance(lock, Lock)
+    assert toolchain.toolchain("tested").pins.items() <= lock.packages.items()
+
+
+def test_an_environment_and_its_record(environments: Path) -> None:
+    folder = built(environments)
+    facts = toolchain.environment("tested", "Linux")
+    assert isinstance(facts, Environment)
+    assert facts.installed == {"torch": "2.2.0"}
+    assert (facts.python, facts.drift, facts.lock_digest) == ("3.10.13", True, "l" * 64)
+    assert facts.path == str(folder.resolve())
+    assert isinstance(toolchain.interpreter("tested"), Absent), "there is no need to search"
+
+
+def test_nothing_built(environments: Path) -> None:
+    assert toolchain.environments() == environments
+    for fact in (
+        toolchain.environment("tested", "Linux"),
+        toolchain.verification("tested", deep=False),
+        toolchain.smoke("tested", Probe()),
+    ):
+        assert fact == Absent(absent="the environment is not built (make env)")
+
+
+def test_a_manifest_that_is_gone_is_unknown_not_well(environments: Path) -> None:
+    built(environments)
+    facts = gather(Request(groups=("verification",)), Probe()).facts
+    assert "manifest" in str(getattr(facts.verification, "unknown", ""))
+
+
+def test_smoke_names_the_innermost_reason(environments: Path) -> None:
+    built(environments)
+    facts = toolchain.smoke("tested", Probe())
+    assert isinstance(facts, Smoke)
+    assert facts.failures["coremltools"] == "ModuleNotFoundError: No module named 'coremltools'"
+
+
+def test_only_the_groups_asked_for_are_gathered() -> None:
+    gathered = gather(Request(groups=("git", "memory")), Probe())
+    assert set(gathered.costs) == {"git", "memory"}
+    assert gathered.facts.system == Absent(absent="not asked for")
+
+
+def test_what_has_no_time_is_left_out_and_named() -> None:
+    gathered = gather(Request(groups=("git",), seconds=0.0), Probe())
+    assert gathered.left_out == ("git",)
+    assert gathered.seconds < 5
