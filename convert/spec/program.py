@@ -44,6 +44,7 @@ FIELDS: Mapping[DataType, str] = {
 }
 """Where `TensorValue` keeps the elements of each type; all others are raw in `bytes`."""
 
+DTYPES: Mapping[int, DataType] = {dtype.value: dtype for dtype in DataType}
 _UINT64 = 0xFFFFFFFFFFFFFFFF
 
 
@@ -152,17 +153,21 @@ def _tensor_type(message: Message) -> TensorType:
     rank = message.get("rank", 0)
     if rank != len(dimensions):
         raise WireError(f"a tensor type of rank {rank} has {len(dimensions)} dimensions")
-    try:
-        return TensorType(
-            dtype=DataType(dtype), shape=tuple([_dimension(size) for size in dimensions])
-        )
-    except ValueError as error:
-        raise WireError(f"unknown element type {dtype}") from error
+    if message["attributes"]:
+        raise WireError("a tensor type has attributes, of which no meaning is known")
+    if dtype not in DTYPES:
+        raise WireError(f"unknown element type {dtype}")
+    return TensorType(dtype=DTYPES[dtype], shape=tuple([_dimension(size) for size in dimensions]))
 
 
 def _dimension(message: Message) -> int | None:
-    constant = message.get("constant")
-    return None if constant is None else constant.get("size", 0)
+    match message:
+        case {"constant": constant, **rest} if not rest:
+            size: int = constant.get("size", 0)
+            return size
+        case {"unknown": {"variadic": True}}:
+            raise WireError("a dimension stands for any number of dimensions")
+    return None
 
 
 def _value(message: Message) -> Value:

@@ -187,6 +187,9 @@ def test_features_of_every_kind() -> None:
     assert parsed.default_function == "main"
 
 
+VARIADIC = join(1, VARINT, 10) + join(2, VARINT, 1) + message(3, message(2, join(1, VARINT, 1)))
+
+
 def nested_type(depth: int) -> bytes:
     """A serialised list of lists of lists."""
     kind = message(1, join(1, VARINT, 10))
@@ -214,6 +217,18 @@ def with_output_type(kind: bytes) -> bytes:
         (with_output_type(b""), "no type, an unknown one, or several"),
         (with_output_type(message(1, join(1, VARINT, 98))), "unknown element type 98"),
         (with_output_type(message(1, join(2, VARINT, 4))), "rank 4 has 0 dimensions"),
+        (
+            with_output_type(message(1, join(1, VARINT, 10), message(4, text(1, "a"), message(2)))),
+            "a tensor type has attributes",
+        ),
+        (
+            with_output_type(
+                message(
+                    1, join(1, VARINT, 10), join(2, VARINT, 1), message(3, message(2, VARIADIC))
+                )
+            ),
+            "a dimension stands for any number of dimensions",
+        ),
         (with_output_type(nested_type(200)), "nested more than 100 deep"),
     ],
 )
