@@ -58,6 +58,8 @@ class Uv:
     """Installs with uv; the cache is shared, but files are copied (macOS: cloned) out of it."""
 
     program: Path
+    cache: Path | None = None
+    """A cache other than the usual one, which is trusted to hold what once was hashed."""
 
     def describe(self) -> str:
         """Name and version."""
@@ -71,6 +73,8 @@ class Uv:
         where = ["--default-index", source.index] if source.index else []
         if source.wheels is not None:
             where = ["--no-index", "--find-links", os.fspath(source.wheels)]
+        if self.cache is not None:
+            where += ["--cache-dir", os.fspath(self.cache)]
         command = [os.fspath(self.program), "pip", "install", "--quiet", "--no-config", *_HARD]
         command += ["--link-mode", mode, "--python", os.fspath(python), *where]
         _judge(run([*command, "--requirement", os.fspath(requirements)], keep=keep))
@@ -81,6 +85,7 @@ class Pip:
     """Installs with the pip of a given Python, which need not be in the environment itself."""
 
     python: Path
+    cache: Path | None = None
 
     def describe(self) -> str:
         """Name and version."""
@@ -93,13 +98,17 @@ class Pip:
         where = ["--index-url", source.index] if source.index else []
         if source.wheels is not None:
             where = ["--no-index", "--find-links", os.fspath(source.wheels)]
+        if self.cache is not None:
+            where += ["--cache-dir", os.fspath(self.cache)]
         command = [os.fspath(self.python), "-m", "pip", "--python", os.fspath(python), "install"]
         command += ["--quiet", *_HARD, "--no-compile", "--no-warn-script-location", *where]
         _judge(run([*command, "--requirement", os.fspath(requirements)], keep=keep))
 
 
-def find_installer(name: str = "") -> Installer:
+def find_installer(name: str = "", cache: Path | None = None) -> Installer:
     """The installer of that name (`uv` or `pip`), or uv if there is one, else pip.
+
+    `cache` is a folder to use for a cache instead of the usual one.
 
     Raises:
         EnvError: there is none.
@@ -107,8 +116,8 @@ def find_installer(name: str = "") -> Installer:
     beside = Path(sys.executable).parent
     uv = shutil.which("uv", path=os.pathsep.join((str(beside), os.environ.get("PATH", ""))))
     if uv is not None and name != "pip":
-        return Uv(program=Path(uv))
-    pip = Pip(python=Path(sys.executable))
+        return Uv(program=Path(uv), cache=cache)
+    pip = Pip(python=Path(sys.executable), cache=cache)
     if name != "uv" and pip.describe():
         return pip
     raise EnvError(f"{name or 'uv and pip'}: not found; run make bootstrap, which brings both")

@@ -29,6 +29,7 @@ RECORD = "record.json"
 LOCK = "requirements.txt"
 SCHEMA = 1
 PREVIOUS = "~"
+PIN = "pin-"
 _ROOT = Path(__file__).resolve().parent.parent / ".envs"
 
 
@@ -73,7 +74,8 @@ def root() -> Path:
 
 def current(name: str = "tested", folder: Path | None = None) -> Environment | None:
     """The environment in use for a toolchain; None when there is none that can be used."""
-    return read(name, (folder or root()) / name)
+    found = read(name, (folder or root()) / name)
+    return found if found is not None and found.python.exists() else None
 
 
 def previous(name: str = "tested", folder: Path | None = None) -> Environment | None:
@@ -82,11 +84,14 @@ def previous(name: str = "tested", folder: Path | None = None) -> Environment | 
 
 
 def read(name: str, path: Path) -> Environment | None:
-    """The environment at `path` (a folder or a link), or None when it is not a finished one."""
+    """The environment at `path` (a folder or a link), or None when it is not a finished one.
+
+    What its record says may no longer be true of it: see `envs.verify`.
+    """
     try:
         real = path.resolve(strict=True)
         fields: dict[str, Any] = json.loads((real / SEALED / RECORD).read_text(encoding="utf-8"))
-        if fields.pop("schema") != SCHEMA or not (real / "bin" / "python").exists():
+        if fields.pop("schema") != SCHEMA:
             return None
         interpreter = fields.pop("interpreter")
         return Environment(
@@ -123,6 +128,55 @@ def swap(name: str, folder: Path) -> None:
             _point(folder.parent / f"{name}{PREVIOUS}", before)
     _point(link, Path(folder.name))
     _flush(folder.parent)
+
+
+def rollback(name: str, folder: Path) -> Environment | None:
+    """Put the environment that was in use before back into use; None when there is none.
+
+    Done twice, it changes nothing: the two change places.
+    """
+    before = previous(name, folder)
+    if before is not None:
+        swap(name, before.path)
+    return before
+
+
+def stored(folder: Path) -> dict[Environment, tuple[str, ...]]:
+    """Every environment of a store, oldest first, and the names of the links that keep it."""
+    links: dict[str, list[str]] = {}
+    found: list[Environment] = []
+    for path in sorted(folder.glob("*")):
+        if path.is_symlink():
+            links.setdefault(os.readlink(path), []).append(path.name)  # noqa: PTH115  as text
+        elif (one := read(path.name, path)) is not None:
+            found.append(one)
+    found.sort(key=lambda one: one.built)
+    return {one: tuple(links.get(one.path.name, ())) for one in found}
+
+
+def collect(folder: Path, emit: Emit = silent) -> tuple[Environment, ...]:
+    """Remove every environment that no link keeps (in use, before that, or pinned)."""
+    with alone(folder, emit), explained(folder):
+        unkept = tuple(one for one, links in stored(folder).items() if not links)
+        for one in unkept:
+            remove(one.path)
+    return unkept
+
+
+def pin(label: str, environment: Environment) -> Path:
+    """Keep an environment from being collected, by a link of that label; gives the link."""
+    link = environment.path.parent / f"{PIN}{label}"
+    _point(link, Path(environment.path.name))
+    return link
+
+
+def unpin(label: str, folder: Path) -> bool:
+    """Take a pin away; False when there is none of that label."""
+    link = folder / f"{PIN}{label}"
+    if not link.is_symlink():
+        return False
+    link.unlink()
+    return True
 
 
 def free_name(folder: Path, key: str) -> Path:

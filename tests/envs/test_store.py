@@ -61,10 +61,12 @@ def test_a_damaged_record_is_none(tmp_path: Path, text: str) -> None:
     assert store.read("tested", tmp_path / "abc") is None
 
 
-def test_an_environment_whose_python_is_gone_is_none(tmp_path: Path) -> None:
-    finished(tmp_path / "abc")
+def test_an_environment_whose_python_is_gone_is_not_in_use(tmp_path: Path) -> None:
+    store.swap("tested", finished(tmp_path / "abc").path)
+    assert store.current("tested", tmp_path) is not None
     (tmp_path / "abc/bin/python").unlink()
-    assert store.read("tested", tmp_path / "abc") is None
+    assert store.current("tested", tmp_path) is None
+    assert store.read("tested", tmp_path / "tested") is not None
 
 
 def test_swapping_keeps_the_one_before(tmp_path: Path) -> None:
@@ -98,3 +100,43 @@ def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.root() == Path("/big/disk")
     monkeypatch.delenv("SDCOREML_ENVS")
     assert store.root().name == ".envs"
+
+
+def test_rolling_back_twice_changes_nothing(tmp_path: Path) -> None:
+    first, second = finished(tmp_path / "one"), finished(tmp_path / "two", "5ea2")
+    assert store.rollback("tested", tmp_path) is None
+    store.swap("tested", first.path)
+    store.swap("tested", second.path)
+    assert store.rollback("tested", tmp_path) == first
+    assert store.current("tested", tmp_path) == first
+    assert store.previous("tested", tmp_path) == second
+    store.rollback("tested", tmp_path)
+    assert store.current("tested", tmp_path) == second
+
+
+def test_only_what_nothing_keeps_is_collected(tmp_path: Path) -> None:
+    made = [finished(tmp_path / name, seal=name) for name in ("one", "two", "three", "four")]
+    (tmp_path / "inside-tools").mkdir()  # not an environment: not ours to collect
+    store.pin("release", made[0])
+    for one in made[1:]:
+        store.swap("tested", one.path)
+    assert {one.path.name: links for one, links in store.stored(tmp_path).items()} == {
+        "one": ("pin-release",),
+        "two": (),
+        "three": ("tested~",),
+        "four": ("tested",),
+    }
+    assert [one.path.name for one in store.collect(tmp_path)] == ["two"]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        *(".lock", "one", "three", "four", "inside-tools"),
+        *("pin-release", "tested", "tested~"),
+    }
+
+
+def test_a_pin_can_be_taken_away(tmp_path: Path) -> None:
+    made = finished(tmp_path / "one")
+    assert store.pin("release", made) == tmp_path / "pin-release"
+    assert store.unpin("release", tmp_path)
+    assert not store.unpin("release", tmp_path)
+    assert [one.path.name for one in store.collect(tmp_path)] == ["one"]

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +16,8 @@ from envs.store import Environment
 from envs.venv import site_packages
 from envs.verify import verify_fast, verify_full
 from lockfiles.toolchain import load_toolchain
+from tests.envs.damages import DAMAGES, flip
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
-
-Damage = Callable[[Path, Path], object]
 
 
 @pytest.fixture(scope="module")
@@ -36,84 +33,6 @@ def environment(pristine: Environment, tmp_path: Path) -> Environment:
     copy = tmp_path / "copy"
     shutil.copytree(pristine.path, copy, symlinks=True)
     return replace(pristine, path=copy)
-
-
-def flip(path: Path, *, keep_time: bool = False) -> None:
-    status = path.stat()
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-    if keep_time:
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def relink(path: Path, target: str) -> None:
-    path.unlink()
-    path.symlink_to(target)
-
-
-DAMAGES: dict[str, tuple[Damage, str]] = {
-    "delete a module": (lambda _, site: (site / "one.py").unlink(), "one.py: missing (one)"),
-    "edit a module": (
-        lambda _, site: (site / "two/part.py").write_text("KINDS = True\n"),
-        "two/part.py: 13 bytes, was 31 (two)",
-    ),
-    "truncate": (
-        lambda _, site: (site / "two/__init__.py").write_text(""),
-        "two/__init__.py: 0 bytes, was 10 (two)",
-    ),
-    "flip a byte in a library": (lambda _, site: flip(site / "two/native.so"), "two/native.so: "),
-    "delete a package": (lambda _, site: shutil.rmtree(site / "two"), "two/__init__.py: missing"),
-    "delete RECORD": (
-        lambda _, site: (site / "one-1.0.dist-info/RECORD").unlink(),
-        "one-1.0.dist-info/RECORD: missing",
-    ),
-    "delete METADATA": (
-        lambda _, site: (site / "one-1.0.dist-info/METADATA").unlink(),
-        "one-1.0.dist-info/METADATA: missing (one)",
-    ),
-    "hostile pth": (
-        lambda _, site: (site / "evil.pth").write_text("import os\n"),
-        "evil.pth: not part of it (nobody)",
-    ),
-    "hostile sitecustomize": (
-        lambda _, site: (site / "sitecustomize.py").write_text("import os\n"),
-        "sitecustomize.py: not part of it",
-    ),
-    "hostile bytecode": (
-        lambda _, site: flip(next((site / "two/__pycache__").glob("part.*.pyc"))),
-        "two/__pycache__/part.",
-    ),
-    "stale shebang": (
-        lambda root, _: (root / "bin/one").write_text("#!/gone/bin/python\nimport one\n"),
-        "bin/one: 30 bytes, was",
-    ),
-    "no longer executable": (
-        lambda root, _: (root / "bin/one").chmod(0o644),
-        "bin/one: is a file, was a program (one)",
-    ),
-    "dangling interpreter": (
-        lambda root, _: relink(root / "bin/python", "/gone/python"),
-        "bin/python: points at /gone/python, was",
-    ),
-    "file made a link": (
-        lambda _, site: relink(site / "one.py", "two/part.py"),
-        "one.py: is a link, was a file (one)",
-    ),
-    "drifted version": (
-        lambda _, site: (site / "one-1.0.dist-info").rename(site / "one-1.1.dist-info"),
-        "one-1.1.dist-info/METADATA: not part of it",
-    ),
-    "edited manifest": (
-        lambda root, _: _edit(root / "sealed/manifest.tsv"),
-        "sealed/manifest.tsv: does not give the seal",
-    ),
-}
-
-
-def _edit(path: Path) -> None:
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if "template.py" not in line))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,70 @@ def test_an_unfit_python_is_one_line(words: list[str], capsys: pytest.CaptureFix
     assert main(["env", *words, "--python", "/nowhere/python"]) == 1
     err = capsys.readouterr().err
     assert err.startswith("error: /nowhere/python: not a Python that runs; get it with `pyenv")
+
+
+def test_repair_puts_right_what_verify_found(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    (site(tmp_path) / "one.py").unlink()
+    (site(tmp_path) / "evil.pth").write_text("")
+    capsys.readouterr()
+    assert main(["env", "repair", *words[2:]]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["restored", "removed", "tiny:"]
+    assert "1 restored, 1 removed; as sealed, seal " in lines[-1]
+    assert main(["env", "verify", "--full"]) == 0
+
+
+def test_the_store_is_listed_rolled_back_and_collected(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["env", "rollback"]) == 1
+    assert "no earlier environment to go back to" in capsys.readouterr().err
+    main(["env", *words])
+    main(["env", *words, "--fresh"])
+    main(["env", "pin", "release"])
+    main(["env", *words, "--fresh"])
+    capsys.readouterr()
+    assert main(["env", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["environments"]
+    assert [row["links"] for row in rows] == [[], ["pin-release", "tiny~"], ["tiny"]]
+    assert len({row["seal"] for row in rows}) == 1
+    assert main(["env", "list"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.endswith("(gc removes it)")
+    assert main(["env", "gc"]) == 0
+    assert capsys.readouterr().out == "1 environments removed, 0.00 GB\n"
+    assert main(["env", "rollback"]) == 0
+    assert "is in use again" in capsys.readouterr().out
+    assert main(["env", "unpin", "release"]) == 0
+    assert main(["env", "unpin", "release"]) == 1
+
+
+def test_a_damaged_earlier_one_is_not_gone_back_to(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    (site(tmp_path) / "one.py").unlink()
+    main(["env", *words, "--fresh"])
+    now = store.current("tiny", tmp_path / "envs")
+    assert main(["env", "rollback"]) == 1
+    assert "the earlier environment is damaged: " in capsys.readouterr().err
+    assert store.current("tiny", tmp_path / "envs") == now
+
+
+def test_run_without_a_command_is_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    capsys.readouterr()
+    assert main(["env", "run", "--"]) == 1
+    assert capsys.readouterr().err.startswith("error: env run: no command;")
+
+
+def test_run_becomes_the_command(words: list[str], tmp_path: Path) -> None:
+    main(["env", *words])
+    command = [sys.executable, "-m", "doctor", "env", "run", "--", "one"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == f"one runs in {(tmp_path / 'envs/tiny').resolve()}\n"

@@ -1,0 +1,68 @@
+"""What the actions of `sdcoreml env` share: how one is declared, and what it is about."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from envs import store
+from envs.errors import EnvError
+from envs.store import Environment
+from lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One word after `sdcoreml env`."""
+
+    name: str
+    help: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def toolchain_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--toolchain`."""
+    parser.add_argument(
+        "--toolchain",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help=f"{', '.join(toolchain_names())}, or the path of a folder (default: tested)",
+    )
+
+
+def source_options(parser: argparse.ArgumentParser) -> None:
+    """Declare where packages come from, and who brings them."""
+    add, hidden = parser.add_argument, argparse.SUPPRESS
+    add("--installer", choices=("uv", "pip"), default=hidden, help="default: uv if there is one")
+    add("--index", metavar="URL", default=hidden, help="a mirror of the package index")
+    add("--find-links", type=Path, metavar="FOLDER", default=hidden, help="wheels, no network")
+
+
+def asked(args: argparse.Namespace, option: str, default: Any = None) -> Any:  # noqa: ANN401  as argparse
+    """What was asked for, or `default`: an action's own default must not undo an earlier option."""
+    return getattr(args, option, default)
+
+
+def chosen(args: argparse.Namespace) -> Toolchain:
+    """The toolchain that was asked for: `--toolchain`, else `$TOOLCHAIN`, else `tested`."""
+    return load_toolchain(asked(args, "toolchain") or os.environ.get("TOOLCHAIN") or "tested")
+
+
+def built(args: argparse.Namespace) -> Environment:
+    """The environment that was asked for, sound or not. Raises `EnvError` when there is none."""
+    name = chosen(args).name
+    found = store.read(name, store.root() / name)
+    if found is None:
+        raise EnvError(f"{store.root() / name}: no environment built; run `sdcoreml env` first")
+    return found
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be told from here."""
+    here = Path.cwd()
+    return os.fspath(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)

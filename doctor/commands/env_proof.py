@@ -1,0 +1,82 @@
+"""`sdcoreml env verify` and `repair`: is the environment what was sealed, and make it so."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from doctor.commands.env_common import Action, asked, built, source_options, toolchain_option
+from envs.errors import EnvError
+
+_LISTED = 20
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Compare the environment with its manifest."""
+    from doctor.terminal import draw
+    from envs.events import Event
+    from envs.verify import verify_fast, verify_full
+
+    found = built(args)
+    if args.full:
+        with draw() as emit:
+            emit(Event(kind="step", text="compare every byte with the seal"))
+            outcome = verify_full(found, emit)
+    else:
+        outcome = verify_fast(found)
+    if args.json:
+        faults = [{"path": f.path, "what": f.what, "owner": f.owner} for f in outcome.faults]
+        print(json.dumps({"seal": found.seal, "files": outcome.files, "faults": faults}))
+        return 1 if faults else 0
+    depth = "every byte" if args.full else "sizes and times"
+    if not outcome.faults:
+        print(f"{found.name}: {outcome.files:,} files as sealed ({depth}), seal {found.seal}")
+        return 0
+    for fault in outcome.faults[:_LISTED]:
+        print(fault)
+    if len(outcome.faults) > _LISTED:
+        print(f"... and {len(outcome.faults) - _LISTED:,} more (--json lists all)")
+    raise EnvError(
+        f"{found.path}: {len(outcome.faults):,} of {outcome.files:,} files are not as sealed;"
+        " `sdcoreml env repair` puts them right"
+    )
+
+
+def repair(args: argparse.Namespace) -> int:
+    """Restore what is not as sealed, from re-hashed packages."""
+    from doctor.terminal import draw
+    from envs.installer import Source
+    from envs.repair import repair as repair_environment
+
+    found = built(args)
+    source = Source(index=asked(args, "index", ""), wheels=asked(args, "find_links"))
+    with draw() as emit:
+        done = repair_environment(
+            found, source=source, installer=asked(args, "installer", ""), emit=emit
+        )
+    for path in done.restored[:_LISTED]:
+        print(f"restored {path}")
+    for path in done.removed[:_LISTED]:
+        print(f"removed {path}")
+    print(
+        f"{found.name}: {len(done.restored):,} restored, {len(done.removed):,} removed;"
+        f" as sealed, seal {found.seal}"
+    )
+    return 0
+
+
+def _verify_options(parser: argparse.ArgumentParser) -> None:
+    toolchain_option(parser)
+    parser.add_argument("--full", action="store_true", help="compare every byte")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+
+def _repair_options(parser: argparse.ArgumentParser) -> None:
+    toolchain_option(parser)
+    source_options(parser)
+
+
+ACTIONS = (
+    Action(name="verify", help="is it as sealed?", configure=_verify_options, run=verify),
+    Action(name="repair", help="restore what is not", configure=_repair_options, run=repair),
+)

@@ -1,0 +1,137 @@
+"""`sdcoreml env which`, `run`, `shell`, `list`, `rollback`, `pin`, `unpin` and `gc`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from doctor.commands.env_common import Action, built, chosen, toolchain_option
+from envs import store
+from envs.errors import EnvError
+from envs.store import Environment
+
+
+def which(args: argparse.Namespace) -> int:
+    """Print the path of the environment's Python."""
+    print(built(args).python)
+    return 0
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become a command inside the environment."""
+    from envs import activate
+
+    words = args.words[1:] if args.words[:1] == ["--"] else args.words
+    if not words:
+        raise EnvError("env run: no command; write it after --, as in `env run -- python -V`")
+    activate.run(built(args), words)
+
+
+def shell(args: argparse.Namespace) -> int:
+    """Become the user's shell inside the environment."""
+    from envs import activate
+
+    activate.shell(built(args))
+
+
+def list_stored(args: argparse.Namespace) -> int:
+    """List every environment of the store, the newest last."""
+    stored = store.stored(store.root())
+    if args.json:
+        rows = [_row(one, links) for one, links in stored.items()]
+        print(json.dumps({"root": str(store.root()), "environments": rows}))
+        return 0
+    for one, links in stored.items():
+        drift = "*" if one.drift else " "
+        print(
+            f"{one.path.name:<18} {one.toolchain:<10} Python {one.interpreter.version:<8}{drift}"
+            f" {one.size / 1e9:6.2f} GB  {one.built:%Y-%m-%d %H:%M}  {one.seal[:16]}"
+            f"  {', '.join(links) or '(gc removes it)'}"
+        )
+    return 0
+
+
+def rollback(args: argparse.Namespace) -> int:
+    """Put the previous environment back into use."""
+    from envs.verify import verify_fast
+
+    name, root = chosen(args).name, store.root()
+    before = store.previous(name, root)
+    if before is None:
+        raise EnvError(f"{root / name}: there is no earlier environment to go back to")
+    if faults := verify_fast(before).faults:
+        raise EnvError(
+            f"{before.path}: the earlier environment is damaged: {faults[0]};"
+            " the one in use stays in use"
+        )
+    with store.alone(root):
+        store.rollback(name, root)
+    print(f"{name}: {before.path.name} of {before.built:%Y-%m-%d %H:%M} is in use again")
+    return 0
+
+
+def pin(args: argparse.Namespace) -> int:
+    """Keep the environment in use from being collected."""
+    print(store.pin(args.label, built(args)))
+    return 0
+
+
+def unpin(args: argparse.Namespace) -> int:
+    """Take a pin away."""
+    if not store.unpin(args.label, store.root()):
+        raise EnvError(f"{store.root()}: nothing is pinned as {args.label!r}")
+    return 0
+
+
+def collect(_args: argparse.Namespace) -> int:
+    """Remove the environments that nothing keeps."""
+    from doctor.terminal import draw
+
+    with draw() as emit:
+        gone = store.collect(store.root(), emit)
+    size = sum(one.size for one in gone) / 1e9
+    print(f"{len(gone)} environments removed, {size:.2f} GB")
+    return 0
+
+
+def _row(one: Environment, links: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "path": str(one.path),
+        "toolchain": one.toolchain,
+        "python": one.interpreter.version,
+        "drift": one.drift,
+        "size": one.size,
+        "built": one.built.isoformat(),
+        "seal": one.seal,
+        "links": list(links),
+    }
+
+
+def _command_option(parser: argparse.ArgumentParser) -> None:
+    toolchain_option(parser)
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+
+
+def _label_option(parser: argparse.ArgumentParser) -> None:
+    toolchain_option(parser)
+    parser.add_argument("label")
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
+
+
+def _nothing(_parser: argparse.ArgumentParser) -> None:
+    """Declare no option."""
+
+
+ACTIONS = (
+    Action(name="which", help="print its Python", configure=toolchain_option, run=which),
+    Action(name="run", help="run a command in it", configure=_command_option, run=run),
+    Action(name="shell", help="open a shell in it", configure=toolchain_option, run=shell),
+    Action(name="list", help="what is built", configure=_json_option, run=list_stored),
+    Action(name="rollback", help="use the one before", configure=toolchain_option, run=rollback),
+    Action(name="pin", help="keep it for good", configure=_label_option, run=pin),
+    Action(name="unpin", help="no longer keep it", configure=_label_option, run=unpin),
+    Action(name="gc", help="remove what nothing keeps", configure=_nothing, run=collect),
+)

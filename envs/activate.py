@@ -1,0 +1,45 @@
+"""Runs a user's command inside an environment: its programs first, none of the Python settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from envs.errors import EnvError
+from envs.store import Environment
+
+_DROPPED = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "CONDA_PREFIX", "__PYVENV_LAUNCHER__")
+
+
+def activated(environment: Environment, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The user's variables, changed so that commands and imports come from the environment.
+
+    Bytecode is not written: what is imported is compiled already, and a stray would break the seal.
+    """
+    kept = {key: value for key, value in environ.items() if key not in _DROPPED}
+    path = os.pathsep.join((str(environment.path / "bin"), environ.get("PATH", os.defpath)))
+    return kept | {
+        "PATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "VIRTUAL_ENV": str(environment.path),
+    }
+
+
+def run(environment: Environment, command: Sequence[str]) -> NoReturn:
+    """Become the command, inside the environment. Raises `EnvError` when it cannot be started."""
+    variables = activated(environment)
+    try:
+        # Not execvpe with os.environ's PATH: the command is looked up where the child would.
+        os.execvpe(command[0], list(command), variables)  # noqa: S606  the user's own command
+    except OSError as error:
+        raise EnvError(
+            f"{command[0]}: {error.strerror}; it is looked for in {environment.path / 'bin'} and on"
+            " PATH"
+        ) from None
+
+
+def shell(environment: Environment) -> NoReturn:
+    """Become the user's shell, inside the environment."""
+    run(environment, [os.environ.get("SHELL", "/bin/sh")])

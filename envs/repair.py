@@ -1,0 +1,161 @@
+"""Puts right what verification found wrong, and touches nothing else.
+
+The packages concerned are installed aside from the environment's own lock; a file comes back only
+if it has the very bytes that were sealed. Each takes its place in one rename.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from envs import bytecode, manifest, normalise, store, venv
+from envs.errors import BrokenError, explained
+from envs.events import Emit, Event, silent
+from envs.installer import Source, find_installer
+from envs.manifest import Entry, Kind
+from envs.store import Environment
+from envs.verify import verify_full
+from lockfiles.lock import parse_lock, write_lock
+
+
+class _Way(Enum):
+    """Where the packages of a repair come from."""
+
+    CACHED = "from the cache or the index"
+    ANEW = "from the index, past the cache"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What was put right: paths restored from their packages, and paths taken out."""
+
+    restored: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def repair(
+    environment: Environment,
+    *,
+    source: Source | None = None,
+    installer: str = "",
+    emit: Emit = silent,
+) -> Repaired:
+    """Make an environment what its seal says again.
+
+    Raises:
+        BrokenError: its manifest or interpreter is lost, or a sealed file cannot be had any more;
+            it then has to be built anew.
+        InstallError: the packages cannot be reached.
+    """
+    folder = environment.path
+    with store.alone(folder.parent, emit) as held, explained(folder):
+        emit(Event(kind="step", text="compare every byte with the seal"))
+        lost, strays = _damage(environment, emit)
+        _remove(folder, strays)
+        restored = tuple(entry.path for entry in lost)
+        for way in (_Way.CACHED, _Way.ANEW):  # the cache may be what was altered
+            if not lost:
+                break
+            emit(Event(kind="step", text=f"restore {_names(lost)} {way.value}"))
+            with _donor(environment, lost, installer, source or Source(), way, held) as donor:
+                lost = [entry for entry in lost if not _restore(folder, donor, entry)]
+    if lost:
+        raise BrokenError(
+            f"{folder / lost[0].path}: its package no longer has the sealed bytes;"
+            f" {_anew(environment)}"
+        )
+    return Repaired(restored=restored, removed=tuple(strays))
+
+
+def _damage(environment: Environment, emit: Emit) -> tuple[list[Entry], list[str]]:
+    """The entries that are not as sealed, and the paths that are no entries."""
+    if not environment.interpreter.path.exists():
+        raise BrokenError(
+            f"{environment.interpreter.path}: the Python beneath the environment is gone;"
+            f" {_anew(environment)}"
+        )
+    entries = {entry.path: entry for entry in manifest.read(environment.path)}
+    faults = verify_full(environment, emit).faults
+    inside = f"{manifest.SEALED}/"
+    if any(fault.path.startswith(inside) for fault in faults):
+        raise BrokenError(
+            f"{environment.path / inside}: the manifest does not give the seal;"
+            f" {_anew(environment)}"
+        )
+    lost = [entries[fault.path] for fault in faults if fault.path in entries]
+    return lost, [fault.path for fault in faults if fault.path not in entries]
+
+
+def _anew(environment: Environment) -> str:
+    return f"`sdcoreml env build --fresh --toolchain {environment.name}` builds it anew"
+
+
+def _names(lost: Iterable[Entry]) -> str:
+    return ", ".join(sorted({entry.owner.strip("()") for entry in lost}))
+
+
+@contextmanager
+def _donor(
+    environment: Environment,
+    lost: list[Entry],
+    installer: str,
+    source: Source,
+    way: _Way,
+    held: int,
+) -> Iterator[Path]:
+    """A small environment that holds the packages of the lost entries."""
+    text = (environment.path / manifest.SEALED / store.LOCK).read_text(encoding="utf-8")
+    owners = {entry.owner for entry in lost}
+    packages = tuple(
+        package for package in parse_lock(text, environment.path) if package.name in owners
+    )
+    donor = environment.path.with_name(f".building-donor-{os.getpid()}")
+    try:
+        venv.create(donor, environment.interpreter)
+        if packages:
+            lock = donor / store.LOCK
+            lock.write_text(write_lock(packages), encoding="utf-8")
+            cache = donor / "cache" if way is _Way.ANEW else None
+            python = donor / "bin" / "python"
+            find_installer(installer, cache).install(python, lock, source, keep=(held,))
+            normalise.normalise(donor)
+            bytecode.compile_all(donor)
+        yield donor
+    finally:
+        shutil.rmtree(donor, ignore_errors=True)
+
+
+def _restore(folder: Path, donor: Path, entry: Entry) -> bool:
+    """Give a path its sealed content from the donor; False when the donor's is another."""
+    source, target = donor / entry.path, folder / entry.path
+    if not source.is_symlink() and not source.is_file():
+        return False
+    if source.is_symlink() is not (entry.kind is Kind.LINK):
+        return False
+    if manifest.digest_of(source, entry.kind) != entry.digest:
+        return False
+    if entry.kind is not Kind.LINK:
+        source.chmod(0o755 if entry.kind is Kind.PROGRAM else 0o644)
+        os.utime(source, ns=(entry.mtime, entry.mtime))
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+    return True
+
+
+def _remove(folder: Path, strays: Iterable[str]) -> None:
+    """Take out paths that are not part of the environment, and folders they leave empty."""
+    for stray in strays:
+        path = folder / stray
+        path.unlink()
+        with suppress(OSError):  # not empty: that is where it ends
+            while path.parent != folder:
+                path = path.parent
+                path.rmdir()

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from envs import manifest
+from envs.build import Options, build
+from envs.errors import BrokenError, InstallError
+from envs.installer import Source
+from envs.repair import repair
+from envs.store import Environment
+from envs.venv import site_packages
+from envs.verify import verify_fast, verify_full
+from lockfiles.toolchain import load_toolchain
+from tests.envs.damages import DAMAGES, flip
+from tests.envs.wheels import PYTHON, standard_wheels, toolchain
+
+BEYOND_REPAIR = {"edited manifest"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Environment, Path]:
+    folder = tmp_path_factory.mktemp("pristine")
+    locked = standard_wheels(folder / "wheels")
+    options = Options(python=PYTHON, source=Source(wheels=folder / "wheels"), root=folder / "envs")
+    made = build(load_toolchain(toolchain(folder / "tiny", locked)), options=options)
+    return made, folder / "wheels"
+
+
+@pytest.fixture
+def source(pristine: tuple[Environment, Path]) -> Source:
+    return Source(wheels=pristine[1])
+
+
+@pytest.fixture
+def environment(pristine: tuple[Environment, Path], tmp_path: Path) -> Environment:
+    copy = tmp_path / "envs" / "copy"
+    shutil.copytree(pristine[0].path, copy, symlinks=True)
+    return replace(pristine[0], path=copy)
+
+
+@pytest.mark.parametrize("damage", sorted(DAMAGES.keys() - BEYOND_REPAIR))
+def test_every_damage_is_put_right(environment: Environment, source: Source, damage: str) -> None:
+    do, _ = DAMAGES[damage]
+    do(environment.path, site_packages(environment.path))
+    done = repair(environment, source=source)
+    assert done.restored or done.removed
+    assert verify_full(environment).faults == verify_fast(environment).faults == ()
+    assert sorted(path.name for path in environment.path.parent.iterdir()) == [".lock", "copy"]
+
+
+def test_the_sound_one_is_left_alone(environment: Environment) -> None:
+    before = {path: path.stat() for path in environment.path.rglob("*") if path.is_file()}
+    done = repair(environment, source=Source(wheels=Path("/nowhere")))
+    assert (done.restored, done.removed) == ((), ())
+    assert all(path.stat().st_ino == status.st_ino for path, status in before.items())
+
+
+def test_only_what_is_broken_is_replaced(environment: Environment, source: Source) -> None:
+    site = site_packages(environment.path)
+    neighbour = (site / "two/native.so").stat().st_ino
+    (site / "two/part.py").unlink()
+    done = repair(environment, source=source)
+    assert [path.rpartition("/")[2] for path in done.restored] == ["part.py"]
+    assert (site / "two/native.so").stat().st_ino == neighbour
+
+
+def test_what_the_build_itself_made_needs_no_package(environment: Environment) -> None:
+    (environment.path / "pyvenv.cfg").unlink()
+    (environment.path / "bin/activate").write_text("exit 1\n")
+    done = repair(environment, source=Source(wheels=Path("/nowhere")))
+    assert done.restored == ("bin/activate", "pyvenv.cfg")
+    assert verify_full(environment).faults == ()
+
+
+def test_an_altered_cache_does_not_come_back(
+    environment: Environment,
+    source: Source,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("UV_CACHE_DIR", str(cache))
+    site = site_packages(environment.path)
+    (site / "one.py").unlink()
+    repair(environment, source=source)  # fills the cache
+    cached = [path for path in cache.rglob("one.py") if path.is_file()]
+    assert cached
+    for path in cached:
+        path.write_text("import os  # poisoned\n")
+    (site / "one.py").unlink()
+    repair(environment, source=source)
+    assert verify_full(environment).faults == ()
+
+
+def test_packages_out_of_reach_leave_the_rest_as_it_was(environment: Environment) -> None:
+    (site_packages(environment.path) / "one.py").unlink()
+    with pytest.raises(InstallError):
+        repair(environment, source=Source(wheels=Path("/nowhere/at/all")))
+    assert len(verify_full(environment).faults) == 1
+
+
+def test_a_package_that_became_another_is_refused(environment: Environment, source: Source) -> None:
+    # A sealed file that its own wheel never had: written between install and seal, say.
+    path = site_packages(environment.path) / "one.py"
+    path.write_text("other = True\n")
+    entries = [
+        replace(entry, digest=hashlib.sha256(b"other = True\n").hexdigest(), size=13)
+        if entry.path.endswith("one.py")
+        else entry
+        for entry in manifest.read(environment.path)
+    ]
+    manifest.write(entries, environment.path)
+    forged = replace(environment, seal=manifest.seal_of(entries, environment.facts()))
+    flip(path)
+    with pytest.raises(BrokenError, match=r"one\.py: its package no longer has the sealed bytes"):
+        repair(forged, source=source)
+
+
+def test_an_edited_manifest_is_not_believed(environment: Environment, source: Source) -> None:
+    do, _ = DAMAGES["edited manifest"]
+    do(environment.path, site_packages(environment.path))
+    with pytest.raises(BrokenError, match="does not give the seal; `sdcoreml env build --fresh"):
+        repair(environment, source=source)
+
+
+def test_a_python_that_is_gone_is_beyond_repair(environment: Environment) -> None:
+    gone = replace(environment.interpreter, path=Path("/gone/python"))
+    with pytest.raises(BrokenError, match="/gone/python: the Python beneath the environment"):
+        repair(replace(environment, interpreter=gone))
