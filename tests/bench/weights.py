@@ -1,0 +1,190 @@
+"""Copying, hashing and casting a sharded checkpoint, interleaved with `cp` of the same bytes.
+
+    python -m tests.bench.weights [--model small|sd15|sdxl] [--rounds N] [--torch PYTHON]
+
+The checkpoint is made here, without torch: a UNet's tensors in two pickled shards with an index.
+Every figure is the median of the rounds; CPU seconds and the highest resident memory are those of
+a fresh child process, as the operating system counts them. With --torch, the same work is done by
+torch.load and safetensors in that interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.models.skeleton import parameters
+from tests.bench.programs import SD15_UNET, SDXL_UNET
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = {
+    "small": {**SD15_UNET, "block_out_channels": [64, 128, 256, 256]},
+    "sd15": SD15_UNET,
+    "sdxl": SDXL_UNET,
+}
+DIRECT = """
+import argparse, sys
+from doctor.commands import weights
+parser = argparse.ArgumentParser()
+weights.configure(parser)
+sys.exit(weights.run(parser.parse_args()))
+"""
+TORCH = """
+import sys, torch
+from safetensors.torch import save_file
+*shards, out = sys.argv[2:]
+tensors = {}
+for shard in shards:
+    tensors.update(torch.load(shard, mmap=sys.argv[1] == "mmap", weights_only=True))
+save_file(tensors, out, metadata={"format": "pt"})
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one run took: seconds of CPU and of wall, bytes of resident memory at most."""
+
+    cpu: float
+    wall: float
+    rss: int
+
+
+def make_checkpoint(folder: Path, config: Mapping[str, object]) -> None:
+    """Two pickled shards of float32 tensors and their index."""
+    import numpy as np
+
+    shapes = parameters("UNet2DConditionModel", config) or {}
+    numbers = np.random.default_rng(0).standard_normal(1 << 22, dtype="f4").tobytes()
+    names = list(shapes)
+    where: dict[str, str] = {}
+    for number, part in enumerate((names[: len(names) // 2], names[len(names) // 2 :]), 1):
+        shard = folder / f"diffusion_pytorch_model-{number:05d}-of-00002.bin"
+        write_shard(shard, {name: shapes[name] for name in part}, numbers)
+        where |= dict.fromkeys(part, shard.name)
+    index = folder / "diffusion_pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": where}))
+
+
+def write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: bytes) -> None:
+    """A zip file as torch.save writes it, its values taken from `numbers` over and over."""
+    # As above: this helper imports numpy.
+    from tests.convert.weights.torch_files import (
+        finished,
+        mapping,
+        storage,
+        tensor,
+    )
+
+    described = {
+        name: tensor(storage(str(key), "float32", math.prod(shape)), shape)
+        for key, (name, shape) in enumerate(shapes.items())
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", finished(mapping(described)))
+        for key, shape in enumerate(shapes.values()):
+            info = zipfile.ZipInfo(f"archive/data/{key}")
+            start = path.stat().st_size if archive.fp is None else archive.fp.tell()
+            padding = -(start + 34 + len(info.filename)) % 64
+            info.extra = struct.pack("<2H", 0x4246, padding) + bytes(padding)
+            left = 4 * math.prod(shape)
+            with archive.open(info, "w") as member:
+                while left:
+                    left -= member.write(numbers[:left])
+
+
+def measure(command: Sequence[str | Path]) -> Cost:
+    """Run `command` to its end. Raises `RuntimeError` when it fails.
+
+    Linux lets a child start with the highest memory of its parent, so this process stays small.
+    """
+    arguments = [str(word) for word in command]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    os.sync()
+    began = time.monotonic()
+    quiet = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+    child = os.posix_spawnp(arguments[0], arguments, environment, file_actions=quiet)
+    _, status, usage = os.wait4(child, 0)
+    wall = time.monotonic() - began
+    if status:
+        raise RuntimeError(f"failed: {' '.join(arguments)}")
+    kilobyte = 1 if sys.platform == "darwin" else 1024
+    return Cost(cpu=usage.ru_utime + usage.ru_stime, wall=wall, rss=usage.ru_maxrss * kilobyte)
+
+
+def commands(
+    index: Path, shards: Sequence[Path], folder: Path, torch: Path | None
+) -> dict[str, list[str | Path]]:
+    """What is measured: name → command. Each writes into `folder`, which is emptied between."""
+    out = folder / "out.safetensors"
+    ours: list[str | Path] = [sys.executable, "-c", DIRECT, index, out]
+    found: dict[str, list[str | Path]] = {
+        "cp": ["cp", *shards, folder],
+        "copy": ours,
+        "copy, sha256": [*ours, "--sha256"],
+        "cast to float16": [*ours, "--dtype", "float16"],
+    }
+    if torch:
+        found["torch.load(mmap)"] = [torch, "-c", TORCH, "mmap", *shards, out]
+        found["torch.load"] = [torch, "-c", TORCH, "read", *shards, out]
+    return found
+
+
+def main() -> int:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.weights")
+    parser.add_argument("--model", choices=tuple(MODELS), default="small")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--torch", type=Path, metavar="PYTHON", help="an interpreter with torch")
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.make:
+        make_checkpoint(options.make, MODELS[options.model])
+        return 0
+    with tempfile.TemporaryDirectory(dir=options.folder) as place:
+        folder = Path(place)
+        maker = [sys.executable, "-m", "tests.bench.weights", "--make", place]
+        subprocess.run([*maker, "--model", options.model], check=True, cwd=ROOT)
+        index = folder / "diffusion_pytorch_model.bin.index.json"
+        shards = sorted(folder.glob("*.bin"))
+        size = sum(shard.stat().st_size for shard in shards)
+        sys.stdout.write(f"{options.model}: {size / 1e9:.2f} GB, {options.rounds} rounds\n")
+        costs: dict[str, list[Cost]] = {}
+        for _ in range(options.rounds):
+            scratch = folder / "scratch"
+            for name, command in commands(index, shards, scratch, options.torch).items():
+                scratch.mkdir()
+                costs.setdefault(name, []).append(measure(command))
+                shutil.rmtree(scratch)
+        report(costs, size)
+    return 0
+
+
+def report(costs: Mapping[str, Sequence[Cost]], size: int) -> None:
+    """One line a command: medians, and CPU beside that of cp."""
+    base = statistics.median(cost.cpu for cost in costs["cp"])
+    for name, found in costs.items():
+        cpu = statistics.median(cost.cpu for cost in found)
+        wall = statistics.median(cost.wall for cost in found)
+        rss = statistics.median(cost.rss for cost in found)
+        sys.stdout.write(
+            f"  {name:<18} {cpu:7.2f} CPU s  {cpu / base:5.2f} x cp  {wall:7.2f} s  "
+            f"{size / 1e9 / wall:5.2f} GB/s  {rss / 1e6:6.0f} MB\n"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
