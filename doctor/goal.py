@@ -35,15 +35,16 @@ _CAN = {
 }
 
 
-def preflight(job: Job, *, probe: Probe | None = None) -> Report:
-    """Gather, check and judge for one job.
+def preflight(job: Job, *, toolchain: str = "tested", probe: Probe | None = None) -> Report:
+    """Gather, check and judge for one job, in the named toolchain.
 
     `report.verdicts[0].answer` is "yes", "no" or "unknown"; `report.verdicts[0].because` names the
     checks that stand in the way.
     """
     checks = relevant(job.goal)
     needed = {name for check in checks for name in check.needs} - {"job"}
-    gathered = gather(Request(job=job, groups=tuple(sorted(needed))), probe or Probe())
+    request = Request(job=job, toolchain=toolchain, groups=tuple(sorted(needed)))
+    gathered = gather(request, probe or Probe())
     report = examine(gathered.facts, checks)
     return conclude(
         replace(report, costs=gathered.costs, seconds=report.seconds + gathered.seconds),

@@ -13,9 +13,9 @@ from typing import ClassVar
 from doctor.diagnosis import Match, diagnose
 from doctor.facts import Environment, System
 from doctor.knowledge import Role, entries
+from doctor.report.layout import WIDTH
 
 HELP = "say what a log of a failed run means"
-WIDTH = 80
 NOTHING_KNOWN = 3
 
 

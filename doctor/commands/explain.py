@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Iterator
 from itertools import groupby
 from typing import ClassVar
@@ -11,6 +12,7 @@ from typing import ClassVar
 from doctor.check import Check
 from doctor.checks import CHECKS
 from doctor.knowledge import Entry, entries
+from doctor.report.layout import WIDTH
 
 HELP = "explain a check or a known failure; without a name, list the checks"
 
@@ -65,13 +67,14 @@ def page(name: str) -> Iterator[str]:
 def of_check(check: Check) -> Iterator[str]:
     """Title, explanation, and the failures it prevents."""
     yield f"{check.id}  {check.title}"
-    yield f"        {check.family.value}; looks at {', '.join(check.needs)}"
-    yield ""
-    yield check.page
+    yield from _filled("        ", f"{check.family.value}; looks at {', '.join(check.needs)}")
+    for paragraph in filter(None, check.page.split("\n\n")):
+        yield ""
+        yield from _filled("", paragraph)
     prevents = [entry.id for entry in entries() if check.id in entry.checks]
     if prevents:
         yield ""
-        yield "Finds in time: " + ", ".join(prevents)
+        yield from _filled("", "Finds in time: " + ", ".join(prevents))
 
 
 def of_entry(entry: Entry) -> Iterator[str]:
@@ -80,11 +83,26 @@ def of_entry(entry: Entry) -> Iterator[str]:
     yield ""
     yield f"    {entry.example}"
     yield ""
-    yield f"cause  {entry.cause}"
-    yield f"do     {entry.fix}"
-    if entry.when:
-        yield "when   " + ", ".join(f"{name} {range_}" for name, range_ in entry.when.items())
-    if entry.checks:
-        yield f"checks {', '.join(entry.checks)}"
-    if entry.seen:
-        yield f"seen   {', '.join(entry.seen)}"
+    conditions = ", ".join(f"{name} {versions}" for name, versions in entry.when.items())
+    rows = {
+        "cause": entry.cause,
+        "do": entry.fix,
+        "when": conditions,
+        "checks": ", ".join(entry.checks),
+        "seen": ", ".join(entry.seen),
+    }
+    for label, text in rows.items():
+        if text:
+            yield from _filled(f"{label:<8}", text)
+
+
+def _filled(label: str, text: str) -> list[str]:
+    """A paragraph at the width of a page, under itself."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from doctor.checks import CHECKS
 from doctor.engine import Selection, examine
-from doctor.report.layout import page
+from doctor.report.layout import WIDTH, page
 from tests.doctor.healthy import HEALTHY, MODEL, TOOLCHAIN
 from tests.doctor.specimens import SICK
 
@@ -92,3 +92,9 @@ def test_a_healthy_page_is_one_line_a_family() -> None:
     ]
     assert len([line for line in lines if line.startswith("ok")]) == 12
     assert f"{MODEL.path.rpartition('/')[2]}: unet, vae, text_encoder; 3.0 GB" in "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_pages_fit_a_terminal_but_for_commands_which_must_be_copied_whole(name: str) -> None:
+    for line in page(examine(SICK[name], CHECKS)):
+        assert len(str(line)) <= WIDTH or line.text.startswith("run "), str(line)

@@ -80,9 +80,14 @@ def test_explain_a_check_a_failure_and_nothing() -> None:
     assert text.startswith("PIN001  Every direct pin is installed in its tested version\n")
     assert "hub-cached-download-removed" in text
     text = "\n".join(explain.page("hub-cached-download-removed"))
-    assert "cause  huggingface_hub 0.26" in text
+    assert "cause   huggingface_hub 0.26" in text
     with pytest.raises(explain.UnknownNameError, match="perhaps hub-cached-download-removed"):
         list(explain.page("cached"))
+
+
+@pytest.mark.parametrize("name", [check.id for check in CHECKS])
+def test_pages_fit_a_terminal(name: str) -> None:
+    assert max(len(line) for line in explain.page(name)) <= 80
 
 
 def test_explain_lists_every_check(capsys: pytest.CaptureFixture[str]) -> None:
