@@ -168,7 +168,7 @@ class Smoke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Git:
-    """The git program itself."""
+    """The git program itself; `lfs` is the path of its large-file extension, or nothing."""
 
     version: str
     lfs: str

@@ -34,7 +34,7 @@ TAGGED = ("coremltools", "numpy", "safetensors", "tokenizers", "torch")
 _CEILINGS = {"TORCH": "torch", "SKLEARN": "scikit-learn"}
 _CEILING = re.compile(r'^_(TORCH|SKLEARN)_MAX_VERSION = "([\d.]+)"', re.MULTILINE)
 _STRAYS = ("sitecustomize.py", "usercustomize.py")
-_RECORD_BYTES = 16384
+_RECORD_BYTES = 4096
 
 
 def site_packages(root: Path) -> Path | Unknown:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 from doctor.facts import Absent, Checkout, Git, Hub, Unknown, Xcode
@@ -27,11 +29,8 @@ def git(probe: Probe) -> Git | Absent | Unknown:
         return Absent(absent=version.unknown)
     if version.code:
         return Unknown(unknown=version.err or f"git --version exits {version.code}")
-    lfs = probe.run(("git", "lfs", "version"))
-    return Git(
-        version=version.out.removeprefix("git version "),
-        lfs=lfs.out if isinstance(lfs, Outcome) and not lfs.code else "",
-    )
+    lfs = shutil.which("git-lfs", path=probe.environ.get("PATH", os.defpath))
+    return Git(version=version.out.removeprefix("git version "), lfs=lfs or "")
 
 
 def checkout(folder: str, probe: Probe) -> Checkout | Absent | Unknown:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ def answering(answers: Mapping[str, Outcome]) -> Probe:
         del seconds
         return answers.get(" ".join(argv), Unknown(unknown=f"{argv[0]}: No such file or directory"))
 
-    return Probe(system="Darwin", machine="arm64", environ={}, root=Path("/nonexistent"), run=run)
+    return Probe(
+        system="Darwin", machine="arm64", environ={"PATH": ""}, root=Path("/nonexistent"), run=run
+    )
 
 
 def repository(path: Path) -> str:
@@ -63,14 +66,13 @@ def test_no_checkout_configured_or_no_git() -> None:
     assert isinstance(checkout(str(Path.cwd()), answering({})), Unknown)
 
 
-def test_git_and_its_extension() -> None:
+def test_git_and_its_extension(tmp_path: Path) -> None:
     said = {"git --version": Outcome(code=0, out="git version 2.45.1")}
-    lfs = {"git lfs version": Outcome(code=0, out="git-lfs/3.5.1")}
+    (tmp_path / "git-lfs").touch(mode=0o755)
     developer = {"xcode-select -p": Outcome(code=0, out="/Library/Developer/CommandLineTools")}
     assert git(answering({**said, **developer})) == Git(version="2.45.1", lfs="")
-    assert git(answering({**said, **developer, **lfs})) == Git(
-        version="2.45.1", lfs="git-lfs/3.5.1"
-    )
+    with_lfs = replace(answering({**said, **developer}), environ={"PATH": str(tmp_path)})
+    assert git(with_lfs) == Git(version="2.45.1", lfs=str(tmp_path / "git-lfs"))
 
 
 def test_the_stub_of_a_new_mac_is_not_started() -> None:
