@@ -28,7 +28,8 @@ from convert.spec.model import (
 MAX_DEPTH = 32
 """Types within types; real programs have five."""
 
-_TENSOR = re.compile(r"tensor<([a-z0-9]+), \[((?:(?:[0-9]{1,19}|\?)(?:, |(?=\])))*)\]>")
+_SIZE = r"(?:[0-9]{1,19}|\?)"
+_TENSOR = re.compile(rf"tensor<([a-z0-9]+), \[({_SIZE}(?:, {_SIZE})*)?\]>")
 _COMPOUND = ("state", "list", "dict", "tuple")
 
 

@@ -93,6 +93,7 @@ def test_a_blob_is_read() -> None:
         ("fp16 1 = relu()", "expected a name, found '1'"),
         ("half y = relu()", "expected a type, found 'half'"),
         ("tensor<half, [1]> y = relu()", "no tensor type: 'tensor<half"),
+        ("tensor<fp16, [1, ]> y = relu()", "no tensor type"),
         ("tensor<fp16, [1,2]> y = relu()", "no tensor type"),
         ("tensor<fp16, [99999999999999999999]> y = relu()", "no tensor type"),
         ("list<fp16> y = relu()", "expected ',', found '>'"),

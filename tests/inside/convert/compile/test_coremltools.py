@@ -60,8 +60,8 @@ def palettized(bits: int) -> Any:
     return compression.palettize_weights(convert("iOS16"), setting)
 
 
-def quantized(mode: str) -> Any:
-    rule = compression.OpLinearQuantizerConfig(mode=mode, weight_threshold=64)
+def quantized(mode: str, dtype: type) -> Any:
+    rule = compression.OpLinearQuantizerConfig(mode=mode, dtype=dtype, weight_threshold=64)
     setting = compression.OptimizationConfig(global_config=rule)
     return compression.linear_quantize_weights(convert("iOS16"), setting)
 
@@ -91,8 +91,8 @@ MODELS: dict[str, Callable[[], Any]] = {
     "specification 6": partial(convert, "iOS15"),
     "specification 8": partial(convert, "iOS17"),
     **{f"{bits} bits": partial(palettized, bits) for bits in (1, 2, 4, 6, 8)},
-    "symmetric": partial(quantized, "linear_symmetric", "int8"),
-    "asymmetric": partial(quantized, "linear", "uint8"),
+    "symmetric": partial(quantized, "linear_symmetric", np.int8),
+    "asymmetric": partial(quantized, "linear", np.uint8),
     "sparse": sparse,
     "flexible": flexible,
 }
