@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from convert.mil.elements import Array
 
-_FLOATS: Mapping[DataType, str] = {DataType.FLOAT16: "<f2", DataType.FLOAT32: "<f4"}
+_FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
+_RELEASE_AFTER = 64 << 20  # bytes
 _SAMPLES = 64
 
 PREFIXES: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +45,10 @@ class Tensors(Protocol):
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A tensor as stored."""
+        ...
+
+    def release(self) -> None:
+        """Give mapped pages back."""
         ...
 
 
@@ -115,33 +120,26 @@ def audit(
         for name in tensors.names()
         if name.startswith(prefixes or "") and not name.endswith(_NOT_WEIGHTS)
     ]
-    indexes: dict[str, _Index] = {}
+    index = _Index(tensors, wanted)
     sources: dict[str, tuple[str, ...]] = {}
     extras: dict[str, str] = {}
     unexplained: list[str] = []
     elements = 0
-    for name, dtype, constant in _constants(function, storage):
-        index = indexes.setdefault(dtype, _Index(tensors, wanted, dtype))
-        if found := index.equal_to(constant):
+    for name, constant in _constants(function, storage):
+        if found := index.equal_to(name, constant):
             sources[name] = found
             elements += constant.size
         elif kind := describe(constant):
             extras[name] = kind
         else:
             unexplained.append(name)
-    found_names = {name for names in sources.values() for name in names}
-    owners = {plain(name): name for name in wanted}
     return Audit(
         sources=sources,
         extras=extras,
-        misplaced=tuple(
-            name
-            for name, found in sources.items()
-            if owners.get(plain(name), found[0]) not in found
-        ),
-        anonymous=tuple(name for name in sources if plain(name) not in owners),
+        misplaced=tuple(name for name, found in sources.items() if index.is_foreign(name, found)),
+        anonymous=tuple(name for name in sources if plain(name) not in index.owners),
         unexplained=tuple(unexplained),
-        missing=tuple(name for name in wanted if name not in found_names),
+        missing=index.missing({name for names in sources.values() for name in names}),
         elements=elements,
     )
 
@@ -152,36 +150,75 @@ def plain(name: str) -> str:
 
 
 class _Index:
-    """The checkpoint's tensors by shape and a few sampled elements, rounded to one type."""
+    """The checkpoint's tensors by type, shape and a few sampled elements."""
 
-    def __init__(self, tensors: Tensors, names: Iterable[str], dtype: str) -> None:
+    def __init__(self, tensors: Tensors, names: Iterable[str]) -> None:
+        self.owners = {plain(name): name for name in names}
         self._tensors = tensors
-        self._dtype = dtype
-        self._names: dict[tuple[Any, ...], list[str]] = {}
-        for name in names:
-            tensor = tensors[name]
-            key = _key(tensor, _rounded(_sample(tensor), dtype))
-            self._names.setdefault(key, []).append(name)
+        self._alike: dict[str, dict[tuple[Any, ...], list[str]]] = {}
+        self._touched = 0
 
-    def equal_to(self, constant: Array) -> tuple[str, ...]:
-        """The tensors whose every byte is the constant's."""
-        wanted = constant.tobytes()
+    def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
+        """The tensors whose every byte is the constant's; its namesake alone, if it is one."""
+        alike = self._candidates(constant.dtype.str).get(_key(constant, _sample(constant)), [])
+        namesake = self.owners.get(plain(name))
+        if namesake in alike and self._is_equal(namesake, constant):
+            return (namesake,)
+        return tuple(other for other in alike if self._is_equal(other, constant))
+
+    def is_foreign(self, name: str, found: tuple[str, ...]) -> bool:
+        """Whether a constant bears the name of a tensor that it is not equal to."""
+        return self.owners.get(plain(name), found[0]) not in found
+
+    def missing(self, found: Collection[str]) -> tuple[str, ...]:
+        """The tensors that are not among those found, nor equal to one of them."""
         return tuple(
             name
-            for name in self._names.get(_key(constant, _sample(constant)), ())
-            if _rounded(self._tensors[name], self._dtype).tobytes() == wanted
+            for name in self.owners.values()
+            if name not in found and not any(self._twins(name, found))
         )
 
+    def _twins(self, name: str, found: Collection[str]) -> Iterator[str]:
+        """Tensors among those found that are equal to this one."""
+        for dtype, candidates in self._alike.items():
+            mine = _rounded(self._tensors[name], dtype)
+            for other in candidates.get(_key(mine, _sample(mine)), ()):
+                if other in found and self._is_equal(other, mine):
+                    yield other
 
-def _constants(function: Function, storage: Storage) -> Iterator[tuple[str, str, Array]]:
-    """Name, numpy type and content of each constant that could be a weight."""
+    def _candidates(self, dtype: str) -> dict[tuple[Any, ...], list[str]]:
+        """The names by what equal tensors share, once rounded to a type."""
+        if dtype not in self._alike:
+            alike = self._alike[dtype] = {}
+            for name in self.owners.values():
+                tensor = self._tensors[name]
+                key = _key(tensor, _rounded(_sample(tensor), dtype))
+                alike.setdefault(key, []).append(name)
+        return self._alike[dtype]
+
+    def _is_equal(self, name: str, constant: Array) -> bool:
+        """Compare all bytes; give mapped pages back from time to time."""
+        import numpy as np
+
+        bits = f"u{constant.itemsize}"
+        tensor = _rounded(self._tensors[name], constant.dtype.str).reshape(-1)
+        equal = np.array_equal(tensor.view(bits), constant.reshape(-1).view(bits))
+        self._touched += constant.nbytes
+        if self._touched > _RELEASE_AFTER:
+            self._tensors.release()
+            self._touched = 0
+        return bool(equal)
+
+
+def _constants(function: Function, storage: Storage) -> Iterator[tuple[str, Array]]:
+    """Name and content of each constant that could be a weight."""
     for operation in function.block.operations:
         for name, value in _values(operation):
             declared = value.type
             if is_text(value) or not isinstance(declared, TensorType):
                 continue
             if declared.dtype in _FLOATS and math.prod(size or 0 for size in declared.shape) > 1:
-                yield name, _FLOATS[declared.dtype], array(value, storage)
+                yield name, array(value, storage)
 
 
 def _values(operation: Operation) -> Iterator[tuple[str, Value]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -19,12 +19,18 @@ class Checkpoint:
     """Tensors in memory."""
 
     tensors: Mapping[str, np.ndarray]
+    asked: list[str] = field(default_factory=list)
+    released: int = 0
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.tensors)
 
     def __getitem__(self, name: str) -> np.ndarray:
+        self.asked.append(name)
         return self.tensors[name]
+
+    def release(self) -> None:
+        self.released += 1
 
 
 def normal(*shape: int, dtype: type = np.float16) -> np.ndarray:
@@ -77,6 +83,26 @@ def test_a_weight_under_its_tensor_s_name_is_proved_to_be_in_its_place() -> None
 
 def test_equal_tensors_are_in_place_under_either_name() -> None:
     assert account({"a": VECTOR, "b": VECTOR}, {"a": VECTOR, "b": VECTOR.copy()}).is_exact
+
+
+def test_each_tensor_is_read_a_few_times_however_many_are_alike() -> None:
+    graph = Graph(inputs={"x": (F16, (1,))})
+    tensors = {f"t.{number}": normal(5) * 0 + 1 for number in range(40)}
+    for name, content in tensors.items():
+        graph.weight(name.replace(".", "_"), content)
+    checkpoint = Checkpoint(tensors)
+    assert audit(graph.function("x"), graph.storage, checkpoint).is_exact
+    assert len(checkpoint.asked) == 2 * 40
+
+
+def test_mapped_pages_are_given_back_along_the_way() -> None:
+    graph = Graph(inputs={"x": (F16, (1,))})
+    tensors = {f"t{number}": np.full(12 << 20, number, np.float16) for number in range(5)}
+    for name, content in tensors.items():
+        graph.weight(name, content)
+    checkpoint = Checkpoint(tensors)
+    assert audit(graph.function("x"), graph.storage, checkpoint).is_exact
+    assert checkpoint.released == 1
 
 
 def test_a_linear_layer_written_as_a_convolution_is_the_same_weight() -> None:
