@@ -66,7 +66,7 @@ def parse(data: bytes) -> Header:
     if not data.startswith(b"{"):
         raise HeaderError("the header is not a JSON object")
     try:
-        content = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
+        content = json.loads(data, object_pairs_hook=unique_keys, parse_constant=_refuse)
     except UnicodeDecodeError:
         raise HeaderError("the header is not UTF-8") from None
     except (ValueError, RecursionError) as error:
@@ -89,7 +89,8 @@ def parse(data: bytes) -> Header:
     return Header(entries=tuple(entries), nbytes=position, metadata=metadata)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `json.loads`: an object without duplicate keys. Raises `HeaderError`."""
     content = dict(pairs)
     if len(content) != len(pairs):
         names = [name for name, _ in pairs]

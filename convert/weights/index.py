@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from convert.errors import BadInputError
 from convert.weights.fault import Fault
-from convert.weights.header import HeaderError, _unique
+from convert.weights.header import HeaderError, unique_keys
 
 MAX_INDEX = 64 << 20
 AGAIN = "download the index and the shards again, from one place"
@@ -39,7 +39,7 @@ def read_index(path: Path) -> Index:
             f"{path}: larger than {MAX_INDEX:,} bytes, too large for an index; {AGAIN}"
         )
     try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=_unique)
+        content = json.loads(path.read_bytes(), object_pairs_hook=unique_keys)
     except (HeaderError, ValueError, RecursionError) as error:
         raise BadInputError(f"{path}: not valid JSON ({error}); {AGAIN}") from None
     weights = content.get("weight_map") if isinstance(content, dict) else None

@@ -94,6 +94,7 @@ def write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: byte
     }
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", finished(mapping(described)))
+        archive.writestr("archive/version", b"3\n")
         for key, shape in enumerate(shapes.values()):
             info = zipfile.ZipInfo(f"archive/data/{key}")
             start = path.stat().st_size if archive.fp is None else archive.fp.tell()
