@@ -17,6 +17,7 @@ NAMES: Mapping[str, str] = {
     "text_encoder": "TextEncoder",
     "text_encoder_2": "TextEncoder2",
     "unet": "Unet",
+    "controlled_unet": "ControlledUnet",
     "vae_decoder": "VAEDecoder",
     "vae_encoder": "VAEEncoder",
 }
@@ -54,7 +55,9 @@ class Dimensions:
     """What the shapes of a folder's programs have in common.
 
     `height` and `width` are the latent's, `features` is the width of the text states that the UNet
-    takes, `tokens` the length of a prompt.
+    takes, `tokens` the length of a prompt. SDXL has two more: `pooled`, the width of
+    `text_embeds` and of the second text encoder, and `time_ids`, their number for an image (6 for
+    the base, 5 for the refiner); both are 0 for the other families.
     """
 
     batch: int
@@ -62,20 +65,21 @@ class Dimensions:
     width: int
     features: int
     tokens: int
-    is_xl: bool = False
+    pooled: int = 0
+    time_ids: int = 0
+
+    @property
+    def is_xl(self) -> bool:
+        """Whether the UNet takes what only SDXL's takes."""
+        return self.pooled > 0
 
 
 def interfaces(size: Dimensions) -> Mapping[str, Interface]:
-    """What each program of a folder of these dimensions must look like from outside."""
+    """What each program that a folder of these dimensions must hold looks like from outside."""
     latent = (size.height, size.width)
     image = (LATENT_SCALE * size.height, LATENT_SCALE * size.width)
-    text = {
-        "text_encoder": _text_encoder(size.tokens, 768 if size.is_xl else size.features, size.is_xl)
-    }
-    if size.is_xl:
-        text["text_encoder_2"] = _text_encoder(size.tokens, 1280, size.is_xl)
     return {
-        **text,
+        **{name: _text_encoder(size, width) for name, width in text_widths(size).items()},
         "unet": _unet(size, latent),
         "vae_decoder": Interface(
             inputs=(Port(name="z", shape=(1, 4, *latent)),),
@@ -88,12 +92,23 @@ def interfaces(size: Dimensions) -> Mapping[str, Interface]:
     }
 
 
-def _text_encoder(tokens: int, width: int, is_xl: bool) -> Interface:  # noqa: FBT001  the one flag
-    states = "hidden_embeds" if is_xl else "last_hidden_state"
+def text_widths(size: Dimensions) -> Mapping[str, int]:
+    """The text encoders that the UNet needs, and how wide their states are.
+
+    SDXL's UNet takes the states of both side by side, the refiner's those of the second alone.
+    """
+    if not size.is_xl:
+        return {"text_encoder": size.features}
+    first = size.features - size.pooled
+    return ({"text_encoder": first} if first else {}) | {"text_encoder_2": size.pooled}
+
+
+def _text_encoder(size: Dimensions, width: int) -> Interface:
+    states = "hidden_embeds" if size.is_xl else "last_hidden_state"
     return Interface(
-        inputs=(Port(name="input_ids", shape=(1, tokens), dtypes=(F32,)),),
+        inputs=(Port(name="input_ids", shape=(1, size.tokens), dtypes=(F32,)),),
         outputs=(
-            Port(name=states, shape=(1, tokens, width), dtypes=(F32,)),
+            Port(name=states, shape=(1, size.tokens, width), dtypes=(F32,)),
             Port(name="pooled_outputs", shape=(1, width), dtypes=(F32,)),
         ),
     )
@@ -103,8 +118,8 @@ def _unet(size: Dimensions, latent: tuple[int, int]) -> Interface:
     context = (size.batch, size.features, 1, size.tokens)
     extra = (
         (
-            Port(name="time_ids", shape=(size.batch, 6)),
-            Port(name="text_embeds", shape=(size.batch, 1280)),
+            Port(name="time_ids", shape=(size.batch, size.time_ids)),
+            Port(name="text_embeds", shape=(size.batch, size.pooled)),
         )
         if size.is_xl
         else ()
@@ -130,13 +145,16 @@ def dimensions_of(unet: Model) -> Dimensions:
     shapes = {feature.name: feature.shape for feature in unet.description.inputs}
     batch, _, height, width = shapes["sample"]
     _, features, _, tokens = shapes["encoder_hidden_states"]
+    _, time_ids = shapes.get("time_ids", (batch, 0))
+    _, pooled = shapes.get("text_embeds", (batch, 0))
     return Dimensions(
         batch=batch,
         height=height,
         width=width,
         features=features,
         tokens=tokens,
-        is_xl={"time_ids", "text_embeds"} <= shapes.keys(),
+        pooled=pooled,
+        time_ids=time_ids,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.bundle import check_programs, dimensions_of, interfaces, output_shapes
+from convert.bundle import check_programs, dimensions_of, interfaces, output_shapes, text_widths
 from convert.spec.model import (
     Block,
     DataType,
@@ -82,13 +82,26 @@ XL: Mapping[str, Model] = {
     "vae_decoder": model([("z", (1, 4, 128, 128), F32)], [("image", (1, 3, 1024, 1024), F32)]),
     "vae_encoder": model([("x", (1, 3, 1024, 1024), F32)], [("latent", (1, 8, 128, 128), F32)]),
 }
+REFINER: Mapping[str, Model] = {
+    **{name: XL[name] for name in ("text_encoder_2", "vae_decoder", "vae_encoder")},
+    "unet": model(
+        [
+            ("sample", (2, 4, 128, 128), F16),
+            ("timestep", (2,), F16),
+            ("encoder_hidden_states", (2, 1280, 1, 77), F16),
+            ("time_ids", (2, 5), F16),
+            ("text_embeds", (2, 1280), F16),
+        ],
+        [("noise_pred", (2, 4, 128, 128), F32)],
+    ),
+}
 
 
 def faults(models: Mapping[str, Model]) -> list[tuple[str, str]]:
     return [(fault.path.name, fault.what) for fault in check_programs(models, Path("cat"))]
 
 
-@pytest.mark.parametrize("models", [SD, XL], ids=["SD", "XL"])
+@pytest.mark.parametrize("models", [SD, XL, REFINER], ids=["SD", "XL", "refiner"])
 def test_a_sound_folder_has_no_fault(models: Mapping[str, Model]) -> None:
     assert faults(models) == []
 
@@ -97,7 +110,19 @@ def test_dimensions_are_the_unets() -> None:
     size = dimensions_of(UNET)
     assert (size.batch, size.height, size.width, size.features) == (2, 64, 96, 768)
     assert (size.tokens, size.is_xl) == (77, False)
-    assert dimensions_of(XL["unet"]).is_xl
+    assert (dimensions_of(XL["unet"]).pooled, dimensions_of(XL["unet"]).time_ids) == (1280, 6)
+    assert dimensions_of(REFINER["unet"]).time_ids == 5
+
+
+def test_sdxl_needs_the_encoders_whose_states_its_unet_takes() -> None:
+    assert text_widths(dimensions_of(UNET)) == {"text_encoder": 768}
+    assert text_widths(dimensions_of(XL["unet"])) == {
+        "text_encoder": 768,
+        "text_encoder_2": 1280,
+    }
+    assert text_widths(dimensions_of(REFINER["unet"])) == {"text_encoder_2": 1280}
+    without = {name: part for name, part in XL.items() if name != "text_encoder"}
+    assert faults(without) == [("TextEncoder", "missing")]
 
 
 def test_order_of_ports_is_free() -> None:
