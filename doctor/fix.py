@@ -6,7 +6,8 @@ named; what destroys, overwrites or needs a password is never marked so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -54,6 +55,25 @@ def _fixes(result: Result) -> Iterable[Fix]:
     if result.ignored or result.status.rank <= Status.INFO.rank:
         return ()
     return (one.fix for one in result.findings if one.fix and one.fix.commands)
+
+
+def planned(steps: Sequence[Step]) -> Iterator[str]:
+    """The plan as people read it: what would be run, and what they have to do themselves."""
+    for step in steps:
+        label = "safe" if step.fix.safe else "by hand"
+        yield f"{label:<9}{step.fix.title} ({', '.join(step.checks)})"
+        for command in step.fix.commands:
+            yield f"{'':<9}run   {shlex.join(command)}"
+    if not steps:
+        yield "nothing found that a command could mend"
+
+
+def told(cures: Sequence[Cure]) -> Iterator[str]:
+    """What became of the steps, one line each."""
+    for cure in cures:
+        label = "cured" if cure.is_cured else "not cured"
+        states = ", ".join(f"{name} {status.value}" for name, status in cure.statuses)
+        yield f"{label:<10}{states}" + (f" (exit code {cure.code})" if cure.code else "")
 
 
 def apply(step: Step, run: Run, examine_again: Callable[[Sequence[str]], Report]) -> Cure:

@@ -54,9 +54,10 @@ class ModelFolder:
     """The model to convert, as its files say.
 
     `kind` is "diffusers" for a folder with model_index.json, "single-file" for one checkpoint
-    file, "none" otherwise. `family` is what it is in words, `refusal` why that cannot be converted.
-    `holds` names what a single file has in it: unet, vae, text_encoder, ema, lora, controlnet...
-    `legacy` are classes named in model_index.json that newer libraries no longer have.
+    file, "missing" for a path that is not there, "none" otherwise. `family` is what it is in words,
+    `refusal` why that cannot be converted. `holds` names what a single file has in it: unet, vae,
+    text_encoder, ema, lora, controlnet... `legacy` are classes named in model_index.json that newer
+    libraries no longer have.
     """
 
     path: str

@@ -43,6 +43,14 @@ def layout(model: ModelFolder) -> Findings:
             why="It is examined as a file; what the converter takes is a diffusers folder.",
         )
         return
+    if model.kind == "missing":
+        yield error(
+            f"{model.path}: no such folder",
+            why="There is nothing to convert.",
+            fix=Fix(title="give the path of a diffusers folder"),
+            where=model.path,
+        )
+        return
     if model.kind != "diffusers":
         hint = f"; it may be meant: {model.nearby[0]}" if model.nearby else ""
         yield error(

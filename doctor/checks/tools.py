@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.checks.pins import listed
@@ -254,7 +253,7 @@ def model_is_local(job: Job, model: ModelFolder) -> Findings:
     Names need a network, a token (the upstream converter asks for one even for public models) and
     sometimes accepted terms; and names die, as runwayml's did in August 2024.
     """
-    if model.kind != "none" or Path(job.model).exists() or not _HUB_NAME.fullmatch(job.model):
+    if model.kind != "missing" or not _HUB_NAME.fullmatch(job.model):
         return
     dead = " (runwayml removed its models in August 2024)" if job.model.startswith("runway") else ""
     yield error(

@@ -17,13 +17,12 @@ from doctor.check import Check, Status
 from doctor.checks import CHECKS
 from doctor.config import ignores
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
-from doctor.facts import Facts, Job
-from doctor.fix import apply, plan
+from doctor.facts import Absent, Facts, Job
+from doctor.fix import apply, plan, planned, told
 from doctor.gather import DEADLINE, Gathered, Request, gather
 from doctor.goal import GOALS, conclude, relevant
 from doctor.probe import Probe
 from doctor.report import FORMATS, write
-from doctor.report.layout import shown
 
 HELP = "examine the machine, the toolchain, a model or a finished folder"
 
@@ -97,6 +96,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine, print, and return the exit code of what was found."""
+    if args.fix and args.facts and not args.dry_run:
+        raise UsageError("--fix mends this machine; with --facts it can only plan: add --dry-run")
     selection = selected(args)
     checks = tuple(check for check in chosen(args.goal) if selection.takes(check))
     gathered = looked(args, checks)
@@ -168,13 +169,7 @@ def _memory() -> Path:
 def mend(args: argparse.Namespace, report: Report, selection: Selection) -> int:
     """Show the plan, apply what is safe, examine again: 0 when every step cured its checks."""
     steps = plan(report)
-    for step in steps:
-        label = "safe" if step.fix.safe else "by hand"
-        print(f"{label:<9}{step.fix.title} ({', '.join(step.checks)})")
-        for command in step.fix.commands:
-            print(f"{'':<9}run   {shown(command)}")
-    if not steps:
-        print("nothing found that a command could mend")
+    print("\n".join(planned(steps)), flush=True)
     if args.dry_run:
         return exit_code(report, Status(args.fail_on))
 
@@ -183,12 +178,9 @@ def mend(args: argparse.Namespace, report: Report, selection: Selection) -> int:
         return judge(looked(args, checks), None, checks, replace(selection, select=tuple(ids)))
 
     cures = [apply(step, run_visibly, again) for step in steps if step.fix.safe]
-    for cure in cures:
-        outcome = "cured" if cure.is_cured else "not cured"
-        states = ", ".join(f"{name} {status.value}" for name, status in cure.statuses)
-        print(f"{outcome:<10}{states}" + (f" (exit code {cure.code})" if cure.code else ""))
-    by_hand = any(not step.fix.safe for step in steps)
-    return int(by_hand or not all(cure.is_cured for cure in cures))
+    for line in told(cures):
+        print(line)
+    return int(len(cures) < len(steps) or not all(cure.is_cured for cure in cures))
 
 
 def run_visibly(command: Sequence[str]) -> int:
@@ -221,7 +213,7 @@ def judge(
 
 def goals_of(facts: Facts) -> tuple[str, ...]:
     """The goals that a plain run answers: env and convert, and bundle when one was given."""
-    bundle = () if hasattr(facts.bundle, "absent") else ("bundle",)
+    bundle = () if isinstance(facts.bundle, Absent) else ("bundle",)
     return ("env", "convert", *bundle)
 
 

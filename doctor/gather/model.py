@@ -21,14 +21,14 @@ LEGACY = ("CLIPFeatureExtractor",)
 
 
 def model(path: str) -> ModelFolder | Absent:
-    """What lies at `path`; a path that is not there is a model of kind "none"."""
+    """What lies at `path`; a path that is not there is a model of kind "missing"."""
     if not path:
         return Absent(absent="no model given")
     place = Path(path)
     if place.is_file():
         return _single_file(place)
     if not place.is_dir():
-        return ModelFolder(path=path, kind="none")
+        return ModelFolder(path=path, kind="missing")
     return _folder(place)
 
 

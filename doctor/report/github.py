@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TextIO
 
 from doctor.check import Finding, Status
 from doctor.engine import Report, Result
-from doctor.report.layout import shown
 
 LEVELS = {
     Status.ERROR: "error",
@@ -40,7 +40,7 @@ def _line(result: Result, status: Status, message: str, where: str) -> str:
 def _message(finding: Finding) -> str:
     lines = [finding.what, finding.why]
     if finding.fix:
-        lines += [finding.fix.title, *(shown(command) for command in finding.fix.commands)]
+        lines += [finding.fix.title, *(shlex.join(command) for command in finding.fix.commands)]
     return "\n".join(filter(None, lines))
 
 

@@ -7,6 +7,7 @@ verdicts last.
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -100,14 +101,7 @@ def _finding(result: Result, finding: Finding) -> Iterator[Line]:
     if finding.fix:
         yield from _wrapped("", "", "do    ", finding.fix.title)
         for command in finding.fix.commands:
-            yield Line(text=f"run   {shown(command)}")
-
-
-def shown(command: Sequence[str]) -> str:
-    """An argument list as one would type it."""
-    import shlex
-
-    return shlex.join(command)
+            yield Line(text=f"run   {shlex.join(command)}")
 
 
 def _changes(report: Report) -> Iterator[Line]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import TextIO
 
 from doctor.check import Finding, Status
 from doctor.engine import Report, Result
-from doctor.report.layout import shown
 
 
 def write(report: Report, stream: TextIO) -> None:
@@ -49,7 +49,7 @@ def _row(label: str, result: Result, what: str, remedy: str) -> str:
 def _remedy(finding: Finding) -> str:
     if not finding.fix:
         return ""
-    return "<br>".join((finding.fix.title, *(f"`{shown(c)}`" for c in finding.fix.commands)))
+    return "<br>".join((finding.fix.title, *(f"`{shlex.join(c)}`" for c in finding.fix.commands)))
 
 
 def _cell(text: str) -> str:

@@ -144,7 +144,7 @@ SICK: Mapping[str, Facts] = {
     "HUB001": sick(hub=replace(HUB, incomplete=("models--a--b/blobs/0123.incomplete",))),
     "HUB003": sick(hub=replace(HUB, roots=False)),
     "HUB004": replace(
-        sick(model=ModelFolder(path="runwayml/stable-diffusion-v1-5", kind="none")),
+        sick(model=ModelFolder(path="runwayml/stable-diffusion-v1-5", kind="missing")),
         job=Job(model="runwayml/stable-diffusion-v1-5"),
     ),
     "MOD001": sick(

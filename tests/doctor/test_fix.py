@@ -9,7 +9,7 @@ from doctor.check import Status
 from doctor.checks import CHECKS
 from doctor.engine import Ignore, Report, Selection, examine
 from doctor.facts import Facts
-from doctor.fix import apply, plan
+from doctor.fix import apply, plan, planned, told
 from tests.doctor.healthy import HEALTHY
 from tests.doctor.specimens import SICK
 
@@ -73,6 +73,21 @@ def test_no_fix_with_sudo_or_that_deletes_is_safe() -> None:
             for finding in result.findings:
                 if finding.fix and finding.fix.safe:
                     assert not words & {word for one in finding.fix.commands for word in one}
+
+
+def test_what_people_read_of_it() -> None:
+    (step,) = plan(report(SICK["PIN003"], ["PIN003"]))
+    assert list(planned([step])) == [
+        "safe     build the environment again, beside this one (PIN003)",
+        "         run   make env ARGS=--fresh",
+    ]
+    well = apply(step, lambda command: len(command) * 0, lambda ids: report(HEALTHY, ids))
+    ill = apply(step, len, lambda ids: report(SICK["PIN003"], ids))
+    assert list(told([well, ill])) == [
+        "cured     PIN003 ok",
+        "not cured PIN003 warning (exit code 3)",
+    ]
+    assert list(planned([])) == ["nothing found that a command could mend"]
 
 
 def test_unknown_is_not_cured() -> None:

@@ -114,10 +114,10 @@ def test_the_plan_of_fixes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     code, out = replayed(capsys, "--facts", str(facts), "--fix", "--dry-run")
     assert code == 1
     assert out.startswith("by hand  check out the tested commit (GIT003)\n")
-    code, out = replayed(capsys, "--facts", str(facts), "--fix")
-    assert code == 1, "what is not safe stays to be done"
+    with pytest.raises(UsageError, match="it can only plan"):
+        doctor.run(parsed("--facts", str(facts), "--fix"))
     facts = saved(tmp_path / "b", HEALTHY)
-    assert replayed(capsys, "--facts", str(facts), "--fix") == (
+    assert replayed(capsys, "--facts", str(facts), "--fix", "--dry-run") == (
         0,
         "nothing found that a command could mend\n",
     )
@@ -170,3 +170,15 @@ def test_the_whole_command_on_a_broken_model(tmp_path: Path) -> None:
     assert found["MOD007"] == "ok"
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert not imported & {"torch", "diffusers", "transformers", "coremltools", "rich", "numpy"}
+
+
+def test_fixes_are_run_in_this_checkout_without_input() -> None:
+    code = (
+        "import pathlib, sys; sys.exit(7 if pathlib.Path('doctor').is_dir() else sys.stdin.read())"
+    )
+    assert doctor.run_visibly((sys.executable, "-c", code)) == 7
+
+
+def test_a_path_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.run(parsed("/nowhere/model", "--select", "MOD001")) == 1
+    assert "MOD001  /nowhere/model: no such folder\n" in capsys.readouterr().out

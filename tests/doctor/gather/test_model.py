@@ -201,5 +201,5 @@ def test_a_single_file_no_file_and_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(TENSORS)
     assert examined(path).kind == "single-file"
-    assert examined(tmp_path / "nowhere").kind == "none"
+    assert examined(tmp_path / "nowhere").kind == "missing"
     assert isinstance(model(""), Absent)
