@@ -11,6 +11,9 @@ from typing import Any, TypeAlias
 
 import torch
 
+VOCABULARY = 49408
+"""Number of CLIP's tokens, which a config need not say."""
+
 TIME_IDS: Mapping[int, tuple[tuple[float, ...], ...]] = {
     6: ((1024.0, 1024.0, 0.0, 0.0, 1024.0, 1024.0), (832.0, 1216.0, 0.0, 64.0, 768.0, 1344.0)),
     5: ((1024.0, 1024.0, 0.0, 0.0, 2.5), (1024.0, 1024.0, 0.0, 64.0, 6.0)),
@@ -32,7 +35,7 @@ def tokens(config: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
     CLIP's last two ids are its begin and end tokens, and SD 1.x pads with the end token.
     """
     ((name, (_, length)),) = shapes.items()
-    end = config["vocab_size"] - 1
+    end = config.get("vocab_size", VOCABULARY) - 1
     generator = torch.Generator().manual_seed(SEED)
     words = torch.randint(0, end - 1, (length - 2,), generator=generator).tolist()
     prompts: tuple[list[int], ...] = (words[:11], words, [])

@@ -30,14 +30,14 @@ def encode(
     """The states of every token, as SD 1.x and 2.x or as SDXL read them, and the pooled state.
 
     `hidden_embeds` is what enters the last layer, without the final norm. `pooled_outputs` is
-    projected where the module has a projection. `choices` may hold `clip_skip`, the number of
-    layers to leave out at the end, and `pad_token`, which takes the place of every token after the
+    projected where the module has a projection. `choices` may hold `clip_skip` (2 leaves
+    out the last layer, 3 the last two) and `pad_id`, which takes the place of every token after the
     first end token, because the runtimes always pad with the end token.
     """
     (numbers,) = feeds.values()
-    ids = _padded(numbers.long(), choices.get("pad_token"))
+    ids = _padded(numbers.long(), choices.get("pad_id"))
     result = module(ids, output_hidden_states=True)
-    skip = int(choices.get("clip_skip") or 0)
+    skip = int(choices.get("clip_skip") or 1) - 1
     last = result.last_hidden_state
     if skip:
         last = module.text_model.final_layer_norm(result.hidden_states[-1 - skip])

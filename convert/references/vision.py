@@ -54,7 +54,7 @@ def predict_noise(
         mid_block_additional_residual=residuals[-1] if residuals else None,
         return_dict=False,
     )
-    if choices.get("prediction_type") == "v_prediction":
+    if choices.get("prediction") == "v_prediction":
         result = noise_of_velocity(result, feeds["sample"], feeds["timestep"])
     return {"noise_pred": result}
 

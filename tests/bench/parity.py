@@ -1,0 +1,222 @@
+"""Checks a full-size program against its module, beside torch's own forward of that module.
+
+    python -m tests.bench.parity [--case NAME] [--attention NAME] [--python BUILT_ENVIRONMENT]
+
+Weights are random, as the pinned libraries initialise them, with random scale and shift in every
+norm, rounded to float16. Each line is a fresh child process of the built environment, whose CPU
+time and highest resident memory the operating system counts; `start` is what importing costs, and
+is part of every other line. The figures of parity are printed last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.bench.programs import CASES, ROOT, _run
+
+TASKS: Mapping[str, str] = {
+    "start": "importing what a check imports",
+    "torch": "the module itself in float32, one run",
+    "streamed": "the module with streamed weights, one run",
+    "fp32": "the program in float32 mode, one run",
+    "fp16": "the program in float16 mode, one run",
+    "audit": "the audit of every weight, without torch",
+    "fast": "sdcoreml verify --fast: audit, one run of each, one precision",
+    "check": "the whole check: audit, two runs of each, both precisions",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Measure every task on one program."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--case", choices=CASES, default="sd15-unet")
+    parser.add_argument("--attention", default="SPLIT_EINSUM")
+    parser.add_argument("--python", type=Path, default=ROOT / ".envs" / "tested" / "bin" / "python")
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir=given.folder) as name:
+        folder = Path(name)
+        component, config = CASES[given.case]
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        for task in ("make", "build"):
+            _child(given.python, task, component, given.attention, folder)
+        print(f"{given.case}, {given.attention}\n{'':<62}{'CPU s':>8}{'wall s':>8}{'peak MB':>9}")
+        for task, meaning in TASKS.items():
+            started = time.perf_counter()
+            answer, cpu, peak = _child(given.python, task, component, given.attention, folder)
+            wall = time.perf_counter() - started
+            print(f"{meaning:<62}{cpu:>8.1f}{wall:>8.1f}{peak / 1e6:>9.0f}", flush=True)
+        print(answer)
+    return 0
+
+
+def _child(
+    python: Path, task: str, component: str, attention: str, folder: Path
+) -> tuple[str, float, int]:
+    start = (
+        f"import sys; sys.path.append({str(ROOT)!r}); from tests.bench.parity import child; child()"
+    )
+    return _run([str(python), "-c", start, task, component, attention, str(folder)])
+
+
+def child() -> None:
+    """One task, inside the built environment; prints its answer."""
+    task, component, attention, folder = sys.argv[1:]
+    print(CHILDREN[task](Path(folder), component, attention))
+
+
+def make(folder: Path, component: str, _: str) -> str:
+    """Random weights in float16."""
+    import torch
+    from safetensors.torch import save_file
+
+    from convert.references.components import reference
+
+    torch.manual_seed(0)
+    module = reference(component).build(_config(folder))
+    for layer in module.modules():
+        if isinstance(layer, (torch.nn.GroupNorm, torch.nn.LayerNorm)):
+            torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
+            torch.nn.init.normal_(layer.bias, std=0.1)
+    state = {name: tensor.half() for name, tensor in module.state_dict().items()}
+    save_file(state, _weights(folder))
+    return ""
+
+
+def build(folder: Path, component: str, attention: str) -> str:
+    """The package, by the project's own builder."""
+    from convert.programs.task import task
+    from envs.events import silent
+
+    request = {
+        "component": component,
+        "config": str(folder / "config.json"),
+        "weights": str(_weights(folder)),
+        "package": str(_package(folder)),
+        "options": {"attention": attention},
+    }
+    return json.dumps(task(request, silent))
+
+
+def start(_: Path, __: str, ___: str) -> str:
+    """The imports."""
+    import diffusers  # noqa: F401
+    import transformers  # noqa: F401
+
+    import convert.parity  # noqa: F401
+
+    return ""
+
+
+def run_torch(folder: Path, component: str, _: str) -> str:
+    """The module as anybody would run it: all weights in float32 in memory."""
+    import torch
+    from safetensors.torch import load_file
+
+    from convert.references.components import reference
+
+    judge = reference(component)
+    module = judge.build(_config(folder)).eval()
+    module.load_state_dict(load_file(_weights(folder)))
+    with torch.inference_mode():
+        judge.call(module, _feed(folder, component), {})
+    return ""
+
+
+def run_streamed(folder: Path, component: str, _: str) -> str:
+    """The module as the check runs it."""
+    import torch
+
+    from convert.references.components import reference
+    from convert.references.modules import open_module
+
+    judge = reference(component)
+    module = open_module(lambda: judge.build(_config(folder)), _weights(folder), torch.float16)
+    with torch.inference_mode():
+        judge.call(module, _feed(folder, component), {})
+    return ""
+
+
+def run_program(mode: str) -> Callable[[Path, str, str], str]:
+    """The program in one precision."""
+
+    def run(folder: Path, component: str, _: str) -> str:
+        from convert.mil.kinds import Mode
+        from convert.mil.package import open_package
+
+        with open_package(_package(folder)) as program:
+            program.run(_feed(folder, component), Mode(mode))
+        return ""
+
+    return run
+
+
+def run_audit(folder: Path, component: str, _: str) -> str:
+    """Every weight, byte for byte, and the key of the graph's certificate."""
+    from convert.certificates.check import check_certified
+
+    check_certified(_package(folder), component, _config(folder), _weights(folder), {}, {})
+    return ""
+
+
+def check(quick: str) -> Callable[[Path, str, str], str]:
+    """The check that a conversion does, or its quick form."""
+
+    def run(folder: Path, component: str, _: str) -> str:
+        from convert.parity import FULL, QUICK, check_component
+
+        options = QUICK if quick else FULL
+        parity = check_component(
+            component, _package(folder), _config(folder), _weights(folder), options
+        )
+        return json.dumps([figure.as_json() for figure in parity.figures])
+
+    return run
+
+
+CHILDREN: Mapping[str, Callable[[Path, str, str], str]] = {
+    "make": make,
+    "build": build,
+    "start": start,
+    "torch": run_torch,
+    "streamed": run_streamed,
+    "fp32": run_program("fp32"),
+    "fp16": run_program("fp16"),
+    "audit": run_audit,
+    "fast": check("quick"),
+    "check": check(""),
+}
+
+
+def _feed(folder: Path, component: str) -> Mapping[str, Any]:
+    from convert.mil.storage import open_program
+    from convert.parity import input_shapes
+    from convert.references.components import reference
+
+    with open_program(_package(folder)) as program:
+        shapes = input_shapes(program.function)
+    return reference(component).feeds(_config(folder), shapes)[0]
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return config
+
+
+def _weights(folder: Path) -> Path:
+    return folder / "weights.safetensors"
+
+
+def _package(folder: Path) -> Path:
+    return folder / "out.mlpackage"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
