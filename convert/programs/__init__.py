@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from convert.programs.payload import Built, Tensors
 
 DRAWERS: Mapping[str, tuple[str, str]] = {
+    "controlled_unet": ("convert.programs.unet", "draw_controlled_unet"),
+    "controlnet": ("convert.programs.controlnet", "draw_controlnet"),
     "text_encoder": ("convert.programs.text_encoder", "draw_text_encoder"),
+    "text_encoder_2": ("convert.programs.text_encoder", "draw_text_encoder_2"),
     "unet": ("convert.programs.unet", "draw_unet"),
     "vae_decoder": ("convert.programs.vae", "draw_vae_decoder"),
     "vae_encoder": ("convert.programs.vae", "draw_vae_encoder"),

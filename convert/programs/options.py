@@ -35,6 +35,24 @@ class Precision(str, Enum):
         return DataType.FLOAT16 if self is Precision.FP16 else DataType.FLOAT32
 
 
+class Prediction(str, Enum):
+    """What the UNet's weights predict. The runtimes understand noise (`EPSILON`) only."""
+
+    EPSILON = "epsilon"
+    VELOCITY = "v_prediction"
+
+
+class TextStates(str, Enum):
+    """Which states of a text encoder the UNet was trained on.
+
+    `LAST` are those after the final norm (SD 1.x and 2.x), `PENULTIMATE` those before the last
+    block, not normalised (SDXL).
+    """
+
+    LAST = "last"
+    PENULTIMATE = "penultimate"
+
+
 class Target(str, Enum):
     """The oldest system that runs the program: its operator set and specification version.
 
@@ -73,6 +91,14 @@ class ProgramOptions:
         attention: layout of the UNet's attention.
         precision: type of weights and intermediate results.
         target: oldest system to run on.
+        prediction: of the UNet; a velocity is turned into noise inside the program.
+        text_states: of the text encoder.
+        clip_skip: 2 leaves out the text encoder's last block, 3 the last two; the final norm stays.
+        pad_id: replaces the end tokens that follow the first; the runtimes pad with the end token,
+            SD 2.x was trained with 0.
+        runtime_scale: the latent scale that the app applies, when it is not the VAE's own.
+        states_own_size: whether SDXL's `time_ids` are set to the program's own size; the runtimes
+            always send 1024.
     """
 
     height: int | None = None
@@ -82,12 +108,20 @@ class ProgramOptions:
     attention: Attention = Attention.SPLIT_EINSUM
     precision: Precision = Precision.FP16
     target: Target = Target.MACOS13
+    prediction: Prediction = Prediction.EPSILON
+    text_states: TextStates = TextStates.LAST
+    clip_skip: int = 1
+    pad_id: int | None = None
+    runtime_scale: float | None = None
+    states_own_size: bool = False
 
 
 _ENUMS: Mapping[str, type[Enum]] = {
     "attention": Attention,
     "precision": Precision,
     "target": Target,
+    "prediction": Prediction,
+    "text_states": TextStates,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from convert.errors import UnsupportedError
@@ -11,8 +11,17 @@ from convert.programs.assemble import Draft
 from convert.programs.attention import Heads, Projections, attention, masked
 from convert.programs.config import Config, refuse_unknown, require
 from convert.programs.graph import Graph, port
-from convert.programs.layers import ACTIVATIONS, add, conv, layer_norm, slice_axis, transpose
-from convert.programs.options import ProgramOptions
+from convert.programs.layers import (
+    ACTIVATIONS,
+    add,
+    concat,
+    conv,
+    layer_norm,
+    mul,
+    slice_axis,
+    transpose,
+)
+from convert.programs.options import ProgramOptions, TextStates
 from convert.programs.toolkit import Var
 from convert.spec.model import DataType, Metadata
 
@@ -20,6 +29,8 @@ HIDDEN = -1e4
 """Added to the score of a later token: e to this power is 0, and float16 can hold it."""
 
 NAMES = Projections(query="q_proj", key="k_proj", value="v_proj", out="out_proj", is_biased=True)
+
+SECOND = "text_encoder_2"
 
 LEGACY_END = 2
 """An `eos_token_id` that transformers reads as "the end is the largest id of the prompt"."""
@@ -61,6 +72,7 @@ class TextConfig:
     activation: str
     eps: float
     end: int
+    projection: int
 
 
 def parse_text(component: str, config: Config) -> TextConfig:
@@ -95,50 +107,99 @@ def parse_text(component: str, config: Config) -> TextConfig:
         activation=activation,
         eps=config.get("layer_norm_eps", 1e-5),
         end=config.get("eos_token_id", 49407),
+        projection=config.get("projection_dim", 512),
     )
 
 
 def draw_text_encoder(config: Config, options: ProgramOptions) -> Draft:
-    """The text encoder as a program.
+    """The first, or only, text encoder as a program.
 
     Input: `input_ids` (1, S) float32, which holds whole numbers: float16 cannot hold them all, and
-    the runtimes send no integers. Outputs, float32: `last_hidden_state` (1, S, D), after the last
-    norm, and `pooled_outputs` (1, D), its row at the end token.
+    the runtimes send no integers. Outputs, float32: the states (1, S, D), named `last_hidden_state`
+    or, for SDXL, `hidden_embeds`, and `pooled_outputs` (1, D), the last state of the end token.
 
     Raises:
-        UnsupportedError: the config or the length is not one that this builder makes.
+        UnsupportedError: config, length or options are none that this builder makes.
         BadInputError: the config lacks something.
     """
-    text = parse_text("text_encoder", config)
-    tokens = _tokens(text, options)
+    return _draw("text_encoder", config, options)
+
+
+def draw_text_encoder_2(config: Config, options: ProgramOptions) -> Draft:
+    """SDXL's second text encoder, whose pooled output is projected; see `draw_text_encoder`."""
+    penultimate = replace(options, text_states=TextStates.PENULTIMATE)
+    return _draw(SECOND, config, penultimate)
+
+
+def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
+    text = parse_text(component, config)
+    tokens = _tokens(component, text, options)
+    used = _blocks(component, text, options)
+    is_last = options.text_states is TextStates.LAST
     ids = port("input_ids", DataType.FLOAT32, (1, tokens), "The prompt's token ids, padded.")
     with Graph((ids,), options) as g:
         numbers = g.cast(g.inputs["input_ids"], DataType.INT32)
-        x = _embed(g, text, numbers)
+        states = [_embed(g, text, _padded(g, text, numbers))]
         mask = _causal_mask(g, tokens)
-        for layer in range(text.layers):
-            x = _layer(g, text, x, mask, f"text_model.encoder.layers.{layer}")
-        x = layer_norm(g, x, "text_model.final_layer_norm", eps=text.eps)
-        states = _rows(g, x)
-        g.output("last_hidden_state", states)
-        g.output("pooled_outputs", _pooled(g, text, states, numbers))
+        for block in range(used):
+            states.append(_layer(g, text, states[-1], mask, f"text_model.encoder.layers.{block}"))
+        last = _rows(g, layer_norm(g, states[-1], "text_model.final_layer_norm", eps=text.eps))
+        name = "last_hidden_state" if is_last else "hidden_embeds"
+        g.output(name, last if is_last else _rows(g, states[-2]))
+        pooled = _pooled(g, text, last, numbers)
+        if component == SECOND:
+            pooled = _projected(g, text, pooled)
+        g.output("pooled_outputs", pooled)
     return Draft(
-        component="text_encoder",
+        component=component,
         graph=g,
-        outputs={
-            "last_hidden_state": "The state of every token.",
-            "pooled_outputs": "The state of the end token.",
-        },
-        metadata=Metadata(description="Reads a prompt for a Stable Diffusion UNet."),
-        ignored=_IGNORED,
+        outputs={name: "The state of every token.", "pooled_outputs": "One state for the prompt."},
+        metadata=Metadata(
+            description="Reads a prompt for a Stable Diffusion UNet.",
+            user_defined={"sdcoreml.clip_skip": str(options.clip_skip)},
+        ),
+        ignored=(
+            *_IGNORED,
+            *(f"text_model.encoder.layers.{block}." for block in range(used, text.layers)),
+        ),
     )
 
 
-def _tokens(text: TextConfig, options: ProgramOptions) -> int:
+def _blocks(component: str, text: TextConfig, options: ProgramOptions) -> int:
+    """How many blocks run."""
+    used = text.layers - options.clip_skip + 1
+    if options.clip_skip > 1 and options.text_states is TextStates.PENULTIMATE:
+        raise UnsupportedError(
+            f"{component}: SDXL is trained on the penultimate states, clip skip"
+            f" {options.clip_skip} is not for it; leave it out"
+        )
+    if not 1 <= used <= text.layers:
+        raise UnsupportedError(
+            f"{component}: clip skip {options.clip_skip} leaves {used} of {text.layers} blocks;"
+            f" choose 1 to {text.layers}"
+        )
+    return used
+
+
+def _padded(g: Graph, text: TextConfig, ids: Var) -> Var:
+    """The ids (1, S) with every end token that follows another replaced by the padding's id."""
+    import numpy as np
+
+    if g.options.pad_id is None:
+        return ids
+    end = text.vocabulary - 1 if text.end == LEGACY_END else text.end
+    is_end = g.cast(g.emit("equal", x=ids, y=np.int32(end)), DataType.INT32)
+    earlier = slice_axis(g, is_end, 1, 0, ids.shape[1] - 1)
+    first = g.table(np.zeros((1, 1), np.int32), "nothing")
+    follows = mul(g, is_end, concat(g, [first, earlier]))
+    return add(g, ids, mul(g, follows, np.int32(g.options.pad_id - end)))
+
+
+def _tokens(component: str, text: TextConfig, options: ProgramOptions) -> int:
     tokens = options.tokens or text.positions
     if tokens > text.positions:
         raise UnsupportedError(
-            f"text_encoder: {tokens} tokens asked for, the model has {text.positions} positions;"
+            f"{component}: {tokens} tokens asked for, the model has {text.positions} positions;"
             f" choose {text.positions} or fewer"
         )
     return tokens
@@ -187,4 +248,12 @@ def _pooled(g: Graph, text: TextConfig, states: Var, ids: Var) -> Var:
     place = g.emit("reduce_argmax", x=ids, axis=1, keep_dims=False)
     row = g.emit("gather", x=states, indices=place, axis=1)
     result: Var = g.emit("squeeze", x=row, axes=[1])
+    return result
+
+
+def _projected(g: Graph, text: TextConfig, pooled: Var) -> Var:
+    """(1, D) to (1, P), without a bias."""
+    x = g.emit("expand_dims", x=pooled, axes=[2, 3])
+    x = conv(g, x, "text_projection", text.projection, bias=False)
+    result: Var = g.emit("squeeze", x=x, axes=[2, 3])
     return result

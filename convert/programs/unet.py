@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from convert.errors import UnsupportedError
 from convert.programs.assemble import Draft
 from convert.programs.blocks import resnet, sinusoids, time_mlp, transformer
@@ -14,17 +17,24 @@ from convert.programs.layers import (
     concat,
     conv,
     group_norm,
+    mul,
     reshape,
     silu,
     upsample,
 )
-from convert.programs.options import ProgramOptions
+from convert.programs.options import Prediction, ProgramOptions
 from convert.programs.toolkit import Var
-from convert.programs.unet_config import UnetConfig, parse_unet
+from convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
 from convert.spec.model import DataType, Feature, Metadata
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LATENT = 4
 HALF = DataType.FLOAT16
+STEPS = 1000
+BETAS = (0.00085, 0.012)
+AXES = [1, 2, 3]
 DEFAULT_TOKENS = 77
 
 
@@ -39,22 +49,89 @@ def draw_unet(config: Config, options: ProgramOptions) -> Draft:
         UnsupportedError: the config or the size is not one that this builder makes.
         BadInputError: the config lacks something.
     """
-    unet = parse_unet("unet", config)
-    height, width = latent_size("unet", unet, options)
-    with Graph(inputs(unet, options, height, width), options) as g:
+    return _draw("unet", config, options, takes_residuals=False)
+
+
+def draw_controlled_unet(config: Config, options: ProgramOptions) -> Draft:
+    """The UNet with inputs for the outputs of a ControlNet; same weights, same weight file.
+
+    Additional inputs: `additional_residual_0` and so on, float16, of the shapes of the skip tensors
+    and, last, of the mid block's output. See `draw_unet` for the rest.
+    """
+    return _draw("controlled_unet", config, options, takes_residuals=True)
+
+
+def _draw(
+    component: str, config: Config, options: ProgramOptions, *, takes_residuals: bool
+) -> Draft:
+    unet = parse_unet(component, config)
+    height, width = latent_size(component, unet, options)
+    residuals = _residuals(unet, options, height, width) if takes_residuals else ()
+    with Graph((*inputs(unet, options, height, width), *residuals), options) as g:
         time = silu(g, time_embedding(g, unet))
         context = g.input("encoder_hidden_states")
         skips = down_path(g, unet, g.input("sample"), time, context)
         x = mid_block(g, unet, skips[-1], time, context)
-        g.output("noise_pred", up_path(g, unet, x, skips, time, context))
+        if residuals:
+            *skips, x = (
+                add(g, y, g.input(residual.name))
+                for y, residual in zip((*skips, x), residuals, strict=True)
+            )
+        x = up_path(g, unet, x, skips, time, context)
+        g.output("noise_pred", noise(g, x))
     return Draft(
-        component="unet",
+        component=component,
         graph=g,
         outputs={"noise_pred": "The noise that the model sees in `sample`."},
         metadata=Metadata(
             description="Denoises a latent image, guided by the states of a text encoder.",
-            user_defined={"sdcoreml.attention": options.attention.value},
+            user_defined={
+                "sdcoreml.attention": options.attention.value,
+                "sdcoreml.prediction": options.prediction.value,
+            },
         ),
+    )
+
+
+def noise(g: Graph, prediction: Var) -> Var:
+    """What the runtimes' schedulers want of the UNet's prediction."""
+    if g.options.prediction is Prediction.EPSILON:
+        return prediction
+    t = g.cast(g.inputs["timestep"], DataType.INT32)
+    signal, spread = (
+        g.emit("expand_dims", x=g.emit("gather", x=g.table(t_, name), indices=t, axis=0), axes=AXES)
+        for name, t_ in schedule().items()
+    )
+    velocity, sample = (g.cast(y, DataType.FLOAT32) for y in (prediction, g.inputs["sample"]))
+    return add(g, mul(g, signal, velocity), mul(g, spread, sample))
+
+
+def schedule() -> Mapping[str, np.ndarray]:
+    """The square roots of the shares of image and noise at each of 1000 steps, float32.
+
+    The runtimes know one schedule only: betas whose square roots grow linearly.
+    """
+    import numpy as np
+
+    betas = np.linspace(BETAS[0] ** 0.5, BETAS[1] ** 0.5, STEPS, dtype=np.float64) ** 2
+    kept = np.cumprod(1 - betas)
+    return {
+        "signal": np.sqrt(kept).astype(np.float32),
+        "spread": np.sqrt(1 - kept).astype(np.float32),
+    }
+
+
+def _residuals(
+    unet: UnetConfig, options: ProgramOptions, height: int, width: int
+) -> tuple[Feature, ...]:
+    return tuple(
+        port(
+            f"additional_residual_{index}",
+            HALF,
+            (options.batch, *shape),
+            "An output of a ControlNet, added to a skip tensor.",
+        )
+        for index, shape in enumerate(residual_shapes(unet, height, width))
     )
 
 
@@ -64,14 +141,16 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
     Raises:
         UnsupportedError: the size is unknown, or does not survive halving at every level.
     """
-    size = options.height or unet.sample_size, options.width or unet.sample_size
+    height, width = options.height or unet.sample_size, options.width or unet.sample_size
+    if not height or not width:
+        raise UnsupportedError(f"{component}: config.json gives no sample_size; choose a size")
     step = 2 ** (unet.levels - 1)
-    if any(not extent or extent % step for extent in size):
+    if height % step or width % step:
         raise UnsupportedError(
-            f"{component}: latent size {size[0]}x{size[1]} cannot be halved {unet.levels - 1}"
+            f"{component}: latent size {height}x{width} cannot be halved {unet.levels - 1}"
             f" times; choose an image height and width that are multiples of {8 * step}"
         )
-    return size[0] or 0, size[1] or 0
+    return height, width
 
 
 def inputs(
@@ -115,6 +194,8 @@ def time_embedding(g: Graph, unet: UnetConfig) -> Var:
         return time
     ids = g.inputs["time_ids"]
     batch, count = ids.shape
+    if g.options.states_own_size:
+        ids = _own_size(g, ids)
     flat = reshape(g, ids, batch * count)
     waves = sinusoids(g, flat, unet.added.width, flip=unet.flip, shift=unet.shift)
     waves = reshape(g, waves, batch, count * unet.added.width)
@@ -122,9 +203,26 @@ def time_embedding(g: Graph, unet: UnetConfig) -> Var:
     return add(g, time, time_mlp(g, extra, "add_embedding", unet.time_width))
 
 
-def down_path(g: Graph, unet: UnetConfig, x: Var, time: Var, context: Var) -> list[Var]:
-    """From the latent image to the smallest map; every tensor that the way up will want again."""
-    skips = [conv(g, x, "conv_in", unet.channels[0], SPATIAL)]
+def _own_size(g: Graph, ids: Var) -> Var:
+    """`time_ids` with original and target size those of the image; crop and score stay."""
+    import numpy as np
+
+    height, width = (8 * extent for extent in g.inputs["sample"].shape[2:])
+    target = [height, width] if ids.shape[1] == 6 else [0]  # noqa: PLR2004  the base model
+    sizes = np.array([[height, width, 0, 0, *target]], np.float16)
+    kept = (sizes == 0).astype(np.float16)
+    return add(g, mul(g, ids, g.table(kept, "kept")), g.table(sizes, "sizes"))
+
+
+def down_path(
+    g: Graph, unet: UnetConfig, x: Var, time: Var, context: Var, *, added: Var | None = None
+) -> list[Var]:
+    """From the latent image to the smallest map; every tensor that the way up will want again.
+
+    `added` is what a ControlNet adds to the first.
+    """
+    first = conv(g, x, "conv_in", unet.channels[0], SPATIAL)
+    skips = [first if added is None else add(g, first, added)]
     for level, channels in enumerate(unet.channels):
         path = f"down_blocks.{level}"
         for layer in range(unet.layers[level]):

@@ -13,6 +13,8 @@ from convert.programs.config import Config, per_level, refuse_unknown, require
 CROSS_DOWN, PLAIN_DOWN = "CrossAttnDownBlock2D", "DownBlock2D"
 CROSS_UP, PLAIN_UP = "CrossAttnUpBlock2D", "UpBlock2D"
 
+NOTHING: Mapping[str, tuple[Any, ...]] = {}
+
 _READ = frozenset(
     {
         "addition_embed_type_num_heads",  # of an embedding that is refused
@@ -110,14 +112,21 @@ class UnetConfig:
         )
 
 
-def parse_unet(component: str, config: Config) -> UnetConfig:
-    """Check a UNet's config.
+def parse_unet(
+    component: str,
+    config: Config,
+    read: frozenset[str] = frozenset(),
+    accepted: Mapping[str, tuple[Any, ...]] = NOTHING,
+) -> UnetConfig:
+    """Check the config of a UNet, or of something made like one.
+
+    `read` and `accepted` are options beyond a UNet's own; see `refuse_unknown`.
 
     Raises:
         UnsupportedError: it asks for something that is not implemented.
         BadInputError: it lacks something.
     """
-    refuse_unknown(component, config, _READ, _ACCEPTED)
+    refuse_unknown(component, config, _READ | read, {**_ACCEPTED, **accepted})
     channels, context, down = require(
         component, config, "block_out_channels", "cross_attention_dim", "down_block_types"
     )

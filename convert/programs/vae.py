@@ -12,13 +12,26 @@ from convert.programs.attention import Heads, Projections, attention, original
 from convert.programs.blocks import Norm, resnet
 from convert.programs.config import Config, refuse_unknown, require
 from convert.programs.graph import Graph, port
-from convert.programs.layers import SPATIAL, Kernel, add, conv, group_norm, reshape, silu, upsample
+from convert.programs.layers import (
+    SPATIAL,
+    Kernel,
+    add,
+    conv,
+    group_norm,
+    mul,
+    reshape,
+    silu,
+    upsample,
+)
 from convert.programs.options import ProgramOptions
 from convert.programs.toolkit import Var
 from convert.spec.model import Metadata
 
 EPS = 1e-6
 """Of every group norm in diffusers' AutoencoderKL, whatever its config says."""
+
+DEFAULT_SCALE = 0.18215
+"""Diffusers' default, SD 1.x's and 2.x's; what the runtimes apply unless told otherwise."""
 
 NAMES = Projections(is_biased=True)
 OLDER_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
@@ -42,7 +55,10 @@ _READ = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaeConfig:
-    """What the builders need to know; `channels` has an entry for each level, largest map first."""
+    """What the builders need to know; `channels` has an entry for each level, largest map first.
+
+    `ratio` is the latent scale that the app applies over the model's own.
+    """
 
     channels: tuple[int, ...]
     layers: int
@@ -50,6 +66,7 @@ class VaeConfig:
     latent: int
     height: int
     width: int
+    ratio: float
 
     @property
     def scale(self) -> int:
@@ -66,6 +83,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
     """
     refuse_unknown(component, config, _READ, _accepted(len(config.get("block_out_channels", ()))))
     (channels,) = require(component, config, "block_out_channels")
+    scale = config.get("scaling_factor", DEFAULT_SCALE)
     size = config.get("sample_size")
     default = size // 2 ** (len(channels) - 1) if isinstance(size, int) else None
     height, width = options.height or default, options.width or default
@@ -78,6 +96,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
         latent=config.get("latent_channels", 4),
         height=height,
         width=width,
+        ratio=(options.runtime_scale or scale) / scale,
     )
 
 
@@ -115,7 +134,10 @@ def draw_vae_decoder(config: Config, options: ProgramOptions) -> Draft:
     shape = (1, vae.latent, vae.height, vae.width)
     z = port("z", options.precision.dtype, shape, "The latent image, unscaled.")
     with Graph((z,), options) as g:
-        x = conv(g, g.input("z"), "post_quant_conv", vae.latent)
+        x = g.input("z")
+        if vae.ratio != 1:  # the app divided by its own scale instead of the model's
+            x = mul(g, x, g.number(vae.ratio))
+        x = conv(g, x, "post_quant_conv", vae.latent)
         x = conv(g, x, "decoder.conv_in", vae.channels[-1], SPATIAL)
         x = _mid_block(g, vae, x, "decoder.mid_block")
         for block, level in enumerate(reversed(range(len(vae.channels)))):
@@ -156,7 +178,7 @@ def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
         x = _mid_block(g, vae, x, "encoder.mid_block")
         x = silu(g, group_norm(g, x, "encoder.conv_norm_out", vae.norm.groups, EPS))
         x = conv(g, x, "encoder.conv_out", 2 * vae.latent, SPATIAL)
-        g.output("latent", conv(g, x, "quant_conv", 2 * vae.latent))
+        g.output("latent", _rescaled(g, vae, conv(g, x, "quant_conv", 2 * vae.latent)))
     return Draft(
         component="vae_encoder",
         graph=g,
@@ -165,6 +187,19 @@ def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
         ignored=("decoder.", "post_quant_conv."),
         older_name=older_name,
     )
+
+
+def _rescaled(g: Graph, vae: VaeConfig, moments: Var) -> Var:
+    """Means and log-variances such that the app's scale gives what the model's own would."""
+    import numpy as np
+
+    if vae.ratio == 1:
+        return moments
+    kind, count = type(g.number(1)), vae.latent
+    factors = np.array([1 / vae.ratio] * count + [1] * count, kind).reshape(1, -1, 1, 1)
+    offsets = np.array([0] * count + [-2 * np.log(vae.ratio)] * count, kind).reshape(1, -1, 1, 1)
+    moments = mul(g, moments, g.table(factors, "factors"))
+    return add(g, moments, g.table(offsets, "offsets"))
 
 
 def _resnets(g: Graph, vae: VaeConfig, x: Var, path: str, channels: int, count: int) -> Var:

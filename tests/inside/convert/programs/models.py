@@ -28,7 +28,7 @@ TEXT: Mapping[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 64,
     "num_hidden_layers": 2,
-    "num_attention_heads": 4,
+    "num_attention_heads": 2,
     "max_position_embeddings": 77,
     "hidden_act": "quick_gelu",
     "eos_token_id": 2,

@@ -1,0 +1,84 @@
+"""ControlNet: the way down of a UNet that also sees a picture, for the skip tensors of another."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from convert.programs.assemble import Draft
+from convert.programs.config import Config
+from convert.programs.graph import Graph, port
+from convert.programs.layers import HALVING, SPATIAL, conv, silu
+from convert.programs.options import ProgramOptions
+from convert.programs.toolkit import Var
+from convert.programs.unet import (
+    HALF,
+    down_path,
+    inputs,
+    latent_size,
+    mid_block,
+    time_embedding,
+)
+from convert.programs.unet_config import parse_unet, residual_shapes
+from convert.spec.model import Metadata
+
+DEFAULT_CHANNELS = (16, 32, 96, 256)
+IMAGE_SCALE = 8
+
+_READ = frozenset({"conditioning_embedding_out_channels"})
+_ACCEPTED: Mapping[str, tuple[Any, ...]] = {
+    "conditioning_channels": (3,),
+    "controlnet_conditioning_channel_order": ("rgb",),
+    "global_pool_conditions": (False,),
+}
+
+
+def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
+    """A ControlNet as a program.
+
+    Inputs, float16: those of the UNet and `controlnet_cond` (B, 3, 8h, 8w), 0 to 1. Outputs,
+    float32, since the runtimes add them up through raw pointers: `additional_residual_0` and so on,
+    of the names and shapes that the controlled UNet takes.
+
+    Raises:
+        UnsupportedError: the config or the size is not one that this builder makes.
+        BadInputError: the config lacks something.
+    """
+    net = parse_unet("controlnet", config, _READ, _ACCEPTED)
+    height, width = latent_size("controlnet", net, options)
+    size = (options.batch, 3, IMAGE_SCALE * height, IMAGE_SCALE * width)
+    picture = port("controlnet_cond", HALF, size, "The picture to follow, 0 to 1.")
+    widths = config.get("conditioning_embedding_out_channels", DEFAULT_CHANNELS)
+    with Graph((*inputs(net, options, height, width), picture), options) as g:
+        time = silu(g, time_embedding(g, net))
+        context = g.input("encoder_hidden_states")
+        seen = _embed(g, g.input("controlnet_cond"), tuple(widths), net.channels[0])
+        skips = down_path(g, net, g.input("sample"), time, context, added=seen)
+        middle = mid_block(g, net, skips[-1], time, context)
+        for index, x in enumerate((*skips, middle)):
+            path = f"controlnet_down_blocks.{index}" if x is not middle else "controlnet_mid_block"
+            g.output(f"additional_residual_{index}", conv(g, x, path, x.shape[1]))
+    shapes = residual_shapes(net, height, width)
+    return Draft(
+        component="controlnet",
+        graph=g,
+        outputs={
+            f"additional_residual_{index}": f"For the UNet's {channels} channels of {size}."
+            for index, (channels, *size) in enumerate(shapes)
+        },
+        metadata=Metadata(
+            description="Steers a UNet towards a picture.",
+            user_defined={"sdcoreml.attention": options.attention.value},
+        ),
+    )
+
+
+def _embed(g: Graph, picture: Var, widths: tuple[int, ...], channels: int) -> Var:
+    """The picture at the size of the latent image: each but the last width halves it."""
+    path = "controlnet_cond_embedding"
+    x = silu(g, conv(g, picture, f"{path}.conv_in", widths[0], SPATIAL))
+    for index, (width, wider) in enumerate(itertools.pairwise(widths)):
+        x = silu(g, conv(g, x, f"{path}.blocks.{2 * index}", width, SPATIAL))
+        x = silu(g, conv(g, x, f"{path}.blocks.{2 * index + 1}", wider, HALVING))
+    return conv(g, x, f"{path}.conv_out", channels, SPATIAL)
