@@ -76,6 +76,11 @@ CONFIGS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, tuple[int, ...]]]] =
 }
 
 
+def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    """Equal but for the order of sums, which torch chooses by how memory happens to be aligned."""
+    torch.testing.assert_close(actual, expected, atol=2e-6, rtol=1e-5)
+
+
 def saved(component: str, folder: Path) -> tuple[torch.nn.Module, Path]:
     """A module with random weights, and its weights in a file."""
     torch.manual_seed(2)
@@ -99,7 +104,8 @@ def test_a_streamed_module_computes_what_the_module_itself_does(
         for feed in judge.feeds(config, shapes):
             expected, actual = judge.call(plain, feed, {}), judge.call(streamed, feed, {})
             assert expected.keys() == actual.keys()
-            assert all(torch.equal(expected[name], actual[name]) for name in expected)
+            for name, tensor in expected.items():
+                close(actual[name], tensor)
 
 
 def test_weights_are_rounded_and_computing_is_not(tmp_path: Path) -> None:
@@ -117,8 +123,8 @@ def test_weights_are_rounded_and_computing_is_not(tmp_path: Path) -> None:
         expected = judge.call(plain, feed, {})["noise_pred"]
         actual = judge.call(streamed, feed, {})["noise_pred"]
     assert actual.dtype == torch.float32
-    assert torch.equal(actual, expected)
-    assert not torch.equal(actual, different)
+    close(actual, expected)
+    assert float((actual - different).abs().max()) > 1e-4
 
 
 def test_weights_take_memory_only_while_their_layer_computes(tmp_path: Path) -> None:
@@ -176,9 +182,7 @@ def test_a_vae_with_the_attention_names_of_2022_is_read(tmp_path: Path) -> None:
     streamed = open_module(lambda: judge.build(config), path, torch.float32)
     with torch.no_grad():
         (feed,) = judge.feeds(config, shapes)
-        assert torch.equal(
-            judge.call(plain, feed, {})["image"], judge.call(streamed, feed, {})["image"]
-        )
+        close(judge.call(streamed, feed, {})["image"], judge.call(plain, feed, {})["image"])
 
 
 def test_a_component_without_a_judge_is_named() -> None:
@@ -218,7 +222,7 @@ def test_residuals_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> No
         plain = predict_noise(module, {name: feed[name] for name in PORTS}, {})["noise_pred"]
         controlled = predict_noise(module, feed, {})["noise_pred"]
         again = predict_noise(module, shuffled, {})["noise_pred"]
-    assert torch.equal(controlled, again)
+    close(controlled, again)
     assert not torch.allclose(plain, controlled)
 
 
@@ -267,10 +271,10 @@ def test_a_velocity_is_turned_into_noise_only_when_asked_for(tmp_path: Path) -> 
     feed = reference("unet").feeds(UNET, PORTS)[0]
     with torch.no_grad():
         plain = predict_noise(module, feed, {})["noise_pred"]
-        epsilon = predict_noise(module, feed, {"prediction_type": "epsilon"})["noise_pred"]
-        turned = predict_noise(module, feed, {"prediction_type": "v_prediction"})["noise_pred"]
-    assert torch.equal(plain, epsilon)
-    assert torch.equal(turned, noise_of_velocity(plain, feed["sample"], feed["timestep"]))
+        epsilon = predict_noise(module, feed, {"prediction": "epsilon"})["noise_pred"]
+        turned = predict_noise(module, feed, {"prediction": "v_prediction"})["noise_pred"]
+    close(epsilon, plain)
+    close(turned, noise_of_velocity(plain, feed["sample"], feed["timestep"]))
 
 
 def test_skipping_a_layer_is_a_model_of_one_layer_less(tmp_path: Path) -> None:
@@ -281,7 +285,7 @@ def test_skipping_a_layer_is_a_model_of_one_layer_less(tmp_path: Path) -> None:
     )
     for feed in tokens(TEXT, {"input_ids": (1, 9)}):
         with torch.no_grad():
-            skipped = encode(module, feed, {"clip_skip": 1})
+            skipped = encode(module, feed, {"clip_skip": 2})
             expected = encode(shorter, feed, {})
         for name in ("last_hidden_state", "pooled_outputs"):
             torch.testing.assert_close(skipped[name], expected[name])
@@ -294,7 +298,7 @@ def test_the_penultimate_states_are_those_before_the_last_layer(tmp_path: Path) 
         embeds = encode(module, feed, {})["hidden_embeds"]
         states = module(feed["input_ids"].long(), output_hidden_states=True).hidden_states
     assert len(states) == 3
-    assert torch.equal(embeds, states[1])
+    close(embeds, states[1])
 
 
 def test_a_pad_token_takes_every_place_after_the_first_end(tmp_path: Path) -> None:
@@ -304,11 +308,11 @@ def test_a_pad_token_takes_every_place_after_the_first_end(tmp_path: Path) -> No
         for rest in (39, 0)
     )
     with torch.no_grad():
-        once = encode(module, padded, {"pad_token": 0})
+        once = encode(module, padded, {"pad_id": 0})
         plain = encode(module, wanted, {})
         ignored = encode(module, padded, {})
-    assert torch.equal(once["last_hidden_state"], plain["last_hidden_state"])
-    assert not torch.equal(ignored["last_hidden_state"], plain["last_hidden_state"])
+    close(once["last_hidden_state"], plain["last_hidden_state"])
+    assert not torch.allclose(ignored["last_hidden_state"], plain["last_hidden_state"], atol=1e-3)
 
 
 @pytest.mark.parametrize(
