@@ -15,7 +15,7 @@ from convert.compile.coremldata import ordered
 from convert.compile.lower import COMPILER, build_info
 from convert.compile.package import UNTRIED, compile_package
 from convert.compile.xcode import Xcode
-from convert.errors import ConvertError, UnsupportedError
+from convert.errors import BadInputError, ConvertError
 from envs.events import Emit, silent
 
 
@@ -72,13 +72,11 @@ def _beside_apples(package: Path, ours: Path, aside: Path, xcode: Xcode, emit: E
 def _beside_ours(package: Path, apples: Path, aside: Path, emit: Emit) -> Outcome:
     try:
         compile_package(package, aside, emit)
-    except UnsupportedError as error:
-        return Outcome(
-            path=apples, verdict=f"compiled with Xcode; not compiled without it: {error}"
-        )
-    found = tuple(differences(aside, apples))
+        found = tuple(differences(aside, apples))
+        version = _version(read_compiled(apples))
+    except BadInputError as error:  # Xcode compiles more than we do
+        return Outcome(path=apples, verdict=f"compiled with Xcode; not without it: {error}")
     relation = "which differs from" if found else "equal to"
-    version = _version(read_compiled(apples))
     verdict = f"compiled with coremlcompiler {version}, {relation} what sdcoreml makes of it"
     return Outcome(path=apples, verdict=verdict, differences=found)
 

@@ -139,9 +139,20 @@ def test_what_only_xcode_can_compile_is_compiled_with_it(tmp_path: Path) -> None
     xcode = apples(tmp_path, package(tmp_path / "A.mlpackage"))
     target = tmp_path / "out" / "A.mlmodelc"
     outcome = compile_compared(unsupported(tmp_path), target, xcode, Keep.APPLES)
-    assert outcome.verdict.startswith("compiled with Xcode; not compiled without it: ")
+    assert outcome.verdict.startswith("compiled with Xcode; not without it: ")
     assert "specification version 10" in outcome.verdict
     assert (target / TEXT).is_file()
+
+
+def test_an_apple_text_of_unknown_notation_is_kept(tmp_path: Path) -> None:
+    given, target = package(tmp_path / "A.mlpackage"), tmp_path / "out" / "A.mlmodelc"
+
+    def renew(folder: Path) -> None:
+        (folder / TEXT).write_text("program(2.0)")
+
+    outcome = compile_compared(given, target, apples(tmp_path, given, renew), Keep.APPLES)
+    assert "text version '2.0'" in outcome.verdict
+    assert (target / TEXT).read_text() == "program(2.0)"
 
 
 def test_what_only_xcode_can_compile_is_refused_otherwise(tmp_path: Path) -> None:
