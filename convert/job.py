@@ -22,7 +22,8 @@ from convert.compile.compiled import read_compiled
 from convert.compile.package import compile_package
 from convert.digest import describe_files, files_below
 from convert.errors import ConvertError, UnsupportedError
-from convert.models.family import Family, Task
+from convert.families import PARTS, Part, parts_of, require_supported
+from convert.models.family import Family
 from convert.models.layout import CONFIG_NAME, Component, Model, read_model
 from convert.models.merge import merge_component
 from convert.spec.reader import read_package
@@ -37,23 +38,13 @@ SCHEMA = 1
 
 ATTENTIONS = ("SPLIT_EINSUM", "ORIGINAL", "SPLIT_EINSUM_V2")
 
-SOURCES: Mapping[str, str] = {
-    "text_encoder": "text_encoder",
-    "unet": "unet",
-    "vae_decoder": "vae",
-    "vae_encoder": "vae",
-}
-"""Program to the model component whose config and weights it is made of."""
-
-SUPPORTED = frozenset({Family.SD1})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to convert; recorded in the manifest.
+    """How to convert; recorded in the manifest. All but `controlled` are `ProgramOptions`'.
 
     `attention` is one of `ATTENTIONS`. `height` and `width` are the latent's, an eighth of the
-    image's.
+    image's. `controlled` asks for a UNet that takes a ControlNet's residuals, too.
     """
 
     attention: str
@@ -61,6 +52,10 @@ class Options:
     width: int
     batch: int = 2
     tokens: int = 77
+    clip_skip: int = 1
+    target: str = "macOS13"
+    states_own_size: bool = False
+    controlled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +72,11 @@ class Job:
 class Built:
     """A program's package in the staging folder, and what it is checked against."""
 
-    program: str
+    part: Part
     package: Path
     config: Path
     weights: Path
+    options: Mapping[str, Any]
 
     @property
     def compiled(self) -> Path:
@@ -98,29 +94,16 @@ def open_model(path: Path) -> Model:
     """
     model = read_model(path)
     if model.family is not Family.UNKNOWN:
-        _require_supported(model)
+        require_supported(model)
     raise_first(model.faults)
-    _require_supported(model)
-    missing = sorted({*SOURCES.values()} - model.components.keys())
+    require_supported(model)
+    missing = sorted({part.source for part in PARTS[model.family]} - model.components.keys())
     if missing:
         raise UnsupportedError(
             f"{path}: no {' and no '.join(missing)} in this folder; add the missing part from the"
             " model it was trained from"
         )
     return model
-
-
-def _require_supported(model: Model) -> None:
-    if model.family in SUPPORTED and model.task is Task.TEXT_TO_IMAGE:
-        return
-    what = model.family.value
-    if model.task not in (Task.TEXT_TO_IMAGE, Task.OTHER):
-        what += f" ({model.task.value})"
-    names = " and ".join(sorted(family.value for family in SUPPORTED))
-    raise UnsupportedError(
-        f"{model.path}: this is {what}, which is not supported yet; text-to-image models of"
-        f" {names} are"
-    )
 
 
 def plan(model: Model, output: Path | None, attention: str, toolchain: Mapping[str, Any]) -> Job:
@@ -151,11 +134,12 @@ def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
     """
     tokenizer = read_tokenizer(_tokenizer_folder(job.model))
     with staged(job.output) as folder, _scratch(folder) as scratch:
-        weights = _merge(job, scratch, emit)
-        built = [_build(job, program, weights, folder, runner, emit) for program in SOURCES]
-        parity = _check(job, built, runner, emit)
-        for part in built:
-            compile_package(part.package, part.compiled, emit)
+        parts = parts_of(job.model, controlled=job.options.controlled)
+        weights = _merge(job, parts, scratch, emit)
+        built = [_build(job, part, weights, folder, runner, emit) for part in parts]
+        parity = _check(built, runner, emit)
+        for made in built:
+            compile_package(made.package, made.compiled, emit)
         emit(Event(kind="step", text="write the folder"))
         _write_tokenizer(tokenizer, folder)
         _check_folder(built, folder)
@@ -176,11 +160,11 @@ def _tokenizer_folder(model: Model) -> Path:
     return model.tokenizers.get("tokenizer", model.path / "tokenizer")
 
 
-def _merge(job: Job, scratch: Path, emit: Emit) -> Mapping[str, Path]:
+def _merge(job: Job, parts: tuple[Part, ...], scratch: Path, emit: Emit) -> Mapping[str, Path]:
     """One safetensors file for each component, in place where there is one already."""
     return {
         name: _merge_one(job.model.components[name], scratch / name, emit)
-        for name in dict.fromkeys(SOURCES.values())
+        for name in dict.fromkeys(part.source for part in parts)
     }
 
 
@@ -193,43 +177,47 @@ def _merge_one(component: Component, target: Path, emit: Emit) -> Path:
 
 
 def _build(
-    job: Job, program: str, weights: Mapping[str, Path], folder: Path, runner: Runner, emit: Emit
+    job: Job, part: Part, weights: Mapping[str, Path], folder: Path, runner: Runner, emit: Emit
 ) -> Built:
     """Write one program's package in a child process."""
-    emit(Event(kind="step", text=f"build {NAMES[program]}"))
-    source = SOURCES[program]
-    package = folder / f"{NAMES[program]}.mlpackage"
-    config = job.model.components[source].folder / CONFIG_NAME
-    request = {
-        "component": program,
-        "config": str(config.resolve()),
-        "weights": str(weights[source].resolve()),
-        "package": str(package.resolve()),
-        "options": asdict(job.options),
-    }
-    outcome = runner.run("build", request, emit)
+    name = NAMES[part.program]
+    emit(Event(kind="step", text=f"build {name}"))
+    built = Built(
+        part=part,
+        package=folder / f"{name}.mlpackage",
+        config=job.model.components[part.source].folder / CONFIG_NAME,
+        weights=weights[part.source],
+        options=program_options(job.options, part),
+    )
+    outcome = runner.run("build", _request(built), emit)
     emit(Event(kind="note", text=f"built in {outcome.peak_memory / 1e6:.0f} MB of memory"))
-    return Built(program=program, package=package, config=config, weights=weights[source])
+    return built
 
 
-def _check(job: Job, built: list[Built], runner: Runner, emit: Emit) -> Mapping[str, Any]:
+def program_options(options: Options, part: Part) -> Mapping[str, Any]:
+    """What was asked for, and what the model itself asks for: fields of `ProgramOptions`."""
+    fields = {key: value for key, value in asdict(options).items() if key != "controlled"}
+    return {**fields, **part.options}
+
+
+def _request(built: Built) -> Mapping[str, Any]:
+    """One program, as the tasks of the child want it."""
+    return {
+        "component": built.part.program,
+        "config": str(built.config.resolve()),
+        "weights": str(built.weights.resolve()),
+        "package": str(built.package.resolve()),
+        "options": built.options,
+    }
+
+
+def _check(built: list[Built], runner: Runner, emit: Emit) -> Mapping[str, Any]:
     """Run every written package against its pinned module, in one child process.
 
     Raises:
         ParityError: a package computes something else.
     """
-    request = {
-        "packages": [
-            {
-                "component": part.program,
-                "config": str(part.config.resolve()),
-                "weights": str(part.weights.resolve()),
-                "package": str(part.package.resolve()),
-            }
-            for part in built
-        ],
-        "options": asdict(job.options),
-    }
+    request = {"packages": [_request(made) for made in built]}
     outcome = runner.run("check", request, emit)
     emit(Event(kind="note", text=f"checked in {outcome.peak_memory / 1e6:.0f} MB of memory"))
     results: Mapping[str, Any] = outcome.value
@@ -243,8 +231,8 @@ def _write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 def _check_folder(built: list[Built], folder: Path) -> None:
     """Read everything back and compare it with what the runtimes ask for."""
-    models = {part.program: read_package(part.package).model for part in built}
-    compiled = (faults_of(read_compiled(part.compiled)) for part in built)
+    models = {made.part.program: read_package(made.package).model for made in built}
+    compiled = (faults_of(read_compiled(made.compiled)) for made in built)
     faults = (*check_programs(models, folder), *(fault for found in compiled for fault in found))
     if faults:
         raise ConvertError("; ".join(map(str, faults)))
@@ -252,7 +240,8 @@ def _check_folder(built: list[Built], folder: Path) -> None:
 
 def _write_manifest(job: Job, built: list[Built], parity: Mapping[str, Any], folder: Path) -> None:
     """Where everything came from and how it was checked; no dates, so that it can be compared."""
-    inputs = [path for name in job.model.components for path in _inputs(job.model.components[name])]
+    sources = dict.fromkeys(made.part.source for made in built)
+    inputs = [path for name in sources for path in _inputs(job.model.components[name])]
     content = {
         "schema": SCHEMA,
         "model": {"name": job.model.path.resolve().name, "family": job.model.family.value},
@@ -260,13 +249,15 @@ def _write_manifest(job: Job, built: list[Built], parity: Mapping[str, Any], fol
         "options": asdict(job.options),
         "toolchain": job.toolchain,
         "programs": {
-            NAMES[part.program]: {
-                "checked": parity[part.program],
+            NAMES[made.part.program]: {
+                "source": made.part.source,
+                "options": made.options,
+                "checked": parity[made.part.program],
                 "files": describe_files(
-                    (*files_below(part.package), *files_below(part.compiled)), folder
+                    (*files_below(made.package), *files_below(made.compiled)), folder
                 ),
             }
-            for part in built
+            for made in built
         },
     }
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
@@ -274,6 +265,4 @@ def _write_manifest(job: Job, built: list[Built], parity: Mapping[str, Any], fol
 
 
 def _inputs(component: Component) -> tuple[Path, ...]:
-    if component.name not in SOURCES.values():
-        return ()
     return (component.folder / CONFIG_NAME, *component.weights)

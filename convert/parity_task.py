@@ -17,14 +17,13 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     """Check every one of `request["packages"]` and answer `Parity.as_json` by component.
 
     Each names its `component` and the paths of its `package`, of its `config` (config.json) and of
-    its `weights` (one safetensors file). `request["options"]` are those of the conversion;
-    `request["fast"]` asks for a sample only.
+    its `weights` (one safetensors file) and the `options` of the conversion that concern it (fields
+    of `ProgramOptions`). `request["fast"]` asks for a sample only.
 
     Raises:
         ParityError: packages are not what they should be; all of them are named.
     """
     depth = QUICK if request.get("fast") else FULL
-    options = replace(depth, choices=request.get("options", {}))
     checked: dict[str, Parity] = {}
     for part in request["packages"]:
         package = Path(part["package"])
@@ -34,7 +33,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
             package,
             json.loads(Path(part["config"]).read_bytes()),
             Path(part["weights"]),
-            options,
+            replace(depth, choices=part.get("options", {})),
             emit,
         )
     failures = [parity.complaint() for parity in checked.values() if not parity.passed]

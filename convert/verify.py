@@ -20,7 +20,6 @@ from convert.compile.check import faults as faults_of
 from convert.compile.compiled import read_compiled
 from convert.digest import describe_files
 from convert.errors import BadInputError, ConvertError
-from convert.job import SOURCES
 from convert.models.layout import CONFIG_NAME, Model, read_model
 from convert.models.merge import merge_component
 from convert.spec.reader import read_package
@@ -116,7 +115,9 @@ def _is_manifest(content: object) -> bool:
             "programs": dict() as programs,
         }:
             return all(
-                name in COMPONENTS and isinstance(program, dict) and "files" in program
+                name in COMPONENTS
+                and isinstance(program, dict)
+                and program.keys() >= {"files", "options", "source"}
                 for name, program in programs.items()
             )
     return False
@@ -184,12 +185,11 @@ def _check(
 ) -> Mapping[str, Mapping[str, Any]]:
     """Prove each program: by certificate where there is one, by running it otherwise."""
     checked: dict[str, Mapping[str, Any]] = {}
-    pending: list[dict[str, str]] = []
-    options = manifest["options"]
+    pending: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix=".verify.", dir=bundle.resolve().parent) as scratch:
-        for name in manifest["programs"]:
-            component = COMPONENTS[name]
-            part = model.components[SOURCES[component]]
+        for name, program in manifest["programs"].items():
+            component, options = COMPONENTS[name], program["options"]
+            part = model.components[program["source"]]
             weights = merge_component(part, Path(scratch) / part.name, emit)
             package = bundle / f"{name}.mlpackage"
             emit(Event(kind="step", text=f"audit the weights of {package.name}"))
@@ -205,9 +205,10 @@ def _check(
                     "config": str((part.folder / CONFIG_NAME).resolve()),
                     "weights": str(weights.resolve()),
                     "package": str(package.resolve()),
+                    "options": options,
                 }
             )
         if pending:
-            request = {"packages": pending, "options": options, "fast": against.fast}
+            request = {"packages": pending, "fast": against.fast}
             checked.update(runner.run("check", request, emit).value)
     return {NAMES[component]: result for component, result in checked.items()}

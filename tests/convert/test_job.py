@@ -9,7 +9,16 @@ import pytest
 
 from convert.bundle import Dimensions
 from convert.errors import BadInputError, ConvertError, ParityError, UnsupportedError
-from convert.job import Options, convert_model, folder_name, open_model, plan
+from convert.families import Part
+from convert.job import (
+    Options,
+    convert_model,
+    folder_name,
+    open_model,
+    plan,
+    program_options,
+)
+from convert.programs.options import parse_options
 from envs.events import Event
 from tests.convert.stand_ins import UNET, StandIn, write_model
 
@@ -127,19 +136,13 @@ class TestOpenModel:
         model = open_model(write_model(tmp_path / "cat"))
         assert set(model.components) == {"text_encoder", "unet", "vae"}
 
-    @pytest.mark.parametrize(
-        ("unet", "what"),
-        [
-            ({**UNET, "in_channels": 9}, r"Stable Diffusion 1\.x \(inpainting\)"),
-            ({**UNET, "in_channels": 8}, r"Stable Diffusion 1\.x \(instruct-pix2pix\)"),
-            ({**UNET, "addition_embed_type": "text_time"}, "Stable Diffusion XL base"),
-        ],
-    )
-    def test_a_family_that_is_not_supported_is_named(
-        self, tmp_path: Path, unet: dict[str, object], what: str
+    def test_what_the_apps_cannot_run_is_refused_before_its_weights_are_judged(
+        self, tmp_path: Path
     ) -> None:
-        with pytest.raises(UnsupportedError, match=rf"cat: this is {what}, which is not supported"):
-            open_model(write_model(tmp_path / "cat", unet))
+        model = write_model(tmp_path / "cat", {**UNET, "in_channels": 9})
+        (model / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+        with pytest.raises(UnsupportedError, match="its UNet takes 9 channels, and the apps feed"):
+            open_model(model)
 
     def test_no_folder(self, tmp_path: Path) -> None:
         with pytest.raises(BadInputError, match="cat: no such folder; give the folder of a"):
@@ -157,6 +160,16 @@ class TestOpenModel:
         weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n")
         with pytest.raises(BadInputError, match=r"git-lfs pointer.*run 'git lfs pull'"):
             open_model(model)
+
+
+class TestProgramOptions:
+    def test_what_the_model_needs_comes_before_what_was_asked_for(self) -> None:
+        options = Options(attention="ORIGINAL", height=8, width=8, clip_skip=2)
+        part = Part(program="unet", source="unet", options={"prediction": "v_prediction"})
+        fields = program_options(options, part)
+        assert fields["prediction"] == "v_prediction"
+        assert (fields["attention"], fields["clip_skip"]) == ("ORIGINAL", 2)
+        assert parse_options(fields).height == 8
 
 
 class TestPlan:

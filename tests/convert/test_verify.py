@@ -150,6 +150,16 @@ def test_against_its_model_every_program_is_run_again(bundle: Path, model: Path)
         "config": str(model / "unet" / "config.json"),
         "weights": str(model / "unet" / "diffusion_pytorch_model.safetensors"),
         "package": str(bundle / "Unet.mlpackage"),
+        "options": {
+            "attention": "SPLIT_EINSUM",
+            "batch": 2,
+            "clip_skip": 1,
+            "height": 16,
+            "states_own_size": False,
+            "target": "macOS13",
+            "tokens": 77,
+            "width": 16,
+        },
     }
 
 

@@ -132,7 +132,7 @@ def test_another_config_is_another_proof(tmp_path: Path, config: dict[str, Any])
 def test_options_that_change_what_is_asked_for_count_and_no_others(tmp_path: Path) -> None:
     program = broken(unchanged)
     plain = key(program, tmp_path)
-    assert key(program, tmp_path, choices={"prediction_type": "v_prediction"}) != plain
+    assert key(program, tmp_path, choices={"prediction": "v_prediction"}) != plain
     assert key(program, tmp_path, choices={"attention": "ORIGINAL", "clip_skip": None}) == plain
 
 
