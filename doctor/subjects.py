@@ -55,21 +55,20 @@ class ModelFolder:
 
     `kind` is "diffusers" for a folder with model_index.json, "single-file" for one checkpoint
     file, "missing" for a path that is not there, "none" otherwise. `family` is what it is in words,
-    `refusal` why that cannot be converted. `holds` names what a single file has in it: unet, vae,
-    text_encoder, ema, lora, controlnet... `legacy` are classes named in model_index.json that newer
-    libraries no longer have.
+    `needed` the parts that its programs are made of, `refusal` why it cannot be converted. `holds`
+    names what a single file has in it: unet, vae, text_encoder, ema, lora, controlnet...
     """
 
     path: str
     kind: str
     family: str = "unknown"
+    needed: tuple[str, ...] = ()
     refusal: str = ""
     size: int = 0
     components: tuple[Component, ...] = ()
     tokenizer_faults: tuple[str, ...] = ()
     prediction: str = ""
     holds: tuple[str, ...] = ()
-    legacy: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     nearby: tuple[str, ...] = ()
 

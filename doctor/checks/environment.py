@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from doctor.check import Family, Findings, Fix, check, error, ok, warning
-from doctor.checks.pins import REBUILD, listed
+from doctor.checks.pins import REPAIR, listed
 from doctor.facts import Environment, Lock, Smoke, Verification
 
 BUILD = Fix(title="build it (about a minute and 6 GB)", commands=(("make", "env"),), safe=True)
@@ -54,14 +54,14 @@ def complete(environment: Environment) -> Findings:
         yield error(
             f"recorded as installed, but their files are gone: {listed(environment.hollow)}",
             why="pip, uv and pip-sync all call this environment fine; the import will fail.",
-            fix=REBUILD,
+            fix=REPAIR,
             where=environment.path,
         )
     if environment.headless:
         yield error(
             f"without METADATA or RECORD: {listed(environment.headless)}",
             why="Left by an interrupted installation; what belongs to them cannot be told.",
-            fix=REBUILD,
+            fix=REPAIR,
             where=environment.path,
         )
 
@@ -78,13 +78,13 @@ def sealed(verification: Verification) -> Findings:
         yield error(
             f"{len(verification.faults)} files differ from the seal: {listed(verification.faults)}",
             why="Something changed the environment after it was built and tested.",
-            fix=REBUILD,
+            fix=REPAIR,
         )
     elif verification.strays:
         yield warning(
             f"{len(verification.strays)} files that nobody sealed: {listed(verification.strays)}",
             why="What was sealed is whole, but something wrote into the environment.",
-            fix=REBUILD,
+            fix=REPAIR,
         )
     else:
         yield ok(f"{verification.files} files as sealed ({verification.depth})")
@@ -100,7 +100,7 @@ def imports(smoke: Smoke) -> Findings:
         yield error(
             f"import {name} fails: {reason}",
             why="The conversion would stop here, after its preparations.",
-            fix=REBUILD,
+            fix=REPAIR,
         )
 
 
@@ -115,6 +115,6 @@ def no_hooks(environment: Environment) -> Findings:
         yield warning(
             f"files that run at every start: {listed(environment.strays)}",
             why="They can change any import and belong to no locked package.",
-            fix=REBUILD,
+            fix=REPAIR,
             where=environment.path,
         )

@@ -25,10 +25,11 @@ def family_supported(model: ModelFolder) -> Findings:
     converter's own.
     """
     if model.kind == "diffusers" and model.refusal:
+        what, _, remedy = model.refusal.rpartition("; ")
         yield error(
-            f"{model.family}: {model.refusal}",
-            why="The conversion refuses it, or no app could run the result.",
-            fix=Fix(title="take a text-to-image model of Stable Diffusion 1.x"),
+            what or remedy,
+            why="The conversion refuses it: no app could run the result.",
+            fix=Fix(title=remedy if what else "convert another model"),
             where=model.path,
         )
 
@@ -96,10 +97,9 @@ def half_precision(model: ModelFolder) -> Findings:
     upcast = any(part.upcast for part in model.components)
     if upcast or model.prediction == "v_prediction":
         what = "upcast_attention is set" if upcast else "the scheduler says v_prediction"
-        yield warning(
-            f"this model was trained to keep attention in 32-bit floats ({what})",
-            why="In 16 bits its images can come out black.",
-            fix=Fix(title="prefer the 512 base model of the same family"),
+        yield info(
+            f"this model's attention overflows in 16-bit floats as it stands ({what})",
+            why="Programs made here scale first; upstream's draw black images.",
             where=model.path,
         )
 

@@ -16,7 +16,6 @@ SHARDS_SINCE = "0.29"
 """The first diffusers that loads a UNet or VAE from shards; 0.23.1 loads no form of them."""
 
 SHARDED_BY_DIFFUSERS = frozenset({"unet", "vae", "transformer"})
-NEEDED = ("unet", "vae", "text_encoder")
 
 
 def files(model: ModelFolder) -> Iterator[WeightFile]:
@@ -155,16 +154,16 @@ def weights_present(model: ModelFolder) -> Findings:
     """
     if model.kind != "diffusers":
         return
-    for name in NEEDED:
+    for name in model.needed:
         part = next((one for one in model.components if one.name == name), None)
-        if part is None and model.family not in {"sd3", "flux"}:
+        if part is None:
             yield error(
                 f"the model has no {name}",
-                why="Text encoder, UNet and VAE are all needed for a folder that an app can open.",
+                why=f"A folder that an app can open needs {', '.join(model.needed)}.",
                 fix=Fix(title=f"add the folder {name}/ from the same model"),
                 where=model.path,
             )
-        elif part is not None and not part.weights and not part.missing and not part.faults:
+        elif not part.weights and not part.missing and not part.faults:
             yield error(
                 f"{name} has no weight file",
                 why='Loading it fails with "no file named diffusion_pytorch_model...".',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from doctor.check import Family, Findings, check, error, ok
-from doctor.checks.pins import REBUILD, listed
+from doctor.checks.pins import REPAIR, listed
 from doctor.facts import Environment
 
 
@@ -20,7 +20,7 @@ def compiled_parts(environment: Environment) -> Findings:
         yield error(
             f"compiled parts are missing: {listed(missing)}",
             why='A conversion would run to its end and then fail with "BlobWriter not loaded".',
-            fix=REBUILD,
+            fix=REPAIR,
             where=environment.path,
         )
     else:
@@ -44,13 +44,13 @@ def binary_wheels(environment: Environment) -> Findings:
             yield error(
                 f"{name} was built from source, without native code ({', '.join(tags)})",
                 why="There was no wheel for this Python and system; saving a model will fail.",
-                fix=REBUILD,
+                fix=REPAIR,
             )
         elif tags and not fits:
             yield error(
                 f"{name} is a wheel for another Python ({', '.join(tags)})",
                 why="Its compiled modules cannot be loaded by the environment's interpreter.",
-                fix=REBUILD,
+                fix=REPAIR,
             )
 
 
@@ -65,6 +65,6 @@ def from_the_index(environment: Environment) -> Findings:
         yield error(
             f"not installed from the index: {listed(listing)}",
             why="What was installed cannot be compared with any hash of the lock.",
-            fix=REBUILD,
+            fix=REPAIR,
             where=environment.path,
         )

@@ -10,9 +10,9 @@ from doctor.facts import Environment, Lock, System, Toolchain
 from doctor.knowledge import CLASHES, Role, of_topic
 from doctor.versions import key, normalise
 
-REBUILD = Fix(
-    title="build the environment again, beside this one",
-    commands=(("make", "env", "ARGS=--fresh"),),
+REPAIR = Fix(
+    title="restore the environment to what was sealed and tested",
+    commands=(("make", "env", "ARGS=repair"),),
     safe=True,
 )
 _SHOWN = 6
@@ -31,7 +31,7 @@ def direct_pins(environment: Environment, toolchain: Toolchain) -> Findings:
         yield error(
             f"not the tested versions: {listed([*wrong.values()])}",
             why="Only the tested combination is known to convert; others fail late or silently.",
-            fix=REBUILD,
+            fix=REPAIR,
             where=environment.path,
             evidence=wrong,
         )
@@ -51,7 +51,7 @@ def whole_lock(environment: Environment, lock: Lock) -> Findings:
             f"{len(wrong)} of {len(lock.packages)} locked packages differ: "
             f"{listed([*wrong.values()])}",
             why="The environment is not the one that was resolved and tested.",
-            fix=REBUILD,
+            fix=REPAIR,
             where=environment.path,
             evidence=wrong,
         )
@@ -71,7 +71,7 @@ def nothing_else(environment: Environment, lock: Lock) -> Findings:
         yield warning(
             f"installed, but not in the lock: {listed(extra)}",
             why="No test has seen them beside the pins; each can shadow a part of another.",
-            fix=REBUILD,
+            fix=REPAIR,
             where=environment.path,
         )
 
@@ -87,7 +87,7 @@ def one_of_each(environment: Environment) -> Findings:
         yield error(
             f"recorded twice: {listed(environment.duplicates)}",
             why="The remains of an interrupted upgrade: files of two versions are mixed.",
-            fix=REBUILD,
+            fix=REPAIR,
             where=environment.path,
         )
 
@@ -124,7 +124,7 @@ def no_known_clash(system: System, environment: Environment) -> Findings:
             status=Status.INFO if entry.role is Role.HARMLESS else Status.ERROR,
             what=f"{pair}: {entry.id}",
             why=entry.cause,
-            fix=Fix(title=entry.fix, commands=REBUILD.commands, safe=True),
+            fix=Fix(title=entry.fix, commands=REPAIR.commands, safe=True),
             where=environment.path,
         )
         yield finding
@@ -143,7 +143,7 @@ def within_ceilings(environment: Environment) -> Findings:
             yield warning(
                 f"{name} {have} is newer than {newest}, the last that coremltools was tested with",
                 why="Conversion then fails with an operation that is not implemented.",
-                fix=REBUILD,
+                fix=REPAIR,
                 where=environment.path,
             )
 

@@ -200,11 +200,12 @@ def judge(
 ) -> Report:
     """The report with the verdicts asked for, or those that the facts allow."""
     facts = gathered.facts
+    report = examine(facts, checks, selection)
     report = replace(
-        examine(facts, checks, selection),
+        report,
         costs=gathered.costs,
         left_out=gathered.left_out,
-        seconds=gathered.seconds,
+        seconds=gathered.seconds + report.seconds,
     )
     if selection.select:
         return report

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,6 @@ from doctor.subjects import Component, ModelFolder, WeightFile
 
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker", "transformer")
 INDEX = "model_index.json"
-LEGACY = ("CLIPFeatureExtractor",)
-"""Class names of old model_index.json files that transformers 5 no longer has."""
 
 
 def model(path: str) -> ModelFolder | Absent:
@@ -52,17 +51,17 @@ def _folder(path: Path) -> ModelFolder:
     components = tuple(component(path / name) for name in names)
     scheduler = _json(path / "scheduler" / "scheduler_config.json")[0]
     configs = {name: _json(path / name / "config.json")[0] for name in names}
-    family, refusal = _family(str(index.get("_class_name", "")), configs, scheduler)
+    kind = _kind(path, str(index.get("_class_name", "")), configs, scheduler)
     return ModelFolder(
         path=str(path),
         kind="diffusers" if (path / INDEX).is_file() else "none",
-        family=family,
-        refusal=refusal,
+        family=kind.family,
+        needed=kind.needed,
+        refusal=kind.refusal,
         size=sum(file.size for part in components for file in _chosen(part)),
         components=components,
         tokenizer_faults=tuple(_tokenizer(path / "tokenizer")),
         prediction=str(scheduler.get("prediction_type", "")),
-        legacy=tuple(name for name in LEGACY if name in json.dumps(index)),
         faults=(fault,) if fault and (path / INDEX).exists() else (),
         nearby=() if index else _nearby(path),
     )
@@ -73,19 +72,45 @@ def _is_used(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(word, str) for word in value)
 
 
-def _family(
-    pipeline: str, configs: Mapping[str, Mapping[str, Any]], scheduler: Mapping[str, Any]
-) -> tuple[str, str]:
-    """What the converter takes the model for, and why it would refuse it."""
-    from convert.job import SUPPORTED
-    from convert.models.family import Task, identify
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What the converter takes a model for: its family, the parts it needs, why it refuses."""
+
+    family: str
+    needed: tuple[str, ...]
+    refusal: str
+
+
+def _kind(
+    path: Path,
+    pipeline: str,
+    configs: Mapping[str, Mapping[str, Any]],
+    scheduler: Mapping[str, Any],
+) -> _Kind:
+    from convert.errors import ConvertError
+    from convert.families import PARTS as PROGRAMS
+    from convert.families import require_supported
+    from convert.models.family import identify
+    from convert.models.layout import Model
 
     family, task = identify(pipeline, configs, scheduler)
-    if family in SUPPORTED and task is Task.TEXT_TO_IMAGE:
-        return family.value, ""
-    if task not in (Task.TEXT_TO_IMAGE, Task.OTHER):
-        return family.value, f"{task.value} models cannot be run by Apple's package or Mochi"
-    return family.value, f"{family.value} is not supported"
+    refusal = ""
+    try:
+        require_supported(
+            Model(
+                path=path,
+                pipeline=pipeline,
+                family=family,
+                task=task,
+                components={},
+                tokenizers={},
+                scheduler=scheduler,
+            )
+        )
+    except ConvertError as error:
+        refusal = str(error).removeprefix(f"{path}: ")
+    needed = dict.fromkeys(part.source for part in PROGRAMS.get(family, ()))
+    return _Kind(family=family.value, needed=tuple(needed), refusal=refusal)
 
 
 def _nearby(path: Path) -> tuple[str, ...]:

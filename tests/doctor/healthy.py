@@ -57,6 +57,7 @@ MODEL = ModelFolder(
     path="/models/sd15",
     kind="diffusers",
     family="Stable Diffusion 1.x",
+    needed=("text_encoder", "unet", "vae"),
     size=3 * GB,
     components=(part("unet"), part("vae"), part("text_encoder")),
     prediction="epsilon",

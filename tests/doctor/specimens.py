@@ -157,7 +157,7 @@ SICK: Mapping[str, Facts] = {
     "MOD006": unet(kind="web-page", size=9000),
     "MOD007": unet(fault="truncated: 9 of 12 bytes; download the file again"),
     "MOD008": unet(kind="pickle", unsafe=("names os.system",)),
-    "MOD009": model(family="Stable Diffusion 1.x", refusal="inpainting models cannot be run"),
+    "MOD009": model(refusal="this is an inpainting model: nine channels; convert another"),
     "MOD010": model(part("unet", refusal="unet: class_embed_type='timestep' is not implemented")),
     "MOD011": model(part("unet", nameless=("LICENSE",))),
     "MOD012": model(part("unet", variants=("", "fp16"))),

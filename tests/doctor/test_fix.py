@@ -20,7 +20,7 @@ def report(facts: Facts, ids: Sequence[str] = ()) -> Report:
 
 def test_one_step_for_all_checks_that_ask_for_it() -> None:
     (step,) = plan(report(SICK["PIN001"], ["PINS"]))
-    assert step.fix.commands == (("make", "env", "ARGS=--fresh"),)
+    assert step.fix.commands == (("make", "env", "ARGS=repair"),)
     assert step.checks == ("PIN001", "PIN002", "PIN005")
     assert step.fix.safe
 
@@ -47,7 +47,7 @@ def test_the_same_checks_judge_the_cure(after: Facts, code: int, cured: bool) ->
         return code
 
     cure = apply(step, run, lambda ids: report(after, ids))
-    assert ran == [("make", "env", "ARGS=--fresh")]
+    assert ran == [("make", "env", "ARGS=repair")]
     assert [name for name, _ in cure.statuses] == ["PIN001", "PIN002", "PIN005"]
     assert cure.is_cured is cured
 
@@ -78,8 +78,8 @@ def test_no_fix_with_sudo_or_that_deletes_is_safe() -> None:
 def test_what_people_read_of_it() -> None:
     (step,) = plan(report(SICK["PIN003"], ["PIN003"]))
     assert list(planned([step])) == [
-        "safe     build the environment again, beside this one (PIN003)",
-        "         run   make env ARGS=--fresh",
+        "safe     restore the environment to what was sealed and tested (PIN003)",
+        "         run   make env ARGS=repair",
     ]
     well = apply(step, lambda command: len(command) * 0, lambda ids: report(HEALTHY, ids))
     ill = apply(step, len, lambda ids: report(SICK["PIN003"], ids))

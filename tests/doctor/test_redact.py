@@ -62,15 +62,10 @@ def poisoned(value: Any, poison: str) -> Any:
 def test_nothing_private_is_left_in_any_field(user: str, host: str, token: str, base: str) -> None:
     home = base + user
     secrets = secrets_here({"USER": user}, Path(home), f"{host}.local")
-    for poison in (
-        f"{home}/models",
-        f"{user}@{host}.local",
-        token,
-        f"https://{user}:{token}@x.org",
-    ):
-        facts = from_plain(Facts, poisoned(to_plain(HEALTHY), poison))
-        text = json.dumps(to_plain(redacted(facts, secrets)))
-        assert not [secret for secret in (user, host, token) if secret in text]
+    poison = f"{home}/models {user}@{host}.local {token} https://{user}:{token}@x.org"
+    facts = from_plain(Facts, poisoned(to_plain(HEALTHY), poison))
+    text = json.dumps(to_plain(redacted(facts, secrets)))
+    assert not [secret for secret in (user, host, token) if secret in text]
 
 
 def test_keys_and_reasons_are_rewritten_too() -> None:

@@ -29,8 +29,8 @@ warning  MOD002  unet: saved in shards, which diffusers 0.23.1 cannot load ("no
 error    PIN001  not the tested versions: numpy 2.1.0 (tested 1.23.5)
          why   Only the tested combination is known to convert; others fail late
                or silently.
-         do    build the environment again, beside this one
-         run   make env ARGS=--fresh
+         do    restore the environment to what was sealed and tested
+         run   make env ARGS=repair
 """,
     "PIN005": """\
 error    PIN005  huggingface-hub 0.26.0 with diffusers 0.23.1:
@@ -39,7 +39,7 @@ error    PIN005  huggingface-hub 0.26.0 with diffusers 0.23.1:
                before 0.29 imports.
          do    Go back to huggingface_hub 0.25.2 or older (tested: 0.17.3), or:
                make env.
-         run   make env ARGS=--fresh
+         run   make env ARGS=repair
 """,
     "GIT003": """\
 error    GIT003  the upstream checkout is at e12202c1f640, tested is

@@ -60,6 +60,7 @@ def test_a_healthy_folder(tmp_path: Path) -> None:
     facts = examined(folder(tmp_path))
     assert (facts.kind, facts.family, facts.refusal) == ("diffusers", "Stable Diffusion 1.x", "")
     assert facts.prediction == "epsilon"
+    assert set(facts.needed) == {"unet", "vae", "text_encoder"}
     assert [part.name for part in facts.components] == ["unet", "vae", "text_encoder"]
     assert facts.size == 2 * len(TENSORS) + len(CONV_IN)
     assert facts.tokenizer_faults == ()
@@ -71,15 +72,15 @@ def test_a_healthy_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("unet", "refusal"),
     [
-        ({"in_channels": 9}, "inpainting models cannot be run"),
-        ({"in_channels": 8}, "instruct-pix2pix models cannot be run"),
-        ({"addition_embed_type": "image"}, "unknown is not supported"),
+        ({"in_channels": 9}, "inpainting"),
+        ({"in_channels": 8}, "instruct-pix2pix"),
+        ({"addition_embed_type": "image"}, "unknown"),
     ],
 )
 def test_what_no_app_can_run_is_refused(
     tmp_path: Path, unet: dict[str, object], refusal: str
 ) -> None:
-    assert examined(folder(tmp_path, **unet)).refusal.startswith(refusal)
+    assert examined(folder(tmp_path, **unet)).refusal.count(refusal) == 1
 
 
 def test_a_config_is_judged_by_the_builder_itself(tmp_path: Path) -> None:
