@@ -26,7 +26,10 @@ COMPILER: Mapping[str, str] = {
     "coremlc-component-MIL": "3500.14.1",
     "coremlc-version": "3500.32.1",
 }
-"""The versions that the reference pairs' compiler wrote; Core ML pins nothing on them."""
+"""The versions that the reference pairs' compiler wrote.
+
+Apple's loader takes other producers' strings too; whether it reads them at all is not known.
+"""
 
 BUILD_INFO = "buildInfo"
 FLEXIBLE = "FlexibleShapeInformation"

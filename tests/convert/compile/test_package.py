@@ -14,6 +14,7 @@ from convert.errors import BadInputError, UnsupportedError
 from envs.events import Event
 from tests.convert.compile.texts import (
     ALL,
+    BLOCKWISE,
     COMPRESSED,
     OPERATIONS,
     STATEFUL,
@@ -39,6 +40,18 @@ def test_a_package_becomes_a_folder(tmp_path: Path, name: str) -> None:
         (spec / "model.mlmodel").read_bytes(), "model"
     )
     assert json.loads((made.path / METADATA).read_text())[0]["generatedClassName"] == "Unet"
+
+
+def test_weights_of_four_bits(tmp_path: Path) -> None:
+    given = package(tmp_path / "A.mlpackage", BLOCKWISE, 9)
+    made = compile_package(given, tmp_path / "A.mlmodelc")
+    assert (made.path / TEXT).read_text() == BLOCKWISE
+    assert made.metadata[0]["mlProgramOperationTypeHistogram"] == {
+        "Ios18.add": 1,
+        "Ios18.constexprBlockwiseShiftScale": 1,
+        "Ios18.constexprLutToDense": 1,
+        "Ios18.mul": 1,
+    }
 
 
 def test_what_is_returned_is_what_is_there(tmp_path: Path) -> None:

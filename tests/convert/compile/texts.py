@@ -1,8 +1,9 @@
 """Program texts, and packages that compile to them.
 
 Beside this file, in `golden/`: `operations` has every operation and element type that the project's
-own programs emit, `compressed` every form of compressed weights, `stateful` what text version 1.3
-adds, `flexible` an input of flexible shape.
+own programs emit, `compressed` every form of compressed weights of specification 7, `blockwise`
+those of specification 9, `stateful` what else text version 1.3 adds, `flexible` an input of
+flexible shape.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ ALL: Mapping[str, str] = {
 }
 OPERATIONS, COMPRESSED = ALL["operations"], ALL["compressed"]
 STATEFUL, FLEXIBLE = ALL["stateful"], ALL["flexible"]
+BLOCKWISE = ALL["blockwise"]
 
 
 def source(text: str) -> Program:
