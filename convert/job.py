@@ -26,6 +26,7 @@ from convert.families import PARTS, Part, parts_of, require_supported
 from convert.models.family import Family
 from convert.models.layout import CONFIG_NAME, Component, Model, read_model
 from convert.models.merge import merge_component
+from convert.sharing import share_weights
 from convert.spec.reader import read_package
 from convert.staging import MARKER, staged
 from convert.tokenizer import Tokenizer, read_tokenizer
@@ -60,12 +61,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to convert, where to, how, and in which toolchain (as the manifest is to say it)."""
+    """What to convert, where to, how, and in which toolchain (as the manifest is to say it).
+
+    `siblings` are folders made of the same model, such as in another size: what they have in common
+    is stored once.
+    """
 
     model: Model
     output: Path
     options: Options
     toolchain: Mapping[str, Any]
+    siblings: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +112,18 @@ def open_model(path: Path) -> Model:
     return model
 
 
-def plan(model: Model, output: Path | None, attention: str, toolchain: Mapping[str, Any]) -> Job:
-    """The job for a model with its own defaults where nothing else was asked for."""
+def plan(
+    model: Model,
+    output: Path | None,
+    attention: str,
+    toolchain: Mapping[str, Any],
+    **choices: Any,  # noqa: ANN401  other fields of `Options`
+) -> Job:
+    """The job for a model with its own size and name where nothing else was asked for."""
     size = model.components["unet"].config.get("sample_size", 64)
     height, width = (size, size) if isinstance(size, int) else size
-    options = Options(attention=attention, height=height, width=width)
+    fields = {"attention": attention, "height": height, "width": width, **choices}
+    options = Options(**fields)
     return Job(
         model=model,
         output=output or Path("models") / folder_name(model.path, options),
@@ -137,6 +150,7 @@ def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
         parts = parts_of(job.model, controlled=job.options.controlled)
         weights = _merge(job, parts, scratch, emit)
         built = [_build(job, part, weights, folder, runner, emit) for part in parts]
+        share_weights((folder, *job.siblings))
         parity = _check(built, runner, emit)
         for made in built:
             compile_package(made.package, made.compiled, emit)

@@ -8,13 +8,16 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from convert.compile.package import UNTRIED
 from convert.errors import ConvertError, NoSpaceError, WorkerError
 from convert.job import ATTENTIONS, Job, convert_model, open_model, plan
-from convert.staging import MARKER, staged
+from convert.models.layout import Model
+from convert.staging import staged
+from convert.verify import read_manifest
 from convert.worker import Runner, Worker
 from doctor.check import Family
 from doctor.commands.diagnose import page
@@ -29,6 +32,7 @@ from envs.events import Emit, Event
 from envs.store import Environment
 from lockfiles.toolchain import Toolchain, load_toolchain
 
+TARGETS = ("macOS13", "macOS14", "macOS15")
 HELP = "turn a Stable Diffusion folder into a checked Core ML folder"
 SAMPLE = Path("build") / "sample"
 SCHEMA = 1
@@ -57,6 +61,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="split-einsum for the Neural Engine (default), original for the GPU",
     )
     parser.add_argument(
+        "--size",
+        action="append",
+        default=[],
+        type=pixels,
+        metavar="WxH",
+        help="image size in pixels, a folder for each; repeat it for more (default: the model's)",
+    )
+    parser.add_argument(
+        "--controlled",
+        action="store_true",
+        help="also a ControlledUnet, which takes a ControlNet's residuals",
+    )
+    parser.add_argument(
+        "--clip-skip",
+        type=int,
+        default=1,
+        metavar="N",
+        help="2 leaves out the text encoder's last block, 3 the last two",
+    )
+    parser.add_argument(
+        "--own-size",
+        action="store_true",
+        help="SDXL: condition on the size converted for, not on the 1024x1024 that apps send",
+    )
+    parser.add_argument(
+        "--target",
+        choices=TARGETS,
+        default=TARGETS[0],
+        help=f"oldest system to run on (default: {TARGETS[0]})",
+    )
+    parser.add_argument(
         "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
@@ -72,22 +107,55 @@ def run(args: argparse.Namespace) -> int:
         toolchain = load_toolchain(args.toolchain)
         environment = build(toolchain, emit=emit)
         worker = Worker(python=environment.python)
+        model = open_model(args.model or sample(worker, emit))
+        jobs = jobs_of(args, model, provenance(environment, toolchain))
+        emit(Event(kind="step", text="examine this machine for the job"))
+        require_able(preflight(goal_of(jobs[0])))
+        with explained():
+            folders = [convert_model(job, worker, emit) for job in jobs]
+    manifests = {folder: read_manifest(folder) for folder in folders}
+    if args.json:
+        results = [{"folder": str(folder), "manifest": manifests[folder]} for folder in folders]
+        print(json.dumps({"schema": SCHEMA, "results": results}))
+    else:
+        print("\n".join((*(summary(*item) for item in manifests.items()), UNTRIED)))
+    return 0
+
+
+def pixels(text: str) -> tuple[int, int]:
+    """Width and height of an image from `WxH`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is something else, or no multiple of 8.
+    """
+    width, _, height = text.lower().partition("x")
+    if width.isdecimal() and height.isdecimal() and not int(width) % 8 and not int(height) % 8:
+        return int(width), int(height)
+    raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in multiples of 8, as 512x768")
+
+
+def jobs_of(
+    args: argparse.Namespace, model: Model, toolchain: Mapping[str, Any]
+) -> tuple[Job, ...]:
+    """A job for each size; those after the first share what they have in common with it."""
+    if args.output and len(args.size) > 1:
+        raise UsageError("--output names one folder; with several --size leave it out")
+    sizes = [{"width": width // 8, "height": height // 8} for width, height in args.size] or [{}]
+    jobs: list[Job] = []
+    for size in sizes:
         job = plan(
-            open_model(args.model or sample(worker, emit)),
+            model,
             args.output,
             args.attention.upper().replace("-", "_"),
-            provenance(environment, toolchain),
+            toolchain,
+            controlled=args.controlled,
+            clip_skip=args.clip_skip,
+            states_own_size=args.own_size,
+            target=args.target,
+            **size,
         )
-        emit(Event(kind="step", text="examine this machine for the job"))
-        require_able(preflight(goal_of(job)))
-        with explained():
-            folder = convert_model(job, worker, emit)
-    content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    if args.json:
-        print(json.dumps({"schema": SCHEMA, "folder": str(folder), "manifest": content}))
-    else:
-        print(summary(folder, content))
-    return 0
+        jobs.append(replace(job, siblings=tuple(other.output for other in jobs)))
+    return tuple(jobs)
 
 
 @contextmanager
@@ -168,4 +236,4 @@ def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
     toolchain = manifest["toolchain"]
     drift = f" (drift: tested with {toolchain['tested_python']})" if toolchain["drift"] else ""
     lines.append(f"  toolchain    {toolchain['name']}, Python {toolchain['python']}{drift}")
-    return "\n".join((*lines, UNTRIED))
+    return "\n".join(lines)

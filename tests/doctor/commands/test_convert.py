@@ -13,7 +13,18 @@ from convert.job import open_model, plan
 from convert.worker import Outcome
 from doctor.check import Family, Finding, Fix, Status
 from doctor.cli import main
-from doctor.commands.convert import explained, goal_of, require_able, run, sample, summary
+from doctor.commands.convert import (
+    UsageError,
+    configure,
+    explained,
+    goal_of,
+    jobs_of,
+    pixels,
+    require_able,
+    run,
+    sample,
+    summary,
+)
 from doctor.engine import Report, Result, Verdict
 from doctor.facts import Job as Goal
 from envs.events import Emit, Event, silent
@@ -71,6 +82,44 @@ def test_the_goal_has_the_size_of_the_image(tmp_path: Path) -> None:
     )
 
 
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    return parser.parse_args(["cat", *words])
+
+
+class TestJobsOf:
+    def test_each_size_is_a_folder_and_knows_those_before_it(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        first, second = jobs_of(arguments("--size", "512x512", "--size", "512x768"), model, {})
+        assert (first.output, second.output) == (
+            Path("models/cat_split-einsum_512x512"),
+            Path("models/cat_split-einsum_512x768"),
+        )
+        assert (second.options.width, second.options.height) == (64, 96)
+        assert (first.siblings, second.siblings) == ((), (first.output,))
+
+    def test_what_was_asked_for_reaches_the_job(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        words = ("--controlled", "--clip-skip", "2", "--target", "macOS14", "--own-size")
+        (job,) = jobs_of(arguments(*words, "--attention", "split-einsum-v2"), model, {})
+        options = job.options
+        assert (options.controlled, options.clip_skip, options.target) == (True, 2, "macOS14")
+        assert (options.states_own_size, options.attention) == (True, "SPLIT_EINSUM_V2")
+        assert (options.width, options.height) == (16, 16)
+
+    def test_one_output_for_two_sizes_is_wrong_usage(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        words = ("--size", "512x512", "--size", "512x768", "-o", "out")
+        with pytest.raises(UsageError, match="--output names one folder"):
+            jobs_of(arguments(*words), model, {})
+
+    @pytest.mark.parametrize("text", ["512", "512x", "x512", "512x510", "axb", "-8x8"])
+    def test_a_size_that_is_none(self, text: str) -> None:
+        with pytest.raises(argparse.ArgumentTypeError, match="is not WIDTHxHEIGHT"):
+            pixels(text)
+
+
 def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
     checked = {
         "outputs": [
@@ -82,7 +131,7 @@ def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
     }
     toolchain = {"name": "tested", "python": "3.10.13", "tested_python": "3.10.10", "drift": True}
     manifest = {"programs": {"TextEncoder": {"checked": checked}}, "toolchain": toolchain}
-    assert summary(Path("models/cat"), manifest).splitlines()[:3] == [
+    assert summary(Path("models/cat"), manifest).splitlines() == [
         "models/cat: 1 programs, each checked against its module",
         "  TextEncoder  131.3 dB in fp32, 70.0 dB in fp16; 52 weights equal",
         "  toolchain    tested, Python 3.10.13 (drift: tested with 3.10.10)",
