@@ -26,6 +26,9 @@ NAMES: Mapping[str, str] = {
 LATENT_SCALE = 8
 """Image pixels per latent pixel, each way."""
 
+RESIDUAL = "additional_residual_"
+"""A ControlNet's outputs and a ControlledUnet's inputs: the names are passed on as they are."""
+
 F16, F32 = DataType.FLOAT16, DataType.FLOAT32
 
 
@@ -135,6 +138,20 @@ def _unet(size: Dimensions, latent: tuple[int, int]) -> Interface:
     )
 
 
+def _controlled(model: Model, unet: Interface) -> Interface:
+    """A UNet that takes residuals, too: numbered from 0, one for each skip and one for the middle.
+
+    Their shapes follow from the model's levels, which no port tells; the names must be complete.
+    """
+    names = {feature.name: feature.shape for feature in model.description.inputs}
+    count = sum(name.startswith(RESIDUAL) for name in names)
+    residuals = (f"{RESIDUAL}{number}" for number in range(max(count, 1)))
+    extra = tuple(
+        Port(name=name, shape=names.get(name, (unet.inputs[0].shape))) for name in residuals
+    )
+    return Interface(inputs=(*unet.inputs, *extra), outputs=unet.outputs)
+
+
 def dimensions_of(unet: Model) -> Dimensions:
     """Read the dimensions from a UNet's inputs, as the Swift code does.
 
@@ -173,7 +190,10 @@ def check_programs(models: Mapping[str, Model], folder: Path) -> Iterator[Fault]
         what = f"the inputs are not a UNet's ({error})"
         yield Fault(path=folder / NAMES["unet"], what=what, next=remedy)
         return
-    for component, interface in interfaces(size).items():
+    wanted = dict(interfaces(size))
+    if "controlled_unet" in models:
+        wanted["controlled_unet"] = _controlled(models["controlled_unet"], wanted["unet"])
+    for component, interface in wanted.items():
         path = folder / NAMES[component]
         if component not in models:
             yield Fault(path=path, what="missing", next=remedy)

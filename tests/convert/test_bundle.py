@@ -200,6 +200,30 @@ def test_missing_programs_are_named() -> None:
     assert faults({}) == [("Unet", "no UNet in the folder")]
 
 
+def controlled(*residuals: str) -> Model:
+    extra: list[Port] = [(name, (2, 320, 64, 96), F16) for name in residuals]
+    return model([*UNET_INPUTS, *extra], [("noise_pred", (2, 4, 64, 96), F32)])
+
+
+def test_a_controlled_unet_takes_numbered_residuals() -> None:
+    sound = controlled("additional_residual_1", "additional_residual_0")
+    assert faults({**SD, "controlled_unet": sound}) == []
+    gap = controlled("additional_residual_0", "additional_residual_2")
+    assert [what for _, what in faults({**SD, "controlled_unet": gap})] == [
+        (
+            "input additional_residual_1 [2, 4, 64, 96] float16 or float32 is missing (found:"
+            " additional_residual_2)"
+        ),
+        "unexpected input additional_residual_2",
+    ]
+
+
+def test_a_controlled_unet_without_residuals_is_none() -> None:
+    (fault,) = faults({**SD, "controlled_unet": UNET})
+    assert fault[0] == "ControlledUnet"
+    assert fault[1].startswith("input additional_residual_0")
+
+
 def test_a_unet_that_is_none() -> None:
     assert faults({"unet": SD["vae_decoder"]}) == [
         ("Unet", "the inputs are not a UNet's ('sample')")
