@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +15,7 @@ from convert.compile.lower import COMPILER, build_info
 from convert.compile.package import UNTRIED, compile_package
 from convert.compile.xcode import Xcode
 from convert.errors import BadInputError, ConvertError
+from convert.weights.aside import scratch_beside
 from envs.events import Emit, silent
 
 
@@ -46,9 +46,8 @@ def compile_compared(
     if xcode is None:
         compile_package(package, target, emit)
         return Outcome(path=target, verdict=UNTRIED)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
-        other = Path(aside) / target.name
+    with scratch_beside(target) as aside:
+        other = aside / target.name
         if keep is Keep.OURS:
             compile_package(package, target, emit)
             return _beside_apples(package, target, other, xcode, emit)

@@ -49,19 +49,20 @@ def run(args: argparse.Namespace) -> int:
 def compile_each(packages: Sequence[Path], folder: Path, xcode: Xcode | None, keep: Keep) -> int:
     """Compile the packages into `folder` and print one line each."""
     _require_unique(packages)
+    _require_folder(folder)
     if keep is Keep.APPLES and xcode is None:
         raise ConvertError(
             "--with-xcode: no coremlcompiler here (it comes with the full Xcode, on a Mac); leave"
             " the option out, Xcode is not needed"
         )
-    with draw() as emit:
-        outcomes = [
-            compile_compared(package, folder / f"{package.stem}.mlmodelc", xcode, keep, emit)
-            for package in packages
-        ]
-    for outcome in outcomes:
-        print("\n".join(lines(outcome)))
-    return int(any(outcome.differences for outcome in outcomes))
+    differ = False
+    for package in packages:
+        target = folder / f"{package.stem}.mlmodelc"
+        with draw() as emit:
+            outcome = compile_compared(package, target, xcode, keep, emit)
+        print("\n".join(lines(outcome)), flush=True)
+        differ |= bool(outcome.differences)
+    return int(differ)
 
 
 def lines(outcome: Outcome) -> list[str]:
@@ -79,3 +80,12 @@ def _require_unique(packages: Sequence[Path]) -> None:
             f"{', '.join(repeated)}: several packages of that name would become one folder; compile"
             " them into different ones"
         )
+
+
+def _require_folder(folder: Path) -> None:
+    """The nearest part of the path that exists must be a folder."""
+    existing = next(
+        path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
+    )
+    if not existing.is_dir():
+        raise UsageError(f"{existing}: is a file; choose another folder for -o")

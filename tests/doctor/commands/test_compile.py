@@ -73,6 +73,23 @@ def test_two_packages_of_one_name_are_a_mistake(tmp_path: Path) -> None:
         compile_each(twins, tmp_path / "out", None, Keep.OURS)
 
 
+@pytest.mark.parametrize("output", ["taken", "taken/inside"])
+def test_an_output_that_is_a_file_is_a_mistake(tmp_path: Path, output: str) -> None:
+    (tmp_path / "taken").write_text("a letter")
+    given = package(tmp_path / "A.mlpackage")
+    with pytest.raises(UsageError, match="taken: is a file; choose another folder for -o"):
+        compile_each([given], tmp_path / output, None, Keep.OURS)
+
+
+def test_what_was_compiled_before_a_failure_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packages = [package(tmp_path / "A.mlpackage"), tmp_path / "gone.mlpackage"]
+    with pytest.raises(BadInputError):
+        compile_each(packages, tmp_path / "out", None, Keep.OURS)
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/out/A.mlmodelc: compiled")
+
+
 def test_a_bad_package_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"gone\.mlpackage.*give a \.mlpackage"):
         compile_each([tmp_path / "gone.mlpackage"], tmp_path / "out", None, Keep.OURS)
