@@ -136,18 +136,20 @@ def unet_numbering(names: Sequence[str]) -> Numbering:
 
     A level has as many residual layers as come before the first downsampling, which ends it.
     """
-    ends = [
-        int(name.split(".")[1]) for name in names if re.match(r"input_blocks\.\d+\.0\.op\.", name)
-    ]
-    blocks = [int(name.split(".")[1]) for name in names if name.startswith("input_blocks.")]
-    period = min(ends, default=max(blocks, default=0) + 1)
-    return period_numbering(period)
+    ends = _numbers(r"input_blocks\.(\d+)\.0\.op\.", names)
+    blocks = _numbers(r"input_blocks\.(\d+)\.", names)
+    return period_numbering(max(1, min(ends, default=max(blocks, default=0) + 1)))
 
 
 def vae_numbering(names: Sequence[str]) -> Numbering:
     """The decoder counts its levels from the image, diffusers from the latents."""
-    levels = {int(name.split(".")[2]) for name in names if name.startswith("decoder.up.")}
-    return {"mirror": lambda n: max(levels) - n}
+    last = max(_numbers(r"decoder\.up\.(\d+)\.", names), default=0)
+    return {"mirror": lambda n: last - n}
+
+
+def _numbers(pattern: str, names: Sequence[str]) -> set[int]:
+    """The numbers at the group of `pattern` at the start of `names`."""
+    return {int(found[1]) for name in names if (found := re.match(pattern, name))}
 
 
 def rename(name: str, table: Table, numbering: Numbering) -> str | None:

@@ -158,7 +158,8 @@ def take_apart(
         )
         ledger.enter(text.component, text.kind, _text(ledger, text, family), derive)
     ledger.close()
-    channels = ledger.tensors[f"{UNET_PREFIX}input_blocks.0.0.weight"].shape[1]
+    first = ledger.tensors.get(f"{UNET_PREFIX}input_blocks.0.0.weight")
+    channels = first.shape[1] if first and len(first.shape) > 1 else 0
     return SingleFile(
         path=checkpoint.path,
         family=family,
@@ -214,12 +215,12 @@ def _without_last_layer(tensors: Sequence[TensorInfo]) -> list[TensorInfo]:
 def _split(tensor: TensorInfo) -> Iterator[TensorInfo]:
     """OpenCLIP's own ways: query, key and value in one tensor, the projection transposed."""
     stem, is_fused, kind = tensor.name.rpartition(".in_proj_")
-    if is_fused:
+    if is_fused and tensor.shape:
         width = tensor.shape[0] // 3
         for number, part in enumerate(("q_proj", "k_proj", "v_proj")):
             name = f"{stem}.{part}.{kind}"
             yield take_rows(tensor, number * width, (number + 1) * width, name)
-    elif tensor.name == "text_projection.weight":
+    elif tensor.name == "text_projection.weight" and len(tensor.shape) == 2:  # noqa: PLR2004
         yield transpose(tensor)
     else:
         yield tensor
@@ -282,7 +283,7 @@ class Ledger:
         shapes = {tensor.name: tensor.shape for tensor in tensors}
         try:
             config = derive(shapes)
-        except (KeyError, IndexError, ValueError) as error:
+        except (KeyError, IndexError, ValueError, TypeError) as error:
             self._complain(f"{component}: tensors missing that tell its shape", [str(error)])
             return
         expected = parameters(kind, config) or {}

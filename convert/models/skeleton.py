@@ -7,11 +7,15 @@ are PyTorch's: a convolution is (out, in, height, width), a linear layer (out, i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
 Part: TypeAlias = tuple[str, Shape]
 Config: TypeAlias = Mapping[str, Any]
+
+MOST = 20_000
+"""Parameters at which a config is not believed any more; SDXL's UNet has 1,680."""
 
 
 def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
@@ -23,9 +27,11 @@ def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
     if describe is None or any(config.get(option) not in (None, False) for option in _UNUSUAL):
         return None
     try:
-        return dict(describe({**_DEFAULTS[kind], **config}))
-    except (KeyError, TypeError, ValueError, AttributeError):
+        found = dict(islice(describe({**_DEFAULTS[kind], **config}), MOST))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None
+    sizes = (size for shape in found.values() for size in shape)
+    return found if len(found) < MOST and all(type(size) is int for size in sizes) else None
 
 
 _UNUSUAL = (

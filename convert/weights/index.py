@@ -54,7 +54,7 @@ def read_index(path: Path) -> Index:
 
 
 def _is_plain(name: str) -> bool:
-    plain = PurePosixPath(name).name == name and "\\" not in name and "\0" not in name
+    plain = PurePosixPath(name).name == name and "\\" not in name and name.isprintable()
     return plain and name not in ("", ".", "..")
 
 

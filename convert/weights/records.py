@@ -63,8 +63,10 @@ class Records:
 
     def name(self, module: str, name: str) -> Name:
         """Admit `module.name`, or raise `UnsafePickleError`."""
-        verdict = judge(module, name)
         full = f"{module}.{name}"[:120]
+        if not full.isprintable():
+            raise MalformedPickleError(f"a name that is no text: {full!r}")
+        verdict = judge(module, name)
         harm = None
         if verdict is Verdict.DANGEROUS:
             harm = f"the pickle names {full!r}, which can run code"

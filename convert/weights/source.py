@@ -181,9 +181,9 @@ def _tensor_mapping(
                 f"{path}: {name!r} is a {_kind(value)}, not a tensor; save the state dict alone"
             )
         else:
-            aside.append(str(name)[:60])
+            aside.append(_shown(name))
     if chosen is not root:
-        aside.extend(str(name)[:60] for name in root if name != where)
+        aside.extend(_shown(name) for name in root if name != where)
     if not tensors:
         raise BadInputError(f"{path}: holds no tensors; give the file with the weights")
     for name in tensors:
@@ -192,6 +192,12 @@ def _tensor_mapping(
     more = " ..." if len(aside) > 8 else ""  # noqa: PLR2004  as many as fit a line
     notes = (f"{len(aside)} entries that are no tensors left out: {', '.join(aside[:8])}{more}",)
     return tensors, where, notes if aside else ()
+
+
+def _shown(name: object) -> str:
+    """A dictionary key as one short line."""
+    text = str(name)[:60]
+    return text if text.isprintable() else ascii(text)
 
 
 def _scalars(root: object) -> dict[str, int | float | str]:

@@ -69,7 +69,7 @@ def _members(file: BinaryIO, size: int) -> dict[str, Member]:
         position += used
         if member.name in members:
             raise _DamagedError(f"zip member {member.name!r} is listed twice")
-        begin = _confirm(file, header, member)
+        begin = _confirm(file, header, member, size)
         member = Member(name=member.name, start=begin, nbytes=member.nbytes, crc=member.crc)
         if begin + member.nbytes > start:
             raise _DamagedError(f"zip member {member.name!r} ends behind the data")
@@ -92,8 +92,9 @@ def _find_directory(file: BinaryIO, size: int) -> tuple[int, int]:
     _, _, _, _, _, length, start, _ = _END.unpack_from(tail, at)
     locator = at - _END64_LOCATOR.size
     if locator >= 0 and tail[locator : locator + 4] == b"PK\x06\x07":
-        file.seek(_END64_LOCATOR.unpack_from(tail, locator)[2])
-        fields = _END64.unpack(file.read(_END64.size))
+        fields = _END64.unpack(
+            _read_at(file, _END64_LOCATOR.unpack_from(tail, locator)[2], _END64.size, size)
+        )
         if fields[0] != b"PK\x06\x06":
             raise _DamagedError("damaged zip file (the zip64 record is not where it should be)")
         length, start = fields[8], fields[9]
@@ -104,6 +105,14 @@ def _find_directory(file: BinaryIO, size: int) -> tuple[int, int]:
     if start + length > size:
         raise _DamagedError("truncated: the zip directory does not lie in the file")
     return start, length
+
+
+def _read_at(file: BinaryIO, offset: int, length: int, size: int) -> bytes:
+    """`length` bytes at `offset`, which the file itself names: it may be anything."""
+    if offset + length > size:
+        raise _DamagedError(f"damaged zip file (it points to byte {offset:,})")
+    file.seek(offset)
+    return file.read(length)
 
 
 def _entry(directory: bytes, position: int) -> tuple[int, Member, int]:
@@ -143,10 +152,9 @@ def _widen(extra: bytes, values: list[int]) -> list[int]:
     return values
 
 
-def _confirm(file: BinaryIO, header: int, member: Member) -> int:
+def _confirm(file: BinaryIO, header: int, member: Member, size: int) -> int:
     """Where the member's bytes start, once its local header agrees with the directory."""
-    file.seek(header)
-    fields = _LOCAL.unpack(file.read(_LOCAL.size))
+    fields = _LOCAL.unpack(_read_at(file, header, _LOCAL.size, size))
     name = file.read(fields[9])
     if (
         fields[0] != b"PK\x03\x04"

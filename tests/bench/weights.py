@@ -2,7 +2,7 @@
 
     python -m tests.bench.weights [--model small|sd15|sdxl] [--rounds N] [--torch PYTHON]
 
-The checkpoint is made here, without torch: a UNet's tensors in two pickled shards with an index.
+The checkpoint is made here, without torch: a UNet's tensors in pickled shards with an index.
 Every figure is the median of the rounds; CPU seconds and the highest resident memory are those of
 a fresh child process, as the operating system counts them. With --torch, the same work is done by
 torch.load and safetensors in that interpreter.
@@ -35,6 +35,8 @@ MODELS = {
     "sd15": SD15_UNET,
     "sdxl": SDXL_UNET,
 }
+SHARD = 1_900_000_000
+"""Bytes: PyTorch does not read the zip64 offsets that zipfile writes above 2 GiB."""
 DIRECT = """
 import argparse, sys
 from doctor.commands import weights
@@ -63,17 +65,21 @@ class Cost:
 
 
 def make_checkpoint(folder: Path, config: Mapping[str, object]) -> None:
-    """Two pickled shards of float32 tensors and their index."""
+    """Pickled shards of float32 tensors and their index."""
     import numpy as np
 
     shapes = parameters("UNet2DConditionModel", config) or {}
     numbers = np.random.default_rng(0).standard_normal(1 << 22, dtype="f4").tobytes()
-    names = list(shapes)
+    runs: list[dict[str, tuple[int, ...]]] = [{}]
+    for name, shape in shapes.items():
+        if 4 * sum(math.prod(other) for other in (*runs[-1].values(), shape)) > SHARD:
+            runs.append({})
+        runs[-1][name] = shape
     where: dict[str, str] = {}
-    for number, part in enumerate((names[: len(names) // 2], names[len(names) // 2 :]), 1):
-        shard = folder / f"diffusion_pytorch_model-{number:05d}-of-00002.bin"
-        write_shard(shard, {name: shapes[name] for name in part}, numbers)
-        where |= dict.fromkeys(part, shard.name)
+    for number, run in enumerate(runs, 1):
+        shard = folder / f"diffusion_pytorch_model-{number:05d}-of-{len(runs):05d}.bin"
+        write_shard(shard, run, numbers)
+        where |= dict.fromkeys(run, shard.name)
     index = folder / "diffusion_pytorch_model.bin.index.json"
     index.write_text(json.dumps({"metadata": {}, "weight_map": where}))
 

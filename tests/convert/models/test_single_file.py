@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from convert.models.family import Family, Task
 from convert.models.prediction import PredictionSource
 from convert.models.single_file import SingleFile, Weights, take_apart
 from convert.models.skeleton import parameters
-from convert.weights.source import open_checkpoint
+from convert.weights.source import Checkpoint, open_checkpoint
+from convert.weights.tensor import TensorInfo
 from convert.weights.writer import write_safetensors
 from tests.convert.models.originals import (
     TEXT_CONFIG,
@@ -231,3 +235,31 @@ class TestPrediction:
         pickled = finished(mapping({"global_step": integer(step), "state_dict": body}))
         path = write_zip(tmp_path / "m.ckpt", arrays, pickled=pickled)
         assert apart(path, None).prediction == said
+
+
+HEADERS = {name: [(k, a.shape) for k, a in original(name).items()] for name in COMPONENTS}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_any_change_of_names_and_shapes_is_a_fault_or_harmless(data: st.DataObject) -> None:
+    named = dict(HEADERS[data.draw(st.sampled_from(sorted(HEADERS)))])
+    for _ in range(data.draw(st.integers(0, 6))):
+        name = data.draw(st.sampled_from(sorted(named)))
+        change = data.draw(st.sampled_from(["drop", "rename", "shape", "number"]))
+        shape = named.pop(name)
+        match change:
+            case "rename":
+                named[name.replace(".", data.draw(st.text(max_size=3)), 1)] = shape
+            case "shape":
+                named[name] = tuple(data.draw(st.lists(st.integers(0, 70), max_size=4)))
+            case "number":
+                number = data.draw(st.sampled_from(["0", "99999", "-1", "x"]))
+                named[re.sub(r"\d+", number, name, count=1)] = shape
+    tensors = tuple(
+        TensorInfo(name=name, dtype="F16", shape=shape, path=Path("m"), start=0)
+        for name, shape in named.items()
+    )
+    checkpoint = Checkpoint(path=Path("m"), container="x", tensors=tensors, files=(Path("m"),))
+    found = take_apart(checkpoint, PredictionSource(option="epsilon"))
+    assert found is None or found.faults or len(found.parts) > 1

@@ -72,6 +72,11 @@ def test_a_lie_is_told(root: bytes, why: str) -> None:
         read(root)
 
 
+def test_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(MalformedPickleError, match=r"no text: 'a\.b\\x1bc'"):
+        read(name("a", "b\x1bc"), Trust.INERT)
+
+
 def test_expanded_and_empty_tensors_need_no_more_than_they_touch() -> None:
     assert read(tensor(ON, [1000, 12], [0, 1]))[0].shape == (1000, 12)
     assert read(tensor(ON, [0, 1000], [1000, 1]))[0].shape == (0, 1000)

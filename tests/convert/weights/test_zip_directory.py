@@ -81,6 +81,16 @@ def test_a_lie_in_the_directory_is_told(
         read_members(archive)
 
 
+@pytest.mark.parametrize("offset", [1 << 63, (1 << 64) - 1, 1 << 40])
+def test_an_offset_beyond_the_file_is_told(archive: Path, offset: int) -> None:
+    data = archive.read_bytes()
+    end = data.index(b"PK\x05\x06")
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, offset, 1)
+    archive.write_bytes(data[:end] + locator + data[end:])
+    with pytest.raises(BadInputError, match="points to byte"):
+        read_members(archive)
+
+
 def test_a_really_compressed_file_is_refused(tmp_path: Path) -> None:
     members = {"r/data.pkl": b"N" * 1000}
     path = write_members(tmp_path / "a.zip", members, compression=zipfile.ZIP_DEFLATED)
