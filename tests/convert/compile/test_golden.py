@@ -17,6 +17,7 @@ import pytest
 from convert.compile.check import differences, faults
 from convert.compile.compiled import ANALYTICS, COREMLDATA, METADATA, TEXT, WEIGHTS, read_compiled
 from convert.compile.coremldata import ordered, write_analytics, write_coremldata
+from convert.compile.histogram import histogram
 from convert.compile.layout import pretty
 from convert.compile.lower import lower
 from convert.compile.metadata import metadata
@@ -123,3 +124,15 @@ def test_real_texts_are_parsed_and_written_back(path: Path) -> None:
     text = path.read_bytes().decode()
     parsed = parse(text)
     assert write(parsed.program, parsed.version) == text.rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted((GOLDEN / "compiled_only").glob("*.mlmodelc")),
+    ids=lambda path: path.stem,
+)
+def test_real_histograms_are_counted_alike(folder: Path) -> None:
+    (content,) = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    program = parse((folder / TEXT).read_text(encoding="utf-8")).program
+    counted = histogram(program.functions["main"])
+    assert counted == content["mlProgramOperationTypeHistogram"]
