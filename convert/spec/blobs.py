@@ -153,6 +153,8 @@ class WeightFile:
             record = self.record(offset)
             yield record
             end = record.data_offset + record.nbytes
+            if end <= offset:  # or a damaged file would be walked for ever
+                raise self._bad(f"the data of the record at offset {offset} lies before it")
             offset = end + -end % ALIGNMENT
 
     def _bad(self, what: str) -> BadInputError:

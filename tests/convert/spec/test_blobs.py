@@ -99,6 +99,27 @@ def test_damaged_records_are_refused(tmp_path: Path, at: int, content: bytes, me
         weights.record(64)
 
 
+def test_records_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
+    content = bytearray(weight_file(Raw(1, b"")))
+    content[:4] = struct.pack("<I", 0xFFFFFFFF)
+    content[80:88] = struct.pack("<Q", 64)
+    with (
+        open_weights(written(tmp_path, bytes(content))) as weights,
+        pytest.raises(BadInputError, match="the record at offset 64 lies before it"),
+    ):
+        list(weights.records())
+
+
+def test_fewer_records_than_the_header_says_are_refused(tmp_path: Path) -> None:
+    content = bytearray(two_records(tmp_path).read_bytes())
+    content[:4] = struct.pack("<I", 3)
+    with (
+        open_weights(written(tmp_path, bytes(content))) as weights,
+        pytest.raises(BadInputError, match="no record at offset 384 of 384 bytes"),
+    ):
+        list(weights.records())
+
+
 @pytest.mark.parametrize("content", [b"", b"version https://git-lfs", bytes(64)])
 def test_what_is_no_weight_file_is_refused(tmp_path: Path, content: bytes) -> None:
     with (
