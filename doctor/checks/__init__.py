@@ -107,4 +107,8 @@ CHECKS: tuple[Check, ...] = (
     programs.text_encoder_new_enough,
     programs.xl_decoder_precise,
     bundle.weights_shared,
+    bundle.names_spelt,
+    programs.xl_inputs,
+    programs.checker_size,
+    programs.controlnet_outputs,
 )

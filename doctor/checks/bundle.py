@@ -12,6 +12,27 @@ from doctor.subjects import Bundle
 AGAIN = Fix(title="convert the model again into a fresh folder")
 NEEDED = ("TextEncoder", "VAEDecoder")
 NEEDED_XL = ("TextEncoder2", "VAEDecoder")
+KNOWN = (
+    "TextEncoder",
+    "TextEncoder2",
+    "TextEncoderT5",
+    "Unet",
+    "UnetChunk1",
+    "UnetChunk2",
+    "UnetRefiner",
+    "UnetRefinerChunk1",
+    "UnetRefinerChunk2",
+    "ControlledUnet",
+    "ControlledUnetChunk1",
+    "ControlledUnetChunk2",
+    "VAEDecoder",
+    "VAEEncoder",
+    "SafetyChecker",
+    "MultiModalDiffusionTransformer",
+    "MultilingualTextEncoderProjection",
+)
+"""Every name that the Swift sources ask for, in their spelling."""
+
 CHUNKS = ("UnetChunk", "ControlledUnetChunk", "UnetRefinerChunk")
 
 
@@ -154,3 +175,22 @@ def weights_shared(bundle: Bundle) -> Findings:
             fix=AGAIN,
             where=bundle.path,
         )
+
+
+@check("BUN015", Family.BUNDLE)
+def names_spelt(bundle: Bundle) -> Findings:
+    """Programs have their names in the exact spelling, capitals included.
+
+    Apple's own README once wrote ControlledUNet, the code asks for ControlledUnet. It works on a
+    volume that ignores case, and stops working on one that does not.
+    """
+    spelling = {name.casefold(): name for name in KNOWN}
+    for program in bundle.programs:
+        right = spelling.get(program.name.casefold(), program.name)
+        if right != program.name:
+            yield error(
+                f"{program.name} must be spelt {right}",
+                why="On a case-sensitive volume the app does not find it.",
+                fix=Fix(title=f"rename it to {right}{program.container}"),
+                where=bundle.path,
+            )

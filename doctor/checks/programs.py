@@ -16,6 +16,13 @@ MACOS = {6: "12", 7: "13", 8: "14", 9: "15"}
 
 ONE_INPUT = ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")
 ONE_OUTPUT = ("Unet", "UnetChunk2", "ControlledUnet", "VAEDecoder", "VAEEncoder")
+XL_TIME_IDS = (5, 6)
+"""Last dimension of `time_ids`: 5 tells a refiner, 6 a base model; 12 is an older base's rank 1."""
+
+XL_TEXT = 1280
+CHECKER_IMAGES = (1, 512, 512, 3)
+"""The dummy picture that the Swift code sends, whatever the model's size."""
+
 UNET_INPUTS = ("sample", "timestep", "encoder_hidden_states")
 TEXT_OUTPUT, TEXT_OUTPUT_XL = "last_hidden_state", "hidden_embeds"
 
@@ -204,5 +211,64 @@ def xl_decoder_precise(bundle: Bundle) -> Findings:
                 f"{name} of an SDXL model computes in Float16",
                 why="Its activations overflow: images come out black.",
                 fix=Fix(title="convert it in float32, or from the fp16-fix VAE"),
+                where=bundle.path,
+            )
+
+
+@check("BUN016", Family.BUNDLE)
+def xl_inputs(bundle: Bundle) -> Findings:
+    """SDXL's extra inputs have the shapes that the Swift code fills.
+
+    time_ids ends in 6 for a base model and in 5 for a refiner: that is how the two are told apart.
+    text_embeds is 1280 wide.
+    """
+    unet = bundle.unet
+    if unet is None or not bundle.is_xl:
+        return
+    times, text = unet.shape("time_ids"), unet.shape("text_embeds")
+    if len(times) == 2 and times[-1] not in XL_TIME_IDS:  # noqa: PLR2004  (batch, numbers)
+        yield error(
+            f"time_ids has {times[-1]} numbers",
+            why="5 makes it a refiner, 6 a base model; anything else cannot be filled.",
+            fix=AGAIN,
+            where=bundle.path,
+        )
+    if text and text[-1] != XL_TEXT:
+        yield error(
+            f"text_embeds is {text[-1]} wide, not {XL_TEXT}",
+            why="The pooled output of the second text encoder does not fit it.",
+            fix=AGAIN,
+            where=bundle.path,
+        )
+
+
+@check("BUN017", Family.BUNDLE)
+def checker_size(bundle: Bundle) -> Findings:
+    """The safety checker takes pictures of 512x512, as the apps send them."""
+    checker = bundle.program("SafetyChecker")
+    images = checker.shape("images") if checker else ()
+    if images and images != CHECKER_IMAGES:
+        yield error(
+            f"the safety checker takes images of {images[2]}x{images[1]}",
+            why="The Swift code sends a picture of 512x512 to it, and the prediction then fails.",
+            fix=Fix(title="convert the safety checker at 512x512, or leave it out"),
+            where=bundle.path,
+        )
+
+
+@check("BUN018", Family.BUNDLE)
+def controlnet_outputs(bundle: Bundle) -> Findings:
+    """A ControlNet's outputs are 32-bit floats.
+
+    The Swift code reads the first net's outputs without conversion and adds others through raw
+    pointers to 32-bit floats.
+    """
+    for program in bundle.programs:
+        halves = [one.name for one in program.outputs if one.dtype == "Float16"]
+        if program.shape("controlnet_cond") and halves:
+            yield error(
+                f"{program.name}: {len(halves)} outputs are Float16",
+                why="The app reads them as 32-bit floats: what it adds to the UNet is noise.",
+                fix=Fix(title="convert the ControlNet again with 32-bit outputs"),
                 where=bundle.path,
             )

@@ -188,6 +188,14 @@ SICK: Mapping[str, Facts] = {
     "BUN011": bundle(program("Unet", weights=5 * GB)),
     "BUN012": bundle(program("TextEncoder", tools={"coremltools": "7.2", "torch": "2.2.0"})),
     "BUN013": bundle(XL_UNET, program("VAEDecoder", precision="Float16")),
+    "BUN015": bundle(program("ControlledUNet")),
+    "BUN016": bundle(
+        program("Unet", inputs=features({**XL, "time_ids": (2, 7), "text_embeds": (2, 768)}))
+    ),
+    "BUN017": bundle(
+        program("SafetyChecker", inputs=features({"images": (1, 768, 768, 3)}), outputs=())
+    ),
+    "BUN018": bundle(program("Canny", inputs=features({"controlnet_cond": (2, 3, 512, 512)}))),
     "BUN014": bundle(program("ControlledUnet", weights_digest="other")),
 }
 

@@ -182,3 +182,19 @@ def test_fixes_are_run_in_this_checkout_without_input() -> None:
 def test_a_path_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.run(parsed("/nowhere/model", "--select", "MOD001")) == 1
     assert "MOD001  /nowhere/model: no such folder\n" in capsys.readouterr().out
+
+
+def test_a_bare_python_finds_the_same_and_names_what_it_lacks() -> None:
+    def found(*flags: str) -> dict[str, str]:
+        command = (sys.executable, *flags, "-m", "doctor", "doctor", "--goal", "env", "--json")
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        return {one["id"]: one["status"] for one in json.loads(done.stdout)["results"]}
+
+    # -S: no site-packages, so that neither rich nor anything else of .venv can be imported.
+    full, bare = found(), found("-S")
+    assert set(full) == set(bare)
+    differing = {name for name in full if full[name] != bare[name]}
+    # Python 3.10 has no reader of TOML: what rests on the toolchain is then unknown, never well.
+    assert {bare[name] for name in differing - {"PY007"}} <= {"unknown"}
+    assert differing <= {"PY007"} or sys.version_info < (3, 11)
+    assert bare["PY007"] == "info"
