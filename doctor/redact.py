@@ -40,11 +40,11 @@ def secrets_here(environ: Mapping[str, str], home: Path, host: str) -> Secrets:
     names = dict.fromkeys((*users, home.name, host, host.partition(".")[0]))
     return Secrets(
         homes=(str(home),),
-        names=tuple(name for name in names if len(name) >= _SHORTEST and name not in _COMMON),
+        names=tuple(name for name in names if len(name) >= _SHORTEST and name not in COMMON),
     )
 
 
-_COMMON = frozenset({"root", "home", "user", "Users", "localhost", "runner", "ubuntu", "admin"})
+COMMON = frozenset({"root", "home", "user", "Users", "localhost", "runner", "ubuntu", "admin"})
 """Names that say nothing about anybody, and stand in paths that do not."""
 
 
