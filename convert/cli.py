@@ -14,6 +14,7 @@ from types import FrameType
 
 from convert.errors import BadInputError, ConvertError, UnsupportedError
 from convert.models.configs import SCHEDULERS
+from convert.models.embedding import add_embedding, read_embedding
 from convert.models.family import Family
 from convert.models.layout import read_model
 from convert.models.lora import LoraSource, merge_loras, parse_lora
@@ -79,6 +80,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE[:SCALE]",
         help="merge this LoRA into the weights; may be repeated",
     )
+    add(
+        "--embedding",
+        action="append",
+        default=[],
+        metavar="FILE[:NAME]",
+        help="add this textual inversion as the word <NAME>; may be repeated",
+    )
     add("--tokenizer", type=Path, metavar="FOLDER", help="where vocab.json and merges.txt are")
     add("--original_config_file", type=Path, metavar="YAML", help="tells the prediction type")
     add("--image_size", type=int, metavar="PIXELS", help="what the model was trained on")
@@ -108,6 +116,9 @@ def run(options: argparse.Namespace) -> int:
     if source.is_dir():
         require_apart(source, target)
     recipe = merge_loras(recipe, options.lora)
+    for given in options.embedding:
+        path, _, name = given.partition(":")
+        recipe = add_embedding(recipe, read_embedding(Path(path), name or None))
     writing = WriteOptions(dtype="F16" if options.half else None)
     for written in write_recipe(recipe, target, writing, _draw):
         for name, count in written.overflows.items():

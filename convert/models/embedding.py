@@ -1,0 +1,187 @@
+"""Textual inversions, added to a model's vocabulary and to its text encoders' tables.
+
+A learned vector becomes a new row of the table and a new word of the vocabulary, written `<name>`;
+further vectors are `<name_1>`, `<name_2>` and so on. Apple's tokenizer splits prompts at spaces
+only and knows no added tokens, so each word also gets the merges that lead to it: they begin with
+`<`, which keeps them away from other words. transformers finds the word in `added_tokens.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from convert.errors import BadInputError
+from convert.models.recipe import Part, Recipe, as_json
+from convert.models.tokenizer import MERGES, VOCABULARY
+from convert.weights.cast import cast_block
+from convert.weights.gather import gather
+from convert.weights.source import open_checkpoint
+from convert.weights.tensor import TensorInfo
+from convert.weights.writer import Computed
+
+TABLE = "text_model.embeddings.token_embedding.weight"
+TOKENIZERS: Mapping[str, str] = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
+ENCODERS: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
+"""How the files of SDXL embeddings call the encoders; any other name is that of the first one."""
+
+WORD_END = "</w>"
+END_OF_TEXT = "<|endoftext|>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding:
+    """Learned vectors under a name: component → tensor of shape (vectors, width)."""
+
+    path: Path
+    name: str
+    vectors: Mapping[str, TensorInfo]
+
+    def words(self, count: int) -> list[str]:
+        """What is typed for the vectors, in order."""
+        return [f"<{self.name}{f'_{number}' if number else ''}>" for number in range(count)]
+
+
+def read_embedding(path: Path, name: str | None = None) -> Embedding:
+    """The textual inversion in the file at `path`, called `name`, or after the file.
+
+    Raises:
+        BadInputError: not a textual inversion, or a name that no tokenizer can take.
+    """
+    tensors = {tensor.name: tensor for tensor in open_checkpoint(path).tensors}
+    vectors = {
+        ENCODERS.get(key, "text_encoder"): _as_rows(tensor)
+        for key, tensor in tensors.items()
+        if len(tensor.shape) in (1, 2)
+    }
+    if len(vectors) != len(tensors):
+        raise BadInputError(f"{path}: not a textual inversion; see what `sdcoreml inspect` says")
+    name = (name or path.stem).lower().strip("<>")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise BadInputError(
+            f"{path}: {name!r} cannot be a word of a prompt; "
+            "give a name of letters, digits, - and _ as FILE:NAME"
+        )
+    return Embedding(path=path, name=name, vectors=vectors)
+
+
+def _as_rows(tensor: TensorInfo) -> TensorInfo:
+    if len(tensor.shape) == 2:  # noqa: PLR2004  a matrix already
+        return tensor
+    stride = (0, *tensor.stride) if tensor.stride else None
+    return replace(tensor, shape=(1, *tensor.shape), stride=stride)
+
+
+def add_embedding(recipe: Recipe, embedding: Embedding) -> Recipe:
+    """`recipe` with the vectors of `embedding` in its tables and its words in the vocabularies.
+
+    Raises:
+        BadInputError: it was made for another model, or its word exists already.
+    """
+    parts, files = dict(recipe.parts), dict(recipe.files)
+    encoders = [name for name in TOKENIZERS if name in parts]
+    if set(encoders) != embedding.vectors.keys():
+        raise BadInputError(
+            f"{embedding.path}: holds vectors for {', '.join(sorted(embedding.vectors))}, "
+            f"the model has {', '.join(encoders)}; this embedding was made for another model"
+        )
+    for component in encoders:
+        vectors = embedding.vectors[component]
+        words = embedding.words(vectors.shape[0])
+        rows, parts[component] = _extend(parts[component], vectors, embedding.path)
+        folder = TOKENIZERS[component]
+        ids = {word: rows + number for number, word in enumerate(words)}
+        end = _add_words(files, folder, ids, embedding.path)
+        # The pooled output is read at the largest id, unless the config says which one ends a text.
+        config = {**parts[component].config, "eos_token_id": end}
+        parts[component] = replace(parts[component], config=config)
+        files[f"{component}/config.json"] = as_json(config)
+    return Recipe(parts=parts, files=files)
+
+
+def _extend(part: Part, vectors: TensorInfo, path: Path) -> tuple[int, Part]:
+    """The number of rows before, and the part with `vectors` as further rows of its table."""
+    table = next(tensor for tensor in part.tensors if tensor.name == TABLE)
+    rows, width = table.shape
+    if vectors.shape[1] != width:
+        raise BadInputError(
+            f"{path}: vectors of width {vectors.shape[1]}, the model's are {width} wide; "
+            "this embedding was made for another model"
+        )
+    longer = Computed(
+        name=TABLE,
+        dtype=table.dtype,
+        shape=(rows + vectors.shape[0], width),
+        blocks=partial(_rows_of, table, vectors),
+    )
+    tensors = tuple(longer if tensor is table else tensor for tensor in part.tensors)
+    config = {**part.config, "vocab_size": longer.shape[0]}
+    return rows, replace(part, tensors=tensors, config=config, whole=None)
+
+
+def _rows_of(table: TensorInfo | Computed, vectors: TensorInfo) -> Iterator[memoryview]:
+    yield from table.blocks() if isinstance(table, Computed) else gather(table)
+    for block in gather(vectors):
+        same = vectors.dtype == table.dtype
+        yield block if same else cast_block(block, vectors.dtype, table.dtype)[0]
+
+
+def _add_words(
+    files: dict[str, Path | bytes], folder: str, ids: Mapping[str, int], path: Path
+) -> int:
+    """Put the words into the tokenizer's files; returns the id that ends a text."""
+    vocabulary: dict[str, Any] = json.loads(_content(files, f"{folder}/{VOCABULARY}", path))
+    merges = _content(files, f"{folder}/{MERGES}", path).decode().splitlines()
+    added = f"{folder}/added_tokens.json"
+    tokens = json.loads(_content(files, added, path)) if added in files else {}
+    for word, number in ids.items():
+        if word + WORD_END in vocabulary or word in tokens:
+            raise BadInputError(f"{path}: the word {word} exists already; give another name")
+        vocabulary[word + WORD_END] = number
+        tokens[word] = number
+        merges.extend(f"{left} {right}" for left, right in _missing_merges(word, merges))
+    text = json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":"))
+    files[f"{folder}/{VOCABULARY}"] = text.encode()
+    files[f"{folder}/{MERGES}"] = ("\n".join(merges) + "\n").encode()
+    files[added] = as_json(tokens)
+    return int(vocabulary.get(END_OF_TEXT, 2))
+
+
+def _content(files: Mapping[str, Path | bytes], name: str, path: Path) -> bytes:
+    found = files.get(name)
+    if found is None:
+        raise BadInputError(f"{path}: the model has no {name} to add a word to; add its tokenizer")
+    return found.read_bytes() if isinstance(found, Path) else found
+
+
+def _missing_merges(word: str, merges: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The merges that make one token of `word`, after all those that exist."""
+    pieces = encode(word, merges)
+    whole = pieces[0]
+    for piece in pieces[1:]:
+        yield whole, piece
+        whole += piece
+
+
+def encode(word: str, merges: Sequence[str]) -> list[str]:
+    """The tokens of one word by byte-pair encoding: the earliest merge first, while any applies."""
+    ranks = {tuple(line.split(" ")): rank for rank, line in enumerate(merges) if line[:1] != "#"}
+    pieces = [*word[:-1], word[-1] + WORD_END]
+    while len(pieces) > 1:
+        best = min(pairwise(pieces), key=lambda pair: ranks.get(pair, len(ranks) + 1))
+        if best not in ranks:
+            break
+        merged: list[str] = []
+        for piece in pieces:
+            if merged and (merged[-1], piece) == best:
+                merged[-1] += piece
+            else:
+                merged.append(piece)
+        pieces = merged
+    return pieces

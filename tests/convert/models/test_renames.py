@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+
+from convert.models.renames import (
+    CLIP,
+    OPEN_CLIP,
+    UNET,
+    VAE,
+    Table,
+    period_numbering,
+    rename,
+    underscored,
+    unet_numbering,
+    vae_numbering,
+)
+
+THREE = period_numbering(3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("time_embed.0.weight", "time_embedding.linear_1.weight"),
+        ("label_emb.0.2.bias", "add_embedding.linear_2.bias"),
+        ("input_blocks.0.0.weight", "conv_in.weight"),
+        ("input_blocks.1.0.in_layers.0.weight", "down_blocks.0.resnets.0.norm1.weight"),
+        ("input_blocks.2.0.out_layers.3.bias", "down_blocks.0.resnets.1.conv2.bias"),
+        ("input_blocks.3.0.op.weight", "down_blocks.0.downsamplers.0.conv.weight"),
+        ("input_blocks.4.0.skip_connection.bias", "down_blocks.1.resnets.0.conv_shortcut.bias"),
+        (
+            "input_blocks.8.1.transformer_blocks.0.attn2.to_k.weight",
+            "down_blocks.2.attentions.1.transformer_blocks.0.attn2.to_k.weight",
+        ),
+        ("middle_block.0.emb_layers.1.weight", "mid_block.resnets.0.time_emb_proj.weight"),
+        ("middle_block.1.proj_in.weight", "mid_block.attentions.0.proj_in.weight"),
+        ("middle_block.2.in_layers.2.weight", "mid_block.resnets.1.conv1.weight"),
+        ("output_blocks.2.1.conv.bias", "up_blocks.0.upsamplers.0.conv.bias"),
+        ("output_blocks.5.2.conv.weight", "up_blocks.1.upsamplers.0.conv.weight"),
+        ("output_blocks.11.1.norm.weight", "up_blocks.3.attentions.2.norm.weight"),
+        ("out.0.weight", "conv_norm_out.weight"),
+        ("out.2.bias", "conv_out.bias"),
+        ("somewhere.else", None),
+    ],
+)
+def test_the_unet_of_sd15(old: str, new: str | None) -> None:
+    assert rename(old, UNET, THREE) == new
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            "encoder.down.1.block.0.nin_shortcut.weight",
+            "encoder.down_blocks.1.resnets.0.conv_shortcut.weight",
+        ),
+        ("encoder.down.2.downsample.conv.bias", "encoder.down_blocks.2.downsamplers.0.conv.bias"),
+        ("decoder.up.3.block.1.norm1.weight", "decoder.up_blocks.0.resnets.1.norm1.weight"),
+        ("decoder.up.1.upsample.conv.bias", "decoder.up_blocks.2.upsamplers.0.conv.bias"),
+        ("decoder.mid.attn_1.proj_out.weight", "decoder.mid_block.attentions.0.to_out.0.weight"),
+        ("encoder.mid.block_2.conv1.bias", "encoder.mid_block.resnets.1.conv1.bias"),
+        ("encoder.norm_out.weight", "encoder.conv_norm_out.weight"),
+        ("post_quant_conv.bias", "post_quant_conv.bias"),
+    ],
+)
+def test_the_vae(old: str, new: str) -> None:
+    numbering = vae_numbering([f"decoder.up.{level}.block.0.conv1.bias" for level in range(4)])
+    assert rename(old, VAE, numbering) == new
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new"),
+    [
+        (CLIP, "text_model.final_layer_norm.bias", "text_model.final_layer_norm.bias"),
+        (CLIP, "final_layer_norm.bias", "text_model.final_layer_norm.bias"),
+        (OPEN_CLIP, "positional_embedding", "text_model.embeddings.position_embedding.weight"),
+        (
+            OPEN_CLIP,
+            "transformer.resblocks.11.mlp.c_fc.bias",
+            "text_model.encoder.layers.11.mlp.fc1.bias",
+        ),
+        (
+            OPEN_CLIP,
+            "transformer.resblocks.0.attn.in_proj_weight",
+            "text_model.encoder.layers.0.self_attn.in_proj_weight",
+        ),
+    ],
+)
+def test_the_text_encoders(table: Table, old: str, new: str) -> None:
+    assert rename(old, table, {}) == new
+
+
+@pytest.mark.parametrize(
+    ("ends", "blocks", "level"),
+    [([3, 6, 9], 12, (1, 0)), ([2, 4], 6, (1, 1)), ([], 4, (0, 3))],
+)
+def test_levels_are_counted_by_their_downsampling(
+    ends: list[int], blocks: int, level: tuple[int, int]
+) -> None:
+    names = [
+        f"input_blocks.{n}.0.{'op' if n in ends else 'in_layers.0'}.weight" for n in range(blocks)
+    ]
+    numbering = unet_numbering(names)
+    assert (numbering["down"](4), numbering["down_layer"](4)) == level
+
+
+@pytest.mark.parametrize("names", [[], ["input_blocks.0.0.op.weight"], ["decoder.up.x.y"]])
+def test_odd_names_have_some_numbering(names: list[str]) -> None:
+    assert unet_numbering(names)["down"](1) >= 0
+    assert vae_numbering(names)["mirror"](0) == 0
+
+
+def test_names_with_underscores_follow_the_same_tables() -> None:
+    flat = underscored(UNET)
+    for old in ("input_blocks.4.1.proj_in.", "middle_block.0.in_layers.2.", "out.2."):
+        dotted = rename(old, UNET, THREE)
+        assert dotted
+        assert rename(old.replace(".", "_"), flat, THREE) == dotted.replace(".", "_")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from convert.errors import BadInputError
+from convert.models.family import Family
+from convert.models.tokenizer import PADS, Tokenizer, find_tokenizer
+
+
+def write(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text("{}")
+    (folder / "merges.txt").write_text("")
+    return folder
+
+
+@pytest.mark.parametrize("place", [".", "tokenizer"])
+def test_it_is_found_beside_the_checkpoint(tmp_path: Path, place: str) -> None:
+    folder = write(tmp_path / place)
+    assert find_tokenizer(tmp_path / "m.ckpt", None).folder.samefile(folder)
+
+
+def test_a_model_folder_may_be_given_too(tmp_path: Path) -> None:
+    write(tmp_path / "model" / "tokenizer")
+    found = find_tokenizer(tmp_path / "m.ckpt", tmp_path / "model")
+    assert found.folder == tmp_path / "model" / "tokenizer"
+
+
+def test_what_was_given_is_not_replaced_by_what_lies_around(tmp_path: Path) -> None:
+    write(tmp_path)
+    with pytest.raises(BadInputError, match=r"empty: no vocab\.json and merges\.txt there; give"):
+        find_tokenizer(tmp_path / "m.ckpt", tmp_path / "empty")
+
+
+@pytest.mark.parametrize("family", list(PADS))
+def test_every_family_gets_its_tokenizers_and_their_padding(tmp_path: Path, family: Family) -> None:
+    files = Tokenizer(folder=write(tmp_path)).files(family)
+    for name, pad in PADS[family].items():
+        config = files[f"{name}/tokenizer_config.json"]
+        assert isinstance(config, bytes)
+        assert json.loads(config)["pad_token"] == pad
+        assert files[f"{name}/vocab.json"] == tmp_path / "vocab.json"
+    assert len(files) == 3 * len(PADS[family])
