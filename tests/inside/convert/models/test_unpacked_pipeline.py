@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 from transformers.models.clip.tokenization_clip import bytes_to_unicode
 
+from convert.models.embedding import add_embedding, read_embedding
 from convert.models.lora import LoraSource, merge_loras
 from convert.models.prediction import PredictionSource
 from convert.models.recipe import Recipe, write_recipe
@@ -153,3 +154,18 @@ def test_a_merged_lora_is_what_diffusers_fuses(tmp_path: Path) -> None:
     with torch.no_grad():
         plain = parts["unet"](sample, 10, context[0]).sample
     assert (noise[1] - plain).abs().max() > 1e-2
+
+
+def test_a_textual_inversion_is_one_token_with_its_vector(tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, "sd1", modules("sd1"))
+    vectors = torch.randn(2, 64)
+    save_file({"emb_params": vectors}, tmp_path / "toy.safetensors")
+    # 64 is the width of these small encoders; real ones are told apart by theirs.
+    write_recipe(
+        add_embedding(recipe, read_embedding(tmp_path / "toy.safetensors")), tmp_path / "out"
+    )
+    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "out")
+    ids = pipeline.tokenizer("a cat <toy> <toy_1>").input_ids
+    rows = pipeline.text_encoder.get_input_embeddings().weight
+    assert torch.equal(rows[ids[-3:-1]], vectors)
+    assert pipeline.text_encoder.config.eos_token_id == ids[-1]
