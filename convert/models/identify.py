@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from convert.errors import ConvertError
 from convert.models.contents import Contents, Kind, recognise
@@ -103,8 +105,20 @@ def _of_folder(path: Path) -> Identity:
         prediction=model.scheduler.get("prediction_type"),
         missing=() if kind is Kind.UNKNOWN else missing,
         faults=model.faults,
-        notes=model.notes,
+        notes=(*model.notes, *_distilled(path, model.scheduler)),
     )
+
+
+DISTILLED = re.compile(r"turbo|lightning|hyper|lcm", re.IGNORECASE)
+
+
+def _distilled(path: Path, scheduler: Mapping[str, Any]) -> tuple[str, ...]:
+    """A note when something beside the tensors says that few steps are enough; they cannot."""
+    if found := DISTILLED.search(path.name):
+        return (f"its name says {found[0].lower()}: made for few steps and little guidance",)
+    if scheduler.get("timestep_spacing") == "trailing":
+        return ("its scheduler spaces steps as turbo and lightning models want them",)
+    return ()
 
 
 def _of_component(path: Path, component: Component, faults: Sequence[Fault]) -> Identity:
@@ -125,7 +139,7 @@ def _of_file(path: Path) -> Identity:
     prediction = single.prediction if single else None
     if single and single.family is not contents.family:
         contents = Contents(kind=contents.kind, family=single.family, task=contents.task)
-    notes = checkpoint.notes
+    notes = (*checkpoint.notes, *_distilled(path, {}))
     if single and prediction is None:
         notes += ("does not say what it predicts; --prediction_type tells a conversion",)
     missing = ("vae",) if single and "vae" not in single.parts else ()

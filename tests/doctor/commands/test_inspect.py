@@ -136,6 +136,17 @@ def test_an_inpainting_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "no target feeds the extra input channels of inpainting" in out
 
 
+def test_distilled_models_are_told_by_what_lies_beside_the_tensors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_model(tmp_path / "model")
+    assert "note:" not in said(folder, capsys)
+    write_json(folder / "scheduler" / "scheduler_config.json", {"timestep_spacing": "trailing"})
+    assert "note: its scheduler spaces steps as turbo" in said(folder, capsys)
+    path = save(tmp_path / "XL-Lightning.safetensors", original("sdxl"))
+    assert "note: its name says lightning: made for few steps" in said(path, capsys)
+
+
 def test_a_component_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = said(write_model(tmp_path / "model") / "vae", capsys)
     assert out.startswith("PATH: unknown; component folder, 41 parameters, 176 B\n  vae  41")
