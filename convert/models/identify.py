@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.errors import ConvertError
 from convert.models.contents import Contents, Kind, recognise
 from convert.models.family import Family
 from convert.models.layout import CONFIG_NAME, INDEX_NAME, Component, read_component, read_model
 from convert.models.single_file import EMA_PREFIX, UNET_PREFIX, VAE_PREFIX, take_apart
 from convert.models.targets import Verdict, verdicts
 from convert.weights.fault import Fault
-from convert.weights.source import Checkpoint, open_checkpoint
+from convert.weights.source import Checkpoint, examine
 from convert.weights.tensor import TensorInfo
 
 BUILDER_MEMORY = 600_000_000
@@ -129,11 +128,9 @@ def _of_component(path: Path, component: Component, faults: Sequence[Fault]) -> 
 
 
 def _of_file(path: Path) -> Identity:
-    try:
-        checkpoint = open_checkpoint(path)
-    except ConvertError as error:
-        fault = Fault.of(error, path)
-        return _identity(path, "file", Contents(kind=Kind.UNKNOWN), (), faults=(fault,))
+    checkpoint, faults = examine(path)
+    if checkpoint is None:
+        return _identity(path, "file", Contents(kind=Kind.UNKNOWN), (), faults=faults)
     contents = recognise({tensor.name: tensor.shape for tensor in checkpoint.tensors})
     single = take_apart(checkpoint) if contents.kind is Kind.PIPELINE else None
     prediction = single.prediction if single else None

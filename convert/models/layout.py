@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from convert.errors import ConvertError
 from convert.models.family import Family, Task, identify
 from convert.models.files import WeightFiles, find_weights
 from convert.models.skeleton import parameters
 from convert.weights.fault import Fault
-from convert.weights.source import Checkpoint, open_checkpoint
+from convert.weights.source import Checkpoint, examine
 
 INDEX_NAME = "model_index.json"
 CONFIG_NAME = "config.json"
@@ -178,11 +177,9 @@ def _open(chosen: WeightFiles, faults: list[Fault]) -> Checkpoint | None:
         next_ = "download the file whose name ends in .index.json into the same folder"
         faults.append(Fault(path=chosen.files[0], what=what, next=next_))
         return None
-    try:
-        return open_checkpoint(chosen.source)
-    except ConvertError as error:
-        faults.append(Fault.of(error, chosen.source))
-    return None
+    checkpoint, found = examine(chosen.source)
+    faults.extend(found)
+    return checkpoint
 
 
 def _read_index(path: Path, faults: list[Fault]) -> dict[str, Any]:

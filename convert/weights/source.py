@@ -60,12 +60,24 @@ def open_checkpoint(path: Path) -> Checkpoint:
         BadInputError: missing, damaged or not a checkpoint; every fault of an index at once.
         UnsafePickleError: a pickle names something that has no place in a checkpoint.
     """
-    if path.suffix == ".json":
-        return _open_sharded(path)
-    return _open_file(path)
+    checkpoint, faults = examine(path)
+    raise_first(faults)
+    if checkpoint is None:
+        raise BadInputError(f"{path}: not a checkpoint; give a file that holds weights")
+    return checkpoint
 
 
-def _open_sharded(path: Path) -> Checkpoint:
+def examine(path: Path) -> tuple[Checkpoint | None, tuple[Fault, ...]]:
+    """As `open_checkpoint`, with every fault as a value instead of the gravest as an error."""
+    try:
+        if path.suffix == ".json":
+            return _examine_shards(path)
+        return _open_file(path), ()
+    except ConvertError as error:
+        return None, (Fault.of(error, path),)
+
+
+def _examine_shards(path: Path) -> tuple[Checkpoint | None, tuple[Fault, ...]]:
     _require_file(path)
     index = read_index(path)
     faults = list(missing_shards(index))
@@ -79,9 +91,10 @@ def _open_sharded(path: Path) -> Checkpoint:
     if not faults:
         names = {name: tuple(t.name for t in part.tensors) for name, part in parts.items()}
         faults.extend(compare(index, names))
-    raise_first(faults)
+    if faults:
+        return None, tuple(faults)
     opened = parts.values()
-    return Checkpoint(
+    checkpoint = Checkpoint(
         path=path,
         container=f"{len(parts)} shards, {' and '.join(sorted({p.container for p in opened}))}",
         tensors=tuple(tensor for part in opened for tensor in part.tensors),
@@ -90,6 +103,7 @@ def _open_sharded(path: Path) -> Checkpoint:
         notes=tuple(f"{part.path.name}: {note}" for part in opened for note in part.notes),
         members={file: found for part in opened for file, found in part.members.items()},
     )
+    return checkpoint, ()
 
 
 def _open_file(path: Path) -> Checkpoint:

@@ -76,6 +76,16 @@ def test_every_fault_is_collected(folder: Path) -> None:
     ]
 
 
+def test_every_faulty_shard_is_told(folder: Path) -> None:
+    for number, content in ((1, b""), (2, b"<html>")):
+        shard = folder / "unet" / f"diffusion_pytorch_model-0000{number}-of-00002.bin"
+        shard.write_bytes(content)
+    assert [line.split("unet/")[1].split("; ")[0] for line in said(folder)] == [
+        "diffusion_pytorch_model-00001-of-00002.bin: the file is empty",
+        "diffusion_pytorch_model-00002-of-00002.bin: a web page, not weights",
+    ]
+
+
 def test_an_unsafe_pickle_keeps_its_kind(folder: Path) -> None:
     evil = b"cos\nsystem\nX\x04\x00\x00\x00true\x85R."
     write_members(folder / "text_encoder" / "pytorch_model.bin", {"a/data.pkl": evil})
