@@ -19,6 +19,7 @@ from doctor.checks import (
     python,
     system,
     tools,
+    weights,
 )
 
 CHECKS: tuple[Check, ...] = (
@@ -75,10 +76,10 @@ CHECKS: tuple[Check, ...] = (
     model.shards_loadable,
     model.shards_present,
     model.weights_present,
-    model.no_pointers,
-    model.no_web_pages,
-    model.files_whole,
-    model.pickles_safe,
+    weights.no_pointers,
+    weights.no_web_pages,
+    weights.files_whole,
+    weights.pickles_safe,
     job.family_supported,
     job.configs_supported,
     job.names_with_a_dot,
@@ -91,7 +92,7 @@ CHECKS: tuple[Check, ...] = (
     model.file_complete,
     model.tokenizer_fits,
     job.output_fresh,
-    model.plain_pickles,
+    weights.plain_pickles,
     model.one_set_of_weights,
     bundle.listed_by_apps,
     bundle.containers_whole,

@@ -1,0 +1,27 @@
+"""What one check has to say of some facts, as short lines."""
+
+from __future__ import annotations
+
+from doctor.checks import CHECKS
+from doctor.engine import examine
+from doctor.facts import Facts
+
+BY_ID = {check.id: check for check in CHECKS}
+
+
+def said(name: str, facts: Facts) -> list[str]:
+    """Each finding as "status: what"; a skipped or unknown check as its status and reason."""
+    (result,) = examine(facts, [BY_ID[name]]).results
+    if result.reason:
+        return [f"{result.status.value}: {result.reason}"]
+    return [f"{finding.status.value}: {finding.what}" for finding in result.findings]
+
+
+def remedies(name: str, facts: Facts) -> list[str]:
+    """What each finding says to do: its title, then its commands."""
+    (result,) = examine(facts, [BY_ID[name]]).results
+    lines: list[str] = []
+    for finding in result.findings:
+        if finding.fix:
+            lines += [finding.fix.title, *(" ".join(one) for one in finding.fix.commands)]
+    return lines
