@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="*",
         metavar="PATH",
-        help="a model, a finished folder, or an upstream checkout",
+        help="a model, a finished folder, or an upstream checkout (or set SDCOREML_UPSTREAM)",
     )
     parser.add_argument(
         "--goal", choices=GOALS, help="judge this goal alone, with the checks it needs"
@@ -230,7 +230,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         goal=args.goal or "convert",
         model=kinds.get("model", ""),
         output=args.output,
-        attention=args.attention,
+        attention=args.attention.upper().replace("-", "_"),
         height=height,
         width=width,
     )

@@ -39,6 +39,11 @@ def test_each_path_is_recognised_by_what_lies_in_it(tmp_path: Path) -> None:
     assert (request.job.width, request.job.height) == (512, 768)
 
 
+def test_the_attention_is_named_as_convert_names_it() -> None:
+    assert request_of(parsed("--attention", "split-einsum-v2")).job.attention == "SPLIT_EINSUM_V2"
+    assert request_of(parsed()).job.attention == "SPLIT_EINSUM"
+
+
 def test_two_models_at_once_are_refused() -> None:
     with pytest.raises(UsageError, match="two paths of the same kind"):
         request_of(parsed("/a", "/b"))
