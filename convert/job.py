@@ -18,8 +18,9 @@ from typing import Any
 
 from convert.bundle import NAMES, check_programs
 from convert.compile.check import faults as faults_of
+from convert.compile.compare import compile_compared
 from convert.compile.compiled import read_compiled
-from convert.compile.package import compile_package
+from convert.compile.xcode import find_xcode
 from convert.digest import describe_files, files_below
 from convert.errors import ConvertError, UnsupportedError
 from convert.families import PARTS, Part, parts_of, require_supported
@@ -152,12 +153,11 @@ def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
         built = [_build(job, part, weights, folder, runner, emit) for part in parts]
         share_weights((folder, *job.siblings))
         parity = _check(built, runner, emit)
-        for made in built:
-            compile_package(made.package, made.compiled, emit)
+        compiled = {made.part.program: _compile(made, emit) for made in built}
         emit(Event(kind="step", text="write the folder"))
         _write_tokenizer(tokenizer, folder)
         _check_folder(built, folder)
-        _write_manifest(job, built, parity, folder)
+        _write_manifest(job, built, {"checked": parity, "compiled": compiled}, folder)
     return job.output
 
 
@@ -238,6 +238,12 @@ def _check(built: list[Built], runner: Runner, emit: Emit) -> Mapping[str, Any]:
     return results
 
 
+def _compile(made: Built, emit: Emit) -> Mapping[str, Any]:
+    """Write the compiled folder; on a Mac with Xcode it is compared with what Apple makes of it."""
+    outcome = compile_compared(made.package, made.compiled, find_xcode(), emit=emit)
+    return {"verdict": outcome.verdict, "differences": list(outcome.differences)}
+
+
 def _write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     for name, content in tokenizer.files():
         (folder / name).write_bytes(content)
@@ -252,8 +258,13 @@ def _check_folder(built: list[Built], folder: Path) -> None:
         raise ConvertError("; ".join(map(str, faults)))
 
 
-def _write_manifest(job: Job, built: list[Built], parity: Mapping[str, Any], folder: Path) -> None:
-    """Where everything came from and how it was checked; no dates, so that it can be compared."""
+def _write_manifest(
+    job: Job, built: list[Built], proofs: Mapping[str, Mapping[str, Any]], folder: Path
+) -> None:
+    """Where everything came from and how it was checked; no dates, so that it can be compared.
+
+    `proofs` are the outcomes by kind and program, and stand in the manifest under their kind.
+    """
     sources = dict.fromkeys(made.part.source for made in built)
     inputs = [path for name in sources for path in _inputs(job.model.components[name])]
     content = {
@@ -266,7 +277,7 @@ def _write_manifest(job: Job, built: list[Built], parity: Mapping[str, Any], fol
             NAMES[made.part.program]: {
                 "source": made.part.source,
                 "options": made.options,
-                "checked": parity[made.part.program],
+                **{kind: outcomes[made.part.program] for kind, outcomes in proofs.items()},
                 "files": describe_files(
                     (*files_below(made.package), *files_below(made.compiled)), folder
                 ),

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from convert.compile.package import UNTRIED
 from convert.errors import ConvertError, NoSpaceError, WorkerError
 from convert.job import ATTENTIONS, Job, convert_model, open_model, plan
 from convert.models.layout import Model
@@ -118,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         results = [{"folder": str(folder), "manifest": manifests[folder]} for folder in folders]
         print(json.dumps({"schema": SCHEMA, "results": results}))
     else:
-        print("\n".join((*(summary(*item) for item in manifests.items()), UNTRIED)))
+        print("\n".join((*(summary(*item) for item in manifests.items()), *verdicts(manifests))))
     return 0
 
 
@@ -220,6 +219,18 @@ def require_able(report: Report) -> None:
         NoSpaceError if {result.family for result in blocking} == {Family.DISK} else ConvertError
     )
     raise error(f"{finding.what} ({blocking[0].id}); {remedy}{more}")
+
+
+def verdicts(manifests: Mapping[Path, Mapping[str, Any]]) -> tuple[str, ...]:
+    """How far the compiled folders are proven, each sentence once, and where compilers differ."""
+    compiled = [
+        (name, program["compiled"])
+        for manifest in manifests.values()
+        for name, program in manifest["programs"].items()
+    ]
+    sentences = dict.fromkeys(outcome["verdict"] for _, outcome in compiled)
+    found = (f"{name}: {what}" for name, outcome in compiled for what in outcome["differences"])
+    return (*sentences, *dict.fromkeys(found))
 
 
 def summary(folder: Path, manifest: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from doctor.commands.convert import (
     run,
     sample,
     summary,
+    verdicts,
 )
 from doctor.engine import Report, Result, Verdict
 from doctor.facts import Job as Goal
@@ -138,6 +139,20 @@ def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
     ]
     exact = {**manifest, "toolchain": {**toolchain, "drift": False}}
     assert "drift" not in summary(Path("models/cat"), exact)
+
+
+def test_each_verdict_is_said_once_and_differences_are_named() -> None:
+    equal = {"compiled": {"verdict": "equal to what Xcode makes", "differences": []}}
+    other = {"compiled": {"verdict": "differs", "differences": ["model.mil: 3 ops"]}}
+    manifests = {
+        Path("a"): {"programs": {"Unet": equal, "VAEDecoder": equal}},
+        Path("b"): {"programs": {"Unet": other}},
+    }
+    assert verdicts(manifests) == (
+        "equal to what Xcode makes",
+        "differs",
+        "Unet: model.mil: 3 ops",
+    )
 
 
 @dataclass
