@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from convert.compress import compress, parse_recipe
 from convert.errors import BadInputError
 from convert.package import write_package
 from convert.programs import build_program
@@ -19,14 +20,18 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     """Build `request["component"]` and write it to `request["package"]`.
 
     Also read from the request: `config` and `weights` (paths of a config.json and a safetensors
-    file) and `options` (fields of `ProgramOptions`). Answers with counts.
+    file), `options` (fields of `ProgramOptions`) and `recipe` (fields of `Recipe`). Answers with
+    counts.
     """
     component, package = request["component"], Path(request["package"])
     config = read_config(Path(request["config"]))
     options = parse_options(request.get("options", {}))
+    recipe = parse_recipe(request["recipe"]) if "recipe" in request else None
     with TensorFile.open(Path(request["weights"])) as tensors:
         built = build_program(component, config, tensors, options)
         emit(Event(kind="note", text=f"{component}: {built.parameters:,} parameters"))
+        if recipe is not None:
+            built = compress(built, tensors, recipe)
         write_package(built, tensors, package)
     return {
         "package": str(package),

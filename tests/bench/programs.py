@@ -74,6 +74,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", help=f"any of {', '.join(CASES)}")
     parser.add_argument("--python", type=Path, default=ROOT / ".envs" / "tested" / "bin" / "python")
     parser.add_argument("--dtype", choices=_STYLES, default="F16", help="of the weights on disk")
+    parser.add_argument("--bits", type=int, help="palettize with k-means to so many bits")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     given = parser.parse_args(arguments)
     print(
@@ -81,6 +82,8 @@ def main(arguments: list[str]) -> int:
     )
     for name in given.names or [name for name in CASES if name.startswith("sd15")]:
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            recipe = {"recipe": {"bits": given.bits}} if given.bits else {}
+            (Path(folder) / "request.json").write_text(json.dumps(recipe), encoding="utf-8")
             print(_measure(name, given.python, given.dtype, Path(folder)), flush=True)
     return 0
 
@@ -155,6 +158,7 @@ def child(task: str, component: str, folder: Path) -> None:
         "config": str(folder / "config.json"),
         "weights": str(folder / "weights.safetensors"),
         "package": str(folder / "out.mlpackage"),
+        **json.loads((folder / "request.json").read_text(encoding="utf-8")),
     }
     print(json.dumps(build(request, silent)))
 

@@ -38,7 +38,7 @@ UNET: Mapping[str, Any] = {
     "in_channels": 4,
     "out_channels": 4,
     "block_out_channels": [32, 64, 64],
-    "layers_per_block": 2,
+    "layers_per_block": 1,
     "down_block_types": [CROSS, CROSS, PLAIN],
     "up_block_types": [PLAIN_UP, CROSS_UP, CROSS_UP],
     "cross_attention_dim": 24,

@@ -96,7 +96,7 @@ def test_split_einsum_has_one_pair_for_each_head(tmp_path: Path) -> None:
     made = checkpoint("unet", tmp_path)
     split = histogram(made.build().model.program)
     original = histogram(made.build(ProgramOptions(attention=Attention.ORIGINAL)).model.program)
-    attentions = 2 * (4 + 1 + 6)  # self and cross; two layers on two levels, middle, three up
+    attentions = 2 * (2 + 1 + 4)  # self and cross; on two levels down, in the middle, and up
     assert (split["einsum"], split["matmul"]) == (2 * 4 * attentions, 0)
     assert (original["einsum"], original["matmul"]) == (0, 2 * attentions)
 

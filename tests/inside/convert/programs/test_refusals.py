@@ -77,7 +77,7 @@ def test_options_that_a_config_must_have() -> None:
 
 def test_a_component_that_nobody_builds() -> None:
     with pytest.raises(
-        UnsupportedError, match="transformer: no program for it; there are text_enc"
+        UnsupportedError, match="transformer: no program for it; there are controll"
     ):
         draw("transformer", {})
 
