@@ -12,9 +12,10 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from convert.errors import BadInputError, ConvertError, NoSpaceError
 
@@ -44,12 +45,8 @@ def file_aside(target: Path) -> Iterator[int]:
     with _explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.name}.", suffix=".part", dir=target.parent
-        )
-        part = Path(name)
+        part, handle = _claim(target, tempfile.mkstemp)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.fchmod(handle, 0o666 & ~_umask())
             yield handle
             os.fsync(handle)
@@ -73,6 +70,7 @@ def folder_aside(target: Path, mark: str) -> Iterator[Path]:
         BadInputError: `target` exists and is something else.
         NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
     """
+    _recover(target)
     if target.exists() and not (
         target.is_dir() and (_is_empty(target) or (target / mark).is_file())
     ):
@@ -94,13 +92,28 @@ def scratch_beside(target: Path) -> Iterator[Path]:
     with _explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
-        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-        handle = os.open(part, os.O_RDONLY)
+        part, handle = _claim(target, tempfile.mkdtemp)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield part
         finally:
             shutil.rmtree(part, ignore_errors=True)
+            os.close(handle)
+
+
+def _claim(target: Path, make: Callable[..., Any]) -> tuple[Path, int]:
+    """A new hidden file or folder beside `target`, locked by this process: its path and handle.
+
+    Between its making and its locking a neighbour may take it for a leftover and remove it; then
+    another one is made.
+    """
+    while True:
+        made = make(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        with suppress(FileNotFoundError):
+            part = Path(made if isinstance(made, str) else made[1])
+            handle = os.open(part, os.O_RDONLY) if isinstance(made, str) else made[0]
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if part.exists():
+                return part, handle
             os.close(handle)
 
 
@@ -149,7 +162,7 @@ def _take_place(part: Path, target: Path) -> None:
     if not target.exists() or _is_empty(target):
         part.replace(target)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    old = _old(target)
     target.replace(old)
     try:
         part.replace(target)
@@ -157,6 +170,22 @@ def _take_place(part: Path, target: Path) -> None:
         old.replace(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(target: Path) -> None:
+    """Put right what a run left that was killed between the two renames of `_take_place`."""
+    old = _old(target)
+    if not old.is_dir():
+        return
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.replace(target)
+
+
+def _old(target: Path) -> Path:
+    """Where an older folder waits while the new one takes its name."""
+    return target.with_name(f".{target.name}.old")
 
 
 def _is_empty(folder: Path) -> bool:

@@ -24,7 +24,7 @@ POINT = "down_blocks.0.attentions.0.proj_in"
 TEXT = "text_model.encoder.layers.0.self_attn.q_proj"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def weights() -> dict[str, Arrays]:
     generator = np.random.default_rng(0)
     shapes = {
@@ -37,12 +37,13 @@ def weights() -> dict[str, Arrays]:
     }
 
 
-@pytest.fixture
-def recipe(tmp_path: Path, weights: dict[str, Arrays]) -> Recipe:
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Arrays]) -> Recipe:
+    folder = tmp_path_factory.mktemp("model")
     configs = {"unet": UNETS["sd1"], "text_encoder": TEXT_CONFIG}
     parts = {}
     for component, arrays in weights.items():
-        path = tmp_path / f"{component}.safetensors"
+        path = folder / f"{component}.safetensors"
         safetensors.numpy.save_file(arrays, path)
         tensors = open_checkpoint(path).tensors
         parts[component] = Part(kind="", config=configs[component], tensors=tensors, whole=path)

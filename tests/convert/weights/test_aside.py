@@ -99,6 +99,24 @@ def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path: Path) -> None:
     assert names(target) == ["thesis"]
 
 
+def test_a_run_killed_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
+    old = tmp_path / ".out.old"
+    old.mkdir()
+    (old / MARK).write_text("older")
+    with pytest.raises(ValueError, match="x"), folder_aside(tmp_path / "out", MARK):
+        raise ValueError("x")
+    assert (names(tmp_path), (tmp_path / "out" / MARK).read_text()) == (["out"], "older")
+
+
+def test_a_run_killed_after_the_two_renames_leaves_no_old_folder(tmp_path: Path) -> None:
+    for name in (".out.old", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / MARK).write_text(name)
+    with folder_aside(tmp_path / "out", MARK) as aside:
+        (aside / MARK).write_text("new")
+    assert (names(tmp_path), (tmp_path / "out" / MARK).read_text()) == (["out"], "new")
+
+
 SLEEPER = """
 import sys, time
 from pathlib import Path
