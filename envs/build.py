@@ -21,7 +21,8 @@ from envs.installer import Installer, Source, find_installer
 from envs.interpreter import Choice, Interpreter, probe, require, ways
 from envs.store import Environment
 from envs.verify import verify_fast
-from lockfiles.lock import Lock, load_lock, write_lock
+from lockfiles.artefact import load_artefacts, tied
+from lockfiles.lock import Lock, LockedPackage, load_lock, write_lock
 from lockfiles.target import host_target
 from lockfiles.toolchain import Toolchain
 
@@ -52,6 +53,9 @@ class Plan:
 
     toolchain: Toolchain
     lock: Lock
+    packages: tuple[LockedPackage, ...]
+    """Those of the lock, each tied to one wheel where the toolchain says which."""
+    download: int
     choice: Choice
     installer: Installer
     source: Source
@@ -93,9 +97,12 @@ def build(
         if not options.fresh and (kept := _kept(toolchain.name, root / key)) is not None:
             store.swap(toolchain.name, kept.path)
             return kept
+        artefacts = load_artefacts(toolchain, lock)
         plan = Plan(
             toolchain=toolchain,
             lock=lock,
+            packages=tied(lock, artefacts) if artefacts else lock.packages,
+            download=sum(artefact.size for artefact in artefacts),
             choice=choice,
             installer=find_installer(options.installer),
             source=options.source,
@@ -174,13 +181,16 @@ def _preflight(plan: Plan, emit: Emit) -> None:
         )
     found = plan.choice.interpreter
     emit(Event(kind="note", text=f"Python {found.version} from {found.source}: {found.path}"))
+    if plan.download:
+        size = f"{plan.download / 1e9:.2f} GB"
+        emit(Event(kind="note", text=f"{size} to download, less what the cache holds"))
 
 
 def _create(plan: Plan, _emit: Emit) -> None:
     venv.create(plan.folder, plan.choice.interpreter)
     (plan.folder / manifest.SEALED).mkdir()
     lock = plan.folder / manifest.SEALED / store.LOCK
-    lock.write_text(write_lock(plan.lock.packages), encoding="utf-8")
+    lock.write_text(write_lock(plan.packages), encoding="utf-8")
 
 
 def _install(plan: Plan, _emit: Emit) -> None:

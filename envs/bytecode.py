@@ -13,21 +13,28 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from envs.errors import BrokenError
-from envs.process import Finished, run
+from envs.process import Finished, isolated, run
 from envs.venv import site_packages
 
 _PROGRAM = """\
 import importlib.util, marshal, os, sys, types
 
-def wanders(value):
-    return value in (None, ...) or isinstance(value, tuple) and any(map(wanders, value))
-
-def steady(value):
-    if isinstance(value, types.CodeType):
-        return all(map(steady, value.co_consts))
+def sets(value):
     if isinstance(value, frozenset):
-        return sys.version_info >= (3, 11) or not any(map(wanders, value))
-    return not isinstance(value, tuple) or all(map(steady, value))
+        yield value
+    elif isinstance(value, types.CodeType):
+        yield from sets(value.co_consts)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from sets(item)
+
+def dump(code):
+    data = marshal.dumps(code, 2)
+    for constant in sets(code):
+        head = b">" + len(constant).to_bytes(4, "little")
+        items = sorted(marshal.dumps(item, 2) for item in constant)
+        data = data.replace(marshal.dumps(constant, 2), head + b"".join(items))
+    return data
 
 for path in sys.stdin.read().split("\\0"):
     with open(path, "rb") as stream:
@@ -36,16 +43,16 @@ for path in sys.stdin.read().split("\\0"):
         code = compile(source, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         continue
-    if not steady(code):
-        continue
     target = importlib.util.cache_from_source(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with open(target, "wb") as stream:
         stream.write(importlib.util.MAGIC_NUMBER + (3).to_bytes(4, "little"))
-        stream.write(importlib.util.source_hash(source) + marshal.dumps(code, 2))
+        stream.write(importlib.util.source_hash(source) + dump(code))
 """
-"""Flags 3: bytecode by hash, to be checked. Passed over: a source that is no valid Python, and one
-with None in a set constant, where its place hangs on an address before Python 3.11."""
+"""Flags 3: bytecode by hash, to be checked. A source that is no valid Python is passed over.
+
+Set constants are sorted: before 3.11 their order hangs on hashes, and that of None on an address.
+"""
 
 
 def compile_all(folder: Path) -> None:
@@ -69,6 +76,5 @@ def _sources(folder: Path) -> list[Path]:
 
 
 def _compile(folder: Path, share: list[str]) -> Finished:
-    # Not -I: it would also ignore PYTHONHASHSEED, on which the order of set constants hangs.
-    command = [os.fspath(folder / "bin" / "python"), "-s", "-S", "-W", "ignore", "-c", _PROGRAM]
+    command = [*isolated(folder / "bin" / "python"), "-S", "-W", "ignore", "-c", _PROGRAM]
     return run(command, cwd=folder, words="\0".join(share))

@@ -24,7 +24,6 @@ _FIXED = {
     "PIP_CONFIG_FILE": os.devnull,  # the one value that also turns the machine-wide file off
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INPUT": "1",
-    "PYTHONHASHSEED": "0",  # the order of set constants in bytecode hangs on it
     "PYTHONNOUSERSITE": "1",
     "SOURCE_DATE_EPOCH": "315532800",
 }

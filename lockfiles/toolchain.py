@@ -45,12 +45,14 @@ class Factors:
 class Toolchain:
     """What `toolchain.toml` in `folder` says.
 
-    `pins` maps a project to its one version; `refused` maps a target to why it cannot work.
+    `pins` maps a project to its one version; `refused` maps a target to why it cannot work. With
+    `base` its locks are cut out of those of another toolchain instead of being resolved.
     """
 
     name: str
     folder: Path
     description: str
+    base: str
     python: PythonPin
     pins: Mapping[str, str]
     upstream: Upstream
@@ -93,6 +95,7 @@ def _parse(table: Table) -> Toolchain:
         name=table.get("name", str),
         folder=table.path.parent,
         description=table.get("description", str, ""),
+        base=table.get("base", str, ""),
         python=PythonPin(version=python.get("version", str), accepted=python.get("accepted", str)),
         pins=table.table("pins").mapping(),
         upstream=Upstream(

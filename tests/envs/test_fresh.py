@@ -142,7 +142,7 @@ def test_notes_of_the_installer_go(empty: Path) -> None:
 
 
 SOURCES = {
-    "plain.py": "def f(name): return name in {'a', 'b', 'c', 'd'}\n",
+    "plain.py": "def f(x): return x in {'a', None, (1, None), 'b', ...} or x in {1, 2.5}\n",
     "package/__init__.py": "VALUE = 'shared'\n",
     "package/bad.py": "{% if template %}\n",
     "package/latin.py": "# -*- coding: latin-1 -*-\nX = '\xe9'\n",
@@ -162,6 +162,10 @@ def test_bytecode_is_the_same_wherever_it_is_compiled(empty: Path, tmp_path: Pat
         bytecode.compile_all(folder)
         found.append({path.relative_to(site): path.read_bytes() for path in site.rglob("*.pyc")})
     assert found[0] == found[1]
+    program = "import plain; print([plain.f(x) for x in (None, 'a', (1, None), 2.5, 'c')])"
+    command = [str(empty / "bin/python"), "-c", program]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "[True, True, True, True, False]\n"
     stems = {path.name.partition(".")[0] for path in found[0]}
     assert stems == {"plain", "__init__", "latin"}
 

@@ -7,7 +7,7 @@ import hashlib
 import platform
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lockfiles.target import host_target
@@ -17,12 +17,20 @@ VERSION = platform.python_version()
 
 
 def wheel(
-    folder: Path, project: str, version: str, files: Mapping[str, str], *, script: str = ""
+    folder: Path,
+    project: str,
+    version: str,
+    files: Mapping[str, str],
+    *,
+    script: str = "",
+    requires: Sequence[str] = (),
 ) -> str:
     """Write a pure wheel; `script` names a command that calls `main` of the project's module."""
     info = f"{project}-{version}.dist-info"
     contents = dict(files)
-    contents[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n"
+    metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n"
+    needs = "".join(f"Requires-Dist: {need}\n" for need in requires)
+    contents[f"{info}/METADATA"] = metadata + needs
     contents[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     if script:
         contents[f"{info}/entry_points.txt"] = f"[console_scripts]\n{script} = {project}:main\n"

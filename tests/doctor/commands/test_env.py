@@ -11,7 +11,7 @@ import pytest
 from doctor.cli import main
 from envs import store
 from envs.venv import site_packages
-from tests.envs.wheels import PYTHON, standard_wheels, toolchain
+from tests.envs.wheels import PYTHON, standard_wheels, toolchain, wheel
 
 
 @pytest.fixture
@@ -183,3 +183,38 @@ def test_run_becomes_the_command(words: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "doctor", "env", "run", "--", "one"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout == f"one runs in {(tmp_path / 'envs/tiny').resolve()}\n"
+
+
+def test_lock_compiles_checks_and_explains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("TOOLCHAIN", raising=False)
+    locked = standard_wheels(tmp_path / "wheels")
+    name = toolchain(tmp_path / "tiny", locked)
+    place = ["--toolchain", name, "--find-links", str(tmp_path / "wheels")]
+    text = (tmp_path / "tiny/toolchain.toml").read_text()
+    text = re.sub(r"supported = .*", 'supported = ["linux-x86_64"]', text)
+    (tmp_path / "tiny/toolchain.toml").write_text(text + '[refused]\nplan9-mips = "no"\n')
+    assert main(["env", "lock", *place]) == 0
+    assert capsys.readouterr().out.endswith("tiny: locked\n")
+    assert main(["env", "lock", *place]) == 0
+    assert capsys.readouterr().out == "tiny: nothing moved\n"
+    git = ["git", "-C", name, "-c", "user.name=t", "-c", "user.email=t@t.invalid"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    assert main(["env", "lock", "--offline", "--toolchain", name]) == 0
+    assert capsys.readouterr().out == (
+        "tiny on linux-x86_64: 2 packages, a wheel for each, 0.00 GB\n"
+        "tiny on plan9-mips: refused: no\n"
+    )
+    wheel(tmp_path / "wheels", "two", "2.2", {"two/__init__.py": ""})
+    (tmp_path / "tiny/toolchain.toml").write_text(text.replace("2.1", "2.2"))
+    assert main(["env", "lock", "--check", *place]) == 1
+    assert "two is 2.1, pinned is 2.2" in capsys.readouterr().err
+    assert main(["env", "lock", *place]) == 0
+    capsys.readouterr()
+    assert main(["env", "lock", "--explain", "--toolchain", name]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("tiny on linux-x86_64: 1 moved, download ")
+    assert out[1] == "  two 2.1 -> 2.2, asked for by -r requirements.in"

@@ -1,0 +1,139 @@
+"""`sdcoreml env lock`: compile the locks of the toolchains, check them, say what moved and why."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from doctor.commands.env_common import Action, asked, toolchain_option
+from envs.errors import EnvError
+from envs.events import Emit
+from lockfiles.artefact import Artefact, load_artefacts, read_artefacts
+from lockfiles.change import changes
+from lockfiles.errors import LockfileError
+from lockfiles.lock import load_lock
+from lockfiles.target import TARGETS
+from lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
+
+
+def lock(args: argparse.Namespace) -> int:
+    """Compile and write the locks, or with --check only say whether they are stale."""
+    from doctor.terminal import draw
+
+    code = 0
+    for name in _names(args):
+        toolchain = load_toolchain(name)
+        if args.explain:
+            _explain(toolchain, args.against)
+        elif args.offline:
+            _prove(toolchain)
+        else:
+            with draw() as emit:
+                code |= _compile(toolchain, args, emit)
+    return code
+
+
+def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
+    from envs.locking import Request, compile_locks, stale, write_locks
+
+    request = Request(
+        upgrade=args.upgrade, exclude_newer=args.exclude_newer, wheels=asked(args, "find_links")
+    )
+    compiled = compile_locks(toolchain, request, emit)
+    if not args.check:
+        changed = write_locks(toolchain, compiled)
+        for path in changed:
+            print(f"wrote {path}")
+        print(f"{toolchain.name}: {'locked' if changed else 'nothing moved'}")
+        return 0
+    _prove(toolchain)
+    lines = stale(toolchain, compiled)
+    for line in lines:
+        print(line)
+    if lines:
+        raise LockfileError(
+            f"{toolchain.folder}: the locks of {toolchain.name} are stale in {len(lines)} places;"
+            " run make lock"
+        )
+    print(f"{toolchain.name}: the locks are what the pins resolve to")
+    return 0
+
+
+def _prove(toolchain: Toolchain) -> None:
+    """Say for each target that every locked package has its wheel, and what that downloads."""
+    from envs.locking import check_folder
+
+    for target, artefacts in check_folder(toolchain).items():
+        size = sum(artefact.size for artefact in artefacts) / 1e9
+        count = len(artefacts)
+        print(f"{toolchain.name} on {target}: {count} packages, a wheel for each, {size:.2f} GB")
+    for target, reason in toolchain.refused.items():
+        print(f"{toolchain.name} on {target}: refused: {reason}")
+
+
+def _explain(toolchain: Toolchain, against: str) -> None:
+    """Say what moved in each lock since a commit."""
+    for target in toolchain.targets:
+        now = load_lock(f"{toolchain.folder}/", target)
+        text = now.path.read_text(encoding="utf-8")
+        before = _at(against, now.path)
+        if before is None:
+            print(f"{toolchain.name} on {target}: not there at {against}")
+            continue
+        wheels = load_artefacts(toolchain, now)
+        moved = changes(before, text, _artefacts_at(against, toolchain, target), wheels)
+        total = sum(change.size for change in moved) / 1e6
+        print(f"{toolchain.name} on {target}: {len(moved)} moved, download {total:+.2f} MB")
+        for change in moved:
+            print(f"  {change}")
+
+
+def _artefacts_at(commit: str, toolchain: Toolchain, target: str) -> tuple[Artefact, ...]:
+    text = _at(commit, toolchain.folder / f"pylock.{target}.toml")
+    if text is None:
+        return ()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pylock.toml"
+        path.write_text(text, encoding="utf-8")
+        return read_artefacts(path, TARGETS[target], toolchain.python.version)
+
+
+def _at(commit: str, path: Path) -> str | None:
+    """The text of a file at a commit; None when it was not there."""
+    command = ["git", "-C", os.fspath(path.parent), "show", f"{commit}:./{path.name}"]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True)
+    except OSError as error:
+        raise EnvError(f"git: {error.strerror}; `lock --explain` needs it") from None
+    if done.returncode == 0:
+        return done.stdout.decode()
+    if b"exists on disk" in done.stderr or b"does not exist" in done.stderr:
+        return None
+    raise EnvError(f"{path}: git says: {done.stderr.decode().strip().splitlines()[0]}")
+
+
+def _names(args: argparse.Namespace) -> tuple[str, ...]:
+    """The toolchain that was named, else all of them."""
+    named = asked(args, "toolchain")
+    return (named,) if named else toolchain_names()
+
+
+def _lock_options(parser: argparse.ArgumentParser) -> None:
+    toolchain_option(parser)
+    add = parser.add_argument
+    add("--check", action="store_true", help="write nothing; fail when a lock is stale")
+    add("--offline", action="store_true", help="only prove that locks and wheels agree")
+    add("--explain", action="store_true", help="say what moved, why, and its size")
+    add("--against", metavar="COMMIT", default="HEAD", help="for --explain (default: HEAD)")
+    add("--upgrade", action="store_true", help="forget the versions that are locked now")
+    add("--exclude-newer", metavar="DATE", default="", help="ignore what is newer than that")
+    hidden = argparse.SUPPRESS
+    add("--find-links", type=Path, metavar="FOLDER", default=hidden, help="wheels, no network")
+
+
+ACTIONS = (
+    Action(name="lock", help="compile the locks, or check them", configure=_lock_options, run=lock),
+)

@@ -1,0 +1,175 @@
+"""The one wheel of each locked package that a target gets: file, hash, size.
+
+`pylock.<target>.toml` (PEP 751) names them. A wheel's place is given as `wheels/<file>` beside the
+lock and not as a URL: so it ties nobody to one index, and an exported folder is a whole lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from lockfiles.errors import LockfileError
+from lockfiles.lock import Lock, LockedPackage
+from lockfiles.table import read_table
+from lockfiles.target import TARGETS, Target
+from lockfiles.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from packaging.markers import Environment
+    from packaging.tags import Tag
+
+MACOS = (13, 0)
+"""The oldest macOS that the locks are compiled for, as uv's platforms are."""
+GLIBC = 28
+"""The newest manylinux_2_x that a wheel may ask for."""
+_OLD_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artefact:
+    """A wheel: project (normalised), version, file name, SHA-256 in hexadecimal, size in bytes."""
+
+    project: str
+    version: str
+    file: str
+    sha256: str
+    size: int
+
+
+def load_artefacts(toolchain: Toolchain, lock: Lock) -> tuple[Artefact, ...]:
+    """The wheels that a lock's target gets; empty when the toolchain has no PEP 751 lock."""
+    path = toolchain.folder / f"pylock.{lock.target}.toml"
+    if not path.exists() or lock.target not in TARGETS:
+        return ()
+    return read_artefacts(path, TARGETS[lock.target], toolchain.python.version)
+
+
+def read_artefacts(path: Path, target: Target, python: str) -> tuple[Artefact, ...]:
+    """Read a PEP 751 lock and select each package's wheel for a target and Python version.
+
+    Works for any target on any machine; an entry may give its wheel's place as URL or path.
+
+    Raises:
+        LockfileError: no such lock, or a package in it has no wheel for that target.
+    """
+    from packaging.pylock import PackageWheel, Pylock, PylockSelectError, PylockValidationError
+
+    table = read_table(path)
+    try:
+        lock = Pylock.from_dict(table.values)
+        chosen = list(
+            lock.select(environment=environment(target, python), tags=list(tags(target, python)))
+        )
+    except (PylockSelectError, PylockValidationError) as error:
+        raise LockfileError(f"{path}: {error}; compile it again with make lock") from None
+    found: list[Artefact] = []
+    for package, wheel in chosen:
+        if not isinstance(wheel, PackageWheel):
+            raise LockfileError(
+                f"{path}: {package.name} {package.version} has no wheel for {target.name}"
+            )
+        place = wheel.name or wheel.path or wheel.url or ""
+        found.append(
+            Artefact(
+                project=package.name,
+                version=str(package.version),
+                file=place.rpartition("/")[2],
+                sha256=wheel.hashes.get("sha256", ""),
+                size=wheel.size or 0,
+            )
+        )
+    return tuple(sorted(found, key=lambda artefact: artefact.project))
+
+
+def write_artefacts(artefacts: Iterable[Artefact], python: str) -> str:
+    """A PEP 751 lock of exactly these wheels."""
+    lines = [
+        "# Written by `sdcoreml env lock`: the wheel of each package that this target gets.",
+        'lock-version = "1.0"',
+        'created-by = "sdcoreml"',
+        f'requires-python = ">={python.rpartition(".")[0]}"',
+    ]
+    for artefact in sorted(artefacts, key=lambda artefact: artefact.project):
+        lines += [
+            "",
+            "[[packages]]",
+            f'name = "{artefact.project}"',
+            f'version = "{artefact.version}"',
+            "",
+            "[[packages.wheels]]",
+            f'path = "wheels/{artefact.file}"',
+            f"size = {artefact.size}",
+            f'hashes = {{ sha256 = "{artefact.sha256}" }}',
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def tied(lock: Lock, artefacts: Iterable[Artefact]) -> tuple[LockedPackage, ...]:
+    """The packages of a lock, each with only the hash of its one wheel.
+
+    Raises:
+        LockfileError: the two locks do not say the same; all differences are named.
+    """
+    wheels = {artefact.project: artefact for artefact in artefacts}
+    faults: list[str] = []
+    packages: list[LockedPackage] = []
+    for package in lock.packages:
+        wheel = wheels.pop(package.name, None)
+        if wheel is None:
+            faults.append(f"{package.name} has no wheel")
+        elif wheel.version != package.version:
+            faults.append(f"{package.name} is {wheel.version}, locked is {package.version}")
+        elif f"sha256:{wheel.sha256}" not in package.hashes:
+            faults.append(f"{wheel.file} has none of the locked hashes")
+        else:
+            packages.append(replace(package, hashes=(f"sha256:{wheel.sha256}",)))
+    faults += [f"{name} is not locked" for name in wheels]
+    if faults:
+        name = f"pylock.{lock.target}.toml"
+        raise LockfileError(
+            f"{lock.path}: does not agree with {name}: {'; '.join(faults)}; run make lock"
+        )
+    return tuple(packages)
+
+
+def tags(target: Target, python: str) -> Iterator[Tag]:
+    """The wheel tags that a CPython of that version on that target accepts, the best first."""
+    from packaging.tags import compatible_tags, cpython_tags, mac_platforms
+
+    version = tuple(int(part) for part in python.split(".")[:2])
+    platforms = (
+        list(mac_platforms(MACOS, target.machine))
+        if target.system == "darwin"
+        else list(_linux_platforms(target.machine))
+    )
+    yield from cpython_tags(version, platforms=platforms)
+    yield from compatible_tags(version, f"cp{version[0]}{version[1]}", platforms)
+
+
+def environment(target: Target, python: str) -> Environment:
+    """The values of environment markers on that target."""
+    values: Mapping[str, Any] = {
+        "implementation_name": "cpython",
+        "implementation_version": python,
+        "os_name": "posix",
+        "platform_machine": target.machine,
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Darwin" if target.system == "darwin" else "Linux",
+        "platform_version": "",
+        "python_full_version": python,
+        "python_version": python.rpartition(".")[0],
+        "sys_platform": target.system,
+    }
+    return cast("Environment", values)
+
+
+def _linux_platforms(machine: str) -> Iterator[str]:
+    for minor in range(GLIBC, 4, -1):
+        yield f"manylinux_2_{minor}_{machine}"
+        if minor in _OLD_MANYLINUX:
+            yield f"{_OLD_MANYLINUX[minor]}_{machine}"
+    yield f"linux_{machine}"

@@ -1,0 +1,28 @@
+"""A lock that is a part of another: some packages and all they need, at the very same files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lockfiles.change import asked_by
+from lockfiles.errors import LockfileError
+from lockfiles.lock import LockedPackage, parse_lock
+
+
+def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage, ...]:
+    """The packages of a lock that `roots` need, themselves included.
+
+    Who needs whom stands in the comments that the resolver wrote.
+
+    Raises:
+        LockfileError: a root is not in the lock.
+    """
+    packages = parse_lock(text, path)
+    wanted = set(roots)
+    if missing := wanted - {package.name for package in packages}:
+        raise LockfileError(f"{path}: {', '.join(sorted(missing))} not locked in it")
+    askers = asked_by(text)
+    while more := {name for name, via in askers.items() if wanted & set(via)} - wanted:
+        wanted |= more
+    return tuple(package for package in packages if package.name in wanted)

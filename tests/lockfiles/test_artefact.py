@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockfiles.artefact import Artefact, load_artefacts, read_artefacts, tags, tied, write_artefacts
+from lockfiles.errors import LockfileError
+from lockfiles.lock import Lock, LockedPackage, load_lock
+from lockfiles.target import TARGETS
+from lockfiles.toolchain import load_toolchain, toolchain_names
+
+A, B = "a" * 64, "b" * 64
+PYTHON = "3.10.10"
+
+
+def pylock(tmp_path: Path, *files: str, project: str = "one", marker: str = "") -> Path:
+    """A PEP 751 lock of one project at 1.0 with the wheels named."""
+    condition = f'marker = "{marker}"\n' if marker else ""
+    wheels = "".join(
+        f'[[packages.wheels]]\nurl = "https://index.invalid/{file}"\nsize = {number}\n'
+        f'hashes = {{ sha256 = "{number:064x}" }}\n'
+        for number, file in enumerate(files)
+    )
+    path = tmp_path / "pylock.toml"
+    path.write_text(
+        'lock-version = "1.0"\ncreated-by = "test"\n[[packages]]\n'
+        f'name = "{project}"\nversion = "1.0"\n{condition}{wheels}'
+    )
+    return path
+
+
+WHEELS = (
+    "one-1.0-cp310-cp310-macosx_11_0_arm64.whl",
+    "one-1.0-cp310-cp310-macosx_10_9_x86_64.whl",
+    "one-1.0-cp310-cp310-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    "one-1.0-cp310-cp310-manylinux_2_28_x86_64.whl",
+    "one-1.0-cp310-cp310-manylinux_2_34_x86_64.whl",
+    "one-1.0-cp311-cp311-manylinux_2_28_x86_64.whl",
+    "one-1.0-cp310-cp310-win_amd64.whl",
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "file"),
+    [("macos-arm64", WHEELS[0]), ("macos-x86_64", WHEELS[1]), ("linux-x86_64", WHEELS[3])],
+)
+def test_each_target_gets_its_best_wheel_on_any_machine(
+    tmp_path: Path, target: str, file: str
+) -> None:
+    (chosen,) = read_artefacts(pylock(tmp_path, *WHEELS), TARGETS[target], PYTHON)
+    assert (chosen.file, chosen.size) == (file, WHEELS.index(file))
+
+
+def test_markers_are_judged_for_the_target(tmp_path: Path) -> None:
+    path = pylock(tmp_path, WHEELS[0], marker="sys_platform == 'darwin'")
+    assert read_artefacts(path, TARGETS["linux-x86_64"], PYTHON) == ()
+    assert len(read_artefacts(path, TARGETS["macos-arm64"], PYTHON)) == 1
+
+
+def test_no_wheel_for_a_target_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LockfileError, match=r"pylock\.toml: .*one"):
+        read_artefacts(pylock(tmp_path, WHEELS[6]), TARGETS["macos-arm64"], PYTHON)
+
+
+def test_a_damaged_lock_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "pylock.toml"
+    path.write_text('lock-version = "1.0"\n')
+    with pytest.raises(LockfileError, match="created-by") as caught:
+        read_artefacts(path, TARGETS["macos-arm64"], PYTHON)
+    assert "\n" not in str(caught.value)
+
+
+artefacts = st.builds(
+    Artefact,
+    project=st.from_regex(r"[a-z]{1,8}", fullmatch=True),
+    version=st.from_regex(r"[1-9]\.[0-9]", fullmatch=True),
+    file=st.just(""),
+    sha256=st.integers(0, 2**64).map(lambda n: f"{n:064x}"),
+    size=st.integers(0, 2**40),
+)
+
+
+@given(st.lists(artefacts, min_size=1, max_size=4, unique_by=lambda one: one.project))
+def test_what_is_written_is_read_back(found: list[Artefact]) -> None:
+    named = [
+        Artefact(
+            project=one.project,
+            version=one.version,
+            file=f"{one.project}-{one.version}-py3-none-any.whl",
+            sha256=one.sha256,
+            size=one.size,
+        )
+        for one in found
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pylock.toml"
+        path.write_text(write_artefacts(named, PYTHON))
+        again = read_artefacts(path, TARGETS["linux-x86_64"], PYTHON)
+    assert again == tuple(sorted(named, key=lambda one: one.project))
+
+
+def lock(*packages: LockedPackage) -> Lock:
+    return Lock(
+        toolchain="tiny", target="linux-x86_64", path=Path("lock"), digest="", packages=packages
+    )
+
+
+def artefact(project: str, version: str, sha256: str) -> Artefact:
+    return Artefact(project=project, version=version, file=f"{project}.whl", sha256=sha256, size=1)
+
+
+def test_a_package_is_tied_to_its_one_wheel() -> None:
+    package = LockedPackage(name="one", version="1", hashes=(f"sha256:{A}", f"sha256:{B}"))
+    (only,) = tied(lock(package), [artefact("one", "1", B)])
+    assert only.hashes == (f"sha256:{B}",)
+
+
+def test_two_locks_that_disagree_are_refused_with_every_difference() -> None:
+    packages = [
+        LockedPackage(name=name, version="1", hashes=(f"sha256:{A}",))
+        for name in ("absent", "moved", "other")
+    ]
+    wheels = [artefact("moved", "2", A), artefact("other", "1", B), artefact("extra", "1", A)]
+    with pytest.raises(LockfileError) as caught:
+        tied(lock(*packages), wheels)
+    assert (
+        "absent has no wheel; moved is 2, locked is 1; other.whl has none of the locked hashes;"
+        " extra is not locked; run make lock" in str(caught.value)
+    )
+
+
+@pytest.mark.parametrize("name", toolchain_names())
+def test_every_shipped_lock_has_a_wheel_for_each_target(name: str) -> None:
+    toolchain = load_toolchain(name)
+    for target in toolchain.targets:
+        locked = load_lock(name, target)
+        found = load_artefacts(toolchain, locked)
+        assert len(tied(locked, found)) == len(locked.packages)
+        assert all(one.size > 0 for one in found)
+
+
+def test_the_best_tag_comes_first() -> None:
+    first = next(tags(TARGETS["linux-x86_64"], PYTHON))
+    assert str(first) == "cp310-cp310-manylinux_2_28_x86_64"
+    first = next(tags(TARGETS["macos-arm64"], PYTHON))
+    assert str(first) == "cp310-cp310-macosx_13_0_arm64"
