@@ -5,12 +5,14 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from convert.errors import BadInputError, ConvertError, NoSpaceError
-from convert.weights.aside import file_aside, folder_aside, require_space
+from convert.weights.aside import _claim, file_aside, folder_aside, require_space
 
 MARK = "model_index.json"
 
@@ -120,6 +122,7 @@ def test_a_run_killed_after_the_two_renames_leaves_no_old_folder(tmp_path: Path)
 SLEEPER = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from convert.weights.aside import {maker}
 with {maker}(Path(sys.argv[1]){mark}):
     print("ready", flush=True)
@@ -157,3 +160,19 @@ def test_space_is_asked_of_the_nearest_folder_that_exists(tmp_path: Path) -> Non
     require_space(tmp_path / "a" / "b" / "c", 1)
     with pytest.raises(NoSpaceError, match=f"{tmp_path} has"):
         require_space(tmp_path / "a" / "b", 1 << 62)
+
+
+def test_what_a_neighbour_took_for_a_leftover_is_made_again(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def make(**where: Any) -> tuple[int, str]:
+        handle, name = tempfile.mkstemp(**where)
+        if not made:
+            Path(name).unlink()
+        made.append(name)
+        return handle, name
+
+    part, handle = _claim(tmp_path / "file", make)
+    os.close(handle)
+    assert (str(part), len(made)) == (made[1], 2)
+    assert part.exists()
