@@ -71,8 +71,8 @@ def sealed(verification: Verification) -> Findings:
     """The environment's files are those that were sealed.
 
     When it was built, every file was hashed into a manifest, and the manifest into one digest, the
-    seal. The default look compares sizes and times and finds files that nobody owns; --deep reads
-    and hashes everything.
+    seal. The default look asks the file system whether anything was touched since; if so, sizes and
+    times are compared, and files found that nobody owns. --deep reads and hashes everything.
     """
     if verification.faults:
         yield error(

@@ -76,7 +76,7 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         "lock": lambda: _built().lock(request.toolchain),
         "interpreter": lambda: _built().interpreter(request.toolchain),
         "environment": lambda: _built().environment(request.toolchain, probe.system),
-        "verification": lambda: _built().verification(request.toolchain, deep=request.deep),
+        "verification": lambda: _built().verification(request.toolchain, probe, deep=request.deep),
         "smoke": lambda: (
             _built().smoke(request.toolchain, probe) if request.deep else Absent(absent=DEEP)
         ),

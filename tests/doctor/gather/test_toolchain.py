@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from doctor.facts import Absent, Environment, Lock, Smoke
+from doctor.facts import Absent, Environment, Lock, Smoke, Unknown, Verification
 from doctor.gather import Request, gather, toolchain
 from doctor.probe import Probe
 from envs import store
@@ -88,14 +90,60 @@ def test_nothing_built(environments: Path) -> None:
     assert toolchain.environments() == environments
     for fact in (
         toolchain.environment("tested", "Linux"),
-        toolchain.verification("tested", deep=False),
+        toolchain.verification("tested", Probe(), deep=False),
         toolchain.smoke("tested", Probe()),
     ):
         assert fact == Absent(absent="the environment is not built (make env)")
 
 
+def touch(folder: Path) -> None:
+    """Change something after the seal; its record is made older, as waiting would."""
+    record = folder / "sealed/record.json"
+    os.utime(record, ns=(0, record.stat().st_mtime_ns - 10**9))
+
+
+def test_what_nobody_touched_is_not_compared_file_by_file(environments: Path) -> None:
+    folder = built(environments)
+    assert toolchain.untouched(folder, Probe())
+    # There is no manifest here: a comparison would fail.
+    assert toolchain.verification("tested", Probe(), deep=False) == Verification(
+        depth="none touched since", files=1
+    )
+
+
+@pytest.mark.parametrize("how", ["write", "add", "remove", "rename"])
+def test_every_kind_of_touch_is_seen(environments: Path, how: str) -> None:
+    folder = built(environments)
+    site = folder / "lib/python3.10/site-packages"
+    (site / "a.py").write_text("1")
+    settle(folder)
+    match how:
+        case "write":
+            (site / "a.py").write_text("2")
+        case "add":
+            (site / "b.py").touch()
+        case "remove":
+            (site / "a.py").unlink()
+        case _:
+            (site / "a.py").rename(site / "c.py")
+    assert not toolchain.untouched(folder, Probe())
+
+
+def settle(folder: Path) -> None:
+    """Write the record's time as later than everything before, and earlier than what follows."""
+    time.sleep(0.02)
+    os.utime(folder / "sealed/record.json")
+    time.sleep(0.02)
+    assert toolchain.untouched(folder, Probe())
+
+
+def test_without_find_the_files_are_compared(environments: Path) -> None:
+    folder = built(environments)
+    assert not toolchain.untouched(folder, Probe(run=lambda *_, **__: Unknown(unknown="no find")))
+
+
 def test_a_manifest_that_is_gone_is_unknown_not_well(environments: Path) -> None:
-    built(environments)
+    touch(built(environments))
     facts = gather(Request(groups=("verification",)), Probe()).facts
     assert "manifest" in str(getattr(facts.verification, "unknown", ""))
 
