@@ -30,6 +30,7 @@ LEAST_CELLS = 512
 REACH = 8
 """Beyond, a run has at most this many times the average number of cells."""
 _STEPS = 100
+_COUNTED = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ def histogram(blocks: Iterable[np.ndarray], where: str = "weight") -> Histogram:
 
     counts = np.zeros(VALUES, np.int64)
     for block in blocks:
-        counts += np.bincount(block.view(np.uint16), minlength=VALUES)
+        for start in range(0, block.size, _COUNTED):  # bincount widens what it is given
+            part = block[start : start + _COUNTED]
+            counts += np.bincount(part.view(np.uint16), minlength=VALUES)
     values = np.arange(VALUES, dtype=np.uint16).view(np.float16).astype(np.float64)
     found = counts > 0
     if not np.isfinite(values[found]).all():
