@@ -21,7 +21,9 @@ from doctor.check import Status
 from doctor.checks import CHECKS
 from doctor.diagnosis import diagnose
 from doctor.engine import examine
+from doctor.gather.toolchain import untouched
 from doctor.knowledge import CLASHES, Entry, Role, entries
+from doctor.probe import Probe
 from envs.store import Environment, current
 from tests.doctor.healthy import ENVIRONMENT, HEALTHY, SYSTEM
 from tests.doctor.specimens import SICK
@@ -114,6 +116,8 @@ def costs(environment: Environment) -> None:
     ]
     if uv := shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)):
         rows.insert(3, ("uv pip check", (uv, "pip", "check", "--python", python)))
+    if not untouched(environment.path, Probe()):
+        print("something was touched since the seal: the doctor compares every file (make env)")
     print(f"{'best of ' + str(RUNS):<50}{'wall s':>8}{'CPU s':>8}{'MB':>7}")
     for name, command in rows:
         cost = measured(command)
