@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from convert.compressed import Compressed, arguments, measure
 from convert.mil.elements import Storage, array, is_text
 from convert.spec.model import DataType, Function, Operation, TensorType, Value
+from convert.tables import describe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,13 +60,15 @@ class Audit:
 
     `sources` maps a constant of the program to the tensors whose bytes it has (several when the
     checkpoint holds equal ones); `extras` maps the constants that a builder adds to what they are.
-    Of the sources, `misplaced` bear another tensor's name and `anonymous` bear none's.
+    Of the sources, `misplaced` bear another tensor's name and `anonymous` bear none's. What the
+    program holds `compressed` is known by its name alone.
     """
 
     sources: Mapping[str, tuple[str, ...]]
     extras: Mapping[str, str]
     misplaced: tuple[str, ...] = ()
     anonymous: tuple[str, ...] = ()
+    compressed: Mapping[str, Compressed] = field(default_factory=dict)
     unexplained: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     elements: int = 0
@@ -77,13 +81,15 @@ class Audit:
     @property
     def is_exact(self) -> bool:
         """Whether also every weight is proved, by name, to be in its own place."""
-        return self.passed and not self.anonymous
+        return self.passed and not self.anonymous and not self.compressed
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong, a line each, all names given."""
+        wrong = tuple(name for name, item in self.compressed.items() if item.wrong)
         return tuple(
             f"{len(names)} {what}: {', '.join(names)}"
             for what, names in (
+                ("compressed weights have codes that are not the nearest", wrong),
                 ("weights equal no tensor of the checkpoint", self.unexplained),
                 ("weights are another tensor than they are named for", self.misplaced),
                 ("tensors are not in the program", self.missing),
@@ -97,6 +103,7 @@ class Audit:
             "matched": len(self.sources),
             "elements": self.elements,
             "extras": dict(self.extras),
+            "compressed": _summary(self.compressed.values()),
             "anonymous": len(self.anonymous),
             "misplaced": list(self.misplaced),
             "unexplained": list(self.unexplained),
@@ -121,9 +128,11 @@ def audit(
         if name.startswith(prefixes or "") and not name.endswith(_NOT_WEIGHTS)
     ]
     index = _Index(tensors, wanted)
+    compressed = _compressed(function, storage, tensors, index.owners)
     sources: dict[str, tuple[str, ...]] = {}
     extras: dict[str, str] = {}
-    unexplained: list[str] = []
+    names = (operation.outputs[0].name for operation in compressed_constants(function))
+    unexplained = [name for name in names if name not in compressed]
     elements = 0
     for name, constant in _constants(function, storage):
         if found := index.equal_to(name, constant):
@@ -139,8 +148,61 @@ def audit(
         misplaced=tuple(name for name, found in sources.items() if index.is_foreign(name, found)),
         anonymous=tuple(name for name in sources if plain(name) not in index.owners),
         unexplained=tuple(unexplained),
-        missing=index.missing({name for names in sources.values() for name in names}),
+        compressed=compressed,
+        missing=index.missing(
+            {
+                *(name for names in sources.values() for name in names),
+                *(item.tensor for item in compressed.values()),
+            }
+        ),
         elements=elements,
+    )
+
+
+def _summary(compressed: Iterable[Compressed]) -> dict[str, dict[str, float]]:
+    """By method: how many weights, and the lowest PSNR of any, in dB."""
+    summary: dict[str, dict[str, float]] = {}
+    for item in compressed:
+        entry = summary.setdefault(item.method, {"weights": 0, "psnr": item.psnr})
+        entry["weights"] += 1
+        entry["psnr"] = round(min(entry["psnr"], item.psnr), 2)
+    return summary
+
+
+def _compressed(
+    function: Function, storage: Storage, tensors: Tensors, owners: Mapping[str, str]
+) -> dict[str, Compressed]:
+    """Every compressed constant whose name, or the beginning of it, is a tensor's."""
+    found = {}
+    for operation in compressed_constants(function):
+        owner = compressed_owner(operation, owners)
+        if owner is not None:
+            parts = arguments(operation, function.block, storage)
+            found[operation.outputs[0].name] = measure(operation, parts, tensors[owner], owner)
+            tensors.release()
+    return found
+
+
+def compressed_constants(function: Function) -> tuple[Operation, ...]:
+    """The operations that decompress a constant."""
+    return tuple(item for item in function.block.operations if item.type.startswith("constexpr_"))
+
+
+def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | None:
+    """The tensor that a compressed constant is named for: `NAME`, or `NAME_palettized`, say."""
+    words = plain(operation.outputs[0].name).split("_")
+    names = ("_".join(words[:count]) for count in range(len(words), 0, -1))
+    return next((owners[name] for name in names if name in owners), None)
+
+
+def _parts(function: Function) -> frozenset[str]:
+    """The constants that only compressed ones are made of."""
+    return frozenset(
+        binding
+        for operation in compressed_constants(function)
+        for bindings in operation.inputs.values()
+        for binding in bindings
+        if isinstance(binding, str)
     )
 
 
@@ -194,6 +256,7 @@ class _Index:
                 tensor = self._tensors[name]
                 key = _key(tensor, _rounded(_sample(tensor), dtype))
                 alike.setdefault(key, []).append(name)
+                self._tensors.release()  # a sample touches pages all over the tensor
         return self._alike[dtype]
 
     def _is_equal(self, name: str, constant: Array) -> bool:
@@ -212,9 +275,12 @@ class _Index:
 
 def _constants(function: Function, storage: Storage) -> Iterator[tuple[str, Array]]:
     """Name and content of each constant that could be a weight."""
+    parts = _parts(function)
     for operation in function.block.operations:
         for name, value in _values(operation):
             declared = value.type
+            if name in parts or operation.type.startswith("constexpr_"):
+                continue
             if is_text(value) or not isinstance(declared, TensorType):
                 continue
             if declared.dtype in _FLOATS and math.prod(size or 0 for size in declared.shape) > 1:
@@ -248,49 +314,3 @@ def _rounded(tensor: Array, dtype: str) -> Array:
 
     with np.errstate(over="ignore"):
         return tensor.astype(dtype, copy=False)
-
-
-def describe(constant: Array) -> str | None:
-    """What a constant is that builders add by themselves; `None` if it is none of them."""
-    return next((kind for kind, fits in _EXTRAS.items() if fits(constant)), None)
-
-
-def _is_zeros(constant: Array) -> bool:
-    return not constant.any()
-
-
-def _is_ones(constant: Array) -> bool:
-    return bool((constant == 1).all())
-
-
-def _is_frequencies(constant: Array) -> bool:
-    """The sinusoids of a timestep: `10000 ** -(i / (n - shift))` for a shift of 0 or 1."""
-    import numpy as np
-
-    flat = constant.reshape(-1)
-    exponents = np.arange(flat.size, dtype=np.float64)
-    return any(
-        np.allclose(flat, 10000.0 ** (-exponents / (flat.size - shift)), rtol=1e-6, atol=0)
-        for shift in (0, 1)
-        if flat.size > shift
-    )
-
-
-def _is_causal_mask(constant: Array) -> bool:
-    """Zero on and below the diagonal, one finite and very negative number above it."""
-    import numpy as np
-
-    square = constant.squeeze()
-    if square.ndim != 2 or square.shape[0] != square.shape[1]:  # noqa: PLR2004  a matrix
-        return False
-    hidden = square[np.triu_indices(square.shape[0], 1)]
-    uniform = bool((hidden == hidden[0]).all()) and -65504 <= hidden[0] <= -1000  # noqa: PLR2004
-    return uniform and not np.tril(square).any()
-
-
-_EXTRAS: Mapping[str, Callable[[Array], bool]] = {
-    "zeros": _is_zeros,
-    "ones": _is_ones,
-    "timestep frequencies": _is_frequencies,
-    "causal mask": _is_causal_mask,
-}

@@ -7,6 +7,7 @@ precision costs.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +36,9 @@ Advance: TypeAlias = Callable[[], None]
 
 IDENTICAL = 999.0
 """The PSNR, in dB, of results that do not differ at all; negative, of what has no PSNR."""
+
+RECOGNISABLE = 10.0
+"""Least PSNR in dB between a module and itself with compressed weights."""
 
 FLOORS: Mapping[Mode, float] = {Mode.FP32: 115.0, Mode.FP16: 65.0}
 """Least PSNR in dB at which a program counts as its module."""
@@ -95,7 +99,9 @@ class Parity:
     """The outcome of a check.
 
     `key` names the graph in a certificate; it is empty where the audit could not prove by name
-    that each weight is in its place, as such a graph cannot be certified.
+    that each weight is in its place, as such a graph cannot be certified. `fidelity` says how far
+    compression alone takes the module from itself; a program of compressed weights is compared
+    with the module of the same compressed weights.
     """
 
     component: str
@@ -104,6 +110,7 @@ class Parity:
     audit: Audit
     runs: int
     key: str = ""
+    fidelity: tuple[Figures, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -115,7 +122,7 @@ class Parity:
         low = tuple(
             f"{item.output} in {item.mode.value} mode: {item.psnr:.1f} dB, at least"
             f" {item.floor:g} dB needed (largest error {item.max_error:.3g})"
-            for item in self.figures
+            for item in (*self.figures, *self.fidelity)
             if not item.passed
         )
         return (*self.audit.faults(), *low)
@@ -140,7 +147,7 @@ class Parity:
             "graph": self.key or None,
             "outputs": [item.as_json() for item in self.figures],
             "audit": self.audit.as_json(),
-        }
+        } | ({"fidelity": [item.as_json() for item in self.fidelity]} if self.fidelity else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,8 +199,11 @@ def check_program(
     with TensorFile.open(original.weights) as tensors:
         accounted = audit(program.function, program.storage, tensors, PREFIXES.get(component, ()))
     feeds = original.judge.feeds(original.config, input_shapes(program.function))[: options.runs]
-    advance = _counter(emit, program.path.name, len(feeds) * (1 + len(options.modes)))
-    expected = _expected(program, original, options, feeds, advance)
+    replaced = _decompressed(program, accounted)
+    passes = 1 + bool(replaced) + len(options.modes)
+    advance = _counter(emit, program.path.name, len(feeds) * passes)
+    ask = functools.partial(_expected, program, original, options, feeds, advance)
+    expected = ask(replaced)
     figures = [
         figure
         for mode in options.modes
@@ -210,6 +220,7 @@ def check_program(
         key=certificate_key(program, component, accounted.sources, original.config, options.choices)
         if accounted.is_exact
         else "",
+        fidelity=compare(ask({}), expected, Mode.FP32, RECOGNISABLE) if replaced else (),
     )
 
 
@@ -276,17 +287,28 @@ def distance(expected: torch.Tensor, actual: torch.Tensor) -> tuple[float, float
     return psnr, float(difference.max())
 
 
+def _decompressed(program: Program, accounted: Audit) -> dict[str, torch.Tensor]:
+    """The compressed weights of a program, by the names of the tensors they stand for."""
+    run = executable(program)
+    return {item.tensor: run.constant(name) for name, item in accounted.compressed.items()}
+
+
 def _expected(
     program: Program,
     original: Original,
     options: CheckOptions,
     feeds: Iterable[Feeds],
     advance: Advance,
+    replaced: Mapping[str, torch.Tensor],
 ) -> list[Outputs]:
     """What the module computes for each set of inputs. It is gone when this returns."""
     judge, names = original.judge, program.function.block.outputs
-    rounding = weight_rounding(program.function)
-    module = open_module(lambda: judge.build(original.config), original.weights, rounding)
+    module = open_module(
+        lambda: judge.build(original.config),
+        original.weights,
+        weight_rounding(program.function),
+        replaced,
+    )
     outputs: list[Outputs] = []
     with torch.inference_mode():
         for feed in feeds:

@@ -78,6 +78,19 @@ class Executable:
                 frame.release(last_uses.get(number, ()))
             return {name: frame.tensor(name) for name in self.function.block.outputs}
 
+    def constant(self, name: str) -> torch.Tensor:
+        """A constant of the program in float32, decompressed if need be.
+
+        Raises:
+            ParityError: there is none of this name, or it breaks what it declares.
+        """
+        frame = _Frame(self, Mode.FP32)
+        with torch.no_grad():
+            for operation in self.function.block.operations:
+                if operation.type == "const" or operation.type.startswith("constexpr_"):
+                    frame.step(operation, unobserved)
+            return frame.tensor(name)
+
     def _located(self, error: Exception, number: int, operation: Operation) -> ConvertError:
         """The error, saying which operation raised it."""
         kind = type(error) if isinstance(error, ConvertError) else ParityError
@@ -199,7 +212,7 @@ class _Frame:
             raise ParityError(f"{name} is used before any operation computes it")
         operation = self._constants[name]
         if operation.type != "const":
-            return self._computed(operation)[0][1]
+            return self._decompressed(operation)
         constant = operation.attributes["val"]
         value = self._literal(constant)
         if isinstance(value, torch.Tensor):
@@ -207,6 +220,11 @@ class _Frame:
         if not isinstance(constant.data, Blob):
             self._small[name] = value
         return value
+
+    def _decompressed(self, operation: Operation) -> torch.Tensor:
+        """A compressed constant, rounded to its type in either mode: that is what it stands for."""
+        ((output, result),) = self._computed(operation)
+        return result.to(held(_declared(output).dtype, Mode.FP16)).to(result.dtype)
 
     def _literal(self, value: Value) -> Argument:
         if is_text(value):

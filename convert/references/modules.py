@@ -20,7 +20,10 @@ _NOT_WEIGHTS = ("position_ids",)  # older checkpoints stored this buffer
 
 
 def open_module(
-    build: Callable[[], torch.nn.Module], weights: Path, rounding: torch.dtype
+    build: Callable[[], torch.nn.Module],
+    weights: Path,
+    rounding: torch.dtype,
+    replaced: Mapping[str, torch.Tensor] | None = None,
 ) -> torch.nn.Module:
     """The module that `build` makes, with the weights of a safetensors file, ready to compute.
 
@@ -30,6 +33,8 @@ def open_module(
         rounding: the type that weights are rounded to before they are widened to float32: float16
             for the judge of a half-precision program. The norms' epsilons are constants of that
             program too, so they are rounded with them (1e-5 becomes 1.0014e-5).
+        replaced: tensors to use instead of the file's of these names, in any shape of as many
+            elements: the decompressed weights of a program.
 
     Raises:
         BadInputError: the file lacks tensors, or has others. All of them are listed.
@@ -40,6 +45,8 @@ def open_module(
     with accelerate.init_empty_weights(include_buffers=False):
         module = build()
     state = load_file(weights)
+    for name, tensor in (replaced or {}).items():
+        state[name] = tensor.reshape(state[name].shape)
     rename = getattr(module, "_convert_deprecated_attention_blocks", None)
     if rename is not None:  # the pinned library's own reading of VAE tensors named before 2023
         rename(state)

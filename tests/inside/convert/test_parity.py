@@ -116,6 +116,7 @@ def test_an_outcome_as_the_manifest_has_it() -> None:
             "matched": 1,
             "elements": 3,
             "extras": {"z": "zeros"},
+            "compressed": {},
             "anonymous": 0,
             "misplaced": [],
             "unexplained": [],

@@ -1,0 +1,148 @@
+"""Accounts for compressed weights: each code must be the nearest that its table or scale offers.
+
+A compressed weight equals no tensor, so it cannot be compared byte for byte. But whoever quantizes
+well gives each number the nearest representable one, or nearly so; a wrong table, a shifted scale
+or a flipped code gives itself away by numbers that another code would have fitted better. Numpy
+only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from convert.errors import UnsupportedError
+from convert.mil.elements import Storage, array, unpack
+from convert.spec.model import Block, Operation, Value
+
+if TYPE_CHECKING:
+    from convert.mil.elements import Array
+
+Reach: TypeAlias = 'Callable[["Array"], "Array"]'
+"""How far the nearest representable number is from each of the wanted ones."""
+
+_HALF_STEP = 2.0**-10
+"""Tables and scales are float16: how far rounding may move them, of the largest number."""
+
+_EDGE = 4.0
+"""How much further off than the nearest a number may be: coremltools divides in half precision,
+which takes what lies between 0.2 and 0.8 of the way from one code to the next to either of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compressed:
+    """A compressed weight: the tensor it stands for, how, how well, and how many codes are wrong.
+
+    `psnr` is that of the decompressed weight against the tensor, in dB.
+    """
+
+    tensor: str
+    method: str
+    psnr: float
+    wrong: int
+
+
+def measure(
+    operation: Operation, parts: Mapping[str, Array], tensor: Array, name: str
+) -> Compressed:
+    """Hold a compressed constant against the tensor it was made from.
+
+    Args:
+        operation: the `constexpr_` operation.
+        parts: its arguments by name.
+        tensor: the checkpoint's, of the same number of elements.
+        name: the tensor's.
+
+    Raises:
+        UnsupportedError: the form of compression is not one that can be held against anything.
+    """
+    import numpy as np
+
+    if operation.type not in _METHODS:
+        raise UnsupportedError(f"{operation.type} cannot be audited")
+    method, values, reach = _METHODS[operation.type](parts)
+    wanted = tensor.reshape(values.shape).astype(np.float32)
+    error = np.abs(wanted - values)
+    slack = _HALF_STEP * float(np.abs(wanted).max(initial=0.0))
+    wrong = int((error > _EDGE * reach(wanted) + slack).sum())
+    rms = float(np.sqrt(np.mean(np.square(error, dtype=np.float64))))
+    span = float(wanted.max() - wanted.min())
+    psnr = 20 * math.log10(span / rms) if rms > 0 and span > 0 else 999.0
+    return Compressed(tensor=name, method=method, psnr=psnr, wrong=wrong)
+
+
+def arguments(operation: Operation, block: Block, storage: Storage) -> dict[str, Array]:
+    """The arguments of a `constexpr_` operation, whichever way it holds them."""
+    constants = {
+        item.outputs[0].name: item.attributes["val"]
+        for item in block.operations
+        if item.type == "const"
+    }
+    values = {name: value for name, value in operation.attributes.items() if name != "name"}
+    for name, (binding, *_) in operation.inputs.items():
+        values[name] = binding if isinstance(binding, Value) else constants[binding]
+    return {name: array(value, storage) for name, value in values.items()}
+
+
+def _palette(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
+    """One table of 2, 4, ... 256 entries and a code for each number."""
+    import numpy as np
+
+    table = parts["lut"].astype(np.float32).reshape(-1)
+    if "shape" not in parts and parts["lut"].shape[-2] != table.size:
+        raise UnsupportedError("a table for each group of weights cannot be audited")
+    bits = table.size.bit_length() - 1
+    codes = parts["indices"]
+    if "shape" in parts:
+        shape = tuple(int(size) for size in parts["shape"])
+        codes = unpack(codes.reshape(-1), bits, math.prod(shape)).reshape(shape)
+    ordered = np.sort(table)
+    between = (ordered[1:] + ordered[:-1]) / 2
+    return (
+        f"{bits}-bit palette",
+        table[codes],
+        lambda wanted: np.abs(wanted - ordered[np.searchsorted(between, wanted)]),
+    )
+
+
+def _affine(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
+    """A scale and a zero point, for all numbers or along one axis."""
+    import numpy as np
+
+    codes = parts["quantized_data"]
+    along = [1] * codes.ndim
+    along[int(parts["axis"])] = -1
+    scale, zero = (
+        part.astype(np.float32).reshape(along if part.ndim else ())
+        for part in (parts["scale"], parts["zero_point"])
+    )
+    limits = np.iinfo(codes.dtype)
+
+    def reach(wanted: Array) -> Array:
+        nearest = np.clip(np.rint(wanted / scale + zero), limits.min, limits.max)
+        distance: Array = np.abs(wanted - (nearest - zero) * scale)
+        return distance
+
+    return f"{codes.dtype.name} linear", (codes.astype(np.float32) - zero) * scale, reach
+
+
+def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
+    """Small numbers left out: what is kept is exact, what is not is no larger than what is."""
+    import numpy as np
+
+    shape = tuple(int(size) for size in parts["shape"])
+    mask = unpack(parts["mask"].reshape(-1), 1, math.prod(shape)).reshape(shape).astype(bool)
+    kept = parts["nonzero_data"].astype(np.float32)
+    values = np.zeros(shape, np.float32)
+    values[mask] = kept
+    least = float(np.abs(kept).min(initial=math.inf))
+    return "sparse", values, lambda _: np.where(mask, 0.0, least)
+
+
+_METHODS: Mapping[str, Callable[[Mapping[str, Array]], tuple[str, Array, Reach]]] = {
+    "constexpr_affine_dequantize": _affine,
+    "constexpr_lut_to_dense": _palette,
+    "constexpr_sparse_to_dense": _sparse,
+}

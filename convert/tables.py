@@ -1,0 +1,55 @@
+"""The constants that builders add to a program by themselves, recognised by their content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convert.mil.elements import Array
+
+
+def describe(constant: Array) -> str | None:
+    """What a constant is that builders add by themselves; `None` if it is none of them."""
+    return next((kind for kind, fits in _EXTRAS.items() if fits(constant)), None)
+
+
+def _is_zeros(constant: Array) -> bool:
+    return not constant.any()
+
+
+def _is_ones(constant: Array) -> bool:
+    return bool((constant == 1).all())
+
+
+def _is_frequencies(constant: Array) -> bool:
+    """The sinusoids of a timestep: `10000 ** -(i / (n - shift))` for a shift of 0 or 1."""
+    import numpy as np
+
+    flat = constant.reshape(-1)
+    exponents = np.arange(flat.size, dtype=np.float64)
+    return any(
+        np.allclose(flat, 10000.0 ** (-exponents / (flat.size - shift)), rtol=1e-6, atol=0)
+        for shift in (0, 1)
+        if flat.size > shift
+    )
+
+
+def _is_causal_mask(constant: Array) -> bool:
+    """Zero on and below the diagonal, one finite and very negative number above it."""
+    import numpy as np
+
+    square = constant.squeeze()
+    if square.ndim != 2 or square.shape[0] != square.shape[1]:  # noqa: PLR2004  a matrix
+        return False
+    hidden = square[np.triu_indices(square.shape[0], 1)]
+    uniform = bool((hidden == hidden[0]).all()) and -65504 <= hidden[0] <= -1000  # noqa: PLR2004
+    return uniform and not np.tril(square).any()
+
+
+_EXTRAS: Mapping[str, Callable[[Array], bool]] = {
+    "zeros": _is_zeros,
+    "ones": _is_ones,
+    "timestep frequencies": _is_frequencies,
+    "causal mask": _is_causal_mask,
+}
