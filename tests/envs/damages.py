@@ -76,6 +76,14 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda _, site: (site / "one-1.0.dist-info").rename(site / "one-1.1.dist-info"),
         "one-1.1.dist-info/METADATA: not part of it",
     ),
+    "extra package": (
+        lambda _, site: _add(site / "three-3.0.dist-info"),
+        "three-3.0.dist-info/RECORD: not part of it (nobody)",
+    ),
+    "another artefact": (
+        lambda _, site: _swap(site),
+        "one.py: 26 bytes, was",
+    ),
     "edited manifest": (
         lambda root, _: _edit(root / "sealed/manifest.tsv"),
         "sealed/manifest.tsv: does not give the seal",
@@ -86,3 +94,17 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 def _edit(path: Path) -> None:
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in lines if "template.py" not in line))
+
+
+def _add(info: Path) -> None:
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: three\nVersion: 3.0\n")
+    (info / "RECORD").write_text("three-3.0.dist-info/METADATA,,\n")
+
+
+def _swap(site: Path) -> None:
+    """The same version from another wheel: its own files and a RECORD that agrees with them."""
+    (site / "one.py").write_text("def main(): print('other')"[:26])
+    record = site / "one-1.0.dist-info/RECORD"
+    rows = [row for row in record.read_text().splitlines() if not row.startswith("one.py,")]
+    record.write_text("\n".join([*rows, "one.py,,"]) + "\n")

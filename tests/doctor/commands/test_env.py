@@ -218,3 +218,20 @@ def test_lock_compiles_checks_and_explains(
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("tiny on linux-x86_64: 1 moved, download ")
     assert out[1] == "  two 2.1 -> 2.2, asked for by -r requirements.in"
+
+
+def test_evidence_is_recorded_only_of_what_passed(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    capsys.readouterr()
+    assert main(["env", "evidence", "--", "python", "-c", "raise SystemExit(3)"]) == 1
+    assert "python: ended with exit code 3; nothing was recorded" in capsys.readouterr().err
+    assert main(["env", "evidence", "--", "python", "-c", "import two; print(two.VALUE)"]) == 0
+    assert "recorded in " in capsys.readouterr().out
+    assert main(["env", "evidence"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith(": python -c import two; print(two.VALUE): 2")
+    (site(tmp_path) / "one.py").unlink()
+    assert main(["env", "evidence", "--", "true"]) == 1
+    assert "only a sound environment proves something" in capsys.readouterr().err

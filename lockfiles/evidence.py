@@ -1,0 +1,89 @@
+"""Proof that a lock is not only locked but tested: who ran what on it, when, with which result.
+
+`evidence.toml` lies beside the locks; each run that succeeded appends one entry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from lockfiles.errors import LockfileError
+from lockfiles.table import Table, read_table
+from lockfiles.toolchain import Toolchain
+
+FILE = "evidence.toml"
+_HEAD = "# Written by `sdcoreml env evidence`: what was proven on which environment. Append only.\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One proof.
+
+    `when` is the moment in UTC (ISO 8601); `seal` and `lock` are the digests of the environment
+    and its lock; `ran` is the command that succeeded in it, `result` its last line of output.
+    """
+
+    when: str
+    target: str
+    system: str
+    cpu: str
+    python: str
+    lock: str
+    seal: str
+    ran: str
+    result: str
+
+
+def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
+    """All proofs of a toolchain, the oldest first; empty when there are none.
+
+    Raises:
+        LockfileError: the file is damaged; all faults are named.
+    """
+    path = toolchain.folder / FILE
+    if not path.exists():
+        return ()
+    table = read_table(path)
+    proofs = table.values.get("proof", [])
+    if not isinstance(proofs, list) or not all(isinstance(proof, dict) for proof in proofs):
+        raise LockfileError(f"{path}: proof is not a list of tables; mend the file")
+    found = tuple(
+        _read(Table(path=path, place=f"proof[{n}].", values=proof, faults=table.faults))
+        for n, proof in enumerate(proofs)
+    )
+    table.finish()
+    return found
+
+
+def holds(proof: Evidence, lock: str, seal: str) -> bool:
+    """Whether a proof is of exactly this environment."""
+    return (proof.lock, proof.seal) == (lock, seal)
+
+
+def append_evidence(toolchain: Toolchain, proof: Evidence) -> Path:
+    """Add a proof; the file is written aside and renamed. Gives its path."""
+    path = toolchain.folder / FILE
+    text = path.read_text(encoding="utf-8") if path.exists() else _HEAD
+    aside = path.with_name(f".{FILE}.{os.getpid()}")
+    with aside.open("w", encoding="utf-8") as stream:
+        stream.write(text + _write(proof))
+        stream.flush()
+        os.fsync(stream.fileno())
+    aside.replace(path)
+    return path
+
+
+def _read(table: Table) -> Evidence:
+    return Evidence(**{field.name: table.get(field.name, str) for field in fields(Evidence)})
+
+
+def _write(proof: Evidence) -> str:
+    # A JSON string without raw control characters is a TOML basic string.
+    lines = (
+        f"{field.name} = {json.dumps(getattr(proof, field.name), ensure_ascii=True)}\n"
+        for field in fields(Evidence)
+    )
+    return "\n[[proof]]\n" + "".join(lines)

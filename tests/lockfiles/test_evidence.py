@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockfiles.errors import LockfileError
+from lockfiles.evidence import Evidence, append_evidence, holds, load_evidence
+from lockfiles.toolchain import load_toolchain, toolchain_names
+
+PROOF = Evidence(
+    when="2026-11-24T03:30:00+00:00",
+    target="linux-x86_64",
+    system="Linux 6.1",
+    cpu="x86_64",
+    python="3.10.13",
+    lock="10cc",
+    seal="5ea1",
+    ran="pytest -q",
+    result="12 passed",
+)
+
+
+def test_proofs_are_appended_and_read_back(tmp_path: Path) -> None:
+    toolchain = replace(load_toolchain(), folder=tmp_path)
+    assert load_evidence(toolchain) == ()
+    later = replace(PROOF, when="2026-11-25T00:00:00+00:00", seal="5ea2")
+    assert append_evidence(toolchain, PROOF) == tmp_path / "evidence.toml"
+    append_evidence(toolchain, later)
+    assert load_evidence(toolchain) == (PROOF, later)
+    assert [path.name for path in tmp_path.iterdir()] == ["evidence.toml"]
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\x7f", max_codepoint=0xFFFF))
+
+
+@given(texts)
+def test_any_text_survives(result: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        toolchain = replace(load_toolchain(), folder=Path(folder))
+        append_evidence(toolchain, replace(PROOF, result=result))
+        assert load_evidence(toolchain)[0].result == result
+
+
+def test_a_proof_is_of_one_environment_only() -> None:
+    assert holds(PROOF, "10cc", "5ea1")
+    assert not holds(PROOF, "10cc", "other")
+    assert not holds(PROOF, "other", "5ea1")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('[[proof]]\nwhen = "now"\n', r"proof\[0\]\.target is missing; proof\[0\]\.system"),
+        ("proof = 3\n", "proof is not a list of tables"),
+        ("proof =", "not valid TOML"),
+    ],
+)
+def test_a_damaged_file_is_one_line(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "evidence.toml").write_text(text)
+    with pytest.raises(LockfileError, match=what) as caught:
+        load_evidence(replace(load_toolchain(), folder=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", toolchain_names())
+def test_the_shipped_evidence_can_be_read(name: str) -> None:
+    for proof in load_evidence(load_toolchain(name)):
+        assert len(proof.seal) == len(proof.lock) == 64
