@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DRAWERS: Mapping[str, tuple[str, str]] = {
     "controlled_unet": ("convert.programs.unet", "draw_controlled_unet"),
     "controlnet": ("convert.programs.controlnet", "draw_controlnet"),
+    "safety_checker": ("convert.programs.safety_checker", "draw_safety_checker"),
     "text_encoder": ("convert.programs.text_encoder", "draw_text_encoder"),
     "text_encoder_2": ("convert.programs.text_encoder", "draw_text_encoder_2"),
     "unet": ("convert.programs.unet", "draw_unet"),

@@ -8,11 +8,10 @@ from typing import Any
 
 from convert.errors import UnsupportedError
 from convert.programs.assemble import Draft
-from convert.programs.attention import Heads, Projections, attention, masked
+from convert.programs.clip import ClipLayer, clip_layer, known_activation
 from convert.programs.config import Config, refuse_unknown, require
 from convert.programs.graph import Graph, port
 from convert.programs.layers import (
-    ACTIVATIONS,
     add,
     concat,
     conv,
@@ -27,8 +26,6 @@ from convert.spec.model import DataType, Metadata
 
 HIDDEN = -1e4
 """Added to the score of a later token: e to this power is 0, and float16 can hold it."""
-
-NAMES = Projections(query="q_proj", key="k_proj", value="v_proj", out="out_proj", is_biased=True)
 
 SECOND = "text_encoder_2"
 
@@ -65,11 +62,9 @@ class TextConfig:
 
     vocabulary: int
     width: int
-    inner: int
     layers: int
-    heads: int
+    layer: ClipLayer
     positions: int
-    activation: str
     eps: float
     end: int
     projection: int
@@ -91,21 +86,15 @@ def parse_text(component: str, config: Config) -> TextConfig:
         "num_hidden_layers",
         "num_attention_heads",
     )
-    activation = config.get("hidden_act", "quick_gelu")
-    if activation not in ACTIVATIONS:
-        raise UnsupportedError(
-            f"{component}: config.json has hidden_act={activation!r};"
-            f" this converter builds {', '.join(ACTIVATIONS)}"
-        )
+    activation = known_activation(component, config.get("hidden_act", "quick_gelu"))
+    eps = config.get("layer_norm_eps", 1e-5)
     return TextConfig(
         vocabulary=config.get("vocab_size", 49408),
         width=width,
-        inner=inner,
         layers=layers,
-        heads=heads,
+        layer=ClipLayer(inner=inner, heads=heads, activation=activation, eps=eps),
         positions=config.get("max_position_embeddings", 77),
-        activation=activation,
-        eps=config.get("layer_norm_eps", 1e-5),
+        eps=eps,
         end=config.get("eos_token_id", 49407),
         projection=config.get("projection_dim", 512),
     )
@@ -142,7 +131,9 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
         states = [_embed(g, text, _padded(g, text, numbers))]
         mask = _causal_mask(g, tokens)
         for block in range(used):
-            states.append(_layer(g, text, states[-1], mask, f"text_model.encoder.layers.{block}"))
+            states.append(
+                clip_layer(g, text.layer, states[-1], f"text_model.encoder.layers.{block}", mask)
+            )
         last = _rows(g, layer_norm(g, states[-1], "text_model.final_layer_norm", eps=text.eps))
         name = "last_hidden_state" if is_last else "hidden_embeds"
         g.output(name, last if is_last else _rows(g, states[-2]))
@@ -223,15 +214,6 @@ def _causal_mask(g: Graph, tokens: int) -> Var:
 
     mask = np.triu(np.full((tokens, tokens), g.number(HIDDEN)), 1)
     return g.table(mask[np.newaxis, np.newaxis], "causal_mask")
-
-
-def _layer(g: Graph, text: TextConfig, x: Var, mask: Var, path: str) -> Var:
-    h = layer_norm(g, x, f"{path}.layer_norm1", eps=text.eps)
-    heads = Heads(count=text.heads, layout=masked(mask), names=NAMES)
-    x = add(g, x, attention(g, h, h, f"{path}.self_attn", heads))
-    h = layer_norm(g, x, f"{path}.layer_norm2", eps=text.eps)
-    h = ACTIVATIONS[text.activation](g, conv(g, h, f"{path}.mlp.fc1", text.inner))
-    return add(g, x, conv(g, h, f"{path}.mlp.fc2", text.width))
 
 
 def _rows(g: Graph, x: Var) -> Var:

@@ -323,3 +323,43 @@ def test_an_app_that_applies_another_scale_gets_the_same_pictures(tmp_path: Path
     means, spreads = result.chunk(2, dim=1)
     assert distance(mean * 0.13025, means * 0.18215)[0] > 70
     assert distance((spread / 2).exp() * 0.13025, (spreads / 2).exp() * 0.18215)[0] > 60
+
+
+@pytest.mark.parametrize("adjustment", [0.0, 1.0])
+@pytest.mark.parametrize("limit", [-1.0, 1.0], ids=["near", "far"])
+def test_the_safety_checker(adjustment: float, limit: float, tmp_path: Path) -> None:
+    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+    from transformers import CLIPConfig
+
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 28,
+        "patch_size": 14,
+    }
+    config = CLIPConfig(vision_config=vision, projection_dim=24)
+    module = shaken(StableDiffusionSafetyChecker(config))
+    with torch.no_grad():
+        for parameter in (module.concept_embeds, module.special_care_embeds):
+            parameter.copy_(noise(*parameter.shape, seed=9))
+        module.concept_embeds_weights.copy_(torch.linspace(limit, 1, 17).half())
+        module.special_care_embeds_weights.fill_(0.5)
+        picture = noise(1, 3, 28, 28)
+        seen = module.visual_projection(module.vision_model(picture)[1])
+        cosine = torch.nn.functional.cosine_similarity
+        special = cosine(seen[:, None], module.special_care_embeds[None], dim=2)
+        careful = ((special - 0.5 + adjustment) > 0).any().float() * 0.01
+        scores = cosine(seen[:, None], module.concept_embeds[None], dim=2)
+        scores = scores - module.concept_embeds_weights + careful
+    images = noise(1, 512, 512, 3, seed=4)
+    is_near = bool((scores > 0).any())
+    assert is_near == (limit < 0)
+    feeds = {"clip_input": picture, "images": images, "adjustment": torch.tensor([adjustment])}
+    path = package("safety_checker", module, tmp_path, ProgramOptions())
+    with open_package(path) as executable:
+        result = executable.run(feeds)
+    assert distance(scores, result["concept_scores"])[0] >= 100
+    assert result["has_nsfw_concepts"].tolist() == [float(is_near)]
+    assert torch.equal(result["filtered_images"], images * (not is_near))

@@ -1,0 +1,43 @@
+"""A layer of CLIP's transformers, of text and of pictures alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convert.errors import UnsupportedError
+from convert.programs.attention import Heads, Projections, attention, masked
+from convert.programs.graph import Graph
+from convert.programs.layers import ACTIVATIONS, add, conv, layer_norm
+from convert.programs.toolkit import Var
+
+NAMES = Projections(query="q_proj", key="k_proj", value="v_proj", out="out_proj", is_biased=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipLayer:
+    """Width of the feed-forward, heads, activation by its name in the config, epsilon of norms."""
+
+    inner: int
+    heads: int
+    activation: str
+    eps: float
+
+
+def known_activation(component: str, name: str) -> str:
+    """The name, if it is one that can be built. Raises `UnsupportedError` otherwise."""
+    if name not in ACTIVATIONS:
+        raise UnsupportedError(
+            f"{component}: config.json has hidden_act={name!r};"
+            f" this converter builds {', '.join(ACTIVATIONS)}"
+        )
+    return name
+
+
+def clip_layer(g: Graph, layer: ClipLayer, x: Var, path: str, mask: Var | None = None) -> Var:
+    """Attention and feed-forward on `x` (B, C, 1, S); `mask` is added to the scores."""
+    h = layer_norm(g, x, f"{path}.layer_norm1", eps=layer.eps)
+    heads = Heads(count=layer.heads, layout=masked(mask), names=NAMES)
+    x = add(g, x, attention(g, h, h, f"{path}.self_attn", heads))
+    h = layer_norm(g, x, f"{path}.layer_norm2", eps=layer.eps)
+    h = ACTIVATIONS[layer.activation](g, conv(g, h, f"{path}.mlp.fc1", layer.inner))
+    return add(g, x, conv(g, h, f"{path}.mlp.fc2", x.shape[1]))

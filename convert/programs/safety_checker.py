@@ -1,0 +1,129 @@
+"""SD 1.x's safety checker: how near a picture is to a list of concepts."""
+
+from __future__ import annotations
+
+from convert.programs.assemble import Draft
+from convert.programs.clip import ClipLayer, clip_layer, known_activation
+from convert.programs.config import Config, require
+from convert.programs.graph import Graph, port
+from convert.programs.layers import Kernel, add, concat, conv, layer_norm, mul, reshape, transpose
+from convert.programs.options import ProgramOptions
+from convert.programs.toolkit import Var
+from convert.spec.model import DataType, Metadata
+
+PICTURE = 512
+"""The runtimes send a picture of this size, whatever the size of the model."""
+
+CONCEPTS, SPECIAL = 17, 3
+MORE_CAREFUL = 0.01
+"""Added to every score when one of the special concepts is near."""
+
+VISION = "vision_model.vision_model"
+_IGNORED = (f"{VISION}.embeddings.position_ids",)
+
+
+def draw_safety_checker(config: Config, options: ProgramOptions) -> Draft:
+    """The safety checker as a program.
+
+    Inputs, float16: `clip_input` (1, 3, 224, 224), `images` (1, 512, 512, 3), `adjustment` (1,),
+    added to the special scores. Outputs, float32: `filtered_images`, black where a concept is near;
+    `has_nsfw_concepts` (1,), 0 or 1; `concept_scores` (1, 17), above 0 where a concept is near.
+
+    The published config lists every default of transformers, so only what is read is checked; the
+    comparison of tensors does the rest.
+
+    Raises:
+        UnsupportedError: the config has an unknown activation.
+        BadInputError: the config lacks something.
+    """
+    (vision,) = require("safety_checker", config, "vision_config")
+    size, patch = vision.get("image_size", 224), vision.get("patch_size", 32)
+    half = DataType.FLOAT16
+    features = (
+        port("clip_input", half, (1, 3, size, size), "The picture as CLIP wants it."),
+        port("images", half, (1, PICTURE, PICTURE, 3), "The picture to black out."),
+        port("adjustment", half, (1,), "Added to the scores of special concepts."),
+    )
+    with Graph(features, options) as g:
+        embedded = _see(g, vision, g.input("clip_input"), Kernel(size=patch, stride=patch))
+        width = config.get("projection_dim", 512)
+        seen = conv(g, embedded, "visual_projection", width, bias=False)
+        seen = _unit(g, reshape(g, seen, 1, width))
+        special = _scores(g, seen, "special_care_embeds", SPECIAL)
+        special = add(g, special, g.cast(g.inputs["adjustment"], DataType.FLOAT32))
+        extra = mul(g, _any(g, special), _single(MORE_CAREFUL))
+        scores = add(g, _scores(g, seen, "concept_embeds", CONCEPTS), extra)
+        is_near = reshape(g, _any(g, scores), 1)
+        clear = g.emit("sub", x=_single(1), y=is_near)
+        pictures = g.cast(g.inputs["images"], DataType.FLOAT32)
+        g.output("filtered_images", mul(g, pictures, clear))
+        g.output("has_nsfw_concepts", is_near)
+        g.output("concept_scores", scores)
+    return Draft(
+        component="safety_checker",
+        graph=g,
+        outputs={
+            "filtered_images": "The picture, or black.",
+            "has_nsfw_concepts": "1 if a concept is near, else 0.",
+            "concept_scores": "Above 0 where a concept is near.",
+        },
+        metadata=Metadata(description="Tells how near a picture is to a list of concepts."),
+        ignored=_IGNORED,
+    )
+
+
+def _see(g: Graph, vision: Config, picture: Var, kernel: Kernel) -> Var:
+    """CLIP's vision transformer: the normalised state of the class token, (1, D, 1, 1)."""
+    width, inner, layers, heads = require(
+        "safety_checker",
+        vision,
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+    )
+    eps = vision.get("layer_norm_eps", 1e-5)
+    activation = known_activation("safety_checker", vision.get("hidden_act", "quick_gelu"))
+    layer = ClipLayer(inner=inner, heads=heads, activation=activation, eps=eps)
+    path = f"{VISION}.embeddings"
+    patches = Kernel(size=kernel.size, stride=kernel.stride, pad=(0, 0, 0, 0))
+    x = conv(g, picture, f"{path}.patch_embedding", width, patches, bias=False)
+    count = x.shape[2] * x.shape[3]
+    token = g.weight(f"{path}.class_embedding", (1, width, 1, 1))
+    x = concat(g, [token, reshape(g, x, 1, width, 1, count)], 3)
+    places = g.weight(f"{path}.position_embedding.weight", (count + 1, width))
+    x = add(g, x, reshape(g, transpose(g, places, 1, 0), 1, width, 1, count + 1))
+    x = layer_norm(g, x, f"{VISION}.pre_layrnorm", eps=eps)
+    for index in range(layers):
+        x = clip_layer(g, layer, x, f"{VISION}.encoder.layers.{index}")
+    x = g.emit("slice_by_index", x=x, begin=[0, 0, 0, 0], end=[1, width, 1, 1])
+    return layer_norm(g, x, f"{VISION}.post_layernorm", eps=eps)
+
+
+def _scores(g: Graph, seen: Var, name: str, count: int) -> Var:
+    """How much nearer than allowed `seen` (1, P) is to each concept, (1, `count`)."""
+    concepts = _unit(g, g.weight(name, (count, seen.shape[1])))
+    cosines = g.emit("matmul", x=seen, y=concepts, transpose_x=False, transpose_y=True)
+    limits = g.cast(g.weight(f"{name}_weights", (count,)), DataType.FLOAT32)
+    scores: Var = g.emit("sub", x=cosines, y=limits)
+    return scores
+
+
+def _unit(g: Graph, x: Var) -> Var:
+    """Rows of length 1, in float32: the squares would not fit float16."""
+    x = g.cast(x, DataType.FLOAT32)
+    squares = g.emit("reduce_sum", x=g.emit("square", x=x), axes=[1], keep_dims=True)
+    result: Var = g.emit("real_div", x=x, y=g.emit("sqrt", x=squares))
+    return result
+
+
+def _any(g: Graph, scores: Var) -> Var:
+    """1.0 if one of the scores is above 0, else 0.0, (1, 1)."""
+    highest = g.emit("reduce_max", x=scores, axes=[1], keep_dims=True)
+    return g.cast(g.emit("greater", x=highest, y=_single(0)), DataType.FLOAT32)
+
+
+def _single(value: float) -> object:
+    import numpy as np
+
+    return np.float32(value)
