@@ -12,7 +12,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from envs.errors import BrokenError
+from envs.errors import BrokenError, NoSpaceError
 from envs.process import Finished, isolated, run
 from envs.venv import site_packages
 
@@ -60,12 +60,15 @@ def compile_all(folder: Path) -> None:
 
     Raises:
         BrokenError: the compiler could not be run.
+        NoSpaceError: the disk filled up.
     """
     sources = sorted(os.fspath(path.relative_to(folder)) for path in _sources(folder))
     shares = [sources[start :: os.cpu_count() or 1] for start in range(os.cpu_count() or 1)]
     with ThreadPoolExecutor() as pool:
         finished = list(pool.map(lambda share: _compile(folder, share), filter(None, shares)))
     for done in finished:
+        if done.code != 0 and "[Errno 28]" in done.err:
+            raise NoSpaceError(f"{folder}: the disk is full; free space and run this again")
         if done.code != 0:
             last = (done.err.strip().splitlines() or [f"exit code {done.code}"])[-1]
             raise BrokenError(f"{folder / 'bin' / 'python'}: cannot compile bytecode: {last}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from envs import bytecode, inventory, manifest, smoke, venv
-from envs.errors import BrokenError, InstallError
+from envs.errors import BrokenError, EnvError, InstallError, NoSpaceError
 from envs.interpreter import probe
 from envs.normalise import normalise
 from lockfiles.lock import Lock, LockedPackage
@@ -185,12 +185,21 @@ def test_bytecode_is_used_and_checked_against_its_source(empty: Path) -> None:
     assert done.stdout.startswith("2 ")
 
 
-def test_a_compiler_that_dies_is_one_line(empty: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "error", "words"),
+    [
+        ("no good", BrokenError, "cannot compile bytecode: no good"),
+        ("OSError: [Errno 28] No space left on device", NoSpaceError, "the disk is full"),
+    ],
+)
+def test_a_compiler_that_dies_is_one_line(
+    empty: Path, said: str, error: type[EnvError], words: str
+) -> None:
     (venv.site_packages(empty) / "one.py").write_text("")
     (empty / "bin/python").unlink()
-    (empty / "bin/python").write_text("#!/bin/sh\necho no good >&2\nexit 3\n")
+    (empty / "bin/python").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 3\n")
     (empty / "bin/python").chmod(0o755)
-    with pytest.raises(BrokenError, match="cannot compile bytecode: no good"):
+    with pytest.raises(error, match=words):
         bytecode.compile_all(empty)
 
 
