@@ -1,0 +1,84 @@
+"""Options from JSON, and config options that are read, accepted or refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from convert.errors import BadInputError, UnsupportedError
+from convert.programs.config import per_level, refuse_unknown, require
+from convert.programs.options import (
+    Attention,
+    Precision,
+    Prediction,
+    ProgramOptions,
+    Target,
+    TextStates,
+    parse_options,
+)
+from convert.spec.model import DataType
+
+
+def test_options_are_parsed_by_value() -> None:
+    fields = {
+        "height": 64,
+        "attention": "ORIGINAL",
+        "precision": "fp32",
+        "target": "macOS14",
+        "prediction": "v_prediction",
+        "text_states": "penultimate",
+    }
+    assert parse_options(fields) == ProgramOptions(
+        height=64,
+        attention=Attention.ORIGINAL,
+        precision=Precision.FP32,
+        target=Target.MACOS14,
+        prediction=Prediction.VELOCITY,
+        text_states=TextStates.PENULTIMATE,
+    )
+
+
+def test_no_options_are_the_defaults() -> None:
+    assert parse_options({}) == ProgramOptions()
+    assert ProgramOptions().attention is Attention.SPLIT_EINSUM
+
+
+def test_an_unknown_option_and_an_unknown_value() -> None:
+    with pytest.raises(
+        UnsupportedError, match="options: colour, hue unknown; known: height, width"
+    ):
+        parse_options({"hue": 1, "colour": 2})
+    with pytest.raises(UnsupportedError, match="'int8'; choose fp16, fp32"):
+        parse_options({"precision": "int8"})
+
+
+@pytest.mark.parametrize(
+    ("target", "specification", "opset"),
+    [("macOS13", 7, "CoreML6"), ("macOS14", 8, "CoreML7"), ("macOS15", 9, "CoreML8")],
+)
+def test_targets(target: str, specification: int, opset: str) -> None:
+    assert (Target(target).specification, Target(target).opset) == (specification, opset)
+
+
+def test_precisions() -> None:
+    assert [precision.dtype for precision in Precision] == [DataType.FLOAT16, DataType.FLOAT32]
+
+
+def test_options_of_a_config_are_read_accepted_descriptive_or_refused() -> None:
+    read, accepted = frozenset({"width"}), {"act": ("silu",), "scale": (1, 1.0), "deep": (False,)}
+    good = {"_name": "x", "width": 7, "act": "silu", "scale": 1.0, "torch_dtype": "float16"}
+    refuse_unknown("unet", good, read, accepted)
+    bad = {"act": "gelu", "scale": True, "deep": 0, "new": None}
+    with pytest.raises(UnsupportedError) as caught:
+        refuse_unknown("unet", {**good, **bad}, read, accepted)
+    assert "act='gelu', scale=True, deep=0, new=None;" in str(caught.value)
+
+
+def test_options_that_must_be_there() -> None:
+    assert require("vae", {"a": 1, "b": None}, "b", "a") == (None, 1)
+    with pytest.raises(BadInputError, match=r"vae: config.json lacks c, d; take it"):
+        require("vae", {"a": 1}, "c", "a", "d")
+
+
+def test_one_number_for_each_level() -> None:
+    assert per_level(8, 3) == (8, 8, 8)
+    assert per_level([5, 10], 2) == (5, 10)
