@@ -43,7 +43,9 @@ COMMANDS = (
     Command(name="doctor", help="examine the machine, the toolchain, a model or a finished folder"),
     Command(name="env", help="build and prove the tested environment"),
     Command(name="convert", help="turn a Stable Diffusion folder into a checked Core ML folder"),
-    Command(name="verify", help="check a finished Core ML folder again, alone or against its model"),
+    Command(
+        name="verify", help="check a finished Core ML folder again, alone or against its model"
+    ),
     Command(name="inspect", help="say what a checkpoint, model or finished folder is"),
     Command(name="weights", help="write any checkpoint as clean, verified safetensors"),
     Command(name="compile", help="turn packages into compiled folders, without Xcode"),

@@ -16,6 +16,7 @@ from doctor.engine import Report, Result, Verdict, examine
 from doctor.facts import Facts, Job, Toolchain
 from doctor.gather import Request, gather
 from doctor.probe import Probe
+from doctor.quantity import amount
 from doctor.subjects import ModelFolder
 
 BLOCKING: Mapping[str, frozenset[Family]] = {
@@ -113,11 +114,6 @@ def estimate(facts: Facts) -> tuple[str, ...]:
         f"about {amount(toolchain.disk * model.size)} of disk",
         f"about {amount(needed_memory(model, toolchain))} of memory",
     )
-
-
-def amount(size: float) -> str:
-    """Bytes in words: "19 MB", "6.2 GB"."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"  # noqa: PLR2004
 
 
 def needed_memory(model: ModelFolder, toolchain: Toolchain) -> int:

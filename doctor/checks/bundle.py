@@ -66,7 +66,10 @@ def listed_by_apps(bundle: Bundle) -> Findings:
         yield info(
             f"not compiled yet: {listed(packages)}",
             why="Swift apps load .mlmodelc; .mlpackage is one step before it.",
-            fix=Fix(title="compile them: xcrun coremlcompiler compile NAME.mlpackage FOLDER"),
+            fix=Fix(
+                title="compile them, without Xcode",
+                commands=(("sdcoreml", "compile", *(f"{name}.mlpackage" for name in packages)),),
+            ),
         )
     if bundle.unet is not None and not missing:
         yield ok(f"{len(bundle.programs)} programs, {bundle.unet.attention} attention")

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from doctor.check import Family, Findings, Fix, check, error, ok, warning
 from doctor.facts import Environment, Toolchain, Volume
+from doctor.quantity import amount
 from doctor.subjects import ModelFolder
 
 GB = 10**9
@@ -37,17 +38,16 @@ def room_for_result(
         needed += toolchain.installed_bytes
         parts += " and the environment"
     if output.free < needed:
-        short = (needed - output.free) / GB
+        short = amount(needed - output.free)
         yield error(
-            f"{output.free / GB:.1f} GB free for the result, about {needed / GB:.1f} GB needed "
-            f"({parts})",
+            f"{amount(output.free)} free for the result, about {amount(needed)} needed ({parts})",
             why="The conversion would stop with a full disk after doing most of its work.",
-            fix=Fix(title=f"free {short:.1f} GB there, or set another OUT= folder"),
+            fix=Fix(title=f"free {short} there, or set another OUT= folder"),
             where=output.path,
             evidence={"free": str(output.free), "needed": str(needed)},
         )
     elif model.size:
-        yield ok(f"{output.free / GB:.0f} GB free, {needed / GB:.1f} GB needed")
+        yield ok(f"{amount(output.free)} free, {amount(needed)} needed")
 
 
 @check("DSK002", Family.DISK)
@@ -61,14 +61,14 @@ def room_for_environment(
     place, needed = volumes["environments"], toolchain.installed_bytes
     if environment is None and place.free < needed:
         yield error(
-            f"{place.free / GB:.1f} GB free for the environment, {needed / GB:.1f} GB needed",
+            f"{amount(place.free)} free for the environment, {amount(needed)} needed",
             why="torch and its libraries are large; the installation would stop with a full disk.",
             fix=Fix(title="free space there, or point SDCOREML_ENVS at another volume"),
             evidence={"free": str(place.free), "needed": str(needed)},
             where=place.path,
         )
     else:
-        yield ok(f"{place.free / GB:.0f} GB free for environments")
+        yield ok(f"{amount(place.free)} free for environments")
 
 
 @check("DSK003", Family.DISK)
@@ -81,7 +81,7 @@ def room_for_temporary_files(volumes: Mapping[str, Volume]) -> Findings:
     temporary = volumes["temporary"]
     if temporary.free < FREE_TEMPORARY:
         yield warning(
-            f"{temporary.free / GB:.1f} GB free for temporary files",
+            f"{amount(temporary.free)} free for temporary files",
             why="Compiling a model needs its size there; the error then names weight.bin.",
             fix=Fix(title="free space there, or set TMPDIR to a folder on another volume"),
             where=temporary.path,
@@ -97,7 +97,7 @@ def room_for_downloads(volumes: Mapping[str, Volume]) -> Findings:
     hub = volumes["hub"]
     if hub.free < FREE_CACHE:
         yield warning(
-            f"{hub.free / GB:.1f} GB free for the hub's cache",
+            f"{amount(hub.free)} free for the hub's cache",
             why="A model that does not fit is left half downloaded, sometimes without an error.",
             fix=Fix(title="free space there, or set HF_HOME to a folder on another volume"),
             where=hub.path,

@@ -7,6 +7,7 @@ from pathlib import Path
 from doctor.check import Family, Finding, Findings, Fix, check, error, info, ok, warning
 from doctor.checks.pins import listed
 from doctor.facts import Toolchain
+from doctor.quantity import amount
 from doctor.subjects import Component, ModelFolder
 from doctor.versions import satisfies
 
@@ -26,7 +27,7 @@ def layout(model: ModelFolder) -> Findings:
     """
     if model.kind == "single-file":
         yield info(
-            f"{Path(model.path).name} is a single checkpoint file, {model.size / GB:.1f} GB",
+            f"{Path(model.path).name} is a single checkpoint file, {amount(model.size)}",
             why="It is examined as a file; what the converter takes is a diffusers folder.",
         )
         return
@@ -51,7 +52,7 @@ def layout(model: ModelFolder) -> Findings:
         return
     parts = ", ".join(part.name for part in model.components)
     yield from (_bad_json(model.path, fault) for fault in model.faults)
-    yield ok(f"{Path(model.path).name}: {parts}; {model.size / GB:.1f} GB")
+    yield ok(f"{Path(model.path).name}: {parts}; {amount(model.size)}")
 
 
 def _bad_json(where: str, fault: str) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from doctor.check import Family, Findings, Fix, check, error, info, warning
 from doctor.checks.bundle import AGAIN
 from doctor.facts import System
+from doctor.quantity import amount
 from doctor.subjects import Bundle, Program
 from doctor.versions import satisfies
 
@@ -172,7 +173,7 @@ def engine_bearable(bundle: Bundle) -> Findings:
     for program in bundle.programs:
         if program.attention == "split" and program.weights > 2 * GB:
             yield info(
-                f"{program.name} has {program.weights / GB:.1f} GB of weights for a Neural Engine",
+                f"{program.name} has {amount(program.weights)} of weights for a Neural Engine",
                 why="Its first load takes minutes or fails; compressed weights or the GPU help.",
             )
 

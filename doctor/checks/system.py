@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.facts import Memory, System, Toolchain
+from doctor.quantity import amount
 from doctor.subjects import ModelFolder
 from doctor.versions import satisfies
 
@@ -108,9 +109,7 @@ def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder) -> F
     largest = max((sum(file.size for file in part.weights) for part in model.components), default=0)
     needed = int(toolchain.memory * largest)
     have = memory.available + memory.swap_free
-    amounts = (
-        f"about {needed / GB:.1f} GB for the largest component, {have / GB:.1f} GB free with swap"
-    )
+    amounts = f"about {amount(needed)} for the largest component, {amount(have)} free with swap"
     if needed > have and needed > memory.total:
         yield error(
             f"not enough memory: {amounts}",
@@ -129,4 +128,4 @@ def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder) -> F
 @check("MEM002", Family.MEMORY)
 def memory_summary(memory: Memory) -> Findings:
     """How much memory the machine has."""
-    yield ok(f"{memory.available / GB:.1f} of {memory.total / GB:.1f} GB free")
+    yield ok(f"{memory.available / GB:.1f} of {amount(memory.total)} free")

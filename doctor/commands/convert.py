@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         model = open_model(args.model or sample(worker, emit))
         jobs = jobs_of(args, model, provenance(environment, toolchain))
         emit(Event(kind="step", text="examine this machine for the job"))
-        require_able(preflight(goal_of(jobs[0])))
+        require_able(preflight(goal_of(jobs[0]), toolchain=args.toolchain))
         with explained():
             folders = [convert_model(job, worker, emit) for job in jobs]
     manifests = {folder: read_manifest(folder) for folder in folders}

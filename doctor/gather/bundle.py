@@ -32,10 +32,13 @@ def bundle(path: str) -> Bundle | Absent:
         return Absent(absent="no finished folder given")
     folder = Path(path)
     names = sorted(entry.name for entry in folder.iterdir())
-    containers = [name for name in names if name.endswith((".mlmodelc", ".mlpackage"))]
+    compiled = [name for name in names if name.endswith(".mlmodelc")]
+    packages = [name for name in names if name.endswith(".mlpackage")]
+    # A package beside its compiled folder is not what an app loads.
+    spared = [name for name in packages if f"{Path(name).stem}.mlmodelc" not in compiled]
     return Bundle(
         path=path,
-        programs=tuple(program(folder / name) for name in containers),
+        programs=tuple(program(folder / name) for name in (*compiled, *spared)),
         vocabulary=_tokenizer(folder),
         manifest="manifest.json" in names,
         controlnet_folder=(folder / "controlnet").is_dir(),

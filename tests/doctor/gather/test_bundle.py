@@ -142,3 +142,11 @@ def test_same_weights_have_the_same_digest_and_others_not(tmp_path: Path) -> Non
 
 def test_nothing_given() -> None:
     assert isinstance(bundle(""), Absent)
+
+
+def test_a_package_beside_its_compiled_folder_is_not_what_an_app_loads(tmp_path: Path) -> None:
+    compiled(tmp_path)
+    for name in ("Unet", "VAEDecoder"):
+        (tmp_path / f"{name}.mlpackage").mkdir()
+    found = {(one.name, one.container) for one in examined(tmp_path).programs}
+    assert found == {("Unet", ".mlmodelc"), ("VAEDecoder", ".mlpackage")}

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from doctor.quantity import amount
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1 kB"),
+        (18_900_000, "19 MB"),
+        (999_000_000, "999 MB"),
+        (6_240_000_000, "6.2 GB"),
+        (2_500_000_000_000, "2.5 TB"),
+        (37.7e6, "38 MB"),
+    ],
+)
+def test_sizes_in_words(size: float, words: str) -> None:
+    assert amount(size) == words
