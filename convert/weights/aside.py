@@ -42,7 +42,7 @@ def file_aside(target: Path) -> Iterator[int]:
     Raises:
         NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
     """
-    with _explained(target):
+    with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
         part, handle = _claim(target, tempfile.mkstemp)
@@ -89,7 +89,7 @@ def folder_aside(target: Path, mark: str) -> Iterator[Path]:
 @contextmanager
 def scratch_beside(target: Path) -> Iterator[Path]:
     """A hidden folder on the disk of `target`, gone when the block ends, unless it was renamed."""
-    with _explained(target):
+    with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
         part, handle = _claim(target, tempfile.mkdtemp)
@@ -118,7 +118,8 @@ def _claim(target: Path, make: Callable[..., Any]) -> tuple[Path, int]:
 
 
 @contextmanager
-def _explained(target: Path) -> Iterator[None]:
+def explained(target: Path) -> Iterator[None]:
+    """Turn the operating system's refusals while making `target` into errors of this house."""
     try:
         yield
     except OSError as error:
