@@ -111,8 +111,19 @@ class Audit:
         }
 
 
+def left_out(config: Mapping[str, Any], choices: Mapping[str, Any]) -> tuple[str, ...]:
+    """Beginnings of the names of tensors that the options of a conversion leave out."""
+    skipped = int(choices.get("clip_skip") or 1) - 1
+    last = int(config.get("num_hidden_layers", 12))
+    return tuple(f"text_model.encoder.layers.{number}." for number in range(last - skipped, last))
+
+
 def audit(
-    function: Function, storage: Storage, tensors: Tensors, prefixes: tuple[str, ...] = ()
+    function: Function,
+    storage: Storage,
+    tensors: Tensors,
+    prefixes: tuple[str, ...] = (),
+    ignored: tuple[str, ...] = (),
 ) -> Audit:
     """Compare every floating-point constant of more than one element with the checkpoint.
 
@@ -121,11 +132,14 @@ def audit(
         storage: its weights.
         tensors: the checkpoint's.
         prefixes: which tensors belong to this program; all of them, if none are given.
+        ignored: beginnings of the names of tensors that the program leaves out on purpose.
     """
     wanted = [
         name
         for name in tensors.names()
-        if name.startswith(prefixes or "") and not name.endswith(_NOT_WEIGHTS)
+        if name.startswith(prefixes or "")
+        and not name.startswith(ignored)
+        and not name.endswith(_NOT_WEIGHTS)
     ]
     index = _Index(tensors, wanted)
     compressed = _compressed(function, storage, tensors, index.owners)

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from convert.audit import PREFIXES, Audit, audit
+from convert.audit import PREFIXES, Audit, audit, left_out
 from convert.certificates.digest import certificate_key
 from convert.errors import ParityError
 from convert.mil.interpreter import Executable
@@ -197,7 +197,13 @@ def check_program(
     """Check a program that is already open; see `check_component`."""
     component = original.component
     with TensorFile.open(original.weights) as tensors:
-        accounted = audit(program.function, program.storage, tensors, PREFIXES.get(component, ()))
+        accounted = audit(
+            program.function,
+            program.storage,
+            tensors,
+            PREFIXES.get(component, ()),
+            left_out(original.config, options.choices),
+        )
     feeds = original.judge.feeds(original.config, input_shapes(program.function))[: options.runs]
     replaced = _decompressed(program, accounted)
     passes = 1 + bool(replaced) + len(options.modes)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.audit import PREFIXES, Audit, audit
+from convert.audit import PREFIXES, Audit, audit, left_out
 from convert.certificates.digest import certificate_key
 from convert.certificates.store import Certificate
 from convert.mil.storage import open_program
@@ -56,7 +56,13 @@ def check_certified(
         BadInputError: package or weights cannot be read.
     """
     with open_program(package) as program, TensorFile.open(weights) as tensors:
-        accounted = audit(program.function, program.storage, tensors, PREFIXES.get(component, ()))
+        accounted = audit(
+            program.function,
+            program.storage,
+            tensors,
+            PREFIXES.get(component, ()),
+            left_out(config, choices),
+        )
         if not accounted.is_exact:
             return None
         key = certificate_key(program, component, accounted.sources, config, choices)

@@ -18,7 +18,7 @@ from convert.mil.storage import Program
 from convert.spec.model import Blob, Metadata, Model, Operation, TensorType, Value
 from convert.spec.writer import serialise_model
 
-JUDGED = ("clip_skip", "pad_id", "prediction")
+JUDGED = ("clip_skip", "pad_id", "prediction", "runtime_scale", "states_own_size")
 """The options of a conversion that change what a component is to compute."""
 
 _ABOUT_FILES = frozenset({"architectures", "torch_dtype", "transformers_version"})

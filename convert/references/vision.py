@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from convert.errors import UnsupportedError
 from convert.references.inputs import Feeds
 
 _RESIDUAL = "additional_residual_"
@@ -54,6 +56,8 @@ def predict_noise(
         mid_block_additional_residual=residuals[-1] if residuals else None,
         return_dict=False,
     )
+    if choices.get("states_own_size"):
+        raise UnsupportedError("programs that ignore time_ids have no judge yet")
     if choices.get("prediction") == "v_prediction":
         result = noise_of_velocity(result, feeds["sample"], feeds["timestep"])
     return {"noise_pred": result}
@@ -83,16 +87,28 @@ def control(module: torch.nn.Module, feeds: Feeds, _: Mapping[str, Any]) -> dict
     return {f"{_RESIDUAL}{place}": tensor for place, tensor in enumerate((*down, middle))}
 
 
-def decode(module: torch.nn.Module, feeds: Feeds, _: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """No scaling: the runtimes divide by the factor themselves."""
+def decode(
+    module: torch.nn.Module, feeds: Feeds, choices: Mapping[str, Any]
+) -> dict[str, torch.Tensor]:
+    """The runtimes divide by the latent scale themselves; `runtime_scale` says by another one."""
     (z,) = feeds.values()
-    return {"image": module.decoder(module.post_quant_conv(z))}
+    return {"image": module.decoder(module.post_quant_conv(z * _ratio(module, choices)))}
 
 
-def encode(module: torch.nn.Module, feeds: Feeds, _: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Mean and log-variance, not sampled."""
+def encode(
+    module: torch.nn.Module, feeds: Feeds, choices: Mapping[str, Any]
+) -> dict[str, torch.Tensor]:
+    """Mean and log-variance, not sampled, of what the runtimes multiply by their latent scale."""
     (x,) = feeds.values()
-    return {"latent": module.quant_conv(module.encoder(x))}
+    mean, logarithm = module.quant_conv(module.encoder(x)).chunk(2, 1)
+    ratio = _ratio(module, choices)
+    return {"latent": torch.cat([mean / ratio, logarithm - 2 * math.log(ratio)], 1)}
+
+
+def _ratio(module: torch.nn.Module, choices: Mapping[str, Any]) -> float:
+    """The runtime's latent scale over the model's own; 1 unless the runtime has another."""
+    own = float(module.config.scaling_factor)
+    return float(choices.get("runtime_scale") or own) / own
 
 
 def _states(feeds: Feeds) -> torch.Tensor:

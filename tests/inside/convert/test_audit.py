@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from convert.audit import Audit, audit
+from convert.audit import Audit, audit, left_out
 from convert.tables import describe
 from tests.inside.convert.mil.graphs import F16, F32, Graph, Ref
 
@@ -161,6 +161,19 @@ def test_only_the_tensors_of_the_component_have_to_turn_up() -> None:
     tensors = {"decoder.w": VECTOR, "encoder.w": normal(9), "x.position_ids": np.arange(9)}
     assert account({"k": VECTOR}, tensors, ("decoder.",)).passed
     assert account({"k": VECTOR}, tensors).missing == ("encoder.w",)
+
+
+def test_a_skipped_layer_need_not_turn_up() -> None:
+    config, layer = {"num_hidden_layers": 12}, "text_model.encoder.layers."
+    assert left_out(config, {}) == ()
+    assert left_out(config, {"clip_skip": 1}) == ()
+    assert left_out(config, {"clip_skip": 3}) == (f"{layer}10.", f"{layer}11.")
+    graph = Graph(inputs={"x": (F16, (1,))})
+    graph.weight("a", VECTOR)
+    checkpoint = Checkpoint({"a": VECTOR, f"{layer}11.w": MATRIX, f"{layer}1.w": normal(9)})
+    ignored = left_out(config, {"clip_skip": 2})
+    found = audit(graph.function("x"), graph.storage, checkpoint, (), ignored)
+    assert found.missing == (f"{layer}1.w",)
 
 
 def test_a_weight_that_overflows_half_precision_equals_nothing() -> None:

@@ -18,7 +18,8 @@ from convert.references.components import REFERENCES, reference
 from convert.references.inputs import denoising, images, latents, tokens
 from convert.references.modules import open_module
 from convert.references.text import encode
-from convert.references.vision import noise_of_velocity, predict_noise
+from convert.references.vision import decode, noise_of_velocity, predict_noise
+from convert.references.vision import encode as encode_image
 
 TEXT = {
     "vocab_size": 40,
@@ -275,6 +276,20 @@ def test_a_velocity_is_turned_into_noise_only_when_asked_for(tmp_path: Path) -> 
         turned = predict_noise(module, feed, {"prediction": "v_prediction"})["noise_pred"]
     close(epsilon, plain)
     close(turned, noise_of_velocity(plain, feed["sample"], feed["timestep"]))
+
+
+def test_another_latent_scale_cancels_between_encoder_and_decoder(tmp_path: Path) -> None:
+    module, _ = saved("vae_encoder", tmp_path)
+    own, other = float(module.config.scaling_factor), 0.5
+    pixels = {"x": torch.randn(1, 3, 8, 8)}
+    with torch.no_grad():
+        mean, log = module.quant_conv(module.encoder(pixels["x"])).chunk(2, 1)
+        scaled = encode_image(module, pixels, {"runtime_scale": other})["latent"]
+        sampled, spread = scaled.chunk(2, 1)
+        close(sampled * other, mean * own)
+        close(torch.exp(spread / 2) * other, torch.exp(log / 2) * own)
+        latent = decode(module, {"z": mean * own / other}, {"runtime_scale": other})
+        close(latent["image"], decode(module, {"z": mean}, {})["image"])
 
 
 def test_skipping_a_layer_is_a_model_of_one_layer_less(tmp_path: Path) -> None:
