@@ -1,36 +1,85 @@
-"""`sdcoreml inspect`: what a checkpoint is, from its headers alone."""
+"""`sdcoreml inspect`: what a checkpoint is, from its headers alone, or a finished program."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from convert.coreml import ProgramFacts, is_coreml, programs_at
 from convert.models.identify import Identity, PartFacts, identify_path
+from convert.weights.fault import Fault
+from doctor.quantity import amount
 
-HELP = "say what a checkpoint is, and what can run it, from its headers alone"
+HELP = "say what a checkpoint, model or finished folder is, and what can run it"
 SCHEMA = 1
 """Version of what `--json` prints."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("path", type=Path, help="a model folder, a checkpoint or an index file")
+    parser.add_argument("path", type=Path, help="a model, a checkpoint or a Core ML folder")
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what `args.path` is. 0, or the exit code of the gravest fault."""
-    identity = identify_path(args.path)
+    data: Mapping[str, Any]
+    if is_coreml(args.path):
+        programs = programs_at(args.path)
+        data, lines = programs_data(args.path, programs), programs_text(args.path, programs)
+        faults = [fault for program in programs for fault in program.faults]
+    else:
+        identity = identify_path(args.path)
+        data, lines, faults = as_data(identity), as_text(identity), list(identity.faults)
     if args.json:
-        json.dump(as_data(identity), sys.stdout, indent=2, ensure_ascii=False)
+        json.dump(data, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
     else:
-        sys.stdout.write("\n".join(as_text(identity)) + "\n")
-    return max((fault.error.exit_code for fault in identity.faults), default=0)
+        sys.stdout.write("\n".join(lines) + "\n")
+    return max((fault.error.exit_code for fault in faults), default=0)
+
+
+def programs_data(path: Path, programs: tuple[ProgramFacts, ...]) -> dict[str, Any]:
+    """Finished programs as JSON-able values; sizes in bytes."""
+    return {
+        "schema": SCHEMA,
+        "path": str(path),
+        "form": "Core ML",
+        "programs": [
+            {
+                "name": program.path.stem,
+                "container": program.path.suffix,
+                "specification": program.specification,
+                "inputs": [asdict(port) for port in program.inputs],
+                "outputs": [asdict(port) for port in program.outputs],
+                "operations": dict(program.operations or {}),
+                "attention": "split" if program.is_split else "original",
+                "bytes": program.nbytes,
+                "faults": [_fault(fault) for fault in program.faults],
+            }
+            for program in programs
+        ],
+    }
+
+
+def programs_text(path: Path, programs: tuple[ProgramFacts, ...]) -> Iterator[str]:
+    """Finished programs as lines."""
+    yield f"{path}: {len(programs)} Core ML program{'s' if len(programs) > 1 else ''}"
+    for program in programs:
+        count = sum((program.operations or {}).values())
+        attention = ", split attention" if program.is_split else ""
+        yield (
+            f"  {program.path.name}  specification {program.specification}, {count:,} operations"
+            f"{attention}, {amount(program.nbytes)} of weights"
+        )
+        yield from (f"    in   {port}" for port in program.inputs)
+        yield from (f"    out  {port}" for port in program.outputs)
+        yield from (f"    fault: {fault}" for fault in program.faults)
 
 
 def as_data(identity: Identity) -> dict[str, Any]:
@@ -66,11 +115,18 @@ def as_data(identity: Identity) -> dict[str, Any]:
             for verdict in identity.verdicts
         ],
         "needs": {"disk": identity.needs.disk, "memory": identity.needs.memory},
-        "faults": [
-            {"path": str(f.path), "what": f.what, "next": f.next, "exit_code": f.error.exit_code}
-            for f in identity.faults
-        ],
+        "faults": [_fault(fault) for fault in identity.faults],
         "notes": list(identity.notes),
+    }
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    """A fault as JSON-able values."""
+    return {
+        "path": str(fault.path),
+        "what": fault.what,
+        "next": fault.next,
+        "exit_code": fault.error.exit_code,
     }
 
 
@@ -89,7 +145,7 @@ def as_text(identity: Identity) -> Iterator[str]:
     if identity.parts:
         for verdict in identity.verdicts:
             yield f"  {verdict.target}: {verdict.runs}, {verdict.reason}"
-        disk, memory = _size(identity.needs.disk), _size(identity.needs.memory)
+        disk, memory = amount(identity.needs.disk), amount(identity.needs.memory)
         yield f"  converting takes about {disk} of disk, {memory} of memory"
     for fault in identity.faults:
         yield f"  fault: {fault}"
@@ -106,21 +162,12 @@ def _headline(identity: Identity) -> str:
         words.append(f"({contents.flavour})")
     facts = [identity.form]
     if identity.parts:
-        facts += [f"{identity.parameters:,} parameters", _size(identity.nbytes)]
+        facts += [f"{identity.parameters:,} parameters", amount(identity.nbytes)]
     return f"{' '.join(words)}; {', '.join(facts)}"
 
 
 def _part(part: PartFacts) -> str:
     types = ", ".join(part.dtypes)
     files = f"{len(part.files)} files" if len(part.files) > 1 else "".join(part.files)
-    said = (f"{part.parameters:,}", types, _size(part.nbytes), files, part.variant or "")
+    said = (f"{part.parameters:,}", types, amount(part.nbytes), files, part.variant or "")
     return "  ".join(word for word in said if word)
-
-
-def _size(nbytes: int) -> str:
-    size, unit = float(nbytes), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1000:  # noqa: PLR2004  decimal units
-            break
-        size, unit = size / 1000, larger
-    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"

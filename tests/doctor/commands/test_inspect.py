@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convert.bundle import Dimensions, interfaces
+from convert.compile.package import compile_package
 from doctor.commands.inspect import configure, run
 from tests.convert.models.folders import write_json, write_model
 from tests.convert.models.test_single_file import averages, original, save
+from tests.convert.stand_ins import model_of, write_stand_in
 from tests.convert.weights.torch_files import (
     finished,
     integer,
@@ -19,6 +22,9 @@ from tests.convert.weights.torch_files import (
     write_members,
     write_zip,
 )
+
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+DECODER = model_of(interfaces(SIZE)["vae_decoder"])
 
 
 def inspect(path: Path, *flags: str) -> int:
@@ -36,14 +42,14 @@ def test_a_folder_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (
         said(write_model(tmp_path / "model"), capsys)
         == """\
-PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 123 parameters, 528 B
-  text_encoder  41  F32, I64  176 B  pytorch_model.bin
-  unet          41  F32, I64  176 B  2 files
-  vae           41  F32, I64  176 B  diffusion_pytorch_model.safetensors
+PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 123 parameters, 528 bytes
+  text_encoder  41  F32, I64  176 bytes  pytorch_model.bin
+  unet          41  F32, I64  176 bytes  2 files
+  vae           41  F32, I64  176 bytes  diffusion_pytorch_model.safetensors
   predicts epsilon
   Apple's Swift package: yes, text and image to image, ControlNet, safety checker
   Mochi Diffusion: yes, text and image to image, ControlNet; no safety checker
-  converting takes about 1.0 kB of disk, 600.0 MB of memory
+  converting takes about 1 kB of disk, 600 MB of memory
 """
     )
 
@@ -149,7 +155,7 @@ def test_distilled_models_are_told_by_what_lies_beside_the_tensors(
 
 def test_a_component_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = said(write_model(tmp_path / "model") / "vae", capsys)
-    assert out.startswith("PATH: unknown; component folder, 41 parameters, 176 B\n  vae  41")
+    assert out.startswith("PATH: unknown; component folder, 41 parameters, 176 bytes\n  vae  41")
 
 
 def test_an_embedding_of_a_trainer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,3 +172,36 @@ def test_nothing_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "PATH: unknown; diffusers folder\n"
         "  fault: PATH: no such folder; give the folder of a diffusers model\n"
     )
+
+
+def test_a_finished_folder_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_stand_in(tmp_path / "VAEDecoder.mlpackage", DECODER)
+    assert inspect(tmp_path) == 0
+    assert capsys.readouterr().out.replace(str(tmp_path), "PATH") == (
+        "PATH: 1 Core ML program\n"
+        "  VAEDecoder.mlpackage  specification 7, 1 operations, 64 bytes of weights\n"
+        "    in   z [1, 4, 16, 16] float16\n"
+        "    out  image [1, 3, 128, 128] float32\n"
+    )
+
+
+def test_a_compiled_program_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_stand_in(tmp_path / "VAEDecoder.mlpackage", DECODER)
+    compile_package(tmp_path / "VAEDecoder.mlpackage", tmp_path / "VAEDecoder.mlmodelc")
+    assert inspect(tmp_path, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    (program,) = data["programs"]
+    assert (program["name"], program["container"]) == ("VAEDecoder", ".mlmodelc")
+    assert program["inputs"] == [{"name": "z", "shape": [1, 4, 16, 16], "dtype": "float16"}]
+    assert program["attention"] == "original"
+    assert program["faults"] == []
+
+
+def test_a_damaged_program_has_its_fault_and_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stand_in(tmp_path / "VAEDecoder.mlpackage", DECODER)
+    compile_package(tmp_path / "VAEDecoder.mlpackage", tmp_path / "VAEDecoder.mlmodelc")
+    (tmp_path / "VAEDecoder.mlmodelc" / "model.mil").write_text("program(1.0)")
+    assert inspect(tmp_path / "VAEDecoder.mlmodelc") == 3
+    assert "fault: " in capsys.readouterr().out
