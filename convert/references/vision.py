@@ -92,7 +92,7 @@ def decode(
 ) -> dict[str, torch.Tensor]:
     """The runtimes divide by the latent scale themselves; `runtime_scale` says by another one."""
     (z,) = feeds.values()
-    return {"image": module.decoder(module.post_quant_conv(z * _ratio(module, choices)))}
+    return {"image": module.decoder(module.post_quant_conv(z * _half(_ratio(module, choices))))}
 
 
 def encode(
@@ -102,13 +102,19 @@ def encode(
     (x,) = feeds.values()
     mean, logarithm = module.quant_conv(module.encoder(x)).chunk(2, 1)
     ratio = _ratio(module, choices)
-    return {"latent": torch.cat([mean / ratio, logarithm - 2 * math.log(ratio)], 1)}
+    mean, offset = mean * _half(1 / ratio), _half(2 * math.log(ratio))
+    return {"latent": torch.cat([mean, logarithm - offset], 1)}
 
 
 def _ratio(module: torch.nn.Module, choices: Mapping[str, Any]) -> float:
     """The runtime's latent scale over the model's own; 1 unless the runtime has another."""
     own = float(module.config.scaling_factor)
     return float(choices.get("runtime_scale") or own) / own
+
+
+def _half(number: float) -> float:
+    """A constant of the program, which holds it in half precision."""
+    return float(torch.tensor(number).half())
 
 
 def _states(feeds: Feeds) -> torch.Tensor:

@@ -202,6 +202,9 @@ def frequencies(count: int, shift: int) -> np.ndarray:
     return table
 
 
+KEPT = np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
+
+
 def causal(value: float, dtype: type) -> np.ndarray:
     return np.triu(np.full((5, 5), value, dtype), 1)[None, None]
 
@@ -215,6 +218,12 @@ def causal(value: float, dtype: type) -> np.ndarray:
         (frequencies(128, 1), "timestep frequencies"),
         (causal(-10000, np.float16), "causal mask"),
         (causal(-10000, np.float32), "causal mask"),
+        ((KEPT**0.5).astype(np.float32), "noise schedule"),
+        (((1 - KEPT) ** 0.5).astype(np.float32), "noise schedule"),
+        (KEPT.astype(np.float32), None),
+        (np.array([1.4] * 4 + [1] * 4, np.float16), "latent scale"),
+        (np.array([0] * 4 + [-0.7] * 4, np.float16), "latent scale"),
+        (np.array([1.4, 1.4, 1.4, 1.5, 1, 1, 1, 1], np.float16), None),
         (np.full(32, 0.5, np.float16), None),
         (frequencies(160, 0).astype(np.float16), None),
         (frequencies(160, 0) * np.float32(1.00001), None),
