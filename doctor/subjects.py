@@ -115,11 +115,16 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A folder of Core ML programs; `vocabulary` are the faults of its tokenizer files."""
+    """A folder of Core ML programs.
+
+    `vocabulary` are the faults of its tokenizer files, `damage` those that the compiler's own
+    readers find in the programs, weights included.
+    """
 
     path: str
     programs: tuple[Program, ...]
     vocabulary: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
     manifest: bool = False
     controlnet_folder: bool = False
 

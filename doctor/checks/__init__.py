@@ -96,6 +96,7 @@ CHECKS: tuple[Check, ...] = (
     model.one_set_of_weights,
     bundle.listed_by_apps,
     bundle.containers_whole,
+    bundle.programs_sound,
     bundle.chunks_paired,
     programs.sizes_agree,
     bundle.encoder_present,

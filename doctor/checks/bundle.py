@@ -98,6 +98,22 @@ def containers_whole(bundle: Bundle) -> Findings:
             )
 
 
+@check("BUN019", Family.BUNDLE)
+def programs_sound(bundle: Bundle) -> Findings:
+    """Every program can be read whole, with its weights where it looks.
+
+    The text of a compiled program, its description, its metadata and its weight file must agree;
+    Core ML finds out at load, an app with a message that names none of them.
+    """
+    for fault in bundle.damage:
+        yield error(
+            fault,
+            why="Core ML refuses the program, or computes with other weights.",
+            fix=AGAIN,
+            where=bundle.path,
+        )
+
+
 @check("BUN003", Family.BUNDLE)
 def chunks_paired(bundle: Bundle) -> Findings:
     """Chunks are there in pairs, and not beside another whole UNet.

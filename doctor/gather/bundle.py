@@ -36,12 +36,31 @@ def bundle(path: str) -> Bundle | Absent:
     packages = [name for name in names if name.endswith(".mlpackage")]
     # A package beside its compiled folder is not what an app loads.
     spared = [name for name in packages if f"{Path(name).stem}.mlmodelc" not in compiled]
+    programs = {name: program(folder / name) for name in (*compiled, *spared)}
     return Bundle(
         path=path,
-        programs=tuple(program(folder / name) for name in (*compiled, *spared)),
+        programs=tuple(programs.values()),
+        damage=_damage(folder, programs),
         vocabulary=_tokenizer(folder),
         manifest="manifest.json" in names,
         controlnet_folder=(folder / "controlnet").is_dir(),
+    )
+
+
+def _damage(folder: Path, programs: Mapping[str, Program]) -> tuple[str, ...]:
+    """What is wrong inside programs that have all their files and a readable outside."""
+    from convert.coreml import programs_at
+
+    whole = [
+        folder / name
+        for name, one in programs.items()
+        if not (one.missing or one.pointers or one.fault)
+    ]
+    return tuple(
+        f"{path.name}: {fault.what}"
+        for path in whole
+        for read in programs_at(path)
+        for fault in read.faults
     )
 
 

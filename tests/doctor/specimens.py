@@ -196,6 +196,7 @@ SICK: Mapping[str, Facts] = {
         program("SafetyChecker", inputs=features({"images": (1, 768, 768, 3)}), outputs=())
     ),
     "BUN018": bundle(program("Canny", inputs=features({"controlnet_cond": (2, 3, 512, 512)}))),
+    "BUN019": bundle(damage=("Unet.mlmodelc: weight at 64: no record there",)),
     "BUN014": bundle(program("ControlledUnet", weights_digest="other")),
 }
 

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
+from convert.bundle import Dimensions, interfaces
+from convert.compile.package import compile_package
 from doctor.facts import Absent
 from doctor.gather.bundle import bundle, program
 from doctor.subjects import Bundle, Feature, Program
+from tests.convert.stand_ins import model_of, write_stand_in
 
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+DECODER = model_of(interfaces(SIZE)["vae_decoder"])
 METADATA: dict[str, Any] = {
     "specificationVersion": 7,
     "computePrecision": "Mixed (Float16, Float32)",
@@ -142,6 +147,19 @@ def test_same_weights_have_the_same_digest_and_others_not(tmp_path: Path) -> Non
 
 def test_nothing_given() -> None:
     assert isinstance(bundle(""), Absent)
+
+
+def test_damage_inside_is_what_the_compilers_readers_find(tmp_path: Path) -> None:
+    write_stand_in(tmp_path / "VAEDecoder.mlpackage", DECODER)
+    compile_package(tmp_path / "VAEDecoder.mlpackage", tmp_path / "VAEDecoder.mlmodelc")
+    weights = tmp_path / "VAEDecoder.mlmodelc" / "weights" / "weight.bin"
+    weights.parent.mkdir(exist_ok=True)
+    weights.write_bytes(bytes([0, 0, 0, 0, 2, 0, 0, 0]) + bytes(56))
+    assert examined(tmp_path).damage == ()
+    text = tmp_path / "VAEDecoder.mlmodelc" / "model.mil"
+    text.write_text(text.read_text().replace("> z", "> zz"))
+    (fault,) = examined(tmp_path).damage
+    assert fault.startswith("VAEDecoder.mlmodelc: ")
 
 
 def test_a_package_beside_its_compiled_folder_is_not_what_an_app_loads(tmp_path: Path) -> None:
