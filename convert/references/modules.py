@@ -39,7 +39,7 @@ def open_module(
     Raises:
         BadInputError: the file lacks tensors, or has others. All of them are listed.
     """
-    import accelerate  # type: ignore[import-not-found]
+    import accelerate
     from safetensors.torch import load_file
 
     with accelerate.init_empty_weights(include_buffers=False):
