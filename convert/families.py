@@ -15,6 +15,7 @@ from typing import Any
 from convert.errors import UnsupportedError
 from convert.models.family import Family, Task
 from convert.models.layout import Model
+from convert.tokenizer import tokenizer_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ def parts_of(model: Model, *, controlled: bool = False) -> tuple[Part, ...]:
 def _particular(model: Model, part: Part) -> Mapping[str, Any]:
     match part.source:
         case "text_encoder" if model.family not in (Family.SDXL, Family.SDXL_REFINER):
-            pad = padding(model.tokenizers.get("tokenizer", model.path / "tokenizer"))
+            pad = padding(tokenizer_folder(model.path))
             return {} if pad is None else {"pad_id": pad}
         case "unet":
             kind = model.scheduler.get("prediction_type", "epsilon")

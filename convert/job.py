@@ -30,7 +30,7 @@ from convert.models.merge import merge_component
 from convert.sharing import share_weights
 from convert.spec.reader import read_package
 from convert.staging import MARKER, staged
-from convert.tokenizer import Tokenizer, read_tokenizer
+from convert.tokenizer import Tokenizer, read_tokenizer, tokenizer_folder
 from convert.weights.fault import raise_first
 from convert.worker import Runner
 from envs.events import Emit, Event, silent
@@ -146,7 +146,7 @@ def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
     Raises:
         ConvertError: nothing is left behind, and an older result is untouched.
     """
-    tokenizer = read_tokenizer(_tokenizer_folder(job.model))
+    tokenizer = read_tokenizer(tokenizer_folder(job.model.path))
     with staged(job.output) as folder, _scratch(folder) as scratch:
         parts = parts_of(job.model, controlled=job.options.controlled)
         weights = _merge(job, parts, scratch, emit)
@@ -168,10 +168,6 @@ def _scratch(folder: Path) -> Iterator[Path]:
     scratch.mkdir()
     yield scratch
     shutil.rmtree(scratch)
-
-
-def _tokenizer_folder(model: Model) -> Path:
-    return model.tokenizers.get("tokenizer", model.path / "tokenizer")
 
 
 def _merge(job: Job, parts: tuple[Part, ...], scratch: Path, emit: Emit) -> Mapping[str, Path]:

@@ -32,6 +32,12 @@ class Tokenizer:
         return ((VOCAB, self.vocab), (MERGES, self.merges))
 
 
+def tokenizer_folder(model: Path) -> Path:
+    """Where a model keeps its tokenizer: SDXL's refiner has the second one only."""
+    second = model / "tokenizer_2"
+    return second if second.is_dir() and not (model / "tokenizer").is_dir() else model / "tokenizer"
+
+
 def read_tokenizer(folder: Path) -> Tokenizer:
     """Read and mend (line ends only) the tokenizer of a model folder.
 

@@ -60,7 +60,7 @@ def _folder(path: Path) -> ModelFolder:
         refusal=kind.refusal,
         size=sum(file.size for part in components for file in _chosen(part)),
         components=components,
-        tokenizer_faults=tuple(_tokenizer(path / "tokenizer")),
+        tokenizer_faults=tuple(_tokenizer(path)),
         prediction=str(scheduler.get("prediction_type", "")),
         faults=(fault,) if fault and (path / INDEX).exists() else (),
         nearby=() if index else _nearby(path),
@@ -190,13 +190,13 @@ def _json(path: Path) -> tuple[Mapping[str, Any], str]:
     return (content, "") if isinstance(content, dict) else ({}, f"{path.name} is not an object")
 
 
-def _tokenizer(folder: Path) -> Iterator[str]:
+def _tokenizer(model: Path) -> Iterator[str]:
     """What the Swift reader would stumble over in the tokenizer's files."""
     from convert.errors import ConvertError
-    from convert.tokenizer import read_tokenizer
+    from convert.tokenizer import read_tokenizer, tokenizer_folder
 
     try:
-        read_tokenizer(folder)
+        read_tokenizer(tokenizer_folder(model))
     except ConvertError as error:
         yield str(error)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from convert.errors import BadInputError
-from convert.tokenizer import Tokenizer, check_tokenizer, read_tokenizer
+from convert.tokenizer import Tokenizer, check_tokenizer, read_tokenizer, tokenizer_folder
 
 VOCAB = {"a": 0, "b</w>": 1, "ab</w>": 2, "<|startoftext|>": 3, "<|endoftext|>": 4}
 
@@ -17,6 +17,14 @@ def folder(
     (tmp_path / "vocab.json").write_text(json.dumps(vocab))
     (tmp_path / "merges.txt").write_bytes(merges)
     return tmp_path
+
+
+def test_a_refiner_has_the_second_tokenizer_only(tmp_path: Path) -> None:
+    assert tokenizer_folder(tmp_path) == tmp_path / "tokenizer"
+    (tmp_path / "tokenizer_2").mkdir()
+    assert tokenizer_folder(tmp_path) == tmp_path / "tokenizer_2"
+    (tmp_path / "tokenizer").mkdir()
+    assert tokenizer_folder(tmp_path) == tmp_path / "tokenizer"
 
 
 def test_sound_files_are_kept_byte_for_byte(tmp_path: Path) -> None:
