@@ -1,15 +1,19 @@
-"""What a project has judged already: checks to demote, each with the reason.
+"""What a project says once: checks it has judged, each with the reason, and its upstream checkout.
 
 In `pyproject.toml`:
+
+    [tool.sdcoreml]
+    checkout = "../ml-stable-diffusion"
 
     [tool.sdcoreml.ignore]
     PY002 = "3.10.13 is what our runners have; compared on 3 May"
 
-or in a file `sdcoreml.toml` with a table `[ignore]`.
+or in a file `sdcoreml.toml`, the same without `tool.sdcoreml`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from doctor.engine import Ignore
@@ -18,11 +22,19 @@ OWN = "sdcoreml.toml"
 SHARED = "pyproject.toml"
 
 
-def ignores(folder: Path) -> tuple[Ignore, ...]:
-    """The entries of either file in `folder`; its own file wins.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`checkout` is the upstream checkout's path, or nothing."""
+
+    ignore: tuple[Ignore, ...] = ()
+    checkout: str = ""
+
+
+def settings(folder: Path) -> Settings:
+    """What either file in `folder` says; its own file wins, as a whole.
 
     Raises:
-        LockfileError: the file is no TOML, or a reason is no text.
+        LockfileError: the file is no TOML, a reason is no text, or the checkout no path.
     """
     if (folder / OWN).is_file():
         return _read(folder / OWN, ())
@@ -30,17 +42,23 @@ def ignores(folder: Path) -> tuple[Ignore, ...]:
     # Most projects say nothing: then TOML need not be imported for it.
     if shared.is_file() and b"[tool.sdcoreml" in shared.read_bytes():
         return _read(shared, ("tool", "sdcoreml"))
-    return ()
+    return Settings()
 
 
-def _read(path: Path, place: tuple[str, ...]) -> tuple[Ignore, ...]:
+def _read(path: Path, place: tuple[str, ...]) -> Settings:
     from lockfiles.table import read_table
 
     table = read_table(path)
-    for name in (*place, "ignore"):
+    for name in place:
         table = table.table(name)
-    found = table.mapping()
+    checkout = table.get("checkout", str, "")
+    reasons = table.table("ignore")
+    found = reasons.mapping()
     blank = [name for name, reason in found.items() if not reason.strip()]
-    table.faults.extend(f"{table.place}{name} has no reason" for name in blank)
+    table.faults.extend(f"{reasons.place}{name} has no reason" for name in blank)
     table.finish()
-    return tuple(Ignore(what=name, reason=reason) for name, reason in found.items())
+    return Settings(
+        ignore=tuple(Ignore(what=name, reason=reason) for name, reason in found.items()),
+        # Relative to the file that names it, wherever the doctor is started.
+        checkout=str(path.parent / checkout) if checkout else "",
+    )

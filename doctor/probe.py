@@ -25,6 +25,9 @@ T = TypeVar("T")
 RUN_SECONDS = 5.0
 """How long one outside program may take; git and xcrun answer in milliseconds when well."""
 
+QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+"""Programs speak English, git asks nobody for a password and writes nothing while it looks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -46,14 +49,13 @@ class Runner(Protocol):
 
 def run(argv: Sequence[str], /, *, seconds: float = RUN_SECONDS) -> Outcome | Unknown:
     """Run a program without input, in the C locale, in a process group of its own."""
-    quiet = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     try:
         process = subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **quiet},
+            env={**os.environ, **QUIET},
             start_new_session=True,
         )
     except OSError as error:

@@ -15,7 +15,7 @@ from typing import ClassVar
 from doctor import history
 from doctor.check import Check, Status
 from doctor.checks import CHECKS
-from doctor.config import ignores
+from doctor.config import settings
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
 from doctor.facts import Absent, Facts, Job
 from doctor.fix import apply, plan, planned, told
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="*",
         metavar="PATH",
-        help="a model, a finished folder, or an upstream checkout (or set SDCOREML_UPSTREAM)",
+        help="a model, a finished folder, or an upstream checkout",
     )
     parser.add_argument(
         "--goal", choices=GOALS, help="judge this goal alone, with the checks it needs"
@@ -238,11 +238,16 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         job=job,
         toolchain=args.toolchain,
         bundle=kinds.get("bundle", ""),
-        checkout=kinds.get("checkout", ""),
+        checkout=kinds.get("checkout", "") or configured(),
         deep=args.deep,
         groups=tuple(sorted({name for check in checks for name in check.needs} - {"job"})),
         seconds=args.budget or (max(DEADLINE, 600.0) if args.deep else DEADLINE),
     )
+
+
+def configured() -> str:
+    """The upstream checkout that the environment, or the project in this folder, names."""
+    return os.environ.get("SDCOREML_UPSTREAM") or settings(Path.cwd()).checkout
 
 
 def kind_of(path: Path) -> str:
@@ -266,7 +271,7 @@ def size_of(text: str) -> tuple[int, int]:
 
 def selected(args: argparse.Namespace) -> Selection:
     """The selection, every word of it checked against the registry."""
-    ignore = (*(_ignore(text) for text in args.ignore), *ignores(Path.cwd()))
+    ignore = (*(_ignore(text) for text in args.ignore), *settings(Path.cwd()).ignore)
     known(word for word in (*args.select, *(entry.what for entry in ignore)))
     return Selection(select=tuple(args.select), ignore=ignore)
 

@@ -65,7 +65,7 @@ def _ran_out(value: object) -> bool:
 
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
     """A task for each field of `Facts` but the job; each imports what it needs, to fail alone."""
-    from doctor.gather import bundle, machine, model, python, tools
+    from doctor.gather import bundle, checkout, machine, model, python, tools
 
     job = request.job
     return {
@@ -81,7 +81,7 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
             _built().smoke(request.toolchain, probe) if request.deep else Absent(absent=DEEP)
         ),
         "git": lambda: tools.git(probe),
-        "checkout": lambda: tools.checkout(request.checkout, probe),
+        "checkout": lambda: checkout.checkout(request.checkout, probe),
         "xcode": lambda: tools.xcode(probe),
         "volumes": lambda: machine.volumes(job, _built().environments(), probe),
         "hub": lambda: tools.hub(probe),

@@ -1,4 +1,4 @@
-"""Git, the upstream checkout, Xcode, and the hub: what outside tools say of themselves."""
+"""Git, Xcode, and the hub: what outside tools say of themselves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from doctor.facts import Absent, Checkout, Git, Hub, Unknown, Xcode
+from doctor.facts import Absent, Git, Hub, Unknown, Xcode
 from doctor.gather.machine import hub_cache, not_on_macos
 from doctor.probe import Outcome, Probe
 
@@ -22,7 +22,7 @@ def git(probe: Probe) -> Git | Absent | Unknown:
 
     On a new Mac /usr/bin/git is a stub that opens a window; it is not started without tools.
     """
-    if probe.system == "Darwin" and not _developer(probe):
+    if probe.system == "Darwin" and not developer(probe):
         return Absent(absent="no developer tools are installed (xcode-select --install)")
     version = probe.run(("git", "--version"))
     if isinstance(version, Unknown):
@@ -31,42 +31,6 @@ def git(probe: Probe) -> Git | Absent | Unknown:
         return Unknown(unknown=version.err or f"git --version exits {version.code}")
     lfs = shutil.which("git-lfs", path=probe.environ.get("PATH", os.defpath))
     return Git(version=version.out.removeprefix("git version "), lfs=lfs or "")
-
-
-def checkout(folder: str, probe: Probe) -> Checkout | Absent | Unknown:
-    """The upstream converter's checkout that SDCOREML_UPSTREAM or an argument names."""
-    path = folder or probe.environ.get("SDCOREML_UPSTREAM", "")
-    if not path:
-        return Absent(absent="no upstream checkout configured (SDCOREML_UPSTREAM)")
-    if not Path(path).is_dir():
-        return Absent(absent=f"{path} is not a folder")
-
-    def ask(*words: str) -> str:
-        outcome = probe.run(("git", "-C", path, *words))
-        return outcome.out if isinstance(outcome, Outcome) and outcome.code == 0 else ""
-
-    if isinstance(asked := probe.run(("git", "--version")), Unknown):
-        return asked
-    # A folder inside another repository answers too: only its own top level counts.
-    top = ask("rev-parse", "--show-toplevel")
-    if not top or not Path(top).samefile(path):
-        return Checkout(
-            path=path, repository=False, commit="", remote="", shallow=False, changed=()
-        )
-    return Checkout(
-        path=path,
-        repository=True,
-        commit=ask("rev-parse", "HEAD"),
-        remote=_without_login(ask("remote", "get-url", "origin")),
-        shallow=ask("rev-parse", "--is-shallow-repository") == "true",
-        changed=tuple(line[2:].strip() for line in ask("status", "--porcelain").splitlines()),
-    )
-
-
-def _without_login(url: str) -> str:
-    """The address without a user name or token in it."""
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url
 
 
 def xcode(probe: Probe) -> Xcode | Absent | Unknown:
@@ -79,14 +43,14 @@ def xcode(probe: Probe) -> Xcode | Absent | Unknown:
     found = compiler.out if compiler.code == 0 else ""
     applications = (probe.root / XCODES).glob("Xcode*.app")
     return Xcode(
-        developer=_developer(probe),
+        developer=developer(probe),
         compiler=found,
         complaint="" if found else compiler.err,
         others=tuple(sorted(str(path) for path in applications)),
     )
 
 
-def _developer(probe: Probe) -> str:
+def developer(probe: Probe) -> str:
     """The selected developer directory, or nothing."""
     selected = probe.run(("xcode-select", "-p"))
     return selected.out if isinstance(selected, Outcome) and not selected.code else ""

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from doctor.facts import Absent, Checkout, Git, Hub, Unknown, Xcode
-from doctor.gather.tools import checkout, git, hub, xcode
+from doctor.facts import Absent, Git, Hub, Unknown, Xcode
+from doctor.gather.tools import git, hub, xcode
 from doctor.probe import Outcome, Probe
 
 
@@ -22,48 +21,6 @@ def answering(answers: Mapping[str, Outcome]) -> Probe:
     return Probe(
         system="Darwin", machine="arm64", environ={"PATH": ""}, root=Path("/nonexistent"), run=run
     )
-
-
-def repository(path: Path) -> str:
-    def run(*words: str) -> str:
-        settings = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        return subprocess.run(
-            ["git", *settings, "-C", str(path), *words], check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    run("init", "-q")
-    (path / "a.py").write_text("1\n")
-    run("add", "a.py")
-    run("commit", "-q", "-m", "one")
-    run("remote", "add", "origin", "https://user:secret@example.org/apple/ml-stable-diffusion")
-    return run("rev-parse", "HEAD")
-
-
-def test_checkout_is_read_with_git(tmp_path: Path) -> None:
-    commit = repository(tmp_path)
-    (tmp_path / "a.py").write_text("2\n")
-    assert checkout(str(tmp_path), Probe()) == Checkout(
-        path=str(tmp_path),
-        repository=True,
-        commit=commit,
-        remote="https://example.org/apple/ml-stable-diffusion",
-        shallow=False,
-        changed=("a.py",),
-    )
-
-
-def test_a_folder_within_another_repository_is_none(tmp_path: Path) -> None:
-    repository(tmp_path)
-    inner = tmp_path / "inner"
-    inner.mkdir()
-    facts = checkout(str(inner), Probe())
-    assert isinstance(facts, Checkout)
-    assert not facts.repository
-
-
-def test_no_checkout_configured_or_no_git() -> None:
-    assert isinstance(checkout("", Probe(environ={})), Absent)
-    assert isinstance(checkout(str(Path.cwd()), answering({})), Unknown)
 
 
 def test_git_and_its_extension(tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""The upstream converter's checkout: which commit, changed or not, whole or not, from where.
+
+Read with GitPython, or by the git program where there is no GitPython (a bare Python): the facts
+are the same. Importing GitPython costs 200 ms, so it waits until there is a checkout to read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from doctor.facts import Absent, Checkout, Unknown
+from doctor.gather.tools import developer
+from doctor.probe import QUIET, Outcome, Probe
+
+VARIABLE = "SDCOREML_UPSTREAM"
+_HEAD = ("--verify", "--quiet", "HEAD")
+
+
+def checkout(folder: str, probe: Probe) -> Checkout | Absent | Unknown:
+    """The checkout that an argument, SDCOREML_UPSTREAM or the project's settings name."""
+    path = folder or probe.environ.get(VARIABLE, "")
+    if not path:
+        return Absent(absent=f"no upstream checkout configured ({VARIABLE})")
+    if not Path(path).is_dir():
+        return Absent(absent=f"{path} is not a folder")
+    if probe.system == "Darwin" and not developer(probe):
+        # Either way starts git, and on a new Mac that opens a window instead of answering.
+        return Unknown(unknown="git needs the developer tools (xcode-select --install)")
+    try:
+        return by_library(path)
+    except ImportError:  # GitPython is missing, or it found no git
+        return by_program(path, probe)
+
+
+def by_library(path: str) -> Checkout | Unknown:
+    """The facts as GitPython reads them.
+
+    Raises:
+        ImportError: GitPython is not installed, or there is no git program for it to call.
+    """
+    from configparser import Error as ConfigError
+
+    from git import GitCommandError, InvalidGitRepositoryError, Repo
+
+    try:
+        with Repo(path) as repository:
+            top = repository.working_tree_dir
+            if top is None or not Path(top).samefile(path):
+                return _no_repository(path)
+            repository.git.update_environment(**QUIET)
+            remotes = {remote.name: remote for remote in repository.remotes}
+            return Checkout(
+                path=path,
+                repository=True,
+                # GitPython's own reader of references does not know the reftable format.
+                commit=repository.git.rev_parse(*_HEAD, with_exceptions=False),
+                remote=_without_login(remotes["origin"].url) if "origin" in remotes else "",
+                shallow=Path(repository.common_dir, "shallow").is_file(),
+                changed=_changed(repository.git.status(porcelain=True)),
+            )
+    except InvalidGitRepositoryError:
+        return _no_repository(path)
+    except ConfigError as error:
+        return _refused(path, f"bad config: {error}")
+    except GitCommandError as error:
+        return _refused(path, str(error.stderr).strip().removeprefix("stderr: ").strip("'\n "))
+
+
+def by_program(path: str, probe: Probe) -> Checkout | Unknown:
+    """The facts as the git program tells them."""
+
+    def ask(*words: str) -> str:
+        outcome = probe.run(("git", "-C", path, *words))
+        return outcome.out if isinstance(outcome, Outcome) and outcome.code == 0 else ""
+
+    top = probe.run(("git", "-C", path, "rev-parse", "--show-toplevel"))
+    if isinstance(top, Unknown):
+        return top
+    if top.code and Path(path, ".git").exists():
+        return _refused(path, top.err)
+    # A folder inside another repository answers too: only its own top level counts.
+    if top.code or not Path(top.out).samefile(path):
+        return _no_repository(path)
+    status = probe.run(("git", "-C", path, "status", "--porcelain"))
+    if isinstance(status, Unknown):
+        return status
+    if status.code:
+        return _refused(path, status.err)
+    return Checkout(
+        path=path,
+        repository=True,
+        commit=ask("rev-parse", *_HEAD),
+        remote=_without_login(ask("remote", "get-url", "origin")),
+        shallow=ask("rev-parse", "--is-shallow-repository") == "true",
+        changed=_changed(status.out),
+    )
+
+
+def _no_repository(path: str) -> Checkout:
+    return Checkout(path=path, repository=False, commit="", remote="", shallow=False, changed=())
+
+
+def _refused(path: str, complaint: str) -> Unknown:
+    """Git knows the repository and will not read it: another user's, or damaged."""
+    first = complaint.partition("\n")[0].removeprefix("fatal: ")
+    return Unknown(unknown=f"git refuses {path}: {first}")
+
+
+def _changed(status: str) -> tuple[str, ...]:
+    """The paths in `git status --porcelain`, whose lines begin with two letters."""
+    return tuple(line.strip().partition(" ")[2].strip() for line in status.splitlines())
+
+
+def _without_login(url: str) -> str:
+    """The address without a user name or token in it."""
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url
