@@ -12,11 +12,13 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from convert.bundle import NAMES, check_programs
+from convert.certificates.check import Certified, check_certified
+from convert.certificates.store import Certificate
 from convert.compile.check import faults as faults_of
 from convert.compile.compare import compile_compared
 from convert.compile.compiled import read_compiled
@@ -38,15 +40,19 @@ from envs.events import Emit, Event, silent
 SCHEMA = 1
 """Version of the manifest's layout."""
 
+COMPRESSED = frozenset({"text_encoder", "text_encoder_2", "unet", "controlled_unet"})
+"""Programs that a recipe is for; a VAE is small, and shows every bit it loses."""
+
 ATTENTIONS = ("SPLIT_EINSUM", "ORIGINAL", "SPLIT_EINSUM_V2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to convert; recorded in the manifest. All but `controlled` are `ProgramOptions`'.
+    """How to convert; recorded in the manifest. All but the last two are `ProgramOptions`'.
 
     `attention` is one of `ATTENTIONS`. `height` and `width` are the latent's, an eighth of the
-    image's. `controlled` asks for a UNet that takes a ControlNet's residuals, too.
+    image's. `controlled` asks for a UNet that takes a ControlNet's residuals, too. `recipe`
+    compresses the weights of `COMPRESSED`; its fields are `convert.compress.Recipe`'s.
     """
 
     attention: str
@@ -58,6 +64,7 @@ class Options:
     target: str = "macOS13"
     states_own_size: bool = False
     controlled: bool = False
+    recipe: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +72,7 @@ class Job:
     """What to convert, where to, how, and in which toolchain (as the manifest is to say it).
 
     `siblings` are folders made of the same model, such as in another size: what they have in common
-    is stored once.
+    is stored once. Programs whose graph is in `certificates` need no second proof of it.
     """
 
     model: Model
@@ -73,6 +80,7 @@ class Job:
     options: Options
     toolchain: Mapping[str, Any]
     siblings: tuple[Path, ...] = ()
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +145,8 @@ def folder_name(model: Path, options: Options) -> str:
     """`<model>_<attention>_<W>x<H>`: by the part before the first `_`, Mochi finds other sizes."""
     stem = model.resolve().name.replace("_", "-")
     attention = options.attention.lower().replace("_", "-")
-    return f"{stem}_{attention}_{8 * options.width}x{8 * options.height}"
+    bits = f"_{options.recipe.get('bits', 6)}-bit" if options.recipe else ""
+    return f"{stem}_{attention}_{8 * options.width}x{8 * options.height}{bits}"
 
 
 def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
@@ -152,7 +161,7 @@ def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
         weights = _merge(job, parts, scratch, emit)
         built = [_build(job, part, weights, folder, runner, emit) for part in parts]
         share_weights((folder, *job.siblings))
-        parity = _check(built, runner, emit)
+        parity = _check(job, built, runner, emit)
         compiled = {made.part.program: _compile(made, emit) for made in built}
         emit(Event(kind="step", text="write the folder"))
         _write_tokenizer(tokenizer, folder)
@@ -199,14 +208,17 @@ def _build(
         weights=weights[part.source],
         options=program_options(job.options, part),
     )
-    outcome = runner.run("build", _request(built), emit)
+    recipe = job.options.recipe if part.program in COMPRESSED else None
+    extra = {"recipe": recipe} if recipe else {}
+    outcome = runner.run("build", {**_request(built), **extra}, emit)
     emit(Event(kind="note", text=f"built in {outcome.peak_memory / 1e6:.0f} MB of memory"))
     return built
 
 
 def program_options(options: Options, part: Part) -> Mapping[str, Any]:
     """What was asked for, and what the model itself asks for: fields of `ProgramOptions`."""
-    fields = {key: value for key, value in asdict(options).items() if key != "controlled"}
+    others = ("controlled", "recipe")
+    fields = {key: value for key, value in asdict(options).items() if key not in others}
     return {**fields, **part.options}
 
 
@@ -221,17 +233,31 @@ def _request(built: Built) -> Mapping[str, Any]:
     }
 
 
-def _check(built: list[Built], runner: Runner, emit: Emit) -> Mapping[str, Any]:
-    """Run every written package against its pinned module, in one child process.
+def _check(job: Job, built: list[Built], runner: Runner, emit: Emit) -> Mapping[str, Any]:
+    """Prove every written package: by certificate where there is one, by running it otherwise.
 
     Raises:
-        ParityError: a package computes something else.
+        ParityError: a package computes something else than its pinned module.
     """
-    request = {"packages": [_request(made) for made in built]}
+    certified = {made.part.program: _certified(job, made) for made in built}
+    proofs = {program: proof.as_json() for program, proof in certified.items() if proof}
+    pending = [made for made in built if made.part.program not in proofs]
+    if not pending:
+        return proofs
+    request = {"packages": [_request(made) for made in pending]}
     outcome = runner.run("check", request, emit)
     emit(Event(kind="note", text=f"checked in {outcome.peak_memory / 1e6:.0f} MB of memory"))
-    results: Mapping[str, Any] = outcome.value
-    return results
+    return {**proofs, **outcome.value}
+
+
+def _certified(job: Job, made: Built) -> Certified | None:
+    """The proof of a package whose graph was checked before: its weights need no torch."""
+    if not job.certificates:
+        return None
+    config = job.model.components[made.part.source].config
+    return check_certified(
+        made.package, made.part.program, config, made.weights, made.options, job.certificates
+    )
 
 
 def _compile(made: Built, emit: Emit) -> Mapping[str, Any]:

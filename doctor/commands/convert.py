@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from convert.certificates.store import load
+from convert.compress import parse_recipe
 from convert.errors import ConvertError, NoSpaceError, WorkerError
 from convert.job import ATTENTIONS, Job, convert_model, open_model, plan
 from convert.models.layout import Model
@@ -31,6 +33,7 @@ from envs.events import Emit, Event
 from envs.store import Environment
 from lockfiles.toolchain import Toolchain, load_toolchain
 
+METHODS = ("kmeans", "uniform", "linear")
 TARGETS = ("macOS13", "macOS14", "macOS15")
 HELP = "turn a Stable Diffusion folder into a checked Core ML folder"
 SAMPLE = Path("build") / "sample"
@@ -78,6 +81,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="2 leaves out the text encoder's last block, 3 the last two",
+    )
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=(1, 2, 4, 6, 8),
+        help="compress text encoders and UNets to palettes of so many bits",
+    )
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default=METHODS[0],
+        help="with --bits: cluster the weights (kmeans, default), equal steps, or 8-bit integers",
+    )
+    parser.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="JSON",
+        help="compress as this file says: method, bits, and bits of single layers",
+    )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="run every program, also those whose graph is certified",
     )
     parser.add_argument(
         "--own-size",
@@ -133,6 +159,24 @@ def pixels(text: str) -> tuple[int, int]:
     raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in multiples of 8, as 512x768")
 
 
+def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
+    """The compression that was asked for, if any.
+
+    Raises:
+        UsageError: a file and bits at once, or a file that is no recipe.
+    """
+    if args.recipe is None:
+        return {"method": args.method, "bits": args.bits} if args.bits else None
+    if args.bits:
+        raise UsageError("--recipe says how many bits; leave --bits out")
+    try:
+        fields = json.loads(args.recipe.read_bytes())
+        parse_recipe(fields)
+    except (OSError, ValueError, TypeError, ConvertError) as error:
+        raise UsageError(f"{args.recipe}: not a recipe ({error}); see --help") from error
+    return dict(fields)
+
+
 def jobs_of(
     args: argparse.Namespace, model: Model, toolchain: Mapping[str, Any]
 ) -> tuple[Job, ...]:
@@ -140,6 +184,7 @@ def jobs_of(
     if args.output and len(args.size) > 1:
         raise UsageError("--output names one folder; with several --size leave it out")
     sizes = [{"width": width // 8, "height": height // 8} for width, height in args.size] or [{}]
+    recipe = recipe_of(args)
     jobs: list[Job] = []
     for size in sizes:
         job = plan(
@@ -151,9 +196,11 @@ def jobs_of(
             clip_skip=args.clip_skip,
             states_own_size=args.own_size,
             target=args.target,
+            recipe=recipe,
             **size,
         )
-        jobs.append(replace(job, siblings=tuple(other.output for other in jobs)))
+        siblings = tuple(other.output for other in jobs)
+        jobs.append(replace(job, siblings=siblings, certificates={} if args.full else load()))
     return tuple(jobs)
 
 
@@ -221,6 +268,17 @@ def require_able(report: Report) -> None:
     raise error(f"{finding.what} ({blocking[0].id}); {remedy}{more}")
 
 
+def remark(checked: Mapping[str, Any]) -> str:
+    """How the weights stand to the checkpoint's, and whose word stands for the figures."""
+    said = [f"{checked['audit']['matched']} weights equal"]
+    if checked.get("fidelity"):
+        cost = min(item["psnr"] for item in checked["fidelity"])
+        said = [f"compressed weights leave {cost:.1f} dB"]
+    if "certificate" in checked:
+        said.append(f"graph certified on {checked['certificate']['date']}")
+    return ", ".join(said)
+
+
 def verdicts(manifests: Mapping[Path, Mapping[str, Any]]) -> tuple[str, ...]:
     """How far the compiled folders are proven, each sentence once, and where compilers differ."""
     compiled = [
@@ -241,9 +299,7 @@ def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
         for output in program["checked"]["outputs"]:
             worst[output["mode"]] = min(output["psnr"], worst.get(output["mode"], output["psnr"]))
         figures = ", ".join(f"{psnr:.1f} dB in {mode}" for mode, psnr in worst.items())
-        lines.append(
-            f"  {name:<12} {figures}; {program['checked']['audit']['matched']} weights equal"
-        )
+        lines.append(f"  {name:<12} {figures}; {remark(program['checked'])}")
     toolchain = manifest["toolchain"]
     drift = f" (drift: tested with {toolchain['tested_python']})" if toolchain["drift"] else ""
     lines.append(f"  toolchain    {toolchain['name']}, Python {toolchain['python']}{drift}")
