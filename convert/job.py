@@ -24,7 +24,7 @@ from convert.compile.compare import compile_compared
 from convert.compile.compiled import read_compiled
 from convert.compile.xcode import find_xcode
 from convert.digest import describe_files, files_below
-from convert.errors import ConvertError, UnsupportedError
+from convert.errors import BadInputError, ConvertError, UnsupportedError
 from convert.families import PARTS, Part, parts_of, require_supported
 from convert.models.family import Family
 from convert.models.layout import CONFIG_NAME, Component, Model, read_model
@@ -107,6 +107,11 @@ def open_model(path: Path) -> Model:
         UnsafePickleError: a weight file names something that has no place in a checkpoint.
         UnsupportedError: the family or task cannot be converted, or not yet.
     """
+    if path.is_file():
+        raise BadInputError(
+            f"{path}: a single file; unpack it first: .venv/bin/python -m convert"
+            f" --checkpoint_path {path} --dump_path FOLDER --tokenizer FOLDER"
+        )
     model = read_model(path)
     if model.family is not Family.UNKNOWN:
         require_supported(model)

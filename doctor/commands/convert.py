@@ -170,11 +170,11 @@ def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
     if args.bits:
         raise UsageError("--recipe says how many bits; leave --bits out")
     try:
-        fields = json.loads(args.recipe.read_bytes())
+        fields = dict(json.loads(args.recipe.read_bytes()).items())
         parse_recipe(fields)
-    except (OSError, ValueError, TypeError, ConvertError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, ConvertError) as error:
         raise UsageError(f"{args.recipe}: not a recipe ({error}); see --help") from error
-    return dict(fields)
+    return fields
 
 
 def jobs_of(

@@ -131,6 +131,30 @@ class TestConvertModel:
         assert Event(kind="note", text="check done") in events
 
 
+class TestRecipe:
+    RECIPE = {"method": "kmeans", "bits": 6}  # noqa: RUF012  read only
+
+    def test_text_encoders_and_unets_are_compressed_and_vaes_are_not(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, recipe=self.RECIPE)
+        runner = StandIn(size=SIZE)
+        convert_model(job, runner)
+        asked = {r["component"]: r.get("recipe") for t, r in runner.requests if t == "build"}
+        assert asked == {
+            "text_encoder": self.RECIPE,
+            "unet": self.RECIPE,
+            "vae_decoder": None,
+            "vae_encoder": None,
+        }
+        content = json.loads((tmp_path / "out" / "manifest.json").read_text())
+        assert content["options"]["recipe"] == self.RECIPE
+
+    def test_the_name_says_how_many_bits(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        job = plan(model, None, "ORIGINAL", TOOLCHAIN, recipe=self.RECIPE)
+        assert job.output == Path("models/cat_original_128x128_6-bit")
+
+
 class TestOpenModel:
     def test_a_sound_folder(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
@@ -143,6 +167,11 @@ class TestOpenModel:
         (model / "unet" / "diffusion_pytorch_model.safetensors").unlink()
         with pytest.raises(UnsupportedError, match="its UNet takes 9 channels, and the apps feed"):
             open_model(model)
+
+    def test_a_single_file_is_sent_to_be_unpacked(self, tmp_path: Path) -> None:
+        (tmp_path / "cat.ckpt").touch()
+        with pytest.raises(BadInputError, match=r"a single file; unpack it first: .*cat\.ckpt"):
+            open_model(tmp_path / "cat.ckpt")
 
     def test_no_folder(self, tmp_path: Path) -> None:
         with pytest.raises(BadInputError, match="cat: no such folder; give the folder of a"):

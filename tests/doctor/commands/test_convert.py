@@ -20,6 +20,8 @@ from doctor.commands.convert import (
     goal_of,
     jobs_of,
     pixels,
+    recipe_of,
+    remark,
     require_able,
     run,
     sample,
@@ -115,6 +117,28 @@ class TestJobsOf:
         with pytest.raises(UsageError, match="--output names one folder"):
             jobs_of(arguments(*words), model, {})
 
+    def test_compression_by_options_or_by_a_file(self, tmp_path: Path) -> None:
+        assert recipe_of(arguments()) is None
+        assert recipe_of(arguments("--bits", "4", "--method", "uniform")) == {
+            "method": "uniform",
+            "bits": 4,
+        }
+        file = tmp_path / "recipe.json"
+        file.write_text('{"bits": 6, "layers": {"conv_in.weight": 8}}')
+        assert recipe_of(arguments("--recipe", str(file))) == {
+            "bits": 6,
+            "layers": {"conv_in.weight": 8},
+        }
+
+    @pytest.mark.parametrize(
+        ("content", "extra"), [("[]", ()), ("{", ()), ('{"bit": 6}', ()), ("{}", ("--bits", "6"))]
+    )
+    def test_what_is_no_recipe(self, tmp_path: Path, content: str, extra: tuple[str, ...]) -> None:
+        file = tmp_path / "recipe.json"
+        file.write_text(content)
+        with pytest.raises(UsageError):
+            recipe_of(arguments("--recipe", str(file), *extra))
+
     @pytest.mark.parametrize("text", ["512", "512x", "x512", "512x510", "axb", "-8x8"])
     def test_a_size_that_is_none(self, text: str) -> None:
         with pytest.raises(argparse.ArgumentTypeError, match="is not WIDTHxHEIGHT"):
@@ -139,6 +163,15 @@ def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
     ]
     exact = {**manifest, "toolchain": {**toolchain, "drift": False}}
     assert "drift" not in summary(Path("models/cat"), exact)
+
+
+def test_a_remark_says_whose_word_stands_for_the_figures() -> None:
+    checked = {"audit": {"matched": 52}}
+    assert remark(checked) == "52 weights equal"
+    certificate = {"certificate": {"toolchain": "tested", "date": "2026-11-24"}}
+    assert remark({**checked, **certificate}) == ("52 weights equal, graph certified on 2026-11-24")
+    fidelity = {"fidelity": [{"psnr": 47.0}, {"psnr": 45.12}]}
+    assert remark({**checked, **fidelity}) == "compressed weights leave 45.1 dB"
 
 
 def test_each_verdict_is_said_once_and_differences_are_named() -> None:
