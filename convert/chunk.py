@@ -7,10 +7,11 @@ the other is float32 outside and float16 inside; description and the like are ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from convert.errors import UnsupportedError
+from convert.cut import WORDS, find_cut, is_constant, names_read, offsets, steps_of, tensor
 from convert.programs.export import text
 from convert.programs.payload import WEIGHT_FILE, Built, Payload, Weight, elements, lay_out
 from convert.spec.model import (
@@ -24,34 +25,35 @@ from convert.spec.model import (
     Value,
 )
 
-MARGIN = 0.05
-"""How far from half of the weights the cut may be, as a share of all."""
 
-OUTSIDE = "{name}_between"
-"""What a value is called on its way from the first half to the second."""
-
-_WORDS = {DataType.FLOAT16: "fp16", DataType.FLOAT32: "fp32"}
+def chunk_paths(package: Path) -> tuple[Path, Path]:
+    """Where the halves of `Unet.mlpackage` belong: beside it, as `UnetChunk1` and `UnetChunk2`."""
+    first, second = (package.with_stem(f"{package.stem}Chunk{number}") for number in (1, 2))
+    return first, second
 
 
 def chunk(built: Built) -> tuple[Built, Built]:
     """The two halves, cut where the fewest elements cross.
 
     Raises:
-        UnsupportedError: the program has no place to cut near the middle of its weights.
+        UnsupportedError: the program has several outputs, or no place to cut near the middle of its
+            weights.
     """
     function = built.model.program.functions["main"]
-    sizes = {payload.offset: payload.nbytes for payload in built.payloads}
-    constants = [item for item in function.block.operations if _is_constant(item)]
-    steps = [item for item in function.block.operations if not _is_constant(item)]
-    place = _place(built.component, function, steps, _weights(steps, constants, sizes))
-    crossing = _crossing(function, steps, place)
-    first, second = steps[:place], steps[place:]
-    leaving = [_cast(value, _outside(value)) for value in crossing]
-    arriving = [_cast(_outside(value), value) for value in crossing]
-    words = [_word(_outside(value).type) for value in crossing] + [_word(v.type) for v in crossing]
-    constants += {item.outputs[0].name: item for item in words}.values()
-    features = tuple(_feature(_outside(value)) for value in crossing)
+    cut = find_cut(
+        built.component, function, {payload.offset: payload.nbytes for payload in built.payloads}
+    )
+    steps = steps_of(function)
+    taken = _names(function)
+    ports = tuple(_port(value, taken) for value in cut.carried)
+    words = {dtype: _word(_free(f"type_{word}", taken), word) for dtype, word in WORDS.items()}
+    pairs = tuple(zip(cut.carried, ports, strict=True))
+    leaving = [_cast(value, port, words) for value, port in pairs]
+    arriving = [_cast(port, value, words) for value, port in pairs]
+    constants = (*filter(is_constant, function.block.operations), *words.values())
+    features = tuple(_feature(port) for port in ports)
     described = built.model.description
+    first, second = steps[: cut.place], steps[cut.place :]
     return (
         _half(built, 1, constants, [*first, *leaving], (described.inputs, features)),
         _half(
@@ -64,44 +66,6 @@ def chunk(built: Built) -> tuple[Built, Built]:
     )
 
 
-def _weights(
-    steps: Sequence[Operation], constants: Iterable[Operation], sizes: Mapping[int, int]
-) -> list[int]:
-    """Bytes of the weight file that each step is the first to use."""
-    left = {
-        item.outputs[0].name: sum(sizes[offset] for offset in _offsets(item)) for item in constants
-    }
-    return [sum(left.pop(name, 0) for name in _uses(step)) for step in steps]
-
-
-def _place(
-    component: str, function: Function, steps: Sequence[Operation], weights: Sequence[int]
-) -> int:
-    """The number of steps in the first half."""
-    total, before = sum(weights), 0
-    candidates = []
-    for place, weight in enumerate(weights, start=1):
-        before += weight
-        if abs(before - total / 2) <= MARGIN * total and place < len(steps):
-            values = _crossing(function, steps, place)
-            if all(_tensor(value.type).dtype in _WORDS for value in values):
-                cost = sum(elements(_tensor(value.type)) for value in values)
-                candidates.append((cost, abs(before - total / 2), place))
-    if not candidates:
-        raise UnsupportedError(
-            f"{component}: no place to cut near the middle of its weights; leave it whole"
-        )
-    return min(candidates)[2]
-
-
-def _crossing(function: Function, steps: Sequence[Operation], place: int) -> tuple[NamedType, ...]:
-    """What steps before `place` compute and later ones, or the caller, need."""
-    wanted = {name for step in steps[place:] for name in _uses(step)} | set(function.block.outputs)
-    return tuple(
-        result for step in steps[:place] for result in step.outputs if result.name in wanted
-    )
-
-
 def _half(
     built: Built,
     number: int,
@@ -110,10 +74,10 @@ def _half(
     ports: tuple[Sequence[Feature], Sequence[Feature]],
 ) -> Built:
     """One half: its steps, the constants and inputs that they use, its part of the weight file."""
-    used = {name for step in steps for name in _uses(step)}
+    used = {name for step in steps for name in names_read(step)}
     kept = [item for item in constants if item.outputs[0].name in used]
-    offsets = {offset for item in kept for offset in _offsets(item)}
-    parts = [payload for payload in built.payloads if payload.offset in offsets]
+    records = {offset for item in kept for offset in offsets(item)}
+    parts = [payload for payload in built.payloads if payload.offset in records]
     payloads = lay_out((part.name, part.type, part.source) for part in parts)
     moved = {old.offset: new.offset for old, new in zip(parts, payloads, strict=True)}
     inputs = tuple(port for port in ports[0] if port.name in used)
@@ -150,22 +114,7 @@ def _half(
 def _parameters(item: Operation, payloads: Sequence[Payload]) -> int:
     weights = {payload.name for payload in payloads if isinstance(payload.source, Weight)}
     name, kind = item.outputs[0].name, item.outputs[0].type
-    return elements(_tensor(kind)) if item.type != "const" or name in weights else 0
-
-
-def _is_constant(item: Operation) -> bool:
-    return item.type == "const" or item.type.startswith("constexpr_")
-
-
-def _uses(step: Operation) -> Iterator[str]:
-    for bindings in step.inputs.values():
-        yield from (name for name in bindings if isinstance(name, str))
-
-
-def _offsets(item: Operation) -> Iterator[int]:
-    for value in item.attributes.values():
-        if isinstance(value.data, Blob):
-            yield value.data.offset
+    return elements(tensor(kind)) if item.type != "const" or name in weights else 0
 
 
 def _moved(item: Operation, moved: Mapping[int, int]) -> Operation:
@@ -179,26 +128,38 @@ def _moved(item: Operation, moved: Mapping[int, int]) -> Operation:
     return replace(item, attributes={key: place(value) for key, value in item.attributes.items()})
 
 
-def _outside(value: NamedType) -> NamedType:
-    shape = _tensor(value.type).shape
-    return NamedType(
-        name=OUTSIDE.format(name=value.name), type=TensorType(dtype=DataType.FLOAT32, shape=shape)
-    )
+def _names(function: Function) -> set[str]:
+    """Every name that is in use."""
+    results = (result for item in function.block.operations for result in item.outputs)
+    return {item.name for item in (*function.inputs, *results)}
 
 
-def _cast(source: NamedType, result: NamedType) -> Operation:
+def _free(name: str, taken: set[str]) -> str:
+    """A name like this that nothing has yet; taken from now on."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _port(value: NamedType, taken: set[str]) -> NamedType:
+    """A carried value as it is outside."""
+    kind = replace(tensor(value.type), dtype=DataType.FLOAT32)
+    return NamedType(name=_free(f"{value.name}_between", taken), type=kind)
+
+
+def _cast(source: NamedType, result: NamedType, words: Mapping[DataType, Operation]) -> Operation:
+    word = words[tensor(result.type).dtype].outputs[0].name
     return Operation(
         type="cast",
-        inputs={"x": (source.name,), "dtype": (_word(result.type).outputs[0].name,)},
+        inputs={"x": (source.name,), "dtype": (word,)},
         outputs=(result,),
-        attributes={"name": text(f"{result.name}_cast")},
+        attributes={"name": text(result.name)},
     )
 
 
-def _word(kind: object) -> Operation:
+def _word(name: str, word: str) -> Operation:
     """The constant that names a type to `cast`."""
-    word = _WORDS[_tensor(kind).dtype]
-    name = f"between_{word}"
     value = text(word)
     return Operation(
         type="const",
@@ -209,7 +170,7 @@ def _word(kind: object) -> Operation:
 
 
 def _feature(value: NamedType) -> Feature:
-    shape = tuple(size or 0 for size in _tensor(value.type).shape)
+    shape = tuple(size or 0 for size in tensor(value.type).shape)
     return Feature(
         name=value.name,
         dtype=DataType.FLOAT32,
@@ -220,8 +181,3 @@ def _feature(value: NamedType) -> Feature:
 
 def _dtype(port: Feature) -> DataType:
     return port.dtype or DataType.FLOAT32
-
-
-def _tensor(kind: object) -> TensorType:
-    assert isinstance(kind, TensorType)  # noqa: S101  no other kind occurs in these programs
-    return kind

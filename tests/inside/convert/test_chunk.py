@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from convert.chunk import chunk
+from convert.chunk import chunk, chunk_paths
+from convert.compile.package import compile_package
 from convert.compress import Method, Recipe, compress
 from convert.errors import UnsupportedError
 from convert.mil.kinds import Mode
@@ -111,7 +113,74 @@ def test_a_controlled_unet_takes_its_residuals_where_they_are_used(tmp_path: Pat
     assert residuals <= names[0] | names[1]
 
 
-def test_a_program_of_one_heavy_layer_stays_whole(tmp_path: Path) -> None:
-    made = checkpoint("text_encoder", tmp_path, {"vocab_size": 20_000})
-    with pytest.raises(UnsupportedError, match="text_encoder: no place to cut"):
+@pytest.mark.parametrize("recipe", [None, Recipe(bits=4)], ids=["plain", "palette"])
+def test_both_halves_compile(recipe: Recipe | None, tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    with TensorFile.open(made.weights) as tensors:
+        whole = made.build() if recipe is None else compress(made.build(), tensors, recipe)
+        for half, package in zip(
+            chunk(whole), chunk_paths(tmp_path / "Unet.mlpackage"), strict=True
+        ):
+            write_package(half, tensors, package)
+            compiled = compile_package(package, package.with_suffix(".mlmodelc"))
+            assert compiled.weights is not None
+    assert {path.name for path in tmp_path.glob("*.mlmodelc")} == {
+        "UnetChunk1.mlmodelc",
+        "UnetChunk2.mlmodelc",
+    }
+
+
+@pytest.mark.parametrize("taken", ["type_fp16", "type_fp32"])
+def test_names_that_are_in_use_are_left_alone(taken: str, tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    whole = made.build()
+    (carried, *_) = chunk(whole)[0].model.description.outputs
+    renamed = rename(whole, {"timestep": taken, "encoder_hidden_states": carried.name})
+    first, second = chunk(renamed)
+    for half in (first, second):
+        function = half.model.program.functions["main"]
+        names = [item.name for item in function.inputs]
+        names += [result.name for item in function.block.operations for result in item.outputs]
+        assert len(names) == len(set(names))
+    given = feeds()
+    given[taken] = given.pop("timestep")
+    given[carried.name] = given.pop("encoder_hidden_states")
+    expected = run(made, whole, tmp_path / "whole.mlpackage", feeds(), Mode.FP32)
+    between = run(made, first, tmp_path / "first.mlpackage", given, Mode.FP32)
+    result = run(made, second, tmp_path / "second.mlpackage", {**given, **between}, Mode.FP32)
+    assert torch.equal(result["noise_pred"], expected["noise_pred"])
+
+
+def rename(built: Built, names: Mapping[str, str]) -> Built:
+    """The program with inputs of other names."""
+    described, function = built.model.description, built.model.program.functions["main"]
+    operations = tuple(
+        replace(
+            item,
+            inputs={
+                key: tuple(names.get(b, b) if isinstance(b, str) else b for b in bindings)
+                for key, bindings in item.inputs.items()
+            },
+        )
+        for item in function.block.operations
+    )
+    function = replace(
+        function,
+        inputs=tuple(
+            replace(item, name=names.get(item.name, item.name)) for item in function.inputs
+        ),
+        blocks={function.opset: replace(function.block, operations=operations)},
+    )
+    inputs = tuple(replace(port, name=names.get(port.name, port.name)) for port in described.inputs)
+    model = replace(
+        built.model,
+        description=replace(described, inputs=inputs),
+        program=replace(built.model.program, functions={"main": function}),
+    )
+    return replace(built, model=model)
+
+
+def test_a_program_of_several_outputs_stays_whole(tmp_path: Path) -> None:
+    made = checkpoint("text_encoder", tmp_path)
+    with pytest.raises(UnsupportedError, match="text_encoder: has 2 outputs"):
         chunk(made.build())
