@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from convert.bundle import NAMES, check_programs
-from convert.certificates.check import Certified, check_certified
-from convert.certificates.store import Certificate
 from convert.compile.check import faults as faults_of
 from convert.compile.compare import compile_compared
 from convert.compile.compiled import read_compiled
@@ -29,6 +27,7 @@ from convert.families import PARTS, Part, parts_of, require_supported
 from convert.models.family import Family
 from convert.models.layout import CONFIG_NAME, Component, Model, read_model
 from convert.models.merge import merge_component
+from convert.proof import Built, Judge, prove
 from convert.sharing import share_weights
 from convert.spec.reader import read_package
 from convert.staging import MARKER, staged
@@ -72,7 +71,7 @@ class Job:
     """What to convert, where to, how, and in which toolchain (as the manifest is to say it).
 
     `siblings` are folders made of the same model, such as in another size: what they have in common
-    is stored once. Programs whose graph is in `certificates` need no second proof of it.
+    is stored once. `judge` says how programs are proved.
     """
 
     model: Model
@@ -80,23 +79,7 @@ class Job:
     options: Options
     toolchain: Mapping[str, Any]
     siblings: tuple[Path, ...] = ()
-    certificates: Mapping[str, Certificate] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """A program's package in the staging folder, and what it is checked against."""
-
-    part: Part
-    package: Path
-    config: Path
-    weights: Path
-    options: Mapping[str, Any]
-
-    @property
-    def compiled(self) -> Path:
-        """The folder that the runtimes load; it shares the package's weight file."""
-        return self.package.with_suffix(".mlmodelc")
+    judge: Judge = field(default_factory=Judge)
 
 
 def open_model(path: Path) -> Model:
@@ -166,12 +149,12 @@ def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
         weights = _merge(job, parts, scratch, emit)
         built = [_build(job, part, weights, folder, runner, emit) for part in parts]
         share_weights((folder, *job.siblings))
-        parity = _check(job, built, runner, emit)
+        proofs = prove(built, job.judge, runner, emit)
         compiled = {made.part.program: _compile(made, emit) for made in built}
         emit(Event(kind="step", text="write the folder"))
         _write_tokenizer(tokenizer, folder)
         _check_folder(built, folder)
-        _write_manifest(job, built, {"checked": parity, "compiled": compiled}, folder)
+        _write_manifest(job, built, {"checked": proofs, "compiled": compiled}, folder)
     return job.output
 
 
@@ -206,16 +189,18 @@ def _build(
     """Write one program's package in a child process."""
     name = NAMES[part.program]
     emit(Event(kind="step", text=f"build {name}"))
+    source = job.model.components[part.source]
     built = Built(
         part=part,
         package=folder / f"{name}.mlpackage",
-        config=job.model.components[part.source].folder / CONFIG_NAME,
+        config=source.folder / CONFIG_NAME,
+        settings=source.config,
         weights=weights[part.source],
         options=program_options(job.options, part),
     )
     recipe = job.options.recipe if part.program in COMPRESSED else None
     extra = {"recipe": recipe} if recipe else {}
-    outcome = runner.run("build", {**_request(built), **extra}, emit)
+    outcome = runner.run("build", {**built.request(), **extra}, emit)
     emit(Event(kind="note", text=f"built in {outcome.peak_memory / 1e6:.0f} MB of memory"))
     return built
 
@@ -225,44 +210,6 @@ def program_options(options: Options, part: Part) -> Mapping[str, Any]:
     others = ("controlled", "recipe")
     fields = {key: value for key, value in asdict(options).items() if key not in others}
     return {**fields, **part.options}
-
-
-def _request(built: Built) -> Mapping[str, Any]:
-    """One program, as the tasks of the child want it."""
-    return {
-        "component": built.part.program,
-        "config": str(built.config.resolve()),
-        "weights": str(built.weights.resolve()),
-        "package": str(built.package.resolve()),
-        "options": built.options,
-    }
-
-
-def _check(job: Job, built: list[Built], runner: Runner, emit: Emit) -> Mapping[str, Any]:
-    """Prove every written package: by certificate where there is one, by running it otherwise.
-
-    Raises:
-        ParityError: a package computes something else than its pinned module.
-    """
-    certified = {made.part.program: _certified(job, made) for made in built}
-    proofs = {program: proof.as_json() for program, proof in certified.items() if proof}
-    pending = [made for made in built if made.part.program not in proofs]
-    if not pending:
-        return proofs
-    request = {"packages": [_request(made) for made in pending]}
-    outcome = runner.run("check", request, emit)
-    emit(Event(kind="note", text=f"checked in {outcome.peak_memory / 1e6:.0f} MB of memory"))
-    return {**proofs, **outcome.value}
-
-
-def _certified(job: Job, made: Built) -> Certified | None:
-    """The proof of a package whose graph was checked before: its weights need no torch."""
-    if not job.certificates:
-        return None
-    config = job.model.components[made.part.source].config
-    return check_certified(
-        made.package, made.part.program, config, made.weights, made.options, job.certificates
-    )
 
 
 def _compile(made: Built, emit: Emit) -> Mapping[str, Any]:

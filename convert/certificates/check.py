@@ -13,7 +13,7 @@ from typing import Any
 from convert.audit import PREFIXES, Audit, audit, left_out
 from convert.certificates.digest import certificate_key
 from convert.certificates.store import Certificate
-from convert.mil.storage import open_program
+from convert.mil.storage import Program, open_program
 from convert.weights.safetensors import TensorFile
 
 
@@ -56,13 +56,7 @@ def check_certified(
         BadInputError: package or weights cannot be read.
     """
     with open_program(package) as program, TensorFile.open(weights) as tensors:
-        accounted = audit(
-            program.function,
-            program.storage,
-            tensors,
-            PREFIXES.get(component, ()),
-            left_out(config, choices),
-        )
+        accounted = _audit(program, tensors, component, left_out(config, choices))
         if not accounted.is_exact:
             return None
         key = certificate_key(program, component, accounted.sources, config, choices)
@@ -74,3 +68,26 @@ def check_certified(
         certificate=certificates[key],
         audit=accounted,
     )
+
+
+def audit_package(
+    package: Path,
+    component: str,
+    config: Mapping[str, Any],
+    weights: Path,
+    choices: Mapping[str, Any],
+) -> Audit:
+    """The audit alone: all that can be proved without torch of a graph that nobody certified.
+
+    Raises:
+        BadInputError: package or weights cannot be read.
+    """
+    with open_program(package) as program, TensorFile.open(weights) as tensors:
+        return _audit(program, tensors, component, left_out(config, choices))
+
+
+def _audit(
+    program: Program, tensors: TensorFile, component: str, ignored: tuple[str, ...]
+) -> Audit:
+    prefixes = PREFIXES.get(component, ())
+    return audit(program.function, program.storage, tensors, prefixes, ignored)

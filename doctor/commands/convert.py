@@ -17,6 +17,7 @@ from convert.compress import parse_recipe
 from convert.errors import ConvertError, NoSpaceError, WorkerError
 from convert.job import ATTENTIONS, Job, convert_model, open_model, plan
 from convert.models.layout import Model
+from convert.proof import Judge
 from convert.staging import staged
 from convert.verify import read_manifest
 from convert.worker import Runner, Worker
@@ -133,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
         environment = build(toolchain, emit=emit)
         worker = Worker(python=environment.python)
         model = open_model(args.model or sample(worker, emit))
-        jobs = jobs_of(args, model, provenance(environment, toolchain))
+        jobs = jobs_of(args, model, provenance(environment, toolchain), judge_of(args, toolchain))
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(goal_of(jobs[0]), toolchain=args.toolchain))
         with explained():
@@ -177,8 +178,14 @@ def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
     return fields
 
 
+def judge_of(args: argparse.Namespace, toolchain: Toolchain) -> Judge:
+    """By what this run's programs are proved."""
+    reason = "" if "torch" in toolchain.pins else f"the toolchain {toolchain.name} has no torch"
+    return Judge(certificates={} if args.full else load(), reason=reason)
+
+
 def jobs_of(
-    args: argparse.Namespace, model: Model, toolchain: Mapping[str, Any]
+    args: argparse.Namespace, model: Model, toolchain: Mapping[str, Any], judge: Judge
 ) -> tuple[Job, ...]:
     """A job for each size; those after the first share what they have in common with it."""
     if args.output and len(args.size) > 1:
@@ -200,7 +207,7 @@ def jobs_of(
             **size,
         )
         siblings = tuple(other.output for other in jobs)
-        jobs.append(replace(job, siblings=siblings, certificates={} if args.full else load()))
+        jobs.append(replace(job, siblings=siblings, judge=judge))
     return tuple(jobs)
 
 
@@ -293,12 +300,15 @@ def verdicts(manifests: Mapping[Path, Mapping[str, Any]]) -> tuple[str, ...]:
 
 def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
     """What was made and how well it was checked, for people."""
-    lines = [f"{folder}: {len(manifest['programs'])} programs, each checked against its module"]
+    unchecked = [p for p in manifest["programs"].values() if "unchecked" in p["checked"]]
+    how = "weights audited, numbers not checked" if unchecked else "each checked against its module"
+    lines = [f"{folder}: {len(manifest['programs'])} programs, {how}"]
     for name, program in manifest["programs"].items():
         worst: dict[str, float] = {}
         for output in program["checked"]["outputs"]:
             worst[output["mode"]] = min(output["psnr"], worst.get(output["mode"], output["psnr"]))
         figures = ", ".join(f"{psnr:.1f} dB in {mode}" for mode, psnr in worst.items())
+        figures = figures or program["checked"].get("unchecked", "")
         lines.append(f"  {name:<12} {figures}; {remark(program['checked'])}")
     toolchain = manifest["toolchain"]
     drift = f" (drift: tested with {toolchain['tested_python']})" if toolchain["drift"] else ""

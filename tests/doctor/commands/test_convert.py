@@ -10,6 +10,7 @@ import pytest
 
 from convert.errors import ConvertError, NoSpaceError, WorkerError
 from convert.job import open_model, plan
+from convert.proof import Judge
 from convert.worker import Outcome
 from doctor.check import Family, Finding, Fix, Status
 from doctor.cli import main
@@ -94,7 +95,9 @@ def arguments(*words: str) -> argparse.Namespace:
 class TestJobsOf:
     def test_each_size_is_a_folder_and_knows_those_before_it(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        first, second = jobs_of(arguments("--size", "512x512", "--size", "512x768"), model, {})
+        first, second = jobs_of(
+            arguments("--size", "512x512", "--size", "512x768"), model, {}, Judge()
+        )
         assert (first.output, second.output) == (
             Path("models/cat_split-einsum_512x512"),
             Path("models/cat_split-einsum_512x768"),
@@ -105,7 +108,7 @@ class TestJobsOf:
     def test_what_was_asked_for_reaches_the_job(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         words = ("--controlled", "--clip-skip", "2", "--target", "macOS14", "--own-size")
-        (job,) = jobs_of(arguments(*words, "--attention", "split-einsum-v2"), model, {})
+        (job,) = jobs_of(arguments(*words, "--attention", "split-einsum-v2"), model, {}, Judge())
         options = job.options
         assert (options.controlled, options.clip_skip, options.target) == (True, 2, "macOS14")
         assert (options.states_own_size, options.attention) == (True, "SPLIT_EINSUM_V2")
@@ -115,7 +118,7 @@ class TestJobsOf:
         model = open_model(write_model(tmp_path / "cat"))
         words = ("--size", "512x512", "--size", "512x768", "-o", "out")
         with pytest.raises(UsageError, match="--output names one folder"):
-            jobs_of(arguments(*words), model, {})
+            jobs_of(arguments(*words), model, {}, Judge())
 
     def test_compression_by_options_or_by_a_file(self, tmp_path: Path) -> None:
         assert recipe_of(arguments()) is None
@@ -160,6 +163,12 @@ def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
         "models/cat: 1 programs, each checked against its module",
         "  TextEncoder  131.3 dB in fp32, 70.0 dB in fp16; 52 weights equal",
         "  toolchain    tested, Python 3.10.13 (drift: tested with 3.10.10)",
+    ]
+    unchecked = {"outputs": [], "audit": {"matched": 52}, "unchecked": "light has no torch"}
+    partly = {**manifest, "programs": {"TextEncoder": {"checked": unchecked}}}
+    assert summary(Path("models/cat"), partly).splitlines()[:2] == [
+        "models/cat: 1 programs, weights audited, numbers not checked",
+        "  TextEncoder  light has no torch; 52 weights equal",
     ]
     exact = {**manifest, "toolchain": {**toolchain, "drift": False}}
     assert "drift" not in summary(Path("models/cat"), exact)
