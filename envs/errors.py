@@ -28,6 +28,14 @@ class InstallError(EnvError):
     """The installer could not bring a package, or what it brought is not what was locked."""
 
 
+class UnreachableError(InstallError):
+    """The package index cannot be reached."""
+
+
+class UntakenError(EnvError):
+    """A second opinion could not be asked for; that says nothing against the lock."""
+
+
 class BrokenError(EnvError):
     """An environment does not work, or is not what its seal says."""
 

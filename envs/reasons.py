@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from envs.errors import EnvError, InstallError, NoSpaceError
+from envs.errors import EnvError, InstallError, NoSpaceError, UnreachableError
 from envs.process import Finished
 
 _FRAME = "\N{BOX DRAWINGS LIGHT VERTICAL}\N{BOX DRAWINGS LIGHT VERTICAL AND RIGHT}"
@@ -38,8 +38,8 @@ REASONS = (
     Reason(
         words=r"error sending request|[Dd]ns error|Connection refused|Failed to (fetch|connect)"
         r"|NewConnectionError|Max retries|timed out|ConnectTimeout|Could not fetch URL"
-        r"|[Nn]etwork (is |was )?(unreachable|disabled)|connectivity is disabled",
-        error=InstallError,
+        r"|[Nn]etwork (is |was )?(unreachable|disabled)|connectivity is disabled|ProxyError",
+        error=UnreachableError,
         meaning="the package index cannot be reached; check the network, proxy and certificates"
         " (HTTPS_PROXY, SSL_CERT_FILE), or name a mirror with --index URL",
     ),

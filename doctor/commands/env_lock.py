@@ -9,13 +9,14 @@ import tempfile
 from pathlib import Path
 
 from doctor.commands.env_common import Action, asked, toolchain_option
-from envs.errors import EnvError
-from envs.events import Emit
+from envs.errors import EnvError, UntakenError
+from envs.events import Emit, Event
+from envs.locking import Request, check_folder, compile_locks, stale, write_locks
 from lockfiles.artefact import Artefact, load_artefacts, read_artefacts
 from lockfiles.change import changes
 from lockfiles.errors import LockfileError
 from lockfiles.lock import load_lock
-from lockfiles.target import TARGETS
+from lockfiles.target import TARGETS, host_target
 from lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
 
 
@@ -30,6 +31,7 @@ def lock(args: argparse.Namespace) -> int:
             _explain(toolchain, args.against)
         elif args.offline:
             _prove(toolchain)
+            print(f"{toolchain.name}: no second opinion was taken: --offline")
         else:
             with draw() as emit:
                 code |= _compile(toolchain, args, emit)
@@ -37,8 +39,6 @@ def lock(args: argparse.Namespace) -> int:
 
 
 def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
-    from envs.locking import Request, compile_locks, stale, write_locks
-
     request = Request(
         upgrade=args.upgrade, exclude_newer=args.exclude_newer, wheels=asked(args, "find_links")
     )
@@ -50,7 +50,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
         print(f"{toolchain.name}: {'locked' if changed else 'nothing moved'}")
         return 0
     _prove(toolchain)
-    lines = stale(toolchain, compiled)
+    lines = (*stale(toolchain, compiled), *_second_opinion(toolchain, request, emit))
     for line in lines:
         print(line)
     if lines:
@@ -62,10 +62,28 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
     return 0
 
 
+def _second_opinion(toolchain: Toolchain, request: Request, emit: Emit) -> tuple[str, ...]:
+    """Where pip-tools comes to other versions on this machine; says so when it cannot be asked."""
+    from envs.opinion import pip_tools, second_opinion
+
+    name, target = toolchain.name, host_target()
+    if target not in toolchain.targets:
+        print(f"{name}: no second opinion was taken: it would be for {target}, where {name} is not")
+        return ()
+    try:
+        tool = pip_tools(toolchain)
+        emit(Event(kind="step", text=f"ask {tool.describe()} about {name} for {target}"))
+        opinion = second_opinion(toolchain, tool, request)
+    except UntakenError as error:
+        print(f"{name} on {target}: no second opinion was taken: {error}")
+        return ()
+    if not opinion.differences:
+        print(f"{name} on {target}: {opinion.by} agrees on all {opinion.packages} versions")
+    return tuple(f"{target}: {opinion.by}: {line}" for line in opinion.differences)
+
+
 def _prove(toolchain: Toolchain) -> None:
     """Say for each target that every locked package has its wheel, and what that downloads."""
-    from envs.locking import check_folder
-
     for target, artefacts in check_folder(toolchain).items():
         size = sum(artefact.size for artefact in artefacts) / 1e9
         count = len(artefacts)

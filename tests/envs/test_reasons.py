@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from envs.errors import EnvError, InstallError, NoSpaceError
+from envs.errors import EnvError, InstallError, NoSpaceError, UnreachableError
 from envs.process import Finished
 from envs.reasons import explain
 
@@ -51,8 +51,8 @@ OLD_UV = """\
     [
         (HASH, InstallError, "not the file that was locked"),
         (PIP_HASH, InstallError, "not the file that was locked"),
-        (UNREACHABLE, InstallError, "the package index cannot be reached"),
-        (OFFLINE, InstallError, "the package index cannot be reached"),
+        (UNREACHABLE, UnreachableError, "the package index cannot be reached"),
+        (OFFLINE, UnreachableError, "the package index cannot be reached"),
         (ABSENT, InstallError, "no wheel for this machine"),
         ("ERROR: No matching distribution found for x==1", InstallError, "no wheel for this"),
         (OLD_UV, NoSpaceError, "the disk is full"),

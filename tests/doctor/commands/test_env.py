@@ -207,7 +207,12 @@ def test_lock_compiles_checks_and_explains(
     assert capsys.readouterr().out == (
         "tiny on linux-x86_64: 2 packages, a wheel for each, 0.00 GB\n"
         "tiny on plan9-mips: refused: no\n"
+        "tiny: no second opinion was taken: --offline\n"
     )
+    assert main(["env", "lock", "--check", *place]) == 0
+    *_, opinion, last = capsys.readouterr().out.splitlines()
+    assert last == "tiny: the locks are what the pins resolve to"
+    assert opinion.startswith("tiny on linux-x86_64: no second opinion was taken: pip-tools: ")
     wheel(tmp_path / "wheels", "two", "2.2", {"two/__init__.py": ""})
     (tmp_path / "tiny/toolchain.toml").write_text(text.replace("2.1", "2.2"))
     assert main(["env", "lock", "--check", *place]) == 1
