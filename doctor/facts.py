@@ -9,7 +9,7 @@ replayed on another machine and compared. Sizes are bytes, durations seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from doctor.subjects import Bundle, ModelFolder
@@ -81,7 +81,8 @@ class HostPython:
 class Toolchain:
     """What was tested together: from `lockfiles/<name>/toolchain.toml`.
 
-    `pins` are the direct ones; `disk` is the factor of the model's size to keep free; `refused`
+    `pins` are the direct ones; `disk` is the factor of the model's size to keep free; `rates`
+    are CPU seconds per million parameters, to build and to check each component; `refused`
     maps a target to the reason why it cannot work.
     """
 
@@ -96,6 +97,7 @@ class Toolchain:
     disk: float
     memory: float
     installed_bytes: int
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

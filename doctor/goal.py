@@ -13,11 +13,10 @@ from pathlib import Path
 from doctor.check import Check, Family, Status
 from doctor.checks import CHECKS
 from doctor.engine import Report, Result, Verdict, examine
-from doctor.facts import Facts, Job, Toolchain
+from doctor.estimate import estimate
+from doctor.facts import Facts, Job
 from doctor.gather import Request, gather
 from doctor.probe import Probe
-from doctor.quantity import amount
-from doctor.subjects import ModelFolder
 
 BLOCKING: Mapping[str, frozenset[Family]] = {
     "env": frozenset({Family.SYSTEM, Family.PYTHON, Family.DISK}),
@@ -103,20 +102,3 @@ def _subject(goal: str, facts: Facts) -> tuple[str, str]:
             f" {Path(facts.job.model).name}" if facts.job.model else " a Stable Diffusion folder"
         )
     return "this machine", what
-
-
-def estimate(facts: Facts) -> tuple[str, ...]:
-    """Memory and disk for the model at hand, by the factors measured for the toolchain."""
-    model, toolchain = facts.model, facts.toolchain
-    if not isinstance(model, ModelFolder) or not isinstance(toolchain, Toolchain) or not model.size:
-        return ()
-    return (
-        f"about {amount(toolchain.disk * model.size)} of disk",
-        f"about {amount(needed_memory(model, toolchain))} of memory",
-    )
-
-
-def needed_memory(model: ModelFolder, toolchain: Toolchain) -> int:
-    """Peak bytes: the largest component, widened and checked, times the toolchain's factor."""
-    parts = [sum(file.size for file in part.weights) for part in model.components]
-    return int(toolchain.memory * max(parts, default=0))

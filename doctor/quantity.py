@@ -12,3 +12,16 @@ def amount(size: float) -> str:
             digits = 1 if scale >= _UNITS[1][1] else 0
             return f"{size / scale:.{digits}f} {unit}"
     return f"{size:.0f} bytes"
+
+
+def duration(seconds: float) -> str:
+    """An estimated time in words: "less than a minute", "about 7 minutes", "about 3 hours"."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    number, unit = (minutes, "minute") if minutes < _HOURS else (round(minutes / 60), "hour")
+    return f"about {number} {unit}" + ("s" if number > 1 else "")
+
+
+_HOURS = 100
+"""Minutes from which hours are said."""

@@ -34,6 +34,7 @@ class Component:
     there; `variants` the weight variants present ("" is the plain one, "fp16"...); `nameless` the
     entries without a dot, over which diffusers stumbles. `refusal` is why the converter cannot
     build it from this config; `mismatch` where the weights' shapes contradict the config.
+    `parameters` are counted from the weights' headers, `sample` is the config's sample_size.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Component:
     refusal: str = ""
     mismatch: tuple[str, ...] = ()
     upcast: bool = False
+    parameters: int = 0
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,10 @@ class Table:
         """The whole table as a mapping of strings to strings."""
         return {key: self.get(key, str) for key in self.values}
 
+    def numbers(self) -> dict[str, float]:
+        """The whole table as a mapping of strings to numbers."""
+        return {key: self.get(key, float) for key in self.values}
+
     def finish(self) -> None:
         """Raise `LockfileError` with everything that was wrong, if anything was."""
         if self.faults:

@@ -45,8 +45,10 @@ class Factors:
 class Toolchain:
     """What `toolchain.toml` in `folder` says.
 
-    `pins` maps a project to its one version; `refused` maps a target to why it cannot work. With
-    `base` its locks are cut out of those of another toolchain instead of being resolved.
+    `pins` maps a project to its one version; `rates` are CPU seconds per million parameters, for
+    building and for checking each component, and empty where nobody measured them; `refused` maps
+    a target to why it cannot work. With `base` its locks are cut out of those of another toolchain
+    instead of being resolved.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Toolchain:
     pins: Mapping[str, str]
     upstream: Upstream
     factors: Factors
+    rates: Mapping[str, float]
     targets: tuple[str, ...]
     refused: Mapping[str, str]
 
@@ -106,6 +109,7 @@ def _parse(table: Table) -> Toolchain:
             memory=factors.get("memory", float, 2.0),
             environment=factors.get("environment", int),
         ),
+        rates=table.table("rates").numbers(),
         targets=table.table("targets").strings("supported"),
         refused=table.table("refused").mapping(),
     )

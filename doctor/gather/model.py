@@ -6,6 +6,7 @@ Nothing is executed or loaded: a 10 GB folder is read in milliseconds.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,8 @@ def component(folder: Path) -> Component:
         refusal="" if fault else _refusal(folder.name, config),
         mismatch=tuple(mismatches(config, {} if missing else shapes)),
         upcast=config.get("upcast_attention") is True,
+        parameters=sum(math.prod(shape) for shape in shapes.values()),
+        sample=sample if isinstance(sample := config.get("sample_size"), int) else 0,
     )
 
 

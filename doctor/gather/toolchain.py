@@ -45,6 +45,7 @@ def toolchain(name: str) -> facts.Toolchain:
         disk=loaded.factors.disk,
         memory=loaded.factors.memory,
         installed_bytes=loaded.factors.environment,
+        rates=dict(loaded.rates),
     )
 
 

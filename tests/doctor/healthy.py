@@ -59,7 +59,11 @@ MODEL = ModelFolder(
     family="Stable Diffusion 1.x",
     needed=("text_encoder", "unet", "vae"),
     size=3 * GB,
-    components=(part("unet"), part("vae"), part("text_encoder")),
+    components=(
+        part("unet", parameters=860_000_000, sample=64),
+        part("vae", parameters=84_000_000, sample=512),
+        part("text_encoder", parameters=123_000_000),
+    ),
     prediction="epsilon",
 )
 
@@ -98,6 +102,7 @@ TOOLCHAIN = Toolchain(
     disk=2.0,
     memory=2.0,
     installed_bytes=6 * GB,
+    rates={"build": 0.01, "text_encoder": 0.1, "unet": 0.4, "vae": 2.0},
 )
 
 ENVIRONMENT = Environment(

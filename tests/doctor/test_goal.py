@@ -22,7 +22,11 @@ def test_a_healthy_machine_can_convert_and_what_it_takes() -> None:
     verdict = judged("convert", HEALTHY)
     assert verdict.answer == "yes"
     assert verdict.sentence == "this machine can convert sd15"
-    assert verdict.needs == ("about 6.0 GB of disk", "about 2.0 GB of memory")
+    assert verdict.needs == (
+        "about 6.0 GB of disk",
+        "about 2.0 GB of memory",
+        "about 1 minute on 8 cores",
+    )
 
 
 def test_an_error_says_no_and_which() -> None:

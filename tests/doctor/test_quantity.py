@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from doctor.quantity import amount
+from doctor.quantity import amount, duration
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,19 @@ from doctor.quantity import amount
 )
 def test_sizes_in_words(size: float, words: str) -> None:
     assert amount(size) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "less than a minute"),
+        (29, "less than a minute"),
+        (31, "about 1 minute"),
+        (400, "about 7 minutes"),
+        (5940, "about 99 minutes"),
+        (6000, "about 2 hours"),
+        (36000, "about 10 hours"),
+    ],
+)
+def test_time_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -65,6 +65,14 @@ def test_a_toolchain_is_found_by_the_path_of_its_folder(tmp_path: Path) -> None:
     assert tiny.upstream.repository == ""
 
 
+def test_rates_are_numbers_and_may_be_unknown(tmp_path: Path) -> None:
+    assert load_toolchain(write(tmp_path, MINIMAL)).rates == {}
+    timed = load_toolchain(write(tmp_path, MINIMAL + "[rates]\nbuild = 1\nunet = 0.5\n"))
+    assert timed.rates == {"build": 1.0, "unet": 0.5}
+    with pytest.raises(LockfileError, match=r"rates\.unet is 'fast', not a float"):
+        load_toolchain(write(tmp_path, MINIMAL + '[rates]\nunet = "fast"\n'))
+
+
 def test_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(LockfileError, match=r"no toolchain named 'testde'; there are: .*tested"):
         load_toolchain("testde")

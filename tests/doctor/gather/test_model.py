@@ -66,6 +66,7 @@ def test_a_healthy_folder(tmp_path: Path) -> None:
     assert facts.tokenizer_faults == ()
     unet = facts.components[0]
     assert (unet.refusal, unet.mismatch, unet.upcast) == ("", (), False)
+    assert (unet.parameters, unet.sample) == (32 * 4 * 3 * 3, 64)
     assert not any(file.fault for part in facts.components for file in part.weights)
 
 
@@ -134,6 +135,7 @@ def test_missing_part_and_variants_and_names_without_a_dot(tmp_path: Path) -> No
     (unet / "LICENSE").touch()
     part = component(unet)
     assert part.variants == ("", "fp16")
+    assert part.parameters == 32 * 4 * 3 * 3 + 6, "each tensor once, whatever its copies"
     assert part.nameless == ("LICENSE",)
     assert component(root / "text_encoder_2") == Component(
         name="text_encoder_2",
