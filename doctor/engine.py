@@ -159,7 +159,9 @@ def _crash(check: Check, error: Exception) -> Finding:
         status=Status.UNKNOWN,
         what=f"the check itself failed: {type(error).__name__}: {error}",
         why="This is a fault in sdcoreml; nothing is known about what it examines.",
-        fix=Fix(title=f"report it with the output of: sdcoreml doctor --select {check.id} --json"),
+        fix=Fix(
+            title=f"report it, with the output of: make doctor ARGS='--select {check.id} --json'"
+        ),
     )
 
 

@@ -63,12 +63,13 @@ def listed_by_apps(bundle: Bundle) -> Findings:
         )
     packages = [one.name for one in bundle.programs if one.container == ".mlpackage"]
     if packages:
+        paths = (f"{bundle.path}/{name}.mlpackage" for name in packages)
         yield info(
             f"not compiled yet: {listed(packages)}",
             why="Swift apps load .mlmodelc; .mlpackage is one step before it.",
             fix=Fix(
                 title="compile them, without Xcode",
-                commands=(("sdcoreml", "compile", *(f"{name}.mlpackage" for name in packages)),),
+                commands=((".venv/bin/sdcoreml", "compile", *paths),),
             ),
         )
     if bundle.unet is not None and not missing:

@@ -97,7 +97,7 @@ def shards_loadable(model: ModelFolder, toolchain: Toolchain) -> Findings:
 def merge(path: str) -> Fix:
     """The two ways to merge a sharded folder."""
     merged = path.rstrip("/") + "-merged"
-    command = ("python", "-m", "convert", "--to_safetensors", "--checkpoint_path", path)
+    command = (".venv/bin/python", "-m", "convert", "--to_safetensors", "--checkpoint_path", path)
     return Fix(
         title="convert, which merges on the way; or write a merged copy of the folder",
         commands=(("make", "convert", f"MODEL={path}"), (*command, "--dump_path", merged)),

@@ -124,7 +124,7 @@ def no_known_clash(system: System, environment: Environment) -> Findings:
             status=Status.INFO if entry.role is Role.HARMLESS else Status.ERROR,
             what=f"{pair}: {entry.id}",
             why=entry.cause,
-            fix=Fix(title=entry.fix, commands=REPAIR.commands, safe=True),
+            fix=REPAIR,
             where=environment.path,
         )
         yield finding

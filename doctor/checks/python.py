@@ -45,13 +45,13 @@ def environment_python(environment: Environment, toolchain: Toolchain) -> Findin
         yield info(
             f"the environment runs Python {environment.python}; {wanted} is the tested one (drift)",
             why="Another patch release works in all likelihood, but it is not what was tested.",
-            fix=Fix(title=WAYS.format(v=wanted) + "; then: make env"),
+            fix=Fix(title=WAYS.format(v=wanted) + "; then: make env ARGS=--fresh"),
         )
     else:
         yield error(
             f"the environment runs Python {environment.python}; {wanted} is the tested one",
             why=f"The pinned wheels exist for {toolchain.accepted} alone.",
-            fix=Fix(title=WAYS.format(v=wanted) + "; then: make env"),
+            fix=Fix(title=WAYS.format(v=wanted) + "; then: make env ARGS=--fresh"),
         )
 
 

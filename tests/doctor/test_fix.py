@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from convert.cli import build_parser
 from doctor.check import Status
 from doctor.checks import CHECKS
+from doctor.cli import parse
 from doctor.engine import Ignore, Report, Selection, examine
 from doctor.facts import Facts
 from doctor.fix import apply, plan, planned, told
@@ -73,6 +76,29 @@ def test_no_fix_with_sudo_or_that_deletes_is_safe() -> None:
             for finding in result.findings:
                 if finding.fix and finding.fix.safe:
                     assert not words & {word for one in finding.fix.commands for word in one}
+
+
+def commands_of_all_fixes() -> set[tuple[str, ...]]:
+    results = (result for facts in SICK.values() for result in report(facts).results)
+    fixes = (finding.fix for result in results for finding in result.findings if finding.fix)
+    return {command for fix in fixes for command in fix.commands}
+
+
+def test_every_command_works_as_typed_from_the_clone() -> None:
+    # There, `sdcoreml` is not on PATH, and `python` is not the one that has the libraries.
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    for command in commands_of_all_fixes():
+        match command:
+            case ("make", target, *settings):
+                assert f"\n{target}: " in makefile
+                given = [text.removeprefix("ARGS=") for text in settings if "ARGS=" in text]
+                parse([target, *given])
+            case (".venv/bin/sdcoreml", *words):
+                parse(words)
+            case (".venv/bin/python", "-m", "convert", *words):
+                build_parser().parse_args(words)
+            case (program, *_):
+                assert program in {"git", "sudo"}, command
 
 
 def test_what_people_read_of_it() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from doctor.facts import Facts
-from tests.doctor.checks.findings import said
+from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import BUNDLE, GB, HEALTHY, SYSTEM, features, program
 from tests.doctor.specimens import XL, XL_UNET, bundle, sick
 
@@ -21,6 +21,8 @@ def test_packages_are_one_step_before() -> None:
         "info: not compiled yet: TextEncoder, Unet, VAEDecoder, VAEEncoder",
         "ok: 4 programs, split attention",
     ]
+    (_, command) = remedies("BUN001", facts)
+    assert " compile /models/sd15-coreml/TextEncoder.mlpackage /models/sd15-coreml/Unet" in command
 
 
 def test_an_xl_folder_needs_the_second_text_encoder() -> None:

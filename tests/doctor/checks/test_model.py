@@ -51,7 +51,7 @@ def test_unet_and_vae_in_shards_are_one_finding() -> None:
         "convert, which merges on the way; or write a merged copy of the folder",
         "make convert MODEL=/models/sd15",
         (
-            "python -m convert --to_safetensors --checkpoint_path /models/sd15 "
+            ".venv/bin/python -m convert --to_safetensors --checkpoint_path /models/sd15 "
             "--dump_path /models/sd15-merged"
         ),
     ]

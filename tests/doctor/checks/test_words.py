@@ -22,8 +22,8 @@ warning  MOD002  unet: saved in shards, which diffusers 0.23.1 cannot load ("no
          do    convert, which merges on the way; or write a merged copy of the
                folder
          run   make convert MODEL=/models/sd15
-         run   python -m convert --to_safetensors --checkpoint_path /models/sd15 \
---dump_path /models/sd15-merged
+         run   .venv/bin/python -m convert --to_safetensors --checkpoint_path \
+/models/sd15 --dump_path /models/sd15-merged
 """,
     "PIN001": """\
 error    PIN001  not the tested versions: numpy 2.1.0 (tested 1.23.5)
@@ -37,8 +37,7 @@ error    PIN005  huggingface-hub 0.26.0 with diffusers 0.23.1:
                  hub-cached-download-removed
          why   huggingface_hub 0.26 removed cached_download, which diffusers
                before 0.29 imports.
-         do    Go back to huggingface_hub 0.25.2 or older (tested: 0.17.3), or:
-               make env.
+         do    restore the environment to what was sealed and tested
          run   make env ARGS=repair
 """,
     "GIT003": """\
