@@ -66,7 +66,7 @@ def look(
         headless=tuple(_project(name) for name in infos if not _complete(site / name)),
         hollow=tuple(_project(name) for name in infos if _hollow(site, name, entries)),
         wheels=_wheels(site, infos),
-        native=_native(site, system),
+        native=_native(site, infos, system),
         origins=_origins(site, infos),
         ceilings=_ceilings(site / "coremltools" / "_deps" / "__init__.py"),
         strays=tuple(name for name in entries if name in _STRAYS or _foreign_pth(name, infos)),
@@ -116,9 +116,13 @@ def _wheels(site: Path, infos: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     return tags
 
 
-def _native(site: Path, system: str) -> Mapping[str, bool]:
+def _native(site: Path, infos: Iterable[str], system: str) -> Mapping[str, bool]:
+    """Which native files of the projects that are installed are there: `light` has no torch."""
+    projects = {_project(info) for info in infos}
     expected = NATIVE["macos" if system == "Darwin" else "linux"]
-    return {name: (site / name).is_file() for name in expected}
+    return {
+        name: (site / name).is_file() for name in expected if name.partition("/")[0] in projects
+    }
 
 
 def _origins(site: Path, infos: Iterable[str]) -> Mapping[str, str]:
