@@ -13,6 +13,9 @@ from dataclasses import dataclass, field, replace
 from doctor.check import Check, Family, Finding, Fix, Status
 from doctor.facts import Absent, Facts, Unknown
 
+DEFAULT_TOOLCHAIN = "tested"
+"""The one that make takes when it is told of none."""
+
 SCHEMA = 1
 """Raised when a field of the report changes its meaning or goes; new fields do not raise it."""
 
@@ -110,13 +113,14 @@ def examine(facts: Facts, checks: Sequence[Check], selection: Selection | None =
     """Run the selected checks over the facts."""
     chosen = selection or Selection()
     begun = time.perf_counter()
+    toolchain = getattr(facts.toolchain, "name", "")
     results = tuple(
-        _excused(_judge(check, facts), chosen.excuse(check))
+        _excused(_aimed(_judge(check, facts), toolchain), chosen.excuse(check))
         for check in checks
         if chosen.takes(check)
     )
     return Report(
-        toolchain=getattr(facts.toolchain, "name", ""),
+        toolchain=toolchain,
         target=getattr(facts.system, "target", ""),
         results=results,
         seconds=time.perf_counter() - begun,
@@ -163,6 +167,26 @@ def _crash(check: Check, error: Exception) -> Finding:
             title=f"report it, with the output of: make doctor ARGS='--select {check.id} --json'"
         ),
     )
+
+
+def _aimed(result: Result, toolchain: str) -> Result:
+    """Tell the make commands of a result which toolchain they are about, unless it is make's own.
+
+    The checks need not know it: `make env` would mend the environment of another toolchain.
+    """
+    if toolchain in {"", DEFAULT_TOOLCHAIN}:
+        return result
+    return replace(result, findings=tuple(_named(one, toolchain) for one in result.findings))
+
+
+def _named(finding: Finding, toolchain: str) -> Finding:
+    if finding.fix is None:
+        return finding
+    commands = tuple(
+        (*command, f"TOOLCHAIN={toolchain}") if command[0] == "make" else command
+        for command in finding.fix.commands
+    )
+    return replace(finding, fix=replace(finding.fix, commands=commands))
 
 
 def _excused(result: Result, reason: str) -> Result:

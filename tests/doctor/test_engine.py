@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from doctor.check import Check, Family, Findings, Status, check, error, info, ok, warning
+from doctor.checks import CHECKS
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
 from doctor.facts import Absent, Git, Hub, System, Unknown
-from tests.doctor.healthy import HEALTHY
+from tests.doctor.healthy import HEALTHY, TOOLCHAIN
+from tests.doctor.specimens import SICK
 
 
 @check("TST001", Family.SYSTEM)
@@ -85,6 +87,19 @@ def test_a_crash_is_a_finding_and_the_rest_still_runs() -> None:
     assert crash.status is Status.UNKNOWN
     assert "ZeroDivisionError: macOS" in crash.findings[0].what
     assert after.status is Status.OK
+
+
+def test_make_is_told_of_a_toolchain_that_is_not_its_default() -> None:
+    def commands(name: str, toolchain: str) -> tuple[tuple[str, ...], ...]:
+        facts = replace(SICK[name], toolchain=replace(TOOLCHAIN, name=toolchain))
+        (result,) = examine(facts, CHECKS, Selection(select=(name,))).results
+        assert result.findings[0].fix
+        return result.findings[0].fix.commands
+
+    assert commands("ENV001", "tested") == (("make", "env"),)
+    assert commands("ENV001", "current") == (("make", "env", "TOOLCHAIN=current"),)
+    assert commands("PIN001", "current") == (("make", "env", "ARGS=repair", "TOOLCHAIN=current"),)
+    assert commands("GIT003", "current") == commands("GIT003", "tested")
 
 
 def test_selection_by_id_prefix_and_family() -> None:
