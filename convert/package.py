@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import struct
 import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -54,14 +56,28 @@ def write_package(built: Built, tensors: Tensors, path: Path) -> None:
         BadInputError: a weight does not fit its type, or `path` holds something else.
         NoSpaceError: the disk is full; `path` is as it was before.
     """
+    write_packages({path: built}, tensors)
+
+
+def write_packages(programs: Mapping[Path, Built], tensors: Tensors) -> None:
+    """Write several packages of one checkpoint; see `write_package`.
+
+    None gets its name before all are written, and the first one gets it last: a run that is killed
+    in between leaves no first half of a pair without its second.
+    """
+    with ExitStack() as stack:
+        for path, built in programs.items():
+            _fill(stack.enter_context(folder_aside(path, MANIFEST)), built, tensors)
+
+
+def _fill(folder: Path, built: Built, tensors: Tensors) -> None:
     model = serialise_model(built.model)
-    with folder_aside(path, MANIFEST) as folder:
-        data = folder / "Data" / AUTHOR
-        (data / "weights").mkdir(parents=True)
-        (data / "model.mlmodel").write_bytes(model)
-        with (data / "weights" / "weight.bin").open("wb") as file:
-            write_weights(file, built.payloads, tensors)
-        (folder / MANIFEST).write_text(manifest(sha256(model).hexdigest()), encoding="utf-8")
+    data = folder / "Data" / AUTHOR
+    (data / "weights").mkdir(parents=True)
+    (data / "model.mlmodel").write_bytes(model)
+    with (data / "weights" / "weight.bin").open("wb") as file:
+        write_weights(file, built.payloads, tensors)
+    (folder / MANIFEST).write_text(manifest(sha256(model).hexdigest()), encoding="utf-8")
 
 
 def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensors) -> None:

@@ -21,9 +21,10 @@ from convert.audit import PREFIXES, Audit, audit, left_out
 from convert.certificates.digest import certificate_key
 from convert.errors import ParityError
 from convert.mil.interpreter import Executable
+from convert.mil.joined import Packages, open_whole
 from convert.mil.kinds import Mode
 from convert.mil.package import executable
-from convert.mil.storage import Program, open_program
+from convert.mil.storage import Program
 from convert.references.components import Reference, reference
 from convert.references.inputs import Feeds
 from convert.references.modules import open_module
@@ -162,19 +163,19 @@ class Original:
 
 def check_component(
     component: str,
-    package: Path,
+    package: Packages,
     config: Mapping[str, Any],
     weights: Path,
     options: CheckOptions = FULL,
     emit: Emit = silent,
 ) -> Parity:
-    """Check one package. The result says whether it passed.
+    """Check one package, or both halves of one together. The result says whether it passed.
 
     The module streams its weights, so memory is that of one run of either.
 
     Args:
         component: its name in `convert.references.components.REFERENCES`.
-        package: the `.mlpackage`, read back from disk.
+        package: the `.mlpackage`, read back from disk; or its halves, first and second.
         config: the component's config.json.
         weights: its safetensors file.
         options: how much to run.
@@ -187,7 +188,7 @@ def check_component(
     original = Original(
         component=component, judge=reference(component), config=config, weights=weights
     )
-    with open_program(package) as program:
+    with open_whole(package) as program:
         return check_program(program, original, options, emit)
 
 

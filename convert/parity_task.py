@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from convert.chunk import chunk_paths
 from convert.errors import ParityError
 from convert.parity import FULL, QUICK, Parity, check_component
 from envs.events import Emit, Event
@@ -18,7 +19,8 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
 
     Each names its `component` and the paths of its `package`, of its `config` (config.json) and of
     its `weights` (one safetensors file) and the `options` of the conversion that concern it (fields
-    of `ProgramOptions`). `request["fast"]` asks for a sample only.
+    of `ProgramOptions`); where `chunk` is true, the two halves of the package are checked instead.
+    `request["fast"]` asks for a sample only.
 
     Raises:
         ParityError: packages are not what they should be; all of them are named.
@@ -30,7 +32,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
         emit(Event(kind="step", text=f"check {package.name}"))
         checked[part["component"]] = check_component(
             part["component"],
-            package,
+            chunk_paths(package) if part.get("chunk") else package,
             json.loads(Path(part["config"]).read_bytes()),
             Path(part["weights"]),
             replace(depth, choices=part.get("options", {})),

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from convert.chunk import chunk, chunk_paths
 from convert.compress import compress, parse_recipe
 from convert.errors import BadInputError
-from convert.package import write_package
+from convert.package import write_packages
 from convert.programs import build_program
 from convert.programs.options import parse_options
 from convert.weights.safetensors import TensorFile
@@ -20,8 +21,9 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     """Build `request["component"]` and write it to `request["package"]`.
 
     Also read from the request: `config` and `weights` (paths of a config.json and a safetensors
-    file), `options` (fields of `ProgramOptions`) and `recipe` (fields of `Recipe`). Answers with
-    counts.
+    file), `options` (fields of `ProgramOptions`), `recipe` (fields of `Recipe`) and `chunk`: if
+    true, the two halves are written in place of the whole, to `chunk_paths` of the package.
+    Answers with what was written, and counts for all of it.
     """
     component, package = request["component"], Path(request["package"])
     config = read_config(Path(request["config"]))
@@ -32,11 +34,16 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
         emit(Event(kind="note", text=f"{component}: {built.parameters:,} parameters"))
         if recipe is not None:
             built = compress(built, tensors, recipe)
-        write_package(built, tensors, package)
+        programs = {package: built}
+        if request.get("chunk"):
+            programs = dict(zip(chunk_paths(package), chunk(built), strict=True))
+        write_packages(programs, tensors)
     return {
-        "package": str(package),
+        "packages": [str(path) for path in programs],
         "parameters": built.parameters,
-        "operations": len(built.model.program.functions["main"].block.operations),
+        "operations": sum(
+            len(part.model.program.functions["main"].block.operations) for part in programs.values()
+        ),
     }
 
 

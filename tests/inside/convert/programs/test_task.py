@@ -36,7 +36,7 @@ def test_a_package_is_written_with_the_options_asked_for(tmp_path: Path) -> None
     assert package.model.description.inputs[0].shape == (1, 4, 4, 8)
     operations = package.model.program.functions["main"].block.operations
     assert answer == {
-        "package": str(tmp_path / "x.mlpackage"),
+        "packages": [str(tmp_path / "x.mlpackage")],
         "parameters": 772_375,
         "operations": len(operations),
     }
