@@ -6,20 +6,14 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from convert.compile.compare import Keep, Outcome, compile_compared
 from convert.compile.xcode import Xcode, find_xcode
 from convert.errors import ConvertError
+from doctor.errors import UsageError
 from doctor.terminal import draw
 
 HELP = "compile .mlpackage files to .mlmodelc folders, without Xcode"
-
-
-class UsageError(Exception):
-    """The arguments do not fit together."""
-
-    exit_code: ClassVar[int] = 2
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

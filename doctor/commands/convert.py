@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from convert.certificates.store import load
 from convert.compress import parse_recipe
@@ -25,6 +25,7 @@ from doctor.check import Family
 from doctor.commands.diagnose import page
 from doctor.diagnosis import diagnose
 from doctor.engine import Report
+from doctor.errors import UsageError
 from doctor.facts import Job as Goal
 from doctor.goal import preflight
 from doctor.knowledge import entries
@@ -40,12 +41,6 @@ HELP = "turn a Stable Diffusion folder into a checked Core ML folder"
 SAMPLE = Path("build") / "sample"
 SCHEMA = 1
 """Version of what `--json` prints."""
-
-
-class UsageError(Exception):
-    """The arguments do not fit together."""
-
-    exit_code: ClassVar[int] = 2
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

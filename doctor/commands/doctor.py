@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 from doctor import history
 from doctor.check import Check, Status
 from doctor.checks import CHECKS
 from doctor.config import settings
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
+from doctor.errors import UsageError
 from doctor.facts import Absent, Facts, Job
 from doctor.fix import apply, plan, planned, told
 from doctor.gather import DEADLINE, Gathered, Request, gather
@@ -25,12 +25,6 @@ from doctor.probe import Probe
 from doctor.report import FORMATS, write
 
 HELP = "examine the machine, the toolchain, a model or a finished folder"
-
-
-class UsageError(Exception):
-    """The arguments do not fit together."""
-
-    exit_code: ClassVar[int] = 2
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

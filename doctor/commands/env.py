@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from doctor.commands import env_lock, env_proof, env_use
+from doctor.commands import env_carry, env_lock, env_proof, env_use
 from doctor.commands.env_common import (
     Action,
     asked,
@@ -80,5 +80,6 @@ ACTIONS = (
     Action(name="build", help="build it, unless it is there", configure=_build_options, run=build),
     *env_proof.ACTIONS,
     *env_use.ACTIONS,
+    *env_carry.ACTIONS,
     *env_lock.ACTIONS,
 )

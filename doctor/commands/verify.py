@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from convert.certificates.issue import issue
 from convert.certificates.store import FILE, load, save
 from convert.verify import Against, Verification, read_manifest, verify
 from convert.worker import Outcome, Runner, Worker
+from doctor.errors import UsageError
 from doctor.terminal import draw
 from envs.build import build
 from envs.events import Emit, silent
@@ -24,12 +25,6 @@ from lockfiles.toolchain import load_toolchain
 HELP = "check a finished Core ML folder again, alone or against its model"
 SCHEMA = 1
 """Version of what `--json` prints."""
-
-
-class UsageError(Exception):
-    """The arguments do not fit together."""
-
-    exit_code: ClassVar[int] = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
