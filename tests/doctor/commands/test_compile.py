@@ -10,7 +10,8 @@ from convert.compile.compare import Keep, Outcome
 from convert.compile.compiled import TEXT
 from convert.compile.xcode import Xcode
 from convert.errors import BadInputError, ConvertError
-from doctor.commands.compile import UsageError, compile_each, configure, lines
+from doctor.commands.compile import compile_each, configure, lines
+from doctor.errors import UsageError
 from tests.convert.compile.texts import COMPRESSED, OPERATIONS, package
 
 

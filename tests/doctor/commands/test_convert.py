@@ -15,7 +15,6 @@ from convert.worker import Outcome
 from doctor.check import Family, Finding, Fix, Status
 from doctor.cli import main
 from doctor.commands.convert import (
-    UsageError,
     configure,
     explained,
     goal_of,
@@ -30,6 +29,7 @@ from doctor.commands.convert import (
     verdicts,
 )
 from doctor.engine import Report, Result, Verdict
+from doctor.errors import UsageError
 from doctor.facts import Job as Goal
 from envs.events import Emit, Event, silent
 from tests.convert.stand_ins import write_model

@@ -12,8 +12,9 @@ import pytest
 from doctor import history
 from doctor.checks import CHECKS
 from doctor.commands import doctor
-from doctor.commands.doctor import UsageError, kind_of, request_of, selected, size_of
+from doctor.commands.doctor import kind_of, request_of, selected, size_of
 from doctor.engine import examine
+from doctor.errors import UsageError
 from doctor.facts import Facts
 from tests.doctor.gather.test_model import folder
 from tests.doctor.healthy import HEALTHY, HOST
