@@ -19,6 +19,7 @@ from convert.verify import Verification
 from convert.weights.fault import Fault
 from convert.worker import Outcome
 from doctor.commands import verify
+from doctor.errors import UsageError
 from envs.events import Emit, Event, silent
 from tests.convert.stand_ins import StandIn, write_model
 
@@ -93,7 +94,7 @@ def test_a_damaged_folder_is_1(bundle: Path, capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("flag", ["--fast", "--full", "--certify"])
 def test_how_to_run_programs_needs_a_model(flag: str) -> None:
-    with pytest.raises(verify.UsageError, match="add --against MODEL"):
+    with pytest.raises(UsageError, match="add --against MODEL"):
         verify.run(arguments("out", flag))
 
 
