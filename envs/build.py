@@ -36,7 +36,7 @@ class Options:
 
     `python` names the interpreter; `fresh` builds even if there is nothing to do; `strict` refuses
     drift; `installer` is "uv", "pip" or "" for the better one; `root` is the folder of
-    environments, None for the usual one.
+    environments, None for the usual one; `seal`, unless "", is the one that must come out.
     """
 
     python: Path | None = None
@@ -45,6 +45,7 @@ class Options:
     installer: str = ""
     source: Source = field(default_factory=Source)
     root: Path | None = None
+    seal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,8 @@ class Plan:
     source: Source
     folder: Path
     held: int
+    wanted: str
+    """The seal that must come out, or ""."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,8 @@ def build(
         choice = require(toolchain.python, options.python)
         _judge_drift(choice, toolchain, options, emit)
         key = key_of(lock, choice.interpreter)
-        if not options.fresh and (kept := _kept(toolchain.name, root / key)) is not None:
+        kept = None if options.fresh else _kept(toolchain.name, root / key)
+        if kept is not None and options.seal in ("", kept.seal):
             store.swap(toolchain.name, kept.path)
             return kept
         artefacts = load_artefacts(toolchain, lock)
@@ -108,6 +112,7 @@ def build(
             source=options.source,
             folder=root / f".building-{key}-{os.getpid()}",
             held=held,
+            wanted=options.seal,
         )
         with explained(root), _aside(plan.folder):
             for step in STEPS:
@@ -133,7 +138,7 @@ def _ready(lock: Lock, options: Options, root: Path) -> Environment | None:
     found = store.current(lock.toolchain, root)
     if found is None or options.fresh or found.lock_digest != lock.digest:
         return None
-    if options.strict and found.drift:
+    if (options.strict and found.drift) or options.seal not in ("", found.seal):
         return None
     if options.python is not None:
         named = probe(options.python)
@@ -235,7 +240,13 @@ def _seal(plan: Plan, emit: Emit) -> None:
         size=sum(entry.size for entry in entries),
         defects=inventory.defects(plan.folder, entries),
     )
-    store.write(replace(unsealed, seal=manifest.seal_of(entries, unsealed.facts())))
+    seal = manifest.seal_of(entries, unsealed.facts())
+    if plan.wanted not in ("", seal):
+        raise BrokenError(
+            f"{plan.toolchain.name}: the seal is {seal}, wanted is {plan.wanted}; export it again"
+            " where it was built (the environment in use is as it was)"
+        )
+    store.write(replace(unsealed, seal=seal))
 
 
 STEPS = (

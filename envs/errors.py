@@ -40,6 +40,12 @@ class BrokenError(EnvError):
     """An environment does not work, or is not what its seal says."""
 
 
+class ArchiveError(EnvError):
+    """A file is not an exported environment, is damaged, or is for another machine."""
+
+    exit_code = 3
+
+
 class NoSpaceError(EnvError):
     """The disk is full, or would be."""
 

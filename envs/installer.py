@@ -123,6 +123,23 @@ def find_installer(name: str = "", cache: Path | None = None) -> Installer:
     raise EnvError(f"{name or 'uv and pip'}: not found; run make bootstrap, which brings both")
 
 
+def download(python: Path, requirements: Path, folder: Path, source: Source) -> None:
+    """Bring the wheels that `python` would get of hashed requirements into a folder, with pip.
+
+    uv keeps no wheels, and brings none without installing them.
+
+    Raises:
+        InstallError: not reachable, not there, or not what was locked.
+        NoSpaceError: the disk filled up.
+    """
+    where = ["--index-url", source.index] if source.index else []
+    if source.wheels is not None:
+        where = ["--no-index", "--find-links", os.fspath(source.wheels)]
+    command = [sys.executable, "-m", "pip", "--python", os.fspath(python), "download", "--quiet"]
+    command += [*_HARD, *where, "--dest", os.fspath(folder)]
+    _judge(run([*command, "--requirement", os.fspath(requirements)]))
+
+
 def _judge(finished: Finished) -> None:
     """Raise what the installer's own words mean, unless it succeeded."""
     if finished.code != 0:

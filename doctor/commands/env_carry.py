@@ -1,0 +1,63 @@
+"""`sdcoreml env export` and `import`: carry an environment to a machine without a network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from doctor.commands.env_common import (
+    Action,
+    asked,
+    built,
+    chosen,
+    shown,
+    source_options,
+    toolchain_option,
+)
+
+
+def export(args: argparse.Namespace) -> int:
+    """Pack the wheels, lock and seal of the environment into one file."""
+    from doctor.terminal import draw
+    from envs.archive import export as export_environment
+    from envs.installer import Source
+
+    source = Source(index=asked(args, "index", ""), wheels=asked(args, "find_links"))
+    path: Path = args.file
+    with draw() as emit:
+        carried = export_environment(built(args), chosen(args), path, source=source, emit=emit)
+    size = path.stat().st_size / 1e9
+    print(f"{shown(path)}: {carried.toolchain} for {carried.target}, {size:.2f} GB")
+    print(f"seal {carried.seal}")
+    return 0
+
+
+def bring_in(args: argparse.Namespace) -> int:
+    """Build the environment that is in a file, and put it into use if it has its seal."""
+    from doctor.terminal import draw
+    from envs.archive import bring_in as import_environment
+
+    with draw() as emit:
+        made = import_environment(args.file, python=asked(args, "python"), emit=emit)
+    print(f"{made.name}: {shown(made.path)}, built from {shown(args.file)}\nseal {made.seal}")
+    return 0
+
+
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE")
+    toolchain_option(parser)
+    source_options(parser)
+
+
+def _import_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE")
+    hidden = argparse.SUPPRESS
+    parser.add_argument("--python", type=Path, metavar="PATH", default=hidden, help="which Python")
+
+
+ACTIONS = (
+    Action(name="export", help="pack it into one file", configure=_export_options, run=export),
+    Action(
+        name="import", help="build it from such a file", configure=_import_options, run=bring_in
+    ),
+)

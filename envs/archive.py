@@ -1,0 +1,241 @@
+"""An environment as one file: the lock and its wheels, and the seal that must come of them.
+
+environment.json         what it is: toolchain, target, Python, seal, and every member's hash
+toolchain.toml           the toolchain, and its locks for the one target
+requirements.<target>.txt, pylock.<target>.toml
+wheels/<file>            the wheel of each package
+
+A tar without compression (wheels are compressed), members sorted, without times or owners: the same
+environment gives the same bytes. Nothing of it is trusted before its hash was compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from envs import manifest
+from envs.build import Options, build
+from envs.errors import ArchiveError, EnvError, explained
+from envs.events import Emit, Event, silent
+from envs.installer import Source, download
+from envs.interpreter import require
+from envs.store import LOCK, Environment, root
+from envs.verify import verify_fast
+from lockfiles.artefact import load_artefacts, tied
+from lockfiles.errors import LockfileError
+from lockfiles.lock import LockedPackage, load_lock
+from lockfiles.target import host_target
+from lockfiles.toolchain import FILE, PythonPin, Toolchain, load_toolchain
+
+RECORD = "environment.json"
+SCHEMA = 1
+_WHEELS = "wheels"
+_MEMBER = re.compile(rf"(?:{_WHEELS}/)?[A-Za-z0-9_][A-Za-z0-9._+!-]*")
+_LONGEST_RECORD = 1 << 20
+_CHUNK = 1 << 20
+_AGAIN = "copy or export it again (nothing was built)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What an archive says it is; `contents` maps each other member to its SHA-256."""
+
+    toolchain: str
+    target: str
+    python: str
+    lock_digest: str
+    seal: str
+    contents: dict[str, str]
+
+
+def export(
+    environment: Environment,
+    toolchain: Toolchain,
+    path: Path,
+    *,
+    source: Source | None = None,
+    emit: Emit = silent,
+) -> Carried:
+    """Pack the wheels, lock and seal of an environment into the archive `path`.
+
+    Raises:
+        EnvError: the environment is damaged, or not what the toolchain's lock says now.
+        InstallError: a wheel cannot be had, or is not the one that was locked.
+    """
+    lock = load_lock(f"{toolchain.folder}/", environment.target)
+    if lock.digest != environment.lock_digest:
+        raise EnvError(f"{environment.path}: built from another lock; run `sdcoreml env` first")
+    if faults := verify_fast(environment).faults:
+        raise EnvError(f"{environment.path}: {faults[0]}; run `sdcoreml env repair` first")
+    with explained(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as name:
+        folder = Path(name)
+        emit(Event(kind="step", text=f"bring {len(lock.packages)} locked wheels"))
+        wheels = folder / _WHEELS
+        wheels.mkdir()
+        sealed = environment.path / manifest.SEALED / LOCK
+        download(environment.python, sealed, wheels, source or Source())
+        emit(Event(kind="step", text="hash and pack"))
+        for file in (FILE, lock.path.name, f"pylock.{lock.target}.toml"):
+            if (toolchain.folder / file).exists():
+                (folder / file).write_bytes((toolchain.folder / file).read_bytes())
+        carried = Carried(
+            toolchain=toolchain.name,
+            target=environment.target,
+            python=environment.interpreter.version,
+            lock_digest=lock.digest,
+            seal=environment.seal,
+            contents=_hashes(folder),
+        )
+        if wrong := _unlike_lock(carried, _packages(folder, environment.target)):
+            raise EnvError(f"{toolchain.folder}: {'; '.join(wrong)}; restore the lock with git")
+        _pack(folder, carried, folder / ".tar")
+        (folder / ".tar").replace(path)
+    return carried
+
+
+def bring_in(
+    path: Path, *, python: Path | None = None, folder: Path | None = None, emit: Emit = silent
+) -> Environment:
+    """Build the environment of an archive, without a network, and put it into use.
+
+    `python` names the interpreter; `folder` is that of environments, None for the usual one.
+
+    Raises:
+        ArchiveError: not an archive, damaged, or for another machine; nothing was built.
+        NoInterpreterError: not the Python that it was sealed with.
+        BrokenError: what was built has not the seal of the archive; it is not put into use.
+    """
+    place = folder or root()
+    with explained(place):
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place, prefix=".importing-") as name:
+            emit(Event(kind="step", text=f"compare every wheel in {path.name} with its lock"))
+            carried = _unpack(path, Path(name))
+            toolchain = load_toolchain(f"{name}/")
+            exact = PythonPin(version=carried.python, accepted=f"=={carried.python}")
+            options = Options(
+                python=require(exact, python).interpreter.path,
+                source=Source(wheels=Path(name) / _WHEELS),
+                root=place,
+                seal=carried.seal,
+            )
+            return build(toolchain, options=options, emit=emit)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Every file beneath a folder, sorted, and its SHA-256."""
+    return {
+        path: manifest.digest_of(folder / path, kind)
+        for path, kind, _ in sorted(manifest.scan(folder))
+    }
+
+
+def _packages(folder: Path, target: str) -> tuple[LockedPackage, ...]:
+    """The packages of the lock in a folder, each tied to its wheel where that is known."""
+    toolchain = load_toolchain(f"{folder}/")
+    lock = load_lock(f"{folder}/", target)
+    artefacts = load_artefacts(toolchain, lock)
+    return tied(lock, artefacts) if artefacts else lock.packages
+
+
+def _unlike_lock(carried: Carried, packages: Iterable[LockedPackage]) -> list[str]:
+    """How the wheels differ from exactly those that are locked."""
+    wheels = {f"sha256:{h}": n for n, h in carried.contents.items() if n.startswith(_WHEELS + "/")}
+    faults: list[str] = []
+    for package in packages:
+        mine = [wheels.pop(digest) for digest in package.hashes if digest in wheels]
+        if not mine and not package.marker:
+            faults.append(f"{package.name} {package.version} has no wheel with a locked hash")
+    return faults + [f"{name} is not locked" for name in wheels.values()]
+
+
+def _pack(folder: Path, carried: Carried, path: Path) -> None:
+    text = json.dumps({"schema": SCHEMA, **asdict(carried)}, indent=1, sort_keys=True).encode()
+    with path.open("wb") as stream:
+        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            record = tarfile.TarInfo(RECORD)
+            record.size = len(text)
+            archive.addfile(record, io.BytesIO(text))
+            for name in carried.contents:
+                member = tarfile.TarInfo(name)
+                member.size = (folder / name).stat().st_size
+                with (folder / name).open("rb") as data:
+                    archive.addfile(member, data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _unpack(path: Path, folder: Path) -> Carried:
+    """Write the members of an archive into a folder, each with the hash that it must have."""
+    try:
+        with tarfile.open(path, mode="r:") as archive:
+            carried = _read_record(archive)
+            if carried.target != host_target():
+                raise ArchiveError(
+                    f"{path}: is for {carried.target}, this machine is {host_target()};"
+                    " export it on a machine of this kind"
+                )
+            faults = _extract(archive, carried, folder)
+    except (tarfile.TarError, EOFError, ValueError, TypeError, KeyError) as error:
+        raise ArchiveError(f"{path}: not an exported environment ({error}); {_AGAIN}") from None
+    except OSError as error:
+        if error.filename != os.fspath(path):
+            raise
+        raise ArchiveError(f"{path}: {error.strerror}; name the file of `env export`") from None
+    if not faults:
+        try:
+            digest = load_lock(f"{folder}/", carried.target).digest
+            faults = _unlike_lock(carried, _packages(folder, carried.target))
+        except LockfileError as error:
+            raise ArchiveError(f"{path}: {error}") from None
+        if digest != carried.lock_digest:
+            faults.append("its lock is not the one that was sealed")
+    if faults:
+        raise ArchiveError(f"{path}: {'; '.join(faults)}; {_AGAIN}")
+    return carried
+
+
+def _read_record(archive: tarfile.TarFile) -> Carried:
+    """What an archive says it is. Raises `ValueError`, `TypeError` or `KeyError` for nonsense."""
+    member = archive.next()
+    stream = archive.extractfile(member) if member and member.name == RECORD else None
+    if stream is None:
+        raise ValueError(f"it does not begin with {RECORD}")
+    fields = json.loads(stream.read(_LONGEST_RECORD))
+    if fields.pop("schema") != SCHEMA:
+        raise ValueError("of another schema")
+    carried = Carried(**fields)
+    if strange := [name for name in carried.contents if not _MEMBER.fullmatch(name)]:
+        raise ValueError(f"a member named {strange[0]!r}")
+    return carried
+
+
+def _extract(archive: tarfile.TarFile, carried: Carried, folder: Path) -> list[str]:
+    """Write out the members that the record names; says which are missing or not as recorded."""
+    (folder / _WHEELS).mkdir()
+    missing, faults = dict(carried.contents), []
+    for member in archive:
+        if member.name == RECORD:
+            continue
+        wanted = missing.pop(member.name, None)
+        stream = archive.extractfile(member) if wanted and member.isreg() else None
+        if stream is None:
+            faults.append(f"{member.name!r} does not belong in it")
+            continue
+        digest = hashlib.sha256()
+        with (folder / member.name).open("wb") as output:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                output.write(chunk)
+        if digest.hexdigest() != wanted:
+            faults.append(f"{member.name} has not the recorded hash")
+    return faults + [f"{name} is missing" for name in missing]
