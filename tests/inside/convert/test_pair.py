@@ -20,7 +20,7 @@ from convert.programs.options import ProgramOptions
 from convert.programs.payload import Built, Weight
 from convert.weights.safetensors import TensorFile
 from envs.events import Event, silent
-from tests.inside.convert.programs.models import Checkpoint, checkpoint
+from tests.inside.convert.programs.models import XL, Checkpoint, checkpoint
 
 Pair = tuple[Path, Path]
 
@@ -60,6 +60,15 @@ def test_a_pair_is_proved_as_the_whole_is(tmp_path: Path) -> None:
     assert pair.key
     assert pair.key != whole.key
     assert pair.package == str(tmp_path / "UnetChunk1.mlpackage + UnetChunk2.mlpackage")
+
+
+def test_a_pair_of_sdxl_has_what_describes_it_in_the_first_half(tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path, XL)
+    pair = write(made, tmp_path)
+    with open_whole(pair[0]) as program:
+        inputs = {item.name for item in program.function.inputs}
+    assert inputs >= {"sample", "time_ids", "text_embeds"}
+    assert check(made, pair).faults() == ()
 
 
 @pytest.mark.parametrize("half", [0, 1])

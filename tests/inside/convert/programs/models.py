@@ -44,6 +44,19 @@ UNET: Mapping[str, Any] = {
     "cross_attention_dim": 24,
     "attention_head_dim": 4,
 }
+XL: Mapping[str, Any] = {
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 8,
+    "attention_head_dim": [2, 4],
+    "block_out_channels": [32, 64],
+    "cross_attention_dim": 40,
+    "down_block_types": [PLAIN, CROSS],
+    "up_block_types": [CROSS_UP, PLAIN_UP],
+    "projection_class_embeddings_input_dim": 24 + 6 * 8,
+    "transformer_layers_per_block": [1, 3],
+    "use_linear_projection": True,
+}
+"""What makes a UNet one of SDXL's, over `UNET`."""
 VAE: Mapping[str, Any] = {
     "block_out_channels": [32, 64, 64, 64],
     "down_block_types": ["DownEncoderBlock2D"] * 4,

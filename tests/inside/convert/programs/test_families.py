@@ -21,28 +21,15 @@ from convert.programs.options import Prediction, ProgramOptions, TextStates
 from convert.weights.safetensors import TensorFile
 from tests.inside.convert.programs.models import (
     CROSS,
-    CROSS_UP,
     PLAIN,
-    PLAIN_UP,
     TEXT,
     UNET,
     VAE,
+    XL,
     save,
 )
 
 Tensors = Mapping[str, torch.Tensor]
-XL = {
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 8,
-    "attention_head_dim": [2, 4],
-    "block_out_channels": [32, 64],
-    "cross_attention_dim": 40,
-    "down_block_types": [PLAIN, CROSS],
-    "up_block_types": [CROSS_UP, PLAIN_UP],
-    "projection_class_embeddings_input_dim": 24 + 6 * 8,
-    "transformer_layers_per_block": [1, 3],
-    "use_linear_projection": True,
-}
 REFINER = {**XL, "cross_attention_dim": 24, "projection_class_embeddings_input_dim": 24 + 5 * 8}
 
 
