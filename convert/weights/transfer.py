@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """Bytes per read where data passes through this process: small enough to stay in the cache."""
 
 PORTION = 64 << 20

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from convert.errors import BadInputError, ConvertError
-from convert.weights.aside import file_aside, require_space
+from convert.weights.aside import file_aside, require_space, reserve
 from convert.weights.cast import cast_block
 from convert.weights.dtypes import FLOATS, SIZES
 from convert.weights.gather import gather
@@ -87,6 +87,7 @@ def write_safetensors(
     first, header = build(plan, options.metadata)
     require_space(path, header.nbytes)
     with file_aside(path) as target:
+        reserve(target, header.nbytes)
         with closing(_Stream(target, _Ticker(path.name, header.nbytes, emit), options)) as stream:
             stream.write(first)
             for entry in header.entries:
