@@ -153,12 +153,13 @@ def child(task: str, component: str, folder: Path) -> None:
     from convert.programs.task import task as build
     from envs.events import silent
 
+    extra = folder / "request.json"
     request = {
         "component": component,
         "config": str(folder / "config.json"),
         "weights": str(folder / "weights.safetensors"),
         "package": str(folder / "out.mlpackage"),
-        **json.loads((folder / "request.json").read_text(encoding="utf-8")),
+        **(json.loads(extra.read_text(encoding="utf-8")) if extra.exists() else {}),
     }
     print(json.dumps(build(request, silent)))
 
