@@ -59,6 +59,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="split-einsum for the Neural Engine (default), original for the GPU",
     )
     parser.add_argument(
+        "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    _add_choices(parser)
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be chosen about the programs themselves."""
+    parser.add_argument(
         "--size",
         action="append",
         default=[],
@@ -112,10 +121,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=TARGETS[0],
         help=f"oldest system to run on (default: {TARGETS[0]})",
     )
-    parser.add_argument(
-        "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
