@@ -111,11 +111,6 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         help="run every program, also those whose graph is certified",
     )
     parser.add_argument(
-        "--own-size",
-        action="store_true",
-        help="SDXL: condition on the size converted for, not on the 1024x1024 that apps send",
-    )
-    parser.add_argument(
         "--target",
         choices=TARGETS,
         default=TARGETS[0],
@@ -201,7 +196,6 @@ def jobs_of(
             toolchain,
             controlled=args.controlled,
             clip_skip=args.clip_skip,
-            states_own_size=args.own_size,
             target=args.target,
             recipe=recipe,
             **size,

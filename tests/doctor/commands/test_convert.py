@@ -107,11 +107,11 @@ class TestJobsOf:
 
     def test_what_was_asked_for_reaches_the_job(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        words = ("--controlled", "--clip-skip", "2", "--target", "macOS14", "--own-size")
+        words = ("--controlled", "--clip-skip", "2", "--target", "macOS14")
         (job,) = jobs_of(arguments(*words, "--attention", "split-einsum-v2"), model, {}, Judge())
         options = job.options
         assert (options.controlled, options.clip_skip, options.target) == (True, 2, "macOS14")
-        assert (options.states_own_size, options.attention) == (True, "SPLIT_EINSUM_V2")
+        assert options.attention == "SPLIT_EINSUM_V2"
         assert (options.width, options.height) == (16, 16)
 
     def test_one_output_for_two_sizes_is_wrong_usage(self, tmp_path: Path) -> None:
