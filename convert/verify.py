@@ -6,7 +6,6 @@ ask for. With it, every program is proved once more against the module it was ma
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,18 +18,15 @@ from convert.certificates.store import Certificate
 from convert.compile.check import faults as faults_of
 from convert.compile.compiled import read_compiled
 from convert.digest import describe_files
-from convert.errors import BadInputError, ConvertError
+from convert.errors import ConvertError
+from convert.manifest import AGAIN, COMPONENTS, read_manifest
 from convert.models.layout import CONFIG_NAME, Model, read_model
 from convert.models.merge import merge_component
 from convert.spec.reader import read_package
-from convert.staging import MARKER
 from convert.tokenizer import MERGES, VOCAB, Tokenizer, check_tokenizer
 from convert.weights.fault import Fault, raise_first
 from convert.worker import Runner
 from envs.events import Emit, Event, silent
-
-AGAIN = "convert the model again"
-COMPONENTS: Mapping[str, str] = {name: component for component, name in NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,44 +79,6 @@ def verify(
         checked = {} if faults else _check(bundle, manifest, model, against, runner, emit)
     files = sum(len(program["files"]) for program in manifest["programs"].values())
     return Verification(bundle=bundle, files=files, faults=tuple(faults), checked=checked)
-
-
-def read_manifest(bundle: Path) -> Mapping[str, Any]:
-    """The manifest of a finished folder.
-
-    Raises:
-        BadInputError: there is none, or it is not one of ours.
-    """
-    path = bundle / MARKER
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(
-            f"{path}: not readable: {error.strerror}; give a folder that sdcoreml convert made"
-        ) from error
-    except ValueError as error:
-        raise BadInputError(f"{path}: not JSON: {error}; {AGAIN}") from error
-    if _is_manifest(manifest):
-        return dict(manifest)
-    raise BadInputError(f"{path}: not a manifest of this version of sdcoreml; {AGAIN}")
-
-
-def _is_manifest(content: object) -> bool:
-    """Whether the parts that are used here are there."""
-    match content:
-        case {
-            "schema": 1,
-            "inputs": dict(),
-            "options": dict(),
-            "programs": dict() as programs,
-        }:
-            return all(
-                name in COMPONENTS
-                and isinstance(program, dict)
-                and program.keys() >= {"files", "options", "source"}
-                for name, program in programs.items()
-            )
-    return False
 
 
 def file_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from convert.certificates.issue import issue
 from convert.certificates.store import FILE, load, save
-from convert.verify import Against, Verification, read_manifest, verify
+from convert.manifest import read_manifest
+from convert.verify import Against, Verification, verify
 from convert.worker import Outcome, Runner, Worker
 from doctor.errors import UsageError
 from doctor.terminal import draw

@@ -1,26 +1,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from convert.bundle import Dimensions
-from convert.errors import BadInputError, ConvertError, ParityError, UnsupportedError
-from convert.families import Part
-from convert.job import (
-    Options,
-    convert_model,
-    folder_name,
-    open_model,
-    plan,
-    program_options,
-)
-from convert.programs.options import parse_options
+from convert.errors import ConvertError, ParityError
+from convert.job import convert_model
+from convert.opening import open_model
+from convert.plan import plan
 from envs.events import Event
-from tests.convert.stand_ins import UNET, StandIn, write_model
+from tests.convert.stand_ins import StandIn, write_model
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 TOOLCHAIN = {"name": "tested", "seal": "5ea1"}
@@ -153,62 +145,3 @@ class TestRecipe:
         model = open_model(write_model(tmp_path / "cat"))
         job = plan(model, None, "ORIGINAL", TOOLCHAIN, recipe=self.RECIPE)
         assert job.output == Path("models/cat_original_128x128_6-bit")
-
-
-class TestOpenModel:
-    def test_a_sound_folder(self, tmp_path: Path) -> None:
-        model = open_model(write_model(tmp_path / "cat"))
-        assert set(model.components) == {"text_encoder", "unet", "vae"}
-
-    def test_what_the_apps_cannot_run_is_refused_before_its_weights_are_judged(
-        self, tmp_path: Path
-    ) -> None:
-        model = write_model(tmp_path / "cat", {**UNET, "in_channels": 9})
-        (model / "unet" / "diffusion_pytorch_model.safetensors").unlink()
-        with pytest.raises(UnsupportedError, match="its UNet takes 9 channels, and the apps feed"):
-            open_model(model)
-
-    def test_a_single_file_is_sent_to_be_unpacked(self, tmp_path: Path) -> None:
-        (tmp_path / "cat.ckpt").touch()
-        with pytest.raises(BadInputError, match=r"a single file; unpack it first: .*cat\.ckpt"):
-            open_model(tmp_path / "cat.ckpt")
-
-    def test_no_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(BadInputError, match="cat: no such folder; give the folder of a"):
-            open_model(tmp_path / "cat")
-
-    def test_a_missing_part(self, tmp_path: Path) -> None:
-        model = write_model(tmp_path / "cat")
-        shutil.rmtree(model / "vae")
-        with pytest.raises(BadInputError, match="vae"):
-            open_model(model)
-
-    def test_a_git_lfs_pointer(self, tmp_path: Path) -> None:
-        model = write_model(tmp_path / "cat")
-        weights = model / "unet" / "diffusion_pytorch_model.safetensors"
-        weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n")
-        with pytest.raises(BadInputError, match=r"git-lfs pointer.*run 'git lfs pull'"):
-            open_model(model)
-
-
-class TestProgramOptions:
-    def test_what_the_model_needs_comes_before_what_was_asked_for(self) -> None:
-        options = Options(attention="ORIGINAL", height=8, width=8, clip_skip=2)
-        part = Part(program="unet", source="unet", options={"prediction": "v_prediction"})
-        fields = program_options(options, part)
-        assert fields["prediction"] == "v_prediction"
-        assert (fields["attention"], fields["clip_skip"]) == ("ORIGINAL", 2)
-        assert parse_options(fields).height == 8
-
-
-class TestPlan:
-    def test_the_size_is_the_models_own(self, tmp_path: Path) -> None:
-        model = open_model(write_model(tmp_path / "cat", {**UNET, "sample_size": [16, 24]}))
-        job = plan(model, None, "ORIGINAL", TOOLCHAIN)
-        assert (job.options.height, job.options.width) == (16, 24)
-        assert job.output == Path("models/cat_original_192x128")
-
-    def test_a_name_keeps_clear_of_mochis_separator(self) -> None:
-        options = Options(attention="SPLIT_EINSUM_V2", height=64, width=96)
-        name = folder_name(Path("/somewhere/my_best_cat"), options)
-        assert name == "my-best-cat_split-einsum-v2_768x512"

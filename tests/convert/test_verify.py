@@ -14,7 +14,9 @@ from safetensors.numpy import save_file
 from convert.bundle import Dimensions
 from convert.certificates.store import Certificate
 from convert.errors import BadInputError, ParityError
-from convert.job import convert_model, open_model, plan
+from convert.job import convert_model
+from convert.opening import open_model
+from convert.plan import plan
 from convert.verify import Against, Verification, verify
 from tests.convert.stand_ins import StandIn, write_model
 

@@ -14,7 +14,9 @@ import pytest
 from convert.audit import Audit
 from convert.bundle import Dimensions
 from convert.certificates.store import Certificate, load, save
-from convert.job import convert_model, open_model, plan
+from convert.job import convert_model
+from convert.opening import open_model
+from convert.plan import plan
 from convert.verify import Verification
 from convert.weights.fault import Fault
 from convert.worker import Outcome

@@ -15,7 +15,9 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from convert import cli
-from convert.job import convert_model, open_model, plan
+from convert.job import convert_model
+from convert.opening import open_model
+from convert.plan import plan
 from convert.sample import write_sample
 from convert.worker import Worker
 

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from doctor.commands.convert_summary import remark, summary, verdicts
+
+
+def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
+    checked = {
+        "outputs": [
+            {"output": "a", "mode": "fp32", "psnr": 144.0},
+            {"output": "b", "mode": "fp32", "psnr": 131.26},
+            {"output": "a", "mode": "fp16", "psnr": 70.0},
+        ],
+        "audit": {"matched": 52},
+    }
+    toolchain = {"name": "tested", "python": "3.10.13", "tested_python": "3.10.10", "drift": True}
+    manifest = {"programs": {"TextEncoder": {"checked": checked}}, "toolchain": toolchain}
+    assert summary(Path("models/cat"), manifest).splitlines() == [
+        "models/cat: 1 programs, each checked against its module",
+        "  TextEncoder  131.3 dB in fp32, 70.0 dB in fp16; 52 weights equal",
+        "  toolchain    tested, Python 3.10.13 (drift: tested with 3.10.10)",
+    ]
+    unchecked = {"outputs": [], "audit": {"matched": 52}, "unchecked": "light has no torch"}
+    partly = {**manifest, "programs": {"TextEncoder": {"checked": unchecked}}}
+    assert summary(Path("models/cat"), partly).splitlines()[:2] == [
+        "models/cat: 1 programs, weights audited, numbers not checked",
+        "  TextEncoder  light has no torch; 52 weights equal",
+    ]
+    exact = {**manifest, "toolchain": {**toolchain, "drift": False}}
+    assert "drift" not in summary(Path("models/cat"), exact)
+
+
+def test_a_remark_says_whose_word_stands_for_the_figures() -> None:
+    checked = {"audit": {"matched": 52}}
+    assert remark(checked) == "52 weights equal"
+    certificate = {"certificate": {"toolchain": "tested", "date": "2026-11-24"}}
+    assert remark({**checked, **certificate}) == ("52 weights equal, graph certified on 2026-11-24")
+    fidelity = {"fidelity": [{"psnr": 47.0}, {"psnr": 45.12}]}
+    assert remark({**checked, **fidelity}) == "compressed weights leave 45.1 dB"
+
+
+def test_each_verdict_is_said_once_and_differences_are_named() -> None:
+    equal = {"compiled": {"verdict": "equal to what Xcode makes", "differences": []}}
+    other = {"compiled": {"verdict": "differs", "differences": ["model.mil: 3 ops"]}}
+    manifests = {
+        Path("a"): {"programs": {"Unet": equal, "VAEDecoder": equal}},
+        Path("b"): {"programs": {"Unet": other}},
+    }
+    assert verdicts(manifests) == (
+        "equal to what Xcode makes",
+        "differs",
+        "Unet: model.mil: 3 ops",
+    )
