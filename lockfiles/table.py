@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -44,7 +44,7 @@ class Table:
     def strings(self, key: str) -> tuple[str, ...]:
         """The list of strings at `key`; empty when there is none."""
         value = self.values.get(key, ())
-        if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)
         self._fault(key, "list of str", value)
         return ()

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockfiles.artefact import Artefact, load_artefacts, read_artefacts, tags, tied, write_artefacts
+from lockfiles.artefact import (
+    Artefact,
+    environment,
+    load_artefacts,
+    read_artefacts,
+    tags,
+    tied,
+    write_artefacts,
+)
 from lockfiles.errors import LockfileError
 from lockfiles.lock import Lock, LockedPackage, load_lock
 from lockfiles.target import TARGETS
@@ -148,3 +157,119 @@ def test_the_best_tag_comes_first() -> None:
     assert str(first) == "cp310-cp310-manylinux_2_28_x86_64"
     first = next(tags(TARGETS["macos-arm64"], PYTHON))
     assert str(first) == "cp310-cp310-macosx_13_0_arm64"
+
+
+@pytest.mark.parametrize(
+    ("target", "accepted", "not_accepted"),
+    [
+        (
+            "linux-x86_64",
+            (
+                "cp310-cp310-manylinux2014_x86_64 cp310-abi3-manylinux_2_28_x86_64"
+                " cp310-none-manylinux1_x86_64 cp38-abi3-linux_x86_64 py3-none-any py310-none-any"
+            ),
+            (
+                "cp310-cp310-manylinux_2_29_x86_64 cp310-cp310-manylinux_2_17_aarch64"
+                " cp311-cp311-manylinux_2_17_x86_64 cp311-abi3-manylinux_2_17_x86_64"
+                " cp310-cp310-macosx_11_0_x86_64 cp310-cp310-musllinux_1_2_x86_64"
+            ),
+        ),
+        (
+            "macos-arm64",
+            "cp310-cp310-macosx_11_0_arm64 cp310-cp310-macosx_13_0_universal2 py3-none-any",
+            (
+                "cp310-cp310-macosx_14_0_arm64 cp310-cp310-macosx_10_9_x86_64"
+                " cp310-cp310-manylinux_2_17_x86_64"
+            ),
+        ),
+        (
+            "macos-x86_64",
+            "cp310-cp310-macosx_10_9_x86_64 cp310-cp310-macosx_10_9_universal2",
+            "cp310-cp310-macosx_11_0_arm64 cp310-cp310-macosx_14_0_x86_64",
+        ),
+    ],
+)
+def test_a_target_accepts_what_runs_on_its_oldest_system(
+    target: str, accepted: str, not_accepted: str
+) -> None:
+    known = {str(tag) for tag in tags(TARGETS[target], PYTHON)}
+    assert set(accepted.split()) <= known
+    assert not set(not_accepted.split()) & known
+
+
+def test_markers_see_the_target_and_not_this_machine() -> None:
+    seen = environment(TARGETS["macos-arm64"], "3.10.13")
+    assert seen == {
+        "implementation_name": "cpython",
+        "implementation_version": "3.10.13",
+        "os_name": "posix",
+        "platform_machine": "arm64",
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Darwin",
+        "platform_version": "",
+        "python_full_version": "3.10.13",
+        "python_version": "3.10",
+        "sys_platform": "darwin",
+    }
+    linux = environment(TARGETS["linux-x86_64"], PYTHON)
+    assert (linux["platform_system"], linux["sys_platform"]) == ("Linux", "linux")
+    assert linux["platform_machine"] == "x86_64"
+
+
+def test_a_package_that_is_only_a_source_is_refused(tmp_path: Path) -> None:
+    path = pylock(tmp_path)
+    path.write_text(
+        path.read_text() + '[packages.sdist]\nurl = "https://index.invalid/one-1.0.tar.gz"\n'
+        f'hashes = {{ sha256 = "{A}" }}\n'
+    )
+    with pytest.raises(LockfileError, match=r"one 1\.0 has no wheel for linux-x86_64$"):
+        read_artefacts(path, TARGETS["linux-x86_64"], PYTHON)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        'url = "https://index.invalid/a/b/one-1.0-py3-none-any.whl"',
+        'path = "wheels/one-1.0-py3-none-any.whl"',
+        'name = "one-1.0-py3-none-any.whl"\nurl = "https://index.invalid/one-1.0-py3-none-any.whl"',
+    ],
+)
+def test_a_wheel_is_known_by_its_file_name_wherever_it_is(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "pylock.toml"
+    path.write_text(
+        'lock-version = "1.0"\ncreated-by = "test"\n[[packages]]\nname = "one"\n'
+        f'version = "1.0"\n[[packages.wheels]]\n{place}\nhashes = {{ sha256 = "{A}" }}\n'
+    )
+    (only,) = read_artefacts(path, TARGETS["linux-x86_64"], PYTHON)
+    assert only == Artefact(
+        project="one", version="1.0", file="one-1.0-py3-none-any.whl", sha256=A, size=0
+    )
+
+
+def test_without_a_list_of_wheels_there_are_none(tmp_path: Path) -> None:
+    toolchain = replace(load_toolchain(), folder=tmp_path)
+    assert load_artefacts(toolchain, lock()) == ()
+    pylock(tmp_path, WHEELS[2]).rename(tmp_path / "pylock.linux-x86_64.toml")
+    assert [one.file for one in load_artefacts(toolchain, lock())] == [WHEELS[2]]
+    foreign = replace(lock(), target="plan9-mips")
+    (tmp_path / "pylock.plan9-mips.toml").write_text("")
+    assert load_artefacts(toolchain, foreign) == ()
+
+
+def test_what_is_written_is_this_text() -> None:
+    assert write_artefacts([artefact("two", "2", B), artefact("one", "1", A)], PYTHON) == (
+        "# Written by `sdcoreml env lock`: the wheel of each package that this target gets.\n"
+        'lock-version = "1.0"\ncreated-by = "sdcoreml"\nrequires-python = ">=3.10"\n'
+        '\n[[packages]]\nname = "one"\nversion = "1"\n'
+        f'\n[[packages.wheels]]\npath = "wheels/one.whl"\nsize = 1\nhashes = {{ sha256 = "{A}" }}\n'
+        '\n[[packages]]\nname = "two"\nversion = "2"\n'
+        f'\n[[packages.wheels]]\npath = "wheels/two.whl"\nsize = 1\nhashes = {{ sha256 = "{B}" }}\n'
+    )
+
+
+def test_a_tied_package_keeps_its_marker() -> None:
+    marked = LockedPackage(
+        name="one", version="1", hashes=(f"sha256:{A}",), marker="os_name == 'x'"
+    )
+    assert tied(lock(marked), [artefact("one", "1", A)]) == (marked,)

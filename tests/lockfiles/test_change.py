@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lockfiles.artefact import Artefact
-from lockfiles.change import asked_by, changes
-from lockfiles.derive import closure
+from lockfiles.change import Change, asked_by, changes
 from lockfiles.errors import LockfileError
 
 A, B = "a" * 64, "b" * 64
@@ -62,18 +61,70 @@ def test_who_asks_is_read_from_the_comments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("roots", "names"),
+    ("before", "after", "words"),
     [
-        (["top"], ["gone", "kept", "middle", "top"]),
-        (["middle"], ["kept", "middle"]),
-        (["same"], ["same"]),
-        (["same", "gone"], ["gone", "same"]),
+        ("", "2.0", "one 2.0 is new, asked for by two"),
+        ("1.0", "", "one 1.0 is gone, asked for by two"),
+        ("1.0", "1.0", "one 1.0: other files, asked for by two"),
+        ("1.0", "2.0", "one 1.0 -> 2.0, asked for by two"),
     ],
 )
-def test_a_part_of_a_lock_holds_all_it_needs(roots: list[str], names: list[str]) -> None:
-    assert [package.name for package in closure(BEFORE, roots, Path("lock"))] == names
+def test_each_kind_of_change_has_its_words(before: str, after: str, words: str) -> None:
+    change = Change(project="one", before=before, after=after, via=("two",), size=0)
+    assert str(change) == words
 
 
-def test_a_root_that_is_not_locked_is_refused() -> None:
-    with pytest.raises(LockfileError, match="lock: other not locked in it"):
-        closure(BEFORE, ["top", "other"], Path("lock"))
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(1, " (+0.00 MB)"), (-2_345_678, " (-2.35 MB)"), (0, "")],
+)
+def test_a_download_that_stays_as_large_is_not_mentioned(size: int, words: str) -> None:
+    assert str(Change(project="a", before="1", after="2", via=(), size=size)) == f"a 1 -> 2{words}"
+
+
+def test_a_marker_that_moved_is_a_change() -> None:
+    text = f"one==1 ; sys_platform == 'darwin' --hash=sha256:{A}\n"
+    other = text.replace("darwin", "linux")
+    assert [change.project for change in changes(text, other)] == ["one"]
+
+
+def test_what_is_no_lock_is_refused() -> None:
+    with pytest.raises(LockfileError, match="after: line 1"):
+        changes(BEFORE, "nonsense")
+    with pytest.raises(LockfileError, match="before: nothing is locked"):
+        changes("", AFTER)
+
+
+@pytest.mark.parametrize(
+    ("text", "askers"),
+    [
+        (f"Foo_Bar==1 --hash=sha256:{A}\n    # via top\n", {"foo-bar": ("top",)}),
+        ("# via nobody\none==1\n    # via top\n", {"one": ("top",)}),
+        ("one==1\n    # via\n    #   a\n    #   b\n", {"one": ("a", "b")}),
+        ("one==1\ntwo==2\n    # via one\n", {"two": ("one",)}),
+    ],
+)
+def test_comments_belong_to_the_package_above_them(
+    text: str, askers: dict[str, tuple[str, ...]]
+) -> None:
+    assert asked_by(text) == askers
+
+
+VERSIONS = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("12"), min_size=1)
+
+
+@given(VERSIONS, VERSIONS)
+def test_every_difference_is_one_change_and_back_again(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
+    first, second = (
+        "".join(f"{name}=={version} --hash=sha256:{A}\n" for name, version in lock.items())
+        for lock in (before, after)
+    )
+    there, back = changes(first, second), changes(second, first)
+    assert {change.project for change in there} == {
+        name for name in "abcd" if before.get(name) != after.get(name)
+    }
+    assert [(one.project, one.before, one.after) for one in there] == [
+        (one.project, one.after, one.before) for one in back
+    ]

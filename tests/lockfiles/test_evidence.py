@@ -71,3 +71,28 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, text: str, what: str) -> Non
 def test_the_shipped_evidence_can_be_read(name: str) -> None:
     for proof in load_evidence(load_toolchain(name)):
         assert len(proof.seal) == len(proof.lock) == 64
+
+
+def test_what_stood_in_the_file_stays_to_the_letter(tmp_path: Path) -> None:
+    toolchain = replace(load_toolchain(), folder=tmp_path)
+    append_evidence(toolchain, PROOF)
+    path = tmp_path / "evidence.toml"
+    noted = path.read_text() + "# looked at by hand\n"
+    path.write_text(noted)
+    append_evidence(toolchain, replace(PROOF, result='13 "passed" \N{CHECK MARK}\nand more'))
+    assert path.read_text().startswith(noted)
+    assert [proof.result for proof in load_evidence(toolchain)] == [
+        "12 passed",
+        '13 "passed" \N{CHECK MARK}\nand more',
+    ]
+
+
+def test_a_file_says_who_writes_it(tmp_path: Path) -> None:
+    append_evidence(replace(load_toolchain(), folder=tmp_path), PROOF)
+    assert (tmp_path / "evidence.toml").read_text() == (
+        "# Written by `sdcoreml env evidence`: what was proven on which environment."
+        " Append only.\n"
+        '\n[[proof]]\nwhen = "2026-11-24T03:30:00+00:00"\ntarget = "linux-x86_64"\n'
+        'system = "Linux 6.1"\ncpu = "x86_64"\npython = "3.10.13"\nlock = "10cc"\n'
+        'seal = "5ea1"\nran = "pytest -q"\nresult = "12 passed"\n'
+    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,12 @@ from lockfiles.lock import LockedPackage, load_lock, lock_digest, parse_lock, wr
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 PATH = Path("lock.txt")
+TOOLCHAIN = """
+name = "tiny"
+python = { version = "3", accepted = "" }
+factors = { environment = 1 }
+targets = { supported = ["linux-x86_64"] }
+"""
 
 
 def test_what_uv_and_pip_compile_write_is_read() -> None:
@@ -97,9 +104,76 @@ def test_a_refused_target_says_why() -> None:
 
 
 def test_a_missing_lock_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "toolchain.toml").write_text(
-        'name = "tiny"\n[python]\nversion = "3"\naccepted = ""\n'
-        '[factors]\nenvironment = 1\n[targets]\nsupported = ["linux-x86_64"]\n'
-    )
+    (tmp_path / "toolchain.toml").write_text(TOOLCHAIN)
     with pytest.raises(LockfileError, match=r"linux-x86_64\.txt: No such file.*make lock"):
         load_lock(f"{tmp_path}/", "linux-x86_64")
+
+
+def test_a_package_may_be_locked_once_for_each_marker() -> None:
+    text = (
+        f"one==2 ; sys_platform == 'linux' --hash={B}\none==1 ; sys_platform == 'darwin' --hash={A}"
+    )
+    darwin, linux = parse_lock(text, PATH)
+    assert (darwin.version, darwin.marker) == ("1", "sys_platform == 'darwin'")
+    assert (linux.version, linux.marker) == ("2", "sys_platform == 'linux'")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"-e . --hash={A}",
+        f"one @ https://example.invalid/one.whl --hash={A}",
+        f"one[extra]==1 --hash={A}",
+        f"one==1.* --hash={A}",
+        f"one==1,<2 --hash={A}",
+        f"one===1 --hash={A}",
+        f"-r other.txt --hash={A}",
+        f"one --hash={A}",
+        f"one==1 --hash={A} --hash=sha256:short",
+        f"one==1 --hash={A.upper()}",
+    ],
+)
+def test_nothing_but_a_version_and_its_hashes_is_a_lock(line: str) -> None:
+    with pytest.raises(LockfileError, match="line 1"):
+        parse_lock(line, PATH)
+
+
+def test_a_faulty_line_is_quoted_shortly() -> None:
+    with pytest.raises(LockfileError) as caught:
+        parse_lock("x" * 5000, PATH)
+    assert len(str(caught.value)) < 200
+
+
+def test_what_is_written_is_this_text() -> None:
+    package = LockedPackage(name="one", version="1", hashes=(A, B), marker="os_name == 'posix'")
+    assert write_lock((package,)) == (
+        f"one==1 ; os_name == 'posix' \\\n    --hash={A} \\\n    --hash={B}\n"
+    )
+
+
+def test_a_lock_that_is_no_text_says_so(tmp_path: Path) -> None:
+    (tmp_path / "toolchain.toml").write_text(TOOLCHAIN)
+    (tmp_path / "requirements.linux-x86_64.txt").write_bytes(b"one==1 \xff")
+    with pytest.raises(LockfileError, match=r"linux-x86_64\.txt: not UTF-8; restore it with git"):
+        load_lock(f"{tmp_path}/", "linux-x86_64")
+
+
+LAYOUTS = st.sampled_from(["\n    # via top", "  # why", "\n\n", "\n# made by a tool"])
+
+
+@given(
+    st.lists(packages, min_size=1, max_size=4, unique_by=lambda package: package.name),
+    st.randoms(use_true_random=False),
+    st.lists(LAYOUTS, min_size=4, max_size=4),
+)
+def test_order_and_comments_say_nothing(
+    found: list[LockedPackage], random: Random, layouts: list[str]
+) -> None:
+    ordered = tuple(sorted(found, key=lambda package: package.name))
+    random.shuffle(found)
+    text = "".join(
+        write_lock((package,)).rstrip("\n") + layout + "\n"
+        for package, layout in zip(found, layouts, strict=False)
+    )
+    assert parse_lock(text, PATH) == ordered
+    assert lock_digest(parse_lock(text, PATH)) == lock_digest(ordered)

@@ -31,3 +31,24 @@ def test_the_table_agrees_with_the_names() -> None:
 
 def test_this_machine_has_a_name() -> None:
     assert host_target().count("-") == 1
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "kernel", "name"),
+    [
+        ("win32", "x64", "", "windows-x86_64"),
+        ("win32", "ARM64", "", "windows-arm64"),
+        ("darwin", "x86_64", "Darwin Kernel Version 23.6.0: RELEASE_X86_64", "macos-x86_64"),
+        ("linux", "x86_64", "#1 SMP built on an ARM64 machine", "linux-x86_64"),
+        ("freebsd14", "amd64", "", "freebsd14-x86_64"),
+    ],
+)
+def test_a_kernel_speaks_for_apple_s_machines_only(
+    system: str, machine: str, kernel: str, name: str
+) -> None:
+    assert target_name(system, machine, kernel) == name
+
+
+def test_no_two_targets_share_a_word_with_which_a_tool_is_told() -> None:
+    for word in ("uv_platform", "conda_subdir"):
+        assert len({getattr(target, word) for target in TARGETS.values()}) == len(TARGETS)
