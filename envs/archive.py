@@ -11,14 +11,15 @@ environment gives the same bytes. Nothing of it is trusted before its hash was c
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
 import os
 import re
 import tarfile
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from envs.errors import ArchiveError, EnvError, explained
 from envs.events import Emit, Event, silent
 from envs.installer import Source, download
 from envs.interpreter import require
-from envs.store import LOCK, Environment, root
+from envs.store import LOCK, Environment, claimed, is_abandoned, root
 from envs.verify import verify_fast
 from lockfiles.artefact import load_artefacts, tied
 from lockfiles.errors import LockfileError
@@ -39,6 +40,7 @@ from lockfiles.toolchain import FILE, PythonPin, Toolchain, load_toolchain
 RECORD = "environment.json"
 SCHEMA = 1
 _WHEELS = "wheels"
+_EXPORTING = ".sdcoreml-export-"
 _MEMBER = re.compile(rf"(?:{_WHEELS}/)?[A-Za-z0-9_][A-Za-z0-9._+!-]*")
 _LONGEST_RECORD = 1 << 20
 _CHUNK = 1 << 20
@@ -76,8 +78,7 @@ def export(
         raise EnvError(f"{environment.path}: built from another lock; run `sdcoreml env` first")
     if faults := verify_fast(environment).faults:
         raise EnvError(f"{environment.path}: {faults[0]}; run `sdcoreml env repair` first")
-    with explained(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as name:
-        folder = Path(name)
+    with explained(path), _aside(path) as aside, claimed(environment.path.parent, emit) as folder:
         emit(Event(kind="step", text=f"bring {len(lock.packages)} locked wheels"))
         wheels = folder / _WHEELS
         wheels.mkdir()
@@ -97,8 +98,8 @@ def export(
         )
         if wrong := _unlike_lock(carried, _packages(folder, environment.target)):
             raise EnvError(f"{toolchain.folder}: {'; '.join(wrong)}; restore the lock with git")
-        _pack(folder, carried, folder / ".tar")
-        (folder / ".tar").replace(path)
+        _pack(folder, carried, aside)
+        aside.replace(path)
     return carried
 
 
@@ -115,20 +116,34 @@ def bring_in(
         BrokenError: what was built has not the seal of the archive; it is not put into use.
     """
     place = folder or root()
-    with explained(place):
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place, prefix=".importing-") as name:
-            emit(Event(kind="step", text=f"compare every wheel in {path.name} with its lock"))
-            carried = _unpack(path, Path(name))
-            toolchain = load_toolchain(f"{name}/")
-            exact = PythonPin(version=carried.python, accepted=f"=={carried.python}")
-            options = Options(
-                python=require(exact, python).interpreter.path,
-                source=Source(wheels=Path(name) / _WHEELS),
-                root=place,
-                seal=carried.seal,
-            )
-            return build(toolchain, options=options, emit=emit)
+    with explained(place), claimed(place, emit) as unpacked:
+        emit(Event(kind="step", text=f"compare every wheel in {path.name} with its lock"))
+        carried = _unpack(path, unpacked)
+        toolchain = load_toolchain(f"{unpacked}/")
+        exact = PythonPin(version=carried.python, accepted=f"=={carried.python}")
+        options = Options(
+            python=require(exact, python).interpreter.path,
+            source=Source(wheels=unpacked / _WHEELS),
+            root=place,
+            seal=carried.seal,
+        )
+        return build(toolchain, options=options, emit=emit)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write it in; what killed exports left there is removed."""
+    for leftover in path.parent.glob(f"{_EXPORTING}*"):
+        if is_abandoned(leftover):
+            leftover.unlink(missing_ok=True)
+    aside = path.with_name(f"{_EXPORTING}{os.getpid()}-{path.name}")
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@
 .envs/tested       a link to the one in use; swapped in one step
 .envs/tested~      a link to the one that was in use before
 .envs/.building-*  a build under way, or what a killed one left
+.envs/.claimed-*   files of one task that does not hold the lock; its folder is locked instead
 .envs/.lock        held while anything here is changed
 """
 
@@ -13,6 +14,7 @@ import fcntl
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -30,6 +32,7 @@ LOCK = "requirements.txt"
 SCHEMA = 1
 PREVIOUS = "~"
 PIN = "pin-"
+_CLAIMED = ".claimed-"
 _ROOT = Path(__file__).resolve().parent.parent / ".envs"
 
 
@@ -192,7 +195,7 @@ def free_name(folder: Path, key: str) -> Path:
 def alone(folder: Path, emit: Emit = silent) -> Iterator[int]:
     """Hold the lock of a store, waiting for whoever has it; gives the lock's descriptor.
 
-    A child that inherits the descriptor holds the lock too. What killed builds left is removed.
+    A child that inherits the descriptor holds the lock too. What killed tasks left is removed.
     """
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -204,9 +207,45 @@ def alone(folder: Path, emit: Emit = silent) -> Iterator[int]:
             os.pwrite(handle, str(os.getpid()).encode(), 0)
         for leftover in folder.glob(".building-*"):
             remove(leftover)
+        for leftover in folder.glob(f"{_CLAIMED}*"):
+            if is_abandoned(leftover):
+                remove(leftover)
         yield handle
     finally:
         os.close(handle)
+
+
+@contextmanager
+def claimed(folder: Path, emit: Emit = silent) -> Iterator[Path]:
+    """A folder in a store for the files of one task; others may build meanwhile.
+
+    It is locked, not the store: so the next who holds the store's lock can tell that a task was
+    killed, and removes its folder.
+    """
+    with alone(folder, emit):  # nobody takes it for abandoned before it is locked
+        path = Path(tempfile.mkdtemp(dir=folder, prefix=_CLAIMED))
+        handle = os.open(path, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(handle)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether nobody holds the lock on a file or folder any more, as who works on it does."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def remove(folder: Path) -> None:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -151,7 +154,7 @@ def test_a_bad_archive_is_one_line_and_leaves_nothing(
     with pytest.raises(ArchiveError, match=words) as caught:
         bring_in(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
     assert "\n" not in str(caught.value)
-    assert list((tmp_path / "envs").iterdir()) == []
+    assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("size", [0, 700, 3000, 5000])
@@ -161,7 +164,7 @@ def test_a_cut_off_archive_is_one_line(
     (tmp_path / "cut.tar").write_bytes((packed[0] / "tiny.tar").read_bytes()[:size])
     with pytest.raises(ArchiveError):
         bring_in(tmp_path / "cut.tar", python=PYTHON, folder=tmp_path / "envs")
-    assert list((tmp_path / "envs").iterdir()) == []
+    assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
 
 
 def test_another_seal_is_not_put_into_use(packed: tuple[Path, Environment], tmp_path: Path) -> None:
@@ -171,6 +174,46 @@ def test_another_seal_is_not_put_into_use(packed: tuple[Path, Environment], tmp_
     with pytest.raises(BrokenError, match=r"the seal is [0-9a-f]{64}, wanted is 0000"):
         bring_in(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
     assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
+
+
+def test_what_a_killed_import_and_export_left_is_removed_by_the_next(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    folder, made = packed
+    killed = """
+import os, signal, sys
+from pathlib import Path
+from envs import archive, installer
+from envs.events import Event
+from envs.store import read
+from lockfiles.toolchain import load_toolchain
+
+def die(event: Event) -> None:
+    if event.text.startswith(("compare every wheel", "hash and pack")):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+path, place, folder, made = map(Path, sys.argv[1:])
+if path.exists():
+    archive.bring_in(path, folder=place, emit=die)
+source = installer.Source(wheels=folder / "wheels")
+archive.export(read("tiny", made), load_toolchain(f"{folder}/tiny/"), path, source=source, emit=die)
+"""
+    command = [sys.executable, "-c", killed]
+    own, store_of = str(folder / "envs"), tmp_path / "envs"
+    words = [str(folder / "tiny.tar"), str(store_of), str(folder), str(made.path)]
+    assert subprocess.run([*command, *words], check=False).returncode == -signal.SIGKILL
+    assert len([name for name in leftovers(store_of) if name.startswith(".claimed-")]) == 1
+    words[0] = str(tmp_path / "out" / "new.tar")
+    (tmp_path / "out").mkdir()
+    assert subprocess.run([*command, *words], check=False).returncode == -signal.SIGKILL
+    assert len([name for name in leftovers(Path(own)) if name.startswith(".claimed-")]) == 1
+    assert len(list((tmp_path / "out").glob(".sdcoreml-export-*"))) == 1
+    with store.alone(store_of):
+        assert leftovers(store_of) == []
+    tiny = load_toolchain(f"{folder}/tiny/")
+    export(made, tiny, tmp_path / "out" / "x.tar", source=Source(wheels=folder / "wheels"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.tar"]
+    assert leftovers(Path(own)) == []
 
 
 def test_a_wheel_that_cannot_be_had_leaves_no_archive(

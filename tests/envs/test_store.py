@@ -140,3 +140,22 @@ def test_a_pin_can_be_taken_away(tmp_path: Path) -> None:
     assert store.unpin("release", tmp_path)
     assert not store.unpin("release", tmp_path)
     assert [one.path.name for one in store.collect(tmp_path)] == ["one"]
+
+
+def test_a_claimed_folder_outlives_others_and_not_its_task(tmp_path: Path) -> None:
+    with store.claimed(tmp_path) as mine:
+        (mine / "file").write_text("x")
+        with store.alone(tmp_path):
+            assert (mine / "file").exists()
+    assert not mine.exists()
+
+
+def test_what_nobody_claims_any_more_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".claimed-abc"
+    (left / "wheels").mkdir(parents=True)
+    with store.alone(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_who_is_gone_has_abandoned_nothing(tmp_path: Path) -> None:
+    assert not store.is_abandoned(tmp_path / "gone")
