@@ -35,6 +35,16 @@ def plain(stream: TextIO) -> Emit:
     return emit
 
 
+def how_far(event: Event) -> str:
+    """Such as `1.20 of 5.58 GB`, or `300 of 8,959 files`."""
+    if event.unit == "B":
+        if event.total < 10**6:
+            return f"{event.done:,} of {event.total:,} bytes"
+        size, unit = (10**9, "GB") if event.total >= 10**9 else (10**6, "MB")
+        return f"{event.done / size:.2f} of {event.total / size:.2f} {unit}"
+    return f"{event.done:,} of {event.total:,} {event.unit}".rstrip() if event.total else ""
+
+
 class Bars:
     """An `Emit` that keeps one live line under the finished steps of a terminal."""
 
@@ -50,10 +60,12 @@ class Bars:
             case "step":
                 self.finish()
                 self._text, self._began = event.text, time.monotonic()
-                self._task = self._progress.add_task(event.text, total=None)
+                self._task = self._progress.add_task(event.text, total=None, far="")
             case "progress" if self._task is not None:
                 total = event.total or None
-                self._progress.update(self._task, completed=event.done, total=total)
+                self._progress.update(
+                    self._task, completed=event.done, total=total, far=how_far(event)
+                )
             case "note":
                 self._progress.console.print(f"  {event.text}", markup=False, highlight=False)
             case "warning":
@@ -92,8 +104,9 @@ def draw(stream: TextIO | None = None) -> Iterator[Emit]:
     )
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24))
+    ends = (TextColumn("{task.fields[far]}"), TimeRemainingColumn(compact=True))
     console = Console(file=stream)
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+    with Progress(*columns, *ends, console=console, transient=True) as progress:
         bars = Bars(progress)
         try:
             yield bars

@@ -1,6 +1,7 @@
 """Builds an environment from a lock: aside, checked, sealed, and only then put into use.
 
-`STEPS` is the whole of it. Whatever happens in a step, the environment in use stays as it was.
+`envs.steps.STEPS` is the whole of it. Whatever happens in a step, the environment in use stays as
+it was.
 """
 
 from __future__ import annotations
@@ -8,21 +9,21 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from envs import bytecode, inventory, manifest, normalise, smoke, store, venv
-from envs.errors import BrokenError, EnvError, NoInterpreterError, NoSpaceError, explained
+from envs import store
+from envs.errors import BrokenError, EnvError, NoInterpreterError, explained
 from envs.events import Emit, Event, silent
-from envs.installer import Installer, Source, find_installer
+from envs.installer import Source, find_installer
 from envs.interpreter import Choice, Interpreter, probe, require, ways
+from envs.steps import STEPS, Plan
 from envs.store import Environment
 from envs.verify import verify_fast
 from lockfiles.artefact import load_artefacts, tied
-from lockfiles.lock import Lock, LockedPackage, load_lock, write_lock
+from lockfiles.lock import Lock, load_lock
 from lockfiles.target import host_target
 from lockfiles.toolchain import Toolchain
 
@@ -46,32 +47,6 @@ class Options:
     source: Source = field(default_factory=Source)
     root: Path | None = None
     seal: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """All that is decided before the first byte is written; `folder` is where the build goes."""
-
-    toolchain: Toolchain
-    lock: Lock
-    packages: tuple[LockedPackage, ...]
-    """Those of the lock, each tied to one wheel where the toolchain says which."""
-    download: int
-    choice: Choice
-    installer: Installer
-    source: Source
-    folder: Path
-    held: int
-    wanted: str
-    """The seal that must come out, or ""."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step of the build: what it says, and what it does."""
-
-    text: str
-    run: Callable[[Plan, Emit], None]
 
 
 def build(
@@ -101,19 +76,8 @@ def build(
         if kept is not None and options.seal in ("", kept.seal):
             store.swap(toolchain.name, kept.path)
             return kept
-        artefacts = load_artefacts(toolchain, lock)
-        plan = Plan(
-            toolchain=toolchain,
-            lock=lock,
-            packages=tied(lock, artefacts) if artefacts else lock.packages,
-            download=sum(artefact.size for artefact in artefacts),
-            choice=choice,
-            installer=find_installer(options.installer),
-            source=options.source,
-            folder=root / f".building-{key}-{os.getpid()}",
-            held=held,
-            wanted=options.seal,
-        )
+        folder = root / f".building-{key}-{os.getpid()}"
+        plan = _plan(toolchain, lock, options, choice, folder, held)
         with explained(root), _aside(plan.folder):
             for step in STEPS:
                 emit(Event(kind="step", text=step.text.format(n=len(lock.packages))))
@@ -125,6 +89,28 @@ def build(
     if made is None:
         raise EnvError(f"{final}: was removed while it was being finished; run this again")
     return made
+
+
+def _plan(
+    toolchain: Toolchain, lock: Lock, options: Options, choice: Choice, folder: Path, held: int
+) -> Plan:
+    artefacts = load_artefacts(toolchain, lock)
+    installer = find_installer(options.installer)
+    return Plan(
+        toolchain=toolchain,
+        lock=lock,
+        packages=tied(lock, artefacts) if artefacts else lock.packages,
+        artefacts=artefacts,
+        choice=choice,
+        asked=options.installer,
+        installer=installer,
+        source=options.source,
+        folder=folder,
+        held=held,
+        wanted=options.seal,
+        stock=installer.stock(choice.interpreter.path, lock.path, options.source),
+        size=toolchain.size_on(lock.target),
+    )
 
 
 def key_of(lock: Lock, interpreter: Interpreter) -> str:
@@ -173,88 +159,3 @@ def _aside(folder: Path) -> Iterator[None]:
         yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _preflight(plan: Plan, emit: Emit) -> None:
-    needed = plan.toolchain.factors.environment
-    free = shutil.disk_usage(plan.folder.parent).free
-    if free < needed:
-        raise NoSpaceError(
-            f"{plan.folder.parent}: the environment takes {needed:,} bytes and {free:,} are free;"
-            f" free {needed - free:,} bytes, or choose another disk with SDCOREML_ENVS"
-            " (nothing was downloaded)"
-        )
-    found = plan.choice.interpreter
-    emit(Event(kind="note", text=f"Python {found.version} from {found.source}: {found.path}"))
-    if plan.download:
-        size = f"{plan.download / 1e9:.2f} GB"
-        emit(Event(kind="note", text=f"{size} to download, less what the cache holds"))
-
-
-def _create(plan: Plan, _emit: Emit) -> None:
-    venv.create(plan.folder, plan.choice.interpreter)
-    (plan.folder / manifest.SEALED).mkdir()
-    lock = plan.folder / manifest.SEALED / store.LOCK
-    lock.write_text(write_lock(plan.packages), encoding="utf-8")
-
-
-def _install(plan: Plan, _emit: Emit) -> None:
-    lock = plan.folder / manifest.SEALED / store.LOCK
-    plan.installer.install(plan.folder / "bin" / "python", lock, plan.source, keep=(plan.held,))
-    normalise.normalise(plan.folder)
-
-
-def _compile(plan: Plan, _emit: Emit) -> None:
-    bytecode.compile_all(plan.folder)
-
-
-def _compare(plan: Plan, emit: Emit) -> None:
-    inventory.compare(plan.folder, plan.lock)
-    emit(Event(kind="note", text=f"lock {plan.lock.digest[:16]}, target {plan.lock.target}"))
-
-
-def _smoke(plan: Plan, _emit: Emit) -> None:
-    smoke.import_all(plan.folder / "bin" / "python", plan.toolchain.pins)
-
-
-def _seal(plan: Plan, emit: Emit) -> None:
-    expected = plan.toolchain.factors.environment
-
-    def progress(done: int) -> None:
-        emit(Event(kind="progress", done=done, total=expected, unit="bytes"))
-
-    entries = manifest.take(plan.folder, progress)
-    manifest.write(entries, plan.folder)
-    unsealed = Environment(
-        name=plan.toolchain.name,
-        path=plan.folder,
-        toolchain=plan.toolchain.name,
-        target=plan.lock.target,
-        lock_digest=plan.lock.digest,
-        seal="",
-        interpreter=plan.choice.interpreter,
-        drift=plan.choice.drift,
-        installer=plan.installer.describe(),
-        built=datetime.now(timezone.utc),
-        files=len(entries),
-        size=sum(entry.size for entry in entries),
-        defects=inventory.defects(plan.folder, entries),
-    )
-    seal = manifest.seal_of(entries, unsealed.facts())
-    if plan.wanted not in ("", seal):
-        raise BrokenError(
-            f"{plan.toolchain.name}: the seal is {seal}, wanted is {plan.wanted}; export it again"
-            " where it was built (the environment in use is as it was)"
-        )
-    store.write(replace(unsealed, seal=seal))
-
-
-STEPS = (
-    Step(text="check that there is room", run=_preflight),
-    Step(text="make an empty environment", run=_create),
-    Step(text="install {n} locked packages", run=_install),
-    Step(text="compile bytecode", run=_compile),
-    Step(text="compare what is installed with the lock", run=_compare),
-    Step(text="import the direct pins", run=_smoke),
-    Step(text="hash every file and seal", run=_seal),
-)

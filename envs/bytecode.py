@@ -9,10 +9,11 @@ on import), and the code is marshalled in version 2 of the format, which has no 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from envs.errors import BrokenError, NoSpaceError
+from envs.errors import BrokenError, EnvError, NoSpaceError
 from envs.process import Finished, isolated, run
 from envs.venv import site_packages
 
@@ -55,23 +56,38 @@ Set constants are sorted: before 3.11 their order hangs on hashes, and that of N
 """
 
 
-def compile_all(folder: Path) -> None:
+_SHARE = 256
+"""Sources for one compiling process: enough that its start does not count."""
+
+
+def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> None:
     """Compile all of site-packages with the environment's own interpreter, on all cores.
+
+    `progress` is told the number of files done so far, and of all.
 
     Raises:
         BrokenError: the compiler could not be run.
         NoSpaceError: the disk filled up.
     """
     sources = sorted(os.fspath(path.relative_to(folder)) for path in _sources(folder))
-    shares = [sources[start :: os.cpu_count() or 1] for start in range(os.cpu_count() or 1)]
-    with ThreadPoolExecutor() as pool:
-        finished = list(pool.map(lambda share: _compile(folder, share), filter(None, shares)))
-    for done in finished:
-        if done.code != 0 and "[Errno 28]" in done.err:
-            raise NoSpaceError(f"{folder}: the disk is full; free space and run this again")
-        if done.code != 0:
-            last = (done.err.strip().splitlines() or [f"exit code {done.code}"])[-1]
-            raise BrokenError(f"{folder / 'bin' / 'python'}: cannot compile bytecode: {last}")
+    shares = [sources[start : start + _SHARE] for start in range(0, len(sources), _SHARE)]
+    done = 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for share, finished in zip(
+            shares, pool.map(lambda one: _compile(folder, one), shares), strict=True
+        ):
+            if finished.code != 0:
+                pool.shutdown(cancel_futures=True)
+                raise _failure(folder, finished)
+            done += len(share)
+            progress(done, len(sources))
+
+
+def _failure(folder: Path, finished: Finished) -> EnvError:
+    if "[Errno 28]" in finished.err:
+        return NoSpaceError(f"{folder}: the disk is full; free space and run this again")
+    last = (finished.err.strip().splitlines() or [f"exit code {finished.code}"])[-1]
+    return BrokenError(f"{folder / 'bin' / 'python'}: cannot compile bytecode: {last}")
 
 
 def _sources(folder: Path) -> list[Path]:

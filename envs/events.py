@@ -19,8 +19,9 @@ Kind: TypeAlias = Literal["step", "progress", "note", "warning", "result"]
 class Event:
     """Something that happened.
 
-    `step` opens a named step; `progress` says how far it is (`done` of `total`, in `unit`); `note`
-    and `warning` are a sentence each; `result` carries `data`, the step's JSON-able outcome.
+    `step` opens a named step; `progress` says how far it is (`done` of `total`, in `unit`, which
+    is "B" for bytes); `note` and `warning` are a sentence each; `result` carries `data`, the step's
+    JSON-able outcome.
     """
 
     kind: Kind

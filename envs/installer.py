@@ -7,8 +7,10 @@ never linked into a cache, and none of the user's settings.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from envs.process import Finished, run
 from envs.reasons import explain
 
 _HARD = ("--require-hashes", "--no-deps", "--only-binary", ":all:")
+_HELD = re.compile(r"already cached: ([A-Za-z0-9._-]+)==")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,29 @@ class Source:
     wheels: Path | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What an installer has of some requirements before it begins, and where the rest will go.
+
+    `held` are normalised project names; `folder` is where it keeps what it brings, as wheels or
+    `unpacked`, and `variable` the environment variable that moves it.
+    """
+
+    held: frozenset[str]
+    folder: Path
+    unpacked: bool
+    variable: str
+
+
 class Installer(Protocol):
     """Whoever can bring packages into an environment."""
 
     def describe(self) -> str:
         """Name and version, such as `uv 0.9.1`."""
+        ...
+
+    def stock(self, python: Path, requirements: Path, source: Source) -> Stock:
+        """Look, without a network, what need not be brought for hashed requirements."""
         ...
 
     def install(
@@ -70,14 +91,30 @@ class Uv:
     ) -> None:
         """Run `uv pip install`."""
         mode = "clone" if sys.platform == "darwin" else "copy"
+        command = [*self._command(python, requirements, source), "--quiet", "--link-mode", mode]
+        _judge(run(command, keep=keep))
+
+    def stock(self, python: Path, requirements: Path, source: Source) -> Stock:
+        """Run `uv pip install --dry-run --offline`; nothing is held where it cannot tell."""
+        with tempfile.TemporaryDirectory() as nowhere:  # or it asks for an environment
+            command = [*self._command(python, requirements, source), "--target", nowhere]
+            said = run([*command, "--verbose", "--dry-run", "--offline"]).err
+        asked = [os.fspath(self.program), "cache", "dir", "--no-config"]
+        return Stock(
+            held=frozenset(_HELD.findall(said)),
+            folder=self.cache or Path(run(asked).out.strip() or tempfile.gettempdir()),
+            unpacked=True,
+            variable="UV_CACHE_DIR",
+        )
+
+    def _command(self, python: Path, requirements: Path, source: Source) -> list[str]:
         where = ["--default-index", source.index] if source.index else []
         if source.wheels is not None:
             where = ["--no-index", "--find-links", os.fspath(source.wheels)]
         if self.cache is not None:
             where += ["--cache-dir", os.fspath(self.cache)]
-        command = [os.fspath(self.program), "pip", "install", "--quiet", "--no-config", *_HARD]
-        command += ["--link-mode", mode, "--python", os.fspath(python), *where]
-        _judge(run([*command, "--requirement", os.fspath(requirements)], keep=keep))
+        command = [os.fspath(self.program), "pip", "install", "--no-config", *_HARD, *where]
+        return [*command, "--python", os.fspath(python), "--requirement", os.fspath(requirements)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +127,11 @@ class Pip:
     def describe(self) -> str:
         """Name and version."""
         return " ".join(run([os.fspath(self.python), "-m", "pip", "--version"]).out.split()[:2])
+
+    def stock(self, python: Path, requirements: Path, source: Source) -> Stock:  # noqa: ARG002  as the Protocol
+        """Pip gathers all wheels in the temporary folder, those of its cache as well."""
+        folder = Path(tempfile.gettempdir())
+        return Stock(held=frozenset(), folder=folder, unpacked=False, variable="TMPDIR")
 
     def install(
         self, python: Path, requirements: Path, source: Source, keep: Sequence[int] = ()

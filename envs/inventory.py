@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from envs.errors import InstallError
@@ -39,22 +40,34 @@ def compare(folder: Path, lock: Lock) -> None:
         raise InstallError(f"{lock.path}: {'; '.join(faults)}; restore the lock with git")
 
 
-def defects(folder: Path, entries: Iterable[Entry]) -> tuple[str, ...]:
-    """Files that are not what their own wheel's RECORD says, one line each.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """A file that is not what its own wheel's RECORD says; `digest` is that of the file, or ""."""
+
+    project: str
+    path: str
+    digest: str
+
+    def __str__(self) -> str:
+        """Such as `torch: lib/python3.10/site-packages/torch/x.py differs`."""
+        return f"{self.project}: {self.path} {'differs' if self.digest else 'is missing'}"
+
+
+def defects(folder: Path, entries: Iterable[Entry]) -> tuple[Defect, ...]:
+    """Files that are not what their own wheel's RECORD says.
 
     Scripts are left out: an installer writes them.
     """
     digests = {entry.path: entry.digest for entry in entries if entry.kind is not Kind.LINK}
-    wrong: list[str] = []
+    wrong: list[Defect] = []
     for record in sorted(site_packages(folder).glob("*.dist-info/RECORD")):
         for path, digest, *_ in read_record(record):
             inside = os.path.relpath(record.parent.parent / path, folder)
             if not digest.startswith("sha256=") or inside.startswith("bin/"):
                 continue
-            if inside not in digests:
-                wrong.append(f"{project_of(record.parent)}: {inside} is missing")
-            elif digests[inside] != _hexadecimal(digest):
-                wrong.append(f"{project_of(record.parent)}: {inside} differs")
+            found = digests.get(inside, "")
+            if found != _hexadecimal(digest):
+                wrong.append(Defect(project=project_of(record.parent), path=inside, digest=found))
     return tuple(wrong)
 
 

@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
-from envs import bytecode, manifest, normalise, store, venv
+from envs import manifest, store
+from envs.donor import Bringing, donor
 from envs.errors import BrokenError, explained
 from envs.events import Emit, Event, silent
-from envs.installer import Source, find_installer
+from envs.installer import Source
 from envs.manifest import Entry, Kind
 from envs.store import Environment
 from envs.verify import verify_full
-from lockfiles.lock import parse_lock, write_lock
-
-
-class _Way(Enum):
-    """Where the packages of a repair come from."""
-
-    CACHED = "from the cache or the index"
-    ANEW = "from the index, past the cache"
+from lockfiles.lock import LockedPackage, parse_lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +30,10 @@ class Repaired:
 
     restored: tuple[str, ...]
     removed: tuple[str, ...]
+
+
+_WAYS = (("from the cache or the index", False), ("from the index, past the cache", True))
+"""In this order, for the cache may be what was altered."""
 
 
 def repair(
@@ -59,12 +56,14 @@ def repair(
         lost, strays = _damage(environment, emit)
         _remove(folder, strays)
         restored = tuple(entry.path for entry in lost)
-        for way in (_Way.CACHED, _Way.ANEW):  # the cache may be what was altered
+        for where, anew in _WAYS:
             if not lost:
                 break
-            emit(Event(kind="step", text=f"restore {_names(lost)} {way.value}"))
-            with _donor(environment, lost, installer, source or Source(), way, held) as donor:
-                lost = [entry for entry in lost if not _restore(folder, donor, entry)]
+            emit(Event(kind="step", text=f"restore {_names(lost)} {where}"))
+            packages = _packages(environment, lost)
+            how = Bringing(installer=installer, source=source or Source(), anew=anew, held=held)
+            with donor(folder.parent, environment.interpreter, packages, how) as giver:
+                lost = [entry for entry in lost if not _restore(folder, giver, entry)]
     if lost:
         raise BrokenError(
             f"{folder / lost[0].path}: its package no longer has the sealed bytes;"
@@ -100,40 +99,16 @@ def _names(lost: Iterable[Entry]) -> str:
     return ", ".join(sorted({entry.owner.strip("()") for entry in lost}))
 
 
-@contextmanager
-def _donor(
-    environment: Environment,
-    lost: list[Entry],
-    installer: str,
-    source: Source,
-    way: _Way,
-    held: int,
-) -> Iterator[Path]:
-    """A small environment that holds the packages of the lost entries."""
+def _packages(environment: Environment, lost: Iterable[Entry]) -> tuple[LockedPackage, ...]:
+    """The locked packages that the lost entries came from."""
     text = (environment.path / manifest.SEALED / store.LOCK).read_text(encoding="utf-8")
     owners = {entry.owner for entry in lost}
-    packages = tuple(
-        package for package in parse_lock(text, environment.path) if package.name in owners
-    )
-    donor = environment.path.with_name(f".building-donor-{os.getpid()}")
-    try:
-        venv.create(donor, environment.interpreter)
-        if packages:
-            lock = donor / store.LOCK
-            lock.write_text(write_lock(packages), encoding="utf-8")
-            cache = donor / "cache" if way is _Way.ANEW else None
-            python = donor / "bin" / "python"
-            find_installer(installer, cache).install(python, lock, source, keep=(held,))
-            normalise.normalise(donor)
-            bytecode.compile_all(donor)
-        yield donor
-    finally:
-        shutil.rmtree(donor, ignore_errors=True)
+    return tuple(p for p in parse_lock(text, environment.path) if p.name in owners)
 
 
-def _restore(folder: Path, donor: Path, entry: Entry) -> bool:
-    """Give a path its sealed content from the donor; False when the donor's is another."""
-    source, target = donor / entry.path, folder / entry.path
+def _restore(folder: Path, giver: Path, entry: Entry) -> bool:
+    """Give a path its sealed content from the giver; False when the giver's is another."""
+    source, target = giver / entry.path, folder / entry.path
     if not source.is_symlink() and not source.is_file():
         return False
     if source.is_symlink() is not (entry.kind is Kind.LINK):

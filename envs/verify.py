@@ -63,7 +63,7 @@ def verify_full(environment: Environment, emit: Emit = silent) -> Outcome:
         for entry, change in zip(entries, looked, strict=True):
             changes.append(change)
             done += entry.size
-            emit(Event(kind="progress", done=done, total=total, unit="bytes"))
+            emit(Event(kind="progress", done=done, total=total, unit="B"))
     return _outcome(environment, entries, changes, found)
 
 

@@ -46,8 +46,9 @@ class Toolchain:
     """What `toolchain.toml` in `folder` says.
 
     `pins` maps a project to its one version; `rates` are CPU seconds per million parameters, for
-    building and for checking each component, and empty where nobody measured them; `refused` maps
-    a target to why it cannot work. With `base` its locks are cut out of those of another toolchain
+    building and for checking each component, and empty where nobody measured them; `installed` is
+    the size of the environment on a target, in bytes; `refused` maps a target to why it cannot
+    work. With `base` its locks are cut out of those of another toolchain
     instead of being resolved.
     """
 
@@ -60,8 +61,13 @@ class Toolchain:
     upstream: Upstream
     factors: Factors
     rates: Mapping[str, float]
+    installed: Mapping[str, float]
     targets: tuple[str, ...]
     refused: Mapping[str, str]
+
+    def size_on(self, target: str) -> int:
+        """Bytes of the environment on a target; that of the largest where nobody measured it."""
+        return int(self.installed.get(target, self.factors.environment))
 
     def require_target(self, target: str) -> None:
         """Raise `LockfileError` with the reason when this toolchain cannot work on `target`."""
@@ -110,6 +116,7 @@ def _parse(table: Table) -> Toolchain:
             environment=factors.get("environment", int),
         ),
         rates=table.table("rates").numbers(),
+        installed=table.table("installed").numbers(),
         targets=table.table("targets").strings("supported"),
         refused=table.table("refused").mapping(),
     )

@@ -32,6 +32,8 @@ def _loaded(name: str) -> Toolchain:
 
 def toolchain(name: str) -> facts.Toolchain:
     """The named toolchain as its toolchain.toml says."""
+    from lockfiles.target import host_target
+
     loaded = _loaded(name)
     return facts.Toolchain(
         name=loaded.name,
@@ -44,7 +46,7 @@ def toolchain(name: str) -> facts.Toolchain:
         commit=loaded.upstream.commit,
         disk=loaded.factors.disk,
         memory=loaded.factors.memory,
-        installed_bytes=loaded.factors.environment,
+        installed_bytes=loaded.size_on(host_target()),
         rates=dict(loaded.rates),
     )
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+import time
 
+import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from doctor.terminal import Bars, draw, plain
+from doctor.terminal import Bars, draw, how_far, plain
 from envs.events import Event
 
 STORY = (
@@ -51,3 +53,35 @@ def test_on_a_terminal_finished_steps_stay_with_their_time() -> None:
     assert "- build the programs (0.0 s)\n" in text
     assert "  warning: [unet] 3 values overflow float16\n" in text
     assert text.index("merge the shards (") < text.index("build the programs (")
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "unit", "words"),
+    [
+        (1_200_000_000, 5_580_000_000, "B", "1.20 of 5.58 GB"),
+        (400_000, 170_000_000, "B", "0.40 of 170.00 MB"),
+        (3, 999, "B", "3 of 999 bytes"),
+        (300, 8959, "files", "300 of 8,959 files"),
+        (1, 2, "", "1 of 2"),
+        (7, 0, "runs", ""),
+    ],
+)
+def test_how_far_a_step_is_in_words(done: int, total: int, unit: str, words: str) -> None:
+    assert how_far(Event(kind="progress", done=done, total=total, unit=unit)) == words
+
+
+def test_on_a_terminal_the_bytes_stand_beside_the_bar() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TERM", "xterm")
+        patch.setenv("COLUMNS", "100")
+        with draw(stream) as emit:
+            emit(Event(kind="step", text="install"))
+            emit(Event(kind="progress", done=1_500_000_000, total=5_000_000_000, unit="B"))
+            time.sleep(0.3)  # the bar is drawn ten times a second
+    assert "1.50 of 5.00 GB" in stream.getvalue()
+    assert "- install (" in stream.getvalue()

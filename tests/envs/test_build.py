@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from envs import store
-from envs.build import STEPS, Options, build
+from envs.build import Options, build
 from envs.errors import (
     BrokenError,
     EnvError,
@@ -22,6 +22,7 @@ from envs.errors import (
 )
 from envs.events import Event
 from envs.installer import Source
+from envs.steps import STEPS
 from envs.store import Environment
 from envs.verify import verify_full
 from lockfiles.toolchain import load_toolchain
@@ -159,7 +160,11 @@ def sick_toolchain(tmp_path: Path, wheels: Path, sickness: str) -> tuple[str, Pa
         ("no such folder", InstallError, "has no wheel for this machine.*nowhere"),
         ("import fails", BrokenError, "No module named 'nothing_of_this_name'"),
         ("import dies", BrokenError, "exit code -9"),
-        ("no room", NoSpaceError, r"takes 1,000,000,000,000,000,000 bytes and [\d,]+ are free"),
+        (
+            "no room",
+            NoSpaceError,
+            r"1,000,000,000.00 GB for the environment in .* needed, [\d.]+ GB free",
+        ),
     ],
 )
 def test_a_failed_build_leaves_the_environment_in_use(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from envs.errors import InstallError, NoInterpreterError, UnreachableError, UntakenError
-from envs.installer import Source
+from envs.installer import Source, Stock
 from envs.interpreter import probe
 from envs.locking import Request
 from envs.opinion import Opinion, PipTools, pip_tools, second_opinion
@@ -37,7 +37,14 @@ class Fixed:
         return self.answer
 
 
-class Lender:
+class Empty:
+    """The part of an installer that has nothing in stock."""
+
+    def stock(self, *_: object) -> Stock:
+        return Stock(held=frozenset(), folder=Path("/nowhere"), unpacked=False, variable="")
+
+
+class Lender(Empty):
     """Lends an environment the packages of this one, pip-tools among them."""
 
     def describe(self) -> str:
@@ -56,7 +63,7 @@ class Lender:
 
 
 @dataclass
-class Refuser:
+class Refuser(Empty):
     """An installer that fails."""
 
     error: Exception

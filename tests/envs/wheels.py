@@ -35,7 +35,7 @@ def wheel(
     if script:
         contents[f"{info}/entry_points.txt"] = f"[console_scripts]\n{script} = {project}:main\n"
     rows = [f"{name},{_record(text)},{len(text.encode())}" for name, text in contents.items()]
-    contents[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,"]) + "\n"
+    contents.setdefault(f"{info}/RECORD", "\n".join([*rows, f"{info}/RECORD,,"]) + "\n")
     path = folder / f"{project}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in contents.items():

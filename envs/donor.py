@@ -1,0 +1,53 @@
+"""A small environment, for a moment: some locked packages, to take files from or compare with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from envs import bytecode, normalise, store, venv
+from envs.installer import Source, find_installer
+from envs.interpreter import Interpreter
+from lockfiles.lock import LockedPackage, write_lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bringing:
+    """How packages are brought: by which installer ("" for the better), from where.
+
+    `anew` is past its cache, whose files are trusted to be what once was hashed; `held` is the
+    descriptor of the store's lock.
+    """
+
+    installer: str
+    source: Source
+    anew: bool
+    held: int
+
+
+@contextmanager
+def donor(
+    root: Path, interpreter: Interpreter, packages: tuple[LockedPackage, ...], how: Bringing
+) -> Iterator[Path]:
+    """An environment in the store `root` with these packages, gone after the block.
+
+    Raises:
+        InstallError: the packages cannot be reached, or are not what was locked.
+    """
+    folder = root / f".building-donor-{os.getpid()}"
+    try:
+        venv.create(folder, interpreter)
+        if packages:
+            lock = folder / store.LOCK
+            lock.write_text(write_lock(packages), encoding="utf-8")
+            installer = find_installer(how.installer, folder / "cache" if how.anew else None)
+            installer.install(folder / "bin" / "python", lock, how.source, keep=(how.held,))
+            normalise.normalise(folder)
+            bytecode.compile_all(folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

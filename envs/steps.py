@@ -1,0 +1,177 @@
+"""The steps of a build, one after the other: `STEPS`; all that they know is the `Plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from envs import bytecode, inventory, manifest, normalise, smoke, store, venv
+from envs.donor import Bringing, donor
+from envs.errors import BrokenError
+from envs.events import Emit, Event
+from envs.growth import Ground, ground, watched
+from envs.installer import Installer, Source, Stock
+from envs.interpreter import Choice
+from envs.manifest import Entry, Kind
+from envs.room import Need, require_room
+from envs.store import Environment
+from lockfiles.artefact import Artefact
+from lockfiles.lock import Lock, LockedPackage, write_lock
+from lockfiles.toolchain import Toolchain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that is decided before the first byte is written; `folder` is where the build goes."""
+
+    toolchain: Toolchain
+    lock: Lock
+    packages: tuple[LockedPackage, ...]
+    """Those of the lock, each tied to one wheel where the toolchain says which."""
+    artefacts: tuple[Artefact, ...]
+    choice: Choice
+    asked: str
+    """The installer's name that was asked for, or ""."""
+    installer: Installer
+    source: Source
+    folder: Path
+    held: int
+    wanted: str
+    """The seal that must come out, or ""."""
+    stock: Stock
+    size: int
+    """Bytes of the finished environment, about."""
+
+    @property
+    def missing(self) -> tuple[Artefact, ...]:
+        """The wheels that the installer has to bring first."""
+        return tuple(one for one in self.artefacts if one.project not in self.stock.held)
+
+    @property
+    def kept(self) -> int:
+        """Bytes that the installer will lay down beside the environment, about."""
+        size, whole = (sum(a.size for a in some) for some in (self.missing, self.artefacts))
+        return size * self.size // whole if self.stock.unpacked and whole else size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of the build: what it says, and what it does."""
+
+    text: str
+    run: Callable[[Plan, Emit], None]
+
+
+def _preflight(plan: Plan, emit: Emit) -> None:
+    found, missing = plan.choice.interpreter, plan.missing
+    emit(Event(kind="note", text=f"Python {found.version} from {found.source}: {found.path}"))
+    if plan.artefacts:
+        size = sum(artefact.size for artefact in missing) / 1e9
+        text = f"{len(missing)} of {len(plan.artefacts)} wheels to download, {size:.2f} GB"
+        emit(Event(kind="note", text=text if missing else "all wheels are in the cache"))
+    stock, root = plan.stock, plan.folder.parent
+    require_room(
+        (
+            Need(size=plan.size, what="the environment", folder=root, elsewhere="SDCOREML_ENVS"),
+            Need(size=plan.kept, what="wheels", folder=stock.folder, elsewhere=stock.variable),
+        )
+    )
+
+
+def _create(plan: Plan, _emit: Emit) -> None:
+    venv.create(plan.folder, plan.choice.interpreter)
+    (plan.folder / manifest.SEALED).mkdir()
+    lock = plan.folder / manifest.SEALED / store.LOCK
+    lock.write_text(write_lock(plan.packages), encoding="utf-8")
+
+
+def _install(plan: Plan, emit: Emit) -> None:
+    lock = plan.folder / manifest.SEALED / store.LOCK
+    grounds = (Ground(folder=plan.folder), ground(plan.stock.folder))
+    with watched(grounds, plan.kept + plan.size, emit):
+        plan.installer.install(plan.folder / "bin" / "python", lock, plan.source, keep=(plan.held,))
+    normalise.normalise(plan.folder)
+
+
+def _compile(plan: Plan, emit: Emit) -> None:
+    def progress(done: int, total: int) -> None:
+        emit(Event(kind="progress", done=done, total=total, unit="files"))
+
+    bytecode.compile_all(plan.folder, progress)
+
+
+def _compare(plan: Plan, emit: Emit) -> None:
+    inventory.compare(plan.folder, plan.lock)
+    emit(Event(kind="note", text=f"lock {plan.lock.digest[:16]}, target {plan.lock.target}"))
+
+
+def _smoke(plan: Plan, _emit: Emit) -> None:
+    smoke.import_all(plan.folder / "bin" / "python", plan.toolchain.pins)
+
+
+def _seal(plan: Plan, emit: Emit) -> None:
+    def progress(done: int) -> None:
+        emit(Event(kind="progress", done=done, total=max(done, plan.size), unit="B"))
+
+    entries = manifest.take(plan.folder, progress)
+    manifest.write(entries, plan.folder)
+    unsealed = Environment(
+        name=plan.toolchain.name,
+        path=plan.folder,
+        toolchain=plan.toolchain.name,
+        target=plan.lock.target,
+        lock_digest=plan.lock.digest,
+        seal="",
+        interpreter=plan.choice.interpreter,
+        drift=plan.choice.drift,
+        installer=plan.installer.describe(),
+        built=datetime.now(timezone.utc),
+        files=len(entries),
+        size=sum(entry.size for entry in entries),
+        defects=_defects(plan, entries, emit),
+    )
+    seal = manifest.seal_of(entries, unsealed.facts())
+    if plan.wanted not in ("", seal):
+        raise BrokenError(
+            f"{plan.toolchain.name}: the seal is {seal}, wanted is {plan.wanted}; export it again"
+            " where it was built (the environment in use is as it was)"
+        )
+    store.write(replace(unsealed, seal=seal))
+
+
+def _defects(plan: Plan, entries: tuple[Entry, ...], emit: Emit) -> tuple[str, ...]:
+    """Files that their wheel's RECORD belies, said; raises if it was the cache that is wrong."""
+    found = inventory.defects(plan.folder, entries)
+    owners = {defect.project for defect in found}
+    packages = tuple(package for package in plan.packages if package.name in owners)
+    how = Bringing(installer=plan.asked, source=plan.source, anew=True, held=plan.held)
+    if packages:
+        emit(Event(kind="note", text=f"compare {len(found)} files with their wheels"))
+        with donor(plan.folder.parent, plan.choice.interpreter, packages, how) as fresh:
+            for defect in found:
+                _compare_anew(defect, fresh)
+    for defect in found:
+        emit(Event(kind="warning", text=f"{defect} in the wheel itself: its RECORD is wrong"))
+    return tuple(map(str, found))
+
+
+def _compare_anew(defect: inventory.Defect, fresh: Path) -> None:
+    path = fresh / defect.path
+    if (manifest.digest_of(path, Kind.FILE) if path.is_file() else "") != defect.digest:
+        raise BrokenError(
+            f"{defect.path}: is not what the wheel of {defect.project} holds: the installer's cache"
+            f" was altered; run `uv cache clean {defect.project}`, then this again"
+        )
+
+
+STEPS = (
+    Step(text="check that there is room", run=_preflight),
+    Step(text="make an empty environment", run=_create),
+    Step(text="install {n} locked packages", run=_install),
+    Step(text="compile bytecode", run=_compile),
+    Step(text="compare what is installed with the lock", run=_compare),
+    Step(text="import the direct pins", run=_smoke),
+    Step(text="hash every file and seal", run=_seal),
+)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from envs.build import Options, build
+from envs.errors import BrokenError, NoSpaceError
+from envs.events import Event
+from envs.installer import Source
+from envs.store import Environment
+from lockfiles.target import host_target
+from lockfiles.toolchain import load_toolchain
+from tests.envs.wheels import PYTHON, standard_wheels, toolchain, wheel
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def make(
+    tmp_path: Path, name: str, events: list[Event] | None = None, installer: str = ""
+) -> Environment:
+    options = Options(
+        python=PYTHON,
+        source=Source(wheels=tmp_path / "wheels"),
+        root=tmp_path / "envs",
+        fresh=True,
+        installer=installer,
+    )
+    return build(load_toolchain(name), options=options, emit=(events or []).append)
+
+
+def with_pylock(tmp_path: Path, locked: dict[str, str], *, size: int, installed: int) -> str:
+    """The tiny toolchain with PEP 751 locks whose wheels claim to be of that size each."""
+    name = toolchain(tmp_path / "tiny", locked, environment=installed)
+    entries = ['lock-version = "1.0"\ncreated-by = "test"\n']
+    for entry, digest in locked.items():
+        project, _, version = entry.partition("==")
+        entries.append(
+            f'[[packages]]\nname = "{project}"\nversion = "{version}"\n[[packages.wheels]]\n'
+            f'path = "wheels/{project}-{version}-py3-none-any.whl"\nsize = {size}\n'
+            f'hashes = {{ sha256 = "{digest}" }}\n'
+        )
+    (tmp_path / "tiny" / f"pylock.{host_target()}.toml").write_text("\n".join(entries))
+    return name
+
+
+def notes(events: list[Event]) -> list[str]:
+    return [event.text for event in events if event.kind == "note"]
+
+
+def test_what_the_cache_lacks_is_said_and_then_that_it_lacks_nothing(tmp_path: Path) -> None:
+    locked = standard_wheels(tmp_path / "wheels")
+    name = with_pylock(tmp_path, locked, size=50_000_000, installed=10_000_000)
+    events: list[Event] = [Event(kind="note", text="first")]
+    make(tmp_path, name, events)
+    assert notes(events)[2] == "2 of 2 wheels to download, 0.10 GB"
+    again: list[Event] = [Event(kind="note", text="first")]
+    make(tmp_path, name, again)
+    assert notes(again)[2] == "all wheels are in the cache"
+
+
+@pytest.mark.parametrize(
+    ("installer", "words"),
+    [
+        (
+            "uv",
+            r"and 1,000,000,000\.00 GB for wheels in .*/cache needed, .* SDCOREML_ENVS or UV_CA",
+        ),
+        ("pip", r"1,000,000,000\.00 GB for wheels in .* choose another volume with .*TMPDIR"),
+    ],
+)
+def test_room_is_asked_for_before_the_first_download(
+    tmp_path: Path, installer: str, words: str
+) -> None:
+    locked = standard_wheels(tmp_path / "wheels")
+    name = with_pylock(tmp_path, locked, size=5 * 10**17, installed=10**18)
+    with pytest.raises(NoSpaceError, match=words) as caught:
+        make(tmp_path, name, installer=installer)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
+    assert not list((tmp_path / "cache").glob("archive*"))
+
+
+def test_what_the_cache_holds_needs_no_room_there(tmp_path: Path) -> None:
+    locked = standard_wheels(tmp_path / "wheels")
+    make(tmp_path, with_pylock(tmp_path, locked, size=1, installed=1))
+    make(tmp_path, with_pylock(tmp_path, locked, size=5 * 10**17, installed=1))
+
+
+def broken_record(folder: Path) -> str:
+    """A wheel whose RECORD names another hash for one of its files, as some on the index do."""
+    files = {"one.py": "def main(): pass\n", "one_data.txt": "x\n"}
+    wheel(folder, "one", "1.0", files)
+    record = "one-1.0.dist-info/RECORD"
+    rows = "one_data.txt,sha256=ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0,2\n"
+    rows += f"one.py,,\none-1.0.dist-info/METADATA,,\none-1.0.dist-info/WHEEL,,\n{record},,\n"
+    return wheel(folder, "one", "1.0", files | {record: rows})
+
+
+def test_a_wheels_wrong_record_is_the_wheels_defect_and_said(tmp_path: Path) -> None:
+    locked = standard_wheels(tmp_path / "wheels")
+    locked["one==1.0"] = broken_record(tmp_path / "wheels")
+    events: list[Event] = [Event(kind="note")]
+    made = make(tmp_path, toolchain(tmp_path / "tiny", locked), events)
+    said = [event.text for event in events if event.kind == "warning"]
+    (defect,) = made.defects
+    assert defect.startswith("one: lib/python3.")
+    assert said == [f"{defect} in the wheel itself: its RECORD is wrong"]
+
+
+def test_an_altered_cache_is_found_before_it_is_sealed(tmp_path: Path) -> None:
+    name = toolchain(tmp_path / "tiny", standard_wheels(tmp_path / "wheels"))
+    before = make(tmp_path, name)
+    (cached,) = (path for path in (tmp_path / "cache").rglob("one.py") if path.is_file())
+    cached.write_text("def main(): print('poisoned')\n")
+    with pytest.raises(
+        BrokenError, match=r"one\.py: .*cache was altered; run `uv cache clean one`"
+    ):
+        make(tmp_path, name)
+    assert (tmp_path / "envs" / "tiny").resolve() == before.path
+    assert not list((tmp_path / "envs").glob(".building-*"))
+
+
+def test_every_file_compiled_is_told(tmp_path: Path) -> None:
+    events: list[Event] = [Event(kind="note")]
+    make(tmp_path, toolchain(tmp_path / "tiny", standard_wheels(tmp_path / "wheels")), events)
+    compiled = [(e.done, e.total) for e in events if e.kind == "progress" and e.unit == "files"]
+    assert compiled == [(5, 5)]
