@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from doctor.knowledge import Entry, Role
-from doctor.versions import normalise, satisfies
+from lockfiles.versions import normalise, satisfies
 
 LONGEST = 2_000_000
 """Characters of a log that are read, from its end: where a failure stands."""

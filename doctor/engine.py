@@ -143,6 +143,8 @@ def _judge(check: Check, facts: Facts) -> Result:
     try:
         findings = tuple(check(*values))
     except Exception as error:  # noqa: BLE001  a crash in one check must not silence the others
+        if hasattr(error, "exit_code"):  # one of our own sentences: it says what to do
+            return replace(outcome, status=Status.UNKNOWN, reason=str(error))
         findings = (_crash(check, error),)
     return replace(
         outcome,

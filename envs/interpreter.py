@@ -16,6 +16,7 @@ from envs.errors import NoInterpreterError
 from envs.process import isolated, run
 from lockfiles.target import host_target, target_name
 from lockfiles.toolchain import PythonPin
+from lockfiles.versions import key, satisfies
 
 MINORS = tuple(f"3.{minor}" for minor in range(8, 20))
 UV_LACKS = frozenset({"3.10.10"})
@@ -82,8 +83,6 @@ def probe(python: Path, source: str = "--python") -> Interpreter | None:
 
 def objection(interpreter: Interpreter, pin: PythonPin, target: str) -> str | None:
     """Why this interpreter cannot make the environment, or None when it can."""
-    from packaging.specifiers import SpecifierSet
-
     if interpreter.implementation != "CPython":
         return f"it is {interpreter.implementation}, not CPython"
     if interpreter.target != target:
@@ -92,7 +91,7 @@ def objection(interpreter: Interpreter, pin: PythonPin, target: str) -> str | No
                 "it is an x86-64 Python under Rosetta on Apple silicon; use a native arm64 Python"
             )
         return f"it was built for {interpreter.target}, this machine is {target}"
-    if not SpecifierSet(pin.accepted).contains(interpreter.version):
+    if not satisfies(interpreter.version, pin.accepted):
         return f"it is {interpreter.version}; the toolchain accepts {pin.accepted}"
     return None
 
@@ -146,19 +145,13 @@ def ways(pin: PythonPin) -> str:
 
 
 def _minors(pin: PythonPin) -> tuple[str, ...]:
-    from packaging.specifiers import SpecifierSet
-
-    accepted = SpecifierSet(pin.accepted)
-    return tuple(m for m in MINORS if any(accepted.contains(f"{m}.{p}") for p in range(30)))
+    return tuple(m for m in MINORS if any(satisfies(f"{m}.{p}", pin.accepted) for p in range(30)))
 
 
 def _distance(version: str, wanted: str) -> tuple[int, int]:
     """Near before far; of two equally near, the newer first."""
-    from packaging.version import Version
-
-    have, want = Version(version), Version(wanted)
-    apart = abs(have.minor - want.minor) * 1000 + abs(have.micro - want.micro)
-    return apart, -have.micro
+    have, want = ((*key(one)[0], 0, 0)[1:3] for one in (version, wanted))
+    return abs(have[0] - want[0]) * 1000 + abs(have[1] - want[1]), -have[1]
 
 
 def _candidates(minors: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:

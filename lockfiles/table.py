@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -15,6 +17,8 @@ from lockfiles.errors import LockfileError
 # Python 3.10 has none of its own: tomli is a dependency there, and every pip carries one, so that
 # the doctor can read the pins before anything is installed.
 _READERS = ("tomllib", "tomli", "pip._vendor.tomli")
+_BUNDLED = "_bundled/pip-*.whl"
+"""Where `ensurepip`, of the standard library, keeps the pip that it would install."""
 
 Value = TypeVar("Value", str, int, float)
 
@@ -89,9 +93,25 @@ def read_table(path: Path) -> Table:
 def _reader() -> ModuleType:
     """The first TOML reader that this Python has."""
     found = next((name for name in _READERS if _is_here(name)), None)
-    if found is None:
-        raise LockfileError("no TOML reader: install tomli, or use Python 3.11 or newer")
-    return importlib.import_module(found)
+    if found:
+        return importlib.import_module(found)
+    spec = importlib.util.find_spec("ensurepip")
+    reader = _bundled(Path(spec.origin).parent) if spec and spec.origin else None
+    if reader is None:
+        raise LockfileError("no TOML reader in this Python; take 3.11 or newer, or install tomli")
+    return reader
+
+
+def _bundled(folder: Path) -> ModuleType | None:
+    """The tomli inside the wheel of pip that waits in `folder`; None where there is no wheel."""
+    for wheel in sorted(folder.glob(_BUNDLED)):
+        spec = PathFinder.find_spec("tomli", [f"{wheel}/pip/_vendor"])
+        if spec is not None and spec.loader is not None:
+            module = importlib.util.module_from_spec(spec)
+            sys.modules["tomli"] = module  # below it tomli looks for its own modules
+            spec.loader.exec_module(module)
+            return module
+    return None
 
 
 def _is_here(module: str) -> bool:

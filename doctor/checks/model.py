@@ -9,7 +9,7 @@ from doctor.checks.pins import listed
 from doctor.facts import Toolchain
 from doctor.quantity import amount
 from doctor.subjects import Component, ModelFolder
-from doctor.versions import satisfies
+from lockfiles.versions import satisfies
 
 GB = 10**9
 SHARDS_SINCE = "0.29"

@@ -8,7 +8,7 @@ from doctor.check import Family, Finding, Findings, Fix, Status, check, error, o
 from doctor.diagnosis import clashes
 from doctor.facts import Environment, Lock, System, Toolchain
 from doctor.knowledge import CLASHES, Role, of_topic
-from doctor.versions import key, normalise
+from lockfiles.versions import key, normalise
 
 REPAIR = Fix(
     title="restore the environment to what was sealed and tested",

@@ -9,7 +9,7 @@ from doctor.checks.bundle import AGAIN
 from doctor.facts import System
 from doctor.quantity import amount
 from doctor.subjects import Bundle, Program
-from doctor.versions import satisfies
+from lockfiles.versions import satisfies
 
 GB = 10**9
 MACOS = {6: "12", 7: "13", 8: "14", 9: "15"}

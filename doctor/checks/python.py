@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.facts import Environment, HostPython, Interpreter, Toolchain
-from doctor.versions import satisfies
+from lockfiles.versions import satisfies
 
 OLDEST = "3.10"
 
@@ -133,18 +133,17 @@ def pip_settings_neutral(host: HostPython) -> Findings:
 
 @check("PY007", Family.PYTHON)
 def own_libraries(host: HostPython) -> Findings:
-    """The host environment .venv is at hand.
+    """The host environment .venv is in use.
 
     From a bare clone the doctor runs on the standard library alone: the same checks, plain text.
     """
-    missing = [name for name in ("rich", "packaging", "numpy") if name not in host.libraries]
-    if missing:
+    if not {"numpy", "rich"} <= set(host.libraries):
         yield info(
-            f"running without {', '.join(missing)}",
-            why="The report is plain text; a check that needs them says so.",
-            fix=Fix(title="make doctor builds .venv first"),
+            "this is a bare Python, without the libraries of the tool's own .venv",
+            why="Every check runs all the same; building and converting need .venv.",
+            fix=Fix(title="let make build it, under a minute", commands=(("make", "doctor"),)),
         )
-    elif host.externally_managed and not host.isolated:
+    if host.externally_managed and not host.isolated:
         yield info(
             "this is the system's Python, which forbids installing into it (PEP 668)",
             why="pip stops with externally-managed-environment; nothing here installs into it.",

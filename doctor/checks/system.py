@@ -6,7 +6,7 @@ from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.facts import Memory, System, Toolchain
 from doctor.quantity import amount
 from doctor.subjects import ModelFolder
-from doctor.versions import satisfies
+from lockfiles.versions import satisfies
 
 OLDEST_MACOS = "13.1"
 """The oldest macOS that runs what apple/ml-stable-diffusion c891f43 writes (its README)."""

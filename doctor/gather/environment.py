@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from doctor.facts import Environment, Unknown
-from doctor.versions import normalise
+from lockfiles.versions import normalise
 
 NATIVE = {
     "linux": (

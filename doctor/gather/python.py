@@ -11,7 +11,7 @@ from pathlib import Path
 from doctor.facts import HostPython
 from doctor.probe import Probe
 
-LIBRARIES = ("git", "numpy", "packaging", "psutil", "rich", "uv")
+LIBRARIES = ("git", "numpy", "psutil", "rich", "uv")
 """Import names of what `.venv` holds; without them some answers are poorer, none is wrong."""
 
 _PIP = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "CONSTRAINT", "PRE", "NO_BINARY", "TARGET")

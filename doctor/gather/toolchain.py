@@ -13,7 +13,7 @@ from doctor import facts
 from doctor.facts import Absent, Unknown
 from doctor.gather import environment as installed
 from doctor.probe import Outcome, Probe
-from doctor.versions import normalise, satisfies
+from lockfiles.versions import normalise, satisfies
 
 if TYPE_CHECKING:
     from lockfiles.toolchain import Toolchain

@@ -87,7 +87,7 @@ HOST = HostPython(
     pythonpath=(),
     user_site=(),
     pip_settings=(),
-    libraries={"git": "present", "numpy": "present", "packaging": "present", "rich": "present"},
+    libraries={"git": "present", "numpy": "present", "rich": "present"},
 )
 
 TOOLCHAIN = Toolchain(

@@ -8,6 +8,7 @@ from doctor.check import Check, Family, Findings, Status, check, error, info, ok
 from doctor.checks import CHECKS
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
 from doctor.facts import Absent, Git, Hub, System, Unknown
+from lockfiles.errors import LockfileError
 from tests.doctor.healthy import HEALTHY, TOOLCHAIN
 from tests.doctor.specimens import SICK
 
@@ -87,6 +88,18 @@ def test_a_crash_is_a_finding_and_the_rest_still_runs() -> None:
     assert crash.status is Status.UNKNOWN
     assert "ZeroDivisionError: macOS" in crash.findings[0].what
     assert after.status is Status.OK
+
+
+def test_an_error_of_our_own_is_no_crash_but_the_reason_why_nothing_is_known() -> None:
+    @check("TST005", Family.PINS)
+    def unreadable(system: System) -> Findings:
+        """Cannot be established."""
+        raise LockfileError(f"no reader on {system.name}; take another Python")
+
+    (result,) = examine(HEALTHY, [unreadable]).results
+    assert result.status is Status.UNKNOWN
+    assert result.reason == "no reader on macOS; take another Python"
+    assert result.findings == ()
 
 
 def test_make_is_told_of_a_toolchain_that_is_not_its_default() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from doctor.diagnosis import diagnose
 from doctor.knowledge import CLASHES, FILES, Entry, Role, entries, read
-from doctor.versions import satisfies
 from lockfiles.errors import LockfileError
+from lockfiles.versions import satisfies
 
 ALL = entries()
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+import zipfile
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockfiles.errors import LockfileError
-from lockfiles.table import Table, read_table
+from lockfiles.table import Table, _bundled, read_table
 
 PATH = Path("some.toml")
 plain = (
@@ -170,6 +172,23 @@ def test_a_python_without_any_reader_says_what_to_install(
 ) -> None:
     path = tmp_path / "some.toml"
     path.write_text("")
-    without(monkeypatch, "tomllib", "tomli", "pip")
-    with pytest.raises(LockfileError, match=r"install tomli, or use Python 3\.11 or newer"):
+    without(monkeypatch, "tomllib", "tomli", "pip", "ensurepip")
+    with pytest.raises(LockfileError, match=r"take 3\.11 or newer, or install tomli"):
         read_table(path)
+
+
+def test_a_python_without_pip_reads_with_what_ensurepip_would_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "_bundled"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "pip-23.0.1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("pip/_vendor/tomli/__init__.py", "from ._parser import loads\n")
+        wheel.writestr("pip/_vendor/tomli/_parser.py", "def loads(text): return {'text': text}\n")
+    for name in ("tomli", "tomli._parser"):
+        monkeypatch.setitem(sys.modules, name, None)  # so that it is put back after the test
+        monkeypatch.delitem(sys.modules, name)
+    found = _bundled(tmp_path)
+    assert found is not None
+    assert found.loads("a = 1") == {"text": "a = 1"}
+    assert _bundled(tmp_path / "elsewhere") is None

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from doctor.versions import key, normalise, satisfies
+from lockfiles.versions import key, normalise, satisfies
 
 NUMBERS = st.lists(st.integers(0, 30), min_size=1, max_size=4).map(
     lambda parts: ".".join(map(str, parts))
@@ -25,7 +25,7 @@ OPERATORS = st.sampled_from(["==", "!=", ">=", "<=", ">", "<"])
         ("3.1.0", "==3.10.*", False),
         ("3.10.13", "!=3.10.*", False),
         ("2.2.0+cu121", "==2.2", True),
-        ("7.0b1", "<7.0", True),
+        ("7.0b1", "<7.0", False),
         ("7.0", ">=7.0b1,<7.1", True),
         ("2.5.1", "~=2.2", True),
         ("3.0", "~=2.2", False),
@@ -46,6 +46,13 @@ def test_order_is_that_of_packaging(one: str, other: str) -> None:
 @given(NUMBERS, OPERATORS, NUMBERS)
 def test_releases_are_judged_as_packaging_does(version: str, operator: str, bound: str) -> None:
     assert satisfies(version, operator + bound) is SpecifierSet(operator + bound).contains(version)
+
+
+@given(VERSIONS, OPERATORS, VERSIONS)
+def test_stages_are_judged_as_packaging_does(version: str, operator: str, bound: str) -> None:
+    version, bound = (text.partition("+")[0] for text in (version, bound))
+    expected = SpecifierSet(operator + bound).contains(version, prereleases=True)
+    assert satisfies(version, operator + bound) is expected
 
 
 @pytest.mark.parametrize("text", ["", "one", "1..2", "2.x"])

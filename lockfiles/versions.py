@@ -1,8 +1,9 @@
 """Versions and ranges, with the standard library alone.
 
-The doctor has to run on a machine where `packaging` is not installed yet, and the same code must
-judge there and here. Covers what locks, toolchain.toml and the knowledge base use: releases,
-a/b/rc/dev/post suffixes, local parts, and the operators == != >= <= > < ~= with commas.
+The doctor has to run, and an interpreter to be found, on a machine where `packaging` is not
+installed yet, and the same code must judge there and here. Covers what locks, toolchain.toml and
+the doctor's knowledge use: releases, a/b/rc/dev/post suffixes, local parts, and the operators
+== != >= <= > < ~= with commas.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _VERSION = re.compile(
 _CLAUSE = re.compile(r"(?P<operator>~=|==|!=|<=|>=|<|>)\s*(?P<version>[\w.+*\-]+)")
 _STAGES = {"a": 1, "alpha": 1, "b": 2, "beta": 2, "c": 3, "rc": 3}
 _FINAL = 4
+_NONE = -1
+_RELEASED = 1 << 31
 
 Key: TypeAlias = tuple[tuple[int, ...], int, int, int, int]
 
@@ -43,11 +46,11 @@ def key(version: str) -> Key:
     while len(release) > 1 and release[-1] == 0:
         release = release[:-1]
     stage = _STAGES[found["pre"].lower()] if found["pre"] else _FINAL
-    post = -1 if found["post"] is None else int(found["post"] or 0)
+    post = _NONE if found["post"] is None else int(found["post"] or 0)
     developing = found["dev"] is not None
-    if developing and stage == _FINAL and post < 0:
+    if developing and stage == _FINAL and post == _NONE:
         stage = 0
-    dev = int(found["dev"] or 0) if developing else 1 << 31
+    dev = int(found["dev"] or 0) if developing else _RELEASED
     return release, stage, int(found["pre_n"] or 0), post, dev
 
 
@@ -73,9 +76,16 @@ def _holds(version: str, clause: str) -> bool:
         "!=": have != want,
         ">=": have >= want,
         "<=": have <= want,
-        ">": have > want,
-        "<": have < want,
+        # PEP 440: 2.2.0.post1 is not newer than 2.2.0 but a repair of it, and 3.13.0rc1 not older
+        # than 3.13.0 but on the way to it.
+        ">": have > want and not (have[0] == want[0] and have[3] > want[3] == _NONE),
+        "<": have < want and not (have[0] == want[0] and _leads_up(have) and not _leads_up(want)),
     }[operator]
+
+
+def _leads_up(to: Key) -> bool:
+    """Whether it is an alpha, beta, candidate or development version."""
+    return to[1] != _FINAL or to[4] != _RELEASED
 
 
 def _is_under(version: str, prefix: str) -> bool:
