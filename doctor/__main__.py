@@ -1,4 +1,4 @@
-"""`python -m doctor` is `sdcoreml`, from a bare clone; with nothing said it examines the machine.
+"""`python -m doctor` is `sdcoreml`, from a bare clone; with no command it examines the machine.
 
 Written for any Python 3: an older one must get as far as the sentence that says so.
 """
@@ -12,7 +12,7 @@ if sys.version_info < (3, 10):  # noqa: UP036  the point of this file
         " install one (python.org, Homebrew, pyenv) and run it again"
     )
 
-from doctor.cli import main
+from doctor.cli import main, meant
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or ["doctor"]))
+    sys.exit(main(meant(sys.argv[1:])))

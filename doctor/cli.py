@@ -54,6 +54,15 @@ COMMANDS = (
 )
 
 
+def meant(argv: Sequence[str]) -> Sequence[str]:
+    """The words of `python -m doctor` with their command: options and paths alone mean `doctor`."""
+    first = argv[0] if argv else ""
+    if first in {"-h", "--help", *(command.name for command in COMMANDS)}:
+        return argv
+    is_ours = not first or first.startswith("-") or os.path.lexists(first)
+    return ("doctor", *argv) if is_ours else argv
+
+
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments, loading only the chosen command's module."""
     parser = argparse.ArgumentParser(
