@@ -15,3 +15,13 @@ class UsageError(DoctorError):
     """The arguments do not fit together."""
 
     exit_code = 2
+
+
+class UnableError(DoctorError):
+    """The doctor says that this machine cannot do it; the message is the first of the reasons."""
+
+
+class NoRoomError(UnableError):
+    """Only the disk stands in the way."""
+
+    exit_code = 5

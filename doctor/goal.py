@@ -27,6 +27,9 @@ BLOCKING: Mapping[str, frozenset[Family]] = {
 
 GOALS = tuple(BLOCKING)
 
+_BUILT = frozenset({"environment", "verification", "smoke"})
+"""Facts of the environment that is there: of no interest when another is about to be built."""
+
 _SUBJECTS = frozenset({"model", "environment"})
 _CAN = {
     "env": "build the tested environment",
@@ -35,15 +38,30 @@ _CAN = {
 }
 
 
-def preflight(job: Job, *, toolchain: str = "tested", probe: Probe | None = None) -> Report:
+def preflight(
+    job: Job,
+    *,
+    toolchain: str = "tested",
+    rebuild: bool = False,
+    python: str = "",
+    probe: Probe | None = None,
+) -> Report:
     """Gather, check and judge for one job, in the named toolchain.
 
+    With `rebuild` the environment is about to be built: what is there now is not looked at, and
+    room and a Python for the new one are. `python` is the one to build it with, if it was named.
     `report.verdicts[0].answer` is "yes", "no" or "unknown"; `report.verdicts[0].because` names the
     checks that stand in the way.
     """
     checks = relevant(job.goal)
     needed = {name for check in checks for name in check.needs} - {"job"}
-    request = Request(job=job, toolchain=toolchain, groups=tuple(sorted(needed)))
+    request = Request(
+        job=job,
+        toolchain=toolchain,
+        groups=tuple(sorted(needed - _BUILT if rebuild else needed)),
+        rebuild=rebuild,
+        python=python,
+    )
     gathered = gather(request, probe or Probe())
     report = examine(gathered.facts, checks)
     return conclude(

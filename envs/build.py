@@ -113,6 +113,12 @@ def _plan(
     )
 
 
+def ready(toolchain: Toolchain, options: Options) -> Environment | None:
+    """The environment in use when it already is what is asked for: `build` would do nothing."""
+    lock = load_lock(f"{toolchain.folder}/", host_target())
+    return _ready(lock, options, options.root or store.root())
+
+
 def key_of(lock: Lock, interpreter: Interpreter) -> str:
     """The name of an environment's folder: 16 hexadecimal digits of what it is made from."""
     facts = (LAYOUT, lock.digest, lock.target, interpreter.version, os.fspath(interpreter.path))

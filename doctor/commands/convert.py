@@ -18,15 +18,15 @@ from convert.staging import staged
 from convert.worker import Runner, Worker
 from doctor.commands.convert_jobs import jobs_of, judge_of
 from doctor.commands.convert_options import declare
-from doctor.commands.convert_preflight import goal_of, require_able
+from doctor.commands.convert_preflight import asked, goal_of
 from doctor.commands.convert_summary import summary, verdicts
 from doctor.commands.diagnose import page
+from doctor.commands.preflight import address, environment_for, require_able
 from doctor.diagnosis import diagnose
 from doctor.errors import UsageError
 from doctor.goal import preflight
 from doctor.knowledge import entries
 from doctor.terminal import draw
-from envs.build import build
 from envs.events import Emit, Event
 from envs.store import Environment
 from lockfiles.toolchain import Toolchain, load_toolchain
@@ -47,12 +47,13 @@ def run(args: argparse.Namespace) -> int:
         if args.model:
             open_model(args.model)  # what is wrong with it is said before gigabytes are fetched
         toolchain = load_toolchain(args.toolchain)
-        environment = build(toolchain, emit=emit)
+        wanted = asked(args) if args.model else None
+        environment = environment_for(toolchain, emit, job=wanted)
         worker = Worker(python=environment.python)
         model = open_model(args.model or sample(worker, emit))
         jobs = jobs_of(args, model, provenance(environment, toolchain), judge_of(args, toolchain))
         emit(Event(kind="step", text="examine this machine for the job"))
-        require_able(preflight(goal_of(jobs[0]), toolchain=args.toolchain))
+        require_able(preflight(goal_of(jobs[0]), toolchain=address(toolchain)))
         with explained():
             folders = [convert_model(job, worker, emit) for job in jobs]
     manifests = {folder: read_manifest(folder) for folder in folders}

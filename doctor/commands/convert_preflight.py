@@ -1,12 +1,27 @@
-"""A conversion in the doctor's words, and his answer taken seriously."""
+"""A conversion in the doctor's words."""
 
 from __future__ import annotations
 
-from convert.errors import ConvertError, NoSpaceError
+import argparse
+
 from convert.plan import Job
-from doctor.check import Family
-from doctor.engine import Report
 from doctor.facts import Job as Goal
+
+
+def asked(args: argparse.Namespace) -> Goal:
+    """The conversion that was asked for, before there is an environment to plan it for.
+
+    Of several sizes the largest counts: nothing else needs as much.
+    """
+    width, height = max(args.size, key=lambda size: size[0] * size[1], default=(0, 0))
+    return Goal(
+        goal="convert",
+        model=str(args.model),
+        output=str(args.output or ""),
+        attention=args.attention.upper().replace("-", "_"),
+        height=height,
+        width=width,
+    )
 
 
 def goal_of(job: Job) -> Goal:
@@ -19,23 +34,3 @@ def goal_of(job: Job) -> Goal:
         height=8 * job.options.height,
         width=8 * job.options.width,
     )
-
-
-def require_able(report: Report) -> None:
-    """Stop when the doctor says no, with the first of its reasons.
-
-    Raises:
-        NoSpaceError: only the disk stands in the way.
-        ConvertError: something else does.
-    """
-    verdict = report.verdicts[0]
-    blocking = [result for result in report.results if result.id in verdict.because]
-    if verdict.answer != "no" or not blocking:
-        return
-    finding = max(blocking[0].findings, key=lambda finding: finding.status.rank)
-    remedy = finding.fix.title if finding.fix else finding.why
-    more = f"; {len(blocking) - 1} more, `sdcoreml doctor` lists them" if blocking[1:] else ""
-    error = (
-        NoSpaceError if {result.family for result in blocking} == {Family.DISK} else ConvertError
-    )
-    raise error(f"{finding.what} ({blocking[0].id}); {remedy}{more}")

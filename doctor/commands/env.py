@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
 def build(args: argparse.Namespace) -> int:
     """Build the environment, or say that there is nothing to do."""
+    from doctor.commands.preflight import environment_for
     from doctor.terminal import draw
     from envs.build import Options
-    from envs.build import build as build_environment
     from envs.installer import Source
 
     toolchain = chosen(args)
@@ -53,7 +53,7 @@ def build(args: argparse.Namespace) -> int:
         source=Source(index=asked(args, "index", ""), wheels=asked(args, "find_links")),
     )
     with draw() as emit:
-        made = build_environment(toolchain, options=options, emit=emit)
+        made = environment_for(toolchain, emit, options=options)
     print(describe(made, toolchain.python.version))
     return 0
 

@@ -21,7 +21,8 @@ DEADLINE = 10.0
 class Request:
     """What to look at. `deep` hashes every file of the environment and imports the pins in it.
 
-    `groups` limits it to these fields of `Facts`; the others are absent.
+    `groups` limits it to these fields of `Facts`; the others are absent. With `rebuild` a Python is
+    looked for whether or not an environment is there, or `python` is asked, if that is named.
     """
 
     job: Job = field(default_factory=Job)
@@ -29,6 +30,8 @@ class Request:
     bundle: str = ""
     checkout: str = ""
     deep: bool = False
+    rebuild: bool = False
+    python: str = ""
     seconds: float = DEADLINE
     groups: tuple[str, ...] = ()
 
@@ -74,7 +77,9 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         "host": lambda: python.host(probe),
         "toolchain": lambda: _built().toolchain(request.toolchain),
         "lock": lambda: _built().lock(request.toolchain),
-        "interpreter": lambda: _built().interpreter(request.toolchain),
+        "interpreter": lambda: _built().interpreter(
+            request.toolchain, rebuild=request.rebuild, python=request.python
+        ),
         "environment": lambda: _built().environment(request.toolchain, probe.system),
         "verification": lambda: _built().verification(request.toolchain, probe, deep=request.deep),
         "smoke": lambda: (

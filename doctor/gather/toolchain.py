@@ -13,7 +13,7 @@ from doctor import facts
 from doctor.facts import Absent, Unknown
 from doctor.gather import environment as installed
 from doctor.probe import Outcome, Probe
-from lockfiles.versions import normalise, satisfies
+from lockfiles.versions import normalise
 
 if TYPE_CHECKING:
     from lockfiles.toolchain import Toolchain
@@ -78,7 +78,7 @@ def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
     """The environment that is current; what its record says and what is installed in it."""
     from envs.store import current
 
-    built = current(name)
+    built = current(_loaded(name).name)
     if built is None:
         return Absent(absent=NOT_BUILT)
     return installed.look(
@@ -91,25 +91,22 @@ def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
     )
 
 
-def interpreter(name: str) -> facts.Interpreter | Absent:
-    """The Python that `make env` would choose; searched for only when there is nothing built."""
+def interpreter(
+    name: str, *, rebuild: bool = False, python: str = ""
+) -> facts.Interpreter | Absent | Unknown:
+    """The Python that `make env` would choose; searched for when there is something to build."""
+    from envs.interpreter import choose, find_interpreters
     from envs.store import current
 
-    if current(name) is not None:
+    if python:
+        return Unknown(unknown=f"{python} is named, and examined when the environment is built")
+    if not rebuild and current(_loaded(name).name) is not None:
         return Absent(absent="the environment is built")
-    from envs.interpreter import find_interpreters
-    from lockfiles.target import host_target
-
     pin = _loaded(name).python
-    fit = [
-        found
-        for found in find_interpreters(pin)
-        if (found.implementation, found.target) == ("CPython", host_target())
-        and satisfies(found.version, pin.accepted)
-    ]
-    if not fit:
+    choice = choose(find_interpreters(pin), pin)
+    if choice is None:
         return Absent(absent="no suitable Python found")
-    best = next((found for found in fit if found.version == pin.version), fit[0])
+    best = choice.interpreter
     return facts.Interpreter(version=best.version, path=str(best.path), source=best.source)
 
 
@@ -122,7 +119,7 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.Verification |
     """
     from envs.store import current
 
-    built = current(name)
+    built = current(_loaded(name).name)
     if built is None:
         return Absent(absent=NOT_BUILT)
     if not deep and untouched(built.path, probe):
@@ -157,7 +154,7 @@ def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
     """Import each direct pin in the environment's own isolated interpreter; takes seconds."""
     from envs.store import current
 
-    built = current(name)
+    built = current(_loaded(name).name)
     if built is None:
         return Absent(absent=NOT_BUILT)
     modules = [_MODULES.get(pin, pin.replace("-", "_")) for pin in _loaded(name).pins]

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from doctor.check import Family
+from doctor.check import Family, Status
 from doctor.checks import CHECKS
 from doctor.engine import Verdict, examine
-from doctor.facts import Absent, Facts, Unknown
-from doctor.goal import conclude, relevant
+from doctor.facts import Absent, Facts, Job, Unknown
+from doctor.goal import conclude, preflight, relevant
 from tests.doctor.healthy import HEALTHY, TOOLCHAIN
 from tests.doctor.specimens import NOT_BUILT, SICK
 
@@ -74,3 +75,15 @@ def test_environments_of_another_size_are_judged_by_the_toolchain() -> None:
     huge = replace(TOOLCHAIN, installed_bytes=10**15)
     facts = replace(HEALTHY, toolchain=huge, environment=NOT_BUILT)
     assert judged("env", facts).because == ("DSK002",)
+
+
+def test_before_a_build_the_environment_of_old_is_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
+    report = preflight(Job(goal="env"), rebuild=True)
+    assert not {"environment", "verification", "smoke"} & set(report.costs)
+    assert "interpreter" in report.costs
+    named = preflight(Job(goal="env"), rebuild=True, python="/x/python")
+    (found,) = [result for result in named.results if result.id == "PY003"]
+    assert found.status is Status.UNKNOWN, "whoever names a Python has it judged by the build"

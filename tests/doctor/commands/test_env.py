@@ -39,7 +39,8 @@ def test_env_alone_builds(
         out,
     )
     steps = [line for line in err.splitlines() if line.startswith("- ")]
-    assert steps[2] == "- install 2 locked packages"
+    assert steps[0] == "- examine this machine"
+    assert steps[3] == "- install 2 locked packages"
     assert steps[-1] == "- hash every file and seal"
     assert main(["env", "build", *words]) == 0
     assert capsys.readouterr() == (out, "")
@@ -114,8 +115,9 @@ def test_bad_input_is_one_line(
 
 def test_an_unfit_python_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["env", *words, "--python", "/nowhere/python"]) == 1
-    err = capsys.readouterr().err
-    assert err.startswith("error: /nowhere/python: not a Python that runs; get it with `pyenv")
+    *steps, error = capsys.readouterr().err.splitlines()
+    assert steps == ["- examine this machine"]
+    assert error.startswith("error: /nowhere/python: not a Python that runs; get it with `pyenv")
 
 
 def test_repair_puts_right_what_verify_found(

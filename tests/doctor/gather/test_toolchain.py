@@ -84,6 +84,14 @@ def test_an_environment_and_its_record(environments: Path) -> None:
     assert (facts.python, facts.drift, facts.lock_digest) == ("3.10.13", True, "l" * 64)
     assert facts.path == str(folder.resolve())
     assert isinstance(toolchain.interpreter("tested"), Absent), "there is no need to search"
+    again = toolchain.interpreter("tested", rebuild=True)
+    assert again != toolchain.interpreter("tested"), "one that is about to be replaced counts not"
+
+
+def test_a_python_that_is_named_is_left_to_the_build() -> None:
+    assert toolchain.interpreter("tested", rebuild=True, python="/x/python") == Unknown(
+        unknown="/x/python is named, and examined when the environment is built"
+    )
 
 
 def test_nothing_built(environments: Path) -> None:

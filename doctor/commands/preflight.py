@@ -1,0 +1,67 @@
+"""What `env` and `convert` ask the doctor before they begin, and his answer taken seriously."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from doctor.errors import NoRoomError, UnableError
+from envs.build import Options, build, ready
+from envs.events import Emit, Event
+from envs.store import Environment
+from lockfiles.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from doctor.engine import Report
+    from doctor.facts import Job
+
+
+def environment_for(
+    toolchain: Toolchain, emit: Emit, *, options: Options | None = None, job: Job | None = None
+) -> Environment:
+    """The toolchain's environment; before one is built, this machine is examined for that.
+
+    Nothing is examined when there is nothing to do. `job` is what the environment is wanted for,
+    so that a model that will not fit is known before gigabytes are fetched.
+
+    Raises:
+        UnableError: the machine cannot build it, or not do the job in it.
+        EnvError, LockfileError: as `envs.build.build`.
+    """
+    options = options or Options()
+    found = ready(toolchain, options)
+    if found is not None:
+        return found
+    # Imported only now: to say that there is nothing to do takes no doctor.
+    from doctor.facts import Job
+    from doctor.goal import preflight
+
+    emit(Event(kind="step", text="examine this machine"))
+    python = str(options.python or "")
+    wanted = job or Job(goal="env")
+    require_able(preflight(wanted, toolchain=address(toolchain), rebuild=True, python=python))
+    return build(toolchain, options=options, emit=emit)
+
+
+def address(toolchain: Toolchain) -> str:
+    """The words by which the toolchain is loaded again: its folder's path, name or not."""
+    return f"{toolchain.folder}/"
+
+
+def require_able(report: Report) -> None:
+    """Stop when the doctor says no, with the first of its reasons.
+
+    Raises:
+        NoRoomError: only the disk stands in the way.
+        UnableError: something else does.
+    """
+    from doctor.check import Family
+
+    verdict = report.verdicts[0]
+    blocking = [result for result in report.results if result.id in verdict.because]
+    if verdict.answer != "no" or not blocking:
+        return
+    finding = max(blocking[0].findings, key=lambda finding: finding.status.rank)
+    remedy = finding.fix.title if finding.fix else finding.why
+    more = f"; {len(blocking) - 1} more, `sdcoreml doctor` lists them" if blocking[1:] else ""
+    error = NoRoomError if {result.family for result in blocking} == {Family.DISK} else UnableError
+    raise error(f"{finding.what} ({blocking[0].id}); {remedy}{more}")
