@@ -78,14 +78,21 @@ def _holds(version: str, clause: str) -> bool:
         "<=": have <= want,
         # PEP 440: 2.2.0.post1 is not newer than 2.2.0 but a repair of it, and 3.13.0rc1 not older
         # than 3.13.0 but on the way to it.
-        ">": have > want and not (have[0] == want[0] and have[3] > want[3] == _NONE),
-        "<": have < want and not (have[0] == want[0] and _leads_up(have) and not _leads_up(want)),
+        ">": have > want and not _repairs(have, want),
+        "<": have < want and not _leads_up(have, want),
     }[operator]
 
 
-def _leads_up(to: Key) -> bool:
-    """Whether it is an alpha, beta, candidate or development version."""
-    return to[1] != _FINAL or to[4] != _RELEASED
+def _repairs(have: Key, want: Key) -> bool:
+    """Whether `have`, the higher one, is a post-release of just `want`."""
+    return have[:3] == want[:3] and want[3] == _NONE and want[4] == _RELEASED
+
+
+def _leads_up(have: Key, want: Key) -> bool:
+    """Whether `have`, the lower one, is a candidate or the like of just the release `want`."""
+    is_released = want[1] == _FINAL and want[4] == _RELEASED
+    same = 1 if want[3] == _NONE else 4
+    return is_released and have[:same] == want[:same]
 
 
 def _is_under(version: str, prefix: str) -> bool:
