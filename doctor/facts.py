@@ -161,6 +161,29 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A proof from a toolchain's evidence: of which environment, when, on what, and its result.
+
+    `figures` is its result in words, such as "788 tests, at least 127.1 dB in fp32".
+    """
+
+    when: str
+    system: str
+    cpu: str
+    python: str
+    lock_digest: str
+    seal: str
+    figures: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All proofs of the toolchain on this machine's target, the oldest first."""
+
+    proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Smoke:
     """Importing the direct pins inside the environment, isolated: what failed and why."""
 
@@ -266,6 +289,7 @@ class Facts:
     interpreter: Known[Interpreter]
     environment: Known[Environment]
     verification: Known[Verification]
+    evidence: Known[Evidence] = Absent(absent="not looked at")
     smoke: Known[Smoke]
     git: Known[Git]
     checkout: Known[Checkout]

@@ -35,13 +35,15 @@ LAYOUT = "1"
 class Options:
     """What one build is asked for.
 
-    `python` names the interpreter; `fresh` builds even if there is nothing to do; `strict` refuses
-    drift; `installer` is "uv", "pip" or "" for the better one; `root` is the folder of
-    environments, None for the usual one; `seal`, unless "", is the one that must come out.
+    `python` names the interpreter; `fresh` builds even if there is nothing to do, and `no_cache`
+    from packages that are fetched for it alone; `strict` refuses drift; `installer` is "uv", "pip"
+    or "" for the better one; `root` is the folder of environments, None for the usual one; `seal`,
+    unless "", is the one that must come out.
     """
 
     python: Path | None = None
     fresh: bool = False
+    no_cache: bool = False
     strict: bool = False
     installer: str = ""
     source: Source = field(default_factory=Source)
@@ -72,13 +74,13 @@ def build(
         choice = require(toolchain.python, options.python)
         _judge_drift(choice, toolchain, options, emit)
         key = key_of(lock, choice.interpreter)
-        kept = None if options.fresh else _kept(toolchain.name, root / key)
+        kept = None if options.fresh or options.no_cache else _kept(toolchain.name, root / key)
         if kept is not None and options.seal in ("", kept.seal):
             store.swap(toolchain.name, kept.path)
             return kept
         folder = root / f".building-{key}-{os.getpid()}"
         plan = _plan(toolchain, lock, options, choice, folder, held)
-        with explained(root), _aside(plan.folder):
+        with explained(root), _aside(plan.folder, _own_cache(plan.folder)):
             for step in STEPS:
                 emit(Event(kind="step", text=step.text.format(n=len(lock.packages))))
                 step.run(plan, emit)
@@ -95,7 +97,7 @@ def _plan(
     toolchain: Toolchain, lock: Lock, options: Options, choice: Choice, folder: Path, held: int
 ) -> Plan:
     artefacts = load_artefacts(toolchain, lock)
-    installer = find_installer(options.installer)
+    installer = find_installer(options.installer, _own_cache(folder) if options.no_cache else None)
     return Plan(
         toolchain=toolchain,
         lock=lock,
@@ -128,7 +130,7 @@ def key_of(lock: Lock, interpreter: Interpreter) -> str:
 def _ready(lock: Lock, options: Options, root: Path) -> Environment | None:
     """The environment in use, when it already is what is asked for."""
     found = store.current(lock.toolchain, root)
-    if found is None or options.fresh or found.lock_digest != lock.digest:
+    if found is None or options.fresh or options.no_cache or found.lock_digest != lock.digest:
         return None
     if (options.strict and found.drift) or options.seal not in ("", found.seal):
         return None
@@ -159,9 +161,15 @@ def _judge_drift(choice: Choice, toolchain: Toolchain, options: Options, emit: E
 
 
 @contextmanager
-def _aside(folder: Path) -> Iterator[None]:
+def _aside(*folders: Path) -> Iterator[None]:
     """Leave nothing of a build that did not get its final name."""
     try:
         yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_cache(folder: Path) -> Path:
+    """Where a build keeps what it fetches for itself alone."""
+    return folder.with_name(f"{folder.name}-cache")

@@ -162,7 +162,7 @@ def _compare_anew(defect: inventory.Defect, fresh: Path) -> None:
     if (manifest.digest_of(path, Kind.FILE) if path.is_file() else "") != defect.digest:
         raise BrokenError(
             f"{defect.path}: is not what the wheel of {defect.project} holds: the installer's cache"
-            f" was altered; run `uv cache clean {defect.project}`, then this again"
+            " was altered; run this again with --no-cache, and clean the cache (`uv cache clean`)"
         )
 
 

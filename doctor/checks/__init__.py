@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     environment.sealed,
     environment.imports,
     environment.no_hooks,
+    environment.proven,
     pins.direct_pins,
     pins.whole_lock,
     pins.nothing_else,

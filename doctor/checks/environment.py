@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from doctor.check import Family, Findings, Fix, check, error, ok, warning
+from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.checks.pins import REPAIR, listed
-from doctor.facts import Environment, Lock, Smoke, Verification
+from doctor.facts import Environment, Evidence, Lock, Smoke, Verification
 
+ANEW = Fix(
+    title="build it from packages fetched again, past the cache",
+    commands=(("make", "env", "ARGS=--no-cache"),),
+)
+PROVE = Fix(
+    title="run the tests and the sample in it, and record the figures (minutes)",
+    commands=((".venv/bin/sdcoreml", "env", "evidence", "--prove"),),
+)
 BUILD = Fix(title="build it (about a minute and 6 GB)", commands=(("make", "env"),), safe=True)
 
 
@@ -117,4 +125,35 @@ def no_hooks(environment: Environment) -> Findings:
             why="They can change any import and belong to no locked package.",
             fix=REPAIR,
             where=environment.path,
+        )
+
+
+@check("ENV007", Family.ENVIRONMENT)
+def proven(environment: Environment, evidence: Evidence) -> Findings:
+    """The environment is, byte for byte, one that was proven.
+
+    Each proof in the toolchain's evidence.toml names the seal of the environment in which the tests
+    passed and the sample was converted. The seal is equal on every machine with the same lock, kind
+    of system and Python: so it tells whether this is the environment that was tested, or only one
+    that was built from the same list.
+    """
+    mine = (environment.lock_digest, environment.python)
+    alike = [one for one in evidence.proofs if (one.lock_digest, one.python) == mine]
+    exact = [one for one in alike if one.seal == environment.seal]
+    if exact:
+        proof = exact[-1]
+        yield ok(f"proven on {proof.when[:10]}: {proof.figures} ({proof.system}, {proof.cpu})")
+    elif alike:
+        yield warning(
+            f"sealed {environment.seal[:16]}, but what was proven is {alike[-1].seal[:16]}",
+            why="Same lock and same Python must give the same bytes: a package was altered on its"
+            " way here, or this version of sdcoreml writes environments otherwise.",
+            fix=ANEW,
+            where=environment.path,
+        )
+    else:
+        yield info(
+            f"nothing was proven of this lock with Python {environment.python}",
+            why="Locked is not tested; nobody recorded that the tests pass in this environment.",
+            fix=PROVE,
         )

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from doctor.commands import env_carry, env_lock, env_proof, env_use
+from doctor.commands import env_carry, env_evidence, env_lock, env_proof, env_use
 from doctor.commands.env_common import (
     Action,
     asked,
@@ -48,6 +48,7 @@ def build(args: argparse.Namespace) -> int:
     options = Options(
         python=asked(args, "python"),
         fresh=asked(args, "fresh", default=False),
+        no_cache=asked(args, "no_cache", default=False),
         strict=asked(args, "strict", default=False),
         installer=asked(args, "installer", ""),
         source=Source(index=asked(args, "index", ""), wheels=asked(args, "find_links")),
@@ -73,12 +74,14 @@ def _build_options(parser: argparse.ArgumentParser) -> None:
     add("--python", type=Path, metavar="PATH", default=hidden, help="the Python to build with")
     add("--strict", action="store_true", default=hidden, help="refuse any but the exact Python")
     add("--fresh", action="store_true", default=hidden, help="build even if it is there")
+    add("--no-cache", action="store_true", default=hidden, help="build from what is fetched anew")
     source_options(parser)
 
 
 ACTIONS = (
     Action(name="build", help="build it, unless it is there", configure=_build_options, run=build),
     *env_proof.ACTIONS,
+    *env_evidence.ACTIONS,
     *env_use.ACTIONS,
     *env_carry.ACTIONS,
     *env_lock.ACTIONS,

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import subprocess
-from datetime import datetime, timezone
 
-from doctor.commands.env_common import (
-    Action,
-    asked,
-    built,
-    chosen,
-    source_options,
-    toolchain_option,
-)
+from doctor.commands.env_common import Action, asked, built, source_options, toolchain_option
 from envs.errors import EnvError
-from lockfiles.evidence import Evidence, append_evidence, load_evidence
 
 _LISTED = 20
 
@@ -76,51 +65,6 @@ def repair(args: argparse.Namespace) -> int:
     return 0
 
 
-def evidence(args: argparse.Namespace) -> int:
-    """List the proofs, or run a command in the verified environment and record that it passed."""
-    words = args.words[1:] if args.words[:1] == ["--"] else args.words
-    toolchain = chosen(args)
-    if not words:
-        for proof in load_evidence(toolchain):
-            print(
-                f"{proof.when[:16]} {proof.target}, {proof.system}, Python {proof.python},"
-                f" seal {proof.seal[:16]}: {proof.ran}: {proof.result}"
-            )
-        return 0
-    from envs import activate
-    from envs.verify import verify_full
-
-    found = built(args)
-    if faults := verify_full(found).faults:
-        raise EnvError(f"{found.path}: {faults[0]}; only a sound environment proves something")
-    done = subprocess.run(
-        words, check=False, env=activate.activated(found), stdout=subprocess.PIPE, text=True
-    )
-    print(done.stdout, end="")
-    if done.returncode != 0:
-        raise EnvError(f"{words[0]}: ended with exit code {done.returncode}; nothing was recorded")
-    if faults := verify_full(found).faults:
-        raise EnvError(f"{found.path}: {faults[0]}; the command changed the environment")
-    proof = Evidence(
-        when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        target=found.target,
-        system=f"{platform.system()} {platform.release()}",
-        cpu=platform.processor() or platform.machine(),
-        python=found.interpreter.version,
-        lock=found.lock_digest,
-        seal=found.seal,
-        ran=" ".join(words),
-        result=(done.stdout.strip().splitlines() or ["exit code 0"])[-1][:200],
-    )
-    print(f"recorded in {append_evidence(toolchain, proof)}")
-    return 0
-
-
-def _evidence_options(parser: argparse.ArgumentParser) -> None:
-    toolchain_option(parser)
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-
-
 def _verify_options(parser: argparse.ArgumentParser) -> None:
     toolchain_option(parser)
     parser.add_argument("--full", action="store_true", help="compare every byte")
@@ -134,11 +78,5 @@ def _repair_options(parser: argparse.ArgumentParser) -> None:
 
 ACTIONS = (
     Action(name="verify", help="is it as sealed?", configure=_verify_options, run=verify),
-    Action(
-        name="evidence",
-        help="what was proven in it, or prove: -- COMMAND",
-        configure=_evidence_options,
-        run=evidence,
-    ),
     Action(name="repair", help="restore what is not", configure=_repair_options, run=repair),
 )

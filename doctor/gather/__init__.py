@@ -82,6 +82,7 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         ),
         "environment": lambda: _built().environment(request.toolchain, probe.system),
         "verification": lambda: _built().verification(request.toolchain, probe, deep=request.deep),
+        "evidence": lambda: _built().evidence(request.toolchain),
         "smoke": lambda: (
             _built().smoke(request.toolchain, probe) if request.deep else Absent(absent=DEEP)
         ),

@@ -67,6 +67,29 @@ def lock(name: str) -> facts.Lock | Absent:
     )
 
 
+def evidence(name: str) -> facts.Evidence:
+    """What was proven of the toolchain on machines of this kind."""
+    from lockfiles.evidence import load_evidence
+    from lockfiles.target import host_target
+
+    target = host_target()
+    return facts.Evidence(
+        proofs=tuple(
+            facts.Proof(
+                when=proof.when,
+                system=proof.system,
+                cpu=proof.cpu,
+                python=proof.python,
+                lock_digest=proof.lock,
+                seal=proof.seal,
+                figures=proof.figures(),
+            )
+            for proof in load_evidence(_loaded(name))
+            if proof.target == target
+        )
+    )
+
+
 def environments() -> Path:
     """The folder that holds the built environments."""
     from envs.store import root

@@ -8,6 +8,7 @@ from typing import Any
 from doctor.facts import (
     Checkout,
     Environment,
+    Evidence,
     Facts,
     Git,
     HostPython,
@@ -17,6 +18,7 @@ from doctor.facts import (
     Lock,
     Memory,
     Output,
+    Proof,
     Smoke,
     System,
     Toolchain,
@@ -126,6 +128,16 @@ ENVIRONMENT = Environment(
     ceilings={"torch": "2.2.0", "scikit-learn": "1.1.2"},
 )
 
+PROOF = Proof(
+    when="2026-11-25T20:00:00+00:00",
+    system="macOS 14.5",
+    cpu="Apple M2 (8 cores)",
+    python="3.10.10",
+    lock_digest="lock-1",
+    seal="seal-1",
+    figures="788 tests, at least 127.1 dB in fp32, 68.8 dB in fp16",
+)
+
 CHECKOUT = Checkout(
     path="/src/ml-stable-diffusion",
     repository=True,
@@ -213,6 +225,7 @@ HEALTHY = Facts(
     interpreter=Interpreter(version="3.10.10", path="/opt/python3.10", source="pyenv"),
     environment=ENVIRONMENT,
     verification=Verification(depth="sizes and times", files=31000, faults=()),
+    evidence=Evidence(proofs=(PROOF,)),
     smoke=Smoke(imported=tuple(PINS), failures={}),
     git=Git(version="2.45.1", lfs="git-lfs/3.5.1"),
     checkout=CHECKOUT,

@@ -116,6 +116,7 @@ SICK: Mapping[str, Facts] = {
         smoke=Smoke(imported=(), failures={"diffusers": "ImportError: cached_download"})
     ),
     "ENV006": environment(strays=("sitecustomize.py",)),
+    "ENV007": environment(seal="seal-2"),
     "PIN001": environment(installed={**INSTALLED, "numpy": "2.1.0"}),
     "PIN002": environment(installed={**INSTALLED, "transformers": "4.40.0"}),
     "PIN003": environment(installed={**INSTALLED, "xformers": "0.0.2"}),

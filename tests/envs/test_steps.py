@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,16 +20,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
 
 
-def make(
-    tmp_path: Path, name: str, events: list[Event] | None = None, installer: str = ""
-) -> Environment:
-    options = Options(
-        python=PYTHON,
-        source=Source(wheels=tmp_path / "wheels"),
-        root=tmp_path / "envs",
-        fresh=True,
-        installer=installer,
-    )
+def make(tmp_path: Path, name: str, events: list[Event] | None = None, **asked: Any) -> Environment:
+    source, root = Source(wheels=tmp_path / "wheels"), tmp_path / "envs"
+    options = Options(python=PYTHON, source=source, root=root, **{"fresh": True, **asked})
     return build(load_toolchain(name), options=options, emit=(events or []).append)
 
 
@@ -117,10 +111,13 @@ def test_an_altered_cache_is_found_before_it_is_sealed(tmp_path: Path) -> None:
     (cached,) = (path for path in (tmp_path / "cache").rglob("one.py") if path.is_file())
     cached.write_text("def main(): print('poisoned')\n")
     with pytest.raises(
-        BrokenError, match=r"one\.py: .*cache was altered; run `uv cache clean one`"
+        BrokenError, match=r"one\.py: .*cache was altered; run this again with --no-cache"
     ):
         make(tmp_path, name)
     assert (tmp_path / "envs" / "tiny").resolve() == before.path
+    made = make(tmp_path, name, fresh=False, no_cache=True)
+    assert made.path != before.path
+    assert made.seal == before.seal
     assert not list((tmp_path / "envs").glob(".building-*"))
 
 

@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from envs.store import root
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "lockfiles" / "host" / "inside.txt"
 LAUNCH = """\
@@ -37,7 +39,7 @@ OPTIONS = (
 def test_tools(python: Path) -> Path:
     """The folder that holds pytest for this interpreter; made once for each lock."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
-    folder = ROOT / ".envs" / f"inside-{digest}"
+    folder = root() / f"inside-{digest}"
     if folder.is_dir():
         return folder
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -56,7 +58,7 @@ def main(arguments: list[str]) -> int:
     """Build the environment if need be, then run the tests in it."""
     name = os.environ.get("TOOLCHAIN") or "tested"
     subprocess.run([sys.executable, "-m", "doctor", "env", "--toolchain", name], check=True)
-    python = ROOT / ".envs" / name / "bin" / "python"
+    python = root() / name / "bin" / "python"
     command = [str(python), "-I", "-B", "-c", LAUNCH, str(ROOT), str(test_tools(python)), *OPTIONS]
     where = [] if any(not word.startswith("-") for word in arguments) else ["tests/inside"]
     # Tiny models: a second thread costs more than it does.

@@ -96,3 +96,23 @@ def test_a_file_says_who_writes_it(tmp_path: Path) -> None:
         'system = "Linux 6.1"\ncpu = "x86_64"\npython = "3.10.13"\nlock = "10cc"\n'
         'seal = "5ea1"\nran = "pytest -q"\nresult = "12 passed"\n'
     )
+
+
+def test_figures_survive_and_stand_in_words() -> None:
+    measured = replace(PROOF, tests=788, psnr={"fp32": 127.14, "fp16": 68.8})
+    with tempfile.TemporaryDirectory() as folder:
+        toolchain = replace(load_toolchain(), folder=Path(folder))
+        append_evidence(toolchain, measured)
+        assert load_evidence(toolchain) == (measured,)
+    assert measured.figures() == "788 tests, at least 127.1 dB in fp32, 68.8 dB in fp16"
+    assert replace(measured, tests=0).figures() == "at least 127.1 dB in fp32, 68.8 dB in fp16"
+    assert replace(measured, psnr={}).figures() == "788 tests"
+    assert PROOF.figures() == "12 passed"
+
+
+def test_figures_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    toolchain = replace(load_toolchain(), folder=tmp_path)
+    path = append_evidence(toolchain, replace(PROOF, tests=1))
+    path.write_text(path.read_text().replace("tests = 1", 'tests = "1"\npsnr = { fp32 = "x" }'))
+    with pytest.raises(LockfileError, match=r"psnr\.fp32 is 'x', .*tests is '1', not a int"):
+        load_evidence(toolchain)

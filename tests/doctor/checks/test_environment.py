@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.facts import Smoke, Verification
+from doctor.facts import Evidence, Facts, Smoke, Verification
 from tests.doctor.checks.findings import remedies, said
-from tests.doctor.healthy import ENVIRONMENT, HEALTHY, INSTALLED
+from tests.doctor.healthy import ENVIRONMENT, HEALTHY, INSTALLED, PROOF
 from tests.doctor.specimens import NOT_BUILT, environment, sick
 
 
@@ -129,3 +129,37 @@ def test_native_parts_are_named() -> None:
 def test_origins_are_named() -> None:
     facts = sick(environment=replace(ENVIRONMENT, origins={"x": "file:///src/x"}))
     assert said("LIB003", facts) == ["error: not installed from the index: x (file:///src/x)"]
+
+
+def test_what_was_proven_is_told_with_its_figures_and_machine() -> None:
+    (text,) = said("ENV007", HEALTHY)
+    figures = "788 tests, at least 127.1 dB in fp32, 68.8 dB in fp16"
+    assert text == f"ok: proven on 2026-11-25: {figures} (macOS 14.5, Apple M2 (8 cores))"
+
+
+def test_other_bytes_than_the_proven_ones_are_a_warning() -> None:
+    facts = environment(seal="0123456789abcdef0123")
+    assert said("ENV007", facts) == [
+        "warning: sealed 0123456789abcdef, but what was proven is seal-1"
+    ]
+    assert remedies("ENV007", facts)[-1] == "make env ARGS=--no-cache"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        environment(python="3.10.13"),
+        environment(lock_digest="lock-2"),
+        sick(evidence=Evidence(proofs=())),
+    ],
+)
+def test_what_nobody_proved_is_said_and_no_fault(facts: Facts) -> None:
+    (text,) = said("ENV007", facts)
+    assert text.startswith("info: nothing was proven of this lock with Python 3.10.1")
+
+
+def test_of_several_proofs_the_last_of_just_this_environment_counts() -> None:
+    later = replace(PROOF, when="2027-01-01T00:00:00+00:00", figures="12 tests")
+    other = replace(PROOF, seal="seal-9", when="2028-01-01T00:00:00+00:00")
+    facts = sick(evidence=Evidence(proofs=(PROOF, later, other)))
+    assert said("ENV007", facts)[0].startswith("ok: proven on 2027-01-01: 12 tests")

@@ -235,7 +235,9 @@ def test_evidence_is_recorded_only_of_what_passed(
     assert main(["env", "evidence", "--", "python", "-c", "raise SystemExit(3)"]) == 1
     assert "python: ended with exit code 3; nothing was recorded" in capsys.readouterr().err
     assert main(["env", "evidence", "--", "python", "-c", "import two; print(two.VALUE)"]) == 0
-    assert "recorded in " in capsys.readouterr().out
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("tiny: 2, seal ")
+    assert second == f"recorded in {tmp_path}/tiny/evidence.toml"
     assert main(["env", "evidence"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.endswith(": python -c import two; print(two.VALUE): 2")

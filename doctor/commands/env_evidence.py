@@ -1,0 +1,66 @@
+"""`sdcoreml env evidence`: what was proven of a toolchain, or prove it here and record it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from doctor.commands.env_common import Action, built, chosen, toolchain_option
+from lockfiles.evidence import append_evidence, load_evidence
+from lockfiles.toolchain import Toolchain, load_toolchain
+
+if TYPE_CHECKING:
+    from doctor.proving import Trial
+
+
+def evidence(args: argparse.Namespace) -> int:
+    """List the proofs, or prove the environment and record that it passed."""
+    words = args.words[1:] if args.words[:1] == ["--"] else args.words
+    toolchain = chosen(args)
+    if not words and not args.prove:
+        _list(toolchain)
+        return 0
+    from doctor.proving import Command, prove
+    from doctor.terminal import draw
+
+    trials: list[Trial] = [*(_whole(toolchain) if args.prove else ())]
+    trials += [Command(words=words)] if words else []
+    with draw() as emit:
+        proof = prove(built(args), trials, emit)
+    print(f"{toolchain.name}: {proof.figures()}, seal {proof.seal[:16]}")
+    print(f"recorded in {append_evidence(toolchain, proof)}")
+    return 0
+
+
+def _list(toolchain: Toolchain) -> None:
+    for proof in load_evidence(toolchain):
+        print(
+            f"{proof.when[:16]} {proof.target}, {proof.system}, {proof.cpu}, Python"
+            f" {proof.python}, seal {proof.seal[:16]}: {proof.ran}: {proof.figures()}"
+        )
+
+
+def _whole(toolchain: Toolchain) -> tuple[Trial, ...]:
+    """All that a toolchain of its kind has to pass."""
+    from doctor.proving import Same, Sample, Suite
+
+    if toolchain.base:
+        return (Same(toolchain=toolchain, base=load_toolchain(toolchain.base)),)
+    return Suite(toolchain=toolchain), Sample(toolchain=toolchain)
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    toolchain_option(parser)
+    help_text = "run the project's tests and the sample's conversion in it, and record the figures"
+    parser.add_argument("--prove", action="store_true", help=help_text)
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+
+
+ACTIONS = (
+    Action(
+        name="evidence",
+        help="what was proven in it, or prove it: --prove, or -- COMMAND",
+        configure=_options,
+        run=evidence,
+    ),
+)

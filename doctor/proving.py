@@ -1,0 +1,222 @@
+"""Proving an environment: trials that it has to pass, and the evidence that it did.
+
+A resolved lock is not a tested one. The whole proof of a toolchain is that the project's own tests
+pass in it and that the sample is converted in it, each program run beside its pinned module. That
+of a toolchain which is a part of another is that both write the very same packages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Protocol
+
+from envs import activate, machine
+from envs.errors import EnvError
+from envs.events import Emit, Event, silent
+from envs.manifest import digest_of, scan
+from envs.store import Environment
+from envs.verify import verify_full
+from lockfiles.evidence import Evidence
+from lockfiles.toolchain import Toolchain
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+_RUNNER = Path("tests/inside/runner.py")
+_PASSED = re.compile(r"\b(\d+) passed\b")
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was run and how it ended; `tests` that passed, and the lowest PSNR in dB by mode."""
+
+    ran: str
+    result: str
+    tests: int = 0
+    psnr: Mapping[str, float] = field(default_factory=dict)
+
+
+class Trial(Protocol):
+    """Something that an environment has to pass."""
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Run it. Raises `EnvError` when the environment does not pass."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A user's own command, run inside the environment; what it prints last is the result."""
+
+    words: Sequence[str]
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Run the command, and repeat what it prints."""
+        del emit
+        out = _output(self.words, activate.activated(environment))
+        sys.stderr.write(out)
+        return Outcome(ran=" ".join(self.words), result=_last_line(out))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """The project's own tests, as `make inside` runs them."""
+
+    toolchain: Toolchain
+    runner: Path = CHECKOUT / _RUNNER
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Run them all; a checkout is needed, since a wheel has no tests."""
+        emit(Event(kind="step", text="run the tests in it (minutes)"))
+        if not self.runner.exists():
+            raise EnvError(f"{self.runner}: not there; prove a toolchain in a clone of the project")
+        words = [sys.executable, str(self.runner), "-q"]
+        last = _last_line(_output(words, _environ(environment, self.toolchain)))
+        passed = _PASSED.search(last)
+        if passed is None:
+            raise EnvError(f"{self.runner}: says {last!r}, not how many tests passed")
+        return Outcome(ran="make inside", result=f"{passed[1]} tests passed", tests=int(passed[1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The sample made and converted in the environment, no program taken on a certificate."""
+
+    toolchain: Toolchain
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Convert it in a folder of its own, which goes again."""
+        emit(Event(kind="step", text="convert the sample in it, each program run in full"))
+        with tempfile.TemporaryDirectory() as name:
+            manifest = _convert(environment, self.toolchain, ("--sample", "--full"), Path(name))
+        programs = manifest["programs"]
+        return Outcome(
+            ran="sdcoreml convert --sample --full",
+            result=f"{len(programs)} programs checked",
+            psnr=floors(programs),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Same:
+    """The sample converted in the environment and in that of the toolchain it is a part of."""
+
+    toolchain: Toolchain
+    base: Toolchain
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Compare every file of the packages and compiled folders."""
+        emit(Event(kind="step", text=f"convert the sample in it and in {self.base.name}"))
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            manifest = _convert(environment, self.base, ("--sample", "--full"), folder)
+            _convert(environment, self.toolchain, ("build/sample",), folder)
+            here, there = (packages_of(folder / one.name) for one in (self.toolchain, self.base))
+        if differing := sorted(path for path in here | there if here.get(path) != there.get(path)):
+            raise EnvError(
+                f"{differing[0]}: {self.toolchain.name} and {self.base.name} write it differently"
+            )
+        return Outcome(
+            ran=f"sdcoreml convert in {self.toolchain.name} and in {self.base.name}",
+            result=f"{len(here)} files identical to those of {self.base.name}",
+            psnr=floors(manifest["programs"]),
+        )
+
+
+def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent) -> Evidence:
+    """The evidence that an environment, byte for byte as sealed, passes trials.
+
+    Raises:
+        EnvError: it is not as sealed, before or after, or does not pass; nothing is proven then.
+    """
+    _require_sealed(environment, "only a sound environment proves something", emit)
+    outcomes = [trial.run(environment, emit) for trial in trials]
+    _require_sealed(environment, "what was run changed the environment", emit)
+    modes = dict.fromkeys(mode for outcome in outcomes for mode in outcome.psnr)
+    return Evidence(
+        when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        target=environment.target,
+        system=machine.system_name(),
+        cpu=machine.cpu_model(),
+        python=environment.interpreter.version,
+        lock=environment.lock_digest,
+        seal=environment.seal,
+        ran="; ".join(outcome.ran for outcome in outcomes),
+        result="; ".join(outcome.result for outcome in outcomes)[:_LONGEST],
+        tests=sum(outcome.tests for outcome in outcomes),
+        psnr={mode: min(o.psnr[mode] for o in outcomes if mode in o.psnr) for mode in modes},
+    )
+
+
+def floors(programs: Mapping[str, Any]) -> dict[str, float]:
+    """The lowest PSNR in dB of any output, by mode, in the programs of a folder's manifest."""
+    lowest: dict[str, float] = {}
+    for program in programs.values():
+        for output in program["checked"]["outputs"]:
+            mode, figure = output["mode"], float(output["psnr"])
+            lowest[mode] = min(figure, lowest.get(mode, figure))
+    return lowest
+
+
+def packages_of(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file in the packages and compiled folders of a result."""
+    return {
+        path: digest_of(folder / path, kind)
+        for path, kind, _ in scan(folder)
+        if ".mlpackage/" in path or ".mlmodelc/" in path
+    }
+
+
+def _require_sealed(environment: Environment, why: str, emit: Emit) -> None:
+    emit(Event(kind="step", text="compare every byte with the seal"))
+    if faults := verify_full(environment, emit).faults:
+        raise EnvError(f"{environment.path}: {faults[0]}; {why}; run `sdcoreml env repair`")
+
+
+def _convert(
+    environment: Environment, toolchain: Toolchain, what: tuple[str, ...], folder: Path
+) -> Mapping[str, Any]:
+    """The manifest of a conversion into `folder/<toolchain>`."""
+    words = [sys.executable, "-m", "doctor", "convert", *what, "--json", "--output"]
+    words += [str(folder / toolchain.name), "--toolchain", toolchain.name]
+    out = _output(words, _environ(environment, toolchain), cwd=folder)
+    (result,) = json.loads(out)["results"]
+    return dict(result["manifest"])
+
+
+def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str]:
+    """Variables with which the project's own commands take just this environment."""
+    return os.environ | {
+        "SDCOREML_ENVS": str(environment.path.parent),
+        "TOOLCHAIN": toolchain.name,
+    }
+
+
+def _output(words: Sequence[str], environ: Mapping[str, str], cwd: Path | None = None) -> str:
+    """What a command prints on stdout; the rest goes where ours goes."""
+    try:
+        done = subprocess.run(
+            words, check=False, env=environ, cwd=cwd, stdout=subprocess.PIPE, text=True
+        )
+    except OSError as error:
+        raise EnvError(f"{words[0]}: {error.strerror}; nothing was recorded") from None
+    if done.returncode != 0:
+        last = _last_line(done.stdout)
+        said = f" ({last})" if last else ""
+        raise EnvError(
+            f"{Path(words[0]).name}: ended with exit code {done.returncode}{said};"
+            " nothing was recorded"
+        )
+    return done.stdout
+
+
+def _last_line(out: str) -> str:
+    return (out.strip().splitlines() or [""])[-1][:_LONGEST]

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from doctor.proving import Command, Outcome, Suite, Trial, floors, packages_of, prove
+from envs.build import Options, build
+from envs.errors import EnvError
+from envs.events import Emit
+from envs.installer import Source
+from envs.store import Environment
+from envs.venv import site_packages
+from lockfiles.toolchain import Toolchain, load_toolchain
+from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Toolchain:
+    return load_toolchain(toolchain(tmp_path / "tiny", standard_wheels(tmp_path / "wheels")))
+
+
+@pytest.fixture
+def made(tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    source, root = Source(wheels=tmp_path / "wheels"), tmp_path / "envs"
+    return build(tiny, options=Options(python=PYTHON, source=source, root=root))
+
+
+@dataclass
+class Passed:
+    """A trial that ends as it is told, after it did something to the environment or not."""
+
+    outcome: Outcome
+    stray: str = ""
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        del emit
+        if self.stray:
+            (site_packages(environment.path) / self.stray).write_text("")
+        return self.outcome
+
+
+def test_a_proof_names_machine_environment_and_figures(made: Environment) -> None:
+    trials: list[Trial] = [
+        Passed(Outcome(ran="make inside", result="3 tests passed", tests=3)),
+        Passed(Outcome(ran="a", result="x", psnr={"fp32": 120.0, "fp16": 70.0})),
+        Passed(Outcome(ran="b", result="y", tests=4, psnr={"fp32": 118.5})),
+    ]
+    proof = prove(made, trials)
+    assert (proof.seal, proof.lock, proof.target) == (made.seal, made.lock_digest, made.target)
+    assert (proof.python, proof.tests) == (VERSION, 7)
+    assert proof.psnr == {"fp32": 118.5, "fp16": 70.0}
+    assert (proof.ran, proof.result) == ("make inside; a; b", "3 tests passed; x; y")
+    assert proof.cpu.endswith("cores)")
+    assert proof.when.endswith("+00:00")
+
+
+def test_a_trial_that_changes_the_environment_proves_nothing(made: Environment) -> None:
+    with pytest.raises(EnvError, match=r"evil\.pth: not part .*what was run changed the environ"):
+        prove(made, [Passed(Outcome(ran="a", result="x"), stray="evil.pth")])
+
+
+def test_a_damaged_environment_proves_nothing(made: Environment) -> None:
+    (site_packages(made.path) / "one.py").unlink()
+    with pytest.raises(EnvError, match="only a sound environment proves something"):
+        prove(made, [Passed(Outcome(ran="a", result="x"))])
+
+
+def test_a_command_is_run_inside_and_its_last_line_is_the_result(made: Environment) -> None:
+    proof = prove(
+        made, [Command(words=["python", "-c", "import two; print('a'); print(two.VALUE)"])]
+    )
+    assert proof.result == "2"
+    assert proof.ran.startswith("python -c import two;")
+
+
+def runner(folder: Path, body: str) -> Path:
+    """A stand-in of tests/inside/runner.py."""
+    (folder / "runner.py").write_text(f"import os, sys\n{body}")
+    return folder / "runner.py"
+
+
+def test_the_tests_are_counted_by_their_last_line(
+    made: Environment, tiny: Toolchain, tmp_path: Path
+) -> None:
+    body = "print('...'); print(f\"788 passed, 2 skipped in {os.environ['TOOLCHAIN']}\")"
+    proof = prove(made, [Suite(toolchain=tiny, runner=runner(tmp_path, body))])
+    assert (proof.tests, proof.result, proof.ran) == (788, "788 tests passed", "make inside")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("print('1 failed, 3 passed'); sys.exit(1)", r"exit code 1 \(1 failed, 3 passed\); noth"),
+        ("print('no tests ran')", "says 'no tests ran', not how many tests passed"),
+    ],
+)
+def test_tests_that_did_not_pass_prove_nothing(
+    made: Environment, tiny: Toolchain, tmp_path: Path, body: str, words: str
+) -> None:
+    with pytest.raises(EnvError, match=words) as caught:
+        prove(made, [Suite(toolchain=tiny, runner=runner(tmp_path, body))])
+    assert "\n" not in str(caught.value)
+
+
+def test_without_a_checkout_there_are_no_tests_to_pass(made: Environment, tiny: Toolchain) -> None:
+    with pytest.raises(EnvError, match="prove a toolchain in a clone of the project"):
+        prove(made, [Suite(toolchain=tiny, runner=Path("/nowhere/runner.py"))])
+
+
+def test_a_command_that_is_not_there_is_one_line(made: Environment) -> None:
+    with pytest.raises(EnvError, match="nothing-of-this-name: No such file"):
+        prove(made, [Command(words=["nothing-of-this-name"])])
+
+
+def test_the_lowest_figure_of_each_mode_is_the_floor() -> None:
+    def program(*outputs: tuple[str, float]) -> dict[str, object]:
+        return {"checked": {"outputs": [{"mode": mode, "psnr": psnr} for mode, psnr in outputs]}}
+
+    programs = {
+        "Unet": program(("fp32", 127.1), ("fp16", 71.8)),
+        "VAEEncoder": program(("fp32", 135.4), ("fp16", 68.8), ("fp32", 126.0)),
+        "Certified": program(),
+    }
+    assert floors(programs) == {"fp32": 126.0, "fp16": 68.8}
+
+
+def test_only_packages_and_compiled_folders_are_compared(tmp_path: Path) -> None:
+    for name in ("Unet.mlpackage/Manifest.json", "Unet.mlmodelc/model.mil", "manifest.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert sorted(packages_of(tmp_path)) == [
+        "Unet.mlmodelc/model.mil",
+        "Unet.mlpackage/Manifest.json",
+    ]
