@@ -66,12 +66,14 @@ def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an 
 
 
 def _one_of(kinds: tuple[Any, ...], data: object, place: str) -> object:
-    """The marker types by their only field; otherwise the one type that is left."""
+    """The marker types by their only field, None by itself; otherwise the one type that is left."""
+    if data is None and types.NoneType in kinds:
+        return None
     if isinstance(data, dict) and len(data) == 1:
         for marker in (Absent, Unknown):
             if marker in kinds and {one.name for one in fields(marker)} == set(data):
                 return _decode(marker, data, place)
-    (other,) = (kind for kind in kinds if kind not in (Absent, Unknown))
+    (other,) = (kind for kind in kinds if kind not in (Absent, Unknown, types.NoneType))
     return _decode(other, data, place)
 
 

@@ -39,7 +39,8 @@ class System:
     """Operating system and processor.
 
     `target` is the lock target of this machine ("linux-x86_64"); `translated` is true when an Intel
-    process runs under Rosetta 2 on Apple silicon, where `machine` then says x86_64.
+    process runs under Rosetta 2 on Apple silicon, where `machine` then says x86_64. `processor` is
+    its name as sold, `cores` are those that may be used.
     """
 
     name: str
@@ -50,6 +51,7 @@ class System:
     cores: int
     encoding: str
     case_sensitive: bool
+    processor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +104,15 @@ class Toolchain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """The compiled lock of this machine's target: every package and its one version."""
+    """The compiled lock of this machine's target: every package and its one version.
+
+    `download` is the size of all its wheels in bytes, 0 where the lock does not say.
+    """
 
     path: str
     digest: str
     packages: Mapping[str, str]
+    download: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,13 +233,25 @@ class Xcode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """Free space where a role's files go; the same `device` means the same volume."""
+    """Free space where a role's files go; the same `device` means the same volume.
+
+    `quota` is how much the user may keep there, 0 for any, `quota_used` what he keeps; `files_free`
+    is how many files may still be made, None where files are not counted.
+    """
 
     path: str
     device: int
     total: int
     free: int
     writable: bool
+    quota: int = 0
+    quota_used: int = 0
+    files_free: int | None = None
+
+    @property
+    def room(self) -> int:
+        """Bytes that may still be written: what is free, as far as a quota allows."""
+        return min(self.free, max(0, self.quota - self.quota_used)) if self.quota else self.free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

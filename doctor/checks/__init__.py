@@ -64,6 +64,8 @@ CHECKS: tuple[Check, ...] = (
     tools.developer_directory,
     disk.room_for_result,
     disk.room_for_environment,
+    disk.room_for_packages,
+    disk.room_for_files,
     disk.room_for_temporary_files,
     disk.places_writable,
     disk.room_for_downloads,

@@ -1,4 +1,7 @@
-"""Disk: room for the result, the environment and temporary files, volume by volume."""
+"""Disk: room for the result, the environment, packages and temporary files, volume by volume.
+
+Room is what is free, as far as the user's quota allows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from doctor.check import Family, Findings, Fix, check, error, ok, warning
-from doctor.facts import Environment, Toolchain, Volume
+from doctor.facts import Environment, Lock, Toolchain, Volume
 from doctor.quantity import amount
 from doctor.subjects import ModelFolder
 
@@ -16,6 +19,15 @@ FREE_TEMPORARY = GB
 
 FREE_CACHE = 5 * GB
 """A Stable Diffusion 1.x model in half precision and its parts."""
+
+
+FILES = 40_000
+"""Files of a built environment, rounded up: `tested` has 28,400 on Linux."""
+
+
+def left(volume: Volume) -> str:
+    """What may still be written, in words; it is said when a quota is what limits it."""
+    return amount(volume.room) + (" of the quota left" if volume.room < volume.free else " free")
 
 
 @check("DSK001", Family.DISK)
@@ -37,17 +49,17 @@ def room_for_result(
     if environment is None and output.device == volumes["environments"].device:
         needed += toolchain.installed_bytes
         parts += " and the environment"
-    if output.free < needed:
-        short = amount(needed - output.free)
+    if output.room < needed:
+        short = amount(needed - output.room)
         yield error(
-            f"{amount(output.free)} free for the result, about {amount(needed)} needed ({parts})",
+            f"{left(output)} for the result, about {amount(needed)} needed ({parts})",
             why="The conversion would stop with a full disk after doing most of its work.",
             fix=Fix(title=f"free {short} there, or set another OUT= folder"),
             where=output.path,
-            evidence={"free": str(output.free), "needed": str(needed)},
+            evidence={"room": str(output.room), "needed": str(needed)},
         )
     elif model.size:
-        yield ok(f"{amount(output.free)} free, {amount(needed)} needed")
+        yield ok(f"{left(output)} for the result, {amount(needed)} needed")
 
 
 @check("DSK002", Family.DISK)
@@ -59,16 +71,62 @@ def room_for_environment(
     It is built aside and then swapped in, so that a second one needs its full size as well.
     """
     place, needed = volumes["environments"], toolchain.installed_bytes
-    if environment is None and place.free < needed:
+    if environment is None and place.room < needed:
         yield error(
-            f"{amount(place.free)} free for the environment, {amount(needed)} needed",
+            f"{left(place)} for the environment, {amount(needed)} needed",
             why="torch and its libraries are large; the installation would stop with a full disk.",
             fix=Fix(title="free space there, or point SDCOREML_ENVS at another volume"),
-            evidence={"free": str(place.free), "needed": str(needed)},
+            evidence={"room": str(place.room), "needed": str(needed)},
             where=place.path,
         )
     else:
-        yield ok(f"{amount(place.free)} free for environments")
+        yield ok(f"{left(place)} for environments")
+
+
+@check("DSK006", Family.DISK)
+def room_for_packages(
+    volumes: Mapping[str, Volume],
+    toolchain: Toolchain,
+    lock: Lock,
+    environment: Environment | None = None,
+) -> Findings:
+    """The volume of uv's cache has room for the packages of the environment.
+
+    Wheels are downloaded, unpacked into the cache, and copied from there, so that the environment
+    takes its size twice when nothing is cached. `make env` asks uv what it has before it begins.
+    """
+    if environment is not None:
+        return
+    cache, needed = volumes["packages"], toolchain.installed_bytes
+    parts = "unpacked packages"
+    if cache.device == volumes["environments"].device:
+        needed, parts = 2 * needed, "unpacked packages and the environment"
+    if cache.room < needed:
+        yield warning(
+            f"{left(cache)} for {parts}, {amount(needed)} needed unless they are cached",
+            why=f"{amount(lock.download)} are downloaded at most, and lie unpacked in uv's cache.",
+            fix=Fix(title="free space there, or set UV_CACHE_DIR to a folder on another volume"),
+            where=cache.path,
+        )
+
+
+@check("DSK007", Family.DISK)
+def room_for_files(
+    volumes: Mapping[str, Volume], environment: Environment | None = None
+) -> Findings:
+    """The environments' volume may hold as many files as an environment has.
+
+    Home folders on shared machines often have room for bytes, and for few files. When the number
+    runs out the system says "No space left on device" with gigabytes free.
+    """
+    place = volumes["environments"]
+    if environment is None and place.files_free is not None and place.files_free < FILES:
+        yield error(
+            f"the environment has up to {FILES:,} files, {place.files_free:,} may still be made",
+            why='The installation would stop with "No space left on device", gigabytes free.',
+            fix=Fix(title="remove files there, or point SDCOREML_ENVS at another volume"),
+            where=place.path,
+        )
 
 
 @check("DSK003", Family.DISK)
@@ -79,9 +137,9 @@ def room_for_temporary_files(volumes: Mapping[str, Volume]) -> Findings:
     weights/weight.bin".
     """
     temporary = volumes["temporary"]
-    if temporary.free < FREE_TEMPORARY:
+    if temporary.room < FREE_TEMPORARY:
         yield warning(
-            f"{amount(temporary.free)} free for temporary files",
+            f"{left(temporary)} for temporary files",
             why="Compiling a model needs its size there; the error then names weight.bin.",
             fix=Fix(title="free space there, or set TMPDIR to a folder on another volume"),
             where=temporary.path,
@@ -95,9 +153,9 @@ def room_for_downloads(volumes: Mapping[str, Volume]) -> Findings:
     A download that does not fit leaves a partial snapshot, in some versions without an error.
     """
     hub = volumes["hub"]
-    if hub.free < FREE_CACHE:
+    if hub.room < FREE_CACHE:
         yield warning(
-            f"{amount(hub.free)} free for the hub's cache",
+            f"{left(hub)} for the hub's cache",
             why="A model that does not fit is left half downloaded, sometimes without an error.",
             fix=Fix(title="free space there, or set HF_HOME to a folder on another volume"),
             where=hub.path,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.checks.pins import REPAIR, listed
-from doctor.facts import Environment, Evidence, Lock, Smoke, Verification
+from doctor.facts import Environment, Evidence, Lock, Smoke, Toolchain, Verification
+from doctor.quantity import amount
 
 ANEW = Fix(
     title="build it from packages fetched again, past the cache",
@@ -14,11 +15,19 @@ PROVE = Fix(
     title="run the tests and the sample in it, and record the figures (minutes)",
     commands=((".venv/bin/sdcoreml", "env", "evidence", "--prove"),),
 )
-BUILD = Fix(title="build it (about a minute and 6 GB)", commands=(("make", "env"),), safe=True)
+
+
+def build(toolchain: Toolchain, lock: Lock | None) -> Fix:
+    """What building takes, and the command for it."""
+    fetched = f"{amount(lock.download)} to download unless cached, " if lock else ""
+    size = f"{fetched}{amount(toolchain.installed_bytes)} on disk"
+    return Fix(title=f"build it ({size})", commands=(("make", "env"),), safe=True)
 
 
 @check("ENV001", Family.ENVIRONMENT)
-def present(environment: Environment | None = None) -> Findings:
+def present(
+    toolchain: Toolchain, environment: Environment | None = None, lock: Lock | None = None
+) -> Findings:
     """The tested environment is built.
 
     Conversion runs inside an environment of its own, built from the lock, apart from the host's
@@ -28,14 +37,14 @@ def present(environment: Environment | None = None) -> Findings:
         yield warning(
             "the tested environment is not built yet",
             why="Conversion runs inside it; make convert builds it first.",
-            fix=BUILD,
+            fix=build(toolchain, lock),
         )
     else:
         yield ok(f"{len(environment.installed)} packages, Python {environment.python}")
 
 
 @check("ENV002", Family.ENVIRONMENT)
-def of_this_lock(environment: Environment, lock: Lock) -> Findings:
+def of_this_lock(environment: Environment, lock: Lock, toolchain: Toolchain) -> Findings:
     """The environment was built from the lock of this checkout.
 
     After a `git pull` that moved the lock, the environment of before is still there and still
@@ -45,7 +54,7 @@ def of_this_lock(environment: Environment, lock: Lock) -> Findings:
         yield error(
             "the environment was built from another lock than this checkout's",
             why="The lock has changed since; results would not be those that were tested.",
-            fix=BUILD,
+            fix=build(toolchain, lock),
             where=environment.path,
         )
 

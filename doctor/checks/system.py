@@ -39,7 +39,9 @@ def platform_supported(system: System, toolchain: Toolchain) -> Findings:
             fix=Fix(title=f"use one of: {', '.join(toolchain.targets)}"),
         )
     else:
-        yield ok(f"{system.name} {system.version} on {system.machine}, {system.cores} cores")
+        processor = system.processor or system.machine
+        cores = "1 core" if system.cores == 1 else f"{system.cores} cores"
+        yield ok(f"{system.name} {system.version}, {processor}, {cores}")
 
 
 @check("SYS002", Family.SYSTEM)
@@ -128,4 +130,5 @@ def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder) -> F
 @check("MEM002", Family.MEMORY)
 def memory_summary(memory: Memory) -> Findings:
     """How much memory the machine has."""
-    yield ok(f"{memory.available / GB:.1f} of {amount(memory.total)} free")
+    swap = f"{amount(memory.swap_free)} of swap" if memory.swap_total else "no swap"
+    yield ok(f"{memory.available / GB:.1f} of {amount(memory.total)} free, {swap}")

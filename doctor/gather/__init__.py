@@ -68,7 +68,7 @@ def _ran_out(value: object) -> bool:
 
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
     """A task for each field of `Facts` but the job; each imports what it needs, to fail alone."""
-    from doctor.gather import bundle, checkout, machine, model, python, tools
+    from doctor.gather import bundle, checkout, machine, model, python, tools, volumes
 
     job = request.job
     return {
@@ -89,9 +89,9 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         "git": lambda: tools.git(probe),
         "checkout": lambda: checkout.checkout(request.checkout, probe),
         "xcode": lambda: tools.xcode(probe),
-        "volumes": lambda: machine.volumes(job, _built().environments(), probe),
+        "volumes": lambda: volumes.volumes(job, _built().environments(), probe),
         "hub": lambda: tools.hub(probe),
-        "output": lambda: machine.output(job),
+        "output": lambda: volumes.output(job),
         "model": lambda: model.model(job.model),
         "bundle": lambda: bundle.bundle(request.bundle),
     }

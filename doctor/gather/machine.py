@@ -1,14 +1,12 @@
-"""Operating system, processor, memory, and the places where files go."""
+"""Operating system, processor and memory."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
-from doctor.facts import Absent, Job, Memory, Output, System, Unknown, Volume
+from doctor.facts import Absent, Memory, System, Unknown
 from doctor.probe import Outcome, Probe
 
 _NAMES = {"Darwin": "macOS", "Linux": "Linux", "Windows": "Windows"}
@@ -26,10 +24,32 @@ def system(probe: Probe) -> System:
         machine=probe.machine,
         target=host_target(),
         translated=translated,
-        cores=os.cpu_count() or 1,
+        processor=_processor(probe),
+        cores=cores(probe.root),
         encoding=sys.getfilesystemencoding(),
         case_sensitive=not Path(__file__).with_name("MACHINE.PY").exists(),
     )
+
+
+def _processor(probe: Probe) -> str:
+    """The processor's name, such as "Apple M2 Pro" or "AMD EPYC"; nothing where nobody knows."""
+    if probe.system == "Darwin":
+        return _sysctl(probe, "machdep.cpu.brand_string")
+    try:
+        text = (probe.root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    name = text.partition("model name")[2].partition("\n")[0]
+    return name.strip(" \t:").removesuffix(" Processor")
+
+
+def cores(root: Path) -> int:
+    """The cores that this process may use: those it is bound to, within its container's share."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    share, _, period = _group(root, "cpu.max").partition(" ")
+    if not (share.isdecimal() and period.isdecimal() and int(period)):  # "max": no limit
+        return bound or 1
+    return min(bound or 1, max(1, round(int(share) / int(period))))
 
 
 def memory(probe: Probe) -> Memory | Unknown:
@@ -58,14 +78,24 @@ def _meminfo(text: str) -> dict[str, int]:
 
 
 def _container(root: Path) -> tuple[int, int]:
-    """The control group's memory limit and use in bytes, zeros without a limit."""
-    folder = root / "sys/fs/cgroup"
-    try:
-        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
-        used = (folder / "memory.current").read_text(encoding="ascii").strip()
-        return (0, 0) if limit == "max" else (int(limit), int(used))
-    except (OSError, ValueError):
+    """The control group's memory limit and use in bytes, zeros without a limit.
+
+    Cached files count as used there, yet give way: they are left out.
+    """
+    limit, used = (_group(root, name) for name in ("memory.max", "memory.current"))
+    if not limit.isdecimal() or not used.isdecimal():  # no container, or "max": no limit
         return 0, 0
+    rows = (row.split() for row in _group(root, "memory.stat").splitlines())
+    cached = next((int(row[1]) for row in rows if row[:1] == ["inactive_file"]), 0)
+    return int(limit), max(0, int(used) - cached)
+
+
+def _group(root: Path, name: str) -> str:
+    """What a file of the control group says; nothing where there is none."""
+    try:
+        return (root / "sys/fs/cgroup" / name).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _mac_memory(probe: Probe) -> Memory | Unknown:
@@ -100,50 +130,6 @@ def _words(probe: Probe, *argv: str) -> str:
     """What a program printed, or nothing when it could not be asked."""
     outcome = probe.run(argv)
     return outcome.out if isinstance(outcome, Outcome) and outcome.code == 0 else ""
-
-
-def volumes(job: Job, environments: Path, probe: Probe) -> Mapping[str, Volume]:
-    """Free space by role: where the result, the environments, temporary files and the hub go."""
-    temporary = probe.environ.get("TMPDIR") or "/tmp"  # noqa: S108  only looked at
-    roles = {
-        "output": Path(job.output or (Path(job.model).parent if job.model else Path.cwd())),
-        "environments": environments,
-        "temporary": Path(temporary),
-        "hub": hub_cache(probe),
-    }
-    return {role: _volume(path) for role, path in roles.items()}
-
-
-def output(job: Job) -> Output | Absent:
-    """What lies in the output folder already."""
-    folder = Path(job.output)
-    if not job.output or not folder.is_dir():
-        return Absent(absent="the output folder is new")
-    names = sorted(path.name for path in folder.iterdir())
-    programs = tuple(name for name in names if name.endswith((".mlpackage", ".mlmodelc")))
-    return Output(path=job.output, programs=programs, manifest="manifest.json" in names)
-
-
-def hub_cache(probe: Probe) -> Path:
-    """Where huggingface_hub keeps what it fetched, by its own environment variables."""
-    home = Path(probe.environ.get("XDG_CACHE_HOME") or probe.home / ".cache")
-    base = Path(probe.environ.get("HF_HOME") or home / "huggingface")
-    return Path(probe.environ.get("HF_HUB_CACHE") or base / "hub")
-
-
-def _volume(path: Path) -> Volume:
-    """The volume that holds `path`, or will: its nearest existing parent decides."""
-    existing = next(
-        place for place in (path.absolute(), *path.absolute().parents) if place.exists()
-    )
-    usage = shutil.disk_usage(existing)
-    return Volume(
-        path=str(path),
-        device=existing.stat().st_dev,
-        total=usage.total,
-        free=usage.free,
-        writable=os.access(existing, os.W_OK),
-    )
 
 
 def not_on_macos(probe: Probe) -> Absent | None:

@@ -5,6 +5,7 @@ The floors below own all three; here they only become facts.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +65,7 @@ def lock(name: str) -> facts.Lock | Absent:
         path=str(loaded.path),
         digest=loaded.digest,
         packages={normalise(package.name): package.version for package in loaded.packages},
+        download=_download(_loaded(name).folder / f"pylock.{target}.toml"),
     )
 
 
@@ -88,6 +90,15 @@ def evidence(name: str) -> facts.Evidence:
             if proof.target == target
         )
     )
+
+
+def _download(path: Path) -> int:
+    """Bytes of all wheels that a lock of PEP 751 names; each package of ours has one alone."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return sum(int(size) for size in re.findall(r"^size = (\d+)$", text, re.MULTILINE))
 
 
 def environments() -> Path:

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from doctor.facts import Absent, Git, Hub, Unknown, Xcode
-from doctor.gather.machine import hub_cache, not_on_macos
+from doctor.gather.machine import not_on_macos
+from doctor.gather.volumes import hub_cache
 from doctor.probe import Outcome, Probe
 
 XCODES = "Applications"

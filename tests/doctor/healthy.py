@@ -75,6 +75,7 @@ SYSTEM = System(
     machine="arm64",
     target="macos-arm64",
     translated=False,
+    processor="Apple M2",
     cores=8,
     encoding="utf-8",
     case_sensitive=False,
@@ -168,7 +169,7 @@ MEMORY = Memory(total=16 * GB, available=9 * GB, swap_total=2 * GB, swap_free=2 
 
 VOLUMES = {
     role: Volume(path=f"/data/{role}", device=1, total=500 * GB, free=200 * GB, writable=True)
-    for role in ("output", "environments", "temporary", "hub")
+    for role in ("output", "environments", "packages", "temporary", "hub")
 }
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
@@ -221,7 +222,7 @@ HEALTHY = Facts(
     memory=MEMORY,
     host=HOST,
     toolchain=TOOLCHAIN,
-    lock=Lock(path="lock.txt", digest="lock-1", packages=INSTALLED),
+    lock=Lock(path="lock.txt", digest="lock-1", packages=INSTALLED, download=3 * GB),
     interpreter=Interpreter(version="3.10.10", path="/opt/python3.10", source="pyenv"),
     environment=ENVIRONMENT,
     verification=Verification(depth="sizes and times", files=31000, faults=()),

@@ -140,6 +140,8 @@ SICK: Mapping[str, Facts] = {
     "DSK002": replace(volume("environments", free=GB), environment=NOT_BUILT),
     "DSK003": volume("temporary", free=GB // 10),
     "DSK004": volume("output", writable=False),
+    "DSK006": replace(volume("packages", free=7 * GB), environment=NOT_BUILT),
+    "DSK007": replace(volume("environments", files_free=900), environment=NOT_BUILT),
     "DSK005": volume("hub", free=GB),
     "MEM001": sick(memory=Memory(total=GB, available=GB, swap_total=0, swap_free=0)),
     "HUB001": sick(hub=replace(HUB, incomplete=("models--a--b/blobs/0123.incomplete",))),

@@ -8,8 +8,9 @@ from doctor.check import Status
 from doctor.checks.disk import room_for_result
 from doctor.engine import Result, examine
 from doctor.facts import Facts
+from tests.doctor.checks.findings import said
 from tests.doctor.healthy import GB, HEALTHY, VOLUMES
-from tests.doctor.specimens import NOT_BUILT
+from tests.doctor.specimens import NOT_BUILT, volume
 
 
 def judged(facts: Facts) -> Result:
@@ -32,6 +33,40 @@ def test_an_environment_to_be_built_on_the_same_volume_counts() -> None:
     assert finding.what == (
         "9.0 GB free for the result, about 12.0 GB needed (2 times the model and the environment)"
     )
-    assert finding.evidence == {"free": str(9 * GB), "needed": str(12 * GB)}
+    assert finding.evidence == {"room": str(9 * GB), "needed": str(12 * GB)}
     elsewhere = replace(with_free(9 * GB, device=2), environment=NOT_BUILT)
     assert judged(elsewhere).status is Status.OK
+
+
+def test_a_quota_is_said_where_it_is_what_limits() -> None:
+    facts = volume("output", quota=50 * GB, quota_used=49 * GB)
+    assert said("DSK001", facts) == [
+        "error: 1.0 GB of the quota left for the result, about 6.0 GB needed (2 times the model)"
+    ]
+    exceeded = volume("environments", quota=50 * GB, quota_used=51 * GB)
+    assert said("DSK002", exceeded) == ["ok: 0 bytes of the quota left for environments"]
+    wide = volume("output", quota=900 * GB, quota_used=1 * GB)
+    assert said("DSK001", wide) == ["ok: 200.0 GB free for the result, 6.0 GB needed"]
+
+
+def test_packages_are_kept_beside_the_environment_or_elsewhere() -> None:
+    assert said("DSK006", volume("packages", free=7 * GB)) == [], "nothing is to be built"
+    together = replace(volume("packages", free=7 * GB), environment=NOT_BUILT)
+    assert said("DSK006", together) == [
+        (
+            "warning: 7.0 GB free for unpacked packages and the environment, 12.0 GB needed "
+            "unless they are cached"
+        )
+    ]
+    apart = replace(volume("packages", free=7 * GB, device=2), environment=NOT_BUILT)
+    assert said("DSK006", apart) == []
+
+
+def test_files_are_counted_where_the_volume_counts_them() -> None:
+    def files(free: int | None) -> list[str]:
+        return said(
+            "DSK007", replace(volume("environments", files_free=free), environment=NOT_BUILT)
+        )
+
+    assert files(900) == ["error: the environment has up to 40,000 files, 900 may still be made"]
+    assert files(None) == files(1_000_000) == []

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.facts import Evidence, Facts, Smoke, Verification
+from doctor.facts import Absent, Evidence, Facts, Smoke, Verification
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import ENVIRONMENT, HEALTHY, INSTALLED, PROOF
 from tests.doctor.specimens import NOT_BUILT, environment, sick
@@ -13,7 +13,12 @@ from tests.doctor.specimens import NOT_BUILT, environment, sick
 def test_not_built_is_a_warning_and_the_rest_is_skipped() -> None:
     facts = sick(environment=NOT_BUILT)
     assert said("ENV001", facts) == ["warning: the tested environment is not built yet"]
-    assert remedies("ENV001", facts) == ["build it (about a minute and 6 GB)", "make env"]
+    assert remedies("ENV001", facts) == [
+        "build it (3.0 GB to download unless cached, 6.0 GB on disk)",
+        "make env",
+    ]
+    unlocked = sick(environment=NOT_BUILT, lock=Absent(absent="no lock for it"))
+    assert remedies("ENV001", unlocked) == ["build it (6.0 GB on disk)", "make env"]
     for name in ("ENV002", "ENV003", "ENV006", "PIN001", "PIN005", "LIB001"):
         assert said(name, facts) == ["skipped: the environment is not built (make env)"]
 

@@ -83,7 +83,9 @@ def test_a_part_in_shards_counts_as_one() -> None:
 
 
 def test_the_summary_of_memory() -> None:
-    assert said("MEM002", HEALTHY) == ["ok: 9.0 of 16.0 GB free"]
+    assert said("MEM002", HEALTHY) == ["ok: 9.0 of 16.0 GB free, 2.0 GB of swap"]
+    none = sick(memory=Memory(total=16 * GB, available=9 * GB, swap_total=0, swap_free=0))
+    assert said("MEM002", none) == ["ok: 9.0 of 16.0 GB free, no swap"]
 
 
 def test_rosetta() -> None:
@@ -95,4 +97,4 @@ def test_rosetta() -> None:
 def test_every_target_of_the_toolchain_is_well() -> None:
     for target in TOOLCHAIN.targets:
         facts = sick(system=replace(SYSTEM, target=target))
-        assert said("SYS001", facts) == ["ok: macOS 15.6 on arm64, 8 cores"]
+        assert said("SYS001", facts) == ["ok: macOS 15.6, Apple M2, 8 cores"]

@@ -85,7 +85,7 @@ def test_shards_are_no_trouble_for_a_diffusers_that_loads_them() -> None:
 def test_a_healthy_page_is_one_line_a_family() -> None:
     lines = [str(line) for line in page(examine(HEALTHY, CHECKS))]
     assert lines[:3] == [
-        "ok       System       macOS 15.6 on arm64, 8 cores",
+        "ok       System       macOS 15.6, Apple M2, 8 cores",
         "ok       Python       3.12.4 here; 3.10.10 in the environment",
         "ok       Environment  9 packages, Python 3.10.10; 31000 files as sealed (sizes",
     ]

@@ -3,8 +3,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from doctor.facts import Job, Memory, Unknown
-from doctor.gather.machine import hub_cache, memory, volumes
+import pytest
+
+from doctor.facts import Memory, Unknown
+from doctor.gather.machine import cores, memory, system
 from doctor.probe import Outcome, Probe
 
 KB = 1024
@@ -18,7 +20,7 @@ SwapFree:        1500 kB
 """
 
 
-def linux(root: Path, *, limit: str = "", used: str = "0") -> Probe:
+def linux(root: Path, *, limit: str = "", used: str = "0", cached: str = "0") -> Probe:
     (root / "proc").mkdir()
     (root / "proc/meminfo").write_text(MEMINFO)
     if limit:
@@ -26,6 +28,7 @@ def linux(root: Path, *, limit: str = "", used: str = "0") -> Probe:
         group.mkdir(parents=True)
         (group / "memory.max").write_text(f"{limit}\n")
         (group / "memory.current").write_text(f"{used}\n")
+        (group / "memory.stat").write_text(f"anon 1\nactive_file 2\ninactive_file {cached}\n")
     return Probe(system="Linux", environ={}, root=root)
 
 
@@ -39,6 +42,17 @@ def test_a_container_has_the_memory_of_its_limit(tmp_path: Path) -> None:
     facts = memory(linux(tmp_path, limit=str(4000 * KB), used=str(1000 * KB)))
     assert isinstance(facts, Memory)
     assert (facts.total, facts.available) == (4000 * KB, 3000 * KB)
+
+
+def test_files_that_a_container_caches_give_way(tmp_path: Path) -> None:
+    probe = linux(tmp_path, limit=str(4000 * KB), used=str(3000 * KB), cached=str(2500 * KB))
+    facts = memory(probe)
+    assert isinstance(facts, Memory)
+    assert facts.available == 3500 * KB
+    (tmp_path / "sys/fs/cgroup/memory.stat").unlink()
+    facts = memory(probe)
+    assert isinstance(facts, Memory)
+    assert facts.available == 1000 * KB
 
 
 def test_a_container_without_limit_has_the_machine_s(tmp_path: Path) -> None:
@@ -81,28 +95,24 @@ def test_mac_memory_without_answers_is_unknown() -> None:
     assert isinstance(memory(mac({})), Unknown)
 
 
-def test_volumes_of_places_that_are_not_there_yet(tmp_path: Path) -> None:
-    probe = Probe(environ={"TMPDIR": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub")})
-    found = volumes(Job(output=str(tmp_path / "new/out")), tmp_path / "envs", probe)
-    assert set(found) == {"output", "environments", "temporary", "hub"}
-    assert {volume.device for volume in found.values()} == {tmp_path.stat().st_dev}
-    assert found["output"].path == str(tmp_path / "new/out")
-    assert found["output"].writable
-    assert found["output"].free > 0
+def test_the_processor_has_its_name(tmp_path: Path) -> None:
+    mac_probe = mac({**MAC, "sysctl -n machdep.cpu.brand_string": "Apple M2 Pro"})
+    assert system(mac_probe).processor == "Apple M2 Pro"
+    assert system(Probe(system="Linux", root=tmp_path)).processor == ""
+    (tmp_path / "proc").mkdir()
+    info = "processor\t: 0\nmodel name\t: AMD EPYC 7B13 64-Core Processor\nmodel name\t: other\n"
+    (tmp_path / "proc/cpuinfo").write_text(info)
+    assert system(Probe(system="Linux", root=tmp_path)).processor == "AMD EPYC 7B13 64-Core"
 
 
-def test_the_result_goes_beside_the_model_unless_told(tmp_path: Path) -> None:
-    found = volumes(Job(model=str(tmp_path / "model")), tmp_path, Probe(environ={}))
-    assert found["output"].path == str(tmp_path)
-
-
-def test_hub_cache_follows_its_variables() -> None:
-    home = Path("/home/me")
-    cases = {
-        "/home/me/.cache/huggingface/hub": {},
-        "/x/huggingface/hub": {"XDG_CACHE_HOME": "/x"},
-        "/h/hub": {"HF_HOME": "/h", "XDG_CACHE_HOME": "/x"},
-        "/c": {"HF_HUB_CACHE": "/c", "HF_HOME": "/h"},
-    }
-    for expected, environ in cases.items():
-        assert str(hub_cache(Probe(environ=environ, home=home))) == expected
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("0 0", None), ("", None)],
+)
+def test_cores_are_those_of_the_container(tmp_path: Path, limit: str, expected: int | None) -> None:
+    everything = cores(tmp_path)
+    assert everything >= 1
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text(f"{limit}\n")
+    assert cores(tmp_path) == (expected or everything)

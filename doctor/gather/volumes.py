@@ -1,0 +1,130 @@
+"""Where files go, role by role: what is free there, what a quota leaves, what may be written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from doctor.facts import Absent, Job, Output, Volume
+from doctor.probe import Outcome, Probe
+
+RESULTS = "models"
+"""Where `sdcoreml convert` writes, from the folder it is started in, unless told."""
+
+_QUOTA = {
+    "Linux": ("quota", "-u", "-w", "-p", "--hide-device", "--show-mntpoint"),
+    "Darwin": ("quota", "-u"),
+}
+_QUOTA_SECONDS = 1.0
+"""A file server that does not answer must not cost the report its disks."""
+
+_BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What the user may keep on a volume, and keeps, in bytes."""
+
+    limit: int
+    used: int
+
+
+def volumes(job: Job, environments: Path, probe: Probe) -> Mapping[str, Volume]:
+    """The volume of each role: results, environments, packages, temporary files and the hub's."""
+    temporary = probe.environ.get("TMPDIR") or "/tmp"  # noqa: S108  only looked at
+    roles = {
+        "output": Path(job.output or RESULTS),
+        "environments": environments,
+        "packages": package_cache(probe),
+        "temporary": Path(temporary),
+        "hub": hub_cache(probe),
+    }
+    limits = quotas(probe)
+    return {role: _volume(path, limits) for role, path in roles.items()}
+
+
+def _volume(path: Path, limits: Mapping[str, Quota]) -> Volume:
+    """The volume that holds `path`, or will: its nearest existing parent decides."""
+    place = path.absolute()
+    existing = next(one for one in (place, *place.parents) if one.exists())
+    usage = shutil.disk_usage(existing)
+    quota = limits.get(mount_point(existing), Quota(limit=0, used=0))
+    return Volume(
+        path=str(path),
+        device=existing.stat().st_dev,
+        total=usage.total,
+        free=usage.free,
+        writable=os.access(existing, os.W_OK),
+        quota=quota.limit,
+        quota_used=quota.used,
+        files_free=_files_free(existing),
+    )
+
+
+def mount_point(path: Path) -> str:
+    """The uppermost folder of the volume that holds `path`."""
+    top = path.resolve()
+    while top.parent != top and top.parent.stat().st_dev == path.stat().st_dev:
+        top = top.parent
+    return str(top)
+
+
+def _files_free(path: Path) -> int | None:
+    """How many files may still be made; None on a volume that does not count them."""
+    if not hasattr(os, "statvfs"):
+        return None
+    figures = os.statvfs(path)
+    return figures.f_favail if figures.f_files else None
+
+
+def quotas(probe: Probe) -> Mapping[str, Quota]:
+    """The user's quotas by mount point, as the program `quota` tells them; none without it."""
+    command = _QUOTA.get(probe.system)
+    said = probe.run(command, seconds=_QUOTA_SECONDS) if command else None
+    # Its exit code is 1 when one of them is exceeded, which is just what is asked.
+    return read_quotas(said.out) if isinstance(said, Outcome) else {}
+
+
+def read_quotas(text: str) -> Mapping[str, Quota]:
+    """From the table of `quota`: mount point, then blocks of 1024 bytes in use, quota and limit.
+
+    A star marks what is exceeded; BSD puts a long mount point on a line of its own.
+    """
+    found: dict[str, Quota] = {}
+    place = ""
+    for line in text.splitlines():
+        words = line.replace("*", " ").split()
+        if words and words[0].startswith("/"):
+            place, words = words[0], words[1:]
+        if place and len(words) >= 3 and all(word.isdecimal() for word in words[:3]):  # noqa: PLR2004
+            used, soft, hard = (int(word) * _BLOCK for word in words[:3])
+            if limit := hard or soft:
+                found[place] = Quota(limit=limit, used=used)
+            place = ""
+    return found
+
+
+def package_cache(probe: Probe) -> Path:
+    """Where uv keeps what it downloaded, by its own environment variables, on every system."""
+    home = Path(probe.environ.get("XDG_CACHE_HOME") or probe.home / ".cache")
+    return Path(probe.environ.get("UV_CACHE_DIR") or home / "uv")
+
+
+def hub_cache(probe: Probe) -> Path:
+    """Where huggingface_hub keeps what it fetched, by its own environment variables."""
+    home = Path(probe.environ.get("XDG_CACHE_HOME") or probe.home / ".cache")
+    base = Path(probe.environ.get("HF_HOME") or home / "huggingface")
+    return Path(probe.environ.get("HF_HUB_CACHE") or base / "hub")
+
+
+def output(job: Job) -> Output | Absent:
+    """What lies in the output folder already."""
+    folder = Path(job.output)
+    if not job.output or not folder.is_dir():
+        return Absent(absent="the output folder is new")
+    names = sorted(path.name for path in folder.iterdir())
+    programs = tuple(name for name in names if name.endswith((".mlpackage", ".mlmodelc")))
+    return Output(path=job.output, programs=programs, manifest="manifest.json" in names)
