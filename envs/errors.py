@@ -36,6 +36,12 @@ class UntakenError(EnvError):
     """A second opinion could not be asked for; that says nothing against the lock."""
 
 
+class UnauditedError(EnvError):
+    """Nobody could be asked about vulnerabilities; that says nothing about the packages."""
+
+    exit_code = 3
+
+
 class BrokenError(EnvError):
     """An environment does not work, or is not what its seal says."""
 

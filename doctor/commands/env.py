@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from doctor.commands import env_carry, env_evidence, env_lock, env_proof, env_use
+from doctor.commands import env_carry, env_evidence, env_lock, env_proof, env_supply, env_use
 from doctor.commands.env_common import (
     Action,
     asked,
@@ -85,4 +85,5 @@ ACTIONS = (
     *env_use.ACTIONS,
     *env_carry.ACTIONS,
     *env_lock.ACTIONS,
+    *env_supply.ACTIONS,
 )

@@ -244,3 +244,24 @@ def test_evidence_is_recorded_only_of_what_passed(
     (site(tmp_path) / "one.py").unlink()
     assert main(["env", "evidence", "--", "true"]) == 1
     assert "only a sound environment proves something" in capsys.readouterr().err
+
+
+def test_the_bill_of_materials_is_written_whole_or_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
+    words = ["env", "sbom", "--toolchain", "light", "--target", "macos-arm64"]
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    assert json.loads(text)["bomFormat"] == "CycloneDX"
+    assert main([*words, "--output", str(tmp_path / "bom.json")]) == 0
+    assert capsys.readouterr().out.endswith("packages of light, each with its hash\n")
+    assert (tmp_path / "bom.json").read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["bom.json"]
+    assert main([*words, "--output", str(tmp_path / "nowhere" / "bom.json")]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}/nowhere/bom.json: No such file or directory; name another file with"
+        " --output\n"
+    )
+    assert main([*words[:4], "--target", "linux-aarch64"]) == 1
+    assert "coremltools has no wheel for Linux on aarch64" in capsys.readouterr().err
