@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -90,6 +91,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    _speak_any_name()
     args = parse(sys.argv[1:] if argv is None else argv)
     try:
         code = args.run(args)
@@ -106,6 +108,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_code)
     return int(code)
+
+
+def _speak_any_name() -> None:
+    """Let every file name be printed: what the terminal's encoding lacks is written as an escape.
+
+    Names on disk are bytes; Python holds those that are no text as surrogates, which no encoding
+    has.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:

@@ -21,7 +21,7 @@ class FactsFileError(Exception):
 
 def write(facts: Facts, path: Path) -> None:
     """Write facts aside, flushed, then rename; nothing happens when the file says the same."""
-    text = json.dumps(save(facts), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(save(facts), indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
         return
     aside = path.with_name(f".{path.name}.{os.getpid()}")

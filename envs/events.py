@@ -47,7 +47,7 @@ def to_json(event: Event) -> str:
         for key, value in asdict(event).items()
         if key == "kind" or value is not blank[key]
     }
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def from_json(line: str) -> Event:

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         identity = identify_path(args.path)
         data, lines, faults = as_data(identity), as_text(identity), list(identity.faults)
     if args.json:
-        json.dump(data, sys.stdout, indent=2, ensure_ascii=False)
+        json.dump(data, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
         sys.stdout.write("\n".join(lines) + "\n")

@@ -11,7 +11,7 @@ from doctor.engine import Report, Result, Verdict
 
 def write(report: Report, stream: TextIO) -> None:
     """Write the object, indented, and a line end."""
-    json.dump(as_object(report), stream, indent=2, ensure_ascii=False)
+    json.dump(as_object(report), stream, indent=2)
     stream.write("\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from typing import TextIO
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
@@ -9,12 +10,17 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 from doctor.check import Status
 from doctor.engine import Report, Result
 
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
+
 
 def write(report: Report, stream: TextIO) -> None:
     """Errors are failures, unknowns are errors (the test could not run), warnings are output."""
     root = Element("testsuites", name="sdcoreml doctor", time=f"{report.seconds:.3f}")
     for family, group in groupby(report.results, key=lambda result: result.family):
         _suite(root, family.value, tuple(group))
+    for element in root.iter():
+        _clean(element)
     indent(root)
     ElementTree(root).write(stream, encoding="unicode", xml_declaration=True)
     stream.write("\n")
@@ -63,6 +69,13 @@ def _told(result: Result) -> list[str]:
     for finding in result.findings:
         lines += [finding.what, finding.why, finding.fix.title if finding.fix else ""]
     return [line for line in lines if line]
+
+
+def _clean(element: Element) -> None:
+    """Replace the characters that XML 1.0 cannot hold, even escaped: a terminal's colours, say."""
+    element.text = element.text and _NOT_XML.sub(_REPLACED, element.text)
+    for name, value in element.items():
+        element.set(name, _NOT_XML.sub(_REPLACED, value))
 
 
 def _first(text: str) -> str:

@@ -22,7 +22,7 @@ UNPLACED = "pyproject.toml"
 
 def write(report: Report, stream: TextIO) -> None:
     """One run with a rule for each check and a result for each finding."""
-    json.dump(as_object(report), stream, indent=2, ensure_ascii=False)
+    json.dump(as_object(report), stream, indent=2)
     stream.write("\n")
 
 

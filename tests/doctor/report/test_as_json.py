@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from doctor.report import write
-from tests.doctor.report.test_text import REPORT
+from tests.doctor.report.reports import REPORT
 
 
 def written() -> dict[str, Any]:

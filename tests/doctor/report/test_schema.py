@@ -13,7 +13,7 @@ from doctor.checks import CHECKS
 from doctor.engine import SCHEMA, examine
 from doctor.goal import GOALS, conclude
 from doctor.report.as_json import as_object
-from tests.doctor.report.test_text import REPORT
+from tests.doctor.report.reports import REPORT
 from tests.doctor.specimens import SICK
 
 FILE = Path(__file__).parents[3] / "doctor/report/report.schema.json"
