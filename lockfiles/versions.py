@@ -33,6 +33,11 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def is_version(text: str) -> bool:
+    """Whether `text` has the form of a version, so that it can be compared."""
+    return _VERSION.fullmatch(text.strip()) is not None
+
+
 def key(version: str) -> Key:
     """What versions sort by: release, stage (dev < a < b < rc < final), its number, post, dev.
 

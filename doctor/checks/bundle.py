@@ -73,7 +73,8 @@ def listed_by_apps(bundle: Bundle) -> Findings:
             ),
         )
     if bundle.unet is not None and not missing:
-        yield ok(f"{len(bundle.programs)} programs, {bundle.unet.attention} attention")
+        attention = f", {bundle.unet.attention} attention" if bundle.unet.attention else ""
+        yield ok(f"{len(bundle.programs)} programs{attention}")
 
 
 @check("BUN002", Family.BUNDLE)

@@ -191,7 +191,8 @@ def file_complete(model: ModelFolder) -> Findings:
     only = [name for name in ("lora", "controlnet", "embedding") if name in model.holds]
     family = "SDXL" if "sdxl" in model.holds else "SD 1.x or 2.x"
     if lacks:
-        kind = f"a {only[0]}" if only else f"only {', '.join(model.holds)}"
+        article = "an" if only == ["embedding"] else "a"
+        kind = f"{article} {only[0]}" if only else f"only {', '.join(model.holds)}"
         yield error(
             f"{Path(model.path).name} is not a whole model but {kind}",
             why=f"{', '.join(lacks)} would be missing in the conversion.",

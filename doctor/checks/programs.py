@@ -9,7 +9,7 @@ from doctor.checks.bundle import AGAIN
 from doctor.facts import System
 from doctor.quantity import amount
 from doctor.subjects import Bundle, Program
-from lockfiles.versions import satisfies
+from lockfiles.versions import is_version, satisfies
 
 GB = 10**9
 MACOS = {6: "12", 7: "13", 8: "14", 9: "15"}
@@ -144,7 +144,7 @@ def loads_here(bundle: Bundle, system: System) -> Findings:
     """This macOS can load the specification version of every program."""
     newest = max((one.specification for one in bundle.programs), default=0)
     wanted = MACOS.get(newest, "26" if newest > max(MACOS) else "")
-    if system.name == "macOS" and wanted and not satisfies(system.version, f">={wanted}"):
+    if _is_known_macos(system) and wanted and not satisfies(system.version, f">={wanted}"):
         yield error(
             f"specification {newest} needs macOS {wanted}; this is {system.version}",
             why="Core ML refuses a program that is newer than itself.",
@@ -153,10 +153,14 @@ def loads_here(bundle: Bundle, system: System) -> Findings:
         )
 
 
+def _is_known_macos(system: System) -> bool:
+    return system.name == "macOS" and bool(system.version)
+
+
 @check("BUN010", Family.BUNDLE)
 def xl_needs(bundle: Bundle, system: System) -> Findings:
     """SDXL runs on macOS 14 or newer."""
-    if bundle.is_xl and system.name == "macOS" and not satisfies(system.version, ">=14"):
+    if bundle.is_xl and _is_known_macos(system) and not satisfies(system.version, ">=14"):
         yield error(
             f"this is an SDXL model, and macOS {system.version} is too old for it",
             why="It loads without end or crashes the app before macOS 14.",
@@ -187,7 +191,8 @@ def text_encoder_new_enough(bundle: Bundle) -> Findings:
     """
     for name in ("TextEncoder", "TextEncoder2"):
         program = bundle.program(name)
-        tools = program.tools if program else {}
+        said = program.tools if program else {}
+        tools = {tool: version for tool, version in said.items() if is_version(version)}
         old = satisfies(tools.get("coremltools", "99"), "<9.0")
         if old and satisfies(tools.get("torch", "99"), "<2.4.1"):
             yield warning(
@@ -250,11 +255,15 @@ def checker_size(bundle: Bundle) -> Findings:
     images = checker.shape("images") if checker else ()
     if images and images != CHECKER_IMAGES:
         yield error(
-            f"the safety checker takes images of {images[2]}x{images[1]}",
+            f"the safety checker takes images of {_by(images)}, not {_by(CHECKER_IMAGES)}",
             why="The Swift code sends a picture of 512x512 to it, and the prediction then fails.",
             fix=Fix(title="convert the safety checker at 512x512, or leave it out"),
             where=bundle.path,
         )
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 @check("BUN018", Family.BUNDLE)

@@ -6,7 +6,7 @@ import pytest
 
 from doctor.facts import Absent, Evidence, Facts, Smoke, Verification
 from tests.doctor.checks.findings import remedies, said
-from tests.doctor.healthy import ENVIRONMENT, HEALTHY, INSTALLED, PROOF
+from tests.doctor.healthy import HEALTHY, PROOF
 from tests.doctor.specimens import NOT_BUILT, environment, sick
 
 
@@ -69,71 +69,6 @@ def test_each_failing_import_is_a_finding() -> None:
         "error: import torch fails: OSError: x",
         "error: import diffusers fails: ImportError: y",
     ]
-
-
-def test_long_lists_are_cut_and_counted() -> None:
-    names = tuple(f"p{n}" for n in range(9))
-    assert said("PIN004", environment(duplicates=names)) == [
-        "error: recorded twice: p0, p1, p2, p3, p4, p5 and 3 more"
-    ]
-
-
-def test_a_missing_pin_is_named_as_missing() -> None:
-    installed = {name: version for name, version in INSTALLED.items() if name != "torch"}
-    assert said("PIN001", environment(installed=installed)) == [
-        "error: not the tested versions: torch missing (tested 2.2.0)"
-    ]
-    assert said("PIN002", environment(installed=installed)) == [
-        "error: 1 of 9 locked packages differ: torch missing (tested 2.2.0)"
-    ]
-
-
-def test_what_a_virtual_environment_brings_is_no_stranger() -> None:
-    installed = {**INSTALLED, "pip": "26.3", "setuptools": "80", "wheel": "0.45"}
-    assert said("PIN003", environment(installed=installed)) == []
-
-
-def test_a_patch_release_is_within_the_ceiling() -> None:
-    assert said("PIN006", environment(installed={**INSTALLED, "torch": "2.2.2"})) == []
-    assert said("PIN006", environment(installed={**INSTALLED, "torch": "2.3.0"})) == [
-        "warning: torch 2.3.0 is newer than 2.2.0, the last that coremltools was tested with"
-    ]
-
-
-def test_a_harmless_clash_is_information() -> None:
-    installed = {**INSTALLED, "mlx": "0.30"}
-    assert said("PIN005", environment(installed=installed)) == [
-        "info: mlx 0.30 with diffusionkit 0.4.0: mlx-too-new-for-diffusionkit"
-    ]
-
-
-def test_wheels_of_another_python_and_of_none() -> None:
-    wheels = {"torch": ("cp311-cp311-linux_x86_64",), "coremltools": ("py3-none-any",)}
-    assert said("LIB002", environment(wheels=wheels)) == [
-        "error: torch is a wheel for another Python (cp311-cp311-linux_x86_64)",
-        "error: coremltools was built from source, without native code (py3-none-any)",
-    ]
-
-
-@pytest.mark.parametrize(
-    "tag",
-    ["cp310-cp310-linux_x86_64", "cp310-none-macosx_11_0_arm64", "cp38-abi3-linux_x86_64"],
-)
-def test_wheels_that_fit(tag: str) -> None:
-    assert said("LIB002", environment(wheels={"safetensors": (tag,)})) == []
-
-
-def test_native_parts_are_named() -> None:
-    native = {"coremltools/libmilstoragepython.so": False, "torch/lib/libtorch_cpu.so": True}
-    assert said("LIB001", environment(native=native)) == [
-        "error: compiled parts are missing: coremltools/libmilstoragepython.so"
-    ]
-    assert said("LIB001", HEALTHY) == ["ok: compiled parts of coremltools and torch are there"]
-
-
-def test_origins_are_named() -> None:
-    facts = sick(environment=replace(ENVIRONMENT, origins={"x": "file:///src/x"}))
-    assert said("LIB003", facts) == ["error: not installed from the index: x (file:///src/x)"]
 
 
 def test_what_was_proven_is_told_with_its_figures_and_machine() -> None:

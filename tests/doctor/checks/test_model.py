@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.facts import Facts, Job
+from doctor.facts import Facts
 from doctor.subjects import ModelFolder
 from tests.doctor.checks.findings import remedies, said
-from tests.doctor.healthy import HEALTHY, MODEL, part, weights
-from tests.doctor.specimens import SHARDED, model, sick, unet
+from tests.doctor.healthy import HEALTHY, MODEL, part
+from tests.doctor.specimens import SHARDED, model, sick
 
 
 def given(**changes: object) -> Facts:
@@ -94,95 +94,6 @@ def test_weights_are_wanted_of_the_parts_of_the_family_alone() -> None:
 def test_a_part_without_weights() -> None:
     assert said("MOD004", model(part("vae", weights=()))) == ["error: vae has no weight file"]
     assert said("MOD004", model(part("vae", weights=(), faults=("missing",)))) == [], "said already"
-
-
-def test_pointers_are_one_finding_with_the_commands() -> None:
-    pointer = {"kind": "lfs-pointer", "size": 134}
-    facts = model(
-        part("unet", weights=(weights("unet/a.safetensors", **pointer),)),
-        part("vae", weights=(weights("vae/b.safetensors", **pointer),)),
-    )
-    assert said("MOD005", facts) == [
-        "error: Git LFS pointers instead of weights: unet/a.safetensors, vae/b.safetensors"
-    ]
-    assert remedies("MOD005", facts)[1:] == ["git lfs install", "git -C /models/sd15 lfs pull"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"kind": "web-page", "size": 9000}, "is a web page, not weights (9000 bytes)"),
-        ({"kind": "empty", "size": 0}, "is empty"),
-        ({"kind": "other", "size": 5}, "is no weight file"),
-        ({"kind": "unreadable", "fault": "Permission denied"}, "is Permission denied"),
-    ],
-)
-def test_what_is_no_weight_file(changes: dict[str, object], expected: str) -> None:
-    assert said("MOD006", unet(**changes)) == [
-        f"error: unet/diffusion_pytorch_model.safetensors {expected}"
-    ]
-
-
-def test_the_reader_s_own_words_and_remedy() -> None:
-    facts = unet(fault="truncated: 9 of 12 bytes; download the file again")
-    assert said("MOD007", facts) == [
-        "error: unet/diffusion_pytorch_model.safetensors: truncated: 9 of 12 bytes"
-    ]
-    assert remedies("MOD007", facts) == ["download the file again"]
-
-
-def test_an_unsafe_pickle_is_not_called_damaged() -> None:
-    facts = unet(kind="pickle", unsafe=("names os.system",))
-    assert said("MOD007", facts) == []
-    assert said("MOD008", facts) == [
-        "error: unet/diffusion_pytorch_model.safetensors: names os.system"
-    ]
-
-
-def test_a_refused_family_is_said_once_and_not_config_by_config() -> None:
-    facts = model(part("unet", refusal="unet: in_channels=9"), refusal="this is X; take Y")
-    assert said("MOD009", facts) == ["error: this is X"]
-    assert remedies("MOD009", facts) == ["take Y"]
-    assert said("MOD010", facts) == []
-
-
-def test_variants() -> None:
-    assert said("MOD012", model(part("unet", variants=("", "fp16")))) == [
-        "warning: fp16 weights in unet, none in text_encoder, vae"
-    ]
-    everywhere = [part(name, variants=("fp16",)) for name in ("unet", "vae", "text_encoder")]
-    assert said("MOD012", model(*everywhere)) == []
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "expected"),
-    [
-        (0, 0, []),
-        (512, 768, []),
-        (500, 512, ["error: not a multiple of 64: width 500"]),
-        (500, 500, ["error: not a multiple of 64: width 500, height 500"]),
-    ],
-)
-def test_sizes(width: int, height: int, expected: list[str]) -> None:
-    assert said("MOD014", sick(job=Job(width=width, height=height))) == expected
-
-
-@pytest.mark.parametrize(
-    ("attention", "width", "family", "expected"),
-    [
-        ("SPLIT_EINSUM", 0, "", []),
-        ("SPLIT_EINSUM", 512, "", []),
-        ("SPLIT_EINSUM", 768, "", ["warning: SPLIT_EINSUM at 768x512"]),
-        ("ORIGINAL", 768, "", []),
-        ("SPLIT_EINSUM_V2", 0, "Stable Diffusion XL base", ["error: SDXL with SPLIT_EINSUM_V2"]),
-        ("SPLIT_EINSUM", 0, "Stable Diffusion XL base", []),
-    ],
-)
-def test_attention(attention: str, width: int, family: str, expected: list[str]) -> None:
-    facts = sick(
-        job=Job(attention=attention, width=width), model=replace(MODEL, family=family or "SD")
-    )
-    assert said("MOD015", facts) == expected
 
 
 @pytest.mark.parametrize(
