@@ -55,4 +55,7 @@ def from_json(line: str) -> Event:
     fields = json.loads(line)
     if not isinstance(fields, dict) or "kind" not in fields:
         raise ValueError(f"not an event: {line[:80]!r}")
-    return Event(**fields)
+    try:
+        return Event(**fields)
+    except TypeError:
+        raise ValueError(f"not a field of an event: {line[:80]!r}") from None

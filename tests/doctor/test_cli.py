@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import runpy
 import subprocess
 import sys
@@ -9,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from doctor import cli
+from doctor.errors import UsageError
 
 
-def sdcoreml(*arguments: str) -> subprocess.CompletedProcess[str]:
+def sdcoreml(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "doctor", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **environ}
+    )
 
 
 def test_every_command_has_a_module_that_configures_and_runs() -> None:
@@ -94,3 +98,83 @@ def test_an_older_python_gets_as_far_as_that_line() -> None:
     for name in ("__init__", "__main__"):
         source = (Path(cli.__file__).with_name(f"{name}.py")).read_text(encoding="ascii")
         ast.parse(source, feature_version=(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "told"),
+    [
+        ("utf-8:strict", b"no\xfftext", "no\\udcfftext"),
+        ("ascii:strict", "caf\N{LATIN SMALL LETTER E WITH ACUTE}".encode(), "caf\\xe9"),
+        ("utf-8:strict", "caf\N{LATIN SMALL LETTER E WITH ACUTE}".encode(), "caf\xe9"),
+    ],
+)
+def test_any_file_name_can_be_said(tmp_path: Path, encoding: str, name: bytes, told: str) -> None:
+    model = tmp_path / os.fsdecode(name)
+    model.mkdir()
+    (model / "model_index.json").write_text("{")
+    run = sdcoreml("inspect", str(model), PYTHONIOENCODING=encoding)
+    assert run.returncode == 3
+    assert f"/{told}: " in run.stdout
+    assert "Traceback" not in run.stderr
+    run = sdcoreml("convert", str(model / "nothing"), PYTHONIOENCODING=encoding)
+    assert f"/{told}/nothing: " in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_reader_that_has_enough_is_no_fault() -> None:
+    command = f"{sys.executable} -m doctor explain --markdown | head -n 1; echo ${{PIPESTATUS[0]}}"
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert run.stdout == "# Checks\n0\n"
+    assert run.stderr == ""
+
+
+class Failing:
+    """Stands in for the arguments of a command that ends in some way."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def run(self, _args: object) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; nothing half-made was left\n"),
+        (UsageError("--a and --b do not fit"), 2, "error: --a and --b do not fit\n"),
+    ],
+)
+def test_each_way_to_end_has_its_code(
+    error: BaseException,
+    code: int,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cli, "parse", lambda _: Failing(error))
+    assert cli.main(["explain"]) == code
+    assert capsys.readouterr().err == told
+
+
+def test_a_fault_of_our_own_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "parse", lambda _: Failing(ZeroDivisionError("ours")))
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        cli.main(["explain"])
+
+
+def test_terminated_from_outside_is_said_and_has_its_code() -> None:
+    code = (
+        "import os, signal, sys, doctor.cli as c\n"
+        "class A:\n"
+        "    def run(self, args):\n"
+        "        try:\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        finally:\n"
+        "            print('cleaned up', file=sys.stderr)\n"
+        "c.parse = lambda argv: A()\n"
+        "sys.exit(c.main([]))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 143
+    assert run.stderr == "terminated; nothing half-made was left\ncleaned up\n"

@@ -48,19 +48,6 @@ def status(one: Check, **changes: object) -> Status:
     return result.status
 
 
-def test_docstring_is_title_and_page() -> None:
-    assert well.title == "All is well"
-    assert well.page == "And here is\nwhy."
-
-
-def test_a_check_without_docstring_is_refused() -> None:
-    def silent(system: System) -> Findings:
-        return [ok(system.name)]
-
-    with pytest.raises(TypeError, match="TST009 needs a docstring"):
-        check("TST009", Family.GIT)(silent)
-
-
 def test_facts_are_handed_over_by_name() -> None:
     (result,) = examine(HEALTHY, [well]).results
     assert [finding.what for finding in result.findings] == ["8 cores"]
@@ -159,3 +146,94 @@ def test_exit_code(statuses: tuple[Status, ...], fail_on: Status, code: int) -> 
 def test_problems_come_worst_first() -> None:
     report = examine(HEALTHY, [about_absence, crashing, ill, well])
     assert [result.id for result in report.problems()] == ["TST002", "TST003"]
+
+
+def test_the_report_says_for_what_it_was_made() -> None:
+    report = examine(HEALTHY, [well])
+    assert (report.toolchain, report.target) == ("tested", "macos-arm64")
+    nothing = replace(HEALTHY, toolchain=Unknown(unknown="x"), system=Unknown(unknown="x"))
+    blank = examine(nothing, [well])
+    assert (blank.toolchain, blank.target) == ("", "")
+    assert report.seconds > 0
+
+
+def test_absence_comes_before_not_knowing() -> None:
+    @check("TST005", Family.GIT)
+    def both(hub: Hub, git: Git) -> Findings:
+        """Looks at two facts."""
+        yield ok(f"{hub} {git}")
+
+    facts = replace(HEALTHY, hub=Unknown(unknown="slow"), git=Absent(absent="no git"))
+    (result,) = examine(facts, [both]).results
+    assert (result.status, result.reason) == (Status.SKIPPED, "no git")
+
+
+def test_a_crash_says_how_to_report_it() -> None:
+    (crash,) = examine(HEALTHY, [crashing]).results
+    (finding,) = crash.findings
+    assert finding.why.startswith("This is a fault in sdcoreml")
+    assert finding.fix
+    assert finding.fix.title.endswith("make doctor ARGS='--select TST003 --json'")
+
+
+def test_a_finding_before_a_crash_is_not_half_a_judgement() -> None:
+    @check("TST006", Family.GIT)
+    def breaking(system: System) -> Findings:
+        """Says something and falls over."""
+        yield error(system.name, why="A reason.")
+        raise KeyError(system.version)
+
+    (result,) = examine(HEALTHY, [breaking]).results
+    assert result.status is Status.UNKNOWN
+    assert [finding.what for finding in result.findings] == [
+        "the check itself failed: KeyError: '15.6'"
+    ]
+
+
+def test_what_is_well_or_only_informs_needs_no_excuse() -> None:
+    ignore = (Ignore(what="TST", reason="judged"),)
+    report = examine(HEALTHY, [well], Selection(ignore=ignore))
+    assert (report.results[0].status, report.results[0].ignored) == (Status.OK, "")
+    facts = replace(HEALTHY, git=Absent(absent="no program"))
+    (told,) = examine(facts, [about_absence], Selection(ignore=ignore)).results
+    assert (told.status, told.ignored) == (Status.INFO, "")
+
+
+def test_the_first_reason_given_is_the_one_that_is_kept() -> None:
+    entries = (Ignore(what="hub", reason="first"), Ignore(what="TST002", reason="second"))
+    assert Selection(ignore=entries).excuse(ill) == "first"
+    assert Selection(ignore=entries[1:]).excuse(ill) == "second"
+    assert Selection(ignore=entries).excuse(well) == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "is_meant"),
+    [
+        ("TST002", True),
+        ("tst002", True),
+        ("TST", True),
+        ("Hub", True),
+        ("HUB", True),
+        ("TST00", False),
+        ("TST0021", False),
+        ("", False),
+        ("002", False),
+    ],
+)
+def test_words_for_a_check(word: str, is_meant: bool) -> None:  # noqa: FBT001  a table
+    assert names(word, ill) is is_meant
+
+
+def test_a_family_of_two_words_is_named_by_either_form() -> None:
+    @check("LIB009", Family.NATIVE)
+    def one(system: System) -> Findings:
+        """Looks at native code."""
+        yield ok(system.name)
+
+    assert names("native code", one)
+    assert names("native", one)
+
+
+def test_statuses_are_counted() -> None:
+    report = examine(HEALTHY, [well, ill, crashing])
+    assert [report.count(status) for status in Status] == [0, 1, 0, 1, 0, 1]

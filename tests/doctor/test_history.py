@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from doctor.facts import Job
 from doctor.history import LAST_GOOD, FactsFileError, last_good, read, write
 from tests.doctor.healthy import HEALTHY
 
@@ -41,3 +44,35 @@ def test_no_file_and_no_folder(tmp_path: Path) -> None:
         read(tmp_path / "nothing")
     with pytest.raises(FactsFileError, match="No such file"):
         write(HEALTHY, tmp_path / "no" / "facts.json")
+
+
+def test_names_that_are_no_text_come_back_from_disk(tmp_path: Path) -> None:
+    odd = replace(HEALTHY, job=Job(model=os.fsdecode(b"/models/\xff")))
+    path = tmp_path / "facts.json"
+    write(odd, path)
+    assert read(path) == odd
+    path.read_bytes().decode("ascii")
+
+
+def test_facts_that_changed_replace_those_of_before(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    write(HEALTHY, path)
+    other = replace(HEALTHY, job=Job(model="/another"))
+    write(other, path)
+    assert read(path) == other
+    assert [one.name for one in tmp_path.iterdir()] == ["facts.json"]
+
+
+def test_a_folder_that_is_not_ours_keeps_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.mkdir()
+    with pytest.raises(FactsFileError, match="choose another file"):
+        write(HEALTHY, path)
+    assert [one.name for one in tmp_path.iterdir()] == ["facts.json"], "nothing is left aside"
+
+
+def test_bytes_that_are_no_text_are_no_json(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.write_bytes(b"\xff\xfe{")
+    with pytest.raises(FactsFileError, match="not JSON; save one with --save-facts"):
+        read(path)

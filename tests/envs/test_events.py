@@ -9,7 +9,7 @@ from envs.events import Event, from_json, silent, to_json
 EVENTS = st.builds(
     Event,
     kind=st.sampled_from(["step", "progress", "note", "warning", "result"]),
-    text=st.text(),
+    text=st.text(st.characters()),
     done=st.integers(0, 2**60),
     total=st.integers(0, 2**60),
     unit=st.sampled_from(["", "B", "files"]),
@@ -37,3 +37,21 @@ def test_anything_else_is_no_event(line: str) -> None:
 
 def test_silence_is_an_emit() -> None:
     silent(Event(kind="step", text="nobody hears this"))
+
+
+def test_a_line_fits_any_pipe() -> None:
+    said = "caf\N{LATIN SMALL LETTER E WITH ACUTE} \udcff"
+    line = to_json(Event(kind="note", text=said))
+    assert line.encode("ascii") == b'{"kind":"note","text":"caf\\u00e9 \\udcff"}'
+    assert from_json(line).text == said
+
+
+def test_what_is_blank_is_left_out_and_comes_back() -> None:
+    assert to_json(Event(kind="result", data=None)) == '{"kind":"result"}'
+    assert to_json(Event(kind="result", data=0)) == '{"kind":"result","data":0}'
+    assert from_json('{"kind":"result"}') == Event(kind="result")
+
+
+def test_a_field_that_no_event_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a field of an event"):
+        from_json('{"kind":"note","colour":"red"}')

@@ -71,12 +71,10 @@ def test_a_pointer_for_a_single_file_is_fetched_in_its_folder() -> None:
 
 
 def test_a_path_with_a_slash_at_its_end_names_the_same_files() -> None:
-    facts = replace(
-        unet(kind="web-page", size=9),
-        model=replace(unet(kind="web-page", size=9).model, path="/models/sd15/"),
-    )
+    page = weights("unet/a.safetensors", kind="web-page", size=9)
+    facts = model(part("unet", weights=(page,)), path="/models/sd15/")
     assert said("MOD006", facts) == [
-        "error: unet/diffusion_pytorch_model.safetensors is a web page, not weights (9 bytes)"
+        "error: unet/a.safetensors is a web page, not weights (9 bytes)"
     ]
 
 

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from doctor.checks import CHECKS
-from doctor.commands import diagnose, explain
-from doctor.knowledge import entries
-from doctor.report.reference import document
+from doctor.commands import diagnose
 from tests.doctor.test_diagnosis import LOG
 
 PAGE = """\
@@ -73,42 +70,3 @@ def test_exit_codes(tmp_path: Path, log: str, code: int) -> None:
 def test_an_absent_log_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(diagnose.UnreadableLogError, match="No such file or directory; give"):
         run(str(tmp_path / "nothing"))
-
-
-def test_explain_a_check_a_failure_and_nothing() -> None:
-    text = "\n".join(explain.page("pin001"))
-    assert text.startswith("PIN001  Every direct pin is installed in its tested version\n")
-    assert "hub-cached-download-removed" in text
-    text = "\n".join(explain.page("hub-cached-download-removed"))
-    assert "cause   huggingface_hub 0.26" in text
-    with pytest.raises(explain.UnknownNameError, match="perhaps hub-cached-download-removed"):
-        list(explain.page("cached"))
-
-
-@pytest.mark.parametrize("name", [check.id for check in CHECKS])
-def test_pages_fit_a_terminal(name: str) -> None:
-    assert max(len(line) for line in explain.page(name)) <= 80
-
-
-def test_explain_lists_every_check(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    explain.configure(parser)
-    assert explain.run(parser.parse_args([])) == 0
-    out = capsys.readouterr().out
-    assert "Pins\n  PIN001  Every direct pin" in out
-    assert max(len(line) for line in out.splitlines()) <= 80
-
-
-def test_the_document_has_every_check(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    explain.configure(parser)
-    assert explain.run(parser.parse_args(["--markdown"])) == 0
-    out = capsys.readouterr().out
-    assert "### PIN001: Every direct pin is installed in its tested version\n" in out
-    assert "| `disk-full` | The volume of the output" in out
-
-
-def test_the_page_of_checks_is_in_step_with_the_code() -> None:
-    page = Path(__file__).parents[3] / "doctor/CHECKS.md"
-    again = "sdcoreml explain --markdown > doctor/CHECKS.md"
-    assert page.read_text(encoding="utf-8") == document(CHECKS, entries()), again
