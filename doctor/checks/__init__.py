@@ -27,7 +27,7 @@ CHECKS: tuple[Check, ...] = (
     system.native_processor,
     system.macos_version,
     system.text_encoding,
-    job.compiles_here,
+    job.runs_here,
     python.host_python,
     python.environment_python,
     python.interpreter_to_build_with,

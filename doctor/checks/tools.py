@@ -164,15 +164,17 @@ def _slug(url: str) -> str:
 def compiler_present(xcode: Xcode) -> Findings:
     """Xcode's coremlcompiler can be run.
 
-    It turns each .mlpackage into the .mlmodelc that Swift apps load, and ships with the full Xcode
-    alone: not with the Command Line Tools. An unaccepted licence hides it too.
+    The upstream converter calls it to turn each .mlpackage into the .mlmodelc that Swift apps load.
+    It ships with the full Xcode alone, not with the Command Line Tools, and hides behind a licence
+    that was not accepted. Nothing here needs it: sdcoreml compiles by itself, and compares with
+    Apple's compiler when asked to (sdcoreml compile --with-xcode).
     """
     if xcode.compiler:
         yield ok("coremlcompiler found")
         return
-    yield warning(
+    yield info(
         f"coremlcompiler cannot be run: {xcode.complaint or 'xcrun does not find it'}",
-        why="The programs stay .mlpackage: MochiDiffusion needs them compiled.",
+        why="Not needed here; the upstream converter stops for want of it after all its work.",
         fix=_cure(xcode),
     )
 
@@ -210,7 +212,7 @@ def developer_directory(xcode: Xcode) -> Findings:
     elif "CommandLineTools" in xcode.developer and xcode.others and not xcode.compiler:
         yield info(
             f"selected are the Command Line Tools, although {xcode.others[0]} is installed",
-            why="coremlcompiler is in the full Xcode alone.",
+            why="coremlcompiler, which the upstream converter calls, is in the full Xcode alone.",
             fix=_cure(xcode),
         )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 from doctor import history
@@ -51,7 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--size", default="", metavar="WxH", help="image size in pixels, such as 512x768"
     )
     parser.add_argument(
-        "--select", action="append", default=[], metavar="ID", help="run only this check or family"
+        "--select",
+        action="extend",
+        type=words,
+        default=[],
+        metavar="ID,...",
+        help="run only these checks or families",
     )
     parser.add_argument(
         "--ignore",
@@ -72,7 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="exit 1 from this severity on (default: error)",
     )
     parser.add_argument(
-        "--budget", type=float, default=0.0, metavar="SECONDS", help="leave out what takes longer"
+        "--budget", type=seconds, default=0.0, metavar="SECONDS", help="leave out what takes longer"
     )
     parser.add_argument("--facts", metavar="FILE", help="judge the facts in a file instead")
     parser.add_argument("--save-facts", metavar="FILE", help="save the facts, without private data")
@@ -136,7 +143,7 @@ def compared(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
         before: Facts | None = public(history.read(Path(args.compare)))
         facts, name = public(facts), args.compare
     elif is_plain(args) and report.count(Status.ERROR):
-        before, name = history.last_good(_memory()), "the last good run"
+        before, name = history.last_good(_memory()), f"the last good run{on_day(_memory())}"
     else:
         return report
     if before is None:
@@ -144,6 +151,15 @@ def compared(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
     from doctor.compare import changes
 
     return replace(report, compared=name, changes=tuple(map(str, changes(before, facts))))
+
+
+def on_day(folder: Path) -> str:
+    """When the last good run was, in words; nothing where there was none."""
+    try:
+        moment = datetime.fromtimestamp((folder / history.LAST_GOOD).stat().st_mtime, timezone.utc)
+    except OSError:
+        return ""
+    return f", {moment.astimezone():%d %b %Y %H:%M}"
 
 
 def remember(facts: Facts) -> None:
@@ -251,6 +267,33 @@ def kind_of(path: Path) -> str:
     if (path / "python_coreml_stable_diffusion").is_dir():
         return "checkout"
     return "model"
+
+
+def words(text: str) -> list[str]:
+    """The words of a list with commas.
+
+    Raises:
+        argparse.ArgumentTypeError: there is none in it, which would select everything.
+    """
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} names no check; sdcoreml explain lists them")
+    return found
+
+
+def seconds(text: str) -> float:
+    """A length of time from the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no number above zero.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if 0 < value < math.inf:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, such as 2 or 0.5")
 
 
 def size_of(text: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -20,6 +20,9 @@ WIDTH = 80
 _LABEL = 9
 _HEADING = 13
 _SLOW = 3
+_TOLD = 0.005
+"""Seconds below which a cost reads 0.00 and is not worth a word."""
+
 _NAMED = 5
 _CHANGES = 8
 
@@ -108,8 +111,8 @@ def _changes(report: Report) -> Iterator[Line]:
     """What differs from the facts compared with, the first suspects at the top."""
     if not report.compared:
         return
-    what = "nothing changed" if not report.changes else "changed"
-    yield from _wrapped("compared", Status.INFO.value, "", f"{what} since {report.compared}")
+    what = "this" if report.changes else "nothing"
+    yield from _wrapped("changed", Status.INFO.value, "", f"{what} since {report.compared}")
     for change in report.changes[:_CHANGES]:
         yield from _wrapped("", "", "  ", change)
     if (more := len(report.changes) - _CHANGES) > 0:
@@ -117,19 +120,34 @@ def _changes(report: Report) -> Iterator[Line]:
     yield Line()
 
 
+_COUNTED: Mapping[Status, tuple[str, str]] = {
+    Status.ERROR: ("error", "errors"),
+    Status.WARNING: ("warning", "warnings"),
+    Status.UNKNOWN: ("unknown", "unknown"),
+    Status.INFO: ("note", "notes"),
+    Status.OK: ("well", "well"),
+}
+"""How the text counts what ended so, the worst first; one and many."""
+
+
 def _tally(report: Report) -> Iterator[Line]:
     """How many checks ended how, how long it took, and what took the longest."""
-    order = (Status.ERROR, Status.WARNING, Status.UNKNOWN, Status.INFO, Status.OK, Status.SKIPPED)
-    counts = ", ".join(f"{n} {status.value}" for status in order if (n := report.count(status)))
-    slowest = sorted(report.costs.items(), key=lambda item: -item[1])[:_SLOW]
-    costs = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in slowest)
+    counts = [
+        f"{number} {words[number != 1]}"
+        for status, words in _COUNTED.items()
+        if (number := report.count(status))
+    ]
+    idle = report.count(Status.SKIPPED)
     took = f" in {report.seconds:.2f} s" if report.seconds else ""
-    text = f"{len(report.results)} checks{took}: {counts}" + (
-        f" (slowest: {costs})" if costs else ""
-    )
-    yield from _wrapped("checked", "", "", text)
+    text = f"{len(report.results) - idle} checks{took}: {', '.join(counts) or 'none'}"
+    if idle:
+        text += f"; {idle} more had nothing to look at"
+    slowest = sorted(report.costs.items(), key=lambda item: -item[1])[:_SLOW]
+    costs = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in slowest if seconds >= _TOLD)
+    yield from _wrapped("checked", "", "", text + (f" (slowest: {costs})" if costs else ""))
     if report.left_out:
-        yield from _wrapped("no time", Status.UNKNOWN.value, "", ", ".join(report.left_out))
+        left_out = f"no time for {', '.join(report.left_out)}"
+        yield from _wrapped(Status.UNKNOWN.value, Status.UNKNOWN.value, "", left_out)
 
 
 _ANSWERS = {"yes": Status.OK.value, "no": Status.ERROR.value, "unknown": Status.UNKNOWN.value}

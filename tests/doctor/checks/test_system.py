@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from doctor.facts import Absent, Facts, Memory
+from doctor.subjects import ModelFolder
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import GB, HEALTHY, MEMORY, MODEL, SYSTEM, TOOLCHAIN, part, weights
 from tests.doctor.specimens import sick, system
@@ -48,14 +49,14 @@ def test_spellings_of_utf8(name: str) -> None:
     assert said("SYS004", system(encoding=name)) == []
 
 
-def test_the_compiler_is_spoken_of_when_there_is_something_to_convert() -> None:
+def test_a_mac_is_spoken_of_when_there_is_something_to_convert() -> None:
     facts = system(name="Linux")
-    assert said("SYS005", facts) == [
-        "info: sd15 would be converted on Linux, without coremlcompiler"
-    ]
+    assert said("SYS005", facts) == ["info: what is made of sd15 on Linux is tried on a Mac"]
     assert said("SYS005", replace(facts, model=Absent(absent="no model given"))) == [
         "skipped: no model given"
     ]
+    nowhere = replace(facts, model=ModelFolder(path="/nowhere", kind="missing"))
+    assert said("SYS005", nowhere) == []
 
 
 NEEDED = "about 2.0 GB for the largest component, 1.0 GB free with swap"

@@ -52,9 +52,10 @@ c891f4357b2269853152d774d97327faab746e7c
 c891f4357b2269853152d774d97327faab746e7c
 """,
     "XCO001": """\
-warning  XCO001  coremlcompiler cannot be run: unable to find utility
+info     XCO001  coremlcompiler cannot be run: unable to find utility
                  "coremlcompiler"
-         why   The programs stay .mlpackage: MochiDiffusion needs them compiled.
+         why   Not needed here; the upstream converter stops for want of it
+               after all its work.
          do    install Xcode from the App Store and open it once; Command Line
                Tools are not enough
 """,

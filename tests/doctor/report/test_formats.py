@@ -25,7 +25,7 @@ def test_every_format_takes_every_status() -> None:
 
 def test_changes_are_told() -> None:
     report = replace(REPORT, compared="the last good run", changes=("system.version: 15 -> 27",))
-    assert "compared changed since the last good run\n           system.version: 15 -> 27\n" in (
+    assert "changed  this since the last good run\n           system.version: 15 -> 27\n" in (
         written("text", report)
     )
     assert json.loads(written("json", report))["changes"] == ["system.version: 15 -> 27"]

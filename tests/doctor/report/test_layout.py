@@ -127,12 +127,12 @@ def test_ignored_findings_are_said_with_who_judged_them() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ((), ["compared nothing changed since the last good run", ""]),
-        (("a: 1 -> 2",), ["compared changed since the last good run", "           a: 1 -> 2", ""]),
+        ((), ["changed  nothing since the last good run", ""]),
+        (("a: 1 -> 2",), ["changed  this since the last good run", "           a: 1 -> 2", ""]),
         (
             tuple(f"c{n}" for n in range(10)),
             [
-                "compared changed since the last good run",
+                "changed  this since the last good run",
                 *(f"           c{n}" for n in range(8)),
                 "           and 2 more",
                 "",
@@ -151,11 +151,11 @@ def test_the_first_suspects_are_named_and_the_rest_counted(
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({}, "checked  0 checks:"),
-        ({"seconds": 1.5}, "checked  0 checks in 1.50 s:"),
+        ({}, "checked  0 checks: none"),
+        ({"seconds": 1.5}, "checked  0 checks in 1.50 s: none"),
         (
             {"costs": {"a": 0.1, "b": 0.4, "c": 0.2, "d": 0.3}},
-            "checked  0 checks:  (slowest: b 0.40 s, d 0.30 s, c 0.20 s)",
+            "checked  0 checks: none (slowest: b 0.40 s, d 0.30 s, c 0.20 s)",
         ),
     ],
 )

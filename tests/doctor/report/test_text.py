@@ -29,9 +29,9 @@ info     HUB001  something
 unknown  GIT001, GIT002
          why   slow
 
-checked  7 checks in 0.12 s: 1 error, 2 unknown, 1 info, 2 ok, 1 skipped
-         (slowest: git 0.04 s, host 0.03 s, xcode 0.02 s)
-no time  smoke
+checked  6 checks in 0.12 s: 1 error, 2 unknown, 1 note, 2 well; 1 more had
+         nothing to look at (slowest: git 0.04 s, host 0.03 s, xcode 0.02 s)
+unknown  no time for smoke
 yes      this machine can build it; it takes 6 GB
 no       this machine cannot convert (PIN001, A, B, C, D and 2 more)
 """
