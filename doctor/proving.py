@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -19,7 +20,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
-from envs import activate, machine
+from doctor.facts import System
+from doctor.gather.machine import system
+from doctor.probe import Probe
+from envs import activate
 from envs.errors import EnvError
 from envs.events import Emit, Event, silent
 from envs.manifest import digest_of, scan
@@ -140,12 +144,13 @@ def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent
     _require_sealed(environment, "only a sound environment proves something", emit)
     outcomes = [trial.run(environment, emit) for trial in trials]
     _require_sealed(environment, "what was run changed the environment", emit)
+    here = system(Probe())
     modes = dict.fromkeys(mode for outcome in outcomes for mode in outcome.psnr)
     return Evidence(
         when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         target=environment.target,
-        system=machine.system_name(),
-        cpu=machine.cpu_model(),
+        system=name_of(here),
+        cpu=f"{here.processor or here.machine}, {here.cores} cores",
         python=environment.interpreter.version,
         lock=environment.lock_digest,
         seal=environment.seal,
@@ -154,6 +159,14 @@ def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent
         tests=sum(outcome.tests for outcome in outcomes),
         psnr={mode: min(o.psnr[mode] for o in outcomes if mode in o.psnr) for mode in modes},
     )
+
+
+def name_of(here: System) -> str:
+    """The operating system and its version, such as `macOS 14.5` or `Debian GNU/Linux 12`."""
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):  # only Linux has this, and not every one
+        return f"{here.name} {here.version}"
 
 
 def floors(programs: Mapping[str, Any]) -> dict[str, float]:

@@ -131,13 +131,15 @@ def seal_of(entries: Iterable[Entry], facts: Mapping[str, str]) -> str:
 
 def write(entries: Iterable[Entry], folder: Path) -> None:
     """Write the manifest of the environment in `folder`, and flush it to disk."""
-    with (folder / SEALED / FILE).open("w", encoding="utf-8", errors="surrogateescape") as stream:
+    aside = folder / SEALED / f".{FILE}"
+    with aside.open("w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.writelines(
             f"{e.kind.value}\t{e.digest}\t{e.size}\t{e.mtime}\t{e.owner}\t{e.path}\n"
             for e in entries
         )
         stream.flush()
         os.fsync(stream.fileno())
+    aside.replace(folder / SEALED / FILE)
 
 
 def read(folder: Path) -> tuple[Entry, ...]:

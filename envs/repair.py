@@ -18,10 +18,13 @@ from envs.donor import Bringing, donor
 from envs.errors import BrokenError, explained
 from envs.events import Emit, Event, silent
 from envs.installer import Source
+from envs.interpreter import find_interpreters
 from envs.manifest import Entry, Kind
+from envs.relink import relink, twin
 from envs.store import Environment
 from envs.verify import verify_full
 from lockfiles.lock import LockedPackage, parse_lock
+from lockfiles.toolchain import PythonPin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +49,17 @@ def repair(
     """Make an environment what its seal says again.
 
     Raises:
-        BrokenError: its manifest or interpreter is lost, or a sealed file cannot be had any more;
-            it then has to be built anew.
+        BrokenError: its manifest is lost, or its interpreter with every one of that version, or a
+            sealed file cannot be had any more; it then has to be built anew.
         InstallError: the packages cannot be reached.
     """
     folder = environment.path
     with store.alone(folder.parent, emit) as held, explained(folder):
+        environment, moved = _with_python(environment, emit)
         emit(Event(kind="step", text="compare every byte with the seal"))
         lost, strays = _damage(environment, emit)
         _remove(folder, strays)
-        restored = tuple(entry.path for entry in lost)
+        restored = (*moved, *(entry.path for entry in lost))
         for where, anew in _WAYS:
             if not lost:
                 break
@@ -72,13 +76,27 @@ def repair(
     return Repaired(restored=restored, removed=tuple(strays))
 
 
+def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tuple[str, ...]]:
+    """The environment with a Python beneath it, and the paths that had to change for that."""
+    gone = environment.interpreter
+    if gone.path.exists():
+        return environment, ()
+    exact = PythonPin(version=gone.version, accepted=f"=={gone.version}")
+    other = twin(gone, find_interpreters(exact))
+    if other is None:
+        raise BrokenError(
+            f"{gone.path}: the Python beneath the environment is gone, and no other {gone.version}"
+            f" is here; get one, or {_anew(environment)}"
+        )
+    emit(Event(kind="note", text=f"{gone.path} is gone; {other.path} takes its place"))
+    before = {entry.path: entry for entry in manifest.read(environment.path)}
+    moved = relink(environment, other)
+    after = manifest.read(environment.path)
+    return moved, tuple(e.path for e in after if e.digest != before[e.path].digest)
+
+
 def _damage(environment: Environment, emit: Emit) -> tuple[list[Entry], list[str]]:
     """The entries that are not as sealed, and the paths that are no entries."""
-    if not environment.interpreter.path.exists():
-        raise BrokenError(
-            f"{environment.interpreter.path}: the Python beneath the environment is gone;"
-            f" {_anew(environment)}"
-        )
     entries = {entry.path: entry for entry in manifest.read(environment.path)}
     faults = verify_full(environment, emit).faults
     inside = f"{manifest.SEALED}/"

@@ -116,10 +116,12 @@ def write(environment: Environment) -> None:
         del fields[key]
     fields["interpreter"]["path"] = os.fspath(environment.interpreter.path)
     fields["built"] = environment.built.isoformat()
-    with (environment.path / SEALED / RECORD).open("w", encoding="utf-8") as stream:
+    aside = environment.path / SEALED / f".{RECORD}"
+    with aside.open("w", encoding="utf-8") as stream:
         json.dump({"schema": SCHEMA, **fields}, stream, indent=1)
         stream.flush()
         os.fsync(stream.fileno())
+    aside.replace(environment.path / SEALED / RECORD)
 
 
 def swap(name: str, folder: Path) -> None:

@@ -2,22 +2,25 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from envs import manifest
+from envs import manifest, store
 from envs.build import Options, build
 from envs.errors import BrokenError, InstallError
 from envs.installer import Source
+from envs.interpreter import probe
+from envs.relink import relink, twin
 from envs.repair import repair
 from envs.store import Environment
 from envs.venv import site_packages
 from envs.verify import verify_fast, verify_full
 from lockfiles.toolchain import load_toolchain
 from tests.envs.damages import DAMAGES, flip
-from tests.envs.wheels import PYTHON, standard_wheels, toolchain
+from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
 
 BEYOND_REPAIR = {"edited manifest"}
 
@@ -135,7 +138,53 @@ def test_an_edited_manifest_is_not_believed(environment: Environment, source: So
         repair(environment, source=source)
 
 
-def test_a_python_that_is_gone_is_beyond_repair(environment: Environment) -> None:
-    gone = replace(environment.interpreter, path=Path("/gone/python"))
-    with pytest.raises(BrokenError, match="/gone/python: the Python beneath the environment"):
+def own_python(folder: Path) -> Path:
+    """A Python that is not where the others are: a program that hands over to this one."""
+    folder.mkdir()
+    path = folder / f"python{VERSION.rpartition('.')[0]}"
+    path.symlink_to(PYTHON)
+    return path
+
+
+def resting_on(environment: Environment, python: Path) -> Environment:
+    return relink(environment, replace(environment.interpreter, path=python))
+
+
+def test_another_python_of_the_same_version_takes_the_place_of_one_that_is_gone(
+    environment: Environment, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = own_python(tmp_path / "gone")
+    victim = resting_on(environment, gone)
+    assert verify_full(victim).faults == ()
+    gone.unlink()
+    assert any("bin/python: points at" in str(fault) for fault in verify_fast(victim).faults)
+    monkeypatch.setenv("PATH", str(PYTHON.parent))
+    (site_packages(environment.path) / "one.py").unlink()
+    done = repair(victim, source=source)
+    assert {path.rpartition("/")[2] for path in done.restored} == {"python", "pyvenv.cfg", "one.py"}
+    mended = store.read("tiny", environment.path)
+    assert mended is not None
+    assert mended.interpreter.path == PYTHON
+    assert mended.seal == victim.seal
+    assert verify_full(mended).faults == ()
+    command = [str(mended.python), "-c", "import one"]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_without_another_of_that_version_it_is_beyond_repair(environment: Environment) -> None:
+    gone = replace(environment.interpreter, path=Path("/gone/python"), version="3.10.99")
+    with pytest.raises(BrokenError, match=r"/gone/python: .* no other 3\.10\.99 is here"):
         repair(replace(environment, interpreter=gone))
+
+
+def test_only_the_same_version_for_the_same_machine_is_a_twin(tmp_path: Path) -> None:
+    here = probe(PYTHON)
+    assert here is not None
+    assert twin(here, [here]) == here
+    for other in (
+        replace(here, version="3.9.1"),
+        replace(here, target="plan9-mips"),
+        replace(here, implementation="PyPy"),
+        replace(here, path=tmp_path / "gone"),
+    ):
+        assert twin(here, [other]) is None
