@@ -20,14 +20,19 @@ from typing import Any
 from convert.errors import BadInputError, ConvertError, NoSpaceError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_PLACE = frozenset(
+    {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EBUSY}
+)
+"""What the system says of a name that no file can have."""
 
 
 def require_space(target: Path, nbytes: int) -> None:
     """Raise `NoSpaceError` when the folder of `target` has less than `nbytes` free."""
     folder = target.parent
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    with explained(target):
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
     if free < nbytes:
         raise NoSpaceError(
             f"{target}: needs {nbytes:,} bytes and {folder} has {free:,} free; "
@@ -55,9 +60,14 @@ def file_aside(target: Path) -> Iterator[int]:
     """A descriptor of a new file that takes the name `target` when the block ends well.
 
     Raises:
+        BadInputError: `target` is a folder, or no name that a file can have.
         NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
     """
     with explained(target):
+        if target.is_dir():
+            raise BadInputError(
+                f"{target}: is a folder; give the name of a file, in it or elsewhere"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
         part, handle = _claim(target, tempfile.mkstemp)
@@ -146,6 +156,10 @@ def explained(target: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise ConvertError(
                 f"{target}: cannot write here ({error.strerror}); choose another place"
+            ) from None
+        if error.errno in _NO_PLACE:
+            raise BadInputError(
+                f"{target}: nothing can have this name ({error.strerror}); choose another"
             ) from None
         raise
 

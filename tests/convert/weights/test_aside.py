@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,7 +13,13 @@ from typing import Any
 import pytest
 
 from convert.errors import BadInputError, ConvertError, NoSpaceError
-from convert.weights.aside import _claim, file_aside, folder_aside, require_space
+from convert.weights.aside import (
+    _claim,
+    file_aside,
+    folder_aside,
+    require_space,
+    scratch_beside,
+)
 
 MARK = "model_index.json"
 
@@ -176,3 +183,184 @@ def test_what_a_neighbour_took_for_a_leftover_is_made_again(tmp_path: Path) -> N
     os.close(handle)
     assert (str(part), len(made)) == (made[1], 2)
     assert part.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("folder", "is a folder; give the name of a file, in it or elsewhere"),
+        ("file/inside", r"nothing can have this name \(File exists\); choose another"),
+        ("file/deep/inside", r"nothing can have this name \(Not a directory\); choose another"),
+        ("x" * 252, r"nothing can have this name \(File name too long\); choose another"),
+        (
+            f"{'z' * 300}/inside",
+            r"nothing can have this name \(File name too long\); choose another",
+        ),
+        ("y" * 300, r"nothing can have this name \(File name too long\); choose another"),
+        ("loop/inside", r"nothing can have this name \(.*\); choose another"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_told_before_anything_is_written(
+    tmp_path: Path, place: str, why: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(BadInputError, match=f"{place}: {why}"), file_aside(tmp_path / place):
+        pytest.fail("nothing may be written")
+    assert names(tmp_path) == ["file", "folder", "loop"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.write_text("a thesis")
+    with pytest.raises(BadInputError, match="is no output of an earlier run"):
+        folder_aside(target, MARK).__enter__()
+    assert target.read_text() == "a thesis"
+
+
+def test_an_empty_folder_is_anybodys(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    with folder_aside(target, MARK) as aside:
+        (aside / MARK).touch()
+    assert (names(target), names(tmp_path)) == ([MARK], ["out"])
+
+
+def test_a_folder_gets_the_mode_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with folder_aside(tmp_path / "out", MARK):
+        pass
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def open_handles() -> int:
+    """How many, where the system tells."""
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_making_a_file_leaves_the_mask_and_the_handles_as_they_were(tmp_path: Path) -> None:
+    mask = os.umask(0o027)
+    try:
+        before = open_handles()
+        with file_aside(tmp_path / "file"):
+            pass
+        with folder_aside(tmp_path / "out", MARK):
+            pass
+        with pytest.raises(ValueError, match="x"), file_aside(tmp_path / "file"):
+            raise ValueError("x")
+        assert open_handles() == before
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o750
+
+
+class Disk:
+    """Notes in which order names are given and things are flushed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told: list[str] = []
+        fsync, replace = os.fsync, Path.replace
+
+        def flushing(handle: int) -> None:
+            self.told.append(f"flush {Path(f'/proc/self/fd/{handle}').readlink().name}")
+            fsync(handle)
+
+        def naming(old: Path, new: Path) -> Path:
+            self.told.append(f"name {new.name}")
+            return replace(old, new)
+
+        monkeypatch.setattr(os, "fsync", flushing)
+        monkeypatch.setattr(Path, "replace", naming)
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@on_linux
+def test_bytes_are_on_the_disk_before_they_have_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    with file_aside(tmp_path / "file") as handle:
+        os.write(handle, b"data")
+    first, *rest = disk.told
+    assert first.startswith("flush .file.")
+    assert rest == ["name file", f"flush {tmp_path.name}"]
+
+
+@on_linux
+def test_a_folder_is_on_the_disk_with_all_it_holds_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    with folder_aside(tmp_path / "out", MARK) as aside:
+        (aside / "unet").mkdir()
+        (aside / "unet" / "weights").touch()
+        (aside / MARK).touch()
+    at = disk.told.index("name out")
+    assert {"flush weights", "flush unet", f"flush {MARK}"} < set(disk.told[:at])
+    assert disk.told[at + 1 :] == [f"flush {tmp_path.name}"]
+
+
+def test_a_swap_that_fails_half_way_puts_the_older_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / MARK).write_text("older")
+    replace = Path.replace
+
+    def failing(old: Path, new: Path) -> Path:
+        if new == target and old.name.endswith(".part"):
+            raise OSError(5, "Input/output error")
+        return replace(old, new)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="Input/output"), folder_aside(target, MARK) as aside:
+        (aside / MARK).write_text("new")
+    assert (names(tmp_path), (target / MARK).read_text()) == (["out"], "older")
+
+
+def test_scratch_goes_with_all_it_holds(tmp_path: Path) -> None:
+    with scratch_beside(tmp_path / "a" / "out") as scratch:
+        (scratch / "deep").mkdir()
+        (scratch / "deep" / "file").touch()
+        assert scratch.parent == tmp_path / "a"
+    assert names(tmp_path / "a") == []
+
+
+@pytest.mark.parametrize("make", [file_aside, lambda target: folder_aside(target, MARK)])
+def test_a_link_that_looks_like_a_leftover_is_not_followed(tmp_path: Path, make: Any) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis").touch()
+    (tmp_path / ".out.1.part").symlink_to(precious)
+    with make(tmp_path / "out"):
+        pass
+    assert names(precious) == ["thesis"]
+
+
+def test_leftovers_of_other_names_are_not_ours(tmp_path: Path) -> None:
+    for name in (".other.1.part", ".out.1.partial", "out.1.part", ".out1.2.part"):
+        (tmp_path / name).touch()
+    (tmp_path / ".out.1.part").touch()
+    with file_aside(tmp_path / "out"):
+        pass
+    assert names(tmp_path) == [
+        *(".other.1.part", ".out.1.partial", ".out1.2.part", "out", "out.1.part")
+    ]
+
+
+def test_space_for_a_name_that_nothing_can_have_is_not_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="nothing can have this name"):
+        require_space(tmp_path / ("x" * 300) / "file", 1)
+
+
+def test_exactly_enough_space_is_enough(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    require_space(tmp_path / "file", 0)
+    with pytest.raises(NoSpaceError, match=r"free .* bytes or choose another disk"):
+        require_space(tmp_path / "file", 2 * free)

@@ -139,3 +139,43 @@ def test_every_type_has_a_size_of_whole_bytes() -> None:
     assert {dtype: np.dtype(name).itemsize for dtype, name in NUMPY.items()} == {
         dtype: SIZES[dtype] for dtype in NUMPY
     }
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            header(a=entry("F32", [2, 3], 0, 4)),
+            "tensor 'a' of shape [2, 3] and type F32 needs 24 bytes, its offsets give 4",
+        ),
+        (
+            header(a=entry("F32", [1], 4, 8)),
+            "tensor 'a' leaves a hole of 4 bytes after 'the header'",
+        ),
+        (
+            header(a=entry("U8", [3], 0, 3), b=entry("U8", [1], 2, 3)),
+            "tensor 'b' overlaps 'a'",
+        ),
+        (b'{"b":1,"a":1,"c":2,"a":3}', "the header is not valid JSON: duplicate key 'a'"),
+    ],
+)
+def test_what_breaks_a_rule_is_named(data: bytes, said: str) -> None:
+    with pytest.raises(HeaderError) as caught:
+        parse(data)
+    assert str(caught.value) == said
+
+
+def test_the_longest_header_that_the_format_allows_is_read() -> None:
+    assert parse_length(struct.pack("<Q", 100_000_000)) == 100_000_000
+    assert parse_length(struct.pack("<Q", 2) + b"{}") == 2
+
+
+def test_a_header_may_be_padded_with_spaces_and_be_empty() -> None:
+    assert parse(b"{}      ").entries == ()
+    assert parse(b"{}").nbytes == 10
+    assert parse(b'{"__metadata__":null}').metadata == {}
+
+
+def test_tensors_without_bytes_have_a_place_too() -> None:
+    data = header(a=entry("F32", [0, 7], 0, 0), b=entry("F32", [1], 0, 4), c=entry("U8", [0], 4, 4))
+    assert [one.name for one in parse(data).entries] == ["a", "b", "c"]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from convert.errors import BadInputError, UnsafePickleError
-from convert.weights.fault import Fault, raise_first
+from convert.errors import BadInputError
+from convert.weights import index
+from convert.weights.fault import Fault
 from convert.weights.index import Index, compare, missing_shards, read_index
 
 PATH = Path("unet/model.bin.index.json")
@@ -85,18 +86,37 @@ def test_a_bad_index_is_refused(tmp_path: Path, content: str, why: str) -> None:
         read_index(path)
 
 
-def test_a_fault_and_an_error_say_the_same() -> None:
-    error = BadInputError(f"{PATH}: one; two thirds; three")
-    fault = Fault.of(error, PATH)
-    assert (fault.what, fault.next) == ("one; two thirds", "three")
-    assert str(fault) == str(error)
+@pytest.mark.parametrize("name", ["", ".", "a/", "./1.bin", "1\n.bin", "1\x1b.bin", "a\\b"])
+def test_a_shard_s_name_is_one_that_people_can_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "i.json"
+    path.write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(BadInputError, match="is not a plain file name; download the index"):
+        read_index(path)
 
 
-def test_the_gravest_fault_is_raised() -> None:
-    damaged = Fault(path=PATH, what="cut short", next="again")
-    unsafe = Fault(path=PATH, what="evil", next="ask", error=UnsafePickleError)
-    raise_first([])
-    with pytest.raises(BadInputError, match=f"^{PATH}: cut short; again$"):
-        raise_first([damaged])
-    with pytest.raises(UnsafePickleError, match=r"evil; ask .and 1 more: sdcoreml inspect lists"):
-        raise_first([damaged, unsafe])
+def test_an_index_that_is_no_index_by_its_size_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "i.json"
+    path.write_text('{"weight_map": {"a": "1.bin"}}')
+    size = path.stat().st_size
+    monkeypatch.setattr(index, "MAX_INDEX", size)
+    assert read_index(path).weights == {"a": "1.bin"}
+    monkeypatch.setattr(index, "MAX_INDEX", size - 1)
+    with pytest.raises(BadInputError, match=f"larger than {size - 1} bytes, too large for an inde"):
+        read_index(path)
+
+
+def test_shards_are_files_beside_the_index_each_once() -> None:
+    assert INDEX.shards == (Path("unet/1.bin"), Path("unet/2.bin"))
+
+
+def test_what_is_missing_says_what_to_do(tmp_path: Path) -> None:
+    found = Index(path=tmp_path / "i.json", weights={"a": "1.bin"})
+    (fault,) = missing_shards(found)
+    assert fault.next == "download the missing files into the same folder"
+    (tmp_path / "1.bin").mkdir()
+    assert missing_shards(found) != (), "a folder is no shard"
+    (tmp_path / "1.bin").rmdir()
+    (tmp_path / "1.bin").touch()
+    assert missing_shards(found) == ()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convert.weights import machine
 from convert.weights.machine import Inert, MalformedPickleError, Name, Ordered
 from convert.weights.opcodes import STEPS, interpret
 
@@ -139,3 +140,102 @@ def test_any_order_of_known_opcodes_is_refused_or_read(names: list[str], random:
     )
     with contextlib.suppress(MalformedPickleError):
         run(body + b".")
+
+
+def record(name: str, *arguments: object) -> tuple[str, tuple[object, ...]]:
+    return name, arguments
+
+
+def as_record(value: Any) -> tuple[str, tuple[object, ...]]:
+    assert isinstance(value, Inert)
+    assert isinstance(value.arguments, tuple)
+    return str(value.name), value.arguments
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"\x80\x04\x8f.", record("builtins.set")),
+        (b"\x80\x04\x8f(K\x01K\x02\x90.", record("builtins.set")),
+        (b"\x80\x04(K\x01\x91.", record("builtins.frozenset")),
+        (b"cm\nC\n)R.", record("m.C")),
+        (b"cm\nC\nK\x01\x85R.", record("m.C", 1)),
+        (b"cm\nC\nK\x01\x85\x81.", record("m.C", 1)),
+        (b"cm\nC\nK\x01\x85}\x92.", record("m.C", 1)),
+        (b"(K\x01K\x02im\nC\n.", record("m.C", 1, 2)),
+        (b"(cm\nC\nK\x01K\x02o.", record("m.C", 1, 2)),
+        (b"X\x01\x00\x00\x00mX\x01\x00\x00\x00C\x93)R.", record("m.C")),
+    ],
+)
+def test_whatever_would_be_made_is_a_record_of_its_name(
+    data: bytes, expected: tuple[str, tuple[object, ...]]
+) -> None:
+    assert as_record(run(data)) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"K\x01K\x020.", 1),
+        (b"K\x01(K\x02K\x031.", 1),
+        (b"K\x01(0.", 1),
+        (b"]K\x072ee.", None),
+        (b"](K\x01K\x02l.", [1, 2]),
+        (b"](K\x01K\x02ld.", None),
+        (b"(K\x01K\x02d.", {1: 2}),
+        (b"(K\x01K\x02t.", (1, 2)),
+        (b"K\x01K\x02K\x03\x87.", (1, 2, 3)),
+        (b"\x80\x05K\x01.", 1),
+        (b"I01\n.", True),
+        (b"\x88\x89\x86.", (True, False)),
+        (b"]\x942a.", None),
+        (b"K\x05\x94h\x00\x86.", None),
+        (b"K\x05p7\ng7\n\x86.", (5, 5)),
+        (b"K\x05r\x07\x00\x00\x00j\x07\x00\x00\x00\x86.", (5, 5)),
+        (b"K\x05q\x07h\x07\x86.", (5, 5)),
+        (b"}(K\x01K\x02K\x03K\x04u.", {1: 2, 3: 4}),
+        (b"}K\x01K\x02s.", {1: 2}),
+        (b"](K\x01K\x02e.", [1, 2]),
+        (b"]K\x01a.", [1]),
+    ],
+)
+def test_each_opcode_does_to_the_stack_what_python_s_does(data: bytes, value: object) -> None:
+    """Where Python itself refuses, so do we; `None` stands for whatever Python makes of it."""
+    try:
+        theirs = pickle.loads(data)  # noqa: S301  our own bytes, without a name in them
+    except (pickle.UnpicklingError, IndexError, AttributeError, TypeError, ValueError):
+        with pytest.raises(MalformedPickleError):
+            run(data)
+        return
+    if value is not None:
+        assert theirs == value
+    if theirs is not Ellipsis and "..." not in repr(theirs):
+        assert run(data) == theirs
+
+
+def test_items_given_to_a_record_go_nowhere() -> None:
+    for data in (b"cm\nC\n)R(K\x01e.", b"cm\nC\n)RK\x01a.", b"cm\nC\n)R(K\x01K\x02u."):
+        assert as_record(run(data)) == ("m.C", ())
+
+
+def test_every_opcode_is_a_step_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "MAX_STEPS", 4)
+    assert run(b"NNNN.") is None
+    with pytest.raises(MalformedPickleError, match=r"more than 4 pickle steps \(at byte 4\)"):
+        run(b"NNNNN.")
+
+
+def test_the_reader_stops_just_behind_the_pickle() -> None:
+    stream = io.BytesIO(b"K\x01.K\x02.")
+    assert interpret(stream, Open()) == 1
+    assert stream.tell() == 3
+    assert interpret(stream, Open()) == 2
+
+
+def test_a_persistent_id_is_the_builder_s_matter() -> None:
+    assert run(b"K\x07Q.") == ("storage", 7)
+
+
+def test_where_the_damage_is_is_said() -> None:
+    with pytest.raises(MalformedPickleError, match=r"append to a int \(at byte 4\)"):
+        run(b"K\x01K\x02a.")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from convert.weights.policy import CONSTRUCTORS, DANGEROUS, KNOWN, Verdict, judge
+from convert.weights.policy import CONSTRUCTORS, DANGEROUS, HARMLESS_BUILTINS, KNOWN, Verdict, judge
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,73 @@ def test_verdicts(module: str, name: str, verdict: Verdict) -> None:
 def test_nothing_known_is_dangerous() -> None:
     assert CONSTRUCTORS <= KNOWN
     assert not {f"{module}.{name}" for module, name in KNOWN} & DANGEROUS
+
+
+@pytest.mark.parametrize(
+    "full",
+    [
+        # What published exploits and scanners' test files name.
+        *("builtins.exec", "builtins.compile", "builtins.__import__", "builtins.open"),
+        *("__builtin__.eval", "__builtin__.apply", "builtins.breakpoint", "builtins.setattr"),
+        *("os.popen", "os.execv", "posix.popen", "nt.startfile", "subprocess.Popen"),
+        *("commands.getoutput", "pty.spawn", "socket.socket", "shutil.rmtree", "sys.exit"),
+        *("importlib.import_module", "imp.load_source", "runpy.run_module", "code.interact"),
+        *("pickle.loads", "_pickle.loads", "marshal.loads", "dill.loads", "cloudpickle.loads"),
+        *("joblib.load", "ctypes.CDLL", "ctypes.util.find_library", "types.FunctionType"),
+        *("types.CodeType", "functools.partial", "operator.attrgetter", "_operator.methodcaller"),
+        *("webbrowser.open", "requests.get", "requests.api.get", "urllib.request.urlopen"),
+        *("http.client.HTTPConnection", "asyncio.create_subprocess_exec", "timeit.timeit"),
+        *("cProfile.run", "bdb.Bdb.run", "pdb.run", "trace.Trace", "multiprocessing.Process"),
+        *("threading.Thread", "_thread.start_new_thread", "signal.signal", "tempfile.mkstemp"),
+        *("torch.serialization.load", "torch.jit.load", "torch.package.PackageImporter"),
+        *("torch.utils.cpp_extension.load", "torch._inductor.codecache.compile_file"),
+        *("numpy.testing._private.utils.runstring", "numpy.f2py.compile", "pip._internal.main"),
+        *("setuptools.setup", "distutils.spawn.spawn", "ensurepip.bootstrap", "venv.create"),
+    ],
+)
+def test_what_exploits_name_is_refused(full: str) -> None:
+    module, _, name = full.rpartition(".")
+    assert judge(module, name) is Verdict.DANGEROUS
+    # Protocol 4 walks dots of the name as well: the same attribute from further out.
+    top, _, rest = full.partition(".")
+    assert judge(top, rest) is Verdict.DANGEROUS
+
+
+@pytest.mark.parametrize("name", sorted(HARMLESS_BUILTINS))
+def test_types_among_the_builtins_are_records(name: str) -> None:
+    assert judge("builtins", name) is judge("__builtin__", name) is Verdict.INERT
+    assert judge("builtins", f"{name}.__class__") is Verdict.DANGEROUS
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        *(("osx", "system"), ("my.os", "system"), ("codec", "x"), ("pipeline", "x")),
+        *(("torch.hubs", "load"), ("torch_hub", "load"), ("sysconfig", "x"), ("torch", "load")),
+    ],
+)
+def test_only_whole_names_of_modules_count(module: str, name: str) -> None:
+    assert judge(module, name) is Verdict.INERT
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("torch", "_rebuild_tensor_v2"), ("torch.utils", "Size"), ("collections", "Counter")],
+)
+def test_a_known_name_is_known_in_its_own_module_alone(module: str, name: str) -> None:
+    assert judge(module, name) is Verdict.INERT
+
+
+@pytest.mark.parametrize(
+    "full",
+    [
+        *("collections.OrderedDict", "torch._utils._rebuild_tensor", "torch.Size"),
+        *("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3"),
+        *("torch._utils._rebuild_parameter", "torch.storage.UntypedStorage"),
+        *("torch.storage.TypedStorage", "torch.FloatStorage", "torch.HalfStorage"),
+        *("torch.BFloat16Storage", "torch.LongStorage", "torch.float16", "torch.bool"),
+    ],
+)
+def test_what_torch_save_writes_is_known(full: str) -> None:
+    module, _, name = full.rpartition(".")
+    assert judge(module, name) is Verdict.KNOWN

@@ -22,6 +22,17 @@ from tests.convert.weights.torch_files import (
 )
 
 ON = storage("0", "float32", 12)
+FLOATS = name("torch", "FloatStorage")
+VIEW = group(text("storage"), FLOATS, text("0"), b"N", integer(1), text("v")) + b"Q"
+UNTYPED = name("torch.storage", "UntypedStorage")
+BYTES = group(text("storage"), UNTYPED, text("7"), text("cpu"), integer(6)) + b"Q"
+
+
+def of_bytes(dtype: bytes, numel: int = 6) -> bytes:
+    """Three numbers of this type on a storage of plain bytes."""
+    on = group(text("storage"), UNTYPED, text("7"), text("cpu"), integer(numel)) + b"Q"
+    arguments = (on, integer(0), group(integer(3)), group(integer(1)), b"\x89", b"}")
+    return call(name("torch._utils", "_rebuild_tensor_v3"), *arguments, dtype)
 
 
 def read(root: bytes, trust: Trust = Trust.STRICT) -> tuple[Any, Records]:
@@ -41,11 +52,7 @@ def test_a_parameter_is_its_tensor() -> None:
 
 
 def test_a_typed_tensor_on_plain_bytes() -> None:
-    kind = name("torch.storage", "UntypedStorage")
-    bytes_of = group(text("storage"), kind, text("7"), text("cpu"), integer(6)) + b"Q"
-    arguments = (bytes_of, integer(0), group(integer(3)), group(integer(1)), b"\x89", b"}")
-    typed = call(name("torch._utils", "_rebuild_tensor_v3"), *arguments, name("torch", "bfloat16"))
-    record, _ = read(typed)
+    record, _ = read(of_bytes(name("torch", "bfloat16")))
     assert (record.dtype, record.storage.nbytes) == ("BF16", 6)
 
 
@@ -65,6 +72,16 @@ def test_a_typed_tensor_on_plain_bytes() -> None:
         (group(ON, storage("0", "float16", 12)), "declared twice"),
         (storage("0", "float32", -1), "impossible size"),
         (call(name("torch._utils", "_rebuild_tensor_v2")), "damaged"),
+        (of_bytes(name("torch", "bfloat16"), numel=5), "reaches past its storage '7' of 5 bytes"),
+        (of_bytes(name("torch", "FloatStorage")), r"unsupported dtype torch\.FloatStorage"),
+        (of_bytes(text("bfloat16")), "unsupported dtype bfloat16"),
+        (of_bytes(b"N"), "unsupported dtype None"),
+        (tensor(BYTES, [6]), "a tensor without a dtype"),
+        (
+            group(text("storage"), FLOATS, text("0"), b"N", integer(1), text("v")) + b"Q",
+            "storage view, which",
+        ),
+        (storage("0", "float32", (1 << 48) + 1), "storage 0 with an impossible size"),
     ],
 )
 def test_a_lie_is_told(root: bytes, why: str) -> None:
@@ -96,3 +113,47 @@ def test_an_unknown_name_is_refused_in_a_bin_and_inert_in_a_ckpt() -> None:
 def test_a_dangerous_name_is_refused_always(module: str, trust: Trust) -> None:
     with pytest.raises(UnsafePickleError, match=r"can run code \(nothing was run\); do not load"):
         read(call(name(module, "system"), text("touch evil")), trust)
+
+
+def test_the_older_constructor_makes_the_same_tensor() -> None:
+    arguments = (ON, integer(3), group(integer(2), integer(2)), group(integer(2), integer(1)))
+    older = call(name("torch._utils", "_rebuild_tensor"), *arguments)
+    record, _ = read(older)
+    assert (record.shape, record.stride, record.offset) == ((2, 2), (2, 1), 3)
+
+
+def test_a_shape_is_a_tuple() -> None:
+    assert read(call(name("torch", "Size"), group(integer(2), integer(3))))[0] == (2, 3)
+
+
+def test_a_view_that_is_nothing_is_no_view() -> None:
+    on = group(text("storage"), FLOATS, text("0"), text("cpu"), integer(12), b"N") + b"Q"
+    assert read(tensor(on, [12]))[0].storage == Storage("0", "F32", 12)
+
+
+def test_a_number_may_be_a_storage_s_key() -> None:
+    on = group(text("storage"), FLOATS, integer(5), text("cpu"), integer(12)) + b"Q"
+    assert read(on)[1].storages == {"5": Storage("5", "F32", 12)}
+
+
+def test_an_ordered_dict_is_made_of_its_pairs_with_names() -> None:
+    pairs = b"](" + group(text("a"), integer(1)) + group(integer(2), integer(3)) + b"e"
+    assert read(call(name("collections", "OrderedDict"), pairs))[0] == {"a": 1}
+    assert read(call(name("collections", "OrderedDict")))[0] == {}
+
+
+def test_a_refusal_says_what_was_named_and_what_to_do() -> None:
+    with pytest.raises(UnsafePickleError) as caught:
+        read(call(name("os", "system"), text("x")))
+    assert str(caught.value) == (
+        "model.bin: the pickle names 'os.system', which can run code (nothing was run); "
+        "do not load this file anywhere, get a .safetensors version or ask its author"
+    )
+    with pytest.raises(UnsafePickleError) as caught:
+        read(call(name("lightning", "x" * 500)))
+    assert len(str(caught.value)) < 300
+
+
+def test_only_what_is_no_part_of_the_format_is_counted() -> None:
+    root = mapping({"w": tensor(ON, [12]), "a": call(name("m", "C")), "b": call(name("m", "C"))})
+    assert read(root, Trust.INERT)[1].unknown == {"m.C": 2}
