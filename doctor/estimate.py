@@ -15,6 +15,10 @@ LATENT = 8
 _TEXT = "text_encoder"
 
 
+MOST_CORES = 16
+"""Beyond these a check waits for memory, not for cores."""
+
+
 def estimate(facts: Facts) -> tuple[str, ...]:
     """Disk, memory and time for the model at hand, in words; nothing without a model."""
     model, toolchain = facts.model, facts.toolchain
@@ -22,42 +26,62 @@ def estimate(facts: Facts) -> tuple[str, ...]:
         return ()
     needs = (
         f"about {amount(toolchain.disk * model.size)} of disk",
-        f"about {amount(needed_memory(model, toolchain))} of memory",
+        f"about {amount(needed_memory(model, facts.job, toolchain))} of memory",
     )
     seconds = processor_time(model, facts.job, toolchain)
-    if not seconds or not isinstance(facts.system, System) or not facts.system.cores:
+    if not seconds or not isinstance(facts.system, System) or facts.system.cores < 1:
         return needs
     cores = facts.system.cores
     number = f"{cores} cores" if cores > 1 else "1 core"
-    return (*needs, f"{duration(seconds / cores)} on {number}")
+    time = f"{duration(shared(seconds, cores, toolchain.parallel))} on {number}"
+    measured = f" (measured on {toolchain.measured_on})" if toolchain.measured_on else ""
+    return (*needs, time + measured)
 
 
-def needed_memory(model: ModelFolder, toolchain: Toolchain) -> int:
-    """Peak bytes: the largest component, widened and checked, times the toolchain's factor."""
-    parts = [sum(file.size for file in part.weights) for part in model.components]
-    return int(toolchain.memory * max(parts, default=0))
+def needed_memory(model: ModelFolder, job: Job, toolchain: Toolchain) -> int:
+    """Peak bytes, of the component that takes the most.
+
+    Where nobody measured: the largest component's size times the toolchain's factor.
+    """
+    if not toolchain.peaks:
+        sizes = [sum(file.size for file in part.weights) for part in model.components]
+        return int(toolchain.memory * max(sizes, default=0))
+    each, area = toolchain.peaks.get("parameter", 0.0), _area(model, job)
+    parts = (
+        each * part.parameters + area * toolchain.peaks.get(_kind(part), 0.0)
+        for part in model.components
+        if part.name in model.needed
+    )
+    return int(toolchain.peaks.get("base", 0.0) + max(parts, default=0.0))
 
 
 def processor_time(model: ModelFolder, job: Job, toolchain: Toolchain) -> float:
     """CPU seconds to build and to check in full; 0 when a needed part has no measured rate.
 
-    Checking runs each program: what works on images takes time in proportion to their area.
+    Checking runs each program: what works on images takes time in proportion to their area. A
+    toolchain without torch checks none.
     """
     parts = [part for part in model.components if part.name in model.needed]
-    rates = [_rate(part, toolchain) for part in parts]
-    if not all(rates):
+    is_checked = "torch" in toolchain.pins
+    build = toolchain.rates.get("build", 0.0)
+    checks = [toolchain.rates.get(_kind(part), 0.0) for part in parts]
+    if not build or (is_checked and not all(checks)):
         return 0.0
     area = _area(model, job)
-    build = toolchain.rates.get("build", 0.0)
     return sum(
-        part.parameters / 1e6 * (build + rate * (1 if part.name.startswith(_TEXT) else area))
-        for part, rate in zip(parts, rates, strict=True)
+        part.parameters / 1e6 * (build + is_checked * rate * (1 if _kind(part) == _TEXT else area))
+        for part, rate in zip(parts, checks, strict=True)
     )
 
 
-def _rate(part: Component, toolchain: Toolchain) -> float:
-    """The component's own rate; SDXL's second text encoder is a larger one of the same kind."""
-    return toolchain.rates.get(part.name.removesuffix("_2"), 0.0)
+def shared(seconds: float, cores: int, parallel: float) -> float:
+    """Seconds on so many cores of work that takes `seconds` on one (Amdahl's law)."""
+    return seconds * (1 - parallel + parallel / min(cores, MOST_CORES))
+
+
+def _kind(part: Component) -> str:
+    """What it was measured as; SDXL's second text encoder is a larger one of the same kind."""
+    return part.name.removesuffix("_2")
 
 
 def _area(model: ModelFolder, job: Job) -> float:

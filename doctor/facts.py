@@ -83,8 +83,9 @@ class HostPython:
 class Toolchain:
     """What was tested together: from `lockfiles/<name>/toolchain.toml`.
 
-    `pins` are the direct ones; `disk` is the factor of the model's size to keep free; `rates`
-    are CPU seconds per million parameters, to build and to check each component; `refused`
+    `pins` are the direct ones; `disk` is the factor of the model's size to keep free; `rates`,
+    `peaks`, `parallel` and `measured_on` are what was measured, as `lockfiles.toolchain.Measured`
+    says; `memory` is the factor of the largest component's size that stands in for peaks; `refused`
     maps a target to the reason why it cannot work.
     """
 
@@ -100,6 +101,9 @@ class Toolchain:
     memory: float
     installed_bytes: int
     rates: Mapping[str, float] = field(default_factory=dict)
+    peaks: Mapping[str, float] = field(default_factory=dict)
+    parallel: float = 1.0
+    measured_on: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,14 +42,27 @@ class Factors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What conversions took, and the machine `on` which that was seen; empty where nobody looked.
+
+    `rates` are CPU seconds per million parameters: `build`, and to check each component at 512x512.
+    `parallel` is the share of that work which more cores shorten. `peaks` are bytes of memory:
+    `base`, `parameter` for each of a component, and for components what a 512x512 image adds.
+    """
+
+    on: str
+    parallel: float
+    rates: Mapping[str, float]
+    peaks: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
     """What `toolchain.toml` in `folder` says.
 
-    `pins` maps a project to its one version; `rates` are CPU seconds per million parameters, for
-    building and for checking each component, and empty where nobody measured them; `installed` is
-    the size of the environment on a target, in bytes; `refused` maps a target to why it cannot
-    work. With `base` its locks are cut out of those of another toolchain
-    instead of being resolved.
+    `pins` maps a project to its one version; `installed` is the size of the environment on a
+    target, in bytes; `refused` maps a target to why it cannot work. With `base` its locks are cut
+    out of those of another toolchain instead of being resolved.
     """
 
     name: str
@@ -60,7 +73,7 @@ class Toolchain:
     pins: Mapping[str, str]
     upstream: Upstream
     factors: Factors
-    rates: Mapping[str, float]
+    measured: Measured
     installed: Mapping[str, float]
     targets: tuple[str, ...]
     refused: Mapping[str, str]
@@ -115,7 +128,7 @@ def _parse(table: Table) -> Toolchain:
             memory=factors.get("memory", float, 2.0),
             environment=factors.get("environment", int),
         ),
-        rates=table.table("rates").numbers(),
+        measured=_measured(table),
         installed=table.table("installed").numbers(),
         targets=table.table("targets").strings("supported"),
         refused=table.table("refused").mapping(),
@@ -126,3 +139,13 @@ def _parse(table: Table) -> Toolchain:
         table.faults.append(f"upstream.commit {toolchain.upstream.commit!r} is not a full commit")
     table.finish()
     return toolchain
+
+
+def _measured(table: Table) -> Measured:
+    machine = table.table("measured")
+    return Measured(
+        on=machine.get("on", str, ""),
+        parallel=machine.get("parallel", float, 1.0),
+        rates=table.table("rates").numbers(),
+        peaks=table.table("peaks").numbers(),
+    )

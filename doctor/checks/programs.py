@@ -58,19 +58,23 @@ def sizes_agree(bundle: Bundle) -> Findings:
 
 
 def _text_fits(bundle: Bundle) -> Findings:
-    """The width of the text encoder's states against what the UNet takes (SD 1 and 2)."""
+    """The text encoder's states against what the UNet of SD 1 or 2 takes."""
     unet, text = bundle.unet, bundle.program("TextEncoder")
     if unet is None or text is None or bundle.is_xl:
         return
-    taken = unet.shape("encoder_hidden_states")
+    taken = unet.shape("encoder_hidden_states")  # (batch, features, 1, tokens)
+    # Given are one prompt, its tokens, their features.
     given = next((one.shape for one in text.outputs if one.name == TEXT_OUTPUT), ())
-    if len(taken) == 4 and given and given[-1] != taken[1]:  # noqa: PLR2004  (B, D, 1, S)
-        yield error(
-            f"the text encoder gives {given[-1]} features, the UNet takes {taken[1]}",
-            why="They are of different models.",
-            fix=AGAIN,
-            where=bundle.path,
-        )
+    if len(taken) != 4 or len(given) != 3:  # noqa: PLR2004
+        return
+    for name, have, want in (("features", given[2], taken[1]), ("tokens", given[1], taken[3])):
+        if have != want:
+            yield error(
+                f"the text encoder gives {have} {name}, the UNet takes {want}",
+                why="They are of different models.",
+                fix=AGAIN,
+                where=bundle.path,
+            )
 
 
 @check("BUN006", Family.BUNDLE)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
-from doctor.facts import Memory, System, Toolchain
+from doctor.estimate import needed_memory
+from doctor.facts import Job, Memory, System, Toolchain
 from doctor.quantity import amount
 from doctor.subjects import ModelFolder
 from lockfiles.versions import satisfies
@@ -101,15 +102,14 @@ def text_encoding(system: System) -> Findings:
 
 
 @check("MEM001", Family.MEMORY)
-def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder) -> Findings:
+def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder, job: Job) -> Findings:
     """There is memory for the largest component.
 
     Writing a component takes little, since weights are mapped and streamed; checking it against the
-    pinned diffusers loads that one component. The estimate is its size times the factor measured
-    for the toolchain.
+    pinned module takes most: its libraries, its parameters, and what images of this size add. The
+    three were measured for the toolchain.
     """
-    largest = max((sum(file.size for file in part.weights) for part in model.components), default=0)
-    needed = int(toolchain.memory * largest)
+    needed = needed_memory(model, job, toolchain)
     have = memory.available + memory.swap_free
     amounts = f"about {amount(needed)} for the largest component, {amount(have)} free with swap"
     if needed > have and needed > memory.total:

@@ -48,7 +48,10 @@ def toolchain(name: str) -> facts.Toolchain:
         disk=loaded.factors.disk,
         memory=loaded.factors.memory,
         installed_bytes=loaded.size_on(host_target()),
-        rates=dict(loaded.rates),
+        rates=dict(loaded.measured.rates),
+        peaks=dict(loaded.measured.peaks),
+        parallel=loaded.measured.parallel,
+        measured_on=loaded.measured.on,
     )
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from doctor.check import Status
@@ -22,19 +22,17 @@ from doctor.checks import CHECKS
 from doctor.diagnosis import diagnose
 from doctor.engine import examine
 from doctor.gather.toolchain import untouched
-from doctor.knowledge import CLASHES, Entry, Role, entries
+from doctor.knowledge import Role, entries
 from doctor.probe import Probe
 from envs.store import Environment, current
-from tests.doctor.healthy import ENVIRONMENT, HEALTHY, SYSTEM
-from tests.doctor.specimens import SICK
+from tests.doctor.faults import found_in_time
+from tests.doctor.healthy import HEALTHY
 
 ROOT = Path(__file__).parents[2]
 RUNS = 5
 IMPORT = "import torch, diffusers, coremltools"
 AS_USERS_DO = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 """Compiling every module anew at each start is not what anybody pays for twice."""
-
-BY_ID = {check.id: check for check in CHECKS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,7 @@ def main() -> int:
     known = entries()
     in_logs = [entry for entry in known if diagnose(entry.example, known)[0].entry is entry]
     marked = [entry for entry in known if entry.checks]
-    in_time = [entry for entry in marked if is_found_in_time(entry)]
+    in_time = [entry for entry in marked if found_in_time(entry)]
     false = [one.id for one in examine(HEALTHY, CHECKS).results if one.status.rank > Status.OK.rank]
     print(f"known failures                                   {len(known)}")
     print(f"  found in their own example line                {len(in_logs)}")
@@ -71,38 +69,6 @@ def main() -> int:
     else:
         costs(environment)
     return int(bool(false) or len(in_logs) < len(known) or len(in_time) < len(marked))
-
-
-def is_found_in_time(entry: Entry) -> bool:
-    """Whether a check that the entry names has something to say of a specimen with the fault."""
-    if entry.topic == CLASHES:
-        return clash_is_found(entry)
-    return any(
-        examine(SICK[name], [BY_ID[name]]).results[0].status.rank > Status.OK.rank
-        for name in entry.checks
-    )
-
-
-def clash_is_found(entry: Entry) -> bool:
-    """Install exactly the versions that the entry names, and see whether PIN005 names the entry."""
-    versions = {name: inside(specifier) for name, specifier in entry.when.items()}
-    python = versions.pop("python", ENVIRONMENT.python)
-    macos = versions.pop("macos", SYSTEM.version)
-    facts = replace(
-        HEALTHY,
-        environment=replace(ENVIRONMENT, python=python, installed=versions),
-        system=replace(SYSTEM, version=macos),
-    )
-    (result,) = examine(facts, [BY_ID["PIN005"]]).results
-    return any(entry.id in finding.what for finding in result.findings)
-
-
-def inside(specifier: str) -> str:
-    """A version in the range: its inclusive bound, or the nearest one beside its exclusive one."""
-    first = specifier.partition(",")[0].strip()
-    if first.startswith((">=", "<=", "==")):
-        return first[2:]
-    return f"{first[1:]}.1" if first.startswith(">") else f"{first[1:]}.dev0"
 
 
 def costs(environment: Environment) -> None:

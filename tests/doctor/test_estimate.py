@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.estimate import estimate, processor_time
+from doctor.estimate import estimate, needed_memory, processor_time, shared
 from doctor.facts import Absent, Unknown
 from doctor.gather.toolchain import toolchain
 from tests.doctor.healthy import HEALTHY, MODEL, SYSTEM, TOOLCHAIN, part
@@ -42,6 +42,8 @@ def test_a_second_text_encoder_counts_as_one_and_what_is_not_needed_does_not() -
 def test_no_time_is_said_where_nobody_measured() -> None:
     unmeasured = replace(TOOLCHAIN, rates={"unet": 0.4})
     assert processor_time(MODEL, JOB, unmeasured) == 0.0
+    part_of_it = replace(TOOLCHAIN, rates={"build": 0.01, "unet": 0.4})
+    assert processor_time(MODEL, JOB, part_of_it) == 0.0
     assert len(estimate(replace(HEALTHY, toolchain=unmeasured))) == 2
     assert len(estimate(replace(HEALTHY, system=Unknown(unknown="?")))) == 2
     assert estimate(replace(HEALTHY, model=Absent(absent="none given"))) == ()
@@ -56,5 +58,52 @@ def test_the_cores_share_the_work(cores: int, words: str) -> None:
     assert estimate(replace(HEALTHY, system=system))[-1] == words
 
 
-def test_the_tested_toolchain_knows_every_part_of_sd15() -> None:
-    assert processor_time(MODEL, JOB, toolchain("tested")) > 0
+def test_it_is_said_on_what_was_measured() -> None:
+    toolchain = replace(TOOLCHAIN, measured_on="AMD EPYC, 2 cores", parallel=0.5)
+    assert estimate(replace(HEALTHY, toolchain=toolchain))[-1] == (
+        "about 5 minutes on 8 cores (measured on AMD EPYC, 2 cores)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cores", "parallel", "seconds"),
+    [(1, 0.9, 100), (2, 0.9, 55), (8, 0.9, 21.25), (8, 1.0, 12.5), (8, 0.0, 100)],
+)
+def test_only_what_runs_on_all_cores_gets_shorter(
+    cores: int, parallel: float, seconds: float
+) -> None:
+    assert shared(100, cores, parallel) == pytest.approx(seconds)
+    assert shared(100, 200, parallel) == shared(100, 16, parallel), "then memory is the limit"
+
+
+def test_a_toolchain_without_torch_only_builds() -> None:
+    light = replace(TOOLCHAIN, pins={"coremltools": "7.2"}, rates={"build": 0.01})
+    assert processor_time(MODEL, JOB, light) == pytest.approx(BUILD)
+
+
+PEAKS = {"base": 400e6, "parameter": 2.0, "vae": 1000e6, "unet": 500e6}
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [(512, 400e6 + 2 * 860e6 + 500e6), (1024, 400e6 + 2 * 84e6 + 4000e6)],
+)
+def test_memory_is_that_of_the_part_which_takes_the_most(side: int, expected: float) -> None:
+    measured = replace(TOOLCHAIN, peaks=PEAKS)
+    job = replace(JOB, height=side, width=side)
+    assert needed_memory(MODEL, job, measured) == int(expected)
+
+
+def test_without_measured_peaks_memory_is_a_factor_of_the_size() -> None:
+    assert needed_memory(MODEL, JOB, TOOLCHAIN) == 2 * 10**9
+    assert needed_memory(replace(MODEL, components=()), JOB, TOOLCHAIN) == 0
+    nothing = replace(MODEL, components=())
+    assert needed_memory(nothing, JOB, replace(TOOLCHAIN, peaks=PEAKS)) == 400_000_000
+
+
+@pytest.mark.parametrize("name", ["tested", "light"])
+def test_every_toolchain_knows_every_part_of_sd15(name: str) -> None:
+    facts = toolchain(name)
+    assert processor_time(MODEL, JOB, facts) > 0
+    assert 10**8 < needed_memory(MODEL, JOB, facts) < 10**10
+    assert "cores" in facts.measured_on

@@ -7,7 +7,7 @@ import pytest
 from lockfiles.errors import LockfileError
 from lockfiles.lock import load_lock
 from lockfiles.target import TARGETS
-from lockfiles.toolchain import load_toolchain, toolchain_names
+from lockfiles.toolchain import Measured, load_toolchain, toolchain_names
 
 MINIMAL = """
 name = "tiny"
@@ -65,10 +65,13 @@ def test_a_toolchain_is_found_by_the_path_of_its_folder(tmp_path: Path) -> None:
     assert tiny.upstream.repository == ""
 
 
-def test_rates_are_numbers_and_may_be_unknown(tmp_path: Path) -> None:
-    assert load_toolchain(write(tmp_path, MINIMAL)).rates == {}
-    timed = load_toolchain(write(tmp_path, MINIMAL + "[rates]\nbuild = 1\nunet = 0.5\n"))
-    assert timed.rates == {"build": 1.0, "unet": 0.5}
+def test_what_was_measured_is_numbers_and_may_be_unknown(tmp_path: Path) -> None:
+    nothing = load_toolchain(write(tmp_path, MINIMAL)).measured
+    assert nothing == Measured(on="", parallel=1.0, rates={}, peaks={})
+    tables = '[measured]\non = "a Mac"\nparallel = 0.9\n[rates]\nbuild = 1\n[peaks]\nbase = 2\n'
+    assert load_toolchain(write(tmp_path, MINIMAL + tables)).measured == Measured(
+        on="a Mac", parallel=0.9, rates={"build": 1.0}, peaks={"base": 2.0}
+    )
     with pytest.raises(LockfileError, match=r"rates\.unet is 'fast', not a float"):
         load_toolchain(write(tmp_path, MINIMAL + '[rates]\nunet = "fast"\n'))
 

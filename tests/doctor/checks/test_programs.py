@@ -42,6 +42,13 @@ def test_text_of_another_model() -> None:
     ]
 
 
+def test_text_of_another_length() -> None:
+    long = features({"last_hidden_state": (1, 154, 768)})
+    assert said("BUN004", bundle(program("TextEncoder", outputs=long))) == [
+        "error: the text encoder gives 154 tokens, the UNet takes 77"
+    ]
+
+
 def test_outputs_whose_shape_is_not_told_are_not_judged() -> None:
     bare = features({"last_hidden_state": ()})
     assert said("BUN004", bundle(program("TextEncoder", outputs=bare))) == []
