@@ -32,7 +32,8 @@ def staged(target: Path) -> Iterator[Path]:
         try:
             yield folder
         except ConvertError as error:  # nobody shall look for a file under its passing name
-            raise type(error)(str(error).replace(str(folder), str(target))) from error
+            error.args = (str(error).replace(str(folder), str(target)),)
+            raise
 
 
 @contextmanager

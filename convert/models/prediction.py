@@ -15,6 +15,8 @@ SPELLINGS = {"epsilon": "epsilon", "v_prediction": "v_prediction", "v-prediction
 # Training steps at which the SD 2 checkpoints were published, as in diffusers' conversion.
 _STEPS_EPSILON = 875_000
 
+_VELOCITY = r"""^\s*parameterization:\s*(["']?)v\1\s*(?:#.*)?$"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionSource:
@@ -65,5 +67,5 @@ def read_parameterization(path: Path) -> str:
         raise BadInputError(
             f"{path}: not readable ({error}); give the model's YAML config"
         ) from None
-    is_velocity = re.search(r"""^\s*parameterization:\s*["']?v["']?\s*$""", text, re.MULTILINE)
+    is_velocity = re.search(_VELOCITY, text, re.MULTILINE)
     return "v_prediction" if is_velocity else "epsilon"

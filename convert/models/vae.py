@@ -16,6 +16,9 @@ from convert.models.single_file import VAE_PREFIX, Ledger, take_vae
 from convert.weights.fault import Fault, raise_first
 from convert.weights.source import open_checkpoint
 
+KIND = "AutoencoderKL"
+NONE = f"holds no VAE; give a file or folder with an {KIND}"
+
 
 def read_vae(path: Path, family: Family, image_size: int) -> Part:
     """The VAE at `path`; `family` and `image_size` (pixels) fill in what its tensors do not tell.
@@ -25,8 +28,14 @@ def read_vae(path: Path, family: Family, image_size: int) -> Part:
     """
     if path.is_dir():
         folder = path if (path / CONFIG_NAME).is_file() else path / "vae"
+        if not (folder / CONFIG_NAME).is_file():
+            raise BadInputError(f"{path}: {NONE}")
         faults: list[Fault] = []
-        component = read_component("vae", folder, faults, kind="AutoencoderKL")
+        component = read_component("vae", folder, faults, kind=KIND)
+        config = component.config
+        claimed = config.get("_class_name") or next(iter(config.get("architectures", ())), KIND)
+        if claimed != KIND:
+            raise BadInputError(f"{folder}: is a {claimed}; give one with an {KIND}")
         raise_first(faults)
         return part_of(component)
     checkpoint = open_checkpoint(path)
@@ -38,8 +47,8 @@ def read_vae(path: Path, family: Family, image_size: int) -> Part:
     else:
         tensors = take_vae(ledger, prefix)
     if not tensors:
-        raise BadInputError(f"{path}: holds no VAE; give a file or folder with an AutoencoderKL")
+        raise BadInputError(f"{path}: {NONE}")
     derive = partial(configs.vae_config, family=family, image_size=image_size)
-    ledger.enter("vae", "AutoencoderKL", tensors, derive)
+    ledger.enter("vae", KIND, tensors, derive)
     raise_first(ledger.faults)
     return ledger.parts["vae"]

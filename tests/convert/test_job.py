@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from convert.bundle import Dimensions
-from convert.errors import ConvertError, ParityError
+from convert.errors import ConvertError, ParityError, WorkerError
 from convert.job import convert_model
 from convert.opening import open_model
 from convert.plan import plan
@@ -88,6 +88,13 @@ class TestConvertModel:
         with pytest.raises(ParityError, match=r"Unet: 12\.0 dB"):
             convert(model, tmp_path / "out", runner)
         assert [path.name for path in tmp_path.iterdir()] == ["cat"]
+
+    def test_the_last_words_of_a_dead_child_reach_whoever_knows_them(self, tmp_path: Path) -> None:
+        model = write_model(tmp_path / "cat")
+        died = WorkerError("build: died", "OSError: Error no file named x found in directory")
+        with pytest.raises(WorkerError, match="build: died") as caught:
+            convert(model, tmp_path / "out", StandIn(size=SIZE, fails="build", failure=died))
+        assert caught.value.log.startswith("OSError: Error no file named")
 
     def test_a_failed_run_leaves_the_older_result(self, tmp_path: Path) -> None:
         model = write_model(tmp_path / "cat")

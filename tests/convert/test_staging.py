@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.errors import BadInputError, ConvertError, NoSpaceError
+from convert.errors import BadInputError, ConvertError, NoSpaceError, WorkerError
 from convert.staging import MARKER, staged
 
 
@@ -56,6 +56,13 @@ class TestStaged:
         with pytest.raises(NoSpaceError) as caught, staged(target) as folder:
             raise NoSpaceError(f"{folder / 'Unet'}: the disk is full; free some")
         assert str(caught.value) == f"{target}/Unet: the disk is full; free some"
+
+    def test_the_last_words_of_a_dead_child_are_kept(self, tmp_path: Path) -> None:
+        target = tmp_path / "cat"
+        with pytest.raises(WorkerError) as caught, staged(target) as folder:
+            raise WorkerError(f"{folder}: build: died", "OSError: the reason")
+        assert str(caught.value) == f"{target}: build: died"
+        assert caught.value.log == "OSError: the reason"
 
     def test_somebody_elses_folder_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "precious").touch()

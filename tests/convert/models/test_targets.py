@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from convert.models.contents import Contents, Kind
+from convert.models.family import Family, Task
+from convert.models.targets import ADD_ONS, APPLE, FAMILIES, MOCHI, Answer, verdicts
+
+
+def answers(contents: Contents) -> tuple[Answer, Answer]:
+    apple, mochi = verdicts(contents)
+    assert (apple.target, mochi.target) == (APPLE, MOCHI)
+    assert apple.reason
+    assert mochi.reason
+    return apple.runs, mochi.runs
+
+
+def whole(family: Family, task: Task | None = Task.TEXT_TO_IMAGE, flavour: str = "") -> Contents:
+    return Contents(kind=Kind.PIPELINE, family=family, task=task, flavour=flavour)
+
+
+@pytest.mark.parametrize(
+    ("family", "apple", "mochi"),
+    [
+        (Family.SD1, "yes", "yes"),
+        (Family.SD2_BASE, "limited", "limited"),
+        (Family.SD2_V, "limited", "limited"),
+        (Family.SDXL, "yes", "yes"),
+        (Family.SDXL_REFINER, "yes", "yes"),
+        (Family.SD3, "limited", "limited"),
+        (Family.FLUX, "no", "no"),
+        (Family.UNKNOWN, "no", "no"),
+    ],
+)
+def test_what_runs_each_family(family: Family, apple: Answer, mochi: Answer) -> None:
+    assert answers(whole(family)) == (apple, mochi)
+
+
+def test_every_family_and_every_part_of_a_model_has_an_answer() -> None:
+    assert set(FAMILIES) == set(Family)
+    assert set(ADD_ONS) | {Kind.PIPELINE, Kind.CONTROLNET} == set(Kind)
+
+
+@pytest.mark.parametrize("kind", list(ADD_ONS))
+@pytest.mark.parametrize("family", [Family.SD1, Family.UNKNOWN])
+def test_a_part_alone_runs_nowhere(kind: Kind, family: Family) -> None:
+    found = verdicts(Contents(kind=kind, family=family, task=Task.TEXT_TO_IMAGE))
+    assert [one.runs for one in found] == ["no", "no"]
+    assert {one.reason for one in found} == {ADD_ONS[kind]}
+
+
+@pytest.mark.parametrize(
+    ("family", "runs"), [(Family.SD1, "yes"), (Family.SD2_BASE, "no"), (Family.SDXL, "no")]
+)
+def test_a_controlnet_is_for_sd_1(family: Family, runs: Answer) -> None:
+    assert answers(Contents(kind=Kind.CONTROLNET, family=family)) == (runs, runs)
+
+
+@pytest.mark.parametrize("task", [Task.INPAINTING, Task.INSTRUCT, Task.UPSCALING, Task.DEPTH])
+def test_extra_channels_are_fed_by_nobody(task: Task) -> None:
+    found = verdicts(whole(Family.SD1, task))
+    assert [one.runs for one in found] == ["no", "no"]
+    assert found[0].reason == f"no target feeds the extra input channels of {task.value}"
+
+
+@pytest.mark.parametrize("task", [None, Task.TEXT_TO_IMAGE, Task.OTHER])
+def test_a_task_that_is_not_known_is_no_reason_to_refuse(task: Task | None) -> None:
+    assert answers(whole(Family.SD1, task)) == ("yes", "yes")
+
+
+def test_what_is_no_known_family_is_not_refused_for_its_channels() -> None:
+    found = verdicts(whole(Family.UNKNOWN, Task.INPAINTING))
+    assert {one.reason for one in found} == {"not a family it knows"}
+
+
+@pytest.mark.parametrize(
+    ("family", "flavour", "reason"),
+    [
+        (Family.SD1, "LCM", "its UNet wants a guidance embedding, which no target feeds"),
+        (Family.SDXL, "LCM", "its UNet wants a guidance embedding, which no target feeds"),
+        (Family.SD3, "3.5", "normalizes queries and keys, which no target's graph has"),
+    ],
+)
+def test_traits_that_no_graph_has(family: Family, flavour: str, reason: str) -> None:
+    found = verdicts(whole(family, flavour=flavour))
+    assert [(one.runs, one.reason) for one in found] == [("no", reason)] * 2
