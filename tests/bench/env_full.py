@@ -1,0 +1,95 @@
+"""The figures of a real toolchain: each beside what it is measured by, interleaved, in medians.
+
+Like is compared with like: all packages are in uv's cache, files are copied out of it, and each
+round does every contestant once, so that what else the machine does weighs on all of them alike.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from envs import store
+from envs.build import Options, build
+from envs.errors import EnvError
+from envs.verify import verify_full
+from lockfiles.toolchain import load_toolchain
+
+UV = str(Path(sys.executable).parent / "uv")
+OWN = [sys.executable, "-m", "doctor", "env"]
+
+
+def measure(folder: Path, name: str, rounds: int) -> int:
+    """Print the figures of a toolchain; gives how many are missed."""
+    loaded = load_toolchain(name)
+    root = folder / "first"
+    first = build(loaded, options=Options(root=root))
+    environ = os.environ | {"SDCOREML_ENVS": str(root)}
+    named = ["--toolchain", name]
+    times: dict[str, list[float]] = {}
+
+    def note(what: str, call: Callable[[], object]) -> None:
+        times.setdefault(what, []).append(_seconds(call))
+
+    hashing = f"find {first.path} -type f -print0 | xargs -0 -P {os.cpu_count()} -n 64 sha256sum"
+    for number in range(rounds):
+        other = folder / f"round{number}"
+        note("build", lambda: build(loaded, options=Options(root=other)))  # noqa: B023  called now
+        made = store.current(loaded.name, other)
+        if made is None or made.seal != first.seal:
+            raise EnvError(f"{other}: the seal is not that of {first.path}")
+        shutil.rmtree(other)
+        for what, more in {"sync": [], "sync and compile": ["--compile-bytecode"]}.items():
+            subprocess.run(
+                [UV, "venv", "-q", "--python", str(first.interpreter.path), str(other)], check=True
+            )
+            sync = [UV, "pip", "sync", "-q", "--no-config", "--require-hashes", "--link-mode"]
+            sync += ["copy", "--python", str(other / "bin/python"), *more]
+            sync += [str(first.path / "sealed" / store.LOCK)]
+            note(what, lambda: _run(sync))  # noqa: B023  called now
+            shutil.rmtree(other)
+        note("sha256sum", lambda: _run(["sh", "-c", hashing]))
+        note("verify --full", lambda: verify_full(first))
+        note("verify", lambda: _run([*OWN, "verify", *named], environ))
+        note("nothing to do", lambda: _run([*OWN, *named], environ))
+    print(f"{name}: {first.files:,} files, {first.size / 1e9:.2f} GB, {rounds} rounds, medians")
+    print(f"  rebuilt at {rounds} other paths, the seal is equal each time: {first.seal}")
+    return _report({what: median(taken) for what, taken in times.items()})
+
+
+def _report(taken: dict[str, float]) -> int:
+    """Each figure with its limit; gives how many are missed."""
+    hashing = taken["sha256sum"]
+    plain, compiled = (1.5 * taken[what] + hashing for what in ("sync", "sync and compile"))
+    said = f"sha256sum of all files on {os.cpu_count()} cores"
+    print(f"  {said}: {hashing:.2f} s; uv pip sync: {taken['sync']:.2f} s,", end=" ")
+    print(f"with --compile-bytecode: {taken['sync and compile']:.2f} s")
+    rows = (
+        ("build, cache warm", taken["build"], compiled, "1.5 x sync that compiles too + hashing"),
+        ("build, cache warm", taken["build"], plain, "1.5 x sync without bytecode + hashing"),
+        ("verify --full", taken["verify --full"], hashing / 0.8, "0.8 x the speed of sha256sum"),
+        ("verify (command)", taken["verify"], 0.5, ""),
+        ("nothing to do (command)", taken["nothing to do"], 0.5, ""),
+    )
+    missed = 0
+    for what, seconds, limit, why in rows:
+        verdict = "met" if seconds <= limit else "MISSED"
+        missed += seconds > limit
+        print(f"  {what:<24}{seconds:8.2f} s  limit {limit:6.2f} s  {verdict:<7} {why}".rstrip())
+    return missed
+
+
+def _run(command: list[str], environ: dict[str, str] | None = None) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environ)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
