@@ -28,11 +28,13 @@ _HELD = re.compile(r"already cached: ([A-Za-z0-9._-]+)==")
 class Source:
     """Where packages come from: the public index unless `index` (a URL) or `wheels` (a folder).
 
-    The hashes of the lock admit the same files from anywhere.
+    The hashes of the lock admit the same files from anywhere. With `held` the installer has them
+    all, and asks nobody.
     """
 
     index: str = ""
     wheels: Path | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,7 @@ class Uv:
         """Run `uv pip install`."""
         mode = "clone" if sys.platform == "darwin" else "copy"
         command = [*self._command(python, requirements, source), "--quiet", "--link-mode", mode]
+        command += ["--offline"] if source.held else []
         _judge(run(command, keep=keep))
 
     def stock(self, python: Path, requirements: Path, source: Source) -> Stock:

@@ -60,14 +60,17 @@ def _shortage(volume: Volume, needs: list[Need]) -> str:
     """Such as `/: 5.70 GB needed for the environment (...), 2.00 GB are free; free 3.70 GB ...`."""
     total = sum(need.size for need in needs)
     parts = " and ".join(
-        f"{_amount(need.size)} for {need.what} in {os.fspath(need.folder)}" for need in needs
+        f"{amount(need.size)} for {need.what} in {os.fspath(need.folder)}" for need in needs
     )
     ways = " or ".join(need.elsewhere for need in needs)
     return (
-        f"volume {volume.path}: {parts} needed, {_amount(volume.free)} free;"
-        f" free {_amount(total - volume.free)} there, or choose another volume with {ways}"
+        f"volume {volume.path}: {parts} needed, {amount(volume.free)} free;"
+        f" free {amount(total - volume.free)} there, or choose another volume with {ways}"
     )
 
 
-def _amount(size: int) -> str:
-    return f"{size / 1e9:,.2f} GB" if size >= 10**7 else f"{size:,} bytes"
+def amount(size: int) -> str:
+    """Such as `5.58 GB`, `31.4 MB` or `900 bytes`."""
+    if size >= 10**9:
+        return f"{size / 1e9:,.2f} GB"
+    return f"{size / 1e6:.1f} MB" if size >= 10**6 else f"{size:,} bytes"

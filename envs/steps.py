@@ -9,13 +9,13 @@ from pathlib import Path
 
 from envs import bytecode, inventory, manifest, normalise, smoke, store, venv
 from envs.donor import Bringing, donor
-from envs.errors import BrokenError
+from envs.errors import BrokenError, NoSpaceError
 from envs.events import Emit, Event
 from envs.growth import Ground, ground, watched
 from envs.installer import Installer, Source, Stock
 from envs.interpreter import Choice
 from envs.manifest import Entry, Kind
-from envs.room import Need, require_room
+from envs.room import Need, amount, require_room, volume_of
 from envs.store import Environment
 from lockfiles.artefact import Artefact
 from lockfiles.lock import Lock, LockedPackage, write_lock
@@ -68,8 +68,8 @@ def _preflight(plan: Plan, emit: Emit) -> None:
     found, missing = plan.choice.interpreter, plan.missing
     emit(Event(kind="note", text=f"Python {found.version} from {found.source}: {found.path}"))
     if plan.artefacts:
-        size = sum(artefact.size for artefact in missing) / 1e9
-        text = f"{len(missing)} of {len(plan.artefacts)} wheels to download, {size:.2f} GB"
+        size = amount(sum(artefact.size for artefact in missing))
+        text = f"{len(missing)} of {len(plan.artefacts)} wheels to download, {size}"
         emit(Event(kind="note", text=text if missing else "all wheels are in the cache"))
     stock, root = plan.stock, plan.folder.parent
     require_room(
@@ -89,9 +89,14 @@ def _create(plan: Plan, _emit: Emit) -> None:
 
 def _install(plan: Plan, emit: Emit) -> None:
     lock = plan.folder / manifest.SEALED / store.LOCK
+    source = replace(plan.source, held=bool(plan.artefacts) and not plan.missing)
     grounds = (Ground(folder=plan.folder), ground(plan.stock.folder))
-    with watched(grounds, plan.kept + plan.size, emit):
-        plan.installer.install(plan.folder / "bin" / "python", lock, plan.source, keep=(plan.held,))
+    try:
+        with watched(grounds, plan.kept + plan.size, emit):
+            plan.installer.install(plan.folder / "bin" / "python", lock, source, keep=(plan.held,))
+    except NoSpaceError as error:
+        tight = min((volume_of(one.folder) for one in grounds), key=lambda volume: volume.free)
+        raise NoSpaceError(f"volume {tight.path}: {amount(tight.free)} free: {error}") from None
     normalise.normalise(plan.folder)
 
 

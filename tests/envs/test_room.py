@@ -33,7 +33,7 @@ def test_what_shares_a_volume_is_added_up() -> None:
         require_room(needs, volumes(big=9 * GB - GB // 2))
     assert str(caught.value) == (
         "volume /big: 5.00 GB for the environment in /big/envs and 4.00 GB for wheels in /big/cache"
-        " needed, 8.50 GB free; free 0.50 GB there, or choose another volume with ENVS or CACHE"
+        " needed, 8.50 GB free; free 500.0 MB there, or choose another volume with ENVS or CACHE"
         " (nothing was downloaded)"
     )
 

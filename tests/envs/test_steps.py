@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from envs.build import Options, build
-from envs.errors import BrokenError, NoSpaceError
+from envs.errors import BrokenError, NoSpaceError, UnreachableError
 from envs.events import Event
 from envs.installer import Source
 from envs.store import Environment
@@ -21,8 +26,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make(tmp_path: Path, name: str, events: list[Event] | None = None, **asked: Any) -> Environment:
-    source, root = Source(wheels=tmp_path / "wheels"), tmp_path / "envs"
-    options = Options(python=PYTHON, source=source, root=root, **{"fresh": True, **asked})
+    usual = {"source": Source(wheels=tmp_path / "wheels"), "fresh": True}
+    options = Options(python=PYTHON, root=tmp_path / "envs", **{**usual, **asked})
     return build(load_toolchain(name), options=options, emit=(events or []).append)
 
 
@@ -50,10 +55,54 @@ def test_what_the_cache_lacks_is_said_and_then_that_it_lacks_nothing(tmp_path: P
     name = with_pylock(tmp_path, locked, size=50_000_000, installed=10_000_000)
     events: list[Event] = [Event(kind="note", text="first")]
     make(tmp_path, name, events)
-    assert notes(events)[2] == "2 of 2 wheels to download, 0.10 GB"
+    assert notes(events)[2] == "2 of 2 wheels to download, 100.0 MB"
     again: list[Event] = [Event(kind="note", text="first")]
     make(tmp_path, name, again)
     assert notes(again)[2] == "all wheels are in the cache"
+
+
+@contextmanager
+def index_of(wheels: Path) -> Iterator[str]:
+    """A package index on this machine with the wheels of a folder."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.startswith("/simple/"):
+                super().do_GET()
+                return
+            project = self.path.strip("/").rpartition("/")[2]
+            found = [path.name for path in wheels.glob(f"{project}-*.whl")]
+            data = "".join(f'<a href="/{name}">{name}</a>' for name in found).encode()
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(wheels)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/simple"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_with_all_in_the_cache_no_index_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    locked = standard_wheels(tmp_path / "wheels")
+    name = with_pylock(tmp_path, locked, size=1, installed=1)
+    with index_of(tmp_path / "wheels") as index:
+        first = make(tmp_path, name, source=Source(index=index))
+    assert make(tmp_path, name, source=Source(index=index)).seal == first.seal
+    with pytest.raises(UnreachableError):
+        make(tmp_path, name, source=Source(index=index), no_cache=True)
 
 
 @pytest.mark.parametrize(
