@@ -6,22 +6,29 @@ Names, shapes and dtypes are those that the Swift code asks for by name or by po
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from convert.spec.model import DataType, Feature, Model, TensorType
-from convert.weights.fault import Fault
+from convert.spec.model import DataType, Model, TensorType
 
 NAMES: Mapping[str, str] = {
     "text_encoder": "TextEncoder",
     "text_encoder_2": "TextEncoder2",
     "unet": "Unet",
     "controlled_unet": "ControlledUnet",
+    "unet_refiner": "UnetRefiner",
     "vae_decoder": "VAEDecoder",
     "vae_encoder": "VAEEncoder",
+    "safety_checker": "SafetyChecker",
 }
 """Component to the stem of its package in the folder."""
+
+HALVED = frozenset({"unet", "controlled_unet", "unet_refiner"})
+"""Components of which the runtimes also take two halves, and prefer them to the whole."""
+
+IN_FIRST_HALF = frozenset({"sample", "time_ids", "text_embeds"})
+"""Inputs whose description the Swift package reads, which it does in the first half only."""
 
 LATENT_SCALE = 8
 """Image pixels per latent pixel, each way."""
@@ -29,7 +36,22 @@ LATENT_SCALE = 8
 RESIDUAL = "additional_residual_"
 """A ControlNet's outputs and a ControlledUnet's inputs: the names are passed on as they are."""
 
+CHECKED_PICTURE, SEEN_PICTURE = 512, 224
+"""Sides of what the runtimes send to the safety checker, whatever the size of the model."""
+
+CONCEPTS = 17
+"""That the safety checker knows, each with a score."""
+
+REFINER_TIME_IDS = 5
+"""Of an image, in SDXL's refiner: by this number the Swift package knows it."""
+
 F16, F32 = DataType.FLOAT16, DataType.FLOAT32
+
+
+def chunk_paths(package: Path) -> tuple[Path, Path]:
+    """Where the halves of `Unet.mlpackage` belong: beside it, as `UnetChunk1` and `UnetChunk2`."""
+    first, second = (package.with_stem(f"{package.stem}Chunk{number}") for number in (1, 2))
+    return first, second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +117,30 @@ def interfaces(size: Dimensions) -> Mapping[str, Interface]:
     }
 
 
+def optional_interfaces(size: Dimensions) -> Mapping[str, Interface]:
+    """The same of programs that a folder may hold: SDXL's refiner, the safety checker.
+
+    What a refiner takes is told by the second text encoder alone.
+    """
+    refiner = replace(size, features=size.pooled, time_ids=REFINER_TIME_IDS)
+    picture = (1, CHECKED_PICTURE, CHECKED_PICTURE, 3)
+    return {
+        **({"unet_refiner": _unet(refiner, (size.height, size.width))} if size.is_xl else {}),
+        "safety_checker": Interface(
+            inputs=(
+                Port(name="clip_input", shape=(1, 3, SEEN_PICTURE, SEEN_PICTURE)),
+                Port(name="images", shape=picture),
+                Port(name="adjustment", shape=(1,)),
+            ),
+            outputs=(
+                Port(name="filtered_images", shape=picture, dtypes=(F32,)),
+                Port(name="has_nsfw_concepts", shape=(1,), dtypes=(F32,)),
+                Port(name="concept_scores", shape=(1, CONCEPTS), dtypes=(F32,)),
+            ),
+        ),
+    }
+
+
 def text_widths(size: Dimensions) -> Mapping[str, int]:
     """The text encoders that the UNet needs, and how wide their states are.
 
@@ -138,20 +184,6 @@ def _unet(size: Dimensions, latent: tuple[int, int]) -> Interface:
     )
 
 
-def _controlled(model: Model, unet: Interface) -> Interface:
-    """A UNet that takes residuals, too: numbered from 0, one for each skip and one for the middle.
-
-    Their shapes follow from the model's levels, which no port tells; the names must be complete.
-    """
-    names = {feature.name: feature.shape for feature in model.description.inputs}
-    count = sum(name.startswith(RESIDUAL) for name in names)
-    residuals = (f"{RESIDUAL}{number}" for number in range(max(count, 1)))
-    extra = tuple(
-        Port(name=name, shape=names.get(name, (unet.inputs[0].shape))) for name in residuals
-    )
-    return Interface(inputs=(*unet.inputs, *extra), outputs=unet.outputs)
-
-
 def dimensions_of(unet: Model) -> Dimensions:
     """Read the dimensions from a UNet's inputs, as the Swift code does.
 
@@ -173,61 +205,6 @@ def dimensions_of(unet: Model) -> Dimensions:
         pooled=pooled,
         time_ids=time_ids,
     )
-
-
-def check_programs(models: Mapping[str, Model], folder: Path) -> Iterator[Fault]:
-    """Where the programs of a folder differ from what the runtimes ask for, or from each other.
-
-    `models` maps components (keys of `NAMES`) to their parsed specifications.
-    """
-    remedy = "convert the model again; report it when it happens twice"
-    if "unet" not in models:
-        yield Fault(path=folder / NAMES["unet"], what="no UNet in the folder", next=remedy)
-        return
-    try:
-        size = dimensions_of(models["unet"])
-    except (KeyError, ValueError) as error:
-        what = f"the inputs are not a UNet's ({error})"
-        yield Fault(path=folder / NAMES["unet"], what=what, next=remedy)
-        return
-    wanted = dict(interfaces(size))
-    if "controlled_unet" in models:
-        wanted["controlled_unet"] = _controlled(models["controlled_unet"], wanted["unet"])
-    for component, interface in wanted.items():
-        path = folder / NAMES[component]
-        if component not in models:
-            yield Fault(path=path, what="missing", next=remedy)
-            continue
-        for what in _differences(models[component], interface):
-            yield Fault(path=path, what=what, next=remedy)
-
-
-def _differences(model: Model, interface: Interface) -> Iterator[str]:
-    declared = output_shapes(model)
-    outputs = [
-        (feature, feature.shape or declared.get(feature.name, ()))
-        for feature in model.description.outputs
-    ]
-    inputs = [(feature, feature.shape) for feature in model.description.inputs]
-    yield from _compare("input", inputs, interface.inputs)
-    yield from _compare("output", outputs, interface.outputs)
-
-
-def _compare(
-    side: str, found: list[tuple[Feature, tuple[int, ...]]], wanted: tuple[Port, ...]
-) -> Iterator[str]:
-    """Order is free: the runtimes ask by name, or there is only one to ask for."""
-    have = {feature.name: (feature.dtype, shape) for feature, shape in found}
-    for port in wanted:
-        if port.name not in have:
-            yield f"{side} {port} is missing (found: {', '.join(have) or 'none'})"
-            continue
-        dtype, shape = have.pop(port.name)
-        if shape != port.shape or dtype not in port.dtypes:
-            kind = dtype.name.lower() if dtype is not None else "no multi-array"
-            yield f"{side} {port} expected, found {list(shape)} {kind}"
-    for name in have:
-        yield f"unexpected {side} {name}"
 
 
 def output_shapes(model: Model) -> Mapping[str, tuple[int, ...]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from convert.cut import WORDS, find_cut, is_constant, names_read, offsets, steps_of, tensor
 from convert.programs.export import text
@@ -24,12 +23,6 @@ from convert.spec.model import (
     TensorType,
     Value,
 )
-
-
-def chunk_paths(package: Path) -> tuple[Path, Path]:
-    """Where the halves of `Unet.mlpackage` belong: beside it, as `UnetChunk1` and `UnetChunk2`."""
-    first, second = (package.with_stem(f"{package.stem}Chunk{number}") for number in (1, 2))
-    return first, second
 
 
 def chunk(built: Built) -> tuple[Built, Built]:

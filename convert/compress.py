@@ -6,7 +6,7 @@ Only weights of the checkpoint are touched: never the causal mask or a timestep 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -101,18 +101,25 @@ Item: TypeAlias = tuple[str, TensorType, Source]
 Parts: TypeAlias = "dict[str, Item | Value]"
 """Attributes of the operation that takes a constant's place: a record each, or a small value."""
 
+Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
+"""What became of each weight of one checkpoint so far: other programs of it want the same."""
+
 _Compressor: TypeAlias = Callable[[Payload, Tensors, int], tuple[str, Parts]]
 
 
-def compress(built: Built, tensors: Tensors, recipe: Recipe) -> Built:
+def compress(
+    built: Built, tensors: Tensors, recipe: Recipe, palettes: Palettes | None = None
+) -> Built:
     """The program with compressed weights. Reads every weight once, here, and again when writing.
+
+    `palettes` spares the work for weights of which another program was made already.
 
     Raises:
         UnsupportedError: bits, precision or target for which there is no form.
         BadInputError: a weight is not finite.
     """
     _check(built, recipe)
-    compressor = _COMPRESSORS[recipe.method]
+    compressor, known = _COMPRESSORS[recipe.method], {} if palettes is None else palettes
     chosen = {p.name for p in _compressible(built) if recipe.bits_of(p.name) != WHOLE}
     items: list[Item] = []
     replaced: dict[str, tuple[str, Parts]] = {}
@@ -121,7 +128,11 @@ def compress(built: Built, tensors: Tensors, recipe: Recipe) -> Built:
         if payload.name not in chosen:
             items.append((payload.name, payload.type, payload.source))
             continue
-        kind, parts = compressor(payload, tensors, recipe.bits_of(payload.name))
+        bits = recipe.bits_of(payload.name)
+        key = (recipe.method, bits, payload.name, payload.source.identity())
+        if key not in known:
+            known[key] = compressor(payload, tensors, bits)
+        kind, parts = known[key]
         replaced[payload.name] = kind, parts
         items += [part for part in parts.values() if isinstance(part, tuple)]
         held += payload.nbytes
@@ -304,6 +315,10 @@ class Codes:
                 codes = table[block[start : start + _CODES].view(np.uint16)]
                 yield pack(codes, self.bits)
 
+    def identity(self) -> Hashable:
+        """Whose codes they are, and of which palette."""
+        return ("codes", self.source.identity(), self.palette.tobytes(), self.bits)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integers:
@@ -320,6 +335,10 @@ class Integers:
         rows = whole.reshape(self.scale.size, -1).astype(np.float32)
         rows /= self.scale.astype(np.float32)[:, np.newaxis]
         yield np.clip(np.rint(rows), -127, 127).astype(np.int8).reshape(-1)
+
+    def identity(self) -> Hashable:
+        """Whose integers they are, and by which scale."""
+        return ("integers", self.source.identity(), self.scale.tobytes())
 
 
 _CODES = 1 << 20

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from convert.bundle import IN_FIRST_HALF
 from convert.errors import UnsupportedError
 from convert.programs.payload import elements
 from convert.spec.model import Blob, DataType, Function, NamedType, Operation, TensorType, ValueType
 
 MARGIN = 0.05
 """How far from half of the weights the cut may be, as a share of all."""
-
-DESCRIBED = frozenset({"sample", "time_ids", "text_embeds"})
-"""Inputs whose description the Swift package reads, which it does in the first half only."""
 
 WORDS: Mapping[DataType, str] = {DataType.FLOAT16: "fp16", DataType.FLOAT32: "fp32"}
 """Types of values that may be carried across, as `cast` names them."""
@@ -113,7 +111,7 @@ def _cuts(function: Function, shares: Sequence[int]) -> Iterator[Cut]:
     """Every place near the middle that leaves described inputs and the output where they belong."""
     steps = steps_of(function)
     last = {name: place for place, step in enumerate(steps, 1) for name in names_read(step)}
-    unread = {item.name for item in function.inputs} & DESCRIBED
+    unread = {item.name for item in function.inputs} & IN_FIRST_HALF
     alive: dict[str, NamedType] = {}
     total, before = sum(shares), 0
     for place, (step, share) in enumerate(zip(steps, shares, strict=True), start=1):

@@ -22,16 +22,17 @@ def sha256(path: Path) -> str:
 
 def describe_files(paths: Iterable[Path], base: Path) -> Mapping[str, Mapping[str, str | int]]:
     """Size and SHA-256 of each file by its path below `base`, in order, on all cores."""
-    ordered = sorted(paths)
-    contents = {_content(path): path for path in ordered}
+    return describe({path.relative_to(base).as_posix(): path for path in sorted(paths)})
+
+
+def describe(files: Mapping[str, Path]) -> Mapping[str, Mapping[str, str | int]]:
+    """Size and SHA-256 of files by the names that they are given here, on all cores."""
+    contents = {_content(path): path for path in files.values()}
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
         digests = dict(zip(contents, pool.map(sha256, contents.values()), strict=True))
     return {
-        path.relative_to(base).as_posix(): {
-            "size": path.stat().st_size,
-            "sha256": digests[_content(path)],
-        }
-        for path in ordered
+        name: {"size": path.stat().st_size, "sha256": digests[_content(path)]}
+        for name, path in files.items()
     }
 
 

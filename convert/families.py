@@ -7,12 +7,14 @@ by a constant of the family. Where a model was trained otherwise, its programs m
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from convert.bundle import NAMES
 from convert.errors import UnsupportedError
+from convert.models.controlnet import CONTROLNET
 from convert.models.family import Family, Task
 from convert.models.layout import Model
 from convert.tokenizer import tokenizer_folder
@@ -23,18 +25,27 @@ class Part:
     """One program to make.
 
     `program` names its builder, `source` the component whose config and weights it is made of,
-    `options` are fields of `ProgramOptions` that this program needs whatever was asked for.
+    `options` are fields of `ProgramOptions` that follow from the model; `name` is what it is called
+    in the folder, where the runtimes ask for no name of their own.
     """
 
     program: str
     source: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
+    @property
+    def stem(self) -> str:
+        """What its package is called."""
+        return self.name or NAMES[self.program]
+
+
+REFINER = "refiner"
+"""The component that is the UNet of another model, SDXL's refiner."""
 
 _PENULTIMATE = {"text_states": "penultimate"}
 _TEXT = Part(program="text_encoder", source="text_encoder")
 _UNET = Part(program="unet", source="unet")
-_CONTROLLED = Part(program="controlled_unet", source="unet")
 _VAE = (
     Part(program="vae_decoder", source="vae"),
     Part(program="vae_encoder", source="vae"),
@@ -51,8 +62,23 @@ PARTS: Mapping[Family, tuple[Part, ...]] = {
 }
 """The families that can be converted, and the programs of each."""
 
-CONTROLLABLE = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})
-"""Families whose runtimes drive a ControlNet."""
+OPTIONAL: Mapping[str, Part] = {
+    "controlled_unet": Part(program="controlled_unet", source="unet"),
+    "safety_checker": Part(program="safety_checker", source="safety_checker"),
+    "unet_refiner": Part(program="unet_refiner", source=REFINER),
+}
+"""Programs that a folder may hold beside those of its family, for whoever asks for them."""
+
+_SD = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})
+RUN: Mapping[str, tuple[frozenset[Family], str]] = {
+    "controlled_unet": (_SD, "no app drives a ControlNet of {family}; leave --controlled out"),
+    "safety_checker": (_SD, "no app checks the images of {family}; leave --safety-checker out"),
+    "unet_refiner": (
+        frozenset({Family.SDXL}),
+        "no app refines the images of {family}; leave --refiner out",
+    ),
+}
+"""The families for which the runtimes ask for an optional program, and what to say of others."""
 
 SCALES: Mapping[Family, float] = {Family.SDXL: 0.13025, Family.SDXL_REFINER: 0.13025}
 SCALE = 0.18215
@@ -83,24 +109,30 @@ def require_supported(model: Model) -> None:
     )
 
 
-def parts_of(model: Model, *, controlled: bool = False) -> tuple[Part, ...]:
+def parts_of(model: Model, wanted: Collection[str] = ()) -> tuple[Part, ...]:
     """The programs of a model's folder, each with the options that follow from the model.
 
     Args:
-        model: of a family in `PARTS`.
-        controlled: also a UNet that takes the residuals of a ControlNet.
+        model: of a family in `PARTS`, or a ControlNet.
+        wanted: keys of `OPTIONAL`: programs to make beside those of the family.
 
     Raises:
-        UnsupportedError: `controlled`, for a family whose runtimes have no ControlNet.
+        UnsupportedError: no runtime asks for one of these with this family, or the model has not
+            what it is made of.
     """
-    parts = PARTS[model.family]
-    if controlled and model.family not in CONTROLLABLE:
-        raise UnsupportedError(
-            f"{model.path}: no app drives a ControlNet of {model.family.value};"
-            " leave --controlled out"
-        )
-    if controlled:
-        parts = (*parts, _CONTROLLED)
+    if CONTROLNET in model.components:
+        return (Part(program=CONTROLNET, source=CONTROLNET),)
+    for program in wanted:
+        families, reason = RUN[program]
+        if model.family not in families:
+            said = reason.format(family=model.family.value)
+            raise UnsupportedError(f"{model.path}: {said}")
+        if OPTIONAL[program].source not in model.components:
+            raise UnsupportedError(
+                f"{model.path}: no {OPTIONAL[program].source} in this folder; add it from the model"
+                f" it was trained from, or leave --{program.replace('_', '-')} out"
+            )
+    parts = (*PARTS[model.family], *(part for name, part in OPTIONAL.items() if name in wanted))
     return tuple(
         replace(part, options={**part.options, **_particular(model, part)}) for part in parts
     )
@@ -108,9 +140,8 @@ def parts_of(model: Model, *, controlled: bool = False) -> tuple[Part, ...]:
 
 def _particular(model: Model, part: Part) -> Mapping[str, Any]:
     match part.source:
-        case "text_encoder" if model.family not in (Family.SDXL, Family.SDXL_REFINER):
-            pad = padding(tokenizer_folder(model.path))
-            return {} if pad is None else {"pad_id": pad}
+        case "text_encoder" | "text_encoder_2":
+            return _padding(model, part.source)
         case "unet":
             kind = model.scheduler.get("prediction_type", "epsilon")
             return {} if kind == "epsilon" else {"prediction": kind}
@@ -132,17 +163,29 @@ def _vae(model: Model) -> Mapping[str, Any]:
     return options
 
 
-def padding(tokenizer: Path) -> int | None:
-    """The id that a tokenizer pads with, or None where it is the end token, as in the apps."""
+PADS: Mapping[str, str] = {"text_encoder": "<|endoftext|>", "text_encoder_2": "!"}
+"""What the runtimes pad the prompt of a text encoder with."""
+
+
+def _padding(model: Model, source: str) -> Mapping[str, Any]:
+    """The id to put in the place of the runtimes' padding, where the model learnt another."""
+    own = model.path / source.replace("text_encoder", "tokenizer")
+    pad = padding(own if own.is_dir() else tokenizer_folder(model.path), PADS[source])
+    return {} if pad is None else {"pad_id": pad}
+
+
+def padding(tokenizer: Path, usual: str) -> int | None:
+    """The id that a tokenizer pads with, or None where that is the token `usual`, as in the apps.
+
+    A broken vocabulary is somebody else's fault to find: nothing says otherwise.
+    """
     try:
         special = json.loads((tokenizer / "special_tokens_map.json").read_bytes())
         vocabulary = json.loads((tokenizer / "vocab.json").read_bytes())
-        pad, end = (_content(special[name]) for name in ("pad_token", "eos_token"))
-        return None if pad == end else int(vocabulary[pad])
+        pad = _content(special["pad_token"])
+        return None if pad == usual else int(vocabulary[pad])
     except (OSError, ValueError, KeyError, TypeError):
-        return (
-            None  # nothing says otherwise, and a broken vocabulary is somebody else's fault to find
-        )
+        return None
 
 
 def _content(token: str | Mapping[str, str]) -> str:

@@ -1,59 +1,103 @@
-"""One conversion, from a model folder to a finished, checked Core ML folder.
+"""Conversions, from one model folder to finished, checked Core ML folders.
 
     read → merge → build → check → compile → write
 
-`convert_model` is the list of these steps; each takes the values of those before it. Everything is
-made in a staging folder that becomes the result at the very end.
+`convert_models` is the list of these steps. Folders of one model, such as for several sizes, are
+built together, so that what they have in common is made and stored once; then each is checked and
+written by itself. Everything is made in a staging folder that becomes the result at the very end.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.bundle import NAMES, check_programs
-from convert.compile.check import faults as faults_of
 from convert.compile.compare import compile_compared
-from convert.compile.compiled import read_compiled
 from convert.compile.xcode import find_xcode
 from convert.errors import ConvertError
-from convert.families import Part, parts_of
-from convert.manifest import write_manifest
+from convert.families import Part
+from convert.fit import check_controlnet, folder_faults
+from convert.kept import keep
+from convert.manifest import Kept, read_manifest, write_manifest, written
+from convert.mil.joined import Packages, open_whole
+from convert.models.controlnet import CONTROLNET
 from convert.models.layout import CONFIG_NAME, Component
 from convert.models.merge import merge_component
-from convert.options import COMPRESSED, program_options
+from convert.options import program_options, recipe_for
 from convert.plan import Job
 from convert.proof import Built, prove
 from convert.sharing import share_weights
-from convert.spec.reader import read_package
 from convert.staging import staged
-from convert.tokenizer import Tokenizer, read_tokenizer, tokenizer_folder
+from convert.tokenizer import read_tokenizer, tokenizer_folder
+from convert.weights.fault import Fault
 from convert.worker import Runner
 from envs.events import Emit, Event, silent
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A result in the making: its job, its staging folder, its programs, what is kept of before."""
+
+    job: Job
+    path: Path
+    built: tuple[Built, ...]
+    kept: Kept
+
+
 def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
-    """Do the job; returns the finished folder.
+    """Do one job; see `convert_models`."""
+    (output,) = convert_models((job,), runner, emit)
+    return output
+
+
+def convert_models(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> tuple[Path, ...]:
+    """Do the jobs, which are all of one model; returns the finished folders.
 
     Raises:
-        ConvertError: nothing is left behind, and an older result is untouched.
+        ConvertError: nothing is left behind of the job that failed and of those after it, and older
+            results are untouched.
     """
-    tokenizer = read_tokenizer(tokenizer_folder(job.model.path))
-    with staged(job.output) as folder, _scratch(folder) as scratch:
-        parts = parts_of(job.model, controlled=job.options.controlled)
-        weights = _merge(job, parts, scratch, emit)
-        built = [_build(job, part, weights, folder, runner, emit) for part in parts]
-        share_weights((folder, *job.siblings))
-        proofs = prove(built, job.judge, runner, emit)
-        compiled = {made.part.program: _compile(made, emit) for made in built}
-        emit(Event(kind="step", text="write the folder"))
-        _write_tokenizer(tokenizer, folder)
-        _check_folder(built, folder)
-        write_manifest(job, built, {"checked": proofs, "compiled": compiled}, folder)
-    return job.output
+    with ExitStack() as unfinished:
+        stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
+        paths = [
+            stage.enter_context(staged(job.output)) for job, stage in zip(jobs, stages, strict=True)
+        ]
+        scratch = stages[-1].enter_context(_scratch(paths[-1]))
+        weights = _merge(jobs, scratch, emit)
+        folders = [_open(job, path, weights) for job, path in zip(jobs, paths, strict=True)]
+        _build(folders, runner, emit)
+        for folder, stage in zip(folders, stages, strict=True):
+            _finish(folder, runner, emit)
+            stage.close()
+    return tuple(job.output for job in jobs)
+
+
+def _open(job: Job, path: Path, weights: Mapping[str, Path]) -> Folder:
+    """Say what is to be made, and take over what is kept of an earlier result."""
+    kept = keep(job, path)
+    return Folder(
+        job=job,
+        path=path,
+        built=tuple(_draft(job, part, path, weights) for part in job.parts),
+        kept=kept,
+    )
+
+
+def _draft(job: Job, part: Part, path: Path, weights: Mapping[str, Path]) -> Built:
+    source = job.model.components[part.source]
+    return Built(
+        part=part,
+        package=path / f"{part.stem}.mlpackage",
+        config=source.folder / CONFIG_NAME,
+        settings=source.config,
+        weights=weights[part.source],
+        options=program_options(job.options, part),
+        halves=job.halves(part),
+    )
 
 
 @contextmanager
@@ -65,11 +109,12 @@ def _scratch(folder: Path) -> Iterator[Path]:
     shutil.rmtree(scratch)
 
 
-def _merge(job: Job, parts: tuple[Part, ...], scratch: Path, emit: Emit) -> Mapping[str, Path]:
+def _merge(jobs: Sequence[Job], scratch: Path, emit: Emit) -> Mapping[str, Path]:
     """One safetensors file for each component, in place where there is one already."""
+    sources = {part.source: job.model for job in jobs for part in job.parts}
     return {
-        name: _merge_one(job.model.components[name], scratch / name, emit)
-        for name in dict.fromkeys(part.source for part in parts)
+        name: _merge_one(model.components[name], scratch / name, emit)
+        for name, model in sources.items()
     }
 
 
@@ -81,43 +126,67 @@ def _merge_one(component: Component, target: Path, emit: Emit) -> Path:
     return merge_component(component, target, emit)
 
 
-def _build(
-    job: Job, part: Part, weights: Mapping[str, Path], folder: Path, runner: Runner, emit: Emit
-) -> Built:
-    """Write one program's package in a child process."""
-    name = NAMES[part.program]
-    emit(Event(kind="step", text=f"build {name}"))
-    source = job.model.components[part.source]
-    built = Built(
-        part=part,
-        package=folder / f"{name}.mlpackage",
-        config=source.folder / CONFIG_NAME,
-        settings=source.config,
-        weights=weights[part.source],
-        options=program_options(job.options, part),
-    )
-    recipe = job.options.recipe if part.program in COMPRESSED else None
-    extra = {"recipe": recipe} if recipe else {}
-    outcome = runner.run("build", {**built.request(), **extra}, emit)
-    emit(Event(kind="note", text=f"built in {outcome.peak_memory / 1e6:.0f} MB of memory"))
-    return built
+def _build(folders: Sequence[Folder], runner: Runner, emit: Emit) -> None:
+    """Write all packages, those of one component in one child process."""
+    by_source: dict[str, list[dict[str, Any]]] = {}
+    for folder in folders:
+        where = "" if len(folders) == 1 else f" of {folder.job.output.name}"
+        for made in folder.built:
+            recipe = recipe_for(folder.job.options, made.part)
+            extra = {"recipe": recipe} if recipe else {}
+            asked = {**made.request(), "title": made.part.stem + where, **extra}
+            by_source.setdefault(made.part.source, []).append(asked)
+    for programs in by_source.values():
+        request = {key: programs[0][key] for key in ("config", "weights")}
+        outcome = runner.run("build", {**request, "programs": programs}, emit)
+        emit(Event(kind="note", text=f"built in {outcome.peak_memory / 1e6:.0f} MB of memory"))
+
+
+def _finish(folder: Folder, runner: Runner, emit: Emit) -> None:
+    """Check, compile, and write what belongs beside the programs."""
+    job, path = folder.job, folder.path
+    share_weights(path)
+    proofs = prove(folder.built, job.judge, runner, emit)
+    compiled = {made.part.program: _compile(made, emit) for made in folder.built}
+    emit(Event(kind="step", text="write the folder"))
+    if CONTROLNET not in job.model.components:
+        for name, content in read_tokenizer(tokenizer_folder(job.model.path)).files():
+            (path / name).write_bytes(content)
+    _check_folder(folder)
+    kinds = {"checked": proofs, "compiled": compiled}
+    write_manifest(job, folder.built, kinds, path, folder.kept)
 
 
 def _compile(made: Built, emit: Emit) -> Mapping[str, Any]:
-    """Write the compiled folder; on a Mac with Xcode it is compared with what Apple makes of it."""
-    outcome = compile_compared(made.package, made.compiled, find_xcode(), emit=emit)
-    return {"verdict": outcome.verdict, "differences": list(outcome.differences)}
+    """Write the compiled folders; on a Mac with Xcode they are compared with what Apple makes."""
+    outcomes = [
+        compile_compared(package, target, find_xcode(), emit=emit)
+        for package, target in zip(made.packages, made.compiled, strict=True)
+    ]
+    differences = [difference for outcome in outcomes for difference in outcome.differences]
+    return {"verdict": outcomes[0].verdict, "differences": differences}
 
 
-def _write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    for name, content in tokenizer.files():
-        (folder / name).write_bytes(content)
-
-
-def _check_folder(built: list[Built], folder: Path) -> None:
+def _check_folder(folder: Folder) -> None:
     """Read everything back and compare it with what the runtimes ask for."""
-    models = {made.part.program: read_package(made.package).model for made in built}
-    compiled = (faults_of(read_compiled(made.compiled)) for made in built)
-    faults = (*check_programs(models, folder), *(fault for found in compiled for fault in found))
+    programs = {
+        entry["component"]: written(folder.path, name, entry)
+        for name, entry in folder.kept.programs.items()
+    } | {made.part.program: made.written for made in folder.built}
+    faults = (*folder_faults(programs, folder.path), *_misfits(folder.job, programs))
     if faults:
         raise ConvertError("; ".join(map(str, faults)))
+
+
+def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
+    """Where a ControlNet does not fit the UNet that it was made for."""
+    if job.beside is None:
+        return
+    entries = read_manifest(job.beside)["programs"].items()
+    unet = next(
+        written(job.beside, name, entry)
+        for name, entry in entries
+        if entry["component"] == "controlled_unet"
+    )
+    with open_whole(programs[CONTROLNET]) as net, open_whole(unet) as controlled:
+        yield from check_controlnet(net.model, net.path, controlled.model)

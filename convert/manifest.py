@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from convert.bundle import NAMES
-from convert.digest import describe_files, files_below
+from convert.bundle import chunk_paths
+from convert.digest import describe, describe_files, files_below
 from convert.errors import BadInputError
+from convert.mil.joined import Packages
 from convert.models.layout import CONFIG_NAME, Component
+from convert.options import recipe_for
 from convert.plan import Job
 from convert.proof import Built
 from convert.staging import MARKER
@@ -19,43 +21,71 @@ from convert.staging import MARKER
 SCHEMA = 1
 """Version of the manifest's layout."""
 
+PACKAGE = ".mlpackage"
 AGAIN = "convert the model again"
-COMPONENTS: Mapping[str, str] = {name: component for component, name in NAMES.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a manifest says of programs that stay as they are, and of the files they came from."""
+
+    programs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOTHING = Kept()
 
 
 def write_manifest(
-    job: Job, built: Sequence[Built], proofs: Mapping[str, Mapping[str, Any]], folder: Path
+    job: Job,
+    built: Sequence[Built],
+    proofs: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    kept: Kept = NOTHING,
 ) -> None:
     """Where everything came from and how it was checked; no dates, so that it can be compared.
 
     `proofs` are the outcomes by kind and program, and stand in the manifest under their kind.
+    `kept` is what an older manifest says of the programs that were not made anew.
     """
     sources = dict.fromkeys(made.part.source for made in built)
-    inputs = [path for name in sources for path in _inputs(job.model.components[name])]
+    components = job.model.components
+    inputs = {name: path for source in sources for name, path in inputs_of(components[source])}
     content = {
         "schema": SCHEMA,
         "model": {"name": job.model.path.resolve().name, "family": job.model.family.value},
-        "inputs": describe_files(inputs, job.model.path),
+        "inputs": {**kept.inputs, **describe(inputs)},
         "options": asdict(job.options),
         "toolchain": job.toolchain,
         "programs": {
-            NAMES[made.part.program]: {
-                "source": made.part.source,
-                "options": made.options,
-                **{kind: outcomes[made.part.program] for kind, outcomes in proofs.items()},
-                "files": describe_files(
-                    (*files_below(made.package), *files_below(made.compiled)), folder
-                ),
-            }
-            for made in built
+            **kept.programs,
+            **{made.part.stem: _entry(job, made, proofs, folder) for made in built},
         },
     }
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / MARKER).write_text(text + "\n", encoding="utf-8")
 
 
-def _inputs(component: Component) -> tuple[Path, ...]:
-    return (component.folder / CONFIG_NAME, *component.weights)
+def _entry(
+    job: Job, made: Built, proofs: Mapping[str, Mapping[str, Any]], folder: Path
+) -> Mapping[str, Any]:
+    """What the manifest says of one program."""
+    paths = [path for each in (*made.packages, *made.compiled) for path in files_below(each)]
+    return {
+        "component": made.part.program,
+        "source": made.part.source,
+        "options": made.options,
+        "recipe": recipe_for(job.options, made.part),
+        "halves": made.halves,
+        **{kind: outcomes[made.part.program] for kind, outcomes in proofs.items()},
+        "files": describe_files(paths, folder),
+    }
+
+
+def inputs_of(component: Component) -> Iterator[tuple[str, Path]]:
+    """The files that a component is made of, each by its name in a manifest."""
+    for path in (component.folder / CONFIG_NAME, *component.weights):
+        yield f"{component.name}/{path.name}", path
 
 
 def read_manifest(bundle: Path) -> Mapping[str, Any]:
@@ -88,9 +118,15 @@ def _is_manifest(content: object) -> bool:
             "programs": dict() as programs,
         }:
             return all(
-                name in COMPONENTS
-                and isinstance(program, dict)
-                and program.keys() >= {"files", "options", "source"}
+                isinstance(program, dict)
+                and program.keys() >= {"component", "files", "halves", "options", "source"}
+                and Path(name).name == name
                 for name, program in programs.items()
             )
     return False
+
+
+def written(bundle: Path, name: str, program: Mapping[str, Any]) -> Packages:
+    """The package of a program that the manifest of `bundle` lists, or its two halves."""
+    package = bundle / f"{name}{PACKAGE}"
+    return chunk_paths(package) if program["halves"] else package

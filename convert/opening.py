@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from convert.errors import BadInputError, UnsupportedError
-from convert.families import PARTS, require_supported
+from convert.families import PARTS, REFINER, RUN, require_supported
+from convert.models.controlnet import is_controlnet, read_controlnet
 from convert.models.family import Family
 from convert.models.layout import Model, read_model
 from convert.weights.fault import raise_first
 
 
 def open_model(path: Path) -> Model:
-    """Read a model folder and refuse what cannot be converted.
+    """Read a model folder, or a ControlNet's, and refuse what cannot be converted.
 
     Raises:
         BadInputError: the folder is damaged or incomplete; the message names the first fault.
@@ -24,6 +26,8 @@ def open_model(path: Path) -> Model:
             f"{path}: a single file; unpack it first: .venv/bin/python -m convert"
             f" --checkpoint_path {path} --dump_path FOLDER --tokenizer FOLDER"
         )
+    if is_controlnet(path):
+        return _driven(_sound(read_controlnet(path)))
     model = read_model(path)
     if model.family is not Family.UNKNOWN:
         require_supported(model)
@@ -35,4 +39,52 @@ def open_model(path: Path) -> Model:
             f"{path}: no {' and no '.join(missing)} in this folder; add the missing part from the"
             " model it was trained from"
         )
+    return model
+
+
+def with_refiner(model: Model, path: Path) -> Model:
+    """SDXL's base with the UNet of the refiner in the folder `path` as one more component.
+
+    Raises:
+        BadInputError: the refiner's folder is damaged or incomplete.
+        UnsupportedError: one of the two is not what it should be.
+    """
+    if model.family is not Family.SDXL:
+        raise UnsupportedError(
+            f"{model.path}: this is {model.family.value}, and a refiner goes with"
+            f" {Family.SDXL.value}; leave --refiner out"
+        )
+    refiner = open_model(path)
+    if refiner.family is not Family.SDXL_REFINER:
+        raise UnsupportedError(
+            f"{path}: this is {refiner.family.value}; give the folder of {REFINER} that belongs to"
+            " Stable Diffusion XL"
+        )
+    unet = replace(refiner.components["unet"], name=REFINER)
+    return replace(model, components={**model.components, REFINER: unet})
+
+
+def open_again(path: Path, refiner: Path | None = None) -> Model:
+    """The model that a finished folder was made from; what was fit for that is not judged again.
+
+    Raises:
+        BadInputError: the folder is damaged or incomplete.
+    """
+    if is_controlnet(path):
+        return _sound(read_controlnet(path))
+    model = _sound(read_model(path))
+    return with_refiner(model, refiner) if refiner else model
+
+
+def _driven(net: Model) -> Model:
+    if net.family not in RUN["controlled_unet"][0]:
+        raise UnsupportedError(
+            f"{net.path}: no app drives a ControlNet of {net.family.value}; convert one of"
+            " Stable Diffusion 1.x or 2.x"
+        )
+    return net
+
+
+def _sound(model: Model) -> Model:
+    raise_first(model.faults)
     return model

@@ -30,6 +30,9 @@ MANIFEST = "Manifest.json"
 AUTHOR = "com.apple.CoreML"
 """Core ML looks for its files under this name."""
 
+WEIGHTS = f"Data/{AUTHOR}/weights/weight.bin"
+"""Where a package keeps its weight file."""
+
 STORAGE_VERSION = 2
 SENTINEL = 0xDEADBEEF
 RECORD_TYPES = {
@@ -59,24 +62,61 @@ def write_package(built: Built, tensors: Tensors, path: Path) -> None:
     write_packages({path: built}, tensors)
 
 
-def write_packages(programs: Mapping[Path, Built], tensors: Tensors) -> None:
+class Shelf:
+    """The weight files that were written from one checkpoint so far, by what is in them.
+
+    A UNet has the same weights in the same order for every size, attention and use, so one file
+    does for all of its programs. Nothing is compared: equal layouts of one checkpoint are equal.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[object, Path] = {}
+
+    def place(self, payloads: tuple[Payload, ...], file: Path) -> bool:
+        """Give an equal file the name `file`, too; false where there is none, or no hard link."""
+        known = self._files.get(_contents(payloads))
+        if known is None:
+            return False
+        try:
+            file.hardlink_to(known)
+        except OSError:  # another disk, or one without hard links
+            return False
+        return True
+
+    def keep(self, payloads: tuple[Payload, ...], file: Path) -> None:
+        """Remember a finished file."""
+        self._files.setdefault(_contents(payloads), file)
+
+
+def _contents(payloads: tuple[Payload, ...]) -> object:
+    return tuple((payload.offset, payload.type, payload.source.identity()) for payload in payloads)
+
+
+def write_packages(
+    programs: Mapping[Path, Built], tensors: Tensors, shelf: Shelf | None = None
+) -> None:
     """Write several packages of one checkpoint; see `write_package`.
 
     None gets its name before all are written, and the first one gets it last: a run that is killed
-    in between leaves no first half of a pair without its second.
+    in between leaves no first half of a pair without its second. Weight files that are on the
+    `shelf` are not written again.
     """
+    shelf = shelf or Shelf()
     with ExitStack() as stack:
         for path, built in programs.items():
-            _fill(stack.enter_context(folder_aside(path, MANIFEST)), built, tensors)
+            _fill(stack.enter_context(folder_aside(path, MANIFEST)), built, tensors, shelf)
+    for path, built in programs.items():
+        shelf.keep(built.payloads, path / WEIGHTS)
 
 
-def _fill(folder: Path, built: Built, tensors: Tensors) -> None:
+def _fill(folder: Path, built: Built, tensors: Tensors, shelf: Shelf) -> None:
     model = serialise_model(built.model)
-    data = folder / "Data" / AUTHOR
-    (data / "weights").mkdir(parents=True)
-    (data / "model.mlmodel").write_bytes(model)
-    with (data / "weights" / "weight.bin").open("wb") as file:
-        write_weights(file, built.payloads, tensors)
+    weights = folder / WEIGHTS
+    weights.parent.mkdir(parents=True)
+    (weights.parent.parent / "model.mlmodel").write_bytes(model)
+    if not shelf.place(built.payloads, weights):
+        with weights.open("wb") as file:
+            write_weights(file, built.payloads, tensors)
     (folder / MANIFEST).write_text(manifest(sha256(model).hexdigest()), encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convert.chunk import chunk_paths
+from convert.bundle import chunk_paths
 from convert.errors import ParityError
 from convert.parity import FULL, QUICK, Parity, check_component
 from envs.events import Emit, Event

@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from convert.bundle import HALVED
+from convert.errors import UnsupportedError
+from convert.families import OPTIONAL, Part, parts_of
+from convert.models.controlnet import CONTROLNET
 from convert.models.layout import Model
-from convert.options import Options
+from convert.options import COMPRESSED, Options, program_options
 from convert.proof import Judge
+
+USUAL_SIZE = 64
+"""Latent pixels each way, of a model that does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What to convert, where to, how, and in which toolchain (as the manifest is to say it).
 
-    `siblings` are folders made of the same model, such as in another size: what they have in common
-    is stored once. `judge` says how programs are proved.
+    `judge` says how programs are proved. `redo` names programs or components to make anew in the
+    folder that `output` already is; the others are kept as they are. `None` makes all. `beside` is
+    the finished folder whose UNet a ControlNet is for.
     """
 
     model: Model
     output: Path
     options: Options
     toolchain: Mapping[str, Any]
-    siblings: tuple[Path, ...] = ()
     judge: Judge = field(default_factory=Judge)
+    redo: frozenset[str] | None = None
+    beside: Path | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Every program to make."""
+        wanted = [name for name in self.options.wanted if self.makes(OPTIONAL[name])]
+        return tuple(
+            replace(part, name=net_name(self.model.path, self.options))
+            if part.program == CONTROLNET
+            else part
+            for part in parts_of(self.model, wanted)
+            if self.makes(part)
+        )
+
+    def makes(self, part: Part) -> bool:
+        """Whether the program is made, and not kept."""
+        return self.redo is None or bool(self.redo & {part.program, part.source})
+
+    def halves(self, part: Part) -> bool:
+        """Whether the program is written in two halves."""
+        return self.options.chunk and part.program in HALVED
 
 
 def plan(
@@ -36,21 +66,72 @@ def plan(
     **choices: Any,  # noqa: ANN401  other fields of `Options`
 ) -> Job:
     """The job for a model with its own size and name where nothing else was asked for."""
-    size = model.components["unet"].config.get("sample_size", 64)
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = own_size(model)
     fields = {"attention": attention, "height": height, "width": width, **choices}
     options = Options(**fields)
+    require_runnable(model, options)
     return Job(
         model=model,
-        output=output or Path("models") / folder_name(model.path, options),
+        output=output or default_folder(model, options),
         options=options,
         toolchain=toolchain,
     )
 
 
+def require_runnable(model: Model, options: Options) -> None:
+    """Raise `UnsupportedError` for options that no app can make use of, or that exclude others."""
+    is_xl, is_net = "text_encoder_2" in model.components, CONTROLNET in model.components
+    if options.batch == 1 and (is_xl or is_net or options.controlled):
+        which = "SDXL's UNet" if is_xl else "a ControlNet and its UNet"
+        raise UnsupportedError(
+            f"{model.path}: apps ask {which} for both halves of a batch at once;"
+            " leave --batch 1 out"
+        )
+    if options.states_own_size and not is_xl:
+        raise UnsupportedError(
+            f"{model.path}: only SDXL's UNet is told a size; leave --own-size out"
+        )
+    if options.recipe:
+        wide = [
+            part.program
+            for part in parts_of(model, options.wanted)
+            if part.program in COMPRESSED
+            and program_options(options, part).get("precision") == "fp32"
+        ]
+        if wide:
+            raise UnsupportedError(
+                f"{model.path}: {', '.join(wide)} cannot be compressed in float32; choose one of"
+                " --precision and --bits for them"
+            )
+
+
+def own_size(model: Model) -> tuple[int, int]:
+    """Height and width of the latents that a model was made for."""
+    component = model.components.get("unet") or model.components[CONTROLNET]
+    size = component.config.get("sample_size") or USUAL_SIZE
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width
+
+
+def default_folder(model: Model, options: Options) -> Path:
+    """Where a result goes if nobody says. Apps keep ControlNets apart from models."""
+    if CONTROLNET in model.components:
+        return Path("controlnet") / net_name(model.path, options)
+    return Path("models") / folder_name(model.path, options)
+
+
 def folder_name(model: Path, options: Options) -> str:
     """`<model>_<attention>_<W>x<H>`: by the part before the first `_`, Mochi finds other sizes."""
-    stem = model.resolve().name.replace("_", "-")
+    return f"{model.resolve().name.replace('_', '-')}_{_variant(options)}"
+
+
+def net_name(model: Path, options: Options) -> str:
+    """`<Name>_<attention>_<W>x<H>`: ControlNets of every size lie in one folder of the app's."""
+    words = re.split(r"[\W_]+", model.resolve().name)
+    return f"{''.join(word.capitalize() for word in words)}_{_variant(options)}"
+
+
+def _variant(options: Options) -> str:
     attention = options.attention.lower().replace("_", "-")
     bits = f"_{options.recipe.get('bits', 6)}-bit" if options.recipe else ""
-    return f"{stem}_{attention}_{8 * options.width}x{8 * options.height}{bits}"
+    return f"{attention}_{8 * options.width}x{8 * options.height}{bits}"

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from convert.audit import Audit
+from convert.bundle import chunk_paths
 from convert.certificates.check import audit_package, check_certified
 from convert.certificates.store import Certificate
 from convert.errors import ParityError
 from convert.families import Part
+from convert.mil.joined import Packages
 from convert.worker import Runner
 from envs.events import Emit, Event
 
@@ -25,7 +27,8 @@ from envs.events import Emit, Event
 class Built:
     """A program's package in the staging folder, and what it was made from.
 
-    `options` are fields of `ProgramOptions`; `settings` is the component's parsed `config`.
+    `options` are fields of `ProgramOptions`; `settings` is the component's parsed `config`. Where
+    `halves` is true, two packages stand in the place of `package`; see `chunk_paths`.
     """
 
     part: Part
@@ -34,11 +37,22 @@ class Built:
     settings: Mapping[str, Any]
     weights: Path
     options: Mapping[str, Any]
+    halves: bool = False
 
     @property
-    def compiled(self) -> Path:
-        """The folder that the runtimes load; it shares the package's weight file."""
-        return self.package.with_suffix(".mlmodelc")
+    def written(self) -> Packages:
+        """What lies in the folder: the package, or its two halves."""
+        return chunk_paths(self.package) if self.halves else self.package
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """The same, always as a tuple."""
+        return (self.written,) if isinstance(self.written, Path) else self.written
+
+    @property
+    def compiled(self) -> tuple[Path, ...]:
+        """The folders that the runtimes load; each shares its package's weight file."""
+        return tuple(package.with_suffix(".mlmodelc") for package in self.packages)
 
     def request(self) -> Mapping[str, Any]:
         """This program, as the tasks of the child want it."""
@@ -48,6 +62,7 @@ class Built:
             "weights": str(self.weights.resolve()),
             "package": str(self.package.resolve()),
             "options": self.options,
+            **({"chunk": True} if self.halves else {}),
         }
 
 
@@ -63,9 +78,11 @@ class Judge:
 
 
 def prove(
-    built: Sequence[Built], judge: Judge, runner: Runner, emit: Emit
+    built: Sequence[Built], judge: Judge, runner: Runner, emit: Emit, *, fast: bool = False
 ) -> Mapping[str, Mapping[str, Any]]:
     """The proof of each program, by its name, in the form of `convert.parity.Parity.as_json`.
+
+    `fast` runs a sample only.
 
     Raises:
         ParityError: a package computes, or holds, something else than it should.
@@ -75,14 +92,15 @@ def prove(
     pending = [made for made in built if made.part.program not in found]
     if not pending:
         return found
-    outcome = runner.run("check", {"packages": [made.request() for made in pending]}, emit)
+    request = {"packages": [made.request() for made in pending], "fast": fast}
+    outcome = runner.run("check", request, emit)
     emit(Event(kind="note", text=f"checked in {outcome.peak_memory / 1e6:.0f} MB of memory"))
     return {**found, **outcome.value}
 
 
 def _short(made: Built, judge: Judge) -> Mapping[str, Any] | None:
     """The proof that needs no torch; `None` where the program is still to be run."""
-    subject = (made.package, made.part.program, made.settings, made.weights, made.options)
+    subject = (made.written, made.part.program, made.settings, made.weights, made.options)
     if judge.certificates:
         certified = check_certified(*subject, judge.certificates)
         if certified is not None:

@@ -8,23 +8,20 @@ package keeps its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from convert.digest import sha256
+from convert.package import WEIGHTS
 
-WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 
-
-def share_weights(folders: Sequence[Path]) -> tuple[Path, ...]:
-    """Link the weight files of the first folder's packages to equal ones, its own or others'.
+def share_weights(folder: Path) -> tuple[Path, ...]:
+    """Link the weight files of a folder's packages to equal ones among them.
 
     Returns the files that became links. What cannot be linked is left as it is.
     """
-    mine, *others = (sorted(folder.glob(f"*.mlpackage/{WEIGHTS}")) for folder in folders)
-    known = [path for found in others for path in found]
+    known: list[Path] = []
     shared = []
-    for path in mine:
+    for path in sorted(folder.glob(f"*.mlpackage/{WEIGHTS}")):
         twin = next((other for other in known if _equal(path, other)), None)
         if twin is not None and _link(twin, path):
             shared.append(path)

@@ -69,6 +69,20 @@ def _is_latent_scale(constant: Array) -> bool:
     return uniform and (second[0] == 1 or first[0] == 0)
 
 
+def _is_own_size(constant: Array) -> bool:
+    """SDXL's `time_ids` with crop and score 0: an image size, twice or, in the refiner, once."""
+    flat = constant.reshape(-1).tolist()
+    size = flat[:2]
+    if len(size) < 2 or any(side <= 0 or side % 8 for side in size):  # noqa: PLR2004  two sides
+        return False
+    return flat[2:] in ([0, 0, *size], [0, 0, 0])
+
+
+def _is_kept_ids(constant: Array) -> bool:
+    """Where SDXL's `time_ids` stay as they were sent: crop and score."""
+    return constant.reshape(-1).tolist() in ([0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 1])
+
+
 _EXTRAS: Mapping[str, Callable[[Array], bool]] = {
     "zeros": _is_zeros,
     "ones": _is_ones,
@@ -76,4 +90,6 @@ _EXTRAS: Mapping[str, Callable[[Array], bool]] = {
     "causal mask": _is_causal_mask,
     "noise schedule": _is_schedule,
     "latent scale": _is_latent_scale,
+    "image size": _is_own_size,
+    "kept time ids": _is_kept_ids,
 }

@@ -7,24 +7,23 @@ ask for. With it, every program is proved once more against the module it was ma
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.bundle import NAMES, check_programs
-from convert.certificates.check import check_certified
 from convert.certificates.store import Certificate
-from convert.compile.check import faults as faults_of
-from convert.compile.compiled import read_compiled
-from convert.digest import describe_files
-from convert.errors import ConvertError
-from convert.manifest import AGAIN, COMPONENTS, read_manifest
-from convert.models.layout import CONFIG_NAME, Model, read_model
+from convert.digest import describe, describe_files
+from convert.families import Part
+from convert.fit import COMPILED, folder_faults
+from convert.manifest import AGAIN, PACKAGE, read_manifest, written
+from convert.models.controlnet import CONTROLNET
+from convert.models.layout import CONFIG_NAME, Model
 from convert.models.merge import merge_component
-from convert.spec.reader import read_package
+from convert.opening import open_again
+from convert.proof import Built, Judge, prove
 from convert.tokenizer import MERGES, VOCAB, Tokenizer, check_tokenizer
-from convert.weights.fault import Fault, raise_first
+from convert.weights.fault import Fault
 from convert.worker import Runner
 from envs.events import Emit, Event, silent
 
@@ -46,10 +45,14 @@ class Verification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """The model to verify against, and how: certificates that count, a sample only if `fast`."""
+    """The model to verify against, and how: certificates that count, a sample only if `fast`.
+
+    `refiner` is the model that `UnetRefiner` was made from.
+    """
 
     model: Path
     certificates: Mapping[str, Certificate]
+    refiner: Path | None = None
     fast: bool = False
 
 
@@ -73,8 +76,7 @@ def verify(
     faults = [*file_faults(bundle, manifest), *program_faults(bundle, manifest)]
     checked: Mapping[str, Mapping[str, Any]] = {}
     if against is not None and not faults:
-        model = read_model(against.model)
-        raise_first(model.faults)
+        model = open_again(against.model, against.refiner)
         faults += input_faults(model, manifest)
         checked = {} if faults else _check(bundle, manifest, model, against, runner, emit)
     files = sum(len(program["files"]) for program in manifest["programs"].values())
@@ -82,11 +84,15 @@ def verify(
 
 
 def file_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
-    """Files that are missing, or are not the ones that were written."""
+    """Files that are missing, or are not the ones that were written, or are of another run."""
+    yield from changed_files(bundle, manifest["programs"].values())
+    yield from _strangers(bundle, manifest["programs"].values())
+
+
+def changed_files(bundle: Path, programs: Iterable[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Files of these programs of a manifest that are missing, or are not the ones of then."""
     recorded = {
-        name: described
-        for program in manifest["programs"].values()
-        for name, described in program["files"].items()
+        name: described for program in programs for name, described in program["files"].items()
     }
     present = [bundle / name for name in recorded if (bundle / name).is_file()]
     actual = describe_files(present, bundle)
@@ -100,19 +106,24 @@ def file_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(path=bundle / name, what="changed since it was written", next=AGAIN)
 
 
+def _strangers(bundle: Path, programs: Iterable[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Programs of another run: halves, for one, that the apps would load in place of the whole."""
+    known = {name.partition("/")[0] for program in programs for name in program["files"]}
+    for path in sorted(bundle.iterdir()):
+        if path.suffix in (PACKAGE, COMPILED) and path.name not in known:
+            what = "not of this conversion, and apps may load it in place of what is"
+            yield Fault(path=path, what=what, next="move it out of the folder")
+
+
 def program_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
     """What the runtimes would stumble over, in programs and tokenizer."""
-    models = {}
-    for name in manifest["programs"]:
-        package, compiled = bundle / f"{name}.mlpackage", bundle / f"{name}.mlmodelc"
-        try:
-            models[COMPONENTS[name]] = read_package(package).model
-            if compiled.exists():
-                yield from faults_of(read_compiled(compiled))
-        except ConvertError as error:
-            yield Fault.of(error, package)
-            return
-    yield from check_programs(models, bundle)
+    programs = {
+        program["component"]: written(bundle, name, program)
+        for name, program in manifest["programs"].items()
+    }
+    yield from folder_faults(programs, bundle)
+    if CONTROLNET in programs:
+        return
     missing = [name for name in (VOCAB, MERGES) if not (bundle / name).is_file()]
     for name in missing:
         yield Fault(path=bundle / name, what="missing", next=AGAIN)
@@ -121,16 +132,29 @@ def program_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]
         yield from check_tokenizer(Tokenizer(vocab=vocab, merges=merges), bundle)
 
 
-def input_faults(model: Model, manifest: Mapping[str, Any]) -> Iterator[Fault]:
-    """Files of the model that are not those the folder was made from."""
+def input_faults(
+    model: Model, manifest: Mapping[str, Any], sources: Collection[str] | None = None
+) -> Iterator[Fault]:
+    """Files of the model that are not those the folder was made from; of these sources alone."""
     remedy = "give the model that the folder was made from, or convert this one"
-    recorded = manifest["inputs"]
-    present = [model.path / name for name in recorded if (model.path / name).is_file()]
-    actual = describe_files(present, model.path)
+    recorded = {
+        name: described
+        for name, described in manifest["inputs"].items()
+        if sources is None or name.partition("/")[0] in sources
+    }
+    places = {name: _place(model, name) for name in recorded}
+    actual = describe({name: path for name, path in places.items() if path.is_file()})
     for name, described in recorded.items():
         if actual.get(name) != described:
             what = "not the file that the folder was made from" if name in actual else "missing"
-            yield Fault(path=model.path / name, what=what, next=remedy)
+            yield Fault(path=places[name], what=what, next=remedy)
+
+
+def _place(model: Model, name: str) -> Path:
+    """Where a file of the manifest's inputs is now."""
+    source, _, file = name.partition("/")
+    component = model.components.get(source)
+    return (component.folder if component else model.path / source) / file
 
 
 def _check(
@@ -142,31 +166,33 @@ def _check(
     emit: Emit,
 ) -> Mapping[str, Mapping[str, Any]]:
     """Prove each program: by certificate where there is one, by running it otherwise."""
-    checked: dict[str, Mapping[str, Any]] = {}
-    pending: list[dict[str, Any]] = []
+    judge = Judge(certificates=against.certificates)
     with tempfile.TemporaryDirectory(prefix=".verify.", dir=bundle.resolve().parent) as scratch:
-        for name, program in manifest["programs"].items():
-            component, options = COMPONENTS[name], program["options"]
-            part = model.components[program["source"]]
-            weights = merge_component(part, Path(scratch) / part.name, emit)
-            package = bundle / f"{name}.mlpackage"
-            emit(Event(kind="step", text=f"audit the weights of {package.name}"))
-            certified = check_certified(
-                package, component, part.config, weights, options, against.certificates
-            )
-            if certified is not None:
-                checked[component] = certified.as_json()
-                continue
-            pending.append(
-                {
-                    "component": component,
-                    "config": str((part.folder / CONFIG_NAME).resolve()),
-                    "weights": str(weights.resolve()),
-                    "package": str(package.resolve()),
-                    "options": options,
-                }
-            )
-        if pending:
-            request = {"packages": pending, "fast": against.fast}
-            checked.update(runner.run("check", request, emit).value)
-    return {NAMES[component]: result for component, result in checked.items()}
+        built = [
+            _built(bundle, name, program, model, Path(scratch), emit)
+            for name, program in manifest["programs"].items()
+        ]
+        emit(Event(kind="step", text=f"audit the weights of {len(built)} programs"))
+        proofs = prove(built, judge, runner, emit, fast=against.fast)
+    return {made.part.stem: proofs[made.part.program] for made in built}
+
+
+def _built(
+    bundle: Path,
+    name: str,
+    program: Mapping[str, Any],
+    model: Model,
+    scratch: Path,
+    emit: Emit,
+) -> Built:
+    """A program of the manifest, beside the component it was made from."""
+    source = model.components[program["source"]]
+    return Built(
+        part=Part(program=program["component"], source=source.name, name=name),
+        package=bundle / f"{name}{PACKAGE}",
+        config=source.folder / CONFIG_NAME,
+        settings=source.config,
+        weights=merge_component(source, scratch / source.name, emit),
+        options=program["options"],
+        halves=program["halves"],
+    )

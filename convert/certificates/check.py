@@ -13,7 +13,8 @@ from typing import Any
 from convert.audit import PREFIXES, Audit, audit, left_out
 from convert.certificates.digest import certificate_key
 from convert.certificates.store import Certificate
-from convert.mil.storage import Program, open_program
+from convert.mil.joined import Packages, open_whole
+from convert.mil.storage import Program
 from convert.weights.safetensors import TensorFile
 
 
@@ -41,21 +42,21 @@ class Certified:
 
 
 def check_certified(
-    package: Path,
+    package: Packages,
     component: str,
     config: Mapping[str, Any],
     weights: Path,
     choices: Mapping[str, Any],
     certificates: Mapping[str, Certificate],
 ) -> Certified | None:
-    """The proof of a package by certificate and audit; `None` where there is none.
+    """The proof of a package, or of both halves, by certificate and audit; `None` without one.
 
     `None` says nothing against the package: only the full check can tell more.
 
     Raises:
         BadInputError: package or weights cannot be read.
     """
-    with open_program(package) as program, TensorFile.open(weights) as tensors:
+    with open_whole(package) as program, TensorFile.open(weights) as tensors:
         accounted = _audit(program, tensors, component, left_out(config, choices))
         if not accounted.is_exact:
             return None
@@ -64,14 +65,14 @@ def check_certified(
         return None
     return Certified(
         component=component,
-        package=str(package),
+        package=str(program.path),
         certificate=certificates[key],
         audit=accounted,
     )
 
 
 def audit_package(
-    package: Path,
+    package: Packages,
     component: str,
     config: Mapping[str, Any],
     weights: Path,
@@ -82,7 +83,7 @@ def audit_package(
     Raises:
         BadInputError: package or weights cannot be read.
     """
-    with open_program(package) as program, TensorFile.open(weights) as tensors:
+    with open_whole(package) as program, TensorFile.open(weights) as tensors:
         return _audit(program, tensors, component, left_out(config, choices))
 
 

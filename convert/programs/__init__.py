@@ -21,6 +21,7 @@ DRAWERS: Mapping[str, tuple[str, str]] = {
     "text_encoder": ("convert.programs.text_encoder", "draw_text_encoder"),
     "text_encoder_2": ("convert.programs.text_encoder", "draw_text_encoder_2"),
     "unet": ("convert.programs.unet", "draw_unet"),
+    "unet_refiner": ("convert.programs.unet", "draw_refiner"),
     "vae_decoder": ("convert.programs.vae", "draw_vae_decoder"),
     "vae_encoder": ("convert.programs.vae", "draw_vae_encoder"),
 }

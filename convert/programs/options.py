@@ -56,27 +56,50 @@ class TextStates(str, Enum):
 class Target(str, Enum):
     """The oldest system that runs the program: its operator set and specification version.
 
-    The oldest coremltools that this converter works with knows macOS 13 and 14 only.
+    The like of it on phones and tablets has another number for the same.
     """
 
     MACOS13 = "macOS13"
     MACOS14 = "macOS14"
     MACOS15 = "macOS15"
+    MACOS26 = "macOS26"
+
+    @classmethod
+    def named(cls, name: str) -> Target:
+        """The target of that name, of either kind of system, in any case.
+
+        Raises:
+            ValueError: there is none.
+        """
+        for member in cls:
+            if name.lower() in (member.value.lower(), member.ios.lower()):
+                return member
+        raise ValueError(name)
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Every name that there is."""
+        return (*(member.value for member in cls), *(member.ios for member in cls))
+
+    @property
+    def ios(self) -> str:
+        """The same for phones and tablets; also the member of coremltools' target enumeration."""
+        return {
+            Target.MACOS13: "iOS16",
+            Target.MACOS14: "iOS17",
+            Target.MACOS15: "iOS18",
+            Target.MACOS26: "iOS26",
+        }[self]
 
     @property
     def specification(self) -> int:
         """`Model.specificationVersion`."""
-        return {Target.MACOS13: 7, Target.MACOS14: 8, Target.MACOS15: 9}[self]
+        return 7 + tuple(Target).index(self)
 
     @property
     def opset(self) -> str:
         """The operator set as MIL names it."""
         return f"CoreML{self.specification - 1}"
-
-    @property
-    def builder_name(self) -> str:
-        """The member of coremltools' target enumeration."""
-        return {Target.MACOS13: "iOS16", Target.MACOS14: "iOS17", Target.MACOS15: "iOS18"}[self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +117,7 @@ class ProgramOptions:
         prediction: of the UNet; a velocity is turned into noise inside the program.
         text_states: of the text encoder.
         clip_skip: 2 leaves out the text encoder's last block, 3 the last two; the final norm stays.
-        pad_id: replaces the end tokens that follow the first; the runtimes pad with the end token,
+        pad_id: replaces whatever follows the first end token; the runtimes pad with that token,
             SD 2.x was trained with 0.
         runtime_scale: the latent scale that the app applies, when it is not the VAE's own.
         states_own_size: whether SDXL's `time_ids` are set to the program's own size; the runtimes

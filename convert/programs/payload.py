@@ -7,7 +7,7 @@ when the file is written, in blocks, so that memory stays flat however large the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,6 +71,10 @@ class Source(Protocol):
         """The elements in row-major order, as flat contiguous arrays of `dtype`."""
         ...
 
+    def identity(self) -> Hashable:
+        """What is equal for sources of equal content, in one checkpoint."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weight:
@@ -103,6 +107,10 @@ class Weight:
                 )
         return block.astype(wanted)
 
+    def identity(self) -> Hashable:
+        """The tensor's name."""
+        return ("tensor", self.tensor)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -113,6 +121,10 @@ class Table:
     def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:  # noqa: ARG002
         """The array itself, which has the right type by construction."""
         yield self.array.reshape(-1)
+
+    def identity(self) -> Hashable:
+        """The array's bytes."""
+        return ("table", self.array.tobytes())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

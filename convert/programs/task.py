@@ -1,4 +1,4 @@
-"""The `build` task of `convert.tasks`: one component, from its files to its package."""
+"""The `build` task of `convert.tasks`: programs of one component, from its files to packages."""
 
 from __future__ import annotations
 
@@ -7,47 +7,66 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convert.chunk import chunk, chunk_paths
-from convert.compress import compress, parse_recipe
+from convert.bundle import chunk_paths
+from convert.chunk import chunk
+from convert.compress import Palettes, compress, parse_recipe
 from convert.errors import BadInputError
-from convert.package import write_packages
+from convert.package import Shelf, write_packages
 from convert.programs import build_program
+from convert.programs.config import Config
 from convert.programs.options import parse_options
+from convert.programs.payload import Tensors
 from convert.weights.safetensors import TensorFile
 from envs.events import Emit, Event
 
 
-def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
-    """Build `request["component"]` and write it to `request["package"]`.
+def task(request: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
+    """Build `request["programs"]`, all of them from one config.json and one safetensors file.
 
-    Also read from the request: `config` and `weights` (paths of a config.json and a safetensors
-    file), `options` (fields of `ProgramOptions`), `recipe` (fields of `Recipe`) and `chunk`: if
-    true, the two halves are written in place of the whole, to `chunk_paths` of the package.
-    Answers with what was written, and counts for all of it.
+    `config` and `weights` are the paths of these. Each program names its `component`, the path of
+    its `package`, and may have `options` (fields of `ProgramOptions`), a `recipe` (fields of
+    `Recipe`), a `title` for those who watch, and `chunk`: if true, the two halves are written in
+    place of the whole, to `chunk_paths` of the package. What the programs have in common, palettes
+    and weight files, is made once. Answers with what was written, and counts, for each of them.
     """
-    component, package = request["component"], Path(request["package"])
     config = read_config(Path(request["config"]))
-    options = parse_options(request.get("options", {}))
-    recipe = parse_recipe(request["recipe"]) if "recipe" in request else None
+    palettes: Palettes = {}
+    shelf = Shelf()
     with TensorFile.open(Path(request["weights"])) as tensors:
-        built = build_program(component, config, tensors, options)
-        emit(Event(kind="note", text=f"{component}: {built.parameters:,} parameters"))
-        if recipe is not None:
-            built = compress(built, tensors, recipe)
-        programs = {package: built}
-        if request.get("chunk"):
-            programs = dict(zip(chunk_paths(package), chunk(built), strict=True))
-        write_packages(programs, tensors)
+        return [
+            _build(program, config, tensors, (palettes, shelf), emit)
+            for program in request["programs"]
+        ]
+
+
+def _build(
+    program: Mapping[str, Any],
+    config: Config,
+    tensors: Tensors,
+    common: tuple[Palettes, Shelf],
+    emit: Emit,
+) -> dict[str, Any]:
+    component, package = program["component"], Path(program["package"])
+    palettes, shelf = common
+    emit(Event(kind="step", text=f"build {program.get('title', package.stem)}"))
+    built = build_program(component, config, tensors, parse_options(program.get("options", {})))
+    emit(Event(kind="note", text=f"{component}: {built.parameters:,} parameters"))
+    if program.get("recipe"):
+        built = compress(built, tensors, parse_recipe(program["recipe"]), palettes)
+    written = {package: built}
+    if program.get("chunk"):
+        written = dict(zip(chunk_paths(package), chunk(built), strict=True))
+    write_packages(written, tensors, shelf)
     return {
-        "packages": [str(path) for path in programs],
+        "packages": [str(path) for path in written],
         "parameters": built.parameters,
         "operations": sum(
-            len(part.model.program.functions["main"].block.operations) for part in programs.values()
+            len(part.model.program.functions["main"].block.operations) for part in written.values()
         ),
     }
 
 
-def read_config(path: Path) -> Mapping[str, Any]:
+def read_config(path: Path) -> Config:
     """A parsed config.json.
 
     Raises:

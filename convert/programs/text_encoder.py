@@ -13,7 +13,6 @@ from convert.programs.config import Config, refuse_unknown, require
 from convert.programs.graph import Graph, port
 from convert.programs.layers import (
     add,
-    concat,
     conv,
     layer_norm,
     mul,
@@ -128,7 +127,8 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
     ids = port("input_ids", DataType.FLOAT32, (1, tokens), "The prompt's token ids, padded.")
     with Graph((ids,), options) as g:
         numbers = g.cast(g.inputs["input_ids"], DataType.INT32)
-        states = [_embed(g, text, _padded(g, text, numbers))]
+        end = _end(g, text, numbers)
+        states = [_embed(g, text, _padded(g, numbers, end))]
         mask = _causal_mask(g, tokens)
         for block in range(used):
             states.append(
@@ -137,7 +137,7 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
         last = _rows(g, layer_norm(g, states[-1], "text_model.final_layer_norm", eps=text.eps))
         name = "last_hidden_state" if is_last else "hidden_embeds"
         g.output(name, last if is_last else _rows(g, states[-2]))
-        pooled = _pooled(g, text, last, numbers)
+        pooled = _pooled(g, last, end)
         if component == SECOND:
             pooled = _projected(g, text, pooled)
         g.output("pooled_outputs", pooled)
@@ -172,18 +172,26 @@ def _blocks(component: str, text: TextConfig, options: ProgramOptions) -> int:
     return used
 
 
-def _padded(g: Graph, text: TextConfig, ids: Var) -> Var:
-    """The ids (1, S) with every end token that follows another replaced by the padding's id."""
+def _end(g: Graph, text: TextConfig, ids: Var) -> Var:
+    """The place of the first end token, (1,)."""
+    import numpy as np
+
+    if text.end != LEGACY_END:
+        ids = g.cast(g.emit("equal", x=ids, y=np.int32(text.end)), DataType.INT32)
+    place: Var = g.emit("reduce_argmax", x=ids, axis=1, keep_dims=False)
+    return place
+
+
+def _padded(g: Graph, ids: Var, end: Var) -> Var:
+    """The ids (1, S) with all that follows the first end token replaced by the padding's id."""
     import numpy as np
 
     if g.options.pad_id is None:
         return ids
-    end = text.vocabulary - 1 if text.end == LEGACY_END else text.end
-    is_end = g.cast(g.emit("equal", x=ids, y=np.int32(end)), DataType.INT32)
-    earlier = slice_axis(g, is_end, 1, 0, ids.shape[1] - 1)
-    first = g.table(np.zeros((1, 1), np.int32), "nothing")
-    follows = mul(g, is_end, concat(g, [first, earlier]))
-    return add(g, ids, mul(g, follows, np.int32(g.options.pad_id - end)))
+    places = g.table(np.arange(ids.shape[1], dtype=np.int32)[np.newaxis], "places")
+    follows = g.cast(g.emit("greater", x=places, y=end), DataType.INT32)
+    change: Var = g.emit("sub", x=np.int32(g.options.pad_id), y=ids)
+    return add(g, ids, mul(g, follows, change))
 
 
 def _tokens(component: str, text: TextConfig, options: ProgramOptions) -> int:
@@ -221,14 +229,9 @@ def _rows(g: Graph, x: Var) -> Var:
     return transpose(g, g.emit("squeeze", x=x, axes=[2]), 0, 2, 1)
 
 
-def _pooled(g: Graph, text: TextConfig, states: Var, ids: Var) -> Var:
+def _pooled(g: Graph, states: Var, end: Var) -> Var:
     """The row of `states` (1, S, D) at the first end token, (1, D)."""
-    import numpy as np
-
-    if text.end != LEGACY_END:
-        ids = g.cast(g.emit("equal", x=ids, y=np.int32(text.end)), DataType.INT32)
-    place = g.emit("reduce_argmax", x=ids, axis=1, keep_dims=False)
-    row = g.emit("gather", x=states, indices=place, axis=1)
+    row = g.emit("gather", x=states, indices=end, axis=1)
     result: Var = g.emit("squeeze", x=row, axes=[1])
     return result
 

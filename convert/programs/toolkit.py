@@ -60,12 +60,12 @@ class Toolkit:
         Raises:
             UnsupportedError: this coremltools is older than the system.
         """
-        if not hasattr(self.targets, target.builder_name):
+        if not hasattr(self.targets, target.ios):
             raise UnsupportedError(
                 f"target {target.value}: coremltools {self.version} cannot build for it;"
                 f" choose {Target.MACOS13.value} or {Target.MACOS14.value}, or a newer toolchain"
             )
-        return getattr(self.targets, target.builder_name)
+        return getattr(self.targets, target.ios)
 
 
 @functools.cache

@@ -52,6 +52,11 @@ def draw_unet(config: Config, options: ProgramOptions) -> Draft:
     return _draw("unet", config, options, takes_residuals=False)
 
 
+def draw_refiner(config: Config, options: ProgramOptions) -> Draft:
+    """The UNet of SDXL's refiner, beside the base's; see `draw_unet`."""
+    return _draw("unet_refiner", config, options, takes_residuals=False)
+
+
 def draw_controlled_unet(config: Config, options: ProgramOptions) -> Draft:
     """The UNet with inputs for the outputs of a ControlNet; same weights, same weight file.
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 
 from convert.errors import ParityError, UnsupportedError
-from convert.references import inputs, text, vision
+from convert.references import inputs, safety, text, vision
 from convert.references.inputs import Feeds, Shapes
 
 Config: TypeAlias = "Mapping[str, Any]"
@@ -80,5 +80,6 @@ REFERENCES: Mapping[str, Reference] = {
     "unet_refiner": _UNET,
     "controlnet": Reference(build=vision.controlnet, feeds=inputs.denoising, call=vision.control),
     "vae_decoder": Reference(build=vision.vae, feeds=inputs.latents, call=vision.decode),
+    "safety_checker": Reference(build=safety.checker, feeds=inputs.pictures, call=safety.check),
     "vae_encoder": Reference(build=vision.vae, feeds=inputs.images, call=vision.encode),
 }

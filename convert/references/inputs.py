@@ -92,6 +92,20 @@ def images(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
     return ({name: _half(pixels)},)
 
 
+def pictures(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+    """A picture as the safety checker gets it, at two adjustments: none, and more than any score.
+
+    `clip_input` is normalised, `images` (1, H, W, 3) in [0, 1].
+    """
+    noise = _normal(shapes, SEED)
+    seen = {**noise, "images": _half(torch.sigmoid(noise["images"]))}
+    adjustments = (0.0, 2.0)
+    return tuple(
+        {**seen, "adjustment": torch.full_like(noise["adjustment"], adjustment)}
+        for adjustment in adjustments
+    )
+
+
 def _normal(shapes: Shapes, seed: int) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return {

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from convert.errors import UnsupportedError
 from convert.references.inputs import Feeds
 
 _RESIDUAL = "additional_residual_"
+_BASE_IDS, _PIXELS = 6, 8
 _STEPS, _FIRST_BETA, _LAST_BETA = 1000, 0.00085, 0.012
 
 
@@ -45,22 +45,35 @@ def predict_noise(
     `text_embeds` beside them, a controlled UNet one residual for each skip and one for the middle.
     """
     residuals = [feeds[name] for name in sorted(feeds, key=_place) if name.startswith(_RESIDUAL)]
+    added = {name: feeds[name] for name in ("time_ids", "text_embeds") if name in feeds}
+    if choices.get("states_own_size"):
+        added["time_ids"] = own_size(feeds["time_ids"], feeds["sample"])
     (result,) = module(
         feeds["sample"],
         feeds["timestep"],
         _states(feeds),
-        added_cond_kwargs={
-            name: feeds[name] for name in ("time_ids", "text_embeds") if name in feeds
-        },
+        added_cond_kwargs=added,
         down_block_additional_residuals=tuple(residuals[:-1]) or None,
         mid_block_additional_residual=residuals[-1] if residuals else None,
         return_dict=False,
     )
-    if choices.get("states_own_size"):
-        raise UnsupportedError("programs that ignore time_ids have no judge yet")
     if choices.get("prediction") == "v_prediction":
         result = noise_of_velocity(result, feeds["sample"], feeds["timestep"])
     return {"noise_pred": result}
+
+
+def own_size(time_ids: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
+    """`time_ids` with the size of the image that `sample` is the latent of.
+
+    The base model is told original size, crop and target size, its refiner original size, crop and
+    score, each size as height and width (diffusers' `_get_add_time_ids`).
+    """
+    size = torch.tensor([_PIXELS * extent for extent in sample.shape[2:]], dtype=time_ids.dtype)
+    stated = time_ids.clone()
+    stated[:, :2] = size
+    if stated.shape[1] == _BASE_IDS:
+        stated[:, 4:] = size
+    return stated
 
 
 def noise_of_velocity(

@@ -7,18 +7,20 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from convert.errors import WorkerError
-from convert.job import convert_model
+from convert.job import convert_models
 from convert.manifest import read_manifest
-from convert.opening import open_model
+from convert.models.layout import Model
+from convert.opening import open_model, with_refiner
 from convert.staging import staged
 from convert.worker import Runner, Worker
 from doctor.commands.convert_jobs import jobs_of, judge_of
 from doctor.commands.convert_options import declare
-from doctor.commands.convert_preflight import asked, goal_of
+from doctor.commands.convert_preflight import goal_of
 from doctor.commands.convert_summary import summary, verdicts
 from doctor.commands.diagnose import page
 from doctor.commands.preflight import address, environment_for, require_able
@@ -44,18 +46,20 @@ def run(args: argparse.Namespace) -> int:
     if args.sample == (args.model is not None):
         raise UsageError("give a model folder or --sample; see sdcoreml convert --help")
     with draw() as emit:
-        if args.model:
-            open_model(args.model)  # what is wrong with it is said before gigabytes are fetched
+        # What is wrong with the model or the options is said before gigabytes are fetched.
+        model = opened(args.model, args) if args.model else None
         toolchain = load_toolchain(args.toolchain)
-        wanted = asked(args) if args.model else None
+        judge = judge_of(args, toolchain)
+        jobs = jobs_of(args, model, {}, judge) if model else ()
+        wanted = goal_of(jobs) if jobs else None
         environment = environment_for(toolchain, emit, job=wanted)
         worker = Worker(python=environment.python)
-        model = open_model(args.model or sample(worker, emit))
-        jobs = jobs_of(args, model, provenance(environment, toolchain), judge_of(args, toolchain))
+        jobs = jobs or jobs_of(args, opened(sample(worker, emit), args), {}, judge)
         emit(Event(kind="step", text="examine this machine for the job"))
-        require_able(preflight(goal_of(jobs[0]), toolchain=address(toolchain)))
+        require_able(preflight(goal_of(jobs), toolchain=address(toolchain)))
+        record = provenance(environment, toolchain)
         with explained():
-            folders = [convert_model(job, worker, emit) for job in jobs]
+            folders = convert_models([replace(job, toolchain=record) for job in jobs], worker, emit)
     manifests = {folder: read_manifest(folder) for folder in folders}
     if args.json:
         results = [{"folder": str(folder), "manifest": manifests[folder]} for folder in folders]
@@ -63,6 +67,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join((*(summary(*item) for item in manifests.items()), *verdicts(manifests))))
     return 0
+
+
+def opened(path: Path, args: argparse.Namespace) -> Model:
+    """The model that is to be converted, with the refiner that was named."""
+    model = open_model(path)
+    refiner = vars(args).get("refiner_folder")
+    return with_refiner(model, refiner) if refiner else model
 
 
 @contextmanager

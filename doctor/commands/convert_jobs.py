@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,38 +11,117 @@ from typing import Any
 
 from convert.certificates.store import load
 from convert.compress import parse_recipe
-from convert.errors import ConvertError
+from convert.errors import BadInputError, ConvertError
+from convert.families import OPTIONAL
+from convert.manifest import read_manifest
+from convert.models.controlnet import CONTROLNET
 from convert.models.layout import Model
+from convert.options import ATTENTIONS, SHARED, Options
 from convert.plan import Job, plan
 from convert.proof import Judge
 from doctor.errors import UsageError
 from lockfiles.toolchain import Toolchain
 
+FLAGS: Mapping[str, str] = {
+    "controlled_unet": "controlled",
+    "safety_checker": "safety_checker",
+    "unet_refiner": "refiner",
+}
+"""The options that ask for optional programs; naming one in --components asks for it, too."""
+
 
 def jobs_of(
     args: argparse.Namespace, model: Model, toolchain: Mapping[str, Any], judge: Judge
 ) -> tuple[Job, ...]:
-    """A job for each size; those after the first share what they have in common with it."""
-    if args.output and len(args.size) > 1:
-        raise UsageError("--output names one folder; with several --size leave it out")
-    sizes = [{"width": width // 8, "height": height // 8} for width, height in args.size] or [{}]
-    recipe = recipe_of(args)
-    jobs: list[Job] = []
-    for size in sizes:
-        job = plan(
-            model,
-            args.output,
-            args.attention.upper().replace("-", "_"),
-            toolchain,
-            controlled=args.controlled,
-            clip_skip=args.clip_skip,
-            target=args.target,
-            recipe=recipe,
-            **size,
-        )
-        siblings = tuple(other.output for other in jobs)
-        jobs.append(replace(job, siblings=siblings, judge=judge))
+    """A job for each size and attention that is asked for.
+
+    Raises:
+        UsageError: options that do not go together.
+        ConvertError: the folder that an option names is not what it should be.
+    """
+    said = vars(args)
+    require_consistent(args, model)
+    fields = {**_recorded(args), **_chosen(args)}
+    attentions = [word.upper().replace("-", "_") for word in said.get("attention", ())]
+    sizes = [{"width": width // 8, "height": height // 8} for width, height in said.get("size", ())]
+    jobs = []
+    for attention, size in itertools.product(attentions or [None], sizes or [{}]):
+        asked = {**fields, **size, **({"attention": attention} if attention else {})}
+        job = plan(model, args.output, asked.pop("attention", ATTENTIONS[0]), toolchain, **asked)
+        redo, beside = said.get("components"), said.get("beside")
+        jobs.append(replace(job, judge=judge, redo=redo, beside=beside))
     return tuple(jobs)
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """Fields of `Options` that were said, sizes and attention aside."""
+    said = vars(args)
+    fields = {
+        name: said[name]
+        for name in Options.__dataclass_fields__
+        if name in said and name not in {"attention", "precision"}
+    }
+    if "precision" in said:
+        fields["precision"] = dict(said["precision"])
+    if "refiner_folder" in said:
+        fields["refiner"] = True
+    for program in said.get("components", frozenset()) & FLAGS.keys():
+        fields[FLAGS[program]] = True
+    recipe = recipe_of(args)
+    return fields | ({"recipe": recipe} if recipe else {})
+
+
+def _recorded(args: argparse.Namespace) -> dict[str, Any]:
+    """What an earlier result answers: the one to mend, or the one that a ControlNet is for."""
+    said = vars(args)
+    if "components" in said:
+        options = read_manifest(args.output)["options"]
+        return {name: options[name] for name in Options.__dataclass_fields__ if name in options}
+    if "beside" in said:
+        manifest = read_manifest(said["beside"])
+        made = {entry["component"] for entry in manifest["programs"].values()}
+        if "controlled_unet" not in made:
+            raise BadInputError(
+                f"{said['beside']}: no ControlledUnet in this folder to take a ControlNet's"
+                " residuals; add one: sdcoreml convert MODEL --components controlled_unet"
+                f" --output {said['beside']}"
+            )
+        return {name: manifest["options"][name] for name in SHARED}
+    return {}
+
+
+def require_consistent(args: argparse.Namespace, model: Model) -> None:
+    """Raise `UsageError` for options that do not go together, or not with such a model."""
+    said = vars(args)
+    is_net = CONTROLNET in model.components
+    several = len(said.get("size", ())) > 1 or len(said.get("attention", ())) > 1
+    wrong = {
+        "--output names one folder; with several --size or --attention leave it out": bool(
+            args.output and several
+        ),
+        "--components mends the finished folder that --output names; give it": (
+            "components" in said and not args.output
+        ),
+        "--components is for a model's folder; convert the ControlNet again": (
+            "components" in said and is_net
+        ),
+        "--for is for a ControlNet, and this is a model": "beside" in said and not is_net,
+    }
+    for what, is_so in wrong.items():
+        if is_so:
+            raise UsageError(what)
+    _require_known_components(said.get("precision", ()), model)
+
+
+def _require_known_components(precisions: Any, model: Model) -> None:  # noqa: ANN401  from argparse
+    sources = set(model.components)
+    programs = {"vae_decoder", "vae_encoder", "text_encoder", "text_encoder_2", "unet", *OPTIONAL}
+    unknown = sorted({name for name, _ in precisions} - sources - programs - {"all"})
+    if unknown:
+        raise UsageError(
+            f"--precision: no component {', '.join(unknown)} in this model; there are"
+            f" {', '.join(sorted(sources))}"
+        )
 
 
 def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
@@ -50,15 +130,15 @@ def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
     Raises:
         UsageError: a file and bits at once, or a file that is no recipe.
     """
-    if args.recipe is None:
+    if args.recipe_file is None:
         return {"method": args.method, "bits": args.bits} if args.bits else None
     if args.bits:
         raise UsageError("--recipe says how many bits; leave --bits out")
     try:
-        fields = dict(json.loads(args.recipe.read_bytes()).items())
+        fields = dict(json.loads(args.recipe_file.read_bytes()).items())
         parse_recipe(fields)
     except (OSError, ValueError, TypeError, AttributeError, ConvertError) as error:
-        raise UsageError(f"{args.recipe}: not a recipe ({error}); see --help") from error
+        raise UsageError(f"{args.recipe_file}: not a recipe ({error}); see --help") from error
     return fields
 
 

@@ -1,4 +1,8 @@
-"""What may be asked of `sdcoreml convert`, and how it is spelled."""
+"""What may be asked of `sdcoreml convert`, and how it is spelled.
+
+What is not given is not there: `convert_jobs` tells it from what was said, since an earlier result
+has its own answers. Destinations are fields of `convert.options.Options`, where there is one.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,18 @@ import argparse
 import os
 from pathlib import Path
 
-from convert.options import ATTENTIONS
+from convert.options import ATTENTIONS, PRECISIONS
+from convert.programs.options import Target
 
 METHODS = ("kmeans", "uniform", "linear")
-TARGETS = ("macOS13", "macOS14", "macOS15")
+PREDICTIONS = ("epsilon", "v_prediction")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", nargs="?", type=Path, help="a diffusers folder")
+    parser.add_argument(
+        "model", nargs="?", type=Path, help="a diffusers folder, of a model or of a ControlNet"
+    )
     parser.add_argument(
         "--sample", action="store_true", help="make a small model of random weights and convert it"
     )
@@ -22,68 +29,156 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, metavar="FOLDER", help="default: models/NAME_ATTENTION_WxH"
     )
     parser.add_argument(
-        "--attention",
-        choices=[name.lower().replace("_", "-") for name in ATTENTIONS],
-        default="split-einsum",
-        help="split-einsum for the Neural Engine (default), original for the GPU",
-    )
-    parser.add_argument(
         "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-    _add_choices(parser)
+    for declare_group in (_shapes, _programs, _meaning, _storage):
+        declare_group(parser)
 
 
-def _add_choices(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be chosen about the programs themselves."""
-    parser.add_argument(
+def _shapes(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("shape", argument_default=argparse.SUPPRESS)
+    group.add_argument(
+        "--attention",
+        action="append",
+        type=str.lower,
+        choices=[name.lower().replace("_", "-") for name in ATTENTIONS],
+        help="split-einsum for the Neural Engine (default), original for the GPU; repeatable",
+    )
+    group.add_argument(
         "--size",
         action="append",
-        default=[],
         type=pixels,
         metavar="WxH",
-        help="image size in pixels, a folder for each; repeat it for more (default: the model's)",
+        help="image size in pixels, a folder for each; repeatable (default: the model's)",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--batch",
+        type=int,
+        choices=(1, 2),
+        help="rows of the UNet: 2 (default), or 1 for less memory, in apps that then ask twice;"
+        " not for SDXL and ControlNets",
+    )
+    group.add_argument("--tokens", type=int, metavar="N", help="length of a prompt (default: 77)")
+    group.add_argument(
+        "--target",
+        type=target,
+        metavar="SYSTEM",
+        help=f"oldest system to run on: {', '.join(Target.names())} (default: macOS13)",
+    )
+
+
+def _programs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("programs", argument_default=argparse.SUPPRESS)
+    group.add_argument(
         "--controlled",
         action="store_true",
         help="also a ControlledUnet, which takes a ControlNet's residuals",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--safety-checker",
+        action="store_true",
+        help="also the safety checker; Apple's package runs it, Mochi Diffusion does not",
+    )
+    group.add_argument(
+        "--refiner",
+        type=Path,
+        metavar="FOLDER",
+        dest="refiner_folder",
+        help="also UnetRefiner, of the SDXL refiner in this diffusers folder",
+    )
+    group.add_argument(
+        "--chunk",
+        action="store_true",
+        help="every UNet in two halves, for iPhones and iPads; after compression, if any",
+    )
+    group.add_argument(
+        "--components",
+        type=names,
+        metavar="NAMES",
+        help="make only these anew in the finished folder that --output names, with what else is"
+        " asked for, and keep the rest: text_encoder, unet, vae_decoder, controlled_unet...",
+    )
+    group.add_argument(
+        "--for",
+        type=Path,
+        metavar="FOLDER",
+        dest="beside",
+        help="a ControlNet for this finished folder: of its size, attention and target",
+    )
+
+
+def _meaning(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("meaning", argument_default=argparse.SUPPRESS)
+    group.add_argument(
         "--clip-skip",
         type=int,
-        default=1,
         metavar="N",
-        help="2 leaves out the text encoder's last block, 3 the last two",
+        help="2 leaves out the text encoder's last block, 3 the last two (default: 1)",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--prediction-type",
+        choices=PREDICTIONS,
+        dest="prediction",
+        help="what the UNet predicts; a velocity is turned into noise in the program, as the apps"
+        " expect (default: as the model's scheduler says)",
+    )
+    group.add_argument(
+        "--pad-id",
+        type=int,
+        metavar="ID",
+        help="token that the model was trained with after a prompt's end; takes the place of the"
+        " app's own padding (default: as the model's tokenizer says)",
+    )
+    group.add_argument(
+        "--latent-scale",
+        type=positive,
+        metavar="NUMBER",
+        help="what the app multiplies latents with; where the VAE wants another, its programs make"
+        " up for it (default: 0.18215, for SDXL 0.13025)",
+    )
+    group.add_argument(
+        "--own-size",
+        action="store_true",
+        dest="states_own_size",
+        help="tell SDXL's UNet the size that it is converted for; apps always say 1024x1024",
+    )
+
+
+def _storage(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("storage and proof")
+    group.add_argument(
+        "--precision",
+        action="append",
+        type=precision,
+        default=argparse.SUPPRESS,
+        metavar="[NAME=]fp16|fp32",
+        help="of weights and results, for all or for one component, as vae=fp32; repeatable"
+        " (default: fp16, and fp32 for an SDXL VAE that overflows it)",
+    )
+    group.add_argument(
         "--bits",
         type=int,
         choices=(1, 2, 4, 6, 8),
         help="compress text encoders and UNets to palettes of so many bits",
     )
-    parser.add_argument(
+    group.add_argument(
         "--method",
         choices=METHODS,
         default=METHODS[0],
         help="with --bits: cluster the weights (kmeans, default), equal steps, or 8-bit integers",
     )
-    parser.add_argument(
+    group.add_argument(
         "--recipe",
         type=Path,
+        dest="recipe_file",
         metavar="JSON",
         help="compress as this file says: method, bits, and bits of single layers",
     )
-    parser.add_argument(
+    group.add_argument(
         "--full",
         action="store_true",
         help="run every program, also those whose graph is certified",
-    )
-    parser.add_argument(
-        "--target",
-        choices=TARGETS,
-        default=TARGETS[0],
-        help=f"oldest system to run on (default: {TARGETS[0]})",
     )
 
 
@@ -94,6 +189,58 @@ def pixels(text: str) -> tuple[int, int]:
         argparse.ArgumentTypeError: it is something else, or no multiple of 8.
     """
     width, _, height = text.lower().partition("x")
-    if width.isdecimal() and height.isdecimal() and not int(width) % 8 and not int(height) % 8:
+    if (
+        width.isdecimal()
+        and height.isdecimal()
+        and int(width)
+        and int(height)
+        and not int(width) % 8
+        and not int(height) % 8
+    ):
         return int(width), int(height)
     raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in multiples of 8, as 512x768")
+
+
+def names(text: str) -> frozenset[str]:
+    """Names of programs or components, between commas."""
+    return frozenset(filter(None, (word.strip() for word in text.split(","))))
+
+
+def precision(text: str) -> tuple[str, str]:
+    """A component, "all" if none is named, and its precision.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no precision.
+    """
+    name, _, word = text.rpartition("=")
+    if word not in PRECISIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not fp16 or fp32, nor NAME=fp32")
+    return name or "all", word
+
+
+def positive(text: str) -> float:
+    """A number above 0.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if 0 < number < float("inf"):
+        return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
+def target(text: str) -> str:
+    """The macOS that a system is the like of: `iOS16` is `macOS13`.
+
+    Raises:
+        argparse.ArgumentTypeError: nothing is written for that system.
+    """
+    try:
+        return Target.named(text).value
+    except ValueError:
+        known = ", ".join(Target.names())
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {known}") from None

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 
 from convert.plan import Job
 from doctor.facts import Job as Goal
 
 
-def asked(args: argparse.Namespace) -> Goal:
-    """The conversion that was asked for, before there is an environment to plan it for.
+def goal_of(jobs: Sequence[Job]) -> Goal:
+    """The conversion of one model, in the doctor's words.
 
     Of several sizes the largest counts: nothing else needs as much.
     """
-    width, height = max(args.size, key=lambda size: size[0] * size[1], default=(0, 0))
-    return Goal(
-        goal="convert",
-        model=str(args.model),
-        output=str(args.output or ""),
-        attention=args.attention.upper().replace("-", "_"),
-        height=height,
-        width=width,
-    )
-
-
-def goal_of(job: Job) -> Goal:
-    """The conversion, in the doctor's words."""
+    job = max(jobs, key=lambda job: job.options.height * job.options.width)
     return Goal(
         goal="convert",
         model=str(job.model.path),

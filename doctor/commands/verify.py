@@ -46,6 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", type=Path, metavar="MODEL", help="prove the numbers against this model again"
     )
+    parser.add_argument(
+        "--refiner", type=Path, metavar="MODEL", help="with --against: what UnetRefiner is made of"
+    )
     depth = parser.add_mutually_exclusive_group()
     depth.add_argument(
         "--fast", action="store_true", help="run a sample of the inputs only, in one precision"
@@ -74,7 +77,9 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
     against = None
     if args.against is not None:
         certificates = {} if args.full or args.certify else load(file)
-        against = Against(model=args.against, certificates=certificates, fast=args.fast)
+        against = Against(
+            model=args.against, refiner=args.refiner, certificates=certificates, fast=args.fast
+        )
     with draw() as emit:
         result = verify(args.bundle, runner or Environment(toolchain=args.toolchain), against, emit)
     print(json.dumps(as_json(result)) if args.json else summary(result))

@@ -11,11 +11,20 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from convert.bundle import Dimensions, Interface, interfaces
+from convert.bundle import (
+    RESIDUAL,
+    Dimensions,
+    Interface,
+    Port,
+    chunk_paths,
+    interfaces,
+    optional_interfaces,
+)
 from convert.errors import ConvertError
 from convert.package import manifest
 from convert.spec.model import (
     Block,
+    DataType,
     Description,
     Feature,
     Function,
@@ -63,6 +72,41 @@ def write_model(folder: Path, unet: Mapping[str, Any] = UNET) -> Path:
     (folder / "tokenizer").mkdir()
     (folder / "tokenizer" / "vocab.json").write_text(json.dumps(VOCAB))
     (folder / "tokenizer" / "merges.txt").write_bytes(b"#version: 0.2\na </w>")
+    return folder
+
+
+def add_component(model: Path, name: str, config: Mapping[str, Any], kind: str) -> None:
+    """One more component in a model's folder, and in its index."""
+    index = json.loads((model / "model_index.json").read_text())
+    index[name] = ["anywhere", kind]
+    (model / "model_index.json").write_text(json.dumps(index))
+    write_component(model / name, config)
+
+
+def write_component(folder: Path, config: Mapping[str, Any]) -> Path:
+    """A component of one tensor."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    tensors = {"weight": np.arange(8, dtype=np.float32)}
+    save_file(tensors, folder / "diffusion_pytorch_model.safetensors")
+    return folder
+
+
+def write_controlnet(folder: Path, config: Mapping[str, Any] = {}) -> Path:
+    """A folder that looks like a ControlNet's, as far as its files are read here."""
+    return write_component(folder, {"_class_name": "ControlNetModel", **config})
+
+
+def write_xl(folder: Path, *, refiner: bool = False) -> Path:
+    """A folder that looks like SDXL's base, or its refiner."""
+    write_model(folder, {**UNET, "addition_embed_type": "text_time"})
+    add_component(folder, "text_encoder_2", {"hidden_size": 8}, "CLIPTextModelWithProjection")
+    stem = folder / "text_encoder_2"
+    (stem / "diffusion_pytorch_model.safetensors").rename(stem / "model.safetensors")
+    if refiner:
+        index = json.loads((folder / "model_index.json").read_text())
+        del index["text_encoder"]
+        (folder / "model_index.json").write_text(json.dumps(index))
     return folder
 
 
@@ -129,9 +173,36 @@ class StandIn:
             raise self.failure
         emit(Event(kind="note", text=f"{task} done"))
         if task == "build":
-            component = request["component"]
-            ports = interfaces(self.odd.get(component, self.size))[component]
-            write_stand_in(Path(request["package"]), model_of(ports))
-            return Outcome(value={}, peak_memory=1)
+            for program in request["programs"]:
+                emit(Event(kind="step", text=f"build {program['title']}"))
+                self._write(program)
+            return Outcome(value=[], peak_memory=1)
         checked = {item["component"]: {"passed": True} for item in request["packages"]}
         return Outcome(value=checked, peak_memory=1)
+
+    def _write(self, program: Mapping[str, Any]) -> None:
+        component, package = program["component"], Path(program["package"])
+        size = self.odd.get(component, self.size)
+        ports = {**interfaces(size), **optional_interfaces(size), **_steered(size)}[component]
+        if not program.get("chunk"):
+            write_stand_in(package, model_of(ports))
+            return
+        between = Port(name="between", shape=(1, 4), dtypes=(DataType.FLOAT32,))
+        halves = (
+            Interface(inputs=ports.inputs, outputs=(between,)),
+            Interface(inputs=(between,), outputs=ports.outputs),
+        )
+        for half, each in zip(chunk_paths(package), halves, strict=True):
+            write_stand_in(half, model_of(each))
+
+
+def _steered(size: Dimensions) -> Mapping[str, Interface]:
+    """A ControlNet of one residual, and the UNet that takes it."""
+    unet = interfaces(size)["unet"]
+    shape = unet.inputs[0].shape
+    residual = Port(name=f"{RESIDUAL}0", shape=shape, dtypes=(DataType.FLOAT32,))
+    picture = Port(name="controlnet_cond", shape=(size.batch, 3, 8 * size.height, 8 * size.width))
+    return {
+        "controlled_unet": Interface(inputs=(*unet.inputs, residual), outputs=unet.outputs),
+        "controlnet": Interface(inputs=(*unet.inputs, picture), outputs=(residual,)),
+    }

@@ -15,6 +15,8 @@ from convert.models.layout import Model, read_model
 from convert.programs.options import parse_options
 from tests.convert.stand_ins import UNET, write_model
 
+END = "<|endoftext|>"
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
@@ -73,13 +75,48 @@ class TestPartsOf:
         assert text.options == {"pad_id": 0}
 
     def test_a_controlled_unet_beside_the_plain_one(self, model: Model) -> None:
-        parts = parts_of(model, controlled=True)
+        parts = parts_of(model, ["controlled_unet"])
         assert (parts[-1].program, parts[-1].source) == ("controlled_unet", "unet")
         assert "unet" in [part.program for part in parts]
 
     def test_no_controlled_unet_for_sdxl(self, model: Model) -> None:
         with pytest.raises(UnsupportedError, match="no app drives a ControlNet of Stable Diff"):
-            parts_of(replace(model, family=Family.SDXL), controlled=True)
+            parts_of(replace(model, family=Family.SDXL), ["controlled_unet"])
+
+    def test_sdxl_pads_its_second_encoder_with_another_token(self, model: Model) -> None:
+        changed = replace(model, family=Family.SDXL)
+        second = model.path / "tokenizer_2"
+        second.mkdir()
+        vocabulary = {"!": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}
+        (second / "vocab.json").write_text(json.dumps(vocabulary))
+
+        def pads(token: str) -> Mapping[str, Any]:
+            special(second, token)
+            (part,) = (p for p in parts_of(changed) if p.program == "text_encoder_2")
+            return part.options
+
+        assert pads("!") == {"text_states": "penultimate"}
+        assert pads("<|endoftext|>") == {"text_states": "penultimate", "pad_id": 2}
+
+    @pytest.mark.parametrize("program", ["safety_checker", "unet_refiner"])
+    def test_what_the_runtimes_do_not_run_with_this_family(
+        self, model: Model, program: str
+    ) -> None:
+        family = Family.SDXL if program == "safety_checker" else Family.SD1
+        with pytest.raises(UnsupportedError, match=f"images of {family.value}; leave --"):
+            parts_of(replace(model, family=family), [program])
+
+    def test_an_optional_program_of_a_component_that_is_not_there(self, model: Model) -> None:
+        with pytest.raises(UnsupportedError, match="no safety_checker in this folder; add it"):
+            parts_of(model, ["safety_checker"])
+        with pytest.raises(UnsupportedError, match="no refiner in this folder"):
+            parts_of(replace(model, family=Family.SDXL), ["unet_refiner"])
+
+    def test_a_controlnet_is_a_program_of_its_own(self, model: Model) -> None:
+        net = replace(model, components={"controlnet": model.components["unet"]})
+        assert [(part.program, part.source) for part in parts_of(net)] == [
+            ("controlnet", "controlnet")
+        ]
 
     def test_every_option_is_one_that_the_builders_know(self, model: Model) -> None:
         special(model.path / "tokenizer", "a</w>")
@@ -102,15 +139,15 @@ class TestVae:
 class TestPadding:
     @pytest.mark.parametrize("pad", ["<|endoftext|>", {"content": "<|endoftext|>"}])
     def test_the_end_token_is_what_the_apps_pad_with(self, model: Model, pad: object) -> None:
-        assert padding(special(model.path / "tokenizer", pad)) is None
+        assert padding(special(model.path / "tokenizer", pad), END) is None
 
     def test_another_one_is_named_by_its_id(self, model: Model) -> None:
-        assert padding(special(model.path / "tokenizer", {"content": "<|startoftext|>"})) == 1
+        assert padding(special(model.path / "tokenizer", {"content": "<|startoftext|>"}), END) == 1
 
     @pytest.mark.parametrize("pad", [None, 3, "not in the vocabulary", {}])
     def test_nonsense_says_nothing(self, model: Model, pad: object) -> None:
-        assert padding(special(model.path / "tokenizer", pad)) is None
-        assert padding(model.path / "nowhere") is None
+        assert padding(special(model.path / "tokenizer", pad), END) is None
+        assert padding(model.path / "nowhere", END) is None
 
 
 class TestRequireSupported:

@@ -1,18 +1,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from convert.bundle import Dimensions
 from convert.errors import ConvertError, ParityError, WorkerError
-from convert.job import convert_model
-from convert.opening import open_model
-from convert.plan import plan
-from envs.events import Event
-from tests.convert.stand_ins import StandIn, write_model
+from convert.job import convert_model, convert_models
+from convert.opening import open_model, with_refiner
+from convert.plan import Job, plan
+from convert.verify import verify
+from convert.worker import Outcome
+from envs.events import Emit, Event, silent
+from tests.convert.stand_ins import (
+    StandIn,
+    add_component,
+    write_controlnet,
+    write_model,
+    write_xl,
+)
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 TOOLCHAIN = {"name": "tested", "seal": "5ea1"}
@@ -49,7 +59,12 @@ class TestConvertModel:
         model = write_model(tmp_path / "cat")
         runner = StandIn(size=SIZE)
         convert(model, tmp_path / "out", runner, "ORIGINAL")
-        builds = [request for task, request in runner.requests if task == "build"]
+        builds = [
+            {**request, **program}
+            for task, request in runner.requests
+            if task == "build"
+            for program in request["programs"]
+        ]
         assert [(r["component"], Path(r["weights"]).parent.name) for r in builds] == [
             ("text_encoder", "text_encoder"),
             ("unet", "unet"),
@@ -130,6 +145,130 @@ class TestConvertModel:
         assert Event(kind="note", text="check done") in events
 
 
+class TestHalves:
+    def test_unets_are_written_in_two_halves_and_no_whole_one_is_left(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        options = {"chunk": True, "controlled": True}
+        job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, **options)
+        runner = StandIn(size=SIZE)
+        output = convert_model(job, runner)
+        assert {path.name for path in output.iterdir() if "Unet" in path.name} == {
+            f"{name}Chunk{number}.{suffix}"
+            for name in ("Unet", "ControlledUnet")
+            for number in (1, 2)
+            for suffix in ("mlpackage", "mlmodelc")
+        }
+        content = json.loads((output / "manifest.json").read_text())
+        assert content["programs"]["Unet"]["halves"] is True
+        assert content["programs"]["VAEDecoder"]["halves"] is False
+        assert "UnetChunk2.mlmodelc/model.mil" in content["programs"]["Unet"]["files"]
+        (checks,) = (request for task, request in runner.requests if task == "check")
+        asked = {item["component"]: item.get("chunk") for item in checks["packages"]}
+        assert (asked["unet"], asked["controlled_unet"], asked["vae_decoder"]) == (True, True, None)
+
+
+class TestConvertModels:
+    def jobs(self, tmp_path: Path) -> list[Job]:
+        model = open_model(write_model(tmp_path / "cat"))
+        return [
+            plan(model, tmp_path / attention, attention, TOOLCHAIN)
+            for attention in ("ORIGINAL", "SPLIT_EINSUM")
+        ]
+
+    def test_programs_of_one_component_are_built_together(self, tmp_path: Path) -> None:
+        runner = StandIn(size=SIZE)
+        outputs = convert_models(self.jobs(tmp_path), runner)
+        assert outputs == (tmp_path / "ORIGINAL", tmp_path / "SPLIT_EINSUM")
+        builds = [request for task, request in runner.requests if task == "build"]
+        titles = [[program["title"] for program in build["programs"]] for build in builds]
+        assert titles == [
+            ["TextEncoder of ORIGINAL", "TextEncoder of SPLIT_EINSUM"],
+            ["Unet of ORIGINAL", "Unet of SPLIT_EINSUM"],
+            [
+                "VAEDecoder of ORIGINAL",
+                "VAEEncoder of ORIGINAL",
+                "VAEDecoder of SPLIT_EINSUM",
+                "VAEEncoder of SPLIT_EINSUM",
+            ],
+        ]
+        for output in outputs:
+            assert {path.name for path in output.iterdir()} == FILES
+
+    def test_a_folder_that_is_finished_stays_when_a_later_one_fails(self, tmp_path: Path) -> None:
+        @dataclass
+        class Second(StandIn):
+            checks: int = 0
+
+            def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+                self.checks += task == "check"
+                if self.checks > 1:
+                    raise ParityError("Unet: 12.0 dB")
+                return super().run(task, request, emit)
+
+        with pytest.raises(ParityError):
+            convert_models(self.jobs(tmp_path), Second(size=SIZE))
+        assert {path.name for path in tmp_path.iterdir()} == {"cat", "ORIGINAL"}
+        assert {path.name for path in (tmp_path / "ORIGINAL").iterdir()} == FILES
+
+
+class TestOptionalPrograms:
+    def test_the_safety_checker(self, tmp_path: Path) -> None:
+        folder = write_model(tmp_path / "cat")
+        add_component(folder, "safety_checker", {}, "StableDiffusionSafetyChecker")
+        job = plan(open_model(folder), tmp_path / "out", "ORIGINAL", TOOLCHAIN, safety_checker=True)
+        output = convert_model(job, StandIn(size=SIZE))
+        assert (output / "SafetyChecker.mlmodelc").is_dir()
+        inputs = json.loads((output / "manifest.json").read_text())["inputs"]
+        assert "safety_checker/diffusion_pytorch_model.safetensors" in inputs
+
+    def test_sdxls_refiner_comes_from_another_folder(self, tmp_path: Path) -> None:
+        size = replace(SIZE, features=16, pooled=8, time_ids=6)
+        refiner = write_xl(tmp_path / "refiner", refiner=True)
+        model = with_refiner(open_model(write_xl(tmp_path / "cat")), refiner)
+        job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, refiner=True)
+        runner = StandIn(size=size)
+        output = convert_model(job, runner)
+        assert (output / "UnetRefiner.mlmodelc").is_dir()
+        builds = {
+            program["component"]: request["weights"]
+            for task, request in runner.requests
+            if task == "build"
+            for program in request["programs"]
+        }
+        assert Path(builds["unet_refiner"]).parent == refiner / "unet"
+        assert Path(builds["unet"]).parent == tmp_path / "cat" / "unet"
+        inputs = json.loads((output / "manifest.json").read_text())["inputs"]
+        assert "refiner/config.json" in inputs
+
+
+class TestControlnet:
+    def job(self, tmp_path: Path) -> Job:
+        net = open_model(write_controlnet(tmp_path / "sd-controlnet_canny"))
+        size = {"height": 16, "width": 16}
+        return plan(net, tmp_path / "out", "SPLIT_EINSUM", TOOLCHAIN, **size)
+
+    def test_its_folder_holds_one_program_and_no_tokenizer(self, tmp_path: Path) -> None:
+        output = convert_model(self.job(tmp_path), StandIn(size=SIZE))
+        name = "SdControlnetCanny_split-einsum_128x128"
+        assert {path.name for path in output.iterdir()} == {
+            f"{name}.mlpackage",
+            f"{name}.mlmodelc",
+            "manifest.json",
+        }
+        assert verify(output, StandIn(size=SIZE)).passed
+
+    def test_it_is_compared_with_the_unet_that_it_is_for(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        beside = plan(model, tmp_path / "for", "SPLIT_EINSUM", TOOLCHAIN, controlled=True)
+        convert_model(beside, StandIn(size=SIZE))
+        job = replace(self.job(tmp_path), beside=tmp_path / "for")
+        assert convert_model(job, StandIn(size=SIZE)).is_dir()
+        other = StandIn(size=replace(SIZE, height=24))
+        with pytest.raises(ConvertError, match=r"the UNet takes sample \[2, 4, 16, 16\], found"):
+            convert_model(replace(job, output=tmp_path / "other"), other)
+        assert not (tmp_path / "other").exists()
+
+
 class TestRecipe:
     RECIPE = {"method": "kmeans", "bits": 6}  # noqa: RUF012  read only
 
@@ -138,7 +277,12 @@ class TestRecipe:
         job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, recipe=self.RECIPE)
         runner = StandIn(size=SIZE)
         convert_model(job, runner)
-        asked = {r["component"]: r.get("recipe") for t, r in runner.requests if t == "build"}
+        asked = {
+            program["component"]: program.get("recipe")
+            for task, request in runner.requests
+            if task == "build"
+            for program in request["programs"]
+        }
         assert asked == {
             "text_encoder": self.RECIPE,
             "unet": self.RECIPE,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from convert.errors import BadInputError, ConvertError
-from convert.package import manifest, write_package
+from convert.package import WEIGHTS, Shelf, manifest, write_package, write_packages
 from convert.programs.payload import Built, Source, Table, Weight, lay_out
 from convert.spec.blobs import open_weights
 from convert.spec.model import DataType, Description, Model, Program, TensorType
@@ -171,3 +171,49 @@ def test_the_manifest_names_both_items_by_ids_that_follow_from_the_model() -> No
 def test_sizes(dtype: DataType, shape: tuple[int, ...], nbytes: int) -> None:
     (payload,) = lay_out([("w", kind(dtype, *shape), Weight(tensor="a"))])
     assert (payload.offset, payload.nbytes) == (64, nbytes)
+
+
+class TestShelf:
+    SHAPE = kind(F16, 16)
+    TENSORS = Memory({name: np.full(16, n, np.float16) for n, name in enumerate("ab")})
+
+    def write(self, folder: Path, shelf: Shelf, *sources: Source) -> Path:
+        path = folder / f"{len(list(folder.iterdir()))}.mlpackage"
+        program = built(*((self.SHAPE, source) for source in sources))
+        write_packages({path: program}, self.TENSORS, shelf)
+        return path / WEIGHTS
+
+    def test_equal_weights_are_written_once(self, tmp_path: Path) -> None:
+        shelf, table = Shelf(), Table(np.arange(16, dtype=np.float16))
+        first = self.write(tmp_path, shelf, Weight(tensor="a"), table)
+        again = self.write(tmp_path, shelf, Weight(tensor="a"), Table(table.array.copy()))
+        assert again.samefile(first)
+
+    @pytest.mark.parametrize(
+        "sources",
+        [
+            (Weight(tensor="b"), Table(np.arange(16, dtype=np.float16))),
+            (Weight(tensor="a"), Table(np.ones(16, np.float16))),
+            (Weight(tensor="a"),),
+            (Table(np.arange(16, dtype=np.float16)), Weight(tensor="a")),
+        ],
+        ids=["another tensor", "another table", "fewer", "another order"],
+    )
+    def test_others_are_not(self, tmp_path: Path, sources: tuple[Source, ...]) -> None:
+        shelf = Shelf()
+        table = Table(np.arange(16, dtype=np.float16))
+        first = self.write(tmp_path, shelf, Weight(tensor="a"), table)
+        assert not self.write(tmp_path, shelf, *sources).samefile(first)
+
+    def test_a_disk_without_hard_links_has_them_twice(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+        shelf = Shelf()
+        first = self.write(tmp_path, shelf, Weight(tensor="a"))
+        again = self.write(tmp_path, shelf, Weight(tensor="a"))
+        assert not again.samefile(first)
+        assert again.read_bytes() == first.read_bytes()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from convert.errors import UnsupportedError
 from convert.opening import open_model
 from convert.options import Options
-from convert.plan import folder_name, plan
-from tests.convert.stand_ins import UNET, write_model
+from convert.plan import folder_name, net_name, plan
+from tests.convert.stand_ins import UNET, write_controlnet, write_model, write_xl
 
 TOOLCHAIN = {"name": "tested", "seal": "5ea1"}
 
@@ -21,3 +25,63 @@ class TestPlan:
         options = Options(attention="SPLIT_EINSUM_V2", height=64, width=96)
         name = folder_name(Path("/somewhere/my_best_cat"), options)
         assert name == "my-best-cat_split-einsum-v2_768x512"
+
+    def test_a_controlnet_goes_where_apps_keep_them_by_a_name_of_its_own(
+        self, tmp_path: Path
+    ) -> None:
+        net = open_model(write_controlnet(tmp_path / "lllyasviel_sd-controlnet-canny"))
+        job = plan(net, None, "ORIGINAL", TOOLCHAIN)
+        name = "LllyasvielSdControlnetCanny_original_512x512"
+        assert job.output == Path("controlnet") / name
+        assert [part.stem for part in job.parts] == [name]
+        six = replace(job.options, recipe={"bits": 6})
+        assert net_name(Path("canny"), six) == "Canny_original_512x512_6-bit"
+
+    def test_only_unets_come_in_halves(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        job = plan(model, None, "ORIGINAL", TOOLCHAIN, chunk=True, controlled=True)
+        assert {part.program for part in job.parts if job.halves(part)} == {
+            "unet",
+            "controlled_unet",
+        }
+        whole = plan(model, None, "ORIGINAL", TOOLCHAIN)
+        assert not any(whole.halves(part) for part in whole.parts)
+
+    def test_programs_to_make_anew_by_their_own_or_their_components_name(
+        self, tmp_path: Path
+    ) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        job = plan(model, None, "ORIGINAL", TOOLCHAIN, controlled=True)
+        names = {"unet": ["unet", "controlled_unet"], "vae_encoder": ["vae_encoder"]}
+        for name, programs in names.items():
+            anew = replace(job, redo=frozenset({name}))
+            assert [part.program for part in anew.parts] == programs
+
+
+class TestRequireRunnable:
+    def test_a_batch_of_one_is_for_sd_without_controlnets(self, tmp_path: Path) -> None:
+        sd, xl = write_model(tmp_path / "sd"), write_xl(tmp_path / "xl")
+        net = write_controlnet(tmp_path / "net")
+        assert plan(open_model(sd), None, "ORIGINAL", {}, batch=1).options.batch == 1
+        for path, choices, what in (
+            (sd, {"controlled": True}, "a ControlNet and its UNet"),
+            (net, {}, "a ControlNet and its UNet"),
+            (xl, {}, "SDXL's UNet"),
+        ):
+            with pytest.raises(UnsupportedError, match=f"apps ask {what} for both halves"):
+                plan(open_model(path), None, "ORIGINAL", {}, batch=1, **choices)
+
+    def test_only_sdxl_is_told_a_size(self, tmp_path: Path) -> None:
+        xl = open_model(write_xl(tmp_path / "xl"))
+        assert plan(xl, None, "ORIGINAL", {}, states_own_size=True).options.states_own_size
+        sd = open_model(write_model(tmp_path / "sd"))
+        with pytest.raises(UnsupportedError, match="leave --own-size out"):
+            plan(sd, None, "ORIGINAL", {}, states_own_size=True)
+
+    def test_float32_is_not_compressed(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        recipe = {"bits": 6}
+        with pytest.raises(UnsupportedError, match="unet cannot be compressed in float32"):
+            plan(model, None, "ORIGINAL", {}, recipe=recipe, precision={"unet": "fp32"})
+        job = plan(model, None, "ORIGINAL", {}, recipe=recipe, precision={"vae": "fp32"})
+        assert job.options.recipe == recipe

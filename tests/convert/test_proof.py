@@ -61,7 +61,7 @@ def test_what_nobody_certified_is_run(tmp_path: Path) -> None:
     made = built(tmp_path, UNET)
     runner = StandIn(size=SIZE)
     assert prove([made], Judge(), runner, silent) == {"unet": {"passed": True}}
-    assert runner.requests == [("check", {"packages": [made.request()]})]
+    assert runner.requests == [("check", {"packages": [made.request()], "fast": False})]
 
 
 def test_without_torch_the_weights_are_audited_and_the_rest_is_said(tmp_path: Path) -> None:
@@ -84,4 +84,16 @@ def test_without_torch_a_wrong_weight_is_still_an_error(
 
 
 def test_a_package_and_its_compiled_folder_are_neighbours(tmp_path: Path) -> None:
-    assert built(tmp_path, UNET).compiled == tmp_path / "Unet.mlmodelc"
+    made = built(tmp_path, UNET)
+    assert (made.packages, made.compiled) == (
+        (tmp_path / "Unet.mlpackage",),
+        (tmp_path / "Unet.mlmodelc",),
+    )
+    halves = replace(made, halves=True)
+    assert [path.name for path in (*halves.packages, *halves.compiled)] == [
+        "UnetChunk1.mlpackage",
+        "UnetChunk2.mlpackage",
+        "UnetChunk1.mlmodelc",
+        "UnetChunk2.mlmodelc",
+    ]
+    assert halves.request()["chunk"] is True

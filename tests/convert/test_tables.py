@@ -80,3 +80,23 @@ def test_weights_are_none_of_them(constant: np.ndarray) -> None:
 def test_what_is_no_number_is_nothing_known(value: float) -> None:
     for shape in ((4,), (4, 4), (8,), (1000,)):
         assert describe(np.full(shape, value, "f4")) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([768, 512, 0, 0, 768, 512], "image size"),
+        ([768, 512, 0, 0, 0], "image size"),
+        ([768, 512, 0, 0, 512, 768], None),
+        ([768, 510, 0, 0, 768, 510], None),
+        ([768, 512, 8, 0, 768, 512], None),
+        ([-8, 512, 0, 0, -8, 512], None),
+        ([8, 8], None),
+        ([0, 0, 1, 1, 0, 0], "kept time ids"),
+        ([0, 0, 1, 1, 1], "kept time ids"),
+        ([0, 0, 1, 1, 1, 1], None),
+    ],
+    ids=str,
+)
+def test_what_sdxl_is_told_of_its_size(values: list[int], kind: str | None) -> None:
+    assert describe(np.array([values], np.float16)) == kind

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree, rmtree
 
 import numpy as np
 import pytest
@@ -112,6 +113,46 @@ def test_a_program_that_no_runtime_could_load_is_a_fault(bundle: Path, model: Pa
     assert "last_hidden_state [1, 77, 16] float32 expected" in faults[0]
 
 
+def test_halves_of_an_earlier_run_would_win_over_the_whole(bundle: Path) -> None:
+    for number in (1, 2):
+        copytree(bundle / "Unet.mlmodelc", bundle / f"UnetChunk{number}.mlmodelc")
+    found = verify(bundle, StandIn(size=SIZE)).faults
+    assert [fault.path.name for fault in found] == ["UnetChunk1.mlmodelc", "UnetChunk2.mlmodelc"]
+    assert {fault.what for fault in found} == {
+        "not of this conversion, and apps may load it in place of what is"
+    }
+
+
+class TestHalves:
+    @pytest.fixture
+    def halves(self, tmp_path: Path, model: Path) -> Path:
+        job = plan(open_model(model), tmp_path / "halves", "ORIGINAL", {}, chunk=True)
+        return convert_model(job, StandIn(size=SIZE))
+
+    def test_both_are_read_and_proved_as_one(self, halves: Path, model: Path) -> None:
+        runner = StandIn(size=SIZE)
+        result = verify(halves, runner, against(model))
+        assert result.passed
+        asked = {item["component"]: item for item in runner.requests[-1][1]["packages"]}
+        assert asked["unet"]["chunk"] is True
+        assert asked["unet"]["package"] == str(halves / "Unet.mlpackage")
+
+    def test_one_alone(self, halves: Path) -> None:
+        rmtree(halves / "UnetChunk2.mlmodelc")
+        assert {fault.what for fault in verify(halves, StandIn(size=SIZE)).faults} == {"missing"}
+
+    def test_one_of_another_conversion(self, halves: Path, model: Path) -> None:
+        job = plan(open_model(model), halves.with_name("odd"), "ORIGINAL", {}, chunk=True)
+        odd = convert_model(job, StandIn(size=replace(SIZE, height=24)))
+        rmtree(halves / "UnetChunk1.mlpackage")
+        copytree(odd / "UnetChunk1.mlpackage", halves / "UnetChunk1.mlpackage")
+        whats_found = whats(verify(halves, StandIn(size=SIZE)))
+        assert any("changed since" in what or "were written" in what for what in whats_found)
+        assert any(
+            "input sample" in what or "VAEDecoder" in what or "z [" in what for what in whats_found
+        )
+
+
 def test_a_tokenizer_that_swift_would_not_read_is_a_fault(bundle: Path) -> None:
     (bundle / "merges.txt").write_bytes(b"#version: 0.2\na b c\n")
     (fault,) = verify(bundle, StandIn(size=SIZE)).faults
@@ -126,7 +167,10 @@ def test_a_tokenizer_that_swift_would_not_read_is_a_fault(bundle: Path) -> None:
         ("{", "not JSON"),
         ("[]", "not a manifest of this version"),
         ('{"schema": 2, "inputs": {}, "programs": {}}', "not a manifest of this version"),
-        ('{"schema": 1, "inputs": {}, "programs": {"Foo": {}}}', "not a manifest of this version"),
+        (
+            '{"schema": 1, "inputs": {}, "options": {}, "programs": {"Foo": {}}}',
+            "not a manifest of this version",
+        ),
     ],
 )
 def test_what_is_no_result_of_ours_is_bad_input(
@@ -157,7 +201,6 @@ def test_against_its_model_every_program_is_run_again(bundle: Path, model: Path)
             "batch": 2,
             "clip_skip": 1,
             "height": 16,
-            "states_own_size": False,
             "target": "macOS13",
             "tokens": 77,
             "width": 16,

@@ -53,7 +53,12 @@ def test_an_unknown_option_and_an_unknown_value() -> None:
 
 @pytest.mark.parametrize(
     ("target", "specification", "opset"),
-    [("macOS13", 7, "CoreML6"), ("macOS14", 8, "CoreML7"), ("macOS15", 9, "CoreML8")],
+    [
+        ("macOS13", 7, "CoreML6"),
+        ("macOS14", 8, "CoreML7"),
+        ("macOS15", 9, "CoreML8"),
+        ("macOS26", 10, "CoreML9"),
+    ],
 )
 def test_targets(target: str, specification: int, opset: str) -> None:
     assert (Target(target).specification, Target(target).opset) == (specification, opset)
@@ -82,3 +87,10 @@ def test_options_that_must_be_there() -> None:
 def test_one_number_for_each_level() -> None:
     assert per_level(8, 3) == (8, 8, 8)
     assert per_level([5, 10], 2) == (5, 10)
+
+
+def test_targets_by_either_name() -> None:
+    assert Target.named("ios26") is Target.named("MACOS26") is Target.MACOS26
+    assert Target.names()[:5] == ("macOS13", "macOS14", "macOS15", "macOS26", "iOS16")
+    with pytest.raises(ValueError, match="macOS12"):
+        Target.named("macOS12")

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from convert.bundle import Dimensions
+from convert.errors import BadInputError
+from convert.job import convert_model
 from convert.opening import open_model
+from convert.options import Options
+from convert.plan import plan
 from convert.proof import Judge
 from doctor.commands.convert_jobs import jobs_of, recipe_of
-from doctor.commands.convert_options import declare, pixels
+from doctor.commands.convert_options import declare, pixels, positive, precision, target
 from doctor.errors import UsageError
-from tests.convert.stand_ins import write_model
+from tests.convert.stand_ins import StandIn, write_controlnet, write_model
+
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
 
 def arguments(*words: str) -> argparse.Namespace:
@@ -20,7 +28,7 @@ def arguments(*words: str) -> argparse.Namespace:
 
 
 class TestJobsOf:
-    def test_each_size_is_a_folder_and_knows_those_before_it(self, tmp_path: Path) -> None:
+    def test_each_size_is_a_folder(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         first, second = jobs_of(
             arguments("--size", "512x512", "--size", "512x768"), model, {}, Judge()
@@ -30,16 +38,90 @@ class TestJobsOf:
             Path("models/cat_split-einsum_512x768"),
         )
         assert (second.options.width, second.options.height) == (64, 96)
-        assert (first.siblings, second.siblings) == ((), (first.output,))
 
     def test_what_was_asked_for_reaches_the_job(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        words = ("--controlled", "--clip-skip", "2", "--target", "macOS14")
-        (job,) = jobs_of(arguments(*words, "--attention", "split-einsum-v2"), model, {}, Judge())
-        options = job.options
-        assert (options.controlled, options.clip_skip, options.target) == (True, 2, "macOS14")
-        assert options.attention == "SPLIT_EINSUM_V2"
-        assert (options.width, options.height) == (16, 16)
+        words = ("--controlled", "--chunk", "--clip-skip", "2", "--target", "iOS17")
+        more = ("--tokens", "60", "--prediction-type", "v_prediction", "--pad-id", "0")
+        scale = ("--latent-scale", "0.5", "--precision", "vae=fp32", "--precision", "fp16")
+        (job,) = jobs_of(
+            arguments(*words, *more, *scale, "--attention", "split-einsum-v2"), model, {}, Judge()
+        )
+        assert job.options == Options(
+            attention="SPLIT_EINSUM_V2",
+            height=16,
+            width=16,
+            tokens=60,
+            clip_skip=2,
+            target="macOS14",
+            controlled=True,
+            chunk=True,
+            precision={"vae": "fp32", "all": "fp16"},
+            prediction="v_prediction",
+            pad_id=0,
+            latent_scale=0.5,
+        )
+
+    def test_nothing_said_is_every_default(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        (job,) = jobs_of(arguments(), model, {}, Judge())
+        assert job.options == Options(attention="SPLIT_EINSUM", height=16, width=16)
+        assert (job.redo, job.beside) == (None, None)
+
+    def test_each_attention_with_each_size(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        sizes = ("--size", "512x512", "--size", "512x768")
+        attentions = ("--attention", "original", "--attention", "split-einsum")
+        jobs = jobs_of(arguments(*sizes, *attentions), model, {}, Judge())
+        assert [job.output.name for job in jobs] == [
+            "cat_original_512x512",
+            "cat_original_512x768",
+            "cat_split-einsum_512x512",
+            "cat_split-einsum_512x768",
+        ]
+
+    def test_a_part_made_anew_has_the_folders_own_options_unless_told(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        before = ("--attention", "original", "--tokens", "60", "--target", "macOS14")
+        (job,) = jobs_of(arguments("-o", str(tmp_path / "out"), *before), model, {}, Judge())
+        convert_model(job, StandIn(size=replace(SIZE, tokens=60)))
+        words = ("-o", str(tmp_path / "out"), "--components", "unet, controlled_unet")
+        (anew,) = jobs_of(arguments(*words, "--bits", "6"), model, {}, Judge())
+        recipe = {"method": "kmeans", "bits": 6}
+        assert anew.options == replace(job.options, recipe=recipe, controlled=True)
+        assert anew.redo == frozenset({"unet", "controlled_unet"})
+
+    def test_a_controlnet_has_the_shape_of_what_it_is_for(self, tmp_path: Path) -> None:
+        net = open_model(write_controlnet(tmp_path / "canny"))
+        plain = plan(open_model(write_model(tmp_path / "cat")), tmp_path / "out", "ORIGINAL", {})
+        convert_model(plain, StandIn(size=SIZE))
+        words = ("--for", str(tmp_path / "out"))
+        with pytest.raises(BadInputError, match="no ControlledUnet in this folder to take"):
+            jobs_of(arguments(*words), net, {}, Judge())
+        steered = replace(plain, options=replace(plain.options, controlled=True, clip_skip=2))
+        convert_model(steered, StandIn(size=SIZE))
+        (job,) = jobs_of(arguments(*words), net, {}, Judge())
+        assert (job.options.height, job.options.attention) == (16, "ORIGINAL")
+        assert (job.options.controlled, job.beside) == (False, tmp_path / "out")
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (("--components", "unet"), "--components mends the finished folder that --output"),
+            (("--for", "out"), "--for is for a ControlNet"),
+            (("--precision", "vea=fp32"), "--precision: no component vea in this model; there are"),
+            (
+                ("--attention", "original", "--attention", "split-einsum", "-o", "out"),
+                "--output names one folder",
+            ),
+        ],
+    )
+    def test_what_does_not_go_together(
+        self, tmp_path: Path, words: tuple[str, ...], message: str
+    ) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        with pytest.raises(UsageError, match=message):
+            jobs_of(arguments(*words), model, {}, Judge())
 
     def test_one_output_for_two_sizes_is_wrong_usage(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
@@ -69,7 +151,27 @@ class TestJobsOf:
         with pytest.raises(UsageError):
             recipe_of(arguments("--recipe", str(file), *extra))
 
-    @pytest.mark.parametrize("text", ["512", "512x", "x512", "512x510", "axb", "-8x8"])
+    @pytest.mark.parametrize("text", ["fp8", "vae=", "vae=half", "=int8"])
+    def test_a_precision_that_is_none(self, text: str) -> None:
+        with pytest.raises(argparse.ArgumentTypeError, match="is not fp16 or fp32, nor NAME=fp32"):
+            precision(text)
+
+    @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "much"])
+    def test_a_scale_that_is_none(self, text: str) -> None:
+        with pytest.raises(argparse.ArgumentTypeError, match="is not a number above 0"):
+            positive(text)
+
+    def test_systems_by_either_name(self) -> None:
+        assert [target(name) for name in ("macOS13", "ios16", "IOS18", "macos26")] == [
+            "macOS13",
+            "macOS13",
+            "macOS15",
+            "macOS26",
+        ]
+        with pytest.raises(argparse.ArgumentTypeError, match="'macOS12' is not one of macOS13,"):
+            target("macOS12")
+
+    @pytest.mark.parametrize("text", ["0x8", "512", "512x", "x512", "512x510", "axb", "-8x8"])
     def test_a_size_that_is_none(self, text: str) -> None:
         with pytest.raises(argparse.ArgumentTypeError, match="is not WIDTHxHEIGHT"):
             pixels(text)

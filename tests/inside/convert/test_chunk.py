@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from convert.chunk import chunk, chunk_paths
+from convert.bundle import chunk_paths
+from convert.chunk import chunk
 from convert.compile.package import compile_package
 from convert.compress import Method, Recipe, compress
 from convert.errors import UnsupportedError

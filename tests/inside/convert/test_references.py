@@ -17,8 +17,9 @@ from convert.errors import BadInputError, ParityError, UnsupportedError
 from convert.references.components import REFERENCES, reference
 from convert.references.inputs import denoising, images, latents, tokens
 from convert.references.modules import open_module
+from convert.references.safety import check
 from convert.references.text import encode
-from convert.references.vision import decode, noise_of_velocity, predict_noise
+from convert.references.vision import decode, noise_of_velocity, own_size, predict_noise
 from convert.references.vision import encode as encode_image
 
 TEXT = {
@@ -60,6 +61,18 @@ CONTROLNET = {
     "attention_head_dim": 2,
     "conditioning_embedding_out_channels": (16, 32),
 }
+CHECKER = {
+    "projection_dim": 12,
+    "vision_config": {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 16,
+        "patch_size": 8,
+    },
+}
+PICTURES = {"clip_input": (1, 3, 16, 16), "images": (1, 8, 8, 3), "adjustment": (1,)}
 PORTS = {"sample": (2, 4, 8, 8), "timestep": (2,), "encoder_hidden_states": (2, 16, 1, 9)}
 RESIDUALS = {
     f"additional_residual_{place}": (2, 32, size, size)
@@ -73,6 +86,7 @@ CONFIGS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, tuple[int, ...]]]] =
     "unet_refiner": (REFINER, {**PORTS, "time_ids": (2, 5), "text_embeds": (2, 10)}),
     "controlnet": (CONTROLNET, {**PORTS, "controlnet_cond": (2, 3, 16, 16)}),
     "vae_decoder": (VAE, {"z": (1, 4, 8, 8)}),
+    "safety_checker": (CHECKER, PICTURES),
     "vae_encoder": (VAE, {"x": (1, 3, 8, 8)}),
 }
 
@@ -276,6 +290,40 @@ def test_a_velocity_is_turned_into_noise_only_when_asked_for(tmp_path: Path) -> 
         turned = predict_noise(module, feed, {"prediction": "v_prediction"})["noise_pred"]
     close(epsilon, plain)
     close(turned, noise_of_velocity(plain, feed["sample"], feed["timestep"]))
+
+
+def test_sdxl_is_told_its_own_size_and_nothing_else_changes() -> None:
+    sample = torch.zeros(2, 4, 96, 64)
+    sent = torch.tensor([[1024.0, 1024, 8, 16, 1024, 1024]])
+    assert own_size(sent, sample).tolist() == [[768.0, 512, 8, 16, 768, 512]]
+    refined = torch.tensor([[1024.0, 1024, 8, 16, 2.5]])
+    assert own_size(refined, sample).tolist() == [[768.0, 512, 8, 16, 2.5]]
+    assert sent[0, 0] == 1024
+
+
+class TestSafetyChecker:
+    def module(self, folder: Path, limit: float) -> torch.nn.Module:
+        module, _ = saved("safety_checker", folder)
+        with torch.no_grad():
+            torch.nn.init.normal_(module.concept_embeds)
+            torch.nn.init.normal_(module.special_care_embeds)
+            module.concept_embeds_weights.fill_(limit)
+        return module
+
+    @pytest.mark.parametrize("limit", [-2.0, 2.0], ids=["near", "far"])
+    def test_pictures_and_verdict_are_the_pinned_ones(self, limit: float, tmp_path: Path) -> None:
+        module = self.module(tmp_path, limit)
+        plain, adjusted = reference("safety_checker").feeds(CHECKER, PICTURES)
+        with torch.no_grad():
+            images, is_near = module.forward_onnx(plain["clip_input"], plain["images"].clone())
+            found = check(module, plain, {})
+            careful = check(module, adjusted, {})
+        assert torch.equal(found["filtered_images"], images)
+        assert found["has_nsfw_concepts"].tolist() == is_near.float().tolist() == [limit < 0]
+        assert bool(found["filtered_images"].any()) is (limit > 0)
+        # Every special concept is near at an adjustment of 2, and each score rises by 0.01.
+        close(careful["concept_scores"] - found["concept_scores"], torch.full((1, 17), 0.01))
+        assert torch.equal(careful["filtered_images"], found["filtered_images"])
 
 
 def test_another_latent_scale_cancels_between_encoder_and_decoder(tmp_path: Path) -> None:

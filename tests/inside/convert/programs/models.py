@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from convert.package import write_package
-from convert.parity import Parity, check_component
+from convert.parity import CheckOptions, Parity, check_component
 from convert.programs import build_program
 from convert.programs.options import ProgramOptions, Target
 from convert.programs.payload import Built
@@ -44,6 +44,7 @@ UNET: Mapping[str, Any] = {
     "cross_attention_dim": 24,
     "attention_head_dim": 4,
 }
+_OF_UNETS = ("sample_size", "out_channels", "up_block_types")
 XL: Mapping[str, Any] = {
     "addition_embed_type": "text_time",
     "addition_time_embed_dim": 8,
@@ -65,7 +66,31 @@ VAE: Mapping[str, Any] = {
     "latent_channels": 4,
     "sample_size": 64,
 }
+CHECKER: Mapping[str, Any] = {
+    "projection_dim": 24,
+    "vision_config": {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 224,
+        "patch_size": 32,
+    },
+}
+CONTROLNET: Mapping[str, Any] = {
+    **{name: value for name, value in UNET.items() if name not in _OF_UNETS},
+    "conditioning_embedding_out_channels": [8, 16, 24, 32],
+}
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
+    "controlled_unet": UNET,
+    "controlnet": CONTROLNET,
+    "safety_checker": CHECKER,
+    "unet_refiner": {
+        **UNET,
+        **XL,
+        "cross_attention_dim": 24,
+        "projection_class_embeddings_input_dim": 24 + 5 * 8,
+    },
     "text_encoder": TEXT,
     "unet": UNET,
     "vae_decoder": VAE,
@@ -91,14 +116,16 @@ class Checkpoint:
             write_package(built, tensors, path)
         return path
 
-    def check(self, path: Path, options: ProgramOptions | None = None) -> Parity:
+    def check(self, path: Path, options: ProgramOptions | None = None, **choices: Any) -> Parity:
+        """`choices` are those of the options that the judge is to hear of."""
         package = self.write(path, options)
-        return check_component(self.component, package, self.config, self.weights)
+        depth = CheckOptions(choices=choices)
+        return check_component(self.component, package, self.config, self.weights, depth)
 
 
 def known(target: Target) -> bool:
     """Whether the coremltools at hand can build for the target."""
-    return hasattr(toolkit().targets, target.builder_name)
+    return hasattr(toolkit().targets, target.ios)
 
 
 def module(component: str, config: Mapping[str, Any]) -> torch.nn.Module:
@@ -107,7 +134,7 @@ def module(component: str, config: Mapping[str, Any]) -> torch.nn.Module:
     made = reference(component).build(config).eval()
     with torch.no_grad():
         for parameter in made.parameters():
-            if parameter.ndim == 1:
+            if parameter.ndim == 1 or not parameter.any():
                 parameter.add_(0.2 * torch.randn_like(parameter))
     return made
 

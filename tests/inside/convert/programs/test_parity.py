@@ -15,6 +15,7 @@ from convert.programs.options import Attention, Precision, ProgramOptions, Targe
 from tests.inside.convert.programs.models import (
     CROSS,
     CROSS_UP,
+    XL,
     Checkpoint,
     checkpoint,
     known,
@@ -34,6 +35,28 @@ def test_unet(attention: Attention, tmp_path: Path) -> None:
 def test_the_other_components(component: str, tmp_path: Path) -> None:
     parity = checkpoint(component, tmp_path).check(tmp_path / "x.mlpackage")
     assert parity.passed, parity.faults()
+
+
+@pytest.mark.parametrize(
+    "component", ["safety_checker", "controlled_unet", "controlnet", "unet_refiner"]
+)
+def test_what_a_folder_may_hold_beside_them(component: str, tmp_path: Path) -> None:
+    options = ProgramOptions(height=16, width=16)
+    parity = checkpoint(component, tmp_path).check(tmp_path / "x.mlpackage", options)
+    assert parity.passed, parity.faults()
+    assert parity.audit.is_exact
+
+
+@pytest.mark.parametrize("component", ["unet", "unet_refiner"])
+def test_sdxl_of_its_own_size_is_judged_by_that_size(component: str, tmp_path: Path) -> None:
+    changes = XL if component == "unet" else {}
+    options = ProgramOptions(height=16, width=24, states_own_size=True)
+    made = checkpoint(component, tmp_path, changes)
+    parity = made.check(tmp_path / "x.mlpackage", options, states_own_size=True)
+    assert parity.passed, parity.faults()
+    unsaid = made.check(tmp_path / "x.mlpackage", options)
+    assert not unsaid.passed
+    assert unsaid.psnr(Mode.FP32) < 60
 
 
 @pytest.mark.parametrize(

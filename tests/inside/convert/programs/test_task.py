@@ -19,13 +19,8 @@ def request(folder: Path, **more: object) -> dict[str, Any]:
     made = checkpoint("vae_decoder", folder)
     config = folder / "config.json"
     config.write_text(json.dumps(made.config), encoding="utf-8")
-    return {
-        "component": "vae_decoder",
-        "config": str(config),
-        "weights": str(made.weights),
-        "package": str(folder / "x.mlpackage"),
-        **more,
-    }
+    program = {"component": "vae_decoder", "package": str(folder / "x.mlpackage"), **more}
+    return {"config": str(config), "weights": str(made.weights), "programs": [program]}
 
 
 def test_a_package_is_written_with_the_options_asked_for(tmp_path: Path) -> None:
@@ -35,12 +30,14 @@ def test_a_package_is_written_with_the_options_asked_for(tmp_path: Path) -> None
     package = read_package(tmp_path / "x.mlpackage")
     assert package.model.description.inputs[0].shape == (1, 4, 4, 8)
     operations = package.model.program.functions["main"].block.operations
-    assert answer == {
-        "packages": [str(tmp_path / "x.mlpackage")],
-        "parameters": 772_375,
-        "operations": len(operations),
-    }
-    assert [event.text for event in told] == ["vae_decoder: 772,375 parameters"]
+    assert answer == [
+        {
+            "packages": [str(tmp_path / "x.mlpackage")],
+            "parameters": 772_375,
+            "operations": len(operations),
+        }
+    ]
+    assert [event.text for event in told] == ["build x", "vae_decoder: 772,375 parameters"]
 
 
 def test_a_recipe_compresses(tmp_path: Path) -> None:
