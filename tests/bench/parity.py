@@ -95,12 +95,15 @@ def build(folder: Path, component: str, attention: str) -> str:
     from convert.programs.task import task
     from envs.events import silent
 
-    request = {
+    program = {
         "component": component,
-        "config": str(folder / "config.json"),
-        "weights": str(_weights(folder)),
         "package": str(_package(folder)),
         "options": {"attention": attention},
+    }
+    request = {
+        "config": str(folder / "config.json"),
+        "weights": str(_weights(folder)),
+        "programs": [program],
     }
     return json.dumps(task(request, silent))
 

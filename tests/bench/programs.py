@@ -154,14 +154,18 @@ def child(task: str, component: str, folder: Path) -> None:
     from envs.events import silent
 
     extra = folder / "request.json"
-    request = {
+    program = {
         "component": component,
-        "config": str(folder / "config.json"),
-        "weights": str(folder / "weights.safetensors"),
         "package": str(folder / "out.mlpackage"),
         **(json.loads(extra.read_text(encoding="utf-8")) if extra.exists() else {}),
     }
-    print(json.dumps(build(request, silent)))
+    request = {
+        "config": str(folder / "config.json"),
+        "weights": str(folder / "weights.safetensors"),
+        "programs": [program],
+    }
+    (answer,) = build(request, silent)
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":
