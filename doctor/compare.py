@@ -26,8 +26,11 @@ SUSPECTS = (
 )
 """Places in the order of suspicion: versions first, free memory last."""
 
-RESTLESS = frozenset({"available", "free", "swap_free"})
+RESTLESS = frozenset({"available", "free", "swap_free", "files_free", "quota_used"})
 """Numbers that differ from minute to minute; only a large change in them is a change."""
+
+NO_NEWS = frozenset({"facts.verification.depth", "facts.verification.owners"})
+"""How one looked, and what is said again elsewhere."""
 
 QUESTIONS = ("job", "output", "volumes")
 SUBJECTS = ("model", "bundle", "checkout")
@@ -72,7 +75,7 @@ def _differences(before: Any, after: Any, place: str) -> Iterator[Change]:  # no
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in {**before, **after}:
             yield from _differences(before.get(name), after.get(name), f"{place}.{name}")
-    elif before != after and not _is_noise(before, after, place):
+    elif before != after and place not in NO_NEWS and not _is_noise(before, after, place):
         yield Change(place=place, before=before, after=after)
 
 

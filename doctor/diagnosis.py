@@ -80,6 +80,21 @@ def _find(entry: Entry, log: str, starts: list[int], end: int) -> Match | None:
     return None
 
 
+def innermost(log: str) -> tuple[int, str] | None:
+    """The line (from 1) and text of the first exception that a traceback of the log ends in.
+
+    With chained exceptions the first is the cause; the lines of a traceback are indented, the
+    exception is not.
+    """
+    inside = False
+    for number, line in enumerate(log.splitlines(), start=1):
+        if line.lstrip().startswith("Traceback (most recent call last)"):
+            inside = True
+        elif inside and line and not line[0].isspace():
+            return number, line.strip()
+    return None
+
+
 def contradiction(entry: Entry, versions: Mapping[str, str]) -> str:
     """Which known version lies outside the entry's conditions, in words; empty when none does."""
     for name, specifier in entry.when.items():

@@ -172,7 +172,7 @@ def _crash(check: Check, error: Exception) -> Finding:
 
 
 def _aimed(result: Result, toolchain: str) -> Result:
-    """Tell the make commands of a result which toolchain they are about, unless it is make's own.
+    """Tell the commands of a result which toolchain they are about, unless it is make's own.
 
     The checks need not know it: `make env` would mend the environment of another toolchain.
     """
@@ -184,11 +184,14 @@ def _aimed(result: Result, toolchain: str) -> Result:
 def _named(finding: Finding, toolchain: str) -> Finding:
     if finding.fix is None:
         return finding
-    commands = tuple(
-        (*command, f"TOOLCHAIN={toolchain}") if command[0] == "make" else command
-        for command in finding.fix.commands
-    )
+    commands = tuple(_told(command, toolchain) for command in finding.fix.commands)
     return replace(finding, fix=replace(finding.fix, commands=commands))
+
+
+def _told(command: tuple[str, ...], toolchain: str) -> tuple[str, ...]:
+    if command[0] == "make":
+        return (*command, f"TOOLCHAIN={toolchain}")
+    return (*command, "--toolchain", toolchain) if command[1:2] == ("env",) else command
 
 
 def _excused(result: Result, reason: str) -> Result:

@@ -161,11 +161,13 @@ class Environment:
 class Verification:
     """What `envs.verify` said of the environment, and how deep it looked.
 
-    `faults` are sealed files that are missing or not as they were, `strays` files nobody sealed.
+    `faults` are sealed files that are missing or not as they were, `owners` how many of them each
+    package has, `strays` files nobody sealed.
     """
 
     depth: str
     files: int
+    owners: Mapping[str, int] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from doctor.check import Check, Family, Status
 from doctor.checks import CHECKS
-from doctor.engine import Report, Result, Verdict, examine
+from doctor.engine import DEFAULT_TOOLCHAIN, Report, Result, Verdict, examine
 from doctor.estimate import estimate
 from doctor.facts import Facts, Job
 from doctor.gather import Request, gather
@@ -111,6 +111,9 @@ def verdict(goal: str, results: Iterable[Result], facts: Facts) -> Verdict:
 
 def _subject(goal: str, facts: Facts) -> tuple[str, str]:
     what = _CAN[goal]
+    name = getattr(facts.toolchain, "name", DEFAULT_TOOLCHAIN)
+    if goal == "env" and name != DEFAULT_TOOLCHAIN:
+        what = f"build the environment {name}"
     if goal == "bundle":
         programs = getattr(facts.bundle, "programs", ())
         is_packaged = any(one.container == ".mlpackage" for one in programs)

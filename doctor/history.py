@@ -10,7 +10,8 @@ from typing import ClassVar
 from doctor.codec import DecodeError, load, save
 from doctor.facts import Facts
 
-LAST_GOOD = "last-good.json"
+LAST_GOOD = "last-good.{}.json"
+"""The name of the file that a run without errors leaves, for each toolchain its own."""
 
 
 class FactsFileError(Exception):
@@ -52,9 +53,9 @@ def read(path: Path) -> Facts:
         raise FactsFileError(f"{path}: not JSON; save one with --save-facts") from None
 
 
-def last_good(folder: Path) -> Facts | None:
-    """The facts of the last run without errors; None when there is none that can be read."""
+def before(path: Path) -> Facts | None:
+    """The facts of an earlier run; None when there are none that can be read."""
     try:
-        return read(folder / LAST_GOOD)
+        return read(path)
     except FactsFileError:
         return None

@@ -35,7 +35,7 @@ def present(
     """
     if environment is None:
         yield warning(
-            "the tested environment is not built yet",
+            f"the {toolchain.name} environment is not built yet",
             why="Conversion runs inside it; make convert builds it first.",
             fix=build(toolchain, lock),
         )
@@ -92,14 +92,18 @@ def sealed(verification: Verification) -> Findings:
     times are compared, and files found that nobody owns. --deep reads and hashes everything.
     """
     if verification.faults:
+        number = len(verification.faults)
+        files = f"{number} files differ" if number > 1 else "1 file differs"
+        owners = sorted(verification.owners, key=lambda owner: -verification.owners[owner])
+        of = f", of {listed(owners)}" if owners else ""
         yield error(
-            f"{len(verification.faults)} files differ from the seal: {listed(verification.faults)}",
+            f"{files} from the seal{of}; first {verification.faults[0]}",
             why="Something changed the environment after it was built and tested.",
             fix=REPAIR,
         )
     elif verification.strays:
         yield warning(
-            f"{len(verification.strays)} files that nobody sealed: {listed(verification.strays)}",
+            f"files that nobody sealed: {listed(verification.strays)}",
             why="What was sealed is whole, but something wrote into the environment.",
             fix=REPAIR,
         )

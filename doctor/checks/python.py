@@ -30,6 +30,14 @@ def host_python(host: HostPython) -> Findings:
         )
 
 
+def _anew(wanted: str) -> Fix:
+    """Get the exact Python, then build with it."""
+    return Fix(
+        title=WAYS.format(v=wanted) + "; then build with it",
+        commands=(("make", "env", "ARGS=--fresh"),),
+    )
+
+
 @check("PY002", Family.PYTHON)
 def environment_python(environment: Environment, toolchain: Toolchain) -> Findings:
     """The environment runs the tested Python, to the patch release.
@@ -45,13 +53,13 @@ def environment_python(environment: Environment, toolchain: Toolchain) -> Findin
         yield info(
             f"the environment runs Python {environment.python}; {wanted} is the tested one (drift)",
             why="Another patch release works in all likelihood, but it is not what was tested.",
-            fix=Fix(title=WAYS.format(v=wanted) + "; then: make env ARGS=--fresh"),
+            fix=_anew(wanted),
         )
     else:
         yield error(
             f"the environment runs Python {environment.python}; {wanted} is the tested one",
             why=f"The pinned wheels exist for {toolchain.accepted} alone.",
-            fix=Fix(title=WAYS.format(v=wanted) + "; then: make env ARGS=--fresh"),
+            fix=_anew(wanted),
         )
 
 

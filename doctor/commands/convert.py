@@ -22,7 +22,7 @@ from doctor.commands.convert_jobs import jobs_of, judge_of
 from doctor.commands.convert_options import declare
 from doctor.commands.convert_preflight import goal_of
 from doctor.commands.convert_summary import summary, verdicts
-from doctor.commands.diagnose import page
+from doctor.commands.diagnose import page, versions_here
 from doctor.commands.preflight import address, environment_for, require_able
 from doctor.diagnosis import diagnose
 from doctor.errors import UsageError
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(goal_of(jobs), toolchain=address(toolchain)))
         record = provenance(environment, toolchain)
-        with explained():
+        with explained(address(toolchain)):
             folders = convert_models([replace(job, toolchain=record) for job in jobs], worker, emit)
     manifests = {folder: read_manifest(folder) for folder in folders}
     if args.json:
@@ -77,13 +77,13 @@ def opened(path: Path, args: argparse.Namespace) -> Model:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Read a dead child's last words with the knowledge of known failures."""
+def explained(toolchain: str) -> Iterator[None]:
+    """Read a dead child's last words with the knowledge of known failures, and of what is here."""
     try:
         yield
     except WorkerError as error:
-        if matches := diagnose(error.log, entries()):
-            print("\n".join(page(matches)), file=sys.stderr)
+        if matches := diagnose(error.log, entries(), versions_here(toolchain)):
+            print("\n".join(page(matches, error.log)), file=sys.stderr)
         raise
 
 

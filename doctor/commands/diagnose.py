@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from doctor.diagnosis import Match, diagnose
+from doctor.diagnosis import Match, diagnose, innermost
 from doctor.facts import Environment, System
 from doctor.knowledge import Role, entries
 from doctor.report.layout import WIDTH
 
 HELP = "say what a log of a failed run means"
 NOTHING_KNOWN = 3
+_QUOTED = 280
+"""Characters of a line of the log that are shown."""
 
 
 class UnreadableLogError(Exception):
@@ -30,6 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("log", nargs="?", default="-", help="a file, or - for standard input")
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument(
+        "--toolchain",
+        default=os.environ.get("TOOLCHAIN") or "tested",
+        help="with which it was run (default: tested)",
+    )
+    parser.add_argument(
         "--anywhere",
         action="store_true",
         help="the log is from another machine: do not compare with the versions here",
@@ -37,22 +45,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is known: 1 with a cause, 0 with harmless lines alone, 3 with nothing."""
-    matches = diagnose(_read(args.log), entries(), {} if args.anywhere else versions_here())
+    """Print what is known: 1 with a cause, 0 with harmless lines alone, 3 with nothing known."""
+    log = _read(args.log)
+    matches = diagnose(log, entries(), {} if args.anywhere else versions_here(args.toolchain))
     if args.json:
         json.dump(
             {"schema": 1, "matches": [as_object(match) for match in matches]}, sys.stdout, indent=2
         )
         print()
     else:
-        print("\n".join(page(matches)))
-    if not matches:
-        return NOTHING_KNOWN
-    return int(any(match.entry.role is not Role.HARMLESS for match in matches))
+        print("\n".join(page(matches, log)))
+    if any(match.entry.role is not Role.HARMLESS for match in matches):
+        return 1
+    return 0 if matches and innermost(log) is None else NOTHING_KNOWN
 
 
 def _read(name: str) -> str:
     if name == "-":
+        if sys.stdin.isatty():
+            print("paste the log, then end it with Ctrl-D on a line of its own", file=sys.stderr)
         return sys.stdin.buffer.read().decode("utf-8", "replace")
     try:
         return Path(name).read_bytes().decode("utf-8", "replace")
@@ -62,12 +73,12 @@ def _read(name: str) -> str:
         ) from None
 
 
-def versions_here() -> Mapping[str, str]:
+def versions_here(toolchain: str = "tested") -> Mapping[str, str]:
     """Versions in the built environment and of macOS; nothing when there is none."""
     from doctor.gather import Request, gather
     from doctor.probe import Probe
 
-    facts = gather(Request(groups=("system", "environment")), Probe()).facts
+    facts = gather(Request(toolchain=toolchain, groups=("system", "environment")), Probe()).facts
     versions: dict[str, str] = {}
     if isinstance(facts.environment, Environment):
         versions |= {**facts.environment.installed, "python": facts.environment.python}
@@ -93,8 +104,11 @@ def as_object(match: Match) -> dict[str, object]:
     }
 
 
-def page(matches: Sequence[Match]) -> Iterator[str]:
-    """What people read: each cause in full, harmless lines in one each."""
+def page(matches: Sequence[Match], log: str = "") -> Iterator[str]:
+    """What people read: each cause in full, harmless lines in one each.
+
+    Where no cause is known, the innermost exception of the log is what to look for.
+    """
     told = [match for match in matches if match.entry.role is not Role.HARMLESS]
     for number, match in enumerate(told):
         title = "cause" if not number and not match.doubt else "also"
@@ -104,19 +118,30 @@ def page(matches: Sequence[Match]) -> Iterator[str]:
             yield from _wrapped(
                 "harmless", f"line {match.line}: {match.entry.id}: {match.entry.cause}"
             )
-    if not matches:
-        yield "nothing in this log is known; the last lines of its traceback are the place to look"
+    found = None if told else innermost(log)
+    if found is not None:
+        yield from _wrapped("unknown", "no failure that is known; what went wrong first is")
+        yield from _quoted(*found)
+    elif not matches:
+        yield "unknown  no failure that is known, and no traceback"
 
 
 def _block(title: str, match: Match) -> Iterator[str]:
     yield from _wrapped(title, f"{match.entry.cause}")
-    yield f"{'':<9}line {match.line}: {match.text}"[:WIDTH]
+    yield from _quoted(match.line, match.text)
     yield from _wrapped("do", match.entry.fix)
     if match.doubt:
         yield from _wrapped("but", match.doubt)
     about = ", ".join(match.entry.checks)
     yield from _wrapped("", f"{match.entry.id}" + (f"; seen in time by {about}" if about else ""))
     yield ""
+
+
+def _quoted(number: int, text: str) -> list[str]:
+    """A line of the log, long ones in part: often the name at its end is what matters."""
+    if len(text) > _QUOTED:
+        text = f"{text[: _QUOTED // 2]} ... {text[-_QUOTED // 2 :]}"
+    return _wrapped("", f"line {number}: {text}")
 
 
 def _wrapped(label: str, text: str) -> list[str]:

@@ -3,96 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 from doctor import history
 from doctor.check import Check, Status
 from doctor.checks import CHECKS
+from doctor.commands.doctor_changes import compared, is_plain, public, remember
+from doctor.commands.doctor_options import declare
 from doctor.config import settings
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
 from doctor.errors import UsageError
 from doctor.facts import Absent, Facts, Job
 from doctor.fix import apply, plan, planned, told
 from doctor.gather import DEADLINE, Gathered, Request, gather
-from doctor.goal import GOALS, conclude, relevant
+from doctor.goal import conclude, relevant
 from doctor.probe import Probe
-from doctor.report import FORMATS, write
+from doctor.report import write
 
 HELP = "examine the machine, the toolchain, a model or a finished folder"
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        "paths",
-        nargs="*",
-        metavar="PATH",
-        help="a model, a finished folder, or an upstream checkout",
-    )
-    parser.add_argument(
-        "--goal", choices=GOALS, help="judge this goal alone, with the checks it needs"
-    )
-    parser.add_argument(
-        "--toolchain",
-        default=os.environ.get("TOOLCHAIN") or "tested",
-        help="which toolchain (default: tested)",
-    )
-    parser.add_argument("--output", default="", metavar="FOLDER", help="where the result would go")
-    parser.add_argument(
-        "--attention", default="SPLIT_EINSUM", help="attention layout of the conversion"
-    )
-    parser.add_argument(
-        "--size", default="", metavar="WxH", help="image size in pixels, such as 512x768"
-    )
-    parser.add_argument(
-        "--select",
-        action="extend",
-        type=words,
-        default=[],
-        metavar="ID,...",
-        help="run only these checks or families",
-    )
-    parser.add_argument(
-        "--ignore",
-        action="append",
-        default=[],
-        metavar="ID=REASON",
-        help="demote what this check or family finds; the reason is shown",
-    )
-    parser.add_argument(
-        "--deep",
-        action="store_true",
-        help="hash every file of the environment, import the pins in it",
-    )
-    parser.add_argument(
-        "--fail-on",
-        choices=[status.value for status in (Status.INFO, Status.WARNING, Status.ERROR)],
-        default=Status.ERROR.value,
-        help="exit 1 from this severity on (default: error)",
-    )
-    parser.add_argument(
-        "--budget", type=seconds, default=0.0, metavar="SECONDS", help="leave out what takes longer"
-    )
-    parser.add_argument("--facts", metavar="FILE", help="judge the facts in a file instead")
-    parser.add_argument("--save-facts", metavar="FILE", help="save the facts, without private data")
-    parser.add_argument(
-        "--compare", metavar="FILE", help="say what differs from the facts in a file"
-    )
-    parser.add_argument("--fix", action="store_true", help="run the safe fixes, then check again")
-    parser.add_argument("--dry-run", action="store_true", help="with --fix: only show the plan")
-    group = parser.add_mutually_exclusive_group()
-    for name in FORMATS:
-        group.add_argument(
-            f"--{name}", dest="format", action="store_const", const=name, help=f"write {name}"
-        )
+configure = declare
 
 
 def run(args: argparse.Namespace) -> int:
@@ -121,59 +56,6 @@ def looked(args: argparse.Namespace, checks: Sequence[Check]) -> Gathered:
         return Gathered(facts=history.read(Path(args.facts)), costs={}, seconds=0.0)
     request = request_of(args, CHECKS if args.save_facts or args.compare else checks)
     return gather(request, Probe())
-
-
-def is_plain(args: argparse.Namespace) -> bool:
-    """Whether this run looked at this machine as a whole: such a one can be the last good run."""
-    return not (args.facts or args.select or args.goal)
-
-
-def public(facts: Facts) -> Facts:
-    """The facts without what their owner would not publish."""
-    import platform
-
-    from doctor.redact import redacted, secrets_here
-
-    return redacted(facts, secrets_here(os.environ, Path.home(), platform.node()))
-
-
-def compared(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
-    """The report with what changed: since the facts given, or since the last good run."""
-    if args.compare:
-        before: Facts | None = public(history.read(Path(args.compare)))
-        facts, name = public(facts), args.compare
-    elif is_plain(args) and report.count(Status.ERROR):
-        before, name = history.last_good(_memory()), f"the last good run{on_day(_memory())}"
-    else:
-        return report
-    if before is None:
-        return report
-    from doctor.compare import changes
-
-    return replace(report, compared=name, changes=tuple(map(str, changes(before, facts))))
-
-
-def on_day(folder: Path) -> str:
-    """When the last good run was, in words; nothing where there was none."""
-    try:
-        moment = datetime.fromtimestamp((folder / history.LAST_GOOD).stat().st_mtime, timezone.utc)
-    except OSError:
-        return ""
-    return f", {moment.astimezone():%d %b %Y %H:%M}"
-
-
-def remember(facts: Facts) -> None:
-    """Keep these facts as the last good ones, beside the environments (where there are any)."""
-    folder = _memory()
-    if folder.is_dir():
-        with suppress(history.FactsFileError):  # a store that is not ours to write in
-            history.write(facts, folder / history.LAST_GOOD)
-
-
-def _memory() -> Path:
-    from envs.store import root
-
-    return root()
 
 
 def mend(args: argparse.Namespace, report: Report, selection: Selection) -> int:
@@ -267,33 +149,6 @@ def kind_of(path: Path) -> str:
     if (path / "python_coreml_stable_diffusion").is_dir():
         return "checkout"
     return "model"
-
-
-def words(text: str) -> list[str]:
-    """The words of a list with commas.
-
-    Raises:
-        argparse.ArgumentTypeError: there is none in it, which would select everything.
-    """
-    found = [word.strip() for word in text.split(",") if word.strip()]
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} names no check; sdcoreml explain lists them")
-    return found
-
-
-def seconds(text: str) -> float:
-    """A length of time from the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: it is no number above zero.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if 0 < value < math.inf:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, such as 2 or 0.5")
 
 
 def size_of(text: str) -> tuple[int, int]:

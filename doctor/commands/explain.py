@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import ClassVar
 
 from doctor.check import Check
 from doctor.checks import CHECKS
+from doctor.engine import names
 from doctor.knowledge import Entry, entries
 from doctor.report.layout import WIDTH
 
@@ -25,7 +26,9 @@ class UnknownNameError(Exception):
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("names", nargs="*", metavar="ID", help="PIN001, or the name of a failure")
+    parser.add_argument(
+        "names", nargs="*", metavar="ID", help="PIN001, a family, or the name of a failure"
+    )
     parser.add_argument("--markdown", action="store_true", help="write every page as one document")
 
 
@@ -38,26 +41,29 @@ def run(args: argparse.Namespace) -> int:
     elif args.names:
         print("\n\n".join("\n".join(page(name)) for name in args.names))
     else:
-        print("\n".join(listing()))
+        print("\n".join(listing(CHECKS)))
     return 0
 
 
-def listing() -> Iterator[str]:
-    """Every check by family: id and title."""
-    for family, group in groupby(CHECKS, key=lambda check: check.family):
+def listing(checks: Iterable[Check]) -> Iterator[str]:
+    """Checks by family: id and title."""
+    for family, group in groupby(checks, key=lambda check: check.family):
         yield family.value
         for check in group:
             yield f"  {check.id}  {check.title}"
 
 
 def page(name: str) -> Iterator[str]:
-    """The page of one check or failure."""
+    """The page of one check or failure, or the checks of a family."""
+    several = [one for one in CHECKS if names(name, one)]
     check = next((one for one in CHECKS if one.id == name.upper()), None)
     entry = next((one for one in entries() if one.id == name.lower()), None)
     if check:
         yield from of_check(check)
     elif entry:
         yield from of_entry(entry)
+    elif several:
+        yield from listing(several)
     else:
         near = [one.id for one in entries() if name.lower() in one.id]
         hint = f"; perhaps {', '.join(near[:3])}" if near else "; sdcoreml explain lists the checks"

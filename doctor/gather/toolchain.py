@@ -6,6 +6,7 @@ The floors below own all three; here they only become facts.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,6 +168,7 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.Verification |
     return facts.Verification(
         depth="every byte" if deep else "sizes and times",
         files=outcome.files,
+        owners=dict(Counter(fault.owner for fault in outcome.faults if fault.owner != STRAY)),
         faults=tuple(str(fault) for fault in outcome.faults if fault.owner != STRAY),
         strays=tuple(fault.path for fault in outcome.faults if fault.owner == STRAY),
     )
@@ -181,8 +183,10 @@ def untouched(folder: Path, probe: Probe) -> bool:
     from envs.manifest import SEALED
     from envs.store import RECORD
 
-    record = folder / SEALED / RECORD
-    found = ("find", str(folder), "-mindepth", "1", "-cnewer", str(record), "-print", "-quit")
+    # Renaming the record into its folder touches that folder, a clock tick later at times.
+    sealed = folder / SEALED
+    below = ("-mindepth", "1", "!", "-path", str(sealed))
+    found = ("find", str(folder), *below, "-cnewer", str(sealed / RECORD), "-print", "-quit")
     outcome = probe.run(found)
     return isinstance(outcome, Outcome) and outcome.code == 0 and not outcome.out
 

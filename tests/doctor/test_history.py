@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from doctor.facts import Job
-from doctor.history import LAST_GOOD, FactsFileError, last_good, read, write
+from doctor.history import LAST_GOOD, FactsFileError, before, read, write
 from tests.doctor.healthy import HEALTHY
 
 
 def test_facts_come_back_from_disk(tmp_path: Path) -> None:
     write(HEALTHY, tmp_path / LAST_GOOD)
     assert read(tmp_path / LAST_GOOD) == HEALTHY
-    assert last_good(tmp_path) == HEALTHY
+    assert before(tmp_path / LAST_GOOD) == HEALTHY
     assert [path.name for path in tmp_path.iterdir()] == [LAST_GOOD], "nothing is left aside"
 
 
@@ -36,7 +36,7 @@ def test_what_is_no_facts_is_said_in_a_line(tmp_path: Path, text: str, fault: st
     with pytest.raises(FactsFileError, match=fault):
         read(path)
     path.rename(tmp_path / LAST_GOOD)
-    assert last_good(tmp_path) is None
+    assert before(tmp_path / LAST_GOOD) is None
 
 
 def test_no_file_and_no_folder(tmp_path: Path) -> None:

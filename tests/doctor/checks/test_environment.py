@@ -46,19 +46,29 @@ def test_hollow_and_headless_are_two_findings() -> None:
         (
             ("a.py: altered (torch)",),
             (),
-            "error: 1 files differ from the seal: a.py: altered (torch)",
+            "error: 1 file differs from the seal; first a.py: altered (torch)",
         ),
-        ((), ("x.pyc",), "warning: 1 files that nobody sealed: x.pyc"),
+        ((), ("x.pyc",), "warning: files that nobody sealed: x.pyc"),
         (
             ("a.py: missing (torch)",),
             ("x",),
-            "error: 1 files differ from the seal: a.py: missing (torch)",
+            "error: 1 file differs from the seal; first a.py: missing (torch)",
         ),
     ],
 )
 def test_the_seal(faults: tuple[str, ...], strays: tuple[str, ...], expected: str) -> None:
     verification = Verification(depth="every byte", files=5, faults=faults, strays=strays)
     assert said("ENV004", sick(verification=verification)) == [expected]
+
+
+def test_much_damage_is_told_by_whose_it_is() -> None:
+    faults = ("a.py: missing (numpy)", *(f"{n}.py: altered (torch)" for n in range(3)))
+    verification = Verification(
+        depth="every byte", files=5, owners={"numpy": 1, "torch": 3}, faults=faults
+    )
+    assert said("ENV004", sick(verification=verification)) == [
+        "error: 4 files differ from the seal, of torch, numpy; first a.py: missing (numpy)"
+    ]
 
 
 def test_each_failing_import_is_a_finding() -> None:

@@ -53,7 +53,7 @@ class TestSample:
 
 def test_a_dead_childs_words_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     log = "OSError: Error no file named diffusion_pytorch_model.bin found in directory unet."
-    with pytest.raises(WorkerError), explained():
+    with pytest.raises(WorkerError), explained("light"):
         raise WorkerError("build: died", log)
     assert "diffusion_pytorch_model.bin" in capsys.readouterr().err
 

@@ -13,7 +13,8 @@ from tests.doctor.test_diagnosis import LOG
 PAGE = """\
 cause    huggingface_hub 0.26 removed cached_download, which diffusers before
          0.29 imports.
-         line 4: ImportError: cannot import name 'cached_download' from 'hugging
+         line 4: ImportError: cannot import name 'cached_download' from
+         'huggingface_hub' (x.py)
 do       Go back to huggingface_hub 0.25.2 or older (tested: 0.17.3), or: make
          env.
          hub-cached-download-removed; seen in time by PIN005, PIN001
@@ -21,6 +22,7 @@ do       Go back to huggingface_hub 0.25.2 or older (tested: 0.17.3), or: make
 follows  diffusers and transformers import lazily and wrap whatever failed in
          this message.
          line 8: RuntimeError: Failed to import diffusers.pipelines.x because of
+         the following error (look up):
 do       The innermost message in the log is the cause.
          diffusers-sub-import-clip-failed; seen in time by ENV005
 
@@ -58,8 +60,68 @@ def test_standard_input_as_json(
     )
 
 
+TRACE = """\
+Traceback (most recent call last):
+  File "x.py", line 1, in <module>
+    run()
+  | nothing of ours
+StrangeError: the first
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+OtherError: the second
+"""
+HARMLESS = "global_step key not found in model\n"
+
+
+@pytest.mark.parametrize("before", ["", HARMLESS])
+def test_where_nothing_is_known_the_innermost_exception_is_shown(
+    before: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text(before + TRACE)
+    assert run(str(path)) == 3
+    out = capsys.readouterr().out
+    line = 5 + before.count("\n")
+    assert out.endswith(
+        "unknown  no failure that is known; what went wrong first is\n"
+        f"         line {line}: StrangeError: the first\n"
+    )
+    assert out.startswith("harmless line 1: " if before else "unknown")
+
+
+def test_a_log_without_anything_known_or_wrong_is_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text("all went well\n")
+    assert run(str(path)) == 3
+    assert capsys.readouterr().out == "unknown  no failure that is known, and no traceback\n"
+
+
+def test_a_long_line_is_shown_from_both_ends() -> None:
+    said = " ".join(diagnose._quoted(7, "Error: " + "x y " * 200 + "the/end"))
+    assert said.split()[:3] == ["line", "7:", "Error:"]
+    assert " ... " in " ".join(said.split())
+    assert said.endswith("the/end")
+    assert len(said) < 400
+
+
+def test_a_person_at_a_terminal_is_told_what_is_awaited(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal(io.BytesIO(LOG.encode())))
+    assert run() == 1
+    assert "paste the log, then end it with Ctrl-D" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    ("log", "code"), [("all went well\n", 3), ("global_step key not found in model\n", 0)]
+    ("log", "code"), [("all went well\n", 3), (HARMLESS, 0), (HARMLESS + TRACE, 3)]
 )
 def test_exit_codes(tmp_path: Path, log: str, code: int) -> None:
     path = tmp_path / "log.txt"

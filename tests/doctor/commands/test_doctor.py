@@ -12,7 +12,7 @@ import pytest
 
 from doctor import history
 from doctor.checks import CHECKS
-from doctor.commands import doctor
+from doctor.commands import doctor, doctor_changes
 from doctor.commands.doctor import kind_of, request_of, selected, size_of
 from doctor.engine import examine
 from doctor.errors import UsageError
@@ -172,13 +172,13 @@ def test_a_good_run_is_remembered_and_a_bad_one_compared_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
-    doctor.remember(HEALTHY)
+    doctor_changes.remember(HEALTHY)
     facts = SICK["PIN001"]
     report = examine(facts, CHECKS)
-    told = doctor.compared(parsed(), report, facts)
+    told = doctor_changes.compared(parsed(), report, facts)
     assert re.fullmatch(r"the last good run, \d\d \w+ \d{4} \d\d:\d\d", told.compared)
     assert told.changes == ("environment.installed.numpy: 1.23.5 -> 2.1.0",)
-    assert doctor.compared(parsed("--select", "PINS"), report, facts) is report
+    assert doctor_changes.compared(parsed("--select", "PINS"), report, facts) is report
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -105,3 +105,11 @@ def test_the_page_of_checks_is_in_step_with_the_code() -> None:
     page = Path(__file__).parents[3] / "doctor/CHECKS.md"
     again = "sdcoreml explain --markdown > doctor/CHECKS.md"
     assert page.read_text(encoding="utf-8") == document(CHECKS, entries()), again
+
+
+@pytest.mark.parametrize("name", ["BUN", "bundle"])
+def test_a_family_lists_its_checks(name: str) -> None:
+    head, *lines = explain.page(name)
+    assert head == "Bundle"
+    assert len(lines) == len([check for check in CHECKS if check.family.name == "BUNDLE"])
+    assert lines[0].startswith("  BUN001  ")

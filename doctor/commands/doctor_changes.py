@@ -1,0 +1,70 @@
+"""What `sdcoreml doctor` remembers, publishes, and compares with."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from doctor import history
+from doctor.check import Status
+from doctor.engine import Report
+from doctor.facts import Facts
+
+
+def is_plain(args: argparse.Namespace) -> bool:
+    """Whether this run looked at this machine as a whole: such a one can be the last good run."""
+    return not (args.facts or args.select or args.goal)
+
+
+def public(facts: Facts) -> Facts:
+    """The facts without what their owner would not publish."""
+    import platform
+
+    from doctor.redact import redacted, secrets_here
+
+    return redacted(facts, secrets_here(os.environ, Path.home(), platform.node()))
+
+
+def compared(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
+    """The report with what changed: since the facts given, or since the last good run."""
+    if args.compare:
+        before: Facts | None = public(history.read(Path(args.compare)))
+        facts, name = public(facts), args.compare
+    elif is_plain(args) and report.count(Status.ERROR):
+        path = last_good(facts)
+        before, name = history.before(path), f"the last good run{on_day(path)}"
+    else:
+        return report
+    if before is None:
+        return report
+    from doctor.compare import changes
+
+    return replace(report, compared=name, changes=tuple(map(str, changes(before, facts))))
+
+
+def on_day(path: Path) -> str:
+    """When these facts were written, in words; nothing where there are none."""
+    try:
+        moment = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    except OSError:
+        return ""
+    return f", {moment.astimezone():%d %b %Y %H:%M}"
+
+
+def remember(facts: Facts) -> None:
+    """Keep these facts as the last good ones, beside the environments (where there are any)."""
+    path = last_good(facts)
+    if path.parent.is_dir():
+        with suppress(history.FactsFileError):  # a store that is not ours to write in
+            history.write(facts, path)
+
+
+def last_good(facts: Facts) -> Path:
+    """Where the facts of the last good run with the same toolchain are kept."""
+    from envs.store import root
+
+    return root() / history.LAST_GOOD.format(getattr(facts.toolchain, "name", ""))
