@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.weights.gather import gather
+from convert.weights.gather import gather, read_floats
 from convert.weights.tensor import TensorInfo, is_contiguous
 from convert.weights.transfer import BLOCK
 
@@ -60,3 +60,38 @@ def test_an_empty_tensor_has_no_blocks(tmp_path: Path, shape: tuple[int, ...]) -
     empty = TensorInfo(name="x", dtype="F32", shape=shape, path=tmp_path / "x", start=0)
     assert list(gather(empty)) == []
     assert empty.reach == 0
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3), (2, 3, 4)])
+def test_without_strides_elements_lie_in_row_major_order(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    array = np.arange(int(np.prod(shape)), dtype="f4").reshape(shape)
+    path = tmp_path / "x"
+    path.write_bytes(b"12345" + array.tobytes())
+    found = TensorInfo(name="x", dtype="F32", shape=shape, path=path, start=5)
+    assert b"".join(map(bytes, gather(found))) == array.tobytes()
+    np.testing.assert_array_equal(read_floats(found), array)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "data", "values"),
+    [
+        ("F16", np.array([1.5, -2], "<f2").tobytes(), [1.5, -2]),
+        ("F32", np.array([1.5, -2], "<f4").tobytes(), [1.5, -2]),
+        ("F64", np.array([1.5, -2], "<f8").tobytes(), [1.5, -2]),
+        ("BF16", b"\xc0\x3f\x00\xc0", [1.5, -2]),
+    ],
+)
+def test_floats_of_every_type_come_as_float32(
+    tmp_path: Path, dtype: str, data: bytes, values: list[float]
+) -> None:
+    (tmp_path / "x").write_bytes(data)
+    found = TensorInfo(name="x", dtype=dtype, shape=(2, 1), path=tmp_path / "x", start=0)
+    read = read_floats(found)
+    assert (read.dtype, read.shape, read.ravel().tolist()) == (np.dtype("<f4"), (2, 1), values)
+
+
+def test_nothing_to_read_is_an_empty_array(tmp_path: Path) -> None:
+    empty = TensorInfo(name="x", dtype="F32", shape=(0, 7), path=tmp_path / "none", start=0)
+    assert read_floats(empty).shape == (0, 7)

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convert.errors import BadInputError
 from convert.weights.shards import parse_size, split, write_shards
 from convert.weights.source import open_checkpoint
 from convert.weights.tensor import TensorInfo
 from convert.weights.writer import WriteOptions, write_safetensors
+from envs.events import Event
 
 ARRAYS = {name: np.full(count, count, "f4") for name, count in (("a", 5), ("b", 3), ("c", 20))}
 
@@ -30,13 +34,22 @@ def tensors(tmp_path: Path) -> tuple[TensorInfo, ...]:
         ("1.5 kb", 1500),
         ("1000", 1000),
         ("2G", 2 * 10**9),
+        ("1k", 10**3),
+        ("1M", 10**6),
+        ("1KiB", 1 << 10),
+        ("1mi", 1 << 20),
+        (" 3 GiB ", 3 << 30),
+        ("1b", 1),
+        ("0.5GB", 5 * 10**8),
     ],
 )
 def test_sizes(text: str, nbytes: int) -> None:
     assert parse_size(text) == nbytes
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1GB", "five", "5TB"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "0.0GB", "-1GB", "five", "5TB", "5 G B", "1e3", ".5GB", "5i"]
+)
 def test_no_sizes(text: str) -> None:
     with pytest.raises(ValueError, match="not a size"):
         parse_size(text)
@@ -85,3 +98,40 @@ def test_shards_are_read_back_as_one(tmp_path: Path, tensors: tuple[TensorInfo, 
 def test_nothing_to_write_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no tensors"):
         write_shards((), tmp_path / "out", "model", 32, WriteOptions())
+
+
+def test_an_index_can_be_read_by_people_and_is_the_same_every_time(
+    tmp_path: Path, tensors: tuple[TensorInfo, ...]
+) -> None:
+    for number, order in enumerate((tensors, tensors[::-1])):
+        write_shards(order, tmp_path / str(number), "m", 1000, WriteOptions())
+    texts = [(tmp_path / n / "m.safetensors.index.json").read_text() for n in ("0", "1")]
+    assert texts[0] == texts[1]
+    assert texts[0] == (
+        '{\n  "metadata": {\n    "total_size": 112\n  },\n  "weight_map": {\n'
+        '    "a": "m-00001-of-00001.safetensors",\n    "b": "m-00001-of-00001.safetensors",\n'
+        '    "c": "m-00001-of-00001.safetensors"\n  }\n}\n'
+    )
+
+
+def test_each_shard_is_a_step(tmp_path: Path, tensors: tuple[TensorInfo, ...]) -> None:
+    events: list[Event] = []
+    write_shards(tensors, tmp_path / "out", "m", 32, WriteOptions(), events.append)
+    assert [event.text for event in events if event.kind == "step"] == [
+        "write m-00001-of-00002.safetensors",
+        "write m-00002-of-00002.safetensors",
+    ]
+
+
+@given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 20))
+def test_runs_keep_the_order_and_the_limit(sizes: list[int], limit: int) -> None:
+    tensors = [
+        TensorInfo(name=str(n), dtype="U8", shape=(size,), path=Path("x"), start=0)
+        for n, size in enumerate(sizes)
+    ]
+    runs = split(tensors, limit, WriteOptions())
+    assert [tensor for run in runs for tensor in run] == tensors
+    for run in runs:
+        assert len(run) == 1 or sum(tensor.nbytes for tensor in run) <= limit
+    for run, after in pairwise(runs):
+        assert sum(tensor.nbytes for tensor in run) + after[0].nbytes > limit, "no run too many"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from convert.errors import BadInputError, ConvertError
 from convert.weights.source import open_checkpoint
-from convert.weights.verify import check_members, check_written
+from convert.weights.verify import check_members, check_written, sha256_of
 from convert.weights.writer import WriteOptions, Written, write_safetensors
 from envs.events import Event
 from tests.convert.weights.torch_files import write_legacy, write_zip
@@ -57,3 +58,43 @@ def test_what_was_written_is_read_back(written: Written) -> None:
 def test_without_a_digest_there_is_nothing_to_compare(written: Written) -> None:
     with pytest.raises(ValueError, match="without a digest"):
         check_written(replace(written, sha256=None))
+
+
+def test_damage_says_where_and_what_to_do(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "m.bin", ARRAYS)
+    checkpoint = open_checkpoint(path)
+    (crc,) = (m.crc for m in checkpoint.members[path] if m.name.endswith("data/1"))
+    data = bytearray(path.read_bytes())
+    data[next(t.start for t in checkpoint.tensors if t.name == "b")] ^= 128
+    path.write_bytes(data)
+    with pytest.raises(BadInputError) as caught:
+        check_members(checkpoint)
+    assert str(caught.value) == (
+        f"{path}: 'archive/data/1' is damaged (its CRC-32 is not {crc:08x}); "
+        "download the file again"
+    )
+
+
+def test_a_file_that_shrinks_under_the_reader_is_told(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "m.bin", ARRAYS)
+    checkpoint = open_checkpoint(path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BadInputError, match=r"m\.bin: the file ended while it was read; try again"):
+        check_members(checkpoint)
+
+
+def test_progress_names_the_file_and_ends_with_the_last_byte(tmp_path: Path) -> None:
+    events: list[Event] = []
+    read = check_members(open_checkpoint(write_zip(tmp_path / "m.bin", ARRAYS)), events.append)
+    assert {(event.kind, event.text, event.unit, event.total) for event in events} == {
+        ("progress", "m.bin", "B", read)
+    }
+    done = [event.done for event in events]
+    assert done == sorted(done)
+    assert done[-1] == read
+
+
+def test_a_digest_is_of_every_byte(tmp_path: Path) -> None:
+    for content in (b"", b"a", bytes(range(256)) * 20_000):
+        (tmp_path / "x").write_bytes(content)
+        assert sha256_of(tmp_path / "x") == hashlib.sha256(content).hexdigest()

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convert.errors import BadInputError
+from convert.weights import zip_directory
 from convert.weights.zip_directory import read_members
 from tests.convert.weights.torch_files import write_members
 
@@ -66,7 +67,9 @@ def test_the_zip64_end_record_is_followed(tmp_path: Path) -> None:
         (b"PK\x01\x02", 0, b"XX", "no directory entry"),
         (b"PK\x03\x04", 8, b"\x08\x00", "another local header"),
         (b"PK\x03\x04", 30, b"X", "another local header"),
+        (b"PK\x03\x04", 6, b"\x01\x00", "another local header"),
         (b"PK\x05\x06", 12, b"\xff\xff\xff\x7f", "over the limit"),
+        (b"PK\x01\x02", 42, b"\xf0\xff\x00\x00", r"it points to byte 65,520"),
         (b"PK\x05\x06", 16, b"\xff\xff\x00\x00", "does not lie in the file"),
     ],
 )
@@ -134,3 +137,64 @@ def test_any_damage_is_refused_or_harmless(archive: Path, at: int, value: bytes)
     except BadInputError:
         return
     assert all(0 <= m.start <= m.start + m.nbytes <= len(data) for m in members.values())
+
+
+def directory(entries: bytes, count: int, at: int) -> bytes:
+    """A central directory and the record that ends a zip file."""
+    return entries + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, count, count, len(entries), at, 0)
+
+
+def test_a_member_may_not_reach_into_the_directory(tmp_path: Path) -> None:
+    path = write_members(tmp_path / "a.zip", {"x": b"12345678"})
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    data[at + 20 : at + 28] = struct.pack("<2I", 9, 9)
+    path.write_bytes(data)
+    with pytest.raises(BadInputError) as caught:
+        read_members(path)
+    assert str(caught.value) == (
+        f"{path}: zip member 'x' ends behind the data (the file has {len(data):,} bytes); "
+        "download the file again"
+    )
+
+
+def test_other_fields_before_the_wide_sizes_are_passed_over(tmp_path: Path) -> None:
+    path = write_members(tmp_path / "a.zip", {"x": b"abc"})
+    data = path.read_bytes()
+    at, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    entry = bytearray(data[at:end])
+    name_length, old_extra = struct.unpack_from("<2H", entry, 28)
+    entry[20:28] = b"\xff" * 8
+    extra = struct.pack("<2H3s", 0x5455, 3, b"abc") + struct.pack("<2H2Q", 1, 16, 3, 3)
+    entry[30:32] = struct.pack("<H", len(extra))
+    body = bytes(entry[: 46 + name_length]) + extra + bytes(entry[46 + name_length + old_extra :])
+    path.write_bytes(data[:at] + directory(body, 1, at))
+    assert read_members(path)["x"].nbytes == 3
+
+
+def test_a_comment_at_the_end_is_no_damage(archive: Path) -> None:
+    data = archive.read_bytes()
+    archive.write_bytes(data[:-2] + struct.pack("<H", 5) + b"hello")
+    assert list(read_members(archive)) == ["r/data.pkl", "r/data/0"]
+
+
+def test_a_file_without_members_is_an_empty_directory(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(directory(b"", 0, 0))
+    assert read_members(path) == {}
+
+
+def test_a_name_that_is_no_utf8_is_told(archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes().replace(b"r/data/0", b"r/data/\xff"))
+    with pytest.raises(BadInputError, match=r"damaged zip file \('utf-8' codec"):
+        read_members(archive)
+
+
+def test_the_longest_directory_is_read(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = archive.read_bytes()
+    length = data.index(b"PK\x05\x06") - data.index(b"PK\x01\x02")
+    monkeypatch.setattr(zip_directory, "MAX_DIRECTORY", length)
+    assert len(read_members(archive)) == 2
+    monkeypatch.setattr(zip_directory, "MAX_DIRECTORY", length - 1)
+    with pytest.raises(BadInputError, match=f"a zip directory of {length} bytes, over the limit"):
+        read_members(archive)
