@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.compile.names import BY_NAME, BY_OPSET, DTYPES, OPSETS
 from convert.compile.words import Cursor, TextError, split
 
 
@@ -67,10 +66,3 @@ def test_faults_name_the_line_and_the_word(text: str, message: str) -> None:
 def test_a_text_may_not_end_within() -> None:
     with pytest.raises(TextError, match="line 1: the text ends too early"):
         Cursor(text="").take()
-
-
-def test_names_are_unambiguous() -> None:
-    assert len(BY_NAME) == len(DTYPES)
-    assert len(BY_OPSET) == len(OPSETS)
-    for name in BY_NAME:
-        assert split(name) == [name]
