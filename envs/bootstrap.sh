@@ -69,7 +69,7 @@ log=$(mktemp)
         "$venv/bin/python" -m pip install --require-hashes --only-binary :all: -r "$lock" &&
         "$venv/bin/python" -m pip install --no-deps --no-build-isolation --no-index -e .
 } >"$log" 2>&1 || {
-    reason=$(grep -i '^ *error' "$log" | tail -n 1)
+    reason=$(grep -i '^ *error' "$log" | tail -n 1 | sed 's/^ *//')
     cp "$log" "${TMPDIR:-/tmp}/sdcoreml-bootstrap.log"
     rm -f "$log"
     fail "the host environment could not be made: ${reason:-see the log}; the whole log is in \

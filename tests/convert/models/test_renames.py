@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convert.models.renames import (
     CLIP,
@@ -116,3 +118,121 @@ def test_names_with_underscores_follow_the_same_tables() -> None:
         dotted = rename(old, UNET, THREE)
         assert dotted
         assert rename(old.replace(".", "_"), flat, THREE) == dotted.replace(".", "_")
+
+
+RESNET = {
+    "in_layers.0": "norm1",
+    "in_layers.2": "conv1",
+    "out_layers.0": "norm2",
+    "out_layers.3": "conv2",
+    "emb_layers.1": "time_emb_proj",
+    "skip_connection": "conv_shortcut",
+}
+
+
+@pytest.mark.parametrize(("old", "new"), RESNET.items())
+@pytest.mark.parametrize(
+    ("block", "layer"),
+    [
+        ("input_blocks.7.0", "down_blocks.2.resnets.0"),
+        ("middle_block.0", "mid_block.resnets.0"),
+        ("middle_block.2", "mid_block.resnets.1"),
+        ("output_blocks.4.0", "up_blocks.1.resnets.1"),
+    ],
+)
+def test_the_inside_of_a_residual_layer_is_the_same_everywhere(
+    block: str, layer: str, old: str, new: str
+) -> None:
+    for end in ("weight", "bias"):
+        assert rename(f"{block}.{old}.{end}", UNET, THREE) == f"{layer}.{new}.{end}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("time_embed.2.bias", "time_embedding.linear_2.bias"),
+        ("label_emb.0.0.weight", "add_embedding.linear_1.weight"),
+        ("out.0.bias", "conv_norm_out.bias"),
+        # What lies inside of attention keeps its names, in whatever words.
+        ("middle_block.1.in_layers.0.weight", "mid_block.attentions.0.in_layers.0.weight"),
+        ("input_blocks.1.1.norm.bias", "down_blocks.0.attentions.0.norm.bias"),
+        ("output_blocks.8.1.conv.weight", "up_blocks.2.upsamplers.0.conv.weight"),
+        ("time_embed.1.weight", None),
+        ("middle_block.3.weight", None),
+        ("out.1.weight", None),
+    ],
+)
+def test_what_surrounds_the_levels(old: str, new: str | None) -> None:
+    assert rename(old, UNET, THREE) == new
+
+
+@pytest.mark.parametrize("side", ["encoder", "decoder"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("conv_in", "conv_in"),
+        ("conv_out", "conv_out"),
+        ("norm_out", "conv_norm_out"),
+        ("mid.block_1.norm1", "mid_block.resnets.0.norm1"),
+        ("mid.block_2.conv2", "mid_block.resnets.1.conv2"),
+        ("mid.attn_1.norm", "mid_block.attentions.0.group_norm"),
+        ("mid.attn_1.q", "mid_block.attentions.0.to_q"),
+        ("mid.attn_1.k", "mid_block.attentions.0.to_k"),
+        ("mid.attn_1.v", "mid_block.attentions.0.to_v"),
+        ("mid.attn_1.proj_out", "mid_block.attentions.0.to_out.0"),
+    ],
+)
+def test_both_sides_of_the_vae(side: str, old: str, new: str) -> None:
+    for end in ("weight", "bias"):
+        assert rename(f"{side}.{old}.{end}", VAE, {}) == f"{side}.{new}.{end}"
+
+
+@pytest.mark.parametrize("name", ["quant_conv.weight", "post_quant_conv.bias"])
+def test_what_lies_between_encoder_and_latents_keeps_its_name(name: str) -> None:
+    assert rename(name, VAE, {}) == name
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
+        ("ln_final.bias", "text_model.final_layer_norm.bias"),
+        ("text_projection", "text_projection.weight"),
+        ("transformer.resblocks.3.ln_1.weight", "text_model.encoder.layers.3.layer_norm1.weight"),
+        ("transformer.resblocks.3.ln_2.bias", "text_model.encoder.layers.3.layer_norm2.bias"),
+        (
+            "transformer.resblocks.3.mlp.c_proj.weight",
+            "text_model.encoder.layers.3.mlp.fc2.weight",
+        ),
+        (
+            "transformer.resblocks.23.attn.out_proj.bias",
+            "text_model.encoder.layers.23.self_attn.out_proj.bias",
+        ),
+        ("logit_scale", None),
+    ],
+)
+def test_open_clip(old: str, new: str | None) -> None:
+    assert rename(old, OPEN_CLIP, {}) == new
+
+
+@pytest.mark.parametrize(
+    "name", ["embeddings.token_embedding.weight", "encoder.layers.0.mlp.fc1.bias"]
+)
+def test_a_text_encoder_without_its_outer_name_gets_it_back(name: str) -> None:
+    assert rename(name, CLIP, {}) == f"text_model.{name}"
+    assert rename(f"text_model.{name}", CLIP, {}) == f"text_model.{name}"
+
+
+def test_a_row_means_the_start_of_a_name_and_its_dots() -> None:
+    assert rename("xtime_embed.0.weight", UNET, THREE) is None
+    assert rename("time_embedX0.weight", UNET, THREE) is None
+    assert rename("quant_convXweight", VAE, {}) is None
+
+
+@given(st.integers(1, 6), st.integers(1, 40))
+def test_every_flat_number_has_one_level_and_layer(period: int, number: int) -> None:
+    count = period_numbering(period)
+    assert count["down"](number) * period + count["down_layer"](number) + 1 == number
+    assert count["up"](number) * period + count["up_layer"](number) == number
+    assert 0 <= count["down_layer"](number) < period
+    assert 0 <= count["up_layer"](number) < period

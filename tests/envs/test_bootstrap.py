@@ -1,0 +1,307 @@
+"""envs/bootstrap.sh with a stand-in for Python: what it starts, keeps, says and leaves behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "envs/bootstrap.sh"
+STAND_IN = """\
+#!/bin/sh
+echo "$0 $*" >>"$CALLS"
+case "$*" in
+    *version_info*) exit "${UNUSABLE:-0}" ;;
+    *platform*) echo "python3 here is 3.9.2" ;;
+    --version) echo "Python 3.12.1" ;;
+    "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo made >.venv/mark ;;
+    *"pip install --require-hashes"*)
+        env >"$CALLS.env"
+        if [ -n "${SLOW:-}" ]; then touch "$CALLS.slow"; sleep "$SLOW"; fi
+        if [ -n "${BROKEN:-}" ]; then echo "  ERROR: $BROKEN"; echo "and more"; exit 1; fi ;;
+esac
+"""
+
+
+class Clone:
+    """A clone that holds as much as the script reads, and a PATH with one Python on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "a clone"
+        self.calls = folder / "calls"
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        for name in ("sh", "cat", "cmp", "dirname", "mkdir", "mv", "rm", "cp", "grep", "tail"):
+            self.link(name)
+        for name in ("mktemp", "sed", "sleep", "touch", "env"):
+            self.link(name)
+        (self.folder / "envs").mkdir(parents=True)
+        (self.folder / "lockfiles/host").mkdir(parents=True)
+        shutil.copy(SCRIPT, self.folder / "envs/bootstrap.sh")
+        (self.folder / "lockfiles/host/requirements.txt").write_text("one==1\n")
+        (self.folder / "pyproject.toml").write_text("[project]\n")
+
+    def link(self, name: str) -> None:
+        found = shutil.which(name)
+        assert found
+        (self.bin / name).symlink_to(found)
+
+    def python(self, name: str = "python3") -> Path:
+        """Put a stand-in on PATH."""
+        path = self.bin / name
+        path.write_text(STAND_IN)
+        path.chmod(0o755)
+        return path
+
+    def start(self, **environ: str) -> subprocess.Popen[str]:
+        """Start the script from another folder, as make does not."""
+        return subprocess.Popen(
+            [self.folder / "envs/bootstrap.sh"],
+            cwd="/",
+            env={
+                "PATH": str(self.bin),
+                "CALLS": str(self.calls),
+                "TMPDIR": str(self.bin.parent),
+                **environ,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, **environ: str) -> tuple[int, str]:
+        """Exit code, and what was said."""
+        process = self.start(**environ)
+        out, err = process.communicate(timeout=60)
+        assert out == "", "stdout is for those who call it"
+        return process.returncode, err
+
+    def called(self) -> list[str]:
+        """What Python was called with since the last time."""
+        lines = self.calls.read_text().splitlines() if self.calls.exists() else []
+        self.calls.unlink(missing_ok=True)
+        return lines
+
+    def names(self) -> set[str]:
+        """What lies in the clone beside what was there before."""
+        return {path.name for path in self.folder.iterdir()} - {
+            *("envs", "lockfiles", "pyproject.toml")
+        }
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return Clone(tmp_path)
+
+
+def test_the_first_call_makes_it_and_the_next_does_nothing(clone: Clone) -> None:
+    clone.python()
+    code, err = clone.run()
+    assert code == 0
+    assert err == (
+        "making the host environment .venv with Python 3.12.1 (once, under a minute) ...\n"
+    )
+    assert clone.names() == {".venv"}
+    assert len(clone.called()) == 5
+    assert clone.run() == (0, "")
+    assert clone.called() == []
+
+
+def test_packages_are_locked_by_hash_and_nothing_is_built(clone: Clone) -> None:
+    clone.python()
+    clone.run()
+    *_, locked, own = clone.called()
+    assert locked.endswith(
+        ".venv/bin/python -m pip install --require-hashes --only-binary :all:"
+        " -r lockfiles/host/requirements.txt"
+    )
+    assert own.endswith("-m pip install --no-deps --no-build-isolation --no-index -e .")
+
+
+def test_settings_of_the_user_do_not_leak(clone: Clone) -> None:
+    clone.python()
+    clone.run(PYTHONPATH="/mine", PYTHONHOME="/mine", PIP_TARGET="/mine", PIP_USER="1")
+    seen = dict(
+        line.partition("=")[::2]
+        for line in clone.calls.with_name("calls.env").read_text().splitlines()
+    )
+    assert not {"PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX"} & seen.keys()
+    assert (seen["PIP_USER"], seen["PIP_NO_INPUT"]) == ("0", "1")
+
+
+@pytest.mark.parametrize("changed", ["lockfiles/host/requirements.txt", "pyproject.toml"])
+def test_what_it_depends_on_makes_it_anew(clone: Clone, changed: str) -> None:
+    clone.python()
+    clone.run()
+    (clone.folder / ".venv/mark").write_text("older")
+    (clone.folder / changed).write_text("another\n")
+    assert clone.run()[0] == 0
+    assert (clone.folder / ".venv/mark").read_text() == "made\n"
+    assert clone.names() == {".venv"}
+
+
+def test_a_clone_that_moved_makes_it_anew(clone: Clone) -> None:
+    clone.python()
+    clone.run()
+    clone.called()
+    clone.folder = clone.folder.rename(clone.folder.with_name("moved"))
+    assert clone.run()[0] == 0
+    assert len(clone.called()) == 5
+
+
+@pytest.mark.parametrize("lost", [".venv/bin/python", ".venv/stamp"])
+def test_an_environment_that_lost_a_part_is_made_anew(clone: Clone, lost: str) -> None:
+    clone.python()
+    clone.run()
+    (clone.folder / lost).unlink()
+    assert clone.run()[0] == 0
+    assert (clone.folder / lost).exists()
+    assert clone.names() == {".venv"}
+
+
+def test_the_python_that_was_named_comes_first(clone: Clone) -> None:
+    clone.python()
+    mine = clone.python("mine")
+    assert clone.run(PYTHON=str(mine))[0] == 0
+    assert clone.called()[0].startswith(f"{mine} ")
+
+
+@pytest.mark.parametrize("name", ["python3.14", "python3.10", "python"])
+def test_any_of_the_usual_names_is_found(clone: Clone, name: str) -> None:
+    clone.python(name)
+    assert clone.run()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("has_python", "found"), [(True, "python3 here is 3.9.2"), (False, "there is no python3 here")]
+)
+def test_without_a_fitting_python_one_line_says_how_to_get_one(
+    clone: Clone,
+    has_python: bool,  # noqa: FBT001  a table
+    found: str,
+) -> None:
+    if has_python:
+        clone.python()
+    code, err = clone.run(UNUSABLE="1")
+    assert code == 1
+    assert err.startswith(f"error: no Python 3.10 or newer with the venv module found ({found}); ")
+    assert err.endswith("make PYTHON=/path/to/python3\n")
+    assert err.count("\n") == 1
+    assert clone.names() == set()
+
+
+def test_what_pip_said_is_told_and_the_log_kept(clone: Clone) -> None:
+    clone.python()
+    code, err = clone.run(BROKEN="No matching distribution found for one==1")
+    log = clone.bin.parent / "sdcoreml-bootstrap.log"
+    assert code == 1
+    assert err.splitlines()[-1] == (
+        "error: the host environment could not be made: ERROR: No matching distribution found"
+        f" for one==1; the whole log is in {log}; check the network and free disk, then run make"
+        " again"
+    )
+    assert log.read_text().endswith("and more\n")
+    assert clone.names() == set(), "nothing half-made is left"
+
+
+def with_an_older_one(clone: Clone) -> None:
+    """A good environment of before, of another lock."""
+    clone.python()
+    clone.run()
+    (clone.folder / ".venv/mark").write_text("older")
+    (clone.folder / "lockfiles/host/requirements.txt").write_text("two==2\n")
+
+
+def test_a_failure_gives_the_older_one_back(clone: Clone) -> None:
+    with_an_older_one(clone)
+    assert clone.run(BROKEN="no network")[0] == 1
+    assert (clone.folder / ".venv/mark").read_text() == "older"
+    assert clone.names() == {".venv"}
+    assert clone.run()[0] == 0
+    assert (clone.folder / ".venv/mark").read_text() == "made\n"
+
+
+def wait_for(path: Path) -> None:
+    for _ in range(500):
+        if path.exists():
+            return
+        time.sleep(0.02)
+    pytest.fail(f"{path} never came")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+def test_ended_from_outside_it_gives_the_older_one_back(
+    clone: Clone, number: signal.Signals, code: int
+) -> None:
+    with_an_older_one(clone)
+    process = clone.start(SLOW="1")
+    wait_for(clone.calls.with_name("calls.slow"))
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == code
+    assert (clone.folder / ".venv/mark").read_text() == "older"
+    assert clone.names() == {".venv"}
+
+
+def test_what_a_killed_one_left_is_no_hindrance(clone: Clone) -> None:
+    with_an_older_one(clone)
+    process = clone.start(SLOW="1")
+    wait_for(clone.calls.with_name("calls.slow"))
+    process.kill()
+    process.communicate(timeout=60)
+    assert ".venv.lock" in clone.names()
+    assert clone.run()[0] == 0
+    assert clone.names() == {".venv"}
+    assert (clone.folder / ".venv/mark").read_text() == "made\n"
+
+
+def test_of_two_at_once_the_second_waits_and_finds_it_made(clone: Clone) -> None:
+    clone.python()
+    first = clone.start(SLOW="1")
+    wait_for(clone.calls.with_name("calls.slow"))
+    assert clone.run() == (0, "")
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert sum(" -m venv " in line for line in clone.called()) == 1
+    assert clone.names() == {".venv"}
+
+
+def test_a_lock_whose_maker_is_gone_is_void(clone: Clone) -> None:
+    clone.python()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (clone.folder / ".venv.lock").mkdir()
+    (clone.folder / ".venv.lock/pid").write_text(f"{gone.pid}\n")
+    assert clone.run()[0] == 0
+    assert clone.names() == {".venv"}
+
+
+def test_a_lock_whose_maker_died_before_it_wrote_its_number_is_void(clone: Clone) -> None:
+    clone.python()
+    (clone.folder / ".venv.lock").mkdir()
+    assert clone.run()[0] == 0
+    assert clone.names() == {".venv"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_not_writable_is_told(clone: Clone) -> None:
+    clone.python()
+    clone.folder.chmod(0o555)
+    code, err = clone.run()
+    clone.folder.chmod(0o755)
+    assert code == 1
+    assert "this folder is not writable; clone it where you may write" in err
+
+
+def test_the_script_is_one_that_any_shell_reads() -> None:
+    environ: Mapping[str, str] = {"PATH": os.environ["PATH"]}
+    for shell in filter(shutil.which, ("dash", "bash", "busybox")):
+        words = [shell, "sh", "-n"] if shell == "busybox" else [shell, "-n"]
+        done = subprocess.run([*words, SCRIPT], check=False, env=environ, capture_output=True)
+        assert done.returncode == 0, done.stderr
