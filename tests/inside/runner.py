@@ -54,16 +54,22 @@ def test_tools(python: Path) -> Path:
     return folder
 
 
+def built(name: str) -> Path:
+    """The Python of a toolchain's environment, which is built if need be."""
+    subprocess.run([sys.executable, "-m", "doctor", "env", "--toolchain", name], check=True)
+    return root() / name / "bin" / "python"
+
+
 def main(arguments: list[str]) -> int:
     """Build the environment if need be, then run the tests in it."""
     name = os.environ.get("TOOLCHAIN") or "tested"
-    subprocess.run([sys.executable, "-m", "doctor", "env", "--toolchain", name], check=True)
-    python = root() / name / "bin" / "python"
+    python = built(name)
     command = [str(python), "-I", "-B", "-c", LAUNCH, str(ROOT), str(test_tools(python)), *OPTIONS]
     where = [] if any(not word.startswith("-") for word in arguments) else ["tests/inside"]
     # Tiny models: a second thread costs more than it does.
+    light = {"SDCOREML_LIGHT_PYTHON": str(built("light"))} if name == "tested" else {}
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    environ = {**os.environ, **threads, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    environ = {**os.environ, **light, **threads, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     return subprocess.run(
         [*command, *arguments, *where], check=False, cwd=ROOT, env=environ
     ).returncode
