@@ -10,6 +10,8 @@ from pathlib import Path
 from lockfiles.artefact import Artefact
 from lockfiles.lock import parse_lock
 
+PINNED = "-r requirements.in"
+"""How a resolver names the direct pins among those who ask for a package."""
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*==")
 _VIA = re.compile(r"\s*#\s*(?:via\s*)?(.*)")
 
@@ -18,8 +20,8 @@ _VIA = re.compile(r"\s*#\s*(?:via\s*)?(.*)")
 class Change:
     """One package that moved: versions before and after ("" where it was not or is no more).
 
-    `via` are the packages that ask for it, or `-r requirements.in` for a direct pin; `size` is the
-    change of the download in bytes.
+    `via` are the packages that ask for it, and `PINNED` for a direct pin; `size` is the change of
+    the download in bytes.
     """
 
     project: str
@@ -29,7 +31,7 @@ class Change:
     size: int
 
     def __str__(self) -> str:
-        """Such as `numpy 1.23.5 -> 1.24.0 (+0.12 MB), asked for by scipy, torch`."""
+        """Such as `numpy 1.23.5 -> 1.24.0 (+0.12 MB), pinned, asked for by scipy, torch`."""
         match self.before, self.after:
             case "", after:
                 what = f"{self.project} {after} is new"
@@ -40,8 +42,10 @@ class Change:
             case before, after:
                 what = f"{self.project} {before} -> {after}"
         size = f" ({self.size / 1e6:+.2f} MB)" if self.size else ""
-        why = f", asked for by {', '.join(self.via)}" if self.via else ""
-        return what + size + why
+        others = [name for name in self.via if name != PINNED]
+        pinned = ", pinned in toolchain.toml" if PINNED in self.via else ""
+        why = f", asked for by {', '.join(others)}" if others else ""
+        return what + size + pinned + why
 
 
 def changes(

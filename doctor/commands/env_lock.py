@@ -15,7 +15,8 @@ from envs.locking import Request, check_folder, compile_locks, stale, write_lock
 from lockfiles.artefact import Artefact, load_artefacts, read_artefacts
 from lockfiles.change import changes
 from lockfiles.errors import LockfileError
-from lockfiles.lock import load_lock
+from lockfiles.evidence import load_evidence
+from lockfiles.lock import Lock, load_lock
 from lockfiles.target import TARGETS, host_target
 from lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
 
@@ -104,9 +105,18 @@ def _explain(toolchain: Toolchain, against: str) -> None:
         wheels = load_artefacts(toolchain, now)
         moved = changes(before, text, _artefacts_at(against, toolchain, target), wheels)
         total = sum(change.size for change in moved) / 1e6
-        print(f"{toolchain.name} on {target}: {len(moved)} moved, download {total:+.2f} MB")
+        print(f"{toolchain.name} on {target}: {len(moved)} moved, download {total:+.2f} MB", end="")
+        print(_unproven(toolchain, now) if moved else "")
         for change in moved:
             print(f"  {change}")
+
+
+def _unproven(toolchain: Toolchain, now: Lock) -> str:
+    """That what was proven was another lock, if it was."""
+    proofs = [proof for proof in load_evidence(toolchain) if proof.target == now.target]
+    if not proofs or any(proof.lock == now.digest for proof in proofs):
+        return ""
+    return "; what was proven is an earlier lock: `sdcoreml env evidence --prove` proves this one"
 
 
 def _artefacts_at(commit: str, toolchain: Toolchain, target: str) -> tuple[Artefact, ...]:

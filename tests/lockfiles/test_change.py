@@ -75,6 +75,21 @@ def test_each_kind_of_change_has_its_words(before: str, after: str, words: str) 
 
 
 @pytest.mark.parametrize(
+    ("via", "words"),
+    [
+        (("-r requirements.in",), "one 1 -> 2, pinned in toolchain.toml"),
+        (
+            ("-r requirements.in", "two", "six"),
+            "one 1 -> 2, pinned in toolchain.toml, asked for by two, six",
+        ),
+        ((), "one 1 -> 2"),
+    ],
+)
+def test_a_direct_pin_is_said_to_be_one(via: tuple[str, ...], words: str) -> None:
+    assert str(Change(project="one", before="1", after="2", via=via, size=0)) == words
+
+
+@pytest.mark.parametrize(
     ("size", "words"),
     [(1, " (+0.00 MB)"), (-2_345_678, " (-2.35 MB)"), (0, "")],
 )

@@ -11,7 +11,21 @@ import pytest
 from doctor.cli import main
 from envs import store
 from envs.venv import site_packages
+from lockfiles.evidence import Evidence, append_evidence
+from lockfiles.toolchain import load_toolchain
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain, wheel
+
+EARLIER = Evidence(
+    when="2026-11-24T00:00:00+00:00",
+    target="linux-x86_64",
+    system="Linux",
+    cpu="x",
+    python="3.10.10",
+    lock="earlier",
+    seal="5ea1",
+    ran="make inside",
+    result="passed",
+)
 
 
 @pytest.fixture
@@ -223,8 +237,11 @@ def test_lock_compiles_checks_and_explains(
     capsys.readouterr()
     assert main(["env", "lock", "--explain", "--toolchain", name]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith("tiny on linux-x86_64: 1 moved, download ")
-    assert out[1] == "  two 2.1 -> 2.2, asked for by -r requirements.in"
+    assert re.fullmatch(r"tiny on linux-x86_64: 1 moved, download [+-][\d.]+ MB", out[0])
+    assert out[1] == "  two 2.1 -> 2.2, pinned in toolchain.toml"
+    append_evidence(load_toolchain(name), EARLIER)
+    assert main(["env", "lock", "--explain", "--toolchain", name]) == 0
+    assert "; what was proven is an earlier lock: " in capsys.readouterr().out
 
 
 def test_evidence_is_recorded_only_of_what_passed(
