@@ -74,7 +74,10 @@ def defects(folder: Path, entries: Iterable[Entry]) -> tuple[Defect, ...]:
 def _hexadecimal(digest: str) -> str:
     """RECORD's `sha256=` with URL-safe base 64, without padding, in hexadecimal."""
     encoded = digest.partition("=")[2]
-    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
+    try:
+        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
+    except ValueError:
+        return digest  # of no file
 
 
 def _canonical(version: str) -> str:

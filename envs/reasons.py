@@ -59,7 +59,7 @@ REASONS = (
 
 def explain(finished: Finished) -> EnvError:
     """The error that a failed installer's words mean."""
-    words = (finished.err or finished.out).strip()
+    words = finished.err.strip() or finished.out.strip()
     ending = f"signal {-finished.code}" if finished.code < 0 else f"exit code {finished.code}"
     quoted = quote(words) or ending
     for reason in REASONS:

@@ -4,7 +4,7 @@ import pytest
 
 from envs.errors import EnvError, InstallError, NoSpaceError, UnreachableError
 from envs.process import Finished
-from envs.reasons import explain
+from envs.reasons import explain, quote
 
 HASH = """\
 error: Failed to download `accelerate==0.24.1`
@@ -78,3 +78,40 @@ def test_the_installers_own_words_are_quoted_without_their_drawing() -> None:
 
 def test_a_killed_installer_says_its_signal() -> None:
     assert "signal 9" in str(explain(Finished(code=-9, out="", err="")))
+
+
+@pytest.mark.parametrize(
+    ("words", "quoted"),
+    [
+        ("error: a\n  cause: b:\n\nCaused by: c\n", "a: b: c"),
+        ("ERROR: a", "a"),
+        ("errors: a", "errors: a"),
+        ("\N{BOX DRAWINGS LIGHT VERTICAL AND RIGHT} a\n\N{BOX DRAWINGS LIGHT VERTICAL} b", "a: b"),
+        ("", ""),
+        ("x" * 1000, "x" * 300),
+    ],
+)
+def test_a_complaint_is_quoted_in_one_line(words: str, quoted: str) -> None:
+    assert quote(words) == quoted
+
+
+def test_without_words_the_way_it_ended_is_told() -> None:
+    assert str(explain(Finished(code=3, out="", err=""))) == (
+        "install: exit code 3: exit code 3; run this again, or try --installer pip"
+    )
+    assert str(explain(Finished(code=-15, out="", err="stopping"))) == (
+        "install: signal 15: stopping; run this again, or try --installer pip"
+    )
+
+
+@pytest.mark.parametrize("err", ["", "  \n"])
+def test_who_complains_on_the_other_stream_is_heard(err: str) -> None:
+    error = explain(Finished(code=1, out="ERROR: No space left on device", err=err))
+    assert type(error) is NoSpaceError
+
+
+def test_the_first_reason_that_fits_is_the_one() -> None:
+    both = "Failed to fetch x: Connection refused\nNo space left on device"
+    assert type(explain(Finished(code=1, out="", err=both))) is NoSpaceError
+    both = "No solution found: not found in the cache; network disabled"
+    assert type(explain(Finished(code=1, out="", err=both))) is UnreachableError

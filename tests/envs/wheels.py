@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from envs.venv import site_packages
 from lockfiles.target import host_target
 
 PYTHON = Path(sys._base_executable)  # type: ignore[attr-defined]
@@ -61,6 +62,14 @@ def standard_wheels(folder: Path) -> dict[str, str]:
         "one==1.0": wheel(folder, "one", "1.0", one, script="one"),
         "two==2.1": wheel(folder, "two", "2.1", two),
     }
+
+
+def install(folder: Path, name: str, version: str, rows: str = "") -> Path:
+    """What an installer notes of a package, in the environment in `folder`."""
+    info = site_packages(folder) / f"{name}-{version}.dist-info"
+    info.mkdir()
+    (info / "RECORD").write_text(rows)
+    return info
 
 
 def toolchain(

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from envs import venv
+from envs.interpreter import probe
+from tests.envs.wheels import PYTHON
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """An environment with nothing in it."""
+    interpreter = probe(PYTHON)
+    assert interpreter is not None
+    venv.create(tmp_path / "env", interpreter)
+    return tmp_path / "env"
