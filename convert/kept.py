@@ -9,7 +9,7 @@ from convert.families import OPTIONAL, PARTS
 from convert.manifest import NOTHING, Kept, read_manifest
 from convert.plan import Job
 from convert.verify import changed_files, input_faults
-from convert.weights.clone import clone
+from convert.weights.clone import place
 from convert.weights.fault import raise_first
 
 
@@ -34,7 +34,7 @@ def keep(job: Job, folder: Path) -> Kept:
     for entry in programs.values():
         for name in entry["files"]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            clone(job.output / name, folder / name)
+            place(job.output / name, folder / name)
     inputs = {
         name: described
         for name, described in manifest["inputs"].items()

@@ -22,10 +22,10 @@ from convert.compile.metadata import write_metadata
 from convert.compile.names import TEXT_VERSIONS
 from convert.compile.refusals import WITH_XCODE, refusals
 from convert.compile.text import write
-from convert.compile.weights import place
 from convert.errors import UnsupportedError
 from convert.spec.reader import Package, read_package
 from convert.weights.aside import folder_aside
+from convert.weights.clone import place
 from convert.weights.fault import raise_first
 from envs.events import Emit, Event, silent
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from convert.models.layout import CONFIG_NAME, INDEX_NAME
 from convert.weights.aside import folder_aside, require_space
-from convert.weights.clone import clone
+from convert.weights.clone import place
 from convert.weights.tensor import TensorInfo
 from convert.weights.writer import (
     Computed,
@@ -90,19 +90,19 @@ def write_recipe(
     written = []
     with folder_aside(target, INDEX_NAME) as aside:
         for name, content in recipe.files.items():
-            place = aside / name
-            place.parent.mkdir(parents=True, exist_ok=True)
+            file = aside / name
+            file.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, Path):
-                shutil.copyfile(content, place)
+                shutil.copyfile(content, file)
             else:
-                place.write_bytes(content)
+                file.write_bytes(content)
         for name, part in recipe.parts.items():
             emit(Event(kind="step", text=f"write {name}"))
-            place = aside / name / part.file_name
+            file = aside / name / part.file_name
             if _is_whole(part, options) and part.whole:
-                clone(part.whole, place)
+                place(part.whole, file)
                 continue
-            written.append(write_safetensors(part.tensors, place, options, emit))
+            written.append(write_safetensors(part.tensors, file, options, emit))
     return tuple(written)
 
 

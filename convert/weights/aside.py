@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,16 +44,17 @@ def require_space(target: Path, nbytes: int) -> None:
 def reserve(handle: int, nbytes: int) -> None:
     """Allocate a file's blocks before they are written, where the system can.
 
-    A third less CPU time to write them (measured on ext4), and a full disk is known at once.
+    A tenth less CPU time to write them (measured on ext4), and a full disk is known at once.
     """
-    if not hasattr(os, "posix_fallocate") or not nbytes:
+    if sys.platform != "linux" or not nbytes:
         return
-    try:
-        os.posix_fallocate(handle, 0, nbytes)
-    except OSError as error:
-        if error.errno in _FULL:
-            raise
-        os.ftruncate(handle, 0)  # a file system without allocation; some leave a longer file
+    import ctypes
+
+    # Not os.posix_fallocate: where a file system cannot, glibc writes a byte into every block.
+    allocate = ctypes.CDLL(None, use_errno=True).fallocate
+    allocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    if allocate(handle, 0, 0, nbytes) and (code := ctypes.get_errno()) in _FULL:
+        raise OSError(code, os.strerror(code))
 
 
 @contextmanager

@@ -9,6 +9,15 @@ from convert.weights.dtypes import NUMPY
 if TYPE_CHECKING:
     import numpy as np
 
+_INFINITE = {"F16": 0x7C00, "BF16": 0x7F80}
+"""The bits of infinity, without the sign."""
+
+_HALF_OVERFLOWS = 0x477FF000
+"""The bits of 65520 as a float32: what is at or above rounds to infinity as a float16."""
+
+_HALF_BIAS = 0x800
+"""Undoes, in the low half, the 126 << 10 by which the moved exponent is larger than float16's."""
+
 
 def cast_block(data: memoryview | bytes, source: str, target: str) -> tuple[memoryview, int]:
     """The elements of `data` (of type `source`) as type `target`, and how many overflowed.
@@ -16,7 +25,12 @@ def cast_block(data: memoryview | bytes, source: str, target: str) -> tuple[memo
     An overflow is a finite value that became infinite.
     """
     values = as_floats(data, source)
-    result = _to_bfloat16(values) if target == "BF16" else _to_numpy_type(values, target)
+    if target == "BF16":
+        result = _to_bfloat16(values)
+    elif (source, target) in (("F32", "F16"), ("BF16", "F16")):
+        result = _to_half(values)
+    else:
+        result = _to_numpy_type(values, target)
     return result.data.cast("B"), _overflows(values, result, target)
 
 
@@ -39,6 +53,33 @@ def _to_numpy_type(values: np.ndarray, target: str) -> np.ndarray:
         return np.asarray(values.astype(NUMPY[target]))
 
 
+def _to_half(values: np.ndarray) -> np.ndarray:
+    """As `_to_numpy_type` of float32 to F16, at half the cost: numpy does it an element at a time.
+
+    Adding 2^13 times the power of two at or below a value leaves exactly its ten highest bits of
+    mantissa, rounded to even by the processor; powers below float16's smallest are taken for it,
+    which makes subnormals. The low half of the sum, plus the exponent moved to its new place, is
+    the float16; what overflows, and NaN, is left to numpy.
+    """
+    import numpy as np
+
+    bits = values.view("<u4")
+    size = bits & 0x7FFFFFFF
+    if size.max(initial=0) >= _HALF_OVERFLOWS:
+        return _to_numpy_type(values, "F16")
+    power = bits & 0x7F800000
+    np.maximum(power, (127 - 14) << 23, out=power)
+    power += (13 << 23) + _HALF_BIAS
+    total = size.view("<f4")
+    total += power.view("<f4")
+    power >>= 13
+    power += size  # the bits of `total`, which lies in the same memory
+    sign = bits >> 16
+    sign &= 0x8000
+    power += sign
+    return np.asarray(power.astype("<u2")).view("<f2")
+
+
 def _to_bfloat16(values: np.ndarray) -> np.ndarray:
     """The upper half of float32, rounded; every NaN becomes 0x7FC0, as in PyTorch."""
     import numpy as np
@@ -53,5 +94,9 @@ def _to_bfloat16(values: np.ndarray) -> np.ndarray:
 def _overflows(values: np.ndarray, result: np.ndarray, target: str) -> int:
     import numpy as np
 
-    infinite = (result & 0x7FFF) == 0x7F80 if target == "BF16" else np.isinf(result)  # noqa: PLR2004
+    # Looking at bits is ten times faster than numpy's isinf of a float16.
+    if found := _INFINITE.get(target):
+        infinite = (result.view("<u2") & 0x7FFF) == found
+    else:
+        infinite = np.isinf(result)
     return int((infinite & np.isfinite(values)).sum()) if infinite.any() else 0

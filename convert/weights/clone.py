@@ -1,53 +1,103 @@
-"""A second name for a file that is already right: shared blocks where the disk can, else a link."""
+"""A second name for a file that is already right: shared blocks, a link, or else a copy."""
 
 from __future__ import annotations
 
-import fcntl
+import ctypes
+import errno
+import filecmp
 import os
-import sys
+import platform
+from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 
+from convert.errors import ConvertError
 from convert.weights.aside import scratch_beside
+from convert.weights.transfer import copy_file
 
-_FICLONE = 0x40049409  # linux/fs.h: share all blocks of another file, copied when written to
+_FICLONE = 0x40049409
+"""Linux: give a file the extents of another."""
+
+_UNFIT = frozenset(
+    {
+        *(errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EINVAL, errno.ENOSYS),
+        *(errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY, errno.EBADF),
+    }
+)
+"""Refusals that mean "not here", not "the disk is broken"."""
 
 
-def clone(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source`, without copying its bytes if that can be avoided.
+class Placement(Enum):
+    """How a file came to its place."""
 
-    Tries a copy-on-write clone, then a hard link, then a copy. `target` must not exist; it is not
-    renamed into place, so it belongs in a folder that is itself made aside.
+    CLONED = "cloned"
+    """Shares its blocks with the source until one of them is written to."""
+    LINKED = "hard-linked"
+    """Is the source's file under a second name."""
+    COPIED = "copied"
+
+
+def place(source: Path, target: Path) -> Placement:
+    """Put the file `source` at `target`, which must not exist, in the cheapest way.
+
+    It is not renamed into place, so it belongs in a folder that is itself made aside.
+
+    Raises:
+        ConvertError: a copy turned out not to be equal.
+        OSError: the disk is full or not writable.
     """
-    if sys.platform == "linux" and _share_blocks(source, target):
-        return
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        _copy(source, target)
+    real = source.resolve()
+    for placement, way in ((Placement.CLONED, _clone), (Placement.LINKED, _link)):
+        if fits(way, real, target):
+            return placement
+    copy(real, target)
+    return Placement.COPIED
 
 
-def clone_aside(source: Path, target: Path) -> None:
-    """Let `target` be the same file as `source`, replacing whatever had that name, at once."""
+def place_aside(source: Path, target: Path) -> Placement:
+    """As `place`, replacing whatever is at `target`, at once."""
     with scratch_beside(target) as folder:
         part = folder / target.name
-        clone(source, part)
+        placement = place(source, part)
         part.replace(target)
+    return placement
 
 
-def _share_blocks(source: Path, target: Path) -> bool:
-    with source.open("rb") as old, target.open("xb") as new:
-        try:
-            fcntl.ioctl(new, _FICLONE, old.fileno())
-        except OSError:
-            target.unlink()
-            return False
+def fits(way: Callable[[Path, Path], None], source: Path, target: Path) -> bool:
+    """Whether `way` worked; nothing is left at `target` if it did not."""
+    try:
+        way(source, target)
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        if error.errno not in _UNFIT:
+            raise
+        return False
     return True
 
 
-def _copy(source: Path, target: Path) -> None:
-    from convert.weights.transfer import Transfer
+def _clone(source: Path, target: Path) -> None:
+    if platform.system() == "Darwin":
+        system = ctypes.CDLL(None, use_errno=True)
+        if system.clonefile(os.fsencode(source), os.fsencode(target), 0):
+            raise OSError(ctypes.get_errno(), "clonefile", str(target))
+        return
+    import fcntl
 
-    with source.open("rb") as old, target.open("xb") as new:
-        size = os.fstat(old.fileno()).st_size
-        for _ in Transfer().copy(old.fileno(), 0, new.fileno(), 0, size):
-            pass
+    with source.open("rb") as origin, target.open("xb") as copy:
+        fcntl.ioctl(copy.fileno(), _FICLONE, origin.fileno())
+
+
+def _link(source: Path, target: Path) -> None:
+    target.hardlink_to(source)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy `source` to the new file `target`, and compare.
+
+    Raises:
+        ConvertError: the two are not equal afterwards.
+    """
+    with source.open("rb") as origin, target.open("xb") as copy:
+        copy_file(origin.fileno(), copy.fileno())
+    if not filecmp.cmp(source, target, shallow=False):
+        raise ConvertError(f"{target}: not equal to {source} after copying; check the disk")

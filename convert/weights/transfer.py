@@ -1,88 +1,51 @@
-"""Bytes from one file to another, by the cheapest way that this system and these disks allow."""
+"""Bytes from one file to another: read and written in blocks, and on the disk early.
+
+Reading and writing by hand takes less CPU time than copy_file_range or sendfile between the same
+files (measured on ext4: 0.94 s for 3.4 GB against 1.05 and 1.23): those move a pipe's few pages at
+a time, a large block becomes a large page of the file system's cache. Sharing blocks would be
+cheaper still, but a header shifts every tensor off the boundaries that it asks for.
+"""
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import cycle
 
-BLOCK = 1 << 18
-"""Bytes per read where data passes through this process: small enough to stay in the cache."""
+from convert.weights.background import Background
 
-PORTION = 64 << 20
-"""Bytes per call where it does not: a signal or a progress bar waits this long at most."""
+BLOCK = 1 << 19
+"""Bytes per read: many enough to make calls cheap, few enough to stay in the processor's cache."""
 
-# Refusals that mean "not between these files", not "the disk is broken".
-_UNFIT = frozenset(
-    {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
-)
+PORTION = 256 << 20
+"""Bytes after which what was written so far is sent to the disk, while the next are written."""
+
+_flush_data = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 
 
 class ShortReadError(OSError):
     """A source file ended before the bytes that its header promised."""
 
 
-def _copy_in_kernel(source: int, start: int, target: int, position: int, count: int) -> int:
-    return os.copy_file_range(source, target, count, start, position)
+def new_buffers(count: int) -> Iterator[memoryview]:
+    """Room for `count` blocks, to be used in turn."""
+    return cycle([memoryview(bytearray(BLOCK)) for _ in range(count)])
 
 
-def _send_in_kernel(source: int, start: int, target: int, position: int, count: int) -> int:
-    os.lseek(target, position, os.SEEK_SET)
-    return os.sendfile(target, source, start, count)
+def read_blocks(
+    source: int, start: int, count: int, buffers: Iterator[memoryview] | None = None
+) -> Iterator[memoryview]:
+    """`count` bytes at `start`, in blocks of at most `BLOCK` bytes.
 
-
-def _copy_by_hand(source: int, start: int, target: int, position: int, count: int) -> int:
-    block = os.pread(source, min(count, BLOCK), start)
-    write_at(target, block, position)
-    return len(block)
-
-
-_WAYS: tuple[Callable[[int, int, int, int, int], int], ...] = (
-    *((_copy_in_kernel,) if hasattr(os, "copy_file_range") else ()),
-    _send_in_kernel,
-    _copy_by_hand,
-)
-
-
-class Transfer:
-    """Copies ranges, and remembers which ways these files refused."""
-
-    def __init__(self, ways: tuple[Callable[[int, int, int, int, int], int], ...] = _WAYS) -> None:
-        self._ways = list(ways)
-
-    def copy(
-        self, source: int, start: int, target: int, position: int, count: int
-    ) -> Iterator[int]:
-        """Copy `count` bytes at `start` of `source` to `position` of `target`.
-
-        Yields the bytes of each step once it is done.
-
-        Raises:
-            ShortReadError: `source` ends early.
-        """
-        while count:
-            try:
-                done = self._ways[0](source, start, target, position, min(count, PORTION))
-            except OSError as error:
-                if error.errno not in _UNFIT or len(self._ways) == 1:
-                    raise
-                del self._ways[0]
-                continue
-            if not done:
-                raise ShortReadError
-            yield done
-            start, position, count = start + done, position + done, count - done
-
-
-def read_blocks(source: int, start: int, count: int) -> Iterator[memoryview]:
-    """`count` bytes at `start`, in blocks that are only valid until the next one.
+    Each is read into the next of `buffers`; with a single one (which is the default) a block is
+    only valid until the one after it.
 
     Raises:
         ShortReadError: `source` ends early.
     """
-    buffer = memoryview(bytearray(min(BLOCK, count)))
+    buffers = buffers or new_buffers(1)
     while count:
-        wanted = buffer[: min(BLOCK, count)]
+        wanted = next(buffers)[: min(BLOCK, count)]
         done = os.preadv(source, [wanted], start)
         if done != len(wanted):
             raise ShortReadError
@@ -96,3 +59,30 @@ def write_at(target: int, data: bytes | memoryview, position: int) -> None:
     while rest:
         done = os.pwrite(target, rest, position)
         rest, position = rest[done:], position + done
+
+
+def copy_file(source: int, target: int) -> None:
+    """Copy all of `source` to the empty `target`."""
+    position = 0
+    for block in read_blocks(source, 0, os.fstat(source).st_size):
+        write_at(target, block, position)
+        position += len(block)
+
+
+class EarlyFlush:
+    """Sends a growing file to the disk, a portion at a time, so that the last flush is short."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._flushed = 0
+        self._disk = Background()
+
+    def reach(self, position: int) -> None:
+        """Tell that the file is written up to `position`; waits when the disk is far behind."""
+        if position - self._flushed >= PORTION:
+            self._flushed = position
+            self._disk.do(lambda: _flush_data(self._target))
+
+    def close(self) -> None:
+        """Wait for the disk. Raises what it answered to an earlier portion."""
+        self._disk.close()

@@ -1,12 +1,10 @@
 """A safetensors file as a stream: planned whole, written aside, checked, flushed, renamed.
 
-Contiguous tensors that keep their type never pass through this process; the others do, a block at a
-time, so memory does not grow with the model.
+Everything passes through a block at a time, so memory does not grow with the model.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,9 +18,16 @@ from convert.weights.aside import file_aside, require_space, reserve
 from convert.weights.cast import cast_block
 from convert.weights.dtypes import FLOATS, SIZES
 from convert.weights.gather import gather
+from convert.weights.hashing import Digest
 from convert.weights.header import PYTORCH, build
 from convert.weights.tensor import TensorInfo
-from convert.weights.transfer import ShortReadError, Transfer, read_blocks, write_at
+from convert.weights.transfer import (
+    EarlyFlush,
+    ShortReadError,
+    new_buffers,
+    read_blocks,
+    write_at,
+)
 from envs.events import Emit, Event, silent
 
 TICK = 32 << 20
@@ -143,65 +148,56 @@ class _Stream:
 
     def __init__(self, target: int, ticker: _Ticker, options: WriteOptions) -> None:
         self.position = 0
-        self.digest = hashlib.sha256() if options.digest else None
+        self.digest = Digest() if options.digest else None
         self.overflows: dict[str, int] = {}
         self._target, self._ticker = target, ticker
-        self._transfer = Transfer()
+        self._flush = EarlyFlush(target)
+        # While the digest looks at one block, the next is read into the other.
+        self._buffers = new_buffers(2 if options.digest else 1)
         self._sources: dict[Path, int] = {}
 
     def close(self) -> None:
         for handle in self._sources.values():
             os.close(handle)
+        if self.digest:
+            self.digest.close()
+        self._flush.close()
 
     def write(self, data: bytes | memoryview) -> None:
-        write_at(self._target, data, self.position)
         if self.digest:
             self.digest.update(data)
-        self._advance(len(data))
+        write_at(self._target, data, self.position)
+        self.position += len(data)
+        self._flush.reach(self.position)
+        self._ticker.reach(self.position)
 
     def add(self, tensor: TensorInfo | Computed, dtype: str) -> None:
         """Append `tensor`, cast to `dtype` if it has another type."""
-        if isinstance(tensor, Computed):
-            self._write_cast(tensor.name, tensor.dtype, dtype, tensor.blocks())
-            return
         try:
-            if tensor.stride is not None:
-                self._write_cast(tensor.name, tensor.dtype, dtype, gather(tensor))
-            elif self.digest or dtype != tensor.dtype:
-                blocks = read_blocks(self._open(tensor.path), tensor.start, tensor.nbytes)
-                self._write_cast(tensor.name, tensor.dtype, dtype, blocks)
-            else:
-                self._copy(tensor)
+            for block in self._blocks(tensor):
+                self.write(block if dtype == tensor.dtype else self._cast(tensor, block, dtype))
         except ShortReadError:
+            where = tensor.path if isinstance(tensor, TensorInfo) else "input"
             raise BadInputError(
-                f"{tensor.path}: the file ended while tensor {tensor.name!r} was read; "
+                f"{where}: the file ended while tensor {tensor.name!r} was read; "
                 "something changed it meanwhile, try again"
             ) from None
 
-    def _copy(self, tensor: TensorInfo) -> None:
+    def _blocks(self, tensor: TensorInfo | Computed) -> Iterable[memoryview]:
+        if isinstance(tensor, Computed):
+            return tensor.blocks()
+        if tensor.stride is not None:
+            return gather(tensor)
         source = self._open(tensor.path)
-        for done in self._transfer.copy(
-            source, tensor.start, self._target, self.position, tensor.nbytes
-        ):
-            self._advance(done)
+        return read_blocks(source, tensor.start, tensor.nbytes, self._buffers)
 
-    def _write_cast(
-        self, name: str, source: str, target: str, blocks: Iterable[memoryview]
-    ) -> None:
-        for block in blocks:
-            if source == target:
-                self.write(block)
-                continue
-            data, overflows = cast_block(block, source, target)
-            self.write(data)
-            if overflows:
-                self.overflows[name] = self.overflows.get(name, 0) + overflows
+    def _cast(self, tensor: TensorInfo | Computed, block: memoryview, dtype: str) -> memoryview:
+        data, overflows = cast_block(block, tensor.dtype, dtype)
+        if overflows:
+            self.overflows[tensor.name] = self.overflows.get(tensor.name, 0) + overflows
+        return data
 
     def _open(self, path: Path) -> int:
         if path not in self._sources:
             self._sources[path] = os.open(path, os.O_RDONLY)
         return self._sources[path]
-
-    def _advance(self, count: int) -> None:
-        self.position += count
-        self._ticker.reach(self.position)

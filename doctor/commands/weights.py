@@ -8,7 +8,7 @@ from pathlib import Path
 
 from convert.errors import BadInputError
 from convert.models.files import STEMS, find_weights
-from convert.weights.clone import clone_aside
+from convert.weights.clone import place_aside
 from convert.weights.shards import parse_size, write_shards
 from convert.weights.source import Checkpoint, open_checkpoint
 from convert.weights.verify import check_members, check_written
@@ -77,7 +77,7 @@ def _write(
     only = checkpoint.files[0] if checkpoint.container == "safetensors" else None
     if only and not options.digest and is_already(only, tensors, options):
         emit(Event(kind="step", text=f"link {target.name}: the input is already right"))
-        clone_aside(only, target)
+        place_aside(only, target)
         return ()
     emit(Event(kind="step", text=f"write {target.name}"))
     return (write_safetensors(tensors, target, options, emit),)

@@ -60,6 +60,39 @@ def test_numpy_types_are_cast_as_numpy_does(values: np.ndarray, target: str) -> 
     assert overflows == int((np.isinf(expected) & np.isfinite(values)).sum())
 
 
+EDGES = [
+    *(0x00000000, 0x00000001, 0x007FFFFF, 0x00800000),  # zero and float32's own subnormals
+    *(0x32FFFFFF, 0x33000000, 0x33000001, 0x33800000),  # around half of the smallest float16
+    *(0x387FFFFF, 0x38800000, 0x38800001, 0x387FC000),  # around the smallest normal float16
+    *(0x3F801000, 0x3F803000, 0x3F801001, 0x3F7FF000),  # halfway between two neighbours of one
+    *(0x477FE000, 0x477FEFFF, 0x477FF000, 0x47800000),  # around the largest finite float16
+    *(0x7F7FFFFF, 0x7F800000, 0x7F800001, 0x7FC00000),  # the largest float32, infinity, NaN
+]
+
+
+@pytest.mark.parametrize("bits", [*EDGES, *(bits | 0x80000000 for bits in EDGES)])
+def test_float16_is_numpys_at_every_edge(bits: int) -> None:
+    values = np.array([bits], "<u4").view("<f4")
+    data, _ = cast_block(values.tobytes(), "F32", "F16")
+    with np.errstate(over="ignore"):
+        expected = values.astype("<f2")
+    assert bytes(data) == expected.tobytes()
+
+
+@given(arrays.arrays("<u4", 50))
+def test_float16_of_any_bits_is_numpys(bits: np.ndarray) -> None:
+    below = np.where((bits & 0x7FFFFFFF) < 0x477FF000, bits, 0).astype("<u4")
+    for some in (bits, below):
+        values = some.view("<f4")
+        data, _ = cast_block(values.tobytes(), "F32", "F16")
+        with np.errstate(over="ignore", invalid="ignore"):
+            assert bytes(data) == values.astype("<f2").tobytes()
+
+
+def test_nothing_is_cast_to_nothing() -> None:
+    assert [bytes(cast_block(b"", "F32", target)[0]) for target in ("F16", "BF16")] == [b"", b""]
+
+
 def test_a_double_is_rounded_by_way_of_float32() -> None:
     # Just above halfway between two halves, but exactly halfway once it is a float32.
     value = 1.0 + 2.0**-11 + 2.0**-40

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from convert.weights.transfer import _WAYS, BLOCK, ShortReadError, Transfer, read_blocks, write_at
+from convert.weights import transfer
+from convert.weights.transfer import (
+    BLOCK,
+    EarlyFlush,
+    ShortReadError,
+    copy_file,
+    new_buffers,
+    read_blocks,
+    write_at,
+)
 
 DATA = bytes(range(256)) * (BLOCK // 128 + 3)
 
@@ -23,54 +31,22 @@ def files(folder: Path) -> Iterator[tuple[int, int]]:
     os.close(target)
 
 
-def refuse(*_: int) -> int:
-    raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-
-def break_down(*_: int) -> int:
-    raise OSError(errno.EIO, "Input/output error")
-
-
-@pytest.mark.parametrize("way", range(len(_WAYS)))
-def test_every_way_copies_the_range(tmp_path: Path, way: int) -> None:
+def test_a_file_is_copied_whole(tmp_path: Path) -> None:
     with files(tmp_path) as (source, target):
+        copy_file(source, target)
+    assert (tmp_path / "out").read_bytes() == DATA
+
+
+def test_data_is_written_where_it_belongs(tmp_path: Path) -> None:
+    with files(tmp_path) as (_, target):
+        write_at(target, memoryview(b"tail"), 4)
         write_at(target, b"head", 0)
-        done = list(Transfer(_WAYS[way:]).copy(source, 5, target, 4, len(DATA) - 9))
-    assert sum(done) == len(DATA) - 9
-    assert (tmp_path / "out").read_bytes() == b"head" + DATA[5:-4]
-
-
-def test_a_refused_way_is_not_tried_again(tmp_path: Path) -> None:
-    calls: list[int] = []
-
-    def count_and_refuse(*args: int) -> int:
-        calls.append(1)
-        return refuse(*args)
-
-    transfer = Transfer((count_and_refuse, *_WAYS))
-    with files(tmp_path) as (source, target):
-        for at in (0, 10):
-            assert list(transfer.copy(source, at, target, at, 10)) == [10]
-    assert (tmp_path / "out").read_bytes() == DATA[:20]
-    assert calls == [1]
-
-
-def test_a_broken_disk_is_not_taken_for_a_refusal(tmp_path: Path) -> None:
-    with files(tmp_path) as (source, target), pytest.raises(OSError, match="Input/output"):
-        list(Transfer((break_down, *_WAYS)).copy(source, 0, target, 0, 1))
-
-
-def test_the_last_way_has_no_fallback(tmp_path: Path) -> None:
-    with files(tmp_path) as (source, target), pytest.raises(OSError, match="cross-device"):
-        list(Transfer((refuse,)).copy(source, 0, target, 0, 1))
+    assert (tmp_path / "out").read_bytes() == b"headtail"
 
 
 def test_an_early_end_is_told(tmp_path: Path) -> None:
-    with files(tmp_path) as (source, target):
-        with pytest.raises(ShortReadError):
-            list(Transfer().copy(source, 10, target, 0, len(DATA)))
-        with pytest.raises(ShortReadError):
-            list(read_blocks(source, 10, len(DATA)))
+    with files(tmp_path) as (source, _), pytest.raises(ShortReadError):
+        list(read_blocks(source, 10, len(DATA)))
 
 
 def test_blocks_are_the_range(tmp_path: Path) -> None:
@@ -79,3 +55,37 @@ def test_blocks_are_the_range(tmp_path: Path) -> None:
         assert list(read_blocks(source, 0, 0)) == []
     assert b"".join(blocks) == DATA[3:]
     assert max(map(len, blocks)) == BLOCK
+
+
+def test_with_two_buffers_a_block_outlives_the_next_across_ranges(tmp_path: Path) -> None:
+    """A digest still looks at the last block while the next range's first is read."""
+    with files(tmp_path) as (source, _):
+        buffers = new_buffers(2)
+        last = memoryview(b"")
+        for start, count in ((0, 5), (5, 0), (5, 7), (12, BLOCK + 1)):
+            before = bytes(last)
+            for block in read_blocks(source, start, count, buffers):
+                assert bytes(last) == before
+                last, before = block, bytes(block)
+
+
+def test_a_long_file_goes_to_the_disk_a_portion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(transfer, "_flush_data", flushed.append)
+    monkeypatch.setattr(transfer, "PORTION", 10)
+    disk = EarlyFlush(7)
+    for position in (4, 9, 12, 19, 21, 22, 40):
+        disk.reach(position)
+    disk.close()
+    assert flushed == [7, 7, 7]
+
+
+def test_what_the_disk_answered_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(transfer, "_flush_data", full)
+    disk = EarlyFlush(7)
+    disk.reach(transfer.PORTION)
+    with pytest.raises(OSError, match="No space"):
+        disk.close()
