@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from envs.frozen import Frozen, freeze
 from envs.interpreter import Interpreter
@@ -61,6 +63,17 @@ def test_every_locked_wheel_is_in_it_with_its_hash(name: str) -> None:
     }
     assert found == {(a.project, a.version, a.file, a.sha256) for a in wanted.artefacts}
     assert all(one["purl"] == f"pkg:pypi/{one['name']}@{one['version']}" for one in libraries)
+
+
+@pytest.mark.parametrize("name", toolchain_names())
+def test_it_is_valid_cyclonedx_to_the_letter(name: str) -> None:
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(bill(frozen(name))) is None
+
+
+def test_the_validator_would_find_a_field_of_no_standard() -> None:
+    told = json.loads(bill(frozen()))
+    told["components"][0]["seal"] = "x"
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(json.dumps(told)) is not None
 
 
 def test_who_needs_whom_refers_to_components_that_are_there() -> None:
