@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.models import identify
+from convert.models.contents import Kind
+from convert.models.family import Family, Task
+from convert.models.identify import BUILDER_MEMORY, GROUPS, Needs, PartFacts, identify_path
+from convert.models.targets import APPLE, MOCHI
+from tests.convert.models.folders import (
+    TEXT_ENCODER,
+    UNET,
+    WEIGHTS,
+    save_safetensors,
+    write_json,
+    write_model,
+)
+from tests.convert.models.originals import original_vae
+from tests.convert.models.test_single_file import VAE, Arrays, averages, original, save
+from tests.convert.weights.torch_files import write_zip
+
+# 36 + 2 floats and 3 integers.
+NUMBERS, BYTES = 41, 4 * 38 + 8 * 3
+
+
+def test_a_diffusers_folder(tmp_path: Path) -> None:
+    found = identify_path(write_model(tmp_path / "model"))
+    assert (found.form, found.contents.kind) == ("diffusers folder", Kind.PIPELINE)
+    assert (found.contents.family, found.contents.task) == (Family.SD1, Task.TEXT_TO_IMAGE)
+    assert (found.prediction, found.has_ema, found.missing) == ("epsilon", False, ())
+    assert (found.parameters, found.nbytes) == (3 * NUMBERS, 3 * BYTES)
+    assert {one.target: one.runs for one in found.verdicts} == {APPLE: "yes", MOCHI: "yes"}
+    assert (found.faults, found.notes) == ((), ())
+
+
+def test_each_component_is_counted_by_type(tmp_path: Path) -> None:
+    parts = {part.name: part for part in identify_path(write_model(tmp_path / "m")).parts}
+    assert parts["text_encoder"] == PartFacts(
+        name="text_encoder",
+        kind="CLIPTextModel",
+        parameters=NUMBERS,
+        dtypes={"F32": 38, "I64": 3},
+        nbytes=BYTES,
+        files=("pytorch_model.bin",),
+    )
+    assert list(parts["unet"].dtypes) == ["F32", "I64"], "the most frequent first"
+    assert len(parts["unet"].files) == 2
+
+
+@pytest.mark.parametrize(("config", "flavour"), [({}, ""), ({"time_cond_proj_dim": 256}, "LCM")])
+def test_a_unet_that_wants_guidance_is_an_lcm(
+    tmp_path: Path, config: dict[str, int], flavour: str
+) -> None:
+    folder = write_model(tmp_path / "model")
+    write_json(folder / "unet" / "config.json", UNET | config)
+    found = identify_path(folder)
+    assert found.contents.flavour == flavour
+    assert {one.runs for one in found.verdicts} == ({"no"} if flavour else {"yes"})
+
+
+@pytest.mark.parametrize(
+    ("gone", "missing"),
+    [
+        (["vae"], ("vae",)),
+        (["unet"], ("unet",)),
+        (["text_encoder"], ("text_encoder",)),
+        (["vae", "text_encoder"], ("vae", "text_encoder")),
+    ],
+)
+def test_what_a_model_lacks_is_named(
+    tmp_path: Path, gone: list[str], missing: tuple[str, ...]
+) -> None:
+    folder = write_model(tmp_path / "model")
+    for name in gone:
+        for path in (folder / name).iterdir():
+            path.unlink()
+        (folder / name).rmdir()
+    found = identify_path(folder)
+    assert found.missing == missing
+    assert len(found.faults) == len(gone)
+
+
+def test_a_second_text_encoder_alone_is_a_text_encoder(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+    (folder / "text_encoder").rename(folder / "text_encoder_2")
+    index = {
+        "_class_name": "StableDiffusionXLImg2ImgPipeline",
+        "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    write_json(folder / "model_index.json", index)
+    assert identify_path(folder).missing == ()
+
+
+def test_a_path_that_is_not_there_is_a_fault_and_nothing_is_missing_of_it(tmp_path: Path) -> None:
+    found = identify_path(tmp_path / "nothing")
+    assert (found.contents.kind, found.missing) == (Kind.UNKNOWN, ())
+    assert len(found.faults) == 1
+    assert found.needs == Needs(disk=0, memory=0)
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [(UNET, "UNet2DConditionModel"), (TEXT_ENCODER, "CLIPTextModel"), ({}, "")],
+)
+def test_a_component_s_folder_is_examined_alone(
+    tmp_path: Path, config: dict[str, object], kind: str
+) -> None:
+    folder = tmp_path / "part"
+    write_json(folder / "config.json", config)
+    save_safetensors(folder / "diffusion_pytorch_model.safetensors", VAE)
+    found = identify_path(folder)
+    assert (found.form, found.contents.kind) == ("component folder", Kind.VAE)
+    (part,) = found.parts
+    assert (part.name, part.kind, part.files) == (
+        "part",
+        kind,
+        ("diffusion_pytorch_model.safetensors",),
+    )
+
+
+def test_a_component_that_is_damaged_is_still_described(tmp_path: Path) -> None:
+    write_json(tmp_path / "vae" / "config.json", {"_class_name": "AutoencoderKL"})
+    (tmp_path / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
+    found = identify_path(tmp_path / "vae")
+    assert [fault.what for fault in found.faults] == ["the file is empty"]
+    assert (found.parameters, found.contents.kind) == (0, Kind.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "prediction"),
+    [
+        ("sd1", Family.SD1, "epsilon"),
+        ("sd2", Family.SD2_V, None),
+        ("sdxl", Family.SDXL, "epsilon"),
+        ("refiner", Family.SDXL_REFINER, "epsilon"),
+    ],
+)
+def test_a_checkpoint(tmp_path: Path, name: str, family: Family, prediction: str | None) -> None:
+    found = identify_path(save(tmp_path / "m.safetensors", original(name)))
+    assert (found.form, found.contents.kind) == ("safetensors", Kind.PIPELINE)
+    assert (found.contents.family, found.prediction) == (family, prediction)
+    assert (found.missing, found.faults, found.has_ema) == ((), (), False)
+    untold = "does not say what it predicts; --prediction_type tells a conversion"
+    assert found.notes == (() if prediction else (untold,))
+
+
+def test_what_a_file_says_of_its_prediction_decides_its_family(tmp_path: Path) -> None:
+    metadata = {"modelspec.prediction_type": "epsilon"}
+    found = identify_path(save(tmp_path / "m.safetensors", original("sd2"), metadata))
+    assert found.contents.family is Family.SD2_BASE
+    assert (found.contents.kind, found.contents.task) == (Kind.PIPELINE, Task.TEXT_TO_IMAGE)
+
+
+def groups(tmp_path: Path, *names: str) -> dict[str, int]:
+    arrays: Arrays = {name: np.zeros(2, "f4") for name in names}
+    found = identify_path(save(tmp_path / "m.safetensors", arrays))
+    return {part.name: part.parameters for part in found.parts}
+
+
+@pytest.mark.parametrize(("start", "part"), GROUPS)
+def test_a_tensor_belongs_to_a_part_by_the_start_of_its_name(
+    tmp_path: Path, start: str, part: str
+) -> None:
+    assert groups(tmp_path, f"{start}x.weight", "other") == {part: 2, "tensors": 2}
+
+
+def test_parts_of_a_checkpoint_are_its_groups(tmp_path: Path) -> None:
+    arrays = original("sdxl")
+    found = identify_path(save(tmp_path / "m.safetensors", arrays | averages(arrays)))
+    assert {part.name for part in found.parts} == {
+        *("averaged weights", "unet", "vae", "text_encoder", "text_encoder_2", "tensors")
+    }
+    assert found.has_ema
+    assert {part.files for part in found.parts} == {("m.safetensors",)}
+
+
+def test_needs_are_twice_the_halves_beside_a_merged_copy(tmp_path: Path) -> None:
+    arrays = original("sd1")
+    plain = identify_path(save(tmp_path / "m.safetensors", arrays))
+    numbers = sum(array.size for array in arrays.values())
+    assert plain.needs.disk == plain.nbytes + 4 * numbers
+    assert plain.needs.memory == BUILDER_MEMORY
+    both = identify_path(save(tmp_path / "e.safetensors", arrays | averages(arrays)))
+    assert both.needs == plain.needs, "averages are not converted"
+
+
+def test_memory_is_that_of_the_largest_part_twice_in_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identify, "BUILDER_MEMORY", 1000)
+    for count, memory in ((125, 1000), (126, 1008)):
+        path = write_zip(tmp_path / "m.bin", {"w": np.zeros(count, "?")})
+        assert identify_path(path).needs.memory == memory
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("sd-turbo.safetensors", "turbo"),
+        ("SDXL_Lightning_4step.safetensors", "lightning"),
+        ("Hyper-SD15.safetensors", "hyper"),
+        ("my-LCM.safetensors", "lcm"),
+        ("plain.safetensors", ""),
+    ],
+)
+def test_a_name_that_speaks_of_few_steps_is_quoted(tmp_path: Path, name: str, note: str) -> None:
+    found = identify_path(save(tmp_path / name, original("sd1")))
+    expected = f"its name says {note}: made for few steps and little guidance"
+    assert found.notes == ((expected,) if note else ())
+
+
+def test_parts_alone_are_known_for_what_they_are(tmp_path: Path) -> None:
+    found = identify_path(save(tmp_path / "vae.safetensors", original_vae(VAE)))
+    assert (found.contents.kind, found.missing) == (Kind.VAE, ())
+    assert {one.runs for one in found.verdicts} == {"no"}
+    assert [part.name for part in found.parts] == ["vae"]
+
+
+def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "m.ckpt").write_bytes(b"<!DOCTYPE html><html>")
+    found = identify_path(tmp_path / "m.ckpt")
+    assert (found.form, found.contents.kind, found.parts) == ("file", Kind.UNKNOWN, ())
+    assert "a web page, not weights" in found.faults[0].what
+
+
+def test_shards_are_told_with_their_container(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model") / "unet"
+    found = identify_path(folder / "diffusion_pytorch_model.bin.index.json")
+    assert found.form == "2 shards, PyTorch zip"
+    assert found.parameters == sum(array.size for array in WEIGHTS.values())
