@@ -140,7 +140,8 @@ def _at(commit: str, path: Path) -> str | None:
         return done.stdout.decode()
     if b"exists on disk" in done.stderr or b"does not exist" in done.stderr:
         return None
-    raise EnvError(f"{path}: git says: {done.stderr.decode().strip().splitlines()[0]}")
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    raise EnvError(f"{path}: git says: {said[0] if said else f'exit code {done.returncode}'}")
 
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:

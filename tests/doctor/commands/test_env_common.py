@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from doctor.commands.env_common import asked, built, chosen, shown, source_options, toolchain_option
+from envs.errors import EnvError
+from lockfiles.errors import LockfileError
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    toolchain_option(parser)
+    source_options(parser)
+    return parser.parse_args(words)
+
+
+def test_an_option_that_was_not_given_leaves_no_trace() -> None:
+    """So that the action's own parser does not undo what stood before the action."""
+    assert vars(parsed()) == {}
+    assert asked(parsed(), "index") is None
+    assert asked(parsed(), "index", "x") == "x"
+    assert asked(parsed("--index", "y"), "index", "x") == "y"
+
+
+def test_options_of_where_packages_come_from() -> None:
+    found = parsed("--find-links", "wheels", "--installer", "pip", "--index", "https://x.invalid")
+    assert vars(found) == {
+        "find_links": Path("wheels"),
+        "installer": "pip",
+        "index": "https://x.invalid",
+    }
+    with pytest.raises(SystemExit):
+        parsed("--installer", "conda")
+
+
+def test_the_option_comes_before_the_environment_and_that_before_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TOOLCHAIN", raising=False)
+    assert chosen(parsed()).name == "tested"
+    monkeypatch.setenv("TOOLCHAIN", "current")
+    assert chosen(parsed()).name == "current"
+    assert chosen(parsed("--toolchain", "light")).name == "light"
+    monkeypatch.setenv("TOOLCHAIN", "")
+    assert chosen(parsed()).name == "tested"
+
+
+def test_the_help_names_the_toolchains_that_there_are() -> None:
+    parser = argparse.ArgumentParser()
+    toolchain_option(parser)
+    assert "current, light, tested, or the path of a folder" in " ".join(
+        parser.format_help().split()
+    )
+
+
+def test_an_unknown_toolchain_is_refused() -> None:
+    with pytest.raises(LockfileError, match="no toolchain named 'x'"):
+        chosen(parsed("--toolchain", "x"))
+
+
+def test_what_is_not_built_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
+    with pytest.raises(EnvError) as caught:
+        built(parsed("--toolchain", "light"))
+    assert str(caught.value) == (
+        f"{tmp_path}/light: no environment built; run `sdcoreml env` first"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("inside/it", "inside/it"), ("../beside", None), ("/somewhere/else", "/somewhere/else")],
+)
+def test_a_path_is_told_as_short_as_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, text: str | None
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    whole = (tmp_path / "beside") if text is None else here / path
+    assert shown(whole) == (text or str(whole))
