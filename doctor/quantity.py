@@ -8,7 +8,7 @@ _UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 def amount(size: float) -> str:
     """Bytes in words, decimal as on a disk's label: "512 bytes", "19 MB", "6.2 GB"."""
     for unit, scale in _UNITS:
-        if abs(size) >= scale:
+        if round(abs(size) / scale, 3) >= 1:  # or it would read as 1000 of the smaller unit
             digits = 1 if scale >= _UNITS[1][1] else 0
             return f"{size / scale:.{digits}f} {unit}"
     return f"{size:.0f} bytes"

@@ -67,10 +67,11 @@ def clean(text: str, secrets: Secrets) -> str:
     """One text without homes, names and tokens."""
     text = _TOKENS.sub("(token)", text)
     for home in _longest_first(secrets.homes):
-        text = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
+        text = re.sub(rf"(?<![\w.-]){re.escape(home)}(?![\w.-])", "~", text)
     text = _HOMES.sub(r"\g<base>(user)", text)
     for name in _longest_first(secrets.names):
-        text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", "(name)", text)
+        whole = rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
+        text = re.sub(whole, "(name)", text, flags=re.IGNORECASE)  # as hosts are written
     return text
 
 

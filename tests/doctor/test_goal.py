@@ -10,7 +10,7 @@ from doctor.checks import CHECKS
 from doctor.engine import Verdict, examine
 from doctor.facts import Absent, Facts, Job, Unknown
 from doctor.goal import conclude, preflight, relevant
-from tests.doctor.healthy import HEALTHY, TOOLCHAIN
+from tests.doctor.healthy import BUNDLE, HEALTHY, TOOLCHAIN
 from tests.doctor.specimens import NOT_BUILT, SICK
 
 
@@ -87,3 +87,44 @@ def test_before_a_build_the_environment_of_old_is_not_looked_at(
     named = preflight(Job(goal="env"), rebuild=True, python="/x/python")
     (found,) = [result for result in named.results if result.id == "PY003"]
     assert found.status is Status.UNKNOWN, "whoever names a Python has it judged by the build"
+
+
+@pytest.mark.parametrize(
+    ("goal", "facts", "sentence"),
+    [
+        ("env", HEALTHY, "this machine can build the tested environment"),
+        (
+            "env",
+            replace(HEALTHY, toolchain=replace(TOOLCHAIN, name="current")),
+            "this machine can build the environment current",
+        ),
+        (
+            "bundle",
+            HEALTHY,
+            "this folder can be opened by MochiDiffusion and Apple's Swift package",
+        ),
+        (
+            "bundle",
+            SICK["BUN001"],
+            "this folder cannot be opened by MochiDiffusion and Apple's Swift package",
+        ),
+        (
+            "convert",
+            replace(HEALTHY, environment=Unknown(unknown="slow")),
+            "whether this machine can convert sd15 could not be established",
+        ),
+    ],
+)
+def test_verdicts_are_sentences(goal: str, facts: Facts, sentence: str) -> None:
+    assert judged(goal, facts).sentence == sentence
+
+
+def test_packages_can_be_opened_once_they_are_compiled() -> None:
+    packages = tuple(replace(one, container=".mlpackage") for one in BUNDLE.programs)
+    verdict = judged("bundle", replace(HEALTHY, bundle=replace(BUNDLE, programs=packages)))
+    assert verdict.sentence.endswith("Apple's Swift package, once it is compiled")
+
+
+def test_what_it_takes_is_said_of_a_conversion_that_can_be_done() -> None:
+    for goal in ("env", "bundle"):
+        assert judged(goal, HEALTHY).needs == ()

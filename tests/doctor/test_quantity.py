@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from doctor.quantity import amount, duration
 
@@ -16,6 +18,12 @@ from doctor.quantity import amount, duration
         (6_240_000_000, "6.2 GB"),
         (2_500_000_000_000, "2.5 TB"),
         (37.7e6, "38 MB"),
+        (999_999_999, "1.0 GB"),
+        (999_499_999, "999 MB"),
+        (999_999, "1 MB"),
+        (999_990_000_000, "1.0 TB"),
+        (5e15, "5000.0 TB"),
+        (-2_000_000, "-2 MB"),
     ],
 )
 def test_sizes_in_words(size: float, words: str) -> None:
@@ -36,3 +44,11 @@ def test_sizes_in_words(size: float, words: str) -> None:
 )
 def test_time_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@given(st.integers(0, 10**14))
+def test_a_number_of_a_unit_is_never_one_of_the_next(size: int) -> None:
+    number, unit = amount(size).split(" ")
+    assert float(number) < 1000
+    scale = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}[unit]
+    assert abs(float(number) * scale - size) <= max(0.5 * scale, 1)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -84,3 +85,69 @@ def test_the_rest_of_the_facts_is_unchanged() -> None:
         HEALTHY,
         hub=replace(HUB, cache="/home/(user)/.cache/huggingface/hub"),
     )
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("hf_abcdefghijkl", "ghp_abcdefghijkl", "gho_abcdefghijkl", "ghs_abcdefghijkl"),
+        *("github_pat_11ABCDEFG_xyz", "glpat-abcdefghijkl", "sk-abcdefghijkl"),
+        *("xoxb-123456789012", "xoxa-123456789012", "xoxp-123456789012"),
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmN",
+    ],
+)
+def test_tokens_of_every_house(token: str) -> None:
+    nobody = Secrets(homes=(), names=())
+    assert clean(f"401 for {token}, sorry", nobody) == "401 for (token), sorry"
+    assert clean(f"Bearer {token}", nobody) == "Bearer (token)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hf_short", "risk_management_of_x", "task-abcdefghijkl", "eyJshort.a.b", "https://a.org/b@c"],
+)
+def test_what_only_looks_like_a_token_stays(text: str) -> None:
+    assert clean(text, Secrets(homes=(), names=())) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("/home/al/x", "~/x"),
+        ("/home/al.old/x", "/home/(user)/x"),
+        ("/home/al-2", "/home/(user)"),
+        ("/data/home/al", "/data/home/(user)"),
+        ("'/Users/bob': no", "'/Users/(user)': no"),
+        ("/Users/bob:/Users/eve", "/Users/(user):/Users/(user)"),
+        ("/var/home/bob/x", "/var/home/(user)/x"),
+        ("/home/", "/home/"),
+    ],
+)
+def test_homes(text: str, cleaned: str) -> None:
+    assert clean(text, Secrets(homes=("/home/al",), names=())) == cleaned
+
+
+def test_hosts_are_written_in_any_case() -> None:
+    secrets = Secrets(homes=(), names=("Alices-MacBook",))
+    assert clean("alices-macbook and ALICES-MACBOOK", secrets) == "(name) and (name)"
+
+
+def test_the_longer_of_two_names_goes_first() -> None:
+    secrets = Secrets(homes=("/home/al", "/home/al/work"), names=("alice", "alice-mac"))
+    assert clean("/home/al/work/x alice-mac alice", secrets) == "~/x (name) (name)"
+
+
+@pytest.mark.parametrize(
+    ("environ", "home", "host", "names"),
+    [
+        ({"USER": "al"}, "/home/al", "pc", ()),
+        ({"USER": "ali"}, "/home/ali", "pc", ("ali",)),
+        ({"SUDO_USER": "alice", "USER": "root"}, "/root", "box", ("alice", "box")),
+        ({}, "/home/alice", "x.y", ("alice", "x.y")),
+        ({"USER": "runner"}, "/home/runner", "ubuntu", ()),
+    ],
+)
+def test_names_that_say_something(
+    environ: dict[str, str], home: str, host: str, names: tuple[str, ...]
+) -> None:
+    assert secrets_here(environ, Path(home), host).names == names
