@@ -27,6 +27,7 @@ from envs import manifest
 from envs.build import Options, build
 from envs.errors import ArchiveError, EnvError, explained
 from envs.events import Emit, Event, silent
+from envs.growth import Ground, watched
 from envs.installer import Source, download
 from envs.interpreter import require
 from envs.store import LOCK, Environment, claimed, is_abandoned, root
@@ -83,7 +84,9 @@ def export(
         wheels = folder / _WHEELS
         wheels.mkdir()
         sealed = environment.path / manifest.SEALED / LOCK
-        download(environment.python, sealed, wheels, source or Source())
+        total = sum(artefact.size for artefact in load_artefacts(toolchain, lock))
+        with watched((Ground(folder=folder),), total, emit):
+            download(environment.python, sealed, wheels, source or Source())
         emit(Event(kind="step", text="hash and pack"))
         for file in (FILE, lock.path.name, f"pylock.{lock.target}.toml"):
             if (toolchain.folder / file).exists():
@@ -98,7 +101,7 @@ def export(
         )
         if wrong := _unlike_lock(carried, _packages(folder, environment.target)):
             raise EnvError(f"{toolchain.folder}: {'; '.join(wrong)}; restore the lock with git")
-        _pack(folder, carried, aside)
+        _pack(folder, carried, aside, emit)
         aside.replace(path)
     return carried
 
@@ -118,7 +121,7 @@ def bring_in(
     place = folder or root()
     with explained(place), claimed(place, emit) as unpacked:
         emit(Event(kind="step", text=f"compare every wheel in {path.name} with its lock"))
-        carried = _unpack(path, unpacked)
+        carried = _unpack(path, unpacked, emit)
         toolchain = load_toolchain(f"{unpacked}/")
         exact = PythonPin(version=carried.python, accepted=f"=={carried.python}")
         options = Options(
@@ -173,7 +176,8 @@ def _unlike_lock(carried: Carried, packages: Iterable[LockedPackage]) -> list[st
     return faults + [f"{name} is not locked" for name in wheels.values()]
 
 
-def _pack(folder: Path, carried: Carried, path: Path) -> None:
+def _pack(folder: Path, carried: Carried, path: Path, emit: Emit) -> None:
+    total = sum((folder / name).stat().st_size for name in carried.contents)
     text = json.dumps({"schema": SCHEMA, **asdict(carried)}, indent=1, sort_keys=True).encode()
     with path.open("wb") as stream:
         with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
@@ -185,11 +189,12 @@ def _pack(folder: Path, carried: Carried, path: Path) -> None:
                 member.size = (folder / name).stat().st_size
                 with (folder / name).open("rb") as data:
                     archive.addfile(member, data)
+                emit(Event(kind="progress", done=archive.offset, total=total, unit="B"))
         stream.flush()
         os.fsync(stream.fileno())
 
 
-def _unpack(path: Path, folder: Path) -> Carried:
+def _unpack(path: Path, folder: Path, emit: Emit) -> Carried:
     """Write the members of an archive into a folder, each with the hash that it must have."""
     try:
         with tarfile.open(path, mode="r:") as archive:
@@ -199,7 +204,7 @@ def _unpack(path: Path, folder: Path) -> Carried:
                     f"{path}: is for {carried.target}, this machine is {host_target()};"
                     " export it on a machine of this kind"
                 )
-            faults = _extract(archive, carried, folder)
+            faults = _extract(archive, carried, folder, emit)
     except (tarfile.TarError, EOFError, ValueError, TypeError, KeyError) as error:
         raise ArchiveError(f"{path}: not an exported environment ({error}); {_AGAIN}") from None
     except OSError as error:
@@ -234,10 +239,11 @@ def _read_record(archive: tarfile.TarFile) -> Carried:
     return carried
 
 
-def _extract(archive: tarfile.TarFile, carried: Carried, folder: Path) -> list[str]:
+def _extract(archive: tarfile.TarFile, carried: Carried, folder: Path, emit: Emit) -> list[str]:
     """Write out the members that the record names; says which are missing or not as recorded."""
     (folder / _WHEELS).mkdir()
     missing, faults = dict(carried.contents), []
+    total = Path(os.fsdecode(archive.name or "")).stat().st_size
     for member in archive:
         if member.name == RECORD:
             continue
@@ -251,6 +257,7 @@ def _extract(archive: tarfile.TarFile, carried: Carried, folder: Path) -> list[s
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
                 output.write(chunk)
+        emit(Event(kind="progress", done=member.offset_data + member.size, total=total, unit="B"))
         if digest.hexdigest() != wanted:
             faults.append(f"{member.name} has not the recorded hash")
     return faults + [f"{name} is missing" for name in missing]

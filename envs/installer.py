@@ -182,7 +182,9 @@ def download(python: Path, requirements: Path, folder: Path, source: Source) -> 
         where = ["--no-index", "--find-links", os.fspath(source.wheels)]
     command = [sys.executable, "-m", "pip", "--python", os.fspath(python), "download", "--quiet"]
     command += [*_HARD, *where, "--dest", os.fspath(folder)]
-    _judge(run([*command, "--requirement", os.fspath(requirements)]))
+    # pip gathers them in its temporary folder first: on the same volume, where there is room.
+    environ = {"TMPDIR": os.fspath(folder.parent)}
+    _judge(run([*command, "--requirement", os.fspath(requirements)], environ=environ))
 
 
 def _judge(finished: Finished) -> None:

@@ -16,6 +16,7 @@ from envs import store
 from envs.archive import RECORD, bring_in, export
 from envs.build import Options, build
 from envs.errors import ArchiveError, BrokenError, InstallError
+from envs.events import Event
 from envs.installer import Source
 from envs.store import Environment
 from envs.verify import verify_full
@@ -76,6 +77,21 @@ def test_the_same_seal_comes_of_the_archive_alone(
     assert store.current("tiny", tmp_path / "envs") == again
     assert leftovers(tmp_path / "envs") == []
     assert bring_in(folder / "tiny.tar", python=PYTHON, folder=tmp_path / "envs") == again
+
+
+def test_packing_and_unpacking_tell_their_bytes(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    folder, made = packed
+    events: list[Event] = []
+    tiny, source = load_toolchain(f"{folder}/tiny/"), Source(wheels=folder / "wheels")
+    export(made, tiny, tmp_path / "x.tar", source=source, emit=events.append)
+    count = len([event for event in events if event.kind == "progress"])
+    assert count >= 4  # two wheels, the toolchain and its lock
+    bring_in(tmp_path / "x.tar", python=PYTHON, folder=tmp_path / "envs", emit=events.append)
+    told = [event for event in events if event.kind == "progress" and event.unit == "B"][count:]
+    assert {event.total for event in told[:4]} == {(tmp_path / "x.tar").stat().st_size}
+    assert [event.done for event in told[:4]] == sorted(event.done for event in told[:4])
 
 
 def test_the_archive_is_the_same_bytes_each_time_and_names_no_place(
