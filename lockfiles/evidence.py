@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -69,9 +69,19 @@ def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
     return found
 
 
-def holds(proof: Evidence, lock: str, seal: str) -> bool:
-    """Whether a proof is of exactly this environment."""
-    return (proof.lock, proof.seal) == (lock, seal)
+def proof_of(
+    proofs: Iterable[Evidence], *, target: str, python: str, lock: str, seal: str
+) -> Evidence | None:
+    """The last proof of just this environment; else the last of what should be equal to it.
+
+    Same target, Python and lock give the same seal: with another one, bytes differ from what was
+    proven. None where nothing like it was proven.
+    """
+    mine = (target, python, lock)
+    alike = [proof for proof in proofs if (proof.target, proof.python, proof.lock) == mine]
+    return next((proof for proof in reversed(alike) if proof.seal == seal), None) or (
+        alike[-1] if alike else None
+    )
 
 
 def append_evidence(toolchain: Toolchain, proof: Evidence) -> Path:

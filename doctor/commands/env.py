@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from doctor.commands import env_carry, env_evidence, env_lock, env_proof, env_supply, env_use
@@ -16,6 +16,7 @@ from doctor.commands.env_common import (
     toolchain_option,
 )
 from envs.store import Environment
+from lockfiles.evidence import Evidence, load_evidence, proof_of
 
 HELP = "build and prove the tested environment"
 
@@ -56,6 +57,8 @@ def build(args: argparse.Namespace) -> int:
     with draw() as emit:
         made = environment_for(toolchain, emit, options=options)
     print(describe(made, toolchain.python.version))
+    if said := proven(made, load_evidence(toolchain)):
+        print(said)
     return 0
 
 
@@ -65,6 +68,25 @@ def describe(made: Environment, wanted: str) -> str:
     return (
         f"{made.name}: {shown(made.path)}, Python {made.interpreter.version}{drift},"
         f" {made.files:,} files, {made.size / 1e9:.2f} GB\nseal {made.seal}"
+    )
+
+
+def proven(made: Environment, proofs: Iterable[Evidence]) -> str:
+    """Whether this is, byte for byte, what was proven; "" where nothing like it was."""
+    proof = proof_of(
+        proofs,
+        target=made.target,
+        python=made.interpreter.version,
+        lock=made.lock_digest,
+        seal=made.seal,
+    )
+    if proof is None:
+        return ""
+    if proof.seal == made.seal:
+        return f"proven on {proof.when[:10]}: {proof.figures()} ({proof.system}, {proof.cpu})"
+    return (
+        f"warning: what was proven is sealed {proof.seal}; same lock, other bytes:"
+        " `sdcoreml explain ENV007` says more"
     )
 
 

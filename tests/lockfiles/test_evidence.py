@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockfiles.errors import LockfileError
-from lockfiles.evidence import Evidence, append_evidence, holds, load_evidence
+from lockfiles.evidence import Evidence, append_evidence, load_evidence, proof_of
 from lockfiles.toolchain import load_toolchain, toolchain_names
 
 PROOF = Evidence(
@@ -46,10 +46,26 @@ def test_any_text_survives(result: str) -> None:
         assert load_evidence(toolchain)[0].result == result
 
 
-def test_a_proof_is_of_one_environment_only() -> None:
-    assert holds(PROOF, "10cc", "5ea1")
-    assert not holds(PROOF, "10cc", "other")
-    assert not holds(PROOF, "other", "5ea1")
+def found(proofs: list[Evidence], seal: str = "5ea1", **changes: str) -> Evidence | None:
+    mine = {"target": "linux-x86_64", "python": "3.10.13", "lock": "10cc", **changes}
+    return proof_of(proofs, seal=seal, **mine)
+
+
+def test_the_last_proof_of_just_this_environment_counts() -> None:
+    later = replace(PROOF, when="2027-01-01T00:00:00+00:00")
+    other = replace(PROOF, seal="5ea2")
+    assert found([PROOF, later, other]) == later
+
+
+def test_another_seal_of_the_same_lock_is_found_when_there_is_no_better() -> None:
+    assert found([PROOF], seal="5ea2") == PROOF
+
+
+@pytest.mark.parametrize(
+    "changes", [{"target": "macos-arm64"}, {"python": "3.10.10"}, {"lock": "10cd"}]
+)
+def test_of_another_environment_nothing_was_proven(changes: dict[str, str]) -> None:
+    assert found([PROOF], **changes) is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -261,6 +262,27 @@ def test_evidence_is_recorded_only_of_what_passed(
     (site(tmp_path) / "one.py").unlink()
     assert main(["env", "evidence", "--", "true"]) == 1
     assert "only a sound environment proves something" in capsys.readouterr().err
+
+
+def test_whether_it_is_what_was_proven_is_said(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    made = store.current("tiny", tmp_path / "envs")
+    assert made is not None
+    tiny = load_toolchain(f"{tmp_path}/tiny/")
+    python, lock = made.interpreter.version, made.lock_digest
+    earlier = replace(EARLIER, target=made.target, python=python, lock=lock)
+    append_evidence(tiny, earlier)
+    capsys.readouterr()
+    main(["env", *words])
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "warning: what was proven is sealed 5ea1; same lock, other bytes:"
+        " `sdcoreml explain ENV007` says more"
+    )
+    append_evidence(tiny, replace(earlier, seal=made.seal, tests=7))
+    main(["env", *words])
+    assert capsys.readouterr().out.splitlines()[-1] == "proven on 2026-11-24: 7 tests (Linux, x)"
 
 
 def test_the_bill_of_materials_is_written_whole_or_printed(
