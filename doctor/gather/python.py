@@ -14,6 +14,7 @@ from doctor.probe import Probe
 LIBRARIES = ("git", "numpy", "psutil", "rich", "uv")
 """Import names of what `.venv` holds; without them some answers are poorer, none is wrong."""
 
+_UV = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_CONFIG_FILE")
 _PIP = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "CONSTRAINT", "PRE", "NO_BINARY", "TARGET")
 
 
@@ -47,7 +48,7 @@ def _user_packages(home: Path) -> tuple[str, ...]:
 def _pip_settings(probe: Probe) -> tuple[str, ...]:
     """Names of the settings that change what pip or uv would choose; values may hold passwords."""
     named = [f"{tool}_{name}" for tool in ("PIP", "UV") for name in _PIP]
-    found = [name for name in named if probe.environ.get(name)]
+    found = [name for name in (*named, *_UV) if probe.environ.get(name)]
     files = (probe.home / ".config/pip/pip.conf", probe.home / ".pip/pip.conf")
     for path in files:
         if path.is_file():

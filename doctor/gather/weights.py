@@ -103,10 +103,14 @@ def mismatches(config: Mapping[str, Any], shapes: Shapes) -> Iterator[str]:
     if first is None:
         yield "conv_in.weight is missing"
         return
-    wanted = (config["block_out_channels"][0], config.get("in_channels", 4))
-    if first[:2] != wanted:
-        yield f"conv_in.weight is {list(first[:2])}, config.json says {list(wanted)}"
+    match config["block_out_channels"]:
+        case [int() as width, *_]:
+            wanted = (width, config.get("in_channels", 4))
+            if first[:2] != wanted:
+                yield f"conv_in.weight is {list(first[:2])}, config.json says {list(wanted)}"
+        case other:
+            yield f"config.json says {other!r} of block_out_channels"
     keys = next((name for name in sorted(shapes) if name.endswith("attn2.to_k.weight")), "")
-    width = config.get("cross_attention_dim")
-    if keys and isinstance(width, int) and shapes[keys][1] != width:
-        yield f"text features are {shapes[keys][1]} wide in the weights, {width} in config.json"
+    taken, given = config["cross_attention_dim"], shapes.get(keys, ())[1:2]
+    if given and isinstance(taken, int) and given != (taken,):
+        yield f"text features are {given[0]} wide in the weights, {taken} in config.json"
