@@ -183,10 +183,11 @@ def untouched(folder: Path, probe: Probe) -> bool:
     from envs.manifest import SEALED
     from envs.store import RECORD
 
-    # Renaming the record into its folder touches that folder, a clock tick later at times.
+    # Renaming the record into its folder changes the status of both, a clock tick later at times.
     sealed = folder / SEALED
-    below = ("-mindepth", "1", "!", "-path", str(sealed))
-    found = ("find", str(folder), *below, "-cnewer", str(sealed / RECORD), "-print", "-quit")
+    record = sealed / RECORD
+    below = ("-mindepth", "1", "!", "-path", str(sealed), "!", "-path", str(record))
+    found = ("find", str(folder), *below, "-cnewer", str(record), "-print", "-quit")
     outcome = probe.run(found)
     return isinstance(outcome, Outcome) and outcome.code == 0 and not outcome.out
 

@@ -145,6 +145,14 @@ def settle(folder: Path) -> None:
     assert toolchain.untouched(folder, Probe())
 
 
+def test_sealing_itself_is_no_touch_however_long_its_rename_takes(environments: Path) -> None:
+    folder = built(environments)
+    settle(folder)
+    record = folder / "sealed/record.json"
+    record.rename(folder / "sealed/aside").rename(record)
+    assert toolchain.untouched(folder, Probe())
+
+
 def test_without_find_the_files_are_compared(environments: Path) -> None:
     folder = built(environments)
     assert not toolchain.untouched(folder, Probe(run=lambda *_, **__: Unknown(unknown="no find")))
