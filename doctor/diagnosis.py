@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from doctor.knowledge import Entry, Role
-from lockfiles.versions import normalise, satisfies
+from lockfiles.versions import is_version, normalise, satisfies
 
 LONGEST = 2_000_000
 """Characters of a log that are read, from its end: where a failure stands."""
@@ -99,7 +99,7 @@ def contradiction(entry: Entry, versions: Mapping[str, str]) -> str:
     """Which known version lies outside the entry's conditions, in words; empty when none does."""
     for name, specifier in entry.when.items():
         have = versions.get(normalise(name))
-        if have and not satisfies(have, specifier):
+        if have and is_version(have) and not satisfies(have, specifier):
             return f"{name} {have} here, this needs {specifier}"
     return ""
 

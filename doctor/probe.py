@@ -132,5 +132,12 @@ def _record(name: str, task: Callable[[], object], results: dict[str, Timed]) ->
     try:
         value = task()
     except Exception as error:  # noqa: BLE001  a probe that crashes is a fact, not the end
-        value = Unknown(unknown=f"{type(error).__name__}: {error}" if str(error) else repr(error))
+        value = Unknown(unknown=_reason(error))
     results[name] = Timed(value=value, seconds=time.perf_counter() - begun)
+
+
+def _reason(error: Exception) -> str:
+    """The words of an error; what kind it is matters where the words are not ours."""
+    if hasattr(error, "exit_code"):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else repr(error)

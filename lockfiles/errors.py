@@ -9,3 +9,7 @@ class LockfileError(Exception):
     """A toolchain or a lock is missing, damaged or does not serve this machine."""
 
     exit_code: ClassVar[int] = 1
+
+
+class VersionError(LockfileError, ValueError):
+    """A text that should be a version, or a range of them, is none."""

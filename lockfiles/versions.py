@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
+from lockfiles.errors import VersionError
+
 _VERSION = re.compile(
     r"v?(?P<release>\d+(?:\.\d+)*)"
     r"(?:[-_.]?(?P<pre>a|b|c|rc|alpha|beta)[-_.]?(?P<pre_n>\d*))?"
@@ -41,12 +43,12 @@ def is_version(text: str) -> bool:
 def key(version: str) -> Key:
     """What versions sort by: release, stage (dev < a < b < rc < final), its number, post, dev.
 
-    A local part (`+cu121`) is left out: it names a build of the same release. Raises `ValueError`
+    A local part (`+cu121`) is left out: it names a build of the same release. Raises `VersionError`
     for what is not a version.
     """
     found = _VERSION.fullmatch(version.strip())
     if found is None:
-        raise ValueError(f"not a version: {version!r}")
+        raise VersionError(f"not a version: {version!r}")
     release = tuple(int(part) for part in found["release"].split("."))
     while len(release) > 1 and release[-1] == 0:
         release = release[:-1]
@@ -60,7 +62,11 @@ def key(version: str) -> Key:
 
 
 def satisfies(version: str, specifier: str) -> bool:
-    """Whether `version` lies in `specifier` ("" is any). Raises `ValueError` for neither's form."""
+    """Whether `version` lies in `specifier` ("" is any).
+
+    Raises:
+        VersionError: either is not of its form.
+    """
     return all(
         _holds(version, clause) for clause in filter(None, map(str.strip, specifier.split(",")))
     )
@@ -69,7 +75,7 @@ def satisfies(version: str, specifier: str) -> bool:
 def _holds(version: str, clause: str) -> bool:
     found = _CLAUSE.fullmatch(clause)
     if found is None:
-        raise ValueError(f"not a version range: {clause!r}")
+        raise VersionError(f"not a version range: {clause!r}")
     operator, bound = found["operator"], found["version"]
     if bound.endswith(".*"):
         return _is_under(version, bound[:-2]) is (operator == "==")

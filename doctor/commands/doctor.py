@@ -24,6 +24,7 @@ from doctor.gather import DEADLINE, Gathered, Request, gather
 from doctor.goal import conclude, relevant
 from doctor.probe import Probe
 from doctor.report import write
+from lockfiles.toolchain import FILE, toolchain_names
 
 HELP = "examine the machine, the toolchain, a model or a finished folder"
 
@@ -117,6 +118,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         raise UsageError(
             "two paths of the same kind; examine one model, folder or checkout at a time"
         )
+    require_toolchain(args.toolchain)
     height, width = size_of(args.size)
     job = Job(
         goal=args.goal or "convert",
@@ -135,6 +137,15 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         groups=tuple(sorted({name for check in checks for name in check.needs} - {"job"})),
         seconds=args.budget or (max(DEADLINE, 600.0) if args.deep else DEADLINE),
     )
+
+
+def require_toolchain(name: str) -> None:
+    """Refuse a toolchain that is not there; one that is damaged is what the doctor is for."""
+    if "/" in name:
+        if not (Path(name) / FILE).is_file():
+            raise UsageError(f"--toolchain {name}: no {FILE} in that folder")
+    elif name not in toolchain_names():
+        raise UsageError(f"no toolchain is called {name}; there are {', '.join(toolchain_names())}")
 
 
 def configured() -> str:

@@ -76,6 +76,12 @@ def test_versions_that_contradict_raise_a_doubt() -> None:
     assert contradiction(entry, {"diffusers": "0.23.1"}) == "", "what is not known may fit"
 
 
+def test_what_is_no_version_contradicts_nothing() -> None:
+    log = "ImportError: cannot import name 'cached_download' from 'huggingface_hub'"
+    (match,) = diagnose(log, entries(), {"huggingface-hub": "unknown"})
+    assert match.doubt == ""
+
+
 def test_a_doubted_entry_gives_way_to_one_that_fits() -> None:
     doubted = replace(BASE, id="doubted", when={"torch": "<2"})
     assert ids("boom", doubted, BASE, torch="2.2") == ["base"]

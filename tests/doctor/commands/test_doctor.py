@@ -89,6 +89,15 @@ def test_a_budget_is_a_length_of_time(text: str, capsys: pytest.CaptureFixture[s
     assert parsed("--budget", "0.5").budget == 0.5
 
 
+def test_a_toolchain_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no toolchain is called testde; there are current, "):
+        request_of(parsed("--toolchain", "testde"))
+    with pytest.raises(UsageError, match=r"no toolchain\.toml in that folder"):
+        request_of(parsed("--toolchain", f"{tmp_path}/"))
+    (tmp_path / "toolchain.toml").write_text("damaged")
+    assert request_of(parsed("--toolchain", f"{tmp_path}/")).toolchain == f"{tmp_path}/"
+
+
 def test_ignoring_needs_a_reason() -> None:
     with pytest.raises(UsageError, match="say why"):
         selected(parsed("--ignore", "PIN001"))

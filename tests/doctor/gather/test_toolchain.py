@@ -105,9 +105,9 @@ def test_nothing_built(environments: Path) -> None:
 
 
 def touch(folder: Path) -> None:
-    """Change something after the seal; its record is made older, as waiting would."""
-    record = folder / "sealed/record.json"
-    os.utime(record, ns=(0, record.stat().st_mtime_ns - 10**9))
+    """Change something after the seal."""
+    time.sleep(0.02)
+    (folder / "bin/new").touch()
 
 
 def test_what_nobody_touched_is_not_compared_file_by_file(environments: Path) -> None:
@@ -180,4 +180,3 @@ def test_only_the_groups_asked_for_are_gathered() -> None:
 def test_what_has_no_time_is_left_out_and_named() -> None:
     gathered = gather(Request(groups=("git",), seconds=0.0), Probe())
     assert gathered.left_out == ("git",)
-    assert gathered.seconds < 5
