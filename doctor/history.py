@@ -49,7 +49,7 @@ def read(path: Path) -> Facts:
         raise FactsFileError(f"{path}: {error.strerror}; save one with --save-facts") from None
     except DecodeError as error:
         raise FactsFileError(f"{path}: {error}; save it again with this version") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FactsFileError(f"{path}: not JSON; save one with --save-facts") from None
 
 

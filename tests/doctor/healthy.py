@@ -215,6 +215,8 @@ BUNDLE = Bundle(
     manifest=True,
 )
 
+LOCK = Lock(path="lock.txt", digest="lock-1", packages=INSTALLED, download=3 * GB)
+GIT = Git(version="2.45.1", lfs="git-lfs/3.5.1")
 
 HEALTHY = Facts(
     job=Job(model="/models/sd15", output="/data/output"),
@@ -222,13 +224,13 @@ HEALTHY = Facts(
     memory=MEMORY,
     host=HOST,
     toolchain=TOOLCHAIN,
-    lock=Lock(path="lock.txt", digest="lock-1", packages=INSTALLED, download=3 * GB),
+    lock=LOCK,
     interpreter=Interpreter(version="3.10.10", path="/opt/python3.10", source="pyenv"),
     environment=ENVIRONMENT,
     verification=Verification(depth="sizes and times", files=31000, faults=()),
     evidence=Evidence(proofs=(PROOF,)),
     smoke=Smoke(imported=tuple(PINS), failures={}),
-    git=Git(version="2.45.1", lfs="git-lfs/3.5.1"),
+    git=GIT,
     checkout=CHECKOUT,
     xcode=XCODE,
     volumes=VOLUMES,

@@ -4,9 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from doctor.codec import DecodeError, from_plain, load, save, to_plain
-from doctor.facts import Absent, Facts, Memory, Unknown
+from doctor.facts import Absent, Environment, Facts, Git, Job, Memory, Unknown, Volume
+from doctor.subjects import Bundle, ModelFolder
 from tests.doctor.healthy import HEALTHY
 from tests.doctor.specimens import SICK
 
@@ -48,3 +51,41 @@ def test_deep_places_are_named() -> None:
 def test_another_schema_is_refused() -> None:
     with pytest.raises(DecodeError, match="schema 99; this version reads 1"):
         load({**save(HEALTHY), "schema": 99})
+
+
+texts = st.text(max_size=4)
+states = st.builds(Unknown, unknown=texts) | st.builds(Absent, absent=texts)
+
+
+@pytest.mark.parametrize("kind", [Memory, Environment, ModelFolder, Bundle, Git, Volume, Job])
+@settings(max_examples=25)
+@given(data=st.data())
+def test_any_value_of_a_kind_survives(kind: type, data: st.DataObject) -> None:
+    value = data.draw(st.from_type(kind))
+    plain = json.loads(json.dumps(to_plain(value)))
+    assert from_plain(kind, plain) == value
+
+
+@given(states)
+def test_any_reason_survives(state: Unknown | Absent) -> None:
+    facts = replace(HEALTHY, git=state, memory=state)
+    again = from_plain(Facts, json.loads(json.dumps(to_plain(facts))))
+    assert (again.git, again.memory) == (state, state)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(json_values, st.sampled_from(["memory", "environment", "model", "bundle", "git", "job"]))
+def test_anything_else_is_refused_with_its_place(value: object, name: str) -> None:
+    data = {**to_plain(HEALTHY), name: value}
+    try:
+        again = from_plain(Facts, data)
+    except DecodeError as error:
+        assert str(error).startswith(f"facts.{name}")  # noqa: PT017  either way is right
+    else:
+        assert to_plain(getattr(again, name)).items() >= dict(value or {}).items()  # type: ignore[call-overload]

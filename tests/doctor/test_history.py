@@ -28,7 +28,12 @@ def test_the_same_facts_are_not_written_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [("<html>", "not JSON"), ("{}", "schema None"), ("[]", "an object is wanted")],
+    [
+        ("<html>", "not JSON"),
+        ("{}", "schema None"),
+        ("[]", "an object is wanted"),
+        ("[" * 100_000, "not JSON"),
+    ],
 )
 def test_what_is_no_facts_is_said_in_a_line(tmp_path: Path, text: str, fault: str) -> None:
     path = tmp_path / "facts.json"
