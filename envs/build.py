@@ -112,6 +112,7 @@ def _plan(
         wanted=options.seal,
         stock=installer.stock(choice.interpreter.path, lock.path, options.source),
         size=toolchain.size_on(lock.target),
+        unpacked=toolchain.wheels_on(lock.target),
     )
 
 

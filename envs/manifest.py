@@ -73,10 +73,10 @@ def scan(folder: Path) -> Iterator[tuple[str, Kind, os.stat_result]]:
                     yield path, Kind.PROGRAM if status.st_mode & 0o100 else Kind.FILE, status
 
 
-def take(folder: Path, progress: Callable[[int], None] = lambda _: None) -> tuple[Entry, ...]:
+def take(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> tuple[Entry, ...]:
     """The manifest of what is in `folder` now, sorted by path; hashed on all cores.
 
-    `progress` is told the bytes hashed so far.
+    `progress` is told the bytes hashed so far, and of all.
     """
     owners = owners_of(folder)
     found = sorted(scan(folder))
@@ -96,12 +96,12 @@ def take(folder: Path, progress: Callable[[int], None] = lambda _: None) -> tupl
         )
 
     entries: list[Entry] = []
-    hashed = 0
+    hashed, total = 0, sum(status.st_size for _, kind, status in found if kind is not Kind.LINK)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for made in pool.map(entry, found):
             entries.append(made)
             hashed += made.size
-            progress(hashed)
+            progress(hashed, total)
     return tuple(entries)
 
 

@@ -43,6 +43,8 @@ class Plan:
     stock: Stock
     size: int
     """Bytes of the finished environment, about."""
+    unpacked: int
+    """Bytes of its wheels, unpacked: what an installer writes."""
 
     @property
     def missing(self) -> tuple[Artefact, ...]:
@@ -53,7 +55,7 @@ class Plan:
     def kept(self) -> int:
         """Bytes that the installer will lay down beside the environment, about."""
         size, whole = (sum(a.size for a in some) for some in (self.missing, self.artefacts))
-        return size * self.size // whole if self.stock.unpacked and whole else size
+        return size * self.unpacked // whole if self.stock.unpacked and whole else size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ def _install(plan: Plan, emit: Emit) -> None:
     source = replace(plan.source, held=bool(plan.artefacts) and not plan.missing)
     grounds = (Ground(folder=plan.folder), ground(plan.stock.folder))
     try:
-        with watched(grounds, plan.kept + plan.size, emit):
+        with watched(grounds, plan.kept + plan.unpacked, emit):
             plan.installer.install(plan.folder / "bin" / "python", lock, source, keep=(plan.held,))
     except NoSpaceError as error:
         tight = min((volume_of(one.folder) for one in grounds), key=lambda volume: volume.free)
@@ -117,8 +119,8 @@ def _smoke(plan: Plan, _emit: Emit) -> None:
 
 
 def _seal(plan: Plan, emit: Emit) -> None:
-    def progress(done: int) -> None:
-        emit(Event(kind="progress", done=done, total=max(done, plan.size), unit="B"))
+    def progress(done: int, total: int) -> None:
+        emit(Event(kind="progress", done=done, total=total, unit="B"))
 
     entries = manifest.take(plan.folder, progress)
     manifest.write(entries, plan.folder)

@@ -61,8 +61,9 @@ class Toolchain:
     """What `toolchain.toml` in `folder` says.
 
     `pins` maps a project to its one version; `installed` is the size of the environment on a
-    target, in bytes; `refused` maps a target to why it cannot work. With `base` its locks are cut
-    out of those of another toolchain instead of being resolved.
+    target, in bytes, and `unpacked` that of its wheels before bytecode; `refused` maps a target to
+    why it cannot work. With `base` its locks are cut out of those of another toolchain instead of
+    being resolved.
     """
 
     name: str
@@ -75,12 +76,17 @@ class Toolchain:
     factors: Factors
     measured: Measured
     installed: Mapping[str, float]
+    unpacked: Mapping[str, float]
     targets: tuple[str, ...]
     refused: Mapping[str, str]
 
     def size_on(self, target: str) -> int:
         """Bytes of the environment on a target; that of the largest where nobody measured it."""
         return int(self.installed.get(target, self.factors.environment))
+
+    def wheels_on(self, target: str) -> int:
+        """Bytes that the wheels of a target unpack to, before bytecode; about, if not measured."""
+        return int(self.unpacked.get(target, self.size_on(target)))
 
     def require_target(self, target: str) -> None:
         """Raise `LockfileError` with the reason when this toolchain cannot work on `target`."""
@@ -130,6 +136,7 @@ def _parse(table: Table) -> Toolchain:
         ),
         measured=_measured(table),
         installed=table.table("installed").numbers(),
+        unpacked=table.table("unpacked").numbers(),
         targets=table.table("targets").strings("supported"),
         refused=table.table("refused").mapping(),
     )

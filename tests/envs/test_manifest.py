@@ -73,9 +73,9 @@ def test_progress_counts_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib/a").write_bytes(b"12345")
     (tmp_path / "lib/b").write_bytes(b"678")
-    told: list[int] = []
-    manifest.take(tmp_path, told.append)
-    assert told == [5, 8]
+    told: list[tuple[int, int]] = []
+    manifest.take(tmp_path, lambda done, total: told.append((done, total)))
+    assert told == [(5, 8), (8, 8)]
 
 
 def test_a_line_break_in_a_name_is_refused(tmp_path: Path) -> None:

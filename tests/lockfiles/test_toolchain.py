@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lockfiles.artefact import load_artefacts
 from lockfiles.errors import LockfileError
 from lockfiles.lock import load_lock
 from lockfiles.target import TARGETS
@@ -49,6 +50,26 @@ def test_every_shipped_toolchain_is_whole(name: str) -> None:
         locked = {package.name: package.version for package in load_lock(name, target).packages}
         pinned = {pin: locked.get(pin) for pin in toolchain.pins}
         assert pinned == dict(toolchain.pins)
+
+
+@pytest.mark.parametrize("name", toolchain_names())
+def test_each_target_says_what_its_wheels_and_environment_take(name: str) -> None:
+    toolchain = load_toolchain(name)
+    assert set(toolchain.installed) == set(toolchain.unpacked) == set(toolchain.targets)
+    for target in toolchain.targets:
+        wheels = load_artefacts(toolchain, load_lock(name, target))
+        download = sum(wheel.size for wheel in wheels)
+        assert download < toolchain.wheels_on(target) < toolchain.size_on(target)
+        assert toolchain.size_on(target) <= toolchain.factors.environment
+
+
+def test_where_nobody_measured_the_largest_counts(tmp_path: Path) -> None:
+    toolchain = load_toolchain(write(tmp_path, MINIMAL))
+    assert toolchain.size_on("linux-x86_64") == 1000
+    assert toolchain.wheels_on("linux-x86_64") == 1000
+    sized = load_toolchain(write(tmp_path, MINIMAL + "[installed]\nlinux-x86_64 = 900\n"))
+    assert (sized.size_on("linux-x86_64"), sized.wheels_on("linux-x86_64")) == (900, 900)
+    assert sized.size_on("macos-arm64") == 1000
 
 
 @pytest.mark.parametrize("name", toolchain_names())
