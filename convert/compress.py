@@ -148,9 +148,10 @@ def _check(built: Built, recipe: Recipe) -> None:
     allowed = (8, WHOLE) if recipe.method is Method.LINEAR else (*BITS, WHOLE)
     wanted = {recipe.bits, *(recipe.layers or {}).values()}
     if strange := sorted(wanted - set(allowed)):
+        reason = ", Core ML reads 3-bit codes from macOS 15 on only" if strange[0] == 3 else ""  # noqa: PLR2004
         raise UnsupportedError(
-            f"{built.component}: {recipe.method.value} with {strange[0]} bits cannot be stored;"
-            f" choose {', '.join(map(str, allowed))}"
+            f"{built.component}: {recipe.method.value} with {strange[0]} bits cannot be stored"
+            f"{reason}; choose {', '.join(map(str, allowed))}"
         )
     known = {payload.name for payload in _compressible(built)}
     if unknown := sorted(set(recipe.layers or {}) - known):

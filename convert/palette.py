@@ -2,8 +2,8 @@
 
 A float16 weight has one of 65,536 values, so however large a tensor is, its histogram says it all.
 Dynamic programming finds the best partition of the histogram: in one dimension k-means need not
-guess. Large histograms are first put into cells much narrower than an entry's share, and Lloyd's
-algorithm afterwards moves the borders from the cells' to where they belong.
+guess. Large histograms are first put into cells much narrower than an entry's share; afterwards the
+borders move, all at once, from those of cells to where they belong.
 """
 
 from __future__ import annotations
@@ -29,7 +29,15 @@ LEAST_CELLS = 512
 
 REACH = 8
 """Beyond, a run has at most this many times the average number of cells."""
-_STEPS = 100
+
+_PARTS = (1 / 4, 1 / 16, 0)
+"""How far borders move at a time, as a part of the way to the next one, which a few moves reach:
+so an entry can change places with a gap far away. In the end (0) it is one value at a time."""
+
+_AROUND = 4
+"""Moves to either side that are tried at once."""
+
+_ROUNDS = 50
 _COUNTED = 1 << 20
 
 
@@ -125,20 +133,59 @@ def _partition(weights: np.ndarray, sums: np.ndarray, size: int) -> np.ndarray:
 
 
 def _settled(data: Histogram, centres: np.ndarray) -> np.ndarray:
-    """The centres after Lloyd's algorithm on the whole histogram: cells are left behind."""
+    """The means of the best runs of single values near those of `centres`: cells are left behind.
+
+    All borders move at once, each to the best of a few places around it, in ever smaller steps,
+    until no joint move helps. Lloyd's algorithm, which moves one border after the other, stays
+    behind by up to 0.03 % of the error.
+    """
     import numpy as np
 
-    weights = np.concatenate(([0], np.cumsum(data.counts, dtype=np.float64)))
-    sums = np.concatenate(([0], np.cumsum(data.counts * data.values)))
-    for _ in range(_STEPS):
-        edges = np.searchsorted(data.values, (centres[:-1] + centres[1:]) / 2)
-        cuts = np.concatenate(([0], edges, [data.values.size]))
-        weight = np.diff(weights[cuts])
-        means = np.where(weight > 0, np.diff(sums[cuts]) / np.maximum(weight, 1), centres)
-        if (means == centres).all():
-            break
-        centres = means
-    return centres
+    mass = np.concatenate(([0.0], np.cumsum(data.counts, dtype=np.float64)))
+    sums = np.concatenate(([0.0], np.cumsum(data.counts * data.values)))
+    edges = np.searchsorted(data.values, (centres[:-1] + centres[1:]) / 2)
+    cuts = np.concatenate(([0], edges, [data.values.size]))
+    moves = np.arange(-_AROUND, _AROUND + 1)
+    number = np.arange(cuts.size)[:, np.newaxis]
+    reached = -np.inf
+    for part in _PARTS:
+        for _ in range(_ROUNDS):
+            places = np.interp(number + part * moves, number[:, 0], cuts).astype(np.intp)
+            places[:, _AROUND] = cuts
+            cuts, gain = _moved(places if part else cuts[:, np.newaxis] + moves, mass, sums)
+            if gain <= reached:
+                break
+            reached = gain
+    weight = np.diff(mass[cuts])
+    means: np.ndarray = np.diff(sums[cuts])[weight > 0] / weight[weight > 0]
+    return means
+
+
+def _moved(places: np.ndarray, mass: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, float]:
+    """The best borders, each at one of its `places`, and what the runs between them explain.
+
+    `mass` and `sums` are cumulative counts and sums of the values. Of the squared values' sum, runs
+    explain the sum of `total ** 2 / count`: the more, the less the error.
+    """
+    import numpy as np
+
+    last = mass.size - 1
+    place = np.maximum.accumulate(np.clip(places, 0, last), axis=0)
+    place[0], place[-1] = 0, last
+    begin, end = place[:-1, :, np.newaxis], place[1:, np.newaxis, :]
+    count = mass[end] - mass[begin]
+    gain = np.where(count > 0, (sums[end] - sums[begin]) ** 2 / np.maximum(count, 1), 0.0)
+    gain[end < begin] = -np.inf
+    best = np.zeros(place.shape[1])
+    came = np.empty((gain.shape[0], best.size), np.intp)
+    for run, gains in enumerate(gain):
+        through = best[:, np.newaxis] + gains
+        came[run] = through.argmax(axis=0)
+        best = through.max(axis=0)
+    chosen = [int(best.argmax())]
+    for run in reversed(came):
+        chosen.append(int(run[chosen[-1]]))
+    return place[np.arange(len(place)), chosen[::-1]], float(best.max())
 
 
 def uniform(data: Histogram, size: int) -> np.ndarray:

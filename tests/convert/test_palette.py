@@ -53,6 +53,17 @@ def test_clusters_of_bell_shaped_weights_are_the_best_there_are(size: int, seed:
     assert error(data, cluster(data, size)) <= 1.001 * best_error(data, size)
 
 
+@pytest.mark.parametrize("size", [4, 16, 64])
+@pytest.mark.parametrize("heavy", [False, True])
+def test_of_many_values_too_no_partition_is_better(size: int, *, heavy: bool) -> None:
+    generator = np.random.default_rng(5)
+    numbers = generator.standard_t(4, 20_000) if heavy else generator.standard_normal(20_000)
+    data = histogram([(np.round(numbers * 300) / 2048).astype(np.float16)])
+    assert data.values.size > 1000
+    rounding = 1.0002  # of the palette's own entries to float16
+    assert error(data, cluster(data, size)) <= rounding * best_error(data, size)
+
+
 @pytest.mark.parametrize("size", [16, 64, 256])
 def test_clusters_are_better_than_equal_steps(size: int) -> None:
     data = histogram([normal(200_000)])
