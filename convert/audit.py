@@ -79,9 +79,16 @@ class Audit:
         return not self.faults()
 
     @property
-    def is_exact(self) -> bool:
-        """Whether also every weight is proved, by name, to be in its own place."""
-        return self.passed and not self.anonymous and not self.compressed
+    def placed(self) -> dict[str, str]:
+        """The constants that are proved, by name, to be in their own place, and their tensors.
+
+        Of the compressed ones, those whose every code is the nearest. Names are as `plain` has
+        them.
+        """
+        strange = {*self.misplaced, *self.anonymous}
+        plainly = {name: plain(name) for name in self.sources if name not in strange}
+        nearest = {name: item for name, item in self.compressed.items() if item.is_nearest}
+        return plainly | {name: plain(item.tensor) for name, item in nearest.items()}
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong, a line each, all names given."""

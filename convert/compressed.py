@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from convert.errors import UnsupportedError
 from convert.mil.elements import Storage, array, unpack
-from convert.spec.model import Block, Operation, Value
+from convert.spec.model import Block, DataType, Operation, TensorType, Value
 
 if TYPE_CHECKING:
     from convert.mil.elements import Array
@@ -35,13 +35,15 @@ which takes what lies between 0.2 and 0.8 of the way from one code to the next t
 class Compressed:
     """A compressed weight: the tensor it stands for, how, how well, and how many codes are wrong.
 
-    `psnr` is that of the decompressed weight against the tensor, in dB.
+    `psnr` is that of the decompressed weight against the tensor, in dB. Where `is_nearest`, no code
+    at all could be better, which only a compressor that rounds exactly achieves.
     """
 
     tensor: str
     method: str
     psnr: float
     wrong: int
+    is_nearest: bool = False
 
 
 def measure(
@@ -63,14 +65,30 @@ def measure(
     if operation.type not in _METHODS:
         raise UnsupportedError(f"{operation.type} cannot be audited")
     method, values, reach = _METHODS[operation.type](parts)
-    wanted = tensor.reshape(values.shape).astype(np.float32)
-    error = np.abs(wanted - values)
+    wanted = _rounded(tensor, operation).reshape(values.shape)
+    error, least = np.abs(wanted - values), reach(wanted)
     slack = _HALF_STEP * float(np.abs(wanted).max(initial=0.0))
-    wrong = int((error > _EDGE * reach(wanted) + slack).sum())
+    wrong = int((error > _EDGE * least + slack).sum())
     rms = float(np.sqrt(np.mean(np.square(error, dtype=np.float64))))
     span = float(wanted.max() - wanted.min())
     psnr = 20 * math.log10(span / rms) if rms > 0 and span > 0 else 999.0
-    return Compressed(tensor=name, method=method, psnr=psnr, wrong=wrong)
+    return Compressed(
+        tensor=name,
+        method=method,
+        psnr=psnr,
+        wrong=wrong,
+        is_nearest=operation.type in _ROUNDING and bool((error <= least).all()),
+    )
+
+
+def _rounded(tensor: Array, operation: Operation) -> Array:
+    """The tensor in the type that the weight had before it was compressed, as float32."""
+    import numpy as np
+
+    kind = operation.outputs[0].type
+    if isinstance(kind, TensorType) and kind.dtype is DataType.FLOAT16:
+        tensor = tensor.astype(np.float16, copy=False)
+    return tensor.astype(np.float32)
 
 
 def arguments(operation: Operation, block: Block, storage: Storage) -> dict[str, Array]:
@@ -140,6 +158,9 @@ def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
     least = float(np.abs(kept).min(initial=math.inf))
     return "sparse", values, lambda _: np.where(mask, 0.0, least)
 
+
+_ROUNDING = frozenset({"constexpr_affine_dequantize", "constexpr_lut_to_dense"})
+"""Forms that put the nearest of a few numbers in each one's place; others leave numbers out."""
 
 _METHODS: Mapping[str, Callable[[Mapping[str, Array]], tuple[str, Array, Reach]]] = {
     "constexpr_affine_dequantize": _affine,

@@ -18,13 +18,14 @@ from typing import Any, TypeAlias
 import torch
 
 from convert.audit import PREFIXES, Audit, audit, left_out
-from convert.certificates.digest import certificate_key
-from convert.errors import ParityError
+from convert.certificates.check import key_of
+from convert.figures import FLOORS, RECOGNISABLE, Figures, Outputs, compare
 from convert.mil.interpreter import Executable
 from convert.mil.joined import Packages, open_whole
 from convert.mil.kinds import Mode
 from convert.mil.package import executable
 from convert.mil.storage import Program
+from convert.miniature import miniature
 from convert.references.components import Reference, reference
 from convert.references.inputs import Feeds
 from convert.references.modules import open_module
@@ -32,77 +33,39 @@ from convert.spec.model import DataType, Function, TensorType
 from convert.weights.safetensors import TensorFile
 from envs.events import Emit, Event, silent
 
-Outputs: TypeAlias = "Mapping[str, torch.Tensor]"
 Advance: TypeAlias = Callable[[], None]
-
-IDENTICAL = 999.0
-"""The PSNR, in dB, of results that do not differ at all; negative, of what has no PSNR."""
-
-RECOGNISABLE = 10.0
-"""Least PSNR in dB between a module and itself with compressed weights."""
-
-FLOORS: Mapping[Mode, float] = {Mode.FP32: 115.0, Mode.FP16: 65.0}
-"""Least PSNR in dB at which a program counts as its module."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
     """How much to run, and what for.
 
-    `runs` limits the sets of inputs, `modes` are the precisions, in order. `choices` are the
-    options of the conversion: those of `convert.certificates.digest.JUDGED` change what the module
-    is asked for.
+    `runs` limits the sets of inputs, `modes` are the precisions, in order; `small` takes a small
+    picture in place of the program's own where `convert.miniature` can. `choices` are the
+    options of the conversion: those of `convert.certificates.architecture.JUDGED` change what the
+    module is asked for.
     """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
     runs: int | None = None
+    small: bool = False
     floors: Mapping[Mode, float] = field(default_factory=lambda: FLOORS)
     choices: Mapping[str, Any] = field(default_factory=dict)
 
 
 FULL = CheckOptions()
-QUICK = CheckOptions(modes=(Mode.FP32,), runs=1)
-"""One run in one precision: enough for every weight and every operation to take part once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """How far one output is from the module's, in one precision, in the worst of the runs.
-
-    `psnr` is `20 log10(range / rms)` in dB, of the module's range and the root mean square of the
-    difference; `max_error` is the largest difference.
-    """
-
-    output: str
-    mode: Mode
-    psnr: float
-    max_error: float
-    floor: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the floor is reached. A result that is not a number does not."""
-        return self.psnr >= self.floor
-
-    def as_json(self) -> dict[str, Any]:
-        """For the manifest."""
-        return {
-            "output": self.output,
-            "mode": self.mode.value,
-            "psnr": round(self.psnr, 2),
-            "max_error": float(f"{self.max_error:.3g}") if math.isfinite(self.max_error) else None,
-            "floor": self.floor,
-        }
+QUICK = CheckOptions(modes=(Mode.FP32,), runs=1, small=True)
+"""One run in one precision, of a small picture: every weight and operation takes part once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
     """The outcome of a check.
 
-    `key` names the graph in a certificate; it is empty where the audit could not prove by name
-    that each weight is in its place, as such a graph cannot be certified. `fidelity` says how far
-    compression alone takes the module from itself; a program of compressed weights is compared
-    with the module of the same compressed weights.
+    `key` names the graph in a certificate; it is empty where none can cover it. `fidelity` says how
+    far compression alone takes the module from itself; a program of compressed weights is compared
+    with the module of the same compressed weights. `sample` is the size of the small picture that
+    was run in place of the program's own.
     """
 
     component: str
@@ -112,6 +75,7 @@ class Parity:
     runs: int
     key: str = ""
     fidelity: tuple[Figures, ...] = ()
+    sample: str = ""
 
     @property
     def passed(self) -> bool:
@@ -148,7 +112,9 @@ class Parity:
             "graph": self.key or None,
             "outputs": [item.as_json() for item in self.figures],
             "audit": self.audit.as_json(),
-        } | ({"fidelity": [item.as_json() for item in self.fidelity]} if self.fidelity else {})
+            **({"fidelity": [item.as_json() for item in self.fidelity]} if self.fidelity else {}),
+            **({"sample": self.sample} if self.sample else {}),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +171,10 @@ def check_program(
             PREFIXES.get(component, ()),
             left_out(original.config, options.choices),
         )
-    feeds = original.judge.feeds(original.config, input_shapes(program.function))[: options.runs]
+    small = _small(program, original, options, accounted)
+    running = small or program
+    shapes = input_shapes(running.function)
+    feeds = original.judge.feeds(original.config, shapes)[: options.runs]
     replaced = _decompressed(program, accounted)
     passes = 1 + bool(replaced) + len(options.modes)
     advance = _counter(emit, program.path.name, len(feeds) * passes)
@@ -215,7 +184,7 @@ def check_program(
         figure
         for mode in options.modes
         for figure in compare(
-            expected, _actual(executable(program), mode, feeds, advance), mode, options.floors[mode]
+            expected, _actual(executable(running), mode, feeds, advance), mode, options.floors[mode]
         )
     ]
     return Parity(
@@ -224,11 +193,25 @@ def check_program(
         figures=tuple(figures),
         audit=accounted,
         runs=len(feeds),
-        key=certificate_key(program, component, accounted.sources, original.config, options.choices)
-        if accounted.is_exact
-        else "",
+        key=key_of(program, component, accounted, original.config, options.choices),
         fidelity=compare(ask({}), expected, Mode.FP32, RECOGNISABLE) if replaced else (),
+        sample=size_of(shapes) if small else "",
     )
+
+
+def _small(
+    program: Program, original: Original, options: CheckOptions, accounted: Audit
+) -> Program | None:
+    """The program for a small picture, if that is asked for and can be had."""
+    if not options.small or not accounted.passed:
+        return None
+    return miniature(program, original.component, accounted, original.config, options.choices)
+
+
+def size_of(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Width and height of the largest input, in pixels of latent or image."""
+    height, width = max(shapes.values(), key=math.prod)[-2:]
+    return f"{width}x{height}"
 
 
 def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:
@@ -252,46 +235,6 @@ def weight_rounding(function: Function) -> torch.dtype:
     floats = [item for item in sizes if item[1] in {DataType.FLOAT16, DataType.FLOAT32}]
     _, kind = max(floats, default=(0, DataType.FLOAT32))
     return torch.float16 if kind is DataType.FLOAT16 else torch.float32
-
-
-def compare(
-    expected: Iterable[Outputs], actual: Iterable[Outputs], mode: Mode, floor: float
-) -> tuple[Figures, ...]:
-    """The figures of each output that both have, the worst of all runs.
-
-    Raises:
-        ParityError: the outputs are not of the same names and shapes.
-    """
-    worst: dict[str, tuple[float, float]] = {}
-    for wanted, found in zip(expected, actual, strict=True):
-        if wanted.keys() != found.keys():
-            raise ParityError(f"the program has outputs {sorted(found)}, not {sorted(wanted)}")
-        for name, reference_values in wanted.items():
-            psnr, error = distance(reference_values, found[name])
-            lowest, largest = worst.get(name, (math.inf, 0.0))
-            worst[name] = (min(lowest, psnr), max(largest, error))
-    return tuple(
-        Figures(output=name, mode=mode, psnr=psnr, max_error=error, floor=floor)
-        for name, (psnr, error) in worst.items()
-    )
-
-
-def distance(expected: torch.Tensor, actual: torch.Tensor) -> tuple[float, float]:
-    """PSNR in dB and largest absolute error of one tensor against another.
-
-    Raises:
-        ParityError: the shapes differ.
-    """
-    if expected.shape != actual.shape:
-        raise ParityError(f"shape {tuple(actual.shape)}, not {tuple(expected.shape)}")
-    wanted, found = expected.double(), actual.double()
-    difference = (wanted - found).abs()
-    rms = float(difference.square().mean().sqrt())
-    span = float(wanted.max() - wanted.min())
-    if rms == 0:
-        return IDENTICAL, 0.0
-    psnr = 20 * math.log10(span / rms) if 0 < span < math.inf and rms < math.inf else -IDENTICAL
-    return psnr, float(difference.max())
 
 
 def _decompressed(program: Program, accounted: Audit) -> dict[str, torch.Tensor]:

@@ -20,6 +20,7 @@ from envs.events import Emit, Event, to_json
 TASKS: Mapping[str, str] = {
     "sample": "convert.sample",
     "build": "convert.programs.task",
+    "certify": "convert.certificates.task",
     "check": "convert.parity_task",
 }
 """Task name to the module whose `task(request, emit)` does it; imported when asked for."""

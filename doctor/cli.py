@@ -50,6 +50,10 @@ COMMANDS = (
     Command(name="inspect", help="say what a checkpoint, model or finished folder is"),
     Command(name="weights", help="write any checkpoint as clean, verified safetensors"),
     Command(name="compile", help="turn packages into compiled folders, without Xcode"),
+    Command(
+        name="certify",
+        help="prove the graphs of full-size programs once, for everybody (takes hours)",
+    ),
     Command(name="explain", help="say what a check looks at, why, and what to do"),
     Command(name="diagnose", help="find the cause in the log of a failed conversion"),
 )

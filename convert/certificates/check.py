@@ -13,6 +13,7 @@ from typing import Any
 from convert.audit import PREFIXES, Audit, audit, left_out
 from convert.certificates.digest import certificate_key
 from convert.certificates.store import Certificate
+from convert.errors import UnsupportedError
 from convert.mil.joined import Packages, open_whole
 from convert.mil.storage import Program
 from convert.weights.safetensors import TensorFile
@@ -36,7 +37,7 @@ class Certified:
             "runs": certificate.runs,
             "graph": certificate.key,
             "outputs": [dict(item) for item in certificate.outputs],
-            "certificate": {"toolchain": certificate.toolchain, "date": certificate.date},
+            "certificate": certificate.origin,
             "audit": self.audit.as_json(),
         }
 
@@ -58,9 +59,9 @@ def check_certified(
     """
     with open_whole(package) as program, TensorFile.open(weights) as tensors:
         accounted = _audit(program, tensors, component, left_out(config, choices))
-        if not accounted.is_exact:
+        if not accounted.passed:
             return None
-        key = certificate_key(program, component, accounted.sources, config, choices)
+        key = key_of(program, component, accounted, config, choices)
     if key not in certificates:
         return None
     return Certified(
@@ -69,6 +70,22 @@ def check_certified(
         certificate=certificates[key],
         audit=accounted,
     )
+
+
+def key_of(
+    program: Program,
+    component: str,
+    accounted: Audit,
+    config: Mapping[str, Any],
+    choices: Mapping[str, Any],
+) -> str:
+    """The key of a program's certificate; empty where no certificate can cover it."""
+    if not accounted.passed:
+        return ""
+    try:
+        return certificate_key(program, component, accounted.placed, config, choices)
+    except UnsupportedError:
+        return ""
 
 
 def audit_package(

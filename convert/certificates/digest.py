@@ -1,84 +1,193 @@
-"""What a certificate covers, as one number: the graph, its tables, and the config it is judged by.
+"""What a certificate covers, as one number: what is computed from which weights, and nothing else.
 
-A program's graph depends on config, options and builder alone; the checkpoint's weights fill named
-places in it. So the digest holds everything but those weights: every operation and declared type,
-every constant that the builder made, and the config, without which nobody could say which module
-the graph was compared with. What the weight audit proves, byte for byte and by name, is left out.
+A program's dataflow depends on config, options and builder alone; the checkpoint's weights fill
+named places in it. So each value gets a digest of the operation that computes it, its declared
+type, and the digests of what the operation reads. A weight that the audit proved to be in its place
+counts by its name; every other constant counts by its content. The names of values, the order of
+operations, the place of a blob and the way in which a weight is stored carry no meaning and do not
+count: so both halves of a program have the certificate of the whole, and so has a program whose
+weights were compressed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from convert.certificates.architecture import SAME, architecture, judged
+from convert.errors import UnsupportedError
+from convert.mil.elements import Storage, array, is_text, text
 from convert.mil.storage import Program
-from convert.spec.model import Blob, Metadata, Model, Operation, TensorType, Value
-from convert.spec.writer import serialise_model
-
-JUDGED = ("clip_skip", "pad_id", "prediction", "runtime_scale", "states_own_size")
-"""The options of a conversion that change what a component is to compute."""
-
-_ABOUT_FILES = frozenset({"architectures", "torch_dtype", "transformers_version"})
+from convert.spec.model import (
+    Binding,
+    DataType,
+    Feature,
+    Function,
+    Operation,
+    TensorType,
+    Value,
+    ValueType,
+)
 
 
 def certificate_key(
     program: Program,
     component: str,
-    weights: Collection[str],
+    placed: Mapping[str, str],
     config: Mapping[str, Any],
     choices: Mapping[str, Any],
 ) -> str:
     """The digest that a certificate of this program bears, as hexadecimal SHA-256.
 
     Args:
-        program: an open package.
+        program: an open package, or both halves of one.
         component: which module it stands for.
-        weights: the constants that the audit proved to be the checkpoint's; all others count.
-        config: the component's config.json. Entries about the file itself do not count.
-        choices: the options of the conversion, of which those in `JUDGED` count.
+        placed: the constants that the audit proved to be the checkpoint's, and the names of the
+            tensors; all others count by content.
+        config: the component's config.json, without which nobody could say which module the
+            program was compared with. Only what `architecture` reads of it counts.
+        choices: the options of the conversion, of which those that change what is asked of the
+            module count.
+
+    Raises:
+        UnsupportedError: the program has parts that no certificate covers.
     """
-    digest = hashlib.sha256(component.encode())
-    digest.update(_graph(program.model))
-    for name, content in _tables(program, weights):
-        digest.update(f"{name} {len(content)}\0".encode())
-        digest.update(content)
-    judged = {name: choices[name] for name in JUDGED if choices.get(name) is not None}
-    digest.update(json.dumps([_architecture(config), judged], sort_keys=True).encode())
-    return digest.hexdigest()
+    graph = graph_digest(program, placed)
+    asked = json.dumps([architecture(component, config), judged(choices)], sort_keys=True)
+    return _hash(SAME.get(component, component), graph, asked)
 
 
-def _graph(model: Model) -> bytes:
-    """The model without what people are told about it."""
-    silent = replace(model.description, metadata=Metadata(), raw=b"")
-    return serialise_model(replace(model, description=silent))
+def graph_digest(program: Program, placed: Mapping[str, str]) -> str:
+    """The digest of what a program computes, whatever module that is compared with.
+
+    Raises:
+        UnsupportedError: the program has nested blocks, states or flexible shapes.
+    """
+    described, function = program.model.description, program.function
+    if described.states or described.functions:
+        raise UnsupportedError(f"{program.path}: states and several functions are not certified")
+    values = _values(function, program.storage, placed)
+    used = {name for item in function.block.operations for name in _names_read(item)}
+    idle = sorted(
+        value.digest
+        for name, value in values.items()
+        if name not in used and name not in function.block.outputs
+    )
+    return _hash(
+        str(program.model.specification_version),
+        function.opset,
+        *_features("in", described.inputs),
+        *_features("out", described.outputs),
+        *(f"{name} {values[name].digest}" for name in sorted(function.block.outputs)),
+        *idle,
+    )
 
 
-def _tables(program: Program, weights: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each blob that is not a weight of the checkpoint."""
-    for function in program.model.program.functions.values():
-        for operation in function.block.operations:
-            names = [output.name for output in operation.outputs]
-            if operation.type == "const" and names[0] in weights:
-                continue
-            for value in _values(operation):
-                if isinstance(value.data, Blob) and isinstance(value.type, TensorType):
-                    content = program.storage.read(value.data, value.type.dtype)
-                    yield " ".join(names), bytes(content)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Value:
+    """A value's digest and type; `half` is the digest of the FLOAT16 value that was widened."""
+
+    digest: str
+    kind: ValueType
+    half: str = ""
 
 
-def _values(operation: Operation) -> Iterator[Value]:
-    """Every constant that an operation holds."""
-    yield from operation.attributes.values()
-    for bindings in operation.inputs.values():
-        yield from (binding for binding in bindings if isinstance(binding, Value))
-
-
-def _architecture(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in config.items()
-        if not key.startswith("_") and key not in _ABOUT_FILES
+def _values(function: Function, storage: Storage, placed: Mapping[str, str]) -> dict[str, _Value]:
+    values = {
+        item.name: _Value(digest=_hash("input", item.name, _words(item.type)), kind=item.type)
+        for item in function.inputs
     }
+    for operation in function.block.operations:
+        output = operation.outputs[0]
+        if output.name in placed:
+            digest = _hash("weight", placed[output.name], _words(output.type))
+            values[output.name] = _Value(digest=digest, kind=output.type)
+        elif operation.type == "const":
+            digest = _constant(operation.attributes["val"], storage)
+            values[output.name] = _Value(digest=digest, kind=output.type)
+        else:
+            values.update(_computed(operation, values, storage))
+    return values
+
+
+def _computed(
+    operation: Operation, values: Mapping[str, _Value], storage: Storage
+) -> Iterator[tuple[str, _Value]]:
+    """Each result of an operation."""
+    if operation.blocks:
+        raise UnsupportedError(f"{operation.type} with nested blocks is not certified")
+    bound: dict[str, tuple[Binding, ...]] = {
+        **{name: (value,) for name, value in operation.attributes.items() if name != "name"},
+        **operation.inputs,
+    }
+    arguments = {
+        name: [
+            values[binding].digest if isinstance(binding, str) else _constant(binding, storage)
+            for binding in bindings
+        ]
+        for name, bindings in bound.items()
+    }
+    whole = _hash(operation.type, json.dumps(arguments, sort_keys=True))
+    for place, output in enumerate(operation.outputs):
+        plain = _Value(digest=_hash(whole, str(place), _words(output.type)), kind=output.type)
+        source = operation.inputs.get("x", ("",))[0] if operation.type == "cast" else ""
+        widened = values.get(source) if isinstance(source, str) else None
+        yield output.name, plain if widened is None else _cast(widened, plain)
+
+
+def _cast(source: _Value, plain: _Value) -> _Value:
+    """The result of a cast; back to the half precision that it was widened from, it is the same.
+
+    That is what two halves of a program do to what one hands to the other.
+    """
+    before, after = (
+        kind.dtype for kind in (source.kind, plain.kind) if isinstance(kind, TensorType)
+    )
+    if before is DataType.FLOAT16 and after is DataType.FLOAT32:
+        return replace(plain, half=source.digest)
+    if source.half and after is DataType.FLOAT16:
+        return replace(plain, digest=source.half)
+    return plain
+
+
+def _constant(value: Value, storage: Storage) -> str:
+    """A constant by its content, wherever it is stored."""
+    kind = _words(value.type)
+    if is_text(value):
+        return _hash("text", text(value))
+    if not isinstance(value.type, TensorType):
+        raise UnsupportedError("a list or dictionary is not certified")
+    content = array(value, storage)
+    return _hash("constant", kind, content.tobytes())
+
+
+def _features(place: str, features: Iterable[Feature]) -> Iterator[str]:
+    """What a model declares about its ports, in the order of their names."""
+    for item in sorted(features, key=lambda feature: feature.name):
+        if item.flexible or item.dtype is None:
+            raise UnsupportedError(f"{item.name} has no fixed shape; that is not certified")
+        yield f"{place} {item.name} {item.dtype.name} {item.shape} {item.optional}"
+
+
+def _words(kind: ValueType) -> str:
+    if not isinstance(kind, TensorType):
+        raise UnsupportedError("values that are no tensors are not certified")
+    return f"{kind.dtype.name} {kind.shape}"
+
+
+def _names_read(operation: Operation) -> Iterator[str]:
+    for bindings in operation.inputs.values():
+        yield from (name for name in bindings if isinstance(name, str))
+
+
+def _hash(*parts: str | bytes) -> str:
+    """SHA-256 of the parts, each with its length, so that no two lists of parts look alike."""
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        digest.update(len(raw).to_bytes(8, "little"))
+        digest.update(raw)
+    return digest.hexdigest()

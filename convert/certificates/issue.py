@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from convert.certificates.store import Certificate
@@ -10,41 +11,42 @@ from convert.certificates.store import Certificate
 _SCALE = 8  # image pixels per latent pixel
 
 
-def issue(
-    manifest: Mapping[str, Any],
-    checked: Mapping[str, Mapping[str, Any]],
-    toolchain: str,
-    date: str,
-) -> list[Certificate]:
-    """A certificate for each program that passed and whose graph has a key.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """In which toolchain programs were run, by its name and the digest of its lock, and when.
 
-    Args:
-        manifest: of the folder that was checked.
-        checked: by program, the outcome as `convert.parity.Parity.as_json` has it. It must be that
-            of a full check: a sample is not enough, and certifying by certificate would prove
-            nothing.
-        toolchain: in which the programs were run.
-        date: ISO 8601.
+    `date` is ISO 8601.
     """
-    options = manifest["options"]
-    size = f"{_SCALE * options['width']}x{_SCALE * options['height']}"
-    details = (
-        options["attention"],
-        size,
-        f"batch {options['batch']}",
-        f"{options['tokens']} tokens",
-    )
-    title = ", ".join((manifest["model"]["family"], *details))
-    return [
-        Certificate(
+
+    toolchain: str
+    lock: str
+    date: str
+
+    def issue(self, result: Mapping[str, Any], title: str) -> Certificate | None:
+        """The certificate of one program; `None` where nothing was proved that could have one.
+
+        Args:
+            result: the outcome of a full check, as `convert.parity.Parity.as_json` has it. A sample
+                is not enough, and certifying by certificate would prove nothing.
+            title: what the program is, for people.
+        """
+        if not result["passed"] or not result["graph"] or {"certificate", "sample"} & result.keys():
+            return None
+        return Certificate(
             key=result["graph"],
             component=result["component"],
             title=title,
             outputs=tuple(result["outputs"]),
             runs=result["runs"],
-            toolchain=toolchain,
-            date=date,
+            toolchain=self.toolchain,
+            lock=self.lock,
+            date=self.date,
         )
-        for result in checked.values()
-        if result["passed"] and result["graph"] and "certificate" not in result
-    ]
+
+
+def title_of(manifest: Mapping[str, Any]) -> str:
+    """What the programs of a finished folder are."""
+    options = manifest["options"]
+    size = f"{_SCALE * options['width']}x{_SCALE * options['height']}"
+    words = (manifest["model"]["family"], options["attention"], size, options["target"])
+    return ", ".join((*words, f"batch {options['batch']}", f"{options['tokens']} tokens"))

@@ -20,8 +20,10 @@ class Certificate:
     """A graph that computed what its module computes.
 
     `key` is `convert.certificates.digest.certificate_key`; `title` says for people what it was;
-    `outputs` are the figures as `convert.parity.Figures.as_json` has them; `toolchain` and `date`
-    (ISO 8601) say in what and when it was proved.
+    `outputs` are the figures as `convert.parity.Figures.as_json` has them, of random weights;
+    `toolchain`, the digest of its `lock` and `date` (ISO 8601) say in what and when it was proved.
+    `like` names the certificate of the graph that was run, where that differs from this one in
+    nothing but the operator set that it declares.
     """
 
     key: str
@@ -30,14 +32,21 @@ class Certificate:
     outputs: tuple[Mapping[str, Any], ...]
     runs: int
     toolchain: str
+    lock: str
     date: str
+    like: str = ""
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Who certified it and when, for a manifest."""
+        return {"toolchain": self.toolchain, "lock": self.lock, "date": self.date}
 
     def summary(self) -> str:
         """One line for people."""
         figures = ", ".join(
             f"{item['output']} {item['psnr']} dB {item['mode']}" for item in self.outputs
         )
-        return f"certified in {self.toolchain} on {self.date}: {figures}"
+        return f"{self.title}: certified in {self.toolchain} on {self.date}: {figures}"
 
 
 def load(path: Path = FILE) -> dict[str, Certificate]:

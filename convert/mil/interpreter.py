@@ -17,7 +17,7 @@ from convert.errors import ConvertError, ParityError, UnsupportedError
 from convert.mil.arguments import Argument, Arguments
 from convert.mil.elements import Storage, array, is_text, text
 from convert.mil.kinds import Mode, held, result_kind
-from convert.mil.operations import EXACT, OPERATIONS
+from convert.mil.operations import EXACT, OPERATIONS, UNBOUNDED
 from convert.spec.model import (
     Binding,
     Blob,
@@ -154,7 +154,7 @@ class _Frame:
         if len(tensors) != len(operation.outputs):
             raise ParityError(f"{len(tensors)} results for {len(operation.outputs)} outputs")
         pairs = list(zip(operation.outputs, tensors, strict=True))
-        if operation.type not in EXACT:  # what only moves was finite before
+        if operation.type in UNBOUNDED:  # what only moves or shrinks was finite before
             for output, tensor in pairs:
                 _demand_finite(tensor, held(_declared(output).dtype, self._mode))
         return [(output, self._rounded(output, tensor, kind)) for output, tensor in pairs]

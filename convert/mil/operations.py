@@ -33,3 +33,12 @@ OPERATIONS: Mapping[str, Kernel] = {
 
 EXACT = frozenset({*indexing.OPERATIONS, *shape.OPERATIONS})
 """Operations that move values without computing: they need no wider precision."""
+
+UNBOUNDED = (
+    OPERATIONS.keys()
+    - EXACT
+    - {
+        *("cos", "erf", "gelu", "relu", "sigmoid", "silu", "sin", "softmax", "tanh"),
+    }
+)
+"""Operations whose results may be infinite or no numbers although their arguments are finite."""

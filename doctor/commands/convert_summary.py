@@ -31,8 +31,11 @@ def remark(checked: Mapping[str, Any]) -> str:
     if checked.get("fidelity"):
         cost = min(item["psnr"] for item in checked["fidelity"])
         said = [f"compressed weights leave {cost:.1f} dB"]
-    if "certificate" in checked:
-        said.append(f"graph certified on {checked['certificate']['date']}")
+    elif rounded := checked["audit"].get("compressed"):
+        worst = min(item["psnr"] for item in rounded.values())
+        said = [f"every compressed weight within {worst:.1f} dB of the model's"]
+    if proof := checked.get("certificate"):
+        said.append(f"graph certified in {proof['toolchain']} on {proof['date']}")
     return ", ".join(said)
 
 

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from convert.certificates.issue import issue
+from convert.certificates.issue import Issuer, title_of
 from convert.certificates.store import FILE, load, save
 from convert.manifest import read_manifest
 from convert.verify import Against, Verification, verify
@@ -91,9 +91,16 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
 
 def certify(result: Verification, toolchain: str, file: Path) -> int:
     """Add the graphs that were just proved to the file of certificates; returns how many."""
-    today = date.today().isoformat()  # noqa: DTZ011  the day where people are
-    new = issue(read_manifest(result.bundle), result.checked, toolchain, today)
-    save({**load(file), **{item.key: item for item in new}}.values(), file)
+    manifest = read_manifest(result.bundle)
+    made_in = manifest["toolchain"]
+    issuer = Issuer(
+        toolchain=toolchain,
+        lock=made_in["lock"] if made_in.get("name") == toolchain and "lock" in made_in else "",
+        date=date.today().isoformat(),  # noqa: DTZ011  the day where people are
+    )
+    issued = (issuer.issue(checked, title_of(manifest)) for checked in result.checked.values())
+    new = {item.key: item for item in issued if item is not None}
+    save({**load(file), **new}.values(), file)
     return len(new)
 
 
@@ -124,6 +131,8 @@ def summary(result: Verification) -> str:
         )
         proof = checked.get("certificate")
         how = f" (certified in {proof['toolchain']} on {proof['date']})" if proof else ""
+        if sample := checked.get("sample"):
+            how = f" (a sample: the same graph, drawn and run for {sample}, once)"
         lines.append(f"  {name:<12} {figures}{how}; {checked['audit']['matched']} weights equal")
     if not result.checked:
         lines.append("  numbers not checked: add --against MODEL, the folder it was made from")

@@ -252,6 +252,7 @@ def test_certificates_of_other_graphs_spare_nothing(bundle: Path, model: Path) -
         outputs=(),
         runs=2,
         toolchain="tested",
+        lock="5f",
         date="2026-11-24",
     )
     runner = StandIn(size=SIZE)

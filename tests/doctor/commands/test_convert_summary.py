@@ -35,7 +35,14 @@ def test_a_remark_says_whose_word_stands_for_the_figures() -> None:
     checked = {"audit": {"matched": 52}}
     assert remark(checked) == "52 weights equal"
     certificate = {"certificate": {"toolchain": "tested", "date": "2026-11-24"}}
-    assert remark({**checked, **certificate}) == ("52 weights equal, graph certified on 2026-11-24")
+    assert remark({**checked, **certificate}) == (
+        "52 weights equal, graph certified in tested on 2026-11-24"
+    )
+    rounded = {"matched": 2, "compressed": {"6-bit palette": {"weights": 9, "psnr": 41.26}}}
+    assert remark({"audit": rounded, **certificate}) == (
+        "every compressed weight within 41.3 dB of the model's,"
+        " graph certified in tested on 2026-11-24"
+    )
     fidelity = {"fidelity": [{"psnr": 47.0}, {"psnr": 45.12}]}
     assert remark({**checked, **fidelity}) == "compressed weights leave 45.1 dB"
 

@@ -116,7 +116,7 @@ def test_certificates_are_written_for_what_was_proved_in_full(
     assert f"4 graphs certified in {file}" in capsys.readouterr().out
     (unet,) = [item for item in load(file).values() if item.component == "unet"]
     assert unet.key == "unet" * 16
-    assert unet.title == "Stable Diffusion 1.x, ORIGINAL, 128x128, batch 2, 77 tokens"
+    assert unet.title == ("Stable Diffusion 1.x, ORIGINAL, 128x128, macOS13, batch 2, 77 tokens")
     assert unet.toolchain == "tested"
     assert unet.date == date.today().isoformat()  # noqa: DTZ011  the day where people are
 
@@ -130,6 +130,7 @@ def test_certifying_again_keeps_what_was_there(bundle: Path, tmp_path: Path) -> 
         outputs=(),
         runs=2,
         toolchain="tested",
+        lock="5f",
         date="2026-01-01",
     )
     save([old], file)

@@ -13,18 +13,18 @@ import torch
 from safetensors.torch import save_file
 
 from convert.audit import audit
-from convert.certificates.check import check_certified
+from convert.certificates.check import check_certified, key_of
 from convert.certificates.digest import certificate_key
 from convert.certificates.store import Certificate, load, save
 from convert.errors import BadInputError
 from convert.mil.storage import Program, open_program
 from convert.parity import QUICK, check_program
-from convert.spec.model import Feature, Metadata
+from convert.spec.model import Feature, Metadata, NamedType, Operation, Value
 from convert.weights.safetensors import TensorFile
 from tests.inside.convert import block
 from tests.inside.convert.mil.graphs import F16, Graph, Ref
 from tests.inside.convert.mil.packages import write_package
-from tests.inside.convert.mutations import CAUGHT, INVISIBLE, Mutation, argument, weight
+from tests.inside.convert.mutations import CAUGHT, INVISIBLE, Mutation, argument, find, put, weight
 
 CONFIG = {"layers": 1, "heads": 2}
 CERTIFICATE = Certificate(
@@ -36,6 +36,7 @@ CERTIFICATE = Certificate(
     ),
     runs=2,
     toolchain="tested",
+    lock="5f",
     date="2026-11-24",
 )
 
@@ -45,13 +46,11 @@ def key(
     folder: Path,
     config: dict[str, Any] | None = None,
     choices: dict[str, Any] | None = None,
-) -> str | None:
-    """The key of a program, or `None` when its weights cannot be proved to be in place."""
+) -> str:
+    """The key of a program; empty when its weights are not the checkpoint's."""
     with TensorFile.open(block.original(folder).weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
-    if not accounted.is_exact:
-        return None
-    return certificate_key(program, "block", accounted.sources, config or CONFIG, choices or {})
+    return key_of(program, "block", accounted, config or CONFIG, choices or {})
 
 
 def broken(mutation: Mutation) -> Program:
@@ -77,6 +76,53 @@ def test_the_key_is_the_same_every_time_and_a_full_check_names_it(tmp_path: Path
     assert check_program(broken(unchanged), original, QUICK).key == first
 
 
+def test_the_order_of_operations_and_the_names_of_values_carry_no_meaning(tmp_path: Path) -> None:
+    def rearrange(graph: Graph) -> None:
+        def renamed(name: Any) -> Any:
+            return "renamed" if name == "q_heads" else name
+
+        for place, item in enumerate(graph.operations):
+            inputs = {key: tuple(map(renamed, bindings)) for key, bindings in item.inputs.items()}
+            outputs = tuple(replace(out, name=renamed(out.name)) for out in item.outputs)
+            graph.operations[place] = replace(item, inputs=inputs, outputs=outputs)
+        weights = [item for item in graph.operations if item.type == "const"]
+        others = [item for item in graph.operations if item.type != "const"]
+        graph.operations[:] = [*reversed(weights), *others]
+
+    assert key(broken(rearrange), tmp_path) == key(broken(unchanged), tmp_path)
+
+
+def test_a_port_of_another_name_is_another_graph(tmp_path: Path) -> None:
+    def rename(graph: Graph) -> None:
+        put(
+            graph,
+            "y",
+            replace(find(graph, "y"), outputs=(replace(find(graph, "y").outputs[0], name="z"),)),
+        )
+
+    graph = block.program()
+    rename(graph)
+    function = graph.function("z")
+    program = replace(block.opened(block.program()), function=function, storage=graph.storage)
+    assert key(program, tmp_path) != key(broken(unchanged), tmp_path)
+
+
+def test_a_weight_stored_in_the_operation_s_argument_counts_as_one_of_its_own(
+    tmp_path: Path,
+) -> None:
+    """Another form of the same constant: `0.25` inline, or a `const` of its own."""
+
+    def named(graph: Graph) -> None:
+        value = find(graph, "scaled").inputs["y"][0]
+        assert isinstance(value, Value)
+        kind = NamedType(name="quarter", type=value.type)
+        constant = Operation(type="const", inputs={}, outputs=(kind,), attributes={"val": value})
+        graph.operations.insert(0, constant)
+        argument("scaled", y=Ref("quarter"))(graph)
+
+    assert key(broken(named), tmp_path) == key(broken(unchanged), tmp_path)
+
+
 def test_another_checkpoint_with_the_same_graph_has_the_same_key(tmp_path: Path) -> None:
     torch.manual_seed(99)
     others = {name: torch.randn_like(tensor) for name, tensor in block.tensors().items()}
@@ -85,12 +131,11 @@ def test_another_checkpoint_with_the_same_graph_has_the_same_key(tmp_path: Path)
     program = block.opened(block.program(others))
     with TensorFile.open(weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
-    assert accounted.is_exact
-    other = certificate_key(program, "block", accounted.sources, CONFIG, {})
+    other = certificate_key(program, "block", accounted.placed, CONFIG, {})
     assert other == key(broken(unchanged), tmp_path)
 
 
-def test_weights_that_cannot_be_proved_by_name_are_not_certified(tmp_path: Path) -> None:
+def test_a_weight_that_cannot_be_proved_by_name_counts_by_its_content(tmp_path: Path) -> None:
     def rename(graph: Graph) -> None:
         first = graph.operations[0]
         graph.operations[0] = replace(first, outputs=(replace(first.outputs[0], name="const_0"),))
@@ -99,11 +144,8 @@ def test_weights_that_cannot_be_proved_by_name_are_not_certified(tmp_path: Path)
         rename(graph)
         argument("norm", gamma=Ref("const_0"))(graph)
 
-    assert key(broken(use), tmp_path) is None
-    original = block.original(tmp_path)
-    checked = check_program(broken(use), original, QUICK)
-    assert checked.passed
-    assert checked.key == ""
+    assert key(broken(use), tmp_path) != key(broken(unchanged), tmp_path)
+    assert check_program(broken(use), block.original(tmp_path), QUICK).passed
 
 
 def with_table(value: float) -> Program:
@@ -154,8 +196,8 @@ def test_the_declared_ports_count_and_what_people_are_told_does_not(tmp_path: Pa
 
 def test_the_component_counts() -> None:
     program = broken(unchanged)
-    assert certificate_key(program, "unet", (), CONFIG, {}) != certificate_key(
-        program, "controlled_unet", (), CONFIG, {}
+    assert certificate_key(program, "unet", {}, CONFIG, {}) != certificate_key(
+        program, "controlled_unet", {}, CONFIG, {}
     )
 
 
@@ -174,7 +216,7 @@ def test_a_certified_package_needs_only_its_audit(tmp_path: Path) -> None:
         "runs": 2,
         "graph": full.key,
         "outputs": list(CERTIFICATE.outputs),
-        "certificate": {"toolchain": "tested", "date": "2026-11-24"},
+        "certificate": {"toolchain": "tested", "lock": "5f", "date": "2026-11-24"},
         "audit": full.audit.as_json(),
     }
     assert check_certified(*arguments, {"other": CERTIFICATE}) is None
@@ -210,7 +252,9 @@ def test_a_damaged_file_is_bad_input(tmp_path: Path, text: str, reason: str) -> 
 
 
 def test_a_certificate_in_one_line() -> None:
-    assert CERTIFICATE.summary() == ("certified in tested on 2026-11-24: noise_pred 130.5 dB fp32")
+    assert CERTIFICATE.summary() == (
+        "SD 1.x, SPLIT_EINSUM, 512x512: certified in tested on 2026-11-24: noise_pred 130.5 dB fp32"
+    )
 
 
 def test_the_certificates_of_the_repository_are_well_formed() -> None:
@@ -221,4 +265,4 @@ def test_a_flipped_bit_is_never_certified(tmp_path: Path) -> None:
     def change(content: np.ndarray) -> None:
         content.view(np.uint16)[7] ^= 1
 
-    assert key(broken(weight("out.weight", change)), tmp_path) is None
+    assert key(broken(weight("out.weight", change)), tmp_path) == ""

@@ -11,11 +11,11 @@ import torch
 
 from convert.compress import Method, Recipe, compress
 from convert.errors import UnsupportedError
+from convert.figures import distance
 from convert.mil.kinds import Mode
 from convert.mil.package import open_package
 from convert.package import write_package
 from convert.palette import cluster, error, histogram
-from convert.parity import distance
 from convert.programs.options import Precision, ProgramOptions
 from convert.programs.payload import Built
 from convert.programs.toolkit import toolkit

@@ -99,11 +99,26 @@ def test_a_well_compressed_program_passes_and_says_what_it_cost(
     assert parity.as_json()["fidelity"][0]["output"] == "y"
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_compressed_program_is_never_certified(tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize("method", ["6-bit palette", "int8 linear"])
+def test_codes_that_are_the_nearest_leave_the_graph_what_it_was(
+    tmp_path: Path, method: str
+) -> None:
     parity = check(compressed(METHODS[method]), tmp_path)
-    assert not parity.audit.is_exact
-    assert parity.key == ""
+    assert parity.key == check(block.program(), tmp_path).key
+
+
+def test_of_a_pruned_weight_nobody_can_say_that_nothing_is_nearer(tmp_path: Path) -> None:
+    parity = check(compressed(METHODS["sparse"]), tmp_path)
+    assert parity.key
+    assert parity.key != check(block.program(), tmp_path).key
+
+
+def test_one_code_off_by_one_step_is_not_certified(tmp_path: Path) -> None:
+    def nudge(parts: Parts) -> None:
+        parts["quantized_data"].reshape(-1)[5] += 1
+
+    parity = check(compressed(linear, nudge), tmp_path)
+    assert parity.key != check(block.program(), tmp_path).key
 
 
 def flip_code(parts: Parts) -> None:

@@ -12,17 +12,13 @@ import torch
 
 from convert.audit import Audit
 from convert.errors import ParityError
+from convert.figures import FLOORS, IDENTICAL, Figures, compare, distance
 from convert.mil.kinds import Mode
 from convert.parity import (
-    FLOORS,
     FULL,
-    IDENTICAL,
     CheckOptions,
-    Figures,
     Parity,
     check_program,
-    compare,
-    distance,
     input_shapes,
     weight_rounding,
 )

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from convert.errors import UnsupportedError
+from convert.figures import distance
 from convert.mil.kinds import Mode
 from convert.mil.package import open_package
 from convert.package import write_package
-from convert.parity import distance
 from convert.programs import build_program, draw
 from convert.programs.options import Prediction, ProgramOptions, TextStates
 from convert.weights.safetensors import TensorFile

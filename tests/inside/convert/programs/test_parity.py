@@ -44,7 +44,8 @@ def test_what_a_folder_may_hold_beside_them(component: str, tmp_path: Path) -> N
     options = ProgramOptions(height=16, width=16)
     parity = checkpoint(component, tmp_path).check(tmp_path / "x.mlpackage", options)
     assert parity.passed, parity.faults()
-    assert parity.audit.is_exact
+    assert len(parity.audit.placed) == len(parity.audit.sources)
+    assert parity.key
 
 
 @pytest.mark.parametrize("component", ["unet", "unet_refiner"])

@@ -1,0 +1,127 @@
+"""A package's program for a small picture: the same graph and the same weights, a fraction of work.
+
+A UNet costs as many operations for one picture of 512x512 as for a dozen of 128x192. A builder
+draws one graph for every size; so where a package has, operation for operation, the graph that the
+builder draws for its size, what the builder draws for a small one, with the weights of the package,
+tells as much about both. Only then is there a miniature.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from convert.audit import Audit
+from convert.certificates.digest import graph_digest
+from convert.certificates.drawn import Drawing, drawn
+from convert.errors import UnsupportedError
+from convert.mil.elements import Storage
+from convert.mil.storage import Program
+from convert.programs.attention import PIECE
+from convert.programs.options import Attention
+from convert.spec.model import Blob, DataType, Operation, Value
+
+_OURS = "drawn:"
+"""Marks the blobs of tables, which the drawing holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Both:
+    """The weights of the package and the tables of the drawing."""
+
+    weights: Storage
+    tables: Storage
+
+    def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
+        """The bytes of a blob. Raises `BadInputError` as the package's own storage does."""
+        if blob.path.startswith(_OURS):
+            return self.tables.read(replace(blob, path=blob.path.removeprefix(_OURS)), dtype)
+        return self.weights.read(blob, dtype)
+
+
+def miniature(
+    program: Program,
+    component: str,
+    accounted: Audit,
+    config: Mapping[str, Any],
+    choices: Mapping[str, Any],
+) -> Program | None:
+    """The program for a small picture, or `None` where it has no size or is not as drawn.
+
+    Args:
+        program: an open package, or both halves of one.
+        component: which module it stands for.
+        accounted: the audit of its weights.
+        config: the component's config.json.
+        choices: the options of the conversion: fields of `ProgramOptions`.
+    """
+    size = small_size(config, choices)
+    if size is None or not {"height", "width"} <= choices.keys():
+        return None
+    height, width = size
+    if height * width >= choices["height"] * choices["width"]:
+        return None
+    try:
+        full = drawn(component, config, choices)
+        if graph_digest(full.program, full.placed) != graph_digest(program, accounted.placed):
+            return None
+        small = drawn(component, config, {**choices, "height": height, "width": width})
+    except UnsupportedError:
+        return None
+    return _filled(small, program, accounted.placed)
+
+
+def small_size(config: Mapping[str, Any], choices: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Latent height and width: not square, two positions high at the lowest of the levels.
+
+    Where queries are handled in pieces there are enough of them, at the first level that attends,
+    for a whole piece and a part of one.
+    """
+    channels = config.get("block_out_channels")
+    if not channels:
+        return None
+    unit = 2 ** len(channels)
+    kinds = config.get("down_block_types", ())
+    first = next((place for place, kind in enumerate(kinds) if "CrossAttn" in kind), 0)
+    wanted = PIECE if choices.get("attention") == Attention.SPLIT_EINSUM_V2.value else 0
+    times = next(n for n in itertools.count(1) if 1.5 * (n * unit >> first) ** 2 > wanted)
+    return times * unit, times * unit * 3 // 2
+
+
+def _filled(small: Drawing, program: Program, placed: Mapping[str, str]) -> Program:
+    """The drawing with the package's weights, however those are stored."""
+    stored = {item.outputs[0].name: item for item in program.function.block.operations}
+    holders = {word: stored[name] for name, word in placed.items()}
+    operations: list[Operation] = []
+    for item in small.program.function.block.operations:
+        word = small.placed.get(item.outputs[0].name)
+        if word is None:
+            operations.append(_marked(item))
+            continue
+        holder = holders[word]
+        operations += _parts(holder, stored)
+        operations.append(replace(holder, outputs=item.outputs))
+    function = small.program.function
+    block = replace(function.block, operations=tuple(operations))
+    return replace(
+        small.program,
+        path=program.path,
+        function=replace(function, blocks={function.opset: block}),
+        storage=Both(weights=program.storage, tables=small.program.storage),
+    )
+
+
+def _parts(holder: Operation, stored: Mapping[str, Operation]) -> Iterator[Operation]:
+    """The constants that a compressed weight is made of, where they are operations."""
+    for bindings in holder.inputs.values():
+        yield from (stored[name] for name in bindings if isinstance(name, str))
+
+
+def _marked(item: Operation) -> Operation:
+    value = item.attributes.get("val")
+    if not isinstance(value, Value) or not isinstance(value.data, Blob):
+        return item
+    data = replace(value.data, path=f"{_OURS}{value.data.path}")
+    return replace(item, attributes={**item.attributes, "val": replace(value, data=data)})

@@ -1,0 +1,39 @@
+"""Which words of a config and which options make another module."""
+
+from __future__ import annotations
+
+from convert.certificates.architecture import architecture, judged
+from convert.certificates.models import SD1_UNET
+
+OLD_FILE = {"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0", **SD1_UNET}
+NEW_FILE = {
+    **OLD_FILE,
+    "_diffusers_version": "0.29.0",
+    "addition_embed_type": None,
+    "dropout": 0.0,
+    "norm_eps": 1e-05,
+    "num_class_embeds": None,
+    "sample_size": 96,
+    "transformer_layers_per_block": 1,
+}
+
+
+def test_what_libraries_write_beside_an_architecture_does_not_count() -> None:
+    assert architecture("unet", OLD_FILE) == architecture("unet", NEW_FILE)
+
+
+def test_what_makes_another_module_counts() -> None:
+    other = {**OLD_FILE, "norm_eps": 1e-6}
+    assert architecture("unet", other) != architecture("unet", OLD_FILE)
+    more = {**OLD_FILE, "transformer_layers_per_block": [1, 2, 10, 10]}
+    assert architecture("unet", more) != architecture("unet", OLD_FILE)
+
+
+def test_of_a_component_that_is_not_known_everything_counts_but_notes() -> None:
+    config = {"_name": "x", "architectures": ["A"], "torch_dtype": "float16", "layers": 3}
+    assert architecture("block", config) == {"layers": 3}
+
+
+def test_options_at_their_defaults_and_those_that_ask_nothing_of_the_module_do_not_count() -> None:
+    assert judged({"attention": "ORIGINAL", "clip_skip": 1, "prediction": "epsilon"}) == {}
+    assert judged({"clip_skip": 2, "pad_id": 0}) == {"clip_skip": 2, "pad_id": 0}
