@@ -122,6 +122,8 @@ def write(environment: Environment) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     aside.replace(environment.path / SEALED / RECORD)
+    # The last change of all, the folder's included: what was touched later is newer than this.
+    os.utime(environment.path / SEALED / RECORD)
 
 
 def swap(name: str, folder: Path) -> None:

@@ -159,3 +159,11 @@ def test_what_nobody_claims_any_more_is_removed(tmp_path: Path) -> None:
 
 def test_who_is_gone_has_abandoned_nothing(tmp_path: Path) -> None:
     assert not store.is_abandoned(tmp_path / "gone")
+
+
+def test_a_record_is_the_last_thing_that_changes(tmp_path: Path) -> None:
+    made = finished(tmp_path / "abc")
+    for _ in range(20):
+        store.write(made)
+        record = (tmp_path / "abc/sealed/record.json").stat().st_ctime_ns
+        assert (tmp_path / "abc/sealed").stat().st_ctime_ns <= record
