@@ -138,3 +138,17 @@ def original_open_clip(tensors: Tensors, prefix: str, join: Join) -> dict[str, A
     if "text_projection" in found:
         found["text_projection"] = found["text_projection"].T
     return {prefix + name: tensor for name, tensor in found.items()}
+
+
+def original_texts(name: str, text: Tensors, wide: Tensors, join: Join) -> dict[str, Any]:
+    """The text encoders of a checkpoint of UNETS[name]: CLIP's `text`, OpenCLIP's `wide`."""
+    match name:
+        case "sd1":
+            return original_clip(text, "cond_stage_model.transformer.")
+        case "sd2":
+            return original_open_clip(wide, "cond_stage_model.model.", join)
+        case "refiner":
+            return original_open_clip(wide, "conditioner.embedders.0.model.", join)
+        case _:
+            first = original_clip(text, "conditioner.embedders.0.transformer.")
+            return first | original_open_clip(wide, "conditioner.embedders.1.model.", join)

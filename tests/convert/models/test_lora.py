@@ -86,6 +86,24 @@ def kohya(layer: str) -> tuple[str, str, str]:
     return f"{stem}.lora_down.weight", f"{stem}.lora_up.weight", f"{stem}.alpha"
 
 
+class Merged:
+    """Merges a factor of a layer under two names, and looks at what became of the layer."""
+
+    def __init__(self, folder: Path, recipe: Recipe, weights: dict[str, Arrays]) -> None:
+        self.folder, self.recipe, self.weights = folder, recipe, weights
+
+    def check(self, component: str, layer: str, down: str, up: str) -> None:
+        weight = self.weights[component][f"{layer}.weight"]
+        lora = dict(zip((down, up), factors(weight), strict=True))
+        found = merged(self.folder, self.recipe, lora)[component][f"{layer}.weight"]
+        np.testing.assert_allclose(found, expected(weight, 1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture
+def factor(tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays]) -> Merged:
+    return Merged(tmp_path, recipe, weights)
+
+
 STYLES: dict[str, Callable[[str], tuple[str, str]]] = {
     "kohya": lambda layer: kohya(layer)[:2],
     "PEFT": lambda layer: (f"unet.{layer}.lora_A.weight", f"unet.{layer}.lora_B.weight"),
@@ -114,15 +132,9 @@ def test_every_style_changes_the_layer_and_only_it(
             np.testing.assert_array_equal(after, before)
 
 
-def test_the_processors_of_diffusers_name_the_layer_beside_them(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays]
-) -> None:
-    weight = weights["unet"][f"{OUT}.weight"]
-    down, up = factors(weight)
+def test_the_processors_of_diffusers_name_the_layer_beside_them(factor: Merged) -> None:
     stem = f"unet.{OUT.removesuffix('.to_out.0')}.processor.to_out_lora"
-    lora = {f"{stem}.down.weight": down, f"{stem}.up.weight": up}
-    found = merged(tmp_path, recipe, lora)["unet"][f"{OUT}.weight"]
-    np.testing.assert_allclose(found, expected(weight, 1), rtol=1e-5, atol=1e-5)
+    factor.check("unet", OUT, f"{stem}.down.weight", f"{stem}.up.weight")
 
 
 @pytest.mark.parametrize(
@@ -134,15 +146,9 @@ def test_the_processors_of_diffusers_name_the_layer_beside_them(
         ("lora_te1_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight", "lora_up"),
     ],
 )
-def test_text_encoders_are_merged_too(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays], before: str, after: str
-) -> None:
-    weight = weights["text_encoder"][f"{TEXT}.weight"]
-    down, up = factors(weight)
+def test_text_encoders_are_merged_too(factor: Merged, before: str, after: str) -> None:
     other = before.replace("lora_down" if after == "lora_up" else "down", after)
-    found = merged(tmp_path, recipe, {before: down, other: up})
-    changed = found["text_encoder"][f"{TEXT}.weight"]
-    np.testing.assert_allclose(changed, expected(weight, 1), rtol=1e-5, atol=1e-5)
+    factor.check("text_encoder", TEXT, before, other)
 
 
 @pytest.mark.parametrize(
@@ -154,15 +160,9 @@ def test_text_encoders_are_merged_too(
         ("output_blocks_3_1_proj_in", "up_blocks.1.attentions.0.proj_in"),
     ],
 )
-def test_original_names_are_understood(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays], original: str, layer: str
-) -> None:
-    weight = weights["unet"][f"{layer}.weight"]
-    down, up = factors(weight)
+def test_original_names_are_understood(factor: Merged, original: str, layer: str) -> None:
     stem = f"lora_unet_{original}"
-    lora = {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up}
-    found = merged(tmp_path, recipe, lora)["unet"][f"{layer}.weight"]
-    np.testing.assert_allclose(found, expected(weight, 1), rtol=1e-5, atol=1e-5)
+    factor.check("unet", layer, f"{stem}.lora_down.weight", f"{stem}.lora_up.weight")
 
 
 def test_alpha_and_scale_multiply(

@@ -22,8 +22,7 @@ from tests.convert.models.originals import (
     TEXT_CONFIG,
     UNETS,
     VAE_CONFIG,
-    original_clip,
-    original_open_clip,
+    original_texts,
     original_unet,
     original_vae,
 )
@@ -55,16 +54,8 @@ COMPONENTS: Mapping[str, Mapping[str, Arrays]] = {
 
 
 def original(name: str) -> Arrays:
-    join = np.concatenate
-    texts = {
-        "sd1": lambda: original_clip(TEXT, "cond_stage_model.transformer."),
-        "sd2": lambda: original_open_clip(WIDE | TEXT, "cond_stage_model.model.", join),
-        "sdxl": lambda: (
-            original_clip(TEXT, "conditioner.embedders.0.transformer.")
-            | original_open_clip(WIDE, "conditioner.embedders.1.model.", join)
-        ),
-        "refiner": lambda: original_open_clip(WIDE, "conditioner.embedders.0.model.", join),
-    }[name]()
+    wide = WIDE | TEXT if name == "sd2" else WIDE
+    texts = original_texts(name, TEXT, wide, np.concatenate)
     noise = {"betas": np.zeros(3, "f4"), "alphas_cumprod": np.zeros(3, "f4")}
     return original_unet(UNIT[name]) | original_vae(VAE) | texts | noise
 

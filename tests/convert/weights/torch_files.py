@@ -120,3 +120,12 @@ def write_legacy(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
         parts += [struct.pack("<q", array.size), array.tobytes()]
     path.write_bytes(b"".join(parts))
     return path
+
+
+def are_at(path: Path, starts: Mapping[str, int], arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether the arrays' bytes are in the file where their storages, numbered in order, start."""
+    data = path.read_bytes()
+    return all(
+        data[starts[str(number)] :].startswith(array.tobytes())
+        for number, array in enumerate(arrays.values())
+    )

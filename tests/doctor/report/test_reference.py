@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from doctor.check import Family, Findings, check, ok
 from doctor.facts import System
-from doctor.knowledge import Entry, Role
+from doctor.knowledge import Entry
 from doctor.report.reference import document
+from tests.doctor.test_diagnosis import BASE
 
 
 @check("SYS001", Family.SYSTEM)
@@ -28,19 +31,7 @@ def third(system: System) -> Findings:
 
 
 def entry(name: str, *checks: str) -> Entry:
-    return Entry(
-        id=name,
-        topic="x",
-        role=Role.CAUSE,
-        pattern="x",
-        example="x",
-        when={},
-        last=False,
-        cause="a | b is full.",
-        fix="empty it",
-        checks=checks,
-        seen=(),
-    )
+    return replace(BASE, id=name, checks=checks, cause="a | b is full.", fix="empty it")
 
 
 DOCUMENT = """\

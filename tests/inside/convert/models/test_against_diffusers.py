@@ -25,8 +25,7 @@ from tests.convert.models.originals import (
     TEXT_CONFIG,
     UNETS,
     VAE_CONFIG,
-    original_clip,
-    original_open_clip,
+    original_texts,
     original_unet,
     original_vae,
 )
@@ -44,15 +43,7 @@ def original(name: str) -> Tensors:
     layers = 24 if name == "sd2" else 3
     config = CLIPTextConfig(**{**TEXT_CONFIG, "num_hidden_layers": layers})
     wide = CLIPTextModelWithProjection(config).state_dict()
-    encoders = {
-        "sd1": lambda: original_clip(text, "cond_stage_model.transformer."),
-        "sd2": lambda: original_open_clip(wide, "cond_stage_model.model.", torch.cat),
-        "sdxl": lambda: {
-            **original_clip(text, "conditioner.embedders.0.transformer."),
-            **original_open_clip(wide, "conditioner.embedders.1.model.", torch.cat),
-        },
-        "refiner": lambda: original_open_clip(wide, "conditioner.embedders.0.model.", torch.cat),
-    }[name]()
+    encoders = original_texts(name, text, wide, torch.cat)
     return {**original_unet(unet), **original_vae(vae), **encoders}
 
 

@@ -30,8 +30,7 @@ from tests.convert.models.originals import (
     TEXT_CONFIG,
     UNETS,
     VAE_CONFIG,
-    original_clip,
-    original_open_clip,
+    original_texts,
     original_unet,
     original_vae,
 )
@@ -72,15 +71,7 @@ def modules(name: str) -> Modules:
 
 def save_original(path: Path, name: str, parts: Modules) -> None:
     unet, vae, text, wide = (module.state_dict() for module in parts.values())
-    encoders = {
-        "sd1": lambda: original_clip(text, "cond_stage_model.transformer."),
-        "sd2": lambda: original_open_clip(wide, "cond_stage_model.model.", torch.cat),
-        "sdxl": lambda: {
-            **original_clip(text, "conditioner.embedders.0.transformer."),
-            **original_open_clip(wide, "conditioner.embedders.1.model.", torch.cat),
-        },
-        "refiner": lambda: original_open_clip(wide, "conditioner.embedders.0.model.", torch.cat),
-    }[name]()
+    encoders = original_texts(name, text, wide, torch.cat)
     tensors = {**original_unet(unet), **original_vae(vae), **encoders}
     save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, path)
 
