@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     name = os.environ.get("TOOLCHAIN") or "tested"
     python = built(name)
     command = [str(python), "-I", "-B", "-c", LAUNCH, str(ROOT), str(test_tools(python)), *OPTIONS]
-    where = [] if any(not word.startswith("-") for word in arguments) else ["tests/inside"]
+    where = [] if any(word.startswith("tests/") for word in arguments) else ["tests/inside"]
     # Tiny models: a second thread costs more than it does.
     light = {"SDCOREML_LIGHT_PYTHON": str(built("light"))} if name == "tested" else {}
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
