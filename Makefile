@@ -20,7 +20,7 @@ bootstrap:
 	@envs/bootstrap.sh
 
 doctor: bootstrap ## examine this machine, the toolchain and (MODEL=folder) a model
-	@$(SDCOREML) doctor $(if $(MODEL),"$(MODEL)") $(ARGS)
+	@$(SDCOREML) doctor $(if $(MODEL),"$(MODEL)") $(if $(OUT),--output "$(OUT)") $(ARGS)
 
 env: bootstrap ## build the tested environment, or confirm that it is there
 	@$(SDCOREML) env $(ARGS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from doctor.facts import Absent, Checkout, Unknown
+from doctor.gather.environment import without_login
 from doctor.gather.tools import developer
 from doctor.probe import QUIET, Outcome, Probe
 
@@ -54,7 +55,7 @@ def by_library(path: str) -> Checkout | Unknown:
                 repository=True,
                 # GitPython's own reader of references does not know the reftable format.
                 commit=repository.git.rev_parse(*_HEAD, with_exceptions=False),
-                remote=_without_login(remotes["origin"].url) if "origin" in remotes else "",
+                remote=without_login(remotes["origin"].url) if "origin" in remotes else "",
                 shallow=Path(repository.common_dir, "shallow").is_file(),
                 changed=_changed(repository.git.status(porcelain=True)),
             )
@@ -90,7 +91,7 @@ def by_program(path: str, probe: Probe) -> Checkout | Unknown:
         path=path,
         repository=True,
         commit=ask("rev-parse", *_HEAD),
-        remote=_without_login(ask("remote", "get-url", "origin")),
+        remote=without_login(ask("remote", "get-url", "origin")),
         shallow=ask("rev-parse", "--is-shallow-repository") == "true",
         changed=_changed(status.out),
     )
@@ -109,9 +110,3 @@ def _refused(path: str, complaint: str) -> Unknown:
 def _changed(status: str) -> tuple[str, ...]:
     """The paths in `git status --porcelain`, whose lines begin with two letters."""
     return tuple(line.strip().partition(" ")[2].strip() for line in status.splitlines())
-
-
-def _without_login(url: str) -> str:
-    """The address without a user name or token in it."""
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url

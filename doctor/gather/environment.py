@@ -134,10 +134,18 @@ def _origins(site: Path, infos: Iterable[str]) -> Mapping[str, str]:
             try:
                 record = json.loads(path.read_bytes())
                 commit = record.get("vcs_info", {}).get("commit_id", "")
-                origins[_project(info)] = f"{record.get('url', '')}@{commit}".rstrip("@")
+                url = without_login(record.get("url", ""))
+                origins[_project(info)] = f"{url}@{commit}".rstrip("@")
             except (ValueError, AttributeError):
                 origins[_project(info)] = "unreadable direct_url.json"
     return origins
+
+
+def without_login(url: str) -> str:
+    """The address without the user name, password or token before its host."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else url
 
 
 def _ceilings(path: Path) -> Mapping[str, str]:
