@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import io
 import os
@@ -15,6 +16,7 @@ from typing import NoReturn
 
 INTERRUPTED = 130
 TERMINATED = 143
+NO_SPACE = 5
 
 EPILOG = """\
 examples:
@@ -104,8 +106,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted; nothing half-made was left", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader, such as `head`, has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename:
+            raise
+        _write_no_more()
+        print("error: the output did not fit: no space left where it goes", file=sys.stderr)
+        return NO_SPACE
     except Exception as error:
         if not hasattr(error, "exit_code"):
             raise
@@ -114,12 +122,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(code)
 
 
+def _write_no_more() -> None:
+    """Let what is still to be written to the output go nowhere, without another complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _speak_any_name() -> None:
     """Let every file name be printed: what the terminal's encoding lacks is written as an escape.
 
     Names on disk are bytes; Python holds those that are no text as surrogates, which no encoding
     has.
     """
+    if sys.stdout is None:  # it was closed before we began
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  for good
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -178,3 +178,19 @@ def test_terminated_from_outside_is_said_and_has_its_code() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 143
     assert run.stderr == "terminated; nothing half-made was left\ncleaned up\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+@pytest.mark.parametrize("words", [["explain"], ["doctor", "--select", "MEM", "--json"]])
+def test_an_output_that_is_full_is_one_line(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "doctor", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 5
+    assert done.stderr == "error: the output did not fit: no space left where it goes\n"
+
+
+def test_an_output_that_is_closed_is_no_fault() -> None:
+    command = f"exec {sys.executable} -m doctor doctor --select MEM >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
