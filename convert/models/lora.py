@@ -21,7 +21,7 @@ from convert.errors import BadInputError, UnsupportedError
 from convert.models.recipe import Part, Recipe
 from convert.models.renames import UNET, period_numbering, rename, underscored
 from convert.weights.cast import cast_block
-from convert.weights.dtypes import FLOATS
+from convert.weights.dtypes import FLOATS, NUMPY
 from convert.weights.gather import read_floats
 from convert.weights.source import open_checkpoint
 from convert.weights.tensor import TensorInfo, take_rows
@@ -201,7 +201,7 @@ def _delta(
         raise BadInputError(f"{path}: {any_name!r} has no {missing.pop()!r}; download it again")
     down, up, mid = roles["down"], roles["up"], roles.get("mid")
     rank = down.shape[0] if down.shape else 0
-    alpha = float(read_floats(roles["alpha"]).reshape(-1)[0]) if "alpha" in roles else rank
+    alpha = _number(path, roles["alpha"]) if "alpha" in roles else rank
     inner = math.prod(down.shape[1:]) * (math.prod(mid.shape[2:]) if mid else 1)
     fits = rank and up.shape[:1] == shape[:1] and math.prod(up.shape) == shape[0] * rank
     if not fits or inner != math.prod(shape[1:]) or down.dtype not in FLOATS:
@@ -210,6 +210,15 @@ def _delta(
             f"a tensor of shape {list(shape)}; this LoRA was made for another model"
         )
     return Delta(down=down, up=up, mid=mid, factor=scale * alpha / rank)
+
+
+def _number(path: Path, tensor: TensorInfo) -> float:
+    """The one finite number that a tensor holds: any other would spoil every weight it touches."""
+    is_known = tensor.dtype in {*NUMPY, "BF16"}
+    values: list[float] = read_floats(tensor).reshape(-1).tolist() if is_known else []
+    if len(values) != 1 or not math.isfinite(values[0]):
+        raise BadInputError(f"{path}: {tensor.name!r} is not one number; download it again")
+    return values[0]
 
 
 def _merged(tensor: TensorInfo | Computed, deltas: Sequence[Delta] | None) -> TensorInfo | Computed:

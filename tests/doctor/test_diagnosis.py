@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doctor.diagnosis import LONGEST, clashes, contradiction, diagnose
+from doctor.diagnosis import LONGEST, clashes, contradiction, diagnose, innermost
 from doctor.knowledge import CLASHES, Entry, Role, entries, of_topic
 from tests.doctor.healthy import TOOLCHAIN
 
@@ -136,3 +137,46 @@ def test_the_tested_pins_do_not_clash_and_a_known_bad_pair_does() -> None:
         "hub-hffolder-removed",
         "hub-version-conflict-transformers",
     }
+
+
+TRACE = "Traceback (most recent call last):\n  File 'x.py', line 3\n    f()\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "found"),
+    [
+        ("", None),
+        ("all went well\n", None),
+        ("ValueError: no traceback\n", None),
+        (TRACE, None),
+        (TRACE + "ValueError: a\n", (4, "ValueError: a")),
+        ("before\n" + TRACE + "\nValueError: a\nafter\n", (6, "ValueError: a")),
+        (TRACE + "A: 1\n\nDuring handling ...\n\n" + TRACE + "B: 2\n", (4, "A: 1")),
+        ("  " + TRACE + "ValueError: a", (4, "ValueError: a")),
+        (LOG, (4, LOG.splitlines()[3])),
+    ],
+)
+def test_the_first_exception_of_a_chain_is_the_cause(
+    log: str, found: tuple[int, str] | None
+) -> None:
+    assert innermost(log) == found
+
+
+def test_a_match_quotes_its_whole_line() -> None:
+    (match,) = diagnose("one\n   before boom behind  \nthree", [BASE])
+    assert (match.line, match.text) == (2, "before boom behind")
+    (match,) = diagnose("boom at the end", [BASE])
+    assert match.text == "boom at the end"
+
+
+def test_a_log_of_exactly_the_longest_length_is_read_whole() -> None:
+    log = "boom\n" + "x" * (LONGEST - 5)
+    assert [match.line for match in diagnose(log, [BASE])] == [1]
+    assert diagnose(log + "x", [replace(BASE, pattern="^boom$")]) == ()
+
+
+def test_a_clash_needs_every_version_it_speaks_of() -> None:
+    entry = replace(BASE, when={"torch": "<2", "Scikit_Learn": ">=1"})
+    assert clashes([entry], {"torch": "1.13", "scikit-learn": "1.1"}) == (entry,)
+    assert clashes([entry], {"torch": "1.13"}) == ()
+    assert clashes([entry], {"torch": "2.2", "scikit-learn": "1.1"}) == ()

@@ -114,3 +114,76 @@ def test_every_kind_and_family_has_an_answer() -> None:
     for kind in Kind:
         for family in Family:
             assert len(verdicts(Contents(kind=kind, family=family))) == 2
+
+
+XL = (4, 2048)
+
+
+@pytest.mark.parametrize(
+    ("name", "flavour"),
+    [
+        ("lora_te_text_model.lora_down.weight", "kohya"),
+        ("lora_te1_text_model.lora_down.weight", "kohya"),
+        (f"unet.{ATTENTION}.to_k.lora.down.weight", "diffusers"),
+        (f"unet.{ATTENTION}.to_k.lora_A.weight", "PEFT"),
+        ("x.lokr_w1", "LoKr (LyCORIS)"),
+        ("lora_unet_x.lokr_w1", "LoKr (LyCORIS)"),
+        ("lora_unet_x.hada_w1_a", "LoHa (LyCORIS)"),
+    ],
+)
+def test_a_lora_is_known_by_who_names_it_so(name: str, flavour: str) -> None:
+    family = Family.SDXL if "attn2" in name else Family.UNKNOWN
+    assert recognise({name: XL}) == Contents(kind=Kind.LORA, family=family, flavour=flavour)
+
+
+@pytest.mark.parametrize(
+    ("width", "family"),
+    [
+        (768, Family.SD1),
+        (1024, Family.SD2_BASE),
+        (2048, Family.SDXL),
+        (1280, Family.SDXL_REFINER),
+        (64, Family.UNKNOWN),
+    ],
+)
+def test_the_width_of_the_text_tells_the_family(width: int, family: Family) -> None:
+    unet = {
+        "conv_in.weight": (320, 4, 3, 3),
+        "time_embedding.linear_1.weight": (1280, 320),
+        f"{ATTENTION}.to_k.weight": (320, width),
+    }
+    assert recognise(unet) == Contents(kind=Kind.UNET, family=family, task=T2I)
+
+
+@pytest.mark.parametrize(
+    ("names", "family", "flavour"),
+    [
+        (["transformer_blocks.0.attn.add_q_proj.weight"], Family.SD3, "3"),
+        (
+            ["transformer_blocks.0.attn.add_q_proj.weight", "transformer_blocks.0.attn.norm_q.w"],
+            Family.SD3,
+            "3.5",
+        ),
+        (["joint_blocks.0.x_block.attn.ln_q.weight"], Family.SD3, "3.5"),
+        (["single_transformer_blocks.0.x"], Family.FLUX, ""),
+    ],
+)
+def test_transformers(names: list[str], family: Family, flavour: str) -> None:
+    found = recognise(dict.fromkeys(names, (1,)))
+    assert found == Contents(kind=Kind.TRANSFORMER, family=family, flavour=flavour)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "kind"),
+    [
+        ({"a": (768,)}, Kind.TEXTUAL_INVERSION),
+        ({"a": (1, 768), "b": (3,), "c": (768,), "d": (768,)}, Kind.UNKNOWN),
+        (dict.fromkeys("abcd", (768,)), Kind.TEXTUAL_INVERSION),
+        (dict.fromkeys("abcde", (768,)), Kind.UNKNOWN),
+        ({"a": (1, 1, 768)}, Kind.UNKNOWN),
+        ({"a": ()}, Kind.UNKNOWN),
+        ({"a": (767,)}, Kind.UNKNOWN),
+    ],
+)
+def test_a_few_rows_of_a_known_width_are_an_embedding(tensors: Shapes, kind: Kind) -> None:
+    assert recognise(tensors).kind is kind

@@ -259,3 +259,55 @@ def test_a_lora_on_the_command_line(text: str, expected: LoraSource) -> None:
 def test_a_scale_that_is_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"much|scale"):
         parse_lora(text)
+
+
+@pytest.mark.parametrize(
+    "alpha",
+    [
+        np.array([], "f4"),
+        np.array([1, 2], "f4"),
+        np.array(np.nan, "f4"),
+        np.array(np.inf, "f4"),
+    ],
+)
+def test_an_alpha_that_is_no_number_is_refused_before_it_spoils_a_weight(
+    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays], alpha: np.ndarray
+) -> None:
+    lora = dict(
+        zip(kohya(LINEAR), (*factors(weights["unet"][f"{LINEAR}.weight"]), alpha), strict=True)
+    )
+    with pytest.raises(BadInputError, match=r"alpha' is not one number; download it again"):
+        merged(tmp_path, recipe, lora)
+
+
+@pytest.mark.parametrize("kind", ["f2", "f8", "i4", "i8"])
+def test_an_alpha_may_be_of_any_type(
+    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays], kind: str
+) -> None:
+    weight = weights["unet"][f"{LINEAR}.weight"]
+    alpha = np.array([2], kind)
+    lora = dict(zip(kohya(LINEAR), (*factors(weight), alpha), strict=True))
+    found = merged(tmp_path, recipe, lora)["unet"][f"{LINEAR}.weight"]
+    np.testing.assert_allclose(found, expected(weight, 2 / RANK), rtol=1e-5, atol=1e-5)
+
+
+def test_an_alpha_without_a_layer_changes_nothing(
+    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays]
+) -> None:
+    _, _, alpha = kohya(LINEAR)
+    found = merged(tmp_path, recipe, {alpha: np.array(1.0, "f4")})
+    for name, before in weights["unet"].items():
+        np.testing.assert_array_equal(found["unet"][name], before)
+
+
+@pytest.mark.parametrize("part", ["q", "k", "v", "out"])
+def test_every_projection_of_a_processor_is_known(factor: Merged, part: str) -> None:
+    layer = f"text_model.encoder.layers.0.self_attn.{part}_proj"
+    stem = f"text_encoder.text_model.encoder.layers.0.self_attn.to_{part}_lora"
+    factor.check("text_encoder", layer, f"{stem}.down.weight", f"{stem}.up.weight")
+
+
+def test_a_lora_for_what_the_model_lacks_is_refused(tmp_path: Path, recipe: Recipe) -> None:
+    name = f"lora_te2_{TEXT.replace('.', '_')}.lora_down.weight"
+    with pytest.raises(BadInputError, match="have no counterpart in this model, first 'lora_te2_"):
+        merged(tmp_path, recipe, {name: np.zeros((RANK, 3), "f4")})
