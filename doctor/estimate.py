@@ -33,9 +33,11 @@ def estimate(facts: Facts) -> tuple[str, ...]:
         return needs
     cores = facts.system.cores
     number = f"{cores} cores" if cores > 1 else "1 core"
-    time = f"{duration(shared(seconds, cores, toolchain.parallel))} on {number}"
+    time = duration(shared(seconds, cores, toolchain.parallel))
+    # Graphs that are certified need not be run, which nobody knows before they are built.
+    most = time if time.startswith("less") else f"at most {time}"
     measured = f" (measured on {toolchain.measured_on})" if toolchain.measured_on else ""
-    return (*needs, time + measured)
+    return (*needs, f"{most} on {number}{measured}")
 
 
 def needed_memory(model: ModelFolder, job: Job, toolchain: Toolchain) -> int:

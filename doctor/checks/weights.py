@@ -36,7 +36,7 @@ def no_pointers(model: ModelFolder) -> Findings:
             fix=Fix(
                 title="fetch what they point to",
                 commands=(
-                    ("git", "lfs", "install"),
+                    ("git", "-C", _root(model), "lfs", "install", "--local"),
                     ("git", "-C", _root(model), "lfs", "pull"),
                 ),
                 safe=True,

@@ -45,6 +45,9 @@ FILES = (
     "runtime",
 )
 _FOLDER = Path(__file__).parent
+_FIELDS = frozenset(
+    ("id", "role", "pattern", "example", "when", "last", "cause", "fix", "checks", "seen")
+)
 
 
 class Role(Enum):
@@ -98,6 +101,8 @@ def read(path: Path) -> tuple[Entry, ...]:
 
 
 def _entry(table: Table, topic: str) -> Entry:
+    strange = sorted(set(table.values) - _FIELDS)
+    table.faults.extend(f"{table.place}{name} is no field of an entry" for name in strange)
     role = table.get("role", str)
     if role not in {one.value for one in Role}:
         table.faults.append(f"{table.place}role {role!r} is none of cause, consequence, harmless")

@@ -51,7 +51,7 @@ def test_no_time_is_said_where_nobody_measured() -> None:
 
 @pytest.mark.parametrize(
     ("cores", "words"),
-    [(1, "about 9 minutes on 1 core"), (2, "about 4 minutes on 2 cores")],
+    [(1, "at most about 9 minutes on 1 core"), (2, "at most about 4 minutes on 2 cores")],
 )
 def test_the_cores_share_the_work(cores: int, words: str) -> None:
     system = replace(SYSTEM, cores=cores)
@@ -61,7 +61,7 @@ def test_the_cores_share_the_work(cores: int, words: str) -> None:
 def test_it_is_said_on_what_was_measured() -> None:
     toolchain = replace(TOOLCHAIN, measured_on="AMD EPYC, 2 cores", parallel=0.5)
     assert estimate(replace(HEALTHY, toolchain=toolchain))[-1] == (
-        "about 5 minutes on 8 cores (measured on AMD EPYC, 2 cores)"
+        "at most about 5 minutes on 8 cores (measured on AMD EPYC, 2 cores)"
     )
 
 

@@ -13,6 +13,7 @@ from doctor.cli import parse
 from doctor.engine import Ignore, Report, Selection, examine
 from doctor.facts import Facts
 from doctor.fix import apply, plan, planned, told
+from tests.doctor.faults import FAULTS
 from tests.doctor.healthy import HEALTHY
 from tests.doctor.specimens import SICK
 
@@ -125,3 +126,17 @@ def test_unknown_is_not_cured() -> None:
         return replace(found, results=unknown)
 
     assert not apply(step, lambda command: len(command) * 0, again).is_cured
+
+
+SAFE_WORDS = frozenset({"make", "git"})
+NEVER_SAFE = frozenset({"sudo", "rm", "mv", "checkout", "reset", "clean", "pull", "convert", "gc"})
+
+
+@pytest.mark.parametrize("name", [*SICK, *FAULTS])
+def test_what_could_destroy_is_never_marked_safe(name: str) -> None:
+    facts = SICK.get(name) or FAULTS[name]
+    for step in plan(examine(facts, CHECKS)):
+        for command in step.fix.commands if step.fix.safe else ():
+            assert command[0] in SAFE_WORDS
+            # `git lfs pull` fetches what pointers stand for; it is not `git pull`.
+            assert not NEVER_SAFE & set(" ".join(command).replace("lfs pull", "lfs").split())

@@ -26,7 +26,7 @@ def test_a_healthy_machine_can_convert_and_what_it_takes() -> None:
     assert verdict.needs == (
         "about 6.0 GB of disk",
         "about 2.0 GB of memory",
-        "about 1 minute on 8 cores",
+        "at most about 1 minute on 8 cores",
     )
 
 

@@ -50,10 +50,11 @@ def test_an_example_inside_a_long_log_is_found_at_its_line() -> None:
 
 def test_faults_of_a_file_are_all_named(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
-    path.write_text('[[entry]]\nid = "a"\nrole = "bad"\n[[entry]]\nid = 3\n')
+    path.write_text('[[entry]]\nid = "a"\nrole = "bad"\nfixx = "x"\n[[entry]]\nid = 3\n')
     with pytest.raises(LockfileError) as caught:
         read(path)
     message = str(caught.value)
     assert "entry[0].role 'bad' is none of" in message
+    assert "entry[0].fixx is no field of an entry" in message
     assert "entry[1].id is 3, not a str" in message
     assert "entry[1].pattern is missing" in message

@@ -18,7 +18,10 @@ def test_pointers_are_one_finding_with_the_commands() -> None:
     assert said("MOD005", facts) == [
         "error: Git LFS pointers instead of weights: unet/a.safetensors, vae/b.safetensors"
     ]
-    assert remedies("MOD005", facts)[1:] == ["git lfs install", "git -C /models/sd15 lfs pull"]
+    assert remedies("MOD005", facts)[1:] == [
+        "git -C /models/sd15 lfs install --local",
+        "git -C /models/sd15 lfs pull",
+    ]
 
 
 @pytest.mark.parametrize(
