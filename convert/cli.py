@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from convert.errors import BadInputError, ConvertError, UnsupportedError
-from convert.models.configs import SCHEDULERS
+from convert.models.configs import IMAGE_SIZES, SCHEDULERS
 from convert.models.embedding import add_embedding, read_embedding
 from convert.models.family import Family
 from convert.models.layout import read_model
@@ -147,7 +147,9 @@ def _from_folder(options: argparse.Namespace) -> Recipe:
     recipe = recipe_of(model)
     if options.vae_path:
         family = model.family if model.family is not Family.UNKNOWN else Family.SD1
-        size = 8 * model.components["unet"].config.get("sample_size", 64)
+        unet = model.components.get("unet")
+        sample = unet.config.get("sample_size") if unet else None
+        size = 8 * sample if isinstance(sample, int) else IMAGE_SIZES.get(family, 512)
         recipe = recipe.with_part("vae", read_vae(options.vae_path, family, size))
     return recipe
 

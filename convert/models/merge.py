@@ -86,7 +86,11 @@ def require_apart(source: Path, target: Path) -> None:
 
 
 def other_files(source: Path) -> dict[str, Path | bytes]:
-    """What is no weight in a model folder: path in it → file. No hidden folders."""
+    """What is no weight in a model folder: path in it → file. No hidden folders.
+
+    Raises:
+        BadInputError: one of them is a link into a cache that lost the file.
+    """
     files: dict[str, Path | bytes] = {}
     folders = [path for path in source.iterdir() if path.is_dir() and path.name[0] != "."]
     for folder in (source, *sorted(folders)):
@@ -94,7 +98,13 @@ def other_files(source: Path) -> dict[str, Path | bytes]:
             path for found in find_weights(folder) for path in (*found.files, found.source) if path
         }
         for path in sorted(folder.iterdir()):
-            is_text = path.suffix in TEXTS or path.name == "LICENSE"
-            if path.is_file() and is_text and path not in weights:
+            if path in weights or not (path.suffix in TEXTS or path.name == "LICENSE"):
+                continue
+            if path.is_symlink() and not path.exists():
+                raise BadInputError(
+                    f"{path}: a link to a file that is not there; download the model again, with"
+                    " all its files"
+                )
+            if path.is_file():
                 files[str(path.relative_to(source))] = path
     return files

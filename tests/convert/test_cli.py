@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -8,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import safetensors.numpy
 
 from convert.cli import build_parser, main
-from tests.convert.models.folders import write_model
-from tests.convert.models.test_single_file import original, save
+from tests.convert.models.folders import INDEX, UNET, write_json, write_model
+from tests.convert.models.test_single_file import VAE, original, save
 from tests.convert.weights.torch_files import write_members
 
 
@@ -168,6 +170,99 @@ class TestSingleFile:
 
 def test_flags_of_single_files_are_refused_for_folders(tmp_path: Path, folder: Path) -> None:
     assert convert(folder, tmp_path / "out", "--extract_ema") == 3
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--extract_ema"],
+        ["--original_config_file", "x.yaml"],
+        ["--prediction_type", "epsilon"],
+        ["--image_size", "512"],
+    ],
+)
+def test_what_a_folder_s_own_configs_say_is_not_told_again(
+    tmp_path: Path, folder: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert convert(folder, tmp_path / "out", *flags) == 3
+    assert capsys.readouterr().err == (
+        f"error: {folder}: {flags[0]} is for single-file checkpoints, a folder's own configs say"
+        " it; leave it out\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("unet", "size"),
+    [
+        ({"sample_size": 96}, 768),
+        ({}, 512),
+        ({"sample_size": [64, 96]}, 512),
+        ({"sample_size": None}, 512),
+    ],
+)
+def test_another_vae_takes_the_place_of_a_folder_s_own(
+    tmp_path: Path, folder: Path, unet: dict[str, object], size: int
+) -> None:
+    write_json(folder / "unet" / "config.json", UNET | unet)
+    vae = save(tmp_path / "vae.safetensors", VAE)
+    assert convert(folder, tmp_path / "out", "--vae_path", str(vae)) == 0
+    made = tmp_path / "out" / "vae"
+    assert json.loads((made / "config.json").read_text())["sample_size"] == size
+    found = safetensors.numpy.load_file(made / "diffusion_pytorch_model.safetensors")
+    assert found.keys() == VAE.keys()
+
+
+def test_a_folder_without_a_unet_gets_its_vae_all_the_same(tmp_path: Path) -> None:
+    index = {name: entry for name, entry in INDEX.items() if name != "unet"}
+    folder = write_model(tmp_path / "part", index=index)
+    vae = save(tmp_path / "vae.safetensors", VAE)
+    assert convert(folder, tmp_path / "out", "--vae_path", str(vae)) == 0
+
+
+@pytest.mark.parametrize("scale", ["nan", "inf", "much"])
+def test_a_scale_that_is_no_number_is_wrong_usage(
+    tmp_path: Path, folder: Path, scale: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        convert(folder, tmp_path / "out", "--lora", f"x.safetensors:{scale}")
+    assert caught.value.code == 2
+    assert "argument --lora: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"), [("--lora", "x.safetensors"), ("--embedding", "x.safetensors:cat")]
+)
+def test_what_is_to_be_merged_and_is_not_there_is_one_line(
+    tmp_path: Path, folder: Path, flag: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert convert(folder, tmp_path / "out", flag, str(tmp_path / name)) == 3
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {tmp_path}/x.safetensors: no such file")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_link_into_a_cache_that_lost_the_file_is_not_left_out_silently(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vocabulary = folder / "tokenizer" / "vocab.json"
+    vocabulary.unlink()
+    vocabulary.symlink_to("../../blobs/gone")
+    assert convert(folder, tmp_path / "out") == 3
+    assert capsys.readouterr().err == (
+        f"error: {vocabulary}: a link to a file that is not there; download the model again, with"
+        " all its files\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_notes_about_a_folder_are_passed_on(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    whole.rename(whole.with_name("diffusion_pytorch_model.fp16.safetensors"))
+    assert convert(folder, tmp_path / "out") == 0
+    assert "note: " in capsys.readouterr().err
 
 
 def test_every_flag_of_the_known_script_is_accepted() -> None:

@@ -14,8 +14,10 @@ from doctor.facts import Facts, Unknown
 from doctor.redact import COMMON, Secrets, clean, redacted, secrets_here
 from tests.doctor.healthy import HEALTHY, HOST, HUB
 
+PLAIN = to_plain(HEALTHY)
+TEXT = json.dumps(PLAIN)
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz", min_size=5, max_size=10).filter(
-    lambda name: name not in json.dumps(to_plain(HEALTHY)) and name not in {*COMMON, "token"}
+    lambda name: name not in TEXT and name not in {*COMMON, "token"}
 )
 TOKENS = st.from_regex(r"hf_[A-Za-z0-9]{20,30}", fullmatch=True)
 
@@ -64,7 +66,7 @@ def test_nothing_private_is_left_in_any_field(user: str, host: str, token: str, 
     home = base + user
     secrets = secrets_here({"USER": user}, Path(home), f"{host}.local")
     poison = f"{home}/models {user}@{host}.local {token} https://{user}:{token}@x.org"
-    facts = from_plain(Facts, poisoned(to_plain(HEALTHY), poison))
+    facts = from_plain(Facts, poisoned(PLAIN, poison))
     text = json.dumps(to_plain(redacted(facts, secrets)))
     assert not [secret for secret in (user, host, token) if secret in text]
 
