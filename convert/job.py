@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.compile.compare import compile_compared
+from convert.compile.compare import Keep, compile_compared
+from convert.compile.names import TEXT_VERSIONS
 from convert.compile.xcode import find_xcode
-from convert.errors import ConvertError
+from convert.errors import ConvertError, UnsupportedError
 from convert.families import Part
 from convert.fit import check_controlnet, folder_faults
 from convert.kept import keep
@@ -29,6 +30,7 @@ from convert.models.layout import CONFIG_NAME, Component
 from convert.models.merge import merge_component
 from convert.options import program_options, recipe_for
 from convert.plan import Job
+from convert.programs.options import Target
 from convert.proof import Built, prove
 from convert.sharing import share_weights
 from convert.staging import staged
@@ -61,6 +63,8 @@ def convert_models(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> 
         ConvertError: nothing is left behind of the job that failed and of those after it, and older
             results are untouched.
     """
+    for job in jobs:
+        _require_compiler(job)
     with ExitStack() as unfinished:
         stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
         paths = [
@@ -74,6 +78,20 @@ def convert_models(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> 
             _finish(folder, runner, emit)
             stage.close()
     return tuple(job.output for job in jobs)
+
+
+def _require_compiler(job: Job) -> None:
+    """Raise `UnsupportedError` for a target that only Xcode compiles for, where there is none."""
+    if not _is_known(job) and find_xcode() is None:
+        raise UnsupportedError(
+            f"target {job.options.target}: only Xcode compiles for it, and there is none here;"
+            f" choose {Target.MACOS15.value}: newer systems run it just as well"
+        )
+
+
+def _is_known(job: Job) -> bool:
+    """Whether the compiled form of the target is known, so that no Xcode is needed."""
+    return Target(job.options.target).specification in TEXT_VERSIONS
 
 
 def _open(job: Job, path: Path, weights: Mapping[str, Path]) -> Folder:
@@ -147,7 +165,8 @@ def _finish(folder: Folder, runner: Runner, emit: Emit) -> None:
     job, path = folder.job, folder.path
     share_weights(path)
     proofs = prove(folder.built, job.judge, runner, emit)
-    compiled = {made.part.program: _compile(made, emit) for made in folder.built}
+    kept = Keep.OURS if _is_known(job) else Keep.APPLES
+    compiled = {made.part.program: _compile(made, kept, emit) for made in folder.built}
     emit(Event(kind="step", text="write the folder"))
     if CONTROLNET not in job.model.components:
         for name, content in read_tokenizer(tokenizer_folder(job.model.path)).files():
@@ -157,10 +176,10 @@ def _finish(folder: Folder, runner: Runner, emit: Emit) -> None:
     write_manifest(job, folder.built, kinds, path, folder.kept)
 
 
-def _compile(made: Built, emit: Emit) -> Mapping[str, Any]:
+def _compile(made: Built, kept: Keep, emit: Emit) -> Mapping[str, Any]:
     """Write the compiled folders; on a Mac with Xcode they are compared with what Apple makes."""
     outcomes = [
-        compile_compared(package, target, find_xcode(), emit=emit)
+        compile_compared(package, target, find_xcode(), kept, emit)
         for package, target in zip(made.packages, made.compiled, strict=True)
     ]
     differences = [difference for outcome in outcomes for difference in outcome.differences]

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from convert.bundle import HALVED
+from convert.compress import NEWEST
 from convert.errors import UnsupportedError
 from convert.families import OPTIONAL, Part, parts_of
 from convert.models.controlnet import CONTROLNET
 from convert.models.layout import Model
 from convert.options import COMPRESSED, Options, program_options
+from convert.programs.options import Target
 from convert.proof import Judge
 
 USUAL_SIZE = 64
@@ -92,6 +94,11 @@ def require_runnable(model: Model, options: Options) -> None:
             f"{model.path}: only SDXL's UNet is told a size; leave --own-size out"
         )
     if options.recipe:
+        if Target(options.target).specification > NEWEST:
+            raise UnsupportedError(
+                f"{model.path}: compressed weights are written in the form of macOS 13 and 14;"
+                " choose one of them with --target, newer systems run it just as well"
+            )
         wide = [
             part.program
             for part in parts_of(model, options.wanted)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol, TypeAlias
 
-from convert.errors import UnsupportedError
 from convert.programs.options import Target
 from convert.spec.model import DataType
 
@@ -55,17 +54,13 @@ class Toolkit:
     dtypes: Mapping[DataType, Any]
 
     def opset(self, target: Target) -> MilOp:
-        """The builder's name for the operator set of `target`.
+        """The builder's name for the operator set of `target`, or for the newest that it knows.
 
-        Raises:
-            UnsupportedError: this coremltools is older than the system.
+        From macOS 14 on, all that is built here is of the same form: `Target` says what the program
+        is labelled. So the bytes are the same from every coremltools.
         """
-        if not hasattr(self.targets, target.ios):
-            raise UnsupportedError(
-                f"target {target.value}: coremltools {self.version} cannot build for it;"
-                f" choose {Target.MACOS13.value} or {Target.MACOS14.value}, or a newer toolchain"
-            )
-        return getattr(self.targets, target.ios)
+        known = [member.ios for member in Target if hasattr(self.targets, member.ios)]
+        return getattr(self.targets, target.ios if target.ios in known else known[-1])
 
 
 @functools.cache

@@ -14,9 +14,8 @@ from safetensors.torch import save_file
 from convert.package import write_package
 from convert.parity import CheckOptions, Parity, check_component
 from convert.programs import build_program
-from convert.programs.options import ProgramOptions, Target
+from convert.programs.options import ProgramOptions
 from convert.programs.payload import Built
-from convert.programs.toolkit import toolkit
 from convert.references.components import reference
 from convert.weights.safetensors import TensorFile
 
@@ -121,11 +120,6 @@ class Checkpoint:
         package = self.write(path, options)
         depth = CheckOptions(choices=choices)
         return check_component(self.component, package, self.config, self.weights, depth)
-
-
-def known(target: Target) -> bool:
-    """Whether the coremltools at hand can build for the target."""
-    return hasattr(toolkit().targets, target.ios)
 
 
 def module(component: str, config: Mapping[str, Any]) -> torch.nn.Module:

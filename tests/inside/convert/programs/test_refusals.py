@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from convert.errors import BadInputError, UnsupportedError
 from convert.package import write_package
 from convert.programs import build_program, draw
-from convert.programs.options import Precision, ProgramOptions, Target
+from convert.programs.options import Precision, ProgramOptions
 from convert.weights.safetensors import TensorFile
-from tests.inside.convert.programs.models import CONFIGS, UNET, Checkpoint, checkpoint, known, save
+from tests.inside.convert.programs.models import CONFIGS, UNET, Checkpoint, checkpoint, save
 
 REFUSED: Mapping[str, tuple[str, Any]] = {
     "inpainting": ("in_channels", 9),
@@ -91,12 +91,6 @@ def test_a_size_that_cannot_be_halved(size: tuple[int, int]) -> None:
 def test_more_tokens_than_positions() -> None:
     with pytest.raises(UnsupportedError, match="78 tokens asked for, the model has 77"):
         draw("text_encoder", CONFIGS["text_encoder"], ProgramOptions(tokens=78))
-
-
-@pytest.mark.parametrize("target", [target for target in Target if not known(target)])
-def test_a_target_that_this_coremltools_does_not_know(target: Target) -> None:
-    with pytest.raises(UnsupportedError, match=f"target {target.value}: coremltools .* cannot"):
-        draw("unet", UNET, ProgramOptions(target=target))
 
 
 def test_a_vae_without_any_size() -> None:

@@ -1,0 +1,87 @@
+"""One program for every target, and the same bytes from every coremltools."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convert.programs import DRAWERS, build_program, draw
+from convert.programs.options import Attention, Precision, Prediction, ProgramOptions, Target
+from convert.spec.model import Model
+from convert.spec.writer import serialise_model
+from tests.inside.convert.programs.models import CONFIGS
+
+CHOICES: Mapping[str, Mapping[str, Any]] = {
+    "text_encoder": {"pad_id": 0},
+    "unet": {"prediction": Prediction.VELOCITY},
+    "controlled_unet": {"attention": Attention.ORIGINAL},
+    "unet_refiner": {"attention": Attention.SPLIT_EINSUM_V2, "states_own_size": True},
+    "vae_decoder": {"runtime_scale": 0.5},
+    "vae_encoder": {"runtime_scale": 0.5, "precision": Precision.FP32},
+}
+"""Options under which each component emits all that it can."""
+
+DIGESTS: Mapping[Target, str] = {
+    Target.MACOS13: "6493f9263950a0c03af39c8e193eea3425c267087eef38ce7a2766eea157e0aa",
+    Target.MACOS14: "d95250a3f03b8b6a3cf9703fa698b6a9e9d07aec0cf42acc9be158e4bc3ba090",
+    Target.MACOS15: "3e9396449a321dc155d82fb79ab9cfdd48f9304075dd675e3b414501e8b11e0f",
+    Target.MACOS26: "011f658294abd5f0cfe47d1085fe679a015bf698e1f10f579c395cbf124fb6b8",
+}
+"""SHA-256 of all specifications, whatever the coremltools. Another builder, other digests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    shape: tuple[int, ...]
+    dtype: str = "F16"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zeros:
+    """`Tensors` of whatever shape a program declares."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.shapes)
+
+    def info(self, name: str) -> Shape:
+        return Shape(shape=self.shapes[name])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return np.zeros(self.shapes[name], np.float16)
+
+    def release(self) -> None:
+        pass
+
+
+def model(component: str, target: Target) -> Model:
+    config = CONFIGS.get(component, CONFIGS["text_encoder"])
+    options = ProgramOptions(target=target, height=16, width=16, **CHOICES.get(component, {}))
+    declared = dict(draw(component, config, options).graph.declared)
+    return build_program(component, config, Zeros(shapes=declared), options).model
+
+
+@pytest.mark.parametrize("target", Target)
+def test_every_coremltools_writes_the_same_bytes(target: Target) -> None:
+    digest = hashlib.sha256()
+    for component in sorted(DRAWERS):
+        digest.update(serialise_model(model(component, target)))
+    assert digest.hexdigest() == DIGESTS[target]
+
+
+@pytest.mark.parametrize("component", sorted(DRAWERS))
+def test_from_macos_14_on_only_the_label_differs(component: str) -> None:
+    older = serialise_model(model(component, Target.MACOS14))
+    for target in (Target.MACOS15, Target.MACOS26):
+        made = model(component, target)
+        assert made.specification_version == target.specification
+        (function,) = made.program.functions.values()
+        assert function.opset == target.opset
+        newer = serialise_model(made).replace(target.opset.encode(), b"CoreML7")
+        assert newer[2:] == older[2:]  # the specification version comes first
