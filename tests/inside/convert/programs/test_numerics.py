@@ -5,18 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from convert.mil.elements import FLOATS, array
 from convert.mil.kinds import Mode
 from convert.mil.package import open_package
-from convert.programs import draw
+from convert.programs import attention, draw
+from convert.programs.attention import scales
+from convert.programs.options import Precision
 from convert.programs.payload import Table
 from convert.spec.blobs import open_weights
 from convert.spec.model import DataType, Operation, TensorType
 from convert.spec.reader import read_package
-from tests.inside.convert.programs.models import TEXT, Checkpoint, checkpoint, save
+from tests.inside.convert.programs.models import (
+    CROSS,
+    CROSS_UP,
+    PLAIN,
+    PLAIN_UP,
+    TEXT,
+    Checkpoint,
+    checkpoint,
+    save,
+)
 
 
 def operations(made: Checkpoint, kind: str) -> list[Operation]:
@@ -82,6 +94,40 @@ def test_large_logits_do_not_overflow_on_their_way(tmp_path: Path) -> None:
     assert result.isfinite().all()
     # Scaled only afterwards, by 32 ** -0.5, these very products would not fit float16.
     assert max(largest) * 32**0.5 > 65504 > max(largest)
+
+
+@pytest.mark.parametrize("width", [8, 24, 40, 64, 80, 160])
+def test_the_scale_of_attention_is_more_exact_than_float16(width: int) -> None:
+    of_queries, of_keys = scales(width, Precision.FP16)
+    assert of_queries == np.float16(of_queries)
+    assert of_keys == np.float16(of_keys)
+    assert of_queries * of_keys == pytest.approx(width**-0.5, rel=4e-6)
+    assert (of_keys == 1) is (width == 64)
+    assert scales(width, Precision.FP32) == (width**-0.5, 1)
+
+
+def test_sharp_attention_with_the_heads_of_sd_1_keeps_its_temperature(tmp_path: Path) -> None:
+    changes = {
+        "block_out_channels": [160, 160],
+        "attention_head_dim": 4,
+        "down_block_types": [CROSS, PLAIN],
+        "up_block_types": [PLAIN_UP, CROSS_UP],
+        "norm_num_groups": 16,
+    }
+    made = checkpoint("unet", tmp_path, changes)
+    state = {name: tensor.float() for name, tensor in load_file(made.weights).items()}
+    for name, tensor in state.items():
+        if ".to_q." in name or ".to_k." in name:
+            tensor.mul_(3)
+    sharp = Checkpoint(
+        component="unet", config=made.config, weights=save(state, tmp_path / "sharp.safetensors")
+    )
+    exact = sharp.check(tmp_path / "exact.mlpackage").psnr(Mode.FP32)
+    with pytest.MonkeyPatch.context() as patch:  # as upstream has it: one number, in float16
+        patch.setattr(attention, "scales", lambda width, _: (width**-0.5, 1))
+        rounded = sharp.check(tmp_path / "rounded.mlpackage").psnr(Mode.FP32)
+    assert exact > 120
+    assert rounded < 110
 
 
 def test_a_norm_whose_weight_is_zero_passes_its_bias_on(tmp_path: Path) -> None:

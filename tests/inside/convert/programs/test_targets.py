@@ -27,10 +27,10 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
 """Options under which each component emits all that it can."""
 
 DIGESTS: Mapping[Target, str] = {
-    Target.MACOS13: "6493f9263950a0c03af39c8e193eea3425c267087eef38ce7a2766eea157e0aa",
-    Target.MACOS14: "d95250a3f03b8b6a3cf9703fa698b6a9e9d07aec0cf42acc9be158e4bc3ba090",
-    Target.MACOS15: "3e9396449a321dc155d82fb79ab9cfdd48f9304075dd675e3b414501e8b11e0f",
-    Target.MACOS26: "011f658294abd5f0cfe47d1085fe679a015bf698e1f10f579c395cbf124fb6b8",
+    Target.MACOS13: "a5b443c950b11c54b3af55233625ca71ea561e591ef40b4cf412c403b6c422da",
+    Target.MACOS14: "53b14d4146533cbb2b244f1253cef59dcaafd4acef4ec296c5b99409904b3e5e",
+    Target.MACOS15: "0546aaad7735eceba22274761829057cbab012f5fdb12fe9d8f5d950d060c477",
+    Target.MACOS26: "55891580f3f6e8a57742a1006b9d722ff38c82b9b072c671bae880b18bb4f138",
 }
 """SHA-256 of all specifications, whatever the coremltools. Another builder, other digests."""
 
