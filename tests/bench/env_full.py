@@ -58,30 +58,33 @@ def measure(folder: Path, name: str, rounds: int) -> int:
         note("verify --full", lambda: verify_full(first))
         note("verify", lambda: _run([*OWN, "verify", *named], environ))
         note("nothing to do", lambda: _run([*OWN, *named], environ))
-    print(f"{name}: {first.files:,} files, {first.size / 1e9:.2f} GB, {rounds} rounds, medians")
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    size = f"{first.files:,} files, {first.size / 1e9:.2f} GB"
+    print(f"{name}: {size}; medians of {rounds} rounds, {load}")
     print(f"  rebuilt at {rounds} other paths, the seal is equal each time: {first.seal}")
     return _report({what: median(taken) for what, taken in times.items()})
 
 
 def _report(taken: dict[str, float]) -> int:
     """Each figure with its limit; gives how many are missed."""
-    hashing = taken["sha256sum"]
+    hashing = min(taken["sha256sum"], taken["verify --full"])
     plain, compiled = (1.5 * taken[what] + hashing for what in ("sync", "sync and compile"))
     said = f"sha256sum of all files on {os.cpu_count()} cores"
-    print(f"  {said}: {hashing:.2f} s; uv pip sync: {taken['sync']:.2f} s,", end=" ")
+    print(f"  {said}: {taken['sha256sum']:.2f} s; uv pip sync: {taken['sync']:.2f} s,", end=" ")
     print(f"with --compile-bytecode: {taken['sync and compile']:.2f} s")
     rows = (
-        ("build, cache warm", taken["build"], compiled, "1.5 x sync that compiles too + hashing"),
-        ("build, cache warm", taken["build"], plain, "1.5 x sync without bytecode + hashing"),
-        ("verify --full", taken["verify --full"], hashing / 0.8, "0.8 x the speed of sha256sum"),
-        ("verify (command)", taken["verify"], 0.5, ""),
-        ("nothing to do (command)", taken["nothing to do"], 0.5, ""),
+        ("build, cache warm", "build", compiled, "1.5 x sync that compiles too, + hashing"),
+        ("verify --full", "verify --full", taken["sha256sum"] / 0.8, "0.8 x speed of sha256sum"),
+        ("verify (command)", "verify", 0.5, ""),
+        ("nothing to do (command)", "nothing to do", 0.5, ""),
     )
     missed = 0
-    for what, seconds, limit, why in rows:
+    for what, key, limit, why in rows:
+        seconds = taken[key]
         verdict = "met" if seconds <= limit else "MISSED"
         missed += seconds > limit
         print(f"  {what:<24}{seconds:8.2f} s  limit {limit:6.2f} s  {verdict:<7} {why}".rstrip())
+    print(f"  a sync that leaves no bytecode is not like it: 1.5 x + hashing is {plain:.2f} s")
     return missed
 
 
