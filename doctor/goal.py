@@ -20,7 +20,8 @@ from doctor.probe import Probe
 
 BLOCKING: Mapping[str, frozenset[Family]] = {
     "env": frozenset({Family.SYSTEM, Family.PYTHON, Family.DISK}),
-    "convert": frozenset(Family) - {Family.BUNDLE},
+    # Not git: the checkout it is about is the upstream converter's, which this one does without.
+    "convert": frozenset(Family) - {Family.BUNDLE, Family.GIT},
     "bundle": frozenset({Family.BUNDLE}),
 }
 """Whose errors stand in the way of a goal; an error elsewhere is reported but does not block."""

@@ -25,12 +25,14 @@ def git(probe: Probe) -> Git | Absent | Unknown:
     """
     if probe.system == "Darwin" and not developer(probe):
         return Absent(absent="no developer tools are installed (xcode-select --install)")
+    places = probe.environ.get("PATH", os.defpath)
     version = probe.run(("git", "--version"))
     if isinstance(version, Unknown):
-        return Absent(absent=version.unknown)
+        # What is there and does not answer is not absent.
+        return version if shutil.which("git", path=places) else Absent(absent=version.unknown)
     if version.code:
         return Unknown(unknown=version.err or f"git --version exits {version.code}")
-    lfs = shutil.which("git-lfs", path=probe.environ.get("PATH", os.defpath))
+    lfs = shutil.which("git-lfs", path=places)
     return Git(version=version.out.removeprefix("git version "), lfs=lfs or "")
 
 

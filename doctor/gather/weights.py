@@ -6,6 +6,7 @@ cannot disagree. Only headers are read; nothing that a pickle names is imported.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +42,11 @@ def weight_file(path: Path) -> WeightFile:
 def opened(path: Path) -> tuple[WeightFile, Shapes]:
     """The judgement of a file, and the shapes of its tensors by name when it can be read."""
     try:
-        size = path.stat().st_size
+        state = path.stat()
+        if stat.S_ISFIFO(state.st_mode):  # opening it would wait for somebody to write
+            fault = "a pipe, no file"
+            return WeightFile(path=str(path), kind="unreadable", size=0, fault=fault), {}
+        size = state.st_size
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError as error:

@@ -44,6 +44,12 @@ def test_an_error_elsewhere_does_not_stand_in_the_way() -> None:
     assert judged("env", SICK["PY003"]).because == ("PY003",)
 
 
+def test_the_upstream_converter_s_checkout_does_not_stand_in_the_way() -> None:
+    assert judged("convert", SICK["GIT003"]).answer == "yes"
+    silent = replace(HEALTHY, git=Unknown(unknown="git did not answer within 5 s"))
+    assert judged("convert", silent).answer == "yes"
+
+
 def test_a_warning_does_not_stand_in_the_way() -> None:
     assert judged("convert", SICK["MOD002"]).answer == "yes", "shards are merged on the way"
     assert judged("convert", SICK["ENV001"]).answer == "yes", "the environment is built on the way"

@@ -32,6 +32,14 @@ def test_git_and_its_extension(tmp_path: Path) -> None:
     assert git(with_lfs) == Git(version="2.45.1", lfs=str(tmp_path / "git-lfs"))
 
 
+def test_a_git_that_does_not_answer_is_not_absent(tmp_path: Path) -> None:
+    developer = {"xcode-select -p": Outcome(code=0, out="/Library/Developer/CommandLineTools")}
+    silent = answering(developer)
+    assert isinstance(git(silent), Absent), "there is none on PATH"
+    (tmp_path / "git").touch(mode=0o755)
+    assert isinstance(git(replace(silent, environ={"PATH": str(tmp_path)})), Unknown)
+
+
 def test_the_stub_of_a_new_mac_is_not_started() -> None:
     # /usr/bin/git would open a window that offers to install the Command Line Tools.
     said = {"git --version": Outcome(code=0, out="git version 2.45.1")}

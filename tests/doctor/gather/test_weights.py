@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,10 @@ anything = st.none() | st.integers(-1, 800) | st.text(max_size=3) | st.lists(st.
 )
 def test_no_config_breaks_it(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
     assert all(isinstance(said, str) for said in mismatches(config, shapes))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "diffusion_pytorch_model.safetensors"
+    os.mkfifo(path)
+    file, shapes = opened(path)
+    assert (file.kind, file.fault, dict(shapes)) == ("unreadable", "a pipe, no file", {})
