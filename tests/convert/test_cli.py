@@ -108,8 +108,10 @@ def _tiny_files() -> None:
 
 
 WAITING = """
-import sys
+import signal, sys
 from convert import cli
+# A test run in the background hands down that it ignores the keyboard.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def wait(*_):
     print("ready", flush=True)
     import time
