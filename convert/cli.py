@@ -13,18 +13,14 @@ from pathlib import Path
 from types import FrameType
 
 from convert.errors import BadInputError, ConvertError, UnsupportedError
-from convert.models.configs import IMAGE_SIZES, SCHEDULERS
-from convert.models.embedding import add_embedding, read_embedding
-from convert.models.family import Family
-from convert.models.layout import read_model
-from convert.models.lora import LoraSource, merge_loras, parse_lora
-from convert.models.merge import recipe_of, require_apart
+from convert.models.configs import SCHEDULERS
+from convert.models.ingredients import Ingredients, combine, parse_embedding
+from convert.models.lora import LoraSource, parse_lora
+from convert.models.merge import require_apart
 from convert.models.prediction import SPELLINGS, PredictionSource
-from convert.models.recipe import Recipe, write_recipe
+from convert.models.recipe import write_recipe
 from convert.models.single_file import Weights
-from convert.models.unpack import UnpackOptions, unpack
-from convert.models.vae import read_vae
-from convert.weights.source import open_checkpoint
+from convert.models.unpack import UnpackOptions
 from convert.weights.writer import WriteOptions
 from envs.events import Event
 
@@ -38,6 +34,9 @@ NOT_NEEDED: Mapping[str, str] = {
     "pipeline_class_name": "the family and the input channels tell it",
 }
 """Flags that are accepted, and why they change nothing."""
+
+SWITCHES = frozenset({"from_safetensors", "to_safetensors"})
+"""Those of them without a value: most people's habit, nothing to remark on."""
 
 UNSUPPORTED = ("stable_unclip", "stable_unclip_prior", "clip_stats_path", "controlnet")
 """Flags for models that have no Core ML target here."""
@@ -82,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add(
         "--embedding",
+        type=parse_embedding,
         action="append",
         default=[],
         metavar="FILE[:NAME]",
@@ -91,10 +91,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--original_config_file", type=Path, metavar="YAML", help="tells the prediction type")
     add("--image_size", type=int, metavar="PIXELS", help="what the model was trained on")
     add("--prediction_type", choices=tuple(SPELLINGS), help="needed for SD 2.x only")
-    add("--upcast_attention", action="store_true", default=None, help="as SD 2.1 needs it")
+    # diffusers took a value once, and a bare flag later.
+    add("--upcast_attention", nargs="?", const=True, type=_truth, help="as SD 2.1 needs it")
     add("--scheduler_type", choices=tuple(SCHEDULERS), help="default: the family's own")
     for flag, reason in NOT_NEEDED.items():
-        switch = "store_true" if flag in ("to_safetensors", "from_safetensors") else "store"
+        switch = "store_true" if flag in SWITCHES else "store"
         add(f"--{flag}", action=switch, help=f"accepted, not needed: {reason}")
     for flag in UNSUPPORTED:
         add(f"--{flag}", nargs="?", const="yes", help=argparse.SUPPRESS)
@@ -109,22 +110,26 @@ def run(options: argparse.Namespace) -> int:
             raise UnsupportedError(
                 f"{source}: --{flag} is for models that no Core ML target here runs; leave it out"
             )
-    for flag in ("device", "config_files", "num_in_channels", "pipeline_type"):
+    for flag in NOT_NEEDED.keys() - SWITCHES:
         if getattr(options, flag):
             _say(f"note: --{flag} is not needed: {NOT_NEEDED[flag]}")
-    recipe = _from_folder(options) if source.is_dir() else _from_file(options)
+    if source.is_dir():
+        _require_folders_own(options)
+    ingredients = _ingredients(options)
+    recipe = combine(ingredients, _draw)
     if source.is_dir():
         require_apart(source, target)
-    recipe = merge_loras(recipe, options.lora)
-    for given in options.embedding:
-        path, _, name = given.partition(":")
-        recipe = add_embedding(recipe, read_embedding(Path(path), name or None))
     writing = WriteOptions(dtype="F16" if options.half else None)
     for written in write_recipe(recipe, target, writing, _draw):
         for name, count in written.overflows.items():
             _say(f"warning: {name}: {count} values are too large for float16 and became infinite")
     _say(f"wrote {target}")
     return 0
+
+
+def _truth(text: str) -> bool:
+    """As diffusers' old script meant it, which took any text for true."""
+    return text.lower() not in ("", "0", "false", "no")
 
 
 def _lora(text: str) -> LoraSource:
@@ -134,30 +139,16 @@ def _lora(text: str) -> LoraSource:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _from_folder(options: argparse.Namespace) -> Recipe:
+def _require_folders_own(options: argparse.Namespace) -> None:
     for flag in ("extract_ema", "original_config_file", "prediction_type", "image_size"):
         if getattr(options, flag):
             raise BadInputError(
                 f"{options.checkpoint_path}: --{flag} is for single-file checkpoints, "
                 "a folder's own configs say it; leave it out"
             )
-    model = read_model(options.checkpoint_path)
-    for note in model.notes:
-        _say(f"note: {note}")
-    recipe = recipe_of(model)
-    if options.vae_path:
-        family = model.family if model.family is not Family.UNKNOWN else Family.SD1
-        unet = model.components.get("unet")
-        sample = unet.config.get("sample_size") if unet else None
-        size = 8 * sample if isinstance(sample, int) else IMAGE_SIZES.get(family, 512)
-        recipe = recipe.with_part("vae", read_vae(options.vae_path, family, size))
-    return recipe
 
 
-def _from_file(options: argparse.Namespace) -> Recipe:
-    checkpoint = open_checkpoint(options.checkpoint_path)
-    for note in checkpoint.notes:
-        _say(f"note: {note}")
+def _ingredients(options: argparse.Namespace) -> Ingredients:
     told = PredictionSource(option=options.prediction_type, config=options.original_config_file)
     unpacking = UnpackOptions(
         told=told,
@@ -168,12 +159,19 @@ def _from_file(options: argparse.Namespace) -> Recipe:
         vae=options.vae_path,
         tokenizer=options.tokenizer,
     )
-    return unpack(checkpoint, unpacking)
+    return Ingredients(
+        model=options.checkpoint_path,
+        unpacking=unpacking,
+        loras=tuple(options.lora),
+        embeddings=tuple(options.embedding),
+    )
 
 
 def _draw(event: Event) -> None:
     if event.kind == "step":
         _say(event.text)
+    elif event.kind in ("note", "warning"):
+        _say(f"{event.kind}: {event.text}")
 
 
 def _say(line: str) -> None:

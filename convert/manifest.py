@@ -53,7 +53,11 @@ def write_manifest(
     inputs = {name: path for source in sources for name, path in inputs_of(components[source])}
     content = {
         "schema": SCHEMA,
-        "model": {"name": job.model.path.resolve().name, "family": job.model.family.value},
+        "model": {
+            "name": job.model.path.resolve().name,
+            "family": job.model.family.value,
+            **({"made_from": job.model.origin} if job.model.origin else {}),
+        },
         "inputs": {**kept.inputs, **describe(inputs)},
         "options": asdict(job.options),
         "toolchain": job.toolchain,

@@ -23,8 +23,8 @@ def open_model(path: Path) -> Model:
     """
     if path.is_file():
         raise BadInputError(
-            f"{path}: a single file; unpack it first: .venv/bin/python -m convert"
-            f" --checkpoint_path {path} --dump_path FOLDER --tokenizer FOLDER"
+            f"{path}: a single file where a folder is needed; unpack it first:"
+            f" .venv/bin/python -m convert --checkpoint_path {path} --dump_path FOLDER"
         )
     if is_controlnet(path):
         return _driven(_sound(read_controlnet(path)))

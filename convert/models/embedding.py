@@ -19,7 +19,7 @@ from typing import Any
 
 from convert.errors import BadInputError
 from convert.models.recipe import Part, Recipe, as_json
-from convert.models.tokenizer import MERGES, VOCABULARY
+from convert.models.vocabulary import MERGES, VOCABULARY
 from convert.weights.cast import cast_block
 from convert.weights.gather import gather
 from convert.weights.source import open_checkpoint

@@ -59,7 +59,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model folder. `faults` stop a conversion; `notes` are worth knowing."""
+    """A model folder. `faults` stop a conversion; `notes` are worth knowing.
+
+    `origin` is what a manifest says of the files that it was put together from, if it was.
+    """
 
     path: Path
     pipeline: str
@@ -70,6 +73,7 @@ class Model:
     scheduler: Mapping[str, Any]
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
+    origin: Mapping[str, Any] | None = None
 
 
 def read_model(path: Path) -> Model:

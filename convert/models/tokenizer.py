@@ -1,12 +1,12 @@
 """The CLIP tokenizer's two files, for a checkpoint that came without them.
 
-All Stable Diffusion models share them, but this package may not carry them: they are taken from
-beside the checkpoint, or from where the user says.
+All Stable Diffusion models share them: they are taken from where the user says, from beside the
+checkpoint, or from the package index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from convert.errors import BadInputError
 from convert.models.configs import tokenizer_config
 from convert.models.family import Family
 from convert.models.recipe import as_json
+from convert.models.vocabulary import MERGES, VOCABULARY, vocabulary_folder
+from envs.events import Emit, silent
 
-VOCABULARY, MERGES = "vocab.json", "merges.txt"
 END = "<|endoftext|>"
 
 PADS: dict[Family, dict[str, str]] = {
@@ -44,11 +45,19 @@ class Tokenizer:
         return files
 
 
-def find_tokenizer(checkpoint: Path, given: Path | None) -> Tokenizer:
-    """The tokenizer given, or lying beside `checkpoint`, or in a folder `tokenizer` there.
+def find_tokenizer(
+    checkpoint: Path,
+    given: Path | None,
+    emit: Emit = silent,
+    common: Callable[[Emit], Path] = vocabulary_folder,
+) -> Tokenizer:
+    """The tokenizer given, or lying beside `checkpoint` or in a folder `tokenizer` there.
+
+    Where there is none, it is the one in the folder `common`, which all models share.
 
     Raises:
-        BadInputError: there is none.
+        BadInputError: there is none where the user says.
+        ConvertError: there is none beside the checkpoint, and none can be brought.
     """
     beside = checkpoint.parent
     places: Iterable[Path] = (
@@ -57,8 +66,9 @@ def find_tokenizer(checkpoint: Path, given: Path | None) -> Tokenizer:
     for folder in places:
         if (folder / VOCABULARY).is_file() and (folder / MERGES).is_file():
             return Tokenizer(folder=folder)
-    what = f"no {VOCABULARY} and {MERGES} " + ("there" if given else "beside it")
-    raise BadInputError(
-        f"{given or checkpoint}: {what}; give --tokenizer FOLDER, the tokenizer/ folder of any "
-        "Stable Diffusion model in diffusers' layout (all of them share it)"
-    )
+    if given:
+        raise BadInputError(
+            f"{given}: no {VOCABULARY} and {MERGES} there; give the tokenizer/ folder of any "
+            "Stable Diffusion model in diffusers' layout, or leave --tokenizer out"
+        )
+    return Tokenizer(folder=common(emit))

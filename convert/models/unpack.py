@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.errors import BadInputError
@@ -15,6 +15,7 @@ from convert.models.tokenizer import PADS, find_tokenizer
 from convert.models.vae import read_vae
 from convert.weights.fault import raise_first
 from convert.weights.source import Checkpoint
+from envs.events import Emit, silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +35,12 @@ class UnpackOptions:
     tokenizer: Path | None = None
 
 
-def unpack(checkpoint: Checkpoint, options: UnpackOptions) -> Recipe:
+def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) -> Recipe:
     """The recipe of the model in `checkpoint`.
 
     Raises:
         BadInputError: not a whole checkpoint, incomplete, or something it does not tell is needed.
+        ConvertError: there is no tokenizer beside it, and none can be brought.
     """
     path = checkpoint.path
     single = take_apart(
@@ -64,7 +66,9 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions) -> Recipe:
     upcast = _upcasts(checkpoint) if options.upcast_attention is None else options.upcast_attention
     config = {**unet.config, "upcast_attention": upcast}
     parts["unet"] = Part(kind=unet.kind, config=config, tensors=unet.tensors)
-    return _recipe(single, parts, single.prediction, options)
+    recipe = _recipe(single, parts, single.prediction, options)
+    tokenizer = find_tokenizer(path, options.tokenizer, emit)
+    return replace(recipe, files={**recipe.files, **tokenizer.files(single.family)})
 
 
 def _upcasts(checkpoint: Checkpoint) -> bool:
@@ -84,6 +88,5 @@ def _recipe(
         INDEX_NAME: as_json(index),
         "scheduler/scheduler_config.json": as_json(scheduler),
         **{f"{name}/{CONFIG_NAME}": as_json(part.config) for name, part in parts.items()},
-        **find_tokenizer(single.path, options.tokenizer).files(family),
     }
     return Recipe(parts=parts, files=files)

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,14 @@ from typing import Any
 from convert.errors import WorkerError
 from convert.job import convert_models
 from convert.manifest import read_manifest
+from convert.models.ingredients import Ingredients
 from convert.models.layout import Model
-from convert.opening import open_model, with_refiner
+from convert.models.prediction import PredictionSource
+from convert.models.single_file import Weights
+from convert.models.unpack import UnpackOptions
+from convert.opening import with_refiner
 from convert.staging import staged
+from convert.unpacked import opened
 from convert.worker import Runner, Worker
 from doctor.commands.convert_jobs import jobs_of, judge_of
 from doctor.commands.convert_options import declare
@@ -26,6 +31,7 @@ from doctor.commands.diagnose import page, versions_here
 from doctor.commands.preflight import address, environment_for, require_able
 from doctor.diagnosis import diagnose
 from doctor.errors import UsageError
+from doctor.gather.volumes import RESULTS
 from doctor.goal import preflight
 from doctor.knowledge import entries
 from doctor.terminal import draw
@@ -33,7 +39,7 @@ from envs.events import Emit, Event
 from envs.store import Environment
 from lockfiles.toolchain import Toolchain, load_toolchain
 
-HELP = "turn a Stable Diffusion folder into a checked Core ML folder"
+HELP = "turn a Stable Diffusion folder or single file into a checked Core ML folder"
 SAMPLE = Path("build") / "sample"
 SCHEMA = 1
 """Version of what `--json` prints."""
@@ -45,16 +51,18 @@ def run(args: argparse.Namespace) -> int:
     """Convert one model; the result is a finished folder or an error, never a part of one."""
     if args.sample == (args.model is not None):
         raise UsageError("give a model folder or --sample; see sdcoreml convert --help")
-    with draw() as emit:
+    with draw() as emit, ExitStack() as unpacked:
         # What is wrong with the model or the options is said before gigabytes are fetched.
-        model = opened(args.model, args) if args.model else None
+        model = unpacked.enter_context(chosen(args, emit)) if args.model else None
         toolchain = load_toolchain(args.toolchain)
         judge = judge_of(args, toolchain)
         jobs = jobs_of(args, model, {}, judge) if model else ()
         wanted = goal_of(jobs) if jobs else None
         environment = environment_for(toolchain, emit, job=wanted)
         worker = Worker(python=environment.python)
-        jobs = jobs or jobs_of(args, opened(sample(worker, emit), args), {}, judge)
+        if not jobs:
+            args.model = sample(worker, emit)
+            jobs = jobs_of(args, unpacked.enter_context(chosen(args, emit)), {}, judge)
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(goal_of(jobs), toolchain=address(toolchain)))
         record = provenance(environment, toolchain)
@@ -69,11 +77,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def opened(path: Path, args: argparse.Namespace) -> Model:
+@contextmanager
+def chosen(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
     """The model that is to be converted, with the refiner that was named."""
-    model = open_model(path)
-    refiner = vars(args).get("refiner_folder")
-    return with_refiner(model, refiner) if refiner else model
+    near = args.output.parent if args.output else Path(RESULTS)
+    with opened(ingredients_of(args), near, emit) as model:
+        refiner = vars(args).get("refiner_folder")
+        yield with_refiner(model, refiner) if refiner else model
+
+
+def ingredients_of(args: argparse.Namespace) -> Ingredients:
+    """The model, and what is to be changed in it."""
+    # A folder's scheduler says it; there the option only overrules that in the program.
+    prediction = vars(args).get("prediction") if args.model.is_file() else None
+    unpacking = UnpackOptions(
+        told=PredictionSource(option=prediction),
+        weights=Weights.AVERAGED if args.extract_ema else Weights.TRAINED,
+        vae=args.vae,
+        tokenizer=args.tokenizer,
+    )
+    return Ingredients(
+        model=args.model,
+        unpacking=unpacking,
+        loras=tuple(args.lora),
+        embeddings=tuple(args.embedding),
+    )
 
 
 @contextmanager

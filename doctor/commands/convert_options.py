@@ -10,6 +10,8 @@ import argparse
 import os
 from pathlib import Path
 
+from convert.models.ingredients import parse_embedding
+from convert.models.lora import LoraSource, parse_lora
 from convert.options import ATTENTIONS, PRECISIONS
 from convert.programs.options import Target
 
@@ -20,7 +22,10 @@ PREDICTIONS = ("epsilon", "v_prediction")
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "model", nargs="?", type=Path, help="a diffusers folder, of a model or of a ControlNet"
+        "model",
+        nargs="?",
+        type=Path,
+        help="a diffusers folder, of a model or of a ControlNet, or a single .safetensors or .ckpt",
     )
     parser.add_argument(
         "--sample", action="store_true", help="make a small model of random weights and convert it"
@@ -32,8 +37,41 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-    for declare_group in (_shapes, _programs, _meaning, _storage):
+    for declare_group in (_ingredients, _shapes, _programs, _meaning, _storage):
         declare_group(parser)
+
+
+def _ingredients(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("ingredients")
+    group.add_argument("--vae", type=Path, metavar="PATH", help="use this VAE, a folder or a file")
+    group.add_argument(
+        "--lora",
+        type=lora,
+        action="append",
+        default=[],
+        metavar="FILE[:SCALE]",
+        help="merge this LoRA into the weights; repeatable",
+    )
+    group.add_argument(
+        "--embedding",
+        type=parse_embedding,
+        action="append",
+        default=[],
+        metavar="FILE[:NAME]",
+        help="add this textual inversion as the word <NAME>; repeatable",
+    )
+    group.add_argument(
+        "--extract-ema",
+        action="store_true",
+        help="take the averaged weights of a single file's UNet, where it has both",
+    )
+    group.add_argument(
+        "--tokenizer",
+        type=Path,
+        metavar="FOLDER",
+        help="vocab.json and merges.txt for a single file (default: those of every Stable"
+        " Diffusion, brought once from the package index)",
+    )
 
 
 def _shapes(parser: argparse.ArgumentParser) -> None:
@@ -180,6 +218,14 @@ def _storage(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run every program, also those whose graph is certified",
     )
+
+
+def lora(text: str) -> LoraSource:
+    """A LoRA from `FILE[:SCALE]`. Raises `argparse.ArgumentTypeError` for an odd scale."""
+    try:
+        return parse_lora(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def pixels(text: str) -> tuple[int, int]:

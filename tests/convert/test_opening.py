@@ -25,7 +25,7 @@ class TestOpenModel:
 
     def test_a_single_file_is_sent_to_be_unpacked(self, tmp_path: Path) -> None:
         (tmp_path / "cat.ckpt").touch()
-        with pytest.raises(BadInputError, match=r"a single file; unpack it first: .*cat\.ckpt"):
+        with pytest.raises(BadInputError, match=r"where a folder is needed; .*cat\.ckpt"):
             open_model(tmp_path / "cat.ckpt")
 
     def test_no_folder(self, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from convert.models.vocabulary import vocabulary_folder
 from envs.store import root
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,7 @@ def main(arguments: list[str]) -> int:
     """Build the environment if need be, then run the tests in it."""
     name = os.environ.get("TOOLCHAIN") or "tested"
     python = built(name)
+    vocabulary_folder()  # there is no pip in the built environment, which would bring it
     command = [str(python), "-I", "-B", "-c", LAUNCH, str(ROOT), str(test_tools(python)), *OPTIONS]
     where = [] if any(word.startswith("tests/") for word in arguments) else ["tests/inside"]
     # Tiny models: a second thread costs more than it does.

@@ -8,6 +8,7 @@ import pytest
 from convert.errors import BadInputError
 from convert.models.family import Family
 from convert.models.tokenizer import PADS, Tokenizer, find_tokenizer
+from envs.events import Emit, Event
 
 
 def write(folder: Path) -> Path:
@@ -44,3 +45,17 @@ def test_every_family_gets_its_tokenizers_and_their_padding(tmp_path: Path, fami
         assert json.loads(config)["pad_token"] == pad
         assert files[f"{name}/vocab.json"] == tmp_path / "vocab.json"
     assert len(files) == 3 * len(PADS[family])
+
+
+def test_without_one_beside_the_checkpoint_it_is_the_one_that_all_share(tmp_path: Path) -> None:
+    shared = write(tmp_path / "shared")
+    events: list[Event] = []
+
+    def common(emit: Emit) -> Path:
+        emit(Event(kind="step", text="bring it"))
+        return shared
+
+    (tmp_path / "models").mkdir()
+    found = find_tokenizer(tmp_path / "models" / "m.ckpt", None, events.append, common)
+    assert found.folder == shared
+    assert [event.text for event in events] == ["bring it"]

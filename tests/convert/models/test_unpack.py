@@ -78,16 +78,6 @@ def test_the_folder_of_sd1(tmp_path: Path) -> None:
     assert (scheduler["prediction_type"], scheduler["beta_start"]) == ("epsilon", 0.00085)
 
 
-def test_without_a_tokenizer_it_says_how_to_give_one(tmp_path: Path) -> None:
-    path = save(tmp_path / "m.safetensors", original("sd1"))
-    with pytest.raises(BadInputError) as caught:
-        unpack(open_checkpoint(path), UnpackOptions())
-    assert str(caught.value) == (
-        f"{path}: no vocab.json and merges.txt beside it; give --tokenizer FOLDER, the tokenizer/ "
-        "folder of any Stable Diffusion model in diffusers' layout (all of them share it)"
-    )
-
-
 def test_what_sd2_predicts_must_be_said(tmp_path: Path) -> None:
     path = save(tmp_path / "m.safetensors", original("sd2"))
     with pytest.raises(BadInputError, match="give --prediction_type epsilon"):

@@ -11,7 +11,7 @@ import pytest
 from convert.errors import ConvertError, WorkerError
 from convert.worker import Outcome
 from doctor.cli import main
-from doctor.commands.convert import explained, run, sample
+from doctor.commands.convert import configure, explained, run, sample
 from envs.events import Emit, Event, silent
 
 
@@ -67,8 +67,8 @@ def test_a_model_or_the_sample_not_both(
 
 
 def test_a_bad_model_is_refused_before_an_environment_is_built(tmp_path: Path) -> None:
-    args = argparse.Namespace(
-        model=tmp_path / "nope", sample=False, toolchain="never-looked-at", json=False
-    )
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    args = parser.parse_args([str(tmp_path / "nope"), "--toolchain", "never-looked-at"])
     with pytest.raises(ConvertError, match="nope: no such folder"):
         run(args)
