@@ -33,6 +33,14 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conda:
+    """The conda environment of that `name`, and the `channel` (name or URL) of its Python."""
+
+    name: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
     """`disk` and `memory` in times the model's size; `environment` in bytes once installed."""
 
@@ -73,6 +81,7 @@ class Toolchain:
     python: PythonPin
     pins: Mapping[str, str]
     upstream: Upstream
+    conda: Conda
     factors: Factors
     measured: Measured
     installed: Mapping[str, float]
@@ -119,8 +128,9 @@ def load_toolchain(name: str = "tested") -> Toolchain:
 
 def _parse(table: Table) -> Toolchain:
     python, upstream, factors = (table.table(key) for key in ("python", "upstream", "factors"))
+    name, conda = table.get("name", str), table.table("conda")
     toolchain = Toolchain(
-        name=table.get("name", str),
+        name=name,
         folder=table.path.parent,
         description=table.get("description", str, ""),
         base=table.get("base", str, ""),
@@ -128,6 +138,10 @@ def _parse(table: Table) -> Toolchain:
         pins=table.table("pins").mapping(),
         upstream=Upstream(
             repository=upstream.get("repository", str, ""), commit=upstream.get("commit", str, "")
+        ),
+        conda=Conda(
+            name=conda.get("name", str, f"{name}-conda"),
+            channel=conda.get("channel", str, "conda-forge"),
         ),
         factors=Factors(
             disk=factors.get("disk", float, 2.0),
@@ -142,6 +156,8 @@ def _parse(table: Table) -> Toolchain:
     )
     if not _NAME.fullmatch(toolchain.name):
         table.faults.append(f"name {toolchain.name!r} is not lower case letters, digits, - and _")
+    if not _NAME.fullmatch(toolchain.conda.name) or toolchain.conda.name == toolchain.name:
+        table.faults.append(f"conda.name {toolchain.conda.name!r} cannot name an environment")
     if not _COMMIT.fullmatch(toolchain.upstream.commit):
         table.faults.append(f"upstream.commit {toolchain.upstream.commit!r} is not a full commit")
     table.finish()

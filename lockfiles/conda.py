@@ -1,0 +1,165 @@
+"""The conda packages that make up a toolchain's Python: exact builds, each with its SHA-256.
+
+`conda.<target>.toml` names them, relative to a channel and without one: the hashes admit the same
+files from any mirror, and a folder of the same layout serves as well. Only a channel knows the
+hashes, so `sdcoreml env lock --conda` writes the file; there is no other way to make one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lockfiles.errors import LockfileError
+from lockfiles.table import Table, read_table
+from lockfiles.toolchain import FOLDER, Toolchain
+
+NOARCH = ("", "generic", "python")
+"""What a package may say of its independence of the machine: none, files only, Python modules."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PATH = re.compile(r"[a-z0-9-]+/[A-Za-z0-9_][A-Za-z0-9._+!-]*\.(conda|tar\.bz2)")
+_HEAD = "# Written by `sdcoreml env lock --conda`: the conda packages of this target's Python.\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaPackage:
+    """One build: `path` is relative to its channel, `size` in bytes, `noarch` one of `NOARCH`."""
+
+    name: str
+    version: str
+    build: str
+    build_number: int
+    noarch: str
+    path: str
+    sha256: str
+    size: int
+    depends: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        """The name of its archive."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaLock:
+    """Python and all that it needs, sorted by name; `digest` is over their hashes."""
+
+    target: str
+    python: str
+    packages: tuple[CondaPackage, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is locked, in hexadecimal: the same for the same files."""
+        lines = (f"{package.sha256} {package.path}\n" for package in self.packages)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def conda_lock_path(toolchain: Toolchain, target: str) -> Path:
+    """Where the lock is: a toolchain cut out of another shares the other's Python."""
+    folder = FOLDER / toolchain.base if toolchain.base else toolchain.folder
+    return folder / f"conda.{target}.toml"
+
+
+def load_conda_lock(toolchain: Toolchain, target: str) -> CondaLock:
+    """Read the conda packages of a toolchain's Python for one target.
+
+    Raises:
+        LockfileError: the toolchain is not for that target, or they are not locked or damaged.
+    """
+    toolchain.require_target(target)
+    path = conda_lock_path(toolchain, target)
+    if not path.exists():
+        raise LockfileError(
+            f"{path}: the conda packages of Python {toolchain.python.version} are not locked for"
+            f" {target} yet; `sdcoreml env lock --conda` asks the channel and locks them"
+        )
+    lock = read_conda_lock(path, target)
+    if lock.python != toolchain.python.version:
+        raise LockfileError(
+            f"{path}: locks Python {lock.python}, the toolchain wants {toolchain.python.version};"
+            " run `sdcoreml env lock --conda`"
+        )
+    return lock
+
+
+def read_conda_lock(path: Path, target: str) -> CondaLock:
+    """Read a lock. Raises `LockfileError` that names every fault."""
+    table = read_table(path)
+    values = table.values.get("packages", [])
+    rows = values if isinstance(values, list) and all(isinstance(v, dict) for v in values) else []
+    packages = tuple(
+        _package(Table(path=path, place=f"packages[{n}].", values=row, faults=table.faults))
+        for n, row in enumerate(rows)
+    )
+    python = table.get("python", str)
+    table.faults.extend(_faults(python, packages))
+    if table.faults:
+        raise LockfileError(
+            f"{path}: {'; '.join(table.faults)}; restore it with git, or run"
+            " `sdcoreml env lock --conda`"
+        )
+    ordered = tuple(sorted(packages, key=lambda package: package.name))
+    return CondaLock(target=target, python=python, packages=ordered)
+
+
+def write_conda_lock(lock: CondaLock) -> str:
+    """The text that `read_conda_lock` reads."""
+    lines = [_HEAD + f"python = {_quoted(lock.python)}"]
+    for package in sorted(lock.packages, key=lambda package: package.name):
+        lines += [
+            "",
+            "[[packages]]",
+            f"name = {_quoted(package.name)}",
+            f"version = {_quoted(package.version)}",
+            f"build = {_quoted(package.build)}",
+            f"build-number = {package.build_number}",
+            f"noarch = {_quoted(package.noarch)}",
+            f"path = {_quoted(package.path)}",
+            f"sha256 = {_quoted(package.sha256)}",
+            f"size = {package.size}",
+            f"depends = [{', '.join(map(_quoted, package.depends))}]",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _package(table: Table) -> CondaPackage:
+    return CondaPackage(
+        name=table.get("name", str),
+        version=table.get("version", str),
+        build=table.get("build", str),
+        build_number=table.get("build-number", int),
+        noarch=table.get("noarch", str, ""),
+        path=table.get("path", str),
+        sha256=table.get("sha256", str),
+        size=table.get("size", int),
+        depends=table.strings("depends"),
+    )
+
+
+def _faults(python: str, packages: Iterable[CondaPackage]) -> Iterable[str]:
+    """What a well-formed table may still say wrongly."""
+    versions: dict[str, str] = {}
+    for package in packages:
+        if package.name in versions:
+            yield f"{package.name} is locked twice"
+        versions[package.name] = package.version
+        if not _SHA256.fullmatch(package.sha256):
+            yield f"{package.name} has no SHA-256"
+        if not _PATH.fullmatch(package.path):
+            yield f"{package.name} has the path {package.path!r}, not subdir/archive"
+        if package.noarch not in NOARCH:
+            yield f"{package.name} is noarch {package.noarch!r}"
+    if versions.get("python") != python:
+        yield f"python is {versions.get('python', 'missing')}, stated is {python}"
+
+
+def _quoted(value: Any) -> str:  # noqa: ANN401  whatever JSON has
+    # A JSON string is a TOML basic string; escaped, one outside the basic plane would not be.
+    return json.dumps(value, ensure_ascii=False)

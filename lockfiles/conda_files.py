@@ -1,0 +1,65 @@
+"""What conda, mamba and micromamba read: environment files and explicit locks of a toolchain.
+
+They are generated and never edited: the one says what toolchain.toml and the compiled requirements
+say, the other what the conda lock says.
+"""
+
+from __future__ import annotations
+
+from lockfiles.conda import CondaLock, conda_lock_path, load_conda_lock
+from lockfiles.target import TARGETS, Target
+from lockfiles.toolchain import Toolchain
+
+ALIAS = "https://conda.anaconda.org/"
+"""Where conda looks for a channel that is only named: its documented `channel_alias`."""
+_WRITTEN = "# Written by `sdcoreml env conda-files`; what it says comes from toolchain.toml."
+
+
+def conda_files(toolchain: Toolchain) -> dict[str, str]:
+    """Name and text of every file; an explicit lock only where the conda packages are locked."""
+    files: dict[str, str] = {}
+    for name in toolchain.targets:
+        target = TARGETS[name]
+        files[f"environment.{name}.yml"] = environment_file(toolchain, target)
+        if conda_lock_path(toolchain, name).exists():
+            lock = load_conda_lock(toolchain, name)
+            files[f"conda-{target.conda_subdir}.lock"] = explicit_lock(toolchain, target, lock)
+    return files
+
+
+def environment_file(toolchain: Toolchain, target: Target) -> str:
+    """An environment.yml: the exact Python, and in it the hash-locked requirements."""
+    file = f"environment.{target.name}.yml"
+    return (
+        f"{_WRITTEN}\n"
+        f"# For {target.name}: conda env create --file lockfiles/{toolchain.name}/{file}\n"
+        f"name: {toolchain.conda.name}\n"
+        "channels:\n"
+        f"  - {toolchain.conda.channel}\n"
+        "  - nodefaults\n"
+        "dependencies:\n"
+        f"  - python={toolchain.python.version}\n"
+        "  - pip\n"
+        "  - pip:\n"
+        "      - --require-hashes\n"
+        "      - --only-binary=:all:\n"
+        f"      - --requirement requirements.{target.name}.txt\n"
+    )
+
+
+def explicit_lock(toolchain: Toolchain, target: Target, lock: CondaLock) -> str:
+    """An explicit lock: the URL and SHA-256 of every conda package, sorted by name."""
+    base = channel_url(toolchain.conda.channel)
+    file = f"conda-{target.conda_subdir}.lock"
+    lines = (f"{base}{package.path}#sha256:{package.sha256}" for package in lock.packages)
+    return (
+        f"{_WRITTEN}\n"
+        f"# conda create --name {toolchain.conda.name} --file lockfiles/{toolchain.name}/{file}\n"
+        f"# platform: {target.conda_subdir}\n"
+        "@EXPLICIT\n" + "".join(f"{line}\n" for line in lines)
+    )
+
+
+def channel_url(channel: str) -> str:
+    """The address of a channel's folder, with a `/` at its end."""
+    return f"{channel if '://' in channel else ALIAS + channel}".rstrip("/") + "/"
