@@ -237,7 +237,7 @@ def wait_for(path: Path) -> None:
 
 def test_ended_from_outside_it_gives_the_older_one_back(clone: Clone) -> None:
     with_an_older_one(clone)
-    process = clone.start(SLOW="1")
+    process = clone.start(SLOW="0.3")
     wait_for(clone.calls.with_name("calls.slow"))
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
@@ -248,7 +248,7 @@ def test_ended_from_outside_it_gives_the_older_one_back(clone: Clone) -> None:
 
 def test_what_a_killed_one_left_is_no_hindrance(clone: Clone) -> None:
     with_an_older_one(clone)
-    process = clone.start(SLOW="1")
+    process = clone.start(SLOW="0.3")
     wait_for(clone.calls.with_name("calls.slow"))
     process.kill()
     process.communicate(timeout=60)
@@ -260,7 +260,7 @@ def test_what_a_killed_one_left_is_no_hindrance(clone: Clone) -> None:
 
 def test_of_two_at_once_the_second_waits_and_finds_it_made(clone: Clone) -> None:
     clone.python()
-    first = clone.start(SLOW="1")
+    first = clone.start(SLOW="0.8")
     wait_for(clone.calls.with_name("calls.slow"))
     assert clone.run() == (0, "")
     first.communicate(timeout=60)

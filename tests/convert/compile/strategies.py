@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 
 from hypothesis import strategies as st
@@ -28,7 +29,10 @@ from convert.spec.model import (
     ValueType,
 )
 
-NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_@]{0,6}", fullmatch=True)
+LETTERS = string.ascii_letters + "_"
+NAMES = st.builds(
+    str.__add__, st.sampled_from(LETTERS), st.text(LETTERS + string.digits + "@", max_size=6)
+)
 SIZES = st.integers(0, 3)
 PLAIN_TEXTS = st.from_regex(PLAIN, fullmatch=True)
 NUMBERS: dict[DataType, st.SearchStrategy[object]] = {
