@@ -42,10 +42,10 @@ class Evidence:
     psnr: Mapping[str, float] = field(default_factory=dict)
 
     def figures(self) -> str:
-        """Such as `788 tests, at least 127.1 dB in fp32, 68.8 dB in fp16`; its result if none."""
-        said = [f"{self.tests} tests"] if self.tests else []
+        """Such as `788 tests, at least 127.1 dB in fp32`; the result where there are no tests."""
+        said = [f"{self.tests} tests" if self.tests else self.result]
         floors = ", ".join(f"{decibel:.1f} dB in {mode}" for mode, decibel in self.psnr.items())
-        return ", ".join((*said, *((f"at least {floors}",) if floors else ()))) or self.result
+        return ", ".join((*said, *((f"at least {floors}",) if floors else ())))
 
 
 def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
