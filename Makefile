@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 SDCOREML := .venv/bin/sdcoreml
 PYTHON_IN := .venv/bin/python
-export TOOLCHAIN
+export TOOLCHAIN BACKEND
 
 .PHONY: help bootstrap doctor env convert verify test lint unit inside lock bench clean
 
@@ -14,7 +14,8 @@ help: ## show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables: MODEL=folder  OUT=folder  TOOLCHAIN=tested  PYTHON=/path/to/python3  ARGS='more options'"
+	@echo "  variables: MODEL=folder  OUT=folder  TOOLCHAIN=tested  BACKEND=venv (or conda)"
+	@echo "             PYTHON=/path/to/python3  ARGS='more options'"
 
 bootstrap:
 	@envs/bootstrap.sh

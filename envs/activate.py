@@ -9,7 +9,12 @@ from typing import NoReturn
 from envs.errors import EnvError
 from envs.store import Environment
 
-_DROPPED = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "CONDA_PREFIX", "__PYVENV_LAUNCHER__")
+_DROPPED = frozenset(
+    {
+        *("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__"),
+        *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV"),
+    }
+)
 
 
 def activated(environment: Environment, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -19,12 +24,18 @@ def activated(environment: Environment, environ: Mapping[str, str] = os.environ)
     """
     kept = {key: value for key, value in environ.items() if key not in _DROPPED}
     path = os.pathsep.join((str(environment.path / "bin"), environ.get("PATH", os.defpath)))
-    return kept | {
-        "PATH": path,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONNOUSERSITE": "1",
-        "VIRTUAL_ENV": str(environment.path),
-    }
+    place = {"VIRTUAL_ENV": str(environment.path)}
+    if environment.conda:
+        place = {"CONDA_PREFIX": str(environment.path), "CONDA_DEFAULT_ENV": environment.name}
+    return (
+        kept
+        | place
+        | {
+            "PATH": path,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+        }
+    )
 
 
 def run(environment: Environment, command: Sequence[str]) -> NoReturn:

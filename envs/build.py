@@ -15,14 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envs import store
+from envs.base import CONDA, VENV, Base, VenvBase, name_of
+from envs.conda import CondaBase
+from envs.engine import Engine, find_engine
 from envs.errors import BrokenError, EnvError, NoInterpreterError, explained
 from envs.events import Emit, Event, silent
 from envs.installer import Source, find_installer
-from envs.interpreter import Choice, Interpreter, probe, require, ways
+from envs.interpreter import Choice, probe, require, ways
+from envs.provision import Wish, obtain
 from envs.steps import STEPS, Plan
 from envs.store import Environment
 from envs.verify import verify_fast
 from lockfiles.artefact import load_artefacts, tied
+from lockfiles.conda import CondaLock, load_conda_lock
 from lockfiles.lock import Lock, load_lock
 from lockfiles.target import host_target
 from lockfiles.toolchain import Toolchain
@@ -35,13 +40,16 @@ LAYOUT = "1"
 class Options:
     """What one build is asked for.
 
-    `python` names the interpreter; `fresh` builds even if there is nothing to do, and `no_cache`
-    from packages that are fetched for it alone; `strict` refuses drift; `installer` is "uv", "pip"
-    or "" for the better one; `root` is the folder of environments, None for the usual one; `seal`,
-    unless "", is the one that must come out.
+    `backend` is "venv" or "conda"; `python` names the interpreter of a venv, and `provision`
+    obtains the exact one where there is none; `fresh` builds even if there is nothing to do, and
+    `no_cache` from packages that are fetched for it alone; `strict` refuses drift; `installer` is
+    "uv", "pip" or "" for the better one; `root` is the folder of environments, None for the usual
+    one; `seal`, unless "", is the one that must come out.
     """
 
+    backend: str = VENV
     python: Path | None = None
+    provision: bool = False
     fresh: bool = False
     no_cache: bool = False
     strict: bool = False
@@ -64,76 +72,129 @@ def build(
         NoSpaceError: the disk is full or would be.
     """
     options = options or Options()
-    lock = load_lock(f"{toolchain.folder}/", host_target())
+    wanted = _wanted(toolchain, options)
     root = options.root or store.root()
-    if (ready := _ready(lock, options, root)) is not None:
-        return ready
+    if (found := _ready(wanted, options, root)) is not None:
+        return found
     with store.alone(root, emit) as held:
-        if (ready := _ready(lock, options, root)) is not None:  # built while we waited
-            return ready
-        choice = require(toolchain.python, options.python)
-        _judge_drift(choice, toolchain, options, emit)
-        key = key_of(lock, choice.interpreter)
-        kept = None if options.fresh or options.no_cache else _kept(toolchain.name, root / key)
+        if (found := _ready(wanted, options, root)) is not None:  # built while we waited
+            return found
+        with explained(root):
+            base = _base(wanted, options, (root, held), emit)
+        key = key_of(wanted.lock, base)
+        kept = None if options.fresh or options.no_cache else _kept(wanted.name, root / key)
         if kept is not None and options.seal in ("", kept.seal):
-            store.swap(toolchain.name, kept.path)
+            store.swap(wanted.name, kept.path)
             return kept
-        folder = root / f".building-{key}-{os.getpid()}"
-        plan = _plan(toolchain, lock, options, choice, folder, held)
+        final = store.free_name(root.resolve(), key)
+        plan = _plan(wanted, options, base, final, held)
         with explained(root), _aside(plan.folder, _own_cache(plan.folder)):
             for step in STEPS:
-                emit(Event(kind="step", text=step.text.format(n=len(lock.packages))))
+                emit(Event(kind="step", text=step.text.format(n=len(plan.packages))))
                 step.run(plan, emit)
-            final = store.free_name(root, key)
             plan.folder.rename(final)
-            store.swap(toolchain.name, final)
-    made = store.read(toolchain.name, final)
+            store.swap(wanted.name, final)
+    made = store.read(wanted.name, final)
     if made is None:
         raise EnvError(f"{final}: was removed while it was being finished; run this again")
     return made
 
 
-def _plan(
-    toolchain: Toolchain, lock: Lock, options: Options, choice: Choice, folder: Path, held: int
-) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What is asked for, as far as it can be told without a look at this machine."""
+
+    name: str
+    toolchain: Toolchain
+    lock: Lock
+    conda: CondaLock | None
+
+
+def _wanted(toolchain: Toolchain, options: Options) -> _Wanted:
+    target, conda = host_target(), None
+    lock = load_lock(f"{toolchain.folder}/", target)
+    if options.backend == CONDA:
+        if options.python is not None:
+            raise EnvError(
+                f"{options.python}: names the Python of a venv, and the conda backend brings its"
+                " own; leave out --python, or the backend"
+            )
+        conda = load_conda_lock(toolchain, target)
+    name = name_of(toolchain, options.backend)
+    return _Wanted(name=name, toolchain=toolchain, lock=lock, conda=conda)
+
+
+def _base(wanted: _Wanted, options: Options, place: tuple[Path, int], emit: Emit) -> Base:
+    """What to build on; `place` is the store's folder and its lock's descriptor."""
+    (root, held), toolchain = place, wanted.toolchain
+    channel = options.source.channel or toolchain.conda.channel
+
+    def engine() -> Engine:
+        return find_engine(root, emit, keep=(held,), index=options.source.index)
+
+    if wanted.conda is not None:
+        return CondaBase(lock=wanted.conda, channel=channel, root=root, engine=engine, emit=emit)
+    if options.provision and options.python is None:
+        wish = Wish(
+            toolchain=toolchain,
+            root=root,
+            channel=channel,
+            engine=engine,
+            emit=emit,
+            environ=os.environ,
+        )
+        return VenvBase(chosen=obtain(wish))
+    choice = require(toolchain.python, options.python)
+    _judge_drift(choice, toolchain, options, emit)
+    return VenvBase(chosen=choice)
+
+
+def _plan(wanted: _Wanted, options: Options, base: Base, final: Path, held: int) -> Plan:
+    toolchain, lock = wanted.toolchain, wanted.lock
+    folder = final.with_name(f".building-{final.name}-{os.getpid()}")
     artefacts = load_artefacts(toolchain, lock)
     installer = find_installer(options.installer, _own_cache(folder) if options.no_cache else None)
     return Plan(
         toolchain=toolchain,
+        name=wanted.name,
         lock=lock,
         packages=tied(lock, artefacts) if artefacts else lock.packages,
         artefacts=artefacts,
-        choice=choice,
+        base=base,
+        choice=base.choice(final),
         asked=options.installer,
         installer=installer,
         source=options.source,
         folder=folder,
+        final=final,
         held=held,
         wanted=options.seal,
-        stock=installer.stock(choice.interpreter.path, lock.path, options.source),
-        size=toolchain.size_on(lock.target),
+        stock=installer.stock(base.answering(), lock.path, options.source),
+        size=toolchain.size_on(lock.target) + base.size,
         unpacked=toolchain.wheels_on(lock.target),
     )
 
 
 def ready(toolchain: Toolchain, options: Options) -> Environment | None:
     """The environment in use when it already is what is asked for: `build` would do nothing."""
-    lock = load_lock(f"{toolchain.folder}/", host_target())
-    return _ready(lock, options, options.root or store.root())
+    return _ready(_wanted(toolchain, options), options, options.root or store.root())
 
 
-def key_of(lock: Lock, interpreter: Interpreter) -> str:
+def key_of(lock: Lock, base: Base) -> str:
     """The name of an environment's folder: 16 hexadecimal digits of what it is made from."""
-    facts = (LAYOUT, lock.digest, lock.target, interpreter.version, os.fspath(interpreter.path))
+    facts = (LAYOUT, lock.digest, lock.target, *base.identity())
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
-def _ready(lock: Lock, options: Options, root: Path) -> Environment | None:
+def _ready(wanted: _Wanted, options: Options, root: Path) -> Environment | None:
     """The environment in use, when it already is what is asked for."""
-    found = store.current(lock.toolchain, root)
+    found, lock = store.current(wanted.name, root), wanted.lock
     if found is None or options.fresh or options.no_cache or found.lock_digest != lock.digest:
         return None
-    if (options.strict and found.drift) or options.seal not in ("", found.seal):
+    if found.moved or found.conda != (wanted.conda.digest if wanted.conda else ""):
+        return None
+    exact = options.strict or options.provision
+    if (exact and found.drift) or options.seal not in ("", found.seal):
         return None
     if options.python is not None:
         named = probe(options.python)

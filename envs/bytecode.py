@@ -63,6 +63,7 @@ _SHARE = 256
 def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> None:
     """Compile all of site-packages with the environment's own interpreter, on all cores.
 
+    Where the standard library is in the environment, too, it is compiled with the rest.
     `progress` is told the number of files done so far, and of all.
 
     Raises:
@@ -91,7 +92,9 @@ def _failure(folder: Path, finished: Finished) -> EnvError:
 
 
 def _sources(folder: Path) -> list[Path]:
-    return [path for path in site_packages(folder).rglob("*.py") if path.is_file()]
+    site = site_packages(folder)
+    base = site if (folder / "pyvenv.cfg").exists() else site.parent
+    return [path for path in base.rglob("*.py") if path.is_file()]
 
 
 def _compile(folder: Path, share: list[str]) -> Finished:

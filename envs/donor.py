@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from envs import bytecode, normalise, store, venv
+from envs import bytecode, normalise, store
+from envs.base import Base
 from envs.installer import Source, find_installer
-from envs.interpreter import Interpreter
 from lockfiles.lock import LockedPackage, write_lock
 
 
@@ -31,22 +31,23 @@ class Bringing:
 
 @contextmanager
 def donor(
-    root: Path, interpreter: Interpreter, packages: tuple[LockedPackage, ...], how: Bringing
+    base: Base, final: Path, packages: tuple[LockedPackage, ...], how: Bringing
 ) -> Iterator[Path]:
-    """An environment in the store `root` with these packages, gone after the block.
+    """An environment with these packages beside `final`, whose place it has; gone after the block.
 
     Raises:
         InstallError: the packages cannot be reached, or are not what was locked.
     """
-    folder = root / f".building-donor-{os.getpid()}"
+    folder = final.with_name(f".building-donor-{os.getpid()}")
     try:
-        venv.create(folder, interpreter)
+        base.create(folder, final)
         if packages:
             lock = folder / store.LOCK
             lock.write_text(write_lock(packages), encoding="utf-8")
             installer = find_installer(how.installer, folder / "cache" if how.anew else None)
             installer.install(folder / "bin" / "python", lock, how.source, keep=(how.held,))
             normalise.normalise(folder)
+        if packages or base.brings_sources:
             bytecode.compile_all(folder)
         yield folder
     finally:

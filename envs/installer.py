@@ -28,13 +28,15 @@ _HELD = re.compile(r"already cached: ([A-Za-z0-9._-]+)==")
 class Source:
     """Where packages come from: the public index unless `index` (a URL) or `wheels` (a folder).
 
-    The hashes of the lock admit the same files from anywhere. With `held` the installer has them
-    all, and asks nobody.
+    `channel` (name or URL) is that of conda packages, "" for the toolchain's. The hashes of the
+    locks admit the same files from anywhere. With `held` the installer has them all, and asks
+    nobody.
     """
 
     index: str = ""
     wheels: Path | None = None
     held: bool = False
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,14 @@ from lockfiles.versions import key, satisfies
 MINORS = tuple(f"3.{minor}" for minor in range(8, 20))
 UV_LACKS = frozenset({"3.10.10"})
 """Versions that uv's interpreter list skips on every platform (it has 3.10.9 and 3.10.11)."""
-_CONDA_ROOTS = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba")
+OBTAINED = "python-"
+"""Before the version, in the name of a folder of the store that holds a Python brought there."""
+_CONDA_ROOTS = (
+    *("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda"),
+    *("opt/miniconda3", "opt/anaconda3", ".local/share/mamba", "/opt/conda", "/opt/miniconda3"),
+    *("/opt/homebrew/Caskroom/miniforge/base", "/opt/homebrew/Caskroom/miniconda/base"),
+)
+"""Where their installers put conda, mamba and micromamba; all but the last below one's home."""
 _ASK = """\
 import json, platform, sys
 print(json.dumps([sys._base_executable or sys.executable, platform.python_version(),
@@ -138,7 +145,8 @@ def ways(pin: PythonPin) -> str:
     version = pin.version
     uv = "uv has none" if version in UV_LACKS else f"`uv python install {version}` has it too"
     return (
-        f"get it with `pyenv install {version}`, with `conda create -n python-{version}"
+        "--provision obtains it (ARGS=--provision with make), or get it with"
+        f" `pyenv install {version}`, with `conda create -n python-{version}"
         f" python={version}` (or micromamba), or with the python.org installer ({uv}),"
         " then run this again; one in an unusual place is named with --python PATH"
     )
@@ -168,9 +176,10 @@ def _folders(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     for entry in environ.get("PATH", "").split(os.pathsep):
         if entry:
             yield "PATH", Path(entry)
+    yield from (("conda", path) for path in sorted(_store().glob(f"{OBTAINED}*/bin")))
     pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv")
     yield from (("pyenv", path) for path in sorted(pyenv.glob("versions/*/bin")))
-    for root in _conda_roots(environ, home):
+    for root in conda_roots(environ, home):
         yield "conda", root / "bin"
         yield from (("conda", path) for path in sorted(root.glob("envs/*/bin")))
     managed = environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python"
@@ -181,7 +190,14 @@ def _folders(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
         yield from (("Homebrew", path) for path in sorted(Path(brew).glob("opt/python@3.*/bin")))
 
 
-def _conda_roots(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
+def _store() -> Path:
+    from envs.store import root  # which needs this module to say what an environment is made with
+
+    return root()
+
+
+def conda_roots(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """Yield where conda, mamba or micromamba keep environments; some need not exist."""
     for name in ("CONDA_PREFIX", "MAMBA_ROOT_PREFIX"):
         if environ.get(name):
             yield Path(environ[name])

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from envs import conda_meta
 from envs.errors import InstallError
 from envs.manifest import Entry, Kind, project_of, read_record
 from envs.venv import site_packages
@@ -25,19 +26,30 @@ def installed(folder: Path) -> dict[str, str]:
 def compare(folder: Path, lock: Lock) -> None:
     """Raise `InstallError` unless exactly what is locked is installed.
 
-    A package with a marker may be there or not: the installer judged the marker.
+    A package with a marker may be there or not: the installer judged the marker. What conda brought
+    (some Pythons come with a pip) is not looked at, unless it is what the lock brings, too.
     """
     have = installed(folder)
+    theirs = _of_conda(folder)
     want = {package.name: package.version for package in lock.packages}
     needed = {package.name for package in lock.packages if not package.marker}
     faults = [f"{name} {want[name]} is missing" for name in sorted(needed - have.keys())]
     for name, version in have.items():
-        if name not in want:
+        if name in theirs:
+            if name in want:
+                faults.append(f"{name} comes from conda, and from the lock as well")
+        elif name not in want:
             faults.append(f"{name} {version} is not in the lock")
         elif _canonical(version) != _canonical(want[name]):
             faults.append(f"{name} is {version}, locked is {want[name]}")
     if faults:
         raise InstallError(f"{lock.path}: {'; '.join(faults)}; restore the lock with git")
+
+
+def _of_conda(folder: Path) -> frozenset[str]:
+    """The projects whose `.dist-info` a conda package laid out."""
+    infos = (Path(laid.path).parent for laid in conda_meta.laid_out(folder))
+    return frozenset(project_of(info) for info in infos if info.name.endswith(".dist-info"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,13 +84,8 @@ def write_locks(toolchain: Toolchain, compiled: tuple[Compiled, ...]) -> tuple[P
     for one in compiled:
         texts[f"requirements.{one.target}.txt"] = one.requirements
         texts[f"pylock.{one.target}.toml"] = one.pylock
-    changed: list[Path] = []
-    for name, text in texts.items():
-        path = toolchain.folder / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            _write(path, text)
-            changed.append(path)
-    return tuple(changed)
+    paths = {toolchain.folder / name: text for name, text in texts.items()}
+    return tuple(path for path, text in paths.items() if write_file(path, text))
 
 
 def stale(toolchain: Toolchain, compiled: tuple[Compiled, ...]) -> tuple[str, ...]:
@@ -217,8 +212,10 @@ def _resolve(
         raise explain(done)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file aside, flush it, and let it take its name."""
+def write_file(path: Path, text: str) -> bool:
+    """Write a file aside, flush it, and let it take its name; False when it says that already."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
     with explained(path):
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -229,3 +226,4 @@ def _write(path: Path, text: str) -> None:
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
+    return True

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from envs import conda_meta
 from envs.errors import BrokenError
 
 SEALED = "sealed"
@@ -25,6 +26,12 @@ SEALED = "sealed"
 FILE = "manifest.tsv"
 MACHINE = "(machine)"
 """Owner of what names this machine's interpreter; part of the manifest, not of the seal."""
+PATCHED = ", patched"
+"""After the owner of a conda package's file that names the environment's own place; not in the seal
+either. What is in it follows from the package's hash, which the seal has through its facts.
+"""
+CONDA = "conda:"
+"""Before the name of a conda package, which may be that of a Python project, too."""
 GENERATED = "(generated)"
 """Owner of what the build itself wrote."""
 _OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
@@ -85,7 +92,8 @@ def take(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -
 
     def entry(item: tuple[str, Kind, os.stat_result]) -> Entry:
         path, kind, status = item
-        owner = MACHINE if _OF_MACHINE.fullmatch(path) else owners.get(path, GENERATED)
+        of_machine = path not in owners and _OF_MACHINE.fullmatch(path)
+        owner = MACHINE if of_machine else owners.get(path, GENERATED)
         return Entry(
             kind=kind,
             digest=digest_of(folder / path, kind),
@@ -123,7 +131,7 @@ def seal_of(entries: Iterable[Entry], facts: Mapping[str, str]) -> str:
     for key in sorted(facts):
         digest.update(f"{key}\t{facts[key]}\n".encode())
     for entry in entries:
-        if entry.owner != MACHINE:
+        if entry.owner != MACHINE and not entry.owner.endswith(PATCHED):
             line = f"{entry.kind.value}\t{entry.digest}\t{entry.size}\t{entry.owner}\t{entry.path}"
             digest.update(f"{line}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
@@ -160,7 +168,7 @@ def read(folder: Path) -> tuple[Entry, ...]:
 
 
 def owners_of(folder: Path) -> dict[str, str]:
-    """Which project each path belongs to, after the RECORD files; bytecode goes with its source."""
+    """Which project each path belongs to: conda's records before RECORD; bytecode as its source."""
     owners: dict[str, str] = {}
     for record in sorted((folder / "lib").glob("python*/site-packages/*.dist-info/RECORD")):
         base = record.parent.parent
@@ -169,10 +177,28 @@ def owners_of(folder: Path) -> dict[str, str]:
             path = os.path.relpath(base / row[0], folder)
             owners[path] = name
             if path.endswith(".py"):
-                parent, _, stem = path.rpartition("/")
-                tag = f"cpython-{base.parent.name.removeprefix('python').replace('.', '')}"
-                owners[f"{parent}/__pycache__/{stem[:-3]}.{tag}.pyc"] = name
+                owners[_compiled(path, base.parent.name)] = name
+    return owners | _owners_by_conda(folder)
+
+
+def _owners_by_conda(folder: Path) -> dict[str, str]:
+    """Which conda package each path belongs to; empty where there is no conda."""
+    owners: dict[str, str] = {}
+    for path, record in conda_meta.records(folder):
+        owners[os.path.relpath(path, folder)] = f"{CONDA}{record['name']}{PATCHED}"
+    for laid in conda_meta.laid_out(folder):
+        owner = f"{CONDA}{laid.package}"
+        owners[laid.path] = f"{owner}{PATCHED}" if laid.patched else owner
+        if laid.path.endswith(".py") and laid.path.startswith("lib/python"):
+            owners[_compiled(laid.path, laid.path.split("/")[1])] = owners[laid.path]
     return owners
+
+
+def _compiled(source: str, python: str) -> str:
+    """Where the bytecode of a source goes; `python` is such as `python3.10`."""
+    parent, _, stem = source.rpartition("/")
+    tag = f"cpython-{python.removeprefix('python').replace('.', '')}"
+    return f"{parent}/__pycache__/{stem[:-3]}.{tag}.pyc"
 
 
 def project_of(dist_info: Path) -> str:

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import os
+import shlex
 from pathlib import Path
 
 from envs.manifest import read_record
@@ -46,13 +47,17 @@ def relocate_scripts(folder: Path) -> tuple[Path, ...]:
 
 def _relocate(script: Path, folder: Path) -> bool:
     """Write the head of a script anew; False when it does not name the environment's path."""
-    python = bytes(folder / "bin" / "python")
+    path = folder / "bin" / "python"
+    # pip quotes the path as it is, uv as a shell would; either may go on with a version.
+    quoted = os.fsencode(shlex.quote(os.fspath(path)).removesuffix("'"))
     with script.open("rb") as stream:
         head = stream.readline(_LONGEST_LINE)
         if head == b"#!/bin/sh\n":  # what pip writes for a path with a space, or a long one
             head = stream.readline(_LONGEST_LINE)
             stream.readline(_LONGEST_LINE)
-        if not head.startswith((b"#!" + python, b"'''exec' \"" + python, b"'''exec' " + python)):
+        if not head.startswith(
+            (b"#!" + bytes(path), b"'''exec' \"" + bytes(path), b"'''exec' " + quoted)
+        ):
             return False
         body = stream.read()
     script.write_bytes(_TRAMPOLINE + body)

@@ -14,15 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envs import manifest, store
+from envs.base import Base, VenvBase
+from envs.conda import CondaBase
 from envs.donor import Bringing, donor
+from envs.engine import find_engine
 from envs.errors import BrokenError, explained
 from envs.events import Emit, Event, silent
 from envs.installer import Source
-from envs.interpreter import find_interpreters
+from envs.interpreter import Choice, find_interpreters
 from envs.manifest import Entry, Kind
 from envs.relink import relink, twin
 from envs.store import Environment
 from envs.verify import verify_full
+from lockfiles.conda import read_conda_lock
+from lockfiles.errors import LockfileError
 from lockfiles.lock import LockedPackage, parse_lock
 from lockfiles.toolchain import PythonPin
 
@@ -66,7 +71,7 @@ def repair(
             emit(Event(kind="step", text=f"restore {_names(lost)} {where}"))
             packages = _packages(environment, lost)
             how = Bringing(installer=installer, source=source or Source(), anew=anew, held=held)
-            with donor(folder.parent, environment.interpreter, packages, how) as giver:
+            with donor(_base(environment, how), folder, packages, how) as giver:
                 lost = [entry for entry in lost if not _restore(folder, giver, entry)]
     if lost:
         raise BrokenError(
@@ -79,7 +84,7 @@ def repair(
 def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tuple[str, ...]]:
     """The environment with a Python beneath it, and the paths that had to change for that."""
     gone = environment.interpreter
-    if gone.path.exists():
+    if environment.conda or gone.path.exists():
         return environment, ()
     exact = PythonPin(version=gone.version, accepted=f"=={gone.version}")
     other = twin(gone, find_interpreters(exact))
@@ -97,6 +102,10 @@ def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tup
 
 def _damage(environment: Environment, emit: Emit) -> tuple[list[Entry], list[str]]:
     """The entries that are not as sealed, and the paths that are no entries."""
+    if environment.moved:
+        raise BrokenError(
+            f"{environment.path}: a conda environment cannot be moved; {_anew(environment)}"
+        )
     entries = {entry.path: entry for entry in manifest.read(environment.path)}
     faults = verify_full(environment, emit).faults
     inside = f"{manifest.SEALED}/"
@@ -110,7 +119,31 @@ def _damage(environment: Environment, emit: Emit) -> tuple[list[Entry], list[str
 
 
 def _anew(environment: Environment) -> str:
-    return f"`sdcoreml env build --fresh --toolchain {environment.name}` builds it anew"
+    backend = f" --backend {environment.backend}" if environment.conda else ""
+    return (
+        f"`sdcoreml env build --fresh --toolchain {environment.toolchain}{backend}` builds it anew"
+    )
+
+
+def _base(environment: Environment, how: Bringing) -> Base:
+    """What the environment was built on, by its own record and sealed lock."""
+    if not environment.conda:
+        return VenvBase(chosen=Choice(interpreter=environment.interpreter, drift=False))
+    root, path = environment.path.parent, environment.path / manifest.SEALED / store.CONDA_LOCK
+    try:
+        lock = read_conda_lock(path, environment.target)
+    except LockfileError:
+        lock = None
+    if lock is None or lock.digest != environment.conda:
+        raise BrokenError(f"{path}: is not what was sealed; {_anew(environment)}")
+    return CondaBase(
+        lock=lock,
+        channel=how.source.channel or environment.channel,
+        stated=environment.channel,
+        root=root,
+        engine=lambda: find_engine(root, silent, keep=(how.held,), index=how.source.index),
+        emit=silent,
+    )
 
 
 def _names(lost: Iterable[Entry]) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from envs import bytecode, inventory, manifest, normalise, smoke, store, venv
+from envs import bytecode, inventory, manifest, normalise, smoke, store
+from envs.base import Base
+from envs.conda import CondaBase
 from envs.donor import Bringing, donor
 from envs.errors import BrokenError, NoSpaceError
 from envs.events import Emit, Event
@@ -18,6 +20,7 @@ from envs.manifest import Entry, Kind
 from envs.room import Need, amount, require_room, volume_of
 from envs.store import Environment
 from lockfiles.artefact import Artefact
+from lockfiles.conda import write_conda_lock
 from lockfiles.lock import Lock, LockedPackage, write_lock
 from lockfiles.toolchain import Toolchain
 
@@ -27,16 +30,21 @@ class Plan:
     """All that is decided before the first byte is written; `folder` is where the build goes."""
 
     toolchain: Toolchain
+    name: str
+    """Under which the store keeps it."""
     lock: Lock
     packages: tuple[LockedPackage, ...]
     """Those of the lock, each tied to one wheel where the toolchain says which."""
     artefacts: tuple[Artefact, ...]
+    base: Base
     choice: Choice
     asked: str
     """The installer's name that was asked for, or ""."""
     installer: Installer
     source: Source
     folder: Path
+    final: Path
+    """Where `folder` is moved when it is finished."""
     held: int
     wanted: str
     """The seal that must come out, or ""."""
@@ -83,10 +91,13 @@ def _preflight(plan: Plan, emit: Emit) -> None:
 
 
 def _create(plan: Plan, _emit: Emit) -> None:
-    venv.create(plan.folder, plan.choice.interpreter)
+    plan.base.create(plan.folder, plan.final)
     (plan.folder / manifest.SEALED).mkdir()
     lock = plan.folder / manifest.SEALED / store.LOCK
     lock.write_text(write_lock(plan.packages), encoding="utf-8")
+    if isinstance(plan.base, CondaBase):
+        conda = plan.folder / manifest.SEALED / store.CONDA_LOCK
+        conda.write_text(write_conda_lock(plan.base.lock), encoding="utf-8")
 
 
 def _install(plan: Plan, emit: Emit) -> None:
@@ -125,7 +136,7 @@ def _seal(plan: Plan, emit: Emit) -> None:
     entries = manifest.take(plan.folder, progress)
     manifest.write(entries, plan.folder)
     unsealed = Environment(
-        name=plan.toolchain.name,
+        name=plan.name,
         path=plan.folder,
         toolchain=plan.toolchain.name,
         target=plan.lock.target,
@@ -138,6 +149,7 @@ def _seal(plan: Plan, emit: Emit) -> None:
         files=len(entries),
         size=sum(entry.size for entry in entries),
         defects=_defects(plan, entries, emit),
+        **plan.base.recorded(),
     )
     seal = manifest.seal_of(entries, unsealed.facts())
     if plan.wanted not in ("", seal):
@@ -156,7 +168,7 @@ def _defects(plan: Plan, entries: tuple[Entry, ...], emit: Emit) -> tuple[str, .
     how = Bringing(installer=plan.asked, source=plan.source, anew=True, held=plan.held)
     if packages:
         emit(Event(kind="note", text=f"compare {len(found)} files with their wheels"))
-        with donor(plan.folder.parent, plan.choice.interpreter, packages, how) as fresh:
+        with donor(plan.base, plan.final, packages, how) as fresh:
             for defect in found:
                 _compare_anew(defect, fresh)
     for defect in found:

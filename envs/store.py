@@ -3,6 +3,9 @@
 .envs/<key>/       an environment; the key is a digest of what it was made from
 .envs/tested       a link to the one in use; swapped in one step
 .envs/tested~      a link to the one that was in use before
+.envs/python-*     a Python that was obtained to build with
+.envs/packages     archives of conda packages; their hashes are compared at each use
+.envs/engine-*     the conda engine, once something asked for it
 .envs/.building-*  a build under way, or what a killed one left
 .envs/.claimed-*   files of one task that does not hold the lock; its folder is locked instead
 .envs/.lock        held while anything here is changed
@@ -24,11 +27,12 @@ from typing import Any
 
 from envs.errors import explained
 from envs.events import Emit, Event, silent
-from envs.interpreter import Interpreter
+from envs.interpreter import OBTAINED, Interpreter
 from envs.manifest import SEALED
 
 RECORD = "record.json"
 LOCK = "requirements.txt"
+CONDA_LOCK = "conda.toml"
 SCHEMA = 1
 PREVIOUS = "~"
 PIN = "pin-"
@@ -41,7 +45,8 @@ class Environment:
     """A finished environment, as its record says; `path` is its own folder, not the link.
 
     `seal` is its one digest; `built` the moment in UTC; `defects` are files that are not what
-    their wheel's own RECORD says (the wheel's fault: they are sealed as they are).
+    their wheel's own RECORD says (the wheel's fault: they are sealed as they are). With the backend
+    "conda", `conda` is the digest of the lock of its conda packages, and `channel` their channel.
     """
 
     name: str
@@ -57,16 +62,25 @@ class Environment:
     files: int
     size: int
     defects: tuple[str, ...]
+    backend: str = "venv"
+    conda: str = ""
+    channel: str = ""
 
     @property
     def python(self) -> Path:
         """The interpreter of the environment."""
         return self.path / "bin" / "python"
 
+    @property
+    def moved(self) -> bool:
+        """Whether it is a conda prefix that is no longer where its files say it is."""
+        return bool(self.conda) and not self.interpreter.path.is_relative_to(self.path)
+
     def facts(self) -> dict[str, str]:
         """What the seal says beside the files."""
         python = self.interpreter.version
-        return {"lock": self.lock_digest, "target": self.target, "python": python}
+        facts = {"lock": self.lock_digest, "target": self.target, "python": python}
+        return facts | {"conda": self.conda} if self.conda else facts
 
 
 def root() -> Path:
@@ -162,11 +176,19 @@ def stored(folder: Path) -> dict[Environment, tuple[str, ...]]:
 
 
 def collect(folder: Path, emit: Emit = silent) -> tuple[Environment, ...]:
-    """Remove every environment that no link keeps (in use, before that, or pinned)."""
+    """Remove every environment that no link keeps (in use, before that, or pinned).
+
+    A Python that was obtained goes with the last environment that was made with it.
+    """
     with alone(folder, emit), explained(folder):
-        unkept = tuple(one for one, links in stored(folder).items() if not links)
+        environments = stored(folder)
+        unkept = tuple(one for one, links in environments.items() if not links)
         for one in unkept:
             remove(one.path)
+        needed = {one.interpreter.path.resolve() for one in environments.keys() - set(unkept)}
+        for python in folder.glob(f"{OBTAINED}*"):
+            if not any(path.is_relative_to(python.resolve()) for path in needed):
+                remove(python)
     return unkept
 
 

@@ -52,5 +52,6 @@ def create(folder: Path, interpreter: Interpreter) -> None:
 
 
 def site_packages(folder: Path) -> Path:
-    """The one site-packages folder of an environment."""
-    return next((folder / "lib").glob("python*/site-packages"))
+    """The one site-packages folder of an environment; conda links `python3.1` to `python3.10`."""
+    found = sorted((folder / "lib").glob("python*/site-packages"))
+    return next(path for path in found if not path.parent.is_symlink())

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from envs import manifest
+from envs import conda_meta, manifest
 from envs.events import Emit, Event, silent
 from envs.manifest import Entry, Kind
 from envs.store import Environment
@@ -119,6 +119,10 @@ def _outcome(
     ]
     strays = found.keys() - {entry.path for entry in entries}
     faults += [Fault(path=path, what="not part of it", owner=STRAY) for path in strays]
+    if environment.moved:
+        was = environment.interpreter.path.parent.parent
+        what = f"was made for {was}, and a conda environment cannot be moved"
+        faults.append(Fault(path=conda_meta.FOLDER, what=what, owner=manifest.GENERATED))
     if manifest.seal_of(entries, environment.facts()) != environment.seal:
         path = f"{manifest.SEALED}/{manifest.FILE}"
         faults.append(Fault(path=path, what="does not give the seal", owner=manifest.GENERATED))

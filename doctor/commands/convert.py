@@ -23,6 +23,7 @@ from convert.opening import with_refiner
 from convert.staging import staged
 from convert.unpacked import opened
 from convert.worker import Runner, Worker
+from doctor.backend import asked_backend
 from doctor.commands.convert_jobs import jobs_of, judge_of
 from doctor.commands.convert_options import declare
 from doctor.commands.convert_preflight import goal_of
@@ -35,6 +36,7 @@ from doctor.gather.volumes import RESULTS
 from doctor.goal import preflight
 from doctor.knowledge import entries
 from doctor.terminal import draw
+from envs.build import Options
 from envs.events import Emit, Event
 from envs.store import Environment
 from lockfiles.toolchain import Toolchain, load_toolchain
@@ -58,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
         judge = judge_of(args, toolchain)
         jobs = jobs_of(args, model, {}, judge) if model else ()
         wanted = goal_of(jobs) if jobs else None
-        environment = environment_for(toolchain, emit, job=wanted)
+        options = Options(backend=asked_backend())
+        environment = environment_for(toolchain, emit, options=options, job=wanted)
         worker = Worker(python=environment.python)
         if not jobs:
             args.model = sample(worker, emit)

@@ -6,14 +6,24 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from doctor.commands import env_carry, env_evidence, env_lock, env_proof, env_supply, env_use
+from doctor.commands import (
+    env_carry,
+    env_conda,
+    env_evidence,
+    env_lock,
+    env_proof,
+    env_supply,
+    env_use,
+)
 from doctor.commands.env_common import (
     Action,
     asked,
+    backend,
     chosen,
+    environment_options,
     shown,
+    source,
     source_options,
-    toolchain_option,
 )
 from envs.store import Environment
 from lockfiles.evidence import Evidence, load_evidence, proof_of
@@ -43,16 +53,17 @@ def build(args: argparse.Namespace) -> int:
     from doctor.commands.preflight import environment_for
     from doctor.terminal import draw
     from envs.build import Options
-    from envs.installer import Source
 
     toolchain = chosen(args)
     options = Options(
+        backend=backend(args),
         python=asked(args, "python"),
+        provision=asked(args, "provision", default=False),
         fresh=asked(args, "fresh", default=False),
         no_cache=asked(args, "no_cache", default=False),
         strict=asked(args, "strict", default=False),
         installer=asked(args, "installer", ""),
-        source=Source(index=asked(args, "index", ""), wheels=asked(args, "find_links")),
+        source=source(args),
     )
     with draw() as emit:
         made = environment_for(toolchain, emit, options=options)
@@ -91,9 +102,10 @@ def proven(made: Environment, proofs: Iterable[Evidence]) -> str:
 
 
 def _build_options(parser: argparse.ArgumentParser) -> None:
-    toolchain_option(parser)
+    environment_options(parser)
     add, hidden = parser.add_argument, argparse.SUPPRESS
     add("--python", type=Path, metavar="PATH", default=hidden, help="the Python to build with")
+    add("--provision", action="store_true", default=hidden, help="obtain the exact Python")
     add("--strict", action="store_true", default=hidden, help="refuse any but the exact Python")
     add("--fresh", action="store_true", default=hidden, help="build even if it is there")
     add("--no-cache", action="store_true", default=hidden, help="build from what is fetched anew")
@@ -108,4 +120,5 @@ ACTIONS = (
     *env_carry.ACTIONS,
     *env_lock.ACTIONS,
     *env_supply.ACTIONS,
+    *env_conda.ACTIONS,
 )

@@ -10,22 +10,27 @@ from doctor.commands.env_common import (
     asked,
     built,
     chosen,
+    environment_options,
     shown,
+    source,
     source_options,
-    toolchain_option,
 )
+from envs.errors import EnvError
 
 
 def export(args: argparse.Namespace) -> int:
     """Pack the wheels, lock and seal of the environment into one file."""
     from doctor.terminal import draw
     from envs.archive import export as export_environment
-    from envs.installer import Source
 
-    source = Source(index=asked(args, "index", ""), wheels=asked(args, "find_links"))
-    path: Path = args.file
+    path, found = args.file, built(args)
+    if found.conda:
+        raise EnvError(
+            f"{found.path}: a conda environment is not exported; carry its toolchain as a venv"
+            " (BACKEND=venv), or use the explicit lock that `sdcoreml env conda-files` writes"
+        )
     with draw() as emit:
-        carried = export_environment(built(args), chosen(args), path, source=source, emit=emit)
+        carried = export_environment(found, chosen(args), path, source=source(args), emit=emit)
     size = path.stat().st_size / 1e9
     print(f"{shown(path)}: {carried.toolchain} for {carried.target}, {size:.2f} GB")
     print(f"seal {carried.seal}")
@@ -45,7 +50,7 @@ def bring_in(args: argparse.Namespace) -> int:
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
-    toolchain_option(parser)
+    environment_options(parser)
     source_options(parser)
 
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doctor.backend import asked_backend
 from envs import store
+from envs.base import BACKENDS, name_of
 from envs.errors import EnvError
+from envs.installer import Source
 from envs.store import Environment
 from lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
 
@@ -41,6 +44,45 @@ def source_options(parser: argparse.ArgumentParser) -> None:
     add("--installer", choices=("uv", "pip"), default=hidden, help="default: uv if there is one")
     add("--index", metavar="URL", default=hidden, help="a mirror of the package index")
     add("--find-links", type=Path, metavar="FOLDER", default=hidden, help="wheels, no network")
+    channel_option(parser)
+
+
+def environment_options(parser: argparse.ArgumentParser) -> None:
+    """Declare `--toolchain` and `--backend`: which environment is meant."""
+    toolchain_option(parser)
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default=argparse.SUPPRESS,
+        help="what it is built on: a Python of this machine, or conda's (default: venv)",
+    )
+
+
+def channel_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--channel`."""
+    parser.add_argument(
+        "--channel",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help="name or URL of the conda channel (default: $SDCOREML_CHANNEL, or conda-forge)",
+    )
+
+
+def backend(args: argparse.Namespace) -> str:
+    """The backend that was asked for: `--backend`, else `$BACKEND`, else "venv"."""
+    return asked_backend(asked(args, "backend", ""))
+
+
+def channel(args: argparse.Namespace) -> str:
+    """The conda channel that was asked for: `--channel`, else `$SDCOREML_CHANNEL`, else ""."""
+    return str(asked(args, "channel", "") or os.environ.get("SDCOREML_CHANNEL") or "")
+
+
+def source(args: argparse.Namespace) -> Source:
+    """Where packages come from."""
+    return Source(
+        index=asked(args, "index", ""), wheels=asked(args, "find_links"), channel=channel(args)
+    )
 
 
 def asked(args: argparse.Namespace, option: str, default: Any = None) -> Any:  # noqa: ANN401  as argparse
@@ -55,7 +97,7 @@ def chosen(args: argparse.Namespace) -> Toolchain:
 
 def built(args: argparse.Namespace) -> Environment:
     """The environment that was asked for, sound or not. Raises `EnvError` when there is none."""
-    name = chosen(args).name
+    name = name_of(chosen(args), backend(args))
     found = store.read(name, store.root() / name)
     if found is None:
         raise EnvError(f"{store.root() / name}: no environment built; run `sdcoreml env` first")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from doctor.commands.env_common import Action, built, chosen, toolchain_option
+from doctor.commands.env_common import Action, built, chosen, environment_options
 from lockfiles.evidence import append_evidence, load_evidence
 from lockfiles.toolchain import Toolchain, load_toolchain
 
@@ -50,7 +50,7 @@ def _whole(toolchain: Toolchain) -> tuple[Trial, ...]:
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    toolchain_option(parser)
+    environment_options(parser)
     help_text = "run the project's tests and the sample's conversion in it, and record the figures"
     parser.add_argument("--prove", action="store_true", help=help_text)
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")

@@ -8,7 +8,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from doctor.commands.env_common import Action, asked, toolchain_option
+from doctor.commands.env_common import Action, asked, channel_option, toolchain_option
+from doctor.commands.env_conda import lock_conda
+from envs.conda_locking import check_conda, write_conda_files
 from envs.errors import EnvError, UntakenError
 from envs.events import Emit, Event
 from envs.locking import Request, check_folder, compile_locks, stale, write_locks
@@ -26,10 +28,12 @@ def lock(args: argparse.Namespace) -> int:
     from doctor.terminal import draw
 
     code = 0
-    for name in _names(args):
-        toolchain = load_toolchain(name)
+    # One that is cut out of another comes after it.
+    for toolchain in sorted(map(load_toolchain, _names(args)), key=lambda one: bool(one.base)):
         if args.explain:
             _explain(toolchain, args.against)
+        elif args.conda:
+            lock_conda(toolchain, args)
         elif args.offline:
             _prove(toolchain)
             print(f"{toolchain.name}: no second opinion was taken: --offline")
@@ -45,7 +49,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
     )
     compiled = compile_locks(toolchain, request, emit)
     if not args.check:
-        changed = write_locks(toolchain, compiled)
+        changed = (*write_locks(toolchain, compiled), *write_conda_files(toolchain))
         for path in changed:
             print(f"wrote {path}")
         print(f"{toolchain.name}: {'locked' if changed else 'nothing moved'}")
@@ -85,6 +89,7 @@ def _second_opinion(toolchain: Toolchain, request: Request, emit: Emit) -> tuple
 
 def _prove(toolchain: Toolchain) -> None:
     """Say for each target that every locked package has its wheel, and what that downloads."""
+    check_conda(toolchain)
     for target, artefacts in check_folder(toolchain).items():
         size = sum(artefact.size for artefact in artefacts) / 1e9
         count = len(artefacts)
@@ -157,6 +162,8 @@ def _lock_options(parser: argparse.ArgumentParser) -> None:
     add("--offline", action="store_true", help="only prove that locks and wheels agree")
     add("--explain", action="store_true", help="say what moved, why, and its size")
     add("--against", metavar="COMMIT", default="HEAD", help="for --explain (default: HEAD)")
+    add("--conda", action="store_true", help="the conda packages of Python instead: ask a channel")
+    channel_option(parser)
     add("--upgrade", action="store_true", help="forget the versions that are locked now")
     add("--exclude-newer", metavar="DATE", default="", help="ignore what is newer than that")
     hidden = argparse.SUPPRESS

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 
-from doctor.commands.env_common import Action, asked, built, source_options, toolchain_option
+from doctor.commands.env_common import (
+    Action,
+    asked,
+    built,
+    environment_options,
+    source,
+    source_options,
+)
 from envs.errors import EnvError
 
 _LISTED = 20
@@ -45,14 +52,12 @@ def verify(args: argparse.Namespace) -> int:
 def repair(args: argparse.Namespace) -> int:
     """Restore what is not as sealed, from re-hashed packages."""
     from doctor.terminal import draw
-    from envs.installer import Source
     from envs.repair import repair as repair_environment
 
     found = built(args)
-    source = Source(index=asked(args, "index", ""), wheels=asked(args, "find_links"))
     with draw() as emit:
         done = repair_environment(
-            found, source=source, installer=asked(args, "installer", ""), emit=emit
+            found, source=source(args), installer=asked(args, "installer", ""), emit=emit
         )
     for path in done.restored[:_LISTED]:
         print(f"restored {path}")
@@ -66,13 +71,13 @@ def repair(args: argparse.Namespace) -> int:
 
 
 def _verify_options(parser: argparse.ArgumentParser) -> None:
-    toolchain_option(parser)
+    environment_options(parser)
     parser.add_argument("--full", action="store_true", help="compare every byte")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
 def _repair_options(parser: argparse.ArgumentParser) -> None:
-    toolchain_option(parser)
+    environment_options(parser)
     source_options(parser)
 
 

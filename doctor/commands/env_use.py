@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from doctor.commands.env_common import Action, built, chosen, toolchain_option
+from doctor.commands.env_common import Action, backend, built, chosen, environment_options
 from envs import store
+from envs.base import name_of
 from envs.errors import EnvError
 from envs.store import Environment
 
@@ -44,7 +45,8 @@ def list_stored(args: argparse.Namespace) -> int:
     for one, links in stored.items():
         drift = "*" if one.drift else " "
         print(
-            f"{one.path.name:<18} {one.toolchain:<10} Python {one.interpreter.version:<8}{drift}"
+            f"{one.path.name:<18} {one.toolchain:<10} {one.backend:<5}"
+            f" Python {one.interpreter.version:<8}{drift}"
             f" {one.size / 1e9:6.2f} GB  {one.built:%Y-%m-%d %H:%M}  {one.seal[:16]}"
             f"  {', '.join(links) or '(gc removes it)'}"
         )
@@ -55,7 +57,7 @@ def rollback(args: argparse.Namespace) -> int:
     """Put the previous environment back into use."""
     from envs.verify import verify_fast
 
-    name, root = chosen(args).name, store.root()
+    name, root = name_of(chosen(args), backend(args)), store.root()
     before = store.previous(name, root)
     if before is None:
         raise EnvError(f"{root / name}: there is no earlier environment to go back to")
@@ -98,6 +100,7 @@ def _row(one: Environment, links: tuple[str, ...]) -> dict[str, object]:
     return {
         "path": str(one.path),
         "toolchain": one.toolchain,
+        "backend": one.backend,
         "python": one.interpreter.version,
         "drift": one.drift,
         "size": one.size,
@@ -108,12 +111,12 @@ def _row(one: Environment, links: tuple[str, ...]) -> dict[str, object]:
 
 
 def _command_option(parser: argparse.ArgumentParser) -> None:
-    toolchain_option(parser)
+    environment_options(parser)
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
 
 
 def _label_option(parser: argparse.ArgumentParser) -> None:
-    toolchain_option(parser)
+    environment_options(parser)
     parser.add_argument("label")
 
 
@@ -126,11 +129,11 @@ def _nothing(_parser: argparse.ArgumentParser) -> None:
 
 
 ACTIONS = (
-    Action(name="which", help="print its Python", configure=toolchain_option, run=which),
+    Action(name="which", help="print its Python", configure=environment_options, run=which),
     Action(name="run", help="run a command in it", configure=_command_option, run=run),
-    Action(name="shell", help="open a shell in it", configure=toolchain_option, run=shell),
+    Action(name="shell", help="open a shell in it", configure=environment_options, run=shell),
     Action(name="list", help="what is built", configure=_json_option, run=list_stored),
-    Action(name="rollback", help="use the one before", configure=toolchain_option, run=rollback),
+    Action(name="rollback", help="use the one before", configure=environment_options, run=rollback),
     Action(name="pin", help="keep it for good", configure=_label_option, run=pin),
     Action(name="unpin", help="no longer keep it", configure=_label_option, run=unpin),
     Action(name="gc", help="remove what nothing keeps", configure=_nothing, run=collect),

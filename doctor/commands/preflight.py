@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from doctor.errors import NoRoomError, UnableError
+from envs.base import CONDA
 from envs.build import Options, build, ready
 from envs.events import Emit, Event
 from envs.store import Environment
@@ -36,10 +37,17 @@ def environment_for(
     from doctor.goal import preflight
 
     emit(Event(kind="step", text="examine this machine"))
-    python = str(options.python or "")
+    python = str(options.python or _brought(options))
     wanted = job or Job(goal="env")
     require_able(preflight(wanted, toolchain=address(toolchain), rebuild=True, python=python))
     return build(toolchain, options=options, emit=emit)
+
+
+def _brought(options: Options) -> str:
+    """The Python that will come with the build, so that none is looked for; "" when none will."""
+    if options.backend == CONDA:
+        return "conda's Python"
+    return "the Python to provision" if options.provision else ""
 
 
 def address(toolchain: Toolchain) -> str:

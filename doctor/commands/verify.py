@@ -17,9 +17,10 @@ from convert.certificates.store import FILE, load, save
 from convert.manifest import read_manifest
 from convert.verify import Against, Verification, verify
 from convert.worker import Outcome, Runner, Worker
+from doctor.backend import asked_backend
 from doctor.errors import UsageError
 from doctor.terminal import draw
-from envs.build import build
+from envs.build import Options, build
 from envs.events import Emit, silent
 from lockfiles.toolchain import load_toolchain
 
@@ -36,7 +37,8 @@ class Environment:
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         """Run the task in the built environment."""
-        environment = build(load_toolchain(self.toolchain), emit=emit)
+        options = Options(backend=asked_backend())
+        environment = build(load_toolchain(self.toolchain), options=options, emit=emit)
         return Worker(python=environment.python).run(task, request, emit)
 
 

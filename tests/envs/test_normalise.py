@@ -113,3 +113,38 @@ def test_names_that_are_no_text_survive_in_a_record(empty: Path) -> None:
     assert lines[1:] == [b"odd\xff.py,,", b'"a,b",,']
     assert lines[0].startswith(b"../../../bin/tool,sha256=")
     assert venv.site_packages(empty).is_dir()
+
+
+BODY = "import sys\nprint(sys.prefix)\n"
+TRAMPOLINE = """\
+#!/bin/sh
+'''exec' "$(dirname -- "$(realpath -- "$0")")"/'python' "$0" "$@"
+' '''
+"""
+
+
+def written(folder: Path, head: str) -> Path:
+    (folder / "bin").mkdir(parents=True)
+    path = folder / "bin" / "tool"
+    path.write_text(head + BODY)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("plain", "#!{}\n"),
+        ("plain", "#!{}3.10\n"),
+        ("long", "#!/bin/sh\n'''exec' {} \"$0\" \"$@\"\n' '''\n"),
+        ("by pip", "#!/bin/sh\n'''exec' \"{}\" \"$0\" \"$@\"\n' '''\n"),
+        ("by uv", "#!/bin/sh\n'''exec' '{}' \"$0\" \"$@\"\n' '''\n"),
+        ("by uv", "#!/bin/sh\n'''exec' '{}3.10' \"$0\" \"$@\"\n' '''\n"),
+    ],
+)
+def test_a_script_looks_beside_itself_however_its_python_was_quoted(
+    tmp_path: Path, name: str, head: str
+) -> None:
+    folder = tmp_path / name
+    path = written(folder, head.format(folder / "bin" / "python"))
+    assert relocate_scripts(folder) == (path,)
+    assert path.read_text() == TRAMPOLINE + BODY

@@ -14,7 +14,10 @@ import sys
 from pathlib import Path
 
 from convert.models.vocabulary import vocabulary_folder
+from doctor.backend import asked_backend
+from envs.base import name_of
 from envs.store import root
+from lockfiles.toolchain import load_toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "lockfiles" / "host" / "inside.txt"
@@ -58,7 +61,8 @@ def test_tools(python: Path) -> Path:
 def built(name: str) -> Path:
     """The Python of a toolchain's environment, which is built if need be."""
     subprocess.run([sys.executable, "-m", "doctor", "env", "--toolchain", name], check=True)
-    return root() / name / "bin" / "python"
+    kept = name_of(load_toolchain(name), asked_backend())
+    return root() / kept / "bin" / "python"
 
 
 def main(arguments: list[str]) -> int:

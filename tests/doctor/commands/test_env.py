@@ -132,7 +132,7 @@ def test_an_unfit_python_is_one_line(words: list[str], capsys: pytest.CaptureFix
     assert main(["env", *words, "--python", "/nowhere/python"]) == 1
     *steps, error = capsys.readouterr().err.splitlines()
     assert steps == ["- examine this machine"]
-    assert error.startswith("error: /nowhere/python: not a Python that runs; get it with `pyenv")
+    assert error.startswith("error: /nowhere/python: not a Python that runs; --provision obtains")
 
 
 def test_repair_puts_right_what_verify_found(

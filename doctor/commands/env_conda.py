@@ -1,0 +1,75 @@
+"""`sdcoreml env lock --conda` and `conda-files`: what conda's packages and tools have to say."""
+
+from __future__ import annotations
+
+import argparse
+
+from doctor.commands.env_common import Action, channel, chosen, shown, toolchain_option
+from envs import store
+from envs.conda_locking import check_conda, write_conda_files
+from lockfiles.errors import LockfileError
+from lockfiles.toolchain import Toolchain
+
+
+def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
+    """Lock the conda packages of a toolchain's Python, or with --check say what moved."""
+    from doctor.terminal import draw
+    from envs.conda_locking import solve_python, stale_conda, write_conda_locks
+    from envs.engine import find_engine
+
+    place = channel(args) or toolchain.conda.channel
+    if toolchain.base:
+        for path in () if args.check else write_conda_files(toolchain):
+            print(f"wrote {shown(path)}")
+        print(f"{toolchain.name}: has the Python of {toolchain.base}")
+        return
+    with draw() as emit:
+        with store.alone(store.root(), emit) as held:
+            engine = find_engine(store.root(), emit, keep=(held,))
+        locks = solve_python(toolchain, engine, place, newest=args.exclude_newer, emit=emit)
+    if args.check:
+        lines = stale_conda(toolchain, locks)
+        for line in lines:
+            print(line)
+        if lines:
+            raise LockfileError(
+                f"{toolchain.folder}: the conda locks of {toolchain.name} are stale in {len(lines)}"
+                " places; run `sdcoreml env lock --conda`"
+            )
+        print(f"{toolchain.name}: the conda locks are what {place} has")
+        return
+    changed = (*write_conda_locks(toolchain, locks), *write_conda_files(toolchain))
+    for path in changed:
+        print(f"wrote {shown(path)}")
+    print(f"{toolchain.name}: {'locked' if changed else 'nothing moved'}")
+
+
+def conda_files(args: argparse.Namespace) -> int:
+    """Write what conda, mamba and micromamba read, or with --check say whether it is current."""
+    toolchain = chosen(args)
+    if args.check:
+        check_conda(toolchain)
+        print(f"{toolchain.name}: conda's files are what the toolchain says")
+        return 0
+    changed = write_conda_files(toolchain)
+    for path in changed:
+        print(f"wrote {shown(path)}")
+    print(f"{toolchain.name}: {'written' if changed else 'nothing moved'}")
+    return 0
+
+
+def _files_options(parser: argparse.ArgumentParser) -> None:
+    toolchain_option(parser)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail when one is stale"
+    )
+
+
+ACTIONS = (
+    Action(
+        name="conda-files",
+        help="write environment.yml and the explicit lock for conda",
+        configure=_files_options,
+        run=conda_files,
+    ),
+)

@@ -1,0 +1,25 @@
+"""The real engine, brought once into the store of this checkout and lent to the tests' stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from envs import store
+from envs.engine import Engine, find_engine
+from envs.events import silent
+
+SHARED = store.root()
+
+
+def real_engine() -> Engine:
+    """py-rattler, from the store of this checkout."""
+    with store.alone(SHARED) as held:
+        return find_engine(SHARED, silent, keep=(held,))
+
+
+def lend_engine(root: Path) -> None:
+    """Let a store of a test have the engine, so that it need not be brought again."""
+    real_engine()
+    root.mkdir(parents=True, exist_ok=True)
+    for folder in SHARED.glob("engine-*"):
+        (root / folder.name).symlink_to(folder)
