@@ -14,6 +14,7 @@ from doctor.check import Check, Family, Finding, Fix, Status
 from doctor.facts import Absent, Facts, Unknown
 
 DEFAULT_TOOLCHAIN = "tested"
+DEFAULT_BACKEND = "venv"
 """The one that make takes when it is told of none."""
 
 SCHEMA = 1
@@ -113,14 +114,14 @@ def examine(facts: Facts, checks: Sequence[Check], selection: Selection | None =
     """Run the selected checks over the facts."""
     chosen = selection or Selection()
     begun = time.perf_counter()
-    toolchain = getattr(facts.toolchain, "name", "")
+    address = _address(facts)
     results = tuple(
-        _excused(_aimed(_judge(check, facts), toolchain), chosen.excuse(check))
+        _excused(_aimed(_judge(check, facts), address), chosen.excuse(check))
         for check in checks
         if chosen.takes(check)
     )
     return Report(
-        toolchain=toolchain,
+        toolchain=getattr(facts.toolchain, "name", ""),
         target=getattr(facts.system, "target", ""),
         results=results,
         seconds=time.perf_counter() - begun,
@@ -171,27 +172,39 @@ def _crash(check: Check, error: Exception) -> Finding:
     )
 
 
-def _aimed(result: Result, toolchain: str) -> Result:
-    """Tell the commands of a result which toolchain they are about, unless it is make's own.
+def _address(facts: Facts) -> Mapping[str, str]:
+    """What of make's variables differs from their defaults: the toolchain, and its backend."""
+    named = {
+        "toolchain": getattr(facts.toolchain, "name", ""),
+        "backend": getattr(facts.toolchain, "backend", ""),
+    }
+    defaults = {"toolchain": DEFAULT_TOOLCHAIN, "backend": DEFAULT_BACKEND}
+    return {key: value for key, value in named.items() if value not in {"", defaults[key]}}
+
+
+def _aimed(result: Result, address: Mapping[str, str]) -> Result:
+    """Tell the commands of a result which environment they are about, unless it is make's own.
 
     The checks need not know it: `make env` would mend the environment of another toolchain.
     """
-    if toolchain in {"", DEFAULT_TOOLCHAIN}:
+    if not address:
         return result
-    return replace(result, findings=tuple(_named(one, toolchain) for one in result.findings))
+    return replace(result, findings=tuple(_named(one, address) for one in result.findings))
 
 
-def _named(finding: Finding, toolchain: str) -> Finding:
+def _named(finding: Finding, address: Mapping[str, str]) -> Finding:
     if finding.fix is None:
         return finding
-    commands = tuple(_told(command, toolchain) for command in finding.fix.commands)
+    commands = tuple(_told(command, address) for command in finding.fix.commands)
     return replace(finding, fix=replace(finding.fix, commands=commands))
 
 
-def _told(command: tuple[str, ...], toolchain: str) -> tuple[str, ...]:
+def _told(command: tuple[str, ...], address: Mapping[str, str]) -> tuple[str, ...]:
     if command[0] == "make":
-        return (*command, f"TOOLCHAIN={toolchain}")
-    return (*command, "--toolchain", toolchain) if command[1:2] == ("env",) else command
+        return (*command, *(f"{key.upper()}={value}" for key, value in address.items()))
+    if command[1:2] == ("env",):
+        return (*command, *(word for key, name in address.items() for word in (f"--{key}", name)))
+    return command
 
 
 def _excused(result: Result, reason: str) -> Result:

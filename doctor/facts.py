@@ -86,7 +86,7 @@ class Toolchain:
     `pins` are the direct ones; `disk` is the factor of the model's size to keep free; `rates`,
     `peaks`, `parallel` and `measured_on` are what was measured, as `lockfiles.toolchain.Measured`
     says; `memory` is the factor of the largest component's size that stands in for peaks; `refused`
-    maps a target to the reason why it cannot work.
+    maps a target to the reason why it cannot work; `backend` is the one that was asked for.
     """
 
     name: str
@@ -104,19 +104,22 @@ class Toolchain:
     peaks: Mapping[str, float] = field(default_factory=dict)
     parallel: float = 1.0
     measured_on: str = ""
+    backend: str = "venv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """The compiled lock of this machine's target: every package and its one version.
 
-    `download` is the size of all its wheels in bytes, 0 where the lock does not say.
+    `download` is the size of all its wheels in bytes, 0 where the lock does not say; `conda` maps
+    the conda packages of the tested Python to "version build", and is empty until they are locked.
     """
 
     path: str
     digest: str
     packages: Mapping[str, str]
     download: int = 0
+    conda: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +140,8 @@ class Environment:
     whose RECORD names a top-level package that is not there. `wheels` holds the `Tag` lines of the
     packages with native code we depend on, `native` the compiled files found of those expected.
     `ceilings` are the newest versions that the installed coremltools says it was tested with.
-    `origins` maps a project to the URL or revision of a non-registry install (PEP 610).
+    `origins` maps a project to the URL or revision of a non-registry install (PEP 610). `backend`
+    is "venv" or "conda".
     """
 
     path: str
@@ -155,6 +159,21 @@ class Environment:
     origins: Mapping[str, str]
     strays: tuple[str, ...]
     ceilings: Mapping[str, str]
+    backend: str = "venv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaEnvironment:
+    """A conda environment of the toolchain's name that somebody made; nothing is run.
+
+    `builds` maps conda packages to "version build", `installed` Python projects to versions.
+    """
+
+    path: str
+    name: str
+    python: str
+    builds: Mapping[str, str]
+    installed: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +333,7 @@ class Facts:
     environment: Known[Environment]
     verification: Known[Verification]
     evidence: Known[Evidence] = Absent(absent="not looked at")
+    conda: Known[CondaEnvironment] = Absent(absent="not looked at")
     smoke: Known[Smoke]
     git: Known[Git]
     checkout: Known[Checkout]

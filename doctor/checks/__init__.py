@@ -43,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     environment.imports,
     environment.no_hooks,
     environment.proven,
+    environment.conda_of_that_name,
     pins.direct_pins,
     pins.whole_lock,
     pins.nothing_else,

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.checks.pins import REPAIR, listed
-from doctor.facts import Environment, Evidence, Lock, Smoke, Toolchain, Verification
+from doctor.facts import (
+    CondaEnvironment,
+    Environment,
+    Evidence,
+    Lock,
+    Smoke,
+    Toolchain,
+    Verification,
+)
 from doctor.quantity import amount
 
 ANEW = Fix(
@@ -22,6 +30,9 @@ def build(toolchain: Toolchain, lock: Lock | None) -> Fix:
     fetched = f"{amount(lock.download)} to download unless cached, " if lock else ""
     size = f"{fetched}{amount(toolchain.installed_bytes)} on disk"
     return Fix(title=f"build it ({size})", commands=(("make", "env"),), safe=True)
+
+
+BY_CONDA = Fix(title="make env BACKEND=conda makes one that is, apart from it; or remove it")
 
 
 @check("ENV001", Family.ENVIRONMENT)
@@ -151,12 +162,13 @@ def proven(environment: Environment, evidence: Evidence) -> Findings:
     that was built from the same list.
     """
     mine = (environment.lock_digest, environment.python)
+    by = " of conda" if environment.backend == "conda" else ""
     alike = [one for one in evidence.proofs if (one.lock_digest, one.python) == mine]
     exact = [one for one in alike if one.seal == environment.seal]
     if exact:
         proof = exact[-1]
         yield ok(f"proven on {proof.when[:10]}: {proof.figures} ({proof.system}, {proof.cpu})")
-    elif alike:
+    elif alike and not by:  # a prefix of conda's holds other files than a venv
         yield warning(
             f"sealed {environment.seal[:16]}, but what was proven is {alike[-1].seal[:16]}",
             why="Same lock and same Python must give the same bytes: a package was altered on its"
@@ -166,7 +178,49 @@ def proven(environment: Environment, evidence: Evidence) -> Findings:
         )
     else:
         yield info(
-            f"nothing was proven of this lock with Python {environment.python}",
+            f"nothing was proven of this lock with Python {environment.python}{by}",
             why="Locked is not tested; nobody recorded that the tests pass in this environment.",
             fix=PROVE,
         )
+
+
+@check("ENV008", Family.ENVIRONMENT)
+def conda_of_that_name(conda: CondaEnvironment, toolchain: Toolchain, lock: Lock) -> Findings:
+    """A conda environment of the toolchain's name is what the lock says.
+
+    Many guides have one made by hand, with conda, mamba or micromamba, under just this name. It is
+    read where they keep environments, from its conda-meta and its .dist-info folders; no conda is
+    run. Nothing here works in it: `make env` builds an environment of its own, and with
+    BACKEND=conda one of this name, which is sealed.
+    """
+    faults = [] if conda.python == toolchain.python else [_python(conda, toolchain)]
+    faults += [
+        f"{name} {conda.installed.get(name, 'missing')} (locked {version})"
+        for name, version in lock.packages.items()
+        if conda.installed.get(name) != version
+    ]
+    builds = tuple(
+        f"{name} {conda.builds.get(name, 'missing')}"
+        for name, build in lock.conda.items()
+        if conda.builds.get(name) != build
+    )
+    if faults:
+        yield warning(
+            f"the conda environment {conda.name} is not as locked: {listed(tuple(faults))}",
+            why="What is typed in it runs other versions than those that were tested.",
+            fix=BY_CONDA,
+            where=conda.path,
+        )
+    elif builds:
+        yield info(
+            f"the conda environment {conda.name} has other builds than the lock: {listed(builds)}",
+            why="Every version is right, but Python and its libraries are not the locked files.",
+            fix=BY_CONDA,
+            where=conda.path,
+        )
+    else:
+        yield ok(f"the conda environment {conda.name} is as locked")
+
+
+def _python(conda: CondaEnvironment, toolchain: Toolchain) -> str:
+    return f"Python {conda.python or 'missing'} (tested {toolchain.python})"

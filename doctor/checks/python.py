@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.facts import Environment, HostPython, Interpreter, Toolchain
+from envs.interpreter import UV_LACKS
 from lockfiles.versions import satisfies
 
 OLDEST = "3.10"
 
-WAYS = (
-    "pyenv install {v} (builds it), micromamba create -p ./py310 python={v}, or python.org's "
-    "installer; uv cannot: it has no {v}"
-)
+
+def ways(version: str) -> str:
+    """The ways to get exactly this Python."""
+    uv = "uv cannot: it has none" if version in UV_LACKS else f"or: uv python install {version}"
+    return (
+        "make env ARGS=--provision obtains it; or by hand: "
+        f"pyenv install {version} (builds it), micromamba create -p ./python python={version}, "
+        f"python.org's installer; {uv}"
+    )
 
 
 @check("PY001", Family.PYTHON)
@@ -33,7 +39,7 @@ def host_python(host: HostPython) -> Findings:
 def _anew(wanted: str) -> Fix:
     """Get the exact Python, then build with it."""
     return Fix(
-        title=WAYS.format(v=wanted) + "; then build with it",
+        title=ways(wanted) + "; then build with it",
         commands=(("make", "env", "ARGS=--fresh"),),
     )
 
@@ -81,7 +87,7 @@ def interpreter_to_build_with(
         yield error(
             f"no Python {toolchain.accepted} found on this machine to build the environment with",
             why=f"The pinned wheels need it; the tested release is {wanted}.",
-            fix=Fix(title=WAYS.format(v=wanted)),
+            fix=Fix(title=ways(wanted)),
         )
     elif interpreter.version == wanted:
         yield ok(f"{wanted} to build with")
@@ -89,7 +95,7 @@ def interpreter_to_build_with(
         yield info(
             f"make env would use Python {interpreter.version}, not the tested {wanted} (drift)",
             why="Another patch release works in all likelihood, but it is not what was tested.",
-            fix=Fix(title=WAYS.format(v=wanted)),
+            fix=Fix(title=ways(wanted)),
         )
 
 

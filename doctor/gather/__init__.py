@@ -68,7 +68,7 @@ def _ran_out(value: object) -> bool:
 
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
     """A task for each field of `Facts` but the job; each imports what it needs, to fail alone."""
-    from doctor.gather import bundle, checkout, machine, model, python, tools, volumes
+    from doctor.gather import bundle, checkout, conda, machine, model, python, tools, volumes
 
     job = request.job
     return {
@@ -83,6 +83,7 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         "environment": lambda: _built().environment(request.toolchain, probe.system),
         "verification": lambda: _built().verification(request.toolchain, probe, deep=request.deep),
         "evidence": lambda: _built().evidence(request.toolchain),
+        "conda": lambda: conda.conda(request.toolchain, probe),
         "smoke": lambda: (
             _built().smoke(request.toolchain, probe) if request.deep else Absent(absent=DEEP)
         ),

@@ -38,9 +38,16 @@ _RECORD_BYTES = 4096
 
 
 def site_packages(root: Path) -> Path | Unknown:
-    """The one folder of packages of a virtual environment."""
-    found = sorted(root.glob("lib/python3*/site-packages"))
+    """The one folder of packages of an environment; conda links `python3.1` to `python3.10`."""
+    found = [one for one in root.glob("lib/python3*/site-packages") if not one.parent.is_symlink()]
     return found[0] if found else Unknown(unknown=f"{root}: no lib/python3*/site-packages in it")
+
+
+def installed(site: Path) -> Mapping[str, str]:
+    """Normalised project names and versions of what is in a folder of packages."""
+    names = sorted(entry.name for entry in site.iterdir() if entry.name.endswith(".dist-info"))
+    split = (name.removesuffix(".dist-info").rpartition("-") for name in names)
+    return {normalise(name): version for name, _, version in split}
 
 
 def look(
@@ -61,7 +68,7 @@ def look(
         lock_digest=lock_digest,
         seal=seal,
         drift=drift,
-        installed={normalise(name): version for name, _, version in split},
+        installed=installed(site),
         duplicates=tuple(sorted(name for name, count in counts.items() if count > 1)),
         headless=tuple(_project(name) for name in infos if not _complete(site / name)),
         hollow=tuple(_project(name) for name in infos if _hollow(site, name, entries)),

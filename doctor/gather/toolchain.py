@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doctor import facts
+from doctor.backend import asked_backend
 from doctor.facts import Absent, Unknown
 from doctor.gather import environment as installed
 from doctor.probe import Outcome, Probe
+from envs.base import CONDA
 from lockfiles.versions import normalise
 
 if TYPE_CHECKING:
+    from envs.store import Environment
     from lockfiles.toolchain import Toolchain
 
 
@@ -49,6 +54,7 @@ def toolchain(name: str) -> facts.Toolchain:
         disk=loaded.factors.disk,
         memory=loaded.factors.memory,
         installed_bytes=loaded.size_on(host_target()),
+        backend=asked_backend(),
         rates=dict(loaded.measured.rates),
         peaks=dict(loaded.measured.peaks),
         parallel=loaded.measured.parallel,
@@ -70,7 +76,18 @@ def lock(name: str) -> facts.Lock | Absent:
         digest=loaded.digest,
         packages={normalise(package.name): package.version for package in loaded.packages},
         download=_download(_loaded(name).folder / f"pylock.{target}.toml"),
+        conda=_conda(_loaded(name), target),
     )
+
+
+def _conda(toolchain: Toolchain, target: str) -> Mapping[str, str]:
+    """The locked conda packages of the tested Python; empty until they are locked."""
+    from lockfiles.conda import conda_lock_path, load_conda_lock
+
+    if not conda_lock_path(toolchain, target).exists():
+        return {}
+    packages = load_conda_lock(toolchain, target).packages
+    return {package.name: f"{package.version} {package.build}" for package in packages}
 
 
 def evidence(name: str) -> facts.Evidence:
@@ -112,14 +129,20 @@ def environments() -> Path:
     return root()
 
 
-def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
-    """The environment that is current; what its record says and what is installed in it."""
+def _built(name: str) -> Environment | None:
+    """The environment in use for the toolchain, of the backend that was asked for."""
+    from envs.base import name_of
     from envs.store import current
 
-    built = current(_loaded(name).name)
+    return current(name_of(_loaded(name), asked_backend()))
+
+
+def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
+    """The environment that is current; what its record says and what is installed in it."""
+    built = _built(name)
     if built is None:
         return Absent(absent=NOT_BUILT)
-    return installed.look(
+    looked = installed.look(
         built.path,
         python=built.interpreter.version,
         lock_digest=built.lock_digest,
@@ -127,6 +150,7 @@ def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
         drift=built.drift,
         system=system,
     )
+    return looked if isinstance(looked, Unknown) else replace(looked, backend=built.backend)
 
 
 def interpreter(
@@ -134,11 +158,12 @@ def interpreter(
 ) -> facts.Interpreter | Absent | Unknown:
     """The Python that `make env` would choose; searched for when there is something to build."""
     from envs.interpreter import choose, find_interpreters
-    from envs.store import current
 
+    if not python and asked_backend() == CONDA:
+        python = "conda's Python"
     if python:
         return Unknown(unknown=f"{python} is named, and examined when the environment is built")
-    if not rebuild and current(_loaded(name).name) is not None:
+    if not rebuild and _built(name) is not None:
         return Absent(absent="the environment is built")
     pin = _loaded(name).python
     choice = choose(find_interpreters(pin), pin)
@@ -155,9 +180,7 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.Verification |
     was written, directories included. Only when something was touched are sizes and times compared
     file by file, and only in depth every byte.
     """
-    from envs.store import current
-
-    built = current(_loaded(name).name)
+    built = _built(name)
     if built is None:
         return Absent(absent=NOT_BUILT)
     if not deep and untouched(built.path, probe):
@@ -194,9 +217,7 @@ def untouched(folder: Path, probe: Probe) -> bool:
 
 def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
     """Import each direct pin in the environment's own isolated interpreter; takes seconds."""
-    from envs.store import current
-
-    built = current(_loaded(name).name)
+    built = _built(name)
     if built is None:
         return Absent(absent=NOT_BUILT)
     modules = [_MODULES.get(pin, pin.replace("-", "_")) for pin in _loaded(name).pins]

@@ -7,6 +7,7 @@ from typing import Any
 
 from doctor.facts import (
     Checkout,
+    CondaEnvironment,
     Environment,
     Evidence,
     Facts,
@@ -218,6 +219,15 @@ BUNDLE = Bundle(
 LOCK = Lock(path="lock.txt", digest="lock-1", packages=INSTALLED, download=3 * GB)
 GIT = Git(version="2.45.1", lfs="git-lfs/3.5.1")
 
+BUILDS = {"python": "3.10.10 h0a1b_0_cpython", "tzdata": "2026a h1_1"}
+LOCK = Lock(path="lock.txt", digest="lock-1", packages=INSTALLED, download=3 * GB, conda=BUILDS)
+CONDA = CondaEnvironment(
+    path="/home/me/miniforge3/envs/coreml_stable_diffusion",
+    name="coreml_stable_diffusion",
+    python="3.10.10",
+    builds={**BUILDS, "pip": "23.0 pyhd8ed1ab_0"},
+    installed={**INSTALLED, "pip": "23.0"},
+)
 HEALTHY = Facts(
     job=Job(model="/models/sd15", output="/data/output"),
     system=SYSTEM,
@@ -229,6 +239,7 @@ HEALTHY = Facts(
     environment=ENVIRONMENT,
     verification=Verification(depth="sizes and times", files=31000, faults=()),
     evidence=Evidence(proofs=(PROOF,)),
+    conda=CONDA,
     smoke=Smoke(imported=tuple(PINS), failures={}),
     git=GIT,
     checkout=CHECKOUT,

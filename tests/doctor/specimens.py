@@ -11,6 +11,7 @@ from doctor.subjects import Component, ModelFolder, Program
 from tests.doctor.healthy import (
     BUNDLE,
     CHECKOUT,
+    CONDA,
     ENVIRONMENT,
     GB,
     HEALTHY,
@@ -117,6 +118,7 @@ SICK: Mapping[str, Facts] = {
     ),
     "ENV006": environment(strays=("sitecustomize.py",)),
     "ENV007": environment(seal="seal-2"),
+    "ENV008": sick(conda=replace(CONDA, python="3.10.11")),
     "PIN001": environment(installed={**INSTALLED, "numpy": "2.1.0"}),
     "PIN002": environment(installed={**INSTALLED, "transformers": "4.40.0"}),
     "PIN003": environment(installed={**INSTALLED, "xformers": "0.0.2"}),

@@ -7,10 +7,10 @@ import pytest
 from doctor.check import Check, Family, Findings, Status, check, error, info, ok, warning
 from doctor.checks import CHECKS
 from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
-from doctor.facts import Absent, Git, Hub, System, Unknown
+from doctor.facts import Absent, Evidence, Git, Hub, System, Unknown
 from lockfiles.errors import LockfileError
-from tests.doctor.healthy import HEALTHY, TOOLCHAIN
-from tests.doctor.specimens import SICK
+from tests.doctor.healthy import HEALTHY, PROOF, TOOLCHAIN
+from tests.doctor.specimens import SICK, sick
 
 
 @check("TST001", Family.SYSTEM)
@@ -100,6 +100,24 @@ def test_make_is_told_of_a_toolchain_that_is_not_its_default() -> None:
     assert commands("ENV001", "current") == (("make", "env", "TOOLCHAIN=current"),)
     assert commands("PIN001", "current") == (("make", "env", "ARGS=repair", "TOOLCHAIN=current"),)
     assert commands("GIT003", "current") == commands("GIT003", "tested")
+
+
+def test_commands_are_told_of_the_backend_as_of_the_toolchain() -> None:
+    def commands(check: str, **asked: str) -> tuple[tuple[str, ...], ...]:
+        facts = replace(SICK[check], toolchain=replace(TOOLCHAIN, **asked))  # type: ignore[arg-type]
+        (result,) = examine(facts, CHECKS, Selection(select=(check,))).results
+        assert result.findings[0].fix
+        return result.findings[0].fix.commands
+
+    assert commands("ENV001", backend="conda") == (("make", "env", "BACKEND=conda"),)
+    both = commands("ENV001", backend="conda", name="light")
+    assert both == (("make", "env", "TOOLCHAIN=light", "BACKEND=conda"),)
+    unproven = replace(PROOF, lock_digest="another")
+    facts = sick(evidence=Evidence(proofs=(unproven,)))
+    facts = replace(facts, toolchain=replace(TOOLCHAIN, backend="conda"))
+    (result,) = examine(facts, CHECKS, Selection(select=("ENV007",))).results
+    assert result.findings[0].fix
+    assert result.findings[0].fix.commands[0][-2:] == ("--backend", "conda")
 
 
 def test_selection_by_id_prefix_and_family() -> None:

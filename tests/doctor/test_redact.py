@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from doctor.codec import from_plain, to_plain
 from doctor.facts import Facts, Unknown
 from doctor.redact import COMMON, Secrets, clean, redacted, secrets_here
-from tests.doctor.healthy import HEALTHY, HOST, HUB
+from tests.doctor.healthy import CONDA, HEALTHY, HOST, HUB
 
 PLAIN = to_plain(HEALTHY)
 TEXT = json.dumps(PLAIN)
@@ -86,6 +86,7 @@ def test_the_rest_of_the_facts_is_unchanged() -> None:
     assert redacted(HEALTHY, Secrets(homes=("/nowhere",), names=("nobody",))) == replace(
         HEALTHY,
         hub=replace(HUB, cache="/home/(user)/.cache/huggingface/hub"),
+        conda=replace(CONDA, path=CONDA.path.replace("/home/me/", "/home/(user)/")),
     )
 
 

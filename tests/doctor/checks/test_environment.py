@@ -6,7 +6,7 @@ import pytest
 
 from doctor.facts import Absent, Evidence, Facts, Smoke, Verification
 from tests.doctor.checks.findings import remedies, said
-from tests.doctor.healthy import HEALTHY, PROOF
+from tests.doctor.healthy import CONDA, HEALTHY, INSTALLED, LOCK, PROOF
 from tests.doctor.specimens import NOT_BUILT, environment, sick
 
 
@@ -113,3 +113,58 @@ def test_of_several_proofs_the_last_of_just_this_environment_counts() -> None:
     other = replace(PROOF, seal="seal-9", when="2028-01-01T00:00:00+00:00")
     facts = sick(evidence=Evidence(proofs=(PROOF, later, other)))
     assert said("ENV007", facts)[0].startswith("ok: proven on 2027-01-01: 12 tests")
+
+
+def test_a_seal_of_conda_s_is_not_held_against_a_proof_of_a_venv() -> None:
+    facts = environment(seal="seal-2", backend="conda")
+    assert said("ENV007", facts) == [
+        "info: nothing was proven of this lock with Python 3.10.10 of conda"
+    ]
+
+
+def conda(**changes: object) -> Facts:
+    return sick(conda=replace(CONDA, **changes))  # type: ignore[arg-type]
+
+
+NAME = "the conda environment coreml_stable_diffusion"
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (HEALTHY, f"ok: {NAME} is as locked"),
+        (
+            conda(python="3.10.13"),
+            f"warning: {NAME} is not as locked: Python 3.10.13 (tested 3.10.10)",
+        ),
+        (
+            conda(python=""),
+            f"warning: {NAME} is not as locked: Python missing (tested 3.10.10)",
+        ),
+        (
+            conda(installed={**INSTALLED, "diffusers": "0.30.2", "scipy": "1.15.3"}),
+            f"warning: {NAME} is not as locked: diffusers 0.30.2 (locked 0.23.1)",
+        ),
+        (
+            conda(builds={"python": "3.10.10 other_0", "pip": "23.0 py_0"}),
+            f"info: {NAME} has other builds than the lock: python 3.10.10 other_0, tzdata missing",
+        ),
+        (
+            sick(conda=Absent(absent="no conda environment named x")),
+            "skipped: no conda environment named x",
+        ),
+    ],
+)
+def test_a_conda_environment_of_the_name(facts: Facts, expected: str) -> None:
+    assert said("ENV008", facts) == [expected]
+
+
+def test_without_locked_conda_packages_versions_are_what_counts() -> None:
+    facts = sick(conda=replace(CONDA, builds={}), lock=replace(LOCK, conda={}))
+    assert said("ENV008", facts) == [f"ok: {NAME} is as locked"]
+
+
+def test_a_conda_environment_that_is_not_as_locked_is_left_alone() -> None:
+    assert remedies("ENV008", conda(python="3.11.0")) == [
+        "make env BACKEND=conda makes one that is, apart from it; or remove it"
+    ]

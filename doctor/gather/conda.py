@@ -1,0 +1,56 @@
+"""A conda environment of the toolchain's name, whoever made it: read from disk, no conda is run.
+
+conda, mamba, micromamba and pixi's kin leave the same records in `conda-meta`; what pip installed
+into it is told by the `.dist-info` folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from doctor.facts import Absent, CondaEnvironment, Unknown
+from doctor.gather.environment import installed, site_packages
+from doctor.probe import Probe
+from lockfiles.toolchain import load_toolchain
+
+META = "conda-meta"
+
+
+def conda(toolchain: str, probe: Probe) -> CondaEnvironment | Absent | Unknown:
+    """The first environment of that name in the places where one of them keeps environments."""
+    name = load_toolchain(toolchain).conda.name
+    found = next((one for one in _places(name, probe) if (one / META).is_dir()), None)
+    if found is None:
+        return Absent(absent=f"no conda environment named {name}")
+    builds = dict(_builds(found))
+    site = site_packages(found)
+    return CondaEnvironment(
+        path=str(found),
+        name=name,
+        python=builds.get("python", "").partition(" ")[0],
+        builds=builds,
+        installed={} if isinstance(site, Unknown) else installed(site),
+    )
+
+
+def _places(name: str, probe: Probe) -> Iterator[Path]:
+    """Where an environment of that name would be; none need exist."""
+    from envs.interpreter import conda_roots
+
+    for variable in ("CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"):
+        for entry in filter(None, probe.environ.get(variable, "").split(":")):
+            yield Path(entry) / name
+    for root in conda_roots(probe.environ, probe.home):
+        yield root / "envs" / name
+        if root.name == name:
+            yield root
+        if root.parent.name == "envs":  # another environment is the active one
+            yield root.parent / name
+
+
+def _builds(prefix: Path) -> Iterator[tuple[str, str]]:
+    """Each conda package's name, with version and build, after the names of its records."""
+    for record in sorted((prefix / META).glob("*-*-*.json")):
+        name, version, build = record.name.removesuffix(".json").rsplit("-", 2)
+        yield name, f"{version} {build}"
