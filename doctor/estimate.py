@@ -43,9 +43,10 @@ def estimate(facts: Facts) -> tuple[str, ...]:
 def needed_memory(model: ModelFolder, job: Job, toolchain: Toolchain) -> int:
     """Peak bytes, of the component that takes the most.
 
-    Where nobody measured: the largest component's size times the toolchain's factor.
+    Where nobody measured, or the parts are still in one file: the largest component's size times
+    the toolchain's factor.
     """
-    if not toolchain.peaks:
+    if not toolchain.peaks or model.kind == "single-file":
         sizes = [sum(file.size for file in part.weights) for part in model.components]
         return int(toolchain.memory * max(sizes, default=0))
     each, area = toolchain.peaks.get("parameter", 0.0), _area(model, job)

@@ -28,7 +28,7 @@ def layout(model: ModelFolder) -> Findings:
     if model.kind == "single-file":
         yield info(
             f"{Path(model.path).name} is a single checkpoint file, {amount(model.size)}",
-            why="It is examined as a file; what the converter takes is a diffusers folder.",
+            why="sdcoreml convert takes it as it is; the upstream converter wants a folder.",
         )
         return
     if model.kind == "missing":
@@ -196,13 +196,13 @@ def file_complete(model: ModelFolder) -> Findings:
         yield error(
             f"{Path(model.path).name} is not a whole model but {kind}",
             why=f"{', '.join(lacks)} would be missing in the conversion.",
-            fix=Fix(title="take the full checkpoint; merge a LoRA into its base model first"),
+            fix=Fix(title="take the full checkpoint, or give this with one (--lora, --vae ...)"),
             where=model.path,
         )
     else:
         yield info(
             f"{Path(model.path).name} is {family} in the original layout",
-            why="The pipeline class must be that family's when it is made a diffusers folder.",
+            why="sdcoreml convert sees that itself; diffusers' script has to be told the family.",
         )
 
 
@@ -234,5 +234,5 @@ def one_set_of_weights(model: ModelFolder) -> Findings:
     if "ema" in model.holds:
         yield info(
             f"{Path(model.path).name} holds the averaged (EMA) weights as well",
-            why="diffusers' script takes the raw ones unless told --extract_ema.",
+            why="The raw ones are taken unless told --extract-ema; averaged ones draw better.",
         )

@@ -107,3 +107,9 @@ def test_every_toolchain_knows_every_part_of_sd15(name: str) -> None:
     assert processor_time(MODEL, JOB, facts) > 0
     assert 10**8 < needed_memory(MODEL, JOB, facts) < 10**10
     assert "cores" in facts.measured_on
+
+
+def test_what_is_still_in_one_file_is_told_by_its_size() -> None:
+    file = replace(MODEL, kind="single-file", needed=(), components=(part("checkpoint"),))
+    assert needed_memory(file, JOB, replace(TOOLCHAIN, peaks=PEAKS)) == 2 * 10**9
+    assert processor_time(file, JOB, TOOLCHAIN) == 0.0
