@@ -4,8 +4,10 @@
 
 The checkpoint is made here, without torch: a UNet's tensors in pickled shards with an index.
 Every figure is the median of the rounds; CPU seconds and the highest resident memory are those of
-a fresh child process, as the operating system counts them. With --torch, the same work is done by
-torch.load and safetensors in that interpreter.
+a fresh child process, as the operating system counts them. Our files are on the disk when the time
+ends; those of cp are still on their way. With --torch, the same work is done by torch.load and
+safetensors in that interpreter, and its file is compared with ours. Below the table, each limit of
+the project and whether it is met.
 """
 
 from __future__ import annotations
@@ -22,10 +24,11 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from convert.digest import sha256
 from convert.models.skeleton import parameters
 from tests.bench.programs import SD15_UNET, SDXL_UNET
 
@@ -43,6 +46,17 @@ from doctor.commands import weights
 parser = argparse.ArgumentParser()
 weights.configure(parser)
 sys.exit(weights.run(parser.parse_args()))
+"""
+PLAN = """
+import sys, pathlib
+from convert.weights.source import open_checkpoint
+open_checkpoint(pathlib.Path(sys.argv[1]))
+"""
+HASH = """
+import sys, pathlib
+from convert.digest import sha256
+for shard in sys.argv[1:]:
+    sha256(pathlib.Path(shard))
 """
 TORCH = """
 import sys, torch
@@ -131,6 +145,46 @@ def measure(command: Sequence[str | Path]) -> Cost:
     return Cost(cpu=usage.ru_utime + usage.ru_stime, wall=wall, rss=usage.ru_maxrss * kilobyte)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A figure of a row that must not be above (`at_least`: not below) what it is allowed."""
+
+    row: str
+    what: str
+    found: float
+    allowed: float
+    at_least: bool = False
+
+    def __str__(self) -> str:
+        is_met = self.found >= self.allowed if self.at_least else self.found <= self.allowed
+        sign = ">=" if self.at_least else "<="
+        word = "met" if is_met else "MISSED"
+        return f"  {word:<6} {self.row}: {self.what} {self.found:.2f} {sign} {self.allowed:.2f}"
+
+
+def limits(costs: Mapping[str, Cost], size: int) -> Iterator[Limit]:
+    """What the project promises of copying, hashing, casting and planning, beside what was found.
+
+    `costs` are the medians by row, `size` the bytes of the checkpoint.
+    """
+    cp, gigabytes, megabyte = costs["cp"], size / 1e9, 1e6
+    bounds: Mapping[str, Mapping[str, float]] = {
+        "plan": {"CPU s": 0.3},
+        "copy": {"CPU s": 1.15 * cp.cpu + 0.3, "s": 1.25 * cp.wall + 0.5, "MB": 32},
+        "copy, sha256": {"CPU s": 2.6 * cp.cpu, "MB": 40},
+        "cast to float16": {"CPU s": 0.6 * gigabytes, "MB": 64},
+    }
+    for row, allowed in bounds.items():
+        cost = costs[row]
+        found = {"CPU s": cost.cpu, "s": cost.wall, "MB": cost.rss / megabyte}
+        for what, most in allowed.items():
+            yield Limit(row=row, what=what, found=found[what], allowed=most)
+    for row, times in {"torch.load(mmap)": 3.0, "torch.load": 8.0}.items():
+        if row in costs:
+            ratio = costs[row].cpu / costs["copy"].cpu
+            yield Limit(row=row, what="x copy", found=ratio, allowed=times, at_least=True)
+
+
 def commands(
     index: Path, shards: Sequence[Path], folder: Path, torch: Path | None
 ) -> dict[str, list[str | Path]]:
@@ -139,7 +193,9 @@ def commands(
     ours: list[str | Path] = [sys.executable, "-c", DIRECT, index, out]
     found: dict[str, list[str | Path]] = {
         "cp": ["cp", *shards, folder],
+        "plan": [sys.executable, "-c", PLAN, index],
         "copy": ours,
+        "hash alone": [sys.executable, "-c", HASH, *shards],
         "copy, sha256": [*ours, "--sha256"],
         "cast to float16": [*ours, "--dtype", "float16"],
     }
@@ -170,27 +226,42 @@ def main() -> int:
         size = sum(shard.stat().st_size for shard in shards)
         sys.stdout.write(f"{options.model}: {size / 1e9:.2f} GB, {options.rounds} rounds\n")
         costs: dict[str, list[Cost]] = {}
+        written: dict[str, str] = {}
         for _ in range(options.rounds):
             scratch = folder / "scratch"
             for name, command in commands(index, shards, scratch, options.torch).items():
                 scratch.mkdir()
                 costs.setdefault(name, []).append(measure(command))
+                if options.torch and name in ("copy", "torch.load") and name not in written:
+                    written[name] = sha256(scratch / "out.safetensors")
                 shutil.rmtree(scratch)
-        report(costs, size)
+        report({name: median(found) for name, found in costs.items()}, size)
+        if written:
+            same = len(set(written.values())) == 1
+            sys.stdout.write(f"  {'met' if same else 'MISSED':<6} our file equals torch's\n")
     return 0
 
 
-def report(costs: Mapping[str, Sequence[Cost]], size: int) -> None:
-    """One line a command: medians, and CPU beside that of cp."""
-    base = statistics.median(cost.cpu for cost in costs["cp"])
-    for name, found in costs.items():
-        cpu = statistics.median(cost.cpu for cost in found)
-        wall = statistics.median(cost.wall for cost in found)
-        rss = statistics.median(cost.rss for cost in found)
+def median(found: Sequence[Cost]) -> Cost:
+    """The medians, each figure by itself."""
+    return Cost(
+        cpu=statistics.median(cost.cpu for cost in found),
+        wall=statistics.median(cost.wall for cost in found),
+        rss=round(statistics.median(cost.rss for cost in found)),
+    )
+
+
+def report(costs: Mapping[str, Cost], size: int) -> None:
+    """One line a command, CPU beside that of cp; then one line a limit."""
+    base = costs["cp"].cpu
+    for name, cost in costs.items():
+        rate = "" if name == "plan" else f"{size / 1e9 / cost.wall:5.2f} GB/s"
         sys.stdout.write(
-            f"  {name:<18} {cpu:7.2f} CPU s  {cpu / base:5.2f} x cp  {wall:7.2f} s  "
-            f"{size / 1e9 / wall:5.2f} GB/s  {rss / 1e6:6.0f} MB\n"
+            f"  {name:<18} {cost.cpu:7.2f} CPU s  {cost.cpu / base:5.2f} x cp  {cost.wall:7.2f} s  "
+            f"{rate:>10}  {cost.rss / 1e6:6.0f} MB\n"
         )
+    for limit in limits(costs, size):
+        sys.stdout.write(f"{limit}\n")
 
 
 if __name__ == "__main__":
