@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from convert.digest import describe
-from convert.errors import ConvertError
+from convert.errors import BadInputError, ConvertError
 from convert.families import require_supported
 from convert.models.family import identify
 from convert.models.ingredients import Ingredients, combine, require_folders_own
 from convert.models.layout import INDEX_NAME, Model
+from convert.models.prediction import PredictionSource
 from convert.models.recipe import Recipe, write_recipe
 from convert.models.single_file import Weights
+from convert.models.unpack import UnpackOptions
 from convert.opening import open_model
 from convert.weights.aside import scratch_beside
 from envs.events import Emit, Event, silent
@@ -50,6 +52,30 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
         except ConvertError as error:  # nobody shall look for a file under its passing name
             error.args = (str(error).replace(str(folder), str(given)),)
             raise
+
+
+@contextmanager
+def opened_again(
+    path: Path, manifest: Mapping[str, Any], near: Path, emit: Emit = silent
+) -> Iterator[Model]:
+    """The single file that the finished folder of `manifest` was made from, unpacked as then.
+
+    Raises:
+        BadInputError: more than this file went into it, or the file is not fit.
+    """
+    origin = manifest["model"].get("made_from", {})
+    if others := sorted(name for name in origin.get("files", {}) if name != path.name):
+        raise BadInputError(
+            f"{path}: {', '.join(others)} went into this folder, too; put all together again with"
+            " .venv/bin/python -m convert, and verify against that folder"
+        )
+    averaged = origin.get("averaged", False)
+    unpacking = UnpackOptions(
+        told=PredictionSource(option=manifest["options"].get("prediction")),
+        weights=Weights.AVERAGED if averaged else Weights.TRAINED,
+    )
+    with opened(Ingredients(model=path, unpacking=unpacking), near, emit) as model:
+        yield model
 
 
 def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:

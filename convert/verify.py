@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from convert.models.merge import merge_component
 from convert.opening import open_again
 from convert.proof import Built, Judge, prove
 from convert.tokenizer import MERGES, VOCAB, Tokenizer, check_tokenizer
+from convert.unpacked import opened_again
 from convert.weights.fault import Fault
 from convert.worker import Runner
 from envs.events import Emit, Event, silent
@@ -76,11 +78,22 @@ def verify(
     faults = [*file_faults(bundle, manifest), *program_faults(bundle, manifest)]
     checked: Mapping[str, Mapping[str, Any]] = {}
     if against is not None and not faults:
-        model = open_again(against.model, against.refiner)
-        faults += input_faults(model, manifest)
-        checked = {} if faults else _check(bundle, manifest, model, against, runner, emit)
+        with _opened(against, bundle, manifest, emit) as model:
+            faults += input_faults(model, manifest)
+            checked = {} if faults else _check(bundle, manifest, model, against, runner, emit)
     files = sum(len(program["files"]) for program in manifest["programs"].values())
     return Verification(bundle=bundle, files=files, faults=tuple(faults), checked=checked)
+
+
+@contextmanager
+def _opened(
+    against: Against, bundle: Path, manifest: Mapping[str, Any], emit: Emit
+) -> Iterator[Model]:
+    if against.model.is_file():
+        with opened_again(against.model, manifest, bundle.parent, emit) as model:
+            yield model
+    else:
+        yield open_again(against.model, against.refiner)
 
 
 def file_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:

@@ -42,8 +42,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def _ingredients(parser: argparse.ArgumentParser) -> None:
+    # With the spellings of diffusers' script beside ours, for messages that serve both commands.
     group = parser.add_argument_group("ingredients")
-    group.add_argument("--vae", type=Path, metavar="PATH", help="use this VAE, a folder or a file")
+    group.add_argument(
+        "--vae", "--vae_path", type=Path, metavar="PATH", help="use this VAE, a folder or a file"
+    )
     group.add_argument(
         "--lora",
         type=lora,
@@ -156,6 +159,7 @@ def _meaning(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--prediction-type",
+        "--prediction_type",
         choices=PREDICTIONS,
         dest="prediction",
         help="what the UNet predicts; a velocity is turned into noise in the program, as the apps"

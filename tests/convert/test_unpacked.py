@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from convert.models.ingredients import Ingredients
 from convert.models.lora import LoraSource
 from convert.models.single_file import Weights
 from convert.models.unpack import UnpackOptions
-from convert.unpacked import opened
+from convert.unpacked import opened, opened_again
 from tests.convert.models.test_single_file import original, save
 from tests.convert.models.test_unpack import tokenizer, tree
 from tests.convert.stand_ins import write_model
@@ -91,3 +92,32 @@ def test_a_folder_has_no_averaged_weights_to_choose(tmp_path: Path) -> None:
         opened(Ingredients(model=write_model(tmp_path / "cat"), unpacking=asked), tmp_path),
     ):
         pass
+
+
+class TestOpenedAgain:
+    def manifest(self, *files: str, averaged: bool = False) -> dict[str, Any]:
+        origin = {"files": {name: {} for name in files}, "averaged": averaged}
+        return {"model": {"made_from": origin}, "options": {"prediction": "v_prediction"}}
+
+    def test_it_is_unpacked_as_then(self, tmp_path: Path) -> None:
+        tokenizer(tmp_path / "tokenizer")
+        file = save(tmp_path / "two.safetensors", original("sd2"))
+        with opened_again(file, self.manifest(file.name), tmp_path / "near") as model:
+            assert (model.family, model.path.name) == (Family.SD2_V, "two")
+        assert list((tmp_path / "near").iterdir()) == []
+
+    def test_averaged_weights_are_asked_for_again(self, tmp_path: Path, file: Path) -> None:
+        manifest = self.manifest(file.name, averaged=True)
+        with (
+            pytest.raises(BadInputError, match=r"averag|EMA"),
+            opened_again(file, manifest, tmp_path / "near"),
+        ):
+            pass
+
+    def test_what_else_went_into_it_is_named(self, tmp_path: Path, file: Path) -> None:
+        manifest = self.manifest(file.name, "style.safetensors", "vae.pt")
+        with (
+            pytest.raises(BadInputError, match=r"style\.safetensors, vae\.pt went into this"),
+            opened_again(file, manifest, tmp_path / "near"),
+        ):
+            pass

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,19 @@ def test_a_pickle_becomes_one_file(
     assert out.read_bytes() == reference
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "- write out.safetensors\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to the limit")
+def test_a_hundred_megabytes_of_addresses_are_enough(tmp_path: Path, reference: bytes) -> None:
+    source, out = write_zip(tmp_path / "m.bin", WEIGHTS), tmp_path / "out.safetensors"
+    narrow = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (100_000_000,) * 2);"
+        "from doctor.cli import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", narrow, "weights", str(source), str(out), "--sha256"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "- write out.safetensors\n")
+    assert out.read_bytes() == reference
 
 
 def test_a_folder_with_shards_becomes_one_file(tmp_path: Path, reference: bytes) -> None:
