@@ -10,13 +10,14 @@ from lockfiles.versions import satisfies
 OLDEST = "3.10"
 
 
-def ways(version: str) -> str:
-    """The ways to get exactly this Python."""
-    uv = "uv cannot: it has none" if version in UV_LACKS else f"or: uv python install {version}"
-    return (
-        "make env ARGS=--provision obtains it; or by hand: "
-        f"pyenv install {version} (builds it), micromamba create -p ./python python={version}, "
-        f"python.org's installer; {uv}"
+def exactly(version: str) -> Fix:
+    """Get just this Python and build with it: what make does, and how it is done by hand."""
+    uv = "uv has none" if version in UV_LACKS else f"uv python install {version}"
+    return Fix(
+        title=f"let make obtain it; or get it by hand (pyenv install {version}, micromamba create"
+        f" -p ./python python={version}, python.org's installer; {uv}) and run make env",
+        commands=(("make", "env", "ARGS=--provision"),),
+        safe=True,
     )
 
 
@@ -36,14 +37,6 @@ def host_python(host: HostPython) -> Findings:
         )
 
 
-def _anew(wanted: str) -> Fix:
-    """Get the exact Python, then build with it."""
-    return Fix(
-        title=ways(wanted) + "; then build with it",
-        commands=(("make", "env", "ARGS=--fresh"),),
-    )
-
-
 @check("PY002", Family.PYTHON)
 def environment_python(environment: Environment, toolchain: Toolchain) -> Findings:
     """The environment runs the tested Python, to the patch release.
@@ -59,13 +52,13 @@ def environment_python(environment: Environment, toolchain: Toolchain) -> Findin
         yield info(
             f"the environment runs Python {environment.python}; {wanted} is the tested one (drift)",
             why="Another patch release works in all likelihood, but it is not what was tested.",
-            fix=_anew(wanted),
+            fix=exactly(wanted),
         )
     else:
         yield error(
             f"the environment runs Python {environment.python}; {wanted} is the tested one",
             why=f"The pinned wheels exist for {toolchain.accepted} alone.",
-            fix=_anew(wanted),
+            fix=exactly(wanted),
         )
 
 
@@ -87,7 +80,7 @@ def interpreter_to_build_with(
         yield error(
             f"no Python {toolchain.accepted} found on this machine to build the environment with",
             why=f"The pinned wheels need it; the tested release is {wanted}.",
-            fix=Fix(title=ways(wanted)),
+            fix=exactly(wanted),
         )
     elif interpreter.version == wanted:
         yield ok(f"{wanted} to build with")
@@ -95,7 +88,7 @@ def interpreter_to_build_with(
         yield info(
             f"make env would use Python {interpreter.version}, not the tested {wanted} (drift)",
             why="Another patch release works in all likelihood, but it is not what was tested.",
-            fix=Fix(title=ways(wanted)),
+            fix=exactly(wanted),
         )
 
 

@@ -36,9 +36,9 @@ def test_drift_is_said_and_another_minor_is_an_error(version: str, expected: str
 
 def test_the_ways_to_the_exact_python() -> None:
     way, command = remedies("PY002", environment(python="3.10.13"))
-    for word in ("pyenv install 3.10.10", "micromamba", "python.org", "uv cannot"):
+    for word in ("pyenv install 3.10.10", "micromamba", "python.org", "uv has none"):
         assert word in way
-    assert command == "make env ARGS=--fresh"
+    assert command == "make env ARGS=--provision"
 
 
 @pytest.mark.parametrize(
