@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+from convert.compression_recipe import WHOLE, Method, Recipe
 from convert.errors import UnsupportedError
 from convert.palette import BITS, cluster, code_table, histogram, pack, uniform
 from convert.programs.payload import (
@@ -41,60 +41,10 @@ LEAST_ELEMENTS = 2048
 """Smaller weights stay as they are; coremltools' threshold."""
 
 SMALLEST_RECORD = 10
-WHOLE = 16
-"""Bits of a weight that stays as it is."""
-
 NEWEST = 8
 """From specification 9 on these operations have another form, which is not written yet."""
 
 _RELEASE_AFTER = 48 << 20
-
-
-class Method(str, Enum):
-    """How weights shrink."""
-
-    KMEANS = "kmeans"
-    UNIFORM = "uniform"
-    LINEAR = "linear"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """What becomes of each weight.
-
-    Attributes:
-        method: a palette by clustering, one of equal steps, or 8-bit integers with a scale for each
-            output channel.
-        bits: of a code; 16 leaves weights as they are.
-        layers: bits for the weights of single layers, by the constant's name.
-    """
-
-    method: Method = Method.KMEANS
-    bits: int = 6
-    layers: Mapping[str, int] | None = None
-
-    def bits_of(self, name: str) -> int:
-        """Bits for the weight `name`."""
-        return (self.layers or {}).get(name, self.bits)
-
-
-def parse_recipe(fields: Mapping[str, Any]) -> Recipe:
-    """The recipe that a JSON object describes.
-
-    Raises:
-        UnsupportedError: a field or a method that does not exist.
-    """
-    known = Recipe.__dataclass_fields__
-    if strange := sorted(set(fields) - set(known)):
-        raise UnsupportedError(f"recipe: {', '.join(strange)} unknown; known: {', '.join(known)}")
-    try:
-        method = Method(fields.get("method", Method.KMEANS))
-    except ValueError:
-        choices = ", ".join(member.value for member in Method)
-        raise UnsupportedError(
-            f"recipe: method is not {fields['method']!r}; choose {choices}"
-        ) from None
-    return replace(Recipe(**fields), method=method)
 
 
 Item: TypeAlias = tuple[str, TensorType, Source]
@@ -120,7 +70,7 @@ def compress(
     """
     _check(built, recipe)
     compressor, known = _COMPRESSORS[recipe.method], {} if palettes is None else palettes
-    chosen = {p.name for p in _compressible(built) if recipe.bits_of(p.name) != WHOLE}
+    chosen = {p.name for p in compressible(built) if recipe.bits_of(p.name) != WHOLE}
     items: list[Item] = []
     replaced: dict[str, tuple[str, Parts]] = {}
     held = 0
@@ -153,7 +103,7 @@ def _check(built: Built, recipe: Recipe) -> None:
             f"{built.component}: {recipe.method.value} with {strange[0]} bits cannot be stored"
             f"{reason}; choose {', '.join(map(str, allowed))}"
         )
-    known = {payload.name for payload in _compressible(built)}
+    known = {payload.name for payload in compressible(built)}
     if unknown := sorted(set(recipe.layers or {}) - known):
         raise UnsupportedError(
             f"{built.component}: the recipe names {', '.join(unknown)}, which this program has not;"
@@ -169,7 +119,7 @@ def _check(built: Built, recipe: Recipe) -> None:
         raise UnsupportedError(f"{built.component}: only float16 programs are compressed")
 
 
-def _compressible(built: Built) -> Iterator[Payload]:
+def compressible(built: Built) -> Iterator[Payload]:
     """The large weights of layers: no embedding, whose rows are looked up or added."""
     of_layers = {
         name

@@ -21,7 +21,7 @@ VALUES = 1 << 16
 BITS = (1, 2, 4, 6, 8)
 """Widths of the codes that Core ML reads from iOS 16 and macOS 13 on."""
 
-CELLS = {2: 256, 4: 128, 16: 64, 64: 24, 256: 12}
+CELLS = {2: 256, 4: 128, 16: 64, 64: 24, 256: 4}
 """Cells for each entry of a palette of so many entries."""
 
 LEAST_CELLS = 512

@@ -22,6 +22,7 @@ TASKS: Mapping[str, str] = {
     "build": "convert.programs.task",
     "certify": "convert.certificates.task",
     "check": "convert.parity_task",
+    "sensitivity": "convert.sensitivity",
 }
 """Task name to the module whose `task(request, emit)` does it; imported when asked for."""
 

@@ -49,6 +49,10 @@ COMMANDS = (
     Command(
         name="verify", help="check a finished Core ML folder again, alone or against its model"
     ),
+    Command(
+        name="recipe",
+        help="measure which layers need their bits, and write a recipe for convert --recipe",
+    ),
     Command(name="inspect", help="say what a checkpoint, model or finished folder is"),
     Command(name="weights", help="write any checkpoint as clean, verified safetensors"),
     Command(name="compile", help="turn packages into compiled folders, without Xcode"),

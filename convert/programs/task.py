@@ -9,7 +9,8 @@ from typing import Any
 
 from convert.bundle import chunk_paths
 from convert.chunk import chunk
-from convert.compress import Palettes, compress, parse_recipe
+from convert.compress import Palettes, compress
+from convert.compression_recipe import parse_recipe
 from convert.errors import BadInputError
 from convert.package import Shelf, write_packages
 from convert.programs import build_program
@@ -52,7 +53,7 @@ def _build(
     built = build_program(component, config, tensors, parse_options(program.get("options", {})))
     emit(Event(kind="note", text=f"{component}: {built.parameters:,} parameters"))
     if program.get("recipe"):
-        built = compress(built, tensors, parse_recipe(program["recipe"]), palettes)
+        built = compress(built, tensors, parse_recipe(program["recipe"], component), palettes)
     written = {package: built}
     if program.get("chunk"):
         written = dict(zip(chunk_paths(package), chunk(built), strict=True))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from convert.certificates.store import load
-from convert.compress import parse_recipe
+from convert.compression_recipe import parse_recipe
 from convert.errors import BadInputError, ConvertError
 from convert.families import OPTIONAL
 from convert.manifest import read_manifest

@@ -12,7 +12,8 @@ import torch
 from convert.bundle import chunk_paths
 from convert.chunk import chunk
 from convert.compile.package import compile_package
-from convert.compress import Method, Recipe, compress
+from convert.compress import compress
+from convert.compression_recipe import Method, Recipe
 from convert.errors import UnsupportedError
 from convert.mil.kinds import Mode
 from convert.mil.package import open_package

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from convert.compress import Method, Recipe, compress
+from convert.compress import compress
+from convert.compression_recipe import Method, Recipe
 from convert.errors import UnsupportedError
 from convert.figures import distance
 from convert.mil.kinds import Mode

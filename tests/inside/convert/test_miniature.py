@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from convert.compress import Recipe, compress
+from convert.compress import compress
+from convert.compression_recipe import Recipe
 from convert.miniature import small_size
 from convert.package import write_package
 from convert.parity import FULL, QUICK, CheckOptions, Parity, check_component

@@ -1,0 +1,94 @@
+"""How many bits each layer's weight gets, where all together may have so many on average.
+
+What a layer's rounding does to the output is measured once, at `PROBED` bits; at others it changes
+as the error of the weight itself does. Errors of different layers add up, as independent noise
+does. So bits go, one step at a time, to the layer whose next step takes most error away for its
+size.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+STEPS = (1, 2, 4, 6, 8, 16)
+"""Widths of codes that can be stored; 16 leaves the weight as it is."""
+
+PROBED = 4
+"""Bits at which the effect of every layer is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer's weight.
+
+    Attributes:
+        name: the constant's.
+        elements: number of weights.
+        effect: mean squared error of the program's output when this weight alone has `PROBED` bits,
+            over the output's variance.
+        errors: squared error of the weight itself by bits, in any unit.
+    """
+
+    name: str
+    elements: int
+    effect: float
+    errors: Mapping[int, float]
+
+    def cost(self, bits: int) -> float:
+        """Expected effect at these bits."""
+        if not self.errors[PROBED]:
+            return 0.0
+        return self.effect * self.errors.get(bits, 0.0) / self.errors[PROBED]
+
+
+def allot(layers: Sequence[Layer], average: float, steps: Sequence[int] = STEPS) -> dict[str, int]:
+    """Bits by the layer's name, at most `average` for each weight.
+
+    Raises:
+        ValueError: the average is less than the least that can be stored.
+    """
+    if average < steps[0]:
+        raise ValueError(f"{average:g} bits on average: at least {steps[0]} can be stored")
+    chosen = dict.fromkeys((layer.name for layer in layers), 0)
+    left = sum(layer.elements for layer in layers) * (average - steps[0])
+    queue = [step for layer in layers for step in _steps(layer, 0, steps)]
+    heapq.heapify(queue)
+    by_name = {layer.name: layer for layer in layers}
+    while queue:
+        _, name, target = heapq.heappop(queue)
+        layer, now = by_name[name], chosen[name]
+        price = layer.elements * (steps[target] - steps[now])
+        if price > left:
+            continue  # a smaller layer may still fit
+        left -= price
+        chosen[name] = target
+        for step in _steps(layer, target, steps):
+            heapq.heappush(queue, step)
+    return {name: steps[place] for name, place in chosen.items()}
+
+
+def _steps(layer: Layer, place: int, steps: Sequence[int]) -> list[tuple[float, str, int]]:
+    """The best step up from a place, as an entry of the queue: what it gains for each bit.
+
+    A jump over a width is taken where it gains more for each bit than the next one does.
+    """
+    here = layer.cost(steps[place])
+    gains = [
+        (
+            (here - layer.cost(steps[target])) / (layer.elements * (steps[target] - steps[place])),
+            target,
+        )
+        for target in range(place + 1, len(steps))
+    ]
+    if not gains:
+        return []
+    gain, target = max(gains)
+    return [(-gain, layer.name, target)]
+
+
+def average_bits(layers: Sequence[Layer], bits: Mapping[str, int]) -> float:
+    """Bits for each weight, on average."""
+    total = sum(layer.elements for layer in layers)
+    return sum(layer.elements * bits[layer.name] for layer in layers) / total if total else 0.0

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convert.compression_recipe import parse_recipe
+from convert.worker import Outcome
+from doctor.commands import recipe
+from doctor.errors import UsageError
+from envs.events import Emit, silent
+from tests.convert.stand_ins import write_model
+
+FOUND = {
+    "layers": {"conv_in_weight": 6, "conv_out_weight": 4},
+    "average": 4.499,
+    "psnr": 41.5,
+    "uniform": {"4": 35.0, "6": 47.25},
+}
+
+
+@dataclass
+class Measuring:
+    requests: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def run(self, task: str, request: Mapping[str, Any], _: Emit = silent) -> Outcome:
+        assert task == "sensitivity"
+        assert Path(request["weights"]).exists()
+        self.requests.append(request)
+        return Outcome(value=FOUND, peak_memory=0)
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    recipe.configure(parser)
+    return parser.parse_args(words)
+
+
+def test_a_recipe_is_written_that_convert_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, file = write_model(tmp_path / "cat"), tmp_path / "recipe.json"
+    runner = Measuring()
+    args = arguments(str(model), "--target-bits", "4.5", "-o", str(file))
+    monkeypatch.chdir(tmp_path)
+    assert recipe.run(args, runner) == 0
+    made = parse_recipe(json.loads(file.read_text()), "unet")
+    assert made.layers == FOUND["layers"]
+    assert (made.bits, parse_recipe(json.loads(file.read_text()), "text_encoder").bits) == (16, 8)
+    (request,) = runner.requests
+    assert (request["component"], request["bits"]) == ("unet", 4.5)
+    assert capsys.readouterr().out == (
+        f"{file}: 2 layers of the unet, 4.50 bits on average: 41.5 dB; uniform 35.0 dB with 4"
+        " bits, 47.25 dB with 6 bits\n"
+        f"apply it with: sdcoreml convert MODEL --recipe {file}\n"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "recipe.json"]
+
+
+@pytest.mark.parametrize("bits", ["0.5", "17"])
+def test_bits_that_cannot_be_are_wrong_usage(bits: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--target-bits: from 1 to 16"):
+        recipe.run(arguments(str(tmp_path), "--target-bits", bits), Measuring())
+
+
+def test_a_program_that_the_model_has_not_is_wrong_usage(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "cat")
+    args = arguments(str(model), "--component", "text_encoder_2", "-o", str(tmp_path / "r.json"))
+    with pytest.raises(UsageError, match=r"--component: .*cat has text_encoder, unet"):
+        recipe.run(args, Measuring())
