@@ -93,6 +93,14 @@ REASONS: Mapping[Task, str] = {
 """Why a task cannot run in Mochi Diffusion or Apple's package."""
 
 
+UNBUILT: Mapping[Family, str] = {
+    Family.SD3: "nothing here builds its transformer, and the queries that SD 3.5 normalizes are in"
+    " no app's graph",
+    Family.FLUX: "no app runs it as Core ML programs",
+}
+"""Why a family that is known cannot be converted."""
+
+
 def require_supported(model: Model) -> None:
     """Raise `UnsupportedError`, with the reason, unless the model can be converted."""
     if model.family in PARTS and model.task is Task.TEXT_TO_IMAGE:
@@ -103,8 +111,9 @@ def require_supported(model: Model) -> None:
             f" {REASONS[model.task]}; convert a text-to-image model"
         )
     names = ", ".join(family.value for family in PARTS)
+    reason = f": {UNBUILT[model.family]}" if model.family in UNBUILT else ""
     raise UnsupportedError(
-        f"{model.path}: this is {model.family.value}, which is not supported;"
+        f"{model.path}: this is {model.family.value}, which is not supported{reason};"
         f" convert one of {names}"
     )
 

@@ -56,8 +56,9 @@ class Component:
 class ModelFolder:
     """The model to convert, as its files say.
 
-    `kind` is "diffusers" for a folder with model_index.json, "single-file" for one checkpoint
-    file, "missing" for a path that is not there, "none" otherwise. `family` is what it is in words,
+    `kind` is "diffusers" for a folder with model_index.json, "controlnet" for a ControlNet's,
+    "single-file" for one checkpoint file, "missing" for a path that is not there, "none" otherwise.
+    `family` is what it is in words,
     `needed` the parts that its programs are made of, `refusal` why it cannot be converted. `holds`
     names what a single file has in it: unet, vae, text_encoder, ema, lora, controlnet...
     """

@@ -74,7 +74,7 @@ READ: Mapping[str, Mapping[str, Any]] = {
 SAME: Mapping[str, str] = {"unet_refiner": "unet"}
 """Components that are others by another name in the folder."""
 
-_ABOUT_FILES = frozenset({"architectures", "torch_dtype", "transformers_version"})
+_ABOUT_FILES = frozenset({"architectures", "dtype", "torch_dtype", "transformers_version"})
 
 JUDGED: Mapping[str, Any] = {
     "clip_skip": 1,

@@ -9,7 +9,20 @@ from convert.errors import BadInputError, UnsupportedError
 
 Config: TypeAlias = "Mapping[str, Any]"
 
-_DESCRIPTIVE = frozenset({"architectures", "model_type", "torch_dtype", "transformers_version"})
+_DESCRIPTIVE = frozenset(
+    {"architectures", "dtype", "model_type", "torch_dtype", "transformers_version"}
+)
+"""About the file. `dtype` is what transformers calls `torch_dtype` since 4.56."""
+
+REASONS: Mapping[str, str] = {
+    "addition_embed_type": "no app sends what it embeds",
+    "class_embed_type": "no app sends a class",
+    "encoder_hid_dim_type": "no app sends what it projects",
+    "in_channels": "apps feed 4",
+    "num_class_embeds": "no app sends a class",
+    "time_cond_proj_dim": "a consistency model's guidance embedding, which no app feeds",
+}
+"""Why the runtimes could not run what an option asks for, where it is they who could not."""
 
 
 def refuse_unknown(
@@ -30,7 +43,7 @@ def refuse_unknown(
         UnsupportedError: names every option that the builder does not implement, with its value.
     """
     faults = [
-        f"{name}={value!r}"
+        f"{name}={value!r}{f' ({REASONS[name]})' if name in REASONS else ''}"
         for name, value in config.items()
         if not (
             name.startswith("_")

@@ -23,7 +23,8 @@ def layout(model: ModelFolder) -> Findings:
     """The path is a diffusers folder, with model_index.json at its top.
 
     A checkpoint file, a component folder or the folder above are often given instead. The parts
-    that model_index.json names must be there as folders with a config.json.
+    that model_index.json names must be there as folders with a config.json. A ControlNet has none:
+    its own config.json says what it is.
     """
     if model.kind == "single-file":
         yield info(
@@ -39,7 +40,7 @@ def layout(model: ModelFolder) -> Findings:
             where=model.path,
         )
         return
-    if model.kind != "diffusers":
+    if model.kind not in {"diffusers", "controlnet"}:
         hint = f"; it may be meant: {model.nearby[0]}" if model.nearby else ""
         yield error(
             f"no model_index.json in {model.path}{hint}",

@@ -9,20 +9,47 @@ from typing import Any
 
 def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
     """What was made and how well it was checked, for people."""
-    unchecked = [p for p in manifest["programs"].values() if "unchecked" in p["checked"]]
+    programs = manifest["programs"]
+    unchecked = [program for program in programs.values() if "unchecked" in program["checked"]]
     how = "weights audited, numbers not checked" if unchecked else "each checked against its module"
-    lines = [f"{folder}: {len(manifest['programs'])} programs, {how}"]
-    for name, program in manifest["programs"].items():
-        worst: dict[str, float] = {}
-        for output in program["checked"]["outputs"]:
-            worst[output["mode"]] = min(output["psnr"], worst.get(output["mode"], output["psnr"]))
-        figures = ", ".join(f"{psnr:.1f} dB in {mode}" for mode, psnr in worst.items())
-        figures = figures or program["checked"].get("unchecked", "")
-        lines.append(f"  {name:<12} {figures}; {remark(program['checked'])}")
+    width = max(len(name) for name in ("toolchain   ", *programs))
+    lines = [f"{folder}: {len(programs)} program{'s' * (len(programs) != 1)}, {how}"]
+    lines += [f"  {name:<{width}} {_line(program)}" for name, program in programs.items()]
     toolchain = manifest["toolchain"]
     drift = f" (drift: tested with {toolchain['tested_python']})" if toolchain["drift"] else ""
-    lines.append(f"  toolchain    {toolchain['name']}, Python {toolchain['python']}{drift}")
-    return "\n".join(lines)
+    said = f"{toolchain['name']}, Python {toolchain['python']}{drift}"
+    return "\n".join((*lines, f"  {'toolchain':<{width}} {said}", *advice(folder, manifest)))
+
+
+def _line(program: Mapping[str, Any]) -> str:
+    worst: dict[str, float] = {}
+    for output in program["checked"]["outputs"]:
+        worst[output["mode"]] = min(output["psnr"], worst.get(output["mode"], output["psnr"]))
+    figures = ", ".join(f"{psnr:.1f} dB in {mode}" for mode, psnr in worst.items())
+    figures = figures or program["checked"].get("unchecked", "")
+    halves = ", two halves" if program.get("halves") else ""
+    return f"{figures}; {remark(program['checked'])}{halves}"
+
+
+def advice(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """What there is to know before an app opens the folder."""
+    components = {program.get("component") for program in manifest["programs"].values()}
+    options = manifest.get("options", {})
+    said = []
+    if "controlnet" in components:
+        (name,) = manifest["programs"]
+        said.append(
+            f"Mochi Diffusion keeps ControlNets apart: put {folder}/{name}.mlmodelc into"
+            " ~/MochiDiffusion/controlnet, never into a model's folder"
+        )
+    if options.get("batch") == 1:
+        said.append(
+            "a UNet of batch 1 makes one image at a time, without ControlNets, in apps built with"
+            " Apple's package of 2025 or newer"
+        )
+    if options.get("states_own_size"):
+        said.append("the UNet is told its own size, whatever size or crop the app states")
+    return tuple(f"  note: {line}" for line in said)
 
 
 def remark(checked: Mapping[str, Any]) -> str:

@@ -29,7 +29,23 @@ def model(path: str) -> ModelFolder | Absent:
         return _single_file(place)
     if not place.is_dir():
         return ModelFolder(path=path, kind="missing")
-    return _folder(place)
+    return _controlnet(place) or _folder(place)
+
+
+def _controlnet(path: Path) -> ModelFolder | None:
+    """The folder of a ControlNet: one component, and no index."""
+    from convert.models.controlnet import is_controlnet, read_controlnet
+
+    if not is_controlnet(path):
+        return None
+    part = component(path)
+    return ModelFolder(
+        path=str(path),
+        kind="controlnet",
+        family=read_controlnet(path).family.value,
+        size=sum(file.size for file in _chosen(part)),
+        components=(part,),
+    )
 
 
 def _single_file(path: Path) -> ModelFolder:

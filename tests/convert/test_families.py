@@ -169,3 +169,7 @@ class TestRequireSupported:
     def test_families_without(self, model: Model, family: Family) -> None:
         with pytest.raises(UnsupportedError, match=rf"this is {family.value}, which is not supp"):
             require_supported(replace(model, family=family, task=Task.OTHER))
+
+    def test_why_a_known_family_is_not_among_them(self, model: Model) -> None:
+        with pytest.raises(UnsupportedError, match=r"not supported: .*SD 3\.5 normalizes.*; conv"):
+            require_supported(replace(model, family=Family.SD3, task=Task.OTHER))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doctor.commands.convert_summary import remark, summary, verdicts
+from doctor.commands.convert_summary import advice, remark, summary, verdicts
 
 
 def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
@@ -17,14 +17,14 @@ def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
     toolchain = {"name": "tested", "python": "3.10.13", "tested_python": "3.10.10", "drift": True}
     manifest = {"programs": {"TextEncoder": {"checked": checked}}, "toolchain": toolchain}
     assert summary(Path("models/cat"), manifest).splitlines() == [
-        "models/cat: 1 programs, each checked against its module",
+        "models/cat: 1 program, each checked against its module",
         "  TextEncoder  131.3 dB in fp32, 70.0 dB in fp16; 52 weights equal",
         "  toolchain    tested, Python 3.10.13 (drift: tested with 3.10.10)",
     ]
     unchecked = {"outputs": [], "audit": {"matched": 52}, "unchecked": "light has no torch"}
     partly = {**manifest, "programs": {"TextEncoder": {"checked": unchecked}}}
     assert summary(Path("models/cat"), partly).splitlines()[:2] == [
-        "models/cat: 1 programs, weights audited, numbers not checked",
+        "models/cat: 1 program, weights audited, numbers not checked",
         "  TextEncoder  light has no torch; 52 weights equal",
     ]
     exact = {**manifest, "toolchain": {**toolchain, "drift": False}}
@@ -59,3 +59,27 @@ def test_each_verdict_is_said_once_and_differences_are_named() -> None:
         "differs",
         "Unet: model.mil: 3 ops",
     )
+
+
+def test_what_to_know_before_an_app_opens_it() -> None:
+    plain = {"programs": {"Unet": {"component": "unet"}}, "options": {"batch": 2}}
+    assert advice(Path("cat"), plain) == ()
+    single = {**plain, "options": {"batch": 1, "states_own_size": True}}
+    assert [line[:28] for line in advice(Path("cat"), single)] == [
+        "  note: a UNet of batch 1 ma",
+        "  note: the UNet is told its",
+    ]
+    (line,) = advice(Path("net"), {"programs": {"Canny": {"component": "controlnet"}}})
+    assert "put net/Canny.mlmodelc into ~/MochiDiffusion/controlnet" in line
+
+
+def test_long_names_and_halves_stay_in_line() -> None:
+    entry = {"checked": {"outputs": [], "audit": {"matched": 3}, "unchecked": "no torch"}}
+    programs = {"ControlledUnet": {**entry, "halves": True}, "Unet": entry}
+    toolchain = {"name": "light", "python": "3.10.10", "drift": False}
+    manifest = {"programs": programs, "toolchain": toolchain}
+    assert summary(Path("cat"), manifest).splitlines()[1:] == [
+        "  ControlledUnet no torch; 3 weights equal, two halves",
+        "  Unet           no torch; 3 weights equal",
+        "  toolchain      light, Python 3.10.10",
+    ]

@@ -190,6 +190,17 @@ def test_a_pickle_that_would_run_something_is_unsafe_and_not_run(
     assert not (tmp_path / "pwned").exists()
 
 
+def test_the_folder_of_a_controlnet_needs_no_index(tmp_path: Path) -> None:
+    net = tmp_path / "sd-canny"
+    net.mkdir()
+    (net / "config.json").write_text('{"_class_name": "ControlNetModel"}')
+    (net / "diffusion_pytorch_model.safetensors").write_bytes(TENSORS)
+    found = examined(net)
+    assert (found.kind, found.family) == ("controlnet", "Stable Diffusion 1.x")
+    assert [part.name for part in found.components] == ["sd-canny"]
+    assert found.size == len(TENSORS)
+
+
 def test_where_the_model_may_be_instead(tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()

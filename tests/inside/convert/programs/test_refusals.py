@@ -41,8 +41,27 @@ def test_an_option_of_a_unet(option: str, value: object) -> None:
     assert f"{option}={value!r}" in str(caught.value)
 
 
+def test_what_the_apps_could_not_run_is_refused_with_the_reason() -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        draw("unet", {**UNET, "time_cond_proj_dim": 256, "num_class_embeds": 3, "act_fn": "gelu"})
+    assert str(caught.value) == (
+        "unet: config.json asks for what this converter does not implement: time_cond_proj_dim=256"
+        " (a consistency model's guidance embedding, which no app feeds), num_class_embeds=3 (no"
+        " app sends a class), act_fn='gelu'; convert a model without it"
+    )
+
+
+@pytest.mark.parametrize("name", ["dtype", "torch_dtype"])
+def test_a_config_may_say_in_which_type_its_file_is(name: str) -> None:
+    config = {**CONFIGS["text_encoder"], name: "float16"}
+    assert (
+        draw("text_encoder", config).graph.declared
+        == draw("text_encoder", CONFIGS["text_encoder"]).graph.declared
+    )
+
+
 def test_all_options_are_named_at_once() -> None:
-    with pytest.raises(UnsupportedError, match=r"in_channels=9, .*num_class_embeds=3"):
+    with pytest.raises(UnsupportedError, match=r"in_channels=9 .*num_class_embeds=3"):
         draw("unet", {**UNET, "in_channels": 9, "num_class_embeds": 3})
 
 
