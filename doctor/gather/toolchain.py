@@ -159,12 +159,12 @@ def interpreter(
     """The Python that `make env` would choose; searched for when there is something to build."""
     from envs.interpreter import choose, find_interpreters
 
-    if not python and asked_backend() == CONDA:
-        python = "conda's Python"
     if python:
         return Unknown(unknown=f"{python} is named, and examined when the environment is built")
     if not rebuild and _built(name) is not None:
         return Absent(absent="the environment is built")
+    if asked_backend() == CONDA:
+        return Unknown(unknown="conda's Python comes with its packages, and is examined then")
     pin = _loaded(name).python
     choice = choose(find_interpreters(pin), pin)
     if choice is None:

@@ -148,12 +148,14 @@ def test_the_backend_is_one_of_two(
 def test_the_doctor_looks_at_the_environment_of_the_backend(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from doctor.facts import Absent, Environment
+    from doctor.facts import Absent, Environment, Unknown
     from doctor.gather import toolchain as gather
 
     assert main(lock(tmp_path)) == 0
-    assert main(["env", *words]) == 0
     name = f"{tmp_path}/tiny/"
+    assert isinstance(gather.interpreter(name), Unknown)
+    assert main(["env", *words]) == 0
+    assert isinstance(gather.interpreter(name), Absent)
     found = gather.environment(name, "Linux")
     assert isinstance(found, Environment)
     assert (found.backend, found.python) == ("conda", VERSION)
