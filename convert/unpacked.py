@@ -50,7 +50,8 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
             write_recipe(recipe, folder, emit=emit)
             yield replace(open_model(folder), origin=origin_of(ingredients))
         except ConvertError as error:  # nobody shall look for a file under its passing name
-            error.args = (str(error).replace(str(folder), str(given)),)
+            said = str(error).replace(str(folder), str(given)).replace(str(scratch), str(near))
+            error.args = (said,)
             raise
 
 

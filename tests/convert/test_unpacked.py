@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from convert.errors import BadInputError, UnsupportedError, WorkerError
+from convert.errors import BadInputError, NoSpaceError, UnsupportedError, WorkerError
 from convert.models.family import Family
 from convert.models.ingredients import Ingredients
 from convert.models.lora import LoraSource
@@ -56,6 +57,19 @@ def test_errors_name_what_was_given_and_leave_nothing(tmp_path: Path, file: Path
     ):
         raise WorkerError(f"{model.path}/unet: died", "its last words")
     assert caught.value.log == "its last words"
+    assert list(near.iterdir()) == []
+
+
+def test_a_full_disk_is_named_as_people_know_it(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    near = tmp_path / "models"
+    with pytest.raises(NoSpaceError) as caught, opened(Ingredients(model=file), near):
+        pass
+    assert str(caught.value).startswith(f"{file}: needs ")
+    assert f" and {near} has 1,000 free" in str(caught.value)
     assert list(near.iterdir()) == []
 
 
