@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
@@ -19,6 +20,8 @@ from lockfiles.errors import LockfileError
 _READERS = ("tomllib", "tomli", "pip._vendor.tomli")
 _BUNDLED = "_bundled/pip-*.whl"
 """Where `ensurepip`, of the standard library, keeps the pip that it would install."""
+
+_LOOKING = threading.Lock()
 
 Value = TypeVar("Value", str, int, float)
 
@@ -92,11 +95,12 @@ def read_table(path: Path) -> Table:
 
 def _reader() -> ModuleType:
     """The first TOML reader that this Python has."""
-    found = next((name for name in _READERS if _is_here(name)), None)
-    if found:
-        return importlib.import_module(found)
-    spec = importlib.util.find_spec("ensurepip")
-    reader = _bundled(Path(spec.origin).parent) if spec and spec.origin else None
+    with _LOOKING:  # another thread must not find a reader that is only half there
+        found = next((name for name in _READERS if _is_here(name)), None)
+        if found:
+            return importlib.import_module(found)
+        spec = importlib.util.find_spec("ensurepip")
+        reader = _bundled(Path(spec.origin).parent) if spec and spec.origin else None
     if reader is None:
         raise LockfileError("no TOML reader in this Python; take 3.11 or newer, or install tomli")
     return reader

@@ -36,8 +36,8 @@ def binary_wheels(environment: Environment) -> Findings:
     """
     digits = "".join(environment.python.split(".")[:2])
     for name, tags in environment.wheels.items():
-        fits = any(
-            tag.startswith((f"cp{digits}-", f"py{digits[0]}-none-")) or "-abi3-" in tag
+        fits = not digits or any(
+            tag.startswith((f"cp{digits}-", f"py{digits[:1]}-none-")) or "-abi3-" in tag
             for tag in tags
         )
         if name == "coremltools" and any(tag.endswith("-none-any") for tag in tags):

@@ -90,3 +90,8 @@ def test_native_code_comes_back_with_a_repair() -> None:
 
 def test_everything_from_the_index_is_nothing_to_say() -> None:
     assert said("LIB003", HEALTHY) == []
+
+
+def test_an_environment_whose_python_is_not_known_breaks_nothing() -> None:
+    facts = environment(python="", wheels={"numpy": ("py3-none-any",)})
+    assert said("LIB002", facts) == []
