@@ -1,0 +1,26 @@
+"""The page about operations is that of today's builders, and says no more than is so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convert.operations_page import COUNTED, UPSTREAM, counted, page
+
+PAGE = Path(__file__).parents[3] / "convert" / "OPERATIONS.md"
+AGAIN = ".envs/tested/bin/python -m convert.operations_page > convert/OPERATIONS.md"
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), f"run: {AGAIN}"
+
+
+@pytest.mark.parametrize("name", sorted(UPSTREAM))
+def test_no_program_has_more_operations_than_upstream_s(name: str) -> None:
+    theirs = [int(item.split()[1]) for item in UPSTREAM[name].split(", ")]
+    assert sum(counted(name).values()) <= sum(theirs)
+
+
+def test_every_case_is_counted_once() -> None:
+    assert len(COUNTED) == len(set(COUNTED))
