@@ -13,7 +13,6 @@ from convert.programs.layers import HALVING, SPATIAL, conv, silu
 from convert.programs.options import ProgramOptions
 from convert.programs.toolkit import Var
 from convert.programs.unet import (
-    HALF,
     down_path,
     inputs,
     latent_size,
@@ -37,7 +36,7 @@ _ACCEPTED: Mapping[str, tuple[Any, ...]] = {
 def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
     """A ControlNet as a program.
 
-    Inputs, float16: those of the UNet and `controlnet_cond` (B, 3, 8h, 8w), 0 to 1. Outputs,
+    Inputs: those of the UNet and `controlnet_cond` (B, 3, 8h, 8w), 0 to 1. Outputs,
     float32, since the runtimes add them up through raw pointers: `additional_residual_0` and so on,
     of the names and shapes that the controlled UNet takes.
 
@@ -48,7 +47,9 @@ def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
     net = parse_unet("controlnet", config, _READ, _ACCEPTED)
     height, width = latent_size("controlnet", net, options)
     size = (options.batch, 3, IMAGE_SCALE * height, IMAGE_SCALE * width)
-    picture = port("controlnet_cond", HALF, size, "The picture to follow, 0 to 1.")
+    picture = port(
+        "controlnet_cond", options.precision.dtype, size, "The picture to follow, 0 to 1."
+    )
     widths = config.get("conditioning_embedding_out_channels", DEFAULT_CHANNELS)
     with Graph((*inputs(net, options, height, width), picture), options) as g:
         time = silu(g, time_embedding(g, net))

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 LATENT = 4
-HALF = DataType.FLOAT16
 STEPS = 1000
 BETAS = (0.00085, 0.012)
 AXES = [1, 2, 3]
@@ -42,8 +41,8 @@ def draw_unet(config: Config, options: ProgramOptions) -> Draft:
     """The UNet as a program.
 
     Inputs: `sample` (B, 4, h, w), `timestep` (B,), `encoder_hidden_states` (B, D, 1, S), and for
-    SDXL `time_ids` (B, 6; the refiner 5) and `text_embeds` (B, 1280), all float16. Output:
-    `noise_pred` (B, 4, h, w) float32.
+    SDXL `time_ids` (B, 6; the refiner 5) and `text_embeds` (B, 1280), all float16, or float32 in a
+    float32 program. Output: `noise_pred` (B, 4, h, w) float32.
 
     Raises:
         UnsupportedError: the config or the size is not one that this builder makes.
@@ -60,7 +59,7 @@ def draw_refiner(config: Config, options: ProgramOptions) -> Draft:
 def draw_controlled_unet(config: Config, options: ProgramOptions) -> Draft:
     """The UNet with inputs for the outputs of a ControlNet; same weights, same weight file.
 
-    Additional inputs: `additional_residual_0` and so on, float16, of the shapes of the skip tensors
+    Additional inputs: `additional_residual_0` and so on, of the shapes of the skip tensors
     and, last, of the mid block's output. See `draw_unet` for the rest.
     """
     return _draw("controlled_unet", config, options, takes_residuals=True)
@@ -132,7 +131,7 @@ def _residuals(
     return tuple(
         port(
             f"additional_residual_{index}",
-            HALF,
+            options.precision.dtype,
             (options.batch, *shape),
             "An output of a ControlNet, added to a skip tensor.",
         )
@@ -161,14 +160,15 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
 def inputs(
     unet: UnetConfig, options: ProgramOptions, height: int, width: int
 ) -> tuple[Feature, ...]:
-    """The UNet's inputs in the order of the contract."""
+    """The UNet's inputs in the order of the contract, of the program's own precision."""
+    kind = options.precision.dtype
     batch, tokens = options.batch, options.tokens or DEFAULT_TOKENS
     features = [
-        port("sample", HALF, (batch, LATENT, height, width), "The latent image to denoise."),
-        port("timestep", HALF, (batch,), "The diffusion step that `sample` is at, 0 to 999."),
+        port("sample", kind, (batch, LATENT, height, width), "The latent image to denoise."),
+        port("timestep", kind, (batch,), "The diffusion step that `sample` is at, 0 to 999."),
         port(
             "encoder_hidden_states",
-            HALF,
+            kind,
             (batch, unet.context, 1, tokens),
             "The states of the text encoder, unconditional half first.",
         ),
@@ -177,13 +177,13 @@ def inputs(
         features += [
             port(
                 "time_ids",
-                HALF,
+                kind,
                 (batch, unet.added.ids),
                 "Original size, crop, target size or score.",
             ),
             port(
                 "text_embeds",
-                HALF,
+                kind,
                 (batch, unet.added.text),
                 "Pooled output of the text encoder.",
             ),

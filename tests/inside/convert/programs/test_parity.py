@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from convert.mil.kinds import Mode
 from convert.programs.options import Attention, Precision, ProgramOptions, Target
+from convert.spec.model import DataType
 from tests.inside.convert.programs.models import (
     CROSS,
     CROSS_UP,
@@ -128,10 +129,16 @@ def test_a_shorter_prompt_than_the_model_could_read(tmp_path: Path) -> None:
     assert all(figure.passed for figure in parity.figures)
 
 
-@pytest.mark.parametrize("component", ["unet", "vae_decoder", "vae_encoder", "text_encoder"])
+FLOAT32 = ["unet", "controlled_unet", "controlnet", "vae_decoder", "vae_encoder", "text_encoder"]
+
+
+@pytest.mark.parametrize("component", FLOAT32)
 def test_float32_programs(component: str, tmp_path: Path) -> None:
-    options = ProgramOptions(precision=Precision.FP32)
-    parity = checkpoint(component, tmp_path).check(tmp_path / "x.mlpackage", options)
+    options = ProgramOptions(precision=Precision.FP32, height=16, width=16)
+    made = checkpoint(component, tmp_path)
+    ports = made.build(options).model.description
+    assert {port.dtype for port in (*ports.inputs, *ports.outputs)} == {DataType.FLOAT32}
+    parity = made.check(tmp_path / "x.mlpackage", options)
     assert parity.passed, parity.faults()
     assert parity.psnr(Mode.FP32) > 120
 
