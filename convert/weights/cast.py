@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convert.weights.dtypes import NUMPY
+from convert.weights.dtypes import NUMPY, SIZES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,20 +18,26 @@ _HALF_OVERFLOWS = 0x477FF000
 _HALF_BIAS = 0x800
 """Undoes, in the low half, the 126 << 10 by which the moved exponent is larger than float16's."""
 
+_PIECE = 1 << 15
+"""Elements cast at a time: their few copies fit the cache, and the heap that is kept between."""
+
 
 def cast_block(data: memoryview | bytes, source: str, target: str) -> tuple[memoryview, int]:
     """The elements of `data` (of type `source`) as type `target`, and how many overflowed.
 
     An overflow is a finite value that became infinite.
     """
-    values = as_floats(data, source)
-    if target == "BF16":
-        result = _to_bfloat16(values)
-    elif (source, target) in (("F32", "F16"), ("BF16", "F16")):
-        result = _to_half(values)
-    else:
-        result = _to_numpy_type(values, target)
-    return result.data.cast("B"), _overflows(values, result, target)
+    import numpy as np
+
+    whole, step = memoryview(data), SIZES[source] * _PIECE
+    result = np.empty(len(whole) // SIZES[source], NUMPY.get(target, "<u2"))
+    overflows = 0
+    for number, start in enumerate(range(0, len(whole), step)):
+        values = as_floats(whole[start : start + step], source)
+        piece = _cast(values, target)
+        result[number * _PIECE : (number + 1) * _PIECE] = piece
+        overflows += _overflows(values, piece, target)
+    return result.data.cast("B"), overflows
 
 
 def as_floats(data: memoryview | bytes, source: str) -> np.ndarray:
@@ -41,6 +47,13 @@ def as_floats(data: memoryview | bytes, source: str) -> np.ndarray:
     if source == "BF16":
         return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
     return np.frombuffer(data, NUMPY[source])
+
+
+def _cast(values: np.ndarray, target: str) -> np.ndarray:
+    if target == "BF16":
+        return _to_bfloat16(values)
+    is_single = values.dtype.itemsize == SIZES["F32"]
+    return _to_half(values) if target == "F16" and is_single else _to_numpy_type(values, target)
 
 
 def _to_numpy_type(values: np.ndarray, target: str) -> np.ndarray:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convert.weights.cast import as_floats, cast_block
+from convert.weights.cast import _PIECE, as_floats, cast_block
 from convert.weights.dtypes import NUMPY
 
 
@@ -87,6 +87,21 @@ def test_float16_of_any_bits_is_numpys(bits: np.ndarray) -> None:
         data, _ = cast_block(values.tobytes(), "F32", "F16")
         with np.errstate(over="ignore", invalid="ignore"):
             assert bytes(data) == values.astype("<f2").tobytes()
+
+
+@pytest.mark.parametrize(("source", "target"), [("F32", "F16"), ("F64", "F32"), ("BF16", "F16")])
+def test_a_long_block_is_cast_whole_and_overflows_are_summed(source: str, target: str) -> None:
+    count = 2 * _PIECE + 5
+    values = np.arange(count, dtype="<f8") / count
+    values[[0, _PIECE, -1]] = 1e38 if target == "F16" else 1e300
+    if source == "BF16":
+        given = cast_block(values.astype("<f4").tobytes(), "F32", "BF16")[0]
+    else:
+        given = memoryview(values.astype(NUMPY[source]).tobytes())
+    data, overflows = cast_block(given, source, target)
+    with np.errstate(over="ignore"):
+        expected = as_floats(given, source).astype(NUMPY[target])
+    assert (overflows, bytes(data)) == (3, expected.tobytes())
 
 
 def test_nothing_is_cast_to_nothing() -> None:
