@@ -8,15 +8,13 @@ hashes, so `sdcoreml env lock --conda` writes the file; there is no other way to
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lockfiles.errors import LockfileError
-from lockfiles.table import Table, read_table
+from lockfiles.table import Table, quoted, read_table
 from lockfiles.toolchain import FOLDER, Toolchain
 
 NOARCH = ("", "generic", "python")
@@ -111,20 +109,20 @@ def read_conda_lock(path: Path, target: str) -> CondaLock:
 
 def write_conda_lock(lock: CondaLock) -> str:
     """The text that `read_conda_lock` reads."""
-    lines = [_HEAD + f"python = {_quoted(lock.python)}"]
+    lines = [_HEAD + f"python = {quoted(lock.python)}"]
     for package in sorted(lock.packages, key=lambda package: package.name):
         lines += [
             "",
             "[[packages]]",
-            f"name = {_quoted(package.name)}",
-            f"version = {_quoted(package.version)}",
-            f"build = {_quoted(package.build)}",
+            f"name = {quoted(package.name)}",
+            f"version = {quoted(package.version)}",
+            f"build = {quoted(package.build)}",
             f"build-number = {package.build_number}",
-            f"noarch = {_quoted(package.noarch)}",
-            f"path = {_quoted(package.path)}",
-            f"sha256 = {_quoted(package.sha256)}",
+            f"noarch = {quoted(package.noarch)}",
+            f"path = {quoted(package.path)}",
+            f"sha256 = {quoted(package.sha256)}",
             f"size = {package.size}",
-            f"depends = [{', '.join(map(_quoted, package.depends))}]",
+            f"depends = [{', '.join(map(quoted, package.depends))}]",
         ]
     return "\n".join(lines) + "\n"
 
@@ -158,8 +156,3 @@ def _faults(python: str, packages: Iterable[CondaPackage]) -> Iterable[str]:
             yield f"{package.name} is noarch {package.noarch!r}"
     if versions.get("python") != python:
         yield f"python is {versions.get('python', 'missing')}, stated is {python}"
-
-
-def _quoted(value: Any) -> str:  # noqa: ANN401  whatever JSON has
-    # A JSON string is a TOML basic string; escaped, one outside the basic plane would not be.
-    return json.dumps(value, ensure_ascii=False)

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from lockfiles.errors import LockfileError
-from lockfiles.table import Table, read_table
+from lockfiles.table import Table, quoted, read_table
 from lockfiles.toolchain import Toolchain
 
 FILE = "evidence.toml"
@@ -104,12 +103,11 @@ def _read(table: Table) -> Evidence:
 
 
 def _write(proof: Evidence) -> str:
-    # A JSON string without raw control characters is a TOML basic string.
-    lines = [f"{name} = {json.dumps(getattr(proof, name), ensure_ascii=True)}" for name in _WORDS]
+    lines = [f"{name} = {quoted(getattr(proof, name))}" for name in _WORDS]
     if proof.tests:
         lines.append(f"tests = {proof.tests}")
     if proof.psnr:
-        floors = ", ".join(f"{json.dumps(mode)} = {value}" for mode, value in proof.psnr.items())
+        floors = ", ".join(f"{quoted(mode)} = {value}" for mode, value in proof.psnr.items())
         lines.append(f"psnr = {{ {floors} }}")
     return "\n".join(("", "[[proof]]", *lines, ""))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import sys
 import threading
 from collections.abc import Mapping
@@ -104,6 +105,15 @@ def _reader() -> ModuleType:
     if reader is None:
         raise LockfileError("no TOML reader in this Python; take 3.11 or newer, or install tomli")
     return reader
+
+
+def quoted(text: str) -> str:
+    """A text as a TOML basic string: a JSON string but for DEL, which TOML wants escaped.
+
+    Characters stay as they are: JSON escapes those beyond the basic plane as two halves, and TOML
+    refuses halves.
+    """
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _bundled(folder: Path) -> ModuleType | None:

@@ -49,8 +49,7 @@ def _pip_settings(probe: Probe) -> tuple[str, ...]:
     """Names of the settings that change what pip or uv would choose; values may hold passwords."""
     named = [f"{tool}_{name}" for tool in ("PIP", "UV") for name in _PIP]
     found = [name for name in (*named, *_UV) if probe.environ.get(name)]
-    files = (probe.home / ".config/pip/pip.conf", probe.home / ".pip/pip.conf")
-    for path in files:
+    for path in _pip_files(probe):
         if path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")
             keys = {
@@ -59,3 +58,10 @@ def _pip_settings(probe: Probe) -> tuple[str, ...]:
             }
             found += [f"{path.name}: {name.lower()}" for name in _PIP if name in keys]
     return tuple(found)
+
+
+def _pip_files(probe: Probe) -> tuple[Path, ...]:
+    """Where pip reads a person's settings: on Linux, on macOS, of old, and where it is told to."""
+    places = (".config/pip/pip.conf", "Library/Application Support/pip/pip.conf", ".pip/pip.conf")
+    named = probe.environ.get("PIP_CONFIG_FILE", "")
+    return (*(probe.home / place for place in places), *((Path(named),) if named else ()))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import tempfile
 import zipfile
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockfiles.errors import LockfileError
-from lockfiles.table import Table, _bundled, read_table
+from lockfiles.table import Table, _bundled, quoted, read_table
 
 PATH = Path("some.toml")
 plain = (
@@ -192,3 +193,11 @@ def test_a_python_without_pip_reads_with_what_ensurepip_would_install(
     assert found is not None
     assert found.loads("a = 1") == {"text": "a = 1"}
     assert _bundled(tmp_path / "elsewhere") is None
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_any_text_can_be_written_as_a_string(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "some.toml"
+        path.write_text(f"key = {quoted(text)}\n", encoding="utf-8")
+        assert read_table(path).get("key", str) == text

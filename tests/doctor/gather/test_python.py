@@ -90,7 +90,10 @@ def test_settings_that_choose_nothing_are_not_named(tmp_path: Path) -> None:
     assert host(probe(tmp_path, **environ)).pip_settings == ()
 
 
-@pytest.mark.parametrize("place", [".config/pip/pip.conf", ".pip/pip.conf"])
+@pytest.mark.parametrize(
+    "place",
+    [".config/pip/pip.conf", "Library/Application Support/pip/pip.conf", ".pip/pip.conf"],
+)
 def test_files_of_settings_are_read_by_their_keys(tmp_path: Path, place: str) -> None:
     path = tmp_path / place
     path.parent.mkdir(parents=True)
@@ -101,6 +104,14 @@ def test_files_of_settings_are_read_by_their_keys(tmp_path: Path, place: str) ->
     facts = host(probe(tmp_path))
     assert facts.pip_settings == ("pip.conf: index_url", "pip.conf: no_binary")
     assert "secret" not in repr(facts)
+
+
+def test_the_file_that_pip_is_told_to_read_counts_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "company.conf"
+    path.write_text("[global]\npre = true\n")
+    facts = host(probe(tmp_path, PIP_CONFIG_FILE=str(path)))
+    assert facts.pip_settings == ("company.conf: pre",)
+    assert host(probe(tmp_path, PIP_CONFIG_FILE="/dev/null")).pip_settings == ()
 
 
 def test_libraries_are_looked_for_and_not_imported(
