@@ -21,6 +21,10 @@ from typing import Any
 
 from tests.bench.programs import CASES, ROOT, _run
 
+LARGEST_LATENT = 128
+FAST = 20.0
+"""CPU seconds that `--fast` may take on the full UNet of SD 1.5."""
+
 TASKS: Mapping[str, str] = {
     "start": "importing what a check imports",
     "torch": "the module itself in float32, one run",
@@ -48,13 +52,24 @@ def main(arguments: list[str]) -> int:
         for task in ("make", "build"):
             _child(given.python, task, component, given.attention, folder)
         print(f"{given.case}, {given.attention}\n{'':<62}{'CPU s':>8}{'wall s':>8}{'peak MB':>9}")
+        spent: dict[str, float] = {}
         for task, meaning in TASKS.items():
             started = time.perf_counter()
             answer, cpu, peak = _child(given.python, task, component, given.attention, folder)
             wall = time.perf_counter() - started
             print(f"{meaning:<62}{cpu:>8.1f}{wall:>8.1f}{peak / 1e6:>9.0f}", flush=True)
+            spent[task] = cpu
         print(answer)
+        if given.case == "sd15-unet":
+            print(limit("fp32 mode", spent["fp32"], 2 * spent["torch"], "twice torch's forward"))
+            print(limit("--fast", spent["fast"], FAST, "the issue's figure"))
     return 0
+
+
+def limit(what: str, seconds: float, most: float, source: str) -> str:
+    """A figure beside its limit, and whether it is met."""
+    verdict = "met" if seconds <= most else "MISSED"
+    return f"{what}: {seconds:.1f} CPU s, limit {most:.1f} ({source}): {verdict}"
 
 
 def _child(
@@ -98,7 +113,7 @@ def build(folder: Path, component: str, attention: str) -> str:
     program = {
         "component": component,
         "package": str(_package(folder)),
-        "options": {"attention": attention},
+        "options": choices(folder, attention),
     }
     request = {
         "config": str(folder / "config.json"),
@@ -172,10 +187,12 @@ def run_audit(folder: Path, component: str, _: str) -> str:
 def check(quick: str) -> Callable[[Path, str, str], str]:
     """The check that a conversion does, or its quick form."""
 
-    def run(folder: Path, component: str, _: str) -> str:
+    def run(folder: Path, component: str, attention: str) -> str:
+        from dataclasses import replace
+
         from convert.parity import FULL, QUICK, check_component
 
-        options = QUICK if quick else FULL
+        options = replace(QUICK if quick else FULL, choices=choices(folder, attention))
         parity = check_component(
             component, _package(folder), _config(folder), _weights(folder), options
         )
@@ -206,6 +223,15 @@ def _feed(folder: Path, component: str) -> Mapping[str, Any]:
     with open_program(_package(folder)) as program:
         shapes = input_shapes(program.function)
     return reference(component).feeds(_config(folder), shapes)[0]
+
+
+def choices(folder: Path, attention: str) -> dict[str, Any]:
+    """What a conversion asks of the program, whose size `--fast` must know to take a smaller one."""
+    size = _config(folder).get("sample_size")
+    if size is None:
+        return {"attention": attention}
+    latent = size if size <= LARGEST_LATENT else size // 8  # a VAE's is its image's
+    return {"attention": attention, "height": latent, "width": latent}
 
 
 def _config(folder: Path) -> dict[str, Any]:
