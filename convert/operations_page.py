@@ -36,6 +36,18 @@ UPSTREAM: Mapping[str, str] = {
         "22, reduce_mean 44, reshape 53, silu 21, softmax 1, sqrt 22, square 22, sub 22, "
         "transpose 6"
     ),
+    "sd1-unet-split-einsum-512x512": (
+        "add 169, batch_norm 61, cast 1, concat 46, conv 282, cos 1, einsum 512, expand_dims "
+        "3, gelu 16, layer_norm 48, mul 273, real_div 61, reduce_mean 122, reshape 154, silu "
+        "47, sin 1, slice_by_index 770, softmax 256, split 16, sqrt 61, square 61, sub 61, "
+        "transpose 32, upsample_nearest_neighbor 3"
+    ),
+    "sd1-unet-original-512x512": (
+        "add 169, batch_norm 61, cast 1, concat 14, conv 282, cos 1, expand_dims 3, gelu 16, "
+        "layer_norm 48, matmul 64, mul 49, real_div 61, reduce_mean 122, reshape 282, silu "
+        "47, sin 1, slice_by_index 2, softmax 32, split 16, sqrt 61, square 61, sub 61, "
+        "upsample_nearest_neighbor 3"
+    ),
 }
 """By case: how often upstream's graph has each operation, constants aside."""
 

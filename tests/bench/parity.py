@@ -226,7 +226,7 @@ def _feed(folder: Path, component: str) -> Mapping[str, Any]:
 
 
 def choices(folder: Path, attention: str) -> dict[str, Any]:
-    """What a conversion asks of the program, whose size `--fast` must know to take a smaller one."""
+    """What a conversion asks of the program; `--fast` must know its size to take a smaller one."""
     size = _config(folder).get("sample_size")
     if size is None:
         return {"attention": attention}

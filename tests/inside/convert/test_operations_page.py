@@ -16,10 +16,15 @@ def test_the_page_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), f"run: {AGAIN}"
 
 
+MORE = {"sd1-unet-original-512x512": {"mul": 32}}
+"""Where we do more: queries and keys are both scaled before their product, 32 times, so that no
+logit overflows float16 on its way."""
+
+
 @pytest.mark.parametrize("name", sorted(UPSTREAM))
-def test_no_program_has_more_operations_than_upstream_s(name: str) -> None:
+def test_no_program_has_more_operations_than_upstream_s_but_for_a_reason(name: str) -> None:
     theirs = [int(item.split()[1]) for item in UPSTREAM[name].split(", ")]
-    assert sum(counted(name).values()) <= sum(theirs)
+    assert sum(counted(name).values()) <= sum(theirs) + sum(MORE.get(name, {}).values())
 
 
 def test_every_case_is_counted_once() -> None:
