@@ -17,8 +17,8 @@ def test_the_page_is_current() -> None:
 
 
 MORE = {"sd1-unet-original-512x512": {"mul": 32}}
-"""Where we do more: float16 cannot hold the scale of heads of 40 features, so it is two factors, one
-on the queries and one on the keys, in each of 32 attentions."""
+"""Where we do more: float16 cannot hold the scale of heads of 40 features, so it is two factors,
+one on the queries and one on the keys, in each of 32 attentions."""
 
 
 @pytest.mark.parametrize("name", sorted(UPSTREAM))
