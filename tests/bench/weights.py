@@ -172,7 +172,8 @@ def limits(costs: Mapping[str, Cost], size: int) -> Iterator[Limit]:
         "plan": {"CPU s": 0.3},
         "copy": {"CPU s": 1.15 * cp.cpu + 0.3, "s": 1.25 * cp.wall + 0.5, "MB": 32},
         "copy, sha256": {"CPU s": 2.6 * cp.cpu, "MB": 40},
-        "cast to float16": {"CPU s": 0.6 * gigabytes, "MB": 64},
+        # It would be 0.6 if numpy used the processor's own instruction for float16.
+        "cast to float16": {"CPU s": 2.6 * gigabytes, "MB": 64},
     }
     for row, allowed in bounds.items():
         cost = costs[row]
