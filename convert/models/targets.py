@@ -67,14 +67,18 @@ ADD_ONS: Mapping[Kind, str] = {
 }
 
 
+_CONTROLLED = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})
+
+
 def verdicts(contents: Contents) -> tuple[Verdict, ...]:
     """What each target makes of `contents`."""
     refusal = _refusal(contents)
     if refusal:
         return tuple(Verdict(target=name, runs="no", reason=refusal) for name in (APPLE, MOCHI))
     if contents.kind is Kind.CONTROLNET:
-        runs: Answer = "yes" if contents.family is Family.SD1 else "no"
-        reason = "beside a UNet made for it" if runs == "yes" else "ControlNet for SD 1.x only"
+        runs: Answer = "yes" if contents.family in _CONTROLLED else "no"
+        said = {"yes": "beside a UNet made for it", "no": "ControlNet for SD 1.x and 2.x only"}
+        reason = said[runs]
         return tuple(Verdict(target=name, runs=runs, reason=reason) for name in (APPLE, MOCHI))
     answers = FAMILIES[contents.family]
     return tuple(

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from convert.bundle import HALVED, NAMES, chunk_paths
 from convert.coreml import ProgramFacts, is_coreml, programs_at
 from convert.models.identify import Identity, PartFacts, identify_path
 from convert.weights.fault import Fault
@@ -80,6 +81,18 @@ def programs_text(path: Path, programs: tuple[ProgramFacts, ...]) -> Iterator[st
         yield from (f"    in   {port}" for port in program.inputs)
         yield from (f"    out  {port}" for port in program.outputs)
         yield from (f"    fault: {fault}" for fault in program.faults)
+    yield from _halves({program.path.stem: program.path for program in programs})
+
+
+def _halves(found: Mapping[str, Path]) -> Iterator[str]:
+    """Which of the programs are halves, and whether the other one is there."""
+    for component in sorted(HALVED):
+        first, second = chunk_paths(Path(NAMES[component]))
+        here = [half.name for half in (first, second) if half.name in found]
+        if len(here) > 1:
+            yield f"  {first} and {second} are one program"
+        elif here:
+            yield f"  {here[0]} is half of a program, and the other half is not here"
 
 
 def as_data(identity: Identity) -> dict[str, Any]:

@@ -50,9 +50,9 @@ def test_a_part_alone_runs_nowhere(kind: Kind, family: Family) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "runs"), [(Family.SD1, "yes"), (Family.SD2_BASE, "no"), (Family.SDXL, "no")]
+    ("family", "runs"), [(Family.SD1, "yes"), (Family.SD2_BASE, "yes"), (Family.SDXL, "no")]
 )
-def test_a_controlnet_is_for_sd_1(family: Family, runs: Answer) -> None:
+def test_a_controlnet_is_for_sd_1_and_2(family: Family, runs: Answer) -> None:
     assert answers(Contents(kind=Kind.CONTROLNET, family=family)) == (runs, runs)
 
 

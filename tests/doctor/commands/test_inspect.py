@@ -9,7 +9,8 @@ import pytest
 
 from convert.bundle import Dimensions, interfaces
 from convert.compile.package import compile_package
-from doctor.commands.inspect import configure, run
+from convert.coreml import ProgramFacts
+from doctor.commands.inspect import configure, programs_text, run
 from tests.convert.models.folders import write_json, write_model
 from tests.convert.models.test_single_file import averages, original, save
 from tests.convert.stand_ins import model_of, write_stand_in
@@ -183,6 +184,22 @@ def test_a_finished_folder_as_text(tmp_path: Path, capsys: pytest.CaptureFixture
         "    in   z [1, 4, 16, 16] float16\n"
         "    out  image [1, 3, 128, 128] float32\n"
     )
+
+
+def test_halves_are_said_to_be_one_program() -> None:
+    def lines(*names: str) -> list[str]:
+        programs = tuple(ProgramFacts(path=Path(f"cat/{name}.mlmodelc")) for name in names)
+        return [
+            line for line in programs_text(Path("cat"), programs) if "specification" not in line
+        ]
+
+    assert lines("UnetChunk1", "UnetChunk2", "VAEDecoder") == [
+        "cat: 3 Core ML programs",
+        "  UnetChunk1 and UnetChunk2 are one program",
+    ]
+    assert lines("ControlledUnetChunk2", "Unet")[1:] == [
+        "  ControlledUnetChunk2 is half of a program, and the other half is not here"
+    ]
 
 
 def test_a_compiled_program_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
