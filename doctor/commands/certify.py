@@ -29,8 +29,6 @@ from envs.build import build
 from envs.events import Emit
 from lockfiles.toolchain import load_toolchain
 
-HELP = "prove the graphs of full-size programs once, for everybody (takes hours)"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""

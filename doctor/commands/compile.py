@@ -13,8 +13,6 @@ from convert.errors import ConvertError
 from doctor.errors import UsageError
 from doctor.terminal import draw
 
-HELP = "compile .mlpackage files to .mlmodelc folders, without Xcode"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""

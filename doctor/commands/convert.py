@@ -41,7 +41,6 @@ from envs.events import Emit, Event
 from envs.store import Environment
 from lockfiles.toolchain import Toolchain, load_toolchain
 
-HELP = "turn a Stable Diffusion folder or single file into a checked Core ML folder"
 SAMPLE = Path("build") / "sample"
 SCHEMA = 1
 """Version of what `--json` prints."""

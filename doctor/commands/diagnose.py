@@ -16,7 +16,6 @@ from doctor.facts import Environment, System
 from doctor.knowledge import Role, entries
 from doctor.report.layout import WIDTH
 
-HELP = "say what a log of a failed run means"
 NOTHING_KNOWN = 3
 _QUOTED = 280
 """Characters of a line of the log that are shown."""

@@ -26,8 +26,6 @@ from doctor.probe import Probe
 from doctor.report import write
 from lockfiles.toolchain import FILE, toolchain_names
 
-HELP = "examine the machine, the toolchain, a model or a finished folder"
-
 configure = declare
 
 

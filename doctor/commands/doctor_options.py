@@ -13,28 +13,40 @@ from doctor.report import FORMATS
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
+    _declare_job(parser)
+    _declare_choice(parser)
+    _declare_facts(parser)
+    formats = parser.add_mutually_exclusive_group()
+    for name in FORMATS:
+        formats.add_argument(
+            f"--{name}", dest="format", action="store_const", const=name, help=f"write {name}"
+        )
+
+
+def _declare_job(parser: argparse.ArgumentParser) -> None:
+    """What is judged: paths, and what is to be done with them."""
+    add = parser.add_argument
+    add(
         "paths",
         nargs="*",
         metavar="PATH",
         help="a model, a finished folder, or an upstream checkout",
     )
-    parser.add_argument(
-        "--goal", choices=GOALS, help="judge this goal alone, with the checks it needs"
-    )
-    parser.add_argument(
+    add("--goal", choices=GOALS, help="judge this goal alone, with the checks it needs")
+    add(
         "--toolchain",
         default=os.environ.get("TOOLCHAIN") or "tested",
         help="which toolchain (default: tested)",
     )
-    parser.add_argument("--output", default="", metavar="FOLDER", help="where the result would go")
-    parser.add_argument(
-        "--attention", default="SPLIT_EINSUM", help="attention layout of the conversion"
-    )
-    parser.add_argument(
-        "--size", default="", metavar="WxH", help="image size in pixels, such as 512x768"
-    )
-    parser.add_argument(
+    add("--output", default="", metavar="FOLDER", help="where the result would go")
+    add("--attention", default="SPLIT_EINSUM", help="attention layout of the conversion")
+    add("--size", default="", metavar="WxH", help="image size in pixels, such as 512x768")
+
+
+def _declare_choice(parser: argparse.ArgumentParser) -> None:
+    """Which checks are run, how long they may take, and what counts as a failure."""
+    add = parser.add_argument
+    add(
         "--select",
         action="extend",
         type=words,
@@ -42,39 +54,37 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="ID,...",
         help="run only these checks or families",
     )
-    parser.add_argument(
+    add(
         "--ignore",
         action="append",
         default=[],
         metavar="ID=REASON",
         help="demote what this check or family finds; the reason is shown",
     )
-    parser.add_argument(
+    add(
         "--deep",
         action="store_true",
         help="hash every file of the environment, import the pins in it",
     )
-    parser.add_argument(
+    add(
         "--fail-on",
         choices=[status.value for status in (Status.INFO, Status.WARNING, Status.ERROR)],
         default=Status.ERROR.value,
         help="exit 1 from this severity on (default: error)",
     )
-    parser.add_argument(
+    add(
         "--budget", type=seconds, default=0.0, metavar="SECONDS", help="leave out what takes longer"
     )
-    parser.add_argument("--facts", metavar="FILE", help="judge the facts in a file instead")
-    parser.add_argument("--save-facts", metavar="FILE", help="save the facts, without private data")
-    parser.add_argument(
-        "--compare", metavar="FILE", help="say what differs from the facts in a file"
-    )
-    parser.add_argument("--fix", action="store_true", help="run the safe fixes, then check again")
-    parser.add_argument("--dry-run", action="store_true", help="with --fix: only show the plan")
-    group = parser.add_mutually_exclusive_group()
-    for name in FORMATS:
-        group.add_argument(
-            f"--{name}", dest="format", action="store_const", const=name, help=f"write {name}"
-        )
+
+
+def _declare_facts(parser: argparse.ArgumentParser) -> None:
+    """Where the facts come from and go to, and whether they may be changed."""
+    add = parser.add_argument
+    add("--facts", metavar="FILE", help="judge the facts in a file instead")
+    add("--save-facts", metavar="FILE", help="save the facts, without private data")
+    add("--compare", metavar="FILE", help="say what differs from the facts in a file")
+    add("--fix", action="store_true", help="run the safe fixes, then check again")
+    add("--dry-run", action="store_true", help="with --fix: only show the plan")
 
 
 def words(text: str) -> list[str]:

@@ -28,8 +28,6 @@ from doctor.commands.env_common import (
 from envs.store import Environment
 from lockfiles.evidence import Evidence, load_evidence, proof_of
 
-HELP = "build and prove the tested environment"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the actions; without one, `build` is meant."""

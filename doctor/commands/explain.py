@@ -15,8 +15,6 @@ from doctor.engine import names
 from doctor.knowledge import Entry, entries
 from doctor.report.layout import WIDTH
 
-HELP = "explain a check or a known failure; without a name, list the checks"
-
 
 class UnknownNameError(Exception):
     """Nothing is called that."""

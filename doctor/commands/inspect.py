@@ -16,7 +16,6 @@ from convert.models.identify import Identity, PartFacts, identify_path
 from convert.weights.fault import Fault
 from doctor.quantity import amount
 
-HELP = "say what a checkpoint, model or finished folder is, and what can run it"
 SCHEMA = 1
 """Version of what `--json` prints."""
 

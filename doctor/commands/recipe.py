@@ -28,8 +28,6 @@ from envs.build import build
 from envs.events import Emit
 from lockfiles.toolchain import load_toolchain
 
-HELP = "measure which layers need their bits, and write a recipe for convert --recipe"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""

@@ -24,7 +24,6 @@ from envs.build import Options, build
 from envs.events import Emit, silent
 from lockfiles.toolchain import load_toolchain
 
-HELP = "check a finished Core ML folder again, alone or against its model"
 SCHEMA = 1
 """Version of what `--json` prints."""
 

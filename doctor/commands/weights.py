@@ -16,7 +16,6 @@ from convert.weights.writer import WriteOptions, Written, is_already, write_safe
 from doctor.terminal import draw
 from envs.events import Emit, Event
 
-HELP = "copy a checkpoint, in any container or in shards, to one clean safetensors file"
 DTYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
 
 
