@@ -9,7 +9,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType, ModuleType
 from typing import NoReturn
@@ -45,7 +45,10 @@ class Command:
 COMMANDS = (
     Command(name="doctor", help="examine the machine, the toolchain, a model or a finished folder"),
     Command(name="env", help="build and prove the tested environment"),
-    Command(name="convert", help="turn a Stable Diffusion folder into a checked Core ML folder"),
+    Command(
+        name="convert",
+        help="turn a Stable Diffusion folder or single file into a checked Core ML folder",
+    ),
     Command(
         name="verify", help="check a finished Core ML folder again, alone or against its model"
     ),
@@ -53,7 +56,10 @@ COMMANDS = (
         name="recipe",
         help="measure which layers need their bits, and write a recipe for convert --recipe",
     ),
-    Command(name="inspect", help="say what a checkpoint, model or finished folder is"),
+    Command(
+        name="inspect",
+        help="say what a checkpoint, model or finished folder is, and what can run it",
+    ),
     Command(name="weights", help="write any checkpoint as clean, verified safetensors"),
     Command(name="compile", help="turn packages into compiled folders, without Xcode"),
     Command(
@@ -103,8 +109,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     _speak_any_name()
     args = parse(sys.argv[1:] if argv is None else argv)
+    return concluded(lambda: args.run(args))
+
+
+def concluded(command: Callable[[], int]) -> int:
+    """Run a command to its exit code: whatever ends it is one line, its faults excepted."""
     try:
-        code = args.run(args)
+        code = command()
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted; nothing half-made was left", file=sys.stderr)
@@ -123,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_code)
-    return int(code)
+    return code
 
 
 def _write_no_more() -> None:

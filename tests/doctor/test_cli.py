@@ -5,6 +5,7 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -128,14 +129,13 @@ def test_a_reader_that_has_enough_is_no_fault() -> None:
     assert run.stderr == ""
 
 
-class Failing:
-    """Stands in for the arguments of a command that ends in some way."""
+def failing(error: BaseException) -> Callable[[], int]:
+    """A command that ends in some way."""
 
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
+    def run() -> int:
+        raise error
 
-    def run(self, _args: object) -> int:
-        raise self.error
+    return run
 
 
 @pytest.mark.parametrize(
@@ -146,21 +146,15 @@ class Failing:
     ],
 )
 def test_each_way_to_end_has_its_code(
-    error: BaseException,
-    code: int,
-    told: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "parse", lambda _: Failing(error))
-    assert cli.main(["explain"]) == code
+    assert cli.concluded(failing(error)) == code
     assert capsys.readouterr().err == told
 
 
-def test_a_fault_of_our_own_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "parse", lambda _: Failing(ZeroDivisionError("ours")))
+def test_a_fault_of_our_own_is_not_dressed_up() -> None:
     with pytest.raises(ZeroDivisionError, match="ours"):
-        cli.main(["explain"])
+        cli.concluded(failing(ZeroDivisionError("ours")))
 
 
 def test_terminated_from_outside_is_said_and_has_its_code() -> None:
