@@ -14,7 +14,6 @@ LATENT = 8
 
 _TEXT = "text_encoder"
 
-
 MOST_CORES = 16
 """Beyond these a check waits for memory, not for cores."""
 
@@ -25,7 +24,7 @@ def estimate(facts: Facts) -> tuple[str, ...]:
     if not isinstance(model, ModelFolder) or not isinstance(toolchain, Toolchain) or not model.size:
         return ()
     needs = (
-        f"about {amount(toolchain.disk * model.size)} of disk",
+        f"about {amount(needed_disk(model, toolchain))} of disk",
         f"about {amount(needed_memory(model, facts.job, toolchain))} of memory",
     )
     seconds = processor_time(model, facts.job, toolchain)
@@ -40,22 +39,28 @@ def estimate(facts: Facts) -> tuple[str, ...]:
     return (*needs, f"{most} on {number}{measured}")
 
 
+def needed_disk(model: ModelFolder, toolchain: Toolchain) -> int:
+    """Bytes of the merged weights and of the result, which lie beside each other for a while."""
+    return int(toolchain.disk * model.size)
+
+
 def needed_memory(model: ModelFolder, job: Job, toolchain: Toolchain) -> int:
     """Peak bytes, of the component that takes the most.
 
-    Where nobody measured, or the parts are still in one file: the largest component's size times
+    Where nobody measured, or the parts of a file are not known: the largest component's size times
     the toolchain's factor.
     """
-    if not toolchain.peaks or model.kind == "single-file":
+    parts = _converted(model)
+    if not toolchain.peaks or not parts:
         sizes = [sum(file.size for file in part.weights) for part in model.components]
         return int(toolchain.memory * max(sizes, default=0))
     each, area = toolchain.peaks.get("parameter", 0.0), _area(model, job)
-    parts = (
-        each * part.parameters + area * toolchain.peaks.get(_kind(part), 0.0)
-        for part in model.components
-        if part.name in model.needed
+    return int(
+        toolchain.peaks.get("base", 0.0)
+        + max(
+            each * part.parameters + area * toolchain.peaks.get(_kind(part), 0.0) for part in parts
+        )
     )
-    return int(toolchain.peaks.get("base", 0.0) + max(parts, default=0.0))
 
 
 def processor_time(model: ModelFolder, job: Job, toolchain: Toolchain) -> float:
@@ -64,7 +69,7 @@ def processor_time(model: ModelFolder, job: Job, toolchain: Toolchain) -> float:
     Checking runs each program: what works on images takes time in proportion to their area. A
     toolchain without torch checks none.
     """
-    parts = [part for part in model.components if part.name in model.needed]
+    parts = _converted(model)
     is_checked = "torch" in toolchain.pins
     build = toolchain.rates.get("build", 0.0)
     checks = [toolchain.rates.get(_kind(part), 0.0) for part in parts]
@@ -80,6 +85,11 @@ def processor_time(model: ModelFolder, job: Job, toolchain: Toolchain) -> float:
 def shared(seconds: float, cores: int, parallel: float) -> float:
     """Seconds on so many cores of work that takes `seconds` on one (Amdahl's law)."""
     return seconds * (1 - parallel + parallel / min(cores, MOST_CORES))
+
+
+def _converted(model: ModelFolder) -> list[Component]:
+    """The components that programs are made of."""
+    return [part for part in model.components if part.name in model.needed]
 
 
 def _kind(part: Component) -> str:

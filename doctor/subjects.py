@@ -58,9 +58,10 @@ class ModelFolder:
 
     `kind` is "diffusers" for a folder with model_index.json, "controlnet" for a ControlNet's,
     "single-file" for one checkpoint file, "missing" for a path that is not there, "none" otherwise.
-    `family` is what it is in words,
-    `needed` the parts that its programs are made of, `refusal` why it cannot be converted. `holds`
-    names what a single file has in it: unet, vae, text_encoder, ema, lora, controlnet...
+    `family` is what it is in words, `needed` the parts that its programs are made of, `refusal` why
+    it cannot be converted. A single file is a component that has the weights; the parts in it come
+    after it, and have parameters alone. `holds` names what it has in it: unet, vae, text_encoder,
+    ema, lora, controlnet...
     """
 
     path: str

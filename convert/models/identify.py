@@ -19,9 +19,6 @@ from convert.weights.fault import Fault
 from convert.weights.source import Checkpoint, examine
 from convert.weights.tensor import TensorInfo
 
-BUILDER_MEMORY = 600_000_000
-"""Bytes that building and writing any of today's programs took at most, measured."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFacts:
@@ -37,14 +34,6 @@ class PartFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What a conversion will take at most, in bytes: an estimate from the sizes of the tensors."""
-
-    disk: int
-    memory: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Everything that is known of `path` without reading a tensor."""
 
@@ -56,7 +45,6 @@ class Identity:
     parts: tuple[PartFacts, ...]
     missing: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
-    needs: Needs
     faults: tuple[Fault, ...]
     notes: tuple[str, ...]
 
@@ -172,23 +160,9 @@ def _identity(  # noqa: PLR0913  the facts, all named
         parts=parts,
         missing=tuple(missing),
         verdicts=verdicts(contents),
-        needs=_needs(parts),
         faults=tuple(faults),
         notes=tuple(notes),
     )
-
-
-def _needs(parts: Sequence[PartFacts]) -> Needs:
-    """An upper estimate.
-
-    Disk: a merged copy, the packages in float16 and their compiled twins. Memory: the builder, or
-    the largest component in float32 twice while it is compared, whichever is more.
-    """
-    converted = [part for part in parts if part.name != "averaged weights"]
-    half = sum(2 * part.parameters for part in converted)
-    largest = max((part.parameters for part in converted), default=0)
-    disk = sum(part.nbytes for part in converted) + 2 * half
-    return Needs(disk=disk, memory=max(BUILDER_MEMORY, 8 * largest) if converted else 0)
 
 
 def _facts_of(component: Component) -> PartFacts:
@@ -212,11 +186,15 @@ GROUPS = (
 """Start of a tensor's name in a single file → the part it belongs to."""
 
 
+def part_of(name: str) -> str:
+    """The part of a single file that the tensor of this name belongs to."""
+    return next((part for start, part in GROUPS if name.startswith(start)), "tensors")
+
+
 def _groups(checkpoint: Checkpoint) -> tuple[PartFacts, ...]:
     groups: dict[str, list[TensorInfo]] = {}
     for tensor in checkpoint.tensors:
-        group = next((name for start, name in GROUPS if tensor.name.startswith(start)), "tensors")
-        groups.setdefault(group, []).append(tensor)
+        groups.setdefault(part_of(tensor.name), []).append(tensor)
     files = tuple(path.name for path in checkpoint.files)
     return tuple(_facts(name, "", tensors, files) for name, tensors in groups.items())
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from doctor.check import Family, Findings, Fix, check, error, ok, warning
+from doctor.estimate import needed_disk
 from doctor.facts import Environment, Lock, Toolchain, Volume
 from doctor.quantity import amount
 from doctor.subjects import ModelFolder
@@ -44,7 +45,7 @@ def room_for_result(
     environment that is still to be built on the same volume counts as well.
     """
     output = volumes["output"]
-    needed = int(toolchain.disk * model.size)
+    needed = needed_disk(model, toolchain)
     parts = f"{toolchain.disk:g} times the model"
     if environment is None and output.device == volumes["environments"].device:
         needed += toolchain.installed_bytes

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,13 @@ from convert.bundle import HALVED, NAMES, chunk_paths
 from convert.coreml import ProgramFacts, is_coreml, programs_at
 from convert.models.identify import Identity, PartFacts, identify_path
 from convert.weights.fault import Fault
+from doctor.engine import DEFAULT_TOOLCHAIN
+from doctor.estimate import needed_disk, needed_memory
+from doctor.facts import Job
+from doctor.gather.model import model
+from doctor.gather.toolchain import toolchain
 from doctor.quantity import amount
+from doctor.subjects import ModelFolder
 
 SCHEMA = 1
 """Version of what `--json` prints."""
@@ -34,8 +40,9 @@ def run(args: argparse.Namespace) -> int:
         data, lines = programs_data(args.path, programs), programs_text(args.path, programs)
         faults = [fault for program in programs for fault in program.faults]
     else:
-        identity = identify_path(args.path)
-        data, lines, faults = as_data(identity), as_text(identity), list(identity.faults)
+        identity, needs = identify_path(args.path), needs_of(args.path)
+        data, lines = as_data(identity, needs), as_text(identity, needs)
+        faults = list(identity.faults)
     if args.json:
         json.dump(data, sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -94,7 +101,24 @@ def _halves(found: Mapping[str, Path]) -> Iterator[str]:
             yield f"  {here[0]} is half of a program, and the other half is not here"
 
 
-def as_data(identity: Identity) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """Bytes that a conversion takes, in the tested environment."""
+
+    disk: int
+    memory: int
+
+
+def needs_of(path: Path) -> Needs | None:
+    """What the doctor says that a conversion takes; nothing for what cannot be converted."""
+    found, measured = model(str(path)), toolchain(DEFAULT_TOOLCHAIN)
+    if not isinstance(found, ModelFolder) or not found.needed or found.refusal:
+        return None
+    memory = needed_memory(found, Job(), measured)
+    return Needs(disk=needed_disk(found, measured), memory=memory)
+
+
+def as_data(identity: Identity, needs: Needs | None) -> dict[str, Any]:
     """The facts as JSON-able values; sizes in bytes."""
     contents = identity.contents
     return {
@@ -126,7 +150,7 @@ def as_data(identity: Identity) -> dict[str, Any]:
             {"name": verdict.target, "runs": verdict.runs, "reason": verdict.reason}
             for verdict in identity.verdicts
         ],
-        "needs": {"disk": identity.needs.disk, "memory": identity.needs.memory},
+        "needs": asdict(needs) if needs else None,
         "faults": [_fault(fault) for fault in identity.faults],
         "notes": list(identity.notes),
     }
@@ -142,7 +166,7 @@ def _fault(fault: Fault) -> dict[str, Any]:
     }
 
 
-def as_text(identity: Identity) -> Iterator[str]:
+def as_text(identity: Identity, needs: Needs | None) -> Iterator[str]:
     """The facts as lines."""
     yield f"{identity.path}: {_headline(identity)}"
     width = max((len(part.name) for part in identity.parts), default=0)
@@ -157,7 +181,8 @@ def as_text(identity: Identity) -> Iterator[str]:
     if identity.parts:
         for verdict in identity.verdicts:
             yield f"  {verdict.target}: {verdict.runs}, {verdict.reason}"
-        disk, memory = amount(identity.needs.disk), amount(identity.needs.memory)
+    if needs:
+        disk, memory = amount(needs.disk), amount(needs.memory)
         yield f"  converting takes about {disk} of disk, {memory} of memory"
     for fault in identity.faults:
         yield f"  fault: {fault}"

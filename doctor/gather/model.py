@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from doctor.facts import Absent
-from doctor.gather.weights import SUFFIXES, holdings, mismatches, opened
+from doctor.gather.weights import SUFFIXES, Shapes, holdings, mismatches, opened
 from doctor.subjects import Component, ModelFolder, WeightFile
 
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker", "transformer")
@@ -43,6 +44,7 @@ def _controlnet(path: Path) -> ModelFolder | None:
         path=str(path),
         kind="controlnet",
         family=read_controlnet(path).family.value,
+        needed=(part.name,),
         size=sum(file.size for file in _chosen(part)),
         components=(part,),
     )
@@ -50,13 +52,44 @@ def _controlnet(path: Path) -> ModelFolder | None:
 
 def _single_file(path: Path) -> ModelFolder:
     weights, shapes = opened(path)
-    part = Component(name="checkpoint", folder=str(path.parent), weights=(weights,))
+    whole = Component(name="checkpoint", folder=str(path.parent), weights=(weights,))
+    family, parts = _inside(path, shapes)
     return ModelFolder(
         path=str(path),
         kind="single-file",
+        family=family,
+        needed=tuple(part.name for part in parts),
         size=weights.size,
-        components=(part,),
+        components=(whole, *parts),
         holds=holdings(shapes),
+    )
+
+
+def _inside(path: Path, shapes: Shapes) -> tuple[str, tuple[Component, ...]]:
+    """The family of a whole model in one file, and the parts that are converted."""
+    from convert.families import PARTS as PROGRAMS
+    from convert.models.configs import IMAGE_SIZES
+    from convert.models.contents import Kind, recognise
+    from convert.models.identify import part_of
+    from convert.models.targets import verdicts
+
+    contents = recognise(shapes)
+    runs = any(verdict.runs != "no" for verdict in verdicts(contents))
+    if contents.kind is not Kind.PIPELINE or contents.family not in PROGRAMS or not runs:
+        return contents.family.value, ()
+    counts: Counter[str] = Counter()
+    for name, shape in shapes.items():
+        counts[part_of(name)] += math.prod(shape)
+    sources = dict.fromkeys(part.source for part in PROGRAMS[contents.family])
+    return contents.family.value, tuple(
+        Component(
+            name=name,
+            folder=str(path.parent),
+            parameters=counts[name],
+            sample=IMAGE_SIZES[contents.family] // 8 if name == "unet" else 0,
+        )
+        for name in sources
+        if counts[name]
     )
 
 

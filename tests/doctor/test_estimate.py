@@ -98,7 +98,7 @@ def test_without_measured_peaks_memory_is_a_factor_of_the_size() -> None:
     assert needed_memory(MODEL, JOB, TOOLCHAIN) == 2 * 10**9
     assert needed_memory(replace(MODEL, components=()), JOB, TOOLCHAIN) == 0
     nothing = replace(MODEL, components=())
-    assert needed_memory(nothing, JOB, replace(TOOLCHAIN, peaks=PEAKS)) == 400_000_000
+    assert needed_memory(nothing, JOB, replace(TOOLCHAIN, peaks=PEAKS)) == 0
 
 
 @pytest.mark.parametrize("name", ["tested", "light"])
@@ -109,7 +109,14 @@ def test_every_toolchain_knows_every_part_of_sd15(name: str) -> None:
     assert "cores" in facts.measured_on
 
 
-def test_what_is_still_in_one_file_is_told_by_its_size() -> None:
+def test_the_parts_of_a_single_file_are_told_as_those_of_a_folder() -> None:
+    file = replace(MODEL, kind="single-file", components=(part("checkpoint"), *MODEL.components))
+    measured = replace(TOOLCHAIN, peaks=PEAKS)
+    assert needed_memory(file, JOB, measured) == needed_memory(MODEL, JOB, measured)
+    assert processor_time(file, JOB, measured) == processor_time(MODEL, JOB, measured)
+
+
+def test_a_single_file_of_unknown_parts_is_told_by_its_size() -> None:
     file = replace(MODEL, kind="single-file", needed=(), components=(part("checkpoint"),))
     assert needed_memory(file, JOB, replace(TOOLCHAIN, peaks=PEAKS)) == 2 * 10**9
     assert processor_time(file, JOB, TOOLCHAIN) == 0.0

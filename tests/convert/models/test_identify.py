@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.models import identify
 from convert.models.contents import Kind
 from convert.models.family import Family, Task
-from convert.models.identify import BUILDER_MEMORY, GROUPS, Needs, PartFacts, identify_path
+from convert.models.identify import GROUPS, PartFacts, identify_path
 from convert.models.targets import APPLE, MOCHI
 from tests.convert.models.folders import (
     TEXT_ENCODER,
@@ -20,7 +19,6 @@ from tests.convert.models.folders import (
 )
 from tests.convert.models.originals import original_vae
 from tests.convert.models.test_single_file import VAE, Arrays, averages, original, save
-from tests.convert.weights.torch_files import write_zip
 
 # 36 + 2 floats and 3 integers.
 NUMBERS, BYTES = 41, 4 * 38 + 8 * 3
@@ -100,7 +98,6 @@ def test_a_path_that_is_not_there_is_a_fault_and_nothing_is_missing_of_it(tmp_pa
     found = identify_path(tmp_path / "nothing")
     assert (found.contents.kind, found.missing) == (Kind.UNKNOWN, ())
     assert len(found.faults) == 1
-    assert found.needs == Needs(disk=0, memory=0)
 
 
 @pytest.mark.parametrize(
@@ -177,25 +174,6 @@ def test_parts_of_a_checkpoint_are_its_groups(tmp_path: Path) -> None:
     }
     assert found.has_ema
     assert {part.files for part in found.parts} == {("m.safetensors",)}
-
-
-def test_needs_are_twice_the_halves_beside_a_merged_copy(tmp_path: Path) -> None:
-    arrays = original("sd1")
-    plain = identify_path(save(tmp_path / "m.safetensors", arrays))
-    numbers = sum(array.size for array in arrays.values())
-    assert plain.needs.disk == plain.nbytes + 4 * numbers
-    assert plain.needs.memory == BUILDER_MEMORY
-    both = identify_path(save(tmp_path / "e.safetensors", arrays | averages(arrays)))
-    assert both.needs == plain.needs, "averages are not converted"
-
-
-def test_memory_is_that_of_the_largest_part_twice_in_float32(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(identify, "BUILDER_MEMORY", 1000)
-    for count, memory in ((125, 1000), (126, 1008)):
-        path = write_zip(tmp_path / "m.bin", {"w": np.zeros(count, "?")})
-        assert identify_path(path).needs.memory == memory
 
 
 @pytest.mark.parametrize(

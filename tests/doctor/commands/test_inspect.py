@@ -10,7 +10,12 @@ import pytest
 from convert.bundle import Dimensions, interfaces
 from convert.compile.package import compile_package
 from convert.coreml import ProgramFacts
-from doctor.commands.inspect import configure, programs_text, run
+from doctor.commands.inspect import configure, needs_of, programs_text, run
+from doctor.estimate import needed_memory
+from doctor.facts import Job
+from doctor.gather.model import model
+from doctor.gather.toolchain import toolchain
+from doctor.subjects import ModelFolder
 from tests.convert.models.folders import write_json, write_model
 from tests.convert.models.test_single_file import averages, original, save
 from tests.convert.stand_ins import model_of, write_stand_in
@@ -39,6 +44,11 @@ def said(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out.replace(str(path), "PATH")
 
 
+def on_disk(folder: Path) -> int:
+    weights = (path for path in folder.rglob("*") if path.suffix in {".bin", ".safetensors"})
+    return sum(path.stat().st_size for path in weights)
+
+
 def test_a_folder_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         said(write_model(tmp_path / "model"), capsys)
@@ -50,7 +60,7 @@ PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 123 parameters, 5
   predicts epsilon
   Apple's Swift package: yes, text and image to image, ControlNet, safety checker
   Mochi Diffusion: yes, text and image to image, ControlNet; no safety checker
-  converting takes about 1 kB of disk, 600 MB of memory
+  converting takes about 8 kB of disk, 1.5 GB of memory
 """
     )
 
@@ -86,7 +96,7 @@ def test_a_folder_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "parameters": 123,
         "bytes": 528,
         "missing": [],
-        "needs": {"disk": 1020, "memory": 600_000_000},
+        "needs": {"disk": 2 * on_disk(folder), "memory": 1_520_000_123},
         "faults": [],
         "notes": [],
     }
@@ -116,10 +126,25 @@ def test_a_checkpoint_with_averages(tmp_path: Path, capsys: pytest.CaptureFixtur
     inspect(path, "--json")
     data = json.loads(capsys.readouterr().out)
     assert data["has_ema"] is True
-    # What is not converted is not counted.
-    parts = {part["name"]: part["parameters"] for part in data["parts"]}
-    rest = sum(count for name, count in parts.items() if name != "averaged weights")
-    assert data["needs"]["disk"] < 7 * rest
+
+
+def test_what_is_not_converted_alone_needs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = save(tmp_path / "part.safetensors", {"lora_unet_x.lora_down.weight": np.ones((4, 8))})
+    assert "converting takes" not in said(path, capsys)
+    inspect(path, "--json")
+    assert json.loads(capsys.readouterr().out)["needs"] is None
+
+
+def test_what_a_conversion_needs_is_what_the_doctor_says(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.safetensors", original("sdxl"))
+    found, measured = model(str(path)), toolchain("tested")
+    assert isinstance(found, ModelFolder)
+    needs = needs_of(path)
+    assert needs is not None
+    assert needs.memory == needed_memory(found, Job(), measured)
+    assert needs.disk == 2 * path.stat().st_size
 
 
 def test_sd2_that_does_not_say_what_it_predicts(

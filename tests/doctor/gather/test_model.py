@@ -15,6 +15,8 @@ from doctor.facts import Absent
 from doctor.gather.model import component, model
 from doctor.gather.weights import holdings, kind_of, mismatches, weight_file
 from doctor.subjects import Component, ModelFolder
+from tests.convert.models.test_single_file import averages, original
+from tests.convert.models.test_single_file import save as save_file
 
 TENSORS = save({"weight": np.arange(6, dtype=np.float32).reshape(2, 3)}, {"format": "pt"})
 UNET = {
@@ -107,6 +109,35 @@ def test_what_a_single_file_holds() -> None:
     names = ("model.diffusion_model.x", "first_stage_model.y", "conditioner.embedders.1.z")
     assert holdings(names) == ("unet", "vae", "text_encoder", "sdxl")
     assert holdings(("unet.to_q.lora_down.weight",)) == ("lora",)
+
+
+@pytest.mark.parametrize(
+    ("family", "names", "sample"),
+    [
+        ("sd1", ["unet", "vae", "text_encoder"], 64),
+        ("sdxl", ["unet", "vae", "text_encoder", "text_encoder_2"], 128),
+    ],
+)
+def test_the_parts_in_a_single_file_are_counted(
+    tmp_path: Path, family: str, names: list[str], sample: int
+) -> None:
+    arrays = original(family)
+    plain = examined(save_file(tmp_path / "m.safetensors", arrays))
+    whole, *parts = plain.components
+    assert (whole.name, whole.parameters, len(whole.weights)) == ("checkpoint", 0, 1)
+    assert sorted(plain.needed) == sorted(part.name for part in parts) == sorted(names)
+    inside = {part.name: part for part in parts}
+    unet = [key for key in arrays if key.startswith("model.diffusion_model.")]
+    assert inside["unet"].parameters == sum(arrays[key].size for key in unet)
+    assert inside["unet"].sample == sample
+    both = examined(save_file(tmp_path / "e.safetensors", arrays | averages(arrays)))
+    assert both.components[1:] == plain.components[1:], "averages are not converted"
+
+
+def test_the_only_part_of_a_controlnet_is_what_is_converted(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"_class_name": "ControlNetModel"}')
+    facts = examined(tmp_path)
+    assert (facts.kind, facts.needed) == ("controlnet", (tmp_path.name,))
 
 
 def test_shards_against_their_index(tmp_path: Path) -> None:
