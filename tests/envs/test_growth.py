@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from envs import growth
 from envs.events import Event, silent
 from envs.growth import Ground, ground, grown, watched
 
@@ -60,11 +60,17 @@ def test_growth_is_told_and_never_goes_back(tmp_path: Path) -> None:
     assert max(done) == 1000
 
 
-def test_nobody_is_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growth, "_SHORTEST", 0.0)
-    monkeypatch.setattr(growth, "grown", lambda _: pytest.fail("looked for nobody"))
+def test_nobody_looks_when_nobody_is_told(tmp_path: Path) -> None:
+    events: list[Event] = []
+
+    def watchers() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name == "growth"]
+
     with watched((Ground(folder=tmp_path),), 1000, silent):
-        time.sleep(0.02)
+        assert watchers() == []
+    with watched((Ground(folder=tmp_path),), 1000, events.append):
+        assert watchers() == ["growth"]
+    assert watchers() == []
 
 
 def test_the_watcher_ends_with_a_block_that_fails(tmp_path: Path) -> None:

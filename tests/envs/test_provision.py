@@ -145,7 +145,7 @@ case "$1 $2" in
 'python find') echo {file};;
 esac"""
     uv = program(tmp_path / "uv-program" / "uv", script)
-    monkeypatch.setattr(provision, "_uv", lambda: uv)
+    monkeypatch.setattr(sys, "executable", str(uv.with_name("python")))  # uv is looked for beside
     environ = {"UV_PYTHON_INSTALL_DIR": str(tmp_path / "managed")}
     choice = obtain(wish(tmp_path, version="3.10.99", environ=environ))
     assert choice.interpreter.path == file
