@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from convert.errors import BadInputError, ConvertError, UnsupportedError
+from convert.errors import ConvertError, UnsupportedError
 from convert.models.configs import SCHEDULERS
 from convert.models.ingredients import Ingredients, combine, parse_embedding
 from convert.models.lora import LoraSource, parse_lora
@@ -113,10 +113,7 @@ def run(options: argparse.Namespace) -> int:
     for flag in NOT_NEEDED.keys() - SWITCHES:
         if getattr(options, flag):
             _say(f"note: --{flag} is not needed: {NOT_NEEDED[flag]}")
-    if source.is_dir():
-        _require_folders_own(options)
-    ingredients = _ingredients(options)
-    recipe = combine(ingredients, _draw)
+    recipe = combine(_ingredients(options), _draw)
     if source.is_dir():
         require_apart(source, target)
     writing = WriteOptions(dtype="F16" if options.half else None)
@@ -137,15 +134,6 @@ def _lora(text: str) -> LoraSource:
         return parse_lora(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _require_folders_own(options: argparse.Namespace) -> None:
-    for flag in ("extract_ema", "original_config_file", "prediction_type", "image_size"):
-        if getattr(options, flag):
-            raise BadInputError(
-                f"{options.checkpoint_path}: --{flag} is for single-file checkpoints, "
-                "a folder's own configs say it; leave it out"
-            )
 
 
 def _ingredients(options: argparse.Namespace) -> Ingredients:

@@ -106,6 +106,8 @@ def require_folders_own(ingredients: Ingredients) -> None:
         "a prediction type": options.told and options.told.option,
         "a training config": options.told and options.told.config,
         "an image size": options.image_size,
+        "a scheduler": options.scheduler,
+        "attention in float32": options.upcast_attention is not None,
         "a tokenizer": options.tokenizer,
     }
     if given := [what for what, value in asked.items() if value]:

@@ -175,21 +175,24 @@ def test_flags_of_single_files_are_refused_for_folders(tmp_path: Path, folder: P
 
 
 @pytest.mark.parametrize(
-    "flags",
+    ("flags", "what"),
     [
-        ["--extract_ema"],
-        ["--original_config_file", "x.yaml"],
-        ["--prediction_type", "epsilon"],
-        ["--image_size", "512"],
+        (["--extract_ema"], "averaged weights (EMA)"),
+        (["--original_config_file", "x.yaml"], "a training config"),
+        (["--prediction_type", "epsilon"], "a prediction type"),
+        (["--image_size", "512"], "an image size"),
+        (["--scheduler_type", "ddim"], "a scheduler"),
+        (["--upcast_attention", "false"], "attention in float32"),
     ],
 )
 def test_what_a_folder_s_own_configs_say_is_not_told_again(
-    tmp_path: Path, folder: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, folder: Path, flags: list[str], what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert convert(folder, tmp_path / "out", *flags) == 3
+    assert not (tmp_path / "out").exists()
     assert capsys.readouterr().err == (
-        f"error: {folder}: {flags[0]} is for single-file checkpoints, a folder's own configs say"
-        " it; leave it out\n"
+        f"error: {folder}: {what} can be chosen for single-file checkpoints, a folder's own files"
+        " say it; leave it out\n"
     )
 
 
