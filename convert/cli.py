@@ -23,6 +23,7 @@ from convert.models.single_file import Weights
 from convert.models.unpack import UnpackOptions
 from convert.weights.writer import WriteOptions
 from envs.events import Event
+from envs.visible import one_line
 
 NOT_NEEDED: Mapping[str, str] = {
     "from_safetensors": "the container is told by its first bytes",
@@ -163,7 +164,7 @@ def _draw(event: Event) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(one_line(line), file=sys.stderr)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  signal's signature

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
-import io
 import os
 import signal
 import sys
@@ -13,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType, ModuleType
 from typing import NoReturn
+
+from envs.visible import filtered, one_line
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -107,9 +108,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    _speak_any_name()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before we began
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     args = parse(sys.argv[1:] if argv is None else argv)
-    return concluded(lambda: args.run(args))
+    with filtered():
+        return concluded(lambda: args.run(args))
 
 
 def concluded(command: Callable[[], int]) -> int:
@@ -132,7 +136,7 @@ def concluded(command: Callable[[], int]) -> int:
     except Exception as error:
         if not hasattr(error, "exit_code"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return int(error.exit_code)
     return code
 
@@ -140,19 +144,6 @@ def concluded(command: Callable[[], int]) -> int:
 def _write_no_more() -> None:
     """Let what is still to be written to the output go nowhere, without another complaint."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _speak_any_name() -> None:
-    """Let every file name be printed: what the terminal's encoding lacks is written as an escape.
-
-    Names on disk are bytes; Python holds those that are no text as surrogates, which no encoding
-    has.
-    """
-    if sys.stdout is None:  # it was closed before we began
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  for good
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:

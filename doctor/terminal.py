@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from envs.events import Emit, Event
+from envs.visible import one_line, unfiltered
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -24,11 +25,11 @@ def plain(stream: TextIO) -> Emit:
     def emit(event: Event) -> None:
         match event.kind:
             case "step":
-                print(f"- {event.text}", file=stream, flush=True)
+                print(f"- {one_line(event.text)}", file=stream, flush=True)
             case "note":
-                print(f"  {event.text}", file=stream, flush=True)
+                print(f"  {one_line(event.text)}", file=stream, flush=True)
             case "warning":
-                print(f"  warning: {event.text}", file=stream, flush=True)
+                print(f"  warning: {one_line(event.text)}", file=stream, flush=True)
             case "progress" | "result":
                 pass
 
@@ -56,21 +57,22 @@ class Bars:
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
+        text = one_line(event.text)
         match event.kind:
             case "step":
                 self.finish()
-                self._text, self._began = event.text, time.monotonic()
-                self._task = self._progress.add_task(event.text, total=None, far="")
+                self._text, self._began = text, time.monotonic()
+                self._task = self._progress.add_task(text, total=None, far="")
             case "progress" if self._task is not None:
                 total = event.total or None
                 self._progress.update(
                     self._task, completed=event.done, total=total, far=how_far(event)
                 )
             case "note":
-                self._progress.console.print(f"  {event.text}", markup=False, highlight=False)
+                self._progress.console.print(f"  {text}", markup=False, highlight=False)
             case "warning":
                 self._progress.console.print(
-                    f"  warning: {event.text}", markup=False, highlight=False, style="yellow"
+                    f"  warning: {text}", markup=False, highlight=False, style="yellow"
                 )
             case _:
                 pass
@@ -103,9 +105,13 @@ def draw(stream: TextIO | None = None) -> Iterator[Emit]:
         TimeRemainingColumn,
     )
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24))
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+    )
     ends = (TextColumn("{task.fields[far]}"), TimeRemainingColumn(compact=True))
-    console = Console(file=stream)
+    console = Console(file=unfiltered(stream))
     with Progress(*columns, *ends, console=console, transient=True) as progress:
         bars = Bars(progress)
         try:

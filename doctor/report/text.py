@@ -7,6 +7,7 @@ from typing import TextIO
 
 from doctor.engine import Report
 from doctor.report.layout import Line, page
+from envs.visible import unfiltered, visible
 
 STYLES = {
     "ok": "green",
@@ -32,8 +33,8 @@ def _coloured(lines: tuple[Line, ...], stream: TextIO) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
+    console = Console(file=unfiltered(stream), highlight=False, markup=False, soft_wrap=True)
     for line in lines:
-        text = Text(str(line))
+        text = Text(visible(str(line)))
         text.stylize(STYLES.get(line.style, ""), 0, len(line.label))
         console.print(text)

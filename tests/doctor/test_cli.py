@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import runpy
 import subprocess
@@ -188,3 +189,26 @@ def test_an_output_that_is_closed_is_no_fault() -> None:
     command = f"exec {sys.executable} -m doctor doctor --select MEM >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+HOSTILE = "a\x1b[31mred\nerror: all is well\x1b]0;title\x07"
+SHOWN = "a\\x1b[31mred\\nerror: all is well\\x1b]0;title\\x07"
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_on_one_line() -> None:
+    run = sdcoreml("convert", HOSTILE)
+    assert run.stderr == f"error: {SHOWN}: no such folder; give the folder of a diffusers model\n"
+
+
+@pytest.mark.parametrize("words", [["inspect"], ["doctor", "--select", "MOD"], ["verify"]])
+def test_no_command_lets_a_name_steer_the_terminal(words: list[str]) -> None:
+    run = sdcoreml(*words, HOSTILE)
+    assert "red" in run.stdout + run.stderr
+    assert "\x1b" not in run.stdout + run.stderr
+
+
+def test_without_a_place_for_errors_they_do_not_go_into_the_data() -> None:
+    command = f"exec {sys.executable} -m doctor inspect --json /nonexistent/model 2>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["kind"] == "unknown"

@@ -85,3 +85,16 @@ def test_on_a_terminal_the_bytes_stand_beside_the_bar() -> None:
             time.sleep(0.3)  # the bar is drawn ten times a second
     assert "1.50 of 5.00 GB" in stream.getvalue()
     assert "- install (" in stream.getvalue()
+
+
+def test_names_are_words_not_markup_and_steer_nothing() -> None:
+    event = Event(kind="step", text="write [red]a\x1b[2J\n.safetensors")
+    lines, live = io.StringIO(), io.StringIO()
+    plain(lines)(event)
+    assert lines.getvalue() == "- write [red]a\\x1b[2J\\n.safetensors\n"
+    live.isatty = lambda: True  # type: ignore[method-assign]
+    with draw(live) as emit:
+        emit(event)
+    # What is drawn live and what stays, without rich's own cursor movements.
+    assert live.getvalue().count("write [red]a\\x1b[2J\\n.safetensors") >= 1
+    assert "a\x1b[2J" not in live.getvalue()
