@@ -23,6 +23,33 @@ RECOGNISABLE = 10.0
 FLOORS: Mapping[Mode, float] = {Mode.FP32: 115.0, Mode.FP16: 65.0}
 """Least PSNR in dB at which a program counts as its module."""
 
+ROUNDINGS = 15.0
+"""dB below the module's own precision that its program may lie, as it rounds in other places.
+
+Measured with ever sharper attention: 2 to 11 (`tests/inside/convert/programs/test_sharpness.py`).
+"""
+
+HALF = 78.0
+"""dB between float32's 24 bits and float16's 11: `20 log10(2 ** 13)`."""
+
+LEAST: Mapping[Mode, float] = {Mode.FP32: 60.0, Mode.FP16: 35.0}
+"""What no module excuses; 35 dB is what Apple's converter asks of half precision."""
+
+
+def eased(mode: Mode, usual: float, own: float) -> float:
+    """The floor, in dB, for a module that is itself no more precise than `own`.
+
+    Where attention is sharp, each rounding is amplified: a trained module in float32 may be less
+    than 115 dB from itself in float64, and no program of it can do better.
+
+    Args:
+        mode: the precision that the program was run in.
+        usual: the floor for a module that is precise.
+        own: PSNR in dB of the module's float32 results against its float64 results.
+    """
+    allowed = own - (ROUNDINGS if mode is Mode.FP32 else HALF)
+    return min(usual, max(LEAST[mode], allowed))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:

@@ -7,11 +7,10 @@ precision costs.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,7 +18,7 @@ import torch
 
 from convert.audit import PREFIXES, Audit, audit, left_out
 from convert.certificates.check import key_of
-from convert.figures import FLOORS, RECOGNISABLE, Figures, Outputs, compare
+from convert.figures import FLOORS, RECOGNISABLE, Figures, Outputs, compare, eased
 from convert.mil.interpreter import Executable
 from convert.mil.joined import Packages, open_whole
 from convert.mil.kinds import Mode
@@ -43,7 +42,8 @@ class CheckOptions:
     `runs` limits the sets of inputs, `modes` are the precisions, in order; `small` takes a small
     picture in place of the program's own where `convert.miniature` can. `choices` are the
     options of the conversion: those of `convert.certificates.architecture.JUDGED` change what the
-    module is asked for.
+    module is asked for. `lenient` asks no more of a program than its module's own precision allows
+    (`convert.figures.eased`), which is measured only where a floor is missed.
     """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
@@ -51,6 +51,7 @@ class CheckOptions:
     small: bool = False
     floors: Mapping[Mode, float] = field(default_factory=lambda: FLOORS)
     choices: Mapping[str, Any] = field(default_factory=dict)
+    lenient: bool = False
 
 
 FULL = CheckOptions()
@@ -65,7 +66,8 @@ class Parity:
     `key` names the graph in a certificate; it is empty where none can cover it. `fidelity` says how
     far compression alone takes the module from itself; a program of compressed weights is compared
     with the module of the same compressed weights. `sample` is the size of the small picture that
-    was run in place of the program's own.
+    was run in place of the program's own. `own` is the module's float32 precision in dB, the worst
+    of its outputs, where it had to be known.
     """
 
     component: str
@@ -76,6 +78,7 @@ class Parity:
     key: str = ""
     fidelity: tuple[Figures, ...] = ()
     sample: str = ""
+    own: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -93,11 +96,21 @@ class Parity:
         return (*self.audit.faults(), *low)
 
     def complaint(self) -> str:
-        """All faults in one line."""
+        """All faults in one line, and what to do."""
+        if self._is_half_precision_to_blame():
+            remedy = f"its weights need more: convert with --precision {self.component}=fp32"
+        else:
+            remedy = "do not use it, report it with its config.json"
         return (
             f"{self.package}: does not compute what its {self.component} computes:"
-            f" {'; '.join(self.faults())}; do not use it, report it with its config.json"
+            f" {'; '.join(self.faults())}; {remedy}"
         )
+
+    def _is_half_precision_to_blame(self) -> bool:
+        """Whether nothing is wrong but what rounding to float16 makes of a right graph."""
+        right = [item.passed for item in self.figures if item.mode is Mode.FP32]
+        compressed = all(item.passed for item in self.fidelity)
+        return self.audit.passed and bool(right) and all(right) and compressed
 
     def psnr(self, mode: Mode) -> float:
         """The lowest PSNR of any output in this precision, in dB."""
@@ -114,6 +127,7 @@ class Parity:
             "audit": self.audit.as_json(),
             **({"fidelity": [item.as_json() for item in self.fidelity]} if self.fidelity else {}),
             **({"sample": self.sample} if self.sample else {}),
+            **({} if self.own is None else {"own": round(self.own, 2)}),
         }
 
 
@@ -178,8 +192,14 @@ def check_program(
     replaced = _decompressed(program, accounted)
     passes = 1 + bool(replaced) + len(options.modes)
     advance = _counter(emit, program.path.name, len(feeds) * passes)
-    ask = functools.partial(_expected, program, original, options, feeds, advance)
-    expected = ask(replaced)
+    module = _Module(
+        original=original,
+        rounding=weight_rounding(program.function),
+        choices=options.choices,
+        names=program.function.block.outputs,
+        feeds=feeds,
+    )
+    expected = module.answers(replaced, advance)
     figures = [
         figure
         for mode in options.modes
@@ -187,6 +207,10 @@ def check_program(
             expected, _actual(executable(running), mode, feeds, advance), mode, options.floors[mode]
         )
     ]
+    own = None
+    if options.lenient and not all(item.passed for item in figures):
+        own = own_precision(module.answers(replaced, precision=torch.float64), expected)
+        figures = [replace(item, floor=eased(item.mode, item.floor, own)) for item in figures]
     return Parity(
         component=component,
         package=str(program.path),
@@ -194,9 +218,18 @@ def check_program(
         audit=accounted,
         runs=len(feeds),
         key=key_of(program, component, accounted, original.config, options.choices),
-        fidelity=compare(ask({}), expected, Mode.FP32, RECOGNISABLE) if replaced else (),
+        fidelity=compare(module.answers({}, advance), expected, Mode.FP32, RECOGNISABLE)
+        if replaced
+        else (),
         sample=size_of(shapes) if small else "",
+        own=own,
     )
+
+
+def own_precision(exact: Iterable[Outputs], rounded: Iterable[Outputs]) -> float:
+    """PSNR in dB of what a module computes in float32 against what it computes in float64."""
+    figures = compare(exact, rounded, Mode.FP32, 0)
+    return min(item.psnr for item in figures)
 
 
 def _small(
@@ -243,28 +276,38 @@ def _decompressed(program: Program, accounted: Audit) -> dict[str, torch.Tensor]
     return {item.tensor: run.constant(name) for name, item in accounted.compressed.items()}
 
 
-def _expected(
-    program: Program,
-    original: Original,
-    options: CheckOptions,
-    feeds: Iterable[Feeds],
-    advance: Advance,
-    replaced: Mapping[str, torch.Tensor],
-) -> list[Outputs]:
-    """What the module computes for each set of inputs. It is gone when this returns."""
-    judge, names = original.judge, program.function.block.outputs
-    module = open_module(
-        lambda: judge.build(original.config),
-        original.weights,
-        weight_rounding(program.function),
-        replaced,
-    )
-    outputs: list[Outputs] = []
-    with torch.inference_mode():
-        for feed in feeds:
-            outputs.append(judge.expected(module, feed, options.choices, names))
-            advance()
-    return outputs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Module:
+    """The pinned module of a check: what it is made of, and what it is asked."""
+
+    original: Original
+    rounding: torch.dtype
+    choices: Mapping[str, Any]
+    names: tuple[str, ...]
+    feeds: Iterable[Feeds]
+
+    def answers(
+        self,
+        replaced: Mapping[str, torch.Tensor],
+        advance: Advance = lambda: None,
+        precision: torch.dtype = torch.float32,
+    ) -> list[Outputs]:
+        """What it computes for each set of inputs. The module is gone when this returns."""
+        original = self.original
+        module = open_module(
+            lambda: original.judge.build(original.config),
+            original.weights,
+            self.rounding,
+            replaced,
+            precision,
+        )
+        outputs: list[Outputs] = []
+        with torch.inference_mode():
+            for feed in self.feeds:
+                typed = {name: tensor.to(precision) for name, tensor in feed.items()}
+                outputs.append(original.judge.expected(module, typed, self.choices, self.names))
+                advance()
+        return outputs
 
 
 def _actual(

@@ -1,9 +1,10 @@
 """Loads a pinned module so that its weights cost memory only while a layer computes.
 
 A full UNet in float32 takes 3.4 GB. Here the parameters stay in the mapped safetensors file; each
-layer gets its own in float32 just before its `forward` and gives them back right after. Outside of
-that they are placeholders on torch's `meta` device: of type float32, because modules ask for their
-own `dtype`, and without data, because a layer that computed with one must fail, not be wrong.
+layer gets its own, widened, just before its `forward` and gives them back right after. Outside of
+that they are placeholders on torch's `meta` device: of the type that is computed in, because
+modules ask for their own `dtype`, and without data, because a layer that computed with one must
+fail, not be wrong.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def open_module(
     weights: Path,
     rounding: torch.dtype,
     replaced: Mapping[str, torch.Tensor] | None = None,
+    precision: torch.dtype = torch.float32,
 ) -> torch.nn.Module:
     """The module that `build` makes, with the weights of a safetensors file, ready to compute.
 
@@ -35,6 +37,7 @@ def open_module(
             program too, so they are rounded with them (1e-5 becomes 1.0014e-5).
         replaced: tensors to use instead of the file's of these names, in any shape of as many
             elements: the decompressed weights of a program.
+        precision: the type that it computes in.
 
     Raises:
         BadInputError: the file lacks tensors, or has others. All of them are listed.
@@ -55,7 +58,7 @@ def open_module(
     _demand_all(weights, result.missing_keys, unknown)
     for layer in module.modules():
         _round_epsilon(layer, rounding)
-        _stream(layer, rounding)
+        _stream(layer, rounding, precision)
     return module.eval().requires_grad_(requires_grad=False)
 
 
@@ -77,20 +80,21 @@ def _round_epsilon(layer: torch.nn.Module, rounding: torch.dtype) -> None:
         layer.eps = torch.tensor(layer.eps).to(rounding).item()
 
 
-def _stream(layer: torch.nn.Module, rounding: torch.dtype) -> None:
+def _stream(layer: torch.nn.Module, rounding: torch.dtype, precision: torch.dtype) -> None:
     """Replace a layer's own parameters by placeholders that are filled during its `forward`."""
     stored = dict(layer.named_parameters(recurse=False))
     if not stored:
         return
     placeholders = {
         name: torch.nn.Parameter(
-            torch.empty(tensor.shape, dtype=torch.float32, device="meta"), requires_grad=False
+            torch.empty(tensor.shape, dtype=precision, device="meta"), requires_grad=False
         )
         for name, tensor in stored.items()
     }
 
     def fill(layer: torch.nn.Module, _: tuple[Any, ...]) -> None:
-        _replace(layer, {name: _widened(tensor, rounding) for name, tensor in stored.items()})
+        widened = {name: _widened(t, rounding, precision) for name, t in stored.items()}
+        _replace(layer, widened)
 
     def drop(layer: torch.nn.Module, _: tuple[Any, ...], __: object) -> None:
         _replace(layer, placeholders)
@@ -100,8 +104,10 @@ def _stream(layer: torch.nn.Module, rounding: torch.dtype) -> None:
     layer.register_forward_hook(drop)
 
 
-def _widened(tensor: torch.Tensor, rounding: torch.dtype) -> torch.nn.Parameter:
-    return torch.nn.Parameter(tensor.detach().to(rounding).float(), requires_grad=False)
+def _widened(
+    tensor: torch.Tensor, rounding: torch.dtype, precision: torch.dtype
+) -> torch.nn.Parameter:
+    return torch.nn.Parameter(tensor.detach().to(rounding).to(precision), requires_grad=False)
 
 
 def _replace(layer: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter]) -> None:

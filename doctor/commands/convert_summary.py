@@ -63,6 +63,8 @@ def remark(checked: Mapping[str, Any]) -> str:
         said = [f"every compressed weight within {worst:.1f} dB of the model's"]
     if proof := checked.get("certificate"):
         said.append(f"graph certified in {proof['toolchain']} on {proof['date']}")
+    if "own" in checked:
+        said.append(f"its module is {checked['own']:.1f} dB from exact itself")
     return ", ".join(said)
 
 

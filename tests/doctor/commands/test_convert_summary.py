@@ -45,6 +45,9 @@ def test_a_remark_says_whose_word_stands_for_the_figures() -> None:
     )
     fidelity = {"fidelity": [{"psnr": 47.0}, {"psnr": 45.12}]}
     assert remark({**checked, **fidelity}) == "compressed weights leave 45.1 dB"
+    assert remark({**checked, "own": 112.04}) == (
+        "52 weights equal, its module is 112.0 dB from exact itself"
+    )
 
 
 def test_each_verdict_is_said_once_and_differences_are_named() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from convert.audit import Audit
 from convert.errors import ParityError
-from convert.figures import FLOORS, IDENTICAL, Figures, compare, distance
+from convert.figures import FLOORS, IDENTICAL, Figures, compare, distance, eased
 from convert.mil.kinds import Mode
 from convert.parity import (
     FULL,
@@ -97,6 +97,33 @@ def test_a_complaint_says_everything_in_one_line() -> None:
         " 40.0 dB, at least 65 dB needed (largest error 0.25); do not use it, report it with its"
         " config.json"
     )
+
+
+def test_where_only_half_precision_falls_short_the_complaint_says_what_helps() -> None:
+    assert outcome(GOOD, LOW).complaint() == (
+        "Unet.mlpackage: does not compute what its unet computes: y in fp16 mode: 40.0 dB, at least"
+        " 65 dB needed (largest error 0.25); its weights need more: convert with --precision"
+        " unet=fp32"
+    )
+    assert "--precision" not in outcome(LOW).complaint()
+
+
+@pytest.mark.parametrize(
+    ("mode", "own", "floor"),
+    [
+        (Mode.FP32, 140.0, 115.0),
+        (Mode.FP32, 120.0, 105.0),
+        (Mode.FP32, 40.0, 60.0),
+        (Mode.FP16, 150.0, 65.0),
+        (Mode.FP16, 127.0, 49.0),
+        (Mode.FP16, 90.0, 35.0),
+        (Mode.FP16, -IDENTICAL, 35.0),
+    ],
+)
+def test_no_more_is_asked_than_the_module_itself_can_hold(
+    mode: Mode, own: float, floor: float
+) -> None:
+    assert eased(mode, FLOORS[mode], own) == floor
 
 
 def test_an_outcome_as_the_manifest_has_it() -> None:
