@@ -10,35 +10,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from convert.audit import Audit
 from convert.certificates.digest import graph_digest
 from convert.certificates.drawn import Drawing, drawn
 from convert.errors import UnsupportedError
-from convert.mil.elements import Storage
 from convert.mil.storage import Program
+from convert.mil.storages import Storages, in_second
 from convert.programs.attention import PIECE
 from convert.programs.options import Attention
-from convert.spec.model import Blob, DataType, Operation, Value
-
-_OURS = "drawn:"
-"""Marks the blobs of tables, which the drawing holds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Both:
-    """The weights of the package and the tables of the drawing."""
-
-    weights: Storage
-    tables: Storage
-
-    def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
-        """The bytes of a blob. Raises `BadInputError` as the package's own storage does."""
-        if blob.path.startswith(_OURS):
-            return self.tables.read(replace(blob, path=blob.path.removeprefix(_OURS)), dtype)
-        return self.weights.read(blob, dtype)
+from convert.spec.model import Operation
 
 
 def miniature(
@@ -98,7 +81,8 @@ def _filled(small: Drawing, program: Program, placed: Mapping[str, str]) -> Prog
     for item in small.program.function.block.operations:
         word = small.placed.get(item.outputs[0].name)
         if word is None:
-            operations.append(_marked(item))
+            own = {key: in_second(value) for key, value in item.attributes.items()}
+            operations.append(replace(item, attributes=own))
             continue
         holder = holders[word]
         operations += _parts(holder, stored)
@@ -109,7 +93,7 @@ def _filled(small: Drawing, program: Program, placed: Mapping[str, str]) -> Prog
         small.program,
         path=program.path,
         function=replace(function, blocks={function.opset: block}),
-        storage=Both(weights=program.storage, tables=small.program.storage),
+        storage=Storages(first=program.storage, second=small.program.storage),
     )
 
 
@@ -117,11 +101,3 @@ def _parts(holder: Operation, stored: Mapping[str, Operation]) -> Iterator[Opera
     """The constants that a compressed weight is made of, where they are operations."""
     for bindings in holder.inputs.values():
         yield from (stored[name] for name in bindings if isinstance(name, str))
-
-
-def _marked(item: Operation) -> Operation:
-    value = item.attributes.get("val")
-    if not isinstance(value, Value) or not isinstance(value.data, Blob):
-        return item
-    data = replace(value.data, path=f"{_OURS}{value.data.path}")
-    return replace(item, attributes={**item.attributes, "val": replace(value, data=data)})

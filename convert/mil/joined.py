@@ -9,45 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from convert.errors import ParityError
-from convert.mil.elements import Storage
 from convert.mil.storage import Program, open_program
+from convert.mil.storages import Storages, in_second
 from convert.spec.model import (
     Binding,
-    Blob,
-    DataType,
     Function,
     Model,
     NamedType,
     Operation,
-    Value,
     ValueType,
 )
 
 Packages: TypeAlias = "Path | tuple[Path, Path]"
 """A package, or the two halves of one in their order."""
-
-_SECOND = "second:"
-"""Marks the blobs of the second half's weight file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Storages:
-    """The weight files of both halves."""
-
-    first: Storage
-    second: Storage
-
-    def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
-        """The bytes of a blob. Raises `BadInputError` as the half's own storage does."""
-        if blob.path.startswith(_SECOND):
-            own = replace(blob, path=blob.path.removeprefix(_SECOND))
-            return self.second.read(own, dtype)
-        return self.first.read(blob, dtype)
 
 
 @contextmanager
@@ -136,7 +115,7 @@ def _moved(item: Operation, names: Mapping[str, str]) -> Operation:
     """An operation of the second half, by the new names and with its blobs marked."""
 
     def bound(binding: Binding) -> Binding:
-        return names.get(binding, binding) if isinstance(binding, str) else _marked(binding)
+        return names.get(binding, binding) if isinstance(binding, str) else in_second(binding)
 
     return replace(
         item,
@@ -145,14 +124,8 @@ def _moved(item: Operation, names: Mapping[str, str]) -> Operation:
             NamedType(name=names.get(result.name, result.name), type=result.type)
             for result in item.outputs
         ),
-        attributes={key: _marked(value) for key, value in item.attributes.items()},
+        attributes={key: in_second(value) for key, value in item.attributes.items()},
     )
-
-
-def _marked(value: Value) -> Value:
-    if not isinstance(value.data, Blob):
-        return value
-    return replace(value, data=replace(value.data, path=f"{_SECOND}{value.data.path}"))
 
 
 def _model(first: Model, second: Model, function: Function) -> Model:
