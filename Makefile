@@ -14,23 +14,24 @@ help: ## show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables: MODEL=folder  OUT=folder  TOOLCHAIN=tested  BACKEND=venv (or conda)"
+	@echo "  variables: MODEL=a folder or a single file  OUT=folder  TOOLCHAIN=tested  BACKEND=venv (or conda)"
 	@echo "             PYTHON=/path/to/python3  ARGS='more options'"
 
 bootstrap:
 	@envs/bootstrap.sh
 
-doctor: bootstrap ## examine this machine, the toolchain and (MODEL=folder) a model
+doctor: bootstrap ## examine this machine, the toolchain and (MODEL=path) a model
 	@$(SDCOREML) doctor $(if $(MODEL),"$(MODEL)") $(if $(OUT),--output "$(OUT)") $(ARGS)
 
 env: bootstrap ## build the tested environment, or confirm that it is there
 	@$(SDCOREML) env $(ARGS)
 
-convert: bootstrap ## turn MODEL=folder (or, without MODEL, a small sample) into a Core ML folder OUT=folder
+convert: bootstrap ## turn MODEL=path (or, without MODEL, a small sample) into a Core ML folder OUT=folder
 	@$(SDCOREML) convert $(if $(MODEL),"$(MODEL)",--sample) $(if $(OUT),--output "$(OUT)") $(ARGS)
 
 verify: bootstrap ## check a finished Core ML folder OUT=folder again
-	@$(SDCOREML) verify "$(OUT)" $(if $(MODEL),--against "$(MODEL)") $(ARGS)
+	@$(if $(OUT),,echo 'error: no folder to verify; say which: make verify OUT=folder' >&2; exit 2;) \
+	$(SDCOREML) verify "$(OUT)" $(if $(MODEL),--against "$(MODEL)") $(ARGS)
 
 test: lint unit inside ## everything that CI runs: lint, types, tests here and in the tested environment
 

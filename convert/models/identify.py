@@ -86,7 +86,7 @@ def _of_folder(path: Path) -> Identity:
         missing.append("text_encoder")
     return _identity(
         path,
-        "diffusers folder",
+        "diffusers folder" if path.exists() else "not there",
         contents,
         parts,
         prediction=model.scheduler.get("prediction_type"),

@@ -191,7 +191,7 @@ def _read_index(path: Path, faults: list[Fault]) -> dict[str, Any]:
     if index.is_file():
         return _read_json(index, faults)
     if not path.is_dir():
-        what = "a file, not a model folder" if path.exists() else "no such folder"
+        what = "a file, not a model folder" if path.exists() else "no such file or folder"
     else:
         what = f"no {INDEX_NAME} in this folder, so it is not a diffusers model"
     faults.append(Fault(path=path, what=what, next="give the folder of a diffusers model"))

@@ -29,7 +29,9 @@ class TestOpenModel:
             open_model(tmp_path / "cat.ckpt")
 
     def test_no_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(BadInputError, match="cat: no such folder; give the folder of a"):
+        with pytest.raises(
+            BadInputError, match="cat: no such file or folder; give the folder of a"
+        ):
             open_model(tmp_path / "cat")
 
     def test_a_missing_part(self, tmp_path: Path) -> None:

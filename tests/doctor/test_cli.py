@@ -197,7 +197,10 @@ SHOWN = "a\\x1b[31mred\\nerror: all is well\\x1b]0;title\\x07"
 
 def test_a_name_that_would_steer_the_terminal_is_shown_on_one_line() -> None:
     run = sdcoreml("convert", HOSTILE)
-    assert run.stderr == f"error: {SHOWN}: no such folder; give the folder of a diffusers model\n"
+    assert (
+        run.stderr
+        == f"error: {SHOWN}: no such file or folder; give the folder of a diffusers model\n"
+    )
 
 
 @pytest.mark.parametrize("words", [["inspect"], ["doctor", "--select", "MOD"], ["verify"]])

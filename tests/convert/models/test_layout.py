@@ -118,7 +118,7 @@ def test_what_is_no_model_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert said(tmp_path)[0].startswith("MODEL: no model_index.json in this folder, so it is not")
     assert said(tmp_path / "nothing") == [
-        "MODEL: no such folder; give the folder of a diffusers model"
+        "MODEL: no such file or folder; give the folder of a diffusers model"
     ]
     assert said(tmp_path / "file")[0].startswith("MODEL: a file, not a model folder")
 

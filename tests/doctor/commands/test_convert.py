@@ -70,5 +70,5 @@ def test_a_bad_model_is_refused_before_an_environment_is_built(tmp_path: Path) -
     parser = argparse.ArgumentParser()
     configure(parser)
     args = parser.parse_args([str(tmp_path / "nope"), "--toolchain", "never-looked-at"])
-    with pytest.raises(ConvertError, match="nope: no such folder"):
+    with pytest.raises(ConvertError, match="nope: no such file or folder"):
         run(args)

@@ -195,8 +195,8 @@ def test_nothing_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     path = tmp_path / "nothing"
     assert inspect(path) == 3
     assert capsys.readouterr().out.replace(str(path), "PATH") == (
-        "PATH: unknown; diffusers folder\n"
-        "  fault: PATH: no such folder; give the folder of a diffusers model\n"
+        "PATH: unknown; not there\n"
+        "  fault: PATH: no such file or folder; give the folder of a diffusers model\n"
     )
 
 
