@@ -37,12 +37,11 @@ def test_light_writes_the_bytes_of_tested(case: str, tmp_path: Path) -> None:
     written: list[dict[str, str]] = []
     for python in (sys.executable, os.environ[LIGHT]):
         package = tmp_path / f"{len(written)}.mlpackage"
+        program = {"component": component, "package": str(package), **CASES[case]}
         request = {
-            "component": component,
             "config": str(tmp_path / "config.json"),
             "weights": str(made.weights),
-            "package": str(package),
-            **CASES[case],
+            "programs": [program],
         }
         Worker(python=Path(python)).run("build", request)
         written.append(contents(package))
