@@ -30,6 +30,7 @@ convert: bootstrap ## turn MODEL=path (or, without MODEL, a small sample) into a
 	@$(SDCOREML) convert $(if $(MODEL),"$(MODEL)",--sample) $(if $(OUT),--output "$(OUT)") $(ARGS)
 
 verify: bootstrap ## check a finished Core ML folder OUT=folder again
+	@$(if $(OUT),:,echo "error: say which folder: make verify OUT=models/NAME_ATTENTION_WxH" >&2; exit 2)
 	@$(if $(OUT),,echo 'error: no folder to verify; say which: make verify OUT=folder' >&2; exit 2;) \
 	$(SDCOREML) verify "$(OUT)" $(if $(MODEL),--against "$(MODEL)") $(ARGS)
 

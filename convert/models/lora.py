@@ -98,9 +98,13 @@ def parse_lora(text: str) -> LoraSource:
     path, colon, scale = text.rpartition(":")
     if not colon or "/" in scale:
         return LoraSource(path=Path(text))
-    if not math.isfinite(float(scale)):
-        raise ValueError(f"not a scale: {scale!r}")
-    return LoraSource(path=Path(path), scale=float(scale))
+    try:
+        factor = float(scale)
+    except ValueError:
+        factor = math.nan
+    if not math.isfinite(factor):
+        raise ValueError(f"not a scale: {scale!r}; write FILE or FILE:SCALE, as style.ckpt:0.8")
+    return LoraSource(path=Path(path), scale=factor)
 
 
 def merge_loras(recipe: Recipe, sources: Sequence[LoraSource]) -> Recipe:

@@ -123,6 +123,7 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
     text = parse_text(component, config)
     tokens = _tokens(component, text, options)
     used = _blocks(component, text, options)
+    _require_known_pad(component, text, options)
     is_last = options.text_states is TextStates.LAST
     ids = port("input_ids", DataType.FLOAT32, (1, tokens), "The prompt's token ids, padded.")
     with Graph((ids,), options) as g:
@@ -170,6 +171,14 @@ def _blocks(component: str, text: TextConfig, options: ProgramOptions) -> int:
             f" choose 1 to {text.layers}"
         )
     return used
+
+
+def _require_known_pad(component: str, text: TextConfig, options: ProgramOptions) -> None:
+    if options.pad_id is not None and not 0 <= options.pad_id < text.vocabulary:
+        raise UnsupportedError(
+            f"{component}: token {options.pad_id} to pad with is not among the model's"
+            f" {text.vocabulary:,}; choose 0 to {text.vocabulary - 1}"
+        )
 
 
 def _end(g: Graph, text: TextConfig, ids: Var) -> Var:

@@ -12,6 +12,9 @@ from convert.weights.fault import Fault
 from convert.weights.header import HeaderError, unique_keys
 
 MAX_INDEX = 64 << 20
+_OF_CONFIGS = ("_class_name", "model_type", "architectures")
+"""Keys that say what a config.json or model_index.json describes; no index has them."""
+
 AGAIN = "download the index and the shards again, from one place"
 
 
@@ -43,6 +46,8 @@ def read_index(path: Path) -> Index:
     except (HeaderError, ValueError, RecursionError) as error:
         raise BadInputError(f"{path}: not valid JSON ({error}); {AGAIN}") from None
     weights = content.get("weight_map") if isinstance(content, dict) else None
+    if isinstance(content, dict) and not content.keys().isdisjoint(_OF_CONFIGS):
+        raise BadInputError(f"{path}: a config, which holds no weights; give the folder it is in")
     if not isinstance(weights, dict) or not weights:
         raise BadInputError(f"{path}: has no weight_map; {AGAIN}")
     for shard in weights.values():

@@ -24,7 +24,8 @@ def compiled_parts(environment: Environment) -> Findings:
             where=environment.path,
         )
     else:
-        yield ok("compiled parts of coremltools and torch are there")
+        owners = sorted({name.split("/")[0] for name in environment.native})
+        yield ok(f"compiled parts of {' and '.join(owners)} are there")
 
 
 @check("LIB002", Family.NATIVE)

@@ -19,6 +19,7 @@ from convert.models.layout import Model
 from convert.options import ATTENTIONS, SHARED, Options
 from convert.plan import Job, plan
 from convert.proof import Judge
+from doctor.commands.convert_options import METHODS
 from doctor.errors import UsageError
 from lockfiles.toolchain import Toolchain
 
@@ -128,16 +129,23 @@ def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
     """The compression that was asked for, if any.
 
     Raises:
-        UsageError: a file and bits at once, or a file that is no recipe.
+        UsageError: a file and bits at once, a method without bits, or a file that is no recipe.
     """
     if args.recipe_file is None:
-        return {"method": args.method, "bits": args.bits} if args.bits else None
-    if args.bits:
-        raise UsageError("--recipe says how many bits; leave --bits out")
+        if args.method and not args.bits:
+            raise UsageError(f"--method {args.method} says how, not to how many bits; add --bits 8")
+        return {"method": args.method or METHODS[0], "bits": args.bits} if args.bits else None
+    if args.bits or args.method:
+        extra = "--bits" if args.bits else "--method"
+        raise UsageError(f"--recipe says the method and how many bits; leave {extra} out")
     try:
         fields = dict(json.loads(args.recipe_file.read_bytes()).items())
         parse_recipe(fields)
-    except (OSError, ValueError, TypeError, AttributeError, ConvertError) as error:
+    except OSError as error:
+        raise UsageError(
+            f"{args.recipe_file}: {error.strerror}; give the file that sdcoreml recipe wrote"
+        ) from None
+    except (ValueError, TypeError, AttributeError, ConvertError) as error:
         raise UsageError(f"{args.recipe_file}: not a recipe ({error}); see --help") from error
     return fields
 

@@ -100,7 +100,9 @@ def _shapes(parser: argparse.ArgumentParser) -> None:
         help="rows of the UNet: 2 (default), or 1 for less memory, in apps that then ask twice;"
         " not for SDXL and ControlNets",
     )
-    group.add_argument("--tokens", type=int, metavar="N", help="length of a prompt (default: 77)")
+    group.add_argument(
+        "--tokens", type=counted, metavar="N", help="length of a prompt (default: 77)"
+    )
     group.add_argument(
         "--target",
         type=target,
@@ -167,7 +169,7 @@ def _meaning(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--pad-id",
-        type=int,
+        type=numbered,
         metavar="ID",
         help="token that the model was trained with after a prompt's end; takes the place of the"
         " app's own padding (default: as the model's tokenizer says)",
@@ -207,7 +209,6 @@ def _storage(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--method",
         choices=METHODS,
-        default=METHODS[0],
         help="with --bits: cluster the weights (kmeans, default), equal steps, or 8-bit integers",
     )
     group.add_argument(
@@ -230,6 +231,20 @@ def lora(text: str) -> LoraSource:
         return parse_lora(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def counted(text: str) -> int:
+    """How many, one at least. Raises `argparse.ArgumentTypeError` for anything else."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def numbered(text: str) -> int:
+    """A number counted from 0. Raises `argparse.ArgumentTypeError` for anything else."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
 
 
 def pixels(text: str) -> tuple[int, int]:

@@ -15,6 +15,9 @@ from doctor.commands.env_common import (
 )
 from envs.errors import EnvError
 
+SCHEMA = 1
+"""Version of what `verify --json` prints."""
+
 _LISTED = 20
 
 
@@ -33,7 +36,8 @@ def verify(args: argparse.Namespace) -> int:
         outcome = verify_fast(found)
     if args.json:
         faults = [{"path": f.path, "what": f.what, "owner": f.owner} for f in outcome.faults]
-        print(json.dumps({"seal": found.seal, "files": outcome.files, "faults": faults}))
+        told = {"schema": SCHEMA, "seal": found.seal, "files": outcome.files, "faults": faults}
+        print(json.dumps(told))
         return 1 if faults else 0
     depth = "every byte" if args.full else "sizes and times"
     if not outcome.faults:

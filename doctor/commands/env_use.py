@@ -11,6 +11,9 @@ from envs.base import name_of
 from envs.errors import EnvError
 from envs.store import Environment
 
+SCHEMA = 1
+"""Version of what `list --json` prints."""
+
 
 def which(args: argparse.Namespace) -> int:
     """Print the path of the environment's Python."""
@@ -40,8 +43,11 @@ def list_stored(args: argparse.Namespace) -> int:
     stored = store.stored(store.root())
     if args.json:
         rows = [_row(one, links) for one, links in stored.items()]
-        print(json.dumps({"root": str(store.root()), "environments": rows}))
+        root = str(store.root())
+        print(json.dumps({"schema": SCHEMA, "root": root, "environments": rows}))
         return 0
+    if not stored:
+        print(f"no environment is built in {store.root()}; sdcoreml env builds one")
     for one, links in stored.items():
         drift = "*" if one.drift else " "
         print(

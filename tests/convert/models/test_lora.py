@@ -257,7 +257,7 @@ def test_a_lora_on_the_command_line(text: str, expected: LoraSource) -> None:
 
 @pytest.mark.parametrize("text", ["a:much", "a:nan", "a:inf"])
 def test_a_scale_that_is_none(text: str) -> None:
-    with pytest.raises(ValueError, match=r"much|scale"):
+    with pytest.raises(ValueError, match=r"^not a scale: "):
         parse_lora(text)
 
 

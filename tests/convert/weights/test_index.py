@@ -69,6 +69,8 @@ def test_missing_shards_are_named_together(tmp_path: Path) -> None:
         ("{", "not valid JSON"),
         ('{"a": 1, "a": 2}', "duplicate key 'a'"),
         ("[]", "no weight_map"),
+        ('{"_class_name": "UNet2DConditionModel"}', "a config, which holds no weights; give the"),
+        ('{"architectures": ["CLIPTextModel"]}', "a config, which holds no weights"),
         ('{"weight_map": {}}', "no weight_map"),
         ('{"weight_map": {"a": 1}}', "shard name 1 is not a plain file name"),
         ('{"weight_map": {"a": "../../etc/passwd"}}', "not a plain file name"),

@@ -151,6 +151,32 @@ class TestJobsOf:
         with pytest.raises(UsageError):
             recipe_of(arguments("--recipe", str(file), *extra))
 
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (("--method", "linear"), "^--method linear says how, not to how many bits; add --bits"),
+            (("--recipe", "r", "--method", "linear"), "many bits; leave --method out$"),
+            (("--recipe", "/nowhere/r"), "^/nowhere/r: No such file or directory; give the file"),
+        ],
+    )
+    def test_half_a_recipe_is_said(self, words: tuple[str, ...], told: str) -> None:
+        with pytest.raises(UsageError, match=told):
+            recipe_of(arguments(*words))
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (("--tokens", "0"), "--tokens: '0' is not a whole number above 0"),
+            (("--pad-id", "many"), "--pad-id: 'many' is not a whole number from 0 on"),
+        ],
+    )
+    def test_numbers_that_are_none(
+        self, words: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            arguments(*words)
+        assert told in capsys.readouterr().err
+
     @pytest.mark.parametrize("text", ["fp8", "vae=", "vae=half", "=int8"])
     def test_a_precision_that_is_none(self, text: str) -> None:
         with pytest.raises(argparse.ArgumentTypeError, match="is not fp16 or fp32, nor NAME=fp32"):

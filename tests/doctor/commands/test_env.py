@@ -106,7 +106,7 @@ def test_verify_as_json(
     capsys.readouterr()
     assert main(["env", "verify", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert (told["files"], len(told["seal"])) == (30, 64)
+    assert (told["schema"], told["files"], len(told["seal"])) == (1, 30, 64)
     (fault,) = told["faults"]
     assert (fault["what"], fault["owner"]) == ("missing", "one")
 
@@ -152,6 +152,8 @@ def test_repair_puts_right_what_verify_found(
 def test_the_store_is_listed_rolled_back_and_collected(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["env", "list"]) == 0
+    assert capsys.readouterr().out.startswith("no environment is built in ")
     assert main(["env", "rollback"]) == 1
     assert "no earlier environment to go back to" in capsys.readouterr().err
     main(["env", *words])
@@ -160,7 +162,9 @@ def test_the_store_is_listed_rolled_back_and_collected(
     main(["env", *words, "--fresh"])
     capsys.readouterr()
     assert main(["env", "list", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)["environments"]
+    told = json.loads(capsys.readouterr().out)
+    assert told["schema"] == 1
+    rows = told["environments"]
     assert [row["links"] for row in rows] == [[], ["pin-release", "tiny~"], ["tiny"]]
     assert len({row["seal"] for row in rows}) == 1
     assert main(["env", "list"]) == 0

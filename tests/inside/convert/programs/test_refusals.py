@@ -112,6 +112,13 @@ def test_more_tokens_than_positions() -> None:
         draw("text_encoder", CONFIGS["text_encoder"], ProgramOptions(tokens=78))
 
 
+@pytest.mark.parametrize("pad", [-1, 1000])
+def test_a_token_to_pad_with_that_the_model_does_not_know(pad: int) -> None:
+    config = {**CONFIGS["text_encoder"], "vocab_size": 1000}
+    with pytest.raises(UnsupportedError, match=f"token {pad} to pad with is not among the model's"):
+        draw("text_encoder", config, ProgramOptions(pad_id=pad))
+
+
 def test_a_vae_without_any_size() -> None:
     config = {name: value for name, value in CONFIGS["vae_decoder"].items() if "size" not in name}
     with pytest.raises(UnsupportedError, match="choose a size"):
