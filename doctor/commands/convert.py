@@ -51,7 +51,9 @@ configure = declare
 def run(args: argparse.Namespace) -> int:
     """Convert one model; the result is a finished folder or an error, never a part of one."""
     if args.sample == (args.model is not None):
-        raise UsageError("give a model folder or --sample; see sdcoreml convert --help")
+        raise UsageError(
+            "give one model, a folder or a file, or --sample; see sdcoreml convert --help"
+        )
     with draw() as emit, ExitStack() as unpacked:
         # What is wrong with the model or the options is said before gigabytes are fetched.
         model = unpacked.enter_context(chosen(args, emit)) if args.model else None

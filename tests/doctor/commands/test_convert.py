@@ -63,7 +63,9 @@ def test_a_model_or_the_sample_not_both(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["convert", *arguments]) == 2
-    assert capsys.readouterr().err.startswith("error: give a model folder or --sample")
+    assert capsys.readouterr().err.startswith(
+        "error: give one model, a folder or a file, or --sample"
+    )
 
 
 def test_a_bad_model_is_refused_before_an_environment_is_built(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from doctor.facts import Job, Unknown
+from doctor.facts import Absent, Job, Output, Unknown
 from doctor.gather.volumes import (
     Quota,
     hub_cache,
     mount_point,
+    output,
     package_cache,
     quotas,
     read_quotas,
@@ -118,3 +119,19 @@ def test_caches_follow_their_variables() -> None:
     }
     for expected, environ in packages.items():
         assert str(package_cache(Probe(environ=environ, home=home))) == expected
+
+
+def test_what_lies_in_the_output_folder_already(tmp_path: Path) -> None:
+    folder = tmp_path / "cat"
+    new = Absent(absent="the output folder is new")
+    assert output(Job()) == output(Job(output=str(folder))) == new
+    for name in ("Unet.mlmodelc", "TextEncoder.mlpackage", "notes"):
+        (folder / name).mkdir(parents=True)
+    programs = ("TextEncoder.mlpackage", "Unet.mlmodelc")
+    assert output(Job(output=str(folder))) == Output(
+        path=str(folder), programs=programs, manifest=False
+    )
+    (folder / "manifest.json").touch()
+    assert output(Job(output=str(folder))) == Output(
+        path=str(folder), programs=programs, manifest=True
+    )
