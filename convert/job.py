@@ -38,6 +38,7 @@ from convert.tokenizer import read_tokenizer, tokenizer_folder
 from convert.weights.fault import Fault
 from convert.worker import Runner
 from envs.events import Emit, Event, silent
+from envs.quantity import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,7 @@ def _build(folders: Sequence[Folder], runner: Runner, emit: Emit) -> None:
     for programs in by_source.values():
         request = {key: programs[0][key] for key in ("config", "weights")}
         outcome = runner.run("build", {**request, "programs": programs}, emit)
-        emit(Event(kind="note", text=f"built in {outcome.peak_memory / 1e6:.0f} MB of memory"))
+        emit(Event(kind="note", text=f"built in {amount(outcome.peak_memory)} of memory"))
 
 
 def _finish(folder: Folder, runner: Runner, emit: Emit) -> None:

@@ -21,6 +21,7 @@ from convert.families import Part
 from convert.mil.joined import Packages
 from convert.worker import Runner
 from envs.events import Emit, Event
+from envs.quantity import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,7 @@ def prove(
         return found
     request = {"packages": [made.request() for made in pending], "fast": fast}
     outcome = runner.run("check", request, emit)
-    emit(Event(kind="note", text=f"checked in {outcome.peak_memory / 1e6:.0f} MB of memory"))
+    emit(Event(kind="note", text=f"checked in {amount(outcome.peak_memory)} of memory"))
     return {**found, **outcome.value}
 
 

@@ -21,6 +21,7 @@ from typing import IO, Any, Protocol
 
 from convert import errors
 from envs.events import Emit, from_json, silent
+from envs.quantity import amount
 
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCH = "import sys; sys.path.append(sys.argv[1]); from convert.tasks import serve; serve()"
@@ -147,7 +148,7 @@ def _obituary(task: str, code: int, peak: int, tail: str) -> str:
     """Why the child died, in one line, as far as the operating system tells."""
     if code == -signal.SIGKILL:
         return (
-            f"{task}: the child process was killed from outside after using {peak / 1e9:.1f} GB of"
+            f"{task}: the child process was killed from outside after using {amount(peak)} of"
             " memory, most likely because memory ran out; close other programs and run again"
         )
     how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from doctor.facts import Facts, Job, System, Toolchain
-from doctor.quantity import amount, duration
 from doctor.subjects import Component, ModelFolder
+from envs.quantity import amount, duration
 
 NATIVE = 512
 """Image pixels each way at which the rates were measured."""

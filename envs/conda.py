@@ -22,6 +22,7 @@ from envs.errors import BrokenError, InstallError, NoInterpreterError
 from envs.events import Emit, Event
 from envs.interpreter import Choice, Interpreter, objection, probe
 from envs.manifest import Kind
+from envs.quantity import amount
 from lockfiles.conda import CondaLock, CondaPackage
 from lockfiles.conda_files import channel_url
 from lockfiles.target import TARGETS
@@ -138,7 +139,7 @@ def fetch(
 def _bring(lacking: Sequence[Archive], base: str, engine: Engine, emit: Emit) -> None:
     """Download archives aside; each takes its name only when it is the one that was locked."""
     total = sum(archive.package.size for archive in lacking)
-    emit(Event(kind="note", text=f"{total / 1e6:.1f} MB of conda packages to download from {base}"))
+    emit(Event(kind="note", text=f"{amount(total)} of conda packages to download from {base}"))
     asides = {archive: archive.file.with_name(f".{archive.package.file}") for archive in lacking}
 
     def progress(done: int) -> None:

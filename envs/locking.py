@@ -17,6 +17,7 @@ from envs.errors import EnvError, explained
 from envs.events import Emit, Event, silent
 from envs.installer import Uv, find_installer
 from envs.process import run
+from envs.quantity import amount
 from envs.reasons import explain
 from lockfiles.artefact import Artefact, load_artefacts, read_artefacts, tied, write_artefacts
 from lockfiles.derive import closure
@@ -74,7 +75,7 @@ def compile_locks(
         compiled.append(_compile(installer, toolchain, TARGETS[name], request or Request()))
         size = sum(artefact.size for artefact in compiled[-1].artefacts)
         count = len(compiled[-1].artefacts)
-        emit(Event(kind="note", text=f"{count} packages, {size / 1e9:.2f} GB to download"))
+        emit(Event(kind="note", text=f"{count} packages, {amount(size)} to download"))
     return tuple(compiled)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envs.errors import NoSpaceError
+from envs.quantity import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def require_room(needs: Iterable[Need], look: Callable[[Path], Volume] = volume_
 
 
 def _shortage(volume: Volume, needs: list[Need]) -> str:
-    """Such as `/: 5.70 GB needed for the environment (...), 2.00 GB are free; free 3.70 GB ...`."""
+    """Such as `/: 5.7 GB needed for the environment (...), 2.0 GB are free; free 3.7 GB ...`."""
     total = sum(need.size for need in needs)
     parts = " and ".join(
         f"{amount(need.size)} for {need.what} in {os.fspath(need.folder)}" for need in needs
@@ -67,10 +68,3 @@ def _shortage(volume: Volume, needs: list[Need]) -> str:
         f"volume {volume.path}: {parts} needed, {amount(volume.free)} free;"
         f" free {amount(total - volume.free)} there, or choose another volume with {ways}"
     )
-
-
-def amount(size: int) -> str:
-    """Such as `5.58 GB`, `31.4 MB` or `900 bytes`."""
-    if size >= 10**9:
-        return f"{size / 1e9:,.2f} GB"
-    return f"{size / 1e6:.1f} MB" if size >= 10**6 else f"{size:,} bytes"

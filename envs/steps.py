@@ -17,7 +17,8 @@ from envs.growth import Ground, ground, watched
 from envs.installer import Installer, Source, Stock
 from envs.interpreter import Choice
 from envs.manifest import Entry, Kind
-from envs.room import Need, amount, require_room, volume_of
+from envs.quantity import amount
+from envs.room import Need, require_room, volume_of
 from envs.store import Environment
 from lockfiles.artefact import Artefact
 from lockfiles.conda import write_conda_lock

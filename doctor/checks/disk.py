@@ -11,8 +11,8 @@ from itertools import groupby
 from doctor.check import Family, Findings, Fix, check, error, ok, warning
 from doctor.estimate import needed_disk
 from doctor.facts import Environment, Lock, Toolchain, Volume
-from doctor.quantity import amount
 from doctor.subjects import ModelFolder
+from envs.quantity import amount
 
 GB = 10**9
 FREE_TEMPORARY = GB

@@ -13,7 +13,7 @@ from doctor.facts import (
     Toolchain,
     Verification,
 )
-from doctor.quantity import amount
+from envs.quantity import amount
 
 ANEW = Fix(
     title="build it from packages fetched again, past the cache",

@@ -7,8 +7,8 @@ from pathlib import Path
 from doctor.check import Family, Finding, Findings, Fix, check, error, info, ok, warning
 from doctor.checks.pins import listed
 from doctor.facts import Toolchain
-from doctor.quantity import amount
 from doctor.subjects import Component, ModelFolder
+from envs.quantity import amount
 from lockfiles.versions import satisfies
 
 GB = 10**9

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from doctor.check import Family, Findings, Fix, check, error, info, warning
 from doctor.checks.bundle import AGAIN
 from doctor.facts import System
-from doctor.quantity import amount
 from doctor.subjects import Bundle, Program
+from envs.quantity import amount
 from lockfiles.versions import is_version, satisfies
 
 GB = 10**9

@@ -5,8 +5,8 @@ from __future__ import annotations
 from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
 from doctor.estimate import needed_memory
 from doctor.facts import Job, Memory, System, Toolchain
-from doctor.quantity import amount
 from doctor.subjects import ModelFolder
+from envs.quantity import amount
 from lockfiles.versions import satisfies
 
 OLDEST_MACOS = "13.1"

@@ -25,6 +25,7 @@ from doctor.commands.env_common import (
     source,
     source_options,
 )
+from envs.quantity import amount
 from envs.store import Environment
 from lockfiles.evidence import Evidence, load_evidence, proof_of
 
@@ -76,7 +77,7 @@ def describe(made: Environment, wanted: str) -> str:
     drift = f" (drift: tested with {wanted})" if made.drift else ""
     return (
         f"{made.name}: {shown(made.path)}, Python {made.interpreter.version}{drift},"
-        f" {made.files:,} files, {made.size / 1e9:.2f} GB\nseal {made.seal}"
+        f" {made.files:,} files, {amount(made.size)}\nseal {made.seal}"
     )
 
 

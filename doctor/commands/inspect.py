@@ -19,8 +19,8 @@ from doctor.estimate import needed_disk, needed_memory
 from doctor.facts import Job
 from doctor.gather.model import model
 from doctor.gather.toolchain import toolchain
-from doctor.quantity import amount
 from doctor.subjects import ModelFolder
+from envs.quantity import amount
 
 SCHEMA = 1
 """Version of what `--json` prints."""

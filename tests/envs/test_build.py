@@ -163,7 +163,7 @@ def sick_toolchain(tmp_path: Path, wheels: Path, sickness: str) -> tuple[str, Pa
         (
             "no room",
             NoSpaceError,
-            r"1,000,000,000.00 GB for the environment in .* needed, [\d.]+ GB free",
+            r"1000000.0 TB for the environment in .* needed, [\d.]+ [GT]B free",
         ),
     ],
 )

@@ -49,7 +49,7 @@ def test_env_alone_builds(
     assert main(["env", *words]) == 0
     out, err = capsys.readouterr()
     assert re.fullmatch(
-        rf"tiny: {tmp_path}/envs/[0-9a-f]{{16}}, Python [\d.]+, 30 files, 0\.00 GB\n"
+        rf"tiny: {tmp_path}/envs/[0-9a-f]{{16}}, Python [\d.]+, 30 files, \d+ kB\n"
         r"seal [0-9a-f]{64}\n",
         out,
     )

@@ -1,8 +1,11 @@
-"""Sizes in words, one way everywhere."""
+"""Sizes and times in words, one way everywhere."""
 
 from __future__ import annotations
 
 _UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+_HOURS = 100
+"""Minutes from which hours are said."""
 
 
 def amount(size: float) -> str:
@@ -21,7 +24,3 @@ def duration(seconds: float) -> str:
         return "less than a minute"
     number, unit = (minutes, "minute") if minutes < _HOURS else (round(minutes / 60), "hour")
     return f"about {number} {unit}" + ("s" if number > 1 else "")
-
-
-_HOURS = 100
-"""Minutes from which hours are said."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doctor.quantity import amount, duration
+from envs.quantity import amount, duration
 
 
 @pytest.mark.parametrize(
