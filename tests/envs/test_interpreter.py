@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,13 @@ def test_exact_first_then_the_nearest(versions: list[str], chosen: str, *, drift
     choice = choose(map(interpreter, versions), PIN, "linux-x86_64")
     assert choice is not None
     assert (choice.interpreter.version, choice.drift) == (chosen, drift)
+
+
+def test_a_patch_of_the_same_minor_is_nearer_than_any_of_another() -> None:
+    pin = replace(PIN, accepted=">=3.10,<3.12")
+    choice = choose(map(interpreter, ["3.11.10", "3.10.4"]), pin, "linux-x86_64")
+    assert choice is not None
+    assert choice.interpreter.version == "3.10.4"
 
 
 def test_nothing_fit_is_none() -> None:
