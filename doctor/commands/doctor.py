@@ -36,6 +36,12 @@ def run(args: argparse.Namespace) -> int:
     selection = selected(args)
     checks = tuple(check for check in chosen(args.goal) if selection.takes(check))
     gathered = looked(args, checks)
+    if args.goal == "bundle" and isinstance(gathered.facts.bundle, Absent):
+        given = f"{', '.join(args.paths)} is none" if args.paths else "none was given"
+        raise UsageError(
+            f"--goal bundle judges a finished folder, and {given}; give one that"
+            " sdcoreml convert made"
+        )
     report = judge(gathered, args.goal, checks, selection)
     code = exit_code(report, Status(args.fail_on))
     if args.fix:

@@ -237,3 +237,12 @@ def test_a_bare_python_finds_the_same_and_names_what_it_lacks() -> None:
     full, bare = found(), found("-S")
     assert {name for name in full if full[name] != bare[name]} == {"PY007"}
     assert bare["PY007"] == "info"
+
+
+@pytest.mark.parametrize(
+    ("paths", "told"), [((), "none was given"), (("/nowhere/folder",), "/nowhere/folder is none")]
+)
+def test_a_bundle_that_is_not_there_is_not_called_well(paths: tuple[str, ...], told: str) -> None:
+    message = f"^--goal bundle judges a finished folder, and {told}; give one that sdcoreml"
+    with pytest.raises(UsageError, match=message):
+        doctor.run(parsed("--goal", "bundle", *paths))
