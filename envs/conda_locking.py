@@ -7,6 +7,7 @@ from pathlib import Path
 from envs.engine import Engine
 from envs.events import Emit, Event, silent
 from envs.locking import write_file
+from envs.quantity import amount
 from lockfiles.conda import (
     CondaLock,
     conda_lock_path,
@@ -38,8 +39,8 @@ def solve_python(
     for name in toolchain.targets:
         emit(Event(kind="step", text=f"ask {channel} for Python {version} on {name}"))
         packages = engine.solve(channel, [f"python =={version}"], TARGETS[name], newest)
-        size = sum(package.size for package in packages) / 1e6
-        emit(Event(kind="note", text=f"{len(packages)} packages, {size:.1f} MB to download"))
+        size = amount(sum(package.size for package in packages))
+        emit(Event(kind="note", text=f"{len(packages)} packages, {size} to download"))
         locks.append(CondaLock(target=name, python=version, packages=packages))
     return tuple(locks)
 

@@ -16,6 +16,7 @@ from doctor.commands.env_common import (
     source_options,
 )
 from envs.errors import EnvError
+from envs.quantity import amount
 
 
 def export(args: argparse.Namespace) -> int:
@@ -31,8 +32,8 @@ def export(args: argparse.Namespace) -> int:
         )
     with draw() as emit:
         carried = export_environment(found, chosen(args), path, source=source(args), emit=emit)
-    size = path.stat().st_size / 1e9
-    print(f"{shown(path)}: {carried.toolchain} for {carried.target}, {size:.2f} GB")
+    size = amount(path.stat().st_size)
+    print(f"{shown(path)}: {carried.toolchain} for {carried.target}, {size}")
     print(f"seal {carried.seal}")
     return 0
 

@@ -14,6 +14,7 @@ from envs.conda_locking import check_conda, write_conda_files
 from envs.errors import EnvError, UntakenError
 from envs.events import Emit, Event
 from envs.locking import Request, check_folder, compile_locks, stale, write_locks
+from envs.quantity import amount
 from lockfiles.artefact import Artefact, load_artefacts, read_artefacts
 from lockfiles.change import changes
 from lockfiles.errors import LockfileError
@@ -91,9 +92,9 @@ def _prove(toolchain: Toolchain) -> None:
     """Say for each target that every locked package has its wheel, and what that downloads."""
     check_conda(toolchain)
     for target, artefacts in check_folder(toolchain).items():
-        size = sum(artefact.size for artefact in artefacts) / 1e9
+        size = amount(sum(artefact.size for artefact in artefacts))
         count = len(artefacts)
-        print(f"{toolchain.name} on {target}: {count} packages, a wheel for each, {size:.2f} GB")
+        print(f"{toolchain.name} on {target}: {count} packages, a wheel for each, {size}")
     for target, reason in toolchain.refused.items():
         print(f"{toolchain.name} on {target}: refused: {reason}")
 

@@ -9,6 +9,7 @@ from doctor.commands.env_common import Action, backend, built, chosen, environme
 from envs import store
 from envs.base import name_of
 from envs.errors import EnvError
+from envs.quantity import amount
 from envs.store import Environment
 
 SCHEMA = 1
@@ -53,7 +54,7 @@ def list_stored(args: argparse.Namespace) -> int:
         print(
             f"{one.path.name:<18} {one.toolchain:<10} {one.backend:<5}"
             f" Python {one.interpreter.version:<8}{drift}"
-            f" {one.size / 1e9:6.2f} GB  {one.built:%Y-%m-%d %H:%M}  {one.seal[:16]}"
+            f" {amount(one.size):>7}  {one.built:%Y-%m-%d %H:%M}  {one.seal[:16]}"
             f"  {', '.join(links) or '(gc removes it)'}"
         )
     return 0
@@ -97,8 +98,8 @@ def collect(_args: argparse.Namespace) -> int:
 
     with draw() as emit:
         gone = store.collect(store.root(), emit)
-    size = sum(one.size for one in gone) / 1e9
-    print(f"{len(gone)} environments removed, {size:.2f} GB")
+    size = amount(sum(one.size for one in gone))
+    print(f"{len(gone)} environment{'' if len(gone) == 1 else 's'} removed, {size}")
     return 0
 
 

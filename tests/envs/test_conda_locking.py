@@ -72,7 +72,7 @@ def test_each_target_is_asked_for_the_exact_python() -> None:
     ]
     assert [lock.target for lock in locks] == list(tested.targets)
     assert said[0].text == "ask mine for Python 3.10.10 on macos-arm64"
-    assert said[1].text == "2 packages, 26.1 MB to download"
+    assert said[1].text == "2 packages, 26 MB to download"
 
 
 def test_a_toolchain_cut_out_of_another_asks_nothing() -> None:
