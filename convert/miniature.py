@@ -81,20 +81,24 @@ def _filled(small: Drawing, program: Program, placed: Mapping[str, str]) -> Prog
     for item in small.program.function.block.operations:
         word = small.placed.get(item.outputs[0].name)
         if word is None:
-            own = {key: in_second(value) for key, value in item.attributes.items()}
-            operations.append(replace(item, attributes=own))
+            operations.append(item)
             continue
         holder = holders[word]
-        operations += _parts(holder, stored)
-        operations.append(replace(holder, outputs=item.outputs))
+        operations += (_of_package(part) for part in _parts(holder, stored))
+        operations.append(replace(_of_package(holder), outputs=item.outputs))
     function = small.program.function
     block = replace(function.block, operations=tuple(operations))
     return replace(
         small.program,
         path=program.path,
         function=replace(function, blocks={function.opset: block}),
-        storage=Storages(first=program.storage, second=small.program.storage),
+        storage=Storages(first=small.program.storage, second=program.storage),
     )
+
+
+def _of_package(item: Operation) -> Operation:
+    """Marked to be read from the package, which may itself be two: halves of a program."""
+    return replace(item, attributes={key: in_second(it) for key, it in item.attributes.items()})
 
 
 def _parts(holder: Operation, stored: Mapping[str, Operation]) -> Iterator[Operation]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from convert.chunk import chunk
 from convert.compress import compress
 from convert.compression_recipe import Recipe
 from convert.miniature import small_size
@@ -52,6 +53,21 @@ def test_compressed_weights_are_those_of_the_package(tmp_path: Path) -> None:
     assert parity.sample
     assert parity.faults() == ()
     assert parity.fidelity[0].psnr < 60
+
+
+@pytest.mark.parametrize("recipe", [None, Recipe(bits=6)])
+def test_halves_lend_their_weights_each(recipe: Recipe | None, tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    first, second = tmp_path / "1.mlpackage", tmp_path / "2.mlpackage"
+    with TensorFile.open(made.weights) as tensors:
+        built = build_program("unet", made.config, tensors, parse_options(CHOICES))
+        whole = compress(built, tensors, recipe) if recipe else built
+        for half, package in zip(chunk(whole), (first, second), strict=True):
+            write_package(half, tensors, package)
+    options = replace(QUICK, choices=CHOICES)
+    parity = check_component("unet", (first, second), made.config, made.weights, options)
+    assert parity.sample
+    assert parity.faults() == ()
 
 
 def test_a_package_that_is_not_as_drawn_is_run_itself(tmp_path: Path) -> None:
