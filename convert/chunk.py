@@ -14,6 +14,7 @@ from convert.cut import WORDS, find_cut, is_constant, names_read, offsets, steps
 from convert.programs.export import text
 from convert.programs.payload import WEIGHT_FILE, Built, Payload, Weight, elements, lay_out
 from convert.spec.model import (
+    Binding,
     Blob,
     DataType,
     Feature,
@@ -118,7 +119,14 @@ def _moved(item: Operation, moved: Mapping[int, int]) -> Operation:
             return value
         return replace(value, data=Blob(path=WEIGHT_FILE, offset=moved[value.data.offset]))
 
-    return replace(item, attributes={key: place(value) for key, value in item.attributes.items()})
+    def bound(bindings: tuple[Binding, ...]) -> tuple[Binding, ...]:
+        return tuple(one if isinstance(one, str) else place(one) for one in bindings)
+
+    return replace(
+        item,
+        inputs={key: bound(bindings) for key, bindings in item.inputs.items()},
+        attributes={key: place(value) for key, value in item.attributes.items()},
+    )
 
 
 def _names(function: Function) -> set[str]:

@@ -6,55 +6,32 @@ Only weights of the checkpoint are touched: never the causal mask or a timestep 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeAlias
 
-from convert.compression_recipe import WHOLE, Method, Recipe
+from convert.compression_recipe import BLOCKWISE, WHOLE, Recipe, require_storable
+from convert.compressors import Form, Item, Parts, compressed
 from convert.errors import UnsupportedError
-from convert.palette import BITS, cluster, code_table, histogram, pack, uniform
 from convert.programs.payload import (
     WEIGHT_FILE,
     Built,
     Payload,
-    Source,
-    Table,
     Tensors,
     Weight,
     elements,
     lay_out,
 )
-from convert.spec.model import (
-    Blob,
-    DataType,
-    Elements,
-    Model,
-    Operation,
-    TensorType,
-    Value,
-)
-
-if TYPE_CHECKING:
-    import numpy as np
+from convert.spec.model import Blob, DataType, Model, Operation, TensorType, Value
 
 LEAST_ELEMENTS = 2048
 """Smaller weights stay as they are; coremltools' threshold."""
 
-SMALLEST_RECORD = 10
-NEWEST = 8
-"""From specification 9 on these operations have another form, which is not written yet."""
-
 _RELEASE_AFTER = 48 << 20
 
 
-Item: TypeAlias = tuple[str, TensorType, Source]
-Parts: TypeAlias = "dict[str, Item | Value]"
-"""Attributes of the operation that takes a constant's place: a record each, or a small value."""
-
 Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
 """What became of each weight of one checkpoint so far: other programs of it want the same."""
-
-_Compressor: TypeAlias = Callable[[Payload, Tensors, int], tuple[str, Parts]]
 
 
 def compress(
@@ -69,7 +46,8 @@ def compress(
         BadInputError: a weight is not finite.
     """
     _check(built, recipe)
-    compressor, known = _COMPRESSORS[recipe.method], {} if palettes is None else palettes
+    known = {} if palettes is None else palettes
+    is_newer = built.model.specification_version >= BLOCKWISE
     chosen = {p.name for p in compressible(built) if recipe.bits_of(p.name) != WHOLE}
     items: list[Item] = []
     replaced: dict[str, tuple[str, Parts]] = {}
@@ -78,10 +56,15 @@ def compress(
         if payload.name not in chosen:
             items.append((payload.name, payload.type, payload.source))
             continue
-        bits = recipe.bits_of(payload.name)
-        key = (recipe.method, bits, payload.name, payload.source.identity())
+        form = Form(
+            method=recipe.method,
+            bits=recipe.bits_of(payload.name),
+            group=recipe.group_size,
+            is_newer=is_newer,
+        )
+        key = (form, payload.name, payload.source.identity())
         if key not in known:
-            known[key] = compressor(payload, tensors, bits)
+            known[key] = compressed(payload, tensors, form)
         kind, parts = known[key]
         replaced[payload.name] = kind, parts
         items += [part for part in parts.values() if isinstance(part, tuple)]
@@ -95,24 +78,12 @@ def compress(
 
 
 def _check(built: Built, recipe: Recipe) -> None:
-    allowed = (8, WHOLE) if recipe.method is Method.LINEAR else (*BITS, WHOLE)
-    wanted = {recipe.bits, *(recipe.layers or {}).values()}
-    if strange := sorted(wanted - set(allowed)):
-        reason = ", Core ML reads 3-bit codes from macOS 15 on only" if strange[0] == 3 else ""  # noqa: PLR2004
-        raise UnsupportedError(
-            f"{built.component}: {recipe.method.value} with {strange[0]} bits cannot be stored"
-            f"{reason}; choose {', '.join(map(str, allowed))}"
-        )
+    require_storable(recipe, built.model.specification_version, built.component)
     known = {payload.name for payload in compressible(built)}
     if unknown := sorted(set(recipe.layers or {}) - known):
         raise UnsupportedError(
             f"{built.component}: the recipe names {', '.join(unknown)}, which this program has not;"
             " it belongs to another model"
-        )
-    if built.model.specification_version > NEWEST:
-        raise UnsupportedError(
-            f"{built.component}: compressed weights are written for macOS 13 and 14;"
-            " choose one of them as target, newer systems run it too"
         )
     weights = [p for p in built.payloads if isinstance(p.source, Weight)]
     if any(weight.type.dtype is not DataType.FLOAT16 for weight in weights):
@@ -142,8 +113,10 @@ def _rewritten(
 ) -> Model:
     program = built.model.program
     function = program.functions["main"]
+    is_newer = built.model.specification_version >= BLOCKWISE
     operations = tuple(
-        _operation(operation, replaced, places) for operation in function.block.operations
+        _operation(operation, replaced, places, is_newer=is_newer)
+        for operation in function.block.operations
     )
     block = replace(function.block, operations=operations)
     function = replace(function, blocks={function.opset: block})
@@ -154,6 +127,8 @@ def _operation(
     operation: Operation,
     replaced: Mapping[str, tuple[str, Parts]],
     places: Mapping[str, int],
+    *,
+    is_newer: bool,
 ) -> Operation:
     """The operation with its constant replaced, or with its weight at its new place."""
     name = operation.outputs[0].name
@@ -165,6 +140,10 @@ def _operation(
             key: part if isinstance(part, Value) else _stored(part[1], places[part[0]])
             for key, part in parts.items()
         }
+        if is_newer:
+            bound = {key: (value,) for key, value in values.items()}
+            named = {"name": operation.attributes["name"]}
+            return replace(operation, type=kind, inputs=bound, attributes=named)
         return replace(
             operation, type=kind, attributes={"name": operation.attributes["name"], **values}
         )
@@ -177,120 +156,3 @@ def _operation(
 
 def _stored(kind: TensorType, offset: int) -> Value:
     return Value(type=kind, data=Blob(path=WEIGHT_FILE, offset=offset))
-
-
-def _palettize(
-    choose: Callable[..., np.ndarray], payload: Payload, tensors: Tensors, bits: int
-) -> tuple[str, Parts]:
-    import numpy as np
-
-    half = DataType.FLOAT16
-    counted = histogram(payload.source.blocks(tensors, half), payload.name)
-    palette = choose(counted, 1 << bits)
-    count = elements(payload.type)
-    packed = TensorType(dtype=DataType.UINT8, shape=(-(-count * bits // 8),))
-    table = TensorType(dtype=half, shape=(1 << bits,))
-    shape = np.array(payload.type.shape, "<u4")
-    lut: Item | Value = (f"{payload.name}_lut", table, Table(palette))
-    if palette.size < SMALLEST_RECORD:
-        lut = Value(type=table, data=Elements(values=palette.astype("<f2").tobytes()))
-    return "constexpr_lut_to_dense", {
-        "indices": (
-            f"{payload.name}_indices",
-            packed,
-            Codes(source=payload.source, palette=palette, bits=bits),
-        ),
-        "lut": lut,
-        "shape": Value(
-            type=TensorType(dtype=DataType.UINT32, shape=(shape.size,)),
-            data=Elements(values=shape.tobytes()),
-        ),
-    }
-
-
-def _by_clustering(payload: Payload, tensors: Tensors, bits: int) -> tuple[str, Parts]:
-    return _palettize(cluster, payload, tensors, bits)
-
-
-def _by_equal_steps(payload: Payload, tensors: Tensors, bits: int) -> tuple[str, Parts]:
-    return _palettize(uniform, payload, tensors, bits)
-
-
-def _by_scale(payload: Payload, tensors: Tensors, _: int) -> tuple[str, Parts]:
-    """Symmetric: the largest element of each output channel becomes 127 or -127."""
-    import numpy as np
-
-    rows = payload.type.shape[0] or 1
-    whole = np.concatenate(list(payload.source.blocks(tensors, DataType.FLOAT16)))
-    largest = np.abs(whole.reshape(rows, -1)).max(axis=1).astype(np.float32)
-    scale = np.maximum(largest / 127, 2.0**-24).astype(np.float16)
-    vector = TensorType(dtype=DataType.FLOAT16, shape=(rows,))
-    zeros = TensorType(dtype=DataType.INT8, shape=(rows,))
-    data = TensorType(dtype=DataType.INT8, shape=payload.type.shape)
-    source = Integers(source=payload.source, scale=scale)
-    small = rows < SMALLEST_RECORD
-    return "constexpr_affine_dequantize", {
-        "quantized_data": (f"{payload.name}_integers", data, source),
-        "scale": Value(type=vector, data=Elements(values=scale.astype("<f2").tobytes()))
-        if small
-        else (f"{payload.name}_scale", vector, Table(scale)),
-        "zero_point": Value(type=zeros, data=Elements(values=bytes(rows)))
-        if small
-        else (f"{payload.name}_zero", zeros, Table(np.zeros(rows, np.int8))),
-        "axis": Value(type=TensorType(dtype=DataType.INT32), data=Elements(values=(0,))),
-    }
-
-
-_COMPRESSORS: Mapping[Method, _Compressor] = {
-    Method.KMEANS: _by_clustering,
-    Method.UNIFORM: _by_equal_steps,
-    Method.LINEAR: _by_scale,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Codes:
-    """The numbers of the palette's entries nearest to the elements of a weight, packed."""
-
-    source: Source
-    palette: np.ndarray
-    bits: int
-
-    def blocks(self, tensors: Tensors, _: DataType) -> Iterator[np.ndarray]:
-        """Packed bytes, uint8."""
-        import numpy as np
-
-        table = code_table(self.palette)
-        for block in self.source.blocks(tensors, DataType.FLOAT16):
-            for start in range(0, block.size, _CODES):
-                codes = table[block[start : start + _CODES].view(np.uint16)]
-                yield pack(codes, self.bits)
-
-    def identity(self) -> Hashable:
-        """Whose codes they are, and of which palette."""
-        return ("codes", self.source.identity(), self.palette.tobytes(), self.bits)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Integers:
-    """A weight divided by the scale of its output channel, rounded."""
-
-    source: Source
-    scale: np.ndarray
-
-    def blocks(self, tensors: Tensors, _: DataType) -> Iterator[np.ndarray]:
-        """One block, int8."""
-        import numpy as np
-
-        whole = np.concatenate(list(self.source.blocks(tensors, DataType.FLOAT16)))
-        rows = whole.reshape(self.scale.size, -1).astype(np.float32)
-        rows /= self.scale.astype(np.float32)[:, np.newaxis]
-        yield np.clip(np.rint(rows), -127, 127).astype(np.int8).reshape(-1)
-
-    def identity(self) -> Hashable:
-        """Whose integers they are, and by which scale."""
-        return ("integers", self.source.identity(), self.scale.tobytes())
-
-
-_CODES = 1 << 20
-"""Codes packed at a time; fills whole bytes at every width."""

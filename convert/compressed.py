@@ -105,37 +105,68 @@ def arguments(operation: Operation, block: Block, storage: Storage) -> dict[str,
 
 
 def _palette(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """One table of 2, 4, ... 256 entries and a code for each number."""
+    """A table of 2, 4, ... 256 entries, or one for each group of channels, and codes."""
     import numpy as np
 
-    table = parts["lut"].astype(np.float32).reshape(-1)
-    if "shape" not in parts and parts["lut"].shape[-2] != table.size:
-        raise UnsupportedError("a table for each group of weights cannot be audited")
-    bits = table.size.bit_length() - 1
-    codes = parts["indices"]
+    codes, lut = parts["indices"], parts["lut"].astype(np.float32)
+    tables = lut.reshape(1, -1)
+    if "shape" not in parts:
+        groups = lut.shape[0]
+        if lut.shape[-1] != 1 or groups != math.prod(lut.shape[:-2]):
+            raise UnsupportedError(
+                "only single numbers, and groups along the first axis, can be audited"
+            )
+        tables = lut.reshape(groups, -1)
+    bits = tables.shape[1].bit_length() - 1
     if "shape" in parts:
         shape = tuple(int(size) for size in parts["shape"])
         codes = unpack(codes.reshape(-1), bits, math.prod(shape)).reshape(shape)
-    ordered = np.sort(table)
-    between = (ordered[1:] + ordered[:-1]) / 2
-    return (
-        f"{bits}-bit palette",
-        table[codes],
-        lambda wanted: np.abs(wanted - ordered[np.searchsorted(between, wanted)]),
-    )
+    rows = codes.reshape(len(tables), -1)
+    values = np.empty(rows.shape, np.float32)
+    for row, table, numbers in zip(values, tables, rows, strict=True):
+        row[:] = table[numbers]
+
+    def reach(wanted: Array) -> Array:
+        least = np.empty(rows.shape, np.float32)
+        for row, table, numbers in zip(least, tables, wanted.reshape(rows.shape), strict=True):
+            ordered = np.sort(table)
+            between = (ordered[1:] + ordered[:-1]) / 2
+            row[:] = np.abs(numbers - ordered[np.searchsorted(between, numbers)])
+        distance: Array = least.reshape(codes.shape)
+        return distance
+
+    return f"{bits}-bit palette", values.reshape(codes.shape), reach
 
 
 def _affine(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
     """A scale and a zero point, for all numbers or along one axis."""
-    import numpy as np
-
     codes = parts["quantized_data"]
     along = [1] * codes.ndim
     along[int(parts["axis"])] = -1
     scale, zero = (
-        part.astype(np.float32).reshape(along if part.ndim else ())
-        for part in (parts["scale"], parts["zero_point"])
+        part.reshape(along if part.ndim else ()) for part in (parts["scale"], parts["zero_point"])
     )
+    return _linear(codes, scale, zero)
+
+
+def _blockwise(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
+    """A scale, and an offset if there is one, along any axis."""
+    import numpy as np
+
+    codes, scale = parts["data"], parts["scale"]
+    zero = parts.get("offset", np.zeros((), np.float32))
+    for part in (scale, zero):
+        sizes = zip(part.shape, codes.shape, strict=False)
+        if any(size not in (1, whole) for size, whole in sizes):
+            raise UnsupportedError("a scale for each block of channels cannot be audited")
+    return _linear(codes, scale, zero)
+
+
+def _linear(codes: Array, scale: Array, zero: Array) -> tuple[str, Array, Reach]:
+    """`(codes - zero) * scale`, where scale and zero point fit the codes' shape."""
+    import numpy as np
+
+    scale, zero = scale.astype(np.float32), zero.astype(np.float32)
     limits = np.iinfo(codes.dtype)
 
     def reach(wanted: Array) -> Array:
@@ -159,11 +190,18 @@ def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
     return "sparse", values, lambda _: np.where(mask, 0.0, least)
 
 
-_ROUNDING = frozenset({"constexpr_affine_dequantize", "constexpr_lut_to_dense"})
+_ROUNDING = frozenset(
+    {
+        "constexpr_affine_dequantize",
+        "constexpr_blockwise_shift_scale",
+        "constexpr_lut_to_dense",
+    }
+)
 """Forms that put the nearest of a few numbers in each one's place; others leave numbers out."""
 
 _METHODS: Mapping[str, Callable[[Mapping[str, Array]], tuple[str, Array, Reach]]] = {
     "constexpr_affine_dequantize": _affine,
+    "constexpr_blockwise_shift_scale": _blockwise,
     "constexpr_lut_to_dense": _palette,
     "constexpr_sparse_to_dense": _sparse,
 }

@@ -8,9 +8,16 @@ from enum import Enum
 from typing import Any
 
 from convert.errors import UnsupportedError
+from convert.palette import BITS
 
 WHOLE = 16
 """Bits of a weight that stays as it is."""
+
+BLOCKWISE = 9
+"""From this specification version on, codes may have 3 bits and groups of channels a palette."""
+
+NEWER_ONLY = 3
+"""The width of codes that older systems cannot read."""
 
 
 class Method(str, Enum):
@@ -30,15 +37,44 @@ class Recipe:
             output channel.
         bits: of a code; 16 leaves weights as they are.
         layers: bits for the weights of single layers, by the constant's name.
+        group_size: output channels for each palette; a weight whose channels are no multiple of it
+            has one palette, as all have where it is `None`.
     """
 
     method: Method = Method.KMEANS
     bits: int = 6
     layers: Mapping[str, int] | None = None
+    group_size: int | None = None
 
     def bits_of(self, name: str) -> int:
         """Bits for the weight `name`."""
         return (self.layers or {}).get(name, self.bits)
+
+
+def require_storable(recipe: Recipe, specification: int, where: str) -> None:
+    """Raise `UnsupportedError` for what programs of a specification version cannot hold.
+
+    `where` begins the message.
+    """
+    is_newer = specification >= BLOCKWISE
+    palettes = BITS if is_newer else tuple(bits for bits in BITS if bits != NEWER_ONLY)
+    allowed = (8, WHOLE) if recipe.method is Method.LINEAR else (*palettes, WHOLE)
+    strange = sorted({recipe.bits, *(recipe.layers or {}).values()} - {*allowed})
+    if strange and strange[0] == NEWER_ONLY and recipe.method is not Method.LINEAR:
+        raise UnsupportedError(
+            f"{where}: Core ML reads 3-bit codes from macOS 15 on only; add --target macOS15, or"
+            f" choose {', '.join(map(str, allowed))} bits"
+        )
+    if strange:
+        raise UnsupportedError(
+            f"{where}: {recipe.method.value} with {strange[0]} bits cannot be stored;"
+            f" choose {', '.join(map(str, allowed))}"
+        )
+    if recipe.group_size is not None and not is_newer:
+        raise UnsupportedError(
+            f"{where}: Core ML reads a palette for each group of channels from macOS 15 on only;"
+            " add --target macOS15, or leave --group-size out"
+        )
 
 
 def parse_recipe(fields: Mapping[str, Any], component: str = "") -> Recipe:
@@ -70,4 +106,20 @@ def _parsed(fields: Mapping[str, Any]) -> Recipe:
         raise UnsupportedError(
             f"recipe: method is not {fields['method']!r}; choose {choices}"
         ) from None
-    return replace(Recipe(**fields), method=method)
+    recipe = replace(Recipe(**fields), method=method)
+    _require_groups(recipe)
+    return recipe
+
+
+def _require_groups(recipe: Recipe) -> None:
+    size = recipe.group_size
+    if size is None:
+        return
+    if type(size) is not int or size < 1:
+        raise UnsupportedError(
+            f"recipe: group_size is {size!r}; it counts output channels, as 16 or 32 do"
+        )
+    if recipe.method is Method.LINEAR:
+        raise UnsupportedError(
+            "recipe: linear has a scale for each channel and no palette; leave the group size out"
+        )

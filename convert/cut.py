@@ -85,9 +85,10 @@ def names_read(item: Operation) -> Iterator[str]:
 
 
 def offsets(item: Operation) -> Iterator[int]:
-    """Where the records of a constant are."""
-    for value in item.attributes.values():
-        if isinstance(value.data, Blob):
+    """Where the records of a constant are; those of iOS 18's compressed ones are arguments."""
+    bound = (binding for bindings in item.inputs.values() for binding in bindings)
+    for value in (*item.attributes.values(), *bound):
+        if not isinstance(value, str) and isinstance(value.data, Blob):
             yield value.data.offset
 
 

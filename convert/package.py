@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from convert.errors import ConvertError
-from convert.spec.model import DataType
+from convert.programs.payload import elements
+from convert.spec.blobs import BITS, DTYPES
 from convert.spec.writer import serialise_model
 from convert.weights.aside import folder_aside
 
@@ -35,12 +36,7 @@ WEIGHTS = f"Data/{AUTHOR}/weights/weight.bin"
 
 STORAGE_VERSION = 2
 SENTINEL = 0xDEADBEEF
-RECORD_TYPES = {
-    DataType.FLOAT16: 1,
-    DataType.FLOAT32: 2,
-    DataType.UINT8: 3,
-    DataType.INT8: 4,
-}
+RECORD_TYPES = {dtype: code for code, dtype in DTYPES.items()}
 """`BlobDataType` of MILBlob."""
 
 _RELEASE_AFTER = 48 << 20
@@ -145,7 +141,9 @@ def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensor
 
 def _description(payload: Payload) -> bytes:
     kind = RECORD_TYPES[payload.type.dtype]
-    return struct.pack("<IIQQ40x", SENTINEL, kind, payload.nbytes, payload.offset + _BLOCK)
+    place = payload.offset + _BLOCK
+    unused = 8 * payload.nbytes - elements(payload.type) * BITS[payload.type.dtype]
+    return struct.pack("<IIQQQ32x", SENTINEL, kind, payload.nbytes, place, unused)
 
 
 def _bytes(block: np.ndarray) -> memoryview:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 VALUES = 1 << 16
-BITS = (1, 2, 4, 6, 8)
-"""Widths of the codes that Core ML reads from iOS 16 and macOS 13 on."""
+BITS = (1, 2, 3, 4, 6, 8)
+"""Widths of codes; those of 3 bits Core ML reads from iOS 18 and macOS 15 on."""
 
-CELLS = {2: 256, 4: 128, 16: 64, 64: 24, 256: 4}
+CELLS = {2: 256, 4: 128, 8: 96, 16: 64, 64: 24, 256: 4}
 """Cells for each entry of a palette of so many entries."""
 
 LEAST_CELLS = 512
@@ -208,9 +208,16 @@ def code_table(palette: np.ndarray) -> np.ndarray:
     """For each of the 65,536 float16 bit patterns the number, uint8, of the nearest entry."""
     import numpy as np
 
+    return nearest(palette, np.arange(VALUES, dtype=np.uint16).view(np.float16))
+
+
+def nearest(palette: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """For each float16 number the number, uint8, of the nearest entry."""
+    import numpy as np
+
     entries = palette.astype(np.float64)
-    values = np.arange(VALUES, dtype=np.uint16).view(np.float16).astype(np.float64)
-    return np.searchsorted((entries[:-1] + entries[1:]) / 2, values).astype(np.uint8)
+    between = (entries[:-1] + entries[1:]) / 2
+    return np.searchsorted(between, values.astype(np.float64)).astype(np.uint8)
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
@@ -222,6 +229,10 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
 
     if bits == 8:  # noqa: PLR2004  a byte
         return codes
+    if bits == 3:  # noqa: PLR2004  two of them are one of six bits
+        pairs = np.zeros((-(-codes.size // 2), 2), np.uint8)
+        pairs.reshape(-1)[: codes.size] = codes
+        return pack(pairs[:, 0] | pairs[:, 1] << 3, 6)[: -(-codes.size * 3 // 8)]
     group = {1: 8, 2: 4, 4: 2, 6: 4}[bits]
     padded = np.zeros((-(-codes.size // group), group), np.uint8)
     padded.reshape(-1)[: codes.size] = codes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.bundle import HALVED
-from convert.compress import NEWEST
+from convert.compression_recipe import parse_recipe, require_storable
 from convert.errors import UnsupportedError
 from convert.families import OPTIONAL, Part, parts_of
 from convert.models.controlnet import CONTROLNET
@@ -94,22 +94,23 @@ def require_runnable(model: Model, options: Options) -> None:
             f"{model.path}: only SDXL's UNet is told a size; leave --own-size out"
         )
     if options.recipe:
-        if Target(options.target).specification > NEWEST:
-            raise UnsupportedError(
-                f"{model.path}: compressed weights are written in the form of macOS 13 and 14;"
-                " choose one of them with --target, newer systems run it just as well"
-            )
-        wide = [
-            part.program
-            for part in parts_of(model, options.wanted)
-            if part.program in COMPRESSED
-            and program_options(options, part).get("precision") == "fp32"
-        ]
-        if wide:
-            raise UnsupportedError(
-                f"{model.path}: {', '.join(wide)} cannot be compressed in float32; choose one of"
-                " --precision and --bits for them"
-            )
+        _require_compressible(model, options, options.recipe)
+
+
+def _require_compressible(model: Model, options: Options, fields: Mapping[str, Any]) -> None:
+    """Raise `UnsupportedError` for a recipe that one of the programs it is for cannot follow."""
+    parts = [part for part in parts_of(model, options.wanted) if part.program in COMPRESSED]
+    for part in parts:
+        recipe = parse_recipe(fields, part.program)
+        require_storable(recipe, Target(options.target).specification, f"{model.path}")
+    wide = [
+        part.program for part in parts if program_options(options, part).get("precision") == "fp32"
+    ]
+    if wide:
+        raise UnsupportedError(
+            f"{model.path}: {', '.join(wide)} cannot be compressed in float32; choose one of"
+            " --precision and --bits for them"
+        )
 
 
 def own_size(model: Model) -> tuple[int, int]:

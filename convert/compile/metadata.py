@@ -20,6 +20,7 @@ from convert.spec.model import (
     Function,
     FunctionDescription,
     Model,
+    Operation,
     TensorType,
     Value,
 )
@@ -142,12 +143,22 @@ def _computed(function: Function) -> Iterable[str]:
 
 
 def _stored(function: Function) -> Iterator[str]:
-    """How the weights of a function are stored."""
+    """How the weights of a function are stored.
+
+    What is said of iOS 18's palettes, their codes' type too, is inferred: no reference
+    pair has one.
+    """
     for operation in function.block.operations:
-        values = operation.attributes
+        values = {**operation.attributes, **_immediate(operation)}
         match operation.type, values:
-            case "constexpr_lut_to_dense", {"lut": Value(type=TensorType(shape=(int() as n, *_)))}:
-                yield f"Palettized ({n.bit_length() - 1} bits)"
+            case "constexpr_lut_to_dense", {"lut": Value(type=TensorType(shape=(int() as n,)))}:
+                yield _palette(n)
+            case "constexpr_lut_to_dense", {
+                "lut": Value(type=TensorType(shape=(*_, int() as n, int())), data=table),
+                "indices": Value(type=TensorType(dtype=codes)),
+            }:
+                yield from (_palette(n), _precision(codes))
+                yield from [_precision(DataType.FLOAT16)] * isinstance(table, Blob)
             case "constexpr_affine_dequantize", {
                 "quantized_data": Value(type=TensorType() as kind)
             }:
@@ -160,6 +171,20 @@ def _stored(function: Function) -> Iterator[str]:
                     for value in values.values()
                     if isinstance(value.data, Blob) and isinstance(value.type, TensorType)
                 )
+
+
+def _immediate(operation: Operation) -> Mapping[str, Value]:
+    """The arguments that are constants themselves."""
+    return {
+        name: binding
+        for name, bindings in operation.inputs.items()
+        for binding in bindings
+        if isinstance(binding, Value)
+    }
+
+
+def _palette(entries: int) -> str:
+    return f"Palettized ({entries.bit_length() - 1} bits)"
 
 
 def _precision(dtype: DataType) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from convert.errors import BadInputError
+from convert.spec.blobs import BITS
 from convert.spec.model import DataType, Model, TensorType
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ WEIGHT_FILE = "@model_path/weights/weight.bin"
 ALIGNMENT = 64
 """Of every record's description and of its data, in bytes (MILBlob's storage format)."""
 
-BITS = {
-    DataType.FLOAT16: 16,
-    DataType.FLOAT32: 32,
-    DataType.UINT8: 8,
-    DataType.INT8: 8,
-}
 _BLOCK = 1 << 22
 
 

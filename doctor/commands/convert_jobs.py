@@ -125,19 +125,29 @@ def _require_known_components(precisions: Any, model: Model) -> None:  # noqa: A
         )
 
 
+def _asked_compression(args: argparse.Namespace) -> Mapping[str, Any] | None:
+    if args.bits:
+        groups = {} if args.group_size is None else {"group_size": args.group_size}
+        return {"method": args.method or METHODS[0], "bits": args.bits, **groups}
+    if args.method:
+        raise UsageError(f"--method {args.method} says how, not to how many bits; add --bits 8")
+    if args.group_size is not None:
+        raise UsageError("--group-size is of palettes; give --bits, too")
+    return None
+
+
 def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
     """The compression that was asked for, if any.
 
     Raises:
-        UsageError: a file and bits at once, a method without bits, or a file that is no recipe.
+        UsageError: a file and bits at once, a method or groups without bits, or a file that is no
+            recipe.
     """
     if args.recipe_file is None:
-        if args.method and not args.bits:
-            raise UsageError(f"--method {args.method} says how, not to how many bits; add --bits 8")
-        return {"method": args.method or METHODS[0], "bits": args.bits} if args.bits else None
-    if args.bits or args.method:
-        extra = "--bits" if args.bits else "--method"
-        raise UsageError(f"--recipe says the method and how many bits; leave {extra} out")
+        return _asked_compression(args)
+    said = {"--bits": args.bits, "--method": args.method, "--group-size": args.group_size}
+    if extra := [name for name, value in said.items() if value is not None]:
+        raise UsageError(f"--recipe says method, bits and groups; leave {' and '.join(extra)} out")
     try:
         fields = dict(json.loads(args.recipe_file.read_bytes()).items())
         parse_recipe(fields)

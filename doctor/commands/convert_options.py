@@ -203,8 +203,15 @@ def _storage(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--bits",
         type=int,
-        choices=(1, 2, 4, 6, 8),
-        help="compress text encoders and UNets to palettes of so many bits",
+        choices=(1, 2, 3, 4, 6, 8),
+        help="compress text encoders and UNets to palettes of so many bits (3: from macOS15 on)",
+    )
+    group.add_argument(
+        "--group-size",
+        type=counted,
+        metavar="N",
+        help="with --bits: a palette for each N output channels, not one for a weight (from macOS15"
+        " on)",
     )
     group.add_argument(
         "--method",
@@ -216,7 +223,7 @@ def _storage(parser: argparse.ArgumentParser) -> None:
         type=Path,
         dest="recipe_file",
         metavar="JSON",
-        help="compress as this file says: method, bits, and bits of single layers",
+        help="compress as this file says: method, bits, group_size, and bits of single layers",
     )
     group.add_argument(
         "--full",

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convert.errors import BadInputError
-from convert.palette import BITS, Histogram, cluster, code_table, error, histogram, pack, uniform
+from convert.palette import (
+    BITS,
+    Histogram,
+    cluster,
+    code_table,
+    error,
+    histogram,
+    nearest,
+    pack,
+    uniform,
+)
 
 
 def normal(count: int, seed: int = 0) -> np.ndarray:
@@ -45,7 +55,7 @@ def test_a_weight_that_is_not_finite_is_refused(bad: float) -> None:
         histogram([np.array([1, bad], np.float16)], "conv_in")
 
 
-@pytest.mark.parametrize("size", [2, 4, 16])
+@pytest.mark.parametrize("size", [2, 4, 8, 16])
 @pytest.mark.parametrize("seed", range(3))
 def test_clusters_of_bell_shaped_weights_are_the_best_there_are(size: int, seed: int) -> None:
     data = histogram([(normal(4000, seed).astype(np.float32).round(3)).astype(np.float16)])
@@ -53,7 +63,7 @@ def test_clusters_of_bell_shaped_weights_are_the_best_there_are(size: int, seed:
     assert error(data, cluster(data, size)) <= 1.001 * best_error(data, size)
 
 
-@pytest.mark.parametrize("size", [4, 16, 64])
+@pytest.mark.parametrize("size", [4, 8, 16, 64])
 @pytest.mark.parametrize("heavy", [False, True])
 def test_of_many_values_too_no_partition_is_better(size: int, *, heavy: bool) -> None:
     generator = np.random.default_rng(5)
@@ -113,6 +123,17 @@ def test_every_bit_pattern_finds_its_nearest_entry() -> None:
     codes = code_table(palette)
     for value, code in [(-7, 0), (-0.6, 0), (-0.4, 1), (0.2, 1), (0.3, 2), (2.2, 2), (2.3, 3)]:
         assert codes[np.array([value], np.float16).view(np.uint16)[0]] == code
+
+
+@given(
+    st.lists(st.floats(width=16, allow_nan=False), min_size=1, max_size=40),
+    st.lists(st.floats(width=16, allow_nan=False, allow_infinity=False), min_size=8, max_size=8),
+)
+def test_numbers_and_their_bit_patterns_have_the_same_nearest_entry(
+    numbers: list[float], entries: list[float]
+) -> None:
+    palette, values = np.sort(np.array(entries, np.float16)), np.array(numbers, np.float16)
+    assert nearest(palette, values).tolist() == code_table(palette)[values.view("u2")].tolist()
 
 
 @given(st.sampled_from(BITS), st.lists(st.integers(0, 255), max_size=40))

@@ -85,3 +85,17 @@ class TestRequireRunnable:
             plan(model, None, "ORIGINAL", {}, recipe=recipe, precision={"unet": "fp32"})
         job = plan(model, None, "ORIGINAL", {}, recipe=recipe, precision={"vae": "fp32"})
         assert job.options.recipe == recipe
+
+    def test_a_recipe_must_suit_the_target(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        recipe = {"bits": 3, "group_size": 16}
+        with pytest.raises(UnsupportedError, match=r"cat: Core ML reads 3-bit .* --target macOS15"):
+            plan(model, None, "ORIGINAL", {}, recipe=recipe)
+        job = plan(model, None, "ORIGINAL", {}, recipe=recipe, target="macOS15")
+        assert job.options.recipe == recipe
+
+    def test_so_must_what_it_says_of_a_single_program(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        recipe = {"bits": 8, "programs": {"unet": {"layers": {"conv_in_weight": 3}}}}
+        with pytest.raises(UnsupportedError, match="reads 3-bit codes"):
+            plan(model, None, "ORIGINAL", {}, recipe=recipe)

@@ -10,6 +10,7 @@ from convert.spec.reader import parse_model
 from tests.convert.compile.texts import (
     COMPRESSED,
     GOLDEN,
+    GROUPED,
     OPERATIONS,
     STATEFUL,
     described,
@@ -44,6 +45,19 @@ def test_precisions_of_storage_and_computation() -> None:
     content = metadata(of(OPERATIONS), "Unet")
     assert content["storagePrecision"] == "Mixed (Float16, Float32)"
     assert content["computePrecision"] == "Mixed (Float16, Float32, Int32)"
+
+
+def test_storage_of_palettes_and_integers_in_the_form_of_ios_18() -> None:
+    content = metadata(of(GROUPED, 9), "Unet")
+    assert content["storagePrecision"] == (
+        "Mixed (Float16, Int8, Palettized (1 bits), Palettized (3 bits), UInt1, UInt3)"
+    )
+    assert content["mlProgramOperationTypeHistogram"] == {
+        "Ios18.add": 2,
+        "Ios18.constexprBlockwiseShiftScale": 1,
+        "Ios18.constexprLutToDense": 2,
+        "Ios18.mul": 1,
+    }
 
 
 def test_texts_that_say_nothing_are_left_out() -> None:

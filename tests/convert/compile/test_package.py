@@ -16,6 +16,7 @@ from tests.convert.compile.texts import (
     ALL,
     BLOCKWISE,
     COMPRESSED,
+    GROUPED,
     OPERATIONS,
     STATEFUL,
     described,
@@ -40,6 +41,16 @@ def test_a_package_becomes_a_folder(tmp_path: Path, name: str) -> None:
         (spec / "model.mlmodel").read_bytes(), "model"
     )
     assert json.loads((made.path / METADATA).read_text())[0]["generatedClassName"] == "Unet"
+
+
+def test_weights_in_arguments(tmp_path: Path) -> None:
+    made = compile_package(package(tmp_path / "A.mlpackage", GROUPED, 9), tmp_path / "A.mlmodelc")
+    assert (made.path / TEXT).read_text() == GROUPED
+    damaged = package(tmp_path / "B.mlpackage", GROUPED.replace("uint3", "uint2"), 9)
+    text = damaged / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    text.write_bytes((tmp_path / "A.mlpackage/Data/com.apple.CoreML/model.mlmodel").read_bytes())
+    with pytest.raises(BadInputError, match="the record at offset 64 is UINT2, not UINT3"):
+        compile_package(damaged, tmp_path / "B.mlmodelc")
 
 
 def test_weights_of_four_bits(tmp_path: Path) -> None:

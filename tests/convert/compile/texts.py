@@ -2,8 +2,9 @@
 
 Beside this file, in `golden/`: `operations` has every operation and element type that the project's
 own programs emit, `compressed` every form of compressed weights of specification 7, `blockwise`
-those of specification 9, `stateful` what else text version 1.3 adds, `flexible` an input of
-flexible shape.
+those of specification 9, `grouped` the same as the project's own programs have them, in arguments
+(inferred: no reference pair has them), `stateful` what else text version 1.3 adds, `flexible` an
+input of flexible shape.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ ALL: Mapping[str, str] = {
 }
 OPERATIONS, COMPRESSED = ALL["operations"], ALL["compressed"]
 STATEFUL, FLEXIBLE = ALL["stateful"], ALL["flexible"]
-BLOCKWISE = ALL["blockwise"]
+BLOCKWISE, GROUPED = ALL["blockwise"], ALL["grouped"]
 
 
 def source(text: str) -> Program:

@@ -135,6 +135,11 @@ class TestJobsOf:
             "method": "uniform",
             "bits": 4,
         }
+        assert recipe_of(arguments("--bits", "3", "--group-size", "16")) == {
+            "method": "kmeans",
+            "bits": 3,
+            "group_size": 16,
+        }
         file = tmp_path / "recipe.json"
         file.write_text('{"bits": 6, "layers": {"conv_in.weight": 8}}')
         assert recipe_of(arguments("--recipe", str(file))) == {
@@ -142,8 +147,20 @@ class TestJobsOf:
             "layers": {"conv_in.weight": 8},
         }
 
+    def test_groups_are_of_palettes(self) -> None:
+        with pytest.raises(UsageError, match="--group-size is of palettes; give --bits, too"):
+            recipe_of(arguments("--group-size", "16"))
+
     @pytest.mark.parametrize(
-        ("content", "extra"), [("[]", ()), ("{", ()), ('{"bit": 6}', ()), ("{}", ("--bits", "6"))]
+        ("content", "extra"),
+        [
+            ("[]", ()),
+            ("{", ()),
+            ('{"bit": 6}', ()),
+            ('{"group_size": 0}', ()),
+            ("{}", ("--bits", "6")),
+            ("{}", ("--group-size", "16")),
+        ],
     )
     def test_what_is_no_recipe(self, tmp_path: Path, content: str, extra: tuple[str, ...]) -> None:
         file = tmp_path / "recipe.json"
@@ -155,7 +172,7 @@ class TestJobsOf:
         ("words", "told"),
         [
             (("--method", "linear"), "^--method linear says how, not to how many bits; add --bits"),
-            (("--recipe", "r", "--method", "linear"), "many bits; leave --method out$"),
+            (("--recipe", "r", "--method", "linear"), "bits and groups; leave --method out$"),
             (("--recipe", "/nowhere/r"), "^/nowhere/r: No such file or directory; give the file"),
         ],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +16,26 @@ from convert.mil.kinds import Mode
 from convert.mil.package import open_package
 from convert.package import write_package
 from convert.palette import cluster, error, histogram
-from convert.programs.options import Precision, ProgramOptions
+from convert.programs.options import Precision, ProgramOptions, Target
 from convert.programs.payload import Built
 from convert.programs.toolkit import toolkit
 from convert.spec.model import Operation
 from convert.weights.safetensors import TensorFile
 from tests.inside.convert.programs.models import Checkpoint, checkpoint
 
+NEWER = ProgramOptions(target=Target.MACOS15)
 
-def compressed(made: Checkpoint, recipe: Recipe) -> Built:
+
+def compressed(made: Checkpoint, recipe: Recipe, options: ProgramOptions | None = None) -> Built:
     with TensorFile.open(made.weights) as tensors:
-        return compress(made.build(), tensors, recipe)
+        return compress(made.build(options), tensors, recipe)
 
 
-def written(made: Checkpoint, path: Path, recipe: Recipe) -> Path:
+def written(
+    made: Checkpoint, path: Path, recipe: Recipe, options: ProgramOptions | None = None
+) -> Path:
     with TensorFile.open(made.weights) as tensors:
-        write_package(compress(made.build(), tensors, recipe), tensors, path)
+        write_package(compress(made.build(options), tensors, recipe), tensors, path)
     return path
 
 
@@ -147,8 +150,10 @@ def test_single_layers_may_have_other_bits(tmp_path: Path) -> None:
 
 def test_refusals(tmp_path: Path) -> None:
     made = checkpoint("vae_decoder", tmp_path)
-    with pytest.raises(UnsupportedError, match=r"kmeans with 3 bits .* choose 1, 2, 4, 6, 8, 16"):
+    with pytest.raises(UnsupportedError, match=r"3-bit .* --target macOS15, or choose 1, 2, 4, 6"):
         compressed(made, Recipe(bits=3))
+    with pytest.raises(UnsupportedError, match=r"kmeans with 5 bits .* choose 1, 2, 3, 4, 6, 8"):
+        compressed(made, Recipe(bits=5), NEWER)
     with pytest.raises(UnsupportedError, match=r"linear with 6 bits .* choose 8, 16"):
         compressed(made, Recipe(method=Method.LINEAR, bits=6))
     with pytest.raises(UnsupportedError, match="names conv_in_weight, which this program has not"):
@@ -157,7 +162,3 @@ def test_refusals(tmp_path: Path) -> None:
         full = made.build(ProgramOptions(precision=Precision.FP32))
         with pytest.raises(UnsupportedError, match="only float16 programs"):
             compress(full, tensors, Recipe())
-        newer = made.build()
-        newer = replace(newer, model=replace(newer.model, specification_version=9))
-        with pytest.raises(UnsupportedError, match="written for macOS 13 and 14"):
-            compress(newer, tensors, Recipe())
