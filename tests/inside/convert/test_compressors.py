@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from convert.audit import audit
+from convert.certificates.digest import graph_digest
 from convert.chunk import chunk
 from convert.compile.package import compile_package
 from convert.compression_recipe import Method, Recipe
@@ -104,6 +105,24 @@ def test_every_code_of_the_newer_form_is_audited(
     assert found.faults() == ()
     assert found.compressed.keys() <= found.placed.keys()
     assert {item.method for item in found.compressed.values()} == {method}
+
+
+def test_the_certificate_of_the_whole_is_theirs(tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    packages = [
+        made.write(tmp_path / "whole.mlpackage", NEWER),
+        written(made, tmp_path / "palettes.mlpackage", UNIFORM, NEWER),
+        written(made, tmp_path / "again.mlpackage", UNIFORM, NEWER),
+        written(made, tmp_path / "integers.mlpackage", Recipe(method=Method.LINEAR, bits=8), NEWER),
+    ]
+    digests = set()
+    for package in packages:
+        with TensorFile.open(made.weights) as tensors, open_program(package) as program:
+            placed = audit(program.function, program.storage, tensors).placed
+            digests.add(graph_digest(program, placed))
+    assert len(digests) == 1
+    for file in ("Data/com.apple.CoreML/model.mlmodel", "Data/com.apple.CoreML/weights/weight.bin"):
+        assert (packages[1] / file).read_bytes() == (packages[2] / file).read_bytes()
 
 
 def test_a_wrong_palette_of_one_group_is_found(tmp_path: Path) -> None:
