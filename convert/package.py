@@ -127,16 +127,16 @@ def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensor
         end = written + payload.nbytes
         for block in payload.source.blocks(tensors, payload.type.dtype):
             written += file.write(_bytes(block))
+            held += block.nbytes
+            if held > _RELEASE_AFTER:  # the largest tensor alone would weigh as much as the rest
+                tensors.release()
+                held = 0
         if written != end:
             got = payload.nbytes + written - end
             raise ConvertError(
                 f"{payload.name}: {payload.nbytes:,} bytes expected, {got:,} read;"
                 " the checkpoint changed meanwhile: convert again"
             )
-        held += payload.nbytes
-        if held > _RELEASE_AFTER:
-            tensors.release()
-            held = 0
 
 
 def _description(payload: Payload) -> bytes:

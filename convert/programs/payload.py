@@ -82,12 +82,10 @@ class Weight:
         import numpy as np
 
         wanted = np.float16 if dtype is DataType.FLOAT16 else np.float32
-        flat = tensors[self.tensor].reshape(-1)
-        if flat.dtype == wanted:
-            yield np.ascontiguousarray(flat)
-            return
+        flat = np.ascontiguousarray(tensors[self.tensor]).reshape(-1)
         for start in range(0, flat.size, _BLOCK):
-            yield self._cast(flat[start : start + _BLOCK], wanted)
+            block = flat[start : start + _BLOCK]
+            yield block if flat.dtype == wanted else self._cast(block, wanted)
 
     def _cast(self, block: np.ndarray, wanted: type[np.floating]) -> np.ndarray:
         import numpy as np

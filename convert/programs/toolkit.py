@@ -19,7 +19,16 @@ from typing import Any, Protocol, TypeAlias
 from convert.programs.options import Target
 from convert.spec.model import DataType
 
-UNNEEDED = ("libsvm", "pandas", "scipy", "sklearn", "tensorflow", "torch", "xgboost")
+UNNEEDED = (
+    "libsvm",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "tensorflow",
+    "torch",
+    "transformers",
+    "xgboost",
+)
 
 
 MilOp: TypeAlias = Any

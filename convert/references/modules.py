@@ -17,6 +17,8 @@ import torch
 
 from convert.errors import BadInputError
 
+_RENAMES = ("_convert_deprecated_attention_blocks", "_fix_state_dict_keys_on_load")
+"""diffusers' own reading of VAE tensors named before 2023, by its older and its newer name."""
 _NOT_WEIGHTS = ("position_ids",)  # older checkpoints stored this buffer
 
 
@@ -50,9 +52,8 @@ def open_module(
     state = load_file(weights)
     for name, tensor in (replaced or {}).items():
         state[name] = tensor.reshape(state[name].shape)
-    rename = getattr(module, "_convert_deprecated_attention_blocks", None)
-    if rename is not None:  # the pinned library's own reading of VAE tensors named before 2023
-        rename(state)
+    for own in _RENAMES:
+        getattr(module, own, lambda _: None)(state)
     result = module.load_state_dict(state, strict=False, assign=True)
     unknown = [name for name in result.unexpected_keys if not name.endswith(_NOT_WEIGHTS)]
     _demand_all(weights, result.missing_keys, unknown)

@@ -64,6 +64,12 @@ CASES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "sd15-vae-encoder": ("vae_encoder", VAE),
     "sdxl-unet": ("unet", SDXL_UNET),
 }
+LIMITS: Mapping[tuple[str, str], tuple[float, float]] = {
+    ("sd15-unet", "F16"): (8.0, 256.0),
+    ("sd15-unet", "F32"): (16.0, 320.0),
+    ("sdxl-unet", "F16"): (25.0, 320.0),
+}
+"""CPU seconds and MB at the peak that building may take, by case and the weights' dtype on disk."""
 _CHUNK = 1 << 22
 _STYLES = {"F16": "<f2", "F32": "<f4"}
 
@@ -84,11 +90,22 @@ def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             recipe = {"recipe": {"bits": given.bits}} if given.bits else {}
             (Path(folder) / "request.json").write_text(json.dumps(recipe), encoding="utf-8")
-            print(_measure(name, given.python, given.dtype, Path(folder)), flush=True)
+            line, cpu, peak = _measure(name, given.python, given.dtype, Path(folder))
+            most = None if given.bits else LIMITS.get((name, given.dtype))
+            print(f"{line}  {verdict(cpu, peak, most)}".rstrip(), flush=True)
     return 0
 
 
-def _measure(name: str, python: Path, dtype: str, folder: Path) -> str:
+def verdict(cpu: float, peak: float, most: tuple[float, float] | None) -> str:
+    """The limits of a line, and whether both are met; nothing where there are none."""
+    if most is None:
+        return ""
+    met = cpu <= most[0] and peak <= most[1]
+    return f"limits {most[0]:.0f} CPU s, {most[1]:.0f} MB: {'met' if met else 'MISSED'}"
+
+
+def _measure(name: str, python: Path, dtype: str, folder: Path) -> tuple[str, float, float]:
+    """The line to print, CPU seconds, and MB at the peak."""
     component, config = CASES[name]
     weights = folder / "weights.safetensors"
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -100,7 +117,8 @@ def _measure(name: str, python: Path, dtype: str, folder: Path) -> str:
     _, copying, _ = _run(["cp", str(weights), str(folder / "copy")])
     parameters = json.loads(answer)["parameters"]
     peak_mb = peak / 1e6
-    return f"{name:<20}{parameters:>15,}{cpu:>8.1f}{peak_mb:>9.0f}{copying:>10.1f}{wall:>8.1f}"
+    line = f"{name:<20}{parameters:>15,}{cpu:>8.1f}{peak_mb:>9.0f}{copying:>10.1f}{wall:>8.1f}"
+    return line, cpu, peak_mb
 
 
 def _child(python: Path, task: str, component: str, folder: Path) -> tuple[str, float, int]:

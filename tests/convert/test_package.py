@@ -143,6 +143,16 @@ def test_pages_are_given_back_on_the_way(tmp_path: Path) -> None:
     assert tensors.released == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_pages_of_a_large_tensor_are_given_back_before_its_end(
+    dtype: type[np.floating], tmp_path: Path
+) -> None:
+    tensors = Memory({"a": np.zeros((1 << 25) + 1, dtype)})
+    weight = (kind(F16, (1 << 25) + 1), Weight(tensor="a"))
+    write_package(built(weight), tensors, tmp_path / "x.mlpackage")
+    assert tensors.released == 1
+
+
 def test_a_folder_that_is_no_package_is_not_replaced(tmp_path: Path) -> None:
     place = tmp_path / "x.mlpackage"
     place.mkdir()

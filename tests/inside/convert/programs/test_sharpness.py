@@ -74,7 +74,7 @@ def test_a_wrong_graph_of_a_sharp_module_is_still_found(tmp_path: Path) -> None:
 
 
 def test_where_half_precision_is_not_enough_that_is_said(tmp_path: Path) -> None:
-    made = sharp(tmp_path, 14)
+    made = sharp(tmp_path, 12)  # at 14 float32 is not always enough either
     parity = check(made, made.write(tmp_path / "x.mlpackage"), lenient=True)
     assert [item.mode for item in parity.figures if not item.passed] == [Mode.FP16]
     assert parity.complaint().endswith("convert with --precision unet=fp32")

@@ -75,6 +75,13 @@ NAMES = {
 TABLES = sorted(set(MODEL) - {"FunctionDescription", "StateFeatureType", "StateType"})
 
 
+def is_repeated(field: Any) -> bool:
+    """Whether it is a list: protobuf 7 no longer has `label`, protobuf 3 not yet `is_repeated`."""
+    if hasattr(field, "is_repeated"):
+        return bool(field.is_repeated)
+    return bool(field.label == field.LABEL_REPEATED)
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_field_numbers_are_apples(table: str) -> None:
     fields = THEIRS[NAMES.get(table, table)].fields_by_number
@@ -84,7 +91,7 @@ def test_field_numbers_are_apples(table: str) -> None:
             continue
         theirs = fields[number]
         assert theirs.name.startswith(field.name), (table, number)
-        assert (theirs.label == theirs.LABEL_REPEATED) == field.repeated
+        assert is_repeated(theirs) == field.repeated
         kept_as_bytes = field.kind is Kind.BYTES and theirs.type == theirs.TYPE_MESSAGE
         assert kept_as_bytes or KIND_OF_TYPE[theirs.type] is field.kind, (table, number)
 
