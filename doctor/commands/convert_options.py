@@ -18,6 +18,10 @@ from convert.programs.options import Target
 METHODS = ("kmeans", "uniform", "linear")
 PREDICTIONS = ("epsilon", "v_prediction")
 
+LARGEST = 2048
+"""Pixels a side: twice what SDXL is trained for. Attention's memory grows with the fourth power of
+it, so that no app draws more, and building such programs takes minutes for nothing."""
+
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -91,7 +95,8 @@ def _shapes(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=pixels,
         metavar="WxH",
-        help="image size in pixels, a folder for each; repeatable (default: the model's)",
+        help="image size in pixels, a folder for each; repeatable (default: the model's; at most"
+        f" {LARGEST} a side)",
     )
     group.add_argument(
         "--batch",
@@ -258,7 +263,7 @@ def pixels(text: str) -> tuple[int, int]:
     """Width and height of an image from `WxH`.
 
     Raises:
-        argparse.ArgumentTypeError: it is something else, or no multiple of 8.
+        argparse.ArgumentTypeError: it is something else, no multiple of 8, or beyond `LARGEST`.
     """
     width, _, height = text.lower().partition("x")
     if (
@@ -269,8 +274,16 @@ def pixels(text: str) -> tuple[int, int]:
         and not int(width) % 8
         and not int(height) % 8
     ):
-        return int(width), int(height)
+        return _drawable(int(width), int(height))
     raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in multiples of 8, as 512x768")
+
+
+def _drawable(width: int, height: int) -> tuple[int, int]:
+    if max(width, height) > LARGEST:
+        raise argparse.ArgumentTypeError(
+            f"{width}x{height} is larger than any app draws; choose at most {LARGEST} pixels a side"
+        )
+    return width, height
 
 
 def names(text: str) -> frozenset[str]:

@@ -218,3 +218,9 @@ class TestJobsOf:
     def test_a_size_that_is_none(self, text: str) -> None:
         with pytest.raises(argparse.ArgumentTypeError, match="is not WIDTHxHEIGHT"):
             pixels(text)
+
+    @pytest.mark.parametrize("text", ["64x64000", "2056x512", "512x2056"])
+    def test_a_size_that_no_app_draws(self, text: str) -> None:
+        with pytest.raises(argparse.ArgumentTypeError, match="at most 2048 pixels a side"):
+            pixels(text)
+        assert pixels("2048x2048") == (2048, 2048)
