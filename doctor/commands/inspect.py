@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
         data, lines = programs_data(args.path, programs), programs_text(args.path, programs)
         faults = [fault for program in programs for fault in program.faults]
     else:
-        identity, needs = identify_path(args.path), needs_of(args.path)
+        identity, needs = judged(identify_path(args.path)), needs_of(args.path)
+        needs = None if identity.faults else needs
         data, lines = as_data(identity, needs), as_text(identity, needs)
         faults = list(identity.faults)
     if args.json:
@@ -114,8 +115,30 @@ def needs_of(path: Path) -> Needs | None:
     found, measured = model(str(path)), toolchain(DEFAULT_TOOLCHAIN)
     if not isinstance(found, ModelFolder) or not found.needed or found.refusal:
         return None
+    if any(part.refusal for part in found.components):
+        return None
     memory = needed_memory(found, Job(), measured)
     return Needs(disk=needed_disk(found, measured), memory=memory)
+
+
+def judged(identity: Identity) -> Identity:
+    """`identity` without a yes where the converter refuses the model, or its files have faults."""
+    why = "not as it is: see the faults" if identity.faults else _refusal(identity.path)
+    if not why:
+        return identity
+    verdicts = tuple(
+        verdict if verdict.runs == "no" else replace(verdict, runs="no", reason=why)
+        for verdict in identity.verdicts
+    )
+    return replace(identity, verdicts=verdicts)
+
+
+def _refusal(path: Path) -> str:
+    """Which component's configuration the converter refuses, and why, as MOD010 says it."""
+    found = model(str(path))
+    parts = found.components if isinstance(found, ModelFolder) else ()
+    refusals = (part.refusal for part in parts if part.refusal)
+    return next((f"the converter refuses it: {refusal}" for refusal in refusals), "")
 
 
 def as_data(identity: Identity, needs: Needs | None) -> dict[str, Any]:
@@ -199,11 +222,14 @@ def _headline(identity: Identity) -> str:
         words.append(f"({contents.flavour})")
     facts = [identity.form]
     if identity.parts:
-        facts += [f"{identity.parameters:,} parameters", amount(identity.nbytes)]
+        known = "" if all(part.dtypes for part in identity.parts) else "at least "
+        facts += [f"{known}{identity.parameters:,} parameters", amount(identity.nbytes)]
     return f"{' '.join(words)}; {', '.join(facts)}"
 
 
 def _part(part: PartFacts) -> str:
+    if not part.dtypes:
+        return "its weights cannot be read"
     types = ", ".join(part.dtypes)
     files = f"{len(part.files)} files" if len(part.files) > 1 else "".join(part.files)
     said = (f"{part.parameters:,}", types, amount(part.nbytes), files, part.variant or "")

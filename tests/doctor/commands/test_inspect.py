@@ -10,6 +10,9 @@ import pytest
 from convert.bundle import Dimensions, interfaces
 from convert.compile.package import compile_package
 from convert.coreml import ProgramFacts
+from convert.models.recipe import write_recipe
+from convert.models.unpack import UnpackOptions, unpack
+from convert.weights.source import open_checkpoint
 from doctor.commands.inspect import configure, needs_of, programs_text, run
 from doctor.estimate import needed_memory
 from doctor.facts import Job
@@ -18,6 +21,7 @@ from doctor.gather.toolchain import toolchain
 from doctor.subjects import ModelFolder
 from tests.convert.models.folders import write_json, write_model
 from tests.convert.models.test_single_file import averages, original, save
+from tests.convert.models.test_unpack import tokenizer
 from tests.convert.stand_ins import model_of, write_stand_in
 from tests.convert.weights.torch_files import (
     finished,
@@ -44,23 +48,26 @@ def said(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out.replace(str(path), "PATH")
 
 
-def on_disk(folder: Path) -> int:
-    weights = (path for path in folder.rglob("*") if path.suffix in {".bin", ".safetensors"})
-    return sum(path.stat().st_size for path in weights)
+def unpacked(parent: Path) -> Path:
+    """A folder that the converter takes: its configs are whole."""
+    path = save(parent / "m.safetensors", original("sd1"))
+    options = UnpackOptions(tokenizer=tokenizer(parent / "tokenizer"))
+    write_recipe(unpack(open_checkpoint(path), options), parent / "model")
+    return parent / "model"
 
 
 def test_a_folder_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
-        said(write_model(tmp_path / "model"), capsys)
+        said(unpacked(tmp_path), capsys)
         == """\
-PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 123 parameters, 528 bytes
-  text_encoder  41  F32, I64  176 bytes  pytorch_model.bin
-  unet          41  F32, I64  176 bytes  2 files
-  vae           41  F32, I64  176 bytes  diffusion_pytorch_model.safetensors
+PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 3,266,539 parameters, 7 MB
+  text_encoder  111,808  F16  224 kB  model.safetensors
+  unet          2,199,268  F16  4 MB  diffusion_pytorch_model.safetensors
+  vae           955,463  F16  2 MB  diffusion_pytorch_model.safetensors
   predicts epsilon
   Apple's Swift package: yes, text and image to image, ControlNet, safety checker
   Mochi Diffusion: yes, text and image to image, ControlNet; no safety checker
-  converting takes about 8 kB of disk, 1.5 GB of memory
+  converting takes about 13 MB of disk, 1.5 GB of memory
 """
     )
 
@@ -96,7 +103,7 @@ def test_a_folder_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "parameters": 123,
         "bytes": 528,
         "missing": [],
-        "needs": {"disk": 2 * on_disk(folder), "memory": 1_520_000_123},
+        "needs": None,
         "faults": [],
         "notes": [],
     }
@@ -114,6 +121,35 @@ def test_faults_are_listed_and_decide_the_exit_code(
     assert "fault: " in out
     assert "pytorch_model.bin: the pickle names 'os.system'" in out
     assert "the file is empty; download the file again" in out
+
+
+def test_a_damaged_model_runs_nowhere_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_model(tmp_path / "model")
+    shard = folder / "unet" / "diffusion_pytorch_model-00002-of-00002.bin"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    lines = said(folder, capsys).splitlines()
+    assert lines[0].endswith("diffusers folder, at least 82 parameters, 352 bytes")
+    assert "  unet          its weights cannot be read" in lines
+    assert "  Apple's Swift package: no, not as it is: see the faults" in lines
+    assert not any("converting takes" in line for line in lines)
+    assert lines[-1].startswith(f"  fault: PATH/unet/{shard.name}: ")
+
+
+def test_a_model_that_the_converter_refuses_runs_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = unpacked(tmp_path)
+    place = folder / "unet" / "config.json"
+    write_json(place, {**json.loads(place.read_text()), "dual_cross_attention": True})
+    out = said(folder, capsys)
+    for target in ("Apple's Swift package", "Mochi Diffusion"):
+        assert f"  {target}: no, the converter refuses it: unet: " in out
+    assert "converting takes" not in out
+    inspect(folder, "--json")
+    data = json.loads(capsys.readouterr().out)
+    assert ([target["runs"] for target in data["targets"]], data["needs"]) == (["no"] * 2, None)
 
 
 def test_a_checkpoint_with_averages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
