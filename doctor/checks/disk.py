@@ -53,7 +53,8 @@ def room_for_result(
     if output.room < needed:
         short = amount(needed - output.room)
         yield error(
-            f"{left(output)} for the result, about {amount(needed)} needed ({parts})",
+            f"{left(output)} for the result in {output.path},"
+            f" about {amount(needed)} needed ({parts})",
             why="The conversion would stop with a full disk after doing most of its work.",
             fix=Fix(title=f"free {short} there, or set another OUT= folder"),
             where=output.path,

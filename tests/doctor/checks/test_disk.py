@@ -31,7 +31,8 @@ def test_twice_the_model_is_needed(free: int, status: Status) -> None:
 def test_an_environment_to_be_built_on_the_same_volume_counts() -> None:
     (finding,) = judged(replace(with_free(9 * GB), environment=NOT_BUILT)).findings
     assert finding.what == (
-        "9.0 GB free for the result, about 12.0 GB needed (2 times the model and the environment)"
+        "9.0 GB free for the result in /data/output,"
+        " about 12.0 GB needed (2 times the model and the environment)"
     )
     assert finding.evidence == {"room": str(9 * GB), "needed": str(12 * GB)}
     elsewhere = replace(with_free(9 * GB, device=2), environment=NOT_BUILT)
@@ -41,7 +42,10 @@ def test_an_environment_to_be_built_on_the_same_volume_counts() -> None:
 def test_a_quota_is_said_where_it_is_what_limits() -> None:
     facts = volume("output", quota=50 * GB, quota_used=49 * GB)
     assert said("DSK001", facts) == [
-        "error: 1.0 GB of the quota left for the result, about 6.0 GB needed (2 times the model)"
+        (
+            "error: 1.0 GB of the quota left for the result in /data/output,"
+            " about 6.0 GB needed (2 times the model)"
+        )
     ]
     exceeded = volume("environments", quota=50 * GB, quota_used=51 * GB)
     assert said("DSK002", exceeded) == ["ok: 0 bytes of the quota left for environments"]
