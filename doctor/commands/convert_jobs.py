@@ -16,6 +16,7 @@ from convert.families import OPTIONAL
 from convert.manifest import read_manifest
 from convert.models.controlnet import CONTROLNET
 from convert.models.layout import Model
+from convert.models.merge import require_apart
 from convert.options import ATTENTIONS, SHARED, Options
 from convert.plan import Job, plan
 from convert.proof import Judge
@@ -49,6 +50,8 @@ def jobs_of(
     for attention, size in itertools.product(attentions or [None], sizes or [{}]):
         asked = {**fields, **size, **({"attention": attention} if attention else {})}
         job = plan(model, args.output, asked.pop("attention", ATTENTIONS[0]), toolchain, **asked)
+        if args.model.is_dir():
+            require_apart(args.model, job.output)
         redo, beside = said.get("components"), said.get("beside")
         jobs.append(replace(job, judge=judge, redo=redo, beside=beside))
     return tuple(jobs)

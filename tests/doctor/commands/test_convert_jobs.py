@@ -39,6 +39,16 @@ class TestJobsOf:
         )
         assert (second.options.width, second.options.height) == (64, 96)
 
+    @pytest.mark.parametrize("output", ["cat/out", "cat", "."])
+    def test_a_result_lies_apart_from_the_model(self, tmp_path: Path, output: str) -> None:
+        path = write_model(tmp_path / "cat")
+        args = arguments("-o", str(tmp_path / output))
+        args.model = path
+        with pytest.raises(BadInputError, match="lies in the model itself, or around it"):
+            jobs_of(args, open_model(path), {}, Judge())
+        args.output = tmp_path / "cat-out"
+        assert jobs_of(args, open_model(path), {}, Judge())[0].output == args.output
+
     def test_what_was_asked_for_reaches_the_job(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         words = ("--controlled", "--chunk", "--clip-skip", "2", "--target", "iOS17")
