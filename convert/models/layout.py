@@ -194,8 +194,16 @@ def _read_index(path: Path, faults: list[Fault]) -> dict[str, Any]:
         what = "a file, not a model folder" if path.exists() else "no such file or folder"
     else:
         what = f"no {INDEX_NAME} in this folder, so it is not a diffusers model"
-    faults.append(Fault(path=path, what=what, next="give the folder of a diffusers model"))
+    faults.append(Fault(path=path, what=what, next=_meant(path)))
     return {}
+
+
+def _meant(path: Path) -> str:
+    """What to give in place of `path`: often a component was given, and the model is above it."""
+    above = path.resolve().parent
+    if path.is_dir() and (above / INDEX_NAME).is_file():
+        return f"give the model that it lies in: {above}"
+    return "give the folder of a diffusers model"
 
 
 def _read_json(path: Path, faults: list[Fault]) -> dict[str, Any]:

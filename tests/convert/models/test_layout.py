@@ -123,6 +123,12 @@ def test_what_is_no_model_folder_is_told(tmp_path: Path) -> None:
     assert said(tmp_path / "file")[0].startswith("MODEL: a file, not a model folder")
 
 
+def test_the_model_above_a_component_is_named(folder: Path) -> None:
+    assert read_model(folder / "unet").faults[0].next == (
+        f"give the model that it lies in: {folder.resolve()}"
+    )
+
+
 def test_an_index_that_points_outside_is_not_followed(tmp_path: Path) -> None:
     save_safetensors(tmp_path / "model.safetensors")
     write_json(tmp_path / "config.json", {})
