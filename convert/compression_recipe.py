@@ -58,8 +58,8 @@ def require_storable(recipe: Recipe, specification: int, where: str) -> None:
     """
     is_newer = specification >= BLOCKWISE
     palettes = BITS if is_newer else tuple(bits for bits in BITS if bits != NEWER_ONLY)
-    allowed = (8, WHOLE) if recipe.method is Method.LINEAR else (*palettes, WHOLE)
-    strange = sorted({recipe.bits, *(recipe.layers or {}).values()} - {*allowed})
+    allowed = (8,) if recipe.method is Method.LINEAR else palettes
+    strange = sorted({recipe.bits, *(recipe.layers or {}).values()} - {*allowed, WHOLE})
     if strange and strange[0] == NEWER_ONLY and recipe.method is not Method.LINEAR:
         raise UnsupportedError(
             f"{where}: Core ML reads 3-bit codes from macOS 15 on only; add --target macOS15, or"
