@@ -43,9 +43,13 @@ class ParityError(ConvertError):
 
 
 class WorkerError(ConvertError):
-    """The child process inside the built environment failed or died; `log` is what it printed."""
+    """The child process inside the built environment failed or died; `log` is what it printed.
+
+    `explanation` is what is known of such a log, for people; it is said after the error.
+    """
 
     exit_code = 7
+    explanation = ""
 
     def __init__(self, message: str, log: str = "") -> None:
         super().__init__(message)

@@ -137,6 +137,8 @@ def concluded(command: Callable[[], int]) -> int:
         if not hasattr(error, "exit_code"):
             raise
         print(f"error: {one_line(str(error))}", file=sys.stderr)
+        if explanation := getattr(error, "explanation", ""):
+            print(explanation, file=sys.stderr)
         return int(error.exit_code)
     return code
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -115,7 +114,7 @@ def explained(toolchain: str) -> Iterator[None]:
         yield
     except WorkerError as error:
         if matches := diagnose(error.log, entries(), versions_here(toolchain)):
-            print("\n".join(page(matches, error.log)), file=sys.stderr)
+            error.explanation = "\n".join(page(matches, error.log))
         raise
 
 

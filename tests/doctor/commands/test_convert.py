@@ -10,7 +10,7 @@ import pytest
 
 from convert.errors import ConvertError, WorkerError
 from convert.worker import Outcome
-from doctor.cli import main
+from doctor.cli import concluded, main
 from doctor.commands.convert import configure, explained, run, sample
 from envs.events import Emit, Event, silent
 
@@ -51,11 +51,18 @@ class TestSample:
         assert sample(Maker(), silent).is_dir()
 
 
-def test_a_dead_childs_words_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dead_childs_words_are_explained_after_the_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     log = "OSError: Error no file named diffusion_pytorch_model.bin found in directory unet."
-    with pytest.raises(WorkerError), explained("light"):
-        raise WorkerError("build: died", log)
-    assert "diffusion_pytorch_model.bin" in capsys.readouterr().err
+
+    def dying() -> int:
+        with explained("light"):
+            raise WorkerError("build: died", log)
+
+    assert concluded(dying) == WorkerError.exit_code
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert (first, second.split()[0]) == ("error: build: died", "cause")
 
 
 @pytest.mark.parametrize("arguments", [[], ["cat", "--sample"]])
