@@ -44,8 +44,12 @@ def jobs_of(
     said = vars(args)
     require_consistent(args, model)
     fields = {**_recorded(args), **_chosen(args)}
-    attentions = [word.upper().replace("-", "_") for word in said.get("attention", ())]
-    sizes = [{"width": width // 8, "height": height // 8} for width, height in said.get("size", ())]
+    # What is said twice is made once: two jobs would wait for each other's folder.
+    attentions = [
+        word.upper().replace("-", "_") for word in dict.fromkeys(said.get("attention", ()))
+    ]
+    pairs = dict.fromkeys(said.get("size", ()))
+    sizes = [{"width": width // 8, "height": height // 8} for width, height in pairs]
     jobs = []
     for attention, size in itertools.product(attentions or [None], sizes or [{}]):
         asked = {**fields, **size, **({"attention": attention} if attention else {})}

@@ -90,6 +90,12 @@ class TestJobsOf:
             "cat_split-einsum_512x768",
         ]
 
+    def test_what_is_said_twice_is_made_once(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        words = ("--size", "512x512", "--attention", "original")
+        (job,) = jobs_of(arguments(*words, *words), model, {}, Judge())
+        assert job.output.name == "cat_original_512x512"
+
     def test_a_part_made_anew_has_the_folders_own_options_unless_told(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         before = ("--attention", "original", "--tokens", "60", "--target", "macOS14")
