@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 
 import pytest
@@ -49,8 +50,8 @@ def test_on_a_terminal_finished_steps_stay_with_their_time() -> None:
             bars(event)
         bars.finish()
     text = stream.getvalue()
-    assert "- merge the shards (0.0 s)\n" in text
-    assert "- build the programs (0.0 s)\n" in text
+    assert re.search(r"- merge the shards \(\d+\.\d s\)\n", text)
+    assert re.search(r"- build the programs \(\d+\.\d s\)\n", text)
     assert "  warning: [unet] 3 values overflow float16\n" in text
     assert text.index("merge the shards (") < text.index("build the programs (")
 
