@@ -154,7 +154,7 @@ def test_refusals(tmp_path: Path) -> None:
         compressed(made, Recipe(bits=3))
     with pytest.raises(UnsupportedError, match=r"kmeans with 5 bits .* choose 1, 2, 3, 4, 6, 8"):
         compressed(made, Recipe(bits=5), NEWER)
-    with pytest.raises(UnsupportedError, match=r"linear with 6 bits .* choose 8, 16"):
+    with pytest.raises(UnsupportedError, match=r"linear with 6 bits .* choose 8$"):
         compressed(made, Recipe(method=Method.LINEAR, bits=6))
     with pytest.raises(UnsupportedError, match="names conv_in_weight, which this program has not"):
         compressed(made, Recipe(layers={"conv_in_weight": 4}))
