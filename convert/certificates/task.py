@@ -12,11 +12,12 @@ from convert.audit import PREFIXES, audit, left_out
 from convert.certificates.cases import CASES, TARGETS, Case
 from convert.certificates.check import key_of
 from convert.certificates.digest import graph_digest
+from convert.certificates.remembered import remembering
 from convert.certificates.specimen import write_specimen
 from convert.errors import ParityError
 from convert.mil.storage import open_program
 from convert.package import write_package
-from convert.parity import FULL, check_component
+from convert.parity import FULL, Original, check_program
 from convert.programs import build_program
 from convert.programs.options import parse_options
 from convert.references.components import reference
@@ -27,10 +28,10 @@ from envs.events import Emit, Event
 def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     """Certify the case named `request["case"]`, for every target.
 
-    `request["folder"]` is where to work; weights are left there for other programs of the same
-    module. `request["runs"]`, if given, limits the sets of inputs. Answers, by target, what
-    `Parity.as_json` says of the program that was run, or, where it has the very operations of one
-    that was run for an earlier target, `key` and that target as `like`.
+    `request["folder"]` is where to work; weights, and what their module answers, are left there for
+    other programs of the same module. `request["runs"]`, if given, limits the sets of inputs.
+    Answers, by target, what `Parity.as_json` says of the program that was run, or, where it has the
+    very operations of one that was run for an earlier target, `key` and that target as `like`.
 
     Raises:
         ParityError: a program is not its module.
@@ -52,8 +53,8 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
             graphs[graph] = target
             emit(Event(kind="step", text=f"check {case.name} for {target}"))
             options = replace(FULL, runs=request.get("runs"), choices=case.options(target))
-            program = case.part.program
-            parity = check_component(program, package, case.config, weights, options, emit)
+            with open_program(package) as program:
+                parity = check_program(program, _original(case, weights), options, emit)
         if not parity.passed:
             raise ParityError(parity.complaint())
         answers[target] = parity.as_json()
@@ -67,6 +68,12 @@ def shapes_of(case: Case) -> dict[str, tuple[int, ...]]:
     with accelerate.init_empty_weights():
         module = reference(case.part.program).build(case.config)
     return {name: tuple(tensor.shape) for name, tensor in module.named_parameters()}
+
+
+def _original(case: Case, weights: Path) -> Original:
+    component = case.part.program
+    judge = remembering(reference(component), f"{weights.stem}-{component}", weights.parent)
+    return Original(component=component, judge=judge, config=case.config, weights=weights)
 
 
 def _build(case: Case, target: str, weights: Path, folder: Path, emit: Emit) -> Path:
