@@ -1,0 +1,194 @@
+"""Tiny packages, and the digests that every file of them is to have: those in `golden.json`.
+
+    .envs/tested/bin/python -m tests.inside.convert.golden
+
+writes these anew: for a change of bytes that is meant. Weights are SHAKE-256 of their tensors'
+names; no library draws them, so that no version of one can draw others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert.digest import files_below, sha256
+from convert.programs import draw
+from convert.programs.options import parse_options
+from convert.weights.writer import Computed, write_safetensors
+from convert.worker import Worker
+from tests.inside.convert.programs.models import CONFIGS, TEXT, UNET, XL
+
+FILE = Path(__file__).with_suffix(".json")
+AGAIN = ".envs/tested/bin/python -m tests.inside.convert.golden"
+KINDS: Mapping[str, tuple[str, int, int]] = {
+    "F16": ("<u2", 0x8FFF, 0x2000),
+    "BF16": ("<u2", 0x81FF, 0x3C00),
+    "F32": ("<u4", 0x81FFFFFF, 0x3C000000),
+}
+"""An integer of the same width, the bits of it that are random, and those that are set: numbers of
+either sign with magnitudes from 1/128 to 1/8."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """One program: of what, and how; `dtype` is the checkpoint's."""
+
+    component: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "F16"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    chunk: bool = False
+
+    @property
+    def checkpoint(self) -> str:
+        """What all programs of the same weights have in common."""
+        return json.dumps([self.component, self.config, self.dtype], sort_keys=True)
+
+
+_CONFIGS: Mapping[str, Mapping[str, Any]] = {
+    **CONFIGS,
+    "text_encoder_2": {**TEXT, "hidden_act": "gelu", "projection_dim": 24},
+}
+_SIZE = {"height": 16, "width": 16}
+_NEWER = {"target": "macOS15"}
+_LAYERS = (
+    "down_blocks_0_resnets_0_conv1_weight",
+    "down_blocks_1_resnets_0_conv1_weight",
+    "mid_block_resnets_0_conv1_weight",
+    "mid_block_resnets_1_conv2_weight",
+    "up_blocks_0_resnets_0_conv1_weight",
+)
+
+
+def _clustered(*bits: int) -> Mapping[str, Any]:
+    """k-means for some layers, of so many bits each, and for no others: it takes its time."""
+    return {"bits": 16, "layers": dict(zip(_LAYERS, bits, strict=False))}
+
+
+def _whole() -> Iterator[tuple[str, Golden]]:
+    """Every component in both precisions, the UNet from every type of weights."""
+    for component, config in _CONFIGS.items():
+        for dtype in KINDS if component == "unet" else ("F16",):
+            for precision in ("fp16", "fp32"):
+                options = {**_SIZE, "precision": precision}
+                golden = Golden(component=component, config=config, dtype=dtype, options=options)
+                yield f"{component}, {precision} from {dtype}", golden
+
+
+def _unet(options: Mapping[str, Any], recipe: Mapping[str, Any] | None = None) -> Golden:
+    return Golden(component="unet", config=UNET, options=options, recipe=recipe or {})
+
+
+def _uniform(bits: int) -> Mapping[str, Any]:
+    return {"method": "uniform", "bits": bits}
+
+
+CASES: Mapping[str, Golden] = {
+    **dict(_whole()),
+    "unet, ORIGINAL": _unet({"attention": "ORIGINAL"}),
+    "unet, ORIGINAL, fp32": _unet({"attention": "ORIGINAL", "precision": "fp32"}),
+    "unet, SPLIT_EINSUM_V2": _unet({"attention": "SPLIT_EINSUM_V2", "height": 24, "width": 28}),
+    "unet, SPLIT_EINSUM_V2, fp32": _unet({"attention": "SPLIT_EINSUM_V2", "precision": "fp32"}),
+    "unet, one row of 9 tokens": _unet({"batch": 1, "tokens": 9, "height": 12, "width": 4}),
+    "unet, velocity": _unet({"prediction": "v_prediction"}),
+    **{f"unet, {name}": _unet({"target": name}) for name in ("macOS14", "macOS15", "macOS26")},
+    "unet, k-means, 1 to 8 bits": _unet({}, _clustered(1, 2, 4, 6, 8)),
+    "unet, k-means, 3 bits, macOS15": _unet(_NEWER, _clustered(3, 3, 4, 1)),
+    "unet, k-means, groups, macOS15": _unet(_NEWER, {**_clustered(4, 6, 8), "group_size": 16}),
+    **{f"unet, uniform, {bits} bits": _unet({}, _uniform(bits)) for bits in (1, 2, 4, 6, 8)},
+    "unet, uniform, 3 bits, macOS15": _unet(_NEWER, _uniform(3)),
+    "unet, integers": _unet({}, {"method": "linear", "bits": 8}),
+    "unet, integers, macOS15": _unet(_NEWER, {"method": "linear", "bits": 8}),
+    "unet, halves": Golden(component="unet", config=UNET, chunk=True),
+    "unet, halves, 6 bits": Golden(component="unet", config=UNET, recipe=_uniform(6), chunk=True),
+    "unet of SDXL": Golden(component="unet", config={**UNET, **XL}),
+    "unet of SDXL, its own size": Golden(
+        component="unet", config={**UNET, **XL}, options={"states_own_size": True, "height": 24}
+    ),
+    "text_encoder, padded otherwise, a block less": Golden(
+        component="text_encoder", config=TEXT, options={"pad_id": 0, "clip_skip": 2}
+    ),
+    "text_encoder_2, penultimate": Golden(
+        component="text_encoder_2",
+        config=_CONFIGS["text_encoder_2"],
+        options={"text_states": "penultimate"},
+    ),
+    "vae_decoder, another scale": Golden(
+        component="vae_decoder", config=CONFIGS["vae_decoder"], options={"runtime_scale": 0.13025}
+    ),
+    "vae_encoder, another scale": Golden(
+        component="vae_encoder", config=CONFIGS["vae_encoder"], options={"runtime_scale": 0.13025}
+    ),
+}
+
+
+def digests(python: Path, folder: Path) -> dict[str, dict[str, str]]:
+    """SHA-256 of each file of each case's packages, as the environment of `python` writes them."""
+    found: dict[str, dict[str, str]] = {}
+    ordered = sorted(CASES.items(), key=lambda item: item[1].checkpoint)
+    for number, (_, cases) in enumerate(groupby(ordered, key=lambda item: item[1].checkpoint)):
+        place = folder / str(number)
+        place.mkdir()
+        found |= _build(dict(cases), python, place)
+    return {name: found[name] for name in CASES}
+
+
+def _build(
+    cases: Mapping[str, Golden], python: Path, folder: Path
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The digests of the programs of one checkpoint."""
+    first = next(iter(cases.values()))
+    config, weights = folder / "config.json", folder / "weights.safetensors"
+    config.write_text(json.dumps(first.config), encoding="utf-8")
+    shapes = draw(first.component, first.config, parse_options(_SIZE)).graph.declared
+    write_safetensors([_tensor(name, first.dtype, shapes[name]) for name in shapes], weights)
+    programs = [
+        {
+            "component": case.component,
+            "package": str(folder / str(number) / "Program.mlpackage"),
+            "options": case.options,
+            "recipe": case.recipe,
+            "chunk": case.chunk,
+        }
+        for number, case in enumerate(cases.values())
+    ]
+    request = {"config": str(config), "weights": str(weights), "programs": programs}
+    for number in range(len(programs)):
+        (folder / str(number)).mkdir()
+    Worker(python=python).run("build", request)
+    for number, name in enumerate(cases):
+        place = folder / str(number)
+        yield name, {it.relative_to(place).as_posix(): sha256(it) for it in files_below(place)}
+
+
+def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> Computed:
+    def blocks() -> Iterator[memoryview]:
+        style, random, fixed = KINDS[dtype]
+        size = math.prod(shape) * np.dtype(style).itemsize
+        noise = np.frombuffer(hashlib.shake_256(name.encode()).digest(size), style)
+        yield memoryview((noise & random | fixed).astype(style).tobytes())
+
+    return Computed(name=name, dtype=dtype, shape=shape, blocks=blocks)
+
+
+def main() -> None:
+    """Write `golden.json` with what this environment makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = digests(Path(sys.executable), Path(folder))
+    FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(f"{FILE}: {len(found)} programs, {sum(map(len, found.values()))} files")
+
+
+if __name__ == "__main__":
+    main()
