@@ -61,12 +61,12 @@ def _is_schedule(constant: Array) -> bool:
 
 
 def _is_latent_scale(constant: Array) -> bool:
-    """A factor for the means beside ones, or an offset for the log-variances beside zeros."""
+    """A factor for the means beside ones; an offset for log-variances or for means beside zeros."""
     first, second = constant.reshape(2, -1) if constant.size == 8 else (None, None)  # noqa: PLR2004
     if first is None or second is None:
         return False
     uniform = bool((first == first[0]).all() and (second == second[0]).all())
-    return uniform and (second[0] == 1 or first[0] == 0)
+    return uniform and (second[0] in (0, 1) or first[0] == 0)
 
 
 def _is_own_size(constant: Array) -> bool:

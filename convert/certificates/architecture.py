@@ -71,6 +71,10 @@ READ: Mapping[str, Mapping[str, Any]] = {
 }
 """Component to the options that count and their defaults; of any other, the whole config counts."""
 
+RARE: Mapping[str, Any] = {"shift_factor": None}
+"""Options that builders read, too, and that count only where a config has them: no published model
+does, and what was certified before there were such stays so."""
+
 SAME: Mapping[str, str] = {"unet_refiner": "unet"}
 """Components that are others by another name in the folder."""
 
@@ -91,7 +95,8 @@ def architecture(component: str, config: Mapping[str, Any]) -> dict[str, Any]:
     if component not in READ:
         kept = (name for name in config if name[0] != "_" and name not in _ABOUT_FILES)
         return {name: config[name] for name in kept}
-    return {name: config.get(name, default) for name, default in READ[component].items()}
+    counted = {name: config.get(name, default) for name, default in READ[component].items()}
+    return counted | {name: config[name] for name in RARE if config.get(name)}
 
 
 def judged(choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from convert.programs.layers import (
 )
 from convert.programs.options import ProgramOptions
 from convert.programs.toolkit import Var
-from convert.spec.model import Metadata
+from convert.spec.model import DataType, Metadata
 
 EPS = 1e-6
 """Of every group norm in diffusers' AutoencoderKL, whatever its config says."""
@@ -49,6 +50,7 @@ _READ = frozenset(
         "norm_num_groups",
         "sample_size",
         "scaling_factor",
+        "shift_factor",
     }
 )
 
@@ -57,7 +59,8 @@ _READ = frozenset(
 class VaeConfig:
     """What the builders need to know; `channels` has an entry for each level, largest map first.
 
-    `ratio` is the latent scale that the app applies over the model's own.
+    `ratio` is the latent scale that the app applies over the model's own; `shift` is the model's
+    own, beside which the apps have none.
     """
 
     channels: tuple[int, ...]
@@ -67,6 +70,7 @@ class VaeConfig:
     height: int
     width: int
     ratio: float
+    shift: float
 
     @property
     def scale(self) -> int:
@@ -97,6 +101,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
         height=height,
         width=width,
         ratio=(options.runtime_scale or scale) / scale,
+        shift=config.get("shift_factor") or 0.0,
     )
 
 
@@ -117,7 +122,6 @@ def _accepted(levels: int) -> Mapping[str, tuple[Any, ...]]:
         "latents_mean": (None,),
         "latents_std": (None,),
         "mid_block_add_attention": (True,),
-        "shift_factor": (None,),
         "use_post_quant_conv": (True,),
         "use_quant_conv": (True,),
     }
@@ -134,10 +138,7 @@ def draw_vae_decoder(config: Config, options: ProgramOptions) -> Draft:
     shape = (1, vae.latent, vae.height, vae.width)
     z = port("z", options.precision.dtype, shape, "The latent image, unscaled.")
     with Graph((z,), options) as g:
-        x = g.input("z")
-        if vae.ratio != 1:  # the app divided by its own scale instead of the model's
-            x = mul(g, x, g.number(vae.ratio))
-        x = conv(g, x, "post_quant_conv", vae.latent)
+        x = conv(g, _as_trained(g, vae, g.inputs["z"]), "post_quant_conv", vae.latent)
         x = conv(g, x, "decoder.conv_in", vae.channels[-1], SPATIAL)
         x = _mid_block(g, vae, x, "decoder.mid_block")
         for block, level in enumerate(reversed(range(len(vae.channels)))):
@@ -189,17 +190,35 @@ def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
     )
 
 
+def _as_trained(g: Graph, vae: VaeConfig, z: Var) -> Var:
+    """The latent that the model means, of one that the app divided by its own scale.
+
+    In float32, as below: rounded to float16, the ratio would be off by up to 2e-4.
+    """
+    import numpy as np
+
+    if vae.ratio != 1:
+        z = mul(g, g.cast(z, DataType.FLOAT32), np.float32(vae.ratio))
+    if vae.shift:
+        z = add(g, g.cast(z, DataType.FLOAT32), np.float32(vae.shift))
+    return g.cast(z, g.dtype)
+
+
 def _rescaled(g: Graph, vae: VaeConfig, moments: Var) -> Var:
     """Means and log-variances such that the app's scale gives what the model's own would."""
     import numpy as np
 
-    if vae.ratio == 1:
-        return moments
-    kind, count = type(g.number(1)), vae.latent
-    factors = np.array([1 / vae.ratio] * count + [1] * count, kind).reshape(1, -1, 1, 1)
-    offsets = np.array([0] * count + [-2 * np.log(vae.ratio)] * count, kind).reshape(1, -1, 1, 1)
-    moments = mul(g, moments, g.table(factors, "factors"))
-    return add(g, moments, g.table(offsets, "offsets"))
+    def each(mean: float, logarithm: float, name: str) -> Var:
+        row = np.repeat(np.array([mean, logarithm], np.float32), vae.latent)
+        return g.table(row.reshape(1, -1, 1, 1), name)
+
+    if vae.shift:
+        moments = add(g, g.cast(moments, DataType.FLOAT32), each(-vae.shift, 0, "shifts"))
+    if vae.ratio != 1:
+        moments = g.cast(moments, DataType.FLOAT32)
+        moments = mul(g, moments, each(1 / vae.ratio, 1, "factors"))
+        moments = add(g, moments, each(0, -2 * math.log(vae.ratio), "offsets"))
+    return moments
 
 
 def _resnets(g: Graph, vae: VaeConfig, x: Var, path: str, channels: int, count: int) -> Var:

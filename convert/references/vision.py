@@ -33,7 +33,9 @@ def vae(config: Mapping[str, Any]) -> torch.nn.Module:
     """Both halves of the autoencoder."""
     from diffusers import AutoencoderKL
 
-    return AutoencoderKL.from_config(dict(config))
+    module = AutoencoderKL.from_config(dict(config))
+    module.register_to_config(shift_factor=config.get("shift_factor"))  # younger than the pinned
+    return module
 
 
 def predict_noise(
@@ -105,7 +107,8 @@ def decode(
 ) -> dict[str, torch.Tensor]:
     """The runtimes divide by the latent scale themselves; `runtime_scale` says by another one."""
     (z,) = feeds.values()
-    return {"image": module.decoder(module.post_quant_conv(z * _half(_ratio(module, choices))))}
+    latent = z * _ratio(module, choices) + _shift(module)
+    return {"image": module.decoder(module.post_quant_conv(latent))}
 
 
 def encode(
@@ -115,8 +118,8 @@ def encode(
     (x,) = feeds.values()
     mean, logarithm = module.quant_conv(module.encoder(x)).chunk(2, 1)
     ratio = _ratio(module, choices)
-    mean, offset = mean * _half(1 / ratio), _half(2 * math.log(ratio))
-    return {"latent": torch.cat([mean, logarithm - offset], 1)}
+    mean = (mean - _shift(module)) / ratio
+    return {"latent": torch.cat([mean, logarithm - 2 * math.log(ratio)], 1)}
 
 
 def _ratio(module: torch.nn.Module, choices: Mapping[str, Any]) -> float:
@@ -125,9 +128,9 @@ def _ratio(module: torch.nn.Module, choices: Mapping[str, Any]) -> float:
     return float(choices.get("runtime_scale") or own) / own
 
 
-def _half(number: float) -> float:
-    """A constant of the program, which holds it in half precision."""
-    return float(torch.tensor(number).half())
+def _shift(module: torch.nn.Module) -> float:
+    """What the model adds to a latent that it decodes; the runtimes of its families add nothing."""
+    return float(module.config.shift_factor or 0)
 
 
 def _states(feeds: Feeds) -> torch.Tensor:

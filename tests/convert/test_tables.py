@@ -40,6 +40,7 @@ def schedule() -> np.ndarray:
         ((schedule() ** 0.5).astype("f2"), "noise schedule"),
         (np.array([[0.5] * 4, [1] * 4], "f4"), "latent scale"),
         (np.array([[0] * 4, [-3] * 4], "f4").reshape(1, 8, 1, 1), "latent scale"),
+        (np.array([[-0.1] * 4, [0] * 4], "f4").reshape(1, 8, 1, 1), "latent scale"),
     ],
 )
 def test_what_builders_add_is_known_by_its_content(constant: np.ndarray, kind: str) -> None:

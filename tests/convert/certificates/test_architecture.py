@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convert.certificates.architecture import architecture, judged
-from convert.certificates.models import SD1_UNET
+from convert.certificates.models import SD1_UNET, VAE
 
 OLD_FILE = {"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0", **SD1_UNET}
 NEW_FILE = {
@@ -27,6 +27,13 @@ def test_what_makes_another_module_counts() -> None:
     assert architecture("unet", other) != architecture("unet", OLD_FILE)
     more = {**OLD_FILE, "transformer_layers_per_block": [1, 2, 10, 10]}
     assert architecture("unet", more) != architecture("unet", OLD_FILE)
+
+
+def test_a_shift_of_latents_counts_where_there_is_one() -> None:
+    assert architecture("vae_decoder", {**VAE, "shift_factor": None}) == architecture(
+        "vae_decoder", VAE
+    )
+    assert architecture("vae_decoder", {**VAE, "shift_factor": 0.1})["shift_factor"] == 0.1
 
 
 def test_of_a_component_that_is_not_known_everything_counts_but_notes() -> None:

@@ -17,7 +17,7 @@ from convert.mil.kinds import Mode
 from convert.mil.package import open_package
 from convert.package import write_package
 from convert.programs import build_program, draw
-from convert.programs.options import Prediction, ProgramOptions, TextStates
+from convert.programs.options import Precision, Prediction, ProgramOptions, TextStates
 from convert.weights.safetensors import TensorFile
 from tests.inside.convert.programs.models import (
     CROSS,
@@ -26,6 +26,7 @@ from tests.inside.convert.programs.models import (
     UNET,
     VAE,
     XL,
+    checkpoint,
     save,
 )
 
@@ -291,25 +292,44 @@ def test_padding_with_another_token_than_the_runtime_sends(end: int, tmp_path: P
     assert_equal(path, {"input_ids": sent.float()}, expected)
 
 
-def test_an_app_that_applies_another_scale_gets_the_same_pictures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", Precision)
+@pytest.mark.parametrize("shift", [None, 0.1159])
+def test_an_app_that_applies_another_scale_and_no_shift_gets_the_same_pictures(
+    shift: float | None, precision: Precision, tmp_path: Path
+) -> None:
     from diffusers import AutoencoderKL
 
-    module = shaken(AutoencoderKL.from_config({**VAE, "scaling_factor": 0.13025}))
-    options = ProgramOptions(runtime_scale=0.18215)
-    latent = noise(1, 4, 8, 8)
+    own, apps = 0.13025, 0.18215
+    module = shaken(AutoencoderKL.from_config({**VAE, "scaling_factor": own}))
+    module.register_to_config(shift_factor=shift)
+    options = ProgramOptions(runtime_scale=apps, precision=precision)
+    latent, picture, moved = noise(1, 4, 8, 8), noise(1, 3, 64, 64), shift or 0.0
     with torch.no_grad():
-        image = module.decode(latent / 0.13025, return_dict=False)[0]
-        mean, spread = module.encode(noise(1, 3, 64, 64)).latent_dist.parameters.chunk(2, dim=1)
+        image = module.decode(latent / own + moved, return_dict=False)[0]
+        unmended = module.decode(latent / apps, return_dict=False)[0]
+        mean, spread = module.encode(picture).latent_dist.parameters.chunk(2, dim=1)
+    assert distance(image, unmended)[0] < 40
     path = package("vae_decoder", module, tmp_path, options)
     with open_package(path) as executable:
-        result = executable.run({"z": latent / 0.18215})["image"]
-    assert distance(image, result)[0] > 70  # the ratio is rounded to float16
+        result = executable.run({"z": latent / apps})["image"]
+    assert distance(image, result)[0] >= 115
     path = package("vae_encoder", module, tmp_path, options)
     with open_package(path) as executable:
-        result = executable.run({"x": noise(1, 3, 64, 64)})["latent"]
-    means, spreads = result.chunk(2, dim=1)
-    assert distance(mean * 0.13025, means * 0.18215)[0] > 70
-    assert distance((spread / 2).exp() * 0.13025, (spreads / 2).exp() * 0.18215)[0] > 60
+        means, spreads = executable.run({"x": picture})["latent"].chunk(2, dim=1)
+    assert distance((mean - moved) * own, means * apps)[0] >= 115
+    assert distance((spread / 2).exp() * own, (spreads / 2).exp() * apps)[0] >= 115
+
+
+@pytest.mark.parametrize("precision", Precision)
+@pytest.mark.parametrize("component", ["vae_decoder", "vae_encoder"])
+def test_another_scale_and_a_shift_are_judged_as_they_are_meant(
+    component: str, precision: Precision, tmp_path: Path
+) -> None:
+    made = checkpoint(component, tmp_path, {"scaling_factor": 0.13025, "shift_factor": 0.1159})
+    options = ProgramOptions(runtime_scale=0.18215, precision=precision)
+    parity = made.check(tmp_path / "x.mlpackage", options, runtime_scale=0.18215)
+    assert parity.passed, parity.faults()
+    assert not made.check(tmp_path / "x.mlpackage", options).passed
 
 
 @pytest.mark.parametrize("adjustment", [0.0, 1.0])

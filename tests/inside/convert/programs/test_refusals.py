@@ -74,7 +74,7 @@ def test_blocks_of_another_kind() -> None:
 @pytest.mark.parametrize(
     ("component", "option", "value"),
     [
-        ("vae_decoder", "shift_factor", 0.1159),
+        ("vae_decoder", "latents_mean", [0.1, 0.2, 0.3, 0.4]),
         ("vae_encoder", "use_quant_conv", False),
         ("vae_decoder", "up_block_types", ["AttnUpDecoderBlock2D"] * 4),
         ("vae_encoder", "in_channels", 4),

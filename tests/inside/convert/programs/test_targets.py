@@ -27,10 +27,10 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
 """Options under which each component emits all that it can."""
 
 DIGESTS: Mapping[Target, str] = {
-    Target.MACOS13: "a5b443c950b11c54b3af55233625ca71ea561e591ef40b4cf412c403b6c422da",
-    Target.MACOS14: "53b14d4146533cbb2b244f1253cef59dcaafd4acef4ec296c5b99409904b3e5e",
-    Target.MACOS15: "0546aaad7735eceba22274761829057cbab012f5fdb12fe9d8f5d950d060c477",
-    Target.MACOS26: "55891580f3f6e8a57742a1006b9d722ff38c82b9b072c671bae880b18bb4f138",
+    Target.MACOS13: "6f462a97c44bb401d9e56c9061be7e57869bf43058263650f6d27d138a0376ca",
+    Target.MACOS14: "064854b4c80aba2de491ef7687d4134c264dba895c7b853f3b64678bb24d7ee3",
+    Target.MACOS15: "302f1fd43e921c78ca561b5dac301a5d0beced9c8a3a859c29a6d799e6df365c",
+    Target.MACOS26: "f92f29b57fac3252343aae6c17efd7b52ee60e19ae094fcab34e8f4435b5c22c",
 }
 """SHA-256 of all specifications, whatever the coremltools. Another builder, other digests."""
 
