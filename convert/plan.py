@@ -10,12 +10,13 @@ from typing import Any
 
 from convert.bundle import HALVED
 from convert.compression_recipe import parse_recipe, require_storable
-from convert.errors import UnsupportedError
+from convert.errors import ConvertError, UnsupportedError
 from convert.families import OPTIONAL, Part, parts_of
 from convert.models.controlnet import CONTROLNET
 from convert.models.layout import Model
 from convert.options import COMPRESSED, Options, program_options
-from convert.programs.options import Target
+from convert.programs.drawable import require_drawable
+from convert.programs.options import Target, parse_options
 from convert.proof import Judge
 
 USUAL_SIZE = 64
@@ -111,6 +112,18 @@ def _require_compressible(model: Model, options: Options, fields: Mapping[str, A
             f"{model.path}: {', '.join(wide)} cannot be compressed in float32; choose one of"
             " --precision and --bits for them"
         )
+
+
+def require_buildable(job: Job) -> None:
+    """Raise `ConvertError` for a program of the job that its builder would refuse to make."""
+    for part in job.parts:
+        source = job.model.components[part.source]
+        options = parse_options(program_options(job.options, part))
+        try:
+            require_drawable(part.program, source.config, options)
+        except ConvertError as error:
+            error.args = (f"{source.folder}: {str(error).removeprefix(f'{part.program}: ')}",)
+            raise
 
 
 def own_size(model: Model) -> tuple[int, int]:

@@ -34,7 +34,8 @@ class Component:
     there; `variants` the weight variants present ("" is the plain one, "fp16"...); `nameless` the
     entries without a dot, over which diffusers stumbles. `refusal` is why the converter cannot
     build it from this config; `mismatch` where the weights' shapes contradict the config.
-    `parameters` are counted from the weights' headers, `sample` is the config's sample_size.
+    `parameters` are counted from the weights' headers, `sample` is the config's sample_size; `step`
+    the pixels that a UNet's size must be a multiple of, 0 where that is not known.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Component:
     upcast: bool = False
     parameters: int = 0
     sample: int = 0
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,9 @@ REASONS: Mapping[str, str] = {
     "class_embed_type": "no app sends a class",
     "encoder_hid_dim_type": "no app sends what it projects",
     "in_channels": "apps feed 4",
+    "latent_channels": "apps sample 4",
     "num_class_embeds": "no app sends a class",
+    "out_channels": "apps want 4",
     "time_cond_proj_dim": "a consistency model's guidance embedding, which no app feeds",
 }
 """Why the runtimes could not run what an option asks for, where it is they who could not."""

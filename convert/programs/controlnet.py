@@ -19,7 +19,7 @@ from convert.programs.unet import (
     mid_block,
     time_embedding,
 )
-from convert.programs.unet_config import parse_unet, residual_shapes
+from convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
 from convert.spec.model import Metadata
 
 DEFAULT_CHANNELS = (16, 32, 96, 256)
@@ -33,6 +33,11 @@ _ACCEPTED: Mapping[str, tuple[Any, ...]] = {
 }
 
 
+def parse_controlnet(component: str, config: Config) -> UnetConfig:
+    """Check a ControlNet's config; see `parse_unet`."""
+    return parse_unet(component, config, _READ, _ACCEPTED)
+
+
 def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
     """A ControlNet as a program.
 
@@ -44,7 +49,7 @@ def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
         UnsupportedError: the config or the size is not one that this builder makes.
         BadInputError: the config lacks something.
     """
-    net = parse_unet("controlnet", config, _READ, _ACCEPTED)
+    net = parse_controlnet("controlnet", config)
     height, width = latent_size("controlnet", net, options)
     size = (options.batch, 3, IMAGE_SCALE * height, IMAGE_SCALE * width)
     picture = port(

@@ -115,15 +115,27 @@ def draw_text_encoder(config: Config, options: ProgramOptions) -> Draft:
 
 def draw_text_encoder_2(config: Config, options: ProgramOptions) -> Draft:
     """SDXL's second text encoder, whose pooled output is projected; see `draw_text_encoder`."""
-    penultimate = replace(options, text_states=TextStates.PENULTIMATE)
-    return _draw(SECOND, config, penultimate)
+    return _draw(SECOND, config, for_second(options))
+
+
+def for_second(options: ProgramOptions) -> ProgramOptions:
+    """What the second text encoder is asked for: SDXL always wants its penultimate states."""
+    return replace(options, text_states=TextStates.PENULTIMATE)
+
+
+def read_extent(component: str, text: TextConfig, options: ProgramOptions) -> tuple[int, int]:
+    """How many tokens the program reads, and how many of the model's blocks run.
+
+    Raises:
+        UnsupportedError: the model has not as many, or does not know the token to pad with.
+    """
+    _require_known_pad(component, text, options)
+    return _tokens(component, text, options), _blocks(component, text, options)
 
 
 def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
     text = parse_text(component, config)
-    tokens = _tokens(component, text, options)
-    used = _blocks(component, text, options)
-    _require_known_pad(component, text, options)
+    tokens, used = read_extent(component, text, options)
     is_last = options.text_states is TextStates.LAST
     ids = port("input_ids", DataType.FLOAT32, (1, tokens), "The prompt's token ids, padded.")
     with Graph((ids,), options) as g:
@@ -167,8 +179,8 @@ def _blocks(component: str, text: TextConfig, options: ProgramOptions) -> int:
         )
     if not 1 <= used <= text.layers:
         raise UnsupportedError(
-            f"{component}: clip skip {options.clip_skip} leaves {used} of {text.layers} blocks;"
-            f" choose 1 to {text.layers}"
+            f"{component}: clip skip {options.clip_skip} is not for a model of {text.layers}"
+            f" blocks; choose 1 to {text.layers}"
         )
     return used
 

@@ -151,8 +151,8 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
     step = 2 ** (unet.levels - 1)
     if height % step or width % step:
         raise UnsupportedError(
-            f"{component}: latent size {height}x{width} cannot be halved {unet.levels - 1}"
-            f" times; choose an image height and width that are multiples of {8 * step}"
+            f"{component}: a latent image of {width}x{height}, for {8 * width}x{8 * height} pixels,"
+            f" cannot be halved {unet.levels - 1} times; choose multiples of {8 * step} pixels"
         )
     return height, width
 
@@ -263,4 +263,4 @@ def up_path(g: Graph, unet: UnetConfig, x: Var, skips: list[Var], time: Var, con
         if level:
             x = upsample(g, x, f"{path}.upsamplers.0")
     x = silu(g, group_norm(g, x, "conv_norm_out", unet.norm.groups, unet.norm.eps))
-    return conv(g, x, "conv_out", unet.out_channels, SPATIAL)
+    return conv(g, x, "conv_out", LATENT, SPATIAL)

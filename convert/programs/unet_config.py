@@ -29,7 +29,6 @@ _READ = frozenset(
         "layers_per_block",
         "norm_eps",
         "norm_num_groups",
-        "out_channels",
         "projection_class_embeddings_input_dim",
         "sample_size",
         "time_embedding_dim",
@@ -61,6 +60,7 @@ _ACCEPTED: Mapping[str, tuple[Any, ...]] = {
     "num_attention_heads": (None,),
     "num_class_embeds": (None,),
     "only_cross_attention": (False,),
+    "out_channels": (4,),
     "resnet_out_scale_factor": (1, 1.0),
     "resnet_skip_time_act": (False,),
     "resnet_time_scale_shift": ("default",),
@@ -92,7 +92,6 @@ class UnetConfig:
     is_cross_down: tuple[bool, ...]
     is_cross_up: tuple[bool, ...]
     context: int
-    out_channels: int
     norm: Norm
     time_width: int
     flip: bool
@@ -141,7 +140,6 @@ def parse_unet(
         is_cross_down=tuple(kind == CROSS_DOWN for kind in down),
         is_cross_up=tuple(kind == CROSS_UP for kind in up),
         context=context,
-        out_channels=config.get("out_channels", 4),
         norm=Norm(groups=config.get("norm_num_groups", 32), eps=config.get("norm_eps", 1e-5)),
         time_width=config.get("time_embedding_dim") or 4 * channels[0],
         flip=config.get("flip_sin_to_cos", True),

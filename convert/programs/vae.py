@@ -34,6 +34,9 @@ EPS = 1e-6
 DEFAULT_SCALE = 0.18215
 """Diffusers' default, SD 1.x's and 2.x's; what the runtimes apply unless told otherwise."""
 
+LEVELS, LATENT = 4, 4
+"""Of the image, each half as large as the one before; and channels of the last."""
+
 NAMES = Projections(is_biased=True)
 OLDER_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 """Of the attention's layers before diffusers 0.17; most published checkpoints still have them."""
@@ -45,7 +48,6 @@ _READ = frozenset(
     {
         "block_out_channels",
         "force_upcast",
-        "latent_channels",
         "layers_per_block",
         "norm_num_groups",
         "sample_size",
@@ -87,9 +89,15 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
     """
     refuse_unknown(component, config, _READ, _accepted(len(config.get("block_out_channels", ()))))
     (channels,) = require(component, config, "block_out_channels")
+    if len(channels) != LEVELS:
+        raise UnsupportedError(
+            f"{component}: config.json has {len(channels)} block_out_channels, so that a latent"
+            f" pixel stands for {1 << len(channels) - 1} of the image each way; apps count on 8,"
+            f" which {LEVELS} make; take the VAE of a Stable Diffusion model"
+        )
     scale = config.get("scaling_factor", DEFAULT_SCALE)
     size = config.get("sample_size")
-    default = size // 2 ** (len(channels) - 1) if isinstance(size, int) else None
+    default = size >> LEVELS - 1 if isinstance(size, int) else None
     height, width = options.height or default, options.width or default
     if not height or not width:
         raise UnsupportedError(f"{component}: config.json gives no sample_size; choose a size")
@@ -97,7 +105,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
         channels=tuple(channels),
         layers=config.get("layers_per_block", 1),
         norm=Norm(groups=config.get("norm_num_groups", 32), eps=EPS),
-        latent=config.get("latent_channels", 4),
+        latent=LATENT,
         height=height,
         width=width,
         ratio=(options.runtime_scale or scale) / scale,
@@ -118,6 +126,7 @@ def _accepted(levels: int) -> Mapping[str, tuple[Any, ...]]:
         "down_block_types": (["DownEncoderBlock2D"] * levels,),
         "up_block_types": (["UpDecoderBlock2D"] * levels,),
         "in_channels": (3,),
+        "latent_channels": (LATENT,),
         "out_channels": (3,),
         "latents_mean": (None,),
         "latents_std": (None,),

@@ -10,7 +10,8 @@ from doctor.facts import Job, Output, System
 from doctor.subjects import ModelFolder
 
 STEP = 64
-"""Image pixels: the UNet halves the latent three times; a latent pixel is eight of the image."""
+"""Image pixels: a UNet of four levels halves the latent three times; a pixel of that is eight of
+the image. SDXL's has three levels, and a step of 32."""
 
 NATIVE_SIZE = 512
 AWKWARD = frozenset(" \t'\"$&;()<>|*?")
@@ -39,14 +40,16 @@ def configs_supported(model: ModelFolder) -> Findings:
     """The converter implements every option in the configurations.
 
     Unknown block types, class embeddings, dual attention and the like are refused, never ignored:
-    a program without them would run and draw something else.
+    a program without them would run and draw something else. Nor is a VAE taken that does not
+    shrink an image by eight, which the apps count on.
     """
     for part in model.components:
         if part.refusal and not model.refusal:
+            what, _, remedy = part.refusal.rpartition("; ")
             yield error(
-                f"{part.name}: {part.refusal}",
+                f"{part.name}: {what or remedy}",
                 why="Nothing here implements it; ignoring it would change the pictures.",
-                fix=Fix(title="this model cannot be converted; take one of a usual architecture"),
+                fix=Fix(title=remedy if what else "convert a model of a usual architecture"),
                 where=part.folder,
             )
 
@@ -105,17 +108,19 @@ def half_precision(model: ModelFolder) -> Findings:
 
 
 @check("MOD014", Family.MODEL)
-def size_fits(job: Job, model: ModelFolder) -> Findings:  # noqa: ARG001  skipped without a model
-    """The image size is a multiple of 64 each way.
+def size_fits(job: Job, model: ModelFolder) -> Findings:
+    """The image size is a multiple of 64 each way, of 32 for SDXL.
 
     Otherwise the UNet's halves do not fit together on the way up ("sizes of tensors must match").
     """
-    odd = [f"{name} {size}" for name, size in _sizes(job) if size % STEP]
+    step = next((part.step for part in model.components if part.step), STEP)
+    odd = [f"{name} {size}" for name, size in _sizes(job) if size % step]
     if odd:
+        near = ", ".join(str(NATIVE_SIZE + more * step) for more in range(5))
         yield error(
-            f"not a multiple of {STEP}: {', '.join(odd)}",
-            why="The UNet halves its input three times; the halves would not fit together again.",
-            fix=Fix(title=f"choose sizes such as 512, 576, 640, 704, 768 ({STEP} pixels apart)"),
+            f"not a multiple of {step}: {', '.join(odd)}",
+            why="The UNet halves its input at each level; the halves would not fit together again.",
+            fix=Fix(title=f"choose sizes such as {near} ({step} pixels apart)"),
         )
 
 

@@ -19,6 +19,7 @@ from convert.models.prediction import PredictionSource
 from convert.models.single_file import Weights
 from convert.models.unpack import UnpackOptions
 from convert.opening import with_refiner
+from convert.plan import require_buildable
 from convert.staging import staged
 from convert.unpacked import opened
 from convert.worker import Runner, Worker
@@ -59,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
         toolchain = load_toolchain(args.toolchain)
         judge = judge_of(args, toolchain)
         jobs = jobs_of(args, model, {}, judge) if model else ()
+        for job in jobs:
+            require_buildable(job)
         wanted = goal_of(jobs) if jobs else None
         options = Options(backend=asked_backend())
         environment = environment_for(toolchain, emit, options=options, job=wanted)

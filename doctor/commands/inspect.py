@@ -137,7 +137,7 @@ def _refusal(path: Path) -> str:
     """Which component's configuration the converter refuses, and why, as MOD010 says it."""
     found = model(str(path))
     parts = found.components if isinstance(found, ModelFolder) else ()
-    refusals = (part.refusal for part in parts if part.refusal)
+    refusals = (f"{part.name}: {part.refusal}" for part in parts if part.refusal)
     return next((f"the converter refuses it: {refusal}" for refusal in refusals), "")
 
 

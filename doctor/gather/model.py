@@ -68,7 +68,7 @@ def _single_file(path: Path) -> ModelFolder:
 def _inside(path: Path, shapes: Shapes) -> tuple[str, tuple[Component, ...]]:
     """The family of a whole model in one file, and the parts that are converted."""
     from convert.families import PARTS as PROGRAMS
-    from convert.models.configs import IMAGE_SIZES
+    from convert.models.configs import IMAGE_SIZES, SIZE_STEPS
     from convert.models.contents import Kind, recognise
     from convert.models.identify import part_of
     from convert.models.targets import verdicts
@@ -87,6 +87,7 @@ def _inside(path: Path, shapes: Shapes) -> tuple[str, tuple[Component, ...]]:
             folder=str(path.parent),
             parameters=counts[name],
             sample=IMAGE_SIZES[contents.family] // 8 if name == "unet" else 0,
+            step=SIZE_STEPS.get(contents.family, 0) if name == "unet" else 0,
         )
         for name in sources
         if counts[name]
@@ -195,23 +196,28 @@ def component(folder: Path) -> Component:
         upcast=config.get("upcast_attention") is True,
         parameters=sum(math.prod(shape) for shape in shapes.values()),
         sample=sample if isinstance(sample := config.get("sample_size"), int) else 0,
+        step=_step(config),
     )
+
+
+_PROGRAMS: Mapping[str, str] = {"vae": "vae_decoder"}
+"""The program that is made of a component, where it has another name."""
+
+_ANY_SIZE = 64
+"""Latent pixels: whether a size suits is another question."""
 
 
 def _refusal(name: str, config: Mapping[str, Any]) -> str:
     """Why the converter's builder refuses this configuration, in its own words."""
     from convert.errors import ConvertError
-    from convert.programs.text_encoder import parse_text
-    from convert.programs.unet_config import parse_unet
+    from convert.programs.drawable import require_drawable
+    from convert.programs.options import ProgramOptions
 
+    program = _PROGRAMS.get(name, name)
     try:
-        match name:
-            case "unet":
-                parse_unet(name, config)
-            case "text_encoder":
-                parse_text(name, config)
+        require_drawable(program, config, ProgramOptions(height=_ANY_SIZE, width=_ANY_SIZE))
     except ConvertError as error:
-        return str(error)
+        return str(error).removeprefix(f"{program}: ")
     return ""
 
 
@@ -219,6 +225,14 @@ def _variant(name: str) -> str:
     """The middle of `diffusion_pytorch_model.fp16.safetensors`, or "" for the plain weights."""
     parts = name.split(".")
     return parts[1].partition("-")[0] if len(parts) > 2 else ""  # noqa: PLR2004
+
+
+def _step(config: Mapping[str, Any]) -> int:
+    """Pixels that a UNet's size must be a multiple of: a latent pixel, halved at every level."""
+    levels = config.get("block_out_channels")
+    if "cross_attention_dim" not in config or not isinstance(levels, list):
+        return 0
+    return 8 << max(len(levels) - 1, 0)
 
 
 def _missing(index: Path) -> tuple[tuple[str, ...], str]:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from convert.certificates.models import CLIP_L, SD1_UNET, VAE
 from convert.errors import UnsupportedError
+from convert.models.layout import read_model
 from convert.opening import open_model
 from convert.options import Options
-from convert.plan import folder_name, net_name, plan
+from convert.plan import Job, folder_name, net_name, plan, require_buildable
 from tests.convert.stand_ins import UNET, write_controlnet, write_model, write_xl
 
 TOOLCHAIN = {"name": "tested", "seal": "5ea1"}
@@ -99,3 +102,38 @@ class TestRequireRunnable:
         recipe = {"bits": 8, "programs": {"unet": {"layers": {"conv_in_weight": 3}}}}
         with pytest.raises(UnsupportedError, match="reads 3-bit codes"):
             plan(model, None, "ORIGINAL", {}, recipe=recipe)
+
+
+class TestRequireBuildable:
+    def write(self, folder: Path, **clip: object) -> Path:
+        path = write_model(folder, SD1_UNET)
+        for name, config in (("text_encoder", {**CLIP_L, **clip}), ("vae", VAE)):
+            (path / name / "config.json").write_text(json.dumps(config))
+        return path
+
+    def job(self, path: Path, **choices: object) -> Job:
+        # Of what is wrong with weights there is nothing to say here.
+        return plan(replace(read_model(path), faults=()), None, "ORIGINAL", TOOLCHAIN, **choices)
+
+    def test_a_usual_model(self, tmp_path: Path) -> None:
+        require_buildable(self.job(self.write(tmp_path / "cat")))
+
+    def test_it_says_where_and_looks_at_every_part(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "cat", hidden_act="relu")
+        with pytest.raises(UnsupportedError) as caught:
+            require_buildable(self.job(path))
+        assert str(caught.value) == (
+            f"{path / 'text_encoder'}: config.json has hidden_act='relu'; this converter builds"
+            " gelu, quick_gelu"
+        )
+
+    def test_what_is_asked_for_counts(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "cat")
+        with pytest.raises(UnsupportedError, match="cat/text_encoder: clip skip 13 is not for"):
+            require_buildable(self.job(path, clip_skip=13))
+        with pytest.raises(UnsupportedError, match="cat/unet: a latent image of 65x64"):
+            require_buildable(self.job(path, width=65))
+
+    def test_what_is_kept_as_it_is_does_not(self, tmp_path: Path) -> None:
+        job = self.job(self.write(tmp_path / "cat", hidden_act="relu"))
+        require_buildable(replace(job, redo=frozenset({"vae"})))

@@ -41,9 +41,9 @@ UNETS["refiner"] = UNETS["sdxl"] | {  # type: ignore[index]
     "attention_head_dim": [1, 1, 1, 1],
 }
 VAE_CONFIG: dict[str, Any] = {
-    "block_out_channels": [32, 32, 64],
-    "down_block_types": ["DownEncoderBlock2D"] * 3,
-    "up_block_types": ["UpDecoderBlock2D"] * 3,
+    "block_out_channels": [32, 32, 64, 64],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
     "layers_per_block": 2,
     "in_channels": 3,
     "out_channels": 3,
@@ -110,7 +110,7 @@ def original_unet(tensors: Tensors) -> dict[str, Any]:
     return {f"model.diffusion_model.{name}": tensor for name, tensor in found.items()}
 
 
-def original_vae(tensors: Tensors, levels: int = 3) -> dict[str, Any]:
+def original_vae(tensors: Tensors, levels: int = 4) -> dict[str, Any]:
     found = backwards(tensors, VAE, {"mirror": lambda n: levels - 1 - n})
     kernels = {
         name: tensor[:, :, None, None]

@@ -38,6 +38,14 @@ def test_sizes(width: int, height: int, expected: list[str]) -> None:
     assert said("MOD014", sick(job=Job(width=width, height=height))) == expected
 
 
+def test_a_unet_of_three_levels_takes_half_the_step() -> None:
+    facts = replace(model(part("unet", step=32)), job=Job(width=1056, height=1040))
+    assert said("MOD014", facts) == ["error: not a multiple of 32: height 1040"]
+    assert remedies("MOD014", facts) == [
+        "choose sizes such as 512, 544, 576, 608, 640 (32 pixels apart)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("attention", "width", "family", "expected"),
     [
@@ -69,6 +77,12 @@ def test_a_single_file_is_not_refused_before_it_is_a_folder() -> None:
 def test_each_config_that_is_refused_is_a_finding() -> None:
     facts = model(part("unet", refusal="class_embed_type"), part("vae", refusal="act_fn='gelu'"))
     assert said("MOD010", facts) == ["error: unet: class_embed_type", "error: vae: act_fn='gelu'"]
+
+
+def test_a_refused_config_says_what_to_do_once() -> None:
+    facts = model(part("vae", refusal="config.json has 3 block_out_channels; take another VAE"))
+    assert said("MOD010", facts) == ["error: vae: config.json has 3 block_out_channels"]
+    assert remedies("MOD010", facts) == ["take another VAE"]
 
 
 def test_names_without_a_dot_are_named_with_their_folder() -> None:

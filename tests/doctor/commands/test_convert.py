@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from convert.errors import ConvertError, WorkerError
+from convert.errors import ConvertError, UnsupportedError, WorkerError
 from convert.worker import Outcome
 from doctor.cli import concluded, main
 from doctor.commands.convert import configure, explained, run, sample
 from envs.events import Emit, Event, silent
+from tests.doctor.commands.test_inspect import unpacked
 
 
 @dataclass
@@ -73,6 +74,21 @@ def test_a_model_or_the_sample_not_both(
     assert capsys.readouterr().err.startswith(
         "error: give one model, a folder or a file, or --sample"
     )
+
+
+def test_what_a_builder_would_refuse_is_said_before_an_environment_is_built(
+    tmp_path: Path,
+) -> None:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    model = unpacked(tmp_path)
+    for words, said in (
+        (("--clip-skip", "9"), "text_encoder: clip skip 9 is not for a model of 3 blocks"),
+        (("--size", "512x512", "--size", "520x512"), "unet: a latent image of 65x64, for 520x512"),
+    ):
+        args = parser.parse_args([str(model), *words])
+        with pytest.raises(UnsupportedError, match=said):
+            run(args)
 
 
 def test_a_bad_model_is_refused_before_an_environment_is_built(tmp_path: Path) -> None:

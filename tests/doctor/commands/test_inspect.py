@@ -60,14 +60,14 @@ def test_a_folder_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (
         said(unpacked(tmp_path), capsys)
         == """\
-PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 3,266,539 parameters, 7 MB
+PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 3,710,955 parameters, 7 MB
   text_encoder  111,808  F16  224 kB  model.safetensors
   unet          2,199,268  F16  4 MB  diffusion_pytorch_model.safetensors
-  vae           955,463  F16  2 MB  diffusion_pytorch_model.safetensors
+  vae           1,399,879  F16  3 MB  diffusion_pytorch_model.safetensors
   predicts epsilon
   Apple's Swift package: yes, text and image to image, ControlNet, safety checker
   Mochi Diffusion: yes, text and image to image, ControlNet; no safety checker
-  converting takes about 13 MB of disk, 1.5 GB of memory
+  converting takes about 15 MB of disk, 1.5 GB of memory
 """
     )
 

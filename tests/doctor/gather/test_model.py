@@ -87,8 +87,18 @@ def test_what_no_app_can_run_is_refused(
 
 
 def test_a_config_is_judged_by_the_builder_itself(tmp_path: Path) -> None:
-    (part, *_) = examined(folder(tmp_path, class_embed_type="timestep")).components
-    assert "class_embed_type" in part.refusal
+    unet, vae, _ = examined(folder(tmp_path, class_embed_type="timestep")).components
+    assert unet.refusal.startswith("config.json asks for what this converter does not implement: c")
+    assert "in_channels=4" in vae.refusal  # it has the UNet's config here
+
+
+@pytest.mark.parametrize(("levels", "step"), [(3, 32), (4, 64)])
+def test_the_step_of_sizes_follows_from_the_levels(tmp_path: Path, levels: int, step: int) -> None:
+    parts = examined(folder(tmp_path, block_out_channels=[32] * levels)).components
+    assert parts[0].step == step
+    (tmp_path / "vae/config.json").write_text(json.dumps({"block_out_channels": [32] * 4}))
+    assert component(tmp_path / "vae").step == 0
+    assert component(tmp_path / "nothing").step == 0
 
 
 def test_weights_that_contradict_the_config() -> None:
@@ -130,6 +140,7 @@ def test_the_parts_in_a_single_file_are_counted(
     unet = [key for key in arrays if key.startswith("model.diffusion_model.")]
     assert inside["unet"].parameters == sum(arrays[key].size for key in unet)
     assert inside["unet"].sample == sample
+    assert inside["unet"].step == (32 if family == "sdxl" else 0)
     both = examined(save_file(tmp_path / "e.safetensors", arrays | averages(arrays)))
     assert both.components[1:] == plain.components[1:], "averages are not converted"
 

@@ -1,0 +1,56 @@
+"""Whether a component can be drawn: what its builder asks of config and options, and nothing else.
+
+Takes no time and needs no coremltools, so that it can be said before anything is fetched or built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from convert.programs.config import Config
+from convert.programs.controlnet import parse_controlnet
+from convert.programs.options import ProgramOptions
+from convert.programs.text_encoder import for_second, parse_text, read_extent
+from convert.programs.unet import latent_size
+from convert.programs.unet_config import parse_unet
+from convert.programs.vae import parse_vae
+
+
+def require_drawable(component: str, config: Config, options: ProgramOptions) -> None:
+    """Return if the builder of a component takes this config and these options.
+
+    Raises:
+        UnsupportedError: it asks for something that is not implemented, or has not what is asked.
+        BadInputError: the config lacks something.
+    """
+    if component in CHECKS:
+        CHECKS[component](component, config, options)
+
+
+def _unet(component: str, config: Config, options: ProgramOptions) -> None:
+    latent_size(component, parse_unet(component, config), options)
+
+
+def _controlnet(component: str, config: Config, options: ProgramOptions) -> None:
+    latent_size(component, parse_controlnet(component, config), options)
+
+
+def _text(component: str, config: Config, options: ProgramOptions) -> None:
+    read_extent(component, parse_text(component, config), options)
+
+
+def _second(component: str, config: Config, options: ProgramOptions) -> None:
+    _text(component, config, for_second(options))
+
+
+CHECKS: Mapping[str, Callable[[str, Config, ProgramOptions], object]] = {
+    "controlled_unet": _unet,
+    "controlnet": _controlnet,
+    "text_encoder": _text,
+    "text_encoder_2": _second,
+    "unet": _unet,
+    "unet_refiner": _unet,
+    "vae_decoder": parse_vae,
+    "vae_encoder": parse_vae,
+}
+"""By component; of a safety checker everything follows from its tensors."""
