@@ -13,7 +13,7 @@ from collections.abc import Mapping
 BENCHMARKS: Mapping[str, str] = {
     "weights": "copying, hashing and casting checkpoints, beside cp and torch",
     "programs": "building and writing full-size programs, beside cp of the same bytes",
-    "parity": "checking a full-size UNet, beside torch's own forward",
+    "parity": "programs against their modules, and what checking them costs beside torch",
     "compile": "package to compiled folder, beside Apple's own output",
     "env": "building, verifying and damaging environments, beside uv and pip",
     "doctor": "the doctor's time and what it finds, beside pip check and importing torch",

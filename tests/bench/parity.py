@@ -1,11 +1,16 @@
-"""Checks a full-size program against its module, beside torch's own forward of that module.
+"""How close programs are to their modules, and what finding that out costs.
 
-    python -m tests.bench.parity [--case NAME] [--attention NAME] [--python BUILT_ENVIRONMENT]
+    python -m tests.bench.parity [--certified] [--tiny] [--full] [--compressed] [--python PYTHON]
+
+`--certified` prints what the shipped certificates say of full-size programs; `--tiny` runs every
+family, component and attention as a narrow model of the real structure; `--full` checks one
+full-size program beside torch's own forward of its module; `--compressed` says what compression
+costs the full UNet of SD 1.5. Without any of them: all.
 
 Weights are random, as the pinned libraries initialise them, with random scale and shift in every
-norm, rounded to float16. Each line is a fresh child process of the built environment, whose CPU
-time and highest resident memory the operating system counts; `start` is what importing costs, and
-is part of every other line. The figures of parity are printed last.
+norm, rounded to float16. For `--full`, each line is a fresh child process of the built environment,
+whose CPU time and highest resident memory the operating system counts; `start` is what importing
+costs, and is part of every other line. The figures of parity are printed last.
 """
 
 from __future__ import annotations
@@ -19,6 +24,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from convert.certificates.store import load
+from tests.bench import parity_certified
+from tests.bench.checkpoints import SPREADS
+from tests.bench.narrow import FULL_UNET, SUBJECTS
+from tests.bench.parity_rows import COMPRESSED, Table, show
 from tests.bench.programs import CASES, ROOT, _run
 
 LARGEST_LATENT = 128
@@ -38,13 +48,42 @@ TASKS: Mapping[str, str] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Measure every task on one program."""
+    """Print the parts that are asked for, or all of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--case", choices=CASES, default="sd15-unet")
-    parser.add_argument("--attention", default="SPLIT_EINSUM")
+    for part in PARTS:
+        parser.add_argument(f"--{part}", action="store_true")
+    parser.add_argument("--case", choices=CASES, default="sd15-unet", help="for --full")
+    parser.add_argument("--attention", default="SPLIT_EINSUM", help="for --full")
+    spread_help = "of the weights, for --tiny and --compressed (default: initialised)"
+    parser.add_argument("--spread", choices=SPREADS, default="initialised", help=spread_help)
     parser.add_argument("--python", type=Path, default=ROOT / ".envs" / "tested" / "bin" / "python")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     given = parser.parse_args(arguments)
+    wanted = [part for part in PARTS if getattr(given, part)] or list(PARTS)
+    for part in wanted:
+        print(f"-- {part}", flush=True)
+        PARTS[part](given)
+    return 0
+
+
+def certified(_: argparse.Namespace) -> None:
+    """Full-size programs, as the certificates have them."""
+    print("\n".join(parity_certified.table(load().values())))
+
+
+def tiny(given: argparse.Namespace) -> None:
+    """Every family, component and attention."""
+    show(SUBJECTS, given.python, Table(spread=given.spread), given.folder)
+
+
+def compressed(given: argparse.Namespace) -> None:
+    """What compression costs the full UNet."""
+    table = Table(columns=COMPRESSED, spread=given.spread)
+    show([FULL_UNET], given.python, table, given.folder)
+
+
+def full(given: argparse.Namespace) -> None:
+    """Measure every task on one program."""
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
         component, config = CASES[given.case]
@@ -63,7 +102,14 @@ def main(arguments: list[str]) -> int:
         if given.case == "sd15-unet":
             print(limit("fp32 mode", spent["fp32"], 2 * spent["torch"], "twice torch's forward"))
             print(limit("--fast", spent["fast"], FAST, "the issue's figure"))
-    return 0
+
+
+PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "certified": certified,
+    "tiny": tiny,
+    "full": full,
+    "compressed": compressed,
+}
 
 
 def limit(what: str, seconds: float, most: float, source: str) -> str:
@@ -89,19 +135,7 @@ def child() -> None:
 
 def make(folder: Path, component: str, _: str) -> str:
     """Random weights in float16."""
-    import torch
-    from safetensors.torch import save_file
-
-    from convert.references.components import reference
-
-    torch.manual_seed(0)
-    module = reference(component).build(_config(folder))
-    for layer in module.modules():
-        if isinstance(layer, (torch.nn.GroupNorm, torch.nn.LayerNorm)):
-            torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
-            torch.nn.init.normal_(layer.bias, std=0.1)
-    state = {name: tensor.half() for name, tensor in module.state_dict().items()}
-    save_file(state, _weights(folder))
+    SPREADS["initialised"](component, _config(folder), _weights(folder))
     return ""
 
 

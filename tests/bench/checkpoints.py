@@ -1,0 +1,49 @@
+"""Checkpoints of random numbers for what is measured beside torch; runs in the built environment.
+
+How numbers are spread is most of what compressing them costs. A fresh module's are uniform, which
+is the easiest for a palette of equal steps; those of a trained model are nearer to normal ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from convert.certificates.specimen import write_specimen
+
+
+def initialised(component: str, config: Mapping[str, Any], path: Path) -> None:
+    """As the pinned libraries initialise them, with random scale and shift in every norm."""
+    import torch
+    from safetensors.torch import save_file
+
+    from convert.references.components import reference
+
+    torch.manual_seed(0)
+    module = reference(component).build(config)
+    for layer in module.modules():
+        if isinstance(layer, (torch.nn.GroupNorm, torch.nn.LayerNorm)):
+            torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
+            torch.nn.init.normal_(layer.bias, std=0.1)
+    names = {name for name, _ in module.named_parameters()}
+    state = module.state_dict().items()
+    save_file({name: tensor.half() for name, tensor in state if name in names}, path)
+
+
+def normal(component: str, config: Mapping[str, Any], path: Path) -> None:
+    """Those of the certificates: normal numbers, of the size that a module is initialised with."""
+    import accelerate
+
+    from convert.references.components import reference
+
+    with accelerate.init_empty_weights():
+        module = reference(component).build(config)
+    shapes = {name: tuple(tensor.shape) for name, tensor in module.named_parameters()}
+    write_specimen(path, shapes)
+
+
+SPREADS: Mapping[str, Callable[[str, Mapping[str, Any], Path], None]] = {
+    "initialised": initialised,
+    "normal": normal,
+}

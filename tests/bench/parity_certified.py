@@ -1,0 +1,39 @@
+"""What the shipped certificates say of the programs at full size: nothing is run for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from convert.certificates.cases import CASES
+from convert.certificates.store import Certificate
+from tests.bench.parity_rows import FLOAT, head, line
+
+_TARGET = "macOS13"
+"""Those of newer systems have the same figures, or are like one that was run."""
+
+
+def table(certificates: Iterable[Certificate]) -> list[str]:
+    """A line for each case: the worst of its outputs, or that it is not certified."""
+    known = {(item.component, item.title): item for item in certificates}
+    lines = [head(FLOAT[:2])]
+    for name, case in CASES.items():
+        found = known.get((case.part.program, f"{case.title}, {_TARGET}"))
+        if found is None:
+            lines.append(f"{name:<45} not certified")
+            continue
+        said = f"runs: {found.runs}, in {found.toolchain}, {found.date}"
+        lines.append(f"{line(name, _verdicts(found.outputs))}  {said}")
+    return lines
+
+
+def _verdicts(outputs: Iterable[Mapping[str, object]]) -> list[tuple[float | None, str]]:
+    """Whether the worst figure of each mode reaches the floor of that mode."""
+    lowest: dict[str, float] = {}
+    for item in outputs:
+        mode, psnr = str(item["mode"]), float(str(item["psnr"]))
+        lowest[mode] = min(psnr, lowest.get(mode, psnr))
+    columns = {"fp32": FLOAT[0], "fp16": FLOAT[1]}
+    return [
+        (lowest.get(mode), "met" if lowest.get(mode, 0) >= column.floor else "MISSED")
+        for mode, column in columns.items()
+    ]

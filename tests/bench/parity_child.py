@@ -1,0 +1,90 @@
+"""The child of `tests.bench.parity_rows`: one subject's programs, built, run and compared."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from convert.mil.kinds import Mode
+from convert.parity import FULL, Parity, check_component
+from convert.programs.task import task
+from envs.events import silent
+from tests.bench.checkpoints import SPREADS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A component's files, and where its packages go."""
+
+    component: str
+    config: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """Its safetensors file."""
+        return self.folder / "weights.safetensors"
+
+    def make(self, spread: str) -> None:
+        """Write config and random weights."""
+        (self.folder / "config.json").write_text(json.dumps(self.config), encoding="utf-8")
+        SPREADS[spread](self.component, self.config, self.weights)
+
+    def check(
+        self,
+        options: Mapping[str, Any],
+        modes: tuple[Mode, ...],
+        recipe: Mapping[str, Any] | None = None,
+    ) -> Parity:
+        """Build one program and run it in these modes, at all of the timesteps."""
+        package = self.folder / "Program.mlpackage"
+        program = {
+            "component": self.component,
+            "package": str(package),
+            "options": options,
+            "recipe": recipe,
+        }
+        files = {"config": str(self.folder / "config.json"), "weights": str(self.weights)}
+        task({**files, "programs": [program]}, silent)
+        depth = replace(FULL, modes=modes, choices=options)
+        parity = check_component(self.component, package, self.config, self.weights, depth)
+        if faults := parity.audit.faults():
+            raise SystemExit(f"{self.component}: {'; '.join(faults)}")
+        return parity
+
+
+def plain(work: Work, options: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of uncompressed programs."""
+    half = work.check(options, (Mode.FP32, Mode.FP16))
+    single = work.check({**options, "precision": "fp32"}, (Mode.FP32,))
+    return {
+        "fp32 mode": half.psnr(Mode.FP32),
+        "fp16 mode": half.psnr(Mode.FP16),
+        "fp32 program": single.psnr(Mode.FP32),
+    }
+
+
+def fidelity(work: Work, options: Mapping[str, Any], recipe: Mapping[str, Any]) -> float:
+    """How close the module with the program's compressed weights is to itself, in dB."""
+    return min(item.psnr for item in work.check(options, (), recipe).fidelity)
+
+
+def main() -> None:
+    """Do what the one argument asks; a line of JSON for each attention."""
+    request = json.loads(sys.argv[1])
+    folder = Path(request["folder"])
+    work = Work(component=request["component"], config=request["config"], folder=folder)
+    work.make(request["spread"])
+    compressed: dict[str, float] = {}
+    for attention in request["attentions"]:
+        options = {**request["options"], **({"attention": attention} if attention else {})}
+        figures = plain(work, options) if request["programs"] else {}
+        for name, recipe in request["recipes"].items():
+            if name not in compressed:
+                compressed[name] = fidelity(work, options, recipe)
+        told = {"attention": attention, "figures": {**figures, **compressed}}
+        print(json.dumps(told), flush=True)

@@ -1,0 +1,128 @@
+"""Rows of parity: a line for each program, each figure beside the least that it may be.
+
+A subject is checked by one fresh child of the built environment. It makes random weights
+(`tests.bench.checkpoints`), scales and shifts of norms too, builds the programs and runs them
+beside the pinned module, at several timesteps. What compression costs is a matter of the weights
+and not of the graph, so it is measured once for all attentions.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench.narrow import Subject
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A figure in dB: what it is called, and its floor; one for UNets alone has none elsewhere."""
+
+    name: str
+    floor: float
+    is_for_unets: bool = False
+
+
+FLOAT = (
+    Column(name="fp32 mode", floor=115.0),
+    Column(name="fp16 mode", floor=65.0),
+    Column(name="fp32 program", floor=120.0),
+)
+COMPRESSED = (
+    Column(name="int8", floor=52.0, is_for_unets=True),
+    Column(name="6-bit uniform", floor=40.0, is_for_unets=True),
+    Column(name="6-bit k-means", floor=40.0, is_for_unets=True),
+)
+RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "int8": {"method": "linear", "bits": 8},
+    "6-bit uniform": {"method": "uniform", "bits": 6},
+    "6-bit k-means": {"method": "kmeans", "bits": 6},
+}
+_NAME, _WIDTH = 45, 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What is measured of each subject, and with which of `tests.bench.checkpoints.SPREADS`."""
+
+    columns: tuple[Column, ...] = (*FLOAT, *COMPRESSED)
+    spread: str = "initialised"
+
+
+def head(columns: Sequence[Column]) -> str:
+    """The two lines above the rows."""
+    names = "".join(f"{column.name:>{_WIDTH}}" for column in columns)
+    floors = "".join(f"{f'>= {column.floor:g}':>{_WIDTH}}" for column in columns)
+    return f"{'dB':<{_NAME}}{names}\n{'':<{_NAME}}{floors}"
+
+
+def line(name: str, verdicts: Sequence[tuple[float | None, str]]) -> str:
+    """One program's row: each figure, and what is said of it."""
+    cells = ("-" if psnr is None else f"{psnr:.1f} {said:<6}" for psnr, said in verdicts)
+    return f"{name:<{_NAME}}" + "".join(f"{cell:>{_WIDTH}}" for cell in cells).rstrip()
+
+
+def verdicts(
+    figures: Mapping[str, float], subject: Subject, columns: Sequence[Column]
+) -> list[tuple[float | None, str]]:
+    """Each figure of a program, and whether it reaches its floor; nothing where there is none.
+
+    k-means has to be better than steps of one size, too.
+    """
+    found: list[tuple[float | None, str]] = []
+    for column in columns:
+        psnr = figures.get(column.name)
+        floor = column.floor
+        if column.name == "6-bit k-means":
+            floor = max(floor, figures.get("6-bit uniform", floor))
+        if psnr is None or (column.is_for_unets and not subject.is_unet):
+            found.append((psnr, ""))
+        else:
+            found.append((psnr, "met" if psnr >= floor else "MISSED"))
+    return found
+
+
+def measure(
+    subject: Subject, python: Path, table: Table, folder: Path
+) -> Iterator[tuple[str, Mapping[str, float]]]:
+    """The name and the figures of each of a subject's programs, as soon as they are known."""
+    start = f"import sys; sys.path.append({str(ROOT)!r})"
+    code = f"{start}; from tests.bench.parity_child import main; main()"
+    request = {
+        "component": subject.component,
+        "config": subject.config,
+        "options": subject.options,
+        "attentions": subject.attentions,
+        "folder": str(folder),
+        "spread": table.spread,
+        "programs": [column.name for column in table.columns if column in FLOAT],
+        "recipes": {c.name: RECIPES[c.name] for c in table.columns if c in COMPRESSED},
+    }
+    command = [str(python), "-W", "ignore", "-c", code, json.dumps(request)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        for answer in child.stdout or ():
+            told = json.loads(answer)
+            words = (subject.family, subject.component, told["attention"])
+            yield ", ".join(word for word in words if word), told["figures"]
+    if child.returncode:
+        raise SystemExit(f"{subject.component}: its child ended with exit code {child.returncode}")
+
+
+def show(subjects: Sequence[Subject], python: Path, table: Table, at: Path) -> None:
+    """Print every row, and how many figures are below their floors."""
+    print(f"weights: {table.spread}\n{head(table.columns)}", flush=True)
+    judged: list[str] = []
+    for subject in subjects:
+        with tempfile.TemporaryDirectory(dir=at) as folder:
+            for name, figures in measure(subject, python, table, Path(folder)):
+                row = verdicts(figures, subject, table.columns)
+                judged += [said for _, said in row if said]
+                print(line(name, row), flush=True)
+    print(f"{judged.count('met')} of {len(judged)} figures reach their floors")
