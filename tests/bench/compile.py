@@ -33,7 +33,7 @@ from convert.compile.compiled import (
 from convert.compile.coremldata import ordered
 from convert.compile.package import compile_package
 from convert.errors import BadInputError
-from tests.bench.programs import CASES, ROOT, write_random
+from tests.bench.programs import CASES, ROOT, build, prepare
 
 GOLDEN = ROOT.parent / "shared" / "golden"
 COMPILE = """\
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     print(HEADER)
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
-        packages = given.packages or [build(given.case, given.python, folder)]
+        packages = given.packages or [made(given.case, given.python, folder)]
         for package in packages:
             print(measure(package, folder, given.repeat), flush=True)
     if GOLDEN.is_dir():
@@ -71,17 +71,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def build(case: str, python: Path, folder: Path) -> Path:
+def made(name: str, python: Path, folder: Path) -> Path:
     """A package of random weights, made by the project's own builder."""
-    component, config = CASES[case]
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    child = [str(python), str(ROOT / "tests" / "bench" / "programs.py"), "--child"]
-    declared = run([*child, "declare", component, str(folder)])[0]
-    weights = folder / "weights.safetensors"
-    write_random(weights, json.loads(declared), "F16")
-    run([*child, "build", component, str(folder)])
+    case = CASES[name]
+    weights = prepare(case, python, folder)
+    build(case, [case.options], python, folder)
     weights.unlink()
-    return (folder / "out.mlpackage").rename(folder / f"{case}.mlpackage")
+    return (folder / "0.mlpackage").rename(folder / f"{name}.mlpackage")
 
 
 def measure(package: Path, folder: Path, repeat: int) -> str:

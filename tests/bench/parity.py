@@ -86,7 +86,7 @@ def full(given: argparse.Namespace) -> None:
     """Measure every task on one program."""
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
-        component, config = CASES[given.case]
+        component, config = CASES[given.case].component, CASES[given.case].config
         (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
         for task in ("make", "build"):
             _child(given.python, task, component, given.attention, folder)

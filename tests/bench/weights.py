@@ -28,14 +28,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from convert.certificates.models import SD1_UNET, SDXL_UNET
 from convert.digest import sha256
 from convert.models.skeleton import parameters
-from tests.bench.programs import SD15_UNET, SDXL_UNET
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = {
-    "small": {**SD15_UNET, "block_out_channels": [64, 128, 256, 256]},
-    "sd15": SD15_UNET,
+    "small": {**SD1_UNET, "block_out_channels": [64, 128, 256, 256]},
+    "sd15": SD1_UNET,
     "sdxl": SDXL_UNET,
 }
 SHARD = 1_900_000_000
@@ -54,6 +54,7 @@ open_checkpoint(pathlib.Path(sys.argv[1]))
 """
 HASH = """
 import sys, pathlib
+from convert.certificates.models import SD1_UNET, SDXL_UNET
 from convert.digest import sha256
 for shard in sys.argv[1:]:
     sha256(pathlib.Path(shard))
