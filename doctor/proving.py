@@ -14,11 +14,12 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from doctor.facts import System
 from doctor.gather.machine import system
@@ -35,6 +36,8 @@ from lockfiles.toolchain import Toolchain
 CHECKOUT = Path(__file__).resolve().parent.parent
 _RUNNER = Path("tests/inside/runner.py")
 _PASSED = re.compile(r"\b(\d+) passed\b")
+_SHARE = re.compile(r"^[.sxXFEpR]+ +\[ *(\d+)%\]$")
+_FAILED = ("FAILED ", "ERROR ")
 _LONGEST = 200
 
 
@@ -83,7 +86,7 @@ class Suite:
         if not self.runner.exists():
             raise EnvError(f"{self.runner}: not there; prove a toolchain in a clone of the project")
         words = [sys.executable, str(self.runner), "-q"]
-        last = _last_line(_output(words, _environ(environment, self.toolchain)))
+        last = _last_line(_output(words, _environ(environment, self.toolchain), emit))
         passed = _PASSED.search(last)
         if passed is None:
             raise EnvError(f"{self.runner}: says {last!r}, not how many tests passed")
@@ -100,7 +103,8 @@ class Sample:
         """Convert it in a folder of its own, which goes again."""
         emit(Event(kind="step", text="convert the sample in it, each program run in full"))
         with tempfile.TemporaryDirectory() as name:
-            manifest = _convert(environment, self.toolchain, ("--sample", "--full"), Path(name))
+            convert = _Conversion(environment, Path(name), emit)
+            manifest = convert(self.toolchain, "--sample", "--full")
         programs = manifest["programs"]
         return Outcome(
             ran="sdcoreml convert --sample --full",
@@ -121,8 +125,9 @@ class Same:
         emit(Event(kind="step", text=f"convert the sample in it and in {self.base.name}"))
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            manifest = _convert(environment, self.base, ("--sample", "--full"), folder)
-            _convert(environment, self.toolchain, ("build/sample",), folder)
+            convert = _Conversion(environment, folder, emit)
+            manifest = convert(self.base, "--sample", "--full")
+            convert(self.toolchain, "build/sample")
             here, there = (packages_of(folder / one.name) for one in (self.toolchain, self.base))
         if differing := sorted(path for path in here | there if here.get(path) != there.get(path)):
             raise EnvError(
@@ -194,15 +199,21 @@ def _require_sealed(environment: Environment, why: str, emit: Emit) -> None:
         raise EnvError(f"{environment.path}: {faults[0]}; {why}; run `sdcoreml env repair`")
 
 
-def _convert(
-    environment: Environment, toolchain: Toolchain, what: tuple[str, ...], folder: Path
-) -> Mapping[str, Any]:
-    """The manifest of a conversion into `folder/<toolchain>`."""
-    words = [sys.executable, "-m", "doctor", "convert", *what, "--json", "--output"]
-    words += [str(folder / toolchain.name), "--toolchain", toolchain.name]
-    out = _output(words, _environ(environment, toolchain), cwd=folder)
-    (result,) = json.loads(out)["results"]
-    return dict(result["manifest"])
+@dataclass(frozen=True, slots=True)
+class _Conversion:
+    """Converts into folders of `folder`, each named as the toolchain that it is made in."""
+
+    environment: Environment
+    folder: Path
+    emit: Emit
+
+    def __call__(self, toolchain: Toolchain, *what: str) -> Mapping[str, Any]:
+        """Convert, and give the result's manifest."""
+        words = [sys.executable, "-m", "doctor", "convert", *what, "--json", "--output"]
+        words += [str(self.folder / toolchain.name), "--toolchain", toolchain.name]
+        environ = _environ(self.environment, toolchain)
+        (result,) = json.loads(_output(words, environ, self.emit, self.folder))["results"]
+        return dict(result["manifest"])
 
 
 def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str]:
@@ -213,22 +224,62 @@ def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str
     }
 
 
-def _output(words: Sequence[str], environ: Mapping[str, str], cwd: Path | None = None) -> str:
-    """What a command prints on stdout; the rest goes where ours goes."""
+def _output(
+    words: Sequence[str],
+    environ: Mapping[str, str],
+    emit: Emit | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """What a command prints on stdout.
+
+    `emit` is told while it runs what it says on stderr, and how far its tests are; without one,
+    stderr goes where ours goes.
+    """
+    stderr = None if emit is None else subprocess.PIPE
+    out: list[str] = []
     try:
-        done = subprocess.run(
-            words, check=False, env=environ, cwd=cwd, stdout=subprocess.PIPE, text=True
-        )
+        with subprocess.Popen(
+            words,
+            env=environ,
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            encoding="utf-8",
+            errors="replace",
+        ) as child:
+            hearing = threading.Thread(target=_pass_on, args=(child.stderr, emit), daemon=True)
+            hearing.start()
+            for line in child.stdout or ():
+                out.append(line)
+                for event in _said(line):
+                    (emit or silent)(event)
+            hearing.join()
     except OSError as error:
         raise EnvError(f"{words[0]}: {error.strerror}; nothing was recorded") from None
-    if done.returncode != 0:
-        last = _last_line(done.stdout)
+    text = "".join(out)
+    if child.returncode != 0:
+        last = _last_line(text)
         said = f" ({last})" if last else ""
         raise EnvError(
-            f"{Path(words[0]).name}: ended with exit code {done.returncode}{said};"
+            f"{Path(words[0]).name}: ended with exit code {child.returncode}{said};"
             " nothing was recorded"
         )
-    return done.stdout
+    return text
+
+
+def _pass_on(lines: IO[str] | None, emit: Emit | None) -> None:
+    """Tell what a child says, a note a line, until it says no more."""
+    for line in lines or ():
+        if emit is not None and (text := line.strip().removeprefix("- ")):
+            emit(Event(kind="note", text=text))
+
+
+def _said(line: str) -> Iterator[Event]:
+    """What a line of pytest's output means to those who wait: how far it is, or what failed."""
+    if share := _SHARE.search(line):
+        yield Event(kind="progress", done=int(share[1]), total=100, unit="%")
+    if line.startswith(_FAILED):
+        yield Event(kind="warning", text=line.strip())
 
 
 def _last_line(out: str) -> str:

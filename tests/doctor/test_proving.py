@@ -8,7 +8,7 @@ import pytest
 from doctor.proving import Command, Outcome, Suite, Trial, floors, packages_of, prove
 from envs.build import Options, build
 from envs.errors import EnvError
-from envs.events import Emit
+from envs.events import Emit, Event
 from envs.installer import Source
 from envs.store import Environment
 from envs.venv import site_packages
@@ -89,6 +89,64 @@ def test_the_tests_are_counted_by_their_last_line(
     body = "print('...'); print(f\"788 passed, 2 skipped in {os.environ['TOOLCHAIN']}\")"
     proof = prove(made, [Suite(toolchain=tiny, runner=runner(tmp_path, body))])
     assert (proof.tests, proof.result, proof.ran) == (788, "788 tests passed", "make inside")
+
+
+PYTEST = """\
+print('- build tested\\n  Python 3.10.13\\n', file=sys.stderr)
+print('.....s..F............................................................... [  7%]')
+print('................................                                         [100%]')
+print('FAILED tests/inside/test_a.py::test_b - assert 1 == 2')
+print('1 failed, 102 passed in 96.78s (0:01:36)')
+sys.exit(1)
+"""
+
+
+def test_who_waits_for_the_tests_hears_how_far_they_are_and_what_failed(
+    made: Environment, tiny: Toolchain, tmp_path: Path
+) -> None:
+    heard: list[Event] = []
+    suite = Suite(toolchain=tiny, runner=runner(tmp_path, PYTEST))
+    with pytest.raises(EnvError, match=r"exit code 1 \(1 failed, 102 passed in 96.78s"):
+        suite.run(made, heard.append)
+    assert [event for event in heard if event.kind == "note"] == [
+        Event(kind="note", text="build tested"),
+        Event(kind="note", text="Python 3.10.13"),
+    ]
+    assert [event for event in heard if event.kind != "note"] == [
+        Event(kind="step", text="run the tests in it (minutes)"),
+        Event(kind="progress", done=7, total=100, unit="%"),
+        Event(kind="progress", done=100, total=100, unit="%"),
+        Event(kind="warning", text="FAILED tests/inside/test_a.py::test_b - assert 1 == 2"),
+    ]
+
+
+def test_a_share_in_other_words_is_no_progress(
+    made: Environment, tiny: Toolchain, tmp_path: Path
+) -> None:
+    heard: list[Event] = []
+    body = "print('[ 50%] of nothing'); print('3 passed')"
+    Suite(toolchain=tiny, runner=runner(tmp_path, body)).run(made, heard.append)
+    assert [event.kind for event in heard] == ["step"]
+
+
+def test_it_is_told_while_the_tests_run_and_not_afterwards(
+    made: Environment, tiny: Toolchain, tmp_path: Path
+) -> None:
+    flag = tmp_path / "heard"
+    body = f"""
+import pathlib, time
+print('.. [ 50%]', flush=True)
+limit = time.monotonic() + 30
+while not pathlib.Path({str(flag)!r}).exists() and time.monotonic() < limit:
+    time.sleep(0.01)
+print('2 passed' if time.monotonic() < limit else 'nobody listened')
+"""
+
+    def emit(event: Event) -> None:
+        if event.kind == "progress":
+            flag.touch()
+
+    assert Suite(toolchain=tiny, runner=runner(tmp_path, body)).run(made, emit).tests == 2
 
 
 @pytest.mark.parametrize(
