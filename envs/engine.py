@@ -25,7 +25,7 @@ from envs import venv
 from envs.errors import EnvError, InstallError, NoSpaceError, UnreachableError
 from envs.events import Emit, Event
 from envs.installer import Source, find_installer
-from envs.interpreter import probe
+from envs.interpreter import Interpreter, probe
 from envs.process import clean_environ, isolated
 from envs.reasons import quote
 from lockfiles.artefact import GLIBC, MACOS
@@ -35,6 +35,9 @@ from lockfiles.target import Target
 from lockfiles.toolchain import FOLDER
 
 LOCK = FOLDER / "host" / "conda.txt"
+ENGINE = "engine-"
+"""What the names of engines' folders begin with."""
+
 _CHILD = Path(__file__).with_name("rattler.py")
 _LOGINS = "RATTLER_AUTH_FILE"
 _ENOUGH = 1 << 16
@@ -91,12 +94,8 @@ def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "
     Raises:
         InstallError: it cannot be brought here.
     """
-    here = probe(Path(sys.executable))
-    if here is None:
-        raise EnvError(f"{sys.executable}: does not answer; run make bootstrap")
-    facts = (LOCK.read_text(encoding="utf-8"), os.fspath(here.path), here.version)
-    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-    folder = root / f"engine-{digest}"
+    here = _host()
+    folder = root / _name(here)
     if not folder.is_dir():
         emit(Event(kind="note", text="bringing the conda engine, py-rattler (once, 45 MB at most)"))
         aside = root / f".building-engine-{os.getpid()}"
@@ -108,6 +107,28 @@ def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return Rattler(python=folder / "bin" / "python", keep=tuple(keep))
+
+
+def engine_name() -> str:
+    """The name of the folder of the engine that `find_engine` would take today.
+
+    Raises:
+        EnvError: the Python that runs this does not answer.
+    """
+    return _name(_host())
+
+
+def _host() -> Interpreter:
+    here = probe(Path(sys.executable))
+    if here is None:
+        raise EnvError(f"{sys.executable}: does not answer; run make bootstrap")
+    return here
+
+
+def _name(here: Interpreter) -> str:
+    """An engine is that of its lock and of the Python it was installed for."""
+    facts = (LOCK.read_text(encoding="utf-8"), os.fspath(here.path), here.version)
+    return ENGINE + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from typing import Any
 
 from envs.errors import explained
 from envs.events import Emit, Event, silent
-from envs.interpreter import OBTAINED, Interpreter
+from envs.interpreter import Interpreter
 from envs.manifest import SEALED
 
 RECORD = "record.json"
@@ -173,23 +173,6 @@ def stored(folder: Path) -> dict[Environment, tuple[str, ...]]:
             found.append(one)
     found.sort(key=lambda one: one.built)
     return {one: tuple(links.get(one.path.name, ())) for one in found}
-
-
-def collect(folder: Path, emit: Emit = silent) -> tuple[Environment, ...]:
-    """Remove every environment that no link keeps (in use, before that, or pinned).
-
-    A Python that was obtained goes with the last environment that was made with it.
-    """
-    with alone(folder, emit), explained(folder):
-        environments = stored(folder)
-        unkept = tuple(one for one, links in environments.items() if not links)
-        for one in unkept:
-            remove(one.path)
-        needed = {one.interpreter.path.resolve() for one in environments.keys() - set(unkept)}
-        for python in folder.glob(f"{OBTAINED}*"):
-            if not any(path.is_relative_to(python.resolve()) for path in needed):
-                remove(python)
-    return unkept
 
 
 def pin(label: str, environment: Environment) -> Path:

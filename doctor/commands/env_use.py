@@ -92,14 +92,22 @@ def unpin(args: argparse.Namespace) -> int:
     return 0
 
 
-def collect(_args: argparse.Namespace) -> int:
-    """Remove the environments that nothing keeps."""
+def collect(args: argparse.Namespace) -> int:
+    """Remove what nothing keeps, or tell what that would be."""
     from doctor.terminal import draw
+    from envs import garbage
 
+    root = store.root()
+    if args.dry_run:
+        found = garbage.garbage(root)
+        sizes = found.sizes()
+        for path, size in sizes.items():
+            print(f"{path}  {amount(size)}")
+        print(f"{found.summary()}, {amount(sum(sizes.values()))}: would be removed")
+        return 0
     with draw() as emit:
-        gone = store.collect(store.root(), emit)
-    size = amount(sum(one.size for one in gone))
-    print(f"{len(gone)} environment{'' if len(gone) == 1 else 's'} removed, {size}")
+        gone, size = garbage.collect(root, emit)
+    print(f"{gone.summary()} removed, {amount(size)}")
     return 0
 
 
@@ -131,8 +139,10 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
 
 
-def _nothing(_parser: argparse.ArgumentParser) -> None:
-    """Declare no option."""
+def _dry_run_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="tell what would be removed, and remove nothing"
+    )
 
 
 ACTIONS = (
@@ -143,5 +153,5 @@ ACTIONS = (
     Action(name="rollback", help="use the one before", configure=environment_options, run=rollback),
     Action(name="pin", help="keep it for good", configure=_label_option, run=pin),
     Action(name="unpin", help="no longer keep it", configure=_label_option, run=unpin),
-    Action(name="gc", help="remove what nothing keeps", configure=_nothing, run=collect),
+    Action(name="gc", help="remove what nothing keeps", configure=_dry_run_option, run=collect),
 )

@@ -26,6 +26,9 @@ def initialised(component: str, config: Mapping[str, Any], path: Path) -> None:
         if isinstance(layer, (torch.nn.GroupNorm, torch.nn.LayerNorm)):
             torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
             torch.nn.init.normal_(layer.bias, std=0.1)
+    for parameter in module.parameters():
+        if parameter.min() == parameter.max():  # zeros that start a ControlNet hide what it does
+            torch.nn.init.normal_(parameter, std=0.1)
     names = {name for name, _ in module.named_parameters()}
     state = module.state_dict().items()
     save_file({name: tensor.half() for name, tensor in state if name in names}, path)

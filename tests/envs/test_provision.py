@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from envs import provision, store
+from envs import provision
 from envs.base import VENV
 from envs.build import Options, build
 from envs.engine import Engine
 from envs.errors import NoInterpreterError, NoSpaceError
 from envs.events import Event, silent
+from envs.garbage import collect
 from envs.provision import PROVIDERS, Provider, Wish, obtain
 from envs.verify import verify_full
 from lockfiles.toolchain import load_toolchain
@@ -219,8 +220,8 @@ def test_a_venv_is_built_on_it_and_it_goes_with_the_last_of_them(
     assert (made.path / "bin" / "python").resolve().name == f"python{MINOR}"
     assert verify_full(made).faults == ()
     prefix = made.interpreter.path.parent.parent
-    store.collect(conda_wish.root)
+    collect(conda_wish.root)
     assert prefix.is_dir()
     (conda_wish.root / "tiny").unlink()
-    store.collect(conda_wish.root)
+    collect(conda_wish.root)
     assert not prefix.exists()

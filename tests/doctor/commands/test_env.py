@@ -170,6 +170,12 @@ def test_the_store_is_listed_rolled_back_and_collected(
     assert main(["env", "list"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert first.endswith("(gc removes it)")
+    before = sorted(store.root().iterdir())
+    assert main(["env", "gc", "--dry-run"]) == 0
+    listed, summary = capsys.readouterr().out.splitlines()
+    assert listed.startswith(rows[0]["path"])
+    assert re.fullmatch(r"1 environment, \d+ kB: would be removed", summary)
+    assert sorted(store.root().iterdir()) == before
     assert main(["env", "gc"]) == 0
     assert re.fullmatch(r"1 environment removed, \d+ kB\n", capsys.readouterr().out)
     assert main(["env", "rollback"]) == 0
