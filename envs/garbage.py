@@ -37,16 +37,14 @@ class Garbage:
         return known | {path: _size(path) for path in (*self.pythons, *self.engines)}
 
     def summary(self) -> str:
-        """Such as `2 environments, 1 conda engine`."""
+        """Such as `2 environments, 1 conda engine`; no word where there is none."""
         counts = {
             "environment": len(self.environments),
             "Python": len(self.pythons),
             "conda engine": len(self.engines),
         }
         return ", ".join(
-            f"{count} {word}{'' if count == 1 else 's'}"
-            for word, count in counts.items()
-            if count or word == "environment"
+            f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items() if count
         )
 
 

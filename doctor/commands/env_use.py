@@ -101,13 +101,15 @@ def collect(args: argparse.Namespace) -> int:
     if args.dry_run:
         found = garbage.garbage(root)
         sizes = found.sizes()
-        for path, size in sizes.items():
-            print(f"{path}  {amount(size)}")
-        print(f"{found.summary()}, {amount(sum(sizes.values()))}: would be removed")
-        return 0
-    with draw() as emit:
-        gone, size = garbage.collect(root, emit)
-    print(f"{gone.summary()} removed, {amount(size)}")
+        for path, nbytes in sizes.items():
+            print(f"{path}  {amount(nbytes)}")
+        size, said = sum(sizes.values()), "would be removed"
+    else:
+        with draw() as emit:
+            found, size = garbage.collect(root, emit)
+        said = "removed"
+    what = found.summary()
+    print(f"{what} {said}, {amount(size)}" if what else f"{root}: nothing to remove")
     return 0
 
 

@@ -98,5 +98,5 @@ def test_telling_what_is_garbage_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_nothing_at_all_is_said_in_words(tmp_path: Path) -> None:
-    assert garbage(tmp_path / "nowhere").summary() == "0 environments"
+    assert garbage(tmp_path / "nowhere").summary() == ""
     assert garbage(tmp_path / "nowhere").sizes() == {}

@@ -174,10 +174,12 @@ def test_the_store_is_listed_rolled_back_and_collected(
     assert main(["env", "gc", "--dry-run"]) == 0
     listed, summary = capsys.readouterr().out.splitlines()
     assert listed.startswith(rows[0]["path"])
-    assert re.fullmatch(r"1 environment, \d+ kB: would be removed", summary)
+    assert re.fullmatch(r"1 environment would be removed, \d+ kB", summary)
     assert sorted(store.root().iterdir()) == before
     assert main(["env", "gc"]) == 0
     assert re.fullmatch(r"1 environment removed, \d+ kB\n", capsys.readouterr().out)
+    assert main(["env", "gc"]) == 0
+    assert capsys.readouterr().out == f"{store.root()}: nothing to remove\n"
     assert main(["env", "rollback"]) == 0
     assert "is in use again" in capsys.readouterr().out
     assert main(["env", "unpin", "release"]) == 0
