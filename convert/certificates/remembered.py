@@ -7,13 +7,16 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
-import torch
 from safetensors.torch import load_file, save_file
 
 from convert.certificates.architecture import judged
 from convert.references.components import Choices, Outputs, Reference
 from convert.references.inputs import Feeds
+
+Module: TypeAlias = Any
+"""A torch module: torch is not imported before it is needed."""
 
 
 def remembering(judge: Reference, module: str, folder: Path) -> Reference:
@@ -25,7 +28,7 @@ def remembering(judge: Reference, module: str, folder: Path) -> Reference:
         folder: where to keep them, safetensors files of a name that the question determines.
     """
 
-    def call(built: torch.nn.Module, feeds: Feeds, choices: Choices) -> Outputs:
+    def call(built: Module, feeds: Feeds, choices: Choices) -> Outputs:
         place = folder / f"{module}-{_question(feeds, choices)}.safetensors"
         if place.exists():
             return load_file(place)
