@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from convert.decibels import IDENTICAL
 from convert.errors import UnsupportedError
 from convert.mil.elements import Storage, array, unpack
 from convert.spec.model import Block, DataType, Operation, TensorType, Value
@@ -71,7 +72,7 @@ def measure(
     wrong = int((error > _EDGE * least + slack).sum())
     rms = float(np.sqrt(np.mean(np.square(error, dtype=np.float64))))
     span = float(wanted.max() - wanted.min())
-    psnr = 20 * math.log10(span / rms) if rms > 0 and span > 0 else 999.0
+    psnr = 20 * math.log10(span / rms) if rms > 0 and span > 0 else IDENTICAL
     return Compressed(
         tensor=name,
         method=method,

@@ -9,13 +9,11 @@ from typing import Any, TypeAlias
 
 import torch
 
+from convert.decibels import IDENTICAL
 from convert.errors import ParityError
 from convert.mil.kinds import Mode
 
 Outputs: TypeAlias = "Mapping[str, torch.Tensor]"
-
-IDENTICAL = 999.0
-"""The PSNR, in dB, of results that do not differ at all; negative, of what has no PSNR."""
 
 RECOGNISABLE = 10.0
 """Least PSNR in dB between a module and itself with compressed weights."""

@@ -18,13 +18,14 @@ import torch
 
 from convert.audit import PREFIXES, Audit, audit, left_out
 from convert.certificates.check import key_of
-from convert.figures import FLOORS, RECOGNISABLE, Figures, Outputs, compare, eased
+from convert.figures import FLOORS, RECOGNISABLE, Outputs, compare, eased
 from convert.mil.interpreter import Executable
 from convert.mil.joined import Packages, open_whole
 from convert.mil.kinds import Mode
 from convert.mil.package import executable
 from convert.mil.storage import Program
 from convert.miniature import miniature
+from convert.outcome import Parity
 from convert.references.components import Reference, reference
 from convert.references.inputs import Feeds
 from convert.references.modules import open_module
@@ -57,78 +58,6 @@ class CheckOptions:
 FULL = CheckOptions()
 QUICK = CheckOptions(modes=(Mode.FP32,), runs=1, small=True)
 """One run in one precision, of a small picture: every weight and operation takes part once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parity:
-    """The outcome of a check.
-
-    `key` names the graph in a certificate; it is empty where none can cover it. `fidelity` says how
-    far compression alone takes the module from itself; a program of compressed weights is compared
-    with the module of the same compressed weights. `sample` is the size of the small picture that
-    was run in place of the program's own. `own` is the module's float32 precision in dB, the worst
-    of its outputs, where it had to be known.
-    """
-
-    component: str
-    package: str
-    figures: tuple[Figures, ...]
-    audit: Audit
-    runs: int
-    key: str = ""
-    fidelity: tuple[Figures, ...] = ()
-    sample: str = ""
-    own: float | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether weights and figures are all right."""
-        return not self.faults()
-
-    def faults(self) -> tuple[str, ...]:
-        """What is wrong, a line each."""
-        low = tuple(
-            f"{item.output} in {item.mode.value} mode: {item.psnr:.1f} dB, at least"
-            f" {item.floor:g} dB needed (largest error {item.max_error:.3g})"
-            for item in (*self.figures, *self.fidelity)
-            if not item.passed
-        )
-        return (*self.audit.faults(), *low)
-
-    def complaint(self) -> str:
-        """All faults in one line, and what to do."""
-        if self._is_half_precision_to_blame():
-            remedy = f"its weights need more: convert with --precision {self.component}=fp32"
-        else:
-            remedy = "do not use it, report it with its config.json"
-        return (
-            f"{self.package}: does not compute what its {self.component} computes:"
-            f" {'; '.join(self.faults())}; {remedy}"
-        )
-
-    def _is_half_precision_to_blame(self) -> bool:
-        """Whether nothing is wrong but what rounding to float16 makes of a right graph."""
-        right = [item.passed for item in self.figures if item.mode is Mode.FP32]
-        compressed = all(item.passed for item in self.fidelity)
-        return self.audit.passed and bool(right) and all(right) and compressed
-
-    def psnr(self, mode: Mode) -> float:
-        """The lowest PSNR of any output in this precision, in dB."""
-        return min(item.psnr for item in self.figures if item.mode is mode)
-
-    def as_json(self) -> dict[str, Any]:
-        """For the manifest."""
-        return {
-            "component": self.component,
-            "passed": self.passed,
-            "runs": self.runs,
-            "graph": self.key or None,
-            "outputs": [item.as_json() for item in self.figures],
-            "audit": self.audit.as_json(),
-            **({"fidelity": [item.as_json() for item in self.fidelity]} if self.fidelity else {}),
-            **({"sample": self.sample} if self.sample else {}),
-            **({} if self.own is None else {"own": round(self.own, 2)}),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +152,17 @@ def check_program(
         else (),
         sample=size_of(shapes) if small else "",
         own=own,
+        normed=fewest_normed(original.config, input_shapes(program.function)),
     )
+
+
+def fewest_normed(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many numbers a group norm goes by at the smallest map of a UNet; 0 for anything else."""
+    channels = config.get("block_out_channels")
+    if not channels or "sample" not in shapes:
+        return 0
+    height, width = (extent >> len(channels) - 1 for extent in shapes["sample"][-2:])
+    return int(channels[-1]) // int(config.get("norm_num_groups", 32)) * height * width
 
 
 def own_precision(exact: Iterable[Outputs], rounded: Iterable[Outputs]) -> float:
@@ -242,9 +181,11 @@ def _small(
 
 
 def size_of(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Width and height of the largest input, in pixels of latent or image."""
-    height, width = max(shapes.values(), key=math.prod)[-2:]
-    return f"{width}x{height}"
+    """Width and height of the image, in pixels, by a program's latent or picture."""
+    name = next(name for name in ("sample", "z", "x") if name in shapes)
+    height, width = shapes[name][-2:]
+    pixels = 1 if name == "x" else 8
+    return f"{pixels * width}x{pixels * height}"
 
 
 def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:

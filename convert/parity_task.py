@@ -10,7 +10,8 @@ from typing import Any
 
 from convert.bundle import chunk_paths
 from convert.errors import ParityError
-from convert.parity import FULL, QUICK, Parity, check_component
+from convert.outcome import Parity
+from convert.parity import FULL, QUICK, check_component
 from envs.events import Emit, Event
 
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convert.bundle import NAMES
 from convert.certificates.store import Certificate
 from convert.digest import describe, describe_files
-from convert.families import Part
+from convert.errors import BadInputError
+from convert.families import REFINER, Part
 from convert.fit import COMPILED, folder_faults
 from convert.manifest import AGAIN, PACKAGE, read_manifest, written
 from convert.models.controlnet import CONTROLNET
@@ -89,6 +91,12 @@ def verify(
 def _opened(
     against: Against, bundle: Path, manifest: Mapping[str, Any], emit: Emit
 ) -> Iterator[Model]:
+    sources = {program["source"] for program in manifest["programs"].values()}
+    if REFINER in sources and against.refiner is None:
+        raise BadInputError(
+            f"{bundle}: its {NAMES['unet_refiner']} is made of another model, SDXL's refiner; add"
+            " --refiner FOLDER"
+        )
     if against.model.is_file():
         with opened_again(against.model, manifest, bundle.parent, emit) as model:
             yield model

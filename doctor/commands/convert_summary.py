@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from convert.decibels import said
+
 
 def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
     """What was made and how well it was checked, for people."""
@@ -17,55 +19,59 @@ def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
     lines += [f"  {name:<{width}} {_line(program)}" for name, program in programs.items()]
     toolchain = manifest["toolchain"]
     drift = f" (drift: tested with {toolchain['tested_python']})" if toolchain["drift"] else ""
-    said = f"{toolchain['name']}, Python {toolchain['python']}{drift}"
-    return "\n".join((*lines, f"  {'toolchain':<{width}} {said}", *advice(folder, manifest)))
+    made_in = f"{toolchain['name']}, Python {toolchain['python']}{drift}"
+    return "\n".join((*lines, f"  {'toolchain':<{width}} {made_in}", *advice(folder, manifest)))
+
+
+def figures_of(checked: Mapping[str, Any]) -> str:
+    """The worst figure of each mode, or why there is none."""
+    worst: dict[str, float] = {}
+    for output in checked["outputs"]:
+        worst[output["mode"]] = min(output["psnr"], worst.get(output["mode"], output["psnr"]))
+    figures = ", ".join(f"{said(psnr)} in {mode}" for mode, psnr in worst.items())
+    return figures or str(checked.get("unchecked", ""))
 
 
 def _line(program: Mapping[str, Any]) -> str:
-    worst: dict[str, float] = {}
-    for output in program["checked"]["outputs"]:
-        worst[output["mode"]] = min(output["psnr"], worst.get(output["mode"], output["psnr"]))
-    figures = ", ".join(f"{psnr:.1f} dB in {mode}" for mode, psnr in worst.items())
-    figures = figures or program["checked"].get("unchecked", "")
     halves = ", two halves" if program.get("halves") else ""
-    return f"{figures}; {remark(program['checked'])}{halves}"
+    return f"{figures_of(program['checked'])}; {remark(program['checked'])}{halves}"
 
 
 def advice(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """What there is to know before an app opens the folder."""
     components = {program.get("component") for program in manifest["programs"].values()}
     options = manifest.get("options", {})
-    said = []
+    notes = []
     if "controlnet" in components:
         (name,) = manifest["programs"]
-        said.append(
+        notes.append(
             f"Mochi Diffusion keeps ControlNets apart: put {folder}/{name}.mlmodelc into"
             " ~/MochiDiffusion/controlnet, never into a model's folder"
         )
     if options.get("batch") == 1:
-        said.append(
+        notes.append(
             "a UNet of batch 1 makes one image at a time, without ControlNets, in apps built with"
             " Apple's package of 2025 or newer"
         )
     if options.get("states_own_size"):
-        said.append("the UNet is told its own size, whatever size or crop the app states")
-    return tuple(f"  note: {line}" for line in said)
+        notes.append("the UNet is told its own size, whatever size or crop the app states")
+    return tuple(f"  note: {line}" for line in notes)
 
 
 def remark(checked: Mapping[str, Any]) -> str:
     """How the weights stand to the checkpoint's, and whose word stands for the figures."""
-    said = [f"{checked['audit']['matched']} weights equal"]
+    parts = [f"{checked['audit']['matched']} weights equal"]
     if checked.get("fidelity"):
         cost = min(item["psnr"] for item in checked["fidelity"])
-        said = [f"compressed weights leave {cost:.1f} dB"]
+        parts = [f"compressed weights leave {cost:.1f} dB"]
     elif rounded := checked["audit"].get("compressed"):
         worst = min(item["psnr"] for item in rounded.values())
-        said = [f"every compressed weight within {worst:.1f} dB of the model's"]
+        parts = [f"every compressed weight within {worst:.1f} dB of the model's"]
     if proof := checked.get("certificate"):
-        said.append(f"graph certified in {proof['toolchain']} on {proof['date']}")
+        parts.append(f"graph certified in {proof['toolchain']} on {proof['date']}")
     if "own" in checked:
-        said.append(f"its module is {checked['own']:.1f} dB from exact itself")
-    return ", ".join(said)
+        parts.append(f"its module is {checked['own']:.1f} dB from exact itself")
+    return ", ".join(parts)
 
 
 def verdicts(manifests: Mapping[Path, Mapping[str, Any]]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from convert.manifest import read_manifest
 from convert.verify import Against, Verification, verify
 from convert.worker import Outcome, Runner, Worker
 from doctor.backend import asked_backend
+from doctor.commands.convert_summary import figures_of
 from doctor.errors import UsageError
 from doctor.terminal import draw
 from envs.build import Options, build
@@ -127,9 +128,7 @@ def summary(result: Verification) -> str:
         return "\n".join(lines)
     lines = [f"{result.bundle}: {result.files} files as they were written"]
     for name, checked in result.checked.items():
-        figures = ", ".join(
-            f"{item['output']} {item['psnr']} dB in {item['mode']}" for item in checked["outputs"]
-        )
+        figures = figures_of(checked)
         proof = checked.get("certificate")
         how = f" (certified in {proof['toolchain']} on {proof['date']})" if proof else ""
         if sample := checked.get("sample"):

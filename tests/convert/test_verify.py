@@ -16,10 +16,10 @@ from convert.bundle import Dimensions
 from convert.certificates.store import Certificate
 from convert.errors import BadInputError, ParityError
 from convert.job import convert_model
-from convert.opening import open_model
+from convert.opening import open_model, with_refiner
 from convert.plan import plan
 from convert.verify import Against, Verification, verify
-from tests.convert.stand_ins import StandIn, write_model
+from tests.convert.stand_ins import StandIn, write_model, write_xl
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 DATA = "Data/com.apple.CoreML"
@@ -229,6 +229,20 @@ def test_another_model_is_not_compared_with(bundle: Path, model: Path) -> None:
     assert fault.path == model / "vae" / "diffusion_pytorch_model.safetensors"
     assert fault.what == "not the file that the folder was made from"
     assert runner.requests == []
+
+
+def test_a_refiner_is_asked_for_where_one_went_in(tmp_path: Path) -> None:
+    base, refiner = write_xl(tmp_path / "xl"), write_xl(tmp_path / "refiner", refiner=True)
+    model = with_refiner(open_model(base), refiner)
+    job = plan(model, tmp_path / "out", "ORIGINAL", {"name": "tested"}, refiner=True)
+    size = replace(SIZE, features=16, pooled=8, time_ids=6)
+    folder = convert_model(job, StandIn(size=size))
+    with pytest.raises(
+        BadInputError, match=r"its UnetRefiner is made of another .*add --refiner FOLDER"
+    ):
+        verify(folder, StandIn(size=size), against(base))
+    named = replace(against(base), refiner=refiner)
+    assert verify(folder, StandIn(size=size), named).passed
 
 
 def test_a_damaged_folder_is_not_run(bundle: Path, model: Path) -> None:

@@ -31,6 +31,14 @@ def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
     assert "drift" not in summary(Path("models/cat"), exact)
 
 
+def test_results_that_do_not_differ_are_exact() -> None:
+    outputs = [{"output": "a", "mode": "fp32", "psnr": 999.0}]
+    program = {"checked": {"outputs": outputs, "audit": {"matched": 44}}}
+    toolchain = {"name": "tested", "python": "3.10.10", "drift": False}
+    text = summary(Path("cat"), {"programs": {"SafetyChecker": program}, "toolchain": toolchain})
+    assert "  SafetyChecker exact in fp32; 44 weights equal" in text
+
+
 def test_a_remark_says_whose_word_stands_for_the_figures() -> None:
     checked = {"audit": {"matched": 52}}
     assert remark(checked) == "52 weights equal"

@@ -149,10 +149,9 @@ def test_the_numbers_of_each_program_and_how_they_were_proved() -> None:
     )
     assert verify.summary(result) == (
         "out: 28 files as they were written\n"
-        "  Unet         noise_pred 124.34 dB in fp32, noise_pred 70.2 dB in fp16;"
-        " 684 weights equal\n"
-        "  VAEDecoder   noise_pred 124.34 dB in fp32, noise_pred 70.2 dB in fp16"
-        " (certified in tested on 2026-11-24); 684 weights equal"
+        "  Unet         124.3 dB in fp32, 70.2 dB in fp16; 684 weights equal\n"
+        "  VAEDecoder   124.3 dB in fp32, 70.2 dB in fp16 (certified in tested on 2026-11-24);"
+        " 684 weights equal"
     )
 
 

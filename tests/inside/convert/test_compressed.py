@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from convert.mil.kinds import Mode
-from convert.parity import QUICK, Parity, check_program
+from convert.outcome import Parity
+from convert.parity import QUICK, check_program
 from convert.spec.model import NamedType, Operation, TensorType
 from tests.inside.convert import block
 from tests.inside.convert.mil.graphs import F16, Graph, bindings

@@ -13,8 +13,9 @@ from convert.chunk import chunk
 from convert.compress import compress
 from convert.compression_recipe import Recipe
 from convert.miniature import small_size
+from convert.outcome import Parity
 from convert.package import write_package
-from convert.parity import FULL, QUICK, CheckOptions, Parity, check_component
+from convert.parity import FULL, QUICK, CheckOptions, check_component
 from convert.programs import build_program
 from convert.programs.options import parse_options
 from convert.spec.reader import read_package

@@ -12,7 +12,8 @@ import pytest
 
 from convert.errors import ConvertError
 from convert.mil.kinds import Mode
-from convert.parity import FULL, QUICK, CheckOptions, Parity, check_program
+from convert.outcome import Parity
+from convert.parity import FULL, QUICK, CheckOptions, check_program
 from tests.inside.convert import block
 from tests.inside.convert.mutations import CAUGHT, INVISIBLE, Mutation, flip, swapped, weight
 

@@ -14,8 +14,9 @@ from convert.bundle import chunk_paths
 from convert.chunk import chunk
 from convert.errors import ParityError, UnsupportedError
 from convert.mil.joined import open_whole
+from convert.outcome import Parity
 from convert.package import write_package, write_packages
-from convert.parity import QUICK, Parity, check_component
+from convert.parity import QUICK, check_component
 from convert.programs import task as build_task
 from convert.programs.options import ProgramOptions
 from convert.programs.payload import Built, Weight

@@ -11,15 +11,18 @@ import pytest
 import torch
 
 from convert.audit import Audit
+from convert.decibels import IDENTICAL
 from convert.errors import ParityError
-from convert.figures import FLOORS, IDENTICAL, Figures, compare, distance, eased
+from convert.figures import FLOORS, Figures, compare, distance, eased
 from convert.mil.kinds import Mode
+from convert.outcome import Parity
 from convert.parity import (
     FULL,
     CheckOptions,
-    Parity,
     check_program,
+    fewest_normed,
     input_shapes,
+    size_of,
     weight_rounding,
 )
 from convert.spec.model import DataType
@@ -106,6 +109,47 @@ def test_where_only_half_precision_falls_short_the_complaint_says_what_helps() -
         " unet=fp32"
     )
     assert "--precision" not in outcome(LOW).complaint()
+
+
+def test_a_small_picture_is_to_blame_where_its_norms_have_next_to_nothing_to_go_by() -> None:
+    small = replace(outcome(GOOD, replace(LOW, floor=61.8555)), normed=2)
+    assert small.complaint() == (
+        "Unet.mlpackage: does not compute what its unet computes: y in fp16 mode: 40.0 dB, at least"
+        " 61.9 dB needed (largest error 0.25); at this size its smallest map leaves a norm 2"
+        " numbers, which makes much of every rounding: choose a larger --size, or convert with"
+        " --precision unet=fp32"
+    )
+    assert "its weights need more" in replace(small, normed=8).complaint()
+
+
+def test_what_compression_costs_is_not_called_a_wrong_program() -> None:
+    lost = replace(outcome(GOOD), fidelity=(replace(LOW, mode=Mode.FP32, psnr=9.2, floor=10.0),))
+    assert lost.complaint() == (
+        "Unet.mlpackage: does not compute what its unet computes: y with compressed weights:"
+        " 9.2 dB, at least 10 dB needed (largest error 0.25); compress it less: more --bits, or a"
+        " recipe that gives its layers more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("levels", "latent", "count"), [(4, (8, 8), 2), (4, (16, 24), 12), (3, (8, 8), 8)]
+)
+def test_the_numbers_of_a_norm_at_the_smallest_map(
+    levels: int, latent: tuple[int, int], count: int
+) -> None:
+    config = {"block_out_channels": [64] * levels}
+    assert fewest_normed(config, {"sample": (2, 4, *latent), "timestep": (2,)}) == count
+    assert fewest_normed(config, {"z": (1, 4, *latent)}) == 0
+    assert fewest_normed({}, {"sample": (2, 4, *latent)}) == 0
+
+
+def test_a_size_is_said_in_pixels_of_the_image() -> None:
+    states = {"encoder_hidden_states": (2, 2048, 1, 77)}
+    assert size_of({**states, "sample": (2, 4, 24, 16)}) == "128x192"
+    assert size_of({"z": (1, 4, 16, 24)}) == "192x128"
+    assert size_of({"x": (1, 3, 128, 192)}) == "192x128"
+    net = {**states, "sample": (2, 4, 24, 16), "controlnet_cond": (2, 3, 192, 128)}
+    assert size_of(net) == "128x192"
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from convert.outcome import Parity
 from convert.package import write_package
-from convert.parity import CheckOptions, Parity, check_component
+from convert.parity import CheckOptions, check_component
 from convert.programs import build_program
 from convert.programs.options import ProgramOptions
 from convert.programs.payload import Built

@@ -18,7 +18,8 @@ from convert.certificates.digest import graph_digest
 from convert.errors import ConvertError
 from convert.mil.kinds import Mode
 from convert.mil.storage import Program, open_program
-from convert.parity import CheckOptions, Original, Parity, check_program
+from convert.outcome import Parity
+from convert.parity import CheckOptions, Original, check_program
 from convert.programs.options import ProgramOptions
 from convert.references.components import reference
 from convert.spec.model import Operation

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from convert.figures import FLOORS, HALF, ROUNDINGS
 from convert.mil.kinds import Mode
-from convert.parity import FULL, Parity, check_component
+from convert.outcome import Parity
+from convert.parity import FULL, check_component
 from convert.programs import layers
 from tests.inside.convert.programs.models import CROSS, CROSS_UP, Checkpoint, checkpoint, save
 
