@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.bundle import HALVED
-from convert.compression_recipe import parse_recipe, require_storable
+from convert.compression_recipe import Method, parse_recipe, require_storable
 from convert.errors import ConvertError, UnsupportedError
 from convert.families import OPTIONAL, Part, parts_of
 from convert.models.controlnet import CONTROLNET
@@ -66,23 +66,27 @@ def plan(
     output: Path | None,
     attention: str,
     toolchain: Mapping[str, Any],
+    redo: frozenset[str] | None = None,
     **choices: Any,  # noqa: ANN401  other fields of `Options`
 ) -> Job:
     """The job for a model with its own size and name where nothing else was asked for."""
     height, width = own_size(model)
     fields = {"attention": attention, "height": height, "width": width, **choices}
     options = Options(**fields)
-    require_runnable(model, options)
-    return Job(
+    job = Job(
         model=model,
         output=output or default_folder(model, options),
         options=options,
         toolchain=toolchain,
+        redo=redo,
     )
+    require_runnable(job)
+    return job
 
 
-def require_runnable(model: Model, options: Options) -> None:
+def require_runnable(job: Job) -> None:
     """Raise `UnsupportedError` for options that no app can make use of, or that exclude others."""
+    model, options = job.model, job.options
     is_xl, is_net = "text_encoder_2" in model.components, CONTROLNET in model.components
     if options.batch == 1 and (is_xl or is_net or options.controlled):
         which = "SDXL's UNet" if is_xl else "a ControlNet and its UNet"
@@ -95,12 +99,13 @@ def require_runnable(model: Model, options: Options) -> None:
             f"{model.path}: only SDXL's UNet is told a size; leave --own-size out"
         )
     if options.recipe:
-        _require_compressible(model, options, options.recipe)
+        _require_compressible(job, options.recipe)
 
 
-def _require_compressible(model: Model, options: Options, fields: Mapping[str, Any]) -> None:
+def _require_compressible(job: Job, fields: Mapping[str, Any]) -> None:
     """Raise `UnsupportedError` for a recipe that one of the programs it is for cannot follow."""
-    parts = [part for part in parts_of(model, options.wanted) if part.program in COMPRESSED]
+    model, options = job.model, job.options
+    parts = [part for part in job.parts if part.program in COMPRESSED]
     for part in parts:
         recipe = parse_recipe(fields, part.program)
         require_storable(recipe, Target(options.target).specification, f"{model.path}")
@@ -153,6 +158,18 @@ def net_name(model: Path, options: Options) -> str:
 
 
 def _variant(options: Options) -> str:
-    attention = options.attention.lower().replace("_", "-")
-    bits = f"_{options.recipe.get('bits', 6)}-bit" if options.recipe else ""
-    return f"{attention}_{8 * options.width}x{8 * options.height}{bits}"
+    words = [options.attention.lower().replace("_", "-")]
+    words.append(f"{8 * options.width}x{8 * options.height}")
+    if options.recipe:
+        words.append(_storage(options.recipe))
+    return "_".join(words)
+
+
+def _storage(fields: Mapping[str, Any]) -> str:
+    """How weights are stored: `6-bit`, `4-bit-uniform-g32`, or `mixed-bit` by a file of layers."""
+    if fields.get("layers") or fields.get("programs"):
+        return "mixed-bit"
+    recipe = parse_recipe(fields)
+    method = "" if recipe.method is Method.KMEANS else f"-{recipe.method.value}"
+    group = "" if recipe.group_size is None else f"-g{recipe.group_size}"
+    return f"{recipe.bits}-bit{method}{group}"

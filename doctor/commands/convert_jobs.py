@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from convert.certificates.store import load
@@ -17,7 +18,7 @@ from convert.manifest import read_manifest
 from convert.models.controlnet import CONTROLNET
 from convert.models.layout import Model
 from convert.models.merge import require_apart
-from convert.options import ATTENTIONS, SHARED, Options
+from convert.options import ATTENTIONS, COMPRESSED, SHARED, Options
 from convert.plan import Job, plan
 from convert.proof import Judge
 from doctor.commands.convert_options import METHODS
@@ -43,7 +44,11 @@ def jobs_of(
     """
     said = vars(args)
     require_consistent(args, model)
-    fields = {**_recorded(args), **_chosen(args)}
+    fields = {**_chosen(args)}
+    if "components" in said:
+        fields = mended(args, fields)
+    elif "beside" in said:
+        fields = {**beside(said["beside"]), **fields}
     # What is said twice is made once: two jobs would wait for each other's folder.
     attentions = [
         word.upper().replace("-", "_") for word in dict.fromkeys(said.get("attention", ()))
@@ -53,11 +58,12 @@ def jobs_of(
     jobs = []
     for attention, size in itertools.product(attentions or [None], sizes or [{}]):
         asked = {**fields, **size, **({"attention": attention} if attention else {})}
-        job = plan(model, args.output, asked.pop("attention", ATTENTIONS[0]), toolchain, **asked)
-        if args.model.is_dir():
-            require_apart(args.model, job.output)
-        redo, beside = said.get("components"), said.get("beside")
-        jobs.append(replace(job, judge=judge, redo=redo, beside=beside))
+        asked = {"attention": ATTENTIONS[0], "redo": said.get("components"), **asked}
+        job = plan(model, args.output, toolchain=toolchain, **asked)
+        for source in (args.model, said.get("refiner_folder")):
+            if source is not None and source.is_dir():
+                require_apart(source, job.output)
+        jobs.append(replace(job, judge=judge, beside=said.get("beside")))
     return tuple(jobs)
 
 
@@ -79,23 +85,79 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     return fields | ({"recipe": recipe} if recipe else {})
 
 
-def _recorded(args: argparse.Namespace) -> dict[str, Any]:
-    """What an earlier result answers: the one to mend, or the one that a ControlNet is for."""
-    said = vars(args)
-    if "components" in said:
-        options = read_manifest(args.output)["options"]
-        return {name: options[name] for name in Options.__dataclass_fields__ if name in options}
-    if "beside" in said:
-        manifest = read_manifest(said["beside"])
-        made = {entry["component"] for entry in manifest["programs"].values()}
-        if "controlled_unet" not in made:
-            raise BadInputError(
-                f"{said['beside']}: no ControlledUnet in this folder to take a ControlNet's"
-                " residuals; add one: sdcoreml convert MODEL --components controlled_unet"
-                f" --output {said['beside']}"
-            )
-        return {name: manifest["options"][name] for name in SHARED}
-    return {}
+def beside(folder: Path) -> dict[str, Any]:
+    """Fields of `Options` of the finished folder that a ControlNet is for.
+
+    Raises:
+        BadInputError: it is no such folder, or has no UNet that takes a ControlNet's residuals.
+    """
+    manifest = read_manifest(folder)
+    made = {entry["component"] for entry in manifest["programs"].values()}
+    if "controlled_unet" not in made:
+        raise BadInputError(
+            f"{folder}: no ControlledUnet in this folder to take a ControlNet's residuals; add"
+            f" one: sdcoreml convert MODEL --components controlled_unet --output {folder}"
+        )
+    return {name: manifest["options"][name] for name in SHARED}
+
+
+def mended(args: argparse.Namespace, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Options` for parts of a finished folder: what it was made with, and what is asked.
+
+    Raises:
+        UsageError: what is asked for would not go with the parts that stay.
+    """
+    said, redo = vars(args), args.components
+    manifest = read_manifest(args.output)
+    before = manifest["options"]
+    _require_as_the_rest(args.output, before, said)
+    fields = {name: before[name] for name in Options.__dataclass_fields__ if name in before}
+    if "recipe" not in asked:
+        fields["recipe"] = _recipe_before(args.output, manifest["programs"].values(), redo)
+    if "precision" in asked:
+        # One for all is for all that is made anew: what stays keeps its own.
+        chosen = dict(asked["precision"])
+        everything = chosen.pop("all", None)
+        common = dict.fromkeys(redo, everything) if everything else {}
+        asked = {**asked, "precision": {**before.get("precision", {}), **common, **chosen}}
+    return {**fields, **asked}
+
+
+def _require_as_the_rest(folder: Path, before: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for a size or a length of prompts that only new parts would have."""
+    width, height = 8 * before["width"], 8 * before["height"]
+    if any(size != (width, height) for size in said.get("size", ())):
+        what = f"{width}x{height} pixels"
+    elif said.get("tokens", before["tokens"]) != before["tokens"]:
+        what = f"{before['tokens']} tokens"
+    else:
+        return
+    raise UsageError(
+        f"--components: the parts of {folder} that stay are for {what}; for others convert the"
+        " model anew, without --components"
+    )
+
+
+def _recipe_before(
+    folder: Path, programs: Iterable[Mapping[str, Any]], redo: Collection[str]
+) -> Mapping[str, Any] | None:
+    """How the parts to make anew are compressed; a new UNet as the one that is there already.
+
+    Raises:
+        UsageError: one is, and another is not, or in another way.
+    """
+    sources = {OPTIONAL[name].source for name in redo if name in OPTIONAL}
+    entries = [entry for entry in programs if entry["component"] in COMPRESSED]
+    own = [entry for entry in entries if not {entry["component"], entry["source"]}.isdisjoint(redo)]
+    alike = own or [entry for entry in entries if entry["source"] in sources]
+    recipes = [entry.get("recipe") for entry in alike]
+    if any(recipe != recipes[0] for recipe in recipes):
+        names = ", ".join(entry["component"] for entry in alike)
+        raise UsageError(
+            f"--components: {names} of {folder} are compressed in different ways; say how with"
+            " --bits or --recipe, or name one at a time"
+        )
+    return recipes[0] if recipes else None
 
 
 def require_consistent(args: argparse.Namespace, model: Model) -> None:

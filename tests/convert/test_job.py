@@ -148,7 +148,7 @@ class TestConvertModel:
 class TestHalves:
     def test_unets_are_written_in_two_halves_and_no_whole_one_is_left(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        options = {"chunk": True, "controlled": True}
+        options: dict[str, Any] = {"chunk": True, "controlled": True}
         job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, **options)
         runner = StandIn(size=SIZE)
         output = convert_model(job, runner)
@@ -244,7 +244,7 @@ class TestOptionalPrograms:
 class TestControlnet:
     def job(self, tmp_path: Path) -> Job:
         net = open_model(write_controlnet(tmp_path / "sd-controlnet_canny"))
-        size = {"height": 16, "width": 16}
+        size: dict[str, Any] = {"height": 16, "width": 16}
         return plan(net, tmp_path / "out", "SPLIT_EINSUM", TOOLCHAIN, **size)
 
     def test_its_folder_holds_one_program_and_no_tokenizer(self, tmp_path: Path) -> None:

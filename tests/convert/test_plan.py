@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,25 @@ class TestPlan:
         six = replace(job.options, recipe={"bits": 6})
         assert net_name(Path("canny"), six) == "Canny_original_512x512_6-bit"
 
+    @pytest.mark.parametrize(
+        ("recipe", "end"),
+        [
+            (None, ""),
+            ({"method": "kmeans", "bits": 6}, "_6-bit"),
+            ({"method": "uniform", "bits": 6}, "_6-bit-uniform"),
+            ({"method": "linear", "bits": 8}, "_8-bit-linear"),
+            ({"bits": 3, "group_size": 16}, "_3-bit-g16"),
+            ({"method": "uniform", "bits": 4, "group_size": 32}, "_4-bit-uniform-g32"),
+            ({"bits": 6, "layers": {"conv_in.weight": 8}}, "_mixed-bit"),
+            ({"programs": {"unet": {"bits": 4}}}, "_mixed-bit"),
+        ],
+    )
+    def test_a_name_says_how_weights_are_stored(
+        self, recipe: dict[str, Any] | None, end: str
+    ) -> None:
+        options = Options(attention="ORIGINAL", height=64, width=64, recipe=recipe)
+        assert folder_name(Path("cat"), options) == f"cat_original_512x512{end}"
+
     def test_only_unets_come_in_halves(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         job = plan(model, None, "ORIGINAL", TOOLCHAIN, chunk=True, controlled=True)
@@ -66,11 +86,12 @@ class TestRequireRunnable:
         sd, xl = write_model(tmp_path / "sd"), write_xl(tmp_path / "xl")
         net = write_controlnet(tmp_path / "net")
         assert plan(open_model(sd), None, "ORIGINAL", {}, batch=1).options.batch == 1
-        for path, choices, what in (
+        cases: tuple[tuple[Path, dict[str, Any], str], ...] = (
             (sd, {"controlled": True}, "a ControlNet and its UNet"),
             (net, {}, "a ControlNet and its UNet"),
             (xl, {}, "SDXL's UNet"),
-        ):
+        )
+        for path, choices, what in cases:
             with pytest.raises(UnsupportedError, match=f"apps ask {what} for both halves"):
                 plan(open_model(path), None, "ORIGINAL", {}, batch=1, **choices)
 
@@ -111,7 +132,7 @@ class TestRequireBuildable:
             (path / name / "config.json").write_text(json.dumps(config))
         return path
 
-    def job(self, path: Path, **choices: object) -> Job:
+    def job(self, path: Path, **choices: Any) -> Job:
         # Of what is wrong with weights there is nothing to say here.
         return plan(replace(read_model(path), faults=()), None, "ORIGINAL", TOOLCHAIN, **choices)
 
@@ -133,6 +154,13 @@ class TestRequireBuildable:
             require_buildable(self.job(path, clip_skip=13))
         with pytest.raises(UnsupportedError, match="cat/unet: a latent image of 65x64"):
             require_buildable(self.job(path, width=65))
+
+    def test_what_stays_need_not_follow_a_recipe(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "cat")
+        choices = {"recipe": {"bits": 6}, "precision": {"all": "fp32"}}
+        self.job(path, redo=frozenset({"vae"}), **choices)
+        with pytest.raises(UnsupportedError, match="text_encoder, unet cannot be compressed in fl"):
+            self.job(path, **choices)
 
     def test_what_is_kept_as_it_is_does_not(self, tmp_path: Path) -> None:
         job = self.job(self.write(tmp_path / "cat", hidden_act="relu"))

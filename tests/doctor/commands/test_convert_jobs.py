@@ -9,15 +9,16 @@ import pytest
 from convert.bundle import Dimensions
 from convert.errors import BadInputError
 from convert.job import convert_model
-from convert.opening import open_model
+from convert.opening import open_model, with_refiner
 from convert.options import Options
 from convert.plan import plan
 from convert.proof import Judge
 from doctor.commands.convert_jobs import jobs_of, recipe_of
 from doctor.commands.convert_options import declare, pixels, positive, precision, target
 from doctor.errors import UsageError
-from tests.convert.stand_ins import StandIn, write_controlnet, write_model
+from tests.convert.stand_ins import StandIn, write_controlnet, write_model, write_xl
 
+SIX = {"method": "kmeans", "bits": 6}
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
 
@@ -106,6 +107,58 @@ class TestJobsOf:
         recipe = {"method": "kmeans", "bits": 6}
         assert anew.options == replace(job.options, recipe=recipe, controlled=True)
         assert anew.redo == frozenset({"unet", "controlled_unet"})
+
+    def test_a_result_lies_apart_from_the_refiner_too(self, tmp_path: Path) -> None:
+        refiner = write_xl(tmp_path / "refiner", refiner=True)
+        model = with_refiner(open_model(write_xl(tmp_path / "xl")), refiner)
+        args = arguments("--refiner", str(refiner), "-o", str(refiner / "unet"))
+        with pytest.raises(BadInputError, match="lies in the model itself, or around it"):
+            jobs_of(args, model, {}, Judge())
+
+    def test_parts_that_stay_are_not_made_otherwise_by_what_is_said_of_new_ones(
+        self, tmp_path: Path
+    ) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        output = ("-o", str(tmp_path / "out"))
+
+        def made(*words: str) -> Options:
+            (job,) = jobs_of(arguments(*output, *words), model, {}, Judge())
+            convert_model(job, StandIn(size=SIZE))
+            return job.options
+
+        made("--precision", "text_encoder=fp32")
+        options = made("--components", "vae", "--precision", "fp32")
+        assert options.precision == {"text_encoder": "fp32", "vae": "fp32"}
+        assert made("--components", "unet", "--bits", "6").recipe == SIX
+        assert made("--components", "vae", "--precision", "vae=fp16").precision == {
+            "text_encoder": "fp32",
+            "vae": "fp16",
+        }
+        assert made("--components", "text_encoder").recipe is None
+        assert made("--components", "controlled_unet").recipe == SIX, "one weight file for both"
+        with pytest.raises(
+            UsageError, match=r"text_encoder, unet of .* in different ways; say how"
+        ):
+            made("--components", "text_encoder,unet")
+        words = ("--components", "text_encoder,unet", "--precision", "text_encoder=fp16")
+        assert made(*words, "--bits", "6").recipe == SIX
+
+    @pytest.mark.parametrize(
+        ("words", "what"),
+        [(("--size", "128x192"), "128x128 pixels"), (("--tokens", "60"), "77 tokens")],
+    )
+    def test_one_part_of_another_size_than_the_rest(
+        self, tmp_path: Path, words: tuple[str, ...], what: str
+    ) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        output = ("-o", str(tmp_path / "out"))
+        (job,) = jobs_of(arguments(*output), model, {}, Judge())
+        convert_model(job, StandIn(size=SIZE))
+        with pytest.raises(UsageError, match=f"out that stay are for {what}; for others convert"):
+            jobs_of(arguments(*output, "--components", "unet", *words), model, {}, Judge())
+        same = ("--size", "128x128", "--tokens", "77")
+        (anew,) = jobs_of(arguments(*output, "--components", "unet", *same), model, {}, Judge())
+        assert anew.options == job.options
 
     def test_a_controlnet_has_the_shape_of_what_it_is_for(self, tmp_path: Path) -> None:
         net = open_model(write_controlnet(tmp_path / "canny"))

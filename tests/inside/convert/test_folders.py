@@ -23,7 +23,7 @@ from tests.inside.convert.programs.models import CHECKER, TEXT, UNET, VAE, XL, m
 TOOLCHAIN = {"name": "tested"}
 WORKER = Worker(python=Path(sys.executable))
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
-SMALL = {"height": 16, "width": 16}
+SMALL: Mapping[str, Any] = {"height": 16, "width": 16}
 
 
 def make(model: Path, output: Path, **choices: Any) -> Job:
@@ -179,7 +179,7 @@ def xl(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Path:
 
 def test_sdxl_with_its_refiner_each_told_the_size_that_it_is_for(xl: Path, tmp_path: Path) -> None:
     model = with_refiner(open_model(xl / "base"), xl / "refiner")
-    choices = {"refiner": True, "states_own_size": True, **SMALL}
+    choices: Mapping[str, Any] = {"refiner": True, "states_own_size": True, **SMALL}
     job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, **choices)
     output = convert_model(job, WORKER)
     found = programs(output)
