@@ -75,7 +75,7 @@ def room_for_environment(
     place, needed = volumes["environments"], toolchain.installed_bytes
     if environment is None and place.room < needed:
         yield error(
-            f"{left(place)} for the environment, {amount(needed)} needed",
+            f"{left(place)} for the environment in {place.path}, {amount(needed)} needed",
             why="torch and its libraries are large; the installation would stop with a full disk.",
             fix=Fix(title="free space there, or point SDCOREML_ENVS at another volume"),
             evidence={"room": str(place.room), "needed": str(needed)},
@@ -105,7 +105,8 @@ def room_for_packages(
         needed, parts = 2 * needed, "unpacked packages and the environment"
     if cache.room < needed:
         yield warning(
-            f"{left(cache)} for {parts}, {amount(needed)} needed unless they are cached",
+            f"{left(cache)} for {parts} in {cache.path},"
+            f" {amount(needed)} needed unless they are cached",
             why=f"{amount(lock.download)} are downloaded at most, and lie unpacked in uv's cache.",
             fix=Fix(title="free space there, or set UV_CACHE_DIR to a folder on another volume"),
             where=cache.path,
@@ -124,7 +125,8 @@ def room_for_files(
     place = volumes["environments"]
     if environment is None and place.files_free is not None and place.files_free < FILES:
         yield error(
-            f"the environment has up to {FILES:,} files, {place.files_free:,} may still be made",
+            f"the environment has up to {FILES:,} files,"
+            f" {place.files_free:,} may still be made in {place.path}",
             why='The installation would stop with "No space left on device", gigabytes free.',
             fix=Fix(title="remove files there, or point SDCOREML_ENVS at another volume"),
             where=place.path,
@@ -141,7 +143,7 @@ def room_for_temporary_files(volumes: Mapping[str, Volume]) -> Findings:
     temporary = volumes["temporary"]
     if temporary.room < FREE_TEMPORARY:
         yield warning(
-            f"{left(temporary)} for temporary files",
+            f"{left(temporary)} for temporary files in {temporary.path}",
             why="Compiling a model needs its size there; the error then names weight.bin.",
             fix=Fix(title="free space there, or set TMPDIR to a folder on another volume"),
             where=temporary.path,
@@ -157,7 +159,7 @@ def room_for_downloads(volumes: Mapping[str, Volume]) -> Findings:
     hub = volumes["hub"]
     if hub.room < FREE_CACHE:
         yield warning(
-            f"{left(hub)} for the hub's cache",
+            f"{left(hub)} for the hub's cache in {hub.path}",
             why="A model that does not fit is left half downloaded, sometimes without an error.",
             fix=Fix(title="free space there, or set HF_HOME to a folder on another volume"),
             where=hub.path,

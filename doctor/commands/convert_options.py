@@ -35,7 +35,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--sample", action="store_true", help="make a small model of random weights and convert it"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="default: models/NAME_ATTENTION_WxH, and how weights are stored"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="default: models/NAME_ATTENTION_WxH, and how weights are stored",
     )
     parser.add_argument(
         "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"

@@ -58,12 +58,25 @@ def test_packages_are_kept_beside_the_environment_or_elsewhere() -> None:
     together = replace(volume("packages", free=7 * GB), environment=NOT_BUILT)
     assert said("DSK006", together) == [
         (
-            "warning: 7.0 GB free for unpacked packages and the environment, 12.0 GB needed "
-            "unless they are cached"
+            "warning: 7.0 GB free for unpacked packages and the environment in /data/packages,"
+            " 12.0 GB needed unless they are cached"
         )
     ]
     apart = replace(volume("packages", free=7 * GB, device=2), environment=NOT_BUILT)
     assert said("DSK006", apart) == []
+
+
+def test_what_is_short_is_said_with_its_place() -> None:
+    missing = replace(volume("environments", free=GB), environment=NOT_BUILT)
+    assert said("DSK002", missing) == [
+        "error: 1.0 GB free for the environment in /data/environments, 6.0 GB needed"
+    ]
+    assert said("DSK003", volume("temporary", free=GB - 1000)) == [
+        "warning: 1.0 GB free for temporary files in /data/temporary"
+    ]
+    assert said("DSK005", volume("hub", free=GB)) == [
+        "warning: 1.0 GB free for the hub's cache in /data/hub"
+    ]
 
 
 def test_files_are_counted_where_the_volume_counts_them() -> None:
@@ -72,5 +85,7 @@ def test_files_are_counted_where_the_volume_counts_them() -> None:
             "DSK007", replace(volume("environments", files_free=free), environment=NOT_BUILT)
         )
 
-    assert files(900) == ["error: the environment has up to 40,000 files, 900 may still be made"]
+    assert files(900) == [
+        "error: the environment has up to 40,000 files, 900 may still be made in /data/environments"
+    ]
     assert files(None) == files(1_000_000) == []
