@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -28,6 +29,8 @@ LAUNCH = "import sys; sys.path.append(sys.argv[1]); from convert.tasks import se
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 _TAIL = 4000
+_WARNING = re.compile(r"warning\b", re.IGNORECASE)
+_ERROR = re.compile(r"error\b|exception\b|fatal|abort|terminat", re.IGNORECASE)
 _POLL = 0.1
 
 
@@ -152,11 +155,18 @@ def _obituary(task: str, code: int, peak: int, tail: str) -> str:
             " memory, most likely because memory ran out; close other programs and run again"
         )
     how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    last = tail.strip().splitlines()[-1:] or ["it printed nothing"]
     return (
-        f"{task}: the child process {how} without an answer: {last[0]};"
+        f"{task}: the child process {how} without an answer: {_last_words(tail)};"
         " `sdcoreml doctor --deep` checks the environment it runs in"
     )
+
+
+def _last_words(log: str) -> str:
+    """The line of a log that most likely says why it ends: no warning, and none that is quoted."""
+    lines = [line for line in log.splitlines() if line.strip() and not line[0].isspace()]
+    spoken = [line.strip() for line in lines if not _WARNING.search(line)]
+    faults = [line for line in spoken if _ERROR.search(line)]
+    return next(reversed(faults or spoken), "it said nothing of why")
 
 
 def _tail(stream: IO[bytes]) -> str:
