@@ -152,6 +152,7 @@ def test_a_velocity_becomes_noise(tmp_path: Path) -> None:
     velocity = called(module, feeds)
     kept = scheduler.alphas_cumprod[feeds["timestep"].long()].reshape(2, 1, 1, 1)
     expected = kept.sqrt() * velocity + (1 - kept).sqrt() * feeds["sample"]
+    assert distance(expected, velocity)[0] < 40  # what a runtime would take for noise
     options = ProgramOptions(tokens=7, prediction=Prediction.VELOCITY)
     path = package("unet", module, tmp_path, options)
     assert_equal(path, feeds, {"noise_pred": expected})

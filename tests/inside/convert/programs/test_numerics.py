@@ -12,10 +12,14 @@ from safetensors.torch import load_file
 from convert.mil.elements import FLOATS, array
 from convert.mil.kinds import Mode
 from convert.mil.package import open_package
-from convert.programs import attention, draw
+from convert.programs import attention, draw, unet
 from convert.programs.attention import scales
+from convert.programs.blocks import PERIOD
+from convert.programs.graph import Graph
+from convert.programs.layers import concat, mul
 from convert.programs.options import Precision
 from convert.programs.payload import Table
+from convert.programs.toolkit import Var
 from convert.spec.blobs import open_weights
 from convert.spec.model import DataType, Operation, TensorType
 from convert.spec.reader import read_package
@@ -46,8 +50,25 @@ def test_the_phase_of_a_timestep_is_computed_in_float32(tmp_path: Path) -> None:
     made = checkpoint("unet", tmp_path)
     waves = operations(made, "sin") + operations(made, "cos")
     assert [dtype(wave) for wave in waves] == [DataType.FLOAT32] * 2
-    # In float16, 981 * 0.6 is rounded to a multiple of a half: the phase is off by up to 0.25.
-    assert abs(float(np.float16(981 * 0.6)) - 981 * 0.6) > 0.05
+    exact = made.check(tmp_path / "exact.mlpackage")
+
+    def halved(g: Graph, t: Var, width: int, *, flip: bool, shift: float) -> Var:
+        """As upstream has it: frequencies and phases in float16."""
+        half = width // 2
+        exponents = np.arange(half, dtype=np.float64) / (half - shift)
+        table = (PERIOD**-exponents).astype(np.float16)[np.newaxis]
+        t = g.emit("expand_dims", x=g.cast(t, DataType.FLOAT16), axes=[1])
+        phase = mul(g, t, g.table(table, "frequencies"))
+        order = ("cos", "sin") if flip else ("sin", "cos")
+        return concat(g, [g.emit(wave, x=phase) for wave in order])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unet, "sinusoids", halved)
+        rounded = made.check(tmp_path / "rounded.mlpackage")
+    assert exact.psnr(Mode.FP32) > 120
+    assert rounded.psnr(Mode.FP32) < 100  # by the table alone
+    # By the phases, too: 981 * 0.6 is rounded to a multiple of a half.
+    assert rounded.psnr(Mode.FP16) < exact.psnr(Mode.FP16) - 2
 
 
 def test_the_causal_mask_is_finite_and_no_weight() -> None:
@@ -61,7 +82,9 @@ def test_the_causal_mask_is_finite_and_no_weight() -> None:
 
 
 def test_attention_of_the_text_encoder_has_four_dimensions(tmp_path: Path) -> None:
-    for product in operations(checkpoint("text_encoder", tmp_path), "matmul"):
+    products = operations(checkpoint("text_encoder", tmp_path), "matmul")
+    assert len(products) == 2 * TEXT["num_hidden_layers"]
+    for product in products:  # a frontend traces them as 3-D: heads and batch in one dimension
         kind = product.outputs[0].type
         assert isinstance(kind, TensorType)
         assert len(kind.shape) == 4
@@ -138,6 +161,10 @@ def test_a_norm_whose_weight_is_zero_passes_its_bias_on(tmp_path: Path) -> None:
         state[name] = state[name].clone()
         state[name][::2] = 0
     assert any("transformer_blocks" in name for name in zeroed)
+    with np.errstate(divide="ignore"):  # upstream's layer stores the bias over the weight
+        biases = {name: state[name.replace("weight", "bias")].numpy() for name in zeroed}
+        quotients = [bias / state[name].numpy() for name, bias in biases.items()]
+    assert not any(np.isfinite(quotient).all() for quotient in quotients)
     zero = Checkpoint(
         component="unet", config=made.config, weights=save(state, tmp_path / "zero.safetensors")
     )
