@@ -38,3 +38,11 @@ def raise_first(faults: Sequence[Fault]) -> None:
     gravest = max(faults, key=lambda fault: fault.error.exit_code)
     more = f" (and {len(faults) - 1} more: sdcoreml inspect lists them)" if len(faults) > 1 else ""
     raise gravest.error(f"{gravest}{more}")
+
+
+def ended_early(path: Path, tensor: str) -> BadInputError:
+    """The error for a file that lost its end while it was read."""
+    return BadInputError(
+        f"{path}: the file ended while tensor {tensor!r} was read; something changed it meanwhile,"
+        " try again"
+    )

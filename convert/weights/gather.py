@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convert.weights.cast import as_floats
 from convert.weights.dtypes import SIZES
+from convert.weights.fault import ended_early
 from convert.weights.tensor import TensorInfo
-from convert.weights.transfer import BLOCK
+from convert.weights.transfer import BLOCK, ShortReadError
 
 if TYPE_CHECKING:
     import numpy as np
 
 
+HELD = 4 << 20
+"""Bytes that are gathered, and read, at a time: the more, the fewer passes over the tensor."""
+
+PIECE = 512
+"""Bytes next to each other below which it is cheaper to read what lies between them, too."""
+
+
 def gather(tensor: TensorInfo) -> Iterator[memoryview]:
-    """Blocks of at most `BLOCK` bytes (one element at least) that together are the whole tensor."""
+    """Blocks of at most `BLOCK` bytes (one element at least) that together are the whole tensor.
+
+    They are read and not mapped: of a file that is cut short meanwhile, a map is a fatal signal.
+
+    Raises:
+        BadInputError: the file ended early.
+    """
     import numpy as np
 
     if not tensor.numel:
         return
     size = SIZES[tensor.dtype]
-    stride = tensor.stride or _row_major(tensor.shape)
-    mapped = np.memmap(
-        tensor.path, f"<u{size}", "r", offset=tensor.start, shape=(tensor.reach // size,)
-    )
-    view = np.lib.stride_tricks.as_strided(
-        mapped, tensor.shape, [step * size for step in stride], writeable=False
-    )
-    for block in _blocks(view):
-        yield block.reshape(-1).view("u1").data
+    strides = tuple(step * size for step in tensor.stride or _row_major(tensor.shape))
+    with tensor.path.open("rb", buffering=0) as file:
+        for offset, shape in _groups(tensor.shape, strides, size):
+            group = np.empty(shape, f"<u{size}")
+            try:
+                _fill(group, file.fileno(), tensor.start + offset, strides[-len(shape) :])
+            except ShortReadError:
+                raise ended_early(tensor.path, tensor.name) from None
+            data = group.reshape(-1).view("u1").data
+            yield from (data[start : start + BLOCK] for start in range(0, len(data), BLOCK))
+
+
+def _fill(group: np.ndarray, source: int, start: int, strides: tuple[int, ...]) -> None:
+    """Read the elements that lie at `start` and in these distances, in bytes, into `group`.
+
+    What spans too much is read in parts along the dimension of the widest distance.
+    """
+    import numpy as np
+
+    steps = [(step, axis) for axis, step in enumerate(strides) if group.shape[axis] > 1]
+    span = group.itemsize + sum(step * (group.shape[axis] - 1) for step, axis in steps)
+    if span <= HELD:
+        data = os.pread(source, span, start)
+        if len(data) != span:
+            raise ShortReadError
+        group[...] = np.ndarray(group.shape, group.dtype, data, strides=strides)
+        return
+    step, axis = max(steps)
+    each = group.nbytes // group.shape[axis]
+    count = 1 if each >= PIECE else max(1, HELD // step)
+    for index in range(0, group.shape[axis], count):
+        part = group[(slice(None),) * axis + (slice(index, index + count),)]
+        _fill(part, source, start + index * step, strides)
 
 
 def read_floats(tensor: TensorInfo) -> np.ndarray:
@@ -47,16 +87,25 @@ def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(steps)) if shape else ()
 
 
-def _blocks(view: np.ndarray) -> Iterator[np.ndarray]:
-    import numpy as np
+def _groups(
+    shape: tuple[int, ...], strides: tuple[int, ...], size: int, start: int = 0
+) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Where each part of at most `HELD` bytes begins, and its shape: the tensor's last dimensions.
 
-    if view.nbytes <= BLOCK or not view.ndim:
-        yield np.ascontiguousarray(view)
+    Args:
+        shape: of the tensor.
+        strides: in bytes.
+        size: bytes of an element.
+        start: where the tensor itself begins, in bytes.
+    """
+    nbytes = math.prod(shape) * size
+    if nbytes <= HELD:
+        yield start, shape
         return
-    rows = BLOCK // (view.nbytes // len(view))
-    if not rows:
-        for row in view:
-            yield from _blocks(row)
-        return
-    for start in range(0, len(view), rows):
-        yield np.ascontiguousarray(view[start : start + rows])
+    rows = HELD // (nbytes // shape[0])
+    for row in range(0, shape[0], max(rows, 1)):
+        offset = start + row * strides[0]
+        if rows:
+            yield offset, (min(rows, shape[0] - row), *shape[1:])
+        else:
+            yield from _groups(shape[1:], strides[1:], size, offset)

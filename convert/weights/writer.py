@@ -17,6 +17,7 @@ from convert.errors import BadInputError, ConvertError
 from convert.weights.aside import file_aside, require_space, reserve
 from convert.weights.cast import cast_block
 from convert.weights.dtypes import FLOATS, SIZES
+from convert.weights.fault import ended_early
 from convert.weights.gather import gather
 from convert.weights.hashing import Digest
 from convert.weights.header import PYTORCH, build
@@ -177,11 +178,9 @@ class _Stream:
             for block in self._blocks(tensor):
                 self.write(block if dtype == tensor.dtype else self._cast(tensor, block, dtype))
         except ShortReadError:
-            where = tensor.path if isinstance(tensor, TensorInfo) else "input"
-            raise BadInputError(
-                f"{where}: the file ended while tensor {tensor.name!r} was read; "
-                "something changed it meanwhile, try again"
-            ) from None
+            if isinstance(tensor, Computed):  # whose parts say so themselves
+                raise
+            raise ended_early(tensor.path, tensor.name) from None
 
     def _blocks(self, tensor: TensorInfo | Computed) -> Iterable[memoryview]:
         if isinstance(tensor, Computed):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.weights.gather import gather, read_floats
+from convert.errors import BadInputError
+from convert.weights.gather import HELD, gather, read_floats
 from convert.weights.tensor import TensorInfo, is_contiguous
 from convert.weights.transfer import BLOCK
 
@@ -38,6 +40,39 @@ def test_a_single_row_larger_than_a_block_is_split_too(tmp_path: Path) -> None:
     blocks = [bytes(block) for block in gather(tensor(tmp_path / "x", array, view, 0))]
     assert b"".join(blocks) == view.tobytes()
     assert max(map(len, blocks)) <= BLOCK
+
+
+def test_a_tensor_larger_than_what_is_held_is_gathered_in_groups(tmp_path: Path) -> None:
+    for shape in ((1500, 1100), (3, 700_000), (700_000, 3)):
+        array = np.arange(shape[0] * shape[1], dtype="f4").reshape(shape)
+        assert array.nbytes > HELD
+        blocks = [bytes(block) for block in gather(tensor(tmp_path / "x", array, array.T, 3))]
+        assert b"".join(blocks) == array.T.tobytes()
+        assert max(map(len, blocks)) <= BLOCK
+
+
+def test_elements_far_apart_are_read_and_not_what_lies_between(tmp_path: Path) -> None:
+    array = np.arange(600 * 5000, dtype="f4").reshape(600, 5000)
+    for view in (array[::2, 7], array[:, ::400], array.reshape(-1)[:: 5 * 4096]):
+        found = tensor(tmp_path / "x", array, view, 1)
+        assert b"".join(map(bytes, gather(found))) == view.tobytes()
+
+
+def test_rows_that_are_one_and_the_same(tmp_path: Path) -> None:
+    array = np.arange(6, dtype="f4")
+    view = np.broadcast_to(array, (3, 6))
+    (block,) = gather(tensor(tmp_path / "x", array, view, 0))
+    assert bytes(block) == view.tobytes()
+
+
+def test_a_file_that_is_cut_short_meanwhile_is_an_error_and_no_signal(tmp_path: Path) -> None:
+    array = np.arange(1500 * 1100, dtype="f4").reshape(1500, 1100)
+    found = tensor(tmp_path / "x", array, array.T, 0)
+    blocks = gather(found)
+    next(blocks)
+    os.truncate(tmp_path / "x", 1 << 20)
+    with pytest.raises(BadInputError, match=r"x: the file ended while tensor 'x' was read; some"):
+        list(blocks)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
