@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from convert.mil.kinds import Mode
-from convert.parity import FULL, Parity, check_component
+from convert.outcome import Parity
+from convert.parity import FULL, check_component
 from convert.programs.task import task
 from envs.events import silent
 from tests.bench.checkpoints import SPREADS

@@ -89,7 +89,8 @@ class TestEnvironmentFor:
         text = path.read_text()
         path.write_text(text.replace("environment = 1", HUGE))
         assert HUGE in path.read_text()
-        with pytest.raises(NoRoomError, match=r"free for the environment, .* \(DSK002\); free"):
+        said = r"free for the environment in .*, .* \(DSK002\); free"
+        with pytest.raises(NoRoomError, match=said):
             environment_for(load_toolchain(f"{tiny.folder}/"), lambda _: None)
         assert not (tmp_path / "envs").exists()
 
