@@ -3,10 +3,9 @@
     python -m tests.bench.programs [NAME ...] [--python BUILT_ENVIRONMENT] [--dtype F16|F32]
 
 Without names: the programs of SD 1.5, those of SDXL base with their sum, and the UNet of SD 1.5 in
-1, 2 and 4 sizes. The weights are made here, without torch; a program is built by a fresh child
-process of the built environment, whose CPU time and highest resident memory the operating system
-counts. `start` is what starting and importing costs: part of every other line, and left out of the
-CPU seconds for a billion parameters (`s/G`).
+1, 2 and 4 sizes and in several widths. The weights are made here, without torch; a program is built
+by a fresh child process of the built environment, whose CPU time and highest resident memory the
+operating system counts. `start` is what starting and importing costs: part of every other line.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +80,9 @@ same. Not run here: measured once, on Linux x86-64, when this project was design
 
 SIZES = ((64, 64), (96, 64), (64, 96), (72, 72))
 """Latent heights and widths of one UNet."""
+
+WIDTHS = (160, 256, 320)
+"""Channels of its first level: as many operations each, and ever more parameters."""
 WEIGHTS = "weights.safetensors"
 _CHUNK = 1 << 22
 _STYLES = {"F16": "<f2", "F32": "<f4"}
@@ -96,9 +98,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     given = parser.parse_args(arguments)
     bench = Bench(given.python, given.dtype, given.bits, given.folder)
-    print(f"{'program':<20}{'parameters':>15}{'CPU s':>8}{'s/G':>7}{'peak MB':>9}", end="")
+    print(f"{'program':<20}{'parameters':>15}{'CPU s':>8}{'peak MB':>9}", end="")
     print(f"{'cp CPU s':>10}{'wall s':>8}")
-    print(f"{'start':<20}{'':>15}{bench.start:>8.1f}", flush=True)
+    print(f"{'start':<20}{'':>15}{bench.start():>8.1f}", flush=True)
     spent = {name: bench.row(name) for name in given.names or CASES}
     together = [cpu for name, cpu in spent.items() if name.startswith("sdxl")]
     if len(together) == sum(name.startswith("sdxl") for name in CASES):
@@ -106,6 +108,7 @@ def main(arguments: list[str]) -> int:
         print(verdict(sum(together), 0.0, (SDXL_LIMIT, 0.0)))
     if not given.names:
         bench.sizes("sd15-unet")
+        bench.widths("sd15-unet")
     return 0
 
 
@@ -119,13 +122,17 @@ def verdict(cpu: float, peak: float, most: tuple[float, float] | None) -> str:
 
 
 class Bench:
-    """Measures with one environment; `start` is the CPU seconds of a child that builds nothing."""
+    """Measures with one environment, and prints what it finds."""
 
     def __init__(self, python: Path, dtype: str, bits: int | None, folder: Path | None) -> None:
         self._python, self._dtype, self._folder = python, dtype, folder
         self._recipe = {"bits": bits} if bits else None
-        with tempfile.TemporaryDirectory(dir=folder) as name:
-            _, self.start, _ = _child(python, "start", Path(name))
+
+    def start(self) -> float:
+        """CPU seconds of a child that builds nothing: the less of two, as the first one may have to
+        read the libraries from the disk."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            return min(_child(self._python, "start", Path(name))[1] for _ in range(2))
 
     def row(self, name: str) -> float:
         """Print a case's line; gives its CPU seconds."""
@@ -138,10 +145,9 @@ class Bench:
             wall = time.perf_counter() - started
             _, copying, _ = _run(["cp", str(weights), str(folder / "copy")])
         parameters = json.loads(answer)[0]["parameters"]
-        each = (cpu - self.start) / parameters * 1e9
         most = None if self._recipe else LIMITS.get((name, self._dtype))
         said = (verdict(cpu, peak / 1e6, most), "" if self._recipe else TRACED.get(name, ""))
-        line = f"{name:<20}{parameters:>15,}{cpu:>8.1f}{each:>7.1f}{peak / 1e6:>9.0f}"
+        line = f"{name:<20}{parameters:>15,}{cpu:>8.1f}{peak / 1e6:>9.0f}"
         line = f"{line}{copying:>10.1f}{wall:>8.1f}  {'; '.join(filter(None, said))}"
         print(line.rstrip(), flush=True)
         return cpu
@@ -160,6 +166,29 @@ class Bench:
                 print(f"{count:>31} of them{cpu:>8.1f}{size:>12,.1f}{peak / 1e6:>9.0f}", flush=True)
                 for package in folder.glob("*.mlpackage"):
                     shutil.rmtree(package)
+
+    def widths(self, name: str) -> None:
+        """Print what ever more parameters of the same graph take."""
+        print(f"{name} in several widths{'parameters':>12}{'CPU s':>8}{'s for 10^9 more':>17}")
+        least: tuple[int, float] | None = None
+        for width in WIDTHS:
+            with tempfile.TemporaryDirectory(dir=self._folder) as place:
+                folder = Path(place)
+                case = widened(CASES[name], width)
+                prepare(case, self._python, folder, self._dtype)
+                answer, cpu, _ = build(case, [case.options], self._python, folder, self._recipe)
+            count = json.loads(answer)[0]["parameters"]
+            slope = (cpu - least[1]) / (count - least[0]) * 1e9 if least else None
+            told = "" if slope is None else f"{slope:>17.1f}"
+            print(f"{width:>18} channels{count:>18,}{cpu:>8.1f}{told}", flush=True)
+            least = least or (count, cpu)
+
+
+def widened(case: Case, width: int) -> Case:
+    """A UNet whose first level has so many channels, and the others in proportion."""
+    channels = case.config["block_out_channels"]
+    wider = [width * extent // channels[0] for extent in channels]
+    return replace(case, config={**case.config, "block_out_channels": wider})
 
 
 def prepare(case: Case, python: Path, folder: Path, dtype: str = "F16") -> Path:

@@ -10,7 +10,15 @@ import pytest
 
 from convert.certificates.cases import CASES as CERTIFIED
 from convert.weights.safetensors import TensorFile
-from tests.bench.programs import CASES, LIMITS, TRACED, verdict, write_random, written
+from tests.bench.programs import (
+    CASES,
+    LIMITS,
+    TRACED,
+    verdict,
+    widened,
+    write_random,
+    written,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +53,11 @@ def test_what_has_a_limit_is_built_and_all_of_sdxl_base_is() -> None:
     assert sdxl == {
         case.part.program for name, case in CERTIFIED.items() if name.startswith("sdxl-")
     }
+
+
+def test_all_levels_of_a_unet_are_widened() -> None:
+    config = widened(CASES["sd15-unet"], 160).config
+    assert config["block_out_channels"] == [160, 320, 640, 640]
 
 
 @pytest.mark.parametrize("dtype", ["F16", "F32"])
