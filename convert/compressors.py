@@ -13,17 +13,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from convert.clustering import clusters
 from convert.compression_recipe import Method
-from convert.palette import (
-    VALUES,
-    Histogram,
-    cluster,
-    code_table,
-    histogram,
-    nearest,
-    pack,
-    uniform,
-)
+from convert.palette import Histogram, code_table, histogram, pack, uniform
 from convert.programs.payload import Payload, Source, Table, Tensors, elements
 from convert.spec.model import DataType, Elements, TensorType, Value
 
@@ -65,9 +57,9 @@ def compressed(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Par
     return _palettized(payload, tensors, form)
 
 
-_CHOOSE: Mapping[Method, Callable[[Histogram, int], np.ndarray]] = {
-    Method.KMEANS: cluster,
-    Method.UNIFORM: uniform,
+_CHOOSE: Mapping[Method, Callable[[Iterable[Histogram], int], Iterable[np.ndarray]]] = {
+    Method.KMEANS: clusters,
+    Method.UNIFORM: lambda data, size: (uniform(item, size) for item in data),
 }
 
 _CODES: Mapping[int, DataType] = {
@@ -88,15 +80,12 @@ def _palettized(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Pa
     # coremltools leaves a weight whole whose channels are no multiple of a group.
     groups = shape[0] // form.group if form.group and shape[0] % form.group == 0 else 1
     each = elements(payload.type) // groups
-    pieces = itertools.groupby(
-        _cut(payload.source.blocks(tensors, half), each), lambda piece: piece[0]
+    blocks = payload.source.blocks(tensors, half)
+    counted = (
+        histogram((piece for _, piece in pieces), payload.name)
+        for _, pieces in itertools.groupby(_cut(blocks, each), lambda piece: piece[0])
     )
-    palettes = np.stack(
-        [
-            _CHOOSE[form.method](histogram((part for _, part in group), payload.name), size)
-            for _, group in pieces
-        ]
-    )
+    palettes = np.stack(list(_CHOOSE[form.method](counted, size)))
     codes = Codes(source=payload.source, palettes=palettes, bits=form.bits, each=each)
     if form.is_newer:
         table = TensorType(dtype=half, shape=(groups, *[1] * (len(shape) - 1), size, 1))
@@ -194,9 +183,6 @@ class Codes:
                 part = block[start : start + _PACKED]
                 codes = []
                 for number, piece in _cut([part], self.each, place):
-                    if self.each < VALUES:
-                        codes.append(nearest(self.palettes[number], piece))
-                        continue
                     if known[0] != number:
                         known = number, code_table(self.palettes[number])
                     codes.append(known[1][piece.view(np.uint16)])

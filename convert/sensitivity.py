@@ -16,11 +16,12 @@ from typing import Any
 import torch
 
 from convert.allotment import PROBED, Layer, allot, average_bits
+from convert.clustering import cluster
 from convert.compress import compress, compressible
 from convert.compression_recipe import WHOLE, Method, Recipe
 from convert.mil.interpreter import Executable
 from convert.miniature import small_size
-from convert.palette import cluster, error, histogram
+from convert.palette import error, histogram
 from convert.parity import input_shapes
 from convert.programs import build_program
 from convert.programs.options import parse_options

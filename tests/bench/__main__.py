@@ -14,6 +14,7 @@ BENCHMARKS: Mapping[str, str] = {
     "weights": "copying, hashing and casting checkpoints, beside cp and torch",
     "programs": "building and writing full-size programs, beside cp of the same bytes",
     "parity": "programs against their modules, and what checking them costs beside torch",
+    "compress": "compressing the full UNet, and palettes beside coremltools' own",
     "compile": "package to compiled folder, beside Apple's own output",
     "env": "building, verifying and damaging environments, beside uv and pip",
     "doctor": "the doctor's time and what it finds, beside pip check and importing torch",

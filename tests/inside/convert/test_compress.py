@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from convert.clustering import cluster
 from convert.compress import compress
 from convert.compression_recipe import Method, Recipe
 from convert.errors import UnsupportedError
@@ -15,7 +16,7 @@ from convert.figures import distance
 from convert.mil.kinds import Mode
 from convert.mil.package import open_package
 from convert.package import write_package
-from convert.palette import cluster, error, histogram
+from convert.palette import error, histogram
 from convert.programs.options import Precision, ProgramOptions, Target
 from convert.programs.payload import Built
 from convert.programs.toolkit import toolkit
