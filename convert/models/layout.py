@@ -153,7 +153,7 @@ def _compare(
     }
     for problem, names in problems.items():
         if names:
-            what = f"{len(names)} of {len(expected)} tensors {problem}, first {names[0]!r}"
+            what = f"{len(names)} of {len(expected)} tensors {problem}: {', '.join(names)}"
             faults.append(Fault(path=checkpoint.path, what=what, next=DOWNLOAD))
 
 

@@ -302,7 +302,6 @@ class Ledger:
 
     def _complain(self, what: str, names: Sequence[str]) -> None:
         if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004  a line
-            said = f"{what} ({len(names)}): {', '.join(names[:3])}{more}"
+            said = f"{what} ({len(names)}): {', '.join(names)}"
             remedy = "this is another kind of model, or a damaged one: see sdcoreml inspect"
             self.faults.append(Fault(path=self.path, what=said, next=remedy))

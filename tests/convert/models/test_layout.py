@@ -201,16 +201,20 @@ def test_a_component_with_every_tensor_has_no_faults(whole: Path) -> None:
     assert read_model(whole).faults == ()
 
 
-def test_missing_and_misshapen_tensors_are_told(whole: Path) -> None:
+def test_missing_and_misshapen_tensors_are_all_told(whole: Path) -> None:
     def change(arrays: dict[str, np.ndarray]) -> None:
-        del arrays["decoder.conv_in.bias"]
+        for name in ("decoder.conv_in.bias", "decoder.conv_out.bias", "decoder.conv_out.weight"):
+            del arrays[name]
         arrays["quant_conv.bias"] = np.zeros(3, "f2")
 
     rewrite_vae(whole, change)
     count = len(parameters("AutoencoderKL", VAE_CONFIG) or {})
     assert [fault.what for fault in read_model(whole).faults] == [
-        f"1 of {count} tensors missing, first 'decoder.conv_in.bias'",
-        f"1 of {count} tensors of another shape than config.json says, first 'quant_conv.bias'",
+        (
+            f"3 of {count} tensors missing: decoder.conv_in.bias, decoder.conv_out.weight,"
+            " decoder.conv_out.bias"
+        ),
+        f"1 of {count} tensors of another shape than config.json says: quant_conv.bias",
     ]
 
 
