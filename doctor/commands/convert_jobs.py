@@ -48,7 +48,7 @@ def jobs_of(
     if "components" in said:
         fields = mended(args, fields)
     elif "beside" in said:
-        fields = {**beside(said["beside"]), **fields}
+        fields = {**beside(said), **fields}
     # What is said twice is made once: two jobs would wait for each other's folder.
     attentions = [
         word.upper().replace("-", "_") for word in dict.fromkeys(said.get("attention", ()))
@@ -85,13 +85,17 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     return fields | ({"recipe": recipe} if recipe else {})
 
 
-def beside(folder: Path) -> dict[str, Any]:
+def beside(said: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Options` of the finished folder that a ControlNet is for.
 
     Raises:
         BadInputError: it is no such folder, or has no UNet that takes a ControlNet's residuals.
+        UsageError: another size is asked for than its UNet has.
     """
+    folder = said["beside"]
     manifest = read_manifest(folder)
+    if other := _otherwise(manifest["options"], said):
+        raise UsageError(f"--for: the UNet of {folder} is for {other}; ask for nothing else")
     made = {entry["component"] for entry in manifest["programs"].values()}
     if "controlled_unet" not in made:
         raise BadInputError(
@@ -110,7 +114,11 @@ def mended(args: argparse.Namespace, asked: Mapping[str, Any]) -> dict[str, Any]
     said, redo = vars(args), args.components
     manifest = read_manifest(args.output)
     before = manifest["options"]
-    _require_as_the_rest(args.output, before, said)
+    if other := _otherwise(before, said):
+        raise UsageError(
+            f"--components: the parts of {args.output} that stay are for {other}; for others"
+            " convert the model anew, without --components"
+        )
     fields = {name: before[name] for name in Options.__dataclass_fields__ if name in before}
     if "recipe" not in asked:
         fields["recipe"] = _recipe_before(args.output, manifest["programs"].values(), redo)
@@ -123,19 +131,13 @@ def mended(args: argparse.Namespace, asked: Mapping[str, Any]) -> dict[str, Any]
     return {**fields, **asked}
 
 
-def _require_as_the_rest(folder: Path, before: Mapping[str, Any], said: Mapping[str, Any]) -> None:
-    """Raise `UsageError` for a size or a length of prompts that only new parts would have."""
+def _otherwise(before: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+    """What a folder is for, in words, where another size or length of prompts is asked for."""
     width, height = 8 * before["width"], 8 * before["height"]
     if any(size != (width, height) for size in said.get("size", ())):
-        what = f"{width}x{height} pixels"
-    elif said.get("tokens", before["tokens"]) != before["tokens"]:
-        what = f"{before['tokens']} tokens"
-    else:
-        return
-    raise UsageError(
-        f"--components: the parts of {folder} that stay are for {what}; for others convert the"
-        " model anew, without --components"
-    )
+        return f"{width}x{height} pixels"
+    is_other = said.get("tokens", before["tokens"]) != before["tokens"]
+    return f"{before['tokens']} tokens" if is_other else ""
 
 
 def _recipe_before(

@@ -171,6 +171,8 @@ class TestJobsOf:
         convert_model(steered, StandIn(size=SIZE))
         (job,) = jobs_of(arguments(*words), net, {}, Judge())
         assert (job.options.height, job.options.attention) == (16, "ORIGINAL")
+        with pytest.raises(UsageError, match=r"the UNet of .*out is for 128x128 pixels; ask"):
+            jobs_of(arguments(*words, "--size", "128x192"), net, {}, Judge())
         assert (job.options.controlled, job.beside) == (False, tmp_path / "out")
 
     @pytest.mark.parametrize(
