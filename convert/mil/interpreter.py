@@ -6,35 +6,16 @@ nothing of Core ML's framework or of coremltools, only the values of `convert.sp
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 
-from convert.errors import ConvertError, ParityError, UnsupportedError
-from convert.mil.arguments import Argument, Arguments
-from convert.mil.elements import Storage, array, is_text, text
-from convert.mil.kinds import Mode, held, result_kind
-from convert.mil.operations import EXACT, OPERATIONS, UNBOUNDED
-from convert.spec.model import (
-    Binding,
-    Blob,
-    DataType,
-    Function,
-    NamedType,
-    Operation,
-    TensorType,
-    Value,
-)
-
-Observer: TypeAlias = Callable[[Operation, str, torch.Tensor], None]
-"""Told each operation, the name of its output and what it computed."""
-
-
-def unobserved(operation: Operation, name: str, result: torch.Tensor) -> None:
-    """An `Observer` for callers who want the outputs only."""
+from convert.errors import ConvertError, ParityError
+from convert.mil.elements import Storage
+from convert.mil.frame import Frame, Observer, is_constant, unobserved
+from convert.mil.kinds import Mode
+from convert.spec.model import Function, Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +47,8 @@ class Executable:
                 is not finite. The message names it.
             UnsupportedError: an operation, or one of its forms, is not implemented.
         """
-        frame = _Frame(self, mode)
-        last_uses = _last_uses(self.function)
+        frame = Frame(self.function, self.storage, mode)
+        uses = last_uses(self.function)
         with torch.inference_mode():
             frame.feed(feeds)
             for number, operation in enumerate(self.function.block.operations):
@@ -75,7 +56,7 @@ class Executable:
                     frame.step(operation, observe)
                 except (ConvertError, RuntimeError, IndexError, ValueError, TypeError) as error:
                     raise self._located(error, number, operation) from error
-                frame.release(last_uses.get(number, ()))
+                frame.release(uses.get(number, ()))
             return {name: frame.tensor(name) for name in self.function.block.outputs}
 
     def constant(self, name: str) -> torch.Tensor:
@@ -84,10 +65,10 @@ class Executable:
         Raises:
             ParityError: there is none of this name, or it breaks what it declares.
         """
-        frame = _Frame(self, Mode.FP32)
+        frame = Frame(self.function, self.storage, Mode.FP32)
         with torch.no_grad():
             for operation in self.function.block.operations:
-                if operation.type == "const" or operation.type.startswith("constexpr_"):
+                if is_constant(operation):
                     frame.step(operation, unobserved)
             return frame.tensor(name)
 
@@ -99,153 +80,7 @@ class Executable:
         return kind(f"{self.label}: operation {number}, {operation.type} -> {names}: {reason}")
 
 
-class _Frame:
-    """The values of one run: constants as operations still to be read, tensors as computed."""
-
-    def __init__(self, executable: Executable, mode: Mode) -> None:
-        self._function = executable.function
-        self._storage = executable.storage
-        self._mode = mode
-        self._constants: dict[str, Operation] = {}
-        self._small: dict[str, Argument] = {}
-        self._tensors: dict[str, torch.Tensor] = {}
-        self._kinds: dict[str, DataType] = {}
-
-    def feed(self, feeds: Mapping[str, torch.Tensor]) -> None:
-        """Take the function's inputs."""
-        declared = {item.name: _declared(item) for item in self._function.inputs}
-        if feeds.keys() != declared.keys():
-            raise ParityError(f"inputs {sorted(feeds)} given to a program of {sorted(declared)}")
-        for name, wanted in declared.items():
-            _demand_shape(f"input {name}", feeds[name], wanted)
-            self._keep(name, feeds[name].to(held(wanted.dtype, self._mode)), wanted.dtype)
-
-    def step(self, operation: Operation, observe: Observer) -> None:
-        """Compute one operation; constants are only noted."""
-        if operation.type == "const" or operation.type.startswith("constexpr_"):
-            self._constants[operation.outputs[0].name] = operation
-            self._kinds[operation.outputs[0].name] = _kind_of(operation.outputs[0])
-            return
-        for output, result in self._computed(operation):
-            observe(operation, output.name, result)
-            self._keep(output.name, result, _declared(output).dtype)
-
-    def release(self, names: Iterable[str]) -> None:
-        """Forget values that nothing will ask for again."""
-        for name in names:
-            self._tensors.pop(name, None)
-
-    def tensor(self, name: str) -> torch.Tensor:
-        """The tensor of this name."""
-        value = self._value(name)
-        if not isinstance(value, torch.Tensor):
-            raise ParityError(f"{name} is a {type(value).__name__}, not a tensor")
-        return value
-
-    def _computed(self, operation: Operation) -> list[tuple[NamedType, torch.Tensor]]:
-        """Each output and its tensor, checked and rounded to what is declared."""
-        kernel = OPERATIONS.get(operation.type)
-        if kernel is None or operation.blocks:
-            raise UnsupportedError("this operation is not implemented in the interpreter")
-        args = self._arguments(operation)
-        kind = result_kind(operation.type, args)
-        results = kernel(args)
-        tensors = [results] if isinstance(results, torch.Tensor) else list(results)
-        if len(tensors) != len(operation.outputs):
-            raise ParityError(f"{len(tensors)} results for {len(operation.outputs)} outputs")
-        pairs = list(zip(operation.outputs, tensors, strict=True))
-        if operation.type in UNBOUNDED:  # what only moves or shrinks was finite before
-            for output, tensor in pairs:
-                _demand_finite(tensor, held(_declared(output).dtype, self._mode))
-        return [(output, self._rounded(output, tensor, kind)) for output, tensor in pairs]
-
-    def _rounded(
-        self, output: NamedType, tensor: torch.Tensor, kind: DataType | None
-    ) -> torch.Tensor:
-        wanted = _declared(output)
-        if kind is not None and kind != wanted.dtype:
-            raise ParityError(f"computes {kind.name}, but declares {wanted.dtype.name}")
-        _demand_shape("the result", tensor, wanted)
-        return tensor.to(held(wanted.dtype, self._mode))
-
-    def _keep(self, name: str, tensor: torch.Tensor, kind: DataType) -> None:
-        self._tensors[name] = tensor
-        self._kinds[name] = kind
-
-    def _arguments(self, operation: Operation) -> Arguments:
-        """Every argument by name; constants of the oldest form stand among the attributes."""
-        values: dict[str, Argument] = {}
-        kinds: dict[str, DataType] = {}
-        bound: dict[str, tuple[Binding, ...]] = {
-            **{name: (value,) for name, value in operation.attributes.items() if name != "name"},
-            **operation.inputs,
-        }
-        widen = operation.type not in EXACT
-        for name, bindings in bound.items():
-            resolved = [self._bound(binding, widen=widen) for binding in bindings]
-            kinds_here = {self._kind(binding) for binding in bindings}
-            if len(kinds_here) != 1:
-                raise ParityError(f"the items of argument {name} are of different types")
-            kinds[name] = kinds_here.pop()
-            values[name] = resolved[0] if len(resolved) == 1 else _all_tensors(resolved)
-        return Arguments(values=values, kinds=kinds)
-
-    def _bound(self, binding: Binding, *, widen: bool) -> Argument:
-        """What an argument is bound to, half-precision tensors widened to compute with."""
-        value = self._value(binding) if isinstance(binding, str) else self._literal(binding)
-        if widen and isinstance(value, torch.Tensor) and value.dtype in _HALF:
-            return value.float()
-        return value
-
-    def _kind(self, binding: Binding) -> DataType:
-        if isinstance(binding, str):
-            return self._kinds[binding]
-        return binding.type.dtype if isinstance(binding.type, TensorType) else DataType.STRING
-
-    def _value(self, name: str) -> Argument:
-        """A computed tensor, or a constant, read now and remembered only when it is small."""
-        if name in self._tensors:
-            return self._tensors[name]
-        if name in self._small:
-            return self._small[name]
-        if name not in self._constants:
-            raise ParityError(f"{name} is used before any operation computes it")
-        operation = self._constants[name]
-        if operation.type != "const":
-            return self._decompressed(operation)
-        constant = operation.attributes["val"]
-        value = self._literal(constant)
-        if isinstance(value, torch.Tensor):
-            _demand_shape("the constant", value, _declared(operation.outputs[0]))
-        if not isinstance(constant.data, Blob):
-            self._small[name] = value
-        return value
-
-    def _decompressed(self, operation: Operation) -> torch.Tensor:
-        """A compressed constant, rounded to its type in either mode: that is what it stands for."""
-        ((output, result),) = self._computed(operation)
-        return result.to(held(_declared(output).dtype, Mode.FP16)).to(result.dtype)
-
-    def _literal(self, value: Value) -> Argument:
-        if is_text(value):
-            return text(value)
-        content = array(value, self._storage)
-        kind = self._kind(value)
-        if kind in _WIDER:
-            content = content.astype(_WIDER[kind])
-        return torch.from_numpy(content if content.flags.writeable else content.copy()).to(
-            held(kind, self._mode)
-        )
-
-
-_HALF_LIMIT = 65520.0
-"""What is nearer to infinity than to the largest float16, 65504, rounds to infinity."""
-
-_HALF = frozenset({torch.float16, torch.bfloat16})
-_WIDER = {DataType.UINT16: "i4", DataType.UINT32: "i8"}
-
-
-def _last_uses(function: Function) -> dict[int, list[str]]:
+def last_uses(function: Function) -> dict[int, list[str]]:
     """For each operation, by its number, the names that none after it uses."""
     last: dict[str, int] = {}
     for number, operation in enumerate(function.block.operations):
@@ -257,36 +92,3 @@ def _last_uses(function: Function) -> dict[int, list[str]]:
         if name not in function.block.outputs:
             uses.setdefault(number, []).append(name)
     return uses
-
-
-def _declared(item: NamedType) -> TensorType:
-    if not isinstance(item.type, TensorType):
-        raise UnsupportedError(f"{item.name} is not a tensor")
-    return item.type
-
-
-def _kind_of(item: NamedType) -> DataType:
-    return item.type.dtype if isinstance(item.type, TensorType) else DataType.STRING
-
-
-def _all_tensors(values: list[Argument]) -> list[torch.Tensor]:
-    return [value for value in values if isinstance(value, torch.Tensor)]
-
-
-def _demand_shape(what: str, tensor: torch.Tensor, declared: TensorType) -> None:
-    actual = tuple(tensor.shape)
-    if len(actual) != len(declared.shape) or any(
-        wanted not in {None, size} for wanted, size in zip(declared.shape, actual, strict=True)
-    ):
-        raise ParityError(f"{what} is of shape {actual}, but {declared.shape} is declared")
-
-
-def _demand_finite(tensor: torch.Tensor, target: torch.dtype) -> None:
-    """Look at the extremes: a pass without a temporary, which not-a-number does not escape."""
-    if not tensor.is_floating_point() or not target.is_floating_point or not tensor.numel():
-        return
-    limit = _HALF_LIMIT if target is torch.float16 else math.inf
-    lowest, highest = (float(extreme) for extreme in tensor.aminmax())
-    if not -limit < lowest <= highest < limit:
-        bad = int((~(tensor.abs() < limit)).sum())
-        raise ParityError(f"{bad} of {tensor.numel()} results are not finite, the first such")

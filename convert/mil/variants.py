@@ -1,0 +1,132 @@
+"""Runs a program and variants of it, each with one weight changed, without running each of them.
+
+A variant differs from the program only from the operation on that has its weight. So the program
+runs once; for a few neighbouring layers at a time, the same program drawn for as many times the
+rows goes on from where the first of them begins, and at each layer the rows of its variant are
+changed. Rows do not mix in these programs: a variant's are what it would compute alone. But weights
+are read once for many variants, and nothing before a layer is computed again for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import torch
+
+from convert.errors import UnsupportedError
+from convert.mil.frame import Frame, Values, is_constant, unobserved
+from convert.mil.interpreter import Executable, last_uses
+from convert.mil.kinds import Mode
+from convert.spec.model import Function, Operation, TensorType
+
+Outputs: TypeAlias = "dict[str, torch.Tensor]"
+Changes: TypeAlias = "Mapping[str, Callable[[], torch.Tensor]]"
+"""For each weight that has a variant, by its name, what it is there: float32, in its shape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A program, and the same one for `times` as many rows: as many variants go together."""
+
+    program: Executable
+    wide: Executable
+    times: int
+
+    def run(
+        self, feeds: Mapping[str, torch.Tensor], changes: Changes
+    ) -> tuple[Outputs, dict[str, Outputs]]:
+        """What the program computes in float32, and what each variant does, by its weight's name.
+
+        Raises:
+            UnsupportedError: the programs are not the same but for their rows, or two operations
+                have a weight in common.
+        """
+        function = self.program.function
+        _require_alike(function, self.wide.function, changes)
+        frame, uses = Frame(function, self.program.storage, Mode.FP32), last_uses(function)
+        found: dict[str, Outputs] = {}
+        group = _Group()
+        with torch.inference_mode():
+            frame.feed(feeds)
+            for number, operation in enumerate(function.block.operations):
+                if (name := _weight(operation)) in changes:
+                    if not group.changed:
+                        group = _Group(start=number, values=frame.values())
+                    group.changed[number] = name, frame.altered(operation, name, changes[name]())
+                frame.step(operation, unobserved)
+                frame.release(uses.get(number, ()))
+                if len(group.changed) == self.times:
+                    found |= self._continued(group)
+                    group = _Group()
+            found |= self._continued(group) if group.changed else {}
+            return {name: frame.tensor(name) for name in function.block.outputs}, found
+
+    def _continued(self, group: _Group) -> dict[str, Outputs]:
+        """The outputs of a group's variants."""
+        function = self.wide.function
+        frame, uses = Frame(function, self.wide.storage, Mode.FP32), last_uses(function)
+        frame.resume(_widened(group.values, function, self.times))
+        order = {number: place for place, number in enumerate(group.changed)}
+        for number, operation in enumerate(function.block.operations):
+            if number < group.start and not is_constant(operation):
+                continue
+            frame.step(operation, unobserved)
+            if number in order:
+                _, rows = group.changed[number]
+                result = frame.tensor(operation.outputs[0].name)
+                result.tensor_split(self.times)[order[number]].copy_(rows)
+            frame.release(uses.get(number, ()))
+        whole = {name: frame.tensor(name) for name in function.block.outputs}
+        return {
+            name: {key: value.tensor_split(self.times)[place] for key, value in whole.items()}
+            for place, (name, _) in enumerate(group.changed.values())
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Variants that go together: where the first begins, and all values that are then alive.
+
+    `changed` has for each layer, by its operation's number, the weight and what is computed with it
+    changed.
+    """
+
+    start: int = 0
+    values: Values = field(default_factory=dict)
+    changed: dict[int, tuple[str, torch.Tensor]] = field(default_factory=dict)
+
+
+def _weight(operation: Operation) -> str:
+    """The name of the constant that is the layer's weight, if there is one."""
+    (name, *_) = operation.inputs.get("weight", ("",))
+    return name if isinstance(name, str) else ""
+
+
+def _require_alike(function: Function, wide: Function, changes: Changes) -> None:
+    one, other = (
+        [(item.type, [output.name for output in item.outputs]) for item in each.block.operations]
+        for each in (function, wide)
+    )
+    weights = [name for item in function.block.operations if (name := _weight(item)) in changes]
+    if one != other or len(set(weights)) != len(weights):
+        raise UnsupportedError("variants of this program cannot be run together")
+
+
+def _widened(values: Values, function: Function, times: int) -> Values:
+    """Values of the program in the shapes that the wide one declares: rows repeated."""
+    outputs = (output for item in function.block.operations for output in item.outputs)
+    shapes = {
+        item.name: item.type.shape
+        for item in (*function.inputs, *outputs)
+        if isinstance(item.type, TensorType)
+    }
+    return {
+        name: (tensor if tuple(tensor.shape) == shapes[name] else _repeated(tensor, times), kind)
+        for name, (tensor, kind) in values.items()
+    }
+
+
+def _repeated(tensor: torch.Tensor, times: int) -> torch.Tensor:
+    return tensor.repeat(times, *[1] * (tensor.dim() - 1))
