@@ -12,9 +12,6 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-STEPS = (1, 2, 4, 6, 8, 16)
-"""Widths of codes that can be stored; 16 leaves the weight as it is."""
-
 PROBED = 4
 """Bits at which the effect of every layer is measured."""
 
@@ -43,8 +40,10 @@ class Layer:
         return self.effect * self.errors.get(bits, 0.0) / self.errors[PROBED]
 
 
-def allot(layers: Sequence[Layer], average: float, steps: Sequence[int] = STEPS) -> dict[str, int]:
+def allot(layers: Sequence[Layer], average: float, steps: Sequence[int]) -> dict[str, int]:
     """Bits by the layer's name, at most `average` for each weight.
+
+    `steps` are the widths that can be stored, ascending.
 
     Raises:
         ValueError: the average is less than the least that can be stored.

@@ -51,14 +51,18 @@ class Recipe:
         return (self.layers or {}).get(name, self.bits)
 
 
+def palette_bits(specification: int) -> tuple[int, ...]:
+    """Widths of a palette's codes that programs of a specification version can hold."""
+    return BITS if specification >= BLOCKWISE else tuple(b for b in BITS if b != NEWER_ONLY)
+
+
 def require_storable(recipe: Recipe, specification: int, where: str) -> None:
     """Raise `UnsupportedError` for what programs of a specification version cannot hold.
 
     `where` begins the message.
     """
     is_newer = specification >= BLOCKWISE
-    palettes = BITS if is_newer else tuple(bits for bits in BITS if bits != NEWER_ONLY)
-    allowed = (8,) if recipe.method is Method.LINEAR else palettes
+    allowed = (8,) if recipe.method is Method.LINEAR else palette_bits(specification)
     strange = sorted({recipe.bits, *(recipe.layers or {}).values()} - {*allowed, WHOLE})
     if strange and strange[0] == NEWER_ONLY and recipe.method is not Method.LINEAR:
         raise UnsupportedError(

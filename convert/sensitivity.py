@@ -1,27 +1,30 @@
 """The worker's task "sensitivity": how much each layer's rounding moves a program's output.
 
-The program is drawn for a small picture and run without being written: once as it is, then once for
-each layer with only that layer's weight compressed. At the end the mixture that follows is compared
-with uniform bits, both run in full.
+The program is drawn for a small picture and run without being written: once as it is, and in
+variants in each of which only one layer's weight is rounded to a palette. At the end the mixture
+that follows is compared with uniform bits, each run in full.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from convert.allotment import PROBED, Layer, allot, average_bits
 from convert.clustering import cluster
-from convert.compress import compress, compressible
-from convert.compression_recipe import WHOLE, Method, Recipe
+from convert.compress import compressible
+from convert.compression_recipe import WHOLE, palette_bits
 from convert.mil.interpreter import Executable
+from convert.mil.variants import Outputs, Scene
 from convert.miniature import small_size
-from convert.palette import error, histogram
+from convert.palette import code_table, error, histogram
 from convert.parity import input_shapes
 from convert.programs import build_program
 from convert.programs.options import parse_options
@@ -33,44 +36,98 @@ from convert.spec.model import Blob, DataType
 from convert.weights.safetensors import TensorFile
 from envs.events import Emit, Event
 
+if TYPE_CHECKING:
+    import numpy as np
+
+TOGETHER = 16
+"""Variants that run at a time, as rows of a batch."""
+
 _COMPARED = (2, 4, 6)
-_MEASURED = (1, 2, 4, 6)
-"""Widths at which the weight's own error is computed; each two bits more leave a sixteenth."""
+_ASSUMED = 8
+"""At so many bits a weight's own error is not computed: it is a sixteenth of that at two less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounding:
+    """The weights of a checkpoint, whole or rounded to palettes, which are remembered."""
+
+    tensors: Tensors
+    palettes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
+
+    def errors(self, payload: Payload, widths: Sequence[int]) -> dict[int, float]:
+        """Squared error of a weight by bits of its codes."""
+        half = DataType.FLOAT16
+        counted = histogram(payload.source.blocks(self.tensors, half), payload.name)
+        for bits in widths:
+            self.palettes[payload.name, bits] = cluster(counted, 1 << bits)
+        return {bits: error(counted, self.palettes[payload.name, bits]) for bits in widths}
+
+    def blocks(self, payload: Payload, dtype: DataType, bits: int) -> Iterator[np.ndarray]:
+        """What stands for the elements of a weight with codes of so many bits."""
+        whole = payload.source.blocks(self.tensors, dtype)
+        if bits == WHOLE:
+            yield from whole
+            return
+        if (payload.name, bits) not in self.palettes:
+            self.errors(payload, (bits,))
+        palette = self.palettes[payload.name, bits]
+        rounded = palette[code_table(palette)]
+        for block in whole:
+            yield rounded[block.view("u2")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unwritten:
-    """The weights of a built program, each read from the checkpoint when it is asked for."""
+    """The weights of a built program, each read from the checkpoint when it is asked for.
+
+    Those named in `bits` are rounded.
+    """
 
     payloads: Mapping[int, Payload]
-    tensors: Tensors
+    rounding: Rounding
+    bits: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, blob: Blob, dtype: DataType) -> bytearray:
         """The bytes that the record at this place would have."""
-        blocks = self.payloads[blob.offset].source.blocks(self.tensors, dtype)
+        payload = self.payloads[blob.offset]
+        blocks = self.rounding.blocks(payload, dtype, self.bits.get(payload.name, WHOLE))
         return bytearray(b"".join(block.tobytes() for block in blocks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A program that is measured: built, with its checkpoint and one set of inputs."""
+    """A program that is measured: built, also for `TOGETHER` times the rows if it has a batch."""
 
     built: Built
-    tensors: Tensors
+    wide: Built
+    times: int
+    rounding: Rounding
     feeds: Feeds
 
-    def outputs(self, recipe: Recipe) -> torch.Tensor:
-        """All that the program computes with its weights compressed so, as one vector."""
-        built = compress(self.built, self.tensors, recipe)
+    @property
+    def layers(self) -> tuple[Payload, ...]:
+        """The weights that can be compressed."""
+        return tuple(compressible(self.built))
+
+    def scene(self) -> Scene:
+        """The program and its variants."""
+        return Scene(
+            program=self._executable(self.built, {}),
+            wide=self._executable(self.wide, {}),
+            times=self.times,
+        )
+
+    def outputs(self, bits: Mapping[str, int]) -> torch.Tensor:
+        """All that the program computes with these layers' weights rounded."""
+        return flat(self._executable(self.built, bits).run(self.feeds))
+
+    def _executable(self, built: Built, bits: Mapping[str, int]) -> Executable:
         places = {payload.offset: payload for payload in built.payloads}
-        function = built.model.program.functions["main"]
-        program = Executable(
-            function=function,
-            storage=Unwritten(payloads=places, tensors=self.tensors),
+        return Executable(
+            function=built.model.program.functions["main"],
+            storage=Unwritten(payloads=places, rounding=self.rounding, bits=bits),
             label=built.component,
         )
-        results = program.run(self.feeds)
-        return torch.cat([results[name].double().flatten() for name in sorted(results)])
 
 
 def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
@@ -80,67 +137,95 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     `layers` (name to bits), `average`, and the PSNR in dB, against the program as it is, of the
     mixture (`psnr`) and of each uniform width (`uniform`).
     """
-    component, config = request["component"], read_config(Path(request["config"]))
-    choices = {**request.get("options", {})}
-    if size := small_size(config, choices):
-        choices["height"], choices["width"] = size
+    component = request["component"]
     with TensorFile.open(Path(request["weights"])) as tensors:
-        built = build_program(component, config, tensors, parse_options(choices))
-        shapes = input_shapes(built.model.program.functions["main"])
-        feeds = reference(component).feeds(config, shapes)[0]
-        subject = Subject(built=built, tensors=tensors, feeds=feeds)
+        config, options = read_config(Path(request["config"])), request.get("options", {})
+        subject = prepare(component, config, options, tensors)
         emit(Event(kind="step", text=f"measure the layers of {component}"))
-        plain = subject.outputs(_only({}))
-        layers = measure(subject, plain, emit)
-        bits = allot(layers, request["bits"])
+        steps = (*palette_bits(subject.built.model.specification_version), WHOLE)
+        plain, layers = measure(subject, steps, emit)
+        bits = allot(layers, request["bits"], steps)
         emit(Event(kind="step", text="compare the mixture with uniform bits"))
+        uniform = {width: {layer.name: width for layer in layers} for width in _COMPARED}
         return {
             "layers": bits,
             "average": average_bits(layers, bits),
-            "psnr": psnr(plain, subject.outputs(_only(bits))),
+            "psnr": psnr(plain, subject.outputs(bits)),
             "uniform": {
-                width: psnr(plain, subject.outputs(Recipe(bits=width))) for width in _COMPARED
+                width: psnr(plain, subject.outputs(all_of_it))
+                for width, all_of_it in uniform.items()
             },
         }
 
 
-def measure(subject: Subject, plain: torch.Tensor, emit: Emit) -> list[Layer]:
-    """Every layer that can be compressed; `plain` is what the program computes as it is."""
-    payloads = tuple(compressible(subject.built))
-    done = itertools.count(1)
-    layers = []
-    for payload in payloads:
-        moved = subject.outputs(_only({payload.name: PROBED}))
-        half = DataType.FLOAT16
-        counted = histogram(payload.source.blocks(subject.tensors, half), payload.name)
-        errors = {bits: error(counted, cluster(counted, 1 << bits)) for bits in _MEASURED}
-        layers.append(
-            Layer(
-                name=payload.name,
-                elements=payload.nbytes // 2,
-                effect=float((moved - plain).square().mean() / plain.var()),
-                errors={**errors, 8: errors[6] / 16, WHOLE: 0.0},
-            )
+def prepare(
+    component: str, config: Mapping[str, Any], options: Mapping[str, Any], tensors: Tensors
+) -> Subject:
+    """The program for a small picture, where it has a size, ready to be measured."""
+    choices = {**options}
+    if size := small_size(config, choices):
+        choices["height"], choices["width"] = size
+    single = parse_options(choices)
+    built = build_program(component, config, tensors, single)
+    shapes = input_shapes(built.model.program.functions["main"])
+    times = TOGETHER if "sample" in shapes else 1
+    wide = parse_options({**choices, "batch": single.batch * times})
+    return Subject(
+        built=built,
+        wide=build_program(component, config, tensors, wide),
+        times=times,
+        rounding=Rounding(tensors=tensors),
+        feeds=reference(component).feeds(config, shapes)[0],
+    )
+
+
+def measure(subject: Subject, steps: Sequence[int], emit: Emit) -> tuple[torch.Tensor, list[Layer]]:
+    """What the program computes as it is, and every layer that can be compressed.
+
+    `steps` are the widths that may be asked of them.
+    """
+    layers, done = subject.layers, itertools.count(1)
+    widths = sorted({PROBED, *steps} - {_ASSUMED, WHOLE})
+    errors: dict[str, dict[int, float]] = {}
+
+    def probe(payload: Payload) -> torch.Tensor:
+        errors[payload.name] = subject.rounding.errors(payload, widths)
+        blocks = subject.rounding.blocks(payload, DataType.FLOAT16, PROBED)
+        numbers = torch.cat([torch.from_numpy(block).float() for block in blocks])
+        subject.rounding.tensors.release()
+        emit(_progress(next(done), len(layers)))
+        return numbers.reshape([size or 1 for size in payload.type.shape])
+
+    changes: dict[str, Callable[[], torch.Tensor]] = {
+        payload.name: functools.partial(probe, payload) for payload in layers
+    }
+    outputs, variants = subject.scene().run(subject.feeds, changes)
+    plain = flat(outputs)
+    return plain, [
+        Layer(
+            name=payload.name,
+            elements=math.prod(size or 1 for size in payload.type.shape),
+            effect=float((flat(variants[payload.name]) - plain).square().mean() / plain.var()),
+            errors={
+                **errors[payload.name],
+                _ASSUMED: errors[payload.name][_ASSUMED - 2] / 16,
+                WHOLE: 0.0,
+            },
         )
-        emit(
-            Event(
-                kind="progress",
-                text="layers",
-                done=next(done),
-                total=len(payloads),
-                unit="layers",
-            )
-        )
-        subject.tensors.release()
-    return layers
+        for payload in layers
+    ]
+
+
+def _progress(done: int, total: int) -> Event:
+    return Event(kind="progress", text="layers", done=done, total=total, unit="layers")
+
+
+def flat(outputs: Outputs) -> torch.Tensor:
+    """All outputs as one vector, float64."""
+    return torch.cat([outputs[name].double().flatten() for name in sorted(outputs)])
 
 
 def psnr(wanted: torch.Tensor, found: torch.Tensor) -> float:
     """In dB, as `convert.figures.distance` has it."""
     rms = (wanted - found).square().mean().sqrt()
     return round(float(20 * torch.log10((wanted.max() - wanted.min()) / rms)), 2)
-
-
-def _only(layers: Mapping[str, int]) -> Recipe:
-    """Only these layers are compressed."""
-    return Recipe(method=Method.KMEANS, bits=WHOLE, layers=layers)

@@ -1,5 +1,9 @@
 """`sdcoreml recipe`: bits for each layer by what its rounding does to the output, as a file.
 
+Each layer of the program is rounded to 4 bits by itself, and the mean squared change of the output
+is its effect: on noise, at the first and the last step of a schedule, for a picture of a few latent
+pixels. What other widths do is taken from the error of the weight itself.
+
 The file can be shared and applied to the model, or to one of the same architecture, with
 `sdcoreml convert --recipe FILE`.
 """
@@ -14,14 +18,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convert.allotment import STEPS
+from convert.compression_recipe import WHOLE, palette_bits
 from convert.models.layout import CONFIG_NAME, Model
 from convert.models.merge import merge_component
 from convert.opening import open_model
 from convert.options import COMPRESSED, program_options
 from convert.plan import plan
+from convert.programs.options import Target
 from convert.weights.aside import file_aside
 from convert.worker import Runner, Worker
+from doctor.commands.convert_options import target
 from doctor.errors import UsageError
 from doctor.terminal import draw
 from envs.build import build
@@ -43,14 +49,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--component",
         choices=sorted(COMPRESSED - {"controlled_unet"}),
         default="unet",
-        help="which program (default: unet); the others get --bits",
+        help="which program (default: unet): each of its layers is rounded to 4 bits by itself, and"
+        " the change of the output measured, for noise of a few latent pixels at the first and the"
+        " last step; the other programs get --bits",
     )
     parser.add_argument(
         "--bits",
         type=int,
-        choices=STEPS,
+        choices=(*palette_bits(Target.MACOS13.specification), WHOLE),
         default=8,
         help="for programs that are not measured (default: 8)",
+    )
+    parser.add_argument(
+        "--target",
+        type=target,
+        default=Target.MACOS13.value,
+        metavar="SYSTEM",
+        help="oldest system to run on, as for convert: from macOS15 on, layers may get 3 bits",
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("recipe.json"), metavar="JSON")
     parser.add_argument(
@@ -60,8 +75,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     """Measure one program of a model and write the recipe."""
-    if not STEPS[0] <= args.target_bits <= STEPS[-1]:
-        raise UsageError(f"--target-bits: from {STEPS[0]} to {STEPS[-1]}")
+    if not 1 <= args.target_bits <= WHOLE:
+        raise UsageError(f"--target-bits: from 1 to {WHOLE}")
     model = open_model(args.model)
     with draw() as emit:
         worker = runner or Worker(python=build(load_toolchain(args.toolchain), emit=emit).python)
@@ -74,7 +89,7 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     text = json.dumps(recipe, indent=1, sort_keys=True) + "\n"
     with file_aside(args.output) as descriptor, open(descriptor, "wb", closefd=False) as file:
         file.write(text.encode())
-    print(summary(args.output, args.component, found))
+    print(summary(args, found))
     return 0
 
 
@@ -86,7 +101,7 @@ def measured(
     Raises:
         UsageError: the model has no such program.
     """
-    job = plan(model, None, "ORIGINAL", {})
+    job = plan(model, None, "ORIGINAL", {}, target=args.target)
     parts = {part.program: part for part in job.parts}
     if args.component not in parts:
         raise UsageError(f"--component: {model.path} has {', '.join(parts)}")
@@ -104,11 +119,12 @@ def measured(
     return answer
 
 
-def summary(path: Path, component: str, found: Mapping[str, Any]) -> str:
+def summary(args: argparse.Namespace, found: Mapping[str, Any]) -> str:
     """What the mixture is worth, for people."""
     uniform = ", ".join(f"{psnr} dB with {bits} bits" for bits, psnr in found["uniform"].items())
+    more = "" if args.target == Target.MACOS13.value else f" --target {args.target}"
     return (
-        f"{path}: {len(found['layers'])} layers of the {component}, {found['average']:.2f} bits on"
-        f" average: {found['psnr']} dB; uniform {uniform}\n"
-        f"apply it with: sdcoreml convert MODEL --recipe {path}"
+        f"{args.output}: {len(found['layers'])} layers of the {args.component},"
+        f" {found['average']:.2f} bits on average: {found['psnr']} dB; uniform {uniform}\n"
+        f"apply it with: sdcoreml convert MODEL --recipe {args.output}{more}"
     )

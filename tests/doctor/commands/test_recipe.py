@@ -62,6 +62,21 @@ def test_a_recipe_is_written_that_convert_takes(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "recipe.json"]
 
 
+def test_layers_may_have_three_bits_where_the_system_reads_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, file = write_model(tmp_path / "cat"), tmp_path / "recipe.json"
+    runner = Measuring()
+    monkeypatch.chdir(tmp_path)
+    words = (str(model), "-o", str(file))
+    assert recipe.run(arguments(*words), runner) == 0
+    assert recipe.run(arguments(*words, "--target", "iOS18"), runner) == 0
+    assert [request["options"]["target"] for request in runner.requests] == ["macOS13", "macOS15"]
+    first, second = capsys.readouterr().out.splitlines()[1::2]
+    assert first.endswith(f"--recipe {file}")
+    assert second.endswith(f"--recipe {file} --target macOS15")
+
+
 @pytest.mark.parametrize("bits", ["0.5", "17"])
 def test_bits_that_cannot_be_are_wrong_usage(bits: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--target-bits: from 1 to 16"):

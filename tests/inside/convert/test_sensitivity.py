@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from convert.parity import FULL, check_component
 from convert.programs.task import task as build
-from convert.sensitivity import task
-from envs.events import silent
+from convert.sensitivity import measure, prepare, task
+from convert.weights.safetensors import TensorFile
+from envs.events import Event, silent
 from tests.inside.convert.programs.models import checkpoint
 
 
@@ -40,3 +43,36 @@ def test_the_mixture_beats_uniform_bits_of_its_size_and_can_be_applied(tmp_path:
     parity = check_component("unet", package, made.config, made.weights, FULL)
     assert parity.faults() == ()
     assert parity.fidelity[0].psnr > 15
+
+
+NOISE = 1e-10
+"""Of an effect, from the order in which more rows are summed up."""
+
+
+@pytest.mark.parametrize("component", ["unet", "controlnet", "text_encoder"])
+def test_effects_are_those_of_running_every_layer_alone(component: str, tmp_path: Path) -> None:
+    larger = {"intermediate_size": 256} if component == "text_encoder" else {}
+    made = checkpoint(component, tmp_path, larger)
+    heard: list[Event] = []
+    with TensorFile.open(made.weights) as tensors:
+        subject = prepare(component, made.config, {"attention": "ORIGINAL"}, tensors)
+        plain, layers = measure(subject, (1, 2, 4, 6, 8, 16), heard.append)
+        assert len(layers) == len(subject.layers) == len(heard) > 3
+        for layer in layers[:: len(layers) // 3]:
+            moved = subject.outputs({layer.name: 4})
+            effect = float((moved - plain).square().mean() / plain.var())
+            assert layer.effect == pytest.approx(effect, rel=1e-3, abs=NOISE)
+            errors = [layer.errors[bits] for bits in (1, 2, 4, 6, 8, 16)]
+            assert errors == sorted(errors, reverse=True)
+
+
+def test_three_bits_are_allotted_only_where_they_can_be_stored(tmp_path: Path) -> None:
+    made = checkpoint("text_encoder", tmp_path, {"intermediate_size": 256})
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(made.config), encoding="utf-8")
+    request = {"component": "text_encoder", "config": str(config), "weights": str(made.weights)}
+    for target, expected in (("macOS13", False), ("macOS15", True)):
+        found = task({**request, "bits": 3, "options": {"target": target}}, silent)
+        assert (3 in found["layers"].values()) is expected
+        assert found["average"] <= 3
+        assert found["uniform"].keys() == {2, 4, 6}
