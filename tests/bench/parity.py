@@ -78,7 +78,7 @@ def tiny(given: argparse.Namespace) -> None:
 
 def compressed(given: argparse.Namespace) -> None:
     """What compression costs the full UNet."""
-    table = Table(columns=COMPRESSED, spread=given.spread)
+    table = Table(columns=COMPRESSED, spread=given.spread, runs=1)
     show([FULL_UNET], given.python, table, given.folder)
 
 

@@ -24,6 +24,7 @@ class Work:
     component: str
     config: Mapping[str, Any]
     folder: Path
+    runs: int | None
 
     @property
     def weights(self) -> Path:
@@ -51,7 +52,7 @@ class Work:
         }
         files = {"config": str(self.folder / "config.json"), "weights": str(self.weights)}
         task({**files, "programs": [program]}, silent)
-        depth = replace(FULL, modes=modes, choices=options)
+        depth = replace(FULL, modes=modes, runs=self.runs, choices=options)
         parity = check_component(self.component, package, self.config, self.weights, depth)
         if faults := parity.audit.faults():
             raise SystemExit(f"{self.component}: {'; '.join(faults)}")
@@ -77,8 +78,12 @@ def fidelity(work: Work, options: Mapping[str, Any], recipe: Mapping[str, Any]) 
 def main() -> None:
     """Do what the one argument asks; a line of JSON for each attention."""
     request = json.loads(sys.argv[1])
-    folder = Path(request["folder"])
-    work = Work(component=request["component"], config=request["config"], folder=folder)
+    work = Work(
+        component=request["component"],
+        config=request["config"],
+        folder=Path(request["folder"]),
+        runs=request["runs"],
+    )
     work.make(request["spread"])
     compressed: dict[str, float] = {}
     for attention in request["attentions"]:

@@ -56,10 +56,12 @@ _NAME, _WIDTH = 45, 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What is measured of each subject, and with which of `tests.bench.checkpoints.SPREADS`."""
+    """What is measured of each subject, with which of `tests.bench.checkpoints.SPREADS`, and with
+    how many sets of inputs; `None`: all. A set has as many timesteps as the program has rows."""
 
     columns: tuple[Column, ...] = (*FLOAT, *COMPRESSED)
     spread: str = "initialised"
+    runs: int | None = None
 
 
 def head(columns: Sequence[Column]) -> str:
@@ -110,6 +112,7 @@ def measure(
         "attentions": subject.attentions,
         "folder": str(folder),
         "spread": table.spread,
+        "runs": table.runs,
         "programs": [column.name for column in table.columns if column in FLOAT],
         "recipes": {c.name: RECIPES[c.name] for c in table.columns if c in COMPRESSED},
     }
