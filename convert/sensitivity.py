@@ -13,8 +13,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
 
 from convert.allotment import PROBED, Layer, allot, average_bits
@@ -35,9 +36,6 @@ from convert.references.inputs import Feeds
 from convert.spec.model import Blob, DataType
 from convert.weights.safetensors import TensorFile
 from envs.events import Emit, Event
-
-if TYPE_CHECKING:
-    import numpy as np
 
 TOGETHER = 16
 """Variants that run at a time, as rows of a batch."""
@@ -87,11 +85,11 @@ class Unwritten:
     rounding: Rounding
     bits: Mapping[str, int] = field(default_factory=dict)
 
-    def read(self, blob: Blob, dtype: DataType) -> bytearray:
+    def read(self, blob: Blob, dtype: DataType) -> memoryview:
         """The bytes that the record at this place would have."""
         payload = self.payloads[blob.offset]
         blocks = self.rounding.blocks(payload, dtype, self.bits.get(payload.name, WHOLE))
-        return bytearray(b"".join(block.tobytes() for block in blocks))
+        return np.concatenate(list(blocks)).data.cast("B")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +159,10 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
 def prepare(
     component: str, config: Mapping[str, Any], options: Mapping[str, Any], tensors: Tensors
 ) -> Subject:
-    """The program for a small picture, where it has a size, ready to be measured."""
+    """The program for a small square picture, where it has a size, ready to be measured."""
     choices = {**options}
     if size := small_size(config, choices):
-        choices["height"], choices["width"] = size
+        choices["height"] = choices["width"] = size[0]
     single = parse_options(choices)
     built = build_program(component, config, tensors, single)
     shapes = input_shapes(built.model.program.functions["main"])
