@@ -6,7 +6,6 @@ ask for. With it, every program is proved once more against the module it was ma
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from convert.opening import open_again
 from convert.proof import Built, Judge, prove
 from convert.tokenizer import MERGES, VOCAB, Tokenizer, check_tokenizer
 from convert.unpacked import opened_again
+from convert.weights.aside import scratch_beside
 from convert.weights.fault import Fault
 from convert.worker import Runner
 from envs.events import Emit, Event, silent
@@ -188,9 +188,9 @@ def _check(
 ) -> Mapping[str, Mapping[str, Any]]:
     """Prove each program: by certificate where there is one, by running it otherwise."""
     judge = Judge(certificates=against.certificates)
-    with tempfile.TemporaryDirectory(prefix=".verify.", dir=bundle.resolve().parent) as scratch:
+    with scratch_beside(bundle.resolve()) as scratch:
         built = [
-            _built(bundle, name, program, model, Path(scratch), emit)
+            _built(bundle, name, program, model, scratch, emit)
             for name, program in manifest["programs"].items()
         ]
         emit(Event(kind="step", text=f"audit the weights of {len(built)} programs"))

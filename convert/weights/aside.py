@@ -70,7 +70,7 @@ def file_aside(target: Path) -> Iterator[int]:
             raise BadInputError(
                 f"{target}: is a folder; give the name of a file, in it or elsewhere"
             )
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(target)
         _sweep(target)
         part, handle = _claim(target, tempfile.mkstemp)
         try:
@@ -117,7 +117,7 @@ def folder_aside(target: Path, mark: str) -> Iterator[Path]:
 def scratch_beside(target: Path) -> Iterator[Path]:
     """A hidden folder on the disk of `target`, gone when the block ends, unless it was renamed."""
     with explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(target)
         _sweep(target)
         part, handle = _claim(target, tempfile.mkdtemp)
         try:
@@ -125,6 +125,19 @@ def scratch_beside(target: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(part, ignore_errors=True)
             os.close(handle)
+
+
+def _make_parent(target: Path) -> None:
+    """Make the folder that `target` is to be in.
+
+    That a folder is missing where one is to be made is said of places that hold none, as /proc.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:
+        raise BadInputError(
+            f"{target}: no folder can be made there; choose another place"
+        ) from None
 
 
 def _claim(target: Path, make: Callable[..., Any]) -> tuple[Path, int]:

@@ -52,6 +52,8 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     """Certify the cases, one after the other; each is saved as soon as it is proved."""
     if unknown := sorted(set(args.cases) - CASES.keys()):
         raise UsageError(f"no case {', '.join(unknown)}; `sdcoreml certify --list` lists them")
+    if args.folder and not args.folder.is_dir():
+        raise UsageError(f"--folder: {args.folder} is no folder; make it, or leave it out")
     known = {(item.component, item.title) for item in load(args.file).values()}
     if args.list:
         print("\n".join(_line(case, known) for case in CASES.values()))

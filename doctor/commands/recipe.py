@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from convert.opening import open_model
 from convert.options import COMPRESSED, program_options
 from convert.plan import plan
 from convert.programs.options import Target
-from convert.weights.aside import file_aside
+from convert.weights.aside import file_aside, scratch_beside
 from convert.worker import Runner, Worker
 from doctor.commands.convert_options import target
 from doctor.errors import UsageError
@@ -78,17 +77,18 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     if not 1 <= args.target_bits <= WHOLE:
         raise UsageError(f"--target-bits: from 1 to {WHOLE}")
     model = open_model(args.model)
-    with draw() as emit:
-        worker = runner or Worker(python=build(load_toolchain(args.toolchain), emit=emit).python)
-        found = measured(model, args, worker, emit)
-    recipe = {
-        "method": "kmeans",
-        "bits": args.bits,
-        "programs": {args.component: {"bits": 16, "layers": found["layers"]}},
-    }
-    text = json.dumps(recipe, indent=1, sort_keys=True) + "\n"
+    toolchain = load_toolchain(args.toolchain)
+    # Whether the file can be written is to be known before minutes of measuring.
     with file_aside(args.output) as descriptor, open(descriptor, "wb", closefd=False) as file:
-        file.write(text.encode())
+        with draw() as emit:
+            worker = runner or Worker(python=build(toolchain, emit=emit).python)
+            found = measured(model, args, worker, emit)
+        recipe = {
+            "method": "kmeans",
+            "bits": args.bits,
+            "programs": {args.component: {"bits": 16, "layers": found["layers"]}},
+        }
+        file.write((json.dumps(recipe, indent=1, sort_keys=True) + "\n").encode())
     print(summary(args, found))
     return 0
 
@@ -107,11 +107,11 @@ def measured(
         raise UsageError(f"--component: {model.path} has {', '.join(parts)}")
     part = parts[args.component]
     component = model.components[part.source]
-    with tempfile.TemporaryDirectory(prefix=".recipe.", dir=args.output.parent) as scratch:
+    with scratch_beside(args.output) as scratch:
         request = {
             "component": part.program,
             "config": str((component.folder / CONFIG_NAME).resolve()),
-            "weights": str(merge_component(component, Path(scratch), emit).resolve()),
+            "weights": str(merge_component(component, scratch, emit).resolve()),
             "options": program_options(job.options, part),
             "bits": args.target_bits,
         }

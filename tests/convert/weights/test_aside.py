@@ -364,3 +364,13 @@ def test_exactly_enough_space_is_enough(tmp_path: Path) -> None:
     require_space(tmp_path / "file", 0)
     with pytest.raises(NoSpaceError, match=r"free .* bytes or choose another disk"):
         require_space(tmp_path / "file", 2 * free)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
+@pytest.mark.parametrize("aside", [file_aside, scratch_beside])
+def test_where_no_folder_can_be_made_one_line_says_so(aside: Any) -> None:
+    with (
+        pytest.raises(BadInputError, match="/proc/x/y: no folder can be made there"),
+        aside(Path("/proc/x/y")),
+    ):
+        pass

@@ -90,3 +90,8 @@ def test_a_program_that_fails_is_not_certified_and_stops_the_rest() -> None:
 
     with pytest.raises(ParityError, match="80 dB"):
         next(certify.certify([CASE], Failing(), ISSUER, arguments(), silent))
+
+
+def test_a_place_to_work_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--folder: .*gone is no folder"):
+        certify.run(arguments(CASE, "--folder", str(tmp_path / "gone")))

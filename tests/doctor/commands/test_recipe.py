@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from convert.compression_recipe import parse_recipe
+from convert.errors import BadInputError
 from convert.worker import Outcome
 from doctor.commands import recipe
 from doctor.errors import UsageError
@@ -88,3 +89,31 @@ def test_a_program_that_the_model_has_not_is_wrong_usage(tmp_path: Path) -> None
     args = arguments(str(model), "--component", "text_encoder_2", "-o", str(tmp_path / "r.json"))
     with pytest.raises(UsageError, match=r"--component: .*cat has text_encoder, unet"):
         recipe.run(args, Measuring())
+
+
+def test_where_no_file_can_be_nothing_is_measured(tmp_path: Path) -> None:
+    model, runner = write_model(tmp_path / "cat"), Measuring()
+    with pytest.raises(BadInputError, match="is a folder; give the name of a file"):
+        recipe.run(arguments(str(model), "-o", str(tmp_path)), runner)
+    assert not runner.requests
+
+
+def test_the_folder_of_a_recipe_is_made(tmp_path: Path) -> None:
+    model, file = write_model(tmp_path / "cat"), tmp_path / "new" / "recipe.json"
+    assert recipe.run(arguments(str(model), "-o", str(file)), Measuring()) == 0
+    assert [path.name for path in file.parent.iterdir()] == ["recipe.json"]
+
+
+def test_what_stood_there_outlives_a_measuring_that_fails(tmp_path: Path) -> None:
+    model, file = write_model(tmp_path / "cat"), tmp_path / "recipe.json"
+    file.write_text("before")
+
+    class Failing(Measuring):
+        def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+            super().run(task, request, emit)
+            raise BadInputError("no")
+
+    with pytest.raises(BadInputError, match="no"):
+        recipe.run(arguments(str(model), "-o", str(file)), Failing())
+    assert file.read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "recipe.json"]
