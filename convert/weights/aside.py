@@ -128,10 +128,7 @@ def scratch_beside(target: Path) -> Iterator[Path]:
 
 
 def _make_parent(target: Path) -> None:
-    """Make the folder that `target` is to be in.
-
-    That a folder is missing where one is to be made is said of places that hold none, as /proc.
-    """
+    """Make the folder that `target` is to be in, unless it is a place such as /proc."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError:
