@@ -12,18 +12,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from convert.errors import ConvertError, UnsupportedError
-from convert.models.configs import SCHEDULERS
-from convert.models.ingredients import Ingredients, combine, parse_embedding
-from convert.models.lora import LoraSource, parse_lora
-from convert.models.merge import require_apart
-from convert.models.prediction import SPELLINGS, PredictionSource
-from convert.models.recipe import write_recipe
-from convert.models.single_file import Weights
-from convert.models.unpack import UnpackOptions
-from convert.weights.writer import WriteOptions
-from envs.events import Event
-from envs.visible import one_line
+from sdcoreml.convert.models.configs import SCHEDULERS
+from sdcoreml.convert.models.ingredients import Ingredients, combine, parse_embedding
+from sdcoreml.convert.models.lora import LoraSource, parse_lora
+from sdcoreml.convert.models.merge import require_apart
+from sdcoreml.convert.models.prediction import SPELLINGS, PredictionSource
+from sdcoreml.convert.models.recipe import write_recipe
+from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.unpack import UnpackOptions
+from sdcoreml.convert.weights.writer import WriteOptions
+from sdcoreml.ground.errors import SdcoremlError, UnsupportedError
+from sdcoreml.ground.events import Event
+from sdcoreml.ground.visible import one_line
 
 NOT_NEEDED: Mapping[str, str] = {
     "from_safetensors": "the container is told by its first bytes",
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         return run(build_parser().parse_args(arguments))
-    except ConvertError as error:
+    except SdcoremlError as error:
         _say(f"error: {error}")
         return error.exit_code
     except OSError as error:
@@ -109,7 +109,9 @@ def run(options: argparse.Namespace) -> int:
     for flag in UNSUPPORTED:
         if getattr(options, flag):
             raise UnsupportedError(
-                f"{source}: --{flag} is for models that no Core ML target here runs; leave it out"
+                f"--{flag} is for models that no Core ML target here runs",
+                where=source,
+                remedy="leave it out",
             )
     for flag in NOT_NEEDED.keys() - SWITCHES:
         if getattr(options, flag):

@@ -1,4 +1,4 @@
-"""Runs a task of `convert.tasks` in a child process inside the built environment.
+"""Runs a task of `convert.tasks.serve` in a child process inside the built environment.
 
 The child gets one JSON request on stdin and answers with one JSON event a line on stdout; its
 stderr goes to a temporary file whose end is quoted when it dies. The child ends by itself when its
@@ -20,12 +20,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from convert import errors
-from envs.events import Emit, from_json, silent
-from envs.quantity import amount
+from sdcoreml.ground import errors
+from sdcoreml.ground.events import Emit, from_json, silent
+from sdcoreml.ground.places import PACKAGE
+from sdcoreml.ground.quantity import amount
 
-ROOT = Path(__file__).resolve().parent.parent
-LAUNCH = "import sys; sys.path.append(sys.argv[1]); from convert.tasks import serve; serve()"
+LAUNCH = """\
+import importlib.util, sys
+folder = sys.argv[1]
+spec = importlib.util.spec_from_file_location(
+    "sdcoreml", folder + "/__init__.py", submodule_search_locations=[folder]
+)
+sys.modules["sdcoreml"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["sdcoreml"])
+from sdcoreml.convert.tasks.serve import serve
+serve()
+"""
+"""Shows the child our own package and nothing of what else lies beside it on the host."""
+
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 _TAIL = 4000
@@ -58,13 +70,13 @@ class Worker:
     launch: str = LAUNCH
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
-        """Run the named task of `convert.tasks.TASKS`.
+        """Run the named task of `convert.tasks.serve.TASKS`.
 
         Raises:
-            ConvertError: the very error that the task raised in the child.
+            SdcoremlError: the very error that the task raised in the child.
             WorkerError: the child died, or answered nothing.
         """
-        command = [os.fspath(self.python), "-I", "-B", "-c", self.launch, os.fspath(ROOT)]
+        command = [os.fspath(self.python), "-I", "-B", "-c", self.launch, os.fspath(PACKAGE)]
         with tempfile.TemporaryFile() as stderr, _started(command, stderr) as process:
             assert process.stdin is not None  # noqa: S101  both pipes are asked for in _started
             assert process.stdout is not None  # noqa: S101
@@ -73,7 +85,7 @@ class Worker:
                 code = process.wait()
             if answer is None:
                 log = _tail(stderr)
-                raise errors.WorkerError(_obituary(task, code, peak(), log), log)
+                raise errors.WorkerError(_obituary(task, code, peak(), log), log=log)
         if "error" in answer:
             raise _revive(answer["error"])
         return Outcome(value=answer["value"], peak_memory=answer["peak_memory"])
@@ -140,10 +152,12 @@ def _peak_memory(pid: int) -> Iterator[Callable[[], int]]:
         thread.join()
 
 
-def _revive(error: Mapping[str, str]) -> errors.ConvertError:
+def _revive(error: Mapping[str, str]) -> errors.SdcoremlError:
     """The child's error, as an object of the same class."""
     kind = getattr(errors, error["type"], errors.WorkerError)
-    revived: errors.ConvertError = kind(error["text"])
+    revived: errors.SdcoremlError = kind(
+        error["what"], where=error["where"], remedy=error["remedy"]
+    )
     return revived
 
 

@@ -12,7 +12,7 @@ if sys.version_info < (3, 10):  # noqa: UP036  the point of this file
         " install one (python.org, Homebrew, pyenv) and run it again"
     )
 
-from doctor.cli import main, meant
+from sdcoreml.doctor.cli import main, meant
 
 if __name__ == "__main__":
     sys.exit(main(meant(sys.argv[1:])))

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from types import FrameType, ModuleType
 from typing import NoReturn
 
-from envs.visible import filtered, one_line
-
-INTERRUPTED = 130
-TERMINATED = 143
-NO_SPACE = 5
+from sdcoreml.doctor.report.bug import report_bug
+from sdcoreml.ground.errors import ExitCode, SdcoremlError
+from sdcoreml.ground.visible import filtered, one_line
 
 EPILOG = """\
 examples:
@@ -27,7 +25,8 @@ examples:
   sdcoreml convert path/to/model      make a checked Core ML folder of it
 
 exit codes: 0 fine, 1 problems found, 2 wrong usage, 3 bad input (doctor: could not look),
-  4 unsafe pickle, 5 no space, 6 wrong numbers, 7 a child process died, 130 interrupted.
+  4 unsafe pickle, 5 no space, 6 wrong numbers, 7 a child process died, 70 a bug of sdcoreml,
+  130 interrupted.
 """
 
 
@@ -40,7 +39,7 @@ class Command:
 
     def load(self) -> ModuleType:
         """Import the module; only the command that is run costs its imports."""
-        return importlib.import_module(f"doctor.commands.{self.name}")
+        return importlib.import_module(f"sdcoreml.doctor.commands.{self.name}")
 
 
 COMMANDS = (
@@ -63,10 +62,6 @@ COMMANDS = (
     ),
     Command(name="weights", help="write any checkpoint as clean, verified safetensors"),
     Command(name="compile", help="turn packages into compiled folders, without Xcode"),
-    Command(
-        name="certify",
-        help="prove the graphs of full-size programs once, for everybody (takes hours)",
-    ),
     Command(name="explain", help="say what a check looks at, why, and what to do"),
     Command(name="diagnose", help="find the cause in the log of a failed conversion"),
 )
@@ -123,7 +118,7 @@ def concluded(command: Callable[[], int]) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted; nothing half-made was left", file=sys.stderr)
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:  # the reader, such as `head`, has what it wanted
         _write_no_more()
         return 0
@@ -132,14 +127,15 @@ def concluded(command: Callable[[], int]) -> int:
             raise
         _write_no_more()
         print("error: the output did not fit: no space left where it goes", file=sys.stderr)
-        return NO_SPACE
-    except Exception as error:
-        if not hasattr(error, "exit_code"):
-            raise
+        return ExitCode.NO_SPACE
+    except SdcoremlError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
-        if explanation := getattr(error, "explanation", ""):
-            print(explanation, file=sys.stderr)
-        return int(error.exit_code)
+        if error.explanation:
+            print(error.explanation, file=sys.stderr)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001  whatever it is, a person gets one line
+        print(f"error: {report_bug(error)}", file=sys.stderr)
+        return ExitCode.BUG
     return code
 
 
@@ -151,7 +147,7 @@ def _write_no_more() -> None:
 def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
     """Leave as an exception does, so that every `finally` on the way out cleans up."""
     print("terminated; nothing half-made was left", file=sys.stderr)
-    raise SystemExit(TERMINATED)
+    raise SystemExit(ExitCode.TERMINATED)
 
 
 if __name__ == "__main__":

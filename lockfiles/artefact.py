@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from lockfiles.errors import LockfileError
-from lockfiles.lock import Lock, LockedPackage
-from lockfiles.table import read_table
-from lockfiles.target import TARGETS, Target
-from lockfiles.toolchain import Toolchain
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.lock import Lock, LockedPackage
+from sdcoreml.lockfiles.table import read_table
+from sdcoreml.lockfiles.target import TARGETS, Target
+from sdcoreml.lockfiles.toolchain import Toolchain
 
 if TYPE_CHECKING:
     from packaging.markers import Environment
@@ -64,12 +64,14 @@ def read_artefacts(path: Path, target: Target, python: str) -> tuple[Artefact, .
             lock.select(environment=environment(target, python), tags=list(tags(target, python)))
         )
     except (PylockSelectError, PylockValidationError) as error:
-        raise LockfileError(f"{path}: {error}; compile it again with make lock") from None
+        raise LockfileError(
+            f"{error}", where=path, remedy="compile it again with make lock"
+        ) from None
     found: list[Artefact] = []
     for package, wheel in chosen:
         if not isinstance(wheel, PackageWheel):
             raise LockfileError(
-                f"{path}: {package.name} {package.version} has no wheel for {target.name}"
+                f"{package.name} {package.version} has no wheel for {target.name}", where=path
             )
         place = wheel.name or wheel.path or wheel.url or ""
         found.append(
@@ -130,7 +132,9 @@ def tied(lock: Lock, artefacts: Iterable[Artefact]) -> tuple[LockedPackage, ...]
     if faults:
         name = f"pylock.{lock.target}.toml"
         raise LockfileError(
-            f"{lock.path}: does not agree with {name}: {'; '.join(faults)}; run make lock"
+            f"does not agree with {name}: {'; '.join(faults)}",
+            where=lock.path,
+            remedy="run make lock",
         )
     return tuple(packages)
 

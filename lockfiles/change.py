@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockfiles.artefact import Artefact
-from lockfiles.lock import parse_lock
+from sdcoreml.lockfiles.artefact import Artefact
+from sdcoreml.lockfiles.lock import parse_lock
 
 PINNED = "-r requirements.in"
 """How a resolver names the direct pins among those who ask for a package."""

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockfiles.errors import LockfileError
-from lockfiles.table import Table, quoted, read_table
-from lockfiles.toolchain import FOLDER, Toolchain
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.table import Table, quoted, read_table
+from sdcoreml.lockfiles.toolchain import FOLDER, Toolchain
 
 NOARCH = ("", "generic", "python")
 """What a package may say of its independence of the machine: none, files only, Python modules."""
@@ -75,14 +75,19 @@ def load_conda_lock(toolchain: Toolchain, target: str) -> CondaLock:
     path = conda_lock_path(toolchain, target)
     if not path.exists():
         raise LockfileError(
-            f"{path}: the conda packages of Python {toolchain.python.version} are not locked for"
-            f" {target} yet; `sdcoreml env lock --conda` asks the channel and locks them"
+            (
+                f"the conda packages of Python {toolchain.python.version} are not "
+                f"locked for {target} yet"
+            ),
+            where=path,
+            remedy="`sdcoreml env lock --conda` asks the channel and locks them",
         )
     lock = read_conda_lock(path, target)
     if lock.python != toolchain.python.version:
         raise LockfileError(
-            f"{path}: locks Python {lock.python}, the toolchain wants {toolchain.python.version};"
-            " run `sdcoreml env lock --conda`"
+            f"locks Python {lock.python}, the toolchain wants {toolchain.python.version}",
+            where=path,
+            remedy="run `sdcoreml env lock --conda`",
         )
     return lock
 
@@ -100,8 +105,9 @@ def read_conda_lock(path: Path, target: str) -> CondaLock:
     table.faults.extend(_faults(python, packages))
     if table.faults:
         raise LockfileError(
-            f"{path}: {'; '.join(table.faults)}; restore it with git, or run"
-            " `sdcoreml env lock --conda`"
+            f"{'; '.join(table.faults)}",
+            where=path,
+            remedy="restore it with git, or run `sdcoreml env lock --conda`",
         )
     ordered = tuple(sorted(packages, key=lambda package: package.name))
     return CondaLock(target=target, python=python, packages=ordered)

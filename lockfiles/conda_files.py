@@ -6,9 +6,9 @@ say, the other what the conda lock says.
 
 from __future__ import annotations
 
-from lockfiles.conda import CondaLock, conda_lock_path, load_conda_lock
-from lockfiles.target import TARGETS, Target
-from lockfiles.toolchain import Toolchain
+from sdcoreml.lockfiles.conda import CondaLock, conda_lock_path, load_conda_lock
+from sdcoreml.lockfiles.target import TARGETS, Target
+from sdcoreml.lockfiles.toolchain import Toolchain
 
 ALIAS = "https://conda.anaconda.org/"
 """Where conda looks for a channel that is only named: its documented `channel_alias`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from lockfiles.change import asked_by
-from lockfiles.errors import LockfileError
-from lockfiles.lock import LockedPackage, parse_lock
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.change import asked_by
+from sdcoreml.lockfiles.lock import LockedPackage, parse_lock
 
 
 def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage, ...]:
@@ -21,7 +21,7 @@ def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage,
     packages = parse_lock(text, path)
     wanted = set(roots)
     if missing := wanted - {package.name for package in packages}:
-        raise LockfileError(f"{path}: {', '.join(sorted(missing))} not locked in it")
+        raise LockfileError(f"{', '.join(sorted(missing))} not locked in it", where=path)
     askers = asked_by(text)
     while more := {name for name, via in askers.items() if wanted & set(via)} - wanted:
         wanted |= more

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from lockfiles.errors import LockfileError
-from lockfiles.table import Table, quoted, read_table
-from lockfiles.toolchain import Toolchain
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.table import Table, quoted, read_table
+from sdcoreml.lockfiles.toolchain import Toolchain
 
 FILE = "evidence.toml"
 _HEAD = "# Written by `sdcoreml env evidence`: what was proven on which environment. Append only.\n"
@@ -59,7 +59,7 @@ def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
     table = read_table(path)
     proofs = table.values.get("proof", [])
     if not isinstance(proofs, list) or not all(isinstance(proof, dict) for proof in proofs):
-        raise LockfileError(f"{path}: proof is not a list of tables; mend the file")
+        raise LockfileError("proof is not a list of tables", where=path, remedy="mend the file")
     found = tuple(
         _read(Table(path=path, place=f"proof[{n}].", values=proof, faults=table.faults))
         for n, proof in enumerate(proofs)

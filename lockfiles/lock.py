@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockfiles.errors import LockfileError
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.toolchain import load_toolchain
 
 _ENTRY = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[A-Za-z0-9.!+_-]+)"
@@ -61,7 +61,9 @@ def load_lock(toolchain: str, target: str) -> Lock:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         what = getattr(error, "strerror", None) or "not UTF-8"
-        raise LockfileError(f"{path}: {what}; restore it with git or run make lock") from None
+        raise LockfileError(
+            f"{what}", where=path, remedy="restore it with git or run make lock"
+        ) from None
     packages = parse_lock(text, path)
     return Lock(
         toolchain=loaded.name,
@@ -94,7 +96,9 @@ def parse_lock(text: str, path: Path) -> tuple[LockedPackage, ...]:
     if not packages and not faults:
         faults.append("nothing is locked in it")
     if faults:
-        raise LockfileError(f"{path}: {'; '.join(faults)}; restore it with git or run make lock")
+        raise LockfileError(
+            f"{'; '.join(faults)}", where=path, remedy="restore it with git or run make lock"
+        )
     return tuple(sorted(packages, key=lambda package: (package.name, package.marker)))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from lockfiles.errors import LockfileError
+from sdcoreml.ground.errors import LockfileError
 
 # Python 3.10 has none of its own: tomli is a dependency there, and every pip carries one, so that
 # the doctor can read the pins before anything is installed.
@@ -77,7 +77,9 @@ class Table:
     def finish(self) -> None:
         """Raise `LockfileError` with everything that was wrong, if anything was."""
         if self.faults:
-            raise LockfileError(f"{self.path}: {'; '.join(self.faults)}; mend the file")
+            raise LockfileError(
+                f"{'; '.join(self.faults)}", where=self.path, remedy="mend the file"
+            )
 
     def _fault(self, key: str, wanted: str, value: object) -> None:
         what = "is missing" if value is None else f"is {value!r}, not a {wanted}"
@@ -89,9 +91,11 @@ def read_table(path: Path) -> Table:
     try:
         return Table(path=path, values=_reader().loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise LockfileError(f"{path}: {error.strerror}; restore it with git") from None
+        raise LockfileError(f"{error.strerror}", where=path, remedy="restore it with git") from None
     except ValueError as error:
-        raise LockfileError(f"{path}: not valid TOML: {error}; mend the file") from None
+        raise LockfileError(
+            f"not valid TOML: {error}", where=path, remedy="mend the file"
+        ) from None
 
 
 def _reader() -> ModuleType:
@@ -103,7 +107,9 @@ def _reader() -> ModuleType:
         spec = importlib.util.find_spec("ensurepip")
         reader = _bundled(Path(spec.origin).parent) if spec and spec.origin else None
     if reader is None:
-        raise LockfileError("no TOML reader in this Python; take 3.11 or newer, or install tomli")
+        raise LockfileError(
+            "no TOML reader in this Python", remedy="take 3.11 or newer, or install tomli"
+        )
     return reader
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockfiles.errors import LockfileError
-from lockfiles.table import Table, read_table
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.table import Table, read_table
 
 FOLDER = Path(__file__).resolve().parent
 FILE = "toolchain.toml"
@@ -102,8 +102,8 @@ class Toolchain:
         if target not in self.targets:
             reason = self.refused.get(target, f"nothing was tested on {target}")
             raise LockfileError(
-                f"toolchain {self.name}: not for {target}: {reason};"
-                f" use one of {', '.join(self.targets)}"
+                f"toolchain {self.name}: not for {target}: {reason}",
+                remedy=f"use one of {', '.join(self.targets)}",
             )
 
 
@@ -120,7 +120,9 @@ def load_toolchain(name: str = "tested") -> Toolchain:
     """
     if "/" not in name and name not in toolchain_names():
         raise LockfileError(
-            f"{FOLDER}: no toolchain named {name!r}; there are: {', '.join(toolchain_names())}"
+            f"no toolchain named {name!r}",
+            where=FOLDER,
+            remedy=f"there are: {', '.join(toolchain_names())}",
         )
     folder = Path(name) if "/" in name else FOLDER / name
     return _parse(read_table(folder / FILE))

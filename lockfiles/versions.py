@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from lockfiles.errors import VersionError
+from sdcoreml.ground.errors import VersionError
 
 _VERSION = re.compile(
     r"v?(?P<release>\d+(?:\.\d+)*)"

@@ -1,8 +1,9 @@
-"""The floors of the house: imports go down only, and the host never loads what only runs inside."""
+"""The house: imports go down only, rooms do not lean on each other, the host stays light."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,14 +12,43 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("lockfiles", "envs", "convert", "doctor")
+FLOORS = ("ground", "lockfiles", "envs", "convert", "doctor")
 """From the lowest to the highest."""
 
-INSIDE = ("accelerate", "coremltools", "diffusers", "torch", "transformers")
+ROOMS = {
+    "convert": (
+        "bundle",
+        "certificates",
+        "compile",
+        "compression",
+        "jobs",
+        "mil",
+        "models",
+        "packages",
+        "parity",
+        "programs",
+        "proof",
+        "references",
+        "spec",
+        "storage",
+        "tasks",
+        "weights",
+    ),
+    "doctor": ("checks", "commands", "core", "gather", "knowledge", "proving", "report"),
+    "envs": ("building", "care", "conda", "kept", "locking", "processes", "pythons"),
+}
+DOORS = {
+    "convert": {"__init__", "__main__", "cli", "worker"},
+    "doctor": {"__init__", "__main__", "cli"},
+    "envs": {"__init__"},
+}
+"""What stands before the rooms of a floor, and nothing else does."""
+
+LIBRARIES = ("accelerate", "coremltools", "diffusers", "torch", "transformers")
 """What only the built environment has."""
 
-RUN_INSIDE = ("mil", "references", "figures.py", "parity.py", "sensitivity.py")
-"""The parts of `convert` that are run in the built environment alone, and import torch at once."""
+NEED_TORCH = ("mil", "parity", "references", "tasks")
+"""The rooms of `convert` that run in the built environment alone, and import torch at once."""
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -27,8 +57,9 @@ def imports(tree: ast.AST) -> Iterator[str]:
         match node:
             case ast.Import(names=names):
                 yield from (name.name for name in names)
-            case ast.ImportFrom(module=module, level=level):
-                yield module if module and not level else "relative"
+            case ast.ImportFrom(module=module, level=level, names=names):
+                # `from room import module` names a module, too: what is too much does no harm
+                yield from (f"{module}.{name.name}" if not level else "relative" for name in names)
 
 
 def at_once(source: str) -> Iterator[str]:
@@ -38,45 +69,75 @@ def at_once(source: str) -> Iterator[str]:
             yield from imports(node)
 
 
-def modules(floor: str) -> list[Path]:
-    return sorted((ROOT / floor).rglob("*.py"))
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    return imports(ast.parse(path.read_bytes()))
 
 
 @pytest.mark.parametrize("floor", FLOORS)
 def test_imports_go_down_only(floor: str) -> None:
-    above = {*FLOORS[FLOORS.index(floor) + 1 :], "relative", "tests"}
+    above = {f"sdcoreml.{name}." for name in FLOORS[FLOORS.index(floor) + 1 :]}
+    outside = {"relative", "tests", "tools", *FLOORS}
     found = {
         f"{path.relative_to(ROOT)} imports {name}"
         for path in modules(floor)
-        for name in imports(ast.parse(path.read_bytes()))
-        if name.partition(".")[0] in above
+        for name in imports_of(path)
+        if name.partition(".")[0] in outside or any(f"{name}.".startswith(up) for up in above)
     }
-    assert len(modules(floor)) > 10
+    assert len(modules(floor)) > 5
     assert found == set()
+
+
+@pytest.mark.parametrize("floor", ROOMS)
+def test_a_floor_has_these_rooms_and_only_doors_before_them(floor: str) -> None:
+    assert {path.parent.name for path in (ROOT / floor).glob("*/__init__.py")} == set(ROOMS[floor])
+    assert {path.stem for path in (ROOT / floor).glob("*.py")} == DOORS[floor]
+
+
+@pytest.mark.parametrize("floor", ROOMS)
+def test_no_two_rooms_import_each_other(floor: str) -> None:
+    leans = {
+        (room, name.split(".")[2])
+        for room in ROOMS[floor]
+        for path in modules(f"{floor}/{room}")
+        for name in imports_of(path)
+        if name.startswith(f"sdcoreml.{floor}.")
+    }
+    assert [
+        pair for pair in itertools.combinations(ROOMS[floor], 2) if {pair, pair[::-1]} <= leans
+    ] == []
 
 
 def test_what_only_the_environment_has_is_imported_at_once_by_what_runs_there() -> None:
     eager = {
-        path.relative_to(ROOT)
+        path.relative_to(ROOT).parts[:2]
         for floor in FLOORS
         for path in modules(floor)
-        if any(name.partition(".")[0] in INSIDE for name in at_once(path.read_text("utf-8")))
+        if any(name.partition(".")[0] in LIBRARIES for name in at_once(path.read_text("utf-8")))
     }
-    assert {(path.parts[0], path.parts[1]) for path in eager} == {
-        ("convert", name) for name in RUN_INSIDE
-    }
+    assert eager == {("convert", room) for room in NEED_TORCH}
 
 
 def test_whatever_the_host_imports_it_loads_nothing_of_the_environment() -> None:
-    """Each command's module, and the tasks' parents, with those libraries forbidden."""
+    """Each command's module and every room that needs no torch, with those libraries forbidden."""
+    rooms = sorted(set(ROOMS["convert"]) - set(NEED_TORCH))
+    names = [
+        ".".join(("sdcoreml", *path.relative_to(ROOT).with_suffix("").parts))
+        for room in rooms
+        for path in modules(f"convert/{room}")
+    ]
     code = f"""\
 import importlib, sys
-for name in {INSIDE!r}:
+for name in {LIBRARIES!r}:
     sys.modules[name] = None
-from doctor.cli import COMMANDS
+from sdcoreml.doctor.cli import COMMANDS
 for command in COMMANDS:
     command.load()
-import convert.bundle, convert.cli, convert.job, convert.verify, convert.worker
+for name in {names!r}:
+    importlib.import_module(name)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.audit import PREFIXES, Audit, audit, left_out
-from convert.certificates.digest import certificate_key
-from convert.certificates.store import Certificate
-from convert.errors import UnsupportedError
-from convert.mil.joined import Packages, open_whole
-from convert.mil.storage import Program
-from convert.weights.safetensors import TensorFile
+from sdcoreml.convert.certificates.digest import certificate_key
+from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.proof.audit import (
+    PREFIXES,
+    Audit,
+    audit,
+    left_out,
+)
+from sdcoreml.convert.storage.joined import Packages, open_whole
+from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.errors import UnsupportedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +34,7 @@ class Certified:
     audit: Audit
 
     def as_json(self) -> dict[str, Any]:
-        """For the manifest, in the form of `convert.parity.Parity.as_json`."""
+        """For the manifest, in the form of `convert.parity.check.Parity.as_json`."""
         certificate = self.certificate
         return {
             "component": self.component,

@@ -17,11 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from convert.certificates.architecture import SAME, architecture, judged
-from convert.errors import UnsupportedError
-from convert.mil.elements import Storage, array, is_text, text
-from convert.mil.storage import Program
-from convert.spec.model import (
+from sdcoreml.convert.certificates.architecture import SAME, architecture, judged
+from sdcoreml.convert.spec.model import (
     Binding,
     DataType,
     Feature,
@@ -31,6 +28,14 @@ from convert.spec.model import (
     Value,
     ValueType,
 )
+from sdcoreml.convert.storage.elements import (
+    Storage,
+    array,
+    is_text,
+    text,
+)
+from sdcoreml.convert.storage.package import Program
+from sdcoreml.ground.errors import UnsupportedError
 
 
 def certificate_key(
@@ -68,7 +73,7 @@ def graph_digest(program: Program, placed: Mapping[str, str]) -> str:
     """
     described, function = program.model.description, program.function
     if described.states or described.functions:
-        raise UnsupportedError(f"{program.path}: states and several functions are not certified")
+        raise UnsupportedError("states and several functions are not certified", where=program.path)
     values = _values(function, program.storage, placed)
     used = {name for item in function.block.operations for name in _names_read(item)}
     idle = sorted(
@@ -168,7 +173,9 @@ def _features(place: str, features: Iterable[Feature]) -> Iterator[str]:
     """What a model declares about its ports, in the order of their names."""
     for item in sorted(features, key=lambda feature: feature.name):
         if item.flexible or item.dtype is None:
-            raise UnsupportedError(f"{item.name} has no fixed shape; that is not certified")
+            raise UnsupportedError(
+                f"{item.name} has no fixed shape", remedy="that is not certified"
+            )
         yield f"{place} {item.name} {item.dtype.name} {item.shape} {item.optional}"
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.errors import BadInputError
-from convert.weights.aside import file_aside
+from sdcoreml.ground.aside import file_aside
+from sdcoreml.ground.errors import BadInputError
 
 FILE = Path(__file__).parent / "certificates.json"
 SCHEMA = 1
@@ -20,7 +20,7 @@ class Certificate:
     """A graph that computed what its module computes.
 
     `key` is `convert.certificates.digest.certificate_key`; `title` says for people what it was;
-    `outputs` are the figures as `convert.parity.Figures.as_json` has them, of random weights;
+    `outputs` are the figures as `Figures.as_json` has them, of random weights;
     `toolchain`, the digest of its `lock` and `date` (ISO 8601) say in what and when it was proved.
     `like` names the certificate of the graph that was run, where that differs from this one in
     nothing but the operator set that it declares.
@@ -61,14 +61,16 @@ def load(path: Path = FILE) -> dict[str, Certificate]:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             raise BadInputError(
-                f"{path}: schema {content['schema']}, not {SCHEMA}; update sdcoreml"
+                f"schema {content['schema']}, not {SCHEMA}", where=path, remedy="update sdcoreml"
             )
         found = [
             Certificate(**{**item, "outputs": tuple(item["outputs"])})
             for item in content["certificates"]
         ]
     except (ValueError, TypeError, KeyError) as error:
-        raise BadInputError(f"{path}: not a file of certificates: {error}; restore it") from error
+        raise BadInputError(
+            f"not a file of certificates: {error}", where=path, remedy="restore it"
+        ) from error
     return {certificate.key: certificate for certificate in found}
 
 

@@ -9,15 +9,20 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from convert.compile.compiled import COREMLDATA, METADATA, TEXT, Compiled, blobs
-from convert.compile.coremldata import ordered
-from convert.compile.histogram import EINSUM, histogram
-from convert.compile.lower import lower
-from convert.compile.metadata import MAIN, metadata
-from convert.compile.names import TEXT_VERSIONS
-from convert.errors import BadInputError
-from convert.spec.blobs import WeightFile, open_weights
-from convert.spec.model import (
+from sdcoreml.convert.compile.compiled import (
+    COREMLDATA,
+    METADATA,
+    TEXT,
+    Compiled,
+    blobs,
+)
+from sdcoreml.convert.compile.coremldata import ordered
+from sdcoreml.convert.compile.histogram import EINSUM, histogram
+from sdcoreml.convert.compile.lower import lower
+from sdcoreml.convert.compile.metadata import MAIN, metadata
+from sdcoreml.convert.compile.names import TEXT_VERSIONS
+from sdcoreml.convert.spec.blobs import WeightFile, open_weights
+from sdcoreml.convert.spec.model import (
     Blob,
     Description,
     Function,
@@ -27,7 +32,7 @@ from convert.spec.model import (
     TensorType,
     Value,
 )
-from convert.weights.fault import Fault
+from sdcoreml.ground.errors import BadInputError, Fault
 
 AGAIN = "compile the package again"
 
@@ -79,23 +84,23 @@ def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[
         return ()
     if weights is None:
         what = f"{len(found)} constants but no weight file"
-        return (Fault(path=where, what=what, next="make the package again"),)
+        return (Fault(where=where, what=what, remedy="make the package again"),)
     try:
         with open_weights(weights) as file:
             return tuple(
-                Fault.of(error, weights)
+                error.fault.at(weights)
                 for value, blob in found
                 for error in _record(file, value, blob)
             )
     except BadInputError as error:
-        return (Fault.of(error, weights),)
+        return (error.fault.at(weights),)
 
 
 def _record(file: WeightFile, value: Value, blob: Blob) -> Iterator[BadInputError]:
     """What is wrong with the record of one constant."""
     kind = value.type
     if not isinstance(kind, TensorType) or None in kind.shape:
-        yield BadInputError(f"a constant of unknown shape is in it, at {blob.offset}; {AGAIN}")
+        yield BadInputError(f"a constant of unknown shape is in it, at {blob.offset}", remedy=AGAIN)
         return
     count = math.prod(size for size in kind.shape if size is not None)
     try:
@@ -106,13 +111,16 @@ def _record(file: WeightFile, value: Value, blob: Blob) -> Iterator[BadInputErro
         return
     if held != count:
         yield BadInputError(
-            f"the record at offset {blob.offset} has {held} elements, the program wants"
-            f" {list(kind.shape)}; {AGAIN}"
+            (
+                f"the record at offset {blob.offset} has {held} elements, the "
+                f"program wants {list(kind.shape)}"
+            ),
+            remedy=AGAIN,
         )
 
 
 def _located(path: Path, reasons: Iterator[str]) -> Iterator[Fault]:
-    return (Fault(path=path, what=what, next=AGAIN) for what in reasons)
+    return (Fault(where=path, what=what, remedy=AGAIN) for what in reasons)
 
 
 def unequal(pairs: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:

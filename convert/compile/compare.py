@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from convert.compile.check import function_differences, unequal
-from convert.compile.compiled import ANALYTICS, TEXT, WEIGHTS, Compiled, read_compiled
-from convert.compile.coremldata import ordered
-from convert.compile.lower import COMPILER, build_info
-from convert.compile.package import UNTRIED, compile_package
-from convert.compile.xcode import Xcode
-from convert.errors import BadInputError, ConvertError
-from convert.weights.aside import scratch_beside
-from envs.events import Emit, silent
+from sdcoreml.convert.compile.check import function_differences, unequal
+from sdcoreml.convert.compile.compiled import (
+    ANALYTICS,
+    TEXT,
+    WEIGHTS,
+    Compiled,
+    read_compiled,
+)
+from sdcoreml.convert.compile.coremldata import ordered
+from sdcoreml.convert.compile.lower import COMPILER, build_info
+from sdcoreml.convert.compile.package import UNTRIED, compile_package
+from sdcoreml.convert.compile.xcode import Xcode
+from sdcoreml.ground.aside import scratch_beside
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
+from sdcoreml.ground.events import Emit, silent
 
 
 class Keep(Enum):
@@ -60,7 +66,7 @@ def _beside_apples(package: Path, ours: Path, aside: Path, xcode: Xcode, emit: E
         xcode.compile(package, aside, emit)
         found = tuple(differences(ours, aside))
         version = _version(read_compiled(aside))
-    except ConvertError as error:
+    except SdcoremlError as error:
         verdict = f"{UNTRIED}; no comparison with Xcode's"
         return Outcome(path=ours, verdict=verdict, differences=(str(error),))
     relation = "differs from" if found else "equal to"

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.compile.coremldata import read_coremldata
-from convert.compile.parse import parse
-from convert.errors import BadInputError
-from convert.spec.model import Blob, Description, Operation, Program, Value
+from sdcoreml.convert.compile.coremldata import read_coremldata
+from sdcoreml.convert.compile.parse import parse
+from sdcoreml.convert.spec.model import (
+    Blob,
+    Description,
+    Operation,
+    Program,
+    Value,
+)
+from sdcoreml.ground.errors import BadInputError
 
 TEXT = "model.mil"
 COREMLDATA = "coremldata.bin"
@@ -63,14 +69,14 @@ def _decoded(path: Path, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401  w
     try:
         return parse(_bytes(path).decode())
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, not a program
-        raise BadInputError(f"{path}: {error}; {AGAIN}") from error
+        raise BadInputError(f"{error}", where=path, remedy=AGAIN) from error
 
 
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadInputError(f"{path}: not readable: {error.strerror}; {AGAIN}") from error
+        raise BadInputError(f"not readable: {error.strerror}", where=path, remedy=AGAIN) from error
 
 
 def constants(operation: Operation) -> Iterator[Value]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from convert.compile.literals import LiteralError, bracketed, elements
-from convert.compile.names import BY_NAME
-from convert.compile.text import OFFSET, STRING
-from convert.compile.words import Cursor, split
-from convert.spec.model import (
+from sdcoreml.convert.compile.literals import LiteralError, bracketed, elements
+from sdcoreml.convert.compile.names import BY_NAME
+from sdcoreml.convert.compile.text import OFFSET, STRING
+from sdcoreml.convert.compile.words import Cursor, split
+from sdcoreml.convert.spec.model import (
     Blob,
     DictionaryType,
     Elements,

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from convert.errors import BadInputError
-from convert.spec.description import description
-from convert.spec.model import Description, Model
-from convert.spec.wire import DELIMITED, WireError, join, split
+from sdcoreml.convert.spec.description import description
+from sdcoreml.convert.spec.model import Description, Model
+from sdcoreml.convert.spec.wire import (
+    DELIMITED,
+    WireError,
+    join,
+    split,
+)
+from sdcoreml.ground.errors import BadInputError
 
 ML_PROGRAM = 502
 """Field number of `mlProgram` in `Model`."""
@@ -72,7 +78,7 @@ def ordered(raw: bytes, message: str = "ModelDescription") -> bytes:
     return joined
 
 
-def read_coremldata(data: bytes, where: object) -> CoreMLData:
+def read_coremldata(data: bytes, where: str | os.PathLike[str]) -> CoreMLData:
     """What a `coremldata.bin` of an ML Program says.
 
     Raises:
@@ -81,7 +87,7 @@ def read_coremldata(data: bytes, where: object) -> CoreMLData:
     try:
         return _read(data)
     except (WireError, struct.error) as error:
-        raise BadInputError(f"{where}: {error}; compile the package again") from error
+        raise BadInputError(f"{error}", where=where, remedy="compile the package again") from error
 
 
 def _read(data: bytes) -> CoreMLData:

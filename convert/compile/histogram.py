@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from convert.spec.model import Function
+from sdcoreml.convert.spec.model import Function
 
 EINSUM = "Ios16.einsum"
 

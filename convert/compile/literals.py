@@ -8,8 +8,8 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from convert.compile.names import DTYPES
-from convert.spec.model import DataType, Elements
+from sdcoreml.convert.compile.names import DTYPES
+from sdcoreml.convert.spec.model import DataType, Elements
 
 PLAIN = re.compile(r"[ !#-\[\]-~]*")
 """Strings whose notation is known: printable ASCII without a quote or a backslash."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from convert.spec.model import (
+from sdcoreml.convert.spec.model import (
     DataType,
     DictionaryType,
     Elements,

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from convert.compile.histogram import histogram
-from convert.compile.layout import pretty
-from convert.spec.model import (
+from sdcoreml.convert.compile.histogram import histogram
+from sdcoreml.convert.compile.layout import pretty
+from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
     Description,

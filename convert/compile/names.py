@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from convert.spec.model import DataType
+from sdcoreml.convert.spec.model import DataType
 
 DTYPES: Mapping[DataType, str] = {
     DataType.BOOL: "bool",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from convert.compile.check import differences, faults, weight_faults
-from convert.compile.compiled import (
+from sdcoreml.convert.compile.check import differences, faults, weight_faults
+from sdcoreml.convert.compile.compiled import (
     ANALYTICS,
     COREMLDATA,
     METADATA,
@@ -15,19 +15,18 @@ from convert.compile.compiled import (
     Compiled,
     read_compiled,
 )
-from convert.compile.coremldata import write_analytics, write_coremldata
-from convert.compile.literals import LiteralError
-from convert.compile.lower import lower
-from convert.compile.metadata import write_metadata
-from convert.compile.names import TEXT_VERSIONS
-from convert.compile.refusals import WITH_XCODE, refusals
-from convert.compile.text import write
-from convert.errors import UnsupportedError
-from convert.spec.reader import Package, read_package
-from convert.weights.aside import folder_aside
-from convert.weights.clone import place
-from convert.weights.fault import raise_first
-from envs.events import Emit, Event, silent
+from sdcoreml.convert.compile.coremldata import write_analytics, write_coremldata
+from sdcoreml.convert.compile.literals import LiteralError
+from sdcoreml.convert.compile.lower import lower
+from sdcoreml.convert.compile.metadata import write_metadata
+from sdcoreml.convert.compile.names import TEXT_VERSIONS
+from sdcoreml.convert.compile.refusals import WITH_XCODE, refusals
+from sdcoreml.convert.compile.text import write
+from sdcoreml.convert.spec.reader import Package, read_package
+from sdcoreml.convert.weights.clone import place
+from sdcoreml.ground.aside import folder_aside
+from sdcoreml.ground.errors import UnsupportedError, raise_first
+from sdcoreml.ground.events import Emit, Event, silent
 
 UNTRIED = (
     "compiled without Xcode, equal to Apple's compiler on the reference pairs, not yet loaded on a"
@@ -70,7 +69,7 @@ def _write(source: Package, folder: Path) -> str:
     try:
         text = write(lower(model), TEXT_VERSIONS[model.specification_version])
     except LiteralError as error:
-        raise UnsupportedError(f"{source.model_path}: {error}; {WITH_XCODE}") from error
+        raise UnsupportedError(f"{error}", where=source.model_path, remedy=WITH_XCODE) from error
     files = {
         TEXT: text.encode(),
         COREMLDATA: write_coremldata(model),

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convert.compile.constants import Constants
-from convert.compile.names import BARE_SCALARS, BY_OPSET
-from convert.spec.model import Binding, Block, Function, NamedType, Operation, Program
+from sdcoreml.convert.compile.constants import Constants
+from sdcoreml.convert.compile.names import BARE_SCALARS, BY_OPSET
+from sdcoreml.convert.spec.model import (
+    Binding,
+    Block,
+    Function,
+    NamedType,
+    Operation,
+    Program,
+)
 
 VERSIONS = ("1.0", BARE_SCALARS)
 

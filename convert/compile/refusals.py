@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from convert.compile.literals import LiteralError, bracketed, quoted, spell
-from convert.compile.lower import BUILD_INFO
-from convert.compile.metadata import MAIN
-from convert.compile.names import DTYPES, OPSETS, TEXT_VERSIONS
-from convert.compile.words import NAME
-from convert.errors import UnsupportedError
-from convert.spec.model import (
+from sdcoreml.convert.compile.literals import (
+    LiteralError,
+    bracketed,
+    quoted,
+    spell,
+)
+from sdcoreml.convert.compile.lower import BUILD_INFO
+from sdcoreml.convert.compile.metadata import MAIN
+from sdcoreml.convert.compile.names import DTYPES, OPSETS, TEXT_VERSIONS
+from sdcoreml.convert.compile.words import NAME
+from sdcoreml.convert.spec.model import (
     Blob,
     Elements,
     Feature,
@@ -27,7 +31,7 @@ from convert.spec.model import (
     TensorType,
     Value,
 )
-from convert.weights.fault import Fault
+from sdcoreml.ground.errors import Fault, UnsupportedError
 
 WITH_XCODE = "compile it on a Mac with Xcode (sdcoreml compile --with-xcode)"
 
@@ -35,7 +39,7 @@ WITH_XCODE = "compile it on a Mac with Xcode (sdcoreml compile --with-xcode)"
 def refusals(model: Model, where: Path) -> tuple[Fault, ...]:
     """Everything in the model that cannot be compiled here; `where` is its file."""
     return tuple(
-        Fault(path=where, what=what, next=WITH_XCODE, error=UnsupportedError)
+        Fault(where=where, what=what, remedy=WITH_XCODE, error=UnsupportedError)
         for what in _reasons(model)
     )
 

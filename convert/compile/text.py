@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from convert.compile.literals import LiteralError, bracketed, quoted, spell
-from convert.compile.names import BARE_SCALARS, DTYPES, OPSETS
-from convert.spec.model import (
+from sdcoreml.convert.compile.literals import (
+    LiteralError,
+    bracketed,
+    quoted,
+    spell,
+)
+from sdcoreml.convert.compile.names import BARE_SCALARS, DTYPES, OPSETS
+from sdcoreml.convert.spec.model import (
     Binding,
     Blob,
     DataType,

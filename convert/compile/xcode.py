@@ -7,10 +7,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.compile.compiled import COREMLDATA, TEXT
-from convert.errors import BadInputError, ConvertError
-from convert.weights.aside import folder_aside
-from envs.events import Emit, Event, silent
+from sdcoreml.convert.compile.compiled import COREMLDATA, TEXT
+from sdcoreml.ground.aside import folder_aside
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
+from sdcoreml.ground.events import Emit, Event, silent
 
 PATIENCE = 20.0
 """Seconds for the questions that find the compiler; its work has no limit."""
@@ -27,7 +27,7 @@ class Xcode:
 
         Raises:
             BadInputError: the compiler refused the package.
-            ConvertError: it did not start, or left no compiled model.
+            SdcoremlError: it did not start, or left no compiled model.
         """
         emit(Event(kind="step", text=f"compile {package.name} with Xcode"))
         with folder_aside(target, COREMLDATA) as part:
@@ -35,9 +35,10 @@ class Xcode:
             made = part / f"{package.stem}.mlmodelc"
             for name in (TEXT, COREMLDATA):
                 if not (made / name).is_file():
-                    raise ConvertError(
-                        f"{package}: coremlcompiler reported success but left no {name}; compile"
-                        " without --with-xcode"
+                    raise SdcoremlError(
+                        f"coremlcompiler reported success but left no {name}",
+                        where=package,
+                        remedy="compile without --with-xcode",
                     )
             for entry in made.iterdir():
                 entry.replace(part / entry.name)
@@ -50,14 +51,17 @@ class Xcode:
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
             )
         except OSError as error:
-            raise ConvertError(
-                f"{self.command[0]}: does not start: {error.strerror}; check the Xcode installation"
+            raise SdcoremlError(
+                f"does not start: {error.strerror}",
+                where=self.command[0],
+                remedy="check the Xcode installation",
             ) from error
         if done.returncode:
             said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
             raise BadInputError(
-                f"{package}: coremlcompiler stopped with code {done.returncode}, saying {said!r};"
-                " check the package"
+                f"coremlcompiler stopped with code {done.returncode}, saying {said!r}",
+                where=package,
+                remedy="check the package",
             )
 
 

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import torch
 
-from convert.errors import ParityError
-from convert.spec.model import DataType
+from sdcoreml.convert.spec.model import DataType
+from sdcoreml.ground.errors import ParityError
 
 Argument: TypeAlias = "torch.Tensor | str | list[torch.Tensor]"
 Result: TypeAlias = "torch.Tensor | Sequence[torch.Tensor]"

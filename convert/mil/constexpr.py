@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import torch
 
-from convert.errors import ParityError
-from convert.mil.arguments import Arguments, Kernel
-from convert.mil.elements import unpack
+from sdcoreml.convert.mil.arguments import Arguments, Kernel
+from sdcoreml.convert.storage.elements import unpack
+from sdcoreml.ground.errors import ParityError
 
 
 def lut_to_dense(args: Arguments) -> torch.Tensor:

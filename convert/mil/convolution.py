@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch.nn import functional
 
-from convert.errors import ParityError, UnsupportedError
-from convert.mil.arguments import Arguments, Kernel
+from sdcoreml.convert.mil.arguments import Arguments, Kernel
+from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 _CONVOLVE = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _TRANSPOSED = {

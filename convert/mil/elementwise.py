@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch.nn import functional
 
-from convert.errors import ParityError
-from convert.mil.arguments import Arguments, Kernel
+from sdcoreml.convert.mil.arguments import Arguments, Kernel
+from sdcoreml.ground.errors import ParityError
 
 
 def unary(function: Callable[[torch.Tensor], torch.Tensor]) -> Kernel:

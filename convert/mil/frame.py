@@ -8,12 +8,10 @@ from typing import TypeAlias
 
 import torch
 
-from convert.errors import ParityError, UnsupportedError
-from convert.mil.arguments import Argument, Arguments
-from convert.mil.elements import Storage, array, is_text, text
-from convert.mil.kinds import Mode, held, result_kind
-from convert.mil.operations import EXACT, OPERATIONS, UNBOUNDED
-from convert.spec.model import (
+from sdcoreml.convert.mil.arguments import Argument, Arguments
+from sdcoreml.convert.mil.kinds import Mode, held, result_kind
+from sdcoreml.convert.mil.operations import EXACT, OPERATIONS, UNBOUNDED
+from sdcoreml.convert.spec.model import (
     Binding,
     Blob,
     DataType,
@@ -23,6 +21,13 @@ from convert.spec.model import (
     TensorType,
     Value,
 )
+from sdcoreml.convert.storage.elements import (
+    Storage,
+    array,
+    is_text,
+    text,
+)
+from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 Values: TypeAlias = Mapping[str, tuple[torch.Tensor, DataType]]
 """Tensors by name, and the type that each is declared to have."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import torch
 
-from convert.errors import ParityError, UnsupportedError
-from convert.mil.arguments import Arguments, Kernel
+from sdcoreml.convert.mil.arguments import Arguments, Kernel
+from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 
 def slice_by_index(args: Arguments) -> torch.Tensor:

@@ -11,11 +11,16 @@ from dataclasses import dataclass
 
 import torch
 
-from convert.errors import ConvertError, ParityError
-from convert.mil.elements import Storage
-from convert.mil.frame import Frame, Observer, is_constant, unobserved
-from convert.mil.kinds import Mode
-from convert.spec.model import Function, Operation
+from sdcoreml.convert.mil.frame import (
+    Frame,
+    Observer,
+    is_constant,
+    unobserved,
+)
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.spec.model import Function, Operation
+from sdcoreml.convert.storage.elements import Storage
+from sdcoreml.ground.errors import ParityError, SdcoremlError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,7 @@ class Executable:
             for number, operation in enumerate(self.function.block.operations):
                 try:
                     frame.step(operation, observe)
-                except (ConvertError, RuntimeError, IndexError, ValueError, TypeError) as error:
+                except (SdcoremlError, RuntimeError, IndexError, ValueError, TypeError) as error:
                     raise self._located(error, number, operation) from error
                 frame.release(uses.get(number, ()))
             return {name: frame.tensor(name) for name in self.function.block.outputs}
@@ -72,9 +77,9 @@ class Executable:
                     frame.step(operation, unobserved)
             return frame.tensor(name)
 
-    def _located(self, error: Exception, number: int, operation: Operation) -> ConvertError:
+    def _located(self, error: Exception, number: int, operation: Operation) -> SdcoremlError:
         """The error, saying which operation raised it."""
-        kind = type(error) if isinstance(error, ConvertError) else ParityError
+        kind = type(error) if isinstance(error, SdcoremlError) else ParityError
         names = ", ".join(output.name for output in operation.outputs)
         reason = " ".join(str(error).split())
         return kind(f"{self.label}: operation {number}, {operation.type} -> {names}: {reason}")

@@ -7,9 +7,9 @@ from enum import Enum
 
 import torch
 
-from convert.errors import ParityError, UnsupportedError
-from convert.mil.arguments import Arguments
-from convert.spec.model import DataType
+from sdcoreml.convert.mil.arguments import Arguments
+from sdcoreml.convert.spec.model import DataType
+from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 
 class Mode(Enum):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch.nn import functional
 
-from convert.mil.arguments import Arguments, Kernel
+from sdcoreml.convert.mil.arguments import Arguments, Kernel
 
 
 def linear(args: Arguments) -> torch.Tensor:

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 
 import torch
 
-from convert.mil import constexpr, convolution, elementwise, indexing, linear, reduction, shape
-from convert.mil.arguments import Arguments, Kernel
-from convert.mil.kinds import CASTS, TORCH
+from sdcoreml.convert.mil import (
+    constexpr,
+    convolution,
+    elementwise,
+    indexing,
+    linear,
+    reduction,
+    shape,
+)
+from sdcoreml.convert.mil.arguments import Arguments, Kernel
+from sdcoreml.convert.mil.kinds import CASTS, TORCH
 
 
 def cast(args: Arguments) -> torch.Tensor:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from convert.mil.interpreter import Executable
-from convert.mil.storage import Program, open_program
+from sdcoreml.convert.mil.interpreter import Executable
+from sdcoreml.convert.storage.package import Program, open_program
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch.nn import functional
 
-from convert.mil.arguments import Arguments, Kernel
+from sdcoreml.convert.mil.arguments import Arguments, Kernel
 
 Reduce = Callable[[torch.Tensor, "list[int]", bool], torch.Tensor]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import torch
 
-from convert.errors import ParityError
-from convert.mil.arguments import Arguments, Kernel, Result
+from sdcoreml.convert.mil.arguments import Arguments, Kernel, Result
+from sdcoreml.ground.errors import ParityError
 
 
 def reshape(args: Arguments) -> torch.Tensor:

@@ -15,11 +15,16 @@ from typing import TypeAlias
 
 import torch
 
-from convert.errors import UnsupportedError
-from convert.mil.frame import Frame, Values, is_constant, unobserved
-from convert.mil.interpreter import Executable, last_uses
-from convert.mil.kinds import Mode
-from convert.spec.model import Function, Operation, TensorType
+from sdcoreml.convert.mil.frame import (
+    Frame,
+    Values,
+    is_constant,
+    unobserved,
+)
+from sdcoreml.convert.mil.interpreter import Executable, last_uses
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.spec.model import Function, Operation, TensorType
+from sdcoreml.ground.errors import UnsupportedError
 
 Outputs: TypeAlias = "dict[str, torch.Tensor]"
 Changes: TypeAlias = "Mapping[str, Callable[[], torch.Tensor]]"

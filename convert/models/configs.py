@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from convert.models.family import Family, Task
+from sdcoreml.convert.models.family import Family, Task
 
 Config = dict[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from convert.models.family import Family, Task
-from convert.models.layout import CONFIG_NAME, Model, read_component
-from convert.weights.fault import Fault
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.layout import CONFIG_NAME, Model, read_component
+from sdcoreml.ground.errors import Fault
 
 KIND = "ControlNetModel"
 CONTROLNET = "controlnet"

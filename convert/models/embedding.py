@@ -17,14 +17,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from convert.errors import BadInputError
-from convert.models.recipe import Part, Recipe, as_json
-from convert.models.vocabulary import MERGES, VOCABULARY
-from convert.weights.cast import cast_block
-from convert.weights.gather import gather
-from convert.weights.source import open_checkpoint
-from convert.weights.tensor import TensorInfo
-from convert.weights.writer import Computed
+from sdcoreml.convert.models.recipe import Part, Recipe, as_json
+from sdcoreml.convert.models.vocabulary import MERGES, VOCABULARY
+from sdcoreml.convert.weights.cast import cast_block
+from sdcoreml.convert.weights.gather import gather
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.writer import Computed
+from sdcoreml.ground.errors import BadInputError
 
 TABLE = "text_model.embeddings.token_embedding.weight"
 TOKENIZERS: Mapping[str, str] = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
@@ -61,12 +61,15 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
         if len(tensor.shape) in (1, 2)
     }
     if len(vectors) != len(tensors):
-        raise BadInputError(f"{path}: not a textual inversion; see what `sdcoreml inspect` says")
+        raise BadInputError(
+            "not a textual inversion", where=path, remedy="see what `sdcoreml inspect` says"
+        )
     name = (name or path.stem).lower().strip("<>")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise BadInputError(
-            f"{path}: {name!r} cannot be a word of a prompt; "
-            "give a name of letters, digits, - and _ as FILE:NAME"
+            f"{name!r} cannot be a word of a prompt",
+            where=path,
+            remedy="give a name of letters, digits, - and _ as FILE:NAME",
         )
     return Embedding(path=path, name=name, vectors=vectors)
 
@@ -88,8 +91,12 @@ def add_embedding(recipe: Recipe, embedding: Embedding) -> Recipe:
     encoders = [name for name in TOKENIZERS if name in parts]
     if set(encoders) != embedding.vectors.keys():
         raise BadInputError(
-            f"{embedding.path}: holds vectors for {', '.join(sorted(embedding.vectors))}, "
-            f"the model has {', '.join(encoders)}; this embedding was made for another model"
+            (
+                f"holds vectors for {', '.join(sorted(embedding.vectors))}, the "
+                f"model has {', '.join(encoders)}"
+            ),
+            where=embedding.path,
+            remedy="this embedding was made for another model",
         )
     for component in encoders:
         vectors = embedding.vectors[component]
@@ -111,8 +118,9 @@ def _extend(part: Part, vectors: TensorInfo, path: Path) -> tuple[int, Part]:
     rows, width = table.shape
     if vectors.shape[1] != width:
         raise BadInputError(
-            f"{path}: vectors of width {vectors.shape[1]}, the model's are {width} wide; "
-            "this embedding was made for another model"
+            f"vectors of width {vectors.shape[1]}, the model's are {width} wide",
+            where=path,
+            remedy="this embedding was made for another model",
         )
     longer = Computed(
         name=TABLE,
@@ -142,7 +150,9 @@ def _add_words(
     tokens = json.loads(_content(files, added, path)) if added in files else {}
     for word, number in ids.items():
         if word + WORD_END in vocabulary or word in tokens:
-            raise BadInputError(f"{path}: the word {word} exists already; give another name")
+            raise BadInputError(
+                f"the word {word} exists already", where=path, remedy="give another name"
+            )
         vocabulary[word + WORD_END] = number
         tokens[word] = number
         merges.extend(f"{left} {right}" for left, right in _missing_merges(word, merges))
@@ -156,7 +166,9 @@ def _add_words(
 def _content(files: Mapping[str, Path | bytes], name: str, path: Path) -> bytes:
     found = files.get(name)
     if found is None:
-        raise BadInputError(f"{path}: the model has no {name} to add a word to; add its tokenizer")
+        raise BadInputError(
+            f"the model has no {name} to add a word to", where=path, remedy="add its tokenizer"
+        )
     return found.read_bytes() if isinstance(found, Path) else found
 
 

@@ -10,14 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.models.contents import Contents, Kind, recognise
-from convert.models.family import Family
-from convert.models.layout import CONFIG_NAME, INDEX_NAME, Component, read_component, read_model
-from convert.models.single_file import EMA_PREFIX, UNET_PREFIX, VAE_PREFIX, take_apart
-from convert.models.targets import Verdict, verdicts
-from convert.weights.fault import Fault
-from convert.weights.source import Checkpoint, examine
-from convert.weights.tensor import TensorInfo
+from sdcoreml.convert.models.contents import Contents, Kind, recognise
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.layout import (
+    CONFIG_NAME,
+    INDEX_NAME,
+    Component,
+    read_component,
+    read_model,
+)
+from sdcoreml.convert.models.single_file import (
+    EMA_PREFIX,
+    UNET_PREFIX,
+    VAE_PREFIX,
+    take_apart,
+)
+from sdcoreml.convert.models.targets import Verdict, verdicts
+from sdcoreml.convert.weights.source import Checkpoint, examine
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.ground.errors import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

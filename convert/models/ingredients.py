@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.models.configs import IMAGE_SIZES
-from convert.models.embedding import add_embedding, read_embedding
-from convert.models.family import Family
-from convert.models.layout import read_model
-from convert.models.lora import LoraSource, merge_loras
-from convert.models.merge import recipe_of
-from convert.models.recipe import Recipe
-from convert.models.single_file import Weights
-from convert.models.unpack import UnpackOptions, unpack
-from convert.models.vae import read_vae
-from convert.weights.source import open_checkpoint
-from envs.events import Emit, Event, silent
+from sdcoreml.convert.models.configs import IMAGE_SIZES
+from sdcoreml.convert.models.embedding import add_embedding, read_embedding
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.layout import read_model
+from sdcoreml.convert.models.lora import LoraSource, merge_loras
+from sdcoreml.convert.models.merge import recipe_of
+from sdcoreml.convert.models.recipe import Recipe
+from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.unpack import UnpackOptions, unpack
+from sdcoreml.convert.models.vae import read_vae
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Emit, Event, silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,10 @@ def require_folders_own(ingredients: Ingredients) -> None:
     }
     if given := [what for what, value in asked.items() if value]:
         raise BadInputError(
-            f"{ingredients.model}: {' and '.join(given)} can be chosen for single-file checkpoints,"
-            " a folder's own files say it; leave it out"
+            (
+                f"{' and '.join(given)} can be chosen for single-file checkpoints, a folder's own "
+                "files say it"
+            ),
+            where=ingredients.model,
+            remedy="leave it out",
         )

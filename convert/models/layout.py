@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from convert.models.family import Family, Task, identify
-from convert.models.files import WeightFiles, find_weights
-from convert.models.skeleton import parameters
-from convert.weights.fault import Fault
-from convert.weights.source import Checkpoint, examine
+from sdcoreml.convert.models.family import Family, Task, identify
+from sdcoreml.convert.models.files import WeightFiles, find_weights
+from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.source import Checkpoint, examine
+from sdcoreml.ground.errors import Fault
 
 INDEX_NAME = "model_index.json"
 CONFIG_NAME = "config.json"
@@ -87,13 +87,13 @@ def read_model(path: Path) -> Model:
         folder = path / name
         if not folder.is_dir():
             what = f"the folder {name}/ is missing, {INDEX_NAME} lists it"
-            faults.append(Fault(path=path, what=what, next=DOWNLOAD))
+            faults.append(Fault(where=path, what=what, remedy=DOWNLOAD))
         elif name.startswith("tokenizer"):
             tokenizers[name] = folder
         elif (folder / CONFIG_NAME).is_file():
             components[name] = read_component(name, folder, faults, kind=str(index[name][1]))
         elif _holds_model(str(index[name][1])):
-            faults.append(Fault(path=folder, what=f"{CONFIG_NAME} is missing", next=DOWNLOAD))
+            faults.append(Fault(where=folder, what=f"{CONFIG_NAME} is missing", remedy=DOWNLOAD))
     scheduler_path = path / "scheduler" / "scheduler_config.json"
     scheduler = _read_json(scheduler_path, faults) if scheduler_path.is_file() else {}
     pipeline = str(index.get("_class_name", ""))
@@ -118,7 +118,7 @@ def read_component(name: str, folder: Path, faults: list[Fault], *, kind: str = 
     kind = kind or str(config.get("_class_name") or (config.get("architectures") or [""])[0])
     found = find_weights(folder)
     if not found:
-        faults.append(Fault(path=folder, what="no weights in this folder", next=DOWNLOAD))
+        faults.append(Fault(where=folder, what="no weights in this folder", remedy=DOWNLOAD))
         return Component(name=name, folder=folder, kind=kind, config=config)
     chosen = found[0]
     index = chosen.source if chosen.source and chosen.source.suffix == ".json" else None
@@ -154,7 +154,7 @@ def _compare(
     for problem, names in problems.items():
         if names:
             what = f"{len(names)} of {len(expected)} tensors {problem}: {', '.join(names)}"
-            faults.append(Fault(path=checkpoint.path, what=what, next=DOWNLOAD))
+            faults.append(Fault(where=checkpoint.path, what=what, remedy=DOWNLOAD))
 
 
 def modernise(checkpoint: Checkpoint) -> Checkpoint:
@@ -179,7 +179,7 @@ def _open(chosen: WeightFiles, faults: list[Fault]) -> Checkpoint | None:
     if chosen.source is None:
         what = f"{len(chosen.files)} shard(s) without their index file"
         next_ = "download the file whose name ends in .index.json into the same folder"
-        faults.append(Fault(path=chosen.files[0], what=what, next=next_))
+        faults.append(Fault(where=chosen.files[0], what=what, remedy=next_))
         return None
     checkpoint, found = examine(chosen.source)
     faults.extend(found)
@@ -194,7 +194,7 @@ def _read_index(path: Path, faults: list[Fault]) -> dict[str, Any]:
         what = "a file, not a model folder" if path.exists() else "no such file or folder"
     else:
         what = f"no {INDEX_NAME} in this folder, so it is not a diffusers model"
-    faults.append(Fault(path=path, what=what, next=_meant(path)))
+    faults.append(Fault(where=path, what=what, remedy=_meant(path)))
     return {}
 
 
@@ -216,10 +216,10 @@ def _read_json(path: Path, faults: list[Fault]) -> dict[str, Any]:
         what, remedy = f"not readable as JSON ({error})", DOWNLOAD
         if data.startswith(b"version https://git-lfs"):
             what, remedy = "a git-lfs pointer, not the file", "run 'git lfs pull' in that folder"
-        faults.append(Fault(path=path, what=what, next=remedy))
+        faults.append(Fault(where=path, what=what, remedy=remedy))
         return {}
     if not isinstance(content, dict):
-        faults.append(Fault(path=path, what="JSON, but not an object", next=DOWNLOAD))
+        faults.append(Fault(where=path, what="JSON, but not an object", remedy=DOWNLOAD))
         return {}
     return content
 

@@ -17,15 +17,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.errors import BadInputError, UnsupportedError
-from convert.models.recipe import Part, Recipe
-from convert.models.renames import UNET, period_numbering, rename, underscored
-from convert.weights.cast import cast_block
-from convert.weights.dtypes import FLOATS, NUMPY
-from convert.weights.gather import read_floats
-from convert.weights.source import open_checkpoint
-from convert.weights.tensor import TensorInfo, take_rows
-from convert.weights.writer import Computed
+from sdcoreml.convert.models.recipe import Part, Recipe
+from sdcoreml.convert.models.renames import (
+    UNET,
+    period_numbering,
+    rename,
+    underscored,
+)
+from sdcoreml.convert.weights.cast import cast_block
+from sdcoreml.convert.weights.dtypes import FLOATS, NUMPY
+from sdcoreml.convert.weights.gather import read_floats
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.tensor import TensorInfo, take_rows
+from sdcoreml.convert.weights.writer import Computed
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,8 +142,9 @@ def read_lora(source: LoraSource, parts: Mapping[str, Part]) -> dict[tuple[str, 
     for tensor in open_checkpoint(path).tensors:
         if found := OTHER_KINDS.search(tensor.name):
             raise UnsupportedError(
-                f"{path}: holds {found[1]!r}, another kind of adapter than LoRA; "
-                "merge it with the program that made it"
+                f"holds {found[1]!r}, another kind of adapter than LoRA",
+                where=path,
+                remedy="merge it with the program that made it",
             )
         target, role = _target_of(tensor.name, names, parts)
         if target is None:
@@ -147,8 +153,9 @@ def read_lora(source: LoraSource, parts: Mapping[str, Part]) -> dict[tuple[str, 
             groups.setdefault(target, {})[role] = tensor
     if unknown:
         raise BadInputError(
-            f"{path}: {len(unknown)} tensors have no counterpart in this model, first "
-            f"{unknown[0]!r}; this LoRA was made for another model"
+            f"{len(unknown)} tensors have no counterpart in this model, first {unknown[0]!r}",
+            where=path,
+            remedy="this LoRA was made for another model",
         )
     return {
         target: _delta(path, roles, source.scale, _shape(parts, target))
@@ -202,7 +209,9 @@ def _delta(
     missing = {"down", "up"} - roles.keys()
     any_name = next(iter(roles.values())).name
     if missing:
-        raise BadInputError(f"{path}: {any_name!r} has no {missing.pop()!r}; download it again")
+        raise BadInputError(
+            f"{any_name!r} has no {missing.pop()!r}", where=path, remedy="download it again"
+        )
     down, up, mid = roles["down"], roles["up"], roles.get("mid")
     rank = down.shape[0] if down.shape else 0
     alpha = _number(path, roles["alpha"]) if "alpha" in roles else rank
@@ -210,8 +219,12 @@ def _delta(
     fits = rank and up.shape[:1] == shape[:1] and math.prod(up.shape) == shape[0] * rank
     if not fits or inner != math.prod(shape[1:]) or down.dtype not in FLOATS:
         raise BadInputError(
-            f"{path}: {any_name!r} of shape {list(down.shape)} and {list(up.shape)} does not fit "
-            f"a tensor of shape {list(shape)}; this LoRA was made for another model"
+            (
+                f"{any_name!r} of shape {list(down.shape)} and {list(up.shape)} "
+                f"does not fit a tensor of shape {list(shape)}"
+            ),
+            where=path,
+            remedy="this LoRA was made for another model",
         )
     return Delta(down=down, up=up, mid=mid, factor=scale * alpha / rank)
 
@@ -221,7 +234,9 @@ def _number(path: Path, tensor: TensorInfo) -> float:
     is_known = tensor.dtype in {*NUMPY, "BF16"}
     values: list[float] = read_floats(tensor).reshape(-1).tolist() if is_known else []
     if len(values) != 1 or not math.isfinite(values[0]):
-        raise BadInputError(f"{path}: {tensor.name!r} is not one number; download it again")
+        raise BadInputError(
+            f"{tensor.name!r} is not one number", where=path, remedy="download it again"
+        )
     return values[0]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.models.files import find_weights
-from convert.models.layout import Component, Model
-from convert.models.recipe import Part, Recipe, write_recipe
-from convert.weights.fault import raise_first
-from convert.weights.header import PYTORCH
-from convert.weights.writer import WriteOptions, Written, write_safetensors
-from envs.events import Emit, silent
+from sdcoreml.convert.models.files import find_weights
+from sdcoreml.convert.models.layout import Component, Model
+from sdcoreml.convert.models.recipe import Part, Recipe, write_recipe
+from sdcoreml.convert.weights.header import PYTORCH
+from sdcoreml.convert.weights.writer import WriteOptions, Written, write_safetensors
+from sdcoreml.ground.errors import BadInputError, raise_first
+from sdcoreml.ground.events import Emit, silent
 
 TEXTS = frozenset({".json", ".txt", ".md", ".model", ".yaml"})
 """Files worth keeping beside the weights: configs, tokenizers, model cards."""
@@ -22,7 +21,9 @@ def part_of(component: Component) -> Part:
     checkpoint = component.checkpoint
     if checkpoint is None:
         raise BadInputError(
-            f"{component.folder}: no readable weights; see what `sdcoreml inspect` says about it"
+            "no readable weights",
+            where=component.folder,
+            remedy="see what `sdcoreml inspect` says about it",
         )
     is_right = component.is_merged and checkpoint.metadata.get("format") == PYTORCH["format"]
     return Part(
@@ -81,7 +82,7 @@ def require_apart(source: Path, target: Path) -> None:
     old, new = source.resolve(), target.resolve()
     if old == new or old in new.parents or new in old.parents:
         raise BadInputError(
-            f"{target}: lies in the model itself, or around it; choose another folder"
+            "lies in the model itself, or around it", where=target, remedy="choose another folder"
         )
 
 
@@ -102,8 +103,9 @@ def other_files(source: Path) -> dict[str, Path | bytes]:
                 continue
             if path.is_symlink() and not path.exists():
                 raise BadInputError(
-                    f"{path}: a link to a file that is not there; download the model again, with"
-                    " all its files"
+                    "a link to a file that is not there",
+                    where=path,
+                    remedy="download the model again, with all its files",
                 )
             if path.is_file():
                 files[str(path.relative_to(source))] = path

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.models.family import Family
-from convert.weights.source import Checkpoint
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.weights.source import Checkpoint
+from sdcoreml.ground.errors import BadInputError
 
 SPELLINGS = {"epsilon": "epsilon", "v_prediction": "v_prediction", "v-prediction": "v_prediction"}
 
@@ -65,7 +65,7 @@ def read_parameterization(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(
-            f"{path}: not readable ({error}); give the model's YAML config"
+            f"not readable ({error})", where=path, remedy="give the model's YAML config"
         ) from None
     is_velocity = re.search(_VELOCITY, text, re.MULTILINE)
     return "v_prediction" if is_velocity else "epsilon"

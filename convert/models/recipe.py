@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from convert.models.layout import CONFIG_NAME, INDEX_NAME
-from convert.weights.aside import folder_aside, require_space
-from convert.weights.clone import place
-from convert.weights.tensor import TensorInfo
-from convert.weights.writer import (
+from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
+from sdcoreml.convert.weights.clone import place
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.writer import (
     Computed,
     WriteOptions,
     Written,
     target_nbytes,
     write_safetensors,
 )
-from envs.events import Emit, Event, silent
+from sdcoreml.ground.aside import folder_aside, require_space
+from sdcoreml.ground.events import Emit, Event, silent
 
 DIFFUSERS_NAME = "diffusion_pytorch_model.safetensors"
 TRANSFORMERS_NAME = "model.safetensors"

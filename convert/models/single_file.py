@@ -14,11 +14,11 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from convert.models import configs
-from convert.models.family import TASKS, Family, Task
-from convert.models.prediction import PredictionSource, find_prediction
-from convert.models.recipe import Part
-from convert.models.renames import (
+from sdcoreml.convert.models import configs
+from sdcoreml.convert.models.family import TASKS, Family, Task
+from sdcoreml.convert.models.prediction import PredictionSource, find_prediction
+from sdcoreml.convert.models.recipe import Part
+from sdcoreml.convert.models.renames import (
     CLIP,
     OPEN_CLIP,
     UNET,
@@ -29,10 +29,15 @@ from convert.models.renames import (
     unet_numbering,
     vae_numbering,
 )
-from convert.models.skeleton import parameters
-from convert.weights.fault import Fault
-from convert.weights.source import Checkpoint
-from convert.weights.tensor import TensorInfo, drop_kernel, take_rows, transpose
+from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.source import Checkpoint
+from sdcoreml.convert.weights.tensor import (
+    TensorInfo,
+    drop_kernel,
+    take_rows,
+    transpose,
+)
+from sdcoreml.ground.errors import Fault
 
 UNET_PREFIX = "model.diffusion_model."
 VAE_PREFIX = "first_stage_model."
@@ -257,7 +262,7 @@ class Ledger:
         if not self.has_ema:
             remedy = "leave out --extract_ema"
             what = "holds no averaged (EMA) weights"
-            self.faults.append(Fault(path=self.path, what=what, next=remedy))
+            self.faults.append(Fault(where=self.path, what=what, remedy=remedy))
             return
         lost = []
         for name in list(self.tensors):
@@ -304,4 +309,4 @@ class Ledger:
         if names:
             said = f"{what} ({len(names)}): {', '.join(names)}"
             remedy = "this is another kind of model, or a damaged one: see sdcoreml inspect"
-            self.faults.append(Fault(path=self.path, what=said, next=remedy))
+            self.faults.append(Fault(where=self.path, what=said, remedy=remedy))

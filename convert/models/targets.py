@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from convert.models.contents import Contents, Kind
-from convert.models.family import Family, Task
+from sdcoreml.convert.models.contents import Contents, Kind
+from sdcoreml.convert.models.family import Family, Task
 
 APPLE, MOCHI = "Apple's Swift package", "Mochi Diffusion"
 

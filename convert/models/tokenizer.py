@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.models.configs import tokenizer_config
-from convert.models.family import Family
-from convert.models.recipe import as_json
-from convert.models.vocabulary import MERGES, VOCABULARY, vocabulary_folder
-from envs.events import Emit, silent
+from sdcoreml.convert.models.configs import tokenizer_config
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.recipe import as_json
+from sdcoreml.convert.models.vocabulary import MERGES, VOCABULARY, vocabulary_folder
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Emit, silent
 
 END = "<|endoftext|>"
 
@@ -57,7 +57,7 @@ def find_tokenizer(
 
     Raises:
         BadInputError: there is none where the user says.
-        ConvertError: there is none beside the checkpoint, and none can be brought.
+        SdcoremlError: there is none beside the checkpoint, and none can be brought.
     """
     beside = checkpoint.parent
     places: Iterable[Path] = (
@@ -68,7 +68,11 @@ def find_tokenizer(
             return Tokenizer(folder=folder)
     if given:
         raise BadInputError(
-            f"{given}: no {VOCABULARY} and {MERGES} there; give the tokenizer/ folder of any "
-            "Stable Diffusion model in diffusers' layout, or leave --tokenizer out"
+            f"no {VOCABULARY} and {MERGES} there",
+            where=given,
+            remedy=(
+                "give the tokenizer/ folder of any Stable Diffusion model in "
+                "diffusers' layout, or leave --tokenizer out"
+            ),
         )
     return Tokenizer(folder=common(emit))

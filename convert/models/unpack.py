@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.models.configs import model_index, scheduler_config
-from convert.models.layout import CONFIG_NAME, INDEX_NAME
-from convert.models.prediction import PredictionSource
-from convert.models.recipe import Part, Recipe, as_json
-from convert.models.single_file import SingleFile, Weights, take_apart
-from convert.models.tokenizer import PADS, find_tokenizer
-from convert.models.vae import read_vae
-from convert.weights.fault import raise_first
-from convert.weights.source import Checkpoint
-from envs.events import Emit, silent
+from sdcoreml.convert.models.configs import model_index, scheduler_config
+from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.recipe import Part, Recipe, as_json
+from sdcoreml.convert.models.single_file import SingleFile, Weights, take_apart
+from sdcoreml.convert.models.tokenizer import PADS, find_tokenizer
+from sdcoreml.convert.models.vae import read_vae
+from sdcoreml.convert.weights.source import Checkpoint
+from sdcoreml.ground.errors import BadInputError, raise_first
+from sdcoreml.ground.events import Emit, silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,7 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
 
     Raises:
         BadInputError: not a whole checkpoint, incomplete, or something it does not tell is needed.
-        ConvertError: there is no tokenizer beside it, and none can be brought.
+        SdcoremlError: there is no tokenizer beside it, and none can be brought.
     """
     path = checkpoint.path
     single = take_apart(
@@ -48,20 +47,22 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
     )
     if single is None:
         raise BadInputError(
-            f"{path}: not a whole Stable Diffusion 1.x, 2.x or XL checkpoint; "
-            "see what `sdcoreml inspect` says it is"
+            "not a whole Stable Diffusion 1.x, 2.x or XL checkpoint",
+            where=path,
+            remedy="see what `sdcoreml inspect` says it is",
         )
     raise_first(single.faults)
     if single.prediction is None:
         raise BadInputError(
-            f"{path}: a Stable Diffusion 2.x model that does not say what it predicts; "
-            "give --prediction_type epsilon (the 512 base) or v_prediction (the 768 model)"
+            "a Stable Diffusion 2.x model that does not say what it predicts",
+            where=path,
+            remedy="give --prediction_type epsilon (the 512 base) or v_prediction (the 768 model)",
         )
     parts = dict(single.parts)
     if options.vae:
         parts["vae"] = read_vae(options.vae, single.family, single.image_size)
     if "vae" not in parts:
-        raise BadInputError(f"{path}: holds no VAE; give one with --vae_path")
+        raise BadInputError("holds no VAE", where=path, remedy="give one with --vae_path")
     unet = parts["unet"]
     upcast = _upcasts(checkpoint) if options.upcast_attention is None else options.upcast_attention
     config = {**unet.config, "upcast_attention": upcast}

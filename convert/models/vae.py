@@ -6,15 +6,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.models import configs
-from convert.models.family import Family
-from convert.models.layout import CONFIG_NAME, modernise, read_component
-from convert.models.merge import part_of
-from convert.models.recipe import Part
-from convert.models.single_file import VAE_PREFIX, Ledger, take_vae
-from convert.weights.fault import Fault, raise_first
-from convert.weights.source import open_checkpoint
+from sdcoreml.convert.models import configs
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.layout import CONFIG_NAME, modernise, read_component
+from sdcoreml.convert.models.merge import part_of
+from sdcoreml.convert.models.recipe import Part
+from sdcoreml.convert.models.single_file import VAE_PREFIX, Ledger, take_vae
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.ground.errors import BadInputError, Fault, raise_first
 
 KIND = "AutoencoderKL"
 NONE = f"holds no VAE; give a file or folder with an {KIND}"
@@ -29,13 +28,13 @@ def read_vae(path: Path, family: Family, image_size: int) -> Part:
     if path.is_dir():
         folder = path if (path / CONFIG_NAME).is_file() else path / "vae"
         if not (folder / CONFIG_NAME).is_file():
-            raise BadInputError(f"{path}: {NONE}")
+            raise BadInputError(f"{NONE}", where=path)
         faults: list[Fault] = []
         component = read_component("vae", folder, faults, kind=KIND)
         config = component.config
         claimed = config.get("_class_name") or next(iter(config.get("architectures", ())), KIND)
         if claimed != KIND:
-            raise BadInputError(f"{folder}: is a {claimed}; give one with an {KIND}")
+            raise BadInputError(f"is a {claimed}", where=folder, remedy=f"give one with an {KIND}")
         raise_first(faults)
         return part_of(component)
     checkpoint = open_checkpoint(path)
@@ -47,7 +46,7 @@ def read_vae(path: Path, family: Family, image_size: int) -> Part:
     else:
         tensors = take_vae(ledger, prefix)
     if not tensors:
-        raise BadInputError(f"{path}: {NONE}")
+        raise BadInputError(f"{NONE}", where=path)
     derive = partial(configs.vae_config, family=family, image_size=image_size)
     ledger.enter("vae", KIND, tensors, derive)
     raise_first(ledger.faults)

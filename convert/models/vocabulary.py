@@ -16,13 +16,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import lockfiles
-from convert.errors import ConvertError
-from convert.weights.aside import folder_aside
-from envs.errors import EnvError
-from envs.events import Emit, Event, silent
-from envs.installer import Source, download
-from envs.store import root
+from sdcoreml.envs.processes.installer import Source, download
+from sdcoreml.ground.aside import folder_aside
+from sdcoreml.ground.errors import EnvError, SdcoremlError
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.places import PACKAGE, environments_folder
 
 VOCABULARY, MERGES = "vocab.json", "merges.txt"
 
@@ -32,7 +30,7 @@ DIGESTS: Mapping[str, str] = {
 }
 """SHA-256 of the two files in the folders of Stable Diffusion 1.x, 2.x and XL."""
 
-LOCK = Path(lockfiles.__file__).parent / "data" / "clip-vocabulary.txt"
+LOCK = PACKAGE / "lockfiles" / "data" / "clip-vocabulary.txt"
 MEMBER = "open_clip/bpe_simple_vocab_16e6.txt.gz"
 _UNFIT = (EnvError, OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 SPECIAL = ("<|startoftext|>", "<|endoftext|>")
@@ -49,9 +47,9 @@ def vocabulary_folder(
     the folder `home`.
 
     Raises:
-        ConvertError: the wheel cannot be had, or is another than the locked one.
+        SdcoremlError: the wheel cannot be had, or is another than the locked one.
     """
-    folder = (home or root()) / "clip-vocabulary"
+    folder = (home or environments_folder()) / "clip-vocabulary"
     if all(_digest(folder / name) == digest for name, digest in DIGESTS.items()):
         return folder
     emit(Event(kind="step", text="bring CLIP's vocabulary from the package index (2 MB, once)"))
@@ -61,9 +59,12 @@ def vocabulary_folder(
             files = derive(_read_merges(Path(place)))
         except _UNFIT as error:
             reason = str(error.args[0] if error.args else error).partition("\n")[0]
-            raise ConvertError(
-                f"CLIP's vocabulary: could not be brought ({reason}); give --tokenizer FOLDER, the"
-                " tokenizer/ folder of any Stable Diffusion model in diffusers' layout"
+            raise SdcoremlError(
+                f"CLIP's vocabulary: could not be brought ({reason})",
+                remedy=(
+                    "give --tokenizer FOLDER, the tokenizer/ folder of any Stable "
+                    "Diffusion model in diffusers' layout"
+                ),
             ) from error
     with folder_aside(folder, VOCABULARY) as aside:
         for name, content in files.items():

@@ -6,24 +6,24 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from convert.errors import UnsupportedError
-from convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.ground.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from convert.programs.assemble import Draft
-    from convert.programs.config import Config
-    from convert.programs.payload import Built, Tensors
+    from sdcoreml.convert.programs.assemble import Draft
+    from sdcoreml.convert.programs.config import Config
+    from sdcoreml.convert.programs.payload import Built, Tensors
 
 DRAWERS: Mapping[str, tuple[str, str]] = {
-    "controlled_unet": ("convert.programs.unet", "draw_controlled_unet"),
-    "controlnet": ("convert.programs.controlnet", "draw_controlnet"),
-    "safety_checker": ("convert.programs.safety_checker", "draw_safety_checker"),
-    "text_encoder": ("convert.programs.text_encoder", "draw_text_encoder"),
-    "text_encoder_2": ("convert.programs.text_encoder", "draw_text_encoder_2"),
-    "unet": ("convert.programs.unet", "draw_unet"),
-    "unet_refiner": ("convert.programs.unet", "draw_refiner"),
-    "vae_decoder": ("convert.programs.vae", "draw_vae_decoder"),
-    "vae_encoder": ("convert.programs.vae", "draw_vae_encoder"),
+    "controlled_unet": ("sdcoreml.convert.programs.unet", "draw_controlled_unet"),
+    "controlnet": ("sdcoreml.convert.programs.controlnet", "draw_controlnet"),
+    "safety_checker": ("sdcoreml.convert.programs.safety_checker", "draw_safety_checker"),
+    "text_encoder": ("sdcoreml.convert.programs.text_encoder", "draw_text_encoder"),
+    "text_encoder_2": ("sdcoreml.convert.programs.text_encoder", "draw_text_encoder_2"),
+    "unet": ("sdcoreml.convert.programs.unet", "draw_unet"),
+    "unet_refiner": ("sdcoreml.convert.programs.unet", "draw_refiner"),
+    "vae_decoder": ("sdcoreml.convert.programs.vae", "draw_vae_decoder"),
+    "vae_encoder": ("sdcoreml.convert.programs.vae", "draw_vae_encoder"),
 }
 """Component to the module and the function that draw its graph; imported when asked for."""
 
@@ -41,7 +41,9 @@ def draw(component: str, config: Config, options: ProgramOptions | None = None) 
         BadInputError: the config lacks something.
     """
     if component not in DRAWERS:
-        raise UnsupportedError(f"{component}: no program for it; there are {', '.join(DRAWERS)}")
+        raise UnsupportedError(
+            "no program for it", where=component, remedy=f"there are {', '.join(DRAWERS)}"
+        )
     module, name = DRAWERS[component]
     function: Callable[[Config, ProgramOptions], Draft]
     function = getattr(importlib.import_module(module), name)
@@ -57,6 +59,6 @@ def build_program(
         UnsupportedError: see `draw`.
         BadInputError: config and tensors do not belong together; all faults are listed.
     """
-    from convert.programs.assemble import assemble
+    from sdcoreml.convert.programs.assemble import assemble
 
     return assemble(draw(component, config, options), tensors)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from convert.errors import BadInputError
-from convert.programs.payload import Tensors
+from sdcoreml.convert.programs.payload import Tensors
+from sdcoreml.ground.errors import BadInputError
 
 _FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 
@@ -40,8 +40,9 @@ def account(
     ]
     if faults:
         raise BadInputError(
-            f"{component}: {len(faults)} tensors do not fit its config.json: {'; '.join(faults)};"
-            " the weights belong to another config, or the file was changed"
+            f"{len(faults)} tensors do not fit its config.json: {'; '.join(faults)}",
+            where=component,
+            remedy="the weights belong to another config, or the file was changed",
         )
 
 

@@ -6,11 +6,18 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from convert.programs.account import account
-from convert.programs.export import export
-from convert.programs.graph import Graph
-from convert.programs.payload import Built, Tensors
-from convert.spec.model import DataType, Description, Feature, Metadata, Model, TensorType
+from sdcoreml.convert.programs.account import account
+from sdcoreml.convert.programs.export import export
+from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.payload import Built, Tensors
+from sdcoreml.convert.spec.model import (
+    DataType,
+    Description,
+    Feature,
+    Metadata,
+    Model,
+    TensorType,
+)
 
 
 def same_name(name: str) -> str:

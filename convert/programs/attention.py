@@ -11,10 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from convert.programs.graph import Graph
-from convert.programs.layers import add, concat, conv, mul, reshape, slice_axis, transpose
-from convert.programs.options import Attention, Precision
-from convert.programs.toolkit import Var
+from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.layers import (
+    add,
+    concat,
+    conv,
+    mul,
+    reshape,
+    slice_axis,
+    transpose,
+)
+from sdcoreml.convert.programs.options import Attention, Precision
+from sdcoreml.convert.programs.toolkit import Var
 
 PIECE = 512
 """Queries that `SPLIT_EINSUM_V2` handles at a time."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convert.programs.attention import LAYOUTS, Heads, attention
-from convert.programs.graph import Graph
-from convert.programs.layers import (
+from sdcoreml.convert.programs.attention import LAYOUTS, Heads, attention
+from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.layers import (
     SPATIAL,
     add,
     concat,
@@ -18,8 +18,8 @@ from convert.programs.layers import (
     reshape,
     silu,
 )
-from convert.programs.toolkit import Var
-from convert.spec.model import DataType
+from sdcoreml.convert.programs.toolkit import Var
+from sdcoreml.convert.spec.model import DataType
 
 GROUPS_EPS = 1e-6
 """Epsilon of the group norm in front of a UNet's transformer (diffusers' Transformer2DModel)."""

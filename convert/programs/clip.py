@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convert.errors import UnsupportedError
-from convert.programs.attention import Heads, Projections, attention, masked
-from convert.programs.graph import Graph
-from convert.programs.layers import ACTIVATIONS, add, conv, layer_norm
-from convert.programs.toolkit import Var
+from sdcoreml.convert.programs.attention import (
+    Heads,
+    Projections,
+    attention,
+    masked,
+)
+from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.layers import (
+    ACTIVATIONS,
+    add,
+    conv,
+    layer_norm,
+)
+from sdcoreml.convert.programs.toolkit import Var
+from sdcoreml.ground.errors import UnsupportedError
 
 NAMES = Projections(query="q_proj", key="k_proj", value="v_proj", out="out_proj", is_biased=True)
 
@@ -27,8 +37,9 @@ def known_activation(component: str, name: str) -> str:
     """The name, if it is one that can be built. Raises `UnsupportedError` otherwise."""
     if name not in ACTIVATIONS:
         raise UnsupportedError(
-            f"{component}: config.json has hidden_act={name!r};"
-            f" this converter builds {', '.join(ACTIVATIONS)}"
+            f"config.json has hidden_act={name!r}",
+            where=component,
+            remedy=f"this converter builds {', '.join(ACTIVATIONS)}",
         )
     return name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from convert.errors import BadInputError, UnsupportedError
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
 Config: TypeAlias = "Mapping[str, Any]"
 
@@ -56,8 +56,9 @@ def refuse_unknown(
     ]
     if faults:
         raise UnsupportedError(
-            f"{component}: config.json asks for what this converter does not implement:"
-            f" {', '.join(faults)}; convert a model without it"
+            f"config.json asks for what this converter does not implement: {', '.join(faults)}",
+            where=component,
+            remedy="convert a model without it",
         )
 
 
@@ -70,7 +71,9 @@ def require(component: str, config: Config, *names: str) -> tuple[Any, ...]:
     absent = [name for name in names if name not in config]
     if absent:
         raise BadInputError(
-            f"{component}: config.json lacks {', '.join(absent)}; take it from the model's source"
+            f"config.json lacks {', '.join(absent)}",
+            where=component,
+            remedy="take it from the model's source",
         )
     return tuple(config[name] for name in names)
 

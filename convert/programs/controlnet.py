@@ -6,21 +6,26 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from convert.programs.assemble import Draft
-from convert.programs.config import Config
-from convert.programs.graph import Graph, port
-from convert.programs.layers import HALVING, SPATIAL, conv, silu
-from convert.programs.options import ProgramOptions
-from convert.programs.toolkit import Var
-from convert.programs.unet import (
+from sdcoreml.convert.programs.assemble import Draft
+from sdcoreml.convert.programs.config import Config
+from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.layers import (
+    HALVING,
+    SPATIAL,
+    conv,
+    silu,
+)
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.toolkit import Var
+from sdcoreml.convert.programs.unet import (
     down_path,
     inputs,
     latent_size,
     mid_block,
     time_embedding,
 )
-from convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
-from convert.spec.model import Metadata
+from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
+from sdcoreml.convert.spec.model import Metadata
 
 DEFAULT_CHANNELS = (16, 32, 96, 256)
 IMAGE_SCALE = 8

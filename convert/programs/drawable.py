@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from convert.programs.config import Config
-from convert.programs.controlnet import parse_controlnet
-from convert.programs.options import ProgramOptions
-from convert.programs.text_encoder import for_second, parse_text, read_extent
-from convert.programs.unet import latent_size
-from convert.programs.unet_config import parse_unet
-from convert.programs.vae import parse_vae
+from sdcoreml.convert.programs.config import Config
+from sdcoreml.convert.programs.controlnet import parse_controlnet
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.text_encoder import for_second, parse_text, read_extent
+from sdcoreml.convert.programs.unet import latent_size
+from sdcoreml.convert.programs.unet_config import parse_unet
+from sdcoreml.convert.programs.vae import parse_vae
 
 
 def require_drawable(component: str, config: Config, options: ProgramOptions) -> None:

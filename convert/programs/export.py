@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from convert.programs.graph import SMALLEST_RECORD, Graph
-from convert.programs.payload import WEIGHT_FILE, Payload, Source, Table, Tensors, Weight, lay_out
-from convert.programs.toolkit import MilOp, Plain, toolkit
-from convert.spec.model import (
+from sdcoreml.convert.programs.graph import SMALLEST_RECORD, Graph
+from sdcoreml.convert.programs.payload import (
+    WEIGHT_FILE,
+    Payload,
+    Source,
+    Table,
+    Tensors,
+    Weight,
+    lay_out,
+)
+from sdcoreml.convert.programs.toolkit import MilOp, Plain, toolkit
+from sdcoreml.convert.spec.model import (
     Blob,
     Block,
     DataType,

@@ -11,10 +11,15 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from convert.programs.options import ProgramOptions
-from convert.programs.payload import Source, Table, Weight
-from convert.programs.toolkit import MilOp, Plain, Var, toolkit
-from convert.spec.model import DataType, Feature
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.payload import Source, Table, Weight
+from sdcoreml.convert.programs.toolkit import (
+    MilOp,
+    Plain,
+    Var,
+    toolkit,
+)
+from sdcoreml.convert.spec.model import DataType, Feature
 
 if TYPE_CHECKING:
     import numpy as np

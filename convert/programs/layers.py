@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from convert.programs.graph import Graph
-from convert.programs.toolkit import Plain, Var
+from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.toolkit import Plain, Var
 
 NEGLIGIBLE = 2.0**-24
 """The smallest float16 above 0: an epsilon that changes nothing beside a variance of 1."""

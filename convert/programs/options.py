@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from convert.errors import UnsupportedError
-from convert.spec.model import DataType
+from sdcoreml.convert.spec.model import DataType
+from sdcoreml.ground.errors import UnsupportedError
 
 
 class Attention(str, Enum):
@@ -156,7 +156,9 @@ def parse_options(fields: Mapping[str, Any]) -> ProgramOptions:
     """
     known = ProgramOptions.__dataclass_fields__
     if strange := sorted(set(fields) - set(known)):
-        raise UnsupportedError(f"options: {', '.join(strange)} unknown; known: {', '.join(known)}")
+        raise UnsupportedError(
+            f"options: {', '.join(strange)} unknown", remedy=f"known: {', '.join(known)}"
+        )
     values: dict[str, Any] = {}
     for name, value in fields.items():
         kind = _ENUMS.get(name)
@@ -165,6 +167,6 @@ def parse_options(fields: Mapping[str, Any]) -> ProgramOptions:
         except ValueError:
             choices = ", ".join(str(member.value) for member in kind or ())
             raise UnsupportedError(
-                f"options: {name} cannot be {value!r}; choose {choices}"
+                f"options: {name} cannot be {value!r}", remedy=f"choose {choices}"
             ) from None
     return ProgramOptions(**values)

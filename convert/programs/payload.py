@@ -11,9 +11,9 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from convert.errors import BadInputError
-from convert.spec.blobs import BITS
-from convert.spec.model import DataType, Model, TensorType
+from sdcoreml.convert.spec.blobs import BITS
+from sdcoreml.convert.spec.model import DataType, Model, TensorType
+from sdcoreml.ground.errors import BadInputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,8 +95,12 @@ class Weight:
             low, high = float(block.min()), float(block.max())
             if not -largest <= low <= high <= largest:
                 raise BadInputError(
-                    f"{self.tensor}: holds {low if -low > high else high:g}, which float16 cannot"
-                    " (65504 at most); convert this component with --precision fp32"
+                    (
+                        f"holds {(low if -low > high else high):g}, which float16 cannot "
+                        "(65504 at most)"
+                    ),
+                    where=self.tensor,
+                    remedy="convert this component with --precision fp32",
                 )
         return block.astype(wanted)
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from convert.programs.assemble import Draft
-from convert.programs.clip import ClipLayer, clip_layer, known_activation
-from convert.programs.config import Config, require
-from convert.programs.graph import Graph, port
-from convert.programs.layers import Kernel, add, concat, conv, layer_norm, mul, reshape, transpose
-from convert.programs.options import ProgramOptions
-from convert.programs.toolkit import Var
-from convert.spec.model import DataType, Metadata
+from sdcoreml.convert.programs.assemble import Draft
+from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, known_activation
+from sdcoreml.convert.programs.config import Config, require
+from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.layers import (
+    Kernel,
+    add,
+    concat,
+    conv,
+    layer_norm,
+    mul,
+    reshape,
+    transpose,
+)
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.toolkit import Var
+from sdcoreml.convert.spec.model import DataType, Metadata
 
 PICTURE = 512
 """The runtimes send a picture of this size, whatever the size of the model."""

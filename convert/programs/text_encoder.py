@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from convert.errors import UnsupportedError
-from convert.programs.assemble import Draft
-from convert.programs.clip import ClipLayer, clip_layer, known_activation
-from convert.programs.config import Config, refuse_unknown, require
-from convert.programs.graph import Graph, port
-from convert.programs.layers import (
+from sdcoreml.convert.programs.assemble import Draft
+from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, known_activation
+from sdcoreml.convert.programs.config import Config, refuse_unknown, require
+from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.layers import (
     add,
     conv,
     layer_norm,
@@ -19,9 +18,10 @@ from convert.programs.layers import (
     slice_axis,
     transpose,
 )
-from convert.programs.options import ProgramOptions, TextStates
-from convert.programs.toolkit import Var
-from convert.spec.model import DataType, Metadata
+from sdcoreml.convert.programs.options import ProgramOptions, TextStates
+from sdcoreml.convert.programs.toolkit import Var
+from sdcoreml.convert.spec.model import DataType, Metadata
+from sdcoreml.ground.errors import UnsupportedError
 
 HIDDEN = -1e4
 """Added to the score of a later token: e to this power is 0, and float16 can hold it."""
@@ -174,13 +174,18 @@ def _blocks(component: str, text: TextConfig, options: ProgramOptions) -> int:
     used = text.layers - options.clip_skip + 1
     if options.clip_skip > 1 and options.text_states is TextStates.PENULTIMATE:
         raise UnsupportedError(
-            f"{component}: SDXL is trained on the penultimate states, clip skip"
-            f" {options.clip_skip} is not for it; leave it out"
+            (
+                "SDXL is trained on the penultimate states, clip skip "
+                f"{options.clip_skip} is not for it"
+            ),
+            where=component,
+            remedy="leave it out",
         )
     if not 1 <= used <= text.layers:
         raise UnsupportedError(
-            f"{component}: clip skip {options.clip_skip} is not for a model of {text.layers}"
-            f" blocks; choose 1 to {text.layers}"
+            f"clip skip {options.clip_skip} is not for a model of {text.layers} blocks",
+            where=component,
+            remedy=f"choose 1 to {text.layers}",
         )
     return used
 
@@ -188,8 +193,9 @@ def _blocks(component: str, text: TextConfig, options: ProgramOptions) -> int:
 def _require_known_pad(component: str, text: TextConfig, options: ProgramOptions) -> None:
     if options.pad_id is not None and not 0 <= options.pad_id < text.vocabulary:
         raise UnsupportedError(
-            f"{component}: token {options.pad_id} to pad with is not among the model's"
-            f" {text.vocabulary:,}; choose 0 to {text.vocabulary - 1}"
+            f"token {options.pad_id} to pad with is not among the model's {text.vocabulary:,}",
+            where=component,
+            remedy=f"choose 0 to {text.vocabulary - 1}",
         )
 
 
@@ -219,8 +225,9 @@ def _tokens(component: str, text: TextConfig, options: ProgramOptions) -> int:
     tokens = options.tokens or text.positions
     if tokens > text.positions:
         raise UnsupportedError(
-            f"{component}: {tokens} tokens asked for, the model has {text.positions} positions;"
-            f" choose {text.positions} or fewer"
+            f"{tokens} tokens asked for, the model has {text.positions} positions",
+            where=component,
+            remedy=f"choose {text.positions} or fewer",
         )
     return tokens
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol, TypeAlias
 
-from convert.programs.options import Target
-from convert.spec.model import DataType
+from sdcoreml.convert.programs.options import Target
+from sdcoreml.convert.spec.model import DataType
 
 UNNEEDED = (
     "libsvm",

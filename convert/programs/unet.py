@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from convert.errors import UnsupportedError
-from convert.programs.assemble import Draft
-from convert.programs.blocks import resnet, sinusoids, time_mlp, transformer
-from convert.programs.config import Config
-from convert.programs.graph import Graph, port
-from convert.programs.layers import (
+from sdcoreml.convert.programs.assemble import Draft
+from sdcoreml.convert.programs.blocks import (
+    resnet,
+    sinusoids,
+    time_mlp,
+    transformer,
+)
+from sdcoreml.convert.programs.config import Config
+from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.layers import (
     HALVING,
     SPATIAL,
     add,
@@ -22,10 +26,11 @@ from convert.programs.layers import (
     silu,
     upsample,
 )
-from convert.programs.options import Prediction, ProgramOptions
-from convert.programs.toolkit import Var
-from convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
-from convert.spec.model import DataType, Feature, Metadata
+from sdcoreml.convert.programs.options import Prediction, ProgramOptions
+from sdcoreml.convert.programs.toolkit import Var
+from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
+from sdcoreml.convert.spec.model import DataType, Feature, Metadata
+from sdcoreml.ground.errors import UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,12 +152,18 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
     """
     height, width = options.height or unet.sample_size, options.width or unet.sample_size
     if not height or not width:
-        raise UnsupportedError(f"{component}: config.json gives no sample_size; choose a size")
+        raise UnsupportedError(
+            "config.json gives no sample_size", where=component, remedy="choose a size"
+        )
     step = 2 ** (unet.levels - 1)
     if height % step or width % step:
         raise UnsupportedError(
-            f"{component}: a latent image of {width}x{height}, for {8 * width}x{8 * height} pixels,"
-            f" cannot be halved {unet.levels - 1} times; choose multiples of {8 * step} pixels"
+            (
+                f"a latent image of {width}x{height}, for {8 * width}x{8 * height} "
+                f"pixels, cannot be halved {unet.levels - 1} times"
+            ),
+            where=component,
+            remedy=f"choose multiples of {8 * step} pixels",
         )
     return height, width
 

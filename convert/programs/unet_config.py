@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convert.errors import UnsupportedError
-from convert.programs.blocks import Norm, Transformer
-from convert.programs.config import Config, per_level, refuse_unknown, require
+from sdcoreml.convert.programs.blocks import Norm, Transformer
+from sdcoreml.convert.programs.config import (
+    Config,
+    per_level,
+    refuse_unknown,
+    require,
+)
+from sdcoreml.ground.errors import UnsupportedError
 
 CROSS_DOWN, PLAIN_DOWN = "CrossAttnDownBlock2D", "DownBlock2D"
 CROSS_UP, PLAIN_UP = "CrossAttnUpBlock2D", "UpBlock2D"
@@ -156,8 +161,9 @@ def _check_blocks(component: str, down: list[str], up: list[str]) -> None:
     strange = [kind for kind in (*down, *up) if kind not in {*_UP, *_UP.values()}]
     if strange:
         raise UnsupportedError(
-            f"{component}: config.json has blocks of kind {', '.join(sorted(set(strange)))};"
-            f" this converter builds {', '.join((*_UP, *_UP.values()))}"
+            f"config.json has blocks of kind {', '.join(sorted(set(strange)))}",
+            where=component,
+            remedy=f"this converter builds {', '.join((*_UP, *_UP.values()))}",
         )
 
 

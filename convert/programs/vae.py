@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convert.errors import UnsupportedError
-from convert.programs.assemble import Draft
-from convert.programs.attention import Heads, Projections, attention, original
-from convert.programs.blocks import Norm, resnet
-from convert.programs.config import Config, refuse_unknown, require
-from convert.programs.graph import Graph, port
-from convert.programs.layers import (
+from sdcoreml.convert.programs.assemble import Draft
+from sdcoreml.convert.programs.attention import (
+    Heads,
+    Projections,
+    attention,
+    original,
+)
+from sdcoreml.convert.programs.blocks import Norm, resnet
+from sdcoreml.convert.programs.config import Config, refuse_unknown, require
+from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.layers import (
     SPATIAL,
     Kernel,
     add,
@@ -24,9 +28,10 @@ from convert.programs.layers import (
     silu,
     upsample,
 )
-from convert.programs.options import ProgramOptions
-from convert.programs.toolkit import Var
-from convert.spec.model import DataType, Metadata
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.toolkit import Var
+from sdcoreml.convert.spec.model import DataType, Metadata
+from sdcoreml.ground.errors import UnsupportedError
 
 EPS = 1e-6
 """Of every group norm in diffusers' AutoencoderKL, whatever its config says."""
@@ -91,16 +96,22 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
     (channels,) = require(component, config, "block_out_channels")
     if len(channels) != LEVELS:
         raise UnsupportedError(
-            f"{component}: config.json has {len(channels)} block_out_channels, so that a latent"
-            f" pixel stands for {1 << len(channels) - 1} of the image each way; apps count on 8,"
-            f" which {LEVELS} make; take the VAE of a Stable Diffusion model"
+            (
+                f"config.json has {len(channels)} block_out_channels, so that a "
+                f"latent pixel stands for {1 << len(channels) - 1} of the image "
+                f"each way; apps count on 8, which {LEVELS} make"
+            ),
+            where=component,
+            remedy="take the VAE of a Stable Diffusion model",
         )
     scale = config.get("scaling_factor", DEFAULT_SCALE)
     size = config.get("sample_size")
     default = size >> LEVELS - 1 if isinstance(size, int) else None
     height, width = options.height or default, options.width or default
     if not height or not width:
-        raise UnsupportedError(f"{component}: config.json gives no sample_size; choose a size")
+        raise UnsupportedError(
+            "config.json gives no sample_size", where=component, remedy="choose a size"
+        )
     return VaeConfig(
         channels=tuple(channels),
         layers=config.get("layers_per_block", 1),

@@ -8,9 +8,14 @@ from typing import Any, TypeAlias
 
 import torch
 
-from convert.errors import ParityError, UnsupportedError
-from convert.references import inputs, safety, text, vision
-from convert.references.inputs import Feeds, Shapes
+from sdcoreml.convert.references import (
+    inputs,
+    safety,
+    text,
+    vision,
+)
+from sdcoreml.convert.references.inputs import Feeds, Shapes
+from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 Config: TypeAlias = "Mapping[str, Any]"
 Choices: TypeAlias = "Mapping[str, Any]"
@@ -56,7 +61,9 @@ def reference(component: str) -> Reference:
     """
     if component not in REFERENCES:
         known = ", ".join(REFERENCES)
-        raise UnsupportedError(f"{component}: no reference module is known; known are {known}")
+        raise UnsupportedError(
+            "no reference module is known", where=component, remedy=f"known are {known}"
+        )
     return REFERENCES[component]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from convert.errors import BadInputError
+from sdcoreml.ground.errors import BadInputError
 
 _RENAMES = ("_convert_deprecated_attention_blocks", "_fix_state_dict_keys_on_load")
 """diffusers' own reading of VAE tensors named before 2023, by its older and its newer name."""
@@ -71,7 +71,9 @@ def _demand_all(weights: Path, missing: list[str], unknown: list[str]) -> None:
     ]
     if faults:
         raise BadInputError(
-            f"{weights}: {'; '.join(faults)}; the config.json beside it describes another model"
+            f"{'; '.join(faults)}",
+            where=weights,
+            remedy="the config.json beside it describes another model",
         )
 
 

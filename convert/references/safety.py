@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from convert.references.inputs import Feeds
+from sdcoreml.convert.references.inputs import Feeds
 
 CAREFUL = 0.01
 """What diffusers adds to every score when one of the special concepts is near."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from convert.references.inputs import Feeds
+from sdcoreml.convert.references.inputs import Feeds
 
 
 def encoder(config: Mapping[str, Any]) -> torch.nn.Module:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from convert.references.inputs import Feeds
+from sdcoreml.convert.references.inputs import Feeds
 
 _RESIDUAL = "additional_residual_"
 _BASE_IDS, _PIXELS = 6, 8

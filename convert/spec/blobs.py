@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.spec.model import Blob, DataType
+from sdcoreml.convert.spec.model import Blob, DataType
+from sdcoreml.ground.errors import BadInputError
 
 ALIGNMENT = 64
 VERSION = 2
@@ -158,7 +158,9 @@ class WeightFile:
             offset = end + -end % ALIGNMENT
 
     def _bad(self, what: str) -> BadInputError:
-        return BadInputError(f"{self.path}: {what}; make or download the package again")
+        return BadInputError(
+            f"{what}", where=self.path, remedy="make or download the package again"
+        )
 
 
 @contextmanager
@@ -173,11 +175,14 @@ def open_weights(path: Path) -> Iterator[WeightFile]:
             head = stream.read(ALIGNMENT)
             pages = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if head else b""
     except OSError as error:
-        raise BadInputError(f"{path}: not readable: {error.strerror}; check the path") from error
+        raise BadInputError(
+            f"not readable: {error.strerror}", where=path, remedy="check the path"
+        ) from error
     if len(head) < ALIGNMENT or struct.unpack_from("<I", head, 4) != (VERSION,):
         raise BadInputError(
-            f"{path}: not a weight file of version {VERSION} ({len(pages)} bytes, beginning"
-            f" {head[:8]!r}); make or download the package again"
+            f"not a weight file of version {VERSION} ({len(pages)} bytes, beginning {head[:8]!r})",
+            where=path,
+            remedy="make or download the package again",
         )
     (count,) = struct.unpack_from("<I", head)
     yield WeightFile(path=path, view=memoryview(pages), count=count)

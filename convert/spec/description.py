@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from convert.spec.fields import MODEL
-from convert.spec.model import DataType, Description, Feature, FunctionDescription, Metadata
-from convert.spec.wire import Message, WireError, decode
+from sdcoreml.convert.spec.fields import MODEL
+from sdcoreml.convert.spec.model import (
+    DataType,
+    Description,
+    Feature,
+    FunctionDescription,
+    Metadata,
+)
+from sdcoreml.convert.spec.wire import Message, WireError, decode
 
 ARRAY_TYPES: Mapping[int, DataType] = {
     65552: DataType.FLOAT16,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from convert.spec.wire import Field, Kind, Schema
+from sdcoreml.convert.spec.wire import Field, Kind, Schema
 
 
 def _int32(name: str) -> Field:

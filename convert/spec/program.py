@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
-from convert.spec.fields import MODEL
-from convert.spec.model import (
+from sdcoreml.convert.spec.fields import MODEL
+from sdcoreml.convert.spec.model import (
     Binding,
     Blob,
     Block,
@@ -27,7 +27,12 @@ from convert.spec.model import (
     Value,
     ValueType,
 )
-from convert.spec.wire import MAX_DEPTH, Message, WireError, decode
+from sdcoreml.convert.spec.wire import (
+    MAX_DEPTH,
+    Message,
+    WireError,
+    decode,
+)
 
 T = TypeVar("T")
 

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from convert.errors import BadInputError, UnsupportedError
-from convert.spec.description import description
-from convert.spec.fields import KINDS, MEMBERS, MODEL
-from convert.spec.model import Model
-from convert.spec.program import program
-from convert.spec.wire import WireError, decode, split
+from sdcoreml.convert.spec.description import description
+from sdcoreml.convert.spec.fields import KINDS, MEMBERS, MODEL
+from sdcoreml.convert.spec.model import Model
+from sdcoreml.convert.spec.program import program
+from sdcoreml.convert.spec.wire import WireError, decode, split
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
 AGAIN = "make or download the package again"
 
@@ -49,16 +49,20 @@ def parse_model(data: bytes, where: Path | str = "model.mlmodel") -> Model:
             is_updatable=fields.get("isUpdatable", False),
         )
     except WireError as error:
-        raise BadInputError(f"{where}: not a Core ML model: {error}; {AGAIN}") from error
+        raise BadInputError(f"not a Core ML model: {error}", where=where, remedy=AGAIN) from error
 
 
 def _refuse_kind(kinds: list[int], where: Path | str) -> None:
     if not kinds:
-        raise BadInputError(f"{where}: no model is in this file; {AGAIN}")
+        raise BadInputError("no model is in this file", where=where, remedy=AGAIN)
     names = " and ".join(KINDS.get(kind, f"model type {kind}") for kind in kinds)
     raise UnsupportedError(
-        f"{where}: holds {names}, not an ML Program; convert it again with a minimum deployment"
-        " target of macOS 12 or newer, as convert_to='mlprogram'"
+        f"holds {names}, not an ML Program",
+        where=where,
+        remedy=(
+            "convert it again with a minimum deployment target of macOS 12 or "
+            "newer, as convert_to='mlprogram'"
+        ),
     )
 
 
@@ -73,7 +77,9 @@ def read_package(path: Path) -> Package:
     try:
         data = model_path.read_bytes()
     except OSError as error:
-        raise BadInputError(f"{model_path}: not readable: {error.strerror}; {AGAIN}") from error
+        raise BadInputError(
+            f"not readable: {error.strerror}", where=model_path, remedy=AGAIN
+        ) from error
     weights = model_path.parent / "weights" / "weight.bin"
     return Package(
         path=path,
@@ -90,21 +96,25 @@ def _model_path(package: Path) -> Path:
         content = json.loads(manifest.read_bytes())
     except OSError as error:
         reason = error.strerror
-        raise BadInputError(f"{manifest}: not readable: {reason}; give a .mlpackage") from error
+        raise BadInputError(
+            f"not readable: {reason}", where=manifest, remedy="give a .mlpackage"
+        ) from error
     except ValueError as error:
-        raise BadInputError(f"{manifest}: not JSON: {error}; {AGAIN}") from error
+        raise BadInputError(f"not JSON: {error}", where=manifest, remedy=AGAIN) from error
     match content:
         case {
             "rootModelIdentifier": str() as root,
             "itemInfoEntries": dict() as entries,
         } if isinstance(entries.get(root), dict) and isinstance(entries[root].get("path"), str):
             return package / "Data" / _inside(entries[root]["path"], manifest)
-    raise BadInputError(f"{manifest}: names no root model; {AGAIN}")
+    raise BadInputError("names no root model", where=manifest, remedy=AGAIN)
 
 
 def _inside(path: str, manifest: Path) -> PurePosixPath:
     """A path of the manifest, which must not lead out of the package."""
     relative = PurePosixPath(path)
     if relative.is_absolute() or ".." in relative.parts or not relative.parts:
-        raise BadInputError(f"{manifest}: the model's path {path!r} leads outside; {AGAIN}")
+        raise BadInputError(
+            f"the model's path {path!r} leads outside", where=manifest, remedy=AGAIN
+        )
     return relative

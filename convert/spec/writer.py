@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from convert.spec.model import (
+from sdcoreml.convert.spec.model import (
     Blob,
     Block,
     DataType,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convert.weights.dtypes import NUMPY, SIZES
+from sdcoreml.convert.weights.dtypes import NUMPY, SIZES
 
 if TYPE_CHECKING:
     import numpy as np

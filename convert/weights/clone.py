@@ -11,9 +11,9 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
-from convert.errors import ConvertError
-from convert.weights.aside import scratch_beside
-from convert.weights.transfer import copy_file
+from sdcoreml.convert.weights.transfer import copy_file
+from sdcoreml.ground.aside import scratch_beside
+from sdcoreml.ground.errors import SdcoremlError
 
 _FICLONE = 0x40049409
 """Linux: give a file the extents of another."""
@@ -43,7 +43,7 @@ def place(source: Path, target: Path) -> Placement:
     It is not renamed into place, so it belongs in a folder that is itself made aside.
 
     Raises:
-        ConvertError: a copy turned out not to be equal.
+        SdcoremlError: a copy turned out not to be equal.
         OSError: the disk is full or not writable.
     """
     real = source.resolve()
@@ -95,9 +95,11 @@ def copy(source: Path, target: Path) -> None:
     """Copy `source` to the new file `target`, and compare.
 
     Raises:
-        ConvertError: the two are not equal afterwards.
+        SdcoremlError: the two are not equal afterwards.
     """
     with source.open("rb") as origin, target.open("xb") as copy:
         copy_file(origin.fileno(), copy.fileno())
     if not filecmp.cmp(source, target, shallow=False):
-        raise ConvertError(f"{target}: not equal to {source} after copying; check the disk")
+        raise SdcoremlError(
+            f"not equal to {source} after copying", where=target, remedy="check the disk"
+        )

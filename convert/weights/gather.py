@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from convert.weights.cast import as_floats
-from convert.weights.dtypes import SIZES
-from convert.weights.fault import ended_early
-from convert.weights.tensor import TensorInfo
-from convert.weights.transfer import BLOCK, ShortReadError
+from sdcoreml.convert.weights.cast import as_floats
+from sdcoreml.convert.weights.dtypes import SIZES
+from sdcoreml.convert.weights.tensor import TensorInfo, ended_early
+from sdcoreml.convert.weights.transfer import BLOCK, ShortReadError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import partial
 
-from convert.weights.background import Background
+from sdcoreml.convert.weights.background import Background
 
 
 class Digest:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from convert.weights.dtypes import RANKS, SIZES
+from sdcoreml.convert.weights.dtypes import RANKS, SIZES
 
 MAX_HEADER = 100_000_000
 MAX_RANK = 64

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from convert.errors import BadInputError
-from convert.weights.fault import Fault
-from convert.weights.header import HeaderError, unique_keys
+from sdcoreml.convert.weights.header import HeaderError, unique_keys
+from sdcoreml.ground.errors import BadInputError, Fault
 
 MAX_INDEX = 64 << 20
 _OF_CONFIGS = ("_class_name", "model_type", "architectures")
@@ -39,21 +38,25 @@ def read_index(path: Path) -> Index:
     """
     if path.stat().st_size > MAX_INDEX:
         raise BadInputError(
-            f"{path}: larger than {MAX_INDEX:,} bytes, too large for an index; {AGAIN}"
+            f"larger than {MAX_INDEX:,} bytes, too large for an index",
+            where=path,
+            remedy=AGAIN,
         )
     try:
         content = json.loads(path.read_bytes(), object_pairs_hook=unique_keys)
     except (HeaderError, ValueError, RecursionError) as error:
-        raise BadInputError(f"{path}: not valid JSON ({error}); {AGAIN}") from None
+        raise BadInputError(f"not valid JSON ({error})", where=path, remedy=AGAIN) from None
     weights = content.get("weight_map") if isinstance(content, dict) else None
     if isinstance(content, dict) and not content.keys().isdisjoint(_OF_CONFIGS):
-        raise BadInputError(f"{path}: a config, which holds no weights; give the folder it is in")
+        raise BadInputError(
+            "a config, which holds no weights", where=path, remedy="give the folder it is in"
+        )
     if not isinstance(weights, dict) or not weights:
-        raise BadInputError(f"{path}: has no weight_map; {AGAIN}")
+        raise BadInputError("has no weight_map", where=path, remedy=AGAIN)
     for shard in weights.values():
         if not isinstance(shard, str) or not _is_plain(shard):
             raise BadInputError(
-                f"{path}: the shard name {shard!r} is not a plain file name; {AGAIN}"
+                f"the shard name {shard!r} is not a plain file name", where=path, remedy=AGAIN
             )
     return Index(path=path, weights=weights)
 
@@ -70,7 +73,9 @@ def missing_shards(index: Index) -> tuple[Fault, ...]:
         return ()
     what = f"{len(lost)} of {len(index.shards)} shards missing: {', '.join(lost)}"
     return (
-        Fault(path=index.path, what=what, next="download the missing files into the same folder"),
+        Fault(
+            where=index.path, what=what, remedy="download the missing files into the same folder"
+        ),
     )
 
 
@@ -92,9 +97,9 @@ def compare(index: Index, found: Mapping[str, tuple[str, ...]]) -> tuple[Fault, 
     }
     return tuple(
         Fault(
-            path=index.path,
+            where=index.path,
             what=f"{len(names)} tensor(s) {problem}, first {names[0]!r}",
-            next=AGAIN,
+            remedy=AGAIN,
         )
         for problem, names in problems.items()
         if names

@@ -14,7 +14,13 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Protocol, cast
 
-from convert.weights.machine import Builder, Inert, Machine, MalformedPickleError, Name
+from sdcoreml.convert.weights.machine import (
+    Builder,
+    Inert,
+    Machine,
+    MalformedPickleError,
+    Name,
+)
 
 
 class Stream(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from convert.weights.dtypes import STORAGES, TORCH
+from sdcoreml.convert.weights.dtypes import STORAGES, TORCH
 
 # What `torch.save` of a state dict really writes, in any version of PyTorch since 0.4.
 CONSTRUCTORS = frozenset(

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, cast
 
-from convert.errors import UnsafePickleError
-from convert.weights.dtypes import SIZES, STORAGES, TORCH
-from convert.weights.machine import Inert, MalformedPickleError, Name, Ordered
-from convert.weights.policy import CONSTRUCTORS, Verdict, judge
+from sdcoreml.convert.weights.dtypes import SIZES, STORAGES, TORCH
+from sdcoreml.convert.weights.machine import (
+    Inert,
+    MalformedPickleError,
+    Name,
+    Ordered,
+)
+from sdcoreml.convert.weights.policy import CONSTRUCTORS, Verdict, judge
+from sdcoreml.ground.errors import UnsafePickleError
 
 MAX_RANK = 64
 MAX_EXTENT = 1 << 48
@@ -74,8 +79,11 @@ class Records:
             harm = f"the pickle names {full!r}, which no state dict needs"
         if harm:
             raise UnsafePickleError(
-                f"{self.where}: {harm} (nothing was run); do not load this file anywhere, "
-                "get a .safetensors version or ask its author"
+                f"{harm} (nothing was run)",
+                where=self.where,
+                remedy=(
+                    "do not load this file anywhere, get a .safetensors version or ask its author"
+                ),
             )
         if verdict is Verdict.INERT:
             self.unknown[full] += 1

@@ -8,10 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from convert.errors import BadInputError
-from convert.weights.dtypes import NUMPY, SIZES
-from convert.weights.header import Header, HeaderError, parse, parse_length
-from convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.dtypes import NUMPY, SIZES
+from sdcoreml.convert.weights.header import (
+    Header,
+    HeaderError,
+    parse,
+    parse_length,
+)
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.ground.errors import BadInputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +32,7 @@ def read_header(path: Path) -> Header:
     try:
         return _read(path)
     except HeaderError as error:
-        raise BadInputError(f"{path}: {error}; download the file again") from None
+        raise BadInputError(f"{error}", where=path, remedy="download the file again") from None
 
 
 def _read(path: Path) -> Header:

@@ -7,11 +7,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.weights.aside import folder_aside, require_space
-from convert.weights.tensor import TensorInfo
-from convert.weights.writer import WriteOptions, Written, target_nbytes, write_safetensors
-from envs.events import Emit, Event, silent
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.writer import (
+    WriteOptions,
+    Written,
+    target_nbytes,
+    write_safetensors,
+)
+from sdcoreml.ground.aside import folder_aside, require_space
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Emit, Event, silent
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 
@@ -56,7 +61,9 @@ def write_shards(
     """
     runs = split(tensors, limit, options)
     if not runs:
-        raise BadInputError(f"{folder}: no tensors to write; give a file that holds some")
+        raise BadInputError(
+            "no tensors to write", where=folder, remedy="give a file that holds some"
+        )
     sizes = [target_nbytes(tensor, options) for tensor in tensors]
     require_space(folder, sum(sizes))
     index = f"{stem}.safetensors.index.json"

@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convert.errors import BadInputError, ConvertError
-from convert.weights.dtypes import SIZES
-from convert.weights.fault import Fault, raise_first
-from convert.weights.index import compare, missing_shards, read_index
-from convert.weights.machine import Inert
-from convert.weights.records import TensorRecord, Trust
-from convert.weights.safetensors import read_header, tensors_of
-from convert.weights.tensor import TensorInfo, is_contiguous
-from convert.weights.torch_legacy import MAGIC_BYTES, read_legacy
-from convert.weights.torch_zip import Contents, read_zip
-from convert.weights.zip_directory import Member
+from sdcoreml.convert.weights.dtypes import SIZES
+from sdcoreml.convert.weights.index import compare, missing_shards, read_index
+from sdcoreml.convert.weights.machine import Inert
+from sdcoreml.convert.weights.records import TensorRecord, Trust
+from sdcoreml.convert.weights.safetensors import read_header, tensors_of
+from sdcoreml.convert.weights.tensor import TensorInfo, is_contiguous
+from sdcoreml.convert.weights.torch_legacy import MAGIC_BYTES, read_legacy
+from sdcoreml.convert.weights.torch_zip import Contents, read_zip
+from sdcoreml.convert.weights.zip_directory import Member
+from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError, raise_first
 
 TRAINER_SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 """Files in which trainers keep their own objects beside the weights."""
@@ -63,7 +62,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     checkpoint, faults = examine(path)
     raise_first(faults)
     if checkpoint is None:
-        raise BadInputError(f"{path}: not a checkpoint; give a file that holds weights")
+        raise BadInputError("not a checkpoint", where=path, remedy="give a file that holds weights")
     return checkpoint
 
 
@@ -73,8 +72,8 @@ def examine(path: Path) -> tuple[Checkpoint | None, tuple[Fault, ...]]:
         if path.suffix == ".json":
             return _examine_shards(path)
         return _open_file(path), ()
-    except ConvertError as error:
-        return None, (Fault.of(error, path),)
+    except SdcoremlError as error:
+        return None, (error.fault,)
 
 
 def _examine_shards(path: Path) -> tuple[Checkpoint | None, tuple[Fault, ...]]:
@@ -86,8 +85,8 @@ def _examine_shards(path: Path) -> tuple[Checkpoint | None, tuple[Fault, ...]]:
         if shard.is_file():
             try:
                 parts[shard.name] = _open_file(shard)
-            except ConvertError as error:
-                faults.append(Fault.of(error, shard))
+            except SdcoremlError as error:
+                faults.append(error.fault)
     if not faults:
         names = {name: tuple(t.name for t in part.tensors) for name, part in parts.items()}
         faults.extend(compare(index, names))
@@ -136,7 +135,7 @@ def _open_file(path: Path) -> Checkpoint:
 def _require_file(path: Path) -> None:
     if not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "no such file"
-        raise BadInputError(f"{path}: {what}; give a checkpoint file or an index file")
+        raise BadInputError(f"{what}", where=path, remedy="give a checkpoint file or an index file")
 
 
 def identify(path: Path) -> str:
@@ -155,7 +154,7 @@ def identify(path: Path) -> str:
     if head[8:9] == b"{":
         return "safetensors"
     what, remedy = _describe(head)
-    raise BadInputError(f"{path}: {what}; {remedy}")
+    raise BadInputError(f"{what}", where=path, remedy=remedy)
 
 
 def _describe(head: bytes) -> tuple[str, str]:
@@ -182,7 +181,9 @@ def _tensor_mapping(
     root = contents.root
     if not isinstance(root, dict):
         raise BadInputError(
-            f"{path}: holds a {_kind(root)}, not a mapping of tensors; save the state dict"
+            f"holds a {_kind(root)}, not a mapping of tensors",
+            where=path,
+            remedy="save the state dict",
         )
     where, chosen = next(_candidates(root), ("", root))
     tensors: dict[str, TensorRecord] = {}
@@ -192,17 +193,21 @@ def _tensor_mapping(
             tensors[name] = value
         elif isinstance(value, Inert):
             raise BadInputError(
-                f"{path}: {name!r} is a {_kind(value)}, not a tensor; save the state dict alone"
+                f"{name!r} is a {_kind(value)}, not a tensor",
+                where=path,
+                remedy="save the state dict alone",
             )
         else:
             aside.append(_shown(name))
     if chosen is not root:
         aside.extend(_shown(name) for name in root if name != where)
     if not tensors:
-        raise BadInputError(f"{path}: holds no tensors; give the file with the weights")
+        raise BadInputError("holds no tensors", where=path, remedy="give the file with the weights")
     for name in tensors:
         if not name.isprintable():
-            raise BadInputError(f"{path}: the tensor name {name!r} is not printable text; {AGAIN}")
+            raise BadInputError(
+                f"the tensor name {name!r} is not printable text", where=path, remedy=AGAIN
+            )
     more = " ..." if len(aside) > 8 else ""  # noqa: PLR2004  as many as fit a line
     notes = (f"{len(aside)} entries that are no tensors left out: {', '.join(aside[:8])}{more}",)
     return tensors, where, notes if aside else ()

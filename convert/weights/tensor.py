@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from convert.weights.dtypes import SIZES
+from sdcoreml.convert.weights.dtypes import SIZES
+from sdcoreml.ground.errors import BadInputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,4 +81,13 @@ def drop_kernel(tensor: TensorInfo) -> TensorInfo:
     """The matrix inside a convolution whose kernel is 1 wide in every direction."""
     return replace(
         tensor, shape=tensor.shape[:2], stride=tensor.stride[:2] if tensor.stride else None
+    )
+
+
+def ended_early(path: Path, tensor: str) -> BadInputError:
+    """The error for a file that lost its end while it was read."""
+    return BadInputError(
+        f"the file ended while tensor {tensor!r} was read",
+        where=path,
+        remedy="something changed it meanwhile, try again",
     )

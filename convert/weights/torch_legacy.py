@@ -10,12 +10,12 @@ import mmap
 import struct
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.weights.dtypes import SIZES
-from convert.weights.machine import MAX_BYTES, MalformedPickleError
-from convert.weights.opcodes import interpret
-from convert.weights.records import Records, Trust
-from convert.weights.torch_zip import Contents
+from sdcoreml.convert.weights.dtypes import SIZES
+from sdcoreml.convert.weights.machine import MAX_BYTES, MalformedPickleError
+from sdcoreml.convert.weights.opcodes import interpret
+from sdcoreml.convert.weights.records import Records, Trust
+from sdcoreml.convert.weights.torch_zip import Contents
+from sdcoreml.ground.errors import BadInputError
 
 MAGIC = 0x1950A86A20F9469CFC6C
 MAGIC_BYTES = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
@@ -68,15 +68,21 @@ def read_legacy(path: Path, trust: Trust) -> Contents:
             try:
                 pickles.append(interpret(window, records))
             except MalformedPickleError as error:
-                raise BadInputError(f"{path}: {part}: {error}; download the file again") from None
+                raise BadInputError(
+                    f"{part}: {error}", where=path, remedy="download the file again"
+                ) from None
         magic, protocol, system, root, keys = pickles
         if magic != MAGIC or protocol != PROTOCOL or not isinstance(keys, list):
             raise BadInputError(
-                f"{path}: not a PyTorch file of a known version; save it again with torch.save"
+                "not a PyTorch file of a known version",
+                where=path,
+                remedy="save it again with torch.save",
             )
         if isinstance(system, dict) and system.get("little_endian") is False:
             raise BadInputError(
-                f"{path}: saved with big-endian numbers; save it again on a common machine"
+                "saved with big-endian numbers",
+                where=path,
+                remedy="save it again on a common machine",
             )
         starts = _starts(path, data, window.tell(), [str(key) for key in keys], records)
     unknown = tuple(f"{name} ({count})" for name, count in sorted(records.unknown.items()))
@@ -92,28 +98,32 @@ def _starts(
         storage = records.storages.get(key)
         if storage is None or storage.dtype is None:
             raise BadInputError(
-                f"{path}: storage {key[:40]!r} is not in the pickle; download the file again"
+                f"storage {key[:40]!r} is not in the pickle",
+                where=path,
+                remedy="download the file again",
             )
         if position + 8 > len(data):
             raise BadInputError(
-                f"{path}: truncated before storage {key!r}; download the file again"
+                f"truncated before storage {key!r}", where=path, remedy="download the file again"
             )
         (count,) = struct.unpack_from("<q", data, position)
         end = position + 8 + count * SIZES[storage.dtype]
         if count != storage.numel:
             raise BadInputError(
-                f"{path}: storage {key!r} has {count:,} elements, the pickle says "
-                f"{storage.numel:,}; download the file again"
+                f"storage {key!r} has {count:,} elements, the pickle says {storage.numel:,}",
+                where=path,
+                remedy="download the file again",
             )
         if end > len(data):
             raise BadInputError(
-                f"{path}: truncated: storage {key!r} ends at byte {end:,}, the file has "
-                f"{len(data):,}; download the file again"
+                f"truncated: storage {key!r} ends at byte {end:,}, the file has {len(data):,}",
+                where=path,
+                remedy="download the file again",
             )
         starts[key] = position + 8
         position = end
     if lost := sorted(records.storages.keys() - starts.keys()):
         raise BadInputError(
-            f"{path}: storage {lost[0]!r} has no bytes in the file; download it again"
+            f"storage {lost[0]!r} has no bytes in the file", where=path, remedy="download it again"
         )
     return starts

@@ -6,11 +6,11 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-from convert.errors import BadInputError
-from convert.weights.machine import MAX_BYTES, MalformedPickleError
-from convert.weights.opcodes import interpret
-from convert.weights.records import Records, Storage, Trust
-from convert.weights.zip_directory import Member, read_members
+from sdcoreml.convert.weights.machine import MAX_BYTES, MalformedPickleError
+from sdcoreml.convert.weights.opcodes import interpret
+from sdcoreml.convert.weights.records import Records, Storage, Trust
+from sdcoreml.convert.weights.zip_directory import Member, read_members
+from sdcoreml.ground.errors import BadInputError
 
 ALIGNMENT = 64
 """PyTorch starts every storage at a multiple of this."""
@@ -40,13 +40,16 @@ def read_zip(path: Path, trust: Trust) -> Contents:
             file.seek(order.start)
             if file.read(order.nbytes) != b"little":
                 raise BadInputError(
-                    f"{path}: saved with big-endian numbers; save it again on a common machine"
+                    "saved with big-endian numbers",
+                    where=path,
+                    remedy="save it again on a common machine",
                 )
         member = members[pickle_name]
         if member.nbytes > MAX_BYTES:
             raise BadInputError(
-                f"{path}: data.pkl has {member.nbytes:,} bytes, over the limit of {MAX_BYTES:,}; "
-                "a state dict needs a fraction of that, save only the state dict"
+                f"data.pkl has {member.nbytes:,} bytes, over the limit of {MAX_BYTES:,}",
+                where=path,
+                remedy="a state dict needs a fraction of that, save only the state dict",
             )
         file.seek(member.start)
         data = file.read(member.nbytes)
@@ -54,7 +57,9 @@ def read_zip(path: Path, trust: Trust) -> Contents:
     try:
         root = interpret(io.BytesIO(data), records)
     except MalformedPickleError as error:
-        raise BadInputError(f"{path}: data.pkl: {error}; download the file again") from None
+        raise BadInputError(
+            f"data.pkl: {error}", where=path, remedy="download the file again"
+        ) from None
     storages = {key: members.get(f"{prefix}data/{key}") for key in records.storages}
     starts = {key: _place(path, records.storages[key], found) for key, found in storages.items()}
     used = tuple(found for found in storages.values() if found)
@@ -65,12 +70,16 @@ def _pickle_name(path: Path, members: dict[str, Member]) -> str:
     names = [name for name in members if name.endswith("data.pkl") and name.count("/") <= 1]
     if any(name.endswith("/constants.pkl") for name in members):
         raise BadInputError(
-            f"{path}: a TorchScript program, not a checkpoint; ask for the state dict"
+            "a TorchScript program, not a checkpoint", where=path, remedy="ask for the state dict"
         )
     if len(names) != 1 or names[0].rsplit("/")[-1] != "data.pkl":
         raise BadInputError(
-            f"{path}: a zip file without PyTorch's data.pkl (first member: "
-            f"{next(iter(members), 'none')!r}); unpack it if it is an archive of a model folder"
+            (
+                "a zip file without PyTorch's data.pkl (first member: "
+                f"{next(iter(members), 'none')!r})"
+            ),
+            where=path,
+            remedy="unpack it if it is an archive of a model folder",
         )
     return names[0]
 
@@ -78,17 +87,24 @@ def _pickle_name(path: Path, members: dict[str, Member]) -> str:
 def _place(path: Path, storage: Storage, member: Member | None) -> int:
     if member is None:
         raise BadInputError(
-            f"{path}: storage {storage.key!r} has no bytes in the file; download it again"
+            f"storage {storage.key!r} has no bytes in the file",
+            where=path,
+            remedy="download it again",
         )
     if member.nbytes < storage.nbytes:
         raise BadInputError(
-            f"{path}: storage {storage.key!r} needs {storage.nbytes:,} bytes and has "
-            f"{member.nbytes:,}; download the file again"
+            f"storage {storage.key!r} needs {storage.nbytes:,} bytes and has {member.nbytes:,}",
+            where=path,
+            remedy="download the file again",
         )
     if storage.nbytes and member.start % ALIGNMENT:
         raise BadInputError(
-            f"{path}: storage {storage.key!r} starts at byte {member.start:,}, not a multiple of "
-            f"{ALIGNMENT}: the file was repacked; get the original, or save it with torch.save"
+            (
+                f"storage {storage.key!r} starts at byte {member.start:,}, not a "
+                f"multiple of {ALIGNMENT}: the file was repacked"
+            ),
+            where=path,
+            remedy="get the original, or save it with torch.save",
         )
     return member.start
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from itertools import cycle
 
-from convert.weights.background import Background
+from sdcoreml.convert.weights.background import Background
 
 BLOCK = 1 << 19
 """Bytes per read: many enough to make calls cheap, few enough to stay in the processor's cache."""

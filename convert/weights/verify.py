@@ -7,12 +7,12 @@ import os
 import zlib
 from pathlib import Path
 
-from convert.errors import BadInputError, ConvertError
-from convert.weights.source import Checkpoint
-from convert.weights.transfer import ShortReadError, read_blocks
-from convert.weights.writer import Written
-from convert.weights.zip_directory import Member
-from envs.events import Emit, Event, silent
+from sdcoreml.convert.weights.source import Checkpoint
+from sdcoreml.convert.weights.transfer import ShortReadError, read_blocks
+from sdcoreml.convert.weights.writer import Written
+from sdcoreml.convert.weights.zip_directory import Member
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
+from sdcoreml.ground.events import Emit, Event, silent
 
 
 def check_members(checkpoint: Checkpoint, emit: Emit = silent) -> int:
@@ -30,8 +30,9 @@ def check_members(checkpoint: Checkpoint, emit: Emit = silent) -> int:
             for member in members:
                 if _crc(file.fileno(), path, member) != member.crc:
                     raise BadInputError(
-                        f"{path}: {member.name!r} is damaged (its CRC-32 is not {member.crc:08x}); "
-                        "download the file again"
+                        f"{member.name!r} is damaged (its CRC-32 is not {member.crc:08x})",
+                        where=path,
+                        remedy="download the file again",
                     )
                 done += member.nbytes
                 emit(Event(kind="progress", text=path.name, done=done, total=total, unit="B"))
@@ -44,7 +45,9 @@ def _crc(file: int, path: Path, member: Member) -> int:
         for block in read_blocks(file, member.start, member.nbytes):
             crc = zlib.crc32(block, crc)
     except ShortReadError:
-        raise BadInputError(f"{path}: the file ended while it was read; try again") from None
+        raise BadInputError(
+            "the file ended while it was read", where=path, remedy="try again"
+        ) from None
     return crc
 
 
@@ -52,14 +55,15 @@ def check_written(written: Written) -> None:
     """Read `written` back from the disk and compare it with the digest taken while writing.
 
     Raises:
-        ConvertError: the bytes on the disk are others than those that were written.
+        SdcoremlError: the bytes on the disk are others than those that were written.
     """
     if written.sha256 is None:
         raise ValueError("written without a digest, so there is nothing to compare with")
     if sha256_of(written.path) != written.sha256:
-        raise ConvertError(
-            f"{written.path}: read back other bytes than were written; "
-            "the disk or the memory is failing, do not trust this file"
+        raise SdcoremlError(
+            "read back other bytes than were written",
+            where=written.path,
+            remedy="the disk or the memory is failing, do not trust this file",
         )
 
 

@@ -13,23 +13,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from convert.errors import BadInputError, ConvertError
-from convert.weights.aside import file_aside, require_space, reserve
-from convert.weights.cast import cast_block
-from convert.weights.dtypes import FLOATS, SIZES
-from convert.weights.fault import ended_early
-from convert.weights.gather import gather
-from convert.weights.hashing import Digest
-from convert.weights.header import PYTORCH, build
-from convert.weights.tensor import TensorInfo
-from convert.weights.transfer import (
+from sdcoreml.convert.weights.cast import cast_block
+from sdcoreml.convert.weights.dtypes import FLOATS, SIZES
+from sdcoreml.convert.weights.gather import gather
+from sdcoreml.convert.weights.hashing import Digest
+from sdcoreml.convert.weights.header import PYTORCH, build
+from sdcoreml.convert.weights.tensor import TensorInfo, ended_early
+from sdcoreml.convert.weights.transfer import (
     EarlyFlush,
     ShortReadError,
     new_buffers,
     read_blocks,
     write_at,
 )
-from envs.events import Emit, Event, silent
+from sdcoreml.ground.aside import file_aside, require_space, reserve
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
+from sdcoreml.ground.events import Emit, Event, silent
 
 TICK = 32 << 20
 """Bytes between two progress events."""
@@ -88,7 +87,7 @@ def write_safetensors(
     options = options or WriteOptions()
     named = {tensor.name: tensor for tensor in tensors}
     if len(named) != len(tensors):
-        raise BadInputError(f"{path}: two tensors of one name; check the input's names")
+        raise BadInputError("two tensors of one name", where=path, remedy="check the input's names")
     plan = [(name, _target_type(tensor, options), tensor.shape) for name, tensor in named.items()]
     first, header = build(plan, options.metadata)
     require_space(path, header.nbytes)
@@ -99,7 +98,9 @@ def write_safetensors(
             for entry in header.entries:
                 stream.add(named[entry.name], entry.dtype)
         if not os.fstat(target).st_size == stream.position == header.nbytes:
-            raise ConvertError(f"{path}: wrote another size than planned; please report this")
+            raise SdcoremlError(
+                "wrote another size than planned", where=path, remedy="please report this"
+            )
     return Written(
         path=path,
         nbytes=header.nbytes,

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from convert.errors import BadInputError
+from sdcoreml.ground.errors import BadInputError
 
 MAX_DIRECTORY = 64 << 20
 """Longest central directory that is read; a checkpoint of 10,000 tensors has 1.2 MB."""
@@ -53,7 +53,9 @@ def read_members(path: Path) -> dict[str, Member]:
         except (_DamagedError, struct.error, UnicodeDecodeError) as error:
             what = str(error) if isinstance(error, _DamagedError) else f"damaged zip file ({error})"
             raise BadInputError(
-                f"{path}: {what} (the file has {size:,} bytes); download the file again"
+                f"{what} (the file has {size:,} bytes)",
+                where=path,
+                remedy="download the file again",
             ) from None
 
 

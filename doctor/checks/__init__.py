@@ -6,8 +6,7 @@ its number unused, a new one takes the next.
 
 from __future__ import annotations
 
-from doctor.check import Check
-from doctor.checks import (
+from sdcoreml.doctor.checks import (
     bundle,
     disk,
     environment,
@@ -21,6 +20,7 @@ from doctor.checks import (
     tools,
     weights,
 )
+from sdcoreml.doctor.core.check import Check
 
 CHECKS: tuple[Check, ...] = (
     system.platform_supported,

@@ -5,9 +5,18 @@ Names are exact: volumes may be case-sensitive.
 
 from __future__ import annotations
 
-from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
-from doctor.checks.pins import listed
-from doctor.subjects import Bundle
+from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+    ok,
+    warning,
+)
+from sdcoreml.doctor.core.subjects import Bundle
 
 AGAIN = Fix(title="convert the model again into a fresh folder")
 NEEDED = ("TextEncoder", "VAEDecoder")

@@ -8,11 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 
-from doctor.check import Family, Findings, Fix, check, error, ok, warning
-from doctor.estimate import needed_disk
-from doctor.facts import Environment, Lock, Toolchain, Volume
-from doctor.subjects import ModelFolder
-from envs.quantity import amount
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    Fix,
+    check,
+    error,
+    ok,
+    warning,
+)
+from sdcoreml.doctor.core.estimate import needed_disk
+from sdcoreml.doctor.core.facts import (
+    Environment,
+    Lock,
+    Toolchain,
+    Volume,
+)
+from sdcoreml.doctor.core.subjects import ModelFolder
+from sdcoreml.ground.quantity import amount
 
 GB = 10**9
 FREE_TEMPORARY = GB

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
-from doctor.checks.pins import REPAIR, listed
-from doctor.facts import (
+from sdcoreml.doctor.checks.pins import REPAIR, listed
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+    ok,
+    warning,
+)
+from sdcoreml.doctor.core.facts import (
     CondaEnvironment,
     Environment,
     Evidence,
@@ -13,7 +22,7 @@ from doctor.facts import (
     Toolchain,
     Verification,
 )
-from envs.quantity import amount
+from sdcoreml.ground.quantity import amount
 
 ANEW = Fix(
     title="build it from packages fetched again, past the cache",

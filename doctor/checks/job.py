@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doctor.check import Family, Findings, Fix, check, error, info, warning
-from doctor.checks.pins import listed
-from doctor.facts import Job, Output, System
-from doctor.subjects import ModelFolder
+from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+    warning,
+)
+from sdcoreml.doctor.core.facts import Job, Output, System
+from sdcoreml.doctor.core.subjects import ModelFolder
 
 STEP = 64
 """Image pixels: a UNet of four levels halves the latent three times; a pixel of that is eight of

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doctor.check import Family, Finding, Findings, Fix, check, error, info, ok, warning
-from doctor.checks.pins import listed
-from doctor.facts import Toolchain
-from doctor.subjects import Component, ModelFolder
-from envs.quantity import amount
-from lockfiles.versions import satisfies
+from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.core.check import (
+    Family,
+    Finding,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+    ok,
+    warning,
+)
+from sdcoreml.doctor.core.facts import Toolchain
+from sdcoreml.doctor.core.subjects import Component, ModelFolder
+from sdcoreml.ground.quantity import amount
+from sdcoreml.lockfiles.versions import satisfies
 
 GB = 10**9
 SHARDS_SINCE = "0.29"

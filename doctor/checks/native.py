@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from doctor.check import Family, Findings, check, error, ok
-from doctor.checks.pins import REPAIR, listed
-from doctor.facts import Environment
+from sdcoreml.doctor.checks.pins import REPAIR, listed
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    check,
+    error,
+    ok,
+)
+from sdcoreml.doctor.core.facts import Environment
 
 
 @check("LIB001", Family.NATIVE)

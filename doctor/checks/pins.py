@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from doctor.check import Family, Finding, Findings, Fix, Status, check, error, ok, warning
-from doctor.diagnosis import clashes
-from doctor.facts import Environment, Lock, System, Toolchain
-from doctor.knowledge import CLASHES, Role, of_topic
-from lockfiles.versions import key, normalise
+from sdcoreml.doctor.core.check import (
+    Family,
+    Finding,
+    Findings,
+    Fix,
+    Status,
+    check,
+    error,
+    ok,
+    warning,
+)
+from sdcoreml.doctor.core.facts import (
+    Environment,
+    Lock,
+    System,
+    Toolchain,
+)
+from sdcoreml.doctor.knowledge import CLASHES, Role, of_topic
+from sdcoreml.doctor.knowledge.diagnosis import clashes
+from sdcoreml.lockfiles.versions import key, normalise
 
 REPAIR = Fix(
     title="restore the environment to what was sealed and tested",

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from doctor.check import Family, Findings, Fix, check, error, info, warning
-from doctor.checks.bundle import AGAIN
-from doctor.facts import System
-from doctor.subjects import Bundle, Program
-from envs.quantity import amount
-from lockfiles.versions import is_version, satisfies
+from sdcoreml.doctor.checks.bundle import AGAIN
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+    warning,
+)
+from sdcoreml.doctor.core.facts import System
+from sdcoreml.doctor.core.subjects import Bundle, Program
+from sdcoreml.ground.quantity import amount
+from sdcoreml.lockfiles.versions import is_version, satisfies
 
 GB = 10**9
 MACOS = {6: "12", 7: "13", 8: "14", 9: "15"}

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
-from doctor.facts import Environment, HostPython, Interpreter, Toolchain
-from envs.interpreter import UV_LACKS
-from lockfiles.versions import satisfies
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+    ok,
+    warning,
+)
+from sdcoreml.doctor.core.facts import (
+    Environment,
+    HostPython,
+    Interpreter,
+    Toolchain,
+)
+from sdcoreml.envs.pythons.interpreter import UV_LACKS
+from sdcoreml.lockfiles.versions import satisfies
 
 OLDEST = "3.10"
 

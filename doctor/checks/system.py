@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
-from doctor.estimate import needed_memory
-from doctor.facts import Job, Memory, System, Toolchain
-from doctor.subjects import ModelFolder
-from envs.quantity import amount
-from lockfiles.versions import satisfies
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+    ok,
+    warning,
+)
+from sdcoreml.doctor.core.estimate import needed_memory
+from sdcoreml.doctor.core.facts import (
+    Job,
+    Memory,
+    System,
+    Toolchain,
+)
+from sdcoreml.doctor.core.subjects import ModelFolder
+from sdcoreml.ground.quantity import amount
+from sdcoreml.lockfiles.versions import satisfies
 
 OLDEST_MACOS = "13.1"
 """The oldest macOS that runs what apple/ml-stable-diffusion c891f43 writes (its README)."""

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import re
 
-from doctor.check import Family, Findings, Fix, check, error, info, ok, warning
-from doctor.checks.pins import listed
-from doctor.facts import Checkout, Environment, Git, Hub, Job, Toolchain, Xcode
-from doctor.subjects import ModelFolder
+from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+    ok,
+    warning,
+)
+from sdcoreml.doctor.core.facts import (
+    Checkout,
+    Environment,
+    Git,
+    Hub,
+    Job,
+    Toolchain,
+    Xcode,
+)
+from sdcoreml.doctor.core.subjects import ModelFolder
 
 _SHORT = 12
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")

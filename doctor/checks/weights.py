@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from doctor.check import Family, Findings, Fix, check, error, info
-from doctor.checks.pins import listed
-from doctor.subjects import ModelFolder, WeightFile
+from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+)
+from sdcoreml.doctor.core.subjects import ModelFolder, WeightFile
 
 
 def files(model: ModelFolder) -> Iterator[WeightFile]:

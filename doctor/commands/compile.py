@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from convert.compile.compare import Keep, Outcome, compile_compared
-from convert.compile.xcode import Xcode, find_xcode
-from convert.errors import ConvertError
-from doctor.errors import UsageError
-from doctor.terminal import draw
+from sdcoreml.convert.compile.compare import Keep, Outcome, compile_compared
+from sdcoreml.convert.compile.xcode import Xcode, find_xcode
+from sdcoreml.doctor.report.terminal import draw
+from sdcoreml.ground.errors import SdcoremlError, UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +42,10 @@ def compile_each(packages: Sequence[Path], folder: Path, xcode: Xcode | None, ke
     _require_unique(packages)
     _require_folder(folder)
     if keep is Keep.APPLES and xcode is None:
-        raise ConvertError(
-            "--with-xcode: no coremlcompiler here (it comes with the full Xcode, on a Mac); leave"
-            " the option out, Xcode is not needed"
+        raise SdcoremlError(
+            "no coremlcompiler here (it comes with the full Xcode, on a Mac)",
+            where="--with-xcode",
+            remedy="leave the option out, Xcode is not needed",
         )
     differ = False
     for package in packages:
@@ -69,8 +69,9 @@ def _require_unique(packages: Sequence[Path]) -> None:
     repeated = [stem for stem, count in Counter(p.stem for p in packages).items() if count > 1]
     if repeated:
         raise UsageError(
-            f"{', '.join(repeated)}: several packages of that name would become one folder; compile"
-            " them into different ones"
+            "several packages of that name would become one folder",
+            where=", ".join(repeated),
+            remedy="compile them into different ones",
         )
 
 
@@ -80,4 +81,4 @@ def _require_folder(folder: Path) -> None:
         path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
     )
     if not existing.is_dir():
-        raise UsageError(f"{existing}: is a file; choose another folder for -o")
+        raise UsageError("is a file", where=existing, remedy="choose another folder for -o")

@@ -10,36 +10,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convert.errors import WorkerError
-from convert.job import convert_models
-from convert.manifest import read_manifest
-from convert.models.ingredients import Ingredients
-from convert.models.layout import Model
-from convert.models.prediction import PredictionSource
-from convert.models.single_file import Weights
-from convert.models.unpack import UnpackOptions
-from convert.opening import with_refiner
-from convert.plan import require_buildable
-from convert.staging import staged
-from convert.unpacked import opened
-from convert.worker import Runner, Worker
-from doctor.backend import asked_backend
-from doctor.commands.convert_jobs import jobs_of, judge_of
-from doctor.commands.convert_options import declare
-from doctor.commands.convert_preflight import goal_of
-from doctor.commands.convert_summary import summary, verdicts
-from doctor.commands.diagnose import page, versions_here
-from doctor.commands.preflight import address, environment_for, require_able
-from doctor.diagnosis import diagnose
-from doctor.errors import UsageError
-from doctor.gather.volumes import RESULTS
-from doctor.goal import preflight
-from doctor.knowledge import entries
-from doctor.terminal import draw
-from envs.build import Options
-from envs.events import Emit, Event
-from envs.store import Environment
-from lockfiles.toolchain import Toolchain, load_toolchain
+from sdcoreml.convert.jobs.manifest import read_manifest
+from sdcoreml.convert.jobs.opening import with_refiner
+from sdcoreml.convert.jobs.plan import require_buildable
+from sdcoreml.convert.jobs.staging import staged
+from sdcoreml.convert.jobs.steps import convert_models
+from sdcoreml.convert.jobs.unpacked import opened
+from sdcoreml.convert.models.ingredients import Ingredients
+from sdcoreml.convert.models.layout import Model
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.unpack import UnpackOptions
+from sdcoreml.convert.worker import Runner, Worker
+from sdcoreml.doctor.commands.convert_jobs import jobs_of, judge_of
+from sdcoreml.doctor.commands.convert_options import declare
+from sdcoreml.doctor.commands.convert_preflight import goal_of
+from sdcoreml.doctor.commands.convert_summary import summary, verdicts
+from sdcoreml.doctor.commands.diagnose import page, versions_here
+from sdcoreml.doctor.commands.examine import preflight
+from sdcoreml.doctor.commands.preflight import address, environment_for, require_able
+from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.gather.volumes import RESULTS
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge.diagnosis import diagnose
+from sdcoreml.doctor.report.terminal import draw
+from sdcoreml.envs.building.build import Options
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.errors import UsageError, WorkerError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 SAMPLE = Path("build") / "sample"
 SCHEMA = 1
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Convert one model; the result is a finished folder or an error, never a part of one."""
     if args.sample == (args.model is not None):
         raise UsageError(
-            "give one model, a folder or a file, or --sample; see sdcoreml convert --help"
+            "give one model, a folder or a file, or --sample", remedy="see sdcoreml convert --help"
         )
     with draw() as emit, ExitStack() as unpacked:
         # What is wrong with the model or the options is said before gigabytes are fetched.

@@ -10,20 +10,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convert.certificates.store import load
-from convert.compression_recipe import parse_recipe
-from convert.errors import BadInputError, ConvertError
-from convert.families import OPTIONAL
-from convert.manifest import read_manifest
-from convert.models.controlnet import CONTROLNET
-from convert.models.layout import Model
-from convert.models.merge import require_apart
-from convert.options import ATTENTIONS, COMPRESSED, SHARED, Options
-from convert.plan import Job, plan
-from convert.proof import Judge
-from doctor.commands.convert_options import METHODS
-from doctor.errors import UsageError
-from lockfiles.toolchain import Toolchain
+from sdcoreml.convert.bundle.families import OPTIONAL
+from sdcoreml.convert.certificates.store import load
+from sdcoreml.convert.compression.recipe import parse_recipe
+from sdcoreml.convert.jobs.manifest import read_manifest
+from sdcoreml.convert.jobs.options import (
+    ATTENTIONS,
+    COMPRESSED,
+    SHARED,
+    Options,
+)
+from sdcoreml.convert.jobs.plan import Job, plan
+from sdcoreml.convert.jobs.prove import Judge
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.layout import Model
+from sdcoreml.convert.models.merge import require_apart
+from sdcoreml.doctor.commands.convert_options import METHODS
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
+from sdcoreml.lockfiles.toolchain import Toolchain
 
 FLAGS: Mapping[str, str] = {
     "controlled_unet": "controlled",
@@ -40,7 +44,7 @@ def jobs_of(
 
     Raises:
         UsageError: options that do not go together.
-        ConvertError: the folder that an option names is not what it should be.
+        SdcoremlError: the folder that an option names is not what it should be.
     """
     said = vars(args)
     require_consistent(args, model)
@@ -95,12 +99,17 @@ def beside(said: Mapping[str, Any]) -> dict[str, Any]:
     folder = said["beside"]
     manifest = read_manifest(folder)
     if other := _otherwise(manifest["options"], said):
-        raise UsageError(f"--for: the UNet of {folder} is for {other}; ask for nothing else")
+        raise UsageError(
+            f"the UNet of {folder} is for {other}", where="--for", remedy="ask for nothing else"
+        )
     made = {entry["component"] for entry in manifest["programs"].values()}
     if "controlled_unet" not in made:
         raise BadInputError(
-            f"{folder}: no ControlledUnet in this folder to take a ControlNet's residuals; add"
-            f" one: sdcoreml convert MODEL --components controlled_unet --output {folder}"
+            "no ControlledUnet in this folder to take a ControlNet's residuals",
+            where=folder,
+            remedy=(
+                f"add one: sdcoreml convert MODEL --components controlled_unet --output {folder}"
+            ),
         )
     return {name: manifest["options"][name] for name in SHARED}
 
@@ -116,8 +125,9 @@ def mended(args: argparse.Namespace, asked: Mapping[str, Any]) -> dict[str, Any]
     before = manifest["options"]
     if other := _otherwise(before, said):
         raise UsageError(
-            f"--components: the parts of {args.output} that stay are for {other}; for others"
-            " convert the model anew, without --components"
+            f"the parts of {args.output} that stay are for {other}",
+            where="--components",
+            remedy="for others convert the model anew, without --components",
         )
     fields = {name: before[name] for name in Options.__dataclass_fields__ if name in before}
     if "recipe" not in asked:
@@ -156,8 +166,9 @@ def _recipe_before(
     if any(recipe != recipes[0] for recipe in recipes):
         names = ", ".join(entry["component"] for entry in alike)
         raise UsageError(
-            f"--components: {names} of {folder} are compressed in different ways; say how with"
-            " --bits or --recipe, or name one at a time"
+            f"{names} of {folder} are compressed in different ways",
+            where="--components",
+            remedy="say how with --bits or --recipe, or name one at a time",
         )
     return recipes[0] if recipes else None
 
@@ -191,8 +202,9 @@ def _require_known_components(precisions: Any, model: Model) -> None:  # noqa: A
     unknown = sorted({name for name, _ in precisions} - sources - programs - {"all"})
     if unknown:
         raise UsageError(
-            f"--precision: no component {', '.join(unknown)} in this model; there are"
-            f" {', '.join(sorted(sources))}"
+            f"no component {', '.join(unknown)} in this model",
+            where="--precision",
+            remedy=f"there are {', '.join(sorted(sources))}",
         )
 
 
@@ -201,9 +213,11 @@ def _asked_compression(args: argparse.Namespace) -> Mapping[str, Any] | None:
         groups = {} if args.group_size is None else {"group_size": args.group_size}
         return {"method": args.method or METHODS[0], "bits": args.bits, **groups}
     if args.method:
-        raise UsageError(f"--method {args.method} says how, not to how many bits; add --bits 8")
+        raise UsageError(
+            f"--method {args.method} says how, not to how many bits", remedy="add --bits 8"
+        )
     if args.group_size is not None:
-        raise UsageError("--group-size is of palettes; give --bits, too")
+        raise UsageError("--group-size is of palettes", remedy="give --bits, too")
     return None
 
 
@@ -218,16 +232,22 @@ def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
         return _asked_compression(args)
     said = {"--bits": args.bits, "--method": args.method, "--group-size": args.group_size}
     if extra := [name for name, value in said.items() if value is not None]:
-        raise UsageError(f"--recipe says method, bits and groups; leave {' and '.join(extra)} out")
+        raise UsageError(
+            "--recipe says method, bits and groups", remedy=f"leave {' and '.join(extra)} out"
+        )
     try:
         fields = dict(json.loads(args.recipe_file.read_bytes()).items())
         parse_recipe(fields)
     except OSError as error:
         raise UsageError(
-            f"{args.recipe_file}: {error.strerror}; give the file that sdcoreml recipe wrote"
+            f"{error.strerror}",
+            where=args.recipe_file,
+            remedy="give the file that sdcoreml recipe wrote",
         ) from None
-    except (ValueError, TypeError, AttributeError, ConvertError) as error:
-        raise UsageError(f"{args.recipe_file}: not a recipe ({error}); see --help") from error
+    except (ValueError, TypeError, AttributeError, SdcoremlError) as error:
+        raise UsageError(
+            f"not a recipe ({error})", where=args.recipe_file, remedy="see --help"
+        ) from error
     return fields
 
 

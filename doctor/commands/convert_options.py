@@ -1,7 +1,7 @@
 """What may be asked of `sdcoreml convert`, and how it is spelled.
 
 What is not given is not there: `convert_jobs` tells it from what was said, since an earlier result
-has its own answers. Destinations are fields of `convert.options.Options`, where there is one.
+has its own answers. Destinations are fields of `convert.jobs.options.Options`, where there is one.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import argparse
 import os
 from pathlib import Path
 
-from convert.models.ingredients import parse_embedding
-from convert.models.lora import LoraSource, parse_lora
-from convert.options import ATTENTIONS, PRECISIONS
-from convert.programs.options import Target
+from sdcoreml.convert.jobs.options import ATTENTIONS, PRECISIONS
+from sdcoreml.convert.models.ingredients import parse_embedding
+from sdcoreml.convert.models.lora import LoraSource, parse_lora
+from sdcoreml.convert.programs.options import Target
 
 METHODS = ("kmeans", "uniform", "linear")
 PREDICTIONS = ("epsilon", "v_prediction")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convert.plan import Job
-from doctor.facts import Job as Goal
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.doctor.core.facts import Job as Goal
 
 
 def goal_of(jobs: Sequence[Job]) -> Goal:

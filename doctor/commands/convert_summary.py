@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convert.decibels import said
+from sdcoreml.convert.proof.decibels import said
 
 
 def summary(folder: Path, manifest: Mapping[str, Any]) -> str:

@@ -9,22 +9,16 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
-from doctor.diagnosis import Match, diagnose, innermost
-from doctor.facts import Environment, System
-from doctor.knowledge import Role, entries
-from doctor.report.layout import WIDTH
+from sdcoreml.doctor.core.facts import Environment, System
+from sdcoreml.doctor.knowledge import Role, entries
+from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, innermost
+from sdcoreml.doctor.report.layout import WIDTH
+from sdcoreml.ground.errors import BadInputError
 
 NOTHING_KNOWN = 3
 _QUOTED = 280
 """Characters of a line of the log that are shown."""
-
-
-class UnreadableLogError(Exception):
-    """The log cannot be read."""
-
-    exit_code: ClassVar[int] = 3
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,15 +61,15 @@ def _read(name: str) -> str:
     try:
         return Path(name).read_bytes().decode("utf-8", "replace")
     except OSError as error:
-        raise UnreadableLogError(
+        raise BadInputError(
             f"{name}: {error.strerror}; give the log's path or - for stdin"
         ) from None
 
 
 def versions_here(toolchain: str = "tested") -> Mapping[str, str]:
     """Versions in the built environment and of macOS; nothing when there is none."""
-    from doctor.gather import Request, gather
-    from doctor.probe import Probe
+    from sdcoreml.doctor.gather import Request, gather
+    from sdcoreml.doctor.gather.probe import Probe
 
     facts = gather(Request(toolchain=toolchain, groups=("system", "environment")), Probe()).facts
     versions: dict[str, str] = {}

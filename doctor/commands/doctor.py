@@ -10,21 +10,44 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from doctor import history
-from doctor.check import Check, Status
-from doctor.checks import CHECKS
-from doctor.commands.doctor_changes import compared, is_plain, public, remember
-from doctor.commands.doctor_options import declare
-from doctor.config import settings
-from doctor.engine import Ignore, Report, Selection, examine, exit_code, names
-from doctor.errors import UsageError
-from doctor.facts import Absent, Facts, Job
-from doctor.fix import apply, plan, planned, told
-from doctor.gather import DEADLINE, Gathered, Request, gather
-from doctor.goal import conclude, relevant
-from doctor.probe import Probe
-from doctor.report import write
-from lockfiles.toolchain import FILE, toolchain_names
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.commands.doctor_changes import (
+    compared,
+    is_plain,
+    public,
+    remember,
+)
+from sdcoreml.doctor.commands.doctor_options import declare
+from sdcoreml.doctor.core import history
+from sdcoreml.doctor.core.check import Check, Status
+from sdcoreml.doctor.core.config import settings
+from sdcoreml.doctor.core.engine import (
+    Ignore,
+    Report,
+    Selection,
+    examine,
+    exit_code,
+    names,
+)
+from sdcoreml.doctor.core.facts import Absent, Facts, Job
+from sdcoreml.doctor.core.fix import (
+    apply,
+    plan,
+    planned,
+    told,
+)
+from sdcoreml.doctor.core.goal import conclude, relevant
+from sdcoreml.doctor.gather import (
+    DEADLINE,
+    Gathered,
+    Request,
+    gather,
+)
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.doctor.report import write
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.places import ROOT
+from sdcoreml.lockfiles.toolchain import FILE, toolchain_names
 
 configure = declare
 
@@ -32,15 +55,17 @@ configure = declare
 def run(args: argparse.Namespace) -> int:
     """Examine, print, and return the exit code of what was found."""
     if args.fix and args.facts and not args.dry_run:
-        raise UsageError("--fix mends this machine; with --facts it can only plan: add --dry-run")
+        raise UsageError(
+            "--fix mends this machine", remedy="with --facts it can only plan: add --dry-run"
+        )
     selection = selected(args)
     checks = tuple(check for check in chosen(args.goal) if selection.takes(check))
     gathered = looked(args, checks)
     if args.goal == "bundle" and isinstance(gathered.facts.bundle, Absent):
         given = f"{', '.join(args.paths)} is none" if args.paths else "none was given"
         raise UsageError(
-            f"--goal bundle judges a finished folder, and {given}; give one that"
-            " sdcoreml convert made"
+            f"--goal bundle judges a finished folder, and {given}",
+            remedy="give one that sdcoreml convert made",
         )
     report = judge(gathered, args.goal, checks, selection)
     code = exit_code(report, Status(args.fail_on))
@@ -82,14 +107,14 @@ def mend(args: argparse.Namespace, report: Report, selection: Selection) -> int:
 
 def run_visibly(command: Sequence[str]) -> int:
     """Run one command in this checkout, its output on the terminal and nothing to read."""
-    here = Path(__file__).parents[2]
+    here = ROOT
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, cwd=here)
     return done.returncode
 
 
 def chosen(goal: str | None) -> tuple[Check, ...]:
     """All checks, or those that matter for one goal."""
-    return relevant(goal) if goal else CHECKS
+    return relevant(goal, CHECKS) if goal else CHECKS
 
 
 def judge(
@@ -106,7 +131,7 @@ def judge(
     )
     if selection.select:
         return report
-    return conclude(report, facts, goals=(goal,) if goal else goals_of(facts))
+    return conclude(report, facts, CHECKS, goals=(goal,) if goal else goals_of(facts))
 
 
 def goals_of(facts: Facts) -> tuple[str, ...]:
@@ -120,7 +145,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
     kinds = {kind_of(Path(path)): path for path in args.paths}
     if len(kinds) < len(args.paths):
         raise UsageError(
-            "two paths of the same kind; examine one model, folder or checkout at a time"
+            "two paths of the same kind", remedy="examine one model, folder or checkout at a time"
         )
     require_toolchain(args.toolchain)
     height, width = size_of(args.size)
@@ -149,7 +174,9 @@ def require_toolchain(name: str) -> None:
         if not (Path(name) / FILE).is_file():
             raise UsageError(f"--toolchain {name}: no {FILE} in that folder")
     elif name not in toolchain_names():
-        raise UsageError(f"no toolchain is called {name}; there are {', '.join(toolchain_names())}")
+        raise UsageError(
+            f"no toolchain is called {name}", remedy=f"there are {', '.join(toolchain_names())}"
+        )
 
 
 def configured() -> str:
@@ -195,5 +222,6 @@ def known(words: Iterable[str]) -> None:
     unknown = [word for word in words if not any(names(word, check) for check in CHECKS)]
     if unknown:
         raise UsageError(
-            f"no check or family is called {', '.join(unknown)}; sdcoreml explain lists them"
+            f"no check or family is called {', '.join(unknown)}",
+            remedy="sdcoreml explain lists them",
         )

@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from doctor import history
-from doctor.check import Status
-from doctor.engine import Report
-from doctor.facts import Facts
+from sdcoreml.doctor.core import history
+from sdcoreml.doctor.core.check import Status
+from sdcoreml.doctor.core.engine import Report
+from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.ground.errors import BadInputError
 
 
 def is_plain(args: argparse.Namespace) -> bool:
@@ -24,7 +25,7 @@ def public(facts: Facts) -> Facts:
     """The facts without what their owner would not publish."""
     import platform
 
-    from doctor.redact import redacted, secrets_here
+    from sdcoreml.doctor.core.redact import redacted, secrets_here
 
     return redacted(facts, secrets_here(os.environ, Path.home(), platform.node()))
 
@@ -41,7 +42,7 @@ def compared(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
         return report
     if before is None:
         return report
-    from doctor.compare import changes
+    from sdcoreml.doctor.core.compare import changes
 
     return replace(report, compared=name, changes=tuple(map(str, changes(before, facts))))
 
@@ -59,12 +60,12 @@ def remember(facts: Facts) -> None:
     """Keep these facts as the last good ones, beside the environments (where there are any)."""
     path = last_good(facts)
     if path.parent.is_dir():
-        with suppress(history.FactsFileError):  # a store that is not ours to write in
+        with suppress(BadInputError):  # a store that is not ours to write in
             history.write(facts, path)
 
 
 def last_good(facts: Facts) -> Path:
     """Where the facts of the last good run with the same toolchain are kept."""
-    from envs.store import root
+    from sdcoreml.ground.places import environments_folder
 
-    return root() / history.LAST_GOOD.format(getattr(facts.toolchain, "name", ""))
+    return environments_folder() / history.LAST_GOOD.format(getattr(facts.toolchain, "name", ""))

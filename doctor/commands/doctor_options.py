@@ -6,9 +6,9 @@ import argparse
 import math
 import os
 
-from doctor.check import Status
-from doctor.goal import GOALS
-from doctor.report import FORMATS
+from sdcoreml.doctor.core.check import Status
+from sdcoreml.doctor.core.goal import GOALS
+from sdcoreml.doctor.report import FORMATS
 
 
 def declare(parser: argparse.ArgumentParser) -> None:

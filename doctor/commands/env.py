@@ -6,16 +6,15 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from doctor.commands import (
+from sdcoreml.doctor.commands import (
     env_carry,
     env_conda,
     env_evidence,
     env_lock,
     env_proof,
-    env_supply,
     env_use,
 )
-from doctor.commands.env_common import (
+from sdcoreml.doctor.commands.env_common import (
     Action,
     asked,
     backend,
@@ -25,9 +24,9 @@ from doctor.commands.env_common import (
     source,
     source_options,
 )
-from envs.quantity import amount
-from envs.store import Environment
-from lockfiles.evidence import Evidence, load_evidence, proof_of
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.quantity import amount
+from sdcoreml.lockfiles.evidence import Evidence, load_evidence, proof_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
 
 def build(args: argparse.Namespace) -> int:
     """Build the environment, or say that there is nothing to do."""
-    from doctor.commands.preflight import environment_for
-    from doctor.terminal import draw
-    from envs.build import Options
+    from sdcoreml.doctor.commands.preflight import environment_for
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.building.build import Options
 
     toolchain = chosen(args)
     options = Options(
@@ -118,6 +117,5 @@ ACTIONS = (
     *env_use.ACTIONS,
     *env_carry.ACTIONS,
     *env_lock.ACTIONS,
-    *env_supply.ACTIONS,
     *env_conda.ACTIONS,
 )

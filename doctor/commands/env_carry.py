@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from doctor.commands.env_common import (
+from sdcoreml.doctor.commands.env_common import (
     Action,
     asked,
     built,
@@ -15,20 +15,24 @@ from doctor.commands.env_common import (
     source,
     source_options,
 )
-from envs.errors import EnvError
-from envs.quantity import amount
+from sdcoreml.ground.errors import EnvError
+from sdcoreml.ground.quantity import amount
 
 
 def export(args: argparse.Namespace) -> int:
     """Pack the wheels, lock and seal of the environment into one file."""
-    from doctor.terminal import draw
-    from envs.archive import export as export_environment
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.care.archive import export as export_environment
 
     path, found = args.file, built(args)
     if found.conda:
         raise EnvError(
-            f"{found.path}: a conda environment is not exported; carry its toolchain as a venv"
-            " (BACKEND=venv), or use the explicit lock that `sdcoreml env conda-files` writes"
+            "a conda environment is not exported",
+            where=found.path,
+            remedy=(
+                "carry its toolchain as a venv (BACKEND=venv), or use the explicit "
+                "lock that `sdcoreml env conda-files` writes"
+            ),
         )
     with draw() as emit:
         carried = export_environment(found, chosen(args), path, source=source(args), emit=emit)
@@ -40,8 +44,8 @@ def export(args: argparse.Namespace) -> int:
 
 def bring_in(args: argparse.Namespace) -> int:
     """Build the environment that is in a file, and put it into use if it has its seal."""
-    from doctor.terminal import draw
-    from envs.archive import bring_in as import_environment
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.care.archive import bring_in as import_environment
 
     with draw() as emit:
         made = import_environment(args.file, python=asked(args, "python"), emit=emit)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doctor.backend import asked_backend
-from envs import store
-from envs.base import BACKENDS, name_of
-from envs.errors import EnvError
-from envs.installer import Source
-from envs.store import Environment
-from lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
+from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.envs.building.base import BACKENDS, name_of
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.processes.installer import Source
+from sdcoreml.ground.errors import EnvError
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +99,13 @@ def chosen(args: argparse.Namespace) -> Toolchain:
 def built(args: argparse.Namespace) -> Environment:
     """The environment that was asked for, sound or not. Raises `EnvError` when there is none."""
     name = name_of(chosen(args), backend(args))
-    found = store.read(name, store.root() / name)
+    found = store.read(name, environments_folder() / name)
     if found is None:
-        raise EnvError(f"{store.root() / name}: no environment built; run `sdcoreml env` first")
+        raise EnvError(
+            "no environment built",
+            where=environments_folder() / name,
+            remedy="run `sdcoreml env` first",
+        )
     return found
 
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 
-from doctor.commands.env_common import Action, channel, chosen, shown, toolchain_option
-from envs import store
-from envs.conda_locking import check_conda, write_conda_files
-from lockfiles.errors import LockfileError
-from lockfiles.toolchain import Toolchain
+from sdcoreml.doctor.commands.env_common import (
+    Action,
+    channel,
+    chosen,
+    shown,
+    toolchain_option,
+)
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.locking.conda_locking import check_conda, write_conda_files
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.lockfiles.toolchain import Toolchain
 
 
 def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
     """Lock the conda packages of a toolchain's Python, or with --check say what moved."""
-    from doctor.terminal import draw
-    from envs.conda_locking import solve_python, stale_conda, write_conda_locks
-    from envs.engine import find_engine
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.conda.engine import find_engine
+    from sdcoreml.envs.locking.conda_locking import solve_python, stale_conda, write_conda_locks
 
     place = channel(args) or toolchain.conda.channel
     if toolchain.base:
@@ -24,8 +31,8 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
         print(f"{toolchain.name}: has the Python of {toolchain.base}")
         return
     with draw() as emit:
-        with store.alone(store.root(), emit) as held:
-            engine = find_engine(store.root(), emit, keep=(held,))
+        with store.alone(environments_folder(), emit) as held:
+            engine = find_engine(environments_folder(), emit, keep=(held,))
         locks = solve_python(toolchain, engine, place, newest=args.exclude_newer, emit=emit)
     if args.check:
         lines = stale_conda(toolchain, locks)
@@ -33,8 +40,9 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
             print(line)
         if lines:
             raise LockfileError(
-                f"{toolchain.folder}: the conda locks of {toolchain.name} are stale in {len(lines)}"
-                " places; run `sdcoreml env lock --conda`"
+                f"the conda locks of {toolchain.name} are stale in {len(lines)} places",
+                where=toolchain.folder,
+                remedy="run `sdcoreml env lock --conda`",
             )
         print(f"{toolchain.name}: the conda locks are what {place} has")
         return

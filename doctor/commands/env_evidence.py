@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from doctor.commands.env_common import Action, built, chosen, environment_options
-from lockfiles.evidence import append_evidence, load_evidence
-from lockfiles.toolchain import Toolchain, load_toolchain
+from sdcoreml.doctor.commands.env_common import (
+    Action,
+    built,
+    chosen,
+    environment_options,
+)
+from sdcoreml.lockfiles.evidence import append_evidence, load_evidence
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 if TYPE_CHECKING:
-    from doctor.proving import Trial
+    from sdcoreml.doctor.proving.trials import Trial
 
 
 def evidence(args: argparse.Namespace) -> int:
@@ -20,8 +25,8 @@ def evidence(args: argparse.Namespace) -> int:
     if not words and not args.prove:
         _list(toolchain)
         return 0
-    from doctor.proving import Command, prove
-    from doctor.terminal import draw
+    from sdcoreml.doctor.proving.trials import Command, prove
+    from sdcoreml.doctor.report.terminal import draw
 
     trials: list[Trial] = [*(_whole(toolchain) if args.prove else ())]
     trials += [Command(words=words)] if words else []
@@ -42,7 +47,7 @@ def _list(toolchain: Toolchain) -> None:
 
 def _whole(toolchain: Toolchain) -> tuple[Trial, ...]:
     """All that a toolchain of its kind has to pass."""
-    from doctor.proving import Same, Sample, Suite
+    from sdcoreml.doctor.proving.trials import Same, Sample, Suite
 
     if toolchain.base:
         return (Same(toolchain=toolchain, base=load_toolchain(toolchain.base)),)

@@ -8,25 +8,35 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from doctor.commands.env_common import Action, asked, channel_option, toolchain_option
-from doctor.commands.env_conda import lock_conda
-from envs.conda_locking import check_conda, write_conda_files
-from envs.errors import EnvError, UntakenError
-from envs.events import Emit, Event
-from envs.locking import Request, check_folder, compile_locks, stale, write_locks
-from envs.quantity import amount
-from lockfiles.artefact import Artefact, load_artefacts, read_artefacts
-from lockfiles.change import changes
-from lockfiles.errors import LockfileError
-from lockfiles.evidence import load_evidence
-from lockfiles.lock import Lock, load_lock
-from lockfiles.target import TARGETS, host_target
-from lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
+from sdcoreml.doctor.commands.env_common import (
+    Action,
+    asked,
+    channel_option,
+    toolchain_option,
+)
+from sdcoreml.doctor.commands.env_conda import lock_conda
+from sdcoreml.envs.locking.compile import (
+    Request,
+    check_folder,
+    compile_locks,
+    stale,
+    write_locks,
+)
+from sdcoreml.envs.locking.conda_locking import check_conda, write_conda_files
+from sdcoreml.ground.errors import EnvError, LockfileError, NoOpinionError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.quantity import amount
+from sdcoreml.lockfiles.artefact import Artefact, load_artefacts, read_artefacts
+from sdcoreml.lockfiles.change import changes
+from sdcoreml.lockfiles.evidence import load_evidence
+from sdcoreml.lockfiles.lock import Lock, load_lock
+from sdcoreml.lockfiles.target import TARGETS, host_target
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
 
 
 def lock(args: argparse.Namespace) -> int:
     """Compile and write the locks, or with --check only say whether they are stale."""
-    from doctor.terminal import draw
+    from sdcoreml.doctor.report.terminal import draw
 
     code = 0
     # One that is cut out of another comes after it.
@@ -61,8 +71,9 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
         print(line)
     if lines:
         raise LockfileError(
-            f"{toolchain.folder}: the locks of {toolchain.name} are stale in {len(lines)} places;"
-            " run make lock"
+            f"the locks of {toolchain.name} are stale in {len(lines)} places",
+            where=toolchain.folder,
+            remedy="run make lock",
         )
     print(f"{toolchain.name}: the locks are what the pins resolve to")
     return 0
@@ -70,7 +81,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
 
 def _second_opinion(toolchain: Toolchain, request: Request, emit: Emit) -> tuple[str, ...]:
     """Where pip-tools comes to other versions on this machine; says so when it cannot be asked."""
-    from envs.opinion import pip_tools, second_opinion
+    from sdcoreml.envs.locking.opinion import pip_tools, second_opinion
 
     name, target = toolchain.name, host_target()
     if target not in toolchain.targets:
@@ -80,7 +91,7 @@ def _second_opinion(toolchain: Toolchain, request: Request, emit: Emit) -> tuple
         tool = pip_tools(toolchain)
         emit(Event(kind="step", text=f"ask {tool.describe()} about {name} for {target}"))
         opinion = second_opinion(toolchain, tool, request)
-    except UntakenError as error:
+    except NoOpinionError as error:
         print(f"{name} on {target}: no second opinion was taken: {error}")
         return ()
     if not opinion.differences:
@@ -141,13 +152,13 @@ def _at(commit: str, path: Path) -> str | None:
     try:
         done = subprocess.run(command, check=False, capture_output=True)
     except OSError as error:
-        raise EnvError(f"git: {error.strerror}; `lock --explain` needs it") from None
+        raise EnvError(f"git: {error.strerror}", remedy="`lock --explain` needs it") from None
     if done.returncode == 0:
         return done.stdout.decode()
     if b"exists on disk" in done.stderr or b"does not exist" in done.stderr:
         return None
     said = done.stderr.decode(errors="replace").strip().splitlines()
-    raise EnvError(f"{path}: git says: {said[0] if said else f'exit code {done.returncode}'}")
+    raise EnvError(f"git says: {(said[0] if said else f'exit code {done.returncode}')}", where=path)
 
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from doctor.commands.env_common import (
+from sdcoreml.doctor.commands.env_common import (
     Action,
     asked,
     built,
@@ -13,7 +13,7 @@ from doctor.commands.env_common import (
     source,
     source_options,
 )
-from envs.errors import EnvError
+from sdcoreml.ground.errors import EnvError
 
 SCHEMA = 1
 """Version of what `verify --json` prints."""
@@ -23,9 +23,9 @@ _LISTED = 20
 
 def verify(args: argparse.Namespace) -> int:
     """Compare the environment with its manifest."""
-    from doctor.terminal import draw
-    from envs.events import Event
-    from envs.verify import verify_fast, verify_full
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.kept.verify import verify_fast, verify_full
+    from sdcoreml.ground.events import Event
 
     found = built(args)
     if args.full:
@@ -48,15 +48,16 @@ def verify(args: argparse.Namespace) -> int:
     if len(outcome.faults) > _LISTED:
         print(f"... and {len(outcome.faults) - _LISTED:,} more (--json lists all)")
     raise EnvError(
-        f"{found.path}: {len(outcome.faults):,} of {outcome.files:,} files are not as sealed;"
-        " `sdcoreml env repair` puts them right"
+        f"{len(outcome.faults):,} of {outcome.files:,} files are not as sealed",
+        where=found.path,
+        remedy="`sdcoreml env repair` puts them right",
     )
 
 
 def repair(args: argparse.Namespace) -> int:
     """Restore what is not as sealed, from re-hashed packages."""
-    from doctor.terminal import draw
-    from envs.repair import repair as repair_environment
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.care.repair import repair as repair_environment
 
     found = built(args)
     with draw() as emit:

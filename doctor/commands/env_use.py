@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 
-from doctor.commands.env_common import Action, backend, built, chosen, environment_options
-from envs import store
-from envs.base import name_of
-from envs.errors import EnvError
-from envs.quantity import amount
-from envs.store import Environment
+from sdcoreml.doctor.commands.env_common import (
+    Action,
+    backend,
+    built,
+    chosen,
+    environment_options,
+)
+from sdcoreml.envs.building.base import name_of
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.errors import EnvError
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.ground.quantity import amount
 
 SCHEMA = 1
 """Version of what `list --json` prints."""
@@ -24,31 +31,33 @@ def which(args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Become a command inside the environment."""
-    from envs import activate
+    from sdcoreml.envs.kept import activate
 
     words = args.words[1:] if args.words[:1] == ["--"] else args.words
     if not words:
-        raise EnvError("env run: no command; write it after --, as in `env run -- python -V`")
+        raise EnvError(
+            "env run: no command", remedy="write it after --, as in `env run -- python -V`"
+        )
     activate.run(built(args), words)
 
 
 def shell(args: argparse.Namespace) -> int:
     """Become the user's shell inside the environment."""
-    from envs import activate
+    from sdcoreml.envs.kept import activate
 
     activate.shell(built(args))
 
 
 def list_stored(args: argparse.Namespace) -> int:
     """List every environment of the store, the newest last."""
-    stored = store.stored(store.root())
+    stored = store.stored(environments_folder())
     if args.json:
         rows = [_row(one, links) for one, links in stored.items()]
-        root = str(store.root())
+        root = str(environments_folder())
         print(json.dumps({"schema": SCHEMA, "root": root, "environments": rows}))
         return 0
     if not stored:
-        print(f"no environment is built in {store.root()}; sdcoreml env builds one")
+        print(f"no environment is built in {environments_folder()}; sdcoreml env builds one")
     for one, links in stored.items():
         drift = "*" if one.drift else " "
         print(
@@ -62,16 +71,17 @@ def list_stored(args: argparse.Namespace) -> int:
 
 def rollback(args: argparse.Namespace) -> int:
     """Put the previous environment back into use."""
-    from envs.verify import verify_fast
+    from sdcoreml.envs.kept.verify import verify_fast
 
-    name, root = name_of(chosen(args), backend(args)), store.root()
+    name, root = name_of(chosen(args), backend(args)), environments_folder()
     before = store.previous(name, root)
     if before is None:
-        raise EnvError(f"{root / name}: there is no earlier environment to go back to")
+        raise EnvError("there is no earlier environment to go back to", where=root / name)
     if faults := verify_fast(before).faults:
         raise EnvError(
-            f"{before.path}: the earlier environment is damaged: {faults[0]};"
-            " the one in use stays in use"
+            f"the earlier environment is damaged: {faults[0]}",
+            where=before.path,
+            remedy="the one in use stays in use",
         )
     with store.alone(root):
         store.rollback(name, root)
@@ -87,17 +97,17 @@ def pin(args: argparse.Namespace) -> int:
 
 def unpin(args: argparse.Namespace) -> int:
     """Take a pin away."""
-    if not store.unpin(args.label, store.root()):
-        raise EnvError(f"{store.root()}: nothing is pinned as {args.label!r}")
+    if not store.unpin(args.label, environments_folder()):
+        raise EnvError(f"nothing is pinned as {args.label!r}", where=environments_folder())
     return 0
 
 
 def collect(args: argparse.Namespace) -> int:
     """Remove what nothing keeps, or tell what that would be."""
-    from doctor.terminal import draw
-    from envs import garbage
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.care import garbage
 
-    root = store.root()
+    root = environments_folder()
     if args.dry_run:
         found = garbage.garbage(root)
         sizes = found.sizes()

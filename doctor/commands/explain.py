@@ -7,19 +7,13 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import ClassVar
 
-from doctor.check import Check
-from doctor.checks import CHECKS
-from doctor.engine import names
-from doctor.knowledge import Entry, entries
-from doctor.report.layout import WIDTH
-
-
-class UnknownNameError(Exception):
-    """Nothing is called that."""
-
-    exit_code: ClassVar[int] = 2
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.check import Check
+from sdcoreml.doctor.core.engine import names
+from sdcoreml.doctor.knowledge import Entry, entries
+from sdcoreml.doctor.report.layout import WIDTH
+from sdcoreml.ground.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print pages, or the list."""
     if args.markdown:
-        from doctor.report.reference import document
+        from sdcoreml.doctor.report.reference import document
 
         sys.stdout.write(document(CHECKS, entries()))
     elif args.names:
@@ -65,7 +59,7 @@ def page(name: str) -> Iterator[str]:
     else:
         near = [one.id for one in entries() if name.lower() in one.id]
         hint = f"; perhaps {', '.join(near[:3])}" if near else "; sdcoreml explain lists the checks"
-        raise UnknownNameError(f"nothing is called {name}{hint}")
+        raise UsageError(f"nothing is called {name}{hint}")
 
 
 def of_check(check: Check) -> Iterator[str]:

@@ -10,17 +10,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from convert.bundle import HALVED, NAMES, chunk_paths
-from convert.coreml import ProgramFacts, is_coreml, programs_at
-from convert.models.identify import Identity, PartFacts, identify_path
-from convert.weights.fault import Fault
-from doctor.engine import DEFAULT_TOOLCHAIN
-from doctor.estimate import needed_disk, needed_memory
-from doctor.facts import Job
-from doctor.gather.model import model
-from doctor.gather.toolchain import toolchain
-from doctor.subjects import ModelFolder
-from envs.quantity import amount
+from sdcoreml.convert.bundle.contract import HALVED, NAMES, chunk_paths
+from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
+from sdcoreml.convert.models.identify import Identity, PartFacts, identify_path
+from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
+from sdcoreml.doctor.core.estimate import needed_disk, needed_memory
+from sdcoreml.doctor.core.facts import Job
+from sdcoreml.doctor.core.subjects import ModelFolder
+from sdcoreml.doctor.gather.model import model
+from sdcoreml.doctor.gather.toolchain import toolchain
+from sdcoreml.ground.errors import Fault
+from sdcoreml.ground.quantity import amount
 
 SCHEMA = 1
 """Version of what `--json` prints."""
@@ -182,9 +182,9 @@ def as_data(identity: Identity, needs: Needs | None) -> dict[str, Any]:
 def _fault(fault: Fault) -> dict[str, Any]:
     """A fault as JSON-able values."""
     return {
-        "path": str(fault.path),
+        "path": str(fault.where),
         "what": fault.what,
-        "next": fault.next,
+        "next": fault.remedy,
         "exit_code": fault.error.exit_code,
     }
 

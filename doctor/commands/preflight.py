@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from doctor.errors import NoRoomError, UnableError
-from envs.base import CONDA
-from envs.build import Options, build, ready
-from envs.events import Emit, Event
-from envs.store import Environment
-from lockfiles.toolchain import Toolchain
+from sdcoreml.envs.building.base import CONDA
+from sdcoreml.envs.building.build import Options, build, ready
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.errors import NoRoomError, UnableError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.lockfiles.toolchain import Toolchain
 
 if TYPE_CHECKING:
-    from doctor.engine import Report
-    from doctor.facts import Job
+    from sdcoreml.doctor.core.engine import Report
+    from sdcoreml.doctor.core.facts import Job
 
 
 def environment_for(
@@ -26,15 +26,15 @@ def environment_for(
 
     Raises:
         UnableError: the machine cannot build it, or not do the job in it.
-        EnvError, LockfileError: as `envs.build.build`.
+        EnvError, LockfileError: as `envs.building.build.build`.
     """
     options = options or Options()
     found = ready(toolchain, options)
     if found is not None:
         return found
     # Imported only now: to say that there is nothing to do takes no doctor.
-    from doctor.facts import Job
-    from doctor.goal import preflight
+    from sdcoreml.doctor.commands.examine import preflight
+    from sdcoreml.doctor.core.facts import Job
 
     emit(Event(kind="step", text="examine this machine"))
     python = str(options.python or _brought(options))
@@ -62,7 +62,7 @@ def require_able(report: Report) -> None:
         NoRoomError: only the disk stands in the way.
         UnableError: something else does.
     """
-    from doctor.check import Family
+    from sdcoreml.doctor.core.check import Family
 
     verdict = report.verdicts[0]
     blocking = [result for result in report.results if result.id in verdict.because]

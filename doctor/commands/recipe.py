@@ -17,21 +17,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convert.compression_recipe import WHOLE, palette_bits
-from convert.models.layout import CONFIG_NAME, Model
-from convert.models.merge import merge_component
-from convert.opening import open_model
-from convert.options import COMPRESSED, program_options
-from convert.plan import plan
-from convert.programs.options import Target
-from convert.weights.aside import file_aside, scratch_beside
-from convert.worker import Runner, Worker
-from doctor.commands.convert_options import target
-from doctor.errors import UsageError
-from doctor.terminal import draw
-from envs.build import build
-from envs.events import Emit
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.convert.compression.recipe import WHOLE, palette_bits
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.jobs.options import COMPRESSED, program_options
+from sdcoreml.convert.jobs.plan import plan
+from sdcoreml.convert.models.layout import CONFIG_NAME, Model
+from sdcoreml.convert.models.merge import merge_component
+from sdcoreml.convert.programs.options import Target
+from sdcoreml.convert.worker import Runner, Worker
+from sdcoreml.doctor.commands.convert_options import target
+from sdcoreml.doctor.report.terminal import draw
+from sdcoreml.envs.building.build import build
+from sdcoreml.ground.aside import file_aside, scratch_beside
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.events import Emit
+from sdcoreml.lockfiles.toolchain import load_toolchain
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     """Measure one program of a model and write the recipe."""
     if not 1 <= args.target_bits <= WHOLE:
-        raise UsageError(f"--target-bits: from 1 to {WHOLE}")
+        raise UsageError(f"from 1 to {WHOLE}", where="--target-bits")
     model = open_model(args.model)
     toolchain = load_toolchain(args.toolchain)
     # Whether the file can be written is to be known before minutes of measuring.
@@ -104,7 +104,7 @@ def measured(
     job = plan(model, None, "ORIGINAL", {}, target=args.target)
     parts = {part.program: part for part in job.parts}
     if args.component not in parts:
-        raise UsageError(f"--component: {model.path} has {', '.join(parts)}")
+        raise UsageError(f"{model.path} has {', '.join(parts)}", where="--component")
     part = parts[args.component]
     component = model.components[part.source]
     with scratch_beside(args.output) as scratch:

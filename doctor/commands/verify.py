@@ -5,25 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from convert.certificates.issue import Issuer, title_of
-from convert.certificates.store import FILE, load, save
-from convert.manifest import read_manifest
-from convert.verify import Against, Verification, verify
-from convert.worker import Outcome, Runner, Worker
-from doctor.backend import asked_backend
-from doctor.commands.convert_summary import figures_of
-from doctor.errors import UsageError
-from doctor.terminal import draw
-from envs.build import Options, build
-from envs.events import Emit, silent
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.convert.certificates.store import FILE, load
+from sdcoreml.convert.jobs.verify import Against, Verification, verify
+from sdcoreml.convert.worker import Outcome, Runner, Worker
+from sdcoreml.doctor.commands.convert_summary import figures_of
+from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.report.terminal import draw
+from sdcoreml.envs.building.build import Options, build
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.events import Emit, silent
+from sdcoreml.lockfiles.toolchain import load_toolchain
 
 SCHEMA = 1
 """Version of what `--json` prints."""
@@ -58,9 +54,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     depth.add_argument(
         "--full", action="store_true", help="run everything, also graphs that are certified"
     )
-    depth.add_argument(
-        "--certify", action="store_true", help="as --full, and certify the graphs for everybody"
-    )
     parser.add_argument(
         "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
     )
@@ -72,38 +65,18 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
 
     `runner` and `file` (of certificates) are the real ones unless a test has others.
     """
-    if args.against is None and (args.fast or args.full or args.certify):
-        raise UsageError(
-            "--fast, --full and --certify say how to run programs; add --against MODEL"
-        )
+    if args.against is None and (args.fast or args.full):
+        raise UsageError("--fast and --full say how to run programs", remedy="add --against MODEL")
     against = None
     if args.against is not None:
-        certificates = {} if args.full or args.certify else load(file)
+        certificates = {} if args.full else load(file)
         against = Against(
             model=args.against, refiner=args.refiner, certificates=certificates, fast=args.fast
         )
     with draw() as emit:
         result = verify(args.bundle, runner or Environment(toolchain=args.toolchain), against, emit)
     print(json.dumps(as_json(result)) if args.json else summary(result))
-    if args.certify and result.passed:
-        count = certify(result, args.toolchain, file)
-        print(f"{count} graphs certified in {file}", file=sys.stderr if args.json else sys.stdout)
     return 0 if result.passed else 1
-
-
-def certify(result: Verification, toolchain: str, file: Path) -> int:
-    """Add the graphs that were just proved to the file of certificates; returns how many."""
-    manifest = read_manifest(result.bundle)
-    made_in = manifest["toolchain"]
-    issuer = Issuer(
-        toolchain=toolchain,
-        lock=made_in["lock"] if made_in.get("name") == toolchain and "lock" in made_in else "",
-        date=date.today().isoformat(),  # noqa: DTZ011  the day where people are
-    )
-    issued = (issuer.issue(checked, title_of(manifest)) for checked in result.checked.values())
-    new = {item.key: item for item in issued if item is not None}
-    save({**load(file), **new}.values(), file)
-    return len(new)
 
 
 def as_json(result: Verification) -> dict[str, Any]:
@@ -114,7 +87,7 @@ def as_json(result: Verification) -> dict[str, Any]:
         "passed": result.passed,
         "files": result.files,
         "faults": [
-            {"path": str(fault.path), "what": fault.what, "next": fault.next}
+            {"path": str(fault.where), "what": fault.what, "next": fault.remedy}
             for fault in result.faults
         ],
         "programs": result.checked,

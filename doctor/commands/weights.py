@@ -6,15 +6,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from convert.errors import BadInputError
-from convert.models.files import STEMS, find_weights
-from convert.weights.clone import place_aside
-from convert.weights.shards import parse_size, write_shards
-from convert.weights.source import Checkpoint, open_checkpoint
-from convert.weights.verify import check_members, check_written
-from convert.weights.writer import WriteOptions, Written, is_already, write_safetensors
-from doctor.terminal import draw
-from envs.events import Emit, Event
+from sdcoreml.convert.models.files import STEMS, find_weights
+from sdcoreml.convert.weights.clone import place_aside
+from sdcoreml.convert.weights.shards import parse_size, write_shards
+from sdcoreml.convert.weights.source import Checkpoint, open_checkpoint
+from sdcoreml.convert.weights.verify import check_members, check_written
+from sdcoreml.convert.weights.writer import (
+    WriteOptions,
+    Written,
+    is_already,
+    write_safetensors,
+)
+from sdcoreml.doctor.report.terminal import draw
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Emit, Event
 
 DTYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
 
@@ -88,7 +93,9 @@ def _source(path: Path) -> Path:
         return path
     found = [weights.source for weights in find_weights(path) if weights.source]
     if not found:
-        raise BadInputError(f"{path}: no weights in this folder; give one component's folder")
+        raise BadInputError(
+            "no weights in this folder", where=path, remedy="give one component's folder"
+        )
     return found[0]
 
 
@@ -96,6 +103,6 @@ def _require_other(target: Path, checkpoint: Checkpoint) -> None:
     """Refuse a target that is, or lies in the place of, what is being read."""
     for file in checkpoint.files:
         if target.exists() and target.samefile(file):
-            raise BadInputError(f"{target}: is the input itself; choose another name")
+            raise BadInputError("is the input itself", where=target, remedy="choose another name")
     if target.is_dir() and any(target.resolve() == f.resolve().parent for f in checkpoint.files):
-        raise BadInputError(f"{target}: holds the input; choose another folder")
+        raise BadInputError("holds the input", where=target, remedy="choose another folder")

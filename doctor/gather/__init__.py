@@ -10,8 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from doctor.facts import Absent, Facts, Job, Unknown
-from doctor.probe import Probe, together
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Facts,
+    Job,
+    Unknown,
+)
+from sdcoreml.doctor.gather.probe import Probe, together
 
 DEADLINE = 10.0
 """Seconds until whatever still hangs is given up; a well machine needs a tenth of one."""
@@ -68,7 +73,16 @@ def _ran_out(value: object) -> bool:
 
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
     """A task for each field of `Facts` but the job; each imports what it needs, to fail alone."""
-    from doctor.gather import bundle, checkout, conda, machine, model, python, tools, volumes
+    from sdcoreml.doctor.gather import (
+        bundle,
+        checkout,
+        conda,
+        machine,
+        model,
+        python,
+        tools,
+        volumes,
+    )
 
     job = request.job
     return {
@@ -102,6 +116,6 @@ DEEP = "only looked at with --deep"
 
 
 def _built() -> Any:  # noqa: ANN401  a module, imported where a task can report that it cannot be
-    from doctor.gather import toolchain
+    from sdcoreml.doctor.gather import toolchain
 
     return toolchain

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from doctor.facts import Absent
-from doctor.subjects import Bundle, Feature, Program
+from sdcoreml.doctor.core.facts import Absent
+from sdcoreml.doctor.core.subjects import Bundle, Feature, Program
 
 COMPILED = ("coremldata.bin", "metadata.json", "model.mil", "weights/weight.bin")
 PACKAGED = (
@@ -49,7 +49,7 @@ def bundle(path: str) -> Bundle | Absent:
 
 def _damage(folder: Path, programs: Mapping[str, Program]) -> tuple[str, ...]:
     """What is wrong inside programs that have all their files and a readable outside."""
-    from convert.coreml import programs_at
+    from sdcoreml.convert.bundle.facts import programs_at
 
     whole = [
         folder / name
@@ -118,13 +118,13 @@ def _feature(row: Mapping[str, str]) -> Feature:
 
 def _packaged(path: Path, blank: Program) -> Program:
     """From the specification, read without coremltools."""
-    from convert.errors import ConvertError
-    from convert.spec.reader import read_package
+    from sdcoreml.convert.spec.reader import read_package
+    from sdcoreml.ground.errors import SdcoremlError
 
     try:
         model = read_package(path).model
-    except ConvertError as error:
-        return replace(blank, fault=str(error).removeprefix(f"{path}: "))
+    except SdcoremlError as error:
+        return replace(blank, fault=error.complaint)
     main = next(iter(model.program.functions.values()))
     kinds = {operation.type for operation in main.block.operations}
     return replace(
@@ -140,7 +140,7 @@ def _packaged(path: Path, blank: Program) -> Program:
 _DTYPES = {"FLOAT16": "Float16", "FLOAT32": "Float32", "INT32": "Int32", "FLOAT64": "Double"}
 
 
-def _described(feature: Any) -> Feature:  # noqa: ANN401  convert.spec.model.Feature, imported lazily
+def _described(feature: Any) -> Feature:  # noqa: ANN401  sdcoreml.convert.spec.model.Feature, imported lazily
     dtype = _DTYPES.get(feature.dtype.name, feature.dtype.name) if feature.dtype else feature.kind
     return Feature(name=feature.name, shape=tuple(feature.shape), dtype=dtype)
 
@@ -155,8 +155,13 @@ def _tools(metadata: Mapping[str, str]) -> Mapping[str, str]:
 
 def _tokenizer(folder: Path) -> tuple[str, ...]:
     """What the Swift reader would stumble over in vocab.json and merges.txt."""
-    from convert.errors import ConvertError
-    from convert.tokenizer import MERGES, VOCAB, Tokenizer, check_tokenizer
+    from sdcoreml.convert.bundle.tokenizer import (
+        MERGES,
+        VOCAB,
+        Tokenizer,
+        check_tokenizer,
+    )
+    from sdcoreml.ground.errors import SdcoremlError
 
     missing = [name for name in (VOCAB, MERGES) if not (folder / name).is_file()]
     if missing:
@@ -164,7 +169,7 @@ def _tokenizer(folder: Path) -> tuple[str, ...]:
     read = Tokenizer(vocab=(folder / VOCAB).read_bytes(), merges=(folder / MERGES).read_bytes())
     try:
         return tuple(fault.what for fault in check_tokenizer(read, folder))
-    except ConvertError as error:
+    except SdcoremlError as error:
         return (str(error),)
 
 

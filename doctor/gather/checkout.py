@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doctor.facts import Absent, Checkout, Unknown
-from doctor.gather.environment import without_login
-from doctor.gather.tools import developer
-from doctor.probe import QUIET, Outcome, Probe
+from sdcoreml.doctor.core.facts import Absent, Checkout, Unknown
+from sdcoreml.doctor.gather.environment import without_login
+from sdcoreml.doctor.gather.probe import QUIET, Outcome, Probe
+from sdcoreml.doctor.gather.tools import developer
 
 VARIABLE = "SDCOREML_UPSTREAM"
 _HEAD = ("--verify", "--quiet", "HEAD")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from doctor.facts import Absent, CondaEnvironment, Unknown
-from doctor.gather.environment import installed, site_packages
-from doctor.probe import Probe
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.doctor.core.facts import Absent, CondaEnvironment, Unknown
+from sdcoreml.doctor.gather.environment import installed, site_packages
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.lockfiles.toolchain import load_toolchain
 
 META = "conda-meta"
 
@@ -36,7 +36,7 @@ def conda(toolchain: str, probe: Probe) -> CondaEnvironment | Absent | Unknown:
 
 def _places(name: str, probe: Probe) -> Iterator[Path]:
     """Where an environment of that name would be; none need exist."""
-    from envs.interpreter import conda_roots
+    from sdcoreml.envs.pythons.interpreter import conda_roots
 
     for variable in ("CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"):
         for entry in filter(None, probe.environ.get(variable, "").split(":")):

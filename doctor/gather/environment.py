@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from doctor.facts import Environment, Unknown
-from lockfiles.versions import normalise
+from sdcoreml.doctor.core.facts import Environment, Unknown
+from sdcoreml.lockfiles.versions import normalise
 
 NATIVE = {
     "linux": (

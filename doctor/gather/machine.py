@@ -6,15 +6,20 @@ import os
 import sys
 from pathlib import Path
 
-from doctor.facts import Absent, Memory, System, Unknown
-from doctor.probe import Outcome, Probe
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Memory,
+    System,
+    Unknown,
+)
+from sdcoreml.doctor.gather.probe import Outcome, Probe
 
 _NAMES = {"Darwin": "macOS", "Linux": "Linux", "Windows": "Windows"}
 
 
 def system(probe: Probe) -> System:
     """The operating system and processor; a few sysctl calls on macOS, none elsewhere."""
-    from lockfiles.target import host_target
+    from sdcoreml.lockfiles.target import host_target
 
     mac = probe.system == "Darwin"
     translated = mac and _sysctl(probe, "sysctl.proc_translated") == "1"

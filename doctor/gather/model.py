@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doctor.facts import Absent
-from doctor.gather.weights import SUFFIXES, Shapes, holdings, mismatches, opened
-from doctor.subjects import Component, ModelFolder, WeightFile
+from sdcoreml.doctor.core.facts import Absent
+from sdcoreml.doctor.core.subjects import Component, ModelFolder, WeightFile
+from sdcoreml.doctor.gather.weights import (
+    SUFFIXES,
+    Shapes,
+    holdings,
+    mismatches,
+    opened,
+)
 
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker", "transformer")
 INDEX = "model_index.json"
@@ -35,7 +41,7 @@ def model(path: str) -> ModelFolder | Absent:
 
 def _controlnet(path: Path) -> ModelFolder | None:
     """The folder of a ControlNet: one component, and no index."""
-    from convert.models.controlnet import is_controlnet, read_controlnet
+    from sdcoreml.convert.models.controlnet import is_controlnet, read_controlnet
 
     if not is_controlnet(path):
         return None
@@ -67,11 +73,11 @@ def _single_file(path: Path) -> ModelFolder:
 
 def _inside(path: Path, shapes: Shapes) -> tuple[str, tuple[Component, ...]]:
     """The family of a whole model in one file, and the parts that are converted."""
-    from convert.families import PARTS as PROGRAMS
-    from convert.models.configs import IMAGE_SIZES, SIZE_STEPS
-    from convert.models.contents import Kind, recognise
-    from convert.models.identify import part_of
-    from convert.models.targets import verdicts
+    from sdcoreml.convert.bundle.families import PARTS as PROGRAMS
+    from sdcoreml.convert.models.configs import IMAGE_SIZES, SIZE_STEPS
+    from sdcoreml.convert.models.contents import Kind, recognise
+    from sdcoreml.convert.models.identify import part_of
+    from sdcoreml.convert.models.targets import verdicts
 
     contents = recognise(shapes)
     runs = any(verdict.runs != "no" for verdict in verdicts(contents))
@@ -138,11 +144,11 @@ def _kind(
     configs: Mapping[str, Mapping[str, Any]],
     scheduler: Mapping[str, Any],
 ) -> _Kind:
-    from convert.errors import ConvertError
-    from convert.families import PARTS as PROGRAMS
-    from convert.families import require_supported
-    from convert.models.family import identify
-    from convert.models.layout import Model
+    from sdcoreml.convert.bundle.families import PARTS as PROGRAMS
+    from sdcoreml.convert.bundle.families import require_supported
+    from sdcoreml.convert.models.family import identify
+    from sdcoreml.convert.models.layout import Model
+    from sdcoreml.ground.errors import SdcoremlError
 
     family, task = identify(pipeline, configs, scheduler)
     refusal = ""
@@ -158,8 +164,8 @@ def _kind(
                 scheduler=scheduler,
             )
         )
-    except ConvertError as error:
-        refusal = str(error).removeprefix(f"{path}: ")
+    except SdcoremlError as error:
+        refusal = error.complaint
     needed = dict.fromkeys(part.source for part in PROGRAMS.get(family, ()))
     return _Kind(family=family.value, needed=tuple(needed), refusal=refusal)
 
@@ -209,15 +215,15 @@ _ANY_SIZE = 64
 
 def _refusal(name: str, config: Mapping[str, Any]) -> str:
     """Why the converter's builder refuses this configuration, in its own words."""
-    from convert.errors import ConvertError
-    from convert.programs.drawable import require_drawable
-    from convert.programs.options import ProgramOptions
+    from sdcoreml.convert.programs.drawable import require_drawable
+    from sdcoreml.convert.programs.options import ProgramOptions
+    from sdcoreml.ground.errors import SdcoremlError
 
     program = _PROGRAMS.get(name, name)
     try:
         require_drawable(program, config, ProgramOptions(height=_ANY_SIZE, width=_ANY_SIZE))
-    except ConvertError as error:
-        return str(error).removeprefix(f"{program}: ")
+    except SdcoremlError as error:
+        return error.complaint
     return ""
 
 
@@ -258,12 +264,12 @@ def _json(path: Path) -> tuple[Mapping[str, Any], str]:
 
 def _tokenizer(model: Path) -> Iterator[str]:
     """What the Swift reader would stumble over in the tokenizer's files."""
-    from convert.errors import ConvertError
-    from convert.tokenizer import read_tokenizer, tokenizer_folder
+    from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
+    from sdcoreml.ground.errors import SdcoremlError
 
     try:
         read_tokenizer(tokenizer_folder(model))
-    except ConvertError as error:
+    except SdcoremlError as error:
         yield str(error)
 
 

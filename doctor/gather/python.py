@@ -8,8 +8,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from doctor.facts import HostPython
-from doctor.probe import Probe
+from sdcoreml.doctor.core.facts import HostPython
+from sdcoreml.doctor.gather.probe import Probe
 
 LIBRARIES = ("git", "numpy", "psutil", "rich", "uv")
 """Import names of what `.venv` holds; without them some answers are poorer, none is wrong."""

@@ -13,17 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from doctor import facts
-from doctor.backend import asked_backend
-from doctor.facts import Absent, Unknown
-from doctor.gather import environment as installed
-from doctor.probe import Outcome, Probe
-from envs.base import CONDA
-from lockfiles.versions import normalise
+from sdcoreml.doctor.core import facts
+from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.core.facts import Absent, Unknown
+from sdcoreml.doctor.gather import environment as installed
+from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.envs.building.base import CONDA
+from sdcoreml.lockfiles.versions import normalise
 
 if TYPE_CHECKING:
-    from envs.store import Environment
-    from lockfiles.toolchain import Toolchain
+    from sdcoreml.envs.kept.store import Environment
+    from sdcoreml.lockfiles.toolchain import Toolchain
 
 
 NOT_BUILT = "the environment is not built (make env)"
@@ -32,14 +32,14 @@ NOT_BUILT = "the environment is not built (make env)"
 @cache
 def _loaded(name: str) -> Toolchain:
     """The named toolchain; several tasks ask for it."""
-    from lockfiles.toolchain import load_toolchain
+    from sdcoreml.lockfiles.toolchain import load_toolchain
 
     return load_toolchain(name)
 
 
 def toolchain(name: str) -> facts.Toolchain:
     """The named toolchain as its toolchain.toml says."""
-    from lockfiles.target import host_target
+    from sdcoreml.lockfiles.target import host_target
 
     loaded = _loaded(name)
     return facts.Toolchain(
@@ -64,8 +64,8 @@ def toolchain(name: str) -> facts.Toolchain:
 
 def lock(name: str) -> facts.Lock | Absent:
     """The lock of this machine's target; absent where there is none."""
-    from lockfiles.lock import load_lock
-    from lockfiles.target import host_target
+    from sdcoreml.lockfiles.lock import load_lock
+    from sdcoreml.lockfiles.target import host_target
 
     target = host_target()
     if target not in _loaded(name).targets:
@@ -82,7 +82,7 @@ def lock(name: str) -> facts.Lock | Absent:
 
 def _conda(toolchain: Toolchain, target: str) -> Mapping[str, str]:
     """The locked conda packages of the tested Python; empty until they are locked."""
-    from lockfiles.conda import conda_lock_path, load_conda_lock
+    from sdcoreml.lockfiles.conda import conda_lock_path, load_conda_lock
 
     if not conda_lock_path(toolchain, target).exists():
         return {}
@@ -92,8 +92,8 @@ def _conda(toolchain: Toolchain, target: str) -> Mapping[str, str]:
 
 def evidence(name: str) -> facts.Evidence:
     """What was proven of the toolchain on machines of this kind."""
-    from lockfiles.evidence import load_evidence
-    from lockfiles.target import host_target
+    from sdcoreml.lockfiles.evidence import load_evidence
+    from sdcoreml.lockfiles.target import host_target
 
     target = host_target()
     return facts.Evidence(
@@ -124,15 +124,15 @@ def _download(path: Path) -> int:
 
 def environments() -> Path:
     """The folder that holds the built environments."""
-    from envs.store import root
+    from sdcoreml.ground.places import environments_folder
 
-    return root()
+    return environments_folder()
 
 
 def _built(name: str) -> Environment | None:
     """The environment in use for the toolchain, of the backend that was asked for."""
-    from envs.base import name_of
-    from envs.store import current
+    from sdcoreml.envs.building.base import name_of
+    from sdcoreml.envs.kept.store import current
 
     return current(name_of(_loaded(name), asked_backend()))
 
@@ -157,7 +157,7 @@ def interpreter(
     name: str, *, rebuild: bool = False, python: str = ""
 ) -> facts.Interpreter | Absent | Unknown:
     """The Python that `make env` would choose; searched for when there is something to build."""
-    from envs.interpreter import choose, find_interpreters
+    from sdcoreml.envs.pythons.interpreter import choose, find_interpreters
 
     if python:
         return Unknown(unknown=f"{python} is named, and examined when the environment is built")
@@ -185,7 +185,7 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.Verification |
         return Absent(absent=NOT_BUILT)
     if not deep and untouched(built.path, probe):
         return facts.Verification(depth="none touched since", files=built.files)
-    from envs.verify import STRAY, verify_fast, verify_full
+    from sdcoreml.envs.kept.verify import STRAY, verify_fast, verify_full
 
     outcome = verify_full(built) if deep else verify_fast(built)
     return facts.Verification(
@@ -203,8 +203,8 @@ def untouched(folder: Path, probe: Probe) -> bool:
     `find` compares status change times (ctime), which no program can set back, at a quarter of what
     Python needs for 30,000 files. False too when it cannot be asked: then the files are compared.
     """
-    from envs.manifest import SEALED
-    from envs.store import RECORD
+    from sdcoreml.envs.kept.manifest import SEALED
+    from sdcoreml.envs.kept.store import RECORD
 
     # Renaming the record into its folder changes the status of both, a clock tick later at times.
     sealed = folder / SEALED

@@ -6,10 +6,16 @@ import os
 import shutil
 from pathlib import Path
 
-from doctor.facts import Absent, Git, Hub, Unknown, Xcode
-from doctor.gather.machine import not_on_macos
-from doctor.gather.volumes import hub_cache
-from doctor.probe import Outcome, Probe
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Git,
+    Hub,
+    Unknown,
+    Xcode,
+)
+from sdcoreml.doctor.gather.machine import not_on_macos
+from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.volumes import hub_cache
 
 XCODES = "Applications"
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "DIFFUSERS_OFFLINE", "UV_OFFLINE")

@@ -8,8 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from doctor.facts import Absent, Job, Output, Volume
-from doctor.probe import Outcome, Probe
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Job,
+    Output,
+    Volume,
+)
+from sdcoreml.doctor.gather.probe import Outcome, Probe
 
 RESULTS = "models"
 """Where `sdcoreml convert` writes, from the folder it is started in, unless told."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from doctor.subjects import WeightFile
+from sdcoreml.doctor.core.subjects import WeightFile
 
 SUFFIXES = (".safetensors", ".bin", ".ckpt", ".pt", ".pth")
 _HEAD = 512
@@ -76,15 +76,15 @@ def kind_of(head: bytes, size: int, suffix: str) -> str:
 
 def _container(file: WeightFile) -> tuple[WeightFile, Shapes]:
     """The file with the reader's complaint or notes, and the shapes of its tensors."""
-    from convert.errors import ConvertError, UnsafePickleError
-    from convert.weights.source import open_checkpoint
+    from sdcoreml.convert.weights.source import open_checkpoint
+    from sdcoreml.ground.errors import SdcoremlError, UnsafePickleError
 
     try:
         checkpoint = open_checkpoint(Path(file.path))
     except UnsafePickleError as error:
-        return replace(file, unsafe=(str(error).removeprefix(f"{file.path}: "),)), {}
-    except ConvertError as error:
-        return replace(file, fault=str(error).removeprefix(f"{file.path}: ")), {}
+        return replace(file, unsafe=(error.complaint,)), {}
+    except SdcoremlError as error:
+        return replace(file, fault=error.complaint), {}
     shapes = {tensor.name: tensor.shape for tensor in checkpoint.tensors}
     return replace(file, notes=checkpoint.notes), shapes
 

@@ -26,7 +26,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
-from lockfiles.table import Table, read_table
+from sdcoreml.lockfiles.table import Table, read_table
 
 CLASHES = "clashes"
 FILES = (

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TextIO
 
-from doctor.engine import Report
+from sdcoreml.doctor.core.engine import Report
 
 FORMATS: Mapping[str, str] = {
     "text": "text",
@@ -21,4 +21,4 @@ FORMATS: Mapping[str, str] = {
 
 def write(report: Report, form: str, stream: TextIO) -> None:
     """Write the report in one of `FORMATS`."""
-    importlib.import_module(f"doctor.report.{FORMATS[form]}").write(report, stream)
+    importlib.import_module(f"sdcoreml.doctor.report.{FORMATS[form]}").write(report, stream)

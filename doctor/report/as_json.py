@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, TextIO
 
-from doctor.check import Finding
-from doctor.engine import Report, Result, Verdict
+from sdcoreml.doctor.core.check import Finding
+from sdcoreml.doctor.core.engine import Report, Result, Verdict
 
 
 def write(report: Report, stream: TextIO) -> None:

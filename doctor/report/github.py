@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TextIO
 
-from doctor.check import Finding, Status
-from doctor.engine import Report, Result
+from sdcoreml.doctor.core.check import Finding, Status
+from sdcoreml.doctor.core.engine import Report, Result
 
 LEVELS = {
     Status.ERROR: "error",

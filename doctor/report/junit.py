@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import TextIO
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from doctor.check import Status
-from doctor.engine import Report, Result
+from sdcoreml.doctor.core.check import Status
+from sdcoreml.doctor.core.engine import Report, Result
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REPLACED = "\N{REPLACEMENT CHARACTER}"

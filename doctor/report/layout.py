@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from doctor.check import Family, Finding, Status
-from doctor.engine import Report, Result
+from sdcoreml.doctor.core.check import Family, Finding, Status
+from sdcoreml.doctor.core.engine import Report, Result
 
 WIDTH = 80
 _LABEL = 9

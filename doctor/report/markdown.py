@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterator
 from typing import TextIO
 
-from doctor.check import Finding, Status
-from doctor.engine import Report, Result
+from sdcoreml.doctor.core.check import Finding, Status
+from sdcoreml.doctor.core.engine import Report, Result
 
 
 def write(report: Report, stream: TextIO) -> None:

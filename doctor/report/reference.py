@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from doctor.check import Check
-from doctor.knowledge import Entry
+from sdcoreml.doctor.core.check import Check
+from sdcoreml.doctor.knowledge import Entry
 
 INTRODUCTION = """\
 # Checks

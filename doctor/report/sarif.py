@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, TextIO
 
-from doctor.check import Finding, Status
-from doctor.engine import Report, Result
+from sdcoreml.doctor.core.check import Finding, Status
+from sdcoreml.doctor.core.engine import Report, Result
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 from typing import TextIO
 
-from doctor.engine import Report
-from doctor.report.layout import Line, page
-from envs.visible import unfiltered, visible
+from sdcoreml.doctor.core.engine import Report
+from sdcoreml.doctor.report.layout import Line, page
+from sdcoreml.ground.visible import unfiltered, visible
 
 STYLES = {
     "ok": "green",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from convert.certificates.specimen import write_specimen
+from tools.certify.specimen import write_specimen
 
 
 def initialised(component: str, config: Mapping[str, Any], path: Path) -> None:
@@ -18,7 +18,7 @@ def initialised(component: str, config: Mapping[str, Any], path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from convert.references.components import reference
+    from sdcoreml.convert.references.components import reference
 
     torch.manual_seed(0)
     module = reference(component).build(config)
@@ -38,7 +38,7 @@ def normal(component: str, config: Mapping[str, Any], path: Path) -> None:
     """Those of the certificates: normal numbers, of the size that a module is initialised with."""
     import accelerate
 
-    from convert.references.components import reference
+    from sdcoreml.convert.references.components import reference
 
     with accelerate.init_empty_weights():
         module = reference(component).build(config)

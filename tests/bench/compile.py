@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from convert.compile.compiled import (
+from sdcoreml.convert.compile.compiled import (
     ANALYTICS,
     COREMLDATA,
     METADATA,
@@ -30,16 +30,16 @@ from convert.compile.compiled import (
     WEIGHTS,
     read_compiled,
 )
-from convert.compile.coremldata import ordered
-from convert.compile.package import compile_package
-from convert.errors import BadInputError
+from sdcoreml.convert.compile.coremldata import ordered
+from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.ground.errors import BadInputError
 from tests.bench.programs import CASES, ROOT, build, prepare
 
 GOLDEN = ROOT.parent / "shared" / "golden"
 COMPILE = """\
 import json, sys, time
 from pathlib import Path
-from convert.compile.package import compile_package
+from sdcoreml.convert.compile.package import compile_package
 started = time.process_time()
 compiled = compile_package(Path(sys.argv[1]), Path(sys.argv[2]))
 operations = sum(len(f.block.operations) for f in compiled.program.functions.values())

@@ -7,7 +7,7 @@ and written by a fresh child process of the built environment, whose CPU time an
 memory the operating system counts.
 
 Then the palettes alone, of tensors with the shapes of a few of its layers, of three distributions:
-how long `convert.clustering` and coremltools' `palettize_weights` take from tensor to packed codes,
+how long our clustering and coremltools' `palettize_weights` take from tensor to packed codes,
 in CPU seconds for each million numbers, and the sum of squared differences between the tensor and
 what its codes stand for, ours over theirs. coremltools looks for the exact optimum too, so a ratio
 of 1 is the least there is, but for the rounding of entries to float16 in the sixth digit.
@@ -141,9 +141,9 @@ def tensor(shape: list[int], spread: str) -> np.ndarray:
 
 
 def ours(bits: int) -> Finder:
-    """What `convert.compressors` does with a weight: histogram, palette, codes."""
-    from convert.clustering import cluster
-    from convert.palette import code_table, histogram, pack
+    """What `convert.compression.forms` does with a weight: histogram, palette, codes."""
+    from sdcoreml.convert.compression.clustering import cluster
+    from sdcoreml.convert.compression.palette import code_table, histogram, pack
 
     def find(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         flat = values.reshape(-1)
@@ -157,13 +157,13 @@ def ours(bits: int) -> Finder:
 
 def theirs(bits: int) -> Finder:
     """What coremltools' own palettization does with it."""
-    from convert.programs.toolkit import toolkit
+    from sdcoreml.convert.programs.toolkit import toolkit
 
     toolkit()
     from coremltools.optimize.coreml._quantization_passes import palettize_weights
 
     def find(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        from convert.mil.elements import unpack
+        from sdcoreml.convert.storage.elements import unpack
 
         found = palettize_weights.compress(values, "KMEANS", bits)
         return found.lut, unpack(found.indices, bits, values.size)

@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from doctor.check import Status
-from doctor.checks import CHECKS
-from doctor.diagnosis import diagnose
-from doctor.engine import examine
-from doctor.gather.toolchain import untouched
-from doctor.knowledge import Role, entries
-from doctor.probe import Probe
-from envs.store import Environment, current
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.check import Status
+from sdcoreml.doctor.core.engine import examine
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.doctor.gather.toolchain import untouched
+from sdcoreml.doctor.knowledge import Role, entries
+from sdcoreml.doctor.knowledge.diagnosis import diagnose
+from sdcoreml.envs.kept.store import Environment, current
 from tests.doctor.faults import found_in_time
 from tests.doctor.healthy import HEALTHY
 
@@ -75,8 +75,8 @@ def costs(environment: Environment) -> None:
     """Time the doctor and its peers on the same environment."""
     python = os.fspath(environment.python)
     rows: list[tuple[str, Sequence[str]]] = [
-        ("sdcoreml doctor", (sys.executable, "-m", "doctor", "doctor")),
-        ("sdcoreml doctor --json", (sys.executable, "-m", "doctor", "doctor", "--json")),
+        ("sdcoreml doctor", (sys.executable, "-m", "sdcoreml", "doctor")),
+        ("sdcoreml doctor --json", (sys.executable, "-m", "sdcoreml", "doctor", "--json")),
         ("pip check", (sys.executable, "-m", "pip", "--python", python, "check")),
         (f"python -c '{IMPORT}'", (python, "-I", "-W", "ignore", "-c", IMPORT)),
     ]

@@ -20,15 +20,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from envs import store
-from envs.build import Options, build
-from envs.errors import EnvError
-from envs.installer import Source
-from envs.repair import repair
-from envs.store import Environment
-from envs.venv import site_packages
-from envs.verify import verify_fast, verify_full
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.care.repair import repair
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.verify import verify_fast, verify_full
+from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.pythons.venv import site_packages
+from sdcoreml.ground.errors import EnvError
+from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.bench.env_full import UV, measure
 from tests.envs.damages import DAMAGES
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
@@ -150,7 +150,7 @@ def _is_repaired(victim: Environment, wheels: Path) -> bool:
 def kills(folder: Path, tiny: str, count: int) -> int:
     """SIGKILL builds at random moments: the one in use stays sound, the next has the same seal."""
     before = made(folder, tiny, "killed")
-    command = [sys.executable, "-m", "doctor", "env", "--fresh", "--toolchain", tiny]
+    command = [sys.executable, "-m", "sdcoreml", "env", "--fresh", "--toolchain", tiny]
     command += ["--python", str(PYTHON), "--find-links", str(folder / "wheels")]
     environ = os.environ | {"SDCOREML_ENVS": str(folder / "killed")}
     began = time.perf_counter()

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from envs import store
-from envs.build import Options, build
-from envs.errors import EnvError
-from envs.verify import verify_full
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.verify import verify_full
+from sdcoreml.ground.errors import EnvError
+from sdcoreml.lockfiles.toolchain import load_toolchain
 
 UV = str(Path(sys.executable).parent / "uv")
-OWN = [sys.executable, "-m", "doctor", "env"]
+OWN = [sys.executable, "-m", "sdcoreml", "env"]
 
 
 def measure(folder: Path, name: str, rounds: int) -> int:
@@ -43,7 +43,7 @@ def measure(folder: Path, name: str, rounds: int) -> int:
         note("build", lambda: build(loaded, options=Options(root=other)))  # noqa: B023  called now
         made = store.current(loaded.name, other)
         if made is None or made.seal != first.seal:
-            raise EnvError(f"{other}: the seal is not that of {first.path}")
+            raise EnvError(f"the seal is not that of {first.path}", where=other)
         shutil.rmtree(other)
         for what, more in {"sync": [], "sync and compile": ["--compile-bytecode"]}.items():
             subprocess.run(

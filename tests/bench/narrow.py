@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from convert.certificates.models import (
+from tools.certify.models import (
     CLIP_L,
     OPEN_CLIP_BIG_G,
     OPEN_CLIP_H,

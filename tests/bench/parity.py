@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from convert.certificates.store import load
+from sdcoreml.convert.certificates.store import load
 from tests.bench import parity_certified
 from tests.bench.checkpoints import SPREADS
 from tests.bench.narrow import FULL_UNET, SUBJECTS
@@ -141,8 +141,8 @@ def make(folder: Path, component: str, _: str) -> str:
 
 def build(folder: Path, component: str, attention: str) -> str:
     """The package, by the project's own builder."""
-    from convert.programs.task import task
-    from envs.events import silent
+    from sdcoreml.convert.tasks.build import task
+    from sdcoreml.ground.events import silent
 
     program = {
         "component": component,
@@ -162,7 +162,7 @@ def start(_: Path, __: str, ___: str) -> str:
     import diffusers  # noqa: F401
     import transformers  # noqa: F401
 
-    import convert.parity  # noqa: F401
+    import sdcoreml.convert.parity.check  # noqa: F401
 
     return ""
 
@@ -172,7 +172,7 @@ def run_torch(folder: Path, component: str, _: str) -> str:
     import torch
     from safetensors.torch import load_file
 
-    from convert.references.components import reference
+    from sdcoreml.convert.references.components import reference
 
     judge = reference(component)
     module = judge.build(_config(folder)).eval()
@@ -186,8 +186,8 @@ def run_streamed(folder: Path, component: str, _: str) -> str:
     """The module as the check runs it."""
     import torch
 
-    from convert.references.components import reference
-    from convert.references.modules import open_module
+    from sdcoreml.convert.references.components import reference
+    from sdcoreml.convert.references.modules import open_module
 
     judge = reference(component)
     module = open_module(lambda: judge.build(_config(folder)), _weights(folder), torch.float16)
@@ -200,8 +200,8 @@ def run_program(mode: str) -> Callable[[Path, str, str], str]:
     """The program in one precision."""
 
     def run(folder: Path, component: str, _: str) -> str:
-        from convert.mil.kinds import Mode
-        from convert.mil.package import open_package
+        from sdcoreml.convert.mil.kinds import Mode
+        from sdcoreml.convert.mil.package import open_package
 
         with open_package(_package(folder)) as program:
             program.run(_feed(folder, component), Mode(mode))
@@ -212,7 +212,7 @@ def run_program(mode: str) -> Callable[[Path, str, str], str]:
 
 def run_audit(folder: Path, component: str, _: str) -> str:
     """Every weight, byte for byte, and the key of the graph's certificate."""
-    from convert.certificates.check import check_certified
+    from sdcoreml.convert.certificates.check import check_certified
 
     check_certified(_package(folder), component, _config(folder), _weights(folder), {}, {})
     return ""
@@ -224,7 +224,7 @@ def check(quick: str) -> Callable[[Path, str, str], str]:
     def run(folder: Path, component: str, attention: str) -> str:
         from dataclasses import replace
 
-        from convert.parity import FULL, QUICK, check_component
+        from sdcoreml.convert.parity.check import FULL, QUICK, check_component
 
         options = replace(QUICK if quick else FULL, choices=choices(folder, attention))
         parity = check_component(
@@ -250,9 +250,9 @@ CHILDREN: Mapping[str, Callable[[Path, str, str], str]] = {
 
 
 def _feed(folder: Path, component: str) -> Mapping[str, Any]:
-    from convert.mil.storage import open_program
-    from convert.parity import input_shapes
-    from convert.references.components import reference
+    from sdcoreml.convert.parity.check import input_shapes
+    from sdcoreml.convert.references.components import reference
+    from sdcoreml.convert.storage.package import open_program
 
     with open_program(_package(folder)) as program:
         shapes = input_shapes(program.function)

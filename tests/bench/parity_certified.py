@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from convert.certificates.cases import CASES
-from convert.certificates.store import Certificate
+from sdcoreml.convert.certificates.store import Certificate
 from tests.bench.parity_rows import FLOAT, head, line
+from tools.certify.cases import CASES
 
 _TARGET = "macOS13"
 """Those of newer systems have the same figures, or are like one that was run."""

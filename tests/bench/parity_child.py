@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from convert.mil.kinds import Mode
-from convert.outcome import Parity
-from convert.parity import FULL, check_component
-from convert.programs.task import task
-from envs.events import silent
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.parity.check import FULL, check_component
+from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.tasks.build import task
+from sdcoreml.ground.events import silent
 from tests.bench.checkpoints import SPREADS
 
 

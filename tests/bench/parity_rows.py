@@ -41,7 +41,7 @@ COMPRESSED = (
     Column(name="6-bit k-means", floor=40.0, is_for_unets=True),
 )
 IDENTICAL = 999.0
-"""`convert.figures.IDENTICAL`, of a module that needs torch."""
+"""`convert.parity.figures.IDENTICAL`, of a module that needs torch."""
 
 CHANCE = 0.5
 """dB by which one of two palettes of the same error may be closer at the output."""

@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))  # a child is this file itself, run by another interpreter
 
-from convert.certificates.models import (  # noqa: E402  after the path
+from tools.certify.models import (  # noqa: E402  after the path
     CLIP_L,
     OPEN_CLIP_BIG_G,
     SD1_UNET,
@@ -266,10 +266,10 @@ def write_random(path: Path, shapes: Mapping[str, list[int]], dtype: str) -> Non
 
 def child(task: str, folder: Path, *more: str) -> None:
     """What runs inside the built environment."""
-    from convert.programs import draw
-    from convert.programs.task import task as builder
-    from convert.programs.toolkit import toolkit
-    from envs.events import silent
+    from sdcoreml.convert.programs import draw
+    from sdcoreml.convert.programs.toolkit import toolkit
+    from sdcoreml.convert.tasks.build import task as builder
+    from sdcoreml.ground.events import silent
 
     if task == "start":
         toolkit()

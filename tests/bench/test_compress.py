@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from convert.compression_recipe import parse_recipe, require_storable
-from convert.programs.options import Target
+from sdcoreml.convert.compression.recipe import parse_recipe, require_storable
+from sdcoreml.convert.programs.options import Target
 from tests.bench.compress import LIMITS, SPREADS, WAYS, WIDTHS, ours, tensor
 
 

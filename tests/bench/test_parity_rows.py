@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from convert.certificates.store import Certificate
-from convert.programs import DRAWERS
+from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.programs import DRAWERS
 from tests.bench.narrow import FULL_UNET, SUBJECTS
 from tests.bench.parity_certified import table
 from tests.bench.parity_rows import COMPRESSED, FLOAT, RECIPES, head, line, verdicts

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.certificates.cases import CASES as CERTIFIED
-from convert.weights.safetensors import TensorFile
+from sdcoreml.convert.weights.safetensors import TensorFile
 from tests.bench.programs import (
     CASES,
     LIMITS,
@@ -19,6 +18,7 @@ from tests.bench.programs import (
     write_random,
     written,
 )
+from tools.certify.cases import CASES as CERTIFIED
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.certificates.models import SD1_UNET, SDXL_UNET
-from convert.digest import sha256
-from convert.models.skeleton import parameters
+from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.ground.digest import sha256
+from tools.certify.models import SD1_UNET, SDXL_UNET
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = {
@@ -42,20 +42,20 @@ SHARD = 1_900_000_000
 """Bytes: PyTorch does not read the zip64 offsets that zipfile writes above 2 GiB."""
 DIRECT = """
 import argparse, sys
-from doctor.commands import weights
+from sdcoreml.doctor.commands import weights
 parser = argparse.ArgumentParser()
 weights.configure(parser)
 sys.exit(weights.run(parser.parse_args()))
 """
 PLAN = """
 import sys, pathlib
-from convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.source import open_checkpoint
 open_checkpoint(pathlib.Path(sys.argv[1]))
 """
 HASH = """
 import sys, pathlib
-from convert.certificates.models import SD1_UNET, SDXL_UNET
-from convert.digest import sha256
+from tools.certify.models import SD1_UNET, SDXL_UNET
+from sdcoreml.ground.digest import sha256
 for shard in sys.argv[1:]:
     sha256(pathlib.Path(shard))
 """

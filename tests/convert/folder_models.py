@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from convert.spec.model import (
+from sdcoreml.convert.spec.model import (
     Block,
     DataType,
     Description,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from convert.bundle import (
+from sdcoreml.convert.bundle.contract import (
     RESIDUAL,
     Dimensions,
     Interface,
@@ -20,9 +20,8 @@ from convert.bundle import (
     interfaces,
     optional_interfaces,
 )
-from convert.errors import ConvertError
-from convert.package import manifest
-from convert.spec.model import (
+from sdcoreml.convert.packages.write import manifest
+from sdcoreml.convert.spec.model import (
     Block,
     DataType,
     Description,
@@ -34,9 +33,10 @@ from convert.spec.model import (
     Program,
     TensorType,
 )
-from convert.spec.writer import serialise_model
-from convert.worker import Outcome
-from envs.events import Emit, Event, silent
+from sdcoreml.convert.spec.writer import serialise_model
+from sdcoreml.convert.worker import Outcome
+from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.events import Emit, Event, silent
 
 VOCAB = {"a</w>": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}
 UNET = {
@@ -163,7 +163,7 @@ class StandIn:
     size: Dimensions
     odd: Mapping[str, Dimensions] = field(default_factory=dict)
     fails: str = ""
-    failure: ConvertError | None = None
+    failure: SdcoremlError | None = None
     requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
-from convert.cli import build_parser, main
+from sdcoreml.convert.cli import build_parser, main
 from tests.convert.models.folders import INDEX, UNET, write_json, write_model
 from tests.convert.models.test_single_file import VAE, original, save
 from tests.convert.weights.torch_files import write_members
@@ -109,7 +109,7 @@ def _tiny_files() -> None:
 
 WAITING = """
 import signal, sys
-from convert import cli
+from sdcoreml.convert import cli
 # A test run in the background hands down that it ignores the keyboard.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 def wait(*_):

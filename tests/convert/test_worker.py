@@ -11,26 +11,31 @@ from typing import Any
 import psutil
 import pytest
 
-from convert.errors import BadInputError, ConvertError, UnsupportedError, WorkerError
-from convert.worker import ROOT, Outcome, Worker
-from envs.events import Event
+from sdcoreml.convert.worker import Outcome, Worker
+from sdcoreml.ground.errors import (
+    BadInputError,
+    SdcoremlError,
+    UnsupportedError,
+    WorkerError,
+)
+from sdcoreml.ground.events import Event
+from sdcoreml.ground.places import ROOT
 
 
 def worker(body: str) -> Worker:
     """A worker whose child knows one task, `try`, with this body."""
     program = f"""
 import sys, types
-sys.path.append(sys.argv[1])
-from convert import tasks
-from convert.errors import *
-from envs.events import Event
+sys.path.append(sys.argv[1] + "/..")
+from sdcoreml.convert.tasks.serve import serve
+from sdcoreml.ground.errors import *
+from sdcoreml.ground.events import Event
 module = types.ModuleType("trial")
 def task(request, emit):
 {textwrap.indent(textwrap.dedent(body), "    ")}
 module.task = task
 sys.modules["trial"] = module
-tasks.TASKS = {{"try": "trial"}}
-tasks.serve()
+serve({{"try": "trial"}})
 """
     return Worker(python=Path(sys.executable), launch=program)
 
@@ -70,8 +75,8 @@ def test_whatever_a_library_prints_stays_out_of_the_stream() -> None:
     assert (outcome.value, events) == (1, [])
 
 
-@pytest.mark.parametrize("kind", [BadInputError, UnsupportedError, ConvertError])
-def test_the_childs_error_is_raised_here_as_the_same_kind(kind: type[ConvertError]) -> None:
+@pytest.mark.parametrize("kind", [BadInputError, UnsupportedError, SdcoremlError])
+def test_the_childs_error_is_raised_here_as_the_same_kind(kind: type[SdcoremlError]) -> None:
     with pytest.raises(kind, match="model: bad; mend it") as caught:
         run(f"raise {kind.__name__}('model: bad; mend it')")
     assert type(caught.value) is kind

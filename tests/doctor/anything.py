@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from doctor.facts import Facts
+from sdcoreml.doctor.core.facts import Facts
 
 WORDS = st.sampled_from(
     [

@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from doctor.check import Status
-from doctor.checks import CHECKS
-from doctor.engine import examine
-from doctor.facts import Absent, Facts, Job, Lock, Memory, Output, Smoke
-from doctor.knowledge import CLASHES, Entry
-from doctor.subjects import Component, ModelFolder, Program
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.check import Status
+from sdcoreml.doctor.core.engine import examine
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Facts,
+    Job,
+    Lock,
+    Memory,
+    Output,
+    Smoke,
+)
+from sdcoreml.doctor.core.subjects import Component, ModelFolder, Program
+from sdcoreml.doctor.knowledge import CLASHES, Entry
 from tests.doctor.healthy import (
     BUNDLE,
     ENVIRONMENT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from doctor.facts import (
+from sdcoreml.doctor.core.facts import (
     Checkout,
     CondaEnvironment,
     Environment,
@@ -27,7 +27,14 @@ from doctor.facts import (
     Volume,
     Xcode,
 )
-from doctor.subjects import Bundle, Component, Feature, ModelFolder, Program, WeightFile
+from sdcoreml.doctor.core.subjects import (
+    Bundle,
+    Component,
+    Feature,
+    ModelFolder,
+    Program,
+    WeightFile,
+)
 
 GB = 10**9
 COMMIT = "c891f4357b2269853152d774d97327faab746e7c"

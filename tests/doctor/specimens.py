@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from doctor.facts import Absent, Facts, Git, Job, Memory, Output, Smoke, Verification
-from doctor.subjects import Component, ModelFolder, Program
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Facts,
+    Git,
+    Job,
+    Memory,
+    Output,
+    Smoke,
+    Verification,
+)
+from sdcoreml.doctor.core.subjects import Component, ModelFolder, Program
 from tests.doctor.healthy import (
     BUNDLE,
     CHECKOUT,

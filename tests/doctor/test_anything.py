@@ -9,15 +9,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from doctor.checks import CHECKS
-from doctor.codec import DecodeError, from_plain, load, save, to_plain
-from doctor.compare import changes
-from doctor.engine import Report, examine, exit_code
-from doctor.facts import Facts
-from doctor.fix import plan, planned
-from doctor.goal import GOALS, conclude
-from doctor.redact import Secrets, redacted
-from doctor.report import FORMATS, write
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.codec import (
+    DecodeError,
+    from_plain,
+    load,
+    save,
+    to_plain,
+)
+from sdcoreml.doctor.core.compare import changes
+from sdcoreml.doctor.core.engine import Report, examine, exit_code
+from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.doctor.core.fix import plan, planned
+from sdcoreml.doctor.core.goal import GOALS, conclude
+from sdcoreml.doctor.core.redact import Secrets, redacted
+from sdcoreml.doctor.report import FORMATS, write
 from tests.doctor.anything import FACTS
 from tests.doctor.healthy import HEALTHY
 
@@ -29,7 +35,7 @@ SLOW = settings(
 
 
 def judged(facts: Facts) -> Report:
-    return conclude(examine(facts, CHECKS), facts, goals=GOALS)
+    return conclude(examine(facts, CHECKS), facts, CHECKS, goals=GOALS)
 
 
 @SLOW

@@ -6,17 +6,18 @@ import os
 import runpy
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from doctor import cli
-from doctor.errors import UsageError
+from sdcoreml.doctor import cli
+from sdcoreml.ground.errors import UsageError
 
 
 def sdcoreml(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "doctor", *arguments]
+    command = [sys.executable, "-m", "sdcoreml", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **environ}
     )
@@ -62,11 +63,11 @@ def test_an_error_is_one_line_and_its_own_exit_code() -> None:
 
 
 def test_only_the_chosen_command_is_imported() -> None:
-    code = "import sys, doctor.cli as c; c.parse(['doctor']); print(*sys.modules)"
+    code = "import sys, sdcoreml.doctor.cli as c; c.parse(['doctor']); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = run.stdout.split()
-    assert "doctor.commands.doctor" in modules
-    assert "doctor.commands.convert" not in modules
+    assert "sdcoreml.doctor.commands.doctor" in modules
+    assert "sdcoreml.doctor.commands.convert" not in modules
     for heavy in ("torch", "numpy", "rich", "git"):
         assert heavy not in modules
 
@@ -153,14 +154,24 @@ def test_each_way_to_end_has_its_code(
     assert capsys.readouterr().err == told
 
 
-def test_a_fault_of_our_own_is_not_dressed_up() -> None:
-    with pytest.raises(ZeroDivisionError, match="ours"):
-        cli.concluded(failing(ZeroDivisionError("ours")))
+def test_a_bug_of_ours_is_one_line_and_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cli.concluded(failing(ZeroDivisionError("ours"))) == 70
+    (log,) = tmp_path.glob("sdcoreml-bug-*.log")
+    assert capsys.readouterr().err == (
+        "error: this is a bug of sdcoreml: ZeroDivisionError: ours; please open an issue with that"
+        f" file, after removing what is private in it: {log}\n"
+    )
+    text = log.read_text()
+    assert "Traceback (most recent call last)" in text
+    assert "in failing" in text or "raise error" in text
 
 
 def test_terminated_from_outside_is_said_and_has_its_code() -> None:
     code = (
-        "import os, signal, sys, doctor.cli as c\n"
+        "import os, signal, sys, sdcoreml.doctor.cli as c\n"
         "class A:\n"
         "    def run(self, args):\n"
         "        try:\n"
@@ -179,7 +190,7 @@ def test_terminated_from_outside_is_said_and_has_its_code() -> None:
 @pytest.mark.parametrize("words", [["explain"], ["doctor", "--select", "MEM", "--json"]])
 def test_an_output_that_is_full_is_one_line(words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "doctor", *words]
+        command = [sys.executable, "-m", "sdcoreml", *words]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 5
     assert done.stderr == "error: the output did not fit: no space left where it goes\n"

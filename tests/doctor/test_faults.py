@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from doctor.engine import examine
-from doctor.knowledge import CLASHES, Entry, entries
-from lockfiles.versions import satisfies
+from sdcoreml.doctor.core.engine import examine
+from sdcoreml.doctor.knowledge import CLASHES, Entry, entries
+from sdcoreml.lockfiles.versions import satisfies
 from tests.doctor.faults import BY_ID, FAULTS, clash, found_in_time, inside
 
 MARKED = [entry for entry in entries() if entry.checks]

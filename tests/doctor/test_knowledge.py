@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from doctor.diagnosis import diagnose
-from doctor.knowledge import CLASHES, FILES, Entry, Role, entries, read
-from lockfiles.errors import LockfileError
-from lockfiles.versions import satisfies
+from sdcoreml.doctor.knowledge import (
+    CLASHES,
+    FILES,
+    Entry,
+    Role,
+    entries,
+    read,
+)
+from sdcoreml.doctor.knowledge.diagnosis import diagnose
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.versions import satisfies
 
 ALL = entries()
 

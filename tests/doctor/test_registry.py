@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from doctor.check import Check, Status
-from doctor.checks import CHECKS
-from doctor.engine import examine
-from doctor.knowledge import entries
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.check import Check, Status
+from sdcoreml.doctor.core.engine import examine
+from sdcoreml.doctor.knowledge import entries
 from tests.doctor.healthy import HEALTHY
 from tests.doctor.specimens import NEVER_SICK, SICK
 

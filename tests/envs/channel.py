@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lockfiles.conda import CondaLock, CondaPackage, write_conda_lock
-from lockfiles.target import TARGETS, host_target
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.lockfiles.conda import CondaLock, CondaPackage, write_conda_lock
+from sdcoreml.lockfiles.target import TARGETS, host_target
+from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.wheels import PYTHON, VERSION
 
 MINOR = ".".join(VERSION.split(".")[:2])

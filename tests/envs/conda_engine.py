@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from envs import store
-from envs.engine import Engine, find_engine
-from envs.events import silent
+from sdcoreml.envs.conda.engine import Engine, find_engine
+from sdcoreml.envs.kept import store
+from sdcoreml.ground.events import silent
+from sdcoreml.ground.places import environments_folder
 
-SHARED = store.root()
+SHARED = environments_folder()
 
 
 def real_engine() -> Engine:

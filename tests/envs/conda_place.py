@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from envs.base import CONDA
-from envs.build import Options, build
-from envs.errors import EnvError
-from envs.installer import Source
-from envs.store import Environment
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.envs.building.base import CONDA
+from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.processes.installer import Source
+from sdcoreml.ground.errors import EnvError
+from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.channel import channel, lock_conda
 from tests.envs.conda_engine import lend_engine
 from tests.envs.wheels import standard_wheels, toolchain

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from envs import venv
-from envs.interpreter import probe
+from sdcoreml.envs.pythons import venv
+from sdcoreml.envs.pythons.interpreter import probe
 from tests.envs.wheels import PYTHON
 
 

@@ -10,8 +10,8 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from envs.venv import site_packages
-from lockfiles.target import host_target
+from sdcoreml.envs.pythons.venv import site_packages
+from sdcoreml.lockfiles.target import host_target
 
 PYTHON = Path(sys._base_executable)  # type: ignore[attr-defined]
 VERSION = platform.python_version()

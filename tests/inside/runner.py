@@ -13,11 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from convert.models.vocabulary import vocabulary_folder
-from doctor.backend import asked_backend
-from envs.base import name_of
-from envs.store import root
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.convert.models.vocabulary import vocabulary_folder
+from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.envs.building.base import name_of
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.lockfiles.toolchain import load_toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "lockfiles" / "host" / "inside.txt"
@@ -43,7 +43,7 @@ OPTIONS = (
 def test_tools(python: Path) -> Path:
     """The folder that holds pytest for this interpreter; made once for each lock."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
-    folder = root() / f"inside-{digest}"
+    folder = environments_folder() / f"inside-{digest}"
     if folder.is_dir():
         return folder
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -60,9 +60,9 @@ def test_tools(python: Path) -> Path:
 
 def built(name: str) -> Path:
     """The Python of a toolchain's environment, which is built if need be."""
-    subprocess.run([sys.executable, "-m", "doctor", "env", "--toolchain", name], check=True)
+    subprocess.run([sys.executable, "-m", "sdcoreml", "env", "--toolchain", name], check=True)
     kept = name_of(load_toolchain(name), asked_backend())
-    return root() / kept / "bin" / "python"
+    return environments_folder() / kept / "bin" / "python"
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockfiles.artefact import (
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.artefact import (
     Artefact,
     environment,
     load_artefacts,
@@ -17,10 +18,9 @@ from lockfiles.artefact import (
     tied,
     write_artefacts,
 )
-from lockfiles.errors import LockfileError
-from lockfiles.lock import Lock, LockedPackage, load_lock
-from lockfiles.target import TARGETS
-from lockfiles.toolchain import load_toolchain, toolchain_names
+from sdcoreml.lockfiles.lock import Lock, LockedPackage, load_lock
+from sdcoreml.lockfiles.target import TARGETS
+from sdcoreml.lockfiles.toolchain import load_toolchain, toolchain_names
 
 A, B = "a" * 64, "b" * 64
 PYTHON = "3.10.10"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockfiles.artefact import Artefact
-from lockfiles.change import Change, asked_by, changes
-from lockfiles.errors import LockfileError
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.artefact import Artefact
+from sdcoreml.lockfiles.change import Change, asked_by, changes
 
 A, B = "a" * 64, "b" * 64
 BEFORE = f"""\

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockfiles.conda import (
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.conda import (
     NOARCH,
     CondaLock,
     CondaPackage,
@@ -17,8 +18,7 @@ from lockfiles.conda import (
     read_conda_lock,
     write_conda_lock,
 )
-from lockfiles.errors import LockfileError
-from lockfiles.toolchain import FOLDER, load_toolchain
+from sdcoreml.lockfiles.toolchain import FOLDER, load_toolchain
 
 DIGEST = hashlib.sha256(b"an archive").hexdigest()
 PYTHON = CondaPackage(

@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from lockfiles.conda import write_conda_lock
-from lockfiles.conda_files import channel_url, conda_files, environment_file, explicit_lock
-from lockfiles.target import TARGETS
-from lockfiles.toolchain import load_toolchain, toolchain_names
+from sdcoreml.lockfiles.conda import write_conda_lock
+from sdcoreml.lockfiles.conda_files import (
+    channel_url,
+    conda_files,
+    environment_file,
+    explicit_lock,
+)
+from sdcoreml.lockfiles.target import TARGETS
+from sdcoreml.lockfiles.toolchain import load_toolchain, toolchain_names
 from tests.lockfiles.test_conda import DIGEST, LOCK, toolchain
 
 ENVIRONMENT = """\

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockfiles.derive import closure
-from lockfiles.errors import LockfileError
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.derive import closure
 
 HASH = "sha256:" + "a" * 64
 PATH = Path("lock")

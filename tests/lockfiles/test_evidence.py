@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockfiles.errors import LockfileError
-from lockfiles.evidence import Evidence, append_evidence, load_evidence, proof_of
-from lockfiles.toolchain import load_toolchain, toolchain_names
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.evidence import (
+    Evidence,
+    append_evidence,
+    load_evidence,
+    proof_of,
+)
+from sdcoreml.lockfiles.toolchain import load_toolchain, toolchain_names
 
 PROOF = Evidence(
     when="2026-11-24T03:30:00+00:00",

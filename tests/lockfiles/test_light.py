@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from lockfiles.artefact import load_artefacts
-from lockfiles.lock import load_lock
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.lockfiles.artefact import load_artefacts
+from sdcoreml.lockfiles.lock import load_lock
+from sdcoreml.lockfiles.toolchain import load_toolchain
 
 
 @pytest.mark.parametrize("target", load_toolchain("light").targets)

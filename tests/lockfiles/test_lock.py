@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockfiles.errors import LockfileError
-from lockfiles.lock import LockedPackage, load_lock, lock_digest, parse_lock, write_lock
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.lock import (
+    LockedPackage,
+    load_lock,
+    lock_digest,
+    parse_lock,
+    write_lock,
+)
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 PATH = Path("lock.txt")

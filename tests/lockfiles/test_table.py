@@ -12,8 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockfiles.errors import LockfileError
-from lockfiles.table import Table, _bundled, quoted, read_table
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.table import (
+    Table,
+    _bundled,
+    quoted,
+    read_table,
+)
 
 PATH = Path("some.toml")
 plain = (

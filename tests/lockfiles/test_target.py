@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockfiles.target import TARGETS, host_target, target_name
+from sdcoreml.lockfiles.target import TARGETS, host_target, target_name
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lockfiles.artefact import load_artefacts
-from lockfiles.errors import LockfileError
-from lockfiles.lock import load_lock
-from lockfiles.target import TARGETS
-from lockfiles.toolchain import Measured, load_toolchain, toolchain_names
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.lockfiles.artefact import load_artefacts
+from sdcoreml.lockfiles.lock import load_lock
+from sdcoreml.lockfiles.target import TARGETS
+from sdcoreml.lockfiles.toolchain import Measured, load_toolchain, toolchain_names
 
 MINIMAL = """
 name = "tiny"

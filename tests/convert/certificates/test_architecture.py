@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from convert.certificates.architecture import architecture, judged
-from convert.certificates.models import SD1_UNET, VAE
+from sdcoreml.convert.certificates.architecture import architecture, judged
+from tools.certify.models import SD1_UNET, VAE
 
 OLD_FILE = {"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0", **SD1_UNET}
 NEW_FILE = {

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from convert.compile.literals import PLAIN
-from convert.compile.names import DTYPES
-from convert.spec.model import (
+from sdcoreml.convert.compile.literals import PLAIN
+from sdcoreml.convert.compile.names import DTYPES
+from sdcoreml.convert.spec.model import (
     Blob,
     Block,
     DataType,

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from hypothesis import given, settings
 
-from convert.compile.check import function_differences
-from convert.compile.histogram import histogram
-from convert.compile.lower import lower
-from convert.compile.metadata import metadata
-from convert.compile.parse import parse
-from convert.compile.refusals import refusals
-from convert.compile.text import write
-from convert.spec.model import Program
-from convert.spec.reader import parse_model
+from sdcoreml.convert.compile.check import function_differences
+from sdcoreml.convert.compile.histogram import histogram
+from sdcoreml.convert.compile.lower import lower
+from sdcoreml.convert.compile.metadata import metadata
+from sdcoreml.convert.compile.parse import parse
+from sdcoreml.convert.compile.refusals import refusals
+from sdcoreml.convert.compile.text import write
+from sdcoreml.convert.spec.model import Program
+from sdcoreml.convert.spec.reader import parse_model
 from tests.convert.compile.strategies import PROGRAMS
 from tests.convert.spec.packages import message, model, text
 

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from convert.compile.check import differences, faults, weight_faults
-from convert.compile.compiled import COREMLDATA, METADATA, TEXT, WEIGHTS, Compiled, read_compiled
-from convert.compile.coremldata import write_coremldata
-from convert.compile.metadata import write_metadata
-from convert.compile.package import compile_package
-from convert.errors import BadInputError
-from convert.spec.reader import parse_model, read_package
+from sdcoreml.convert.compile.check import differences, faults, weight_faults
+from sdcoreml.convert.compile.compiled import (
+    COREMLDATA,
+    METADATA,
+    TEXT,
+    WEIGHTS,
+    Compiled,
+    read_compiled,
+)
+from sdcoreml.convert.compile.coremldata import write_coremldata
+from sdcoreml.convert.compile.metadata import write_metadata
+from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.convert.spec.reader import parse_model, read_package
+from sdcoreml.ground.errors import BadInputError
 from tests.convert.compile.texts import OPERATIONS, STATEFUL, package, source
 from tests.convert.spec.packages import model
 

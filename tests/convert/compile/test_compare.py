@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from convert.compile.compare import Keep, compile_compared, differences
-from convert.compile.compiled import ANALYTICS, METADATA, TEXT, WEIGHTS
-from convert.compile.package import UNTRIED, compile_package
-from convert.compile.xcode import Xcode
-from convert.errors import BadInputError, UnsupportedError
+from sdcoreml.convert.compile.compare import Keep, compile_compared, differences
+from sdcoreml.convert.compile.compiled import (
+    ANALYTICS,
+    METADATA,
+    TEXT,
+    WEIGHTS,
+)
+from sdcoreml.convert.compile.package import UNTRIED, compile_package
+from sdcoreml.convert.compile.xcode import Xcode
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 from tests.convert.compile.texts import OPERATIONS, described, package, source, weights
 from tests.convert.spec.packages import model, write_package
 

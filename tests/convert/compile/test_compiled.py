@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.compile.compiled import (
+from sdcoreml.convert.compile.compiled import (
     COREMLDATA,
     METADATA,
     TEXT,
@@ -14,10 +14,10 @@ from convert.compile.compiled import (
     constants,
     read_compiled,
 )
-from convert.compile.package import compile_package
-from convert.compile.parse import parse
-from convert.errors import BadInputError
-from convert.spec.model import Blob, DataType, TensorType
+from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.convert.compile.parse import parse
+from sdcoreml.convert.spec.model import Blob, DataType, TensorType
+from sdcoreml.ground.errors import BadInputError
 from tests.convert.compile.texts import COMPRESSED, OPERATIONS, STATEFUL, package
 
 

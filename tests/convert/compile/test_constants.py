@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.compile.constants import MAX_DEPTH, Constants, tensor_type
-from convert.compile.names import BY_NAME, DTYPES
-from convert.compile.words import TextError
-from convert.spec.model import (
+from sdcoreml.convert.compile.constants import MAX_DEPTH, Constants, tensor_type
+from sdcoreml.convert.compile.names import BY_NAME, DTYPES
+from sdcoreml.convert.compile.words import TextError
+from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
     DictionaryType,

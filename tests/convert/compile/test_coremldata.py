@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.compile.coremldata import ordered, read_coremldata, write_analytics, write_coremldata
-from convert.errors import BadInputError
-from convert.spec.reader import parse_model
+from sdcoreml.convert.compile.coremldata import (
+    ordered,
+    read_coremldata,
+    write_analytics,
+    write_coremldata,
+)
+from sdcoreml.convert.spec.reader import parse_model
+from sdcoreml.ground.errors import BadInputError
 from tests.convert.compile.texts import OPERATIONS, STATEFUL, described, ports, source
 from tests.convert.spec.packages import message, metadata, model, text
 

@@ -14,20 +14,27 @@ from pathlib import Path
 
 import pytest
 
-from convert.compile.check import differences, faults
-from convert.compile.compiled import ANALYTICS, COREMLDATA, METADATA, TEXT, WEIGHTS, read_compiled
-from convert.compile.coremldata import ordered, write_analytics, write_coremldata
-from convert.compile.histogram import histogram
-from convert.compile.layout import pretty
-from convert.compile.lower import lower
-from convert.compile.metadata import metadata
-from convert.compile.names import TEXT_VERSIONS
-from convert.compile.package import compile_package
-from convert.compile.parse import parse
-from convert.compile.text import write
-from convert.spec.model import Model
-from convert.spec.reader import read_package
-from convert.spec.wire import join, split
+from sdcoreml.convert.compile.check import differences, faults
+from sdcoreml.convert.compile.compiled import (
+    ANALYTICS,
+    COREMLDATA,
+    METADATA,
+    TEXT,
+    WEIGHTS,
+    read_compiled,
+)
+from sdcoreml.convert.compile.coremldata import ordered, write_analytics, write_coremldata
+from sdcoreml.convert.compile.histogram import histogram
+from sdcoreml.convert.compile.layout import pretty
+from sdcoreml.convert.compile.lower import lower
+from sdcoreml.convert.compile.metadata import metadata
+from sdcoreml.convert.compile.names import TEXT_VERSIONS
+from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.convert.compile.parse import parse
+from sdcoreml.convert.compile.text import write
+from sdcoreml.convert.spec.model import Model
+from sdcoreml.convert.spec.reader import read_package
+from sdcoreml.convert.spec.wire import join, split
 
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
 PAIRS = sorted(path.parent for path in GOLDEN.glob("*/package.mlpackage"))

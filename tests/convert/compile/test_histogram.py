@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from convert.compile.histogram import EINSUM, GENERATIONS, histogram, key
-from convert.compile.names import OPSETS
-from convert.compile.parse import parse
+from sdcoreml.convert.compile.histogram import (
+    EINSUM,
+    GENERATIONS,
+    histogram,
+    key,
+)
+from sdcoreml.convert.compile.names import OPSETS
+from sdcoreml.convert.compile.parse import parse
 from tests.convert.compile.texts import OPERATIONS
 
 

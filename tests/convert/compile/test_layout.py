@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from convert.compile.layout import pretty
+from sdcoreml.convert.compile.layout import pretty
 
 TEXT = """\
 [

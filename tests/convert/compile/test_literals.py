@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.compile.literals import (
+from sdcoreml.convert.compile.literals import (
     BOUNDS,
     BYTE_FORMATS,
     LiteralError,
@@ -17,7 +17,7 @@ from convert.compile.literals import (
     quoted,
     spell,
 )
-from convert.spec.model import DataType, Elements
+from sdcoreml.convert.spec.model import DataType, Elements
 
 F16 = DataType.FLOAT16
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from convert.compile.lower import COMPILER, build_info, lower
-from convert.compile.parse import parse
-from convert.compile.text import write
-from convert.spec.model import Program
-from convert.spec.reader import parse_model
+from sdcoreml.convert.compile.lower import COMPILER, build_info, lower
+from sdcoreml.convert.compile.parse import parse
+from sdcoreml.convert.compile.text import write
+from sdcoreml.convert.spec.model import Program
+from sdcoreml.convert.spec.reader import parse_model
 from tests.convert.compile.texts import (
     FLEXIBLE,
     OPERATIONS,

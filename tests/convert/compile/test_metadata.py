@@ -4,9 +4,14 @@ import json
 
 import pytest
 
-from convert.compile.metadata import class_name, metadata, schema, write_metadata
-from convert.spec.model import DataType, Feature, Model
-from convert.spec.reader import parse_model
+from sdcoreml.convert.compile.metadata import (
+    class_name,
+    metadata,
+    schema,
+    write_metadata,
+)
+from sdcoreml.convert.spec.model import DataType, Feature, Model
+from sdcoreml.convert.spec.reader import parse_model
 from tests.convert.compile.texts import (
     COMPRESSED,
     GOLDEN,

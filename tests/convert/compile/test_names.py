@@ -2,10 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from convert.compile.names import BARE_SCALARS, BY_NAME, BY_OPSET, DTYPES, OPSETS, TEXT_VERSIONS
-from convert.compile.words import split
-from convert.spec.blobs import BITS
-from convert.spec.model import DataType
+from sdcoreml.convert.compile.names import (
+    BARE_SCALARS,
+    BY_NAME,
+    BY_OPSET,
+    DTYPES,
+    OPSETS,
+    TEXT_VERSIONS,
+)
+from sdcoreml.convert.compile.words import split
+from sdcoreml.convert.spec.blobs import BITS
+from sdcoreml.convert.spec.model import DataType
 
 
 def test_names_are_one_to_one() -> None:

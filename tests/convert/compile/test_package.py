@@ -6,12 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from convert.compile.check import faults
-from convert.compile.compiled import ANALYTICS, COREMLDATA, METADATA, TEXT, WEIGHTS, read_compiled
-from convert.compile.coremldata import write_analytics
-from convert.compile.package import compile_package
-from convert.errors import BadInputError, UnsupportedError
-from envs.events import Event
+from sdcoreml.convert.compile.check import faults
+from sdcoreml.convert.compile.compiled import (
+    ANALYTICS,
+    COREMLDATA,
+    METADATA,
+    TEXT,
+    WEIGHTS,
+    read_compiled,
+)
+from sdcoreml.convert.compile.coremldata import write_analytics
+from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
+from sdcoreml.ground.events import Event
 from tests.convert.compile.texts import (
     ALL,
     BLOCKWISE,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.compile.literals import LiteralError
-from convert.compile.parse import parse
-from convert.compile.text import write
-from convert.compile.words import TextError
-from convert.spec.model import (
+from sdcoreml.convert.compile.literals import LiteralError
+from sdcoreml.convert.compile.parse import parse
+from sdcoreml.convert.compile.text import write
+from sdcoreml.convert.compile.words import TextError
+from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
     Elements,

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from convert.compile.refusals import refusals
-from convert.errors import UnsupportedError
-from convert.spec.model import (
+from sdcoreml.convert.compile.refusals import refusals
+from sdcoreml.convert.spec.model import (
     Block,
     DataType,
     Elements,
@@ -23,7 +22,8 @@ from convert.spec.model import (
     TensorType,
     Value,
 )
-from convert.spec.reader import parse_model
+from sdcoreml.convert.spec.reader import parse_model
+from sdcoreml.ground.errors import UnsupportedError
 from tests.convert.compile.texts import COMPRESSED, OPERATIONS, described, source
 from tests.convert.spec.packages import model
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from convert.compile.literals import LiteralError
-from convert.compile.parse import parse
-from convert.compile.text import write
-from convert.spec.model import (
+from sdcoreml.convert.compile.literals import LiteralError
+from sdcoreml.convert.compile.parse import parse
+from sdcoreml.convert.compile.text import write
+from sdcoreml.convert.spec.model import (
     Blob,
     Block,
     DataType,

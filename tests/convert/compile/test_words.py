@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.compile.words import Cursor, TextError, split
+from sdcoreml.convert.compile.words import Cursor, TextError, split
 
 
 @pytest.mark.parametrize(

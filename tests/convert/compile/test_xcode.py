@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from convert.compile.compiled import COREMLDATA, TEXT
-from convert.compile.xcode import Xcode, find_xcode
-from convert.errors import BadInputError, ConvertError
+from sdcoreml.convert.compile.compiled import COREMLDATA, TEXT
+from sdcoreml.convert.compile.xcode import Xcode, find_xcode
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
 
 SCRIPT = """\
 import pathlib, sys
@@ -48,12 +48,12 @@ def test_the_compilers_folder_takes_the_wanted_name(tmp_path: Path) -> None:
     [
         ("sys.exit('unsupported op')", BadInputError, "code 1, saying 'unsupported op'"),
         ("sys.exit(3)", BadInputError, "code 3, saying 'nothing'"),
-        ("", ConvertError, r"reported success but left no model\.mil"),
-        ("made.mkdir(); (made / 'model.mil').write_text('')", ConvertError, "no coremldata"),
+        ("", SdcoremlError, r"reported success but left no model\.mil"),
+        ("made.mkdir(); (made / 'model.mil').write_text('')", SdcoremlError, "no coremldata"),
     ],
 )
 def test_a_failure_leaves_nothing(
-    tmp_path: Path, body: str, error: type[ConvertError], message: str
+    tmp_path: Path, body: str, error: type[SdcoremlError], message: str
 ) -> None:
     target = tmp_path / "out" / "A.mlmodelc"
     with pytest.raises(error, match=message):
@@ -63,7 +63,7 @@ def test_a_failure_leaves_nothing(
 
 def test_a_compiler_that_is_not_there(tmp_path: Path) -> None:
     xcode = Xcode(command=(str(tmp_path / "gone"),))
-    with pytest.raises(ConvertError, match=r"gone: does not start: No such file"):
+    with pytest.raises(SdcoremlError, match=r"gone: does not start: No such file"):
         xcode.compile(tmp_path / "A.mlpackage", tmp_path / "A.mlmodelc")
 
 

@@ -14,10 +14,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from convert.compile.compiled import blobs
-from convert.compile.parse import parse
-from convert.spec.blobs import BITS, DTYPES
-from convert.spec.model import DataType, NamedType, Program, StateType, TensorType
+from sdcoreml.convert.compile.compiled import blobs
+from sdcoreml.convert.compile.parse import parse
+from sdcoreml.convert.spec.blobs import BITS, DTYPES
+from sdcoreml.convert.spec.model import (
+    DataType,
+    NamedType,
+    Program,
+    StateType,
+    TensorType,
+)
 from tests.convert.spec.packages import (
     F16,
     F32,

@@ -10,7 +10,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from convert.models.renames import CLIP, OPEN_CLIP, UNET, VAE, Table
+from sdcoreml.convert.models.renames import (
+    CLIP,
+    OPEN_CLIP,
+    UNET,
+    VAE,
+    Table,
+)
 
 UNETS: Mapping[str, dict[str, Any]] = {
     "sd1": {

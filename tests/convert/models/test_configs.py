@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from convert.models.configs import (
+from sdcoreml.convert.models.configs import (
     IMAGE_SIZES,
     PIPELINES,
     SCHEDULERS,
@@ -14,8 +14,8 @@ from convert.models.configs import (
     unet_config,
     vae_config,
 )
-from convert.models.family import Family, Task
-from convert.models.skeleton import parameters
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.skeleton import parameters
 from tests.convert.models.originals import TEXT_CONFIG, UNETS, VAE_CONFIG
 
 XL = (Family.SDXL, Family.SDXL_REFINER)

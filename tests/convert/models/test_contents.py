@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from convert.models.contents import Contents, Kind, Shapes, recognise
-from convert.models.family import Family, Task
-from convert.models.targets import APPLE, MOCHI, verdicts
+from sdcoreml.convert.models.contents import (
+    Contents,
+    Kind,
+    Shapes,
+    recognise,
+)
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.targets import APPLE, MOCHI, verdicts
 from tests.convert.models.test_single_file import original
 
 ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn2"

@@ -9,11 +9,16 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.errors import BadInputError
-from convert.models.embedding import TABLE, add_embedding, encode, read_embedding
-from convert.models.recipe import Part, Recipe
-from convert.weights.source import open_checkpoint
-from convert.weights.writer import write_safetensors
+from sdcoreml.convert.models.embedding import (
+    TABLE,
+    add_embedding,
+    encode,
+    read_embedding,
+)
+from sdcoreml.convert.models.recipe import Part, Recipe
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.writer import write_safetensors
+from sdcoreml.ground.errors import BadInputError
 from tests.convert.weights.torch_files import finished, mapping, storage, tensor, write_zip
 
 MERGES = ["#version: 0.2", "c a", "ca t", "ca t</w>", "d o"]

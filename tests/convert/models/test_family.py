@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from convert.models.family import Family, Task, identify
+from sdcoreml.convert.models.family import Family, Task, identify
 
 XL = {"addition_embed_type": "text_time"}
 LINEAR = {"use_linear_projection": True}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.models.files import find_weights
+from sdcoreml.convert.models.files import find_weights
 
 
 def found(folder: Path, *names: str) -> list[tuple[str | None, str, str | None, int]]:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.models.contents import Kind
-from convert.models.family import Family, Task
-from convert.models.identify import GROUPS, PartFacts, identify_path
-from convert.models.targets import APPLE, MOCHI
+from sdcoreml.convert.models.contents import Kind
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.identify import GROUPS, PartFacts, identify_path
+from sdcoreml.convert.models.targets import APPLE, MOCHI
 from tests.convert.models.folders import (
     TEXT_ENCODER,
     UNET,

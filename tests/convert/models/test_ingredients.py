@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convert.errors import BadInputError
-from convert.models.ingredients import (
+from sdcoreml.convert.models.ingredients import (
     EmbeddingSource,
     Ingredients,
     combine,
     parse_embedding,
 )
-from convert.models.lora import LoraSource
-from convert.models.prediction import PredictionSource
-from convert.models.recipe import write_recipe
-from convert.models.single_file import Weights
-from convert.models.unpack import UnpackOptions
-from convert.weights.source import open_checkpoint
-from envs.events import Event
+from sdcoreml.convert.models.lora import LoraSource
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.recipe import write_recipe
+from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.unpack import UnpackOptions
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Event
 from tests.convert.models.originals import original_vae
 from tests.convert.models.test_single_file import VAE, original, save
 from tests.convert.models.test_unpack import tokenizer

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from convert.errors import BadInputError, UnsafePickleError
-from convert.models.family import Family, Task
-from convert.models.layout import read_model
-from convert.models.skeleton import parameters
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.layout import read_model
+from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.ground.errors import BadInputError, UnsafePickleError
 from tests.convert.models.folders import INDEX, UNET, save_safetensors, write_json, write_model
 from tests.convert.models.originals import VAE_CONFIG
 from tests.convert.weights.torch_files import write_members
@@ -124,7 +124,7 @@ def test_what_is_no_model_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_the_model_above_a_component_is_named(folder: Path) -> None:
-    assert read_model(folder / "unet").faults[0].next == (
+    assert read_model(folder / "unet").faults[0].remedy == (
         f"give the model that it lies in: {folder.resolve()}"
     )
 

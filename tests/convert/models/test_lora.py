@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from convert.errors import BadInputError, UnsupportedError
-from convert.models.lora import LoraSource, merge_loras, parse_lora
-from convert.models.recipe import Part, Recipe
-from convert.models.skeleton import parameters
-from convert.weights.source import open_checkpoint
-from convert.weights.writer import write_safetensors
+from sdcoreml.convert.models.lora import LoraSource, merge_loras, parse_lora
+from sdcoreml.convert.models.recipe import Part, Recipe
+from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.writer import write_safetensors
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 from tests.convert.models.originals import TEXT_CONFIG, UNETS
 
 Arrays = dict[str, np.ndarray]

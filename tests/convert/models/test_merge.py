@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
-from convert.errors import BadInputError, NoSpaceError
-from convert.models.layout import read_model
-from convert.models.merge import merge_component, merge_model
-from convert.weights.writer import WriteOptions
-from envs.events import Event
+from sdcoreml.convert.models.layout import read_model
+from sdcoreml.convert.models.merge import merge_component, merge_model
+from sdcoreml.convert.weights.writer import WriteOptions
+from sdcoreml.ground.errors import BadInputError, NoSpaceError
+from sdcoreml.ground.events import Event
 from tests.convert.models.folders import WEIGHTS, save_safetensors, write_json, write_model
 
 

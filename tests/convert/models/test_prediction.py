@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from convert.errors import BadInputError
-from convert.models.family import Family
-from convert.models.prediction import (
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.prediction import (
     SPELLINGS,
     PredictionSource,
     find_prediction,
     read_parameterization,
 )
-from convert.weights.source import Checkpoint
-from convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.source import Checkpoint
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.ground.errors import BadInputError
 
 VELOCITY = 'model:\n  params:\n    parameterization: "v"\n'
 NOISE = "model:\n  params:\n    parameterization: eps\n"

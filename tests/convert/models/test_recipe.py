@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from convert.errors import BadInputError, NoSpaceError
-from convert.models.recipe import Part, Recipe, as_json, write_recipe
-from convert.weights.source import open_checkpoint
-from convert.weights.tensor import TensorInfo
-from convert.weights.writer import WriteOptions
-from envs.events import Event
+from sdcoreml.convert.models.recipe import (
+    Part,
+    Recipe,
+    as_json,
+    write_recipe,
+)
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.writer import WriteOptions
+from sdcoreml.ground.errors import BadInputError, NoSpaceError
+from sdcoreml.ground.events import Event
 
 ARRAYS = {"w": np.arange(6, dtype="f4").reshape(2, 3)}
 

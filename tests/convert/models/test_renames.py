@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.models.renames import (
+from sdcoreml.convert.models.renames import (
     CLIP,
     OPEN_CLIP,
     UNET,

@@ -11,13 +11,13 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.models.family import Family, Task
-from convert.models.prediction import PredictionSource
-from convert.models.single_file import SingleFile, Weights, take_apart
-from convert.models.skeleton import parameters
-from convert.weights.source import Checkpoint, open_checkpoint
-from convert.weights.tensor import TensorInfo
-from convert.weights.writer import write_safetensors
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.single_file import SingleFile, Weights, take_apart
+from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.source import Checkpoint, open_checkpoint
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.writer import write_safetensors
 from tests.convert.models.originals import (
     TEXT_CONFIG,
     UNETS,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.models.skeleton import MOST, parameters
+from sdcoreml.convert.models.skeleton import MOST, parameters
 from tests.convert.models.originals import TEXT_CONFIG, UNETS, VAE_CONFIG
 
 SD15 = {

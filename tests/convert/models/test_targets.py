@@ -2,9 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from convert.models.contents import Contents, Kind
-from convert.models.family import Family, Task
-from convert.models.targets import ADD_ONS, APPLE, FAMILIES, MOCHI, Answer, verdicts
+from sdcoreml.convert.models.contents import Contents, Kind
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.targets import (
+    ADD_ONS,
+    APPLE,
+    FAMILIES,
+    MOCHI,
+    Answer,
+    verdicts,
+)
 
 
 def answers(contents: Contents) -> tuple[Answer, Answer]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from convert.errors import BadInputError
-from convert.models.family import Family
-from convert.models.tokenizer import PADS, Tokenizer, find_tokenizer
-from envs.events import Emit, Event
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.tokenizer import PADS, Tokenizer, find_tokenizer
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Emit, Event
 
 
 def write(folder: Path) -> Path:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from convert.errors import BadInputError
-from convert.models.family import Family, Task
-from convert.models.layout import read_model
-from convert.models.prediction import PredictionSource
-from convert.models.recipe import write_recipe
-from convert.models.unpack import UnpackOptions, unpack
-from convert.weights.source import open_checkpoint
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.layout import read_model
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.recipe import write_recipe
+from sdcoreml.convert.models.unpack import UnpackOptions, unpack
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.ground.errors import BadInputError
 from tests.convert.models.originals import original_vae
 from tests.convert.models.test_single_file import VAE, original, save
 

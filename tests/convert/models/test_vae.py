@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from convert.errors import BadInputError
-from convert.models.family import Family
-from convert.models.recipe import Part
-from convert.models.vae import read_vae
-from convert.weights.writer import write_safetensors
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.recipe import Part
+from sdcoreml.convert.models.vae import read_vae
+from sdcoreml.convert.weights.writer import write_safetensors
+from sdcoreml.ground.errors import BadInputError
 from tests.convert.models.folders import write_json
 from tests.convert.models.originals import VAE_CONFIG, original_vae
 from tests.convert.models.test_single_file import VAE, Arrays, save

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from convert.errors import ConvertError
-from convert.models.vocabulary import DIGESTS, LOCK, MEMBER, derive, vocabulary_folder
-from envs.errors import UnreachableError
-from envs.events import Event
-from envs.store import root
+from sdcoreml.convert.models.vocabulary import (
+    DIGESTS,
+    LOCK,
+    MEMBER,
+    derive,
+    vocabulary_folder,
+)
+from sdcoreml.ground.errors import SdcoremlError, UnreachableError
+from sdcoreml.ground.events import Event
+from sdcoreml.ground.places import environments_folder
 
 
 def wheel(folder: Path, name: str = MEMBER, content: bytes = b"") -> None:
@@ -59,7 +64,7 @@ def test_what_cannot_be_had_is_told_in_a_line_with_a_way_out(
     tmp_path: Path, bring: object, reason: str
 ) -> None:
     assert callable(bring)
-    with pytest.raises(ConvertError, match="give --tokenizer FOLDER") as caught:
+    with pytest.raises(SdcoremlError, match="give --tokenizer FOLDER") as caught:
         vocabulary_folder(bring=bring, home=tmp_path / "home")
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -89,7 +94,7 @@ class TestReal:
     def test_it_is_kept_beside_the_environments_and_brought_once(self, folder: Path) -> None:
         events: list[Event] = []
         assert vocabulary_folder(events.append, bring=shut) == folder
-        assert (folder.parent, events) == (root(), [])
+        assert (folder.parent, events) == (environments_folder(), [])
         assert sorted(path.name for path in folder.iterdir()) == sorted(DIGESTS)
 
     def test_known_tokens_have_their_numbers(self, folder: Path) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from convert.errors import BadInputError
-from convert.programs.account import account
+from sdcoreml.convert.programs.account import account
+from sdcoreml.ground.errors import BadInputError
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 
-from convert.certificates.models import CLIP_L, MODELS, OPEN_CLIP_BIG_G, SD1_UNET, SDXL_UNET, VAE
-from convert.errors import BadInputError, UnsupportedError
-from convert.families import PARTS
-from convert.models.family import Family
-from convert.programs import DRAWERS
-from convert.programs.drawable import CHECKS, require_drawable
-from convert.programs.options import ProgramOptions, parse_options
+from sdcoreml.convert.bundle.families import PARTS
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.programs import DRAWERS
+from sdcoreml.convert.programs.drawable import CHECKS, require_drawable
+from sdcoreml.convert.programs.options import ProgramOptions, parse_options
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
+from tools.certify.models import (
+    CLIP_L,
+    MODELS,
+    OPEN_CLIP_BIG_G,
+    SD1_UNET,
+    SDXL_UNET,
+    VAE,
+)
 
 UPWARDS = ("out_channels", "up_block_types")
 NET = {name: value for name, value in SD1_UNET.items() if name not in UPWARDS}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from convert.errors import BadInputError, UnsupportedError
-from convert.programs.config import per_level, refuse_unknown, require
-from convert.programs.options import (
+from sdcoreml.convert.programs.config import per_level, refuse_unknown, require
+from sdcoreml.convert.programs.options import (
     Attention,
     Precision,
     Prediction,
@@ -15,7 +14,8 @@ from convert.programs.options import (
     TextStates,
     parse_options,
 )
-from convert.spec.model import DataType
+from sdcoreml.convert.spec.model import DataType
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
 
 def test_options_are_parsed_by_value() -> None:

@@ -8,9 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.spec.model import Program
-from convert.spec.wire import DELIMITED, VARINT, join, to_varint
-from convert.spec.writer import serialise_program
+from sdcoreml.convert.spec.model import Program
+from sdcoreml.convert.spec.wire import (
+    DELIMITED,
+    VARINT,
+    join,
+    to_varint,
+)
+from sdcoreml.convert.spec.writer import serialise_program
 
 F16, F32, I32 = 65552, 65568, 131104
 

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from convert.errors import BadInputError
-from convert.spec.blobs import BITS, DTYPES, Record, open_weights
-from convert.spec.model import Blob, DataType
+from sdcoreml.convert.spec.blobs import (
+    BITS,
+    DTYPES,
+    Record,
+    open_weights,
+)
+from sdcoreml.convert.spec.model import Blob, DataType
+from sdcoreml.ground.errors import BadInputError
 from tests.convert.spec.packages import Raw, weight_file
 
 WHERE = "@model_path/weights/weight.bin"

@@ -2,9 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from convert.spec.description import ARRAY_TYPES, description
-from convert.spec.model import DataType, Description, Feature, Metadata
-from convert.spec.wire import DELIMITED, VARINT, WireError, join
+from sdcoreml.convert.spec.description import ARRAY_TYPES, description
+from sdcoreml.convert.spec.model import (
+    DataType,
+    Description,
+    Feature,
+    Metadata,
+)
+from sdcoreml.convert.spec.wire import (
+    DELIMITED,
+    VARINT,
+    WireError,
+    join,
+)
 from tests.convert.spec.packages import array, feature, message, text
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from convert.spec.fields import KINDS, MEMBERS, MODEL
-from convert.spec.wire import Kind
+from sdcoreml.convert.spec.fields import KINDS, MEMBERS, MODEL
+from sdcoreml.convert.spec.wire import Kind
 
 
 @pytest.mark.parametrize("message", MODEL)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convert.spec.model import (
+from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
     DictionaryType,
@@ -22,8 +22,14 @@ from convert.spec.model import (
     Value,
     ValueType,
 )
-from convert.spec.program import FIELDS, program, value_type
-from convert.spec.wire import MAX_DEPTH, VARINT, Message, WireError, join
+from sdcoreml.convert.spec.program import FIELDS, program, value_type
+from sdcoreml.convert.spec.wire import (
+    MAX_DEPTH,
+    VARINT,
+    Message,
+    WireError,
+    join,
+)
 from tests.convert.spec.packages import message
 
 HALF = message(1, join(1, VARINT, 10))

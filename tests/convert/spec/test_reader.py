@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.errors import BadInputError, UnsupportedError
-from convert.spec.model import (
+from sdcoreml.convert.spec.model import (
     Blob,
     Block,
     DataType,
@@ -28,8 +27,9 @@ from convert.spec.model import (
     TupleType,
     Value,
 )
-from convert.spec.reader import parse_model, read_package
-from convert.spec.wire import DELIMITED, VARINT, join
+from sdcoreml.convert.spec.reader import parse_model, read_package
+from sdcoreml.convert.spec.wire import DELIMITED, VARINT, join
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 from tests.convert.spec.packages import (
     F32,
     I32,

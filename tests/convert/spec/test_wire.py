@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.spec.wire import (
+from sdcoreml.convert.spec.wire import (
     DELIMITED,
     FIXED32,
     FIXED64,

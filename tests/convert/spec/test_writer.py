@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.spec.model import (
+from sdcoreml.convert.spec.model import (
     Blob,
     Block,
     DataType,
@@ -32,8 +32,8 @@ from convert.spec.model import (
     Value,
     ValueType,
 )
-from convert.spec.reader import parse_model
-from convert.spec.writer import serialise_model
+from sdcoreml.convert.spec.reader import parse_model
+from sdcoreml.convert.spec.writer import serialise_model
 
 SCALAR = TensorType(dtype=DataType.STRING)
 WORD = Value(type=SCALAR, data=Elements(values=("x",)))

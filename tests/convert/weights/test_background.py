@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from convert.weights.background import Background
+from sdcoreml.convert.weights.background import Background
 
 
 def test_tasks_are_done_one_after_the_other_and_all() -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convert.weights.cast import _PIECE, as_floats, cast_block
-from convert.weights.dtypes import NUMPY
+from sdcoreml.convert.weights.cast import _PIECE, as_floats, cast_block
+from sdcoreml.convert.weights.dtypes import NUMPY
 
 
 def widened(bits: list[int]) -> np.ndarray:

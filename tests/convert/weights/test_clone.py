@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from convert.weights.clone import Placement, copy, fits, place, place_aside
+from sdcoreml.convert.weights.clone import (
+    Placement,
+    copy,
+    fits,
+    place,
+    place_aside,
+)
 
 
 def test_a_file_is_placed_without_a_copy_where_that_can_be(tmp_path: Path) -> None:

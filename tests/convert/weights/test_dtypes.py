@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from convert.weights.dtypes import FLOATS, NUMPY, RANKS, SIZES, STORAGES, TORCH
+from sdcoreml.convert.weights.dtypes import (
+    FLOATS,
+    NUMPY,
+    RANKS,
+    SIZES,
+    STORAGES,
+    TORCH,
+)
 
 
 @pytest.mark.parametrize(("name", "numpy"), NUMPY.items())

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.errors import BadInputError
-from convert.weights.gather import HELD, gather, read_floats
-from convert.weights.tensor import TensorInfo, is_contiguous
-from convert.weights.transfer import BLOCK
+from sdcoreml.convert.weights.gather import HELD, gather, read_floats
+from sdcoreml.convert.weights.tensor import TensorInfo, is_contiguous
+from sdcoreml.convert.weights.transfer import BLOCK
+from sdcoreml.ground.errors import BadInputError
 
 
 def tensor(path: Path, array: np.ndarray, view: np.ndarray, start: int) -> TensorInfo:

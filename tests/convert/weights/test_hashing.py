@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.weights.hashing import Digest
+from sdcoreml.convert.weights.hashing import Digest
 
 
 @given(st.lists(st.binary(max_size=5000), max_size=8))

@@ -11,8 +11,13 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.weights.dtypes import NUMPY, SIZES
-from convert.weights.header import HeaderError, build, parse, parse_length
+from sdcoreml.convert.weights.dtypes import NUMPY, SIZES
+from sdcoreml.convert.weights.header import (
+    HeaderError,
+    build,
+    parse,
+    parse_length,
+)
 
 TENSORS = st.dictionaries(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(

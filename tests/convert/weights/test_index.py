@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from convert.errors import BadInputError
-from convert.weights import index
-from convert.weights.fault import Fault
-from convert.weights.index import Index, compare, missing_shards, read_index
+from sdcoreml.convert.weights import index
+from sdcoreml.convert.weights.index import (
+    Index,
+    compare,
+    missing_shards,
+    read_index,
+)
+from sdcoreml.ground.errors import BadInputError, Fault
 
 PATH = Path("unet/model.bin.index.json")
 INDEX = Index(path=PATH, weights={"a": "1.bin", "b": "1.bin", "c": "2.bin"})
@@ -116,7 +120,7 @@ def test_shards_are_files_beside_the_index_each_once() -> None:
 def test_what_is_missing_says_what_to_do(tmp_path: Path) -> None:
     found = Index(path=tmp_path / "i.json", weights={"a": "1.bin"})
     (fault,) = missing_shards(found)
-    assert fault.next == "download the missing files into the same folder"
+    assert fault.remedy == "download the missing files into the same folder"
     (tmp_path / "1.bin").mkdir()
     assert missing_shards(found) != (), "a folder is no shard"
     (tmp_path / "1.bin").rmdir()

@@ -4,8 +4,14 @@ from typing import Any
 
 import pytest
 
-from convert.weights import machine
-from convert.weights.machine import Inert, Machine, MalformedPickleError, Name, Ordered
+from sdcoreml.convert.weights import machine
+from sdcoreml.convert.weights.machine import (
+    Inert,
+    Machine,
+    MalformedPickleError,
+    Name,
+    Ordered,
+)
 
 
 class Recorder:

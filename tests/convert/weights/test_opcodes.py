@@ -12,9 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.weights import machine
-from convert.weights.machine import Inert, MalformedPickleError, Name, Ordered
-from convert.weights.opcodes import STEPS, interpret
+from sdcoreml.convert.weights import machine
+from sdcoreml.convert.weights.machine import (
+    Inert,
+    MalformedPickleError,
+    Name,
+    Ordered,
+)
+from sdcoreml.convert.weights.opcodes import STEPS, interpret
 
 
 class Open:

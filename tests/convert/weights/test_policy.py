@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from convert.weights.policy import CONSTRUCTORS, DANGEROUS, HARMLESS_BUILTINS, KNOWN, Verdict, judge
+from sdcoreml.convert.weights.policy import (
+    CONSTRUCTORS,
+    DANGEROUS,
+    HARMLESS_BUILTINS,
+    KNOWN,
+    Verdict,
+    judge,
+)
 
 
 @pytest.mark.parametrize(

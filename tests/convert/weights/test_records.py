@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
-from convert.errors import UnsafePickleError
-from convert.weights.machine import Inert, MalformedPickleError
-from convert.weights.opcodes import interpret
-from convert.weights.records import Records, Storage, TensorRecord, Trust
+from sdcoreml.convert.weights.machine import Inert, MalformedPickleError
+from sdcoreml.convert.weights.opcodes import interpret
+from sdcoreml.convert.weights.records import (
+    Records,
+    Storage,
+    TensorRecord,
+    Trust,
+)
+from sdcoreml.ground.errors import UnsafePickleError
 from tests.convert.weights.torch_files import (
     call,
     finished,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from convert.errors import BadInputError
-from convert.weights.header import build
-from convert.weights.safetensors import TensorFile, read_header
+from sdcoreml.convert.weights.header import build
+from sdcoreml.convert.weights.safetensors import TensorFile, read_header
+from sdcoreml.ground.errors import BadInputError
 
 ARRAYS = {
     "w": np.arange(6, dtype="f4").reshape(2, 3),

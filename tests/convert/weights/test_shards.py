@@ -10,12 +10,12 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.errors import BadInputError
-from convert.weights.shards import parse_size, split, write_shards
-from convert.weights.source import open_checkpoint
-from convert.weights.tensor import TensorInfo
-from convert.weights.writer import WriteOptions, write_safetensors
-from envs.events import Event
+from sdcoreml.convert.weights.shards import parse_size, split, write_shards
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.writer import WriteOptions, write_safetensors
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Event
 
 ARRAYS = {name: np.full(count, count, "f4") for name, count in (("a", 5), ("b", 3), ("c", 20))}
 

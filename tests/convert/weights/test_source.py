@@ -14,9 +14,9 @@ import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.errors import BadInputError, ConvertError, UnsafePickleError
-from convert.weights.source import identify, open_checkpoint
-from convert.weights.writer import write_safetensors
+from sdcoreml.convert.weights.source import identify, open_checkpoint
+from sdcoreml.convert.weights.writer import write_safetensors
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsafePickleError
 from tests.convert.weights.torch_files import (
     call,
     finished,
@@ -223,7 +223,7 @@ def test_every_truncation_is_told(tmp_path: Path, container: str) -> None:
     data = path.read_bytes()
     for keep in range(0, len(data), 7):
         path.write_bytes(data[:keep])
-        with pytest.raises(ConvertError, match=str(path)):
+        with pytest.raises(SdcoremlError, match=str(path)):
             open_checkpoint(path)
 
 
@@ -244,7 +244,7 @@ def test_any_damage_is_refused_or_harmless(
     out.unlink(missing_ok=True)
     try:
         write_safetensors(open_checkpoint(path).tensors, out)
-    except ConvertError:
+    except SdcoremlError:
         assert not out.exists()
     assert not list(tmp_path.glob(".*"))
 

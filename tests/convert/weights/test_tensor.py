@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.weights.tensor import TensorInfo, drop_kernel, is_contiguous, take_rows, transpose
+from sdcoreml.convert.weights.tensor import (
+    TensorInfo,
+    drop_kernel,
+    is_contiguous,
+    take_rows,
+    transpose,
+)
 
 PATH = Path("model.bin")
 DATA = np.arange(5000, dtype="<f4")

@@ -6,10 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.errors import BadInputError, UnsafePickleError
-from convert.weights import torch_legacy
-from convert.weights.records import Storage, TensorRecord, Trust
-from convert.weights.torch_legacy import MAGIC, MAGIC_BYTES, PROTOCOL, read_legacy
+from sdcoreml.convert.weights import torch_legacy
+from sdcoreml.convert.weights.records import Storage, TensorRecord, Trust
+from sdcoreml.convert.weights.torch_legacy import (
+    MAGIC,
+    MAGIC_BYTES,
+    PROTOCOL,
+    read_legacy,
+)
+from sdcoreml.ground.errors import BadInputError, UnsafePickleError
 from tests.convert.weights.torch_files import (
     are_at,
     call,

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.errors import BadInputError, UnsafePickleError
-from convert.weights import torch_zip
-from convert.weights.records import Storage, TensorRecord, Trust
-from convert.weights.torch_zip import read_zip
+from sdcoreml.convert.weights import torch_zip
+from sdcoreml.convert.weights.records import Storage, TensorRecord, Trust
+from sdcoreml.convert.weights.torch_zip import read_zip
+from sdcoreml.ground.errors import BadInputError, UnsafePickleError
 from tests.convert.weights.torch_files import (
     are_at,
     call,

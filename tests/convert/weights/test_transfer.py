@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from convert.weights import transfer
-from convert.weights.transfer import (
+from sdcoreml.convert.weights import transfer
+from sdcoreml.convert.weights.transfer import (
     BLOCK,
     EarlyFlush,
     ShortReadError,

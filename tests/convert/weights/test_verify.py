@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.errors import BadInputError, ConvertError
-from convert.weights.source import open_checkpoint
-from convert.weights.verify import check_members, check_written, sha256_of
-from convert.weights.writer import WriteOptions, Written, write_safetensors
-from envs.events import Event
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.verify import check_members, check_written, sha256_of
+from sdcoreml.convert.weights.writer import WriteOptions, Written, write_safetensors
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
+from sdcoreml.ground.events import Event
 from tests.convert.weights.torch_files import write_legacy, write_zip
 
 ARRAYS = {"a": np.arange(100, dtype="f4"), "b": np.arange(3)}
@@ -51,7 +51,7 @@ def test_what_was_written_is_read_back(written: Written) -> None:
     data = bytearray(written.path.read_bytes())
     data[-1] ^= 1
     written.path.write_bytes(data)
-    with pytest.raises(ConvertError, match="read back other bytes than were written"):
+    with pytest.raises(SdcoremlError, match="read back other bytes than were written"):
         check_written(written)
 
 

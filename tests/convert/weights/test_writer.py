@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from convert.errors import BadInputError, NoSpaceError
-from convert.weights.safetensors import read_header, tensors_of
-from convert.weights.tensor import TensorInfo
-from convert.weights.writer import Computed, WriteOptions, write_safetensors
-from envs.events import Event
+from sdcoreml.convert.weights.safetensors import read_header, tensors_of
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.writer import Computed, WriteOptions, write_safetensors
+from sdcoreml.ground.errors import BadInputError, NoSpaceError
+from sdcoreml.ground.events import Event
 
 ARRAYS = {
     "b": np.linspace(-2, 2, 300_000, dtype="f4"),

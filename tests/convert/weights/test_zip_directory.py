@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.errors import BadInputError
-from convert.weights import zip_directory
-from convert.weights.zip_directory import read_members
+from sdcoreml.convert.weights import zip_directory
+from sdcoreml.convert.weights.zip_directory import read_members
+from sdcoreml.ground.errors import BadInputError
 from tests.convert.weights.torch_files import write_members
 
 

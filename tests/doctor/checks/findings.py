@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from doctor.checks import CHECKS
-from doctor.engine import examine
-from doctor.facts import Facts
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.engine import examine
+from sdcoreml.doctor.core.facts import Facts
 
 BY_ID = {check.id: check for check in CHECKS}
 

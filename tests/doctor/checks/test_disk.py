@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.check import Status
-from doctor.checks.disk import room_for_result
-from doctor.engine import Result, examine
-from doctor.facts import Facts
+from sdcoreml.doctor.checks.disk import room_for_result
+from sdcoreml.doctor.core.check import Status
+from sdcoreml.doctor.core.engine import Result, examine
+from sdcoreml.doctor.core.facts import Facts
 from tests.doctor.checks.findings import said
 from tests.doctor.healthy import GB, HEALTHY, VOLUMES
 from tests.doctor.specimens import NOT_BUILT, volume

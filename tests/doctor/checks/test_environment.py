@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.facts import Absent, Evidence, Facts, Smoke, Verification
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Evidence,
+    Facts,
+    Smoke,
+    Verification,
+)
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import CONDA, HEALTHY, INSTALLED, LOCK, PROOF
 from tests.doctor.specimens import NOT_BUILT, environment, sick

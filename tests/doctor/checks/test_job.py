@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.facts import Job, Output
+from sdcoreml.doctor.core.facts import Job, Output
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import HEALTHY, MODEL, part
 from tests.doctor.specimens import model, sick

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.facts import Facts
-from doctor.subjects import ModelFolder
+from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.doctor.core.subjects import ModelFolder
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import HEALTHY, MODEL, part
 from tests.doctor.specimens import SHARDED, model, sick
@@ -110,7 +110,7 @@ def test_single_files(holds: tuple[str, ...], expected: str) -> None:
 
 
 def test_without_a_model_nothing_of_it_is_judged() -> None:
-    from doctor.facts import Absent
+    from sdcoreml.doctor.core.facts import Absent
 
     facts = sick(model=Absent(absent="no model given"))
     for number in range(1, 23):

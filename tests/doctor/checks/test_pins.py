@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.checks.pins import differing, listed
-from doctor.facts import Facts
+from sdcoreml.doctor.checks.pins import differing, listed
+from sdcoreml.doctor.core.facts import Facts
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import ENVIRONMENT, HEALTHY, INSTALLED, SYSTEM
 from tests.doctor.specimens import environment

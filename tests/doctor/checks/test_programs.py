@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doctor.check import Status
-from doctor.checks import CHECKS
-from doctor.engine import Selection, examine
-from doctor.facts import Facts
-from doctor.subjects import Bundle, Feature, Program
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.check import Status
+from sdcoreml.doctor.core.engine import Selection, examine
+from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.doctor.core.subjects import Bundle, Feature, Program
 from tests.doctor.checks.findings import said
 from tests.doctor.healthy import GB, HEALTHY, SYSTEM, features, program
 from tests.doctor.specimens import XL, XL_UNET, bundle

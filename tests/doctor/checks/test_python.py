@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.facts import Interpreter
+from sdcoreml.doctor.core.facts import Interpreter
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import HEALTHY
 from tests.doctor.specimens import NOT_BUILT, environment, host, sick

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.facts import Absent, Facts, Memory
-from doctor.subjects import ModelFolder
+from sdcoreml.doctor.core.facts import Absent, Facts, Memory
+from sdcoreml.doctor.core.subjects import ModelFolder
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import GB, HEALTHY, MEMORY, MODEL, SYSTEM, TOOLCHAIN, part, weights
 from tests.doctor.specimens import sick, system

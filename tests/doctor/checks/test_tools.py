@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.facts import Absent, Git, Job
-from doctor.subjects import ModelFolder
+from sdcoreml.doctor.core.facts import Absent, Git, Job
+from sdcoreml.doctor.core.subjects import ModelFolder
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import CHECKOUT, HEALTHY, HUB, XCODE
 from tests.doctor.specimens import checkout, sick, unet, xcode

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.checks import CHECKS
-from doctor.engine import Selection, examine
-from doctor.report.layout import WIDTH, page
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.engine import Selection, examine
+from sdcoreml.doctor.report.layout import WIDTH, page
 from tests.doctor.healthy import HEALTHY, MODEL, TOOLCHAIN
 from tests.doctor.specimens import SICK
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from convert.compile.compare import Keep, Outcome
-from convert.compile.compiled import TEXT
-from convert.compile.xcode import Xcode
-from convert.errors import BadInputError, ConvertError
-from doctor.commands.compile import compile_each, configure, lines
-from doctor.errors import UsageError
+from sdcoreml.convert.compile.compare import Keep, Outcome
+from sdcoreml.convert.compile.compiled import TEXT
+from sdcoreml.convert.compile.xcode import Xcode
+from sdcoreml.doctor.commands.compile import compile_each, configure, lines
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
 from tests.convert.compile.texts import COMPRESSED, OPERATIONS, package
 
 
@@ -54,7 +53,7 @@ def test_packages_become_folders(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_xcode_is_demanded_only_where_it_is(tmp_path: Path) -> None:
     given = package(tmp_path / "A.mlpackage")
-    with pytest.raises(ConvertError, match="--with-xcode: no coremlcompiler here"):
+    with pytest.raises(SdcoremlError, match="--with-xcode: no coremlcompiler here"):
         compile_each([given], tmp_path / "out", None, Keep.APPLES)
     assert not (tmp_path / "out").exists()
 

@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
-from convert.errors import ConvertError, UnsupportedError, WorkerError
-from convert.worker import Outcome
-from doctor.cli import concluded, main
-from doctor.commands.convert import configure, explained, run, sample
-from envs.events import Emit, Event, silent
+from sdcoreml.convert.worker import Outcome
+from sdcoreml.doctor.cli import concluded, main
+from sdcoreml.doctor.commands.convert import (
+    configure,
+    explained,
+    run,
+    sample,
+)
+from sdcoreml.ground.errors import SdcoremlError, UnsupportedError, WorkerError
+from sdcoreml.ground.events import Emit, Event, silent
 from tests.doctor.commands.test_inspect import unpacked
 
 
@@ -59,7 +64,7 @@ def test_a_dead_childs_words_are_explained_after_the_error(
 
     def dying() -> int:
         with explained("light"):
-            raise WorkerError("build: died", log)
+            raise WorkerError("build: died", log=log)
 
     assert concluded(dying) == WorkerError.exit_code
     first, second, *_ = capsys.readouterr().err.splitlines()
@@ -95,5 +100,5 @@ def test_a_bad_model_is_refused_before_an_environment_is_built(tmp_path: Path) -
     parser = argparse.ArgumentParser()
     configure(parser)
     args = parser.parse_args([str(tmp_path / "nope"), "--toolchain", "never-looked-at"])
-    with pytest.raises(ConvertError, match="nope: no such file or folder"):
+    with pytest.raises(SdcoremlError, match="nope: no such file or folder"):
         run(args)

@@ -6,16 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from convert.bundle import Dimensions
-from convert.errors import BadInputError
-from convert.job import convert_model
-from convert.opening import open_model, with_refiner
-from convert.options import Options
-from convert.plan import plan
-from convert.proof import Judge
-from doctor.commands.convert_jobs import jobs_of, recipe_of
-from doctor.commands.convert_options import declare, pixels, positive, precision, target
-from doctor.errors import UsageError
+from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.jobs.opening import open_model, with_refiner
+from sdcoreml.convert.jobs.options import Options
+from sdcoreml.convert.jobs.plan import plan
+from sdcoreml.convert.jobs.prove import Judge
+from sdcoreml.convert.jobs.steps import convert_model
+from sdcoreml.doctor.commands.convert_jobs import jobs_of, recipe_of
+from sdcoreml.doctor.commands.convert_options import (
+    declare,
+    pixels,
+    positive,
+    precision,
+    target,
+)
+from sdcoreml.ground.errors import BadInputError, UsageError
 from tests.convert.stand_ins import StandIn, write_controlnet, write_model, write_xl
 
 SIX = {"method": "kmeans", "bits": 6}

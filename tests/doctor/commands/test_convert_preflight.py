@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from convert.opening import open_model
-from convert.plan import plan
-from doctor.commands.convert_preflight import goal_of
-from doctor.facts import Job as Goal
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.jobs.plan import plan
+from sdcoreml.doctor.commands.convert_preflight import goal_of
+from sdcoreml.doctor.core.facts import Job as Goal
 from tests.convert.stand_ins import write_model
 
 

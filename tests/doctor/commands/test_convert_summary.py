@@ -2,7 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doctor.commands.convert_summary import advice, remark, summary, verdicts
+from sdcoreml.doctor.commands.convert_summary import (
+    advice,
+    remark,
+    summary,
+    verdicts,
+)
 
 
 def test_the_summary_names_the_worst_figure_of_each_mode() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from doctor.commands import diagnose
-from tests.doctor.test_diagnosis import LOG
+from sdcoreml.doctor.commands import diagnose
+from sdcoreml.ground.errors import BadInputError
+from tests.doctor.knowledge.test_diagnosis import LOG
 
 PAGE = """\
 cause    huggingface_hub 0.26 removed cached_download, which diffusers before
@@ -130,5 +131,5 @@ def test_exit_codes(tmp_path: Path, log: str, code: int) -> None:
 
 
 def test_an_absent_log_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(diagnose.UnreadableLogError, match="No such file or directory; give"):
+    with pytest.raises(BadInputError, match="No such file or directory; give"):
         run(str(tmp_path / "nothing"))

@@ -10,13 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from doctor import history
-from doctor.checks import CHECKS
-from doctor.commands import doctor, doctor_changes
-from doctor.commands.doctor import kind_of, request_of, selected, size_of
-from doctor.engine import examine
-from doctor.errors import UsageError
-from doctor.facts import Facts
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.commands import doctor, doctor_changes
+from sdcoreml.doctor.commands.doctor import (
+    kind_of,
+    request_of,
+    selected,
+    size_of,
+)
+from sdcoreml.doctor.core import history
+from sdcoreml.doctor.core.engine import examine
+from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.ground.errors import UsageError
 from tests.doctor.gather.test_model import folder
 from tests.doctor.healthy import HEALTHY, HOST
 from tests.doctor.specimens import SICK
@@ -192,7 +197,7 @@ def test_a_good_run_is_remembered_and_a_bad_one_compared_with_it(
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "doctor", "doctor", *words],
+        [sys.executable, "-X", "importtime", "-m", "sdcoreml", "doctor", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -229,7 +234,7 @@ def test_a_path_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_bare_python_finds_the_same_and_names_what_it_lacks() -> None:
     def found(*flags: str) -> dict[str, str]:
-        command = (sys.executable, *flags, "-m", "doctor", "doctor", "--goal", "env", "--json")
+        command = (sys.executable, *flags, "-m", "sdcoreml", "doctor", "--goal", "env", "--json")
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         return {one["id"]: one["status"] for one in json.loads(done.stdout)["results"]}
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from doctor.cli import main
-from envs import store
-from envs.venv import site_packages
-from lockfiles.evidence import Evidence, append_evidence
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.doctor.cli import main
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.pythons.venv import site_packages
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.lockfiles.evidence import Evidence, append_evidence
+from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain, wheel
 
 EARLIER = Evidence(
@@ -170,16 +171,16 @@ def test_the_store_is_listed_rolled_back_and_collected(
     assert main(["env", "list"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert first.endswith("(gc removes it)")
-    before = sorted(store.root().iterdir())
+    before = sorted(environments_folder().iterdir())
     assert main(["env", "gc", "--dry-run"]) == 0
     listed, summary = capsys.readouterr().out.splitlines()
     assert listed.startswith(rows[0]["path"])
     assert re.fullmatch(r"1 environment would be removed, \d+ kB", summary)
-    assert sorted(store.root().iterdir()) == before
+    assert sorted(environments_folder().iterdir()) == before
     assert main(["env", "gc"]) == 0
     assert re.fullmatch(r"1 environment removed, \d+ kB\n", capsys.readouterr().out)
     assert main(["env", "gc"]) == 0
-    assert capsys.readouterr().out == f"{store.root()}: nothing to remove\n"
+    assert capsys.readouterr().out == f"{environments_folder()}: nothing to remove\n"
     assert main(["env", "rollback"]) == 0
     assert "is in use again" in capsys.readouterr().out
     assert main(["env", "unpin", "release"]) == 0
@@ -209,7 +210,7 @@ def test_run_without_a_command_is_one_line(
 
 def test_run_becomes_the_command(words: list[str], tmp_path: Path) -> None:
     main(["env", *words])
-    command = [sys.executable, "-m", "doctor", "env", "run", "--", "one"]
+    command = [sys.executable, "-m", "sdcoreml", "env", "run", "--", "one"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout == f"one runs in {(tmp_path / 'envs/tiny').resolve()}\n"
 
@@ -295,24 +296,3 @@ def test_whether_it_is_what_was_proven_is_said(
     append_evidence(tiny, replace(earlier, seal=made.seal, tests=7))
     main(["env", *words])
     assert capsys.readouterr().out.splitlines()[-1] == "proven on 2026-11-24: 7 tests (Linux, x)"
-
-
-def test_the_bill_of_materials_is_written_whole_or_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
-    words = ["env", "sbom", "--toolchain", "light", "--target", "macos-arm64"]
-    assert main(words) == 0
-    text = capsys.readouterr().out
-    assert json.loads(text)["bomFormat"] == "CycloneDX"
-    assert main([*words, "--output", str(tmp_path / "bom.json")]) == 0
-    assert capsys.readouterr().out.endswith("packages of light, each with its hash\n")
-    assert (tmp_path / "bom.json").read_text() == text
-    assert [path.name for path in tmp_path.iterdir()] == ["bom.json"]
-    assert main([*words, "--output", str(tmp_path / "nowhere" / "bom.json")]) == 1
-    assert capsys.readouterr().err == (
-        f"error: {tmp_path}/nowhere/bom.json: No such file or directory; name another file with"
-        " --output\n"
-    )
-    assert main([*words[:4], "--target", "linux-aarch64"]) == 1
-    assert "coremltools has no wheel for Linux on aarch64" in capsys.readouterr().err

@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from doctor.commands.env_common import asked, built, chosen, shown, source_options, toolchain_option
-from envs.errors import EnvError
-from lockfiles.errors import LockfileError
+from sdcoreml.doctor.commands.env_common import (
+    asked,
+    built,
+    chosen,
+    shown,
+    source_options,
+    toolchain_option,
+)
+from sdcoreml.ground.errors import EnvError, LockfileError
 
 
 def parsed(*words: str) -> argparse.Namespace:

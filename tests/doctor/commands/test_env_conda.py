@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from doctor.cli import main
-from envs import store
-from envs.provision import PROVIDERS
-from lockfiles.target import TARGETS, host_target
+from sdcoreml.doctor.cli import main
+from sdcoreml.envs.building.provision import PROVIDERS
+from sdcoreml.envs.kept import store
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.lockfiles.target import TARGETS, host_target
 from tests.envs.channel import channel
 from tests.envs.conda_engine import lend_engine
 from tests.envs.wheels import VERSION, standard_wheels, toolchain
@@ -78,7 +79,7 @@ def test_lock_build_and_use(
     assert main(["env", "list", "--json"]) == 0
     rows = json.loads(capfd.readouterr().out.splitlines()[-1])["environments"]
     assert [(row["backend"], row["links"]) for row in rows] == [("conda", ["tiny-conda"])]
-    ran = [sys.executable, "-m", "doctor", "env", "run", "--", "sh", "-c"]
+    ran = [sys.executable, "-m", "sdcoreml", "env", "run", "--", "sh", "-c"]
     said = subprocess.run(
         [*ran, "one; echo $CONDA_PREFIX $CONDA_DEFAULT_ENV $VIRTUAL_ENV"],
         check=True,
@@ -148,8 +149,8 @@ def test_the_backend_is_one_of_two(
 def test_the_doctor_looks_at_the_environment_of_the_backend(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from doctor.facts import Absent, Environment, Unknown
-    from doctor.gather import toolchain as gather
+    from sdcoreml.doctor.core.facts import Absent, Environment, Unknown
+    from sdcoreml.doctor.gather import toolchain as gather
 
     assert main(lock(tmp_path)) == 0
     name = f"{tmp_path}/tiny/"
@@ -175,9 +176,11 @@ def test_provision_brings_the_exact_python(
     monkeypatch.setenv("PATH", "/bin:/usr/bin")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("PYENV_ROOT", raising=False)
-    monkeypatch.setattr("envs.provision.PROVIDERS", PROVIDERS[1:])  # uv may have this one
+    monkeypatch.setattr(
+        "sdcoreml.envs.building.provision.PROVIDERS", PROVIDERS[1:]
+    )  # uv may have this one
     assert main(["env", "--provision", *words]) == 0
-    made = store.current("tiny", store.root())
+    made = store.current("tiny", environments_folder())
     assert made is not None
     assert (made.drift, made.backend) == (False, "venv")
     assert made.interpreter.path.is_relative_to(tmp_path / "envs")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from doctor.cli import main
+from sdcoreml.doctor.cli import main
 from tests.envs.wheels import standard_wheels, toolchain
 
 

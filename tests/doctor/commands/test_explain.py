@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from doctor.checks import CHECKS
-from doctor.cli import main
-from doctor.commands import explain
-from doctor.knowledge import entries
-from doctor.report.layout import WIDTH
-from doctor.report.reference import document
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands import explain
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.report.layout import WIDTH
+from sdcoreml.doctor.report.reference import document
 
 DSK003 = """\
 DSK003  The temporary folder's volume is not nearly full

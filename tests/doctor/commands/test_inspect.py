@@ -7,18 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.bundle import Dimensions, interfaces
-from convert.compile.package import compile_package
-from convert.coreml import ProgramFacts
-from convert.models.recipe import write_recipe
-from convert.models.unpack import UnpackOptions, unpack
-from convert.weights.source import open_checkpoint
-from doctor.commands.inspect import configure, needs_of, programs_text, run
-from doctor.estimate import needed_memory
-from doctor.facts import Job
-from doctor.gather.model import model
-from doctor.gather.toolchain import toolchain
-from doctor.subjects import ModelFolder
+from sdcoreml.convert.bundle.contract import Dimensions, interfaces
+from sdcoreml.convert.bundle.facts import ProgramFacts
+from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.convert.models.recipe import write_recipe
+from sdcoreml.convert.models.unpack import UnpackOptions, unpack
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.doctor.commands.inspect import (
+    configure,
+    needs_of,
+    programs_text,
+    run,
+)
+from sdcoreml.doctor.core.estimate import needed_memory
+from sdcoreml.doctor.core.facts import Job
+from sdcoreml.doctor.core.subjects import ModelFolder
+from sdcoreml.doctor.gather.model import model
+from sdcoreml.doctor.gather.toolchain import toolchain
 from tests.convert.models.folders import write_json, write_model
 from tests.convert.models.test_single_file import averages, original, save
 from tests.convert.models.test_unpack import tokenizer

@@ -4,17 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from doctor.check import Family, Finding, Fix, Status
-from doctor.cli import main
-from doctor.commands.preflight import environment_for, require_able
-from doctor.engine import Report, Result, Verdict
-from doctor.errors import NoRoomError, UnableError
-from doctor.facts import Job
-from envs import store
-from envs.build import Options
-from envs.events import Event
-from envs.installer import Source
-from lockfiles.toolchain import Toolchain, load_toolchain
+from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands.preflight import environment_for, require_able
+from sdcoreml.doctor.core.check import (
+    Family,
+    Finding,
+    Fix,
+    Status,
+)
+from sdcoreml.doctor.core.engine import Report, Result, Verdict
+from sdcoreml.doctor.core.facts import Job
+from sdcoreml.envs.building.build import Options
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.processes.installer import Source
+from sdcoreml.ground.errors import NoRoomError, UnableError
+from sdcoreml.ground.events import Event
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 from tests.doctor.gather.test_model import folder
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 

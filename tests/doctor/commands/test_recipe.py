@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from convert.compression_recipe import parse_recipe
-from convert.errors import BadInputError
-from convert.worker import Outcome
-from doctor.commands import recipe
-from doctor.errors import UsageError
-from envs.events import Emit, silent
+from sdcoreml.convert.compression.recipe import parse_recipe
+from sdcoreml.convert.worker import Outcome
+from sdcoreml.doctor.commands import recipe
+from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.events import Emit, silent
 from tests.convert.stand_ins import write_model
 
 FOUND = {

@@ -5,24 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from convert.audit import Audit
-from convert.bundle import Dimensions
-from convert.certificates.store import Certificate, load, save
-from convert.job import convert_model
-from convert.opening import open_model
-from convert.plan import plan
-from convert.verify import Verification
-from convert.weights.fault import Fault
-from convert.worker import Outcome
-from doctor.commands import verify
-from doctor.errors import UsageError
-from envs.events import Emit, Event, silent
+from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.jobs.plan import plan
+from sdcoreml.convert.jobs.steps import convert_model
+from sdcoreml.convert.jobs.verify import Verification
+from sdcoreml.convert.proof.audit import Audit
+from sdcoreml.convert.worker import Outcome
+from sdcoreml.doctor.commands import verify
+from sdcoreml.ground.errors import Fault, UsageError
+from sdcoreml.ground.events import Emit, Event, silent
 from tests.convert.stand_ins import StandIn, write_model
 
 CHECKED = {
@@ -94,7 +91,7 @@ def test_a_damaged_folder_is_1(bundle: Path, capsys: pytest.CaptureFixture[str])
     }
 
 
-@pytest.mark.parametrize("flag", ["--fast", "--full", "--certify"])
+@pytest.mark.parametrize("flag", ["--fast", "--full"])
 def test_how_to_run_programs_needs_a_model(flag: str) -> None:
     with pytest.raises(UsageError, match="add --against MODEL"):
         verify.run(arguments("out", flag))
@@ -104,40 +101,6 @@ def test_fast_and_full_exclude_each_other() -> None:
     with pytest.raises(SystemExit) as caught:
         arguments("out", "--against", "cat", "--fast", "--full")
     assert caught.value.code == 2
-
-
-def test_certificates_are_written_for_what_was_proved_in_full(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "certificates.json"
-    runner = Proving(size=SIZE)
-    words = (str(bundle), "--against", str(tmp_path / "cat"), "--certify")
-    assert verify.run(arguments(*words), runner, file) == 0
-    assert f"4 graphs certified in {file}" in capsys.readouterr().out
-    (unet,) = [item for item in load(file).values() if item.component == "unet"]
-    assert unet.key == "unet" * 16
-    assert unet.title == ("Stable Diffusion 1.x, ORIGINAL, 128x128, macOS13, batch 2, 77 tokens")
-    assert unet.toolchain == "tested"
-    assert unet.date == date.today().isoformat()  # noqa: DTZ011  the day where people are
-
-
-def test_certifying_again_keeps_what_was_there(bundle: Path, tmp_path: Path) -> None:
-    file = tmp_path / "certificates.json"
-    old = Certificate(
-        key="old",
-        component="x",
-        title="",
-        outputs=(),
-        runs=2,
-        toolchain="tested",
-        lock="5f",
-        date="2026-01-01",
-    )
-    save([old], file)
-    words = (str(bundle), "--against", str(tmp_path / "cat"), "--certify")
-    verify.run(arguments(*words), Proving(size=SIZE), file)
-    assert load(file)["old"] == old
-    assert len(load(file)) == 5
 
 
 def test_the_numbers_of_each_program_and_how_they_were_proved() -> None:
@@ -156,7 +119,7 @@ def test_the_numbers_of_each_program_and_how_they_were_proved() -> None:
 
 
 def test_faults_come_one_a_line() -> None:
-    fault = Fault(path=Path("out/vocab.json"), what="missing", next="convert the model again")
+    fault = Fault(where=Path("out/vocab.json"), what="missing", remedy="convert the model again")
     result = Verification(bundle=Path("out"), files=28, faults=(fault, fault), checked={})
     assert verify.summary(result) == (
         "out: 2 problems\n"

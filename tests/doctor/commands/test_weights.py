@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from convert.errors import BadInputError
-from doctor.commands.weights import configure, run
+from sdcoreml.doctor.commands.weights import configure, run
+from sdcoreml.ground.errors import BadInputError
 from tests.convert.models.folders import WEIGHTS, save_safetensors, shard
 from tests.convert.weights.torch_files import write_zip
 
@@ -42,7 +42,7 @@ def test_a_hundred_megabytes_of_addresses_are_enough(tmp_path: Path, reference: 
     source, out = write_zip(tmp_path / "m.bin", WEIGHTS), tmp_path / "out.safetensors"
     narrow = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (100_000_000,) * 2);"
-        "from doctor.cli import main; sys.exit(main())"
+        "from sdcoreml.doctor.cli import main; sys.exit(main())"
     )
     command = [sys.executable, "-c", narrow, "weights", str(source), str(out), "--sha256"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from convert.bundle import Dimensions, interfaces
-from convert.compile.package import compile_package
-from doctor.facts import Absent
-from doctor.gather.bundle import bundle, program
-from doctor.subjects import Bundle, Feature, Program
+from sdcoreml.convert.bundle.contract import Dimensions, interfaces
+from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.doctor.core.facts import Absent
+from sdcoreml.doctor.core.subjects import Bundle, Feature, Program
+from sdcoreml.doctor.gather.bundle import bundle, program
 from tests.convert.stand_ins import model_of, write_stand_in
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from doctor.facts import Absent, Checkout, Unknown
-from doctor.gather.checkout import by_library, by_program, checkout
-from doctor.probe import Outcome, Probe
+from sdcoreml.doctor.core.facts import Absent, Checkout, Unknown
+from sdcoreml.doctor.gather.checkout import by_library, by_program, checkout
+from sdcoreml.doctor.gather.probe import Outcome, Probe
 
 ORIGIN = "https://user:secret@example.org/apple/ml-stable-diffusion"
 
@@ -161,7 +161,8 @@ def test_git_is_not_started_on_a_mac_without_developer_tools(tmp_path: Path) -> 
 
 def test_gitpython_is_not_imported_without_a_checkout() -> None:
     code = (
-        "import sys; from doctor.gather.checkout import checkout; from doctor.probe import Probe;"
+        "import sys; from sdcoreml.doctor.gather.checkout import checkout;"
+        "from sdcoreml.doctor.gather.probe import Probe;"
         " checkout('', Probe(environ={})); sys.exit('git' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from doctor.facts import Absent, CondaEnvironment
-from doctor.gather.conda import conda
-from doctor.probe import Probe
+from sdcoreml.doctor.core.facts import Absent, CondaEnvironment
+from sdcoreml.doctor.gather.conda import conda
+from sdcoreml.doctor.gather.probe import Probe
 
 NAME = "coreml_stable_diffusion"
 RECORDS = (

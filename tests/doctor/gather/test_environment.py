@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doctor.facts import Environment, Unknown
-from doctor.gather.environment import look
+from sdcoreml.doctor.core.facts import Environment, Unknown
+from sdcoreml.doctor.gather.environment import look
 
 
 def wheel(site: Path, name: str, version: str, *, tag: str = "py3-none-any") -> Path:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from doctor.facts import Memory, Unknown
-from doctor.gather.machine import cores, memory, system
-from doctor.probe import Outcome, Probe
+from sdcoreml.doctor.core.facts import Memory, Unknown
+from sdcoreml.doctor.gather.machine import cores, memory, system
+from sdcoreml.doctor.gather.probe import Outcome, Probe
 
 KB = 1024
 MEMINFO = """\

@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from doctor.facts import Absent
-from doctor.gather.model import component, model
-from doctor.gather.weights import holdings, kind_of, mismatches, weight_file
-from doctor.subjects import Component, ModelFolder
+from sdcoreml.doctor.core.facts import Absent
+from sdcoreml.doctor.core.subjects import Component, ModelFolder
+from sdcoreml.doctor.gather.model import component, model
+from sdcoreml.doctor.gather.weights import (
+    holdings,
+    kind_of,
+    mismatches,
+    weight_file,
+)
 from tests.convert.models.test_single_file import averages, original
 from tests.convert.models.test_single_file import save as save_file
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from doctor.gather.python import LIBRARIES, host
-from doctor.probe import Probe
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.doctor.gather.python import LIBRARIES, host
 
 
 def probe(home: Path, **environ: str) -> Probe:

@@ -11,11 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doctor.codec import to_plain
-from doctor.facts import Checkout, Environment, HostPython, Hub
-from doctor.gather import Request, gather
-from doctor.gather.environment import without_login
-from doctor.probe import Probe
+from sdcoreml.doctor.core.codec import to_plain
+from sdcoreml.doctor.core.facts import (
+    Checkout,
+    Environment,
+    HostPython,
+    Hub,
+)
+from sdcoreml.doctor.gather import Request, gather
+from sdcoreml.doctor.gather.environment import without_login
+from sdcoreml.doctor.gather.probe import Probe
 from tests.doctor.gather.test_toolchain import built
 
 SECRET = "hf_SeCrEtSeCrEtSeCrEt"  # noqa: S105  made up

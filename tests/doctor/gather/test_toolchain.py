@@ -10,12 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from doctor.facts import Absent, Environment, Lock, Smoke, Unknown, Verification
-from doctor.gather import Request, gather, toolchain
-from doctor.probe import Probe
-from envs import store
-from envs.interpreter import Interpreter
-from lockfiles.toolchain import load_toolchain
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Environment,
+    Lock,
+    Smoke,
+    Unknown,
+    Verification,
+)
+from sdcoreml.doctor.gather import Request, gather, toolchain
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.pythons.interpreter import Interpreter
+from sdcoreml.lockfiles.toolchain import load_toolchain
 
 
 @pytest.fixture

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from doctor.facts import Absent, Git, Hub, Unknown, Xcode
-from doctor.gather.tools import git, hub, xcode
-from doctor.probe import Outcome, Probe
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Git,
+    Hub,
+    Unknown,
+    Xcode,
+)
+from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.tools import git, hub, xcode
 
 
 def answering(answers: Mapping[str, Outcome]) -> Probe:

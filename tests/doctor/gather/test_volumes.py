@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from doctor.facts import Absent, Job, Output, Unknown
-from doctor.gather.volumes import (
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Job,
+    Output,
+    Unknown,
+)
+from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.volumes import (
     Quota,
     hub_cache,
     mount_point,
@@ -16,7 +22,6 @@ from doctor.gather.volumes import (
     read_quotas,
     volumes,
 )
-from doctor.probe import Outcome, Probe
 
 KB = 1024
 LINUX = """\

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doctor.gather.weights import HOLDS, holdings, kind_of, mismatches, opened, weight_file
+from sdcoreml.doctor.gather.weights import (
+    HOLDS,
+    holdings,
+    kind_of,
+    mismatches,
+    opened,
+    weight_file,
+)
 from tests.convert.models.folders import WEIGHTS, save_safetensors
 from tests.convert.weights.torch_files import (
     call,

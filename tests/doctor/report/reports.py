@@ -5,9 +5,14 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-from doctor.check import Family, Finding, Fix, Status
-from doctor.engine import Report, Result, Verdict
-from doctor.report import write
+from sdcoreml.doctor.core.check import (
+    Family,
+    Finding,
+    Fix,
+    Status,
+)
+from sdcoreml.doctor.core.engine import Report, Result, Verdict
+from sdcoreml.doctor.report import write
 
 FIX = Fix(title="build the environment again", commands=(("make", "env", "X=a b"),), safe=True)
 REPORT = Report(

@@ -4,7 +4,7 @@ import io
 import json
 from typing import Any
 
-from doctor.report import write
+from sdcoreml.doctor.report import write
 from tests.doctor.report.reports import REPORT
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doctor.check import Status
-from doctor.report import FORMATS
+from sdcoreml.doctor.core.check import Status
+from sdcoreml.doctor.report import FORMATS
 from tests.doctor.report.reports import REPORT, warning_of, written
 
 
@@ -46,6 +46,7 @@ def test_data_fits_every_encoding(form: str) -> None:
 
 
 def test_only_the_chosen_format_is_imported() -> None:
-    code = "import sys, doctor.report; print(*(m for m in sys.modules if 'doctor.report' in m))"
+    name = "sdcoreml.doctor.report"
+    code = f"import sys, {name}; print(*(m for m in sys.modules if {name!r} in m))"
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "doctor.report\n"
+    assert done.stdout == "sdcoreml.doctor.report\n"

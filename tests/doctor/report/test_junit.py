@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doctor.check import Finding, Fix, Status
-from doctor.engine import Report
+from sdcoreml.doctor.core.check import Finding, Fix, Status
+from sdcoreml.doctor.core.engine import Report
 from tests.doctor.report.reports import REPORT, report_of, warning_of, written
 
 

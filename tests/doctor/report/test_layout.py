@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doctor.check import Family, Finding, Fix, Status
-from doctor.engine import Report, Result, Verdict
-from doctor.report.layout import WIDTH, page
+from sdcoreml.doctor.core.check import (
+    Family,
+    Finding,
+    Fix,
+    Status,
+)
+from sdcoreml.doctor.core.engine import Report, Result, Verdict
+from sdcoreml.doctor.report.layout import WIDTH, page
 from tests.doctor.report.reports import REPORT, report_of, warning_of
 
 

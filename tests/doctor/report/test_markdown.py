@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.check import Finding, Fix, Status
+from sdcoreml.doctor.core.check import Finding, Fix, Status
 from tests.doctor.report.reports import REPORT, report_of, warning_of, written
 
 MARKDOWN = """\

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from doctor.check import Family, Findings, check, ok
-from doctor.facts import System
-from doctor.knowledge import Entry
-from doctor.report.reference import document
-from tests.doctor.test_diagnosis import BASE
+from sdcoreml.doctor.core.check import (
+    Family,
+    Findings,
+    check,
+    ok,
+)
+from sdcoreml.doctor.core.facts import System
+from sdcoreml.doctor.knowledge import Entry
+from sdcoreml.doctor.report.reference import document
+from tests.doctor.knowledge.test_diagnosis import BASE
 
 
 @check("SYS001", Family.SYSTEM)

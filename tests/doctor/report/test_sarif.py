@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from doctor.check import Finding, Status
-from doctor.engine import Report
+from sdcoreml.doctor.core.check import Finding, Status
+from sdcoreml.doctor.core.engine import Report
 from tests.doctor.report.reports import REPORT, report_of, warning_of, written
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from doctor.checks import CHECKS
-from doctor.engine import SCHEMA, examine
-from doctor.goal import GOALS, conclude
-from doctor.report.as_json import as_object
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.engine import SCHEMA, examine
+from sdcoreml.doctor.core.goal import GOALS, conclude
+from sdcoreml.doctor.report.as_json import as_object
 from tests.doctor.report.reports import REPORT
 from tests.doctor.specimens import SICK
 
@@ -29,7 +29,7 @@ def test_the_schema_is_one_and_of_this_version() -> None:
 @pytest.mark.parametrize("name", SICK)
 def test_a_sick_machine_s_report_fits(name: str) -> None:
     facts = SICK[name]
-    report = conclude(examine(facts, CHECKS), facts, goals=GOALS)
+    report = conclude(examine(facts, CHECKS), facts, CHECKS, goals=GOALS)
     VALIDATOR.validate(json.loads(json.dumps(as_object(report))))
 
 

@@ -6,7 +6,7 @@ from importlib.machinery import ModuleSpec
 
 import pytest
 
-from doctor.report import write
+from sdcoreml.doctor.report import write
 from tests.doctor.report.reports import REPORT, written
 
 PAGE = """\

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from convert.mil.storage import Program
-from convert.parity import Original
-from convert.references.components import Reference
-from convert.references.inputs import Feeds, Shapes
-from convert.spec.model import Description, Model
-from convert.spec.model import Program as MilProgram
+from sdcoreml.convert.parity.check import Original
+from sdcoreml.convert.references.components import Reference
+from sdcoreml.convert.references.inputs import Feeds, Shapes
+from sdcoreml.convert.spec.model import Description, Model
+from sdcoreml.convert.spec.model import Program as MilProgram
+from sdcoreml.convert.storage.package import Program
 from tests.inside.convert.mil.graphs import F16, F32, Graph, Ref
 
 CHANNELS, HEADS, LENGTH, BATCH = 16, 2, 6, 2

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from convert.digest import files_below, sha256
-from convert.programs import draw
-from convert.programs.options import parse_options
-from convert.weights.writer import Computed, write_safetensors
-from convert.worker import Worker
+from sdcoreml.convert.programs import draw
+from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.weights.writer import Computed, write_safetensors
+from sdcoreml.convert.worker import Worker
+from sdcoreml.ground.digest import files_below, sha256
 from tests.inside.convert.programs.models import CONFIGS, TEXT, UNET, XL
 
 FILE = Path(__file__).with_suffix(".json")

@@ -7,7 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from convert.spec.model import Blob, DataType, NamedType, Operation, TensorType
+from sdcoreml.convert.spec.model import (
+    Blob,
+    DataType,
+    NamedType,
+    Operation,
+    TensorType,
+)
 from tests.inside.convert import block
 from tests.inside.convert.mil.graphs import F32, Graph, Ref, bindings
 

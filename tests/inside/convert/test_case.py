@@ -14,12 +14,12 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from convert import cli
-from convert.job import convert_model
-from convert.opening import open_model
-from convert.plan import plan
-from convert.sample import write_sample
-from convert.worker import Worker
+from sdcoreml.convert import cli
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.jobs.plan import plan
+from sdcoreml.convert.jobs.steps import convert_model
+from sdcoreml.convert.tasks.sample import write_sample
+from sdcoreml.convert.worker import Worker
 
 FLOORS = {"fp32": 115.0, "fp16": 65.0}
 PROGRAMS = {"TextEncoder", "Unet", "VAEDecoder", "VAEEncoder"}

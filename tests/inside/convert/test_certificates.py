@@ -12,15 +12,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from convert.audit import audit
-from convert.certificates.check import check_certified, key_of
-from convert.certificates.digest import certificate_key
-from convert.certificates.store import Certificate, load, save
-from convert.errors import BadInputError
-from convert.mil.storage import Program, open_program
-from convert.parity import QUICK, check_program
-from convert.spec.model import Feature, Metadata, NamedType, Operation, Value
-from convert.weights.safetensors import TensorFile
+from sdcoreml.convert.certificates.check import check_certified, key_of
+from sdcoreml.convert.certificates.digest import certificate_key
+from sdcoreml.convert.certificates.store import Certificate, load, save
+from sdcoreml.convert.parity.check import QUICK, check_program
+from sdcoreml.convert.proof.audit import audit
+from sdcoreml.convert.spec.model import (
+    Feature,
+    Metadata,
+    NamedType,
+    Operation,
+    Value,
+)
+from sdcoreml.convert.storage.package import Program, open_program
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.errors import BadInputError
 from tests.inside.convert import block
 from tests.inside.convert.mil.graphs import F16, Graph, Ref
 from tests.inside.convert.mil.packages import write_package

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-from convert.job import convert_model, convert_models
-from convert.opening import open_model, with_refiner
-from convert.plan import Job, plan
-from convert.sample import write_sample
-from convert.verify import Against, verify
-from convert.worker import Worker
+from sdcoreml.convert.jobs.opening import open_model, with_refiner
+from sdcoreml.convert.jobs.plan import Job, plan
+from sdcoreml.convert.jobs.steps import convert_model, convert_models
+from sdcoreml.convert.jobs.verify import Against, verify
+from sdcoreml.convert.tasks.sample import write_sample
+from sdcoreml.convert.worker import Worker
 from tests.inside.convert.programs.models import CHECKER, TEXT, UNET, VAE, XL, module
 
 TOOLCHAIN = {"name": "tested"}

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.compression_recipe import Method, parse_recipe
-from convert.palette import BITS
-from convert.programs import DRAWERS
-from convert.programs.options import (
+from sdcoreml.convert.compression.palette import BITS
+from sdcoreml.convert.compression.recipe import Method, parse_recipe
+from sdcoreml.convert.programs import DRAWERS
+from sdcoreml.convert.programs.options import (
     Attention,
     Precision,
     Prediction,

@@ -10,22 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from convert.errors import ConvertError
-from convert.mil.kinds import Mode
-from convert.outcome import Parity
-from convert.parity import FULL, QUICK, CheckOptions, check_program
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.parity.check import (
+    FULL,
+    QUICK,
+    CheckOptions,
+    check_program,
+)
+from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.ground.errors import SdcoremlError
 from tests.inside.convert import block
 from tests.inside.convert.mutations import CAUGHT, INVISIBLE, Mutation, flip, swapped, weight
 
 
 def checked(
     folder: Path, mutation: Mutation, options: CheckOptions = FULL
-) -> Parity | ConvertError:
+) -> Parity | SdcoremlError:
     graph = block.program()
     mutation(graph)
     try:
         return check_program(block.opened(graph), block.original(folder), options)
-    except ConvertError as error:
+    except SdcoremlError as error:
         return error
 
 
@@ -42,7 +47,7 @@ def test_the_program_itself_passes(tmp_path: Path, options: CheckOptions) -> Non
 @pytest.mark.parametrize("name", CAUGHT)
 def test_a_broken_program_is_caught(tmp_path: Path, name: str, options: CheckOptions) -> None:
     outcome = checked(tmp_path, CAUGHT[name], options)
-    assert isinstance(outcome, ConvertError) or not outcome.passed
+    assert isinstance(outcome, SdcoremlError) or not outcome.passed
 
 
 @pytest.mark.parametrize("name", INVISIBLE)

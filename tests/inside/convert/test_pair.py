@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from convert import parity_task
-from convert.bundle import chunk_paths
-from convert.chunk import chunk
-from convert.errors import ParityError, UnsupportedError
-from convert.mil.joined import open_whole
-from convert.outcome import Parity
-from convert.package import write_package, write_packages
-from convert.parity import QUICK, check_component
-from convert.programs import task as build_task
-from convert.programs.options import ProgramOptions
-from convert.programs.payload import Built, Weight
-from convert.weights.safetensors import TensorFile
-from envs.events import Event, silent
+from sdcoreml.convert.bundle.contract import chunk_paths
+from sdcoreml.convert.packages.chunk import chunk
+from sdcoreml.convert.packages.write import write_package, write_packages
+from sdcoreml.convert.parity.check import QUICK, check_component
+from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.payload import Built, Weight
+from sdcoreml.convert.storage.joined import open_whole
+from sdcoreml.convert.tasks import build as build_task
+from sdcoreml.convert.tasks import check as parity_task
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.errors import ParityError, UnsupportedError
+from sdcoreml.ground.events import Event, silent
 from tests.inside.convert.programs.models import XL, Checkpoint, checkpoint
 
 Pair = tuple[Path, Path]

@@ -13,14 +13,24 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from convert.errors import BadInputError, ParityError, UnsupportedError
-from convert.references.components import REFERENCES, reference
-from convert.references.inputs import denoising, images, latents, tokens
-from convert.references.modules import open_module
-from convert.references.safety import check
-from convert.references.text import encode
-from convert.references.vision import decode, noise_of_velocity, own_size, predict_noise
-from convert.references.vision import encode as encode_image
+from sdcoreml.convert.references.components import REFERENCES, reference
+from sdcoreml.convert.references.inputs import (
+    denoising,
+    images,
+    latents,
+    tokens,
+)
+from sdcoreml.convert.references.modules import open_module
+from sdcoreml.convert.references.safety import check
+from sdcoreml.convert.references.text import encode
+from sdcoreml.convert.references.vision import (
+    decode,
+    noise_of_velocity,
+    own_size,
+    predict_noise,
+)
+from sdcoreml.convert.references.vision import encode as encode_image
+from sdcoreml.ground.errors import BadInputError, ParityError, UnsupportedError
 
 TEXT = {
     "vocab_size": 40,

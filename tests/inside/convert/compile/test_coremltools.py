@@ -16,10 +16,10 @@ from coremltools.converters.mil.mil import get_new_symbol, types
 from coremltools.optimize import coreml as compression
 from coremltools.proto import MIL_pb2, Model_pb2
 
-from convert.compile.check import faults
-from convert.compile.lower import BUILD_INFO
-from convert.compile.package import compile_package
-from convert.spec.writer import serialise_program
+from sdcoreml.convert.compile.check import faults
+from sdcoreml.convert.compile.lower import BUILD_INFO
+from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.convert.spec.writer import serialise_program
 
 TARGETS = {
     "iOS15": coremltools.target.iOS15,

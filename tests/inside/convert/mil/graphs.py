@@ -1,4 +1,4 @@
-"""A literal helper to write programs in tests: values of `convert.spec.model`, nothing else."""
+"""Short ways to write programs in tests: values of `convert.spec.model`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from convert.errors import BadInputError
-from convert.mil.interpreter import Executable
-from convert.mil.kinds import Mode
-from convert.spec.model import (
+from sdcoreml.convert.mil.interpreter import Executable
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.spec.model import (
     Binding,
     Blob,
     Block,
@@ -23,6 +22,7 @@ from convert.spec.model import (
     TensorType,
     Value,
 )
+from sdcoreml.ground.errors import BadInputError
 
 F16, F32, I32, BOOL = DataType.FLOAT16, DataType.FLOAT32, DataType.INT32, DataType.BOOL
 KINDS = {"e": F16, "f": F32, "i": I32, "?": BOOL, "B": DataType.UINT8, "b": DataType.INT8}

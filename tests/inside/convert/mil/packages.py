@@ -7,8 +7,16 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
-from convert.spec.model import Blob, DataType, Description, Function, Model, Operation, Program
-from convert.spec.writer import serialise_model
+from sdcoreml.convert.spec.model import (
+    Blob,
+    DataType,
+    Description,
+    Function,
+    Model,
+    Operation,
+    Program,
+)
+from sdcoreml.convert.spec.writer import serialise_model
 from tests.inside.convert.mil.graphs import Graph
 
 CODES = {DataType.FLOAT16: 1, DataType.FLOAT32: 2, DataType.UINT8: 3, DataType.INT8: 4}

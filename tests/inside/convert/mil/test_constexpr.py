@@ -10,10 +10,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.errors import ParityError
-from convert.mil.elements import unpack
-from convert.mil.operations import OPERATIONS
-from convert.spec.model import Blob, DataType, Elements, TensorType, Value
+from sdcoreml.convert.mil.operations import OPERATIONS
+from sdcoreml.convert.spec.model import (
+    Blob,
+    DataType,
+    Elements,
+    TensorType,
+    Value,
+)
+from sdcoreml.convert.storage.elements import unpack
+from sdcoreml.ground.errors import ParityError
 from tests.inside.convert.mil.graphs import F16, F32, Graph, Ref
 
 RNG = np.random.default_rng(3)

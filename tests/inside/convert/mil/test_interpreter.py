@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from convert.errors import BadInputError, ParityError, UnsupportedError
-from convert.mil.elements import array
-from convert.mil.interpreter import Executable
-from convert.mil.kinds import Mode
-from convert.spec.model import (
+from sdcoreml.convert.mil.interpreter import Executable
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
     Elements,
@@ -24,6 +22,8 @@ from convert.spec.model import (
     TensorType,
     Value,
 )
+from sdcoreml.convert.storage.elements import array
+from sdcoreml.ground.errors import BadInputError, ParityError, UnsupportedError
 from tests.inside.convert.mil.graphs import BOOL, F16, F32, I32, Graph, Ref, immediate
 
 THIRD = torch.tensor([1 / 3, 2 / 3]).half().float()

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.nn import functional as nn
 
-from convert.errors import ParityError, UnsupportedError
-from convert.mil.operations import OPERATIONS
+from sdcoreml.convert.mil.operations import OPERATIONS
+from sdcoreml.ground.errors import ParityError, UnsupportedError
 from tests.inside.convert.mil.graphs import F32, Graph, Ref, single
 
 torch.manual_seed(7)

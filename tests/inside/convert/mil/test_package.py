@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from convert.errors import BadInputError
-from convert.mil.package import open_package
-from convert.mil.storage import main_function
+from sdcoreml.convert.mil.package import open_package
+from sdcoreml.convert.storage.package import main_function
+from sdcoreml.ground.errors import BadInputError
 from tests.inside.convert.mil.graphs import F16, Graph, Ref
 from tests.inside.convert.mil.packages import model, weight_file, write_package
 

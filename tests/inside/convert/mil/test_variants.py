@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from convert.errors import UnsupportedError
-from convert.mil.interpreter import Executable
-from convert.mil.variants import Scene
+from sdcoreml.convert.mil.interpreter import Executable
+from sdcoreml.convert.mil.variants import Scene
+from sdcoreml.ground.errors import UnsupportedError
 from tests.inside.convert.mil.graphs import F16, Graph, Ref
 
 WEIGHTS = {

@@ -14,13 +14,13 @@ from diffusers.pipelines.stable_diffusion import convert_from_ckpt as theirs
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from convert.models import configs
-from convert.models.family import Family
-from convert.models.prediction import PredictionSource
-from convert.models.single_file import SingleFile, take_apart
-from convert.models.skeleton import parameters
-from convert.weights.source import open_checkpoint
-from convert.weights.writer import write_safetensors
+from sdcoreml.convert.models import configs
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.single_file import SingleFile, take_apart
+from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.writer import write_safetensors
 from tests.convert.models.originals import (
     TEXT_CONFIG,
     UNETS,

@@ -10,8 +10,8 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from convert.models.layout import read_model
-from convert.models.merge import merge_model
+from sdcoreml.convert.models.layout import read_model
+from sdcoreml.convert.models.merge import merge_model
 
 WIDTHS = (32, 32)
 

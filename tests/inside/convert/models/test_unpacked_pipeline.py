@@ -19,13 +19,13 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 from transformers.models.clip.tokenization_clip import bytes_to_unicode
 
-from convert.models.embedding import add_embedding, read_embedding
-from convert.models.lora import LoraSource, merge_loras
-from convert.models.prediction import PredictionSource
-from convert.models.recipe import Recipe, write_recipe
-from convert.models.unpack import UnpackOptions, unpack
-from convert.weights.source import open_checkpoint
-from convert.weights.writer import WriteOptions
+from sdcoreml.convert.models.embedding import add_embedding, read_embedding
+from sdcoreml.convert.models.lora import LoraSource, merge_loras
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.recipe import Recipe, write_recipe
+from sdcoreml.convert.models.unpack import UnpackOptions, unpack
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.writer import WriteOptions
 from tests.convert.models.originals import (
     TEXT_CONFIG,
     UNETS,

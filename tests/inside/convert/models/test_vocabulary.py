@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from transformers import CLIPTokenizer, CLIPTokenizerFast
 
-from convert.models.family import Family
-from convert.models.tokenizer import PADS, Tokenizer
-from convert.models.vocabulary import vocabulary_folder
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.tokenizer import PADS, Tokenizer
+from sdcoreml.convert.models.vocabulary import vocabulary_folder
 
 START, END = 49406, 49407
 PROMPTS = [

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from convert.outcome import Parity
-from convert.package import write_package
-from convert.parity import CheckOptions, check_component
-from convert.programs import build_program
-from convert.programs.options import ProgramOptions
-from convert.programs.payload import Built
-from convert.references.components import reference
-from convert.weights.safetensors import TensorFile
+from sdcoreml.convert.packages.write import write_package
+from sdcoreml.convert.parity.check import CheckOptions, check_component
+from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.programs import build_program
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.payload import Built
+from sdcoreml.convert.references.components import reference
+from sdcoreml.convert.weights.safetensors import TensorFile
 
 CROSS, PLAIN = "CrossAttnDownBlock2D", "DownBlock2D"
 CROSS_UP, PLAIN_UP = "CrossAttnUpBlock2D", "UpBlock2D"

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.certificates.digest import graph_digest
-from convert.errors import ConvertError
-from convert.mil.kinds import Mode
-from convert.mil.storage import Program, open_program
-from convert.outcome import Parity
-from convert.parity import CheckOptions, Original, check_program
-from convert.programs.options import ProgramOptions
-from convert.references.components import reference
-from convert.spec.model import Operation
+from sdcoreml.convert.certificates.digest import graph_digest
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.parity.check import CheckOptions, Original, check_program
+from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.references.components import reference
+from sdcoreml.convert.spec.model import Operation
+from sdcoreml.convert.storage.package import Program, open_program
+from sdcoreml.ground.errors import SdcoremlError
 from tests.inside.convert.mil.graphs import immediate
 from tests.inside.convert.programs.models import checkpoint
 
@@ -126,9 +126,9 @@ def test_a_mistake_is_seen_by_the_key_and_by_the_numbers(
     with open_program(package) as program:
         wrong = broken(program, mistake)
         assert graph_digest(wrong, {}) != graph_digest(program, {})
-        outcome: Parity | ConvertError
+        outcome: Parity | SdcoremlError
         try:
             outcome = check_program(wrong, original, ONCE)
-        except ConvertError as error:
+        except SdcoremlError as error:
             outcome = error
-    assert isinstance(outcome, ConvertError) or not outcome.passed
+    assert isinstance(outcome, SdcoremlError) or not outcome.passed

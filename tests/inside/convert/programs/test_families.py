@@ -11,14 +11,19 @@ from typing import Any
 import pytest
 import torch
 
-from convert.errors import UnsupportedError
-from convert.figures import distance
-from convert.mil.kinds import Mode
-from convert.mil.package import open_package
-from convert.package import write_package
-from convert.programs import build_program, draw
-from convert.programs.options import Precision, Prediction, ProgramOptions, TextStates
-from convert.weights.safetensors import TensorFile
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.mil.package import open_package
+from sdcoreml.convert.packages.write import write_package
+from sdcoreml.convert.parity.figures import distance
+from sdcoreml.convert.programs import build_program, draw
+from sdcoreml.convert.programs.options import (
+    Precision,
+    Prediction,
+    ProgramOptions,
+    TextStates,
+)
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.errors import UnsupportedError
 from tests.inside.convert.programs.models import (
     CROSS,
     PLAIN,

@@ -9,13 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from convert.programs import draw
-from convert.programs.graph import Graph, port
-from convert.programs.layers import add, concat, mul, slice_axis
-from convert.programs.options import Attention, ProgramOptions
-from convert.programs.payload import Table, Weight
-from convert.spec.model import DataType, Program
-from convert.spec.writer import serialise_model
+from sdcoreml.convert.programs import draw
+from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.layers import (
+    add,
+    concat,
+    mul,
+    slice_axis,
+)
+from sdcoreml.convert.programs.options import Attention, ProgramOptions
+from sdcoreml.convert.programs.payload import Table, Weight
+from sdcoreml.convert.spec.model import DataType, Program
+from sdcoreml.convert.spec.writer import serialise_model
 from tests.inside.convert.programs.models import UNET, checkpoint
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -104,7 +109,7 @@ def test_split_einsum_has_one_pair_for_each_head(tmp_path: Path) -> None:
 def test_the_builder_starts_without_torch_and_gives_it_back() -> None:
     code = (
         "import sys; sys.path.append(sys.argv[1])\n"
-        "from convert.programs.toolkit import UNNEEDED, toolkit\n"
+        "from sdcoreml.convert.programs.toolkit import UNNEEDED, toolkit\n"
         "assert toolkit() is toolkit()\n"
         "assert not set(UNNEEDED) & set(sys.modules), set(UNNEEDED) & set(sys.modules)\n"
         "import torch\n"

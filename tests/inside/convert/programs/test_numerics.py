@@ -9,20 +9,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convert.mil.elements import FLOATS, array
-from convert.mil.kinds import Mode
-from convert.mil.package import open_package
-from convert.programs import attention, draw, unet
-from convert.programs.attention import scales
-from convert.programs.blocks import PERIOD
-from convert.programs.graph import Graph
-from convert.programs.layers import concat, mul
-from convert.programs.options import Precision
-from convert.programs.payload import Table
-from convert.programs.toolkit import Var
-from convert.spec.blobs import open_weights
-from convert.spec.model import DataType, Operation, TensorType
-from convert.spec.reader import read_package
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.mil.package import open_package
+from sdcoreml.convert.programs import attention, draw, unet
+from sdcoreml.convert.programs.attention import scales
+from sdcoreml.convert.programs.blocks import PERIOD
+from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.layers import concat, mul
+from sdcoreml.convert.programs.options import Precision
+from sdcoreml.convert.programs.payload import Table
+from sdcoreml.convert.programs.toolkit import Var
+from sdcoreml.convert.spec.blobs import open_weights
+from sdcoreml.convert.spec.model import DataType, Operation, TensorType
+from sdcoreml.convert.spec.reader import read_package
+from sdcoreml.convert.storage.elements import FLOATS, array
 from tests.inside.convert.programs.models import (
     CROSS,
     CROSS_UP,

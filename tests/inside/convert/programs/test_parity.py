@@ -10,9 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convert.mil.kinds import Mode
-from convert.programs.options import Attention, Precision, ProgramOptions, Target
-from convert.spec.model import DataType
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.programs.options import (
+    Attention,
+    Precision,
+    ProgramOptions,
+    Target,
+)
+from sdcoreml.convert.spec.model import DataType
 from tests.inside.convert.programs.models import (
     CROSS,
     CROSS_UP,

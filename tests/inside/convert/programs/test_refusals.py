@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convert.errors import BadInputError, UnsupportedError
-from convert.package import write_package
-from convert.programs import build_program, draw
-from convert.programs.options import Precision, ProgramOptions
-from convert.weights.safetensors import TensorFile
+from sdcoreml.convert.packages.write import write_package
+from sdcoreml.convert.programs import build_program, draw
+from sdcoreml.convert.programs.options import Precision, ProgramOptions
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 from tests.inside.convert.programs.models import CONFIGS, UNET, Checkpoint, checkpoint, save
 
 REFUSED: Mapping[str, tuple[str, Any]] = {

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from convert.figures import FLOORS, HALF, ROUNDINGS
-from convert.mil.kinds import Mode
-from convert.outcome import Parity
-from convert.parity import FULL, check_component
-from convert.programs import layers
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.parity.check import FULL, check_component
+from sdcoreml.convert.parity.figures import FLOORS, HALF, ROUNDINGS
+from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.programs import layers
 from tests.inside.convert.programs.models import CROSS, CROSS_UP, Checkpoint, checkpoint, save
 
 HEADS_OF_40_AND_80 = {
@@ -65,7 +65,7 @@ def test_a_wrong_graph_of_a_sharp_module_is_still_found(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         right = layers.group_norm
         patch.setattr(
-            "convert.programs.blocks.group_norm",
+            "sdcoreml.convert.programs.blocks.group_norm",
             lambda g, x, path, groups, eps: right(g, x, path, groups, 10 * eps),
         )
         package = made.write(tmp_path / "x.mlpackage")

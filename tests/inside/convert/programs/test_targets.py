@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convert.programs import DRAWERS, build_program, draw
-from convert.programs.options import Attention, Precision, Prediction, ProgramOptions, Target
-from convert.spec.model import Model
-from convert.spec.writer import serialise_model
+from sdcoreml.convert.programs import DRAWERS, build_program, draw
+from sdcoreml.convert.programs.options import (
+    Attention,
+    Precision,
+    Prediction,
+    ProgramOptions,
+    Target,
+)
+from sdcoreml.convert.spec.model import Model
+from sdcoreml.convert.spec.writer import serialise_model
 from tests.inside.convert.programs.models import CONFIGS
 
 CHOICES: Mapping[str, Mapping[str, Any]] = {

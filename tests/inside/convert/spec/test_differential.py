@@ -13,12 +13,12 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813  its customar
 from coremltools.converters.mil.mil import get_new_symbol, types
 from coremltools.proto import FeatureTypes_pb2, MIL_pb2, Model_pb2
 
-from convert.spec.blobs import open_weights
-from convert.spec.fields import KINDS, MODEL
-from convert.spec.model import DataType, Feature
-from convert.spec.reader import Package, read_package
-from convert.spec.wire import Kind
-from convert.spec.writer import serialise_program
+from sdcoreml.convert.spec.blobs import open_weights
+from sdcoreml.convert.spec.fields import KINDS, MODEL
+from sdcoreml.convert.spec.model import DataType, Feature
+from sdcoreml.convert.spec.reader import Package, read_package
+from sdcoreml.convert.spec.wire import Kind
+from sdcoreml.convert.spec.writer import serialise_program
 
 GOLDEN = Path(__file__).resolve().parents[5] / "shared" / "golden"
 REFERENCES = sorted(GOLDEN.glob("*/package.mlpackage"))

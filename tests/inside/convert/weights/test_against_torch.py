@@ -11,10 +11,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.errors import UnsafePickleError
-from convert.weights.safetensors import TensorFile
-from convert.weights.source import open_checkpoint
-from convert.weights.writer import WriteOptions, write_safetensors
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.writer import WriteOptions, write_safetensors
+from sdcoreml.ground.errors import UnsafePickleError
 
 DTYPES = {
     "F64": torch.float64,

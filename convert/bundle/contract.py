@@ -1,0 +1,219 @@
+"""The folder that MochiDiffusion and Apple's Swift package load: what must be in it, exactly.
+
+Names, shapes and dtypes are those that the Swift code asks for by name or by position
+(apple/ml-stable-diffusion, swift/StableDiffusion/pipeline); volumes may be case-sensitive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdcoreml.convert.spec.model import DataType, Model, TensorType
+
+NAMES: Mapping[str, str] = {
+    "text_encoder": "TextEncoder",
+    "text_encoder_2": "TextEncoder2",
+    "unet": "Unet",
+    "controlled_unet": "ControlledUnet",
+    "unet_refiner": "UnetRefiner",
+    "vae_decoder": "VAEDecoder",
+    "vae_encoder": "VAEEncoder",
+    "safety_checker": "SafetyChecker",
+}
+"""Component to the stem of its package in the folder."""
+
+HALVED = frozenset({"unet", "controlled_unet", "unet_refiner"})
+"""Components of which the runtimes also take two halves, and prefer them to the whole."""
+
+IN_FIRST_HALF = frozenset({"sample", "time_ids", "text_embeds"})
+"""Inputs whose description the Swift package reads, which it does in the first half only."""
+
+LATENT_SCALE = 8
+"""Image pixels per latent pixel, each way."""
+
+RESIDUAL = "additional_residual_"
+"""A ControlNet's outputs and a ControlledUnet's inputs: the names are passed on as they are."""
+
+CHECKED_PICTURE, SEEN_PICTURE = 512, 224
+"""Sides of what the runtimes send to the safety checker, whatever the size of the model."""
+
+CONCEPTS = 17
+"""That the safety checker knows, each with a score."""
+
+REFINER_TIME_IDS = 5
+"""Of an image, in SDXL's refiner: by this number the Swift package knows it."""
+
+F16, F32 = DataType.FLOAT16, DataType.FLOAT32
+
+
+def chunk_paths(package: Path) -> tuple[Path, Path]:
+    """Where the halves of `Unet.mlpackage` belong: beside it, as `UnetChunk1` and `UnetChunk2`."""
+    first, second = (package.with_stem(f"{package.stem}Chunk{number}") for number in (1, 2))
+    return first, second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """One input or output: its name, shape and the dtypes that the runtimes accept."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtypes: tuple[DataType, ...] = (F16, F32)
+
+    def __str__(self) -> str:
+        dtypes = " or ".join(dtype.name.lower() for dtype in self.dtypes)
+        return f"{self.name} {list(self.shape)} {dtypes}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """The ports of one program."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimensions:
+    """What the shapes of a folder's programs have in common.
+
+    `height` and `width` are the latent's, `features` is the width of the text states that the UNet
+    takes, `tokens` the length of a prompt. SDXL has two more: `pooled`, the width of
+    `text_embeds` and of the second text encoder, and `time_ids`, their number for an image (6 for
+    the base, 5 for the refiner); both are 0 for the other families.
+    """
+
+    batch: int
+    height: int
+    width: int
+    features: int
+    tokens: int
+    pooled: int = 0
+    time_ids: int = 0
+
+    @property
+    def is_xl(self) -> bool:
+        """Whether the UNet takes what only SDXL's takes."""
+        return self.pooled > 0
+
+
+def interfaces(size: Dimensions) -> Mapping[str, Interface]:
+    """What each program that a folder of these dimensions must hold looks like from outside."""
+    latent = (size.height, size.width)
+    image = (LATENT_SCALE * size.height, LATENT_SCALE * size.width)
+    return {
+        **{name: _text_encoder(size, width) for name, width in text_widths(size).items()},
+        "unet": _unet(size, latent),
+        "vae_decoder": Interface(
+            inputs=(Port(name="z", shape=(1, 4, *latent)),),
+            outputs=(Port(name="image", shape=(1, 3, *image), dtypes=(F32,)),),
+        ),
+        "vae_encoder": Interface(
+            inputs=(Port(name="x", shape=(1, 3, *image)),),
+            outputs=(Port(name="latent", shape=(1, 8, *latent), dtypes=(F32,)),),
+        ),
+    }
+
+
+def optional_interfaces(size: Dimensions) -> Mapping[str, Interface]:
+    """The same of programs that a folder may hold: SDXL's refiner, the safety checker.
+
+    What a refiner takes is told by the second text encoder alone.
+    """
+    refiner = replace(size, features=size.pooled, time_ids=REFINER_TIME_IDS)
+    picture = (1, CHECKED_PICTURE, CHECKED_PICTURE, 3)
+    return {
+        **({"unet_refiner": _unet(refiner, (size.height, size.width))} if size.is_xl else {}),
+        "safety_checker": Interface(
+            inputs=(
+                Port(name="clip_input", shape=(1, 3, SEEN_PICTURE, SEEN_PICTURE)),
+                Port(name="images", shape=picture),
+                Port(name="adjustment", shape=(1,)),
+            ),
+            outputs=(
+                Port(name="filtered_images", shape=picture, dtypes=(F32,)),
+                Port(name="has_nsfw_concepts", shape=(1,), dtypes=(F32,)),
+                Port(name="concept_scores", shape=(1, CONCEPTS), dtypes=(F32,)),
+            ),
+        ),
+    }
+
+
+def text_widths(size: Dimensions) -> Mapping[str, int]:
+    """The text encoders that the UNet needs, and how wide their states are.
+
+    SDXL's UNet takes the states of both side by side, the refiner's those of the second alone.
+    """
+    if not size.is_xl:
+        return {"text_encoder": size.features}
+    first = size.features - size.pooled
+    return ({"text_encoder": first} if first else {}) | {"text_encoder_2": size.pooled}
+
+
+def _text_encoder(size: Dimensions, width: int) -> Interface:
+    states = "hidden_embeds" if size.is_xl else "last_hidden_state"
+    return Interface(
+        inputs=(Port(name="input_ids", shape=(1, size.tokens), dtypes=(F32,)),),
+        outputs=(
+            Port(name=states, shape=(1, size.tokens, width), dtypes=(F32,)),
+            Port(name="pooled_outputs", shape=(1, width), dtypes=(F32,)),
+        ),
+    )
+
+
+def _unet(size: Dimensions, latent: tuple[int, int]) -> Interface:
+    context = (size.batch, size.features, 1, size.tokens)
+    extra = (
+        (
+            Port(name="time_ids", shape=(size.batch, size.time_ids)),
+            Port(name="text_embeds", shape=(size.batch, size.pooled)),
+        )
+        if size.is_xl
+        else ()
+    )
+    return Interface(
+        inputs=(
+            Port(name="sample", shape=(size.batch, 4, *latent)),
+            Port(name="timestep", shape=(size.batch,)),
+            Port(name="encoder_hidden_states", shape=context),
+            *extra,
+        ),
+        outputs=(Port(name="noise_pred", shape=(size.batch, 4, *latent), dtypes=(F32,)),),
+    )
+
+
+def dimensions_of(unet: Model) -> Dimensions:
+    """Read the dimensions from a UNet's inputs, as the Swift code does.
+
+    Raises:
+        KeyError: an input that every UNet has is not there.
+        ValueError: an input has another rank.
+    """
+    shapes = {feature.name: feature.shape for feature in unet.description.inputs}
+    batch, _, height, width = shapes["sample"]
+    _, features, _, tokens = shapes["encoder_hidden_states"]
+    _, time_ids = shapes.get("time_ids", (batch, 0))
+    _, pooled = shapes.get("text_embeds", (batch, 0))
+    return Dimensions(
+        batch=batch,
+        height=height,
+        width=width,
+        features=features,
+        tokens=tokens,
+        pooled=pooled,
+        time_ids=time_ids,
+    )
+
+
+def output_shapes(model: Model) -> Mapping[str, tuple[int, ...]]:
+    """Shapes of the main function's outputs: descriptions of ML Programs leave them out."""
+    function = model.program.functions[model.description.default_function or "main"]
+    wanted = set(function.block.outputs)
+    return {
+        output.name: tuple(-1 if size is None else size for size in output.type.shape)
+        for operation in function.block.operations
+        for output in operation.outputs
+        if output.name in wanted and isinstance(output.type, TensorType)
+    }

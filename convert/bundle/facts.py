@@ -1,0 +1,118 @@
+"""What a finished Core ML program is, package or compiled: one reader, one judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.convert.bundle.contract import output_shapes
+from sdcoreml.convert.compile.check import faults as compiled_faults
+from sdcoreml.convert.compile.check import weight_faults
+from sdcoreml.convert.compile.compiled import read_compiled
+from sdcoreml.convert.compile.histogram import EINSUM, histogram
+from sdcoreml.convert.spec.model import Feature, Model
+from sdcoreml.convert.spec.reader import read_package
+from sdcoreml.ground.errors import Fault, SdcoremlError
+
+PACKAGE, COMPILED = ".mlpackage", ".mlmodelc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortFacts:
+    """One input or output, as a program declares it; `dtype` in lower case."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {list(self.shape)} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramFacts:
+    """A program: `operations` counts them by key (`Ios16.conv`), `nbytes` are its weight file's.
+
+    A program that could not be read has faults and nothing else.
+    """
+
+    path: Path
+    specification: int = 0
+    inputs: tuple[PortFacts, ...] = ()
+    outputs: tuple[PortFacts, ...] = ()
+    operations: Mapping[str, int] | None = None
+    nbytes: int = 0
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def is_split(self) -> bool:
+        """Whether attention is split by heads, which apps tell by this one operation."""
+        return EINSUM in (self.operations or {})
+
+
+def is_coreml(path: Path) -> bool:
+    """Whether `path` is a program or a folder that holds some."""
+    return path.suffix in (PACKAGE, COMPILED) or bool(_programs_in(path))
+
+
+def programs_at(path: Path) -> tuple[ProgramFacts, ...]:
+    """The program at `path`, or those in that folder; faults are kept, never raised."""
+    paths = [path] if path.suffix in (PACKAGE, COMPILED) else _programs_in(path)
+    return tuple(_read(each) for each in paths)
+
+
+def _programs_in(folder: Path) -> list[Path]:
+    """The programs of a folder; a package beside its compiled form is the same program."""
+    if not folder.is_dir():
+        return []
+    found = sorted(each for each in folder.iterdir() if each.suffix in (PACKAGE, COMPILED))
+    return [
+        each for each in found if each.suffix == COMPILED or each.with_suffix(COMPILED) not in found
+    ]
+
+
+def _read(path: Path) -> ProgramFacts:
+    try:
+        return _read_compiled(path) if path.suffix == COMPILED else _read_package(path)
+    except SdcoremlError as error:
+        return ProgramFacts(path=path, faults=(error.fault,))
+
+
+def _read_compiled(path: Path) -> ProgramFacts:
+    compiled = read_compiled(path)
+    model = Model(
+        specification_version=compiled.specification_version,
+        description=compiled.description,
+        program=compiled.program,
+    )
+    return _facts(path, model, compiled.weights, compiled_faults(compiled))
+
+
+def _read_package(path: Path) -> ProgramFacts:
+    package = read_package(path)
+    faults = weight_faults(package.model.program, package.weights, path)
+    return _facts(path, package.model, package.weights, faults)
+
+
+def _facts(
+    path: Path, model: Model, weights: Path | None, faults: tuple[Fault, ...]
+) -> ProgramFacts:
+    shapes = output_shapes(model)
+    return ProgramFacts(
+        path=path,
+        specification=model.specification_version,
+        inputs=tuple(_port(feature, feature.shape) for feature in model.description.inputs),
+        outputs=tuple(
+            _port(feature, feature.shape or shapes.get(feature.name, ()))
+            for feature in model.description.outputs
+        ),
+        operations=histogram(model.program.functions[model.description.default_function or "main"]),
+        nbytes=weights.stat().st_size if weights else 0,
+        faults=faults,
+    )
+
+
+def _port(feature: Feature, shape: tuple[int, ...]) -> PortFacts:
+    dtype = feature.dtype.name.lower() if feature.dtype is not None else feature.kind
+    return PortFacts(name=feature.name, shape=shape, dtype=dtype)

@@ -1,0 +1,210 @@
+"""Which programs a family's folder holds, and what is particular about each.
+
+The runtimes adapt to nothing: they predict noise, pad prompts with the end token, and scale latents
+by a constant of the family. Where a model was trained otherwise, its programs make up for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.bundle.contract import NAMES
+from sdcoreml.convert.bundle.tokenizer import tokenizer_folder
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.layout import Model
+from sdcoreml.ground.errors import UnsupportedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One program to make.
+
+    `program` names its builder, `source` the component whose config and weights it is made of,
+    `options` are fields of `ProgramOptions` that follow from the model; `name` is what it is called
+    in the folder, where the runtimes ask for no name of their own.
+    """
+
+    program: str
+    source: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def stem(self) -> str:
+        """What its package is called."""
+        return self.name or NAMES[self.program]
+
+
+REFINER = "refiner"
+"""The component that is the UNet of another model, SDXL's refiner."""
+
+_PENULTIMATE = {"text_states": "penultimate"}
+_TEXT = Part(program="text_encoder", source="text_encoder")
+_UNET = Part(program="unet", source="unet")
+_VAE = (
+    Part(program="vae_decoder", source="vae"),
+    Part(program="vae_encoder", source="vae"),
+)
+_FIRST = replace(_TEXT, options=_PENULTIMATE)
+_SECOND = Part(program="text_encoder_2", source="text_encoder_2", options=_PENULTIMATE)
+
+PARTS: Mapping[Family, tuple[Part, ...]] = {
+    Family.SD1: (_TEXT, _UNET, *_VAE),
+    Family.SD2_BASE: (_TEXT, _UNET, *_VAE),
+    Family.SD2_V: (_TEXT, _UNET, *_VAE),
+    Family.SDXL: (_FIRST, _SECOND, _UNET, *_VAE),
+    Family.SDXL_REFINER: (_SECOND, _UNET, *_VAE),
+}
+"""The families that can be converted, and the programs of each."""
+
+OPTIONAL: Mapping[str, Part] = {
+    "controlled_unet": Part(program="controlled_unet", source="unet"),
+    "safety_checker": Part(program="safety_checker", source="safety_checker"),
+    "unet_refiner": Part(program="unet_refiner", source=REFINER),
+}
+"""Programs that a folder may hold beside those of its family, for whoever asks for them."""
+
+_SD = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})
+RUN: Mapping[str, tuple[frozenset[Family], str]] = {
+    "controlled_unet": (_SD, "no app drives a ControlNet of {family}; leave --controlled out"),
+    "safety_checker": (_SD, "no app checks the images of {family}; leave --safety-checker out"),
+    "unet_refiner": (
+        frozenset({Family.SDXL}),
+        "no app refines the images of {family}; leave --refiner out",
+    ),
+}
+"""The families for which the runtimes ask for an optional program, and what to say of others."""
+
+SCALES: Mapping[Family, float] = {Family.SDXL: 0.13025, Family.SDXL_REFINER: 0.13025}
+SCALE = 0.18215
+"""What the apps multiply latents with; families not in `SCALES` get this one."""
+
+REASONS: Mapping[Task, str] = {
+    Task.INPAINTING: "its UNet takes 9 channels, and the apps feed 4",
+    Task.INSTRUCT: "its UNet takes 8 channels, and the apps feed 4",
+    Task.UPSCALING: "its UNet takes 7 channels, and the apps feed 4",
+    Task.DEPTH: "its UNet takes 5 channels, and the apps feed 4",
+}
+"""Why a task cannot run in Mochi Diffusion or Apple's package."""
+
+
+UNBUILT: Mapping[Family, str] = {
+    Family.SD3: "nothing here builds its transformer, and the queries that SD 3.5 normalizes are in"
+    " no app's graph",
+    Family.FLUX: "no app runs it as Core ML programs",
+}
+"""Why a family that is known cannot be converted."""
+
+
+def require_supported(model: Model) -> None:
+    """Raise `UnsupportedError`, with the reason, unless the model can be converted."""
+    if model.family in PARTS and model.task is Task.TEXT_TO_IMAGE:
+        return
+    if model.task in REASONS:
+        raise UnsupportedError(
+            (
+                f"this is {model.family.value} ({model.task.value}), which does not "
+                f"run: {REASONS[model.task]}"
+            ),
+            where=model.path,
+            remedy="convert a text-to-image model",
+        )
+    names = ", ".join(family.value for family in PARTS)
+    reason = f": {UNBUILT[model.family]}" if model.family in UNBUILT else ""
+    raise UnsupportedError(
+        f"this is {model.family.value}, which is not supported{reason}",
+        where=model.path,
+        remedy=f"convert one of {names}",
+    )
+
+
+def parts_of(model: Model, wanted: Collection[str] = ()) -> tuple[Part, ...]:
+    """The programs of a model's folder, each with the options that follow from the model.
+
+    Args:
+        model: of a family in `PARTS`, or a ControlNet.
+        wanted: keys of `OPTIONAL`: programs to make beside those of the family.
+
+    Raises:
+        UnsupportedError: no runtime asks for one of these with this family, or the model has not
+            what it is made of.
+    """
+    if CONTROLNET in model.components:
+        return (Part(program=CONTROLNET, source=CONTROLNET),)
+    for program in wanted:
+        families, reason = RUN[program]
+        if model.family not in families:
+            said = reason.format(family=model.family.value)
+            raise UnsupportedError(f"{said}", where=model.path)
+        if OPTIONAL[program].source not in model.components:
+            raise UnsupportedError(
+                f"no {OPTIONAL[program].source} in this folder",
+                where=model.path,
+                remedy=(
+                    "add it from the model it was trained from, or leave --"
+                    f"{program.replace('_', '-')} out"
+                ),
+            )
+    parts = (*PARTS[model.family], *(part for name, part in OPTIONAL.items() if name in wanted))
+    return tuple(
+        replace(part, options={**part.options, **_particular(model, part)}) for part in parts
+    )
+
+
+def _particular(model: Model, part: Part) -> Mapping[str, Any]:
+    match part.source:
+        case "text_encoder" | "text_encoder_2":
+            return _padding(model, part.source)
+        case "unet":
+            kind = model.scheduler.get("prediction_type", "epsilon")
+            return {} if kind == "epsilon" else {"prediction": kind}
+        case "vae":
+            return _vae(model)
+        case _:
+            return {}
+
+
+def _vae(model: Model) -> Mapping[str, Any]:
+    """The app's own latent scale, where it is another; float32, where float16 overflows."""
+    config = model.components["vae"].config
+    scale = SCALES.get(model.family, SCALE)
+    options: dict[str, Any] = {}
+    if config.get("scaling_factor", SCALE) != scale:
+        options["runtime_scale"] = scale
+    if model.family in SCALES and config.get("force_upcast", True):
+        options["precision"] = "fp32"
+    return options
+
+
+PADS: Mapping[str, str] = {"text_encoder": "<|endoftext|>", "text_encoder_2": "!"}
+"""What the runtimes pad the prompt of a text encoder with."""
+
+
+def _padding(model: Model, source: str) -> Mapping[str, Any]:
+    """The id to put in the place of the runtimes' padding, where the model learnt another."""
+    own = model.path / source.replace("text_encoder", "tokenizer")
+    pad = padding(own if own.is_dir() else tokenizer_folder(model.path), PADS[source])
+    return {} if pad is None else {"pad_id": pad}
+
+
+def padding(tokenizer: Path, usual: str) -> int | None:
+    """The id that a tokenizer pads with, or None where that is the token `usual`, as in the apps.
+
+    A broken vocabulary is somebody else's fault to find: nothing says otherwise.
+    """
+    try:
+        special = json.loads((tokenizer / "special_tokens_map.json").read_bytes())
+        vocabulary = json.loads((tokenizer / "vocab.json").read_bytes())
+        pad = _content(special["pad_token"])
+        return None if pad == usual else int(vocabulary[pad])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _content(token: str | Mapping[str, str]) -> str:
+    return token if isinstance(token, str) else token["content"]

@@ -1,0 +1,173 @@
+"""Whether the programs of a folder fit together, and are what the runtimes ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from sdcoreml.convert.bundle.contract import (
+    IN_FIRST_HALF,
+    NAMES,
+    RESIDUAL,
+    Interface,
+    Port,
+    dimensions_of,
+    interfaces,
+    optional_interfaces,
+    output_shapes,
+)
+from sdcoreml.convert.compile.check import faults as compiled_faults
+from sdcoreml.convert.compile.compiled import read_compiled
+from sdcoreml.convert.spec.model import DataType, Feature, Model
+from sdcoreml.convert.spec.reader import read_package
+from sdcoreml.convert.storage.joined import Packages, open_whole
+from sdcoreml.ground.errors import Fault, SdcoremlError
+
+COMPILED = ".mlmodelc"
+REMEDY = "convert the model again; report it when it happens twice"
+
+
+def folder_faults(written: Mapping[str, Packages], folder: Path) -> Iterator[Fault]:
+    """Read the programs of a folder back and compare them with what the runtimes ask for.
+
+    Args:
+        written: by component, its package or both halves of it; compiled folders lie beside them.
+        folder: where all of them are, for errors.
+    """
+    models: dict[str, Model] = {}
+    for component, packages in written.items():
+        halves = (packages,) if isinstance(packages, Path) else packages
+        try:
+            with open_whole(packages) as program:
+                models[component] = program.model
+            if len(halves) > 1:
+                yield from _first_half(read_package(halves[0]).model, models[component], halves[0])
+            for package in halves:
+                if (compiled := package.with_suffix(COMPILED)).exists():
+                    yield from compiled_faults(read_compiled(compiled))
+        except SdcoremlError as error:
+            yield error.fault
+            return
+    if models.keys() == {"controlnet"}:
+        yield from check_controlnet(models["controlnet"], folder)
+    else:
+        yield from check_programs(models, folder)
+
+
+def _first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
+    """The runtimes read the description of some inputs, and look at the first half only."""
+    taken, here = ({port.name for port in model.description.inputs} for model in (whole, first))
+    for name in sorted((IN_FIRST_HALF & taken) - here):
+        yield Fault(where=path, what=f"input {name} is in the second half only", remedy=REMEDY)
+
+
+def check_programs(models: Mapping[str, Model], folder: Path) -> Iterator[Fault]:
+    """Where the programs of a folder differ from what the runtimes ask for, or from each other.
+
+    `models` maps components (keys of `NAMES`) to their parsed specifications; two halves count as
+    the one program that they are together.
+    """
+    if "unet" not in models:
+        yield Fault(where=folder / NAMES["unet"], what="no UNet in the folder", remedy=REMEDY)
+        return
+    try:
+        size = dimensions_of(models["unet"])
+    except (KeyError, ValueError) as error:
+        what = f"the inputs are not a UNet's ({error})"
+        yield Fault(where=folder / NAMES["unet"], what=what, remedy=REMEDY)
+        return
+    wanted = dict(interfaces(size))
+    optional = optional_interfaces(size)
+    wanted |= {name: optional[name] for name in models.keys() & optional.keys()}
+    if "controlled_unet" in models:
+        wanted["controlled_unet"] = _controlled(models["controlled_unet"], wanted["unet"])
+    for component in sorted(models.keys() - wanted.keys()):
+        what = "no app asks for it beside this UNet"
+        yield Fault(where=folder / NAMES[component], what=what, remedy=REMEDY)
+    for component, interface in wanted.items():
+        path = folder / NAMES[component]
+        if component not in models:
+            yield Fault(where=path, what="missing", remedy=REMEDY)
+            continue
+        for what in _differences(models[component], interface):
+            yield Fault(where=path, what=what, remedy=REMEDY)
+
+
+def check_controlnet(net: Model, path: Path, controlled: Model | None = None) -> Iterator[Fault]:
+    """Where a ControlNet differs from what the runtimes ask for, or from what its UNet takes.
+
+    Its outputs must be float32, since the runtimes add them up through raw pointers, and are passed
+    to the UNet by name.
+
+    Args:
+        net: the ControlNet.
+        path: where it lies.
+        controlled: the `ControlledUnet` that is to take its residuals, if it is known.
+    """
+    remedy = "convert it with --for FOLDER, or the model again with the same size and batch"
+    faults = [*_not_a_controlnet(net)]
+    if controlled is not None:
+        taken = {port.name: port.shape for port in controlled.description.inputs}
+        given = {port.name: port.shape for port in net.description.inputs}
+        given.update(output_shapes(net))
+        for name, shape in taken.items():
+            if given.get(name) != shape:
+                found = list(given[name]) if name in given else "nothing"
+                faults.append(f"the UNet takes {name} {list(shape)}, found {found}")
+        extra = (port.name for port in net.description.outputs if port.name not in taken)
+        faults += [f"the UNet does not take {name}" for name in extra]
+    yield from (Fault(where=path, what=what, remedy=remedy) for what in faults)
+
+
+def _not_a_controlnet(net: Model) -> Iterator[str]:
+    names = {port.name for port in net.description.inputs}
+    for name in ("sample", "timestep", "encoder_hidden_states", "controlnet_cond"):
+        if name not in names:
+            yield f"input {name} is missing"
+    outputs = {port.name: port.dtype for port in net.description.outputs}
+    for number in range(max(len(outputs), 1)):
+        name = f"{RESIDUAL}{number}"
+        if outputs.get(name) is not DataType.FLOAT32:
+            yield f"output {name} float32 is missing"
+
+
+def _controlled(model: Model, unet: Interface) -> Interface:
+    """A UNet that takes residuals, too: numbered from 0, one for each skip and one for the middle.
+
+    Their shapes follow from the model's levels, which no port tells; the names must be complete.
+    """
+    names = {feature.name: feature.shape for feature in model.description.inputs}
+    count = sum(name.startswith(RESIDUAL) for name in names)
+    residuals = (f"{RESIDUAL}{number}" for number in range(max(count, 1)))
+    extra = tuple(
+        Port(name=name, shape=names.get(name, (unet.inputs[0].shape))) for name in residuals
+    )
+    return Interface(inputs=(*unet.inputs, *extra), outputs=unet.outputs)
+
+
+def _differences(model: Model, interface: Interface) -> Iterator[str]:
+    declared = output_shapes(model)
+    outputs = [
+        (feature, feature.shape or declared.get(feature.name, ()))
+        for feature in model.description.outputs
+    ]
+    inputs = [(feature, feature.shape) for feature in model.description.inputs]
+    yield from _compare("input", inputs, interface.inputs)
+    yield from _compare("output", outputs, interface.outputs)
+
+
+def _compare(
+    side: str, found: list[tuple[Feature, tuple[int, ...]]], wanted: tuple[Port, ...]
+) -> Iterator[str]:
+    """Order is free: the runtimes ask by name, or there is only one to ask for."""
+    have = {feature.name: (feature.dtype, shape) for feature, shape in found}
+    for port in wanted:
+        if port.name not in have:
+            yield f"{side} {port} is missing (found: {', '.join(have) or 'none'})"
+            continue
+        dtype, shape = have.pop(port.name)
+        if shape != port.shape or dtype not in port.dtypes:
+            kind = dtype.name.lower() if dtype is not None else "no multi-array"
+            yield f"{side} {port} expected, found {list(shape)} {kind}"
+    for name in have:
+        yield f"unexpected {side} {name}"

@@ -1,0 +1,176 @@
+"""Smaller weights: palettes of 1 to 8 bits, or 8-bit integers, for a built program.
+
+Works on the specification, so a program is compressed whoever drew it, and before it is chunked.
+Only weights of the checkpoint are touched: never the causal mask or a timestep table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+from sdcoreml.convert.compression.forms import (
+    Form,
+    Item,
+    Parts,
+    compressed,
+)
+from sdcoreml.convert.compression.recipe import (
+    BLOCKWISE,
+    WHOLE,
+    Recipe,
+    require_storable,
+)
+from sdcoreml.convert.programs.payload import (
+    WEIGHT_FILE,
+    Built,
+    Payload,
+    Tensors,
+    Weight,
+    elements,
+    lay_out,
+)
+from sdcoreml.convert.spec.model import (
+    Blob,
+    DataType,
+    Model,
+    Operation,
+    TensorType,
+    Value,
+)
+from sdcoreml.ground.errors import UnsupportedError
+
+LEAST_ELEMENTS = 2048
+"""Smaller weights stay as they are; coremltools' threshold."""
+
+_RELEASE_AFTER = 48 << 20
+
+
+Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
+"""What became of each weight of one checkpoint so far: other programs of it want the same."""
+
+
+def compress(
+    built: Built, tensors: Tensors, recipe: Recipe, palettes: Palettes | None = None
+) -> Built:
+    """The program with compressed weights. Reads every weight once, here, and again when writing.
+
+    `palettes` spares the work for weights of which another program was made already.
+
+    Raises:
+        UnsupportedError: bits, precision or target for which there is no form.
+        BadInputError: a weight is not finite.
+    """
+    _check(built, recipe)
+    known = {} if palettes is None else palettes
+    is_newer = built.model.specification_version >= BLOCKWISE
+    chosen = {p.name for p in compressible(built) if recipe.bits_of(p.name) != WHOLE}
+    items: list[Item] = []
+    replaced: dict[str, tuple[str, Parts]] = {}
+    held = 0
+    for payload in built.payloads:
+        if payload.name not in chosen:
+            items.append((payload.name, payload.type, payload.source))
+            continue
+        form = Form(
+            method=recipe.method,
+            bits=recipe.bits_of(payload.name),
+            group=recipe.group_size,
+            is_newer=is_newer,
+        )
+        key = (form, payload.name, payload.source.identity())
+        if key not in known:
+            known[key] = compressed(payload, tensors, form)
+        kind, parts = known[key]
+        replaced[payload.name] = kind, parts
+        items += [part for part in parts.values() if isinstance(part, tuple)]
+        held += payload.nbytes
+        if held > _RELEASE_AFTER:
+            tensors.release()
+            held = 0
+    payloads = lay_out(items)
+    places = {payload.name: payload.offset for payload in payloads}
+    return replace(built, payloads=payloads, model=_rewritten(built, replaced, places))
+
+
+def _check(built: Built, recipe: Recipe) -> None:
+    require_storable(recipe, built.model.specification_version, built.component)
+    known = {payload.name for payload in compressible(built)}
+    if unknown := sorted(set(recipe.layers or {}) - known):
+        raise UnsupportedError(
+            f"the recipe names {', '.join(unknown)}, which this program has not",
+            where=built.component,
+            remedy="it belongs to another model",
+        )
+    weights = [p for p in built.payloads if isinstance(p.source, Weight)]
+    if any(weight.type.dtype is not DataType.FLOAT16 for weight in weights):
+        raise UnsupportedError("only float16 programs are compressed", where=built.component)
+
+
+def compressible(built: Built) -> Iterator[Payload]:
+    """The large weights of layers: no embedding, whose rows are looked up or added."""
+    of_layers = {
+        name
+        for operation in built.model.program.functions["main"].block.operations
+        for name in operation.inputs.get("weight", ())
+    }
+    for payload in built.payloads:
+        if (
+            isinstance(payload.source, Weight)
+            and elements(payload.type) >= LEAST_ELEMENTS
+            and payload.name in of_layers
+        ):
+            yield payload
+
+
+def _rewritten(
+    built: Built,
+    replaced: Mapping[str, tuple[str, Parts]],
+    places: Mapping[str, int],
+) -> Model:
+    program = built.model.program
+    function = program.functions["main"]
+    is_newer = built.model.specification_version >= BLOCKWISE
+    operations = tuple(
+        _operation(operation, replaced, places, is_newer=is_newer)
+        for operation in function.block.operations
+    )
+    block = replace(function.block, operations=operations)
+    function = replace(function, blocks={function.opset: block})
+    return replace(built.model, program=replace(program, functions={"main": function}))
+
+
+def _operation(
+    operation: Operation,
+    replaced: Mapping[str, tuple[str, Parts]],
+    places: Mapping[str, int],
+    *,
+    is_newer: bool,
+) -> Operation:
+    """The operation with its constant replaced, or with its weight at its new place."""
+    name = operation.outputs[0].name
+    if operation.type != "const":
+        return operation
+    if name in replaced:
+        kind, parts = replaced[name]
+        values = {
+            key: part if isinstance(part, Value) else _stored(part[1], places[part[0]])
+            for key, part in parts.items()
+        }
+        if is_newer:
+            bound = {key: (value,) for key, value in values.items()}
+            named = {"name": operation.attributes["name"]}
+            return replace(operation, type=kind, inputs=bound, attributes=named)
+        return replace(
+            operation, type=kind, attributes={"name": operation.attributes["name"], **values}
+        )
+    if name in places:
+        value = operation.attributes["val"]
+        moved = replace(value, data=Blob(path=WEIGHT_FILE, offset=places[name]))
+        return replace(operation, attributes={**operation.attributes, "val": moved})
+    return operation
+
+
+def _stored(kind: TensorType, offset: int) -> Value:
+    return Value(type=kind, data=Blob(path=WEIGHT_FILE, offset=offset))

@@ -1,0 +1,236 @@
+"""What takes a weight's place: a palette and codes, or integers and scales, in either notation.
+
+Up to iOS 17, codes are bytes with the shape beside them, and a table serves the whole weight. From
+iOS 18 on, codes are elements of 1 to 8 bits in the weight's own shape, and a table or a scale has
+the weight's rank: so groups of output channels can have a table each. Source of the newer form:
+what coremltools 9 writes for iOS 18.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from sdcoreml.convert.compression.clustering import clusters
+from sdcoreml.convert.compression.palette import (
+    Histogram,
+    code_table,
+    histogram,
+    pack,
+    uniform,
+)
+from sdcoreml.convert.compression.recipe import Method
+from sdcoreml.convert.programs.payload import (
+    Payload,
+    Source,
+    Table,
+    Tensors,
+    elements,
+)
+from sdcoreml.convert.spec.model import (
+    DataType,
+    Elements,
+    TensorType,
+    Value,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SMALLEST_RECORD = 10
+
+Item: TypeAlias = tuple[str, TensorType, Source]
+Parts: TypeAlias = "dict[str, Item | Value]"
+"""Arguments of the operation that takes a constant's place: a record each, or a small value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How one weight is to be stored.
+
+    Attributes:
+        method: palette or integers.
+        bits: of a code.
+        group: output channels for each palette; `None`, one palette for all of them.
+        is_newer: in the notation of iOS 18.
+    """
+
+    method: Method
+    bits: int
+    group: int | None = None
+    is_newer: bool = False
+
+
+def compressed(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
+    """The type of the operation that stands for a weight, and its arguments.
+
+    Raises:
+        BadInputError: the weight is not finite.
+    """
+    if form.method is Method.LINEAR:
+        return _integers(payload, tensors, is_newer=form.is_newer)
+    return _palettized(payload, tensors, form)
+
+
+_CHOOSE: Mapping[Method, Callable[[Iterable[Histogram], int], Iterable[np.ndarray]]] = {
+    Method.KMEANS: clusters,
+    Method.UNIFORM: lambda data, size: (uniform(item, size) for item in data),
+}
+
+_CODES: Mapping[int, DataType] = {
+    1: DataType.UINT1,
+    2: DataType.UINT2,
+    3: DataType.UINT3,
+    4: DataType.UINT4,
+    6: DataType.UINT6,
+    8: DataType.UINT8,
+}
+
+
+def _palettized(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
+    import numpy as np
+
+    half, size = DataType.FLOAT16, 1 << form.bits
+    shape = tuple(length or 1 for length in payload.type.shape)
+    # coremltools leaves a weight whole whose channels are no multiple of a group.
+    groups = shape[0] // form.group if form.group and shape[0] % form.group == 0 else 1
+    each = elements(payload.type) // groups
+    blocks = payload.source.blocks(tensors, half)
+    counted = (
+        histogram((piece for _, piece in pieces), payload.name)
+        for _, pieces in itertools.groupby(_cut(blocks, each), lambda piece: piece[0])
+    )
+    palettes = np.stack(list(_CHOOSE[form.method](counted, size)))
+    codes = Codes(source=payload.source, palettes=palettes, bits=form.bits, each=each)
+    if form.is_newer:
+        table = TensorType(dtype=half, shape=(groups, *[1] * (len(shape) - 1), size, 1))
+        kind = TensorType(dtype=_CODES[form.bits], shape=shape)
+        small = {}
+    else:
+        table = TensorType(dtype=half, shape=(size,))
+        kind = TensorType(
+            dtype=DataType.UINT8, shape=(-(-elements(payload.type) * form.bits // 8),)
+        )
+        lengths = np.array(shape, "<u4")
+        dimensions = TensorType(dtype=DataType.UINT32, shape=(lengths.size,))
+        small = {"shape": Value(type=dimensions, data=Elements(values=lengths.tobytes()))}
+    return "constexpr_lut_to_dense", {
+        "indices": (f"{payload.name}_indices", kind, codes),
+        "lut": _stored(f"{payload.name}_lut", table, palettes.astype("<f2")),
+        **small,
+    }
+
+
+def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[str, Parts]:
+    """Symmetric: the largest element of each output channel becomes 127 or -127."""
+    import numpy as np
+
+    name, rows = payload.name, payload.type.shape[0] or 1
+    whole = np.concatenate(list(payload.source.blocks(tensors, DataType.FLOAT16)))
+    largest = np.abs(whole.reshape(rows, -1)).max(axis=1).astype(np.float32)
+    scale = np.maximum(largest / 127, 2.0**-24).astype("<f2")
+    data = (
+        f"{name}_integers",
+        TensorType(dtype=DataType.INT8, shape=payload.type.shape),
+        Integers(source=payload.source, scale=scale),
+    )
+    if is_newer:  # its scale is always a record: Core ML is said to stumble over one in the text
+        kind = TensorType(
+            dtype=DataType.FLOAT16, shape=(rows, *[1] * (len(payload.type.shape) - 1))
+        )
+        return "constexpr_blockwise_shift_scale", {
+            "data": data,
+            "scale": (f"{name}_scale", kind, Table(scale)),
+        }
+    vector = TensorType(dtype=DataType.FLOAT16, shape=(rows,))
+    zeros = TensorType(dtype=DataType.INT8, shape=(rows,))
+    return "constexpr_affine_dequantize", {
+        "quantized_data": data,
+        "scale": _stored(f"{name}_scale", vector, scale),
+        "zero_point": _stored(f"{name}_zero", zeros, np.zeros(rows, np.int8)),
+        "axis": Value(type=TensorType(dtype=DataType.INT32), data=Elements(values=(0,))),
+    }
+
+
+def _stored(name: str, kind: TensorType, content: np.ndarray) -> Item | Value:
+    """A record, or the value itself where that is too small for one."""
+    if content.size < SMALLEST_RECORD:
+        return Value(type=kind, data=Elements(values=content.tobytes()))
+    return name, kind, Table(content)
+
+
+def _cut(
+    blocks: Iterable[np.ndarray], each: int, start: int = 0
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The elements, cut at every `each` of them, with the number of the group.
+
+    `start` is the place of the first of these elements in the weight.
+    """
+    place = start
+    for block in blocks:
+        done = 0
+        while done < block.size:
+            length = min(each - place % each, block.size - done)
+            yield place // each, block[done : done + length]
+            done += length
+            place += length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codes:
+    """The numbers of the entries nearest to the elements of a weight, packed.
+
+    `palettes` has a row for each group of `each` elements.
+    """
+
+    source: Source
+    palettes: np.ndarray
+    bits: int
+    each: int
+
+    def blocks(self, tensors: Tensors, _: DataType) -> Iterator[np.ndarray]:
+        """Packed bytes, uint8."""
+        import numpy as np
+
+        place, known = 0, (-1, np.empty(0, np.uint8))
+        for block in self.source.blocks(tensors, DataType.FLOAT16):
+            for start in range(0, block.size, _PACKED):
+                part = block[start : start + _PACKED]
+                codes = []
+                for number, piece in _cut([part], self.each, place):
+                    if known[0] != number:
+                        known = number, code_table(self.palettes[number])
+                    codes.append(known[1][piece.view(np.uint16)])
+                place += part.size
+                yield pack(np.concatenate(codes), self.bits)
+
+    def identity(self) -> Hashable:
+        """Whose codes they are, and of which palettes."""
+        return ("codes", self.source.identity(), self.palettes.tobytes(), self.bits, self.each)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integers:
+    """A weight divided by the scale of its output channel, rounded."""
+
+    source: Source
+    scale: np.ndarray
+
+    def blocks(self, tensors: Tensors, _: DataType) -> Iterator[np.ndarray]:
+        """One block, int8."""
+        import numpy as np
+
+        whole = np.concatenate(list(self.source.blocks(tensors, DataType.FLOAT16)))
+        rows = whole.reshape(self.scale.size, -1).astype(np.float32)
+        rows /= self.scale.astype(np.float32)[:, np.newaxis]
+        yield np.clip(np.rint(rows), -127, 127).astype(np.int8).reshape(-1)
+
+    def identity(self) -> Hashable:
+        """Whose integers they are, and by which scale."""
+        return ("integers", self.source.identity(), self.scale.tobytes())
+
+
+_PACKED = 1 << 20
+"""Codes packed at a time; fills whole bytes at every width."""

@@ -1,0 +1,150 @@
+"""Palettes for float16 weights, and the codes that stand for their entries.
+
+A float16 weight has one of 65,536 values, so however large a tensor is, its histogram says it all.
+`convert.compression.clustering` finds the best palette for one.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdcoreml.ground.errors import BadInputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VALUES = 1 << 16
+_SIGN = 1 << 15
+"""From this bit pattern on, numbers are negative, the larger pattern the less."""
+
+BITS = (1, 2, 3, 4, 6, 8)
+"""Widths of codes; those of 3 bits Core ML reads from iOS 18 and macOS 15 on."""
+
+_COUNTED = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """The distinct values of a tensor in ascending order, and how often each occurs."""
+
+    values: np.ndarray
+    counts: np.ndarray
+
+
+def histogram(blocks: Iterable[np.ndarray], where: str = "weight") -> Histogram:
+    """Count float16 elements.
+
+    Raises:
+        BadInputError: an element is not finite.
+    """
+    import numpy as np
+
+    tallies = [
+        _tally(block[start : start + _COUNTED].view(np.uint16))
+        for block in blocks
+        for start in range(0, block.size, _COUNTED)  # bincount widens what it is given
+    ]
+    found, counts = (np.concatenate(column) for column in zip(*tallies, strict=True))
+    if len(tallies) > 1:
+        found, counts = _present(np.bincount(found, weights=counts).astype(np.int64))
+    first_negative = np.searchsorted(found, _SIGN)
+    ascending = np.concatenate(
+        (np.arange(first_negative, found.size)[::-1], np.arange(first_negative))
+    )
+    values = found[ascending].view(np.float16).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise BadInputError(
+            "holds infinities or NaN", where=where, remedy="get the checkpoint again"
+        )
+    return Histogram(values, counts[ascending])
+
+
+def _tally(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The bit patterns that occur, uint16, ascending, and how often each does, int64."""
+    import numpy as np
+
+    if patterns.size >= VALUES:
+        return _present(np.bincount(patterns, minlength=VALUES))
+    ordered = np.sort(patterns, kind="stable")  # for so few, faster than counting all patterns
+    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), ordered.size - 1)
+    return ordered[ends], np.diff(ends, prepend=-1)
+
+
+def _present(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the counts that are not zero, uint16, and these counts."""
+    import numpy as np
+
+    found = np.flatnonzero(counts > 0)
+    return found.astype(np.uint16), counts[found]
+
+
+def uniform(data: Histogram, size: int) -> np.ndarray:
+    """The palette of `size` float16 values at equal distances from the least to the largest."""
+    import numpy as np
+
+    return np.linspace(data.values[0], data.values[-1], size).astype(np.float16)
+
+
+def error(data: Histogram, palette: np.ndarray) -> float:
+    """The sum of squared differences of every element from its nearest entry."""
+    import numpy as np
+
+    entries = palette.astype(np.float64)
+    nearest = entries[np.searchsorted((entries[:-1] + entries[1:]) / 2, data.values)]
+    return float((data.counts * (data.values - nearest) ** 2).sum())
+
+
+def code_table(palette: np.ndarray) -> np.ndarray:
+    """For each of the 65,536 float16 bit patterns the number, uint8, of the nearest entry.
+
+    `palette` is ascending. A number between two entries is the lower one's; NaN has any.
+    """
+    import numpy as np
+
+    entries = palette.astype(np.float64)
+    borders = np.searchsorted(_numbers(), (entries[:-1] + entries[1:]) / 2, side="right")
+    ascending = np.empty(VALUES, np.uint8)
+    for number, (begin, end) in enumerate(itertools.pairwise((0, *borders, VALUES))):
+        ascending[begin:end] = number
+    return np.concatenate((ascending[_SIGN:], ascending[:_SIGN][::-1]))
+
+
+@functools.cache
+def _numbers() -> np.ndarray:
+    """What the bit patterns stand for, float64, ascending: NaN is taken for an infinity."""
+    import numpy as np
+
+    positive = np.arange(_SIGN, dtype=np.uint16).view(np.float16).astype(np.float64)
+    positive[np.isnan(positive)] = np.inf
+    return np.concatenate((-positive[::-1], positive))
+
+
+def pack(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Codes of `bits` bits, lowest first, one after the other in bytes.
+
+    Only the last call for a tensor may have a number of codes that does not fill whole bytes.
+    """
+    import numpy as np
+
+    whole = np.concatenate((codes, np.zeros(-codes.size % 8, np.uint8)))
+    words = whole.view("<u8")  # eight codes each, which move together, then pairs, then fours
+    for room, used in ((8, bits), (16, 2 * bits), (32, 4 * bits)):
+        low = np.uint64(sum((1 << used) - 1 << place for place in range(0, 64, 2 * room)))
+        moved = words >> np.uint64(room - used)
+        moved &= low << np.uint64(used)
+        words &= low
+        words |= moved
+    packed = np.ascontiguousarray(words.view(np.uint8).reshape(-1, 8)[:, :bits])
+    return packed.reshape(-1)[: -(-codes.size * bits // 8)]
+
+
+def padded(values: np.ndarray, size: int) -> np.ndarray:
+    """These few values, the last repeated, as a palette."""
+    import numpy as np
+
+    full = np.concatenate((values, np.repeat(values[-1:], size - values.size)))
+    return np.sort(full.astype(np.float16))

@@ -1,0 +1,54 @@
+"""Programs of an earlier result that stay as they are when only some are made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdcoreml.convert.bundle.families import OPTIONAL, PARTS
+from sdcoreml.convert.jobs.manifest import NOTHING, Kept, read_manifest
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.jobs.verify import changed_files, input_faults
+from sdcoreml.convert.weights.clone import place
+from sdcoreml.ground.errors import BadInputError, raise_first
+
+
+def keep(job: Job, folder: Path) -> Kept:
+    """Take over into `folder` the programs of the job's earlier result that it does not make.
+
+    Each file is the same one, by a hard link or a copy-on-write clone where the disk can.
+
+    Raises:
+        BadInputError: there is no earlier result, it was changed, or it is of another model; or
+            nothing in it goes by the names to make anew.
+    """
+    if job.redo is None:
+        return NOTHING
+    manifest = read_manifest(job.output)
+    _require_known(job)
+    made = {part.stem for part in job.parts}
+    programs = {name: entry for name, entry in manifest["programs"].items() if name not in made}
+    raise_first(tuple(changed_files(job.output, programs.values())))
+    sources = {entry["source"] for entry in programs.values()}
+    raise_first(tuple(input_faults(job.model, manifest, sources)))
+    for entry in programs.values():
+        for name in entry["files"]:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            place(job.output / name, folder / name)
+    inputs = {
+        name: described
+        for name, described in manifest["inputs"].items()
+        if name.partition("/")[0] in sources
+    }
+    return Kept(programs=programs, inputs=inputs)
+
+
+def _require_known(job: Job) -> None:
+    """Raise `BadInputError` for names to make anew that nothing goes by."""
+    parts = (*PARTS[job.model.family], *(OPTIONAL[name] for name in job.options.wanted))
+    known = dict.fromkeys(name for part in parts for name in (part.source, part.program))
+    if unknown := sorted((job.redo or frozenset()) - known.keys()):
+        raise BadInputError(
+            f"no component {', '.join(unknown)} in this conversion",
+            where=job.output,
+            remedy=f"choose of {', '.join(known)}",
+        )

@@ -1,0 +1,102 @@
+"""The model that a conversion starts from: read, and refused at once if nothing can come of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sdcoreml.convert.bundle.families import (
+    PARTS,
+    REFINER,
+    RUN,
+    require_supported,
+)
+from sdcoreml.convert.models.controlnet import is_controlnet, read_controlnet
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.layout import Model, read_model
+from sdcoreml.ground.errors import BadInputError, UnsupportedError, raise_first
+
+
+def open_model(path: Path) -> Model:
+    """Read a model folder, or a ControlNet's, and refuse what cannot be converted.
+
+    Raises:
+        BadInputError: the folder is damaged or incomplete; the message names the first fault.
+        UnsafePickleError: a weight file names something that has no place in a checkpoint.
+        UnsupportedError: the family or task cannot be converted, or not yet.
+    """
+    if path.is_file():
+        raise BadInputError(
+            "a single file where a folder is needed",
+            where=path,
+            remedy=(
+                "unpack it first: .venv/bin/python -m convert --checkpoint_path "
+                f"{path} --dump_path FOLDER"
+            ),
+        )
+    if is_controlnet(path):
+        return _driven(_sound(read_controlnet(path)))
+    model = read_model(path)
+    if model.family is not Family.UNKNOWN:
+        require_supported(model)
+    raise_first(model.faults)
+    require_supported(model)
+    missing = sorted({part.source for part in PARTS[model.family]} - model.components.keys())
+    if missing:
+        raise UnsupportedError(
+            f"no {' and no '.join(missing)} in this folder",
+            where=path,
+            remedy="add the missing part from the model it was trained from",
+        )
+    return model
+
+
+def with_refiner(model: Model, path: Path) -> Model:
+    """SDXL's base with the UNet of the refiner in the folder `path` as one more component.
+
+    Raises:
+        BadInputError: the refiner's folder is damaged or incomplete.
+        UnsupportedError: one of the two is not what it should be.
+    """
+    if model.family is not Family.SDXL:
+        raise UnsupportedError(
+            f"this is {model.family.value}, and a refiner goes with {Family.SDXL.value}",
+            where=model.path,
+            remedy="leave --refiner out",
+        )
+    refiner = open_model(path)
+    if refiner.family is not Family.SDXL_REFINER:
+        raise UnsupportedError(
+            f"this is {refiner.family.value}",
+            where=path,
+            remedy=f"give the folder of {REFINER} that belongs to Stable Diffusion XL",
+        )
+    unet = replace(refiner.components["unet"], name=REFINER)
+    return replace(model, components={**model.components, REFINER: unet})
+
+
+def open_again(path: Path, refiner: Path | None = None) -> Model:
+    """The model that a finished folder was made from; what was fit for that is not judged again.
+
+    Raises:
+        BadInputError: the folder is damaged or incomplete.
+    """
+    if is_controlnet(path):
+        return _sound(read_controlnet(path))
+    model = _sound(read_model(path))
+    return with_refiner(model, refiner) if refiner else model
+
+
+def _driven(net: Model) -> Model:
+    if net.family not in RUN["controlled_unet"][0]:
+        raise UnsupportedError(
+            f"no app drives a ControlNet of {net.family.value}",
+            where=net.path,
+            remedy="convert one of Stable Diffusion 1.x or 2.x",
+        )
+    return net
+
+
+def _sound(model: Model) -> Model:
+    raise_first(model.faults)
+    return model

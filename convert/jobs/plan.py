@@ -1,0 +1,177 @@
+"""One conversion as a value: what to convert, where to, how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.bundle.contract import HALVED
+from sdcoreml.convert.bundle.families import OPTIONAL, Part, parts_of
+from sdcoreml.convert.compression.recipe import Method, parse_recipe, require_storable
+from sdcoreml.convert.jobs.options import COMPRESSED, Options, program_options
+from sdcoreml.convert.jobs.prove import Judge
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.layout import Model
+from sdcoreml.convert.programs.drawable import require_drawable
+from sdcoreml.convert.programs.options import Target, parse_options
+from sdcoreml.ground.errors import SdcoremlError, UnsupportedError
+
+USUAL_SIZE = 64
+"""Latent pixels each way, of a model that does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to convert, where to, how, and in which toolchain (as the manifest is to say it).
+
+    `judge` says how programs are proved. `redo` names programs or components to make anew in the
+    folder that `output` already is; the others are kept as they are. `None` makes all. `beside` is
+    the finished folder whose UNet a ControlNet is for.
+    """
+
+    model: Model
+    output: Path
+    options: Options
+    toolchain: Mapping[str, Any]
+    judge: Judge = field(default_factory=Judge)
+    redo: frozenset[str] | None = None
+    beside: Path | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Every program to make."""
+        wanted = [name for name in self.options.wanted if self.makes(OPTIONAL[name])]
+        return tuple(
+            replace(part, name=net_name(self.model.path, self.options))
+            if part.program == CONTROLNET
+            else part
+            for part in parts_of(self.model, wanted)
+            if self.makes(part)
+        )
+
+    def makes(self, part: Part) -> bool:
+        """Whether the program is made, and not kept."""
+        return self.redo is None or bool(self.redo & {part.program, part.source})
+
+    def halves(self, part: Part) -> bool:
+        """Whether the program is written in two halves."""
+        return self.options.chunk and part.program in HALVED
+
+
+def plan(
+    model: Model,
+    output: Path | None,
+    attention: str,
+    toolchain: Mapping[str, Any],
+    redo: frozenset[str] | None = None,
+    **choices: Any,  # noqa: ANN401  other fields of `Options`
+) -> Job:
+    """The job for a model with its own size and name where nothing else was asked for."""
+    height, width = own_size(model)
+    fields = {"attention": attention, "height": height, "width": width, **choices}
+    options = Options(**fields)
+    job = Job(
+        model=model,
+        output=output or default_folder(model, options),
+        options=options,
+        toolchain=toolchain,
+        redo=redo,
+    )
+    require_runnable(job)
+    return job
+
+
+def require_runnable(job: Job) -> None:
+    """Raise `UnsupportedError` for options that no app can make use of, or that exclude others."""
+    model, options = job.model, job.options
+    is_xl, is_net = "text_encoder_2" in model.components, CONTROLNET in model.components
+    if options.batch == 1 and (is_xl or is_net or options.controlled):
+        which = "SDXL's UNet" if is_xl else "a ControlNet and its UNet"
+        raise UnsupportedError(
+            f"apps ask {which} for both halves of a batch at once",
+            where=model.path,
+            remedy="leave --batch 1 out",
+        )
+    if options.states_own_size and not is_xl:
+        raise UnsupportedError(
+            "only SDXL's UNet is told a size", where=model.path, remedy="leave --own-size out"
+        )
+    if options.recipe:
+        _require_compressible(job, options.recipe)
+
+
+def _require_compressible(job: Job, fields: Mapping[str, Any]) -> None:
+    """Raise `UnsupportedError` for a recipe that one of the programs it is for cannot follow."""
+    model, options = job.model, job.options
+    parts = [part for part in job.parts if part.program in COMPRESSED]
+    for part in parts:
+        recipe = parse_recipe(fields, part.program)
+        require_storable(recipe, Target(options.target).specification, f"{model.path}")
+    wide = [
+        part.program for part in parts if program_options(options, part).get("precision") == "fp32"
+    ]
+    if wide:
+        raise UnsupportedError(
+            f"{', '.join(wide)} cannot be compressed in float32",
+            where=model.path,
+            remedy="choose one of --precision and --bits for them",
+        )
+
+
+def require_buildable(job: Job) -> None:
+    """Raise `SdcoremlError` for a program of the job that its builder would refuse to make."""
+    for part in job.parts:
+        source = job.model.components[part.source]
+        options = parse_options(program_options(job.options, part))
+        try:
+            require_drawable(part.program, source.config, options)
+        except SdcoremlError as error:
+            error.where = str(source.folder)
+            raise
+
+
+def own_size(model: Model) -> tuple[int, int]:
+    """Height and width of the latents that a model was made for."""
+    component = model.components.get("unet") or model.components[CONTROLNET]
+    size = component.config.get("sample_size") or USUAL_SIZE
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width
+
+
+def default_folder(model: Model, options: Options) -> Path:
+    """Where a result goes if nobody says. Apps keep ControlNets apart from models."""
+    if CONTROLNET in model.components:
+        return Path("controlnet") / net_name(model.path, options)
+    return Path("models") / folder_name(model.path, options)
+
+
+def folder_name(model: Path, options: Options) -> str:
+    """`<model>_<attention>_<W>x<H>`: by the part before the first `_`, Mochi finds other sizes."""
+    return f"{model.resolve().name.replace('_', '-')}_{_variant(options)}"
+
+
+def net_name(model: Path, options: Options) -> str:
+    """`<Name>_<attention>_<W>x<H>`: ControlNets of every size lie in one folder of the app's."""
+    words = re.split(r"[\W_]+", model.resolve().name)
+    return f"{''.join(word.capitalize() for word in words)}_{_variant(options)}"
+
+
+def _variant(options: Options) -> str:
+    words = [options.attention.lower().replace("_", "-")]
+    words.append(f"{8 * options.width}x{8 * options.height}")
+    if options.recipe:
+        words.append(_storage(options.recipe))
+    return "_".join(words)
+
+
+def _storage(fields: Mapping[str, Any]) -> str:
+    """How weights are stored: `6-bit`, `4-bit-uniform-g32`, or `mixed-bit` by a file of layers."""
+    if fields.get("layers") or fields.get("programs"):
+        return "mixed-bit"
+    recipe = parse_recipe(fields)
+    method = "" if recipe.method is Method.KMEANS else f"-{recipe.method.value}"
+    group = "" if recipe.group_size is None else f"-g{recipe.group_size}"
+    return f"{recipe.bits}-bit{method}{group}"

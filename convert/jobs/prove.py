@@ -1,0 +1,126 @@
+"""How a written program is proved: by certificate, by running it, or, without torch, in part.
+
+Its weights are audited in every case, byte for byte. Its graph is proved by a certificate where one
+was issued for just this graph; otherwise by running the package beside its pinned module; and where
+there is no torch to run it with, the outcome says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.bundle.contract import chunk_paths
+from sdcoreml.convert.bundle.families import Part
+from sdcoreml.convert.certificates.check import audit_package, check_certified
+from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.proof.audit import Audit
+from sdcoreml.convert.storage.joined import Packages
+from sdcoreml.convert.worker import Runner
+from sdcoreml.ground.errors import ParityError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.quantity import amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A program's package in the staging folder, and what it was made from.
+
+    `options` are fields of `ProgramOptions`; `settings` is the component's parsed `config`. Where
+    `halves` is true, two packages stand in the place of `package`; see `chunk_paths`.
+    """
+
+    part: Part
+    package: Path
+    config: Path
+    settings: Mapping[str, Any]
+    weights: Path
+    options: Mapping[str, Any]
+    halves: bool = False
+
+    @property
+    def written(self) -> Packages:
+        """What lies in the folder: the package, or its two halves."""
+        return chunk_paths(self.package) if self.halves else self.package
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """The same, always as a tuple."""
+        return (self.written,) if isinstance(self.written, Path) else self.written
+
+    @property
+    def compiled(self) -> tuple[Path, ...]:
+        """The folders that the runtimes load; each shares its package's weight file."""
+        return tuple(package.with_suffix(".mlmodelc") for package in self.packages)
+
+    def request(self) -> Mapping[str, Any]:
+        """This program, as the tasks of the child want it."""
+        return {
+            "component": self.part.program,
+            "config": str(self.config.resolve()),
+            "weights": str(self.weights.resolve()),
+            "package": str(self.package.resolve()),
+            "options": self.options,
+            **({"chunk": True} if self.halves else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """By what programs are proved: certificates that count, and whether there is torch to run them.
+
+    `reason` says why there is none.
+    """
+
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)
+    reason: str = ""
+
+
+def prove(
+    built: Sequence[Built], judge: Judge, runner: Runner, emit: Emit, *, fast: bool = False
+) -> Mapping[str, Mapping[str, Any]]:
+    """The proof of each program, by its name, in the form of `convert.parity.check.Parity.as_json`.
+
+    `fast` runs a sample only.
+
+    Raises:
+        ParityError: a package computes, or holds, something else than it should.
+    """
+    proofs = {made.part.program: _short(made, judge) for made in built}
+    found = {program: proof for program, proof in proofs.items() if proof is not None}
+    pending = [made for made in built if made.part.program not in found]
+    if not pending:
+        return found
+    request = {"packages": [made.request() for made in pending], "fast": fast}
+    outcome = runner.run("check", request, emit)
+    emit(Event(kind="note", text=f"checked in {amount(outcome.peak_memory)} of memory"))
+    return {**found, **outcome.value}
+
+
+def _short(made: Built, judge: Judge) -> Mapping[str, Any] | None:
+    """The proof that needs no torch; `None` where the program is still to be run."""
+    subject = (made.written, made.part.program, made.settings, made.weights, made.options)
+    if judge.certificates:
+        certified = check_certified(*subject, judge.certificates)
+        if certified is not None:
+            return certified.as_json()
+    return _audited(made, audit_package(*subject), judge.reason) if judge.reason else None
+
+
+def _audited(made: Built, audit: Audit, reason: str) -> Mapping[str, Any]:
+    """The outcome for a program whose weights are all that could be proved."""
+    if faults := audit.faults():
+        raise ParityError(
+            f"{'; '.join(faults)}", where=made.package, remedy="report it with its config.json"
+        )
+    return {
+        "component": made.part.program,
+        "passed": True,
+        "runs": 0,
+        "graph": None,
+        "outputs": [],
+        "audit": audit.as_json(),
+        "unchecked": reason,
+    }

@@ -1,0 +1,115 @@
+"""The folder that a conversion starts from: the one that was given, or one made for it aside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.bundle.families import require_supported
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.models.family import identify
+from sdcoreml.convert.models.ingredients import Ingredients, combine, require_folders_own
+from sdcoreml.convert.models.layout import INDEX_NAME, Model
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.recipe import Recipe, write_recipe
+from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.unpack import UnpackOptions
+from sdcoreml.ground.aside import scratch_beside
+from sdcoreml.ground.digest import describe
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
+from sdcoreml.ground.events import Emit, Event, silent
+
+
+@contextmanager
+def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterator[Model]:
+    """The model to convert; a single file, or a folder to change, is put together on the way.
+
+    That is done in a hidden folder in the folder `near`, at the speed of a copy, and what needs no
+    change is linked; it is gone when the block ends. The model's name and the errors are those of
+    what was given.
+
+    Raises:
+        SdcoremlError: any of the given files is not fit, or the disk is full.
+    """
+    if ingredients.is_plain:
+        require_folders_own(ingredients)
+        yield open_model(ingredients.model)
+        return
+    given = ingredients.model
+    name = given.stem if given.is_file() else given.resolve().name
+    recipe = combine(ingredients, emit)
+    require_supported(_foreseen(recipe, given))
+    with scratch_beside(near / name) as scratch:
+        folder = scratch / name
+        try:
+            emit(Event(kind="step", text=f"unpack {given.name}"))
+            write_recipe(recipe, folder, emit=emit)
+            yield replace(open_model(folder), origin=origin_of(ingredients))
+        except SdcoremlError as error:  # nobody shall look for a file under its passing name
+            error.move(folder, given)
+            error.move(scratch, near)
+            raise
+
+
+@contextmanager
+def opened_again(
+    path: Path, manifest: Mapping[str, Any], near: Path, emit: Emit = silent
+) -> Iterator[Model]:
+    """The single file that the finished folder of `manifest` was made from, unpacked as then.
+
+    Raises:
+        BadInputError: more than this file went into it, or the file is not fit.
+    """
+    origin = manifest["model"].get("made_from", {})
+    if others := sorted(name for name in origin.get("files", {}) if name != path.name):
+        raise BadInputError(
+            f"{', '.join(others)} went into this folder, too",
+            where=path,
+            remedy=(
+                "put all together again with .venv/bin/python -m convert, and "
+                "verify against that folder"
+            ),
+        )
+    averaged = origin.get("averaged", False)
+    unpacking = UnpackOptions(
+        told=PredictionSource(option=manifest["options"].get("prediction")),
+        weights=Weights.AVERAGED if averaged else Weights.TRAINED,
+    )
+    with opened(Ingredients(model=path, unpacking=unpacking), near, emit) as model:
+        yield model
+
+
+def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:
+    """What a manifest says of the files that a model was put together from."""
+    return {
+        "files": describe({path.name: path for path in ingredients.files()}),
+        "averaged": ingredients.unpacking.weights is Weights.AVERAGED,
+        "loras": [[source.path.name, source.scale] for source in ingredients.loras],
+        "embeddings": [[source.path.name, source.word] for source in ingredients.embeddings],
+    }
+
+
+def _foreseen(recipe: Recipe, path: Path) -> Model:
+    """What the folder will be, as far as it takes to refuse it before it is written."""
+    index = json.loads(_content(recipe, INDEX_NAME))
+    scheduler = json.loads(_content(recipe, "scheduler/scheduler_config.json"))
+    configs = {name: part.config for name, part in recipe.parts.items()}
+    family, task = identify(index["_class_name"], configs, scheduler)
+    return Model(
+        path=path,
+        pipeline=index["_class_name"],
+        family=family,
+        task=task,
+        components={},
+        tokenizers={},
+        scheduler=scheduler,
+    )
+
+
+def _content(recipe: Recipe, name: str) -> bytes:
+    content = recipe.files.get(name, b"{}")
+    return content.read_bytes() if isinstance(content, Path) else content

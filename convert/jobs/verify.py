@@ -1,0 +1,229 @@
+"""Checks a finished folder again: files, ports of the programs and, beside its model, the numbers.
+
+Without the model, the files are compared with the manifest and the programs with what the runtimes
+ask for. With it, every program is proved once more against the module it was made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.bundle.contract import NAMES
+from sdcoreml.convert.bundle.families import REFINER, Part
+from sdcoreml.convert.bundle.fit import COMPILED, folder_faults
+from sdcoreml.convert.bundle.tokenizer import (
+    MERGES,
+    VOCAB,
+    Tokenizer,
+    check_tokenizer,
+)
+from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.jobs.manifest import (
+    AGAIN,
+    PACKAGE,
+    read_manifest,
+    written,
+)
+from sdcoreml.convert.jobs.opening import open_again
+from sdcoreml.convert.jobs.prove import Built, Judge, prove
+from sdcoreml.convert.jobs.unpacked import opened_again
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.layout import CONFIG_NAME, Model
+from sdcoreml.convert.models.merge import merge_component
+from sdcoreml.convert.worker import Runner
+from sdcoreml.ground.aside import scratch_beside
+from sdcoreml.ground.digest import describe, describe_files
+from sdcoreml.ground.errors import BadInputError, Fault
+from sdcoreml.ground.events import Emit, Event, silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What was found: faults, and, by program, the proof of its numbers (`Parity.as_json`)."""
+
+    bundle: Path
+    files: int
+    faults: tuple[Fault, ...]
+    checked: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """The model to verify against, and how: certificates that count, a sample only if `fast`.
+
+    `refiner` is the model that `UnetRefiner` was made from.
+    """
+
+    model: Path
+    certificates: Mapping[str, Certificate]
+    refiner: Path | None = None
+    fast: bool = False
+
+
+def verify(
+    bundle: Path, runner: Runner, against: Against | None = None, emit: Emit = silent
+) -> Verification:
+    """Check the finished folder `bundle`.
+
+    Args:
+        bundle: what `sdcoreml convert` made.
+        runner: runs the check of numbers in the built environment, if one is needed.
+        against: the model it was made from; without it, the numbers are not checked.
+        emit: told the steps.
+
+    Raises:
+        BadInputError: the folder has no manifest, or the model cannot be read.
+        ParityError: a program does not compute what its module computes.
+    """
+    manifest = read_manifest(bundle)
+    emit(Event(kind="step", text=f"compare the files of {bundle.name} with its manifest"))
+    faults = [*file_faults(bundle, manifest), *program_faults(bundle, manifest)]
+    checked: Mapping[str, Mapping[str, Any]] = {}
+    if against is not None and not faults:
+        with _opened(against, bundle, manifest, emit) as model:
+            faults += input_faults(model, manifest)
+            checked = {} if faults else _check(bundle, manifest, model, against, runner, emit)
+    files = sum(len(program["files"]) for program in manifest["programs"].values())
+    return Verification(bundle=bundle, files=files, faults=tuple(faults), checked=checked)
+
+
+@contextmanager
+def _opened(
+    against: Against, bundle: Path, manifest: Mapping[str, Any], emit: Emit
+) -> Iterator[Model]:
+    sources = {program["source"] for program in manifest["programs"].values()}
+    if REFINER in sources and against.refiner is None:
+        raise BadInputError(
+            f"its {NAMES['unet_refiner']} is made of another model, SDXL's refiner",
+            where=bundle,
+            remedy="add --refiner FOLDER",
+        )
+    if against.model.is_file():
+        with opened_again(against.model, manifest, bundle.parent, emit) as model:
+            yield model
+    else:
+        yield open_again(against.model, against.refiner)
+
+
+def file_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
+    """Files that are missing, or are not the ones that were written, or are of another run."""
+    yield from changed_files(bundle, manifest["programs"].values())
+    yield from _strangers(bundle, manifest["programs"].values())
+
+
+def changed_files(bundle: Path, programs: Iterable[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Files of these programs of a manifest that are missing, or are not the ones of then."""
+    recorded = {
+        name: described for program in programs for name, described in program["files"].items()
+    }
+    present = [bundle / name for name in recorded if (bundle / name).is_file()]
+    actual = describe_files(present, bundle)
+    for name, described in recorded.items():
+        if name not in actual:
+            yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
+        elif actual[name]["size"] != described["size"]:
+            what = f"{actual[name]['size']:,} bytes, {described['size']:,} were written"
+            yield Fault(where=bundle / name, what=what, remedy=AGAIN)
+        elif actual[name] != described:
+            yield Fault(where=bundle / name, what="changed since it was written", remedy=AGAIN)
+
+
+def _strangers(bundle: Path, programs: Iterable[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Programs of another run: halves, for one, that the apps would load in place of the whole."""
+    known = {name.partition("/")[0] for program in programs for name in program["files"]}
+    for path in sorted(bundle.iterdir()):
+        if path.suffix in (PACKAGE, COMPILED) and path.name not in known:
+            what = "not of this conversion, and apps may load it in place of what is"
+            yield Fault(where=path, what=what, remedy="move it out of the folder")
+
+
+def program_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
+    """What the runtimes would stumble over, in programs and tokenizer."""
+    programs = {
+        program["component"]: written(bundle, name, program)
+        for name, program in manifest["programs"].items()
+    }
+    yield from folder_faults(programs, bundle)
+    if CONTROLNET in programs:
+        return
+    missing = [name for name in (VOCAB, MERGES) if not (bundle / name).is_file()]
+    for name in missing:
+        yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
+    if not missing:
+        vocab, merges = (bundle / VOCAB).read_bytes(), (bundle / MERGES).read_bytes()
+        yield from check_tokenizer(Tokenizer(vocab=vocab, merges=merges), bundle)
+
+
+def input_faults(
+    model: Model, manifest: Mapping[str, Any], sources: Collection[str] | None = None
+) -> Iterator[Fault]:
+    """Files of the model that are not those the folder was made from; of these sources alone."""
+    remedy = "give the model that the folder was made from, or convert this one"
+    recorded = {
+        name: described
+        for name, described in manifest["inputs"].items()
+        if sources is None or name.partition("/")[0] in sources
+    }
+    places = {name: _place(model, name) for name in recorded}
+    actual = describe({name: path for name, path in places.items() if path.is_file()})
+    for name, described in recorded.items():
+        if actual.get(name) != described:
+            what = "not the file that the folder was made from" if name in actual else "missing"
+            yield Fault(where=places[name], what=what, remedy=remedy)
+
+
+def _place(model: Model, name: str) -> Path:
+    """Where a file of the manifest's inputs is now."""
+    source, _, file = name.partition("/")
+    component = model.components.get(source)
+    return (component.folder if component else model.path / source) / file
+
+
+def _check(
+    bundle: Path,
+    manifest: Mapping[str, Any],
+    model: Model,
+    against: Against,
+    runner: Runner,
+    emit: Emit,
+) -> Mapping[str, Mapping[str, Any]]:
+    """Prove each program: by certificate where there is one, by running it otherwise."""
+    judge = Judge(certificates=against.certificates)
+    with scratch_beside(bundle.resolve()) as scratch:
+        built = [
+            _built(bundle, name, program, model, scratch, emit)
+            for name, program in manifest["programs"].items()
+        ]
+        emit(Event(kind="step", text=f"audit the weights of {len(built)} programs"))
+        proofs = prove(built, judge, runner, emit, fast=against.fast)
+    return {made.part.stem: proofs[made.part.program] for made in built}
+
+
+def _built(
+    bundle: Path,
+    name: str,
+    program: Mapping[str, Any],
+    model: Model,
+    scratch: Path,
+    emit: Emit,
+) -> Built:
+    """A program of the manifest, beside the component it was made from."""
+    source = model.components[program["source"]]
+    return Built(
+        part=Part(program=program["component"], source=source.name, name=name),
+        package=bundle / f"{name}{PACKAGE}",
+        config=source.folder / CONFIG_NAME,
+        settings=source.config,
+        weights=merge_component(source, scratch / source.name, emit),
+        options=program["options"],
+        halves=program["halves"],
+    )

@@ -1,0 +1,1 @@
+"""Packages: written, cut in two, sharing their weight files."""

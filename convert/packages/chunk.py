@@ -1,0 +1,199 @@
+"""A program in two halves of about the same weight, for systems that load no more than so much.
+
+The runtimes give the first half the program's inputs, the second both those and the first's
+outputs. Works on the specification, so it comes after compression. What crosses from one half to
+the other is float32 outside and float16 inside; description and the like are kept in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from sdcoreml.convert.packages.cut import (
+    WORDS,
+    find_cut,
+    is_constant,
+    names_read,
+    offsets,
+    steps_of,
+    tensor,
+)
+from sdcoreml.convert.programs.export import text
+from sdcoreml.convert.programs.payload import (
+    WEIGHT_FILE,
+    Built,
+    Payload,
+    Weight,
+    elements,
+    lay_out,
+)
+from sdcoreml.convert.spec.model import (
+    Binding,
+    Blob,
+    DataType,
+    Feature,
+    Function,
+    NamedType,
+    Operation,
+    TensorType,
+    Value,
+)
+
+
+def chunk(built: Built) -> tuple[Built, Built]:
+    """The two halves, cut where the fewest elements cross.
+
+    Raises:
+        UnsupportedError: the program has several outputs, or no place to cut near the middle of its
+            weights.
+    """
+    function = built.model.program.functions["main"]
+    cut = find_cut(
+        built.component, function, {payload.offset: payload.nbytes for payload in built.payloads}
+    )
+    steps = steps_of(function)
+    taken = _names(function)
+    ports = tuple(_port(value, taken) for value in cut.carried)
+    words = {dtype: _word(_free(f"type_{word}", taken), word) for dtype, word in WORDS.items()}
+    pairs = tuple(zip(cut.carried, ports, strict=True))
+    leaving = [_cast(value, port, words) for value, port in pairs]
+    arriving = [_cast(port, value, words) for value, port in pairs]
+    constants = (*filter(is_constant, function.block.operations), *words.values())
+    features = tuple(_feature(port) for port in ports)
+    described = built.model.description
+    first, second = steps[: cut.place], steps[cut.place :]
+    return (
+        _half(built, 1, constants, [*first, *leaving], (described.inputs, features)),
+        _half(
+            built,
+            2,
+            constants,
+            [*arriving, *second],
+            ((*described.inputs, *features), described.outputs),
+        ),
+    )
+
+
+def _half(
+    built: Built,
+    number: int,
+    constants: Iterable[Operation],
+    steps: Sequence[Operation],
+    ports: tuple[Sequence[Feature], Sequence[Feature]],
+) -> Built:
+    """One half: its steps, the constants and inputs that they use, its part of the weight file."""
+    used = {name for step in steps for name in names_read(step)}
+    kept = [item for item in constants if item.outputs[0].name in used]
+    records = {offset for item in kept for offset in offsets(item)}
+    parts = [payload for payload in built.payloads if payload.offset in records]
+    payloads = lay_out((part.name, part.type, part.source) for part in parts)
+    moved = {old.offset: new.offset for old, new in zip(parts, payloads, strict=True)}
+    inputs = tuple(port for port in ports[0] if port.name in used)
+    function = built.model.program.functions["main"]
+    block = replace(
+        function.block,
+        operations=(*(_moved(item, moved) for item in kept), *steps),
+        outputs=tuple(port.name for port in ports[1]),
+    )
+    function = replace(
+        function,
+        inputs=tuple(
+            NamedType(name=port.name, type=TensorType(dtype=_dtype(port), shape=port.shape))
+            for port in inputs
+        ),
+        blocks={function.opset: block},
+    )
+    metadata = built.model.description.metadata
+    metadata = replace(
+        metadata, user_defined={**metadata.user_defined, "sdcoreml.chunk": f"{number} of 2"}
+    )
+    description = replace(
+        built.model.description, inputs=inputs, outputs=tuple(ports[1]), metadata=metadata
+    )
+    program = replace(built.model.program, functions={"main": function})
+    return Built(
+        component=f"{built.component}_chunk{number}",
+        model=replace(built.model, description=description, program=program),
+        payloads=payloads,
+        parameters=sum(_parameters(item, payloads) for item in kept),
+    )
+
+
+def _parameters(item: Operation, payloads: Sequence[Payload]) -> int:
+    weights = {payload.name for payload in payloads if isinstance(payload.source, Weight)}
+    name, kind = item.outputs[0].name, item.outputs[0].type
+    return elements(tensor(kind)) if item.type != "const" or name in weights else 0
+
+
+def _moved(item: Operation, moved: Mapping[int, int]) -> Operation:
+    """The constant with its records at their new places."""
+
+    def place(value: Value) -> Value:
+        if not isinstance(value.data, Blob):
+            return value
+        return replace(value, data=Blob(path=WEIGHT_FILE, offset=moved[value.data.offset]))
+
+    def bound(bindings: tuple[Binding, ...]) -> tuple[Binding, ...]:
+        return tuple(one if isinstance(one, str) else place(one) for one in bindings)
+
+    return replace(
+        item,
+        inputs={key: bound(bindings) for key, bindings in item.inputs.items()},
+        attributes={key: place(value) for key, value in item.attributes.items()},
+    )
+
+
+def _names(function: Function) -> set[str]:
+    """Every name that is in use."""
+    results = (result for item in function.block.operations for result in item.outputs)
+    return {item.name for item in (*function.inputs, *results)}
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name like this that nothing has yet; taken from now on."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _port(value: NamedType, taken: set[str]) -> NamedType:
+    """A carried value as it is outside."""
+    kind = replace(tensor(value.type), dtype=DataType.FLOAT32)
+    return NamedType(name=_free(f"{value.name}_between", taken), type=kind)
+
+
+def _cast(source: NamedType, result: NamedType, words: Mapping[DataType, Operation]) -> Operation:
+    word = words[tensor(result.type).dtype].outputs[0].name
+    return Operation(
+        type="cast",
+        inputs={"x": (source.name,), "dtype": (word,)},
+        outputs=(result,),
+        attributes={"name": text(result.name)},
+    )
+
+
+def _word(name: str, word: str) -> Operation:
+    """The constant that names a type to `cast`."""
+    value = text(word)
+    return Operation(
+        type="const",
+        inputs={},
+        outputs=(NamedType(name=name, type=value.type),),
+        attributes={"name": text(name), "val": value},
+    )
+
+
+def _feature(value: NamedType) -> Feature:
+    shape = tuple(size or 0 for size in tensor(value.type).shape)
+    return Feature(
+        name=value.name,
+        dtype=DataType.FLOAT32,
+        shape=shape,
+        description="From the first half to the second.",
+    )
+
+
+def _dtype(port: Feature) -> DataType:
+    return port.dtype or DataType.FLOAT32

@@ -1,0 +1,148 @@
+"""Where a program is best cut in two: near half of its weights, with little to carry across.
+
+Constants belong to neither half: each gets those that it uses. So only the other operations count,
+its steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sdcoreml.convert.bundle.contract import IN_FIRST_HALF
+from sdcoreml.convert.programs.payload import elements
+from sdcoreml.convert.spec.model import (
+    Blob,
+    DataType,
+    Function,
+    NamedType,
+    Operation,
+    TensorType,
+    ValueType,
+)
+from sdcoreml.ground.errors import UnsupportedError
+
+MARGIN = 0.05
+"""How far from half of the weights the cut may be, as a share of all."""
+
+WORDS: Mapping[DataType, str] = {DataType.FLOAT16: "fp16", DataType.FLOAT32: "fp32"}
+"""Types of values that may be carried across, as `cast` names them."""
+
+HIGHEST_RANK = 5
+"""Of a multi-array that enters or leaves a program; the lowest is 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The first half is the first `place` steps; `carried` is what it computes for the second.
+
+    `uneven` is how far the weights are from being shared equally, as a share of all.
+    """
+
+    place: int
+    carried: tuple[NamedType, ...]
+    uneven: float
+
+    @property
+    def cost(self) -> tuple[int, float]:
+        """What makes one cut better than another: fewer elements carried, then more even halves."""
+        return sum(elements(tensor(value.type)) for value in self.carried), self.uneven
+
+
+def find_cut(component: str, function: Function, sizes: Mapping[int, int]) -> Cut:
+    """The best cut of a function, in one pass over its operations.
+
+    Args:
+        component: whose program it is, for errors.
+        function: has no nested blocks.
+        sizes: bytes of each record of the weight file, by its offset.
+
+    Raises:
+        UnsupportedError: the program has several outputs, or no place near the middle of its
+            weights where what is alive can leave a program.
+    """
+    outputs = function.block.outputs
+    if len(outputs) != 1:
+        raise UnsupportedError(
+            (
+                f"has {len(outputs)} outputs ({', '.join(outputs)}), and the second of two halves "
+                "must have just one"
+            ),
+            where=component,
+            remedy="leave it whole",
+        )
+    cuts = _cuts(function, _shares(function, sizes))
+    best = min(cuts, key=lambda cut: cut.cost, default=None)
+    if best is None:
+        raise UnsupportedError(
+            "no place to cut near the middle of its weights",
+            where=component,
+            remedy="leave it whole",
+        )
+    return best
+
+
+def steps_of(function: Function) -> tuple[Operation, ...]:
+    """The operations that are no constants."""
+    return tuple(item for item in function.block.operations if not is_constant(item))
+
+
+def is_constant(item: Operation) -> bool:
+    """Whether the operation is a constant, plain or compressed."""
+    return item.type == "const" or item.type.startswith("constexpr_")
+
+
+def names_read(item: Operation) -> Iterator[str]:
+    """The values that an operation reads."""
+    for bindings in item.inputs.values():
+        yield from (name for name in bindings if isinstance(name, str))
+
+
+def offsets(item: Operation) -> Iterator[int]:
+    """Where the records of a constant are; those of iOS 18's compressed ones are arguments."""
+    bound = (binding for bindings in item.inputs.values() for binding in bindings)
+    for value in (*item.attributes.values(), *bound):
+        if not isinstance(value, str) and isinstance(value.data, Blob):
+            yield value.data.offset
+
+
+def tensor(kind: ValueType) -> TensorType:
+    """The type, of which no other kind occurs in these programs."""
+    assert isinstance(kind, TensorType)  # noqa: S101
+    return kind
+
+
+def _shares(function: Function, sizes: Mapping[int, int]) -> list[int]:
+    """Bytes of the weight file that each step is the first to use."""
+    left = {
+        item.outputs[0].name: sum(sizes[offset] for offset in offsets(item))
+        for item in function.block.operations
+        if is_constant(item)
+    }
+    return [sum(left.pop(name, 0) for name in names_read(step)) for step in steps_of(function)]
+
+
+def _cuts(function: Function, shares: Sequence[int]) -> Iterator[Cut]:
+    """Every place near the middle that leaves described inputs and the output where they belong."""
+    steps = steps_of(function)
+    last = {name: place for place, step in enumerate(steps, 1) for name in names_read(step)}
+    unread = {item.name for item in function.inputs} & IN_FIRST_HALF
+    alive: dict[str, NamedType] = {}
+    total, before = sum(shares), 0
+    for place, (step, share) in enumerate(zip(steps, shares, strict=True), start=1):
+        if any(result.name in function.block.outputs for result in step.outputs):
+            return
+        before += share
+        for name in names_read(step):
+            unread.discard(name)
+            if last[name] == place:
+                alive.pop(name, None)
+        alive |= {item.name: item for item in step.outputs if last.get(item.name, 0) > place}
+        uneven = abs(before / total - 0.5) if total else 0.5
+        if uneven <= MARGIN and not unread and alive and all(map(_can_leave, alive.values())):
+            yield Cut(place=place, carried=tuple(alive.values()), uneven=uneven)
+
+
+def _can_leave(value: NamedType) -> bool:
+    kind = tensor(value.type)
+    return kind.dtype in WORDS and 1 <= len(kind.shape) <= HIGHEST_RANK and None not in kind.shape

@@ -1,0 +1,174 @@
+"""Writes a built program as a `.mlpackage`: same program, same weights, same bytes.
+
+The weight file is MILBlob's storage format, version 2: a header of 64 bytes, then records, each a
+description of 64 bytes and its data, all on 64-byte bounds. Data goes from the checkpoint's mapped
+pages to the file in one copy.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from sdcoreml.convert.programs.payload import elements
+from sdcoreml.convert.spec.blobs import BITS, DTYPES
+from sdcoreml.convert.spec.writer import serialise_model
+from sdcoreml.ground.aside import folder_aside
+from sdcoreml.ground.errors import SdcoremlError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sdcoreml.convert.programs.payload import Built, Payload, Tensors
+
+MANIFEST = "Manifest.json"
+AUTHOR = "com.apple.CoreML"
+"""Core ML looks for its files under this name."""
+
+WEIGHTS = f"Data/{AUTHOR}/weights/weight.bin"
+"""Where a package keeps its weight file."""
+
+STORAGE_VERSION = 2
+SENTINEL = 0xDEADBEEF
+RECORD_TYPES = {dtype: code for code, dtype in DTYPES.items()}
+"""`BlobDataType` of MILBlob."""
+
+_RELEASE_AFTER = 48 << 20
+_BLOCK = 64
+
+
+def write_package(built: Built, tensors: Tensors, path: Path) -> None:
+    """Write the package aside, flush it to disk, and give it its name.
+
+    Args:
+        built: what `convert.programs.build_program` made.
+        tensors: the checkpoint it was built for.
+        path: ends in `.mlpackage`; an older package there is replaced.
+
+    Raises:
+        BadInputError: a weight does not fit its type, or `path` holds something else.
+        NoSpaceError: the disk is full; `path` is as it was before.
+    """
+    write_packages({path: built}, tensors)
+
+
+class Shelf:
+    """The weight files that were written from one checkpoint so far, by what is in them.
+
+    A UNet has the same weights in the same order for every size, attention and use, so one file
+    does for all of its programs. Nothing is compared: equal layouts of one checkpoint are equal.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[object, Path] = {}
+
+    def place(self, payloads: tuple[Payload, ...], file: Path) -> bool:
+        """Give an equal file the name `file`, too; false where there is none, or no hard link."""
+        known = self._files.get(_contents(payloads))
+        if known is None:
+            return False
+        try:
+            file.hardlink_to(known)
+        except OSError:  # another disk, or one without hard links
+            return False
+        return True
+
+    def keep(self, payloads: tuple[Payload, ...], file: Path) -> None:
+        """Remember a finished file."""
+        self._files.setdefault(_contents(payloads), file)
+
+
+def _contents(payloads: tuple[Payload, ...]) -> object:
+    return tuple((payload.offset, payload.type, payload.source.identity()) for payload in payloads)
+
+
+def write_packages(
+    programs: Mapping[Path, Built], tensors: Tensors, shelf: Shelf | None = None
+) -> None:
+    """Write several packages of one checkpoint; see `write_package`.
+
+    None gets its name before all are written, and the first one gets it last: a run that is killed
+    in between leaves no first half of a pair without its second. Weight files that are on the
+    `shelf` are not written again.
+    """
+    shelf = shelf or Shelf()
+    with ExitStack() as stack:
+        for path, built in programs.items():
+            _fill(stack.enter_context(folder_aside(path, MANIFEST)), built, tensors, shelf)
+    for path, built in programs.items():
+        shelf.keep(built.payloads, path / WEIGHTS)
+
+
+def _fill(folder: Path, built: Built, tensors: Tensors, shelf: Shelf) -> None:
+    model = serialise_model(built.model)
+    weights = folder / WEIGHTS
+    weights.parent.mkdir(parents=True)
+    (weights.parent.parent / "model.mlmodel").write_bytes(model)
+    if not shelf.place(built.payloads, weights):
+        with weights.open("wb") as file:
+            write_weights(file, built.payloads, tensors)
+    (folder / MANIFEST).write_text(manifest(sha256(model).hexdigest()), encoding="utf-8")
+
+
+def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensors) -> None:
+    """Write every record at the place that the program expects it."""
+    file.write(struct.pack("<II56x", len(payloads), STORAGE_VERSION))
+    written = _BLOCK
+    held = 0
+    for payload in payloads:
+        written += file.write(bytes(payload.offset - written))
+        written += file.write(_description(payload))
+        end = written + payload.nbytes
+        for block in payload.source.blocks(tensors, payload.type.dtype):
+            written += file.write(_bytes(block))
+            held += block.nbytes
+            if held > _RELEASE_AFTER:  # the largest tensor alone would weigh as much as the rest
+                tensors.release()
+                held = 0
+        if written != end:
+            got = payload.nbytes + written - end
+            raise SdcoremlError(
+                f"{payload.nbytes:,} bytes expected, {got:,} read",
+                where=payload.name,
+                remedy="the checkpoint changed meanwhile: convert again",
+            )
+
+
+def _description(payload: Payload) -> bytes:
+    kind = RECORD_TYPES[payload.type.dtype]
+    place = payload.offset + _BLOCK
+    unused = 8 * payload.nbytes - elements(payload.type) * BITS[payload.type.dtype]
+    return struct.pack("<IIQQQ32x", SENTINEL, kind, payload.nbytes, place, unused)
+
+
+def _bytes(block: np.ndarray) -> memoryview:
+    return block.view("u1").data
+
+
+def manifest(digest: str) -> str:
+    """`Manifest.json` for a model of this digest; the ids follow from it."""
+    items = {
+        "model.mlmodel": "CoreML Model Specification",
+        "weights": "CoreML Model Weights",
+    }
+    ids = {name: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{digest}/{name}")).upper() for name in items}
+    content = {
+        "fileFormatVersion": "1.0.0",
+        "itemInfoEntries": {
+            ids[name]: {
+                "author": AUTHOR,
+                "description": description,
+                "name": name,
+                "path": f"{AUTHOR}/{name}",
+            }
+            for name, description in items.items()
+        },
+        "rootModelIdentifier": ids["model.mlmodel"],
+    }
+    return json.dumps(content, indent=4, sort_keys=True) + "\n"

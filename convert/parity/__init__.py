@@ -1,0 +1,1 @@
+"""Written programs run beside their torch modules; needs torch."""

@@ -1,0 +1,283 @@
+"""Checks a written package against the pinned module that it was made from.
+
+Three proofs: every weight is the checkpoint's (`convert.proof.audit`); run in float32, the
+graph computes what the module computes; run as a half-precision device would, it still does, within
+what half precision costs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from sdcoreml.convert.certificates.check import key_of
+from sdcoreml.convert.mil.interpreter import Executable
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.mil.package import executable
+from sdcoreml.convert.parity.figures import (
+    FLOORS,
+    RECOGNISABLE,
+    Outputs,
+    compare,
+    eased,
+)
+from sdcoreml.convert.parity.miniature import miniature
+from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.proof.audit import (
+    PREFIXES,
+    Audit,
+    audit,
+    left_out,
+)
+from sdcoreml.convert.references.components import Reference, reference
+from sdcoreml.convert.references.inputs import Feeds
+from sdcoreml.convert.references.modules import open_module
+from sdcoreml.convert.spec.model import DataType, Function, TensorType
+from sdcoreml.convert.storage.joined import Packages, open_whole
+from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.events import Emit, Event, silent
+
+Advance: TypeAlias = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """How much to run, and what for.
+
+    `runs` limits the sets of inputs, `modes` are the precisions, in order; `small` takes a small
+    picture in place of the program's own where `convert.parity.miniature` can. `choices` are the
+    options of the conversion: those of `convert.certificates.architecture.JUDGED` change what the
+    module is asked for. `lenient` asks no more of a program than its module's own precision allows
+    (`convert.parity.figures.eased`), which is measured only where a floor is missed.
+    """
+
+    modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
+    runs: int | None = None
+    small: bool = False
+    floors: Mapping[Mode, float] = field(default_factory=lambda: FLOORS)
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    lenient: bool = False
+
+
+FULL = CheckOptions()
+QUICK = CheckOptions(modes=(Mode.FP32,), runs=1, small=True)
+"""One run in one precision, of a small picture: every weight and operation takes part once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """What a program was made from: the component's config.json and its safetensors file."""
+
+    component: str
+    judge: Reference
+    config: Mapping[str, Any]
+    weights: Path
+
+
+def check_component(
+    component: str,
+    package: Packages,
+    config: Mapping[str, Any],
+    weights: Path,
+    options: CheckOptions = FULL,
+    emit: Emit = silent,
+) -> Parity:
+    """Check one package, or both halves of one together. The result says whether it passed.
+
+    The module streams its weights, so memory is that of one run of either.
+
+    Args:
+        component: its name in `convert.references.components.REFERENCES`.
+        package: the `.mlpackage`, read back from disk; or its halves, first and second.
+        config: the component's config.json.
+        weights: its safetensors file.
+        options: how much to run.
+        emit: told the progress, in runs.
+
+    Raises:
+        ParityError: the program breaks what it declares, or computes something not finite.
+        BadInputError: package or weights cannot be read, or do not belong to the config.
+    """
+    original = Original(
+        component=component, judge=reference(component), config=config, weights=weights
+    )
+    with open_whole(package) as program:
+        return check_program(program, original, options, emit)
+
+
+def check_program(
+    program: Program, original: Original, options: CheckOptions = FULL, emit: Emit = silent
+) -> Parity:
+    """Check a program that is already open; see `check_component`."""
+    component = original.component
+    with TensorFile.open(original.weights) as tensors:
+        accounted = audit(
+            program.function,
+            program.storage,
+            tensors,
+            PREFIXES.get(component, ()),
+            left_out(original.config, options.choices),
+        )
+    small = _small(program, original, options, accounted)
+    running = small or program
+    shapes = input_shapes(running.function)
+    feeds = original.judge.feeds(original.config, shapes)[: options.runs]
+    replaced = _decompressed(program, accounted)
+    passes = 1 + bool(replaced) + len(options.modes)
+    advance = _counter(emit, program.path.name, len(feeds) * passes)
+    module = _Module(
+        original=original,
+        rounding=weight_rounding(program.function),
+        choices=options.choices,
+        names=program.function.block.outputs,
+        feeds=feeds,
+    )
+    expected = module.answers(replaced, advance)
+    figures = [
+        figure
+        for mode in options.modes
+        for figure in compare(
+            expected, _actual(executable(running), mode, feeds, advance), mode, options.floors[mode]
+        )
+    ]
+    own = None
+    if options.lenient and not all(item.passed for item in figures):
+        own = own_precision(module.answers(replaced, precision=torch.float64), expected)
+        figures = [replace(item, floor=eased(item.mode, item.floor, own)) for item in figures]
+    return Parity(
+        component=component,
+        package=str(program.path),
+        figures=tuple(figures),
+        audit=accounted,
+        runs=len(feeds),
+        key=key_of(program, component, accounted, original.config, options.choices),
+        fidelity=compare(module.answers({}, advance), expected, Mode.FP32, RECOGNISABLE)
+        if replaced
+        else (),
+        sample=size_of(shapes) if small else "",
+        own=own,
+        normed=fewest_normed(original.config, input_shapes(program.function)),
+    )
+
+
+def fewest_normed(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many numbers a group norm goes by at the smallest map of a UNet; 0 for anything else."""
+    channels = config.get("block_out_channels")
+    if not channels or "sample" not in shapes:
+        return 0
+    height, width = (extent >> len(channels) - 1 for extent in shapes["sample"][-2:])
+    return int(channels[-1]) // int(config.get("norm_num_groups", 32)) * height * width
+
+
+def own_precision(exact: Iterable[Outputs], rounded: Iterable[Outputs]) -> float:
+    """PSNR in dB of what a module computes in float32 against what it computes in float64."""
+    figures = compare(exact, rounded, Mode.FP32, 0)
+    return min(item.psnr for item in figures)
+
+
+def _small(
+    program: Program, original: Original, options: CheckOptions, accounted: Audit
+) -> Program | None:
+    """The program for a small picture, if that is asked for and can be had."""
+    if not options.small or not accounted.passed:
+        return None
+    return miniature(program, original.component, accounted, original.config, options.choices)
+
+
+def size_of(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Width and height of the image, in pixels, by a program's latent or picture."""
+    name = next(name for name in ("sample", "z", "x") if name in shapes)
+    height, width = shapes[name][-2:]
+    pixels = 1 if name == "x" else 8
+    return f"{pixels * width}x{pixels * height}"
+
+
+def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:
+    """The shapes that a program declares for its inputs."""
+    return {
+        item.name: tuple(size or 1 for size in item.type.shape)
+        for item in function.inputs
+        if isinstance(item.type, TensorType)
+    }
+
+
+def weight_rounding(function: Function) -> torch.dtype:
+    """The type that the program's weights were rounded to: that of its largest constant."""
+    sizes = {
+        (math.prod(size or 0 for size in output.type.shape), output.type.dtype)
+        for operation in function.block.operations
+        if operation.type == "const" or operation.type.startswith("constexpr_")
+        for output in operation.outputs
+        if isinstance(output.type, TensorType)
+    }
+    floats = [item for item in sizes if item[1] in {DataType.FLOAT16, DataType.FLOAT32}]
+    _, kind = max(floats, default=(0, DataType.FLOAT32))
+    return torch.float16 if kind is DataType.FLOAT16 else torch.float32
+
+
+def _decompressed(program: Program, accounted: Audit) -> dict[str, torch.Tensor]:
+    """The compressed weights of a program, by the names of the tensors they stand for."""
+    run = executable(program)
+    return {item.tensor: run.constant(name) for name, item in accounted.compressed.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Module:
+    """The pinned module of a check: what it is made of, and what it is asked."""
+
+    original: Original
+    rounding: torch.dtype
+    choices: Mapping[str, Any]
+    names: tuple[str, ...]
+    feeds: Iterable[Feeds]
+
+    def answers(
+        self,
+        replaced: Mapping[str, torch.Tensor],
+        advance: Advance = lambda: None,
+        precision: torch.dtype = torch.float32,
+    ) -> list[Outputs]:
+        """What it computes for each set of inputs. The module is gone when this returns."""
+        original = self.original
+        module = open_module(
+            lambda: original.judge.build(original.config),
+            original.weights,
+            self.rounding,
+            replaced,
+            precision,
+        )
+        outputs: list[Outputs] = []
+        with torch.inference_mode():
+            for feed in self.feeds:
+                typed = {name: tensor.to(precision) for name, tensor in feed.items()}
+                outputs.append(original.judge.expected(module, typed, self.choices, self.names))
+                advance()
+        return outputs
+
+
+def _actual(
+    program: Executable, mode: Mode, feeds: Iterable[Feeds], advance: Advance
+) -> list[Outputs]:
+    """What the program computes for each set of inputs."""
+    outputs: list[Outputs] = []
+    for feed in feeds:
+        outputs.append(program.run(feed, mode))
+        advance()
+    return outputs
+
+
+def _counter(emit: Emit, text: str, total: int) -> Advance:
+    """A function to call after each run, which tells how many are done."""
+    done = itertools.count(1)
+
+    def advance() -> None:
+        emit(Event(kind="progress", text=text, done=next(done), total=total, unit="runs"))
+
+    return advance

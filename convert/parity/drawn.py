@@ -1,0 +1,110 @@
+"""A program as the builder draws it today, its weights left out: to compare finished ones with.
+
+Whether a package has the very graph that the builder draws for a config and options is seen from
+digests alone. Needs coremltools, but no torch and no checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdcoreml.convert.certificates.digest import certificate_key
+from sdcoreml.convert.programs import draw
+from sdcoreml.convert.programs.assemble import assemble
+from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.programs.payload import Payload, Weight
+from sdcoreml.convert.proof.audit import plain
+from sdcoreml.convert.storage.package import Program
+from sdcoreml.ground.errors import BadInputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sdcoreml.convert.spec.model import Blob, DataType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    shape: tuple[int, ...]
+    dtype: str = "F16"
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """A checkpoint of just the tensors that a graph declares, all of them zeros without memory."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+
+    def names(self) -> tuple[str, ...]:
+        """Every name."""
+        return tuple(self.shapes)
+
+    def info(self, name: str) -> _Shape:
+        """Shape and type of a tensor."""
+        return _Shape(shape=self.shapes[name])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        import numpy as np
+
+        return np.broadcast_to(np.zeros((), np.float16), self.shapes[name])
+
+    def release(self) -> None:
+        """There is nothing to give back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The constants that the builder computed, as the storage of a program without weights."""
+
+    payloads: Mapping[int, Payload]
+
+    def read(self, blob: Blob, dtype: DataType) -> bytes:
+        """The bytes of a table.
+
+        Raises:
+            BadInputError: it is a weight that is asked for.
+        """
+        payload = self.payloads[blob.offset]
+        if isinstance(payload.source, Weight):
+            raise BadInputError("a drawing has no weights", where=payload.name)
+        blocks = payload.source.blocks(Undefined({}), dtype)
+        return b"".join(block.tobytes() for block in blocks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A drawn program, and the constants that stand for the checkpoint's tensors."""
+
+    program: Program
+    placed: Mapping[str, str]
+
+
+def drawn(component: str, config: Mapping[str, Any], choices: Mapping[str, Any]) -> Drawing:
+    """The program of a component for these options of a conversion, without its weights.
+
+    Raises:
+        UnsupportedError: the builder refuses config or options.
+    """
+    draft = draw(component, config, parse_options(choices))
+    built = assemble(draft, Undefined(draft.graph.declared))
+    program = Program(
+        path=Path(f"{component} as drawn"),
+        model=built.model,
+        function=built.model.program.functions["main"],
+        storage=Tables({payload.offset: payload for payload in built.payloads}),
+    )
+    weights = {
+        name: plain(source.tensor)
+        for name, source in draft.graph.sources.items()
+        if isinstance(source, Weight)
+    }
+    return Drawing(program=program, placed=weights)
+
+
+def drawn_key(component: str, config: Mapping[str, Any], choices: Mapping[str, Any]) -> str:
+    """The key of the certificate that would cover the program, were it written now."""
+    drawing = drawn(component, config, choices)
+    return certificate_key(drawing.program, component, drawing.placed, config, choices)

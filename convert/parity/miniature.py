@@ -1,0 +1,107 @@
+"""A package's program for a small picture: the same graph and the same weights, a fraction of work.
+
+A UNet costs as many operations for one picture of 512x512 as for a dozen of 128x192. A builder
+draws one graph for every size; so where a package has, operation for operation, the graph that the
+builder draws for its size, what the builder draws for a small one, with the weights of the package,
+tells as much about both. Only then is there a miniature.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sdcoreml.convert.certificates.digest import graph_digest
+from sdcoreml.convert.parity.drawn import Drawing, drawn
+from sdcoreml.convert.programs.attention import PIECE
+from sdcoreml.convert.programs.options import Attention
+from sdcoreml.convert.proof.audit import Audit
+from sdcoreml.convert.spec.model import Operation
+from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.storage.pair import Storages, in_second
+from sdcoreml.ground.errors import UnsupportedError
+
+
+def miniature(
+    program: Program,
+    component: str,
+    accounted: Audit,
+    config: Mapping[str, Any],
+    choices: Mapping[str, Any],
+) -> Program | None:
+    """The program for a small picture, or `None` where it has no size or is not as drawn.
+
+    Args:
+        program: an open package, or both halves of one.
+        component: which module it stands for.
+        accounted: the audit of its weights.
+        config: the component's config.json.
+        choices: the options of the conversion: fields of `ProgramOptions`.
+    """
+    size = small_size(config, choices)
+    if size is None or not {"height", "width"} <= choices.keys():
+        return None
+    height, width = size
+    if height * width >= choices["height"] * choices["width"]:
+        return None
+    try:
+        full = drawn(component, config, choices)
+        if graph_digest(full.program, full.placed) != graph_digest(program, accounted.placed):
+            return None
+        small = drawn(component, config, {**choices, "height": height, "width": width})
+    except UnsupportedError:
+        return None
+    return _filled(small, program, accounted.placed)
+
+
+def small_size(config: Mapping[str, Any], choices: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Latent height and width: not square, two positions high at the lowest of the levels.
+
+    Where queries are handled in pieces there are enough of them, at the first level that attends,
+    for a whole piece and a part of one.
+    """
+    channels = config.get("block_out_channels")
+    if not channels:
+        return None
+    unit = 2 ** len(channels)
+    kinds = config.get("down_block_types", ())
+    first = next((place for place, kind in enumerate(kinds) if "CrossAttn" in kind), 0)
+    wanted = PIECE if choices.get("attention") == Attention.SPLIT_EINSUM_V2.value else 0
+    times = next(n for n in itertools.count(1) if 1.5 * (n * unit >> first) ** 2 > wanted)
+    return times * unit, times * unit * 3 // 2
+
+
+def _filled(small: Drawing, program: Program, placed: Mapping[str, str]) -> Program:
+    """The drawing with the package's weights, however those are stored."""
+    stored = {item.outputs[0].name: item for item in program.function.block.operations}
+    holders = {word: stored[name] for name, word in placed.items()}
+    operations: list[Operation] = []
+    for item in small.program.function.block.operations:
+        word = small.placed.get(item.outputs[0].name)
+        if word is None:
+            operations.append(item)
+            continue
+        holder = holders[word]
+        operations += (_of_package(part) for part in _parts(holder, stored))
+        operations.append(replace(_of_package(holder), outputs=item.outputs))
+    function = small.program.function
+    block = replace(function.block, operations=tuple(operations))
+    return replace(
+        small.program,
+        path=program.path,
+        function=replace(function, blocks={function.opset: block}),
+        storage=Storages(first=small.program.storage, second=program.storage),
+    )
+
+
+def _of_package(item: Operation) -> Operation:
+    """Marked to be read from the package, which may itself be two: halves of a program."""
+    return replace(item, attributes={key: in_second(it) for key, it in item.attributes.items()})
+
+
+def _parts(holder: Operation, stored: Mapping[str, Operation]) -> Iterator[Operation]:
+    """The constants that a compressed weight is made of, where they are operations."""
+    for bindings in holder.inputs.values():
+        yield from (stored[name] for name in bindings if isinstance(name, str))

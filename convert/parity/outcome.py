@@ -1,0 +1,109 @@
+"""The outcome of a check: figures, audit, what is wrong, and what helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.parity.figures import Figures
+from sdcoreml.convert.proof.audit import Audit
+
+REPORT = "do not use it, report it with its config.json"
+FEW = 8
+"""Numbers that a norm needs to be steady: of two it makes signs, however small their difference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """The outcome of a check.
+
+    `key` names the graph in a certificate; it is empty where none can cover it. `fidelity` says how
+    far compression alone takes the module from itself; a program of compressed weights is compared
+    with the module of the same compressed weights. `sample` is the size of the small picture that
+    was run in place of the program's own. `own` is the module's float32 precision in dB, the worst
+    of its outputs, where it had to be known. `normed` is how many numbers a norm goes by at the
+    smallest map of a UNet, 0 for anything else.
+    """
+
+    component: str
+    package: str
+    figures: tuple[Figures, ...]
+    audit: Audit
+    runs: int
+    key: str = ""
+    fidelity: tuple[Figures, ...] = ()
+    sample: str = ""
+    own: float | None = None
+    normed: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether weights and figures are all right."""
+        return not self.faults()
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong, a line each."""
+        low = tuple(
+            f"{item.output} in {item.mode.value} mode: {_short(item)}"
+            for item in self.figures
+            if not item.passed
+        )
+        lost = tuple(
+            f"{item.output} with compressed weights: {_short(item)}"
+            for item in self.fidelity
+            if not item.passed
+        )
+        return (*self.audit.faults(), *low, *lost)
+
+    def complaint(self) -> str:
+        """All faults in one line, and what to do."""
+        return (
+            f"{self.package}: does not compute what its {self.component} computes:"
+            f" {'; '.join(self.faults())}; {self._remedy()}"
+        )
+
+    def _remedy(self) -> str:
+        if not self.audit.passed:
+            return REPORT
+        if all(item.passed for item in self.figures):
+            return "compress it less: more --bits, or a recipe that gives its layers more"
+        if not self._is_half_precision_to_blame():
+            return REPORT
+        full = f"convert with --precision {self.component}=fp32"
+        if 0 < self.normed < FEW:
+            return (
+                f"at this size its smallest map leaves a norm {self.normed} numbers, which makes"
+                f" much of every rounding: choose a larger --size, or {full}"
+            )
+        return f"its weights need more: {full}"
+
+    def _is_half_precision_to_blame(self) -> bool:
+        """Whether nothing is wrong but what rounding to float16 makes of a right graph."""
+        right = [item.passed for item in self.figures if item.mode is Mode.FP32]
+        return bool(right) and all((*right, *(item.passed for item in self.fidelity)))
+
+    def psnr(self, mode: Mode) -> float:
+        """The lowest PSNR of any output in this precision, in dB."""
+        return min(item.psnr for item in self.figures if item.mode is mode)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "component": self.component,
+            "passed": self.passed,
+            "runs": self.runs,
+            "graph": self.key or None,
+            "outputs": [item.as_json() for item in self.figures],
+            "audit": self.audit.as_json(),
+            **({"fidelity": [item.as_json() for item in self.fidelity]} if self.fidelity else {}),
+            **({"sample": self.sample} if self.sample else {}),
+            **({} if self.own is None else {"own": round(self.own, 2)}),
+        }
+
+
+def _short(figure: Figures) -> str:
+    return (
+        f"{figure.psnr:.1f} dB, at least {figure.floor:.3g} dB needed"
+        f" (largest error {figure.max_error:.3g})"
+    )

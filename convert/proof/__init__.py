@@ -1,0 +1,1 @@
+"""How a written program is proved, and the audit of its weights; needs no torch."""

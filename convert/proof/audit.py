@@ -1,0 +1,343 @@
+"""Accounts for every weight of a written program, byte for byte, without torch.
+
+A weight is right when it equals a tensor of the checkpoint, rounded to the program's type, in every
+byte and in its shape (dimensions of size 1 aside: a linear layer is written as a 1x1 convolution).
+What no tensor explains must be one of the few constants that builders add, and every tensor of the
+component must turn up. A constant that bears a tensor's name must hold that tensor; with other
+names, as other converters give them, only running the program tells whether two were exchanged.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sdcoreml.convert.proof.compressed import Compressed, arguments, measure
+from sdcoreml.convert.proof.tables import describe
+from sdcoreml.convert.spec.model import (
+    DataType,
+    Function,
+    Operation,
+    TensorType,
+    Value,
+)
+from sdcoreml.convert.storage.elements import Storage, array, is_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sdcoreml.convert.storage.elements import Array
+
+_FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
+_RELEASE_AFTER = 64 << 20  # bytes
+_SAMPLES = 64
+
+PREFIXES: Mapping[str, tuple[str, ...]] = {
+    "vae_decoder": ("decoder.", "post_quant_conv."),
+    "vae_encoder": ("encoder.", "quant_conv."),
+}
+"""The tensors that belong to a component which shares its file with another."""
+
+_NOT_WEIGHTS = ("position_ids",)
+
+
+class Tensors(Protocol):
+    """A checkpoint's tensors: `convert.weights.safetensors.TensorFile`, or a test's dictionary."""
+
+    def names(self) -> tuple[str, ...]:
+        """Every name, in the order of the file."""
+        ...
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A tensor as stored."""
+        ...
+
+    def release(self) -> None:
+        """Give mapped pages back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What became of each weight.
+
+    `sources` maps a constant of the program to the tensors whose bytes it has (several when the
+    checkpoint holds equal ones); `extras` maps the constants that a builder adds to what they are.
+    Of the sources, `misplaced` bear another tensor's name and `anonymous` bear none's. What the
+    program holds `compressed` is known by its name alone.
+    """
+
+    sources: Mapping[str, tuple[str, ...]]
+    extras: Mapping[str, str]
+    misplaced: tuple[str, ...] = ()
+    anonymous: tuple[str, ...] = ()
+    compressed: Mapping[str, Compressed] = field(default_factory=dict)
+    unexplained: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    elements: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every constant is explained and every tensor was found."""
+        return not self.faults()
+
+    @property
+    def placed(self) -> dict[str, str]:
+        """The constants that are proved, by name, to be in their own place, and their tensors.
+
+        Of the compressed ones, those whose every code is the nearest. Names are as `plain` has
+        them.
+        """
+        strange = {*self.misplaced, *self.anonymous}
+        plainly = {name: plain(name) for name in self.sources if name not in strange}
+        nearest = {name: item for name, item in self.compressed.items() if item.is_nearest}
+        return plainly | {name: plain(item.tensor) for name, item in nearest.items()}
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong, a line each, all names given."""
+        wrong = tuple(name for name, item in self.compressed.items() if item.wrong)
+        return tuple(
+            f"{len(names)} {what}: {', '.join(names)}"
+            for what, names in (
+                ("compressed weights have codes that are not the nearest", wrong),
+                ("weights equal no tensor of the checkpoint", self.unexplained),
+                ("weights are another tensor than they are named for", self.misplaced),
+                ("tensors are not in the program", self.missing),
+            )
+            if names
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For the manifest: counts, and names only where something is out of the ordinary."""
+        return {
+            "matched": len(self.sources),
+            "elements": self.elements,
+            "extras": dict(self.extras),
+            "compressed": _summary(self.compressed.values()),
+            "anonymous": len(self.anonymous),
+            "misplaced": list(self.misplaced),
+            "unexplained": list(self.unexplained),
+            "missing": list(self.missing),
+        }
+
+
+def left_out(config: Mapping[str, Any], choices: Mapping[str, Any]) -> tuple[str, ...]:
+    """Beginnings of the names of tensors that the options of a conversion leave out."""
+    skipped = int(choices.get("clip_skip") or 1) - 1
+    last = int(config.get("num_hidden_layers", 12))
+    return tuple(f"text_model.encoder.layers.{number}." for number in range(last - skipped, last))
+
+
+def audit(
+    function: Function,
+    storage: Storage,
+    tensors: Tensors,
+    prefixes: tuple[str, ...] = (),
+    ignored: tuple[str, ...] = (),
+) -> Audit:
+    """Compare every floating-point constant of more than one element with the checkpoint.
+
+    Args:
+        function: the program's function.
+        storage: its weights.
+        tensors: the checkpoint's.
+        prefixes: which tensors belong to this program; all of them, if none are given.
+        ignored: beginnings of the names of tensors that the program leaves out on purpose.
+    """
+    wanted = [
+        name
+        for name in tensors.names()
+        if name.startswith(prefixes or "")
+        and not name.startswith(ignored)
+        and not name.endswith(_NOT_WEIGHTS)
+    ]
+    index = _Index(tensors, wanted)
+    compressed = _compressed(function, storage, tensors, index.owners)
+    sources: dict[str, tuple[str, ...]] = {}
+    extras: dict[str, str] = {}
+    names = (operation.outputs[0].name for operation in compressed_constants(function))
+    unexplained = [name for name in names if name not in compressed]
+    elements = 0
+    for name, constant in _constants(function, storage):
+        if found := index.equal_to(name, constant):
+            sources[name] = found
+            elements += constant.size
+        elif kind := describe(constant):
+            extras[name] = kind
+        else:
+            unexplained.append(name)
+    return Audit(
+        sources=sources,
+        extras=extras,
+        misplaced=tuple(name for name, found in sources.items() if index.is_foreign(name, found)),
+        anonymous=tuple(name for name in sources if plain(name) not in index.owners),
+        unexplained=tuple(unexplained),
+        compressed=compressed,
+        missing=index.missing(
+            {
+                *(name for names in sources.values() for name in names),
+                *(item.tensor for item in compressed.values()),
+            }
+        ),
+        elements=elements,
+    )
+
+
+def _summary(compressed: Iterable[Compressed]) -> dict[str, dict[str, float]]:
+    """By method: how many weights, and the lowest PSNR of any, in dB."""
+    summary: dict[str, dict[str, float]] = {}
+    for item in compressed:
+        entry = summary.setdefault(item.method, {"weights": 0, "psnr": item.psnr})
+        entry["weights"] += 1
+        entry["psnr"] = round(min(entry["psnr"], item.psnr), 2)
+    return summary
+
+
+def _compressed(
+    function: Function, storage: Storage, tensors: Tensors, owners: Mapping[str, str]
+) -> dict[str, Compressed]:
+    """Every compressed constant whose name, or the beginning of it, is a tensor's."""
+    found = {}
+    for operation in compressed_constants(function):
+        owner = compressed_owner(operation, owners)
+        if owner is not None:
+            parts = arguments(operation, function.block, storage)
+            found[operation.outputs[0].name] = measure(operation, parts, tensors[owner], owner)
+            tensors.release()
+    return found
+
+
+def compressed_constants(function: Function) -> tuple[Operation, ...]:
+    """The operations that decompress a constant."""
+    return tuple(item for item in function.block.operations if item.type.startswith("constexpr_"))
+
+
+def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | None:
+    """The tensor that a compressed constant is named for: `NAME`, or `NAME_palettized`, say."""
+    words = plain(operation.outputs[0].name).split("_")
+    names = ("_".join(words[:count]) for count in range(len(words), 0, -1))
+    return next((owners[name] for name in names if name in owners), None)
+
+
+def _parts(function: Function) -> frozenset[str]:
+    """The constants that only compressed ones are made of."""
+    return frozenset(
+        binding
+        for operation in compressed_constants(function)
+        for bindings in operation.inputs.values()
+        for binding in bindings
+        if isinstance(binding, str)
+    )
+
+
+def plain(name: str) -> str:
+    """A tensor's name as programs may spell it: letters, digits and underscores."""
+    return re.sub(r"\W", "_", name)
+
+
+class _Index:
+    """The checkpoint's tensors by type, shape and a few sampled elements."""
+
+    def __init__(self, tensors: Tensors, names: Iterable[str]) -> None:
+        self.owners = {plain(name): name for name in names}
+        self._tensors = tensors
+        self._alike: dict[str, dict[tuple[Any, ...], list[str]]] = {}
+        self._touched = 0
+
+    def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
+        """The tensors whose every byte is the constant's; its namesake alone, if it is one."""
+        alike = self._candidates(constant.dtype.str).get(_key(constant, _sample(constant)), [])
+        namesake = self.owners.get(plain(name))
+        if namesake in alike and self._is_equal(namesake, constant):
+            return (namesake,)
+        return tuple(other for other in alike if self._is_equal(other, constant))
+
+    def is_foreign(self, name: str, found: tuple[str, ...]) -> bool:
+        """Whether a constant bears the name of a tensor that it is not equal to."""
+        return self.owners.get(plain(name), found[0]) not in found
+
+    def missing(self, found: Collection[str]) -> tuple[str, ...]:
+        """The tensors that are not among those found, nor equal to one of them."""
+        return tuple(
+            name
+            for name in self.owners.values()
+            if name not in found and not any(self._twins(name, found))
+        )
+
+    def _twins(self, name: str, found: Collection[str]) -> Iterator[str]:
+        """Tensors among those found that are equal to this one."""
+        for dtype, candidates in self._alike.items():
+            mine = _rounded(self._tensors[name], dtype)
+            for other in candidates.get(_key(mine, _sample(mine)), ()):
+                if other in found and self._is_equal(other, mine):
+                    yield other
+
+    def _candidates(self, dtype: str) -> dict[tuple[Any, ...], list[str]]:
+        """The names by what equal tensors share, once rounded to a type."""
+        if dtype not in self._alike:
+            alike = self._alike[dtype] = {}
+            for name in self.owners.values():
+                tensor = self._tensors[name]
+                key = _key(tensor, _rounded(_sample(tensor), dtype))
+                alike.setdefault(key, []).append(name)
+                self._tensors.release()  # a sample touches pages all over the tensor
+        return self._alike[dtype]
+
+    def _is_equal(self, name: str, constant: Array) -> bool:
+        """Compare all bytes; give mapped pages back from time to time."""
+        import numpy as np
+
+        bits = f"u{constant.itemsize}"
+        tensor = _rounded(self._tensors[name], constant.dtype.str).reshape(-1)
+        equal = np.array_equal(tensor.view(bits), constant.reshape(-1).view(bits))
+        self._touched += constant.nbytes
+        if self._touched > _RELEASE_AFTER:
+            self._tensors.release()
+            self._touched = 0
+        return bool(equal)
+
+
+def _constants(function: Function, storage: Storage) -> Iterator[tuple[str, Array]]:
+    """Name and content of each constant that could be a weight."""
+    parts = _parts(function)
+    for operation in function.block.operations:
+        for name, value in _values(operation):
+            declared = value.type
+            if name in parts or operation.type.startswith("constexpr_"):
+                continue
+            if is_text(value) or not isinstance(declared, TensorType):
+                continue
+            if declared.dtype in _FLOATS and math.prod(size or 0 for size in declared.shape) > 1:
+                yield name, array(value, storage)
+
+
+def _values(operation: Operation) -> Iterator[tuple[str, Value]]:
+    """Constants of their own, and those written straight into an argument."""
+    if operation.type == "const":
+        yield operation.outputs[0].name, operation.attributes["val"]
+        return
+    for argument, bindings in operation.inputs.items():
+        for binding in bindings:
+            if isinstance(binding, Value):
+                yield f"{operation.outputs[0].name}.{argument}", binding
+
+
+def _key(tensor: Array, sample: Array) -> tuple[Any, ...]:
+    """What equal tensors share: the shape without dimensions of size 1, and sampled bytes."""
+    return (*(size for size in tensor.shape if size != 1), sample.tobytes())
+
+
+def _sample(tensor: Array) -> Array:
+    """A few elements from all over a tensor."""
+    return tensor.reshape(-1)[:: max(1, tensor.size // _SAMPLES)]
+
+
+def _rounded(tensor: Array, dtype: str) -> Array:
+    """The tensor in the program's type; what overflows becomes infinite, and equals no weight."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return tensor.astype(dtype, copy=False)

@@ -1,0 +1,1 @@
+"""Packages opened for reading: programs, and weights read when needed."""

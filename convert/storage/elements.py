@@ -1,0 +1,181 @@
+"""Constants of a program as numpy arrays: immediate values, blobs, and bit-packed integers.
+
+Needs numpy only, so the weight audit can use it where torch is absent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from sdcoreml.convert.spec.model import (
+    Blob,
+    DataType,
+    Elements,
+    TensorType,
+    Value,
+)
+from sdcoreml.ground.errors import ParityError, UnsupportedError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+NUMPY: Mapping[DataType, str] = {
+    DataType.BOOL: "?",
+    DataType.FLOAT16: "<f2",
+    DataType.FLOAT32: "<f4",
+    DataType.FLOAT64: "<f8",
+    DataType.BFLOAT16: "<u2",
+    DataType.INT8: "i1",
+    DataType.INT16: "<i2",
+    DataType.INT32: "<i4",
+    DataType.INT64: "<i8",
+    DataType.UINT8: "u1",
+    DataType.UINT16: "<u2",
+    DataType.UINT32: "<u4",
+    DataType.UINT64: "<u8",
+}
+"""How the elements of each byte-sized type are stored. BFLOAT16 is widened after reading."""
+
+PACKED: Mapping[DataType, int] = {
+    DataType.INT4: 4,
+    DataType.UINT1: 1,
+    DataType.UINT2: 2,
+    DataType.UINT3: 3,
+    DataType.UINT4: 4,
+    DataType.UINT6: 6,
+}
+"""Bits of the types that share bytes, lowest bits first."""
+
+FLOATS = frozenset(
+    {DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64, DataType.BFLOAT16},
+)
+
+
+class Storage(Protocol):
+    """Where blobs are: the weight files of a package, or the literal data of a test."""
+
+    def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
+        """The bytes of a blob, whose record must declare `dtype`.
+
+        Raises:
+            BadInputError: there is no such record, or it is of another type.
+        """
+        ...
+
+
+def array(value: Value, storage: Storage) -> Array:
+    """A numeric or boolean constant, in its declared shape.
+
+    BFLOAT16 becomes float32 (exactly); the packed integers become int8 or uint8.
+
+    Raises:
+        ParityError: the data does not fill the declared type.
+        UnsupportedError: the type is not one that a tensor constant can have here.
+    """
+    import numpy as np
+
+    dtype, shape = tensor_type(value)
+    count = math.prod(shape)
+    match value.data:
+        case Blob() as blob:
+            flat = decode(storage.read(blob, dtype), dtype, count)
+        case Elements(values=bytes() as raw):
+            flat = decode(raw, dtype, count)
+        case Elements(values=values):
+            flat = np.array(values, dtype=_stored(dtype))
+        case _:
+            raise UnsupportedError("a list or dictionary stands where a tensor is expected")
+    if flat.size == 1 and count > 1:  # the specification lets one element stand for all
+        flat = np.repeat(flat, count)
+    if flat.size != count:
+        raise ParityError(f"a constant of shape {shape} holds {flat.size} elements, not {count}")
+    return flat.reshape(shape)
+
+
+def text(value: Value) -> str:
+    """A string constant."""
+    values = value.data.values if isinstance(value.data, Elements) else ()
+    if len(values) != 1 or not isinstance(values[0], str):
+        raise UnsupportedError("a string constant does not hold exactly one string")
+    return values[0]
+
+
+def is_text(value: Value) -> bool:
+    """Whether a constant is a string."""
+    return isinstance(value.type, TensorType) and value.type.dtype is DataType.STRING
+
+
+def tensor_type(value: Value) -> tuple[DataType, tuple[int, ...]]:
+    """Element type and shape of a constant, both of which must be known."""
+    if not isinstance(value.type, TensorType):
+        raise UnsupportedError("a constant is neither a tensor nor a string")
+    shape = tuple(size for size in value.type.shape if size is not None)
+    if len(shape) != len(value.type.shape):
+        raise ParityError("a constant declares a dimension of unknown size")
+    return value.type.dtype, shape
+
+
+def decode(raw: bytes | bytearray | memoryview, dtype: DataType, count: int) -> Array:
+    """`count` elements from their stored bytes, flat.
+
+    Raises:
+        ParityError: the number of bytes does not fit.
+    """
+    import numpy as np
+
+    if dtype in PACKED:
+        needed = -(-count * PACKED[dtype] // 8)
+        if len(raw) != needed:
+            raise ParityError(f"{count} elements of {dtype.name} in {len(raw)} bytes, not {needed}")
+        codes = unpack(np.frombuffer(raw, "u1"), PACKED[dtype], count)
+        return _signed(codes, PACKED[dtype]) if dtype is DataType.INT4 else codes
+    stored = _stored(dtype)
+    if len(raw) % stored.itemsize:
+        raise ParityError(f"{len(raw)} bytes do not hold whole elements of {dtype.name}")
+    flat = np.frombuffer(raw, stored)
+    if dtype is DataType.BFLOAT16:
+        return (flat.astype("<u4") << 16).view("<f4")
+    return flat
+
+
+def unpack(raw: Array, bits: int, count: int) -> Array:
+    """The first `count` unsigned codes of 1 to 8 bits, which follow each other lowest bit first.
+
+    Eight codes fill exactly `bits` bytes, whatever `bits` is, so groups of eight go through one
+    64-bit word each.
+    """
+    import numpy as np
+
+    if bits == 8:  # noqa: PLR2004  a code of eight bits is a byte
+        return raw[:count]
+    groups = -(-raw.size // bits)
+    padded = np.zeros((groups, bits), "u1")
+    padded.reshape(-1)[: raw.size] = raw
+    words = np.zeros(groups, "<u8")
+    for place in range(bits):
+        words |= padded[:, place].astype("<u8") << np.uint64(8 * place)
+    codes = np.empty((groups, 8), "u1")
+    mask = np.uint64((1 << bits) - 1)
+    for place in range(8):
+        codes[:, place] = (words >> np.uint64(bits * place)) & mask
+    return codes.reshape(-1)[:count]
+
+
+def _signed(codes: Array, bits: int) -> Array:
+    """Two's complement of so many bits as int8."""
+    shift = 8 - bits
+    return (codes << shift).view("i1") >> shift
+
+
+def _stored(dtype: DataType) -> np.dtype[Any]:
+    import numpy as np
+
+    if dtype in PACKED:
+        return np.dtype("i1" if dtype is DataType.INT4 else "u1")
+    if dtype not in NUMPY:
+        raise UnsupportedError(f"constants of {dtype.name} are not implemented")
+    return np.dtype(NUMPY[dtype])

@@ -1,0 +1,145 @@
+"""Two halves of a program, read as the one program that they are when run one after the other.
+
+The runtimes give the first half the inputs, and the second half those and all that the first one
+returned, which wins where names are the same. So the halves are linked by name: who runs, audits
+or certifies a program does the same with a pair. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+from sdcoreml.convert.spec.model import (
+    Binding,
+    Function,
+    Model,
+    NamedType,
+    Operation,
+    ValueType,
+)
+from sdcoreml.convert.storage.package import Program, open_program
+from sdcoreml.convert.storage.pair import Storages, in_second
+from sdcoreml.ground.errors import ParityError
+
+Packages: TypeAlias = "Path | tuple[Path, Path]"
+"""A package, or the two halves of one in their order."""
+
+
+@contextmanager
+def open_whole(packages: Packages) -> Iterator[Program]:
+    """The package, or both halves as one program; its path then names both.
+
+    Raises:
+        BadInputError: not a package, or damaged.
+        UnsupportedError: a model is not an ML Program.
+        ParityError: the halves do not belong together.
+    """
+    if isinstance(packages, Path):
+        with open_program(packages) as program:
+            yield program
+        return
+    with open_program(packages[0]) as first, open_program(packages[1]) as second:
+        yield join(first, second)
+
+
+def join(first: Program, second: Program) -> Program:
+    """Both halves as one program. What the second one computes gets another name where need be.
+
+    Raises:
+        ParityError: the second half takes something that the first one has in another type, or
+            does not hand over.
+    """
+    function = _linked(first, second)
+    return Program(
+        path=first.path.with_name(f"{first.path.name} + {second.path.name}"),
+        model=_model(first.model, second.model, function),
+        function=function,
+        storage=Storages(first=first.storage, second=second.storage),
+    )
+
+
+def _linked(first: Program, second: Program) -> Function:
+    head, tail = first.function, second.function
+    known = _names(head)
+    inputs = {item.name: item for item in head.inputs}
+    offered = {name: known[name] for name in (*inputs, *head.block.outputs)}
+    for item in tail.inputs:
+        if item.name in known and offered.get(item.name) != item.type:
+            raise ParityError(
+                (
+                    f"takes {item.name}, which {first.path.name} does not return in that type "
+                    "and shape"
+                ),
+                where=second.path,
+                remedy="the halves are of different conversions: convert again",
+            )
+        if item.name not in known:
+            inputs[item.name] = item
+    names = _renamed(tail, known.keys() | inputs.keys())
+    block = replace(
+        head.block,
+        operations=(
+            *head.block.operations,
+            *(_moved(item, names) for item in tail.block.operations),
+        ),
+        outputs=tuple(names.get(name, name) for name in tail.block.outputs),
+    )
+    return replace(head, inputs=tuple(inputs.values()), blocks={head.opset: block})
+
+
+def _names(function: Function) -> dict[str, ValueType]:
+    """The type of every value."""
+    results = (result for item in function.block.operations for result in item.outputs)
+    return {item.name: item.type for item in (*function.inputs, *results)}
+
+
+def _renamed(function: Function, taken: set[str]) -> dict[str, str]:
+    """New names for the results of a function whose names are taken."""
+    own = [result.name for item in function.block.operations for result in item.outputs]
+    used = taken | set(own)
+    names = {}
+    for name in own:
+        if name in taken:
+            names[name] = _free(name, used)
+            used.add(names[name])
+    return names
+
+
+def _free(name: str, used: set[str]) -> str:
+    while name in used:
+        name += "_"
+    return name
+
+
+def _moved(item: Operation, names: Mapping[str, str]) -> Operation:
+    """An operation of the second half, by the new names and with its blobs marked."""
+
+    def bound(binding: Binding) -> Binding:
+        return names.get(binding, binding) if isinstance(binding, str) else in_second(binding)
+
+    return replace(
+        item,
+        inputs={key: tuple(map(bound, bindings)) for key, bindings in item.inputs.items()},
+        outputs=tuple(
+            NamedType(name=names.get(result.name, result.name), type=result.type)
+            for result in item.outputs
+        ),
+        attributes={key: in_second(value) for key, value in item.attributes.items()},
+    )
+
+
+def _model(first: Model, second: Model, function: Function) -> Model:
+    """The first half's model with the joined function and the ports of the whole."""
+    ports = {port.name: port for port in (*second.description.inputs, *first.description.inputs)}
+    description = replace(
+        first.description,
+        inputs=tuple(ports[item.name] for item in function.inputs if item.name in ports),
+        outputs=second.description.outputs,
+        default_function="",
+    )
+    program = replace(first.program, functions={"main": function})
+    return replace(first, description=description, program=program)

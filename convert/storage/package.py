@@ -1,0 +1,97 @@
+"""A `.mlpackage` opened: its main function, and its weights read when needed. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+
+from sdcoreml.convert.spec.blobs import WeightFile, open_weights
+from sdcoreml.convert.spec.model import (
+    Blob,
+    DataType,
+    Function,
+    Model,
+)
+from sdcoreml.convert.spec.reader import read_package
+from sdcoreml.convert.storage.elements import Storage
+from sdcoreml.ground.errors import BadInputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadWeights:
+    """A weight file whose blobs are read into memory of their own.
+
+    Mapped pages would count as memory of the process until the system wants them back; a UNet's
+    are gigabytes.
+    """
+
+    mapped: WeightFile
+    file: BufferedReader
+
+    def read(self, blob: Blob, dtype: DataType) -> bytearray:
+        """The bytes of a blob. Raises `BadInputError` as `WeightFile.read` does."""
+        content = bytearray(len(self.mapped.read(blob, dtype)))
+        self.file.seek(self.mapped.record(blob.offset).data_offset)
+        self.file.readinto(content)
+        return content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoWeights:
+    """The storage of a package that has no weight file."""
+
+    package: Path
+
+    def read(self, blob: Blob, _: DataType) -> bytearray:
+        """Nothing is there to be read."""
+        raise BadInputError(
+            f"a constant is said to be in {blob.path}, which is missing",
+            where=self.package,
+            remedy="make or download the package again",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A package as it lies on disk: its model, the function that runs, and the weights."""
+
+    path: Path
+    model: Model
+    function: Function
+    storage: Storage
+
+
+@contextmanager
+def open_program(path: Path) -> Iterator[Program]:
+    """The package at `path`, read and ready to be looked at.
+
+    Raises:
+        BadInputError: not a package, or damaged.
+        UnsupportedError: its model is not an ML Program.
+    """
+    package = read_package(path)
+    with ExitStack() as stack:
+        storage: Storage = NoWeights(package=path)
+        if package.weights is not None:
+            storage = ReadWeights(
+                mapped=stack.enter_context(open_weights(package.weights)),
+                file=stack.enter_context(package.weights.open("rb")),
+            )
+        yield Program(
+            path=path,
+            model=package.model,
+            function=main_function(package.model),
+            storage=storage,
+        )
+
+
+def main_function(model: Model) -> Function:
+    """The function that runs when none is asked for."""
+    functions = model.program.functions
+    name = model.description.default_function or "main"
+    if name not in functions:
+        raise BadInputError(f"the program has no function {name}, only {', '.join(functions)}")
+    return functions[name]

@@ -1,0 +1,234 @@
+"""The worker's task "sensitivity": how much each layer's rounding moves a program's output.
+
+The program is drawn for a small picture and run without being written: once as it is, and in
+variants in each of which only one layer's weight is rounded to a palette. At the end the mixture
+that follows is compared with uniform bits, each run in full.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sdcoreml.convert.compression.allotment import (
+    PROBED,
+    Layer,
+    allot,
+    average_bits,
+)
+from sdcoreml.convert.compression.clustering import cluster
+from sdcoreml.convert.compression.compress import compressible
+from sdcoreml.convert.compression.palette import code_table, error, histogram
+from sdcoreml.convert.compression.recipe import WHOLE, palette_bits
+from sdcoreml.convert.mil.interpreter import Executable
+from sdcoreml.convert.mil.variants import Outputs, Scene
+from sdcoreml.convert.parity.check import input_shapes
+from sdcoreml.convert.parity.miniature import small_size
+from sdcoreml.convert.programs import build_program
+from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.programs.payload import Built, Payload, Tensors
+from sdcoreml.convert.references.components import reference
+from sdcoreml.convert.references.inputs import Feeds
+from sdcoreml.convert.spec.model import Blob, DataType
+from sdcoreml.convert.tasks.build import read_config
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.events import Emit, Event
+
+TOGETHER = 16
+"""Variants that run at a time, as rows of a batch."""
+
+_COMPARED = (2, 4, 6)
+_ASSUMED = 8
+"""At so many bits a weight's own error is not computed: it is a sixteenth of that at two less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounding:
+    """The weights of a checkpoint, whole or rounded to palettes, which are remembered."""
+
+    tensors: Tensors
+    palettes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
+
+    def errors(self, payload: Payload, widths: Sequence[int]) -> dict[int, float]:
+        """Squared error of a weight by bits of its codes."""
+        half = DataType.FLOAT16
+        counted = histogram(payload.source.blocks(self.tensors, half), payload.name)
+        for bits in widths:
+            self.palettes[payload.name, bits] = cluster(counted, 1 << bits)
+        return {bits: error(counted, self.palettes[payload.name, bits]) for bits in widths}
+
+    def blocks(self, payload: Payload, dtype: DataType, bits: int) -> Iterator[np.ndarray]:
+        """What stands for the elements of a weight with codes of so many bits."""
+        whole = payload.source.blocks(self.tensors, dtype)
+        if bits == WHOLE:
+            yield from whole
+            return
+        if (payload.name, bits) not in self.palettes:
+            self.errors(payload, (bits,))
+        palette = self.palettes[payload.name, bits]
+        rounded = palette[code_table(palette)]
+        for block in whole:
+            yield rounded[block.view("u2")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwritten:
+    """The weights of a built program, each read from the checkpoint when it is asked for.
+
+    Those named in `bits` are rounded.
+    """
+
+    payloads: Mapping[int, Payload]
+    rounding: Rounding
+    bits: Mapping[str, int] = field(default_factory=dict)
+
+    def read(self, blob: Blob, dtype: DataType) -> memoryview:
+        """The bytes that the record at this place would have."""
+        payload = self.payloads[blob.offset]
+        blocks = self.rounding.blocks(payload, dtype, self.bits.get(payload.name, WHOLE))
+        return np.concatenate(list(blocks)).data.cast("B")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A program that is measured: built, also for `TOGETHER` times the rows if it has a batch."""
+
+    built: Built
+    wide: Built
+    times: int
+    rounding: Rounding
+    feeds: Feeds
+
+    @property
+    def layers(self) -> tuple[Payload, ...]:
+        """The weights that can be compressed."""
+        return tuple(compressible(self.built))
+
+    def scene(self) -> Scene:
+        """The program and its variants."""
+        return Scene(
+            program=self._executable(self.built, {}),
+            wide=self._executable(self.wide, {}),
+            times=self.times,
+        )
+
+    def outputs(self, bits: Mapping[str, int]) -> torch.Tensor:
+        """All that the program computes with these layers' weights rounded."""
+        return flat(self._executable(self.built, bits).run(self.feeds))
+
+    def _executable(self, built: Built, bits: Mapping[str, int]) -> Executable:
+        places = {payload.offset: payload for payload in built.payloads}
+        return Executable(
+            function=built.model.program.functions["main"],
+            storage=Unwritten(payloads=places, rounding=self.rounding, bits=bits),
+            label=built.component,
+        )
+
+
+def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+    """Bits for each layer of `request["component"]`, `request["bits"]` on average.
+
+    Also read: `config` and `weights` (paths) and `options` (fields of `ProgramOptions`). Answers
+    `layers` (name to bits), `average`, and the PSNR in dB, against the program as it is, of the
+    mixture (`psnr`) and of each uniform width (`uniform`).
+    """
+    component = request["component"]
+    with TensorFile.open(Path(request["weights"])) as tensors:
+        config, options = read_config(Path(request["config"])), request.get("options", {})
+        subject = prepare(component, config, options, tensors)
+        emit(Event(kind="step", text=f"measure the layers of {component}"))
+        steps = (*palette_bits(subject.built.model.specification_version), WHOLE)
+        plain, layers = measure(subject, steps, emit)
+        bits = allot(layers, request["bits"], steps)
+        emit(Event(kind="step", text="compare the mixture with uniform bits"))
+        uniform = {width: {layer.name: width for layer in layers} for width in _COMPARED}
+        return {
+            "layers": bits,
+            "average": average_bits(layers, bits),
+            "psnr": psnr(plain, subject.outputs(bits)),
+            "uniform": {
+                width: psnr(plain, subject.outputs(all_of_it))
+                for width, all_of_it in uniform.items()
+            },
+        }
+
+
+def prepare(
+    component: str, config: Mapping[str, Any], options: Mapping[str, Any], tensors: Tensors
+) -> Subject:
+    """The program for a small square picture, where it has a size, ready to be measured."""
+    choices = {**options}
+    if size := small_size(config, choices):
+        choices["height"] = choices["width"] = size[0]
+    single = parse_options(choices)
+    built = build_program(component, config, tensors, single)
+    shapes = input_shapes(built.model.program.functions["main"])
+    times = TOGETHER if "sample" in shapes else 1
+    wide = parse_options({**choices, "batch": single.batch * times})
+    return Subject(
+        built=built,
+        wide=build_program(component, config, tensors, wide),
+        times=times,
+        rounding=Rounding(tensors=tensors),
+        feeds=reference(component).feeds(config, shapes)[0],
+    )
+
+
+def measure(subject: Subject, steps: Sequence[int], emit: Emit) -> tuple[torch.Tensor, list[Layer]]:
+    """What the program computes as it is, and every layer that can be compressed.
+
+    `steps` are the widths that may be asked of them.
+    """
+    layers, done = subject.layers, itertools.count(1)
+    widths = sorted({PROBED, *steps} - {_ASSUMED, WHOLE})
+    errors: dict[str, dict[int, float]] = {}
+
+    def probe(payload: Payload) -> torch.Tensor:
+        errors[payload.name] = subject.rounding.errors(payload, widths)
+        blocks = subject.rounding.blocks(payload, DataType.FLOAT16, PROBED)
+        numbers = torch.cat([torch.from_numpy(block).float() for block in blocks])
+        subject.rounding.tensors.release()
+        emit(_progress(next(done), len(layers)))
+        return numbers.reshape([size or 1 for size in payload.type.shape])
+
+    changes: dict[str, Callable[[], torch.Tensor]] = {
+        payload.name: functools.partial(probe, payload) for payload in layers
+    }
+    outputs, variants = subject.scene().run(subject.feeds, changes)
+    plain = flat(outputs)
+    return plain, [
+        Layer(
+            name=payload.name,
+            elements=math.prod(size or 1 for size in payload.type.shape),
+            effect=float((flat(variants[payload.name]) - plain).square().mean() / plain.var()),
+            errors={
+                **errors[payload.name],
+                _ASSUMED: errors[payload.name][_ASSUMED - 2] / 16,
+                WHOLE: 0.0,
+            },
+        )
+        for payload in layers
+    ]
+
+
+def _progress(done: int, total: int) -> Event:
+    return Event(kind="progress", text="layers", done=done, total=total, unit="layers")
+
+
+def flat(outputs: Outputs) -> torch.Tensor:
+    """All outputs as one vector, float64."""
+    return torch.cat([outputs[name].double().flatten() for name in sorted(outputs)])
+
+
+def psnr(wanted: torch.Tensor, found: torch.Tensor) -> float:
+    """In dB, as `convert.parity.figures.distance` has it."""
+    rms = (wanted - found).square().mean().sqrt()
+    return round(float(20 * torch.log10((wanted.max() - wanted.min()) / rms)), 2)

@@ -1,0 +1,88 @@
+"""The child's side of `convert.worker`: serves one task, then ends.
+
+Standard output carries events and nothing else: whatever a library prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from sdcoreml.ground.errors import SdcoremlError, WorkerError
+from sdcoreml.ground.events import Emit, Event, to_json
+
+TASKS: Mapping[str, str] = {
+    "sample": "sdcoreml.convert.tasks.sample",
+    "build": "sdcoreml.convert.tasks.build",
+    "check": "sdcoreml.convert.tasks.check",
+    "sensitivity": "sdcoreml.convert.tasks.sensitivity",
+}
+"""Task name to the module whose `task(request, emit)` does it; imported when asked for."""
+
+_KIBIBYTE = 1024
+
+
+def serve(tasks: Mapping[str, str] = TASKS) -> None:
+    """Read one request from stdin, do it, answer, and leave."""
+    request = json.loads(sys.stdin.buffer.readline())
+    emit = _claim_stdout()
+    _die_with_parent()
+    try:
+        module = importlib.import_module(tasks[request["task"]])
+        answer: dict[str, Any] = {"value": module.task(request["request"], emit)}
+    except SdcoremlError as error:
+        answer = {"error": _fields(error)}
+    except MemoryError:
+        answer = {"error": _fields(_out_of_memory(request["task"]))}
+    emit(Event(kind="result", data={**answer, "peak_memory": peak_memory()}))
+    sys.stderr.flush()
+    os._exit(0)  # the libraries' own clean-up costs a second and frees nothing that matters
+
+
+def _fields(error: SdcoremlError) -> Mapping[str, str]:
+    """What the parent makes the same error of."""
+    return {
+        "type": type(error).__name__,
+        "what": error.what,
+        "where": error.where,
+        "remedy": error.remedy,
+    }
+
+
+def _out_of_memory(task: str) -> WorkerError:
+    return WorkerError("out of memory", where=task, remedy="close other programs and run again")
+
+
+def peak_memory() -> int:
+    """The highest resident memory of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * _KIBIBYTE
+
+
+def _claim_stdout() -> Emit:
+    """Keep stdout for events, send everybody else's printing to stderr."""
+    private = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def emit(event: Event) -> None:
+        private.write(to_json(event) + "\n")
+        private.flush()
+
+    return emit
+
+
+def _die_with_parent() -> None:
+    """End at once when stdin closes: that is how a parent's death looks from here."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), _KIBIBYTE):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

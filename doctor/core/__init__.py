@@ -1,0 +1,1 @@
+"""Values and the engine: facts, checks, findings, verdicts, fixes."""

@@ -1,0 +1,101 @@
+"""What changed between two sets of facts: two machines, or now against the last good run.
+
+First suspects first: of the changes, those that have broken most conversions lead the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sdcoreml.doctor.core.codec import to_plain
+from sdcoreml.doctor.core.facts import Facts
+
+SUSPECTS = (
+    "facts.environment.installed.",
+    "facts.environment.",
+    "facts.lock.",
+    "facts.toolchain.",
+    "facts.xcode.",
+    "facts.system.",
+    "facts.host.",
+    "facts.checkout.",
+    "facts.model.",
+    "facts.memory.",
+)
+"""Places in the order of suspicion: versions first, free memory last."""
+
+RESTLESS = frozenset({"available", "free", "swap_free", "files_free", "quota_used"})
+"""Numbers that differ from minute to minute; only a large change in them is a change."""
+
+NO_NEWS = frozenset({"facts.verification.depth", "facts.verification.owners"})
+"""How one looked, and what is said again elsewhere."""
+
+QUESTIONS = ("job", "output", "volumes")
+SUBJECTS = ("model", "bundle", "checkout")
+_LARGE = 0.5
+_LONGEST = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One place where two sets of facts differ; None where there was nothing, or is nothing now."""
+
+    place: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        name = self.place.removeprefix("facts.")
+        return f"{name}: {_shown(self.before)} -> {_shown(self.after)}"
+
+
+def changes(before: Facts, after: Facts) -> tuple[Change, ...]:
+    """Every difference of the machines, the likeliest culprits first.
+
+    What was asked (the job, its output) is no difference, and a model or a finished folder is
+    compared with itself alone.
+    """
+    asked = dict.fromkeys(QUESTIONS)
+    for name in SUBJECTS:
+        if getattr(before, name) != getattr(after, name) and not _is_same_path(before, after, name):
+            asked[name] = None
+    one, other = ({**to_plain(facts), **asked} for facts in (before, after))
+    found = _differences(one, other, "facts")
+    return tuple(sorted(found, key=lambda change: (_suspicion(change.place), change.place)))
+
+
+def _is_same_path(before: Facts, after: Facts, name: str) -> bool:
+    paths = {getattr(getattr(facts, name), "path", "") for facts in (before, after)}
+    return len(paths) == 1
+
+
+def _differences(before: Any, after: Any, place: str) -> Iterator[Change]:  # noqa: ANN401
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in {**before, **after}:
+            yield from _differences(before.get(name), after.get(name), f"{place}.{name}")
+    elif before != after and place not in NO_NEWS and not _is_noise(before, after, place):
+        yield Change(place=place, before=before, after=after)
+
+
+def _is_noise(before: Any, after: Any, place: str) -> bool:  # noqa: ANN401
+    """Whether a restless number moved by less than half of itself."""
+    if place.rpartition(".")[2] not in RESTLESS:
+        return False
+    numbers = isinstance(before, int) and isinstance(after, int)
+    return numbers and abs(after - before) < _LARGE * max(before, after)
+
+
+def _suspicion(place: str) -> int:
+    return next(
+        (rank for rank, start in enumerate(SUSPECTS) if place.startswith(start)), len(SUSPECTS)
+    )
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401
+    if value is None:
+        return "nothing"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
+    return text or "nothing"

@@ -1,0 +1,64 @@
+"""What a project says once: checks it has judged, each with the reason, and its upstream checkout.
+
+In `pyproject.toml`:
+
+    [tool.sdcoreml]
+    checkout = "../ml-stable-diffusion"
+
+    [tool.sdcoreml.ignore]
+    PY002 = "3.10.13 is what our runners have; compared on 3 May"
+
+or in a file `sdcoreml.toml`, the same without `tool.sdcoreml`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.doctor.core.engine import Ignore
+
+OWN = "sdcoreml.toml"
+SHARED = "pyproject.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`checkout` is the upstream checkout's path, or nothing."""
+
+    ignore: tuple[Ignore, ...] = ()
+    checkout: str = ""
+
+
+def settings(folder: Path) -> Settings:
+    """What either file in `folder` says; its own file wins, as a whole.
+
+    Raises:
+        LockfileError: the file is no TOML, a reason is no text, or the checkout no path.
+    """
+    if (folder / OWN).is_file():
+        return _read(folder / OWN, ())
+    shared = folder / SHARED
+    # Most projects say nothing: then TOML need not be imported for it.
+    if shared.is_file() and b"[tool.sdcoreml" in shared.read_bytes():
+        return _read(shared, ("tool", "sdcoreml"))
+    return Settings()
+
+
+def _read(path: Path, place: tuple[str, ...]) -> Settings:
+    from sdcoreml.lockfiles.table import read_table
+
+    table = read_table(path)
+    for name in place:
+        table = table.table(name)
+    checkout = table.get("checkout", str, "")
+    reasons = table.table("ignore")
+    found = reasons.mapping()
+    blank = [name for name, reason in found.items() if not reason.strip()]
+    table.faults.extend(f"{reasons.place}{name} has no reason" for name in blank)
+    table.finish()
+    return Settings(
+        ignore=tuple(Ignore(what=name, reason=reason) for name, reason in found.items()),
+        # Relative to the file that names it, wherever the doctor is started.
+        checkout=str(path.parent / checkout) if checkout else "",
+    )

@@ -1,0 +1,229 @@
+"""From facts to a report: every selected check once, its findings judged and kept.
+
+Nothing here looks at the machine. A check that needs an absent fact is skipped, one that needs an
+unknown fact is unknown, and one that crashes is a finding of its own: the rest still runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sdcoreml.doctor.core.check import (
+    Check,
+    Family,
+    Finding,
+    Fix,
+    Status,
+)
+from sdcoreml.doctor.core.facts import Absent, Facts, Unknown
+from sdcoreml.ground.errors import SdcoremlError
+
+DEFAULT_TOOLCHAIN = "tested"
+DEFAULT_BACKEND = "venv"
+"""The one that make takes when it is told of none."""
+
+SCHEMA = 1
+"""Raised when a field of the report changes its meaning or goes; new fields do not raise it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignore:
+    """A check or a whole family that somebody judged, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which checks run (ids, id prefixes or families; none means all) and which are demoted."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[Ignore, ...] = ()
+
+    def takes(self, check: Check) -> bool:
+        """Whether the check is to run."""
+        return not self.select or any(names(word, check) for word in self.select)
+
+    def excuse(self, check: Check) -> str:
+        """The reason given for ignoring the check, or nothing."""
+        return next((entry.reason for entry in self.ignore if names(entry.what, check)), "")
+
+
+def names(word: str, check: Check) -> bool:
+    """Whether `word` means the check: its id, the letters of its id, or its family."""
+    word = word.casefold()
+    family = {check.family.value.casefold(), check.family.name.casefold()}
+    return word in {check.id.casefold(), check.id.rstrip("0123456789").casefold()} | family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One check's outcome. `reason` says why it was skipped, unknown or ignored."""
+
+    id: str
+    family: Family
+    title: str
+    status: Status
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    ignored: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer for one goal. `answer` is "yes", "no" or "unknown"; `because` are check ids.
+
+    `needs` says what the job takes here, in words ("0.7 GB of memory, 8.1 GB of disk").
+    """
+
+    goal: str
+    answer: str
+    sentence: str
+    because: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What every renderer draws.
+
+    `costs` are seconds by fact group, `left_out` what there was no time for; `changes` what differs
+    from other facts (those of the last good run, or of another machine), likeliest culprits first,
+    and `compared` says which.
+    """
+
+    toolchain: str
+    target: str
+    results: tuple[Result, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    seconds: float = 0.0
+    costs: Mapping[str, float] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    compared: str = ""
+    schema: int = SCHEMA
+
+    def count(self, status: Status) -> int:
+        """How many checks ended so."""
+        return sum(result.status is status for result in self.results)
+
+    def problems(self) -> tuple[Result, ...]:
+        """The checks with something to say, worst first, otherwise in their order."""
+        said = [result for result in self.results if result.status.rank > Status.OK.rank]
+        return tuple(sorted(said, key=lambda result: -result.status.rank))
+
+
+def examine(facts: Facts, checks: Sequence[Check], selection: Selection | None = None) -> Report:
+    """Run the selected checks over the facts."""
+    chosen = selection or Selection()
+    begun = time.perf_counter()
+    address = _address(facts)
+    results = tuple(
+        _excused(_aimed(_judge(check, facts), address), chosen.excuse(check))
+        for check in checks
+        if chosen.takes(check)
+    )
+    return Report(
+        toolchain=getattr(facts.toolchain, "name", ""),
+        target=getattr(facts.system, "target", ""),
+        results=results,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def _judge(check: Check, facts: Facts) -> Result:
+    """One check's result; an absent fact, then an unknown one, decides before it runs."""
+    outcome = Result(id=check.id, family=check.family, title=check.title, status=Status.OK)
+    known = {name: getattr(facts, name) for name in check.needs}
+    for name, value in known.items():
+        if isinstance(value, Absent) and name not in check.spared:
+            return replace(outcome, status=Status.SKIPPED, reason=value.absent)
+    for name, value in known.items():
+        if isinstance(value, Unknown):
+            reason = f"could not look at {name}: {value.unknown}"
+            return replace(outcome, status=Status.UNKNOWN, reason=reason)
+    values = [None if isinstance(value, Absent) else value for value in known.values()]
+    begun = time.perf_counter()
+    try:
+        findings = tuple(check(*values))
+    except SdcoremlError as error:  # one of our own sentences: it says what to do
+        return replace(outcome, status=Status.UNKNOWN, reason=str(error))
+    except Exception as error:  # noqa: BLE001  a crash in one check must not silence the others
+        findings = (_crash(check, error),)
+    return replace(
+        outcome,
+        status=worst(finding.status for finding in findings),
+        findings=findings,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The highest of these, ok when there are none."""
+    return max(statuses, key=lambda status: status.rank, default=Status.OK)
+
+
+def _crash(check: Check, error: Exception) -> Finding:
+    """A check that fell over is our fault, not the machine's, and says so."""
+    return Finding(
+        status=Status.UNKNOWN,
+        what=f"the check itself failed: {type(error).__name__}: {error}",
+        why="This is a fault in sdcoreml; nothing is known about what it examines.",
+        fix=Fix(
+            title=f"report it, with the output of: make doctor ARGS='--select {check.id} --json'"
+        ),
+    )
+
+
+def _address(facts: Facts) -> Mapping[str, str]:
+    """What of make's variables differs from their defaults: the toolchain, and its backend."""
+    named = {
+        "toolchain": getattr(facts.toolchain, "name", ""),
+        "backend": getattr(facts.toolchain, "backend", ""),
+    }
+    defaults = {"toolchain": DEFAULT_TOOLCHAIN, "backend": DEFAULT_BACKEND}
+    return {key: value for key, value in named.items() if value not in {"", defaults[key]}}
+
+
+def _aimed(result: Result, address: Mapping[str, str]) -> Result:
+    """Tell the commands of a result which environment they are about, unless it is make's own.
+
+    The checks need not know it: `make env` would mend the environment of another toolchain.
+    """
+    if not address:
+        return result
+    return replace(result, findings=tuple(_named(one, address) for one in result.findings))
+
+
+def _named(finding: Finding, address: Mapping[str, str]) -> Finding:
+    if finding.fix is None:
+        return finding
+    commands = tuple(_told(command, address) for command in finding.fix.commands)
+    return replace(finding, fix=replace(finding.fix, commands=commands))
+
+
+def _told(command: tuple[str, ...], address: Mapping[str, str]) -> tuple[str, ...]:
+    if command[0] == "make":
+        return (*command, *(f"{key.upper()}={value}" for key, value in address.items()))
+    if command[1:2] == ("env",):
+        return (*command, *(word for key, name in address.items() for word in (f"--{key}", name)))
+    return command
+
+
+def _excused(result: Result, reason: str) -> Result:
+    """Demote what somebody ignored with a reason; it stays in the report."""
+    if not reason or result.status.rank <= Status.INFO.rank:
+        return result
+    return replace(result, status=Status.INFO, ignored=reason)
+
+
+def exit_code(report: Report, fail_on: Status = Status.ERROR) -> int:
+    """0 when nothing reaches `fail_on`, 1 when something does, 3 when all we have is unknowns."""
+    judged = [result.status for result in report.results if result.status is not Status.UNKNOWN]
+    if any(status.rank >= fail_on.rank for status in judged):
+        return 1
+    return 3 if report.count(Status.UNKNOWN) else 0

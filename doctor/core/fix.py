@@ -1,0 +1,88 @@
+"""A fix is a transaction: planned, shown, applied, and judged by the check that asked for it.
+
+Commands are argument lists that come from findings. Only those marked safe are run without being
+named; what destroys, overwrites or needs a password is never marked so.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sdcoreml.doctor.core.check import Fix, Status
+from sdcoreml.doctor.core.engine import Report, Result
+
+Run: TypeAlias = Callable[[Sequence[str]], int]
+"""Runs one command in the sight of the user and returns its exit code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One fix and the checks whose findings ask for it."""
+
+    fix: Fix
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cure:
+    """What became of a step: `code` of the first command that failed, and each check's status."""
+
+    step: Step
+    code: int
+    statuses: tuple[tuple[str, Status], ...]
+
+    @property
+    def is_cured(self) -> bool:
+        """Whether every check that asked for it is content now."""
+        return not self.code and all(status.rank <= Status.INFO.rank for _, status in self.statuses)
+
+
+def plan(report: Report) -> tuple[Step, ...]:
+    """The fixes with commands that this report asks for, each once, in the order of the report."""
+    steps: dict[tuple[tuple[str, ...], ...], Step] = {}
+    for result in report.results:
+        for fix in _fixes(result):
+            known = steps.get(fix.commands)
+            checks = (*known.checks, result.id) if known else (result.id,)
+            steps[fix.commands] = Step(fix=fix, checks=tuple(dict.fromkeys(checks)))
+    return tuple(steps.values())
+
+
+def _fixes(result: Result) -> Iterable[Fix]:
+    if result.ignored or result.status.rank <= Status.INFO.rank:
+        return ()
+    return (one.fix for one in result.findings if one.fix and one.fix.commands)
+
+
+def planned(steps: Sequence[Step]) -> Iterator[str]:
+    """The plan as people read it: what would be run, and what they have to do themselves."""
+    for step in steps:
+        label = "safe" if step.fix.safe else "by hand"
+        yield f"{label:<9}{step.fix.title} ({', '.join(step.checks)})"
+        for command in step.fix.commands:
+            yield f"{'':<9}run   {shlex.join(command)}"
+    if not steps:
+        yield "nothing found that a command could mend"
+
+
+def told(cures: Sequence[Cure]) -> Iterator[str]:
+    """What became of the steps, one line each."""
+    for cure in cures:
+        label = "cured" if cure.is_cured else "not cured"
+        states = ", ".join(f"{name} {status.value}" for name, status in cure.statuses)
+        yield f"{label:<10}{states}" + (f" (exit code {cure.code})" if cure.code else "")
+
+
+def apply(step: Step, run: Run, examine_again: Callable[[Sequence[str]], Report]) -> Cure:
+    """Run a step's commands until one fails, then its checks again over new facts."""
+    code = 0
+    for command in step.fix.commands:
+        code = run(command)
+        if code:
+            break
+    again = examine_again(step.checks)
+    statuses = tuple((result.id, result.status) for result in again.results)
+    return Cure(step=step, code=code, statuses=statuses)

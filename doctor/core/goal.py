@@ -1,0 +1,92 @@
+"""A verdict for a goal: can this machine reach it, and what will it take?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sdcoreml.doctor.core.check import Check, Family, Status
+from sdcoreml.doctor.core.engine import (
+    DEFAULT_TOOLCHAIN,
+    Report,
+    Result,
+    Verdict,
+)
+from sdcoreml.doctor.core.estimate import estimate
+from sdcoreml.doctor.core.facts import Facts
+
+BLOCKING: Mapping[str, frozenset[Family]] = {
+    "env": frozenset({Family.SYSTEM, Family.PYTHON, Family.DISK}),
+    # Not git: the checkout it is about is the upstream converter's, which this one does without.
+    "convert": frozenset(Family) - {Family.BUNDLE, Family.GIT},
+    "bundle": frozenset({Family.BUNDLE}),
+}
+"""Whose errors stand in the way of a goal; an error elsewhere is reported but does not block."""
+
+GOALS = tuple(BLOCKING)
+
+_SUBJECTS = frozenset({"model", "environment"})
+_CAN = {
+    "env": "build the tested environment",
+    "convert": "convert",
+    "bundle": "be opened by MochiDiffusion and Apple's Swift package",
+}
+
+
+def relevant(goal: str, checks: Iterable[Check]) -> tuple[Check, ...]:
+    """The checks that matter for the goal, by their families.
+
+    What is wrong with a model or with the environment of before does not stop the building of one.
+    """
+    chosen = (check for check in checks if check.family in BLOCKING[goal])
+    if goal == "env":
+        return tuple(one for one in chosen if not _SUBJECTS & (set(one.needs) - one.spared))
+    return tuple(chosen)
+
+
+def conclude(
+    report: Report, facts: Facts, checks: Sequence[Check], *, goals: Iterable[str]
+) -> Report:
+    """The report with a verdict for each goal."""
+    return replace(
+        report, verdicts=tuple(verdict(goal, report.results, facts, checks) for goal in goals)
+    )
+
+
+def verdict(goal: str, results: Iterable[Result], facts: Facts, checks: Iterable[Check]) -> Verdict:
+    """Yes without errors, no with one in the way, unknown when something could not be looked at."""
+    ids = {check.id for check in relevant(goal, checks)}
+    concerned = [result for result in results if result.id in ids]
+    errors = tuple(result.id for result in concerned if result.status is Status.ERROR)
+    unknown = tuple(result.id for result in concerned if result.status is Status.UNKNOWN)
+    answer = "no" if errors else "unknown" if unknown else "yes"
+    subject, what = _subject(goal, facts)
+    sentence = {
+        "yes": f"{subject} can {what}",
+        "no": f"{subject} cannot {what}",
+        "unknown": f"whether {subject} can {what} could not be established",
+    }[answer]
+    return Verdict(
+        goal=goal,
+        answer=answer,
+        sentence=sentence,
+        because=errors or unknown,
+        needs=estimate(facts) if goal == "convert" and answer == "yes" else (),
+    )
+
+
+def _subject(goal: str, facts: Facts) -> tuple[str, str]:
+    what = _CAN[goal]
+    name = getattr(facts.toolchain, "name", DEFAULT_TOOLCHAIN)
+    if goal == "env" and name != DEFAULT_TOOLCHAIN:
+        what = f"build the environment {name}"
+    if goal == "bundle":
+        programs = getattr(facts.bundle, "programs", ())
+        is_packaged = any(one.container == ".mlpackage" for one in programs)
+        return "this folder", what + (", once it is compiled" if is_packaged else "")
+    if goal == "convert":
+        what += (
+            f" {Path(facts.job.model).name}" if facts.job.model else " a Stable Diffusion folder"
+        )
+    return "this machine", what

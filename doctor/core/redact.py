@@ -1,0 +1,80 @@
+"""Facts without private data: no home path, no user or host name, no token.
+
+Facts hold paths and what programs printed; both can name people. Every text in them is rewritten,
+keys included, before it leaves the machine. What is replaced keeps its place in the text, so that
+the shape of a path and the sense of a message survive.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.doctor.core.codec import from_plain, to_plain
+from sdcoreml.doctor.core.facts import Facts
+
+_TOKENS = re.compile(
+    r"\b(?:hf|ghp|gho|ghs|github_pat|glpat|sk|xox[abp])[_-][A-Za-z0-9_-]{8,}"
+    r"|(?<=://)[^/@\s]+@"
+    r"|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]+"
+)
+_HOMES = re.compile(r"(?P<base>/(?:home|Users|var/home)/)(?P<user>[^/\s'\":]+)")
+_SHORTEST = 3
+"""A user name of two letters would be found inside words; only its home path is replaced then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What this machine's owner would not publish."""
+
+    homes: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def secrets_here(environ: Mapping[str, str], home: Path, host: str) -> Secrets:
+    """The home folder, the user's and the machine's names, as the environment tells them."""
+    users = (environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER"))
+    names = dict.fromkeys((*users, home.name, host, host.partition(".")[0]))
+    return Secrets(
+        homes=(str(home),),
+        names=tuple(name for name in names if len(name) >= _SHORTEST and name not in COMMON),
+    )
+
+
+COMMON = frozenset({"root", "home", "user", "Users", "localhost", "runner", "ubuntu", "admin"})
+"""Names that say nothing about anybody, and stand in paths that do not."""
+
+
+def redacted(facts: Facts, secrets: Secrets) -> Facts:
+    """The same facts with every text rewritten."""
+    return from_plain(Facts, _rewritten(to_plain(facts), secrets))
+
+
+def _rewritten(value: Any, secrets: Secrets) -> Any:  # noqa: ANN401  a JSON value
+    if isinstance(value, str):
+        return clean(value, secrets)
+    if isinstance(value, Mapping):
+        return {clean(key, secrets): _rewritten(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rewritten(item, secrets) for item in value]
+    return value
+
+
+def clean(text: str, secrets: Secrets) -> str:
+    """One text without homes, names and tokens."""
+    text = _TOKENS.sub("(token)", text)
+    for home in _longest_first(secrets.homes):
+        text = re.sub(rf"(?<![\w.-]){re.escape(home)}(?![\w.-])", "~", text)
+    text = _HOMES.sub(r"\g<base>(user)", text)
+    for name in _longest_first(secrets.names):
+        whole = rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
+        text = re.sub(whole, "(name)", text, flags=re.IGNORECASE)  # as hosts are written
+    return text
+
+
+def _longest_first(words: Iterable[str]) -> list[str]:
+    """A longer name may contain a shorter one."""
+    return sorted(filter(None, words), key=len, reverse=True)

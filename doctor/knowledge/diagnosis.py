@@ -1,0 +1,114 @@
+"""From a log to causes: the innermost first, harmless lines named as such.
+
+A Python traceback tells the story from the inside out: with chained exceptions the first one is the
+cause and what follows happened while handling it. So of the causes found, the earliest comes first;
+wrappers and by-products (role "consequence") come after all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sdcoreml.doctor.knowledge import Entry, Role
+from sdcoreml.lockfiles.versions import is_version, normalise, satisfies
+
+LONGEST = 2_000_000
+"""Characters of a log that are read, from its end: where a failure stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """An entry found in a log: the line (from 1), its text, and what the pattern captured.
+
+    `doubt` is empty, or says which version at hand contradicts the entry's conditions.
+    """
+
+    entry: Entry
+    line: int
+    text: str
+    captured: Mapping[str, str]
+    doubt: str = ""
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """What matches sort by: contradicted ones last, causes first, then the earliest line."""
+        return bool(self.doubt), list(Role).index(self.entry.role), self.line
+
+
+def diagnose(
+    log: str, entries: Iterable[Entry], versions: Mapping[str, str] | None = None
+) -> tuple[Match, ...]:
+    """Everything known in the log, most likely cause first.
+
+    Args:
+        log: its text; only the last `LONGEST` characters are read.
+        entries: the knowledge, special entries before general ones.
+        versions: of the environment the log came from, by project, `python` and `macos`; those
+            that are not given are taken to fit.
+    """
+    skipped = log[: max(0, len(log) - LONGEST)].count("\n")
+    log = log[-LONGEST:].replace("\r\n", "\n").replace("\r", "\n")
+    starts = [0, *(found.end() for found in re.finditer("\n", log))]
+    end = len(starts) if not log.endswith("\n") else len(starts) - 1
+    matches: dict[int, Match] = {}
+    for entry in entries:
+        found = _find(entry, log, starts, end)
+        if found is None or (found.line in matches and not matches[found.line].doubt):
+            continue
+        matches[found.line] = Match(
+            entry=entry,
+            line=found.line + skipped,
+            text=found.text,
+            captured=found.captured,
+            doubt=contradiction(entry, versions or {}),
+        )
+    return tuple(sorted(matches.values(), key=lambda match: match.rank))
+
+
+def _find(entry: Entry, log: str, starts: list[int], end: int) -> Match | None:
+    """The entry's first match in the log, if any."""
+    for found in re.finditer(entry.pattern, log, re.MULTILINE):
+        line = bisect_right(starts, found.start())
+        if entry.last and line != end:
+            continue
+        text = log[starts[line - 1] :].partition("\n")[0].strip()
+        captured = {name: value for name, value in found.groupdict().items() if value}
+        return Match(entry=entry, line=line, text=text, captured=captured)
+    return None
+
+
+def innermost(log: str) -> tuple[int, str] | None:
+    """The line (from 1) and text of the first exception that a traceback of the log ends in.
+
+    With chained exceptions the first is the cause; the lines of a traceback are indented, the
+    exception is not.
+    """
+    inside = False
+    for number, line in enumerate(log.splitlines(), start=1):
+        if line.lstrip().startswith("Traceback (most recent call last)"):
+            inside = True
+        elif inside and line and not line[0].isspace():
+            return number, line.strip()
+    return None
+
+
+def contradiction(entry: Entry, versions: Mapping[str, str]) -> str:
+    """Which known version lies outside the entry's conditions, in words; empty when none does."""
+    for name, specifier in entry.when.items():
+        have = versions.get(normalise(name))
+        if have and is_version(have) and not satisfies(have, specifier):
+            return f"{name} {have} here, this needs {specifier}"
+    return ""
+
+
+def clashes(entries: Iterable[Entry], versions: Mapping[str, str]) -> tuple[Entry, ...]:
+    """The known combinations that these versions are, before anything has failed."""
+    return tuple(
+        entry
+        for entry in entries
+        if all(normalise(name) in versions for name in entry.when)
+        and not contradiction(entry, versions)
+    )

@@ -1,0 +1,1 @@
+"""For maintainers: trials that a toolchain passes before it is called tested."""

@@ -1,0 +1,293 @@
+"""Proving an environment: trials that it has to pass, and the evidence that it did.
+
+A resolved lock is not a tested one. The whole proof of a toolchain is that the project's own tests
+pass in it and that the sample is converted in it, each program run beside its pinned module. That
+of a toolchain which is a part of another is that both write the very same packages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from sdcoreml.doctor.core.facts import System
+from sdcoreml.doctor.gather.machine import system
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.envs.kept import activate
+from sdcoreml.envs.kept.manifest import digest_of, scan
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.verify import verify_full
+from sdcoreml.ground.errors import EnvError
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.places import ROOT
+from sdcoreml.lockfiles.evidence import Evidence
+from sdcoreml.lockfiles.toolchain import Toolchain
+
+CHECKOUT = ROOT
+_RUNNER = Path("tests/inside/runner.py")
+_PASSED = re.compile(r"\b(\d+) passed\b")
+_SHARE = re.compile(r"^[.sxXFEpR]+ +\[ *(\d+)%\]$")
+_FAILED = ("FAILED ", "ERROR ")
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was run and how it ended; `tests` that passed, and the lowest PSNR in dB by mode."""
+
+    ran: str
+    result: str
+    tests: int = 0
+    psnr: Mapping[str, float] = field(default_factory=dict)
+
+
+class Trial(Protocol):
+    """Something that an environment has to pass."""
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Run it. Raises `EnvError` when the environment does not pass."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A user's own command, run inside the environment; what it prints last is the result."""
+
+    words: Sequence[str]
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Run the command, and repeat what it prints."""
+        del emit
+        out = _output(self.words, activate.activated(environment))
+        sys.stderr.write(out)
+        return Outcome(ran=" ".join(self.words), result=_last_line(out))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """The project's own tests, as `make inside` runs them."""
+
+    toolchain: Toolchain
+    runner: Path = CHECKOUT / _RUNNER
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Run them all; a checkout is needed, since a wheel has no tests."""
+        emit(Event(kind="step", text="run the tests in it (minutes)"))
+        if not self.runner.exists():
+            raise EnvError(
+                "not there", where=self.runner, remedy="prove a toolchain in a clone of the project"
+            )
+        words = [sys.executable, str(self.runner), "-q"]
+        last = _last_line(_output(words, _environ(environment, self.toolchain), emit))
+        passed = _PASSED.search(last)
+        if passed is None:
+            raise EnvError(f"says {last!r}, not how many tests passed", where=self.runner)
+        return Outcome(ran="make inside", result=f"{passed[1]} tests passed", tests=int(passed[1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The sample made and converted in the environment, no program taken on a certificate."""
+
+    toolchain: Toolchain
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Convert it in a folder of its own, which goes again."""
+        emit(Event(kind="step", text="convert the sample in it, each program run in full"))
+        with tempfile.TemporaryDirectory() as name:
+            convert = _Conversion(environment, Path(name), emit)
+            manifest = convert(self.toolchain, "--sample", "--full")
+        programs = manifest["programs"]
+        return Outcome(
+            ran="sdcoreml convert --sample --full",
+            result=f"{len(programs)} programs checked",
+            psnr=floors(programs),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Same:
+    """The sample converted in the environment and in that of the toolchain it is a part of."""
+
+    toolchain: Toolchain
+    base: Toolchain
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        """Compare every file of the packages and compiled folders."""
+        emit(Event(kind="step", text=f"convert the sample in it and in {self.base.name}"))
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            convert = _Conversion(environment, folder, emit)
+            manifest = convert(self.base, "--sample", "--full")
+            convert(self.toolchain, "build/sample")
+            here, there = (packages_of(folder / one.name) for one in (self.toolchain, self.base))
+        if differing := sorted(path for path in here | there if here.get(path) != there.get(path)):
+            raise EnvError(
+                f"{self.toolchain.name} and {self.base.name} write it differently",
+                where=differing[0],
+            )
+        return Outcome(
+            ran=f"sdcoreml convert in {self.toolchain.name} and in {self.base.name}",
+            result=f"{len(here)} files identical to those of {self.base.name}",
+            psnr=floors(manifest["programs"]),
+        )
+
+
+def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent) -> Evidence:
+    """The evidence that an environment, byte for byte as sealed, passes trials.
+
+    Raises:
+        EnvError: it is not as sealed, before or after, or does not pass; nothing is proven then.
+    """
+    _require_sealed(environment, "only a sound environment proves something", emit)
+    outcomes = [trial.run(environment, emit) for trial in trials]
+    _require_sealed(environment, "what was run changed the environment", emit)
+    here = system(Probe())
+    modes = dict.fromkeys(mode for outcome in outcomes for mode in outcome.psnr)
+    return Evidence(
+        when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        target=environment.target,
+        system=name_of(here),
+        cpu=f"{here.processor or here.machine}, {here.cores} cores",
+        python=environment.interpreter.version,
+        lock=environment.lock_digest,
+        seal=environment.seal,
+        ran="; ".join(outcome.ran for outcome in outcomes),
+        result="; ".join(outcome.result for outcome in outcomes)[:_LONGEST],
+        tests=sum(outcome.tests for outcome in outcomes),
+        psnr={mode: min(o.psnr[mode] for o in outcomes if mode in o.psnr) for mode in modes},
+    )
+
+
+def name_of(here: System) -> str:
+    """The operating system and its version, such as `macOS 14.5` or `Debian GNU/Linux 12`."""
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):  # only Linux has this, and not every one
+        return f"{here.name} {here.version}"
+
+
+def floors(programs: Mapping[str, Any]) -> dict[str, float]:
+    """The lowest PSNR in dB of any output, by mode, in the programs of a folder's manifest."""
+    lowest: dict[str, float] = {}
+    for program in programs.values():
+        for output in program["checked"]["outputs"]:
+            mode, figure = output["mode"], float(output["psnr"])
+            lowest[mode] = min(figure, lowest.get(mode, figure))
+    return lowest
+
+
+def packages_of(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file in the packages and compiled folders of a result."""
+    return {
+        path: digest_of(folder / path, kind)
+        for path, kind, _ in scan(folder)
+        if ".mlpackage/" in path or ".mlmodelc/" in path
+    }
+
+
+def _require_sealed(environment: Environment, why: str, emit: Emit) -> None:
+    emit(Event(kind="step", text="compare every byte with the seal"))
+    if faults := verify_full(environment, emit).faults:
+        raise EnvError(
+            f"{faults[0]}; {why}", where=environment.path, remedy="run `sdcoreml env repair`"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversion:
+    """Converts into folders of `folder`, each named as the toolchain that it is made in."""
+
+    environment: Environment
+    folder: Path
+    emit: Emit
+
+    def __call__(self, toolchain: Toolchain, *what: str) -> Mapping[str, Any]:
+        """Convert, and give the result's manifest."""
+        words = [sys.executable, "-m", "sdcoreml", "convert", *what, "--json", "--output"]
+        words += [str(self.folder / toolchain.name), "--toolchain", toolchain.name]
+        environ = _environ(self.environment, toolchain)
+        (result,) = json.loads(_output(words, environ, self.emit, self.folder))["results"]
+        return dict(result["manifest"])
+
+
+def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str]:
+    """Variables with which the project's own commands take just this environment."""
+    return os.environ | {
+        "SDCOREML_ENVS": str(environment.path.parent),
+        "TOOLCHAIN": toolchain.name,
+    }
+
+
+def _output(
+    words: Sequence[str],
+    environ: Mapping[str, str],
+    emit: Emit | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """What a command prints on stdout.
+
+    `emit` is told while it runs what it says on stderr, and how far its tests are; without one,
+    stderr goes where ours goes.
+    """
+    stderr = None if emit is None else subprocess.PIPE
+    out: list[str] = []
+    try:
+        with subprocess.Popen(
+            words,
+            env=environ,
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            encoding="utf-8",
+            errors="replace",
+        ) as child:
+            hearing = threading.Thread(target=_pass_on, args=(child.stderr, emit), daemon=True)
+            hearing.start()
+            for line in child.stdout or ():
+                out.append(line)
+                for event in _said(line):
+                    (emit or silent)(event)
+            hearing.join()
+    except OSError as error:
+        raise EnvError(f"{error.strerror}", where=words[0], remedy="nothing was recorded") from None
+    text = "".join(out)
+    if child.returncode != 0:
+        last = _last_line(text)
+        said = f" ({last})" if last else ""
+        raise EnvError(
+            f"ended with exit code {child.returncode}{said}",
+            where=Path(words[0]).name,
+            remedy="nothing was recorded",
+        )
+    return text
+
+
+def _pass_on(lines: IO[str] | None, emit: Emit | None) -> None:
+    """Tell what a child says, a note a line, until it says no more."""
+    for line in lines or ():
+        if emit is not None and (text := line.strip().removeprefix("- ")):
+            emit(Event(kind="note", text=text))
+
+
+def _said(line: str) -> Iterator[Event]:
+    """What a line of pytest's output means to those who wait: how far it is, or what failed."""
+    if share := _SHARE.search(line):
+        yield Event(kind="progress", done=int(share[1]), total=100, unit="%")
+    if line.startswith(_FAILED):
+        yield Event(kind="warning", text=line.strip())
+
+
+def _last_line(out: str) -> str:
+    return (out.strip().splitlines() or [""])[-1][:_LONGEST]

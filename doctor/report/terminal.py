@@ -1,0 +1,120 @@
+"""Draws the event stream of a long task on stderr.
+
+On a terminal: one line a step, with a bar where the step says how far it is. Elsewhere, as in CI:
+one plain line a step and nothing that moves. stdout is never touched: it carries data.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.visible import one_line, unfiltered
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+def plain(stream: TextIO) -> Emit:
+    """An `Emit` that writes one line for each step, note and warning."""
+
+    def emit(event: Event) -> None:
+        match event.kind:
+            case "step":
+                print(f"- {one_line(event.text)}", file=stream, flush=True)
+            case "note":
+                print(f"  {one_line(event.text)}", file=stream, flush=True)
+            case "warning":
+                print(f"  warning: {one_line(event.text)}", file=stream, flush=True)
+            case "progress" | "result":
+                pass
+
+    return emit
+
+
+def how_far(event: Event) -> str:
+    """Such as `1.20 of 5.58 GB`, or `300 of 8,959 files`."""
+    if event.unit == "B":
+        if event.total < 10**6:
+            return f"{event.done:,} of {event.total:,} bytes"
+        size, unit = (10**9, "GB") if event.total >= 10**9 else (10**6, "MB")
+        return f"{event.done / size:.2f} of {event.total / size:.2f} {unit}"
+    return f"{event.done:,} of {event.total:,} {event.unit}".rstrip() if event.total else ""
+
+
+class Bars:
+    """An `Emit` that keeps one live line under the finished steps of a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+        self._text = ""
+        self._began = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Draw one event."""
+        text = one_line(event.text)
+        match event.kind:
+            case "step":
+                self.finish()
+                self._text, self._began = text, time.monotonic()
+                self._task = self._progress.add_task(text, total=None, far="")
+            case "progress" if self._task is not None:
+                total = event.total or None
+                self._progress.update(
+                    self._task, completed=event.done, total=total, far=how_far(event)
+                )
+            case "note":
+                self._progress.console.print(f"  {text}", markup=False, highlight=False)
+            case "warning":
+                self._progress.console.print(
+                    f"  warning: {text}", markup=False, highlight=False, style="yellow"
+                )
+            case _:
+                pass
+
+    def finish(self) -> None:
+        """Replace the live line by a still one that says how long the step took."""
+        if self._task is None:
+            return
+        self._progress.remove_task(self._task)
+        self._task = None
+        seconds = time.monotonic() - self._began
+        self._progress.console.print(
+            f"- {self._text} ({seconds:.1f} s)", markup=False, highlight=False
+        )
+
+
+@contextmanager
+def draw(stream: TextIO | None = None) -> Iterator[Emit]:
+    """Give an `Emit` that suits the stream (stderr unless told): bars on a terminal, else lines."""
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield plain(stream)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+    )
+    ends = (TextColumn("{task.fields[far]}"), TimeRemainingColumn(compact=True))
+    console = Console(file=unfiltered(stream))
+    with Progress(*columns, *ends, console=console, transient=True) as progress:
+        bars = Bars(progress)
+        try:
+            yield bars
+        finally:
+            bars.finish()

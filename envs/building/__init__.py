@@ -1,0 +1,1 @@
+"""Building: from a lock to a sealed environment, step by step."""

@@ -1,0 +1,257 @@
+"""Builds an environment from a lock: aside, checked, sealed, and only then put into use.
+
+`envs.building.steps.STEPS` is the whole of it. Whatever happens in a step, the environment in use
+stays as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdcoreml.envs.building.base import (
+    CONDA,
+    VENV,
+    Base,
+    VenvBase,
+    name_of,
+)
+from sdcoreml.envs.building.provision import Wish, obtain
+from sdcoreml.envs.building.steps import STEPS, Plan
+from sdcoreml.envs.conda.engine import Engine, find_engine
+from sdcoreml.envs.conda.prefix import CondaBase
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.verify import verify_fast
+from sdcoreml.envs.processes.installer import Source, find_installer
+from sdcoreml.envs.pythons.interpreter import (
+    Choice,
+    probe,
+    require,
+    ways,
+)
+from sdcoreml.ground.errors import (
+    BrokenError,
+    EnvError,
+    NoInterpreterError,
+)
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.ground.refusals import store_explained
+from sdcoreml.lockfiles.artefact import load_artefacts, tied
+from sdcoreml.lockfiles.conda import CondaLock, load_conda_lock
+from sdcoreml.lockfiles.lock import Lock, load_lock
+from sdcoreml.lockfiles.target import host_target
+from sdcoreml.lockfiles.toolchain import Toolchain
+
+LAYOUT = "1"
+"""Part of each key: raised when this code would make other files from the same lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What one build is asked for.
+
+    `backend` is "venv" or "conda"; `python` names the interpreter of a venv, and `provision`
+    obtains the exact one where there is none; `fresh` builds even if there is nothing to do, and
+    `no_cache` from packages that are fetched for it alone; `strict` refuses drift; `installer` is
+    "uv", "pip" or "" for the better one; `root` is the folder of environments, None for the usual
+    one; `seal`, unless "", is the one that must come out.
+    """
+
+    backend: str = VENV
+    python: Path | None = None
+    provision: bool = False
+    fresh: bool = False
+    no_cache: bool = False
+    strict: bool = False
+    installer: str = ""
+    source: Source = field(default_factory=Source)
+    root: Path | None = None
+    seal: str = ""
+
+
+def build(
+    toolchain: Toolchain, *, options: Options | None = None, emit: Emit = silent
+) -> Environment:
+    """The environment of a toolchain on this machine, built unless it is there already.
+
+    Raises:
+        LockfileError: no lock for this machine.
+        NoInterpreterError: no Python that the toolchain accepts.
+        InstallError: packages not reachable, not there, or not those that were locked.
+        BrokenError: what was installed does not work or is not what the lock says.
+        NoSpaceError: the disk is full or would be.
+    """
+    options = options or Options()
+    wanted = _wanted(toolchain, options)
+    root = options.root or environments_folder()
+    if (found := _ready(wanted, options, root)) is not None:
+        return found
+    with store.alone(root, emit) as held:
+        if (found := _ready(wanted, options, root)) is not None:  # built while we waited
+            return found
+        with store_explained(root):
+            base = _base(wanted, options, (root, held), emit)
+        key = key_of(wanted.lock, base)
+        kept = None if options.fresh or options.no_cache else _kept(wanted.name, root / key)
+        if kept is not None and options.seal in ("", kept.seal):
+            store.swap(wanted.name, kept.path)
+            return kept
+        final = store.free_name(root.resolve(), key)
+        plan = _plan(wanted, options, base, final, held)
+        with store_explained(root), _aside(plan.folder, _own_cache(plan.folder)):
+            for step in STEPS:
+                emit(Event(kind="step", text=step.text.format(n=len(plan.packages))))
+                step.run(plan, emit)
+            plan.folder.rename(final)
+            store.swap(wanted.name, final)
+    made = store.read(wanted.name, final)
+    if made is None:
+        raise EnvError(
+            "was removed while it was being finished", where=final, remedy="run this again"
+        )
+    return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What is asked for, as far as it can be told without a look at this machine."""
+
+    name: str
+    toolchain: Toolchain
+    lock: Lock
+    conda: CondaLock | None
+
+
+def _wanted(toolchain: Toolchain, options: Options) -> _Wanted:
+    target, conda = host_target(), None
+    lock = load_lock(f"{toolchain.folder}/", target)
+    if options.backend == CONDA:
+        if options.python is not None:
+            raise EnvError(
+                "names the Python of a venv, and the conda backend brings its own",
+                where=options.python,
+                remedy="leave out --python, or the backend",
+            )
+        conda = load_conda_lock(toolchain, target)
+    name = name_of(toolchain, options.backend)
+    return _Wanted(name=name, toolchain=toolchain, lock=lock, conda=conda)
+
+
+def _base(wanted: _Wanted, options: Options, place: tuple[Path, int], emit: Emit) -> Base:
+    """What to build on; `place` is the store's folder and its lock's descriptor."""
+    (root, held), toolchain = place, wanted.toolchain
+    channel = options.source.channel or toolchain.conda.channel
+
+    def engine() -> Engine:
+        return find_engine(root, emit, keep=(held,), index=options.source.index)
+
+    if wanted.conda is not None:
+        return CondaBase(lock=wanted.conda, channel=channel, root=root, engine=engine, emit=emit)
+    if options.provision and options.python is None:
+        wish = Wish(
+            toolchain=toolchain,
+            root=root,
+            channel=channel,
+            engine=engine,
+            emit=emit,
+            environ=os.environ,
+        )
+        return VenvBase(chosen=obtain(wish))
+    choice = require(toolchain.python, options.python)
+    _judge_drift(choice, toolchain, options, emit)
+    return VenvBase(chosen=choice)
+
+
+def _plan(wanted: _Wanted, options: Options, base: Base, final: Path, held: int) -> Plan:
+    toolchain, lock = wanted.toolchain, wanted.lock
+    folder = final.with_name(f".building-{final.name}-{os.getpid()}")
+    artefacts = load_artefacts(toolchain, lock)
+    installer = find_installer(options.installer, _own_cache(folder) if options.no_cache else None)
+    return Plan(
+        toolchain=toolchain,
+        name=wanted.name,
+        lock=lock,
+        packages=tied(lock, artefacts) if artefacts else lock.packages,
+        artefacts=artefacts,
+        base=base,
+        choice=base.choice(final),
+        asked=options.installer,
+        installer=installer,
+        source=options.source,
+        folder=folder,
+        final=final,
+        held=held,
+        wanted=options.seal,
+        stock=installer.stock(base.answering(), lock.path, options.source),
+        size=toolchain.size_on(lock.target) + base.size,
+        unpacked=toolchain.wheels_on(lock.target),
+    )
+
+
+def ready(toolchain: Toolchain, options: Options) -> Environment | None:
+    """The environment in use when it already is what is asked for: `build` would do nothing."""
+    return _ready(_wanted(toolchain, options), options, options.root or environments_folder())
+
+
+def key_of(lock: Lock, base: Base) -> str:
+    """The name of an environment's folder: 16 hexadecimal digits of what it is made from."""
+    facts = (LAYOUT, lock.digest, lock.target, *base.identity())
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+
+def _ready(wanted: _Wanted, options: Options, root: Path) -> Environment | None:
+    """The environment in use, when it already is what is asked for."""
+    found, lock = store.current(wanted.name, root), wanted.lock
+    if found is None or options.fresh or options.no_cache or found.lock_digest != lock.digest:
+        return None
+    if found.moved or found.conda != (wanted.conda.digest if wanted.conda else ""):
+        return None
+    exact = options.strict or options.provision
+    if (exact and found.drift) or options.seal not in ("", found.seal):
+        return None
+    if options.python is not None:
+        named = probe(options.python)
+        if named is None or named.path != found.interpreter.path:
+            return None
+    return found
+
+
+def _kept(name: str, folder: Path) -> Environment | None:
+    """An environment built earlier from the same things, if it still is what it was."""
+    found = store.read(name, folder)
+    try:
+        return found if found is not None and not verify_fast(found).faults else None
+    except BrokenError:
+        return None
+
+
+def _judge_drift(choice: Choice, toolchain: Toolchain, options: Options, emit: Emit) -> None:
+    if not choice.drift:
+        return
+    found, pin = choice.interpreter, toolchain.python
+    text = f"drift: Python {found.version} stands in for the tested {pin.version}"
+    if options.strict:
+        raise NoInterpreterError(f"{text}", where=found.path, remedy=f"{ways(pin)}")
+    emit(Event(kind="warning", text=text))
+
+
+@contextmanager
+def _aside(*folders: Path) -> Iterator[None]:
+    """Leave nothing of a build that did not get its final name."""
+    try:
+        yield
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_cache(folder: Path) -> Path:
+    """Where a build keeps what it fetches for itself alone."""
+    return folder.with_name(f"{folder.name}-cache")

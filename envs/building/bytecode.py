@@ -1,0 +1,104 @@
+"""Compiles an environment's bytecode so that its bytes hang on the sources alone.
+
+What installers and `compileall` write names the absolute path and the time of its source, and holds
+marks of which strings happened to be shared in the compiling process: other bytes in every run.
+Here the path is relative to the environment, the source is named by its hash (which Python checks
+on import), and the code is marshalled in version 2 of the format, which has no such marks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sdcoreml.envs.processes.process import Finished, isolated, run
+from sdcoreml.envs.pythons.venv import site_packages
+from sdcoreml.ground.errors import BrokenError, NoSpaceError, SdcoremlError
+
+_PROGRAM = """\
+import importlib.util, marshal, os, sys, types
+
+def sets(value):
+    if isinstance(value, frozenset):
+        yield value
+    elif isinstance(value, types.CodeType):
+        yield from sets(value.co_consts)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from sets(item)
+
+def dump(code):
+    data = marshal.dumps(code, 2)
+    for constant in sets(code):
+        head = b">" + len(constant).to_bytes(4, "little")
+        items = sorted(marshal.dumps(item, 2) for item in constant)
+        data = data.replace(marshal.dumps(constant, 2), head + b"".join(items))
+    return data
+
+for path in sys.stdin.read().split("\\0"):
+    with open(path, "rb") as stream:
+        source = stream.read()
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        continue
+    target = importlib.util.cache_from_source(path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(target, "wb") as stream:
+        stream.write(importlib.util.MAGIC_NUMBER + (3).to_bytes(4, "little"))
+        stream.write(importlib.util.source_hash(source) + dump(code))
+"""
+"""Flags 3: bytecode by hash, to be checked. A source that is no valid Python is passed over.
+
+Set constants are sorted: before 3.11 their order hangs on hashes, and that of None on an address.
+"""
+
+
+_SHARE = 256
+"""Sources for one compiling process: enough that its start does not count."""
+
+
+def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> None:
+    """Compile all of site-packages with the environment's own interpreter, on all cores.
+
+    Where the standard library is in the environment, too, it is compiled with the rest.
+    `progress` is told the number of files done so far, and of all.
+
+    Raises:
+        BrokenError: the compiler could not be run.
+        NoSpaceError: the disk filled up.
+    """
+    sources = sorted(os.fspath(path.relative_to(folder)) for path in _sources(folder))
+    shares = [sources[start : start + _SHARE] for start in range(0, len(sources), _SHARE)]
+    done = 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for share, finished in zip(
+            shares, pool.map(lambda one: _compile(folder, one), shares), strict=True
+        ):
+            if finished.code != 0:
+                pool.shutdown(cancel_futures=True)
+                raise _failure(folder, finished)
+            done += len(share)
+            progress(done, len(sources))
+
+
+def _failure(folder: Path, finished: Finished) -> SdcoremlError:
+    if "[Errno 28]" in finished.err:
+        return NoSpaceError(
+            "the disk is full", where=folder, remedy="free space and run this again"
+        )
+    last = (finished.err.strip().splitlines() or [f"exit code {finished.code}"])[-1]
+    return BrokenError(f"cannot compile bytecode: {last}", where=folder / "bin" / "python")
+
+
+def _sources(folder: Path) -> list[Path]:
+    site = site_packages(folder)
+    base = site if (folder / "pyvenv.cfg").exists() else site.parent
+    return [path for path in base.rglob("*.py") if path.is_file()]
+
+
+def _compile(folder: Path, share: list[str]) -> Finished:
+    command = [*isolated(folder / "bin" / "python"), "-S", "-W", "ignore", "-c", _PROGRAM]
+    return run(command, cwd=folder, words="\0".join(share))

@@ -1,0 +1,105 @@
+"""What is installed in an environment, after its `.dist-info` folders, against its lock."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.envs.kept import conda_meta
+from sdcoreml.envs.kept.manifest import (
+    Entry,
+    Kind,
+    project_of,
+    read_record,
+)
+from sdcoreml.envs.pythons.venv import site_packages
+from sdcoreml.ground.errors import InstallError
+from sdcoreml.lockfiles.lock import Lock
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """Normalised project names and versions of what is in the environment."""
+    found: dict[str, str] = {}
+    for info in sorted(site_packages(folder).glob("*.dist-info")):
+        found[project_of(info)] = info.name.removesuffix(".dist-info").partition("-")[2]
+    return found
+
+
+def compare(folder: Path, lock: Lock) -> None:
+    """Raise `InstallError` unless exactly what is locked is installed.
+
+    A package with a marker may be there or not: the installer judged the marker. What conda brought
+    (some Pythons come with a pip) is not looked at, unless it is what the lock brings, too.
+    """
+    have = installed(folder)
+    theirs = _of_conda(folder)
+    want = {package.name: package.version for package in lock.packages}
+    needed = {package.name for package in lock.packages if not package.marker}
+    faults = [f"{name} {want[name]} is missing" for name in sorted(needed - have.keys())]
+    for name, version in have.items():
+        if name in theirs:
+            if name in want:
+                faults.append(f"{name} comes from conda, and from the lock as well")
+        elif name not in want:
+            faults.append(f"{name} {version} is not in the lock")
+        elif _canonical(version) != _canonical(want[name]):
+            faults.append(f"{name} is {version}, locked is {want[name]}")
+    if faults:
+        raise InstallError(
+            f"{'; '.join(faults)}", where=lock.path, remedy="restore the lock with git"
+        )
+
+
+def _of_conda(folder: Path) -> frozenset[str]:
+    """The projects whose `.dist-info` a conda package laid out."""
+    infos = (Path(laid.path).parent for laid in conda_meta.laid_out(folder))
+    return frozenset(project_of(info) for info in infos if info.name.endswith(".dist-info"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """A file that is not what its own wheel's RECORD says; `digest` is that of the file, or ""."""
+
+    project: str
+    path: str
+    digest: str
+
+    def __str__(self) -> str:
+        """Such as `torch: lib/python3.10/site-packages/torch/x.py differs`."""
+        return f"{self.project}: {self.path} {'differs' if self.digest else 'is missing'}"
+
+
+def defects(folder: Path, entries: Iterable[Entry]) -> tuple[Defect, ...]:
+    """Files that are not what their own wheel's RECORD says.
+
+    Scripts are left out: an installer writes them.
+    """
+    digests = {entry.path: entry.digest for entry in entries if entry.kind is not Kind.LINK}
+    wrong: list[Defect] = []
+    for record in sorted(site_packages(folder).glob("*.dist-info/RECORD")):
+        for path, digest, *_ in read_record(record):
+            inside = os.path.relpath(record.parent.parent / path, folder)
+            if not digest.startswith("sha256=") or inside.startswith("bin/"):
+                continue
+            found = digests.get(inside, "")
+            if found != _hexadecimal(digest):
+                wrong.append(Defect(project=project_of(record.parent), path=inside, digest=found))
+    return tuple(wrong)
+
+
+def _hexadecimal(digest: str) -> str:
+    """RECORD's `sha256=` with URL-safe base 64, without padding, in hexadecimal."""
+    encoded = digest.partition("=")[2]
+    try:
+        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
+    except ValueError:
+        return digest  # of no file
+
+
+def _canonical(version: str) -> str:
+    from packaging.utils import canonicalize_version
+
+    return canonicalize_version(version)

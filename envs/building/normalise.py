@@ -1,0 +1,87 @@
+"""Takes out of a fresh environment what an installer wrote about this one run.
+
+Scripts that name their interpreter by its path (pip's) look beside themselves instead; the note
+that uv keeps about a local wheel's time goes; RECORD is made to agree.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+import shlex
+from pathlib import Path
+
+from sdcoreml.envs.kept.manifest import read_record
+from sdcoreml.envs.pythons.venv import site_packages
+
+_TRAMPOLINE = b"""\
+#!/bin/sh
+'''exec' "$(dirname -- "$(realpath -- "$0")")"/'python' "$0" "$@"
+' '''
+"""
+_LONGEST_LINE = 4096
+_NOTES = ("uv_cache.json",)
+
+
+def normalise(folder: Path) -> None:
+    """Make the bytes of the environment in `folder` hang on its packages alone."""
+    changed: dict[Path, tuple[str, str] | None] = {}
+    changed |= {path: _fingerprint(path) for path in relocate_scripts(folder)}
+    for info in site_packages(folder).glob("*.dist-info"):
+        for note in _NOTES:
+            if (info / note).exists():
+                (info / note).unlink()
+                changed[info / note] = None
+    for record in site_packages(folder).glob("*.dist-info/RECORD"):
+        _amend(record, changed)
+
+
+def relocate_scripts(folder: Path) -> tuple[Path, ...]:
+    """Let scripts find their interpreter beside themselves; the scripts that had to change."""
+    scripts = [path for path in sorted((folder / "bin").iterdir()) if not path.is_symlink()]
+    return tuple(path for path in scripts if path.is_file() and _relocate(path, folder))
+
+
+def _relocate(script: Path, folder: Path) -> bool:
+    """Write the head of a script anew; False when it does not name the environment's path."""
+    path = folder / "bin" / "python"
+    # pip quotes the path as it is, uv as a shell would; either may go on with a version.
+    quoted = os.fsencode(shlex.quote(os.fspath(path)).removesuffix("'"))
+    with script.open("rb") as stream:
+        head = stream.readline(_LONGEST_LINE)
+        if head == b"#!/bin/sh\n":  # what pip writes for a path with a space, or a long one
+            head = stream.readline(_LONGEST_LINE)
+            stream.readline(_LONGEST_LINE)
+        if not head.startswith(
+            (b"#!" + bytes(path), b"'''exec' \"" + bytes(path), b"'''exec' " + quoted)
+        ):
+            return False
+        body = stream.read()
+    script.write_bytes(_TRAMPOLINE + body)
+    return True
+
+
+def _fingerprint(path: Path) -> tuple[str, str]:
+    """Hash and size as RECORD states them."""
+    data = path.read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    return f"sha256={digest}", str(len(data))
+
+
+def _amend(record: Path, changed: dict[Path, tuple[str, str] | None]) -> None:
+    """Write the rows of changed files anew, leave out those of files that are gone."""
+    base = record.parent.parent
+    rows = read_record(record)
+    amended: list[list[str]] = []
+    for row in rows:
+        path = Path(os.path.normpath(base / row[0]))
+        now = changed.get(path, (row[1], row[2]))
+        if now is not None:
+            amended.append([row[0], *now])
+    if amended != rows:
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows(amended)
+        record.write_bytes(text.getvalue().encode("utf-8", "surrogateescape"))

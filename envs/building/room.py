@@ -1,0 +1,70 @@
+"""Is there room for what a build will write? Asked before the first byte, volume by volume."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.ground.errors import NoSpaceError
+from sdcoreml.ground.quantity import amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """So many bytes, for what, in which folder (there or not yet), and how to choose another."""
+
+    size: int
+    what: str
+    folder: Path
+    elsewhere: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A mounted file system: where it begins, and the bytes that are free on it."""
+
+    path: Path
+    free: int
+
+
+def volume_of(folder: Path) -> Volume:
+    """The volume on which a folder lies, or would lie."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    path, device = folder.resolve(), folder.stat().st_dev
+    while path.parent != path and path.parent.stat().st_dev == device:
+        path = path.parent
+    return Volume(path=path, free=shutil.disk_usage(folder).free)
+
+
+def require_room(needs: Iterable[Need], look: Callable[[Path], Volume] = volume_of) -> None:
+    """Raise `NoSpaceError`, which names every volume that is too small, unless all has room."""
+    together: dict[Path, tuple[Volume, list[Need]]] = {}
+    for need in needs:
+        if need.size:
+            volume = look(need.folder)
+            together.setdefault(volume.path, (volume, []))[1].append(need)
+    short = [
+        _shortage(volume, wanted)
+        for volume, wanted in together.values()
+        if volume.free < sum(need.size for need in wanted)
+    ]
+    if short:
+        raise NoSpaceError(f"{'; '.join(short)} (nothing was downloaded)")
+
+
+def _shortage(volume: Volume, needs: list[Need]) -> str:
+    """Such as `/: 5.7 GB needed for the environment (...), 2.0 GB are free; free 3.7 GB ...`."""
+    total = sum(need.size for need in needs)
+    parts = " and ".join(
+        f"{amount(need.size)} for {need.what} in {os.fspath(need.folder)}" for need in needs
+    )
+    ways = " or ".join(need.elsewhere for need in needs)
+    return (
+        f"volume {volume.path}: {parts} needed, {amount(volume.free)} free;"
+        f" free {amount(total - volume.free)} there, or choose another volume with {ways}"
+    )

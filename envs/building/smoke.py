@@ -1,0 +1,62 @@
+"""Imports the direct pins of a toolchain in a fresh environment, isolated and offline."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from sdcoreml.envs.processes.process import isolated, run
+from sdcoreml.ground.errors import BrokenError
+
+MODULES = {
+    "pillow": "PIL",
+    "protobuf": "google.protobuf",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+}
+"""Projects whose module is not their name with `_` for `-`."""
+_PROGRAM = """\
+import importlib, json, sys, warnings
+warnings.simplefilter("ignore")
+failed = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        failed[name] = f"{type(error).__name__}: {error}"
+sys.stdout.write("\\n" + json.dumps(failed))
+"""
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def module_of(project: str) -> str:
+    """The module to import for a project."""
+    return MODULES.get(project, project.replace("-", "_"))
+
+
+def import_all(python: Path, projects: Iterable[str]) -> None:
+    """Import the module of each project, all in one process; writes nothing anywhere.
+
+    Raises:
+        BrokenError: one cannot be imported; all that cannot are named.
+    """
+    modules = [module_of(project) for project in projects]
+    with tempfile.TemporaryDirectory() as nowhere:  # some packages write into HOME on import
+        done = run(
+            [*isolated(python), "-B", "-c", _PROGRAM, *modules],
+            cwd=Path(nowhere),
+            environ=_OFFLINE | {"HOME": nowhere},
+        )
+    try:
+        failed: dict[str, str] = json.loads(done.out.rpartition("\n")[2])
+    except ValueError:
+        last = (done.err.strip().splitlines() or ["it printed nothing"])[-1]
+        failed = {"the interpreter": f"exit code {done.code}: {last}"}
+    if failed:
+        said = "; ".join(f"{name}: {' '.join(why.split())}" for name, why in failed.items())
+        raise BrokenError(
+            f"importing the direct pins failed: {said}",
+            remedy="`sdcoreml doctor` looks for the reason",
+        )

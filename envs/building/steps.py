@@ -1,0 +1,205 @@
+"""The steps of a build, one after the other: `STEPS`; all that they know is the `Plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sdcoreml.envs.building import (
+    bytecode,
+    inventory,
+    normalise,
+    smoke,
+)
+from sdcoreml.envs.building.base import Base
+from sdcoreml.envs.building.donor import Bringing, donor
+from sdcoreml.envs.building.growth import Ground, ground, watched
+from sdcoreml.envs.building.room import Need, require_room, volume_of
+from sdcoreml.envs.conda.prefix import CondaBase
+from sdcoreml.envs.kept import manifest, store
+from sdcoreml.envs.kept.manifest import Entry, Kind
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.processes.installer import Installer, Source, Stock
+from sdcoreml.envs.pythons.interpreter import Choice
+from sdcoreml.ground.errors import BrokenError, NoSpaceError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.quantity import amount
+from sdcoreml.lockfiles.artefact import Artefact
+from sdcoreml.lockfiles.conda import write_conda_lock
+from sdcoreml.lockfiles.lock import Lock, LockedPackage, write_lock
+from sdcoreml.lockfiles.toolchain import Toolchain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that is decided before the first byte is written; `folder` is where the build goes."""
+
+    toolchain: Toolchain
+    name: str
+    """Under which the store keeps it."""
+    lock: Lock
+    packages: tuple[LockedPackage, ...]
+    """Those of the lock, each tied to one wheel where the toolchain says which."""
+    artefacts: tuple[Artefact, ...]
+    base: Base
+    choice: Choice
+    asked: str
+    """The installer's name that was asked for, or ""."""
+    installer: Installer
+    source: Source
+    folder: Path
+    final: Path
+    """Where `folder` is moved when it is finished."""
+    held: int
+    wanted: str
+    """The seal that must come out, or ""."""
+    stock: Stock
+    size: int
+    """Bytes of the finished environment, about."""
+    unpacked: int
+    """Bytes of its wheels, unpacked: what an installer writes."""
+
+    @property
+    def missing(self) -> tuple[Artefact, ...]:
+        """The wheels that the installer has to bring first."""
+        return tuple(one for one in self.artefacts if one.project not in self.stock.held)
+
+    @property
+    def kept(self) -> int:
+        """Bytes that the installer will lay down beside the environment, about."""
+        size, whole = (sum(a.size for a in some) for some in (self.missing, self.artefacts))
+        return size * self.unpacked // whole if self.stock.unpacked and whole else size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of the build: what it says, and what it does."""
+
+    text: str
+    run: Callable[[Plan, Emit], None]
+
+
+def _preflight(plan: Plan, emit: Emit) -> None:
+    found, missing = plan.choice.interpreter, plan.missing
+    emit(Event(kind="note", text=f"Python {found.version} from {found.source}: {found.path}"))
+    if plan.artefacts:
+        size = amount(sum(artefact.size for artefact in missing))
+        text = f"{len(missing)} of {len(plan.artefacts)} wheels to download, {size}"
+        emit(Event(kind="note", text=text if missing else "all wheels are in the cache"))
+    stock, root = plan.stock, plan.folder.parent
+    require_room(
+        (
+            Need(size=plan.size, what="the environment", folder=root, elsewhere="SDCOREML_ENVS"),
+            Need(size=plan.kept, what="wheels", folder=stock.folder, elsewhere=stock.variable),
+        )
+    )
+
+
+def _create(plan: Plan, _emit: Emit) -> None:
+    plan.base.create(plan.folder, plan.final)
+    (plan.folder / manifest.SEALED).mkdir()
+    lock = plan.folder / manifest.SEALED / store.LOCK
+    lock.write_text(write_lock(plan.packages), encoding="utf-8")
+    if isinstance(plan.base, CondaBase):
+        conda = plan.folder / manifest.SEALED / store.CONDA_LOCK
+        conda.write_text(write_conda_lock(plan.base.lock), encoding="utf-8")
+
+
+def _install(plan: Plan, emit: Emit) -> None:
+    lock = plan.folder / manifest.SEALED / store.LOCK
+    source = replace(plan.source, held=bool(plan.artefacts) and not plan.missing)
+    grounds = (Ground(folder=plan.folder), ground(plan.stock.folder))
+    try:
+        with watched(grounds, plan.kept + plan.unpacked, emit):
+            plan.installer.install(plan.folder / "bin" / "python", lock, source, keep=(plan.held,))
+    except NoSpaceError as error:
+        tight = min((volume_of(one.folder) for one in grounds), key=lambda volume: volume.free)
+        raise NoSpaceError(f"volume {tight.path}: {amount(tight.free)} free: {error}") from None
+    normalise.normalise(plan.folder)
+
+
+def _compile(plan: Plan, emit: Emit) -> None:
+    def progress(done: int, total: int) -> None:
+        emit(Event(kind="progress", done=done, total=total, unit="files"))
+
+    bytecode.compile_all(plan.folder, progress)
+
+
+def _compare(plan: Plan, emit: Emit) -> None:
+    inventory.compare(plan.folder, plan.lock)
+    emit(Event(kind="note", text=f"lock {plan.lock.digest[:16]}, target {plan.lock.target}"))
+
+
+def _smoke(plan: Plan, _emit: Emit) -> None:
+    smoke.import_all(plan.folder / "bin" / "python", plan.toolchain.pins)
+
+
+def _seal(plan: Plan, emit: Emit) -> None:
+    def progress(done: int, total: int) -> None:
+        emit(Event(kind="progress", done=done, total=total, unit="B"))
+
+    entries = manifest.take(plan.folder, progress)
+    manifest.write(entries, plan.folder)
+    unsealed = Environment(
+        name=plan.name,
+        path=plan.folder,
+        toolchain=plan.toolchain.name,
+        target=plan.lock.target,
+        lock_digest=plan.lock.digest,
+        seal="",
+        interpreter=plan.choice.interpreter,
+        drift=plan.choice.drift,
+        installer=plan.installer.describe(),
+        built=datetime.now(timezone.utc),
+        files=len(entries),
+        size=sum(entry.size for entry in entries),
+        defects=_defects(plan, entries, emit),
+        **plan.base.recorded(),
+    )
+    seal = manifest.seal_of(entries, unsealed.facts())
+    if plan.wanted not in ("", seal):
+        raise BrokenError(
+            f"the seal is {seal}, wanted is {plan.wanted}",
+            where=plan.toolchain.name,
+            remedy="export it again where it was built (the environment in use is as it was)",
+        )
+    store.write(replace(unsealed, seal=seal))
+
+
+def _defects(plan: Plan, entries: tuple[Entry, ...], emit: Emit) -> tuple[str, ...]:
+    """Files that their wheel's RECORD belies, said; raises if it was the cache that is wrong."""
+    found = inventory.defects(plan.folder, entries)
+    owners = {defect.project for defect in found}
+    packages = tuple(package for package in plan.packages if package.name in owners)
+    how = Bringing(installer=plan.asked, source=plan.source, anew=True, held=plan.held)
+    if packages:
+        emit(Event(kind="note", text=f"compare {len(found)} files with their wheels"))
+        with donor(plan.base, plan.final, packages, how) as fresh:
+            for defect in found:
+                _compare_anew(defect, fresh)
+    for defect in found:
+        emit(Event(kind="warning", text=f"{defect} in the wheel itself: its RECORD is wrong"))
+    return tuple(map(str, found))
+
+
+def _compare_anew(defect: inventory.Defect, fresh: Path) -> None:
+    path = fresh / defect.path
+    if (manifest.digest_of(path, Kind.FILE) if path.is_file() else "") != defect.digest:
+        raise BrokenError(
+            f"is not what the wheel of {defect.project} holds: the installer's cache was altered",
+            where=defect.path,
+            remedy="run this again with --no-cache, and clean the cache (`uv cache clean`)",
+        )
+
+
+STEPS = (
+    Step(text="check that there is room", run=_preflight),
+    Step(text="make an empty environment", run=_create),
+    Step(text="install {n} locked packages", run=_install),
+    Step(text="compile bytecode", run=_compile),
+    Step(text="compare what is installed with the lock", run=_compare),
+    Step(text="import the direct pins", run=_smoke),
+    Step(text="hash every file and seal", run=_seal),
+)

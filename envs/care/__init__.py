@@ -1,0 +1,1 @@
+"""Care of finished environments: repaired, relinked, archived, collected."""

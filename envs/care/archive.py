@@ -1,0 +1,284 @@
+"""An environment as one file: the lock and its wheels, and the seal that must come of them.
+
+environment.json         what it is: toolchain, target, Python, seal, and every member's hash
+toolchain.toml           the toolchain, and its locks for the one target
+requirements.<target>.txt, pylock.<target>.toml
+wheels/<file>            the wheel of each package
+
+A tar without compression (wheels are compressed), members sorted, without times or owners: the same
+environment gives the same bytes. Nothing of it is trusted before its hash was compared.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.growth import Ground, watched
+from sdcoreml.envs.kept import manifest
+from sdcoreml.envs.kept.store import LOCK, Environment, claimed, is_abandoned
+from sdcoreml.envs.kept.verify import verify_fast
+from sdcoreml.envs.processes.installer import Source, download
+from sdcoreml.envs.pythons.interpreter import require
+from sdcoreml.ground.errors import ArchiveError, EnvError, LockfileError
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.ground.refusals import store_explained
+from sdcoreml.lockfiles.artefact import load_artefacts, tied
+from sdcoreml.lockfiles.lock import LockedPackage, load_lock
+from sdcoreml.lockfiles.target import host_target
+from sdcoreml.lockfiles.toolchain import (
+    FILE,
+    PythonPin,
+    Toolchain,
+    load_toolchain,
+)
+
+RECORD = "environment.json"
+SCHEMA = 1
+_WHEELS = "wheels"
+_EXPORTING = ".sdcoreml-export-"
+_MEMBER = re.compile(rf"(?:{_WHEELS}/)?[A-Za-z0-9_][A-Za-z0-9._+!-]*")
+_LONGEST_RECORD = 1 << 20
+_CHUNK = 1 << 20
+_AGAIN = "copy or export it again (nothing was built)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What an archive says it is; `contents` maps each other member to its SHA-256."""
+
+    toolchain: str
+    target: str
+    python: str
+    lock_digest: str
+    seal: str
+    contents: dict[str, str]
+
+
+def export(
+    environment: Environment,
+    toolchain: Toolchain,
+    path: Path,
+    *,
+    source: Source | None = None,
+    emit: Emit = silent,
+) -> Carried:
+    """Pack the wheels, lock and seal of an environment into the archive `path`.
+
+    Raises:
+        EnvError: the environment is damaged, or not what the toolchain's lock says now.
+        InstallError: a wheel cannot be had, or is not the one that was locked.
+    """
+    lock = load_lock(f"{toolchain.folder}/", environment.target)
+    if lock.digest != environment.lock_digest:
+        raise EnvError(
+            "built from another lock", where=environment.path, remedy="run `sdcoreml env` first"
+        )
+    if faults := verify_fast(environment).faults:
+        raise EnvError(
+            f"{faults[0]}", where=environment.path, remedy="run `sdcoreml env repair` first"
+        )
+    with (
+        store_explained(path),
+        _aside(path) as aside,
+        claimed(environment.path.parent, emit) as folder,
+    ):
+        emit(Event(kind="step", text=f"bring {len(lock.packages)} locked wheels"))
+        wheels = folder / _WHEELS
+        wheels.mkdir()
+        sealed = environment.path / manifest.SEALED / LOCK
+        total = sum(artefact.size for artefact in load_artefacts(toolchain, lock))
+        with watched((Ground(folder=folder),), total, emit):
+            download(environment.python, sealed, wheels, source or Source())
+        emit(Event(kind="step", text="hash and pack"))
+        for file in (FILE, lock.path.name, f"pylock.{lock.target}.toml"):
+            if (toolchain.folder / file).exists():
+                (folder / file).write_bytes((toolchain.folder / file).read_bytes())
+        carried = Carried(
+            toolchain=toolchain.name,
+            target=environment.target,
+            python=environment.interpreter.version,
+            lock_digest=lock.digest,
+            seal=environment.seal,
+            contents=_hashes(folder),
+        )
+        if wrong := _unlike_lock(carried, _packages(folder, environment.target)):
+            raise EnvError(
+                f"{'; '.join(wrong)}", where=toolchain.folder, remedy="restore the lock with git"
+            )
+        _pack(folder, carried, aside, emit)
+        aside.replace(path)
+    return carried
+
+
+def bring_in(
+    path: Path, *, python: Path | None = None, folder: Path | None = None, emit: Emit = silent
+) -> Environment:
+    """Build the environment of an archive, without a network, and put it into use.
+
+    `python` names the interpreter; `folder` is that of environments, None for the usual one.
+
+    Raises:
+        ArchiveError: not an archive, damaged, or for another machine; nothing was built.
+        NoInterpreterError: not the Python that it was sealed with.
+        BrokenError: what was built has not the seal of the archive; it is not put into use.
+    """
+    place = folder or environments_folder()
+    with store_explained(place), claimed(place, emit) as unpacked:
+        emit(Event(kind="step", text=f"compare every wheel in {path.name} with its lock"))
+        carried = _unpack(path, unpacked, emit)
+        toolchain = load_toolchain(f"{unpacked}/")
+        exact = PythonPin(version=carried.python, accepted=f"=={carried.python}")
+        options = Options(
+            python=require(exact, python).interpreter.path,
+            source=Source(wheels=unpacked / _WHEELS),
+            root=place,
+            seal=carried.seal,
+        )
+        return build(toolchain, options=options, emit=emit)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write it in; what killed exports left there is removed."""
+    for leftover in path.parent.glob(f"{_EXPORTING}*"):
+        if is_abandoned(leftover):
+            leftover.unlink(missing_ok=True)
+    aside = path.with_name(f"{_EXPORTING}{os.getpid()}-{path.name}")
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Every file beneath a folder, sorted, and its SHA-256."""
+    return {
+        path: manifest.digest_of(folder / path, kind)
+        for path, kind, _ in sorted(manifest.scan(folder))
+    }
+
+
+def _packages(folder: Path, target: str) -> tuple[LockedPackage, ...]:
+    """The packages of the lock in a folder, each tied to its wheel where that is known."""
+    toolchain = load_toolchain(f"{folder}/")
+    lock = load_lock(f"{folder}/", target)
+    artefacts = load_artefacts(toolchain, lock)
+    return tied(lock, artefacts) if artefacts else lock.packages
+
+
+def _unlike_lock(carried: Carried, packages: Iterable[LockedPackage]) -> list[str]:
+    """How the wheels differ from exactly those that are locked."""
+    wheels = {f"sha256:{h}": n for n, h in carried.contents.items() if n.startswith(_WHEELS + "/")}
+    faults: list[str] = []
+    for package in packages:
+        mine = [wheels.pop(digest) for digest in package.hashes if digest in wheels]
+        if not mine and not package.marker:
+            faults.append(f"{package.name} {package.version} has no wheel with a locked hash")
+    return faults + [f"{name} is not locked" for name in wheels.values()]
+
+
+def _pack(folder: Path, carried: Carried, path: Path, emit: Emit) -> None:
+    total = sum((folder / name).stat().st_size for name in carried.contents)
+    text = json.dumps({"schema": SCHEMA, **asdict(carried)}, indent=1, sort_keys=True).encode()
+    with path.open("wb") as stream:
+        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            record = tarfile.TarInfo(RECORD)
+            record.size = len(text)
+            archive.addfile(record, io.BytesIO(text))
+            for name in carried.contents:
+                member = tarfile.TarInfo(name)
+                member.size = (folder / name).stat().st_size
+                with (folder / name).open("rb") as data:
+                    archive.addfile(member, data)
+                emit(Event(kind="progress", done=archive.offset, total=total, unit="B"))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _unpack(path: Path, folder: Path, emit: Emit) -> Carried:
+    """Write the members of an archive into a folder, each with the hash that it must have."""
+    try:
+        with tarfile.open(path, mode="r:") as archive:
+            carried = _read_record(archive)
+            if carried.target != host_target():
+                raise ArchiveError(
+                    f"is for {carried.target}, this machine is {host_target()}",
+                    where=path,
+                    remedy="export it on a machine of this kind",
+                )
+            faults = _extract(archive, carried, folder, emit)
+    except (tarfile.TarError, EOFError, ValueError, TypeError, KeyError) as error:
+        raise ArchiveError(
+            f"not an exported environment ({error})", where=path, remedy=_AGAIN
+        ) from None
+    except OSError as error:
+        if error.filename != os.fspath(path):
+            raise
+        raise ArchiveError(
+            f"{error.strerror}", where=path, remedy="name the file of `env export`"
+        ) from None
+    if not faults:
+        try:
+            digest = load_lock(f"{folder}/", carried.target).digest
+            faults = _unlike_lock(carried, _packages(folder, carried.target))
+        except LockfileError as error:
+            raise ArchiveError(f"{error}", where=path) from None
+        if digest != carried.lock_digest:
+            faults.append("its lock is not the one that was sealed")
+    if faults:
+        raise ArchiveError(f"{'; '.join(faults)}", where=path, remedy=_AGAIN)
+    return carried
+
+
+def _read_record(archive: tarfile.TarFile) -> Carried:
+    """What an archive says it is. Raises `ValueError`, `TypeError` or `KeyError` for nonsense."""
+    member = archive.next()
+    stream = archive.extractfile(member) if member and member.name == RECORD else None
+    if stream is None:
+        raise ValueError(f"it does not begin with {RECORD}")
+    fields = json.loads(stream.read(_LONGEST_RECORD))
+    if fields.pop("schema") != SCHEMA:
+        raise ValueError("of another schema")
+    carried = Carried(**fields)
+    if strange := [name for name in carried.contents if not _MEMBER.fullmatch(name)]:
+        raise ValueError(f"a member named {strange[0]!r}")
+    return carried
+
+
+def _extract(archive: tarfile.TarFile, carried: Carried, folder: Path, emit: Emit) -> list[str]:
+    """Write out the members that the record names; says which are missing or not as recorded."""
+    (folder / _WHEELS).mkdir()
+    missing, faults = dict(carried.contents), []
+    total = Path(os.fsdecode(archive.name or "")).stat().st_size
+    for member in archive:
+        if member.name == RECORD:
+            continue
+        wanted = missing.pop(member.name, None)
+        stream = archive.extractfile(member) if wanted and member.isreg() else None
+        if stream is None:
+            faults.append(f"{member.name!r} does not belong in it")
+            continue
+        digest = hashlib.sha256()
+        with (folder / member.name).open("wb") as output:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                output.write(chunk)
+        emit(Event(kind="progress", done=member.offset_data + member.size, total=total, unit="B"))
+        if digest.hexdigest() != wanted:
+            faults.append(f"{member.name} has not the recorded hash")
+    return faults + [f"{name} is missing" for name in missing]

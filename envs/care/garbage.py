@@ -1,0 +1,100 @@
+"""What nothing in a store needs any more, and its removal."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.envs.conda.engine import ENGINE, engine_name
+from sdcoreml.envs.kept.store import (
+    Environment,
+    alone,
+    remove,
+    stored,
+)
+from sdcoreml.envs.pythons.interpreter import OBTAINED
+from sdcoreml.ground.events import Emit, silent
+from sdcoreml.ground.refusals import store_explained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbage:
+    """What goes.
+
+    `environments` are those that no link keeps (in use, before that, or pinned), `pythons` were
+    obtained for none but these, `engines` belong to another lock or another Python than today's.
+    """
+
+    environments: tuple[Environment, ...]
+    pythons: tuple[Path, ...]
+    engines: tuple[Path, ...]
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All that goes."""
+        return (*(one.path for one in self.environments), *self.pythons, *self.engines)
+
+    def sizes(self) -> dict[Path, int]:
+        """Bytes of each folder that goes; nothing of one that is gone."""
+        known = {one.path: one.size for one in self.environments}
+        return known | {path: _size(path) for path in (*self.pythons, *self.engines)}
+
+    def summary(self) -> str:
+        """Such as `2 environments, 1 conda engine`; no word where there is none."""
+        counts = {
+            "environment": len(self.environments),
+            "Python": len(self.pythons),
+            "conda engine": len(self.engines),
+        }
+        return ", ".join(
+            f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items() if count
+        )
+
+
+def garbage(folder: Path) -> Garbage:
+    """What nothing in a store needs. Nothing is changed, and the store's lock is not needed."""
+    environments = stored(folder)
+    unkept = tuple(one for one, links in environments.items() if not links)
+    needed = {one.interpreter.path.resolve() for one in environments.keys() - set(unkept)}
+    pythons = (path for path in _folders(folder, OBTAINED) if not _is_around(path, needed))
+    engines = _folders(folder, ENGINE)
+    today = engine_name() if engines else ""
+    return Garbage(
+        environments=unkept,
+        pythons=tuple(pythons),
+        engines=tuple(path for path in engines if path.name != today),
+    )
+
+
+def collect(folder: Path, emit: Emit = silent) -> tuple[Garbage, int]:
+    """Remove what nothing in a store needs; gives it, and how many bytes it was.
+
+    A Python that was obtained goes with the last environment that was made with it.
+    """
+    with alone(folder, emit), store_explained(folder):
+        found = garbage(folder)
+        size = sum(found.sizes().values())
+        for path in found.folders:
+            remove(path)
+    return found, size
+
+
+def _folders(folder: Path, prefix: str) -> list[Path]:
+    """Folders of the store itself: a link leads to somebody else's."""
+    paths = sorted(folder.glob(f"{prefix}*"))
+    return [path for path in paths if path.is_dir() and not path.is_symlink()]
+
+
+def _is_around(folder: Path, needed: set[Path]) -> bool:
+    return any(path.is_relative_to(folder.resolve()) for path in needed)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118  many thousands
+    return total

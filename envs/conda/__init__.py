@@ -1,0 +1,1 @@
+"""The conda backend: packages laid out as a prefix, without a conda."""

@@ -1,0 +1,263 @@
+"""The conda engine: py-rattler, brought in only when something asks for a conda package.
+
+It is 80 MB that nobody needs who builds with a Python of their own, so it is no dependency of the
+host environment: it is installed once, hash-locked, into a folder of the store, and run from there
+as a child process (`envs/rattler.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from sdcoreml.envs.processes.installer import Source, find_installer
+from sdcoreml.envs.processes.process import clean_environ, isolated
+from sdcoreml.envs.processes.reasons import quote
+from sdcoreml.envs.pythons import venv
+from sdcoreml.envs.pythons.interpreter import Interpreter, probe
+from sdcoreml.ground.errors import (
+    EnvError,
+    InstallError,
+    NoSpaceError,
+    SdcoremlError,
+    UnreachableError,
+)
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.lockfiles.artefact import GLIBC, MACOS
+from sdcoreml.lockfiles.conda import CondaPackage
+from sdcoreml.lockfiles.conda_files import channel_url
+from sdcoreml.lockfiles.target import Target
+from sdcoreml.lockfiles.toolchain import FOLDER
+
+LOCK = FOLDER / "host" / "conda.txt"
+ENGINE = "engine-"
+"""What the names of engines' folders begin with."""
+
+_CHILD = Path(__file__).with_name("rattler.py")
+_LOGINS = "RATTLER_AUTH_FILE"
+_ENOUGH = 1 << 16
+"""Bytes: a disk with less free space than that is full, whatever the engine made of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """A locked package and its archive on this machine, whose hash was just compared."""
+
+    package: CondaPackage
+    file: Path
+
+
+class Engine(Protocol):
+    """Whoever can ask a conda channel, and lay out its packages."""
+
+    def solve(
+        self, channel: str, specs: Sequence[str], target: Target, newest: str
+    ) -> tuple[CondaPackage, ...]:
+        """The builds that a channel has for a target; none newer than the date `newest`, if any.
+
+        Raises:
+            UnreachableError: the channel cannot be reached.
+            InstallError: it has no such packages, or states no SHA-256 for one.
+        """
+        ...
+
+    def download(self, files: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -> None:
+        """Bring each address into its file; `progress` is told the bytes brought so far.
+
+        Raises:
+            UnreachableError: one cannot be reached.
+            InstallError: one is not there.
+            NoSpaceError: the disk filled up.
+        """
+        ...
+
+    def link(self, archives: Iterable[Archive], folder: Path, final: Path, target: Target) -> None:
+        """Lay packages out in `folder`, with `final` wherever they name their own place.
+
+        Raises:
+            InstallError: they cannot be laid out.
+            NoSpaceError: the disk filled up.
+        """
+        ...
+
+
+def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "") -> Engine:
+    """The engine; on first use it is installed below `root`, a folder of environments.
+
+    `keep` are descriptors that its processes inherit; `index` is a mirror of the package index.
+
+    Raises:
+        InstallError: it cannot be brought here.
+    """
+    here = _host()
+    folder = root / _name(here)
+    if not folder.is_dir():
+        emit(Event(kind="note", text="bringing the conda engine, py-rattler (once, 45 MB at most)"))
+        aside = root / f".building-engine-{os.getpid()}"
+        try:
+            venv.create(aside, here)
+            source = Source(index=index)
+            find_installer().install(aside / "bin" / "python", LOCK, source, keep=keep)
+            aside.rename(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return Rattler(python=folder / "bin" / "python", keep=tuple(keep))
+
+
+def engine_name() -> str:
+    """The name of the folder of the engine that `find_engine` would take today.
+
+    Raises:
+        EnvError: the Python that runs this does not answer.
+    """
+    return _name(_host())
+
+
+def _host() -> Interpreter:
+    here = probe(Path(sys.executable))
+    if here is None:
+        raise EnvError("does not answer", where=sys.executable, remedy="run make bootstrap")
+    return here
+
+
+def _name(here: Interpreter) -> str:
+    """An engine is that of its lock and of the Python it was installed for."""
+    facts = (LOCK.read_text(encoding="utf-8"), os.fspath(here.path), here.version)
+    return ENGINE + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rattler:
+    """py-rattler in a child process; `python` is one that has it."""
+
+    python: Path
+    keep: tuple[int, ...] = ()
+
+    def solve(
+        self, channel: str, specs: Sequence[str], target: Target, newest: str
+    ) -> tuple[CondaPackage, ...]:
+        """Ask a channel; nothing of its index is kept."""
+        with tempfile.TemporaryDirectory() as cache:
+            found = self._ask(
+                channel,
+                do="solve",
+                channel=channel_url(channel),
+                specs=list(specs),
+                subdir=target.conda_subdir,
+                virtual=virtual_packages(target),
+                newest=newest,
+                cache=cache,
+            )
+        packages = [CondaPackage(**row | {"depends": tuple(row["depends"])}) for row in found]
+        if nameless := [package.path for package in packages if not package.sha256]:
+            raise InstallError(
+                f"states no SHA-256 for {', '.join(nameless)}, so that it cannot be locked",
+                where=channel,
+                remedy="name another channel with --channel",
+            )
+        return tuple(sorted(packages, key=lambda package: package.name))
+
+    def download(self, files: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -> None:
+        """Bring files, several at a time."""
+        rows = [(url, os.fspath(file)) for url, file in files]
+        self._ask(rows[0][0].rpartition("/")[0], progress, do="download", files=rows)
+
+    def link(self, archives: Iterable[Archive], folder: Path, final: Path, target: Target) -> None:
+        """Unpack beside the folder and copy; the user's own cache is neither read nor written."""
+        unpacked = folder.with_name(f"{folder.name}.unpacked")
+        try:
+            self._ask(
+                os.fspath(folder),
+                do="link",
+                packages=[asdict(one.package) | {"file": os.fspath(one.file)} for one in archives],
+                folder=os.fspath(folder),
+                final=os.fspath(final),
+                subdir=target.conda_subdir,
+                cache=os.fspath(unpacked),
+            )
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
+
+    def _ask(
+        self, place: str, progress: Callable[[int], None] = lambda _: None, **request: object
+    ) -> Any:  # noqa: ANN401  whatever the request is answered with
+        """Make one request of a child and give its result; `place` is what it is about."""
+        logins = {_LOGINS: os.environ[_LOGINS]} if _LOGINS in os.environ else {}
+        done, answer = 0, {"error": ""}
+        with _spool(json.dumps(request)) as words, _spool() as complaints:
+            command = [*isolated(self.python), os.fspath(_CHILD)]
+            environ = clean_environ() | logins
+            with subprocess.Popen(
+                command,
+                env=environ,
+                pass_fds=self.keep,
+                stdin=words,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                encoding="utf-8",
+            ) as child:
+                for line in child.stdout or ():
+                    answer = json.loads(line)
+                    if "done" in answer:
+                        done += answer["done"]
+                        progress(done)
+            complaints.seek(0)
+            last = complaints.read().strip().rpartition("\n")[2]
+        if child.returncode != 0 or "result" not in answer:
+            raise _meaning(place, answer.get("error") or last or f"exit code {child.returncode}")
+        return answer["result"]
+
+
+@contextmanager
+def _spool(text: str = "") -> Iterator[IO[str]]:
+    """A file without a name that holds the text, at its beginning."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+        file.seek(0)
+        yield file
+
+
+def virtual_packages(target: Target) -> tuple[tuple[str, str], ...]:
+    """What conda packages may ask of the machine itself, as old as the wheels' locks allow."""
+    if target.system == "darwin":
+        return ("__unix", "0"), ("__osx", ".".join(map(str, MACOS)))
+    return ("__unix", "0"), ("__linux", "4.18"), ("__glibc", f"2.{GLIBC}")
+
+
+def _meaning(place: str, words: str) -> SdcoremlError:
+    """The error that the engine's words mean."""
+    said = f"(the engine said: {quote(words)})"
+    folder = Path(place).parent
+    full = "://" not in place and folder.is_dir() and shutil.disk_usage(folder).free < _ENOUGH
+    if full or re.search(r"os error (28|122|27)\b|Errno (28|122|27)\b|No space left", words):
+        return NoSpaceError(
+            "the disk is full", where=place, remedy=f"free space and run this again {said}"
+        )
+    if re.search(r"No candidates were found|Cannot solve", words):
+        return InstallError(f"the channel has no such Python for this target {said}", where=place)
+    if re.search(r"os error 2\b|\b404\b|could not find subdir", words):
+        return InstallError(
+            "not there", where=place, remedy=f"name another channel with --channel {said}"
+        )
+    if re.search(r"(?i)sending request|request failed|dns error|timed out|connect", words):
+        return UnreachableError(
+            "the conda channel cannot be reached",
+            where=place,
+            remedy=(
+                f"check the network and proxy (HTTPS_PROXY), or name another with --channel {said}"
+            ),
+        )
+    return InstallError(
+        f"{quote(words) or 'the conda engine failed'}", where=place, remedy="run this again"
+    )

@@ -1,0 +1,210 @@
+"""The conda backend: a prefix of exactly the locked packages, laid out without a conda.
+
+Each archive's hash is compared every time it is used, here and not by the engine, which lets files
+of a `file://` channel pass unread. What lands in the prefix is compared with what the packages say
+of themselves, and the records in `conda-meta`, which name caches of this machine, are made neutral.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sdcoreml.envs.conda.engine import Archive, Engine
+from sdcoreml.envs.kept import conda_meta, manifest
+from sdcoreml.envs.kept.manifest import Kind
+from sdcoreml.envs.pythons.interpreter import (
+    Choice,
+    Interpreter,
+    objection,
+    probe,
+)
+from sdcoreml.ground.errors import BrokenError, InstallError, NoInterpreterError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.quantity import amount
+from sdcoreml.lockfiles.conda import CondaLock, CondaPackage
+from sdcoreml.lockfiles.conda_files import channel_url
+from sdcoreml.lockfiles.target import TARGETS
+from sdcoreml.lockfiles.toolchain import PythonPin
+
+ARCHIVES = "packages"
+"""The folder of a store that keeps downloaded archives, to rebuild without a network."""
+_OF_THIS_MACHINE = ("extracted_package_dir", "package_tarball_full_path", "link")
+_UNPACKED = 4
+"""How much larger than its archive a package is: a Python packed for the tests grows 2.5 times."""
+_LOGIN = re.compile(r"(?<=://)[^/@]*@|/t/[^/]+(?=/)")
+"""A password or a token in a channel's address."""
+_ANOTHER = "name another with --channel, and lock it with `sdcoreml env lock --conda`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaBase:
+    """The locked conda packages of a Python, from a channel (name or URL).
+
+    `root` is the folder of environments; `engine` is only asked for when something must be made;
+    `stated` is the channel that the records name, "" for the one that is asked.
+    """
+
+    lock: CondaLock
+    channel: str
+    root: Path
+    engine: Callable[[], Engine]
+    emit: Emit
+    stated: str = ""
+    brings_sources: bool = True
+
+    @property
+    def size(self) -> int:
+        """What the archives unpack to."""
+        return _UNPACKED * sum(package.size for package in self.lock.packages)
+
+    def answering(self) -> Path:
+        """The one that runs this: its own is not here yet. Of another minor, it knows of less."""
+        return Path(sys.executable)
+
+    def identity(self) -> tuple[str, ...]:
+        """The digest of the conda lock: an environment is the same from any channel."""
+        return "conda", self.lock.digest
+
+    def choice(self, final: Path) -> Choice:
+        """The environment's own Python: always exactly the locked one."""
+        minor = ".".join(self.lock.python.split(".")[:2])
+        interpreter = Interpreter(
+            path=final / "bin" / f"python{minor}",
+            version=self.lock.python,
+            implementation="CPython",
+            target=self.lock.target,
+            source="conda",
+        )
+        return Choice(interpreter=interpreter, drift=False)
+
+    def create(self, folder: Path, final: Path) -> None:
+        """Lay the packages out and prove that they are the Python that was locked.
+
+        Raises:
+            InstallError: an archive is not to be had, or is not the one that was locked.
+            BrokenError: what was laid out is not what the packages say, or does not run.
+            NoInterpreterError: it is another Python than the locked one.
+        """
+        engine, target = self.engine(), TARGETS[self.lock.target]
+        archives = fetch(self.lock, self.channel, self.root / ARCHIVES, engine, self.emit)
+        engine.link(archives, folder, final, target)
+        neutralise(folder, channel_url(self._stated()))
+        if faults := list(unlike_packages(folder)):
+            raise BrokenError(f"{'; '.join(faults[:3])}", where=folder, remedy="run this again")
+        self._prove(folder)
+
+    def recorded(self) -> dict[str, str]:
+        """The backend, the conda lock, and the channel without any password."""
+        return {"backend": "conda", "conda": self.lock.digest, "channel": self._stated()}
+
+    def _stated(self) -> str:
+        return _LOGIN.sub("", self.stated or self.channel)
+
+    def _prove(self, folder: Path) -> None:
+        found = probe(folder / "bin" / "python", "conda")
+        if found is None:
+            raise BrokenError(
+                f"no bin/python that runs in its Python {self.lock.python}",
+                where=self.channel,
+                remedy=_ANOTHER,
+            )
+        exact = PythonPin(version=self.lock.python, accepted=f"=={self.lock.python}")
+        reason = objection(found, exact, self.lock.target)
+        if reason is not None:
+            raise NoInterpreterError(
+                f"its Python {self.lock.python} is not fit: {reason}",
+                where=self.channel,
+                remedy=_ANOTHER,
+            )
+
+
+def fetch(
+    lock: CondaLock, channel: str, folder: Path, engine: Engine, emit: Emit
+) -> tuple[Archive, ...]:
+    """Bring every locked archive into `folder`, unless it is there; all hashes are compared.
+
+    Raises:
+        UnreachableError: the channel cannot be reached.
+        InstallError: an archive is not there, or is not the one that was locked.
+    """
+    archives = tuple(
+        Archive(package=package, file=folder / package.sha256[:16] / package.file)
+        for package in lock.packages
+    )
+    lacking = [archive for archive in archives if not _is_locked(archive.file, archive.package)]
+    if lacking:
+        _bring(lacking, channel_url(channel), engine, emit)
+    return archives
+
+
+def _bring(lacking: Sequence[Archive], base: str, engine: Engine, emit: Emit) -> None:
+    """Download archives aside; each takes its name only when it is the one that was locked."""
+    total = sum(archive.package.size for archive in lacking)
+    emit(Event(kind="note", text=f"{amount(total)} of conda packages to download from {base}"))
+    asides = {archive: archive.file.with_name(f".{archive.package.file}") for archive in lacking}
+
+    def progress(done: int) -> None:
+        emit(Event(kind="progress", done=done, total=total, unit="bytes"))
+
+    try:
+        for aside in asides.values():
+            aside.parent.mkdir(parents=True, exist_ok=True)
+        places = [(f"{base}{one.package.path}", aside) for one, aside in asides.items()]
+        if base.startswith("file://"):
+            _copy(places, progress)
+        else:
+            engine.download(places, progress)
+        for archive, aside in asides.items():
+            if not _is_locked(aside, archive.package):
+                raise InstallError(
+                    f"{base}{archive.package.path}: not the file that was locked",
+                    remedy="restore the lock with git, or name another channel with --channel",
+                )
+            aside.replace(archive.file)
+    finally:
+        for aside in asides.values():
+            aside.unlink(missing_ok=True)
+
+
+def _copy(places: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -> None:
+    """Take archives from a channel that is a folder."""
+    done = 0
+    for url, aside in places:
+        path = Path(unquote(urlsplit(url).path))
+        if not path.is_file():
+            raise InstallError(
+                "not there", where=path, remedy="name another channel with --channel"
+            )
+        shutil.copyfile(path, aside)
+        done += aside.stat().st_size
+        progress(done)
+
+
+def _is_locked(file: Path, package: CondaPackage) -> bool:
+    return file.is_file() and manifest.digest_of(file, Kind.FILE) == package.sha256
+
+
+def neutralise(folder: Path, channel: str) -> None:
+    """Take out of the records where this machine had the packages; name the channel instead."""
+    for path, record in conda_meta.records(folder):
+        kept = {key: value for key, value in record.items() if key not in _OF_THIS_MACHINE}
+        kept |= {"channel": channel, "url": f"{channel}{record['subdir']}/{record['fn']}"}
+        path.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        path.chmod(0o644)
+
+
+def unlike_packages(folder: Path) -> Iterator[str]:
+    """Each file that is not there, or is not what its package says it is."""
+    for laid in conda_meta.laid_out(folder):
+        path = folder / laid.path
+        if not path.exists() and not path.is_symlink():
+            yield f"{laid.package}: {laid.path} is missing"
+        elif laid.sha256 and manifest.digest_of(path, Kind.FILE) != laid.sha256:
+            yield f"{laid.package}: {laid.path} differs"

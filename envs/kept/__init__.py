@@ -1,0 +1,1 @@
+"""Environments as they are kept: store, manifest, verification."""

@@ -1,0 +1,63 @@
+"""What a conda prefix says of itself: one JSON record a package, in `conda-meta`.
+
+Any conda, mamba, micromamba or py-rattler writes them; reading them takes none of these.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.ground.errors import BrokenError
+
+FOLDER = "conda-meta"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laid:
+    """One path that a package laid out, relative to the prefix.
+
+    `sha256` is that of the file as it is in the prefix, "" where the record does not say;
+    `patched` when the prefix's own path was written into it.
+    """
+
+    package: str
+    path: str
+    sha256: str
+    patched: bool
+
+
+def records(prefix: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every package record of a prefix, sorted by file name.
+
+    Raises:
+        BrokenError: one is damaged.
+    """
+    for path in sorted((prefix / FOLDER).glob("*.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            stated = [record[key] for key in ("name", "version", "build")]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            stated = [error]
+        if not all(isinstance(value, str) for value in stated):
+            raise BrokenError(
+                "not the record of a conda package", where=path, remedy="make the environment again"
+            )
+        yield path, record
+
+
+def laid_out(prefix: Path) -> Iterator[Laid]:
+    """Every path that the packages of a prefix laid out; none where there is no conda."""
+    for _, record in records(prefix):
+        for entry in record.get("paths_data", {}).get("paths", ()):
+            linked = entry.get("path_type") == "softlink"
+            digest = entry.get("sha256_in_prefix") or entry.get("sha256") or ""
+            yield Laid(
+                package=record["name"],
+                path=entry["_path"],
+                sha256="" if linked else digest,
+                patched=bool(entry.get("prefix_placeholder")),
+            )

@@ -1,0 +1,220 @@
+"""What an environment consists of: every file with its hash, and the seal over all of them.
+
+The manifest is a text file, one line an entry, tab-separated: kind, digest, size, mtime, owner,
+path. The seal is the SHA-256 of the same lines without the times and without the few entries that
+name this machine's interpreter: so it is equal wherever and whenever the toolchain is rebuilt.
+A wheel's own RECORD is not trusted for any of this: some wheels ship a wrong one.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from sdcoreml.envs.kept import conda_meta
+from sdcoreml.ground.errors import BrokenError
+
+SEALED = "sealed"
+"""The folder in an environment for its record, lock and manifest; not itself in the manifest."""
+FILE = "manifest.tsv"
+MACHINE = "(machine)"
+"""Owner of what names this machine's interpreter; part of the manifest, not of the seal."""
+PATCHED = ", patched"
+"""After the owner of a conda package's file that names the environment's own place; not in the seal
+either. What is in it follows from the package's hash, which the seal has through its facts.
+"""
+CONDA = "conda:"
+"""Before the name of a conda package, which may be that of a Python project, too."""
+GENERATED = "(generated)"
+"""Owner of what the build itself wrote."""
+_OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
+_CHUNK = 1 << 20
+
+
+class Kind(Enum):
+    """What a path is."""
+
+    FILE = "file"
+    PROGRAM = "program"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One path of an environment, relative to it, with `/`.
+
+    `digest` is the SHA-256 of a file's bytes, or a link's target; `mtime` is in nanoseconds;
+    `owner` is the project that brought it.
+    """
+
+    kind: Kind
+    digest: str
+    size: int
+    mtime: int
+    owner: str
+    path: str
+
+
+def scan(folder: Path) -> Iterator[tuple[str, Kind, os.stat_result]]:
+    """Yield every file and link of an environment: relative path, kind, lstat; in no order."""
+    pending = [""]
+    while pending:
+        inside = pending.pop()
+        with os.scandir(folder / inside) as found:
+            for item in found:
+                path = f"{inside}{item.name}"
+                if item.is_symlink():
+                    yield path, Kind.LINK, item.stat(follow_symlinks=False)
+                elif item.is_dir(follow_symlinks=False):
+                    if path != SEALED:
+                        pending.append(f"{path}/")
+                else:
+                    status = item.stat(follow_symlinks=False)
+                    yield path, Kind.PROGRAM if status.st_mode & 0o100 else Kind.FILE, status
+
+
+def take(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> tuple[Entry, ...]:
+    """The manifest of what is in `folder` now, sorted by path; hashed on all cores.
+
+    `progress` is told the bytes hashed so far, and of all.
+    """
+    owners = owners_of(folder)
+    found = sorted(scan(folder))
+    if unruly := [path for path, *_ in found if "\n" in path]:
+        raise BrokenError(f"a file name with a line break in it: {unruly[0]!r}", where=folder)
+
+    def entry(item: tuple[str, Kind, os.stat_result]) -> Entry:
+        path, kind, status = item
+        of_machine = path not in owners and _OF_MACHINE.fullmatch(path)
+        owner = MACHINE if of_machine else owners.get(path, GENERATED)
+        return Entry(
+            kind=kind,
+            digest=digest_of(folder / path, kind),
+            size=0 if kind is Kind.LINK else status.st_size,
+            mtime=status.st_mtime_ns,
+            owner=owner,
+            path=path,
+        )
+
+    entries: list[Entry] = []
+    hashed, total = 0, sum(status.st_size for _, kind, status in found if kind is not Kind.LINK)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for made in pool.map(entry, found):
+            entries.append(made)
+            hashed += made.size
+            progress(hashed, total)
+    return tuple(entries)
+
+
+def digest_of(path: Path, kind: Kind) -> str:
+    """SHA-256 of a file in hexadecimal, or the target of a link."""
+    if kind is Kind.LINK:
+        return str(path.readlink())
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))
+    with path.open("rb", buffering=0) as stream:
+        while size := stream.readinto(buffer):
+            digest.update(buffer[:size])
+    return digest.hexdigest()
+
+
+def seal_of(entries: Iterable[Entry], facts: Mapping[str, str]) -> str:
+    """The one digest of an environment: `facts` (lock, target, Python) and every entry."""
+    digest = hashlib.sha256()
+    for key in sorted(facts):
+        digest.update(f"{key}\t{facts[key]}\n".encode())
+    for entry in entries:
+        if entry.owner != MACHINE and not entry.owner.endswith(PATCHED):
+            line = f"{entry.kind.value}\t{entry.digest}\t{entry.size}\t{entry.owner}\t{entry.path}"
+            digest.update(f"{line}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def write(entries: Iterable[Entry], folder: Path) -> None:
+    """Write the manifest of the environment in `folder`, and flush it to disk."""
+    aside = folder / SEALED / f".{FILE}"
+    with aside.open("w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.writelines(
+            f"{e.kind.value}\t{e.digest}\t{e.size}\t{e.mtime}\t{e.owner}\t{e.path}\n"
+            for e in entries
+        )
+        stream.flush()
+        os.fsync(stream.fileno())
+    aside.replace(folder / SEALED / FILE)
+
+
+def read(folder: Path) -> tuple[Entry, ...]:
+    """Read the manifest of the environment in `folder`.
+
+    Raises:
+        BrokenError: it is missing or not readable as one.
+    """
+    path = folder / SEALED / FILE
+    try:
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        return tuple(_entry(line) for line in text.split("\n")[:-1])
+    except (OSError, ValueError) as error:
+        raise BrokenError(
+            f"not a manifest ({error})",
+            where=path,
+            remedy="`sdcoreml env build --fresh` makes the environment again",
+        ) from None
+
+
+def owners_of(folder: Path) -> dict[str, str]:
+    """Which project each path belongs to: conda's records before RECORD; bytecode as its source."""
+    owners: dict[str, str] = {}
+    for record in sorted((folder / "lib").glob("python*/site-packages/*.dist-info/RECORD")):
+        base = record.parent.parent
+        name = project_of(record.parent)
+        for row in read_record(record):
+            path = os.path.relpath(base / row[0], folder)
+            owners[path] = name
+            if path.endswith(".py"):
+                owners[_compiled(path, base.parent.name)] = name
+    return owners | _owners_by_conda(folder)
+
+
+def _owners_by_conda(folder: Path) -> dict[str, str]:
+    """Which conda package each path belongs to; empty where there is no conda."""
+    owners: dict[str, str] = {}
+    for path, record in conda_meta.records(folder):
+        owners[os.path.relpath(path, folder)] = f"{CONDA}{record['name']}{PATCHED}"
+    for laid in conda_meta.laid_out(folder):
+        owner = f"{CONDA}{laid.package}"
+        owners[laid.path] = f"{owner}{PATCHED}" if laid.patched else owner
+        if laid.path.endswith(".py") and laid.path.startswith("lib/python"):
+            owners[_compiled(laid.path, laid.path.split("/")[1])] = owners[laid.path]
+    return owners
+
+
+def _compiled(source: str, python: str) -> str:
+    """Where the bytecode of a source goes; `python` is such as `python3.10`."""
+    parent, _, stem = source.rpartition("/")
+    tag = f"cpython-{python.removeprefix('python').replace('.', '')}"
+    return f"{parent}/__pycache__/{stem[:-3]}.{tag}.pyc"
+
+
+def project_of(dist_info: Path) -> str:
+    """The normalised project name of a `.dist-info` folder."""
+    return re.sub(r"[-_.]+", "-", dist_info.name.partition("-")[0]).lower()
+
+
+def read_record(record: Path) -> list[list[str]]:
+    """The rows of a RECORD file: path, hash or "", size or ""."""
+    with record.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        return [row for row in csv.reader(stream) if row]
+
+
+def _entry(line: str) -> Entry:
+    kind, digest, size, mtime, owner, path = line.split("\t", 5)
+    return Entry(
+        kind=Kind(kind), digest=digest, size=int(size), mtime=int(mtime), owner=owner, path=path
+    )

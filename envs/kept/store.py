@@ -1,0 +1,287 @@
+"""Where environments live: folders that never change under a name, and links that point at them.
+
+.envs/<key>/       an environment; the key is a digest of what it was made from
+.envs/tested       a link to the one in use; swapped in one step
+.envs/tested~      a link to the one that was in use before
+.envs/python-*     a Python that was obtained to build with
+.envs/packages     archives of conda packages; their hashes are compared at each use
+.envs/engine-*     the conda engine, once something asked for it
+.envs/.building-*  a build under way, or what a killed one left
+.envs/.claimed-*   files of one task that does not hold the lock; its folder is locked instead
+.envs/.lock        held while anything here is changed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.envs.kept.manifest import SEALED
+from sdcoreml.envs.pythons.interpreter import Interpreter
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.ground.refusals import store_explained
+
+RECORD = "record.json"
+LOCK = "requirements.txt"
+CONDA_LOCK = "conda.toml"
+SCHEMA = 1
+PREVIOUS = "~"
+PIN = "pin-"
+_CLAIMED = ".claimed-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A finished environment, as its record says; `path` is its own folder, not the link.
+
+    `seal` is its one digest; `built` the moment in UTC; `defects` are files that are not what
+    their wheel's own RECORD says (the wheel's fault: they are sealed as they are). With the backend
+    "conda", `conda` is the digest of the lock of its conda packages, and `channel` their channel.
+    """
+
+    name: str
+    path: Path
+    toolchain: str
+    target: str
+    lock_digest: str
+    seal: str
+    interpreter: Interpreter
+    drift: bool
+    installer: str
+    built: datetime
+    files: int
+    size: int
+    defects: tuple[str, ...]
+    backend: str = "venv"
+    conda: str = ""
+    channel: str = ""
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the environment."""
+        return self.path / "bin" / "python"
+
+    @property
+    def moved(self) -> bool:
+        """Whether it is a conda prefix that is no longer where its files say it is."""
+        return bool(self.conda) and not self.interpreter.path.is_relative_to(self.path)
+
+    def facts(self) -> dict[str, str]:
+        """What the seal says beside the files."""
+        python = self.interpreter.version
+        facts = {"lock": self.lock_digest, "target": self.target, "python": python}
+        return facts | {"conda": self.conda} if self.conda else facts
+
+
+def current(name: str = "tested", folder: Path | None = None) -> Environment | None:
+    """The environment in use for a toolchain; None when there is none that can be used."""
+    found = read(name, (folder or environments_folder()) / name)
+    return found if found is not None and found.python.exists() else None
+
+
+def previous(name: str = "tested", folder: Path | None = None) -> Environment | None:
+    """The environment that was in use before the current one."""
+    return read(name, (folder or environments_folder()) / f"{name}{PREVIOUS}")
+
+
+def read(name: str, path: Path) -> Environment | None:
+    """The environment at `path` (a folder or a link), or None when it is not a finished one.
+
+    What its record says may no longer be true of it: see `envs.kept.verify`.
+    """
+    try:
+        real = path.resolve(strict=True)
+        fields: dict[str, Any] = json.loads((real / SEALED / RECORD).read_text(encoding="utf-8"))
+        if fields.pop("schema") != SCHEMA:
+            return None
+        interpreter = fields.pop("interpreter")
+        return Environment(
+            name=name,
+            path=real,
+            interpreter=Interpreter(**interpreter | {"path": Path(interpreter["path"])}),
+            built=datetime.fromisoformat(fields.pop("built")),
+            defects=tuple(fields.pop("defects")),
+            **fields,
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write(environment: Environment) -> None:
+    """Write the record of a new environment into its folder, flushed to disk."""
+    fields = asdict(environment)
+    for key in ("name", "path"):
+        del fields[key]
+    fields["interpreter"]["path"] = os.fspath(environment.interpreter.path)
+    fields["built"] = environment.built.isoformat()
+    aside = environment.path / SEALED / f".{RECORD}"
+    with aside.open("w", encoding="utf-8") as stream:
+        json.dump({"schema": SCHEMA, **fields}, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    aside.replace(environment.path / SEALED / RECORD)
+    # The last change of all, the folder's included: what was touched later is newer than this.
+    os.utime(environment.path / SEALED / RECORD)
+
+
+def swap(name: str, folder: Path) -> None:
+    """Let the links `name` and `name~` point at `folder` and at what was in use so far."""
+    link = folder.parent / name
+    with suppress(OSError):
+        before = link.readlink()
+        if before != Path(folder.name):
+            _point(folder.parent / f"{name}{PREVIOUS}", before)
+    _point(link, Path(folder.name))
+    _flush(folder.parent)
+
+
+def rollback(name: str, folder: Path) -> Environment | None:
+    """Put the environment that was in use before back into use; None when there is none.
+
+    Done twice, it changes nothing: the two change places.
+    """
+    before = previous(name, folder)
+    if before is not None:
+        swap(name, before.path)
+    return before
+
+
+def stored(folder: Path) -> dict[Environment, tuple[str, ...]]:
+    """Every environment of a store, oldest first, and the names of the links that keep it."""
+    links: dict[str, list[str]] = {}
+    found: list[Environment] = []
+    for path in sorted(folder.glob("*")):
+        if path.is_symlink():
+            links.setdefault(os.readlink(path), []).append(path.name)  # noqa: PTH115  as text
+        elif (one := read(path.name, path)) is not None:
+            found.append(one)
+    found.sort(key=lambda one: one.built)
+    return {one: tuple(links.get(one.path.name, ())) for one in found}
+
+
+def pin(label: str, environment: Environment) -> Path:
+    """Keep an environment from being collected, by a link of that label; gives the link."""
+    link = environment.path.parent / f"{PIN}{label}"
+    _point(link, Path(environment.path.name))
+    return link
+
+
+def unpin(label: str, folder: Path) -> bool:
+    """Take a pin away; False when there is none of that label."""
+    link = folder / f"{PIN}{label}"
+    if not link.is_symlink():
+        return False
+    link.unlink()
+    return True
+
+
+def free_name(folder: Path, key: str) -> Path:
+    """A path for a new environment that nothing has yet: `key`, `key.2`, `key.3` ..."""
+    path, number = folder / key, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{key}.{number}"
+    return path
+
+
+@contextmanager
+def alone(folder: Path, emit: Emit = silent) -> Iterator[int]:
+    """Hold the lock of a store, waiting for whoever has it; gives the lock's descriptor.
+
+    A child that inherits the descriptor holds the lock too. What killed tasks left is removed.
+    """
+    with store_explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _wait(handle, folder, emit)
+        with store_explained(folder):
+            os.truncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        for leftover in folder.glob(".building-*"):
+            remove(leftover)
+        for leftover in folder.glob(f"{_CLAIMED}*"):
+            if is_abandoned(leftover):
+                remove(leftover)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def claimed(folder: Path, emit: Emit = silent) -> Iterator[Path]:
+    """A folder in a store for the files of one task; others may build meanwhile.
+
+    It is locked, not the store: so the next who holds the store's lock can tell that a task was
+    killed, and removes its folder.
+    """
+    with alone(folder, emit):  # nobody takes it for abandoned before it is locked
+        path = Path(tempfile.mkdtemp(dir=folder, prefix=_CLAIMED))
+        handle = os.open(path, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(handle)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether nobody holds the lock on a file or folder any more, as who works on it does."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder of the store, under another name first so that it is never half there."""
+    trash = folder
+    if not folder.name.startswith(".building-"):
+        trash = folder.with_name(f".building-removed-{folder.name}")
+        folder.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def _wait(handle: int, folder: Path, emit: Emit) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(handle, 32, 0).decode(errors="replace") or "?"
+        text = f"{folder}: another build (process {owner}) is at work; waiting for it"
+        emit(Event(kind="note", text=text))
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def _point(link: Path, target: Path) -> None:
+    """Make or change a symbolic link in one step."""
+    aside = link.with_name(f".{link.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(target)
+    aside.replace(link)
+
+
+def _flush(folder: Path) -> None:
+    """Flush a folder's own entries to disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""For maintainers: compiling locks, and a second opinion on them."""

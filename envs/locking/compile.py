@@ -1,0 +1,243 @@
+"""Compiles the locks of a toolchain: for every target, on any machine, against the public index.
+
+Nothing of this machine leaks into a lock: no setting of pip or uv, no local wheel, no mirror.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.envs.processes.installer import Uv, find_installer
+from sdcoreml.envs.processes.process import run
+from sdcoreml.envs.processes.reasons import explain
+from sdcoreml.ground.errors import EnvError, LockfileError
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.quantity import amount
+from sdcoreml.ground.refusals import store_explained
+from sdcoreml.lockfiles.artefact import (
+    Artefact,
+    load_artefacts,
+    read_artefacts,
+    tied,
+    write_artefacts,
+)
+from sdcoreml.lockfiles.derive import closure
+from sdcoreml.lockfiles.lock import (
+    Lock,
+    load_lock,
+    parse_lock,
+    write_lock,
+)
+from sdcoreml.lockfiles.target import TARGETS, Target
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+
+_HEAD = "# The direct pins of toolchain.toml, for the resolver; written by `sdcoreml env lock`.\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """How to resolve: `upgrade` forgets the versions locked now; `exclude_newer` is a date or "".
+
+    `wheels` is a folder to resolve from instead of the index (tests do).
+    """
+
+    upgrade: bool = False
+    exclude_newer: str = ""
+    wheels: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """The locks of one target, as text: hashed requirements and PEP 751."""
+
+    target: str
+    requirements: str
+    pylock: str
+    artefacts: tuple[Artefact, ...]
+
+
+def requirements_in(toolchain: Toolchain) -> str:
+    """What the resolver is given: the direct pins."""
+    return _HEAD + "".join(f"{name}=={version}\n" for name, version in toolchain.pins.items())
+
+
+def compile_locks(
+    toolchain: Toolchain, request: Request | None = None, emit: Emit = silent
+) -> tuple[Compiled, ...]:
+    """Resolve a toolchain for each of its targets; nothing is written yet.
+
+    Raises:
+        InstallError: the index cannot be reached, or has no wheel for one of the targets.
+    """
+    if toolchain.base:
+        return tuple(_cut_out(toolchain, target, emit) for target in toolchain.targets)
+    installer = find_installer("uv")
+    if not isinstance(installer, Uv):
+        raise EnvError(
+            "uv: not found, and only it compiles for other machines", remedy="run make bootstrap"
+        )
+    compiled: list[Compiled] = []
+    for name in toolchain.targets:
+        emit(Event(kind="step", text=f"resolve {toolchain.name} for {name}"))
+        compiled.append(_compile(installer, toolchain, TARGETS[name], request or Request()))
+        size = sum(artefact.size for artefact in compiled[-1].artefacts)
+        count = len(compiled[-1].artefacts)
+        emit(Event(kind="note", text=f"{count} packages, {amount(size)} to download"))
+    return tuple(compiled)
+
+
+def write_locks(toolchain: Toolchain, compiled: tuple[Compiled, ...]) -> tuple[Path, ...]:
+    """Write requirements.in and all locks; gives the files that changed."""
+    texts = {"requirements.in": requirements_in(toolchain)}
+    for one in compiled:
+        texts[f"requirements.{one.target}.txt"] = one.requirements
+        texts[f"pylock.{one.target}.toml"] = one.pylock
+    paths = {toolchain.folder / name: text for name, text in texts.items()}
+    return tuple(path for path, text in paths.items() if write_file(path, text))
+
+
+def stale(toolchain: Toolchain, compiled: tuple[Compiled, ...]) -> tuple[str, ...]:
+    """What a fresh resolution says otherwise than the locks in the folder, one line each."""
+    lines: list[str] = []
+    for one in compiled:
+        fresh = {p.name: p for p in parse_lock(one.requirements, Path(one.target))}
+        now = {p.name: p for p in load_lock(f"{toolchain.folder}/", one.target).packages}
+        for name in sorted(fresh.keys() | now.keys()):
+            if name not in now:
+                lines.append(f"{one.target}: {name} {fresh[name].version} is not locked")
+            elif name not in fresh:
+                lines.append(f"{one.target}: {name} {now[name].version} is no longer needed")
+            elif fresh[name].version != now[name].version:
+                lines.append(
+                    f"{one.target}: {name} resolves to {fresh[name].version},"
+                    f" locked is {now[name].version}"
+                )
+            elif not set(now[name].hashes) <= set(fresh[name].hashes):
+                lines.append(f"{one.target}: {name} is locked with a hash that is not on the index")
+    return tuple(lines)
+
+
+def check_folder(toolchain: Toolchain) -> dict[str, tuple[Artefact, ...]]:
+    """Prove without a network that the locks agree with the pins and with each other.
+
+    Gives each target's wheels: one for every locked package, with a locked hash.
+
+    Raises:
+        LockfileError: they do not; all faults are named.
+    """
+    faults: list[str] = []
+    artefacts: dict[str, tuple[Artefact, ...]] = {}
+    given = toolchain.folder / "requirements.in"
+    if not given.exists() or given.read_text(encoding="utf-8") != requirements_in(toolchain):
+        faults.append(f"{given}: does not repeat the pins of toolchain.toml; run make lock")
+    for target in toolchain.targets:
+        with _collected(faults):
+            lock = load_lock(f"{toolchain.folder}/", target)
+            _check_pins(toolchain, lock)
+            artefacts[target] = load_artefacts(toolchain, lock)
+            tied(lock, artefacts[target])
+    if faults:
+        raise LockfileError("; ".join(faults))
+    return artefacts
+
+
+@contextmanager
+def _collected(faults: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except LockfileError as error:
+        faults.append(str(error))
+
+
+def _check_pins(toolchain: Toolchain, lock: Lock) -> None:
+    locked = {package.name: package.version for package in lock.packages}
+    wrong = [
+        f"{name} is {locked.get(name, 'missing')}, pinned is {version}"
+        for name, version in toolchain.pins.items()
+        if locked.get(name) != version
+    ]
+    if wrong:
+        raise LockfileError(f"{', '.join(wrong)}", where=lock.path, remedy="run make lock")
+
+
+def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> Compiled:
+    """The part of the base toolchain's lock that the pins need."""
+    emit(Event(kind="step", text=f"cut {toolchain.name} for {target} out of {toolchain.base}"))
+    base = load_toolchain(toolchain.base)
+    lock = load_lock(toolchain.base, target)
+    text = lock.path.read_text(encoding="utf-8")
+    packages = closure(text, toolchain.pins, lock.path)
+    names = {package.name for package in packages}
+    artefacts = tuple(one for one in load_artefacts(base, lock) if one.project in names)
+    return Compiled(
+        target=target,
+        requirements=f"# Cut out of {base.name} by `sdcoreml env lock`.\n{write_lock(packages)}",
+        pylock=write_artefacts(artefacts, toolchain.python.version),
+        artefacts=artefacts,
+    )
+
+
+def _compile(uv: Uv, toolchain: Toolchain, target: Target, request: Request) -> Compiled:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "requirements.in").write_text(requirements_in(toolchain), encoding="utf-8")
+        output = folder / "requirements.txt"
+        before = toolchain.folder / f"requirements.{target.name}.txt"
+        if before.exists() and not request.upgrade:  # uv keeps what it finds there
+            output.write_text(before.read_text(encoding="utf-8"), encoding="utf-8")
+        _resolve(uv, folder, toolchain, target, request, output)
+        pylock = folder / "pylock.toml"
+        # The second form is of the very versions of the first.
+        (folder / "requirements.in").write_text(output.read_text(encoding="utf-8"), "utf-8")
+        _resolve(uv, folder, toolchain, target, request, pylock)
+        python = toolchain.python.version
+        artefacts = read_artefacts(pylock, target, python)
+        return Compiled(
+            target=target.name,
+            requirements=output.read_text(encoding="utf-8"),
+            pylock=write_artefacts(artefacts, python),
+            artefacts=artefacts,
+        )
+
+
+def _resolve(
+    uv: Uv, folder: Path, toolchain: Toolchain, target: Target, request: Request, output: Path
+) -> None:
+    command = [os.fspath(uv.program), "pip", "compile", "--quiet", "--no-config"]
+    command += ["--generate-hashes", "--only-binary", ":all:"]
+    # Named, so that uv need not look through the machine for a Python of that version.
+    command += ["--python", sys.executable, "--python-version", toolchain.python.version]
+    command += ["--python-platform", target.uv_platform]
+    command += ["--custom-compile-command", "sdcoreml env lock"]
+    if request.upgrade:
+        command += ["--upgrade"]
+    if request.exclude_newer:
+        command += ["--exclude-newer", request.exclude_newer]
+    if request.wheels is not None:
+        command += ["--no-index", "--find-links", os.fspath(request.wheels)]
+    done = run([*command, "requirements.in", "--output-file", output.name], cwd=folder)
+    if done.code != 0:
+        raise explain(done)
+
+
+def write_file(path: Path, text: str) -> bool:
+    """Write a file aside, flush it, and let it take its name; False when it says that already."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    with store_explained(path):
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with aside.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    return True

@@ -1,0 +1,221 @@
+"""A second opinion on a lock: pip-tools resolves the same pins, and must come to the same versions.
+
+pip-compile resolves for the Python it runs under and for nothing else: so it is put, at the host's
+own locked versions, into a throw-away environment of the toolchain's Python, and asked there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Protocol, cast
+
+from sdcoreml.envs.locking.compile import Request, requirements_in
+from sdcoreml.envs.processes.installer import Installer, Source, find_installer
+from sdcoreml.envs.processes.process import isolated, run
+from sdcoreml.envs.processes.reasons import explain, quote
+from sdcoreml.envs.pythons import venv
+from sdcoreml.envs.pythons.interpreter import Interpreter, require
+from sdcoreml.ground.errors import (
+    EnvError,
+    InstallError,
+    NoOpinionError,
+    UnreachableError,
+)
+from sdcoreml.ground.refusals import store_explained
+from sdcoreml.lockfiles.artefact import environment
+from sdcoreml.lockfiles.lock import (
+    Lock,
+    LockedPackage,
+    load_lock,
+    parse_lock,
+    write_lock,
+)
+from sdcoreml.lockfiles.target import TARGETS, host_target
+from sdcoreml.lockfiles.toolchain import FOLDER, Toolchain
+
+_TOOL = "pip-tools"
+_TOOL_LOCK = FOLDER / "host" / "requirements.txt"
+_TOOL_PARTS = frozenset(
+    {
+        *(_TOOL, "build", "click", "importlib-metadata", "packaging", "pip", "pyproject-hooks"),
+        *("setuptools", "tomli", "typing-extensions", "wheel", "zipp"),
+    }
+)
+"""pip-tools and all that it needs, on any Python; the host's lock does not say who needs whom."""
+_PLAIN = ("--no-header", "--no-annotate", "--no-emit-options", "--strip-extras", "--allow-unsafe")
+
+
+class Resolver(Protocol):
+    """Whoever can resolve pins for this machine."""
+
+    def describe(self) -> str:
+        """Who gives the opinion, such as `pip-tools 7.6.2 under Python 3.10.10`."""
+        ...
+
+    def resolve(self, pins: str, seed: str, request: Request) -> Mapping[str, str]:
+        """Normalised project names and versions that the requirements `pins` resolve to.
+
+        The versions in the requirements `seed` are kept where they serve.
+
+        Raises:
+            NoOpinionError: it cannot be asked.
+            InstallError: it finds no resolution.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """Who was asked, about how many packages, and where the answer differs, one line each."""
+
+    by: str
+    target: str
+    packages: int
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipTools:
+    """Asks pip-tools, which `installer` brings into an environment of `interpreter`."""
+
+    interpreter: Interpreter
+    installer: Installer
+    tool: tuple[LockedPackage, ...]
+
+    def describe(self) -> str:
+        """Name, version, and the Python it resolves for."""
+        version = next(part.version for part in self.tool if part.name == _TOOL)
+        return f"{_TOOL} {version} under Python {self.interpreter.version}"
+
+    def resolve(self, pins: str, seed: str, request: Request) -> Mapping[str, str]:
+        """Run `python -m piptools compile`."""
+        with tempfile.TemporaryDirectory() as name, store_explained(Path(name)):
+            folder = Path(name)
+            python = self._bring(folder, request)
+            (folder / "requirements.in").write_text(pins, encoding="utf-8")
+            output = folder / "requirements.txt"
+            output.write_text(seed, encoding="utf-8")
+            command = [*isolated(python), "-m", "piptools", "compile", "--quiet", "--no-config"]
+            command += [*_PLAIN, *_limits(request), "--output-file", output.name, "requirements.in"]
+            done = run(command, cwd=folder)
+            if done.code == 0:
+                return _versions(output.read_text(encoding="utf-8"))
+            # What follows is a traceback even where the cause is plain.
+            plain = done.err.partition("Traceback (most")[0] or done.err[-200:]
+            error = explain(replace(done, err=plain))
+            if isinstance(error, UnreachableError):
+                raise NoOpinionError(str(error))
+            if type(error) is not InstallError:
+                raise error
+            raise InstallError(
+                f"requirements.in: {self.describe()} finds no resolution: {quote(plain)}",
+                remedy="choose pins that both resolvers can meet",
+            )
+
+    def _bring(self, folder: Path, request: Request) -> Path:
+        """Make the throw-away environment; gives its Python."""
+        place = folder / "tool"
+        venv.create(place, self.interpreter)
+        lock = folder / "tool.txt"
+        lock.write_text(write_lock(self.tool), encoding="utf-8")
+        try:
+            self.installer.install(place / "bin/python", lock, Source(wheels=request.wheels))
+        except InstallError as error:
+            raise NoOpinionError(f"{error}", where=_TOOL) from error
+        return place / "bin" / "python"
+
+
+def pip_tools(toolchain: Toolchain, python: Path | None = None) -> PipTools:
+    """pip-tools for the Python of a toolchain, or for the one at `python`.
+
+    Raises:
+        NoOpinionError: there is no such Python here, or nothing that brings packages.
+    """
+    try:
+        locked = parse_lock(_TOOL_LOCK.read_text(encoding="utf-8"), _TOOL_LOCK)
+        return PipTools(
+            interpreter=require(toolchain.python, python).interpreter,
+            installer=find_installer(),
+            tool=tuple(package for package in locked if package.name in _TOOL_PARTS),
+        )
+    except (EnvError, OSError) as error:
+        raise NoOpinionError(f"{error}", where=_TOOL) from error
+
+
+def second_opinion(
+    toolchain: Toolchain, resolver: Resolver, request: Request | None = None
+) -> Opinion:
+    """Ask a resolver about the lock of a toolchain for this machine.
+
+    As uv does, it starts from the versions that are locked, unless `request` is to upgrade.
+
+    Raises:
+        LockfileError: no lock for this machine.
+        NoOpinionError: it cannot be asked.
+        InstallError: it finds no resolution.
+    """
+    lock = load_lock(f"{toolchain.folder}/", host_target())
+    locked = _applying(lock, toolchain)
+    request = request or Request()
+    seed = "" if request.upgrade else "".join(f"{n}=={v}\n" for n, v in locked.items())
+    found = resolver.resolve(requirements_in(toolchain), seed, request)
+    return Opinion(
+        by=resolver.describe(),
+        target=lock.target,
+        packages=len(locked),
+        differences=tuple(_differences(locked, found)),
+    )
+
+
+def _differences(locked: Mapping[str, str], found: Mapping[str, str]) -> Iterable[str]:
+    from packaging.version import Version
+
+    for name in sorted(locked.keys() | found.keys()):
+        if name not in locked:
+            yield f"{name} {found[name]} is not locked"
+        elif name not in found:
+            yield f"{name} {locked[name]} is locked and not needed"
+        elif Version(found[name]) != Version(locked[name]):
+            yield f"{name} resolves to {found[name]}, locked is {locked[name]}"
+
+
+def _applying(lock: Lock, toolchain: Toolchain) -> dict[str, str]:
+    """The versions of a lock, without the packages that their markers keep from its target."""
+    from packaging.markers import Marker
+
+    here = cast("dict[str, str]", environment(TARGETS[lock.target], toolchain.python.version))
+    return {
+        package.name: package.version
+        for package in lock.packages
+        if not package.marker or Marker(package.marker).evaluate(here)
+    }
+
+
+def _versions(text: str) -> dict[str, str]:
+    """Names and versions of the requirements that pip-compile wrote."""
+    found = re.findall(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;]+)", text, re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
+
+
+def _limits(request: Request) -> Iterable[str]:
+    """The options of pip-compile that say what a request says to uv."""
+    # Only when it tries again does pip say that it was the network.
+    yield from ("--pip-args", "--only-binary :all: --retries 2")
+    if request.wheels is not None:
+        yield from ("--no-index", "--find-links", os.fspath(request.wheels.absolute()))
+    if request.exclude_newer:
+        yield from ("--uploaded-prior-to", _moment(request.exclude_newer))
+
+
+def _moment(text: str) -> str:
+    """A date's end: uv includes the day it is given, pip stops where it begins."""
+    try:
+        return (date.fromisoformat(text) + timedelta(days=1)).isoformat()
+    except ValueError:
+        return text

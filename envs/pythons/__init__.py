@@ -1,0 +1,1 @@
+"""Pythons: found on this machine, and made into empty environments."""

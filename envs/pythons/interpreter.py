@@ -1,0 +1,206 @@
+"""Finds the Python that an environment is made with.
+
+Candidates are files named `pythonX.Y` in the places where pyenv, conda, uv, the python.org
+installer, Homebrew and PATH keep them; each is asked once, isolated, what it really is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.envs.processes.process import isolated, run
+from sdcoreml.ground.errors import NoInterpreterError
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.lockfiles.target import host_target, target_name
+from sdcoreml.lockfiles.toolchain import PythonPin
+from sdcoreml.lockfiles.versions import key, satisfies
+
+MINORS = tuple(f"3.{minor}" for minor in range(8, 20))
+UV_LACKS = frozenset({"3.10.10"})
+"""Versions that uv's interpreter list skips on every platform (it has 3.10.9 and 3.10.11)."""
+OBTAINED = "python-"
+"""Before the version, in the name of a folder of the store that holds a Python brought there."""
+_CONDA_ROOTS = (
+    *("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda"),
+    *("opt/miniconda3", "opt/anaconda3", ".local/share/mamba", "/opt/conda", "/opt/miniconda3"),
+    *("/opt/homebrew/Caskroom/miniforge/base", "/opt/homebrew/Caskroom/miniconda/base"),
+)
+"""Where their installers put conda, mamba and micromamba; all but the last below one's home."""
+_ASK = """\
+import json, platform, sys
+print(json.dumps([sys._base_executable or sys.executable, platform.python_version(),
+    platform.python_implementation(), sys.platform, platform.machine(), sys.maxsize > 2**32]))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """One Python: never a venv's but the one beneath it.
+
+    `target` is the machine it was built for, which on Apple silicon may differ from the machine it
+    runs on; `source` says where it was found, such as "pyenv".
+    """
+
+    path: Path
+    version: str
+    implementation: str
+    target: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The interpreter to use; `drift` when its version is not exactly the tested one."""
+
+    interpreter: Interpreter
+    drift: bool
+
+
+def find_interpreters(
+    pin: PythonPin | None = None, environ: Mapping[str, str] = os.environ
+) -> Iterator[Interpreter]:
+    """Yield the Pythons of this machine, each once; with `pin` only those of accepted minors."""
+    seen: set[Path] = set()
+    for source, file in _candidates(_minors(pin) if pin else MINORS, environ):
+        found = probe(file, source)
+        if found is not None and (real := found.path.resolve()) not in seen:
+            seen.add(real)
+            yield found
+
+
+def probe(python: Path, source: str = "--python") -> Interpreter | None:
+    """Ask a Python what it is; None when it does not run or does not answer."""
+    try:
+        answer = run([*isolated(python), "-S", "-c", _ASK])
+        path, version, implementation, system, machine, wide = json.loads(answer.out)
+    except (OSError, ValueError):
+        return None
+    target = target_name(system, machine) if wide else f"{system}-32-bit"
+    return Interpreter(
+        path=Path(path),
+        version=version,
+        implementation=implementation,
+        target=target,
+        source=source,
+    )
+
+
+def objection(interpreter: Interpreter, pin: PythonPin, target: str) -> str | None:
+    """Why this interpreter cannot make the environment, or None when it can."""
+    if interpreter.implementation != "CPython":
+        return f"it is {interpreter.implementation}, not CPython"
+    if interpreter.target != target:
+        if target == "macos-arm64":
+            return (
+                "it is an x86-64 Python under Rosetta on Apple silicon; use a native arm64 Python"
+            )
+        return f"it was built for {interpreter.target}, this machine is {target}"
+    if not satisfies(interpreter.version, pin.accepted):
+        return f"it is {interpreter.version}; the toolchain accepts {pin.accepted}"
+    return None
+
+
+def choose(
+    interpreters: Iterable[Interpreter], pin: PythonPin, target: str | None = None
+) -> Choice | None:
+    """The exact version if there is one, else the nearest accepted one, else None."""
+    wanted = target or host_target()
+    fit: list[Interpreter] = []
+    for interpreter in interpreters:
+        if objection(interpreter, pin, wanted) is None:
+            if interpreter.version == pin.version:
+                return Choice(interpreter=interpreter, drift=False)
+            fit.append(interpreter)
+    if not fit:
+        return None
+    nearest = min(fit, key=lambda found: _distance(found.version, pin.version))
+    return Choice(interpreter=nearest, drift=True)
+
+
+def require(pin: PythonPin, python: Path | None = None) -> Choice:
+    """The interpreter to use: the named one if it is fit, else the best that is found.
+
+    Raises:
+        NoInterpreterError: with the ways to get one.
+    """
+    if python is None:
+        choice = choose(find_interpreters(pin), pin)
+        if choice is None:
+            raise NoInterpreterError(f"no Python {pin.version} found here", remedy=f"{ways(pin)}")
+        return choice
+    named = probe(python)
+    if named is None:
+        raise NoInterpreterError("not a Python that runs", where=python, remedy=f"{ways(pin)}")
+    reason = objection(named, pin, host_target())
+    if reason is not None:
+        raise NoInterpreterError(f"{reason}", where=python, remedy=f"{ways(pin)}")
+    return Choice(interpreter=named, drift=named.version != pin.version)
+
+
+def ways(pin: PythonPin) -> str:
+    """The ways to get the exact Python on any machine."""
+    version = pin.version
+    uv = "uv has none" if version in UV_LACKS else f"`uv python install {version}` has it too"
+    return (
+        "--provision obtains it (ARGS=--provision with make), or get it with"
+        f" `pyenv install {version}`, with `conda create -n python-{version}"
+        f" python={version}` (or micromamba), or with the python.org installer ({uv}),"
+        " then run this again; one in an unusual place is named with --python PATH"
+    )
+
+
+def _minors(pin: PythonPin) -> tuple[str, ...]:
+    return tuple(m for m in MINORS if any(satisfies(f"{m}.{p}", pin.accepted) for p in range(30)))
+
+
+def _distance(version: str, wanted: str) -> tuple[int, int]:
+    """Near before far; of two equally near, the newer first."""
+    have, want = ((*key(one)[0], 0, 0)[1:3] for one in (version, wanted))
+    return abs(have[0] - want[0]) * 1000 + abs(have[1] - want[1]), -have[1]
+
+
+def _candidates(minors: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Files that may be a Python of one of the minors, with the name of their source."""
+    for source, folder in _folders(environ):
+        for minor in minors:
+            file = folder / f"python{minor}"
+            if os.access(file, os.X_OK):
+                yield source, file
+
+
+def _folders(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    home = Path(environ.get("HOME") or Path.home())
+    for entry in environ.get("PATH", "").split(os.pathsep):
+        if entry:
+            yield "PATH", Path(entry)
+    yield from (("conda", path) for path in sorted(environments_folder().glob(f"{OBTAINED}*/bin")))
+    pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv")
+    yield from (("pyenv", path) for path in sorted(pyenv.glob("versions/*/bin")))
+    for root in conda_roots(environ, home):
+        yield "conda", root / "bin"
+        yield from (("conda", path) for path in sorted(root.glob("envs/*/bin")))
+    managed = environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python"
+    yield from (("uv", path) for path in sorted(Path(managed).glob("cpython-*/bin")))
+    framework = "Library/Frameworks/Python.framework/Versions/*/bin"
+    yield from (("python.org", path) for path in sorted(Path("/").glob(framework)))
+    for brew in ("/opt/homebrew", "/usr/local"):
+        yield from (("Homebrew", path) for path in sorted(Path(brew).glob("opt/python@3.*/bin")))
+
+
+def conda_roots(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """Yield where conda, mamba or micromamba keep environments; some need not exist."""
+    for name in ("CONDA_PREFIX", "MAMBA_ROOT_PREFIX"):
+        if environ.get(name):
+            yield Path(environ[name])
+    if environ.get("CONDA_EXE"):
+        yield Path(environ["CONDA_EXE"]).parent.parent
+    yield from (home / name for name in _CONDA_ROOTS)
+    try:  # where conda itself writes down each environment it ever made
+        lines = (home / ".conda/environments.txt").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return
+    yield from (Path(line.strip()) for line in lines if line.strip())

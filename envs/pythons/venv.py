@@ -1,0 +1,57 @@
+"""Makes an empty virtual environment that works wherever it is moved, the same bytes every time.
+
+It is what `python -m venv` makes, without what names its own path: scripts find their interpreter
+beside themselves, and `bin/activate` finds out where it is. Only `pyvenv.cfg` and the link
+`bin/python` name something of this machine, namely the interpreter.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sdcoreml.envs.pythons.interpreter import Interpreter
+
+ACTIVATE = """\
+# Source this from bash or zsh; `deactivate` undoes it.
+_here=$BASH_SOURCE
+if [ -n "$ZSH_VERSION" ]; then eval '_here=${(%):-%x}'; fi
+VIRTUAL_ENV=$(CDPATH= cd -- "$(dirname -- "$_here")/.." && pwd)
+_path_before=$PATH
+unset _here PYTHONHOME
+deactivate() {
+    PATH=$_path_before
+    unset VIRTUAL_ENV _path_before
+    unset -f deactivate
+    hash -r 2>/dev/null
+}
+PATH=$VIRTUAL_ENV/bin:$PATH
+export VIRTUAL_ENV PATH
+hash -r 2>/dev/null
+"""
+
+
+def create(folder: Path, interpreter: Interpreter) -> None:
+    """Make the environment in `folder`, which must not exist yet."""
+    minor = ".".join(interpreter.version.split(".")[:2])
+    (folder / "bin").mkdir(parents=True)
+    (folder / "lib" / f"python{minor}" / "site-packages").mkdir(parents=True)
+    if sys.platform == "linux":
+        (folder / "lib64").symlink_to("lib")  # some distributions build Python to look there
+    (folder / "bin" / "python").symlink_to(interpreter.path)
+    for name in ("python3", f"python{minor}"):
+        (folder / "bin" / name).symlink_to("python")
+    (folder / "bin" / "activate").write_text(ACTIVATE, encoding="utf-8")
+    (folder / "pyvenv.cfg").write_text(
+        f"home = {interpreter.path.parent}\n"
+        "include-system-site-packages = false\n"
+        f"version = {interpreter.version}\n"
+        "relocatable = true\n",  # uv reads this and writes scripts that survive a move
+        encoding="utf-8",
+    )
+
+
+def site_packages(folder: Path) -> Path:
+    """The one site-packages folder of an environment; conda links `python3.1` to `python3.10`."""
+    found = sorted((folder / "lib").glob("python*/site-packages"))
+    return next(path for path in found if not path.parent.is_symlink())

@@ -1,0 +1,1 @@
+"""Floor 0: what every floor stands on. Imports nothing of this project."""

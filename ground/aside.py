@@ -1,0 +1,233 @@
+"""Files and folders that appear complete or not at all.
+
+Each is made under a hidden name beside its target, flushed to disk, and renamed. The hidden one is
+locked while its maker lives: so the next run can tell a killed run's leftover from a neighbour's
+work.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.ground.errors import BadInputError, NoSpaceError
+from sdcoreml.ground.refusals import FULL, explained
+
+
+def require_space(target: Path, nbytes: int) -> None:
+    """Raise `NoSpaceError` when the folder of `target` has less than `nbytes` free."""
+    folder = target.parent
+    with explained(target):
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+    if free < nbytes:
+        raise NoSpaceError(
+            f"needs {nbytes:,} bytes and {folder} has {free:,} free",
+            where=target,
+            remedy=f"free {nbytes - free:,} bytes or choose another disk (nothing was written)",
+        )
+
+
+def reserve(handle: int, nbytes: int) -> None:
+    """Allocate a file's blocks before they are written, where the system can.
+
+    A tenth less CPU time to write them (measured on ext4), and a full disk is known at once.
+    """
+    if sys.platform != "linux" or not nbytes:
+        return
+    import ctypes
+
+    # Not os.posix_fallocate: where a file system cannot, glibc writes a byte into every block.
+    allocate = ctypes.CDLL(None, use_errno=True).fallocate
+    allocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    if allocate(handle, 0, 0, nbytes) and (code := ctypes.get_errno()) in FULL:
+        raise OSError(code, os.strerror(code))
+
+
+@contextmanager
+def file_aside(target: Path) -> Iterator[int]:
+    """A descriptor of a new file that takes the name `target` when the block ends well.
+
+    Raises:
+        BadInputError: `target` is a folder, or no name that a file can have.
+        NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
+    """
+    with explained(target):
+        if target.is_dir():
+            raise BadInputError(
+                "is a folder", where=target, remedy="give the name of a file, in it or elsewhere"
+            )
+        _make_parent(target)
+        _sweep(target)
+        part, handle = _claim(target, tempfile.mkstemp)
+        try:
+            os.fchmod(handle, 0o666 & ~_umask())
+            yield handle
+            os.fsync(handle)
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(handle)
+        _flush_folder(target.parent)
+
+
+@contextmanager
+def folder_aside(target: Path, mark: str) -> Iterator[Path]:
+    """A new folder that takes the name `target` when the block ends well.
+
+    An older folder of that name is replaced, if it is empty or holds a file named `mark`; any other
+    is not ours to replace.
+
+    Raises:
+        BadInputError: `target` exists and is something else.
+        NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
+    """
+    _recover(target)
+    if target.exists() and not (
+        target.is_dir() and (_is_empty(target) or (target / mark).is_file())
+    ):
+        raise BadInputError(
+            f"exists and is no output of an earlier run (no {mark} in it)",
+            where=target,
+            remedy="choose another name or remove it",
+        )
+    with scratch_beside(target) as part:
+        part.chmod(0o777 & ~_umask())
+        yield part
+        _flush_tree(part)
+        _take_place(part, target)
+    _flush_folder(target.parent)
+
+
+@contextmanager
+def scratch_beside(target: Path) -> Iterator[Path]:
+    """A hidden folder on the disk of `target`, gone when the block ends, unless it was renamed."""
+    with explained(target):
+        _make_parent(target)
+        _sweep(target)
+        part, handle = _claim(target, tempfile.mkdtemp)
+        try:
+            yield part
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            os.close(handle)
+
+
+def _make_parent(target: Path) -> None:
+    """Make the folder that `target` is to be in, unless it is a place such as /proc."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:
+        raise BadInputError(
+            "no folder can be made there", where=target, remedy="choose another place"
+        ) from None
+
+
+def _claim(target: Path, make: Callable[..., Any]) -> tuple[Path, int]:
+    """A new hidden file or folder beside `target`, locked by this process: its path and handle.
+
+    Between its making and its locking a neighbour may take it for a leftover and remove it; then
+    another one is made.
+    """
+    while True:
+        made = make(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        with suppress(FileNotFoundError):
+            part = Path(made if isinstance(made, str) else made[1])
+            handle = os.open(part, os.O_RDONLY) if isinstance(made, str) else made[0]
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if part.exists():
+                return part, handle
+            os.close(handle)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed runs left of `target`: hidden parts that nobody holds locked."""
+    for part in target.parent.glob(f".{_literal(target.name)}.*.part"):
+        try:
+            handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
+
+
+def _literal(name: str) -> str:
+    """`name` as a glob pattern that matches only itself."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+
+
+def _take_place(part: Path, target: Path) -> None:
+    if not target.exists() or _is_empty(target):
+        part.replace(target)
+        return
+    old = _old(target)
+    target.replace(old)
+    try:
+        part.replace(target)
+    except BaseException:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(target: Path) -> None:
+    """Put right what a run left that was killed between the two renames of `_take_place`."""
+    old = _old(target)
+    if not old.is_dir():
+        return
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.replace(target)
+
+
+def _old(target: Path) -> Path:
+    """Where an older folder waits while the new one takes its name."""
+    return target.with_name(f".{target.name}.old")
+
+
+def _is_empty(folder: Path) -> bool:
+    return next(folder.iterdir(), None) is None
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _flush_tree(folder: Path) -> None:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            _flush(Path(place) / name, os.O_RDONLY)
+        _flush_folder(Path(place))
+
+
+def _flush_folder(folder: Path) -> None:
+    _flush(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _flush(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,55 @@
+"""What the operating system refuses, in our words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sdcoreml.ground.errors import BadInputError, EnvError, NoSpaceError, SdcoremlError
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+NO_NAME = frozenset(
+    {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EBUSY}
+)
+"""What the system says of a name that no file can have."""
+
+
+@contextmanager
+def explained(place: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what the operating system refuses while `place` is written into errors of this house."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        if error.errno in FULL:
+            raise NoSpaceError(
+                "the disk filled up while writing",
+                where=place,
+                remedy="free space or choose another disk (the partial output was removed)",
+            ) from error
+        if error.errno in DENIED:
+            raise SdcoremlError(
+                f"cannot write here ({why})", where=place, remedy="choose another place"
+            ) from error
+        if error.errno in NO_NAME:
+            raise BadInputError(
+                f"nothing can have this name ({why})", where=place, remedy="choose another"
+            ) from error
+        raise
+
+
+@contextmanager
+def store_explained(place: str | os.PathLike[str]) -> Iterator[None]:
+    """As `explained`, for the folder of environments, which has a variable to move it."""
+    remedy = "choose another folder with SDCOREML_ENVS (the environment in use is as it was)"
+    try:
+        yield
+    except OSError as error:
+        path = os.fsdecode(error.filename) if error.filename is not None else place
+        why = error.strerror or str(error)
+        if error.errno in FULL:
+            raise NoSpaceError(why, where=path, remedy=f"free space there, or {remedy}") from error
+        raise EnvError(why, where=path, remedy=f"make it writable, or {remedy}") from error

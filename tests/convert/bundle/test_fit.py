@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.bundle.fit import check_controlnet, check_programs
+from sdcoreml.convert.spec.model import Model
+from tests.convert.folder_models import F16, F32, REFINER, SD, UNET, UNET_INPUTS, XL, Port, model
+
+
+def faults(models: Mapping[str, Model]) -> list[tuple[str, str]]:
+    return [(Path(fault.where).name, fault.what) for fault in check_programs(models, Path("cat"))]
+
+
+@pytest.mark.parametrize("models", [SD, XL, REFINER], ids=["SD", "XL", "refiner"])
+def test_a_sound_folder_has_no_fault(models: Mapping[str, Model]) -> None:
+    assert faults(models) == []
+
+
+def test_sdxl_needs_the_encoders_whose_states_its_unet_takes() -> None:
+    without = {name: part for name, part in XL.items() if name != "text_encoder"}
+    assert faults(without) == [("TextEncoder", "missing")]
+
+
+def test_order_of_ports_is_free() -> None:
+    swapped = replace(UNET.description, inputs=UNET.description.inputs[::-1])
+    assert faults({**SD, "unet": replace(UNET, description=swapped)}) == []
+
+
+@pytest.mark.parametrize(
+    ("component", "changed", "expected"),
+    [
+        (
+            "vae_decoder",
+            model([("z", (1, 4, 64, 64), F16)], [("image", (1, 3, 512, 512), F32)]),
+            [
+                (
+                    "VAEDecoder",
+                    (
+                        "input z [1, 4, 64, 96] float16 or float32 expected,"
+                        " found [1, 4, 64, 64] float16"
+                    ),
+                ),
+                (
+                    "VAEDecoder",
+                    (
+                        "output image [1, 3, 512, 768] float32 expected,"
+                        " found [1, 3, 512, 512] float32"
+                    ),
+                ),
+            ],
+        ),
+        (
+            "vae_encoder",
+            model([("z", (1, 3, 512, 768), F16)], [("latent", (1, 8, 64, 96), F16)]),
+            [
+                ("VAEEncoder", "input x [1, 3, 512, 768] float16 or float32 is missing (found: z)"),
+                ("VAEEncoder", "unexpected input z"),
+                (
+                    "VAEEncoder",
+                    ("output latent [1, 8, 64, 96] float32 expected, found [1, 8, 64, 96] float16"),
+                ),
+            ],
+        ),
+        (
+            "unet",
+            model(UNET_INPUTS, [("noise_pred", (2, 4, 64, 96), F32), ("more", (1,), F32)]),
+            [("Unet", "unexpected output more")],
+        ),
+        (
+            "text_encoder",
+            model(
+                [("input_ids", (1, 77), F32)],
+                [("last_hidden_state", (1, 77, 1024), F32), ("pooled_outputs", (1, 768), F32)],
+            ),
+            [
+                (
+                    "TextEncoder",
+                    (
+                        "output last_hidden_state [1, 77, 768] float32 expected,"
+                        " found [1, 77, 1024] float32"
+                    ),
+                )
+            ],
+        ),
+    ],
+)
+def test_what_the_runtime_would_stumble_over(
+    component: str, changed: Model, expected: list[tuple[str, str]]
+) -> None:
+    assert faults({**SD, component: changed}) == expected
+
+
+def test_missing_programs_are_named() -> None:
+    without = {name: part for name, part in SD.items() if name != "vae_encoder"}
+    assert faults(without) == [("VAEEncoder", "missing")]
+    assert faults({}) == [("Unet", "no UNet in the folder")]
+
+
+def controlled(*residuals: str) -> Model:
+    extra: list[Port] = [(name, (2, 320, 64, 96), F16) for name in residuals]
+    return model([*UNET_INPUTS, *extra], [("noise_pred", (2, 4, 64, 96), F32)])
+
+
+def test_a_controlled_unet_takes_numbered_residuals() -> None:
+    sound = controlled("additional_residual_1", "additional_residual_0")
+    assert faults({**SD, "controlled_unet": sound}) == []
+    gap = controlled("additional_residual_0", "additional_residual_2")
+    assert [what for _, what in faults({**SD, "controlled_unet": gap})] == [
+        (
+            "input additional_residual_1 [2, 4, 64, 96] float16 or float32 is missing (found:"
+            " additional_residual_2)"
+        ),
+        "unexpected input additional_residual_2",
+    ]
+
+
+def test_a_controlled_unet_without_residuals_is_none() -> None:
+    (fault,) = faults({**SD, "controlled_unet": UNET})
+    assert fault[0] == "ControlledUnet"
+    assert fault[1].startswith("input additional_residual_0")
+
+
+def test_a_unet_that_is_none() -> None:
+    assert faults({"unet": SD["vae_decoder"]}) == [
+        ("Unet", "the inputs are not a UNet's ('sample')")
+    ]
+
+
+def test_what_no_app_asks_for_beside_this_unet() -> None:
+    assert faults({**SD, "unet_refiner": REFINER["unet"]}) == [
+        ("UnetRefiner", "no app asks for it beside this UNet")
+    ]
+
+
+def test_a_refiner_beside_its_base_must_be_of_its_size() -> None:
+    assert faults({**XL, "unet_refiner": REFINER["unet"]}) == []
+    (fault, *_) = faults({**XL, "unet_refiner": XL["unet"]})
+    assert fault == (
+        "UnetRefiner",
+        (
+            "input encoder_hidden_states [2, 1280, 1, 77] float16 or float32 expected,"
+            " found [2, 2048, 1, 77] float16"
+        ),
+    )
+
+
+NET_INPUTS: list[Port] = [*UNET_INPUTS, ("controlnet_cond", (2, 3, 512, 768), F16)]
+
+
+def net(*residuals: Port) -> Model:
+    return model(NET_INPUTS, list(residuals))
+
+
+def net_faults(found: Model, unet: Model | None = None) -> list[str]:
+    return [fault.what for fault in check_controlnet(found, Path("Canny"), unet)]
+
+
+class TestCheckControlnet:
+    FIRST: Port = ("additional_residual_0", (2, 320, 64, 96), F32)
+    SECOND: Port = ("additional_residual_1", (2, 320, 64, 96), F32)
+
+    def test_a_sound_one(self) -> None:
+        unet = controlled("additional_residual_0", "additional_residual_1")
+        assert net_faults(net(self.FIRST, self.SECOND), unet) == []
+
+    def test_half_precision_would_be_read_as_nonsense(self) -> None:
+        half: Port = ("additional_residual_0", (2, 320, 64, 96), F16)
+        assert net_faults(net(half)) == ["output additional_residual_0 float32 is missing"]
+
+    def test_its_unet_takes_just_what_it_gives(self) -> None:
+        unet = controlled("additional_residual_0", "additional_residual_1")
+        assert net_faults(net(self.FIRST), unet) == [
+            "the UNet takes additional_residual_1 [2, 320, 64, 96], found nothing"
+        ]
+        other: Port = ("additional_residual_1", (2, 640, 64, 96), F32)
+        assert net_faults(net(self.FIRST, other), unet) == [
+            "the UNet takes additional_residual_1 [2, 320, 64, 96], found [2, 640, 64, 96]"
+        ]
+        assert net_faults(net(self.FIRST, self.SECOND), controlled("additional_residual_0")) == [
+            "the UNet does not take additional_residual_1"
+        ]
+
+    def test_another_program(self) -> None:
+        assert net_faults(UNET) == [
+            "input controlnet_cond is missing",
+            "output additional_residual_0 float32 is missing",
+        ]

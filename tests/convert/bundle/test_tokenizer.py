@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.bundle.tokenizer import (
+    Tokenizer,
+    check_tokenizer,
+    read_tokenizer,
+    tokenizer_folder,
+)
+from sdcoreml.ground.errors import BadInputError
+
+VOCAB = {"a": 0, "b</w>": 1, "ab</w>": 2, "<|startoftext|>": 3, "<|endoftext|>": 4}
+
+
+def folder(
+    tmp_path: Path, vocab: object = VOCAB, merges: bytes = b"#version: 0.2\na b</w>\n"
+) -> Path:
+    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
+    (tmp_path / "merges.txt").write_bytes(merges)
+    return tmp_path
+
+
+def test_a_refiner_has_the_second_tokenizer_only(tmp_path: Path) -> None:
+    assert tokenizer_folder(tmp_path) == tmp_path / "tokenizer"
+    (tmp_path / "tokenizer_2").mkdir()
+    assert tokenizer_folder(tmp_path) == tmp_path / "tokenizer_2"
+    (tmp_path / "tokenizer").mkdir()
+    assert tokenizer_folder(tmp_path) == tmp_path / "tokenizer"
+
+
+def test_sound_files_are_kept_byte_for_byte(tmp_path: Path) -> None:
+    tokenizer = read_tokenizer(folder(tmp_path))
+    assert tokenizer.files() == (
+        ("vocab.json", json.dumps(VOCAB).encode()),
+        ("merges.txt", b"#version: 0.2\na b</w>\n"),
+    )
+
+
+@pytest.mark.parametrize("merges", [b"#v\r\na b</w>\r\n", b"#v\na b</w>", b"#v\r\na b</w>"])
+def test_line_ends_are_mended_so_that_no_merge_is_lost(tmp_path: Path, merges: bytes) -> None:
+    assert read_tokenizer(folder(tmp_path, merges=merges)).merges == b"#v\na b</w>\n"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "merges.txt").unlink()
+    with pytest.raises(BadInputError, match=r"merges.txt: no such file; copy vocab.json and"):
+        read_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("vocab", "what"),
+    [
+        ([], "not a map from tokens to integers"),
+        ({"a": "0"}, "not a map from tokens to integers"),
+        ({"a": True}, "not a map from tokens to integers"),
+        ({"<|startoftext|>": 0}, "the token <|endoftext|> is missing"),
+        ({"<|endoftext|>": 0}, "the token <|startoftext|> is missing"),
+    ],
+)
+def test_a_vocabulary_that_swift_would_crash_on(tmp_path: Path, vocab: object, what: str) -> None:
+    with pytest.raises(BadInputError) as caught:
+        read_tokenizer(folder(tmp_path, vocab=vocab))
+    assert str(caught.value) == f"{tmp_path}/vocab.json: {what}; restore it from the model's source"
+
+
+@pytest.mark.parametrize(
+    ("merges", "what"),
+    [
+        (b"<html>not merges at all</html>\n", "line 1 is not two tokens with one space between"),
+        (b"#v\na b\nabc\n", "line 3 is not two tokens with one space between"),
+        (b"#v\na  b\n", "line 2 is not two tokens with one space between"),
+        (b"#v\n\xff b\n", "not UTF-8 (invalid start byte at 3)"),
+    ],
+)
+def test_merges_that_swift_would_throw_on(tmp_path: Path, merges: bytes, what: str) -> None:
+    with pytest.raises(BadInputError) as caught:
+        read_tokenizer(folder(tmp_path, merges=merges))
+    assert str(caught.value) == f"{tmp_path}/merges.txt: {what}; restore it from the model's source"
+
+
+def test_a_vocabulary_that_is_no_json() -> None:
+    faults = tuple(check_tokenizer(Tokenizer(vocab=b"<html>", merges=b"a b\n"), Path("x")))
+    assert [Path(fault.where) for fault in faults] == [Path("x/vocab.json")]
+    assert faults[0].what.startswith("not valid JSON (")
+
+
+def test_a_last_line_that_would_be_dropped() -> None:
+    vocab = json.dumps(VOCAB).encode()
+    faults = tuple(check_tokenizer(Tokenizer(vocab=vocab, merges=b"a b\nc d"), Path("x")))
+    assert [fault.what for fault in faults] == ["the last line has no line feed and would be lost"]

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.bundle.contract import Dimensions, interfaces
+from sdcoreml.convert.bundle.families import Part
+from sdcoreml.convert.jobs.prove import Built, Judge, prove
+from sdcoreml.convert.models.layout import CONFIG_NAME
+from sdcoreml.convert.spec.model import (
+    DataType,
+    Elements,
+    Model,
+    NamedType,
+    Operation,
+    TensorType,
+    Value,
+)
+from sdcoreml.ground.errors import ParityError
+from sdcoreml.ground.events import silent
+from tests.convert.stand_ins import StandIn, model_of, write_model, write_stand_in
+
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+UNET = model_of(interfaces(SIZE)["unet"])
+NO_TORCH = Judge(reason="the toolchain light has no torch")
+
+
+def holding(values: tuple[float, ...]) -> Model:
+    """The UNet's stand-in with one weight, named as in the checkpoint."""
+    kind = TensorType(dtype=DataType.FLOAT32, shape=(len(values),))
+    name = Value(type=TensorType(dtype=DataType.STRING), data=Elements(values=("weight",)))
+    constant = Operation(
+        type="const",
+        inputs={},
+        outputs=(NamedType(name="weight", type=kind),),
+        attributes={"name": name, "val": Value(type=kind, data=Elements(values=values))},
+    )
+    function = UNET.program.functions["main"]
+    block = replace(function.block, operations=(constant, *function.block.operations))
+    function = replace(function, blocks={function.opset: block})
+    return replace(UNET, program=replace(UNET.program, functions={"main": function}))
+
+
+def built(tmp_path: Path, model: Model) -> Built:
+    source = write_model(tmp_path / "cat") / "unet"
+    package = tmp_path / "Unet.mlpackage"
+    write_stand_in(package, model)
+    return Built(
+        part=Part(program="unet", source="unet"),
+        package=package,
+        config=source / CONFIG_NAME,
+        settings={},
+        weights=source / "diffusion_pytorch_model.safetensors",
+        options={"attention": "ORIGINAL"},
+    )
+
+
+def test_what_nobody_certified_is_run(tmp_path: Path) -> None:
+    made = built(tmp_path, UNET)
+    runner = StandIn(size=SIZE)
+    assert prove([made], Judge(), runner, silent) == {"unet": {"passed": True}}
+    assert runner.requests == [("check", {"packages": [made.request()], "fast": False})]
+
+
+def test_without_torch_the_weights_are_audited_and_the_rest_is_said(tmp_path: Path) -> None:
+    made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
+    runner = StandIn(size=SIZE)
+    proof = prove([made], NO_TORCH, runner, silent)["unet"]
+    assert proof["unchecked"] == "the toolchain light has no torch"
+    assert proof["audit"]["matched"] == 1
+    assert (proof["outputs"], proof["runs"]) == ([], 0)
+    assert runner.requests == []
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.5), (0.0, 1.0)])
+def test_without_torch_a_wrong_weight_is_still_an_error(
+    tmp_path: Path, values: tuple[float, ...]
+) -> None:
+    made = built(tmp_path, holding(values))
+    with pytest.raises(ParityError, match=r"Unet\.mlpackage: .*weight"):
+        prove([made], NO_TORCH, StandIn(size=SIZE), silent)
+
+
+def test_a_package_and_its_compiled_folder_are_neighbours(tmp_path: Path) -> None:
+    made = built(tmp_path, UNET)
+    assert (made.packages, made.compiled) == (
+        (tmp_path / "Unet.mlpackage",),
+        (tmp_path / "Unet.mlmodelc",),
+    )
+    halves = replace(made, halves=True)
+    assert [path.name for path in (*halves.packages, *halves.compiled)] == [
+        "UnetChunk1.mlpackage",
+        "UnetChunk2.mlpackage",
+        "UnetChunk1.mlmodelc",
+        "UnetChunk2.mlmodelc",
+    ]
+    assert halves.request()["chunk"] is True

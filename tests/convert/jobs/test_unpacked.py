@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sdcoreml.convert.jobs.unpacked import opened, opened_again
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.ingredients import Ingredients
+from sdcoreml.convert.models.lora import LoraSource
+from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.unpack import UnpackOptions
+from sdcoreml.ground.errors import (
+    BadInputError,
+    NoSpaceError,
+    UnsupportedError,
+    WorkerError,
+)
+from tests.convert.models.test_single_file import original, save
+from tests.convert.models.test_unpack import tokenizer, tree
+from tests.convert.stand_ins import write_model
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    tokenizer(tmp_path / "tokenizer")
+    return save(tmp_path / "dream.v2.safetensors", original("sd1"))
+
+
+def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "cat")
+    before = tree(tmp_path)
+    with opened(Ingredients(model=folder), tmp_path / "near") as model:
+        assert (model.path, model.origin) == (folder, None)
+        assert tree(tmp_path) == before
+
+
+def test_a_file_is_a_folder_of_its_name_as_long_as_it_is_needed(tmp_path: Path, file: Path) -> None:
+    near = tmp_path / "models"
+    with opened(Ingredients(model=file), near) as model:
+        assert (model.path.name, model.family, model.faults) == ("dream.v2", Family.SD1, ())
+        assert near in model.path.parents
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert model.origin == {
+            "files": {file.name: {"size": file.stat().st_size, "sha256": digest}},
+            "averaged": False,
+            "loras": [],
+            "embeddings": [],
+        }
+    assert list(near.iterdir()) == []
+
+
+def test_errors_name_what_was_given_and_leave_nothing(tmp_path: Path, file: Path) -> None:
+    near = tmp_path / "models"
+    with (
+        pytest.raises(WorkerError, match=r"dream\.v2\.safetensors/unet: died") as caught,
+        opened(Ingredients(model=file), near) as model,
+    ):
+        raise WorkerError(f"{model.path}/unet: died", log="its last words")
+    assert caught.value.log == "its last words"
+    assert list(near.iterdir()) == []
+
+
+def test_a_full_disk_is_named_as_people_know_it(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    near = tmp_path / "models"
+    with pytest.raises(NoSpaceError) as caught, opened(Ingredients(model=file), near):
+        pass
+    assert str(caught.value).startswith(f"{file}: needs ")
+    assert f" and {near} has 1,000 free" in str(caught.value)
+    assert list(near.iterdir()) == []
+
+
+def test_what_does_not_run_is_refused_before_it_is_written(tmp_path: Path, file: Path) -> None:
+    arrays = original("sd1")
+    first = "model.diffusion_model.input_blocks.0.0.weight"
+    shape = arrays[first].shape
+    arrays[first] = np.zeros((shape[0], 9, *shape[2:]), "f2")
+    save(file, arrays)
+    with (
+        pytest.raises(UnsupportedError, match="inpainting"),
+        opened(Ingredients(model=file), tmp_path / "models"),
+    ):
+        pass
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_folder_with_a_lora_is_put_together_under_its_own_name(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "cat")
+    lora = LoraSource(
+        path=save(tmp_path / "l.safetensors", {"lora_unet_x.alpha": np.ones(1, "f4")})
+    )
+    with (
+        pytest.raises(BadInputError, match=r"l\.safetensors"),
+        opened(Ingredients(model=folder, loras=(lora,)), tmp_path / "models"),
+    ):
+        pass
+
+
+def test_a_folder_has_no_averaged_weights_to_choose(tmp_path: Path) -> None:
+    asked = UnpackOptions(weights=Weights.AVERAGED)
+    with (
+        pytest.raises(BadInputError, match="averaged weights"),
+        opened(Ingredients(model=write_model(tmp_path / "cat"), unpacking=asked), tmp_path),
+    ):
+        pass
+
+
+class TestOpenedAgain:
+    def manifest(self, *files: str, averaged: bool = False) -> dict[str, Any]:
+        origin = {"files": {name: {} for name in files}, "averaged": averaged}
+        return {"model": {"made_from": origin}, "options": {"prediction": "v_prediction"}}
+
+    def test_it_is_unpacked_as_then(self, tmp_path: Path) -> None:
+        tokenizer(tmp_path / "tokenizer")
+        file = save(tmp_path / "two.safetensors", original("sd2"))
+        with opened_again(file, self.manifest(file.name), tmp_path / "near") as model:
+            assert (model.family, model.path.name) == (Family.SD2_V, "two")
+        assert list((tmp_path / "near").iterdir()) == []
+
+    def test_averaged_weights_are_asked_for_again(self, tmp_path: Path, file: Path) -> None:
+        manifest = self.manifest(file.name, averaged=True)
+        with (
+            pytest.raises(BadInputError, match=r"averag|EMA"),
+            opened_again(file, manifest, tmp_path / "near"),
+        ):
+            pass
+
+    def test_what_else_went_into_it_is_named(self, tmp_path: Path, file: Path) -> None:
+        manifest = self.manifest(file.name, "style.safetensors", "vae.pt")
+        with (
+            pytest.raises(BadInputError, match=r"style\.safetensors, vae\.pt went into this"),
+            opened_again(file, manifest, tmp_path / "near"),
+        ):
+            pass

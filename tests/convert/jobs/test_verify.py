@@ -1,0 +1,277 @@
+"""A finished folder checked again: by its manifest, by the runtimes' rules, against its model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree, rmtree
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.jobs.opening import open_model, with_refiner
+from sdcoreml.convert.jobs.plan import plan
+from sdcoreml.convert.jobs.steps import convert_model
+from sdcoreml.convert.jobs.verify import Against, Verification, verify
+from sdcoreml.ground.errors import BadInputError, ParityError
+from tests.convert.stand_ins import StandIn, write_model, write_xl
+
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+DATA = "Data/com.apple.CoreML"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "cat")
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, model: Path) -> Path:
+    job = plan(open_model(model), tmp_path / "out", "SPLIT_EINSUM", {"name": "tested"})
+    return convert_model(job, StandIn(size=SIZE))
+
+
+def against(model: Path) -> Against:
+    return Against(model=model, certificates={})
+
+
+def whats(result: Verification) -> list[str]:
+    return [fault.what for fault in result.faults]
+
+
+def test_a_folder_as_it_was_written_has_no_faults(bundle: Path) -> None:
+    runner = StandIn(size=SIZE)
+    result = verify(bundle, runner)
+    assert result.passed
+    assert result.files > 20
+    assert result.checked == {}
+    assert runner.requests == []
+
+
+def append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"more")
+
+
+def change(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (append, "68 bytes, 64 were written"),
+        (change, "changed since it was written"),
+        (remove, "missing"),
+    ],
+)
+def test_a_damaged_weight_file_is_named(
+    bundle: Path, damage: Callable[[Path], None], what: str
+) -> None:
+    path = bundle / "Unet.mlpackage" / DATA / "weights" / "weight.bin"
+    path.with_name("copy").write_bytes(path.read_bytes())  # the other folder links to the original
+    path.with_name("copy").replace(path)
+    damage(path)
+    faults = verify(bundle, StandIn(size=SIZE)).faults
+    assert [(Path(fault.where), fault.what) for fault in faults] == [(path, what)]
+    assert faults[0].remedy == "convert the model again"
+
+
+def test_all_faults_are_collected(bundle: Path) -> None:
+    remove(bundle / "vocab.json")
+    remove(bundle / "Unet.mlpackage" / "Manifest.json")
+    remove(bundle / "VAEDecoder.mlmodelc" / "metadata.json")
+    assert len(verify(bundle, StandIn(size=SIZE)).faults) >= 3
+
+
+def test_a_program_that_no_runtime_could_load_is_a_fault(bundle: Path, model: Path) -> None:
+    """Even when the manifest agrees: then it was written wrong."""
+    other = replace(SIZE, features=16)
+    job = plan(open_model(model), bundle.with_name("odd"), "ORIGINAL", {"name": "tested"})
+    odd = convert_model(job, StandIn(size=other))
+    path = Path("Unet.mlpackage") / DATA / "model.mlmodel"
+    (bundle / path).write_bytes((odd / path).read_bytes())
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    files, others = (
+        content["programs"]["Unet"]["files"]
+        for content in (manifest, json.loads((odd / "manifest.json").read_text()))
+    )
+    files[str(path)] = others[str(path)]
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    faults = whats(verify(bundle, StandIn(size=SIZE)))
+    assert faults
+    assert "last_hidden_state [1, 77, 16] float32 expected" in faults[0]
+
+
+def test_halves_of_an_earlier_run_would_win_over_the_whole(bundle: Path) -> None:
+    for number in (1, 2):
+        copytree(bundle / "Unet.mlmodelc", bundle / f"UnetChunk{number}.mlmodelc")
+    found = verify(bundle, StandIn(size=SIZE)).faults
+    assert [Path(fault.where).name for fault in found] == [
+        "UnetChunk1.mlmodelc",
+        "UnetChunk2.mlmodelc",
+    ]
+    assert {fault.what for fault in found} == {
+        "not of this conversion, and apps may load it in place of what is"
+    }
+
+
+class TestHalves:
+    @pytest.fixture
+    def halves(self, tmp_path: Path, model: Path) -> Path:
+        job = plan(open_model(model), tmp_path / "halves", "ORIGINAL", {}, chunk=True)
+        return convert_model(job, StandIn(size=SIZE))
+
+    def test_both_are_read_and_proved_as_one(self, halves: Path, model: Path) -> None:
+        runner = StandIn(size=SIZE)
+        result = verify(halves, runner, against(model))
+        assert result.passed
+        asked = {item["component"]: item for item in runner.requests[-1][1]["packages"]}
+        assert asked["unet"]["chunk"] is True
+        assert asked["unet"]["package"] == str(halves / "Unet.mlpackage")
+
+    def test_one_alone(self, halves: Path) -> None:
+        rmtree(halves / "UnetChunk2.mlmodelc")
+        assert {fault.what for fault in verify(halves, StandIn(size=SIZE)).faults} == {"missing"}
+
+    def test_one_of_another_conversion(self, halves: Path, model: Path) -> None:
+        job = plan(open_model(model), halves.with_name("odd"), "ORIGINAL", {}, chunk=True)
+        odd = convert_model(job, StandIn(size=replace(SIZE, height=24)))
+        rmtree(halves / "UnetChunk1.mlpackage")
+        copytree(odd / "UnetChunk1.mlpackage", halves / "UnetChunk1.mlpackage")
+        whats_found = whats(verify(halves, StandIn(size=SIZE)))
+        assert any("changed since" in what or "were written" in what for what in whats_found)
+        assert any(
+            "input sample" in what or "VAEDecoder" in what or "z [" in what for what in whats_found
+        )
+
+
+def test_a_tokenizer_that_swift_would_not_read_is_a_fault(bundle: Path) -> None:
+    (bundle / "merges.txt").write_bytes(b"#version: 0.2\na b c\n")
+    (fault,) = verify(bundle, StandIn(size=SIZE)).faults
+    assert Path(fault.where) == bundle / "merges.txt"
+    assert "not two tokens" in fault.what
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "not readable: .*; give a folder that sdcoreml convert made"),
+        ("{", "not JSON"),
+        ("[]", "not a manifest of this version"),
+        ('{"schema": 2, "inputs": {}, "programs": {}}', "not a manifest of this version"),
+        (
+            '{"schema": 1, "inputs": {}, "options": {}, "programs": {"Foo": {}}}',
+            "not a manifest of this version",
+        ),
+    ],
+)
+def test_what_is_no_result_of_ours_is_bad_input(
+    tmp_path: Path, text: str | None, reason: str
+) -> None:
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(BadInputError, match=reason):
+        verify(tmp_path, StandIn(size=SIZE))
+
+
+def test_against_its_model_every_program_is_run_again(bundle: Path, model: Path) -> None:
+    runner = StandIn(size=SIZE)
+    result = verify(bundle, runner, replace(against(model), fast=True))
+    assert result.passed
+    assert result.checked.keys() == {"TextEncoder", "Unet", "VAEDecoder", "VAEEncoder"}
+    ((task, request),) = runner.requests
+    assert task == "check"
+    assert request["fast"] is True
+    unet = next(item for item in request["packages"] if item["component"] == "unet")
+    assert unet == {
+        "component": "unet",
+        "config": str(model / "unet" / "config.json"),
+        "weights": str(model / "unet" / "diffusion_pytorch_model.safetensors"),
+        "package": str(bundle / "Unet.mlpackage"),
+        "options": {
+            "attention": "SPLIT_EINSUM",
+            "batch": 2,
+            "clip_skip": 1,
+            "height": 16,
+            "target": "macOS13",
+            "tokens": 77,
+            "width": 16,
+        },
+    }
+
+
+def test_nothing_is_left_beside_the_folder(bundle: Path, model: Path) -> None:
+    verify(bundle, StandIn(size=SIZE), against(model))
+    assert {path.name for path in bundle.parent.iterdir()} == {"cat", "out"}
+
+
+def test_another_model_is_not_compared_with(bundle: Path, model: Path) -> None:
+    runner = StandIn(size=SIZE)
+    save_file({"weight": np.ones(8, np.float32)}, model / "vae/diffusion_pytorch_model.safetensors")
+    remove(model / "unet" / "diffusion_pytorch_model.safetensors")
+    (model / "unet" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(BadInputError):
+        verify(bundle, runner, against(model))
+    (model / "unet" / "model.safetensors").unlink()
+    save_file(
+        {"weight": np.arange(8, dtype=np.float32)},
+        model / "unet" / "diffusion_pytorch_model.safetensors",
+    )
+    (fault,) = verify(bundle, runner, against(model)).faults
+    assert Path(fault.where) == model / "vae" / "diffusion_pytorch_model.safetensors"
+    assert fault.what == "not the file that the folder was made from"
+    assert runner.requests == []
+
+
+def test_a_refiner_is_asked_for_where_one_went_in(tmp_path: Path) -> None:
+    base, refiner = write_xl(tmp_path / "xl"), write_xl(tmp_path / "refiner", refiner=True)
+    model = with_refiner(open_model(base), refiner)
+    job = plan(model, tmp_path / "out", "ORIGINAL", {"name": "tested"}, refiner=True)
+    size = replace(SIZE, features=16, pooled=8, time_ids=6)
+    folder = convert_model(job, StandIn(size=size))
+    with pytest.raises(
+        BadInputError, match=r"its UnetRefiner is made of another .*add --refiner FOLDER"
+    ):
+        verify(folder, StandIn(size=size), against(base))
+    named = replace(against(base), refiner=refiner)
+    assert verify(folder, StandIn(size=size), named).passed
+
+
+def test_a_damaged_folder_is_not_run(bundle: Path, model: Path) -> None:
+    runner = StandIn(size=SIZE)
+    remove(bundle / "vocab.json")
+    assert not verify(bundle, runner, against(model)).passed
+    assert runner.requests == []
+
+
+def test_a_program_that_computes_something_else_is_an_error(bundle: Path, model: Path) -> None:
+    runner = StandIn(size=SIZE, fails="check", failure=ParityError("Unet: 40 dB"))
+    with pytest.raises(ParityError, match="Unet: 40 dB"):
+        verify(bundle, runner, against(model))
+
+
+def test_certificates_of_other_graphs_spare_nothing(bundle: Path, model: Path) -> None:
+    other = Certificate(
+        key="0" * 64,
+        component="unet",
+        title="",
+        outputs=(),
+        runs=2,
+        toolchain="tested",
+        lock="5f",
+        date="2026-11-24",
+    )
+    runner = StandIn(size=SIZE)
+    verify(bundle, runner, Against(model=model, certificates={other.key: other}))
+    assert len(runner.requests[0][1]["packages"]) == 4

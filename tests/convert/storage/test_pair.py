@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from sdcoreml.convert.spec.model import (
+    Blob,
+    DataType,
+    Elements,
+    TensorType,
+    Value,
+)
+from sdcoreml.convert.storage.pair import Storages, in_second
+
+
+@dataclass(frozen=True)
+class Named:
+    """A storage whose blobs say whose they are, and how they were asked for."""
+
+    name: str
+
+    def read(self, blob: Blob, dtype: DataType) -> bytes:
+        return f"{self.name}: {blob.path} at {blob.offset} as {dtype.name}".encode()
+
+
+BLOB = Blob(path="@model_path/weights/weight.bin", offset=64)
+BOTH = Storages(first=Named("first"), second=Named("second"))
+
+
+def value(data: Blob | Elements) -> Value:
+    return Value(type=TensorType(dtype=DataType.FLOAT16, shape=(2,)), data=data)
+
+
+@pytest.mark.parametrize(
+    ("given", "whose"), [(value(BLOB), "first"), (in_second(value(BLOB)), "second")]
+)
+def test_a_blob_is_read_where_it_lies_under_its_own_name(given: Value, whose: str) -> None:
+    assert isinstance(given.data, Blob)
+    told = BOTH.read(given.data, DataType.FLOAT16)
+    assert told == f"{whose}: {BLOB.path} at 64 as FLOAT16".encode()
+
+
+def test_two_of_two_find_their_own() -> None:
+    """Halves of a program, one of which is itself made of two."""
+    outer = Storages(first=Named("third"), second=BOTH)
+    inner = in_second(in_second(value(BLOB))).data
+    assert isinstance(inner, Blob)
+    assert bytes(outer.read(inner, DataType.INT32)).startswith(b"second: @model_path")
+
+
+def test_what_is_no_blob_stays_as_it_is() -> None:
+    plain = value(Elements(values=bytes(4)))
+    assert in_second(plain) is plain

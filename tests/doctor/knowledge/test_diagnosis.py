@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdcoreml.doctor.knowledge import (
+    CLASHES,
+    Entry,
+    Role,
+    entries,
+    of_topic,
+)
+from sdcoreml.doctor.knowledge.diagnosis import (
+    LONGEST,
+    clashes,
+    contradiction,
+    diagnose,
+    innermost,
+)
+from tests.doctor.healthy import TOOLCHAIN
+
+ALL = entries()
+CLASHING = of_topic(CLASHES)
+BASE = Entry(
+    id="base",
+    topic="pins",
+    role=Role.CAUSE,
+    pattern="boom",
+    example="boom",
+    when={},
+    last=False,
+    cause="A cause.",
+    fix="A fix.",
+    checks=(),
+    seen=(),
+)
+
+LOG = """\
+scikit-learn version 1.3.1 is not supported. Minimum required version: 0.17. Maximum required \
+version: 1.1.2. Disabling scikit-learn conversion API.
+Traceback (most recent call last):
+  File "diffusers/utils/dynamic_modules_utils.py", line 28, in <module>
+ImportError: cannot import name 'cached_download' from 'huggingface_hub' (x.py)
+
+The above exception was the direct cause of the following exception:
+
+RuntimeError: Failed to import diffusers.pipelines.x because of the following error (look up):
+"""
+
+
+def ids(log: str, *known: Entry, **versions: str) -> list[str]:
+    named = {name.replace("_", "-"): version for name, version in versions.items()}
+    return [match.entry.id for match in diagnose(log, known or ALL, named)]
+
+
+def test_the_innermost_cause_comes_first_then_wrappers_then_harmless_lines() -> None:
+    assert ids(LOG) == [
+        "hub-cached-download-removed",
+        "diffusers-sub-import-clip-failed",
+        "sklearn-untested-with-coremltools",
+    ]
+
+
+def test_of_two_causes_the_earlier_is_the_inner_one() -> None:
+    other = replace(BASE, id="other", pattern="crash")
+    assert ids("crash\nboom\n", BASE, other) == ["other", "base"]
+
+
+def test_of_two_entries_on_a_line_the_special_one_wins() -> None:
+    general = replace(BASE, id="general", pattern="bo+m")
+    assert ids("boom", BASE, general) == ["base"]
+    assert ids("booom", BASE, general) == ["general"]
+
+
+def test_the_case_of_the_project_is_told_from_a_missing_file() -> None:
+    unet = "OSError: Error no file named diffusion_pytorch_model.bin found in directory /m/unet."
+    assert ids(unet) == ["sharded-unet-not-loadable"]
+    other = "OSError: Error no file named model.safetensors found in directory /m/text_encoder."
+    assert ids(other) == ["no-unet-weights-file"]
+
+
+def test_versions_that_contradict_raise_a_doubt() -> None:
+    entry = replace(BASE, when={"diffusers": "<0.29", "huggingface_hub": ">=0.26"})
+    (match,) = diagnose("boom", [entry], {"huggingface-hub": "0.17.3", "diffusers": "0.23.1"})
+    assert match.doubt == "huggingface_hub 0.17.3 here, this needs >=0.26"
+    assert contradiction(entry, {"diffusers": "0.23.1"}) == "", "what is not known may fit"
+
+
+def test_what_is_no_version_contradicts_nothing() -> None:
+    log = "ImportError: cannot import name 'cached_download' from 'huggingface_hub'"
+    (match,) = diagnose(log, entries(), {"huggingface-hub": "unknown"})
+    assert match.doubt == ""
+
+
+def test_a_doubted_entry_gives_way_to_one_that_fits() -> None:
+    doubted = replace(BASE, id="doubted", when={"torch": "<2"})
+    assert ids("boom", doubted, BASE, torch="2.2") == ["base"]
+    assert ids("boom\ncrash", doubted, replace(BASE, id="c", pattern="crash"), torch="2.2") == [
+        "c",
+        "doubted",
+    ]
+
+
+def test_some_lines_mean_something_at_the_end_alone() -> None:
+    last = replace(BASE, last=True)
+    assert ids("boom\nSaved\n", last) == []
+    assert ids("Saved\nboom\n", last) == ["base"]
+
+
+def test_what_a_pattern_names_is_captured() -> None:
+    (match,) = diagnose("ValueError: 21.3 dB is too low!", ALL)
+    assert match.captured == {"db": "21.3"}
+
+
+def test_progress_bars_and_windows_lines_are_lines() -> None:
+    (match,) = diagnose("10%\r20%\r\nboom\r\n", [BASE])
+    assert (match.line, match.text) == (3, "boom")
+
+
+def test_only_the_end_of_a_huge_log_is_read_and_lines_still_count() -> None:
+    filler = "x" * 99 + "\n"
+    log = "boom\n" + filler * (LONGEST // 100) + "boom\n"
+    (match,) = diagnose(log, [BASE])
+    assert match.line == LONGEST // 100 + 2
+
+
+@given(st.text())
+def test_any_text_is_read_without_complaint(log: str) -> None:
+    for match in diagnose(log, ALL):
+        assert 1 <= match.line <= log.count("\n") + log.count("\r") + 1
+
+
+def test_the_tested_pins_do_not_clash_and_a_known_bad_pair_does() -> None:
+    tested = {
+        **TOOLCHAIN.pins,
+        "huggingface-hub": "0.17.3",
+        "tokenizers": "0.14.1",
+        "transformers": "4.34.1",
+        "protobuf": "3.20.3",
+        "python": "3.10.10",
+    }
+    assert clashes(CLASHING, tested) == ()
+    worse = clashes(CLASHING, {**tested, "huggingface-hub": "1.2.3"})
+    assert {entry.id for entry in worse} == {
+        "hub-cached-download-removed",
+        "hub-hffolder-removed",
+        "hub-version-conflict-transformers",
+    }
+
+
+TRACE = "Traceback (most recent call last):\n  File 'x.py', line 3\n    f()\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "found"),
+    [
+        ("", None),
+        ("all went well\n", None),
+        ("ValueError: no traceback\n", None),
+        (TRACE, None),
+        (TRACE + "ValueError: a\n", (4, "ValueError: a")),
+        ("before\n" + TRACE + "\nValueError: a\nafter\n", (6, "ValueError: a")),
+        (TRACE + "A: 1\n\nDuring handling ...\n\n" + TRACE + "B: 2\n", (4, "A: 1")),
+        ("  " + TRACE + "ValueError: a", (4, "ValueError: a")),
+        (LOG, (4, LOG.splitlines()[3])),
+    ],
+)
+def test_the_first_exception_of_a_chain_is_the_cause(
+    log: str, found: tuple[int, str] | None
+) -> None:
+    assert innermost(log) == found
+
+
+def test_a_match_quotes_its_whole_line() -> None:
+    (match,) = diagnose("one\n   before boom behind  \nthree", [BASE])
+    assert (match.line, match.text) == (2, "before boom behind")
+    (match,) = diagnose("boom at the end", [BASE])
+    assert match.text == "boom at the end"
+
+
+def test_a_log_of_exactly_the_longest_length_is_read_whole() -> None:
+    log = "boom\n" + "x" * (LONGEST - 5)
+    assert [match.line for match in diagnose(log, [BASE])] == [1]
+    assert diagnose(log + "x", [replace(BASE, pattern="^boom$")]) == ()
+
+
+def test_a_clash_needs_every_version_it_speaks_of() -> None:
+    entry = replace(BASE, when={"torch": "<2", "Scikit_Learn": ">=1"})
+    assert clashes([entry], {"torch": "1.13", "scikit-learn": "1.1"}) == (entry,)
+    assert clashes([entry], {"torch": "1.13"}) == ()
+    assert clashes([entry], {"torch": "2.2", "scikit-learn": "1.1"}) == ()

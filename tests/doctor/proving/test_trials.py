@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.proving.trials import (
+    Command,
+    Outcome,
+    Suite,
+    Trial,
+    floors,
+    packages_of,
+    prove,
+)
+from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.pythons.venv import site_packages
+from sdcoreml.ground.errors import EnvError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Toolchain:
+    return load_toolchain(toolchain(tmp_path / "tiny", standard_wheels(tmp_path / "wheels")))
+
+
+@pytest.fixture
+def made(tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    source, root = Source(wheels=tmp_path / "wheels"), tmp_path / "envs"
+    return build(tiny, options=Options(python=PYTHON, source=source, root=root))
+
+
+@dataclass
+class Passed:
+    """A trial that ends as it is told, after it did something to the environment or not."""
+
+    outcome: Outcome
+    stray: str = ""
+
+    def run(self, environment: Environment, emit: Emit) -> Outcome:
+        del emit
+        if self.stray:
+            (site_packages(environment.path) / self.stray).write_text("")
+        return self.outcome
+
+
+def test_a_proof_names_machine_environment_and_figures(made: Environment) -> None:
+    trials: list[Trial] = [
+        Passed(Outcome(ran="make inside", result="3 tests passed", tests=3)),
+        Passed(Outcome(ran="a", result="x", psnr={"fp32": 120.0, "fp16": 70.0})),
+        Passed(Outcome(ran="b", result="y", tests=4, psnr={"fp32": 118.5})),
+    ]
+    proof = prove(made, trials)
+    assert (proof.seal, proof.lock, proof.target) == (made.seal, made.lock_digest, made.target)
+    assert (proof.python, proof.tests) == (VERSION, 7)
+    assert proof.psnr == {"fp32": 118.5, "fp16": 70.0}
+    assert (proof.ran, proof.result) == ("make inside; a; b", "3 tests passed; x; y")
+    assert proof.cpu.endswith(" cores")
+    assert any(letter.isdigit() for letter in proof.system)
+    assert proof.when.endswith("+00:00")
+
+
+def test_a_trial_that_changes_the_environment_proves_nothing(made: Environment) -> None:
+    with pytest.raises(EnvError, match=r"evil\.pth: not part .*what was run changed the environ"):
+        prove(made, [Passed(Outcome(ran="a", result="x"), stray="evil.pth")])
+
+
+def test_a_damaged_environment_proves_nothing(made: Environment) -> None:
+    (site_packages(made.path) / "one.py").unlink()
+    with pytest.raises(EnvError, match="only a sound environment proves something"):
+        prove(made, [Passed(Outcome(ran="a", result="x"))])
+
+
+def test_a_command_is_run_inside_and_its_last_line_is_the_result(made: Environment) -> None:
+    proof = prove(
+        made, [Command(words=["python", "-c", "import two; print('a'); print(two.VALUE)"])]
+    )
+    assert proof.result == "2"
+    assert proof.ran.startswith("python -c import two;")
+
+
+def runner(folder: Path, body: str) -> Path:
+    """A stand-in of tests/inside/runner.py."""
+    (folder / "runner.py").write_text(f"import os, sys\n{body}")
+    return folder / "runner.py"
+
+
+def test_the_tests_are_counted_by_their_last_line(
+    made: Environment, tiny: Toolchain, tmp_path: Path
+) -> None:
+    body = "print('...'); print(f\"788 passed, 2 skipped in {os.environ['TOOLCHAIN']}\")"
+    proof = prove(made, [Suite(toolchain=tiny, runner=runner(tmp_path, body))])
+    assert (proof.tests, proof.result, proof.ran) == (788, "788 tests passed", "make inside")
+
+
+PYTEST = """\
+print('- build tested\\n  Python 3.10.13\\n', file=sys.stderr)
+print('.....s..F............................................................... [  7%]')
+print('................................                                         [100%]')
+print('FAILED tests/inside/test_a.py::test_b - assert 1 == 2')
+print('1 failed, 102 passed in 96.78s (0:01:36)')
+sys.exit(1)
+"""
+
+
+def test_who_waits_for_the_tests_hears_how_far_they_are_and_what_failed(
+    made: Environment, tiny: Toolchain, tmp_path: Path
+) -> None:
+    heard: list[Event] = []
+    suite = Suite(toolchain=tiny, runner=runner(tmp_path, PYTEST))
+    with pytest.raises(EnvError, match=r"exit code 1 \(1 failed, 102 passed in 96.78s"):
+        suite.run(made, heard.append)
+    assert [event for event in heard if event.kind == "note"] == [
+        Event(kind="note", text="build tested"),
+        Event(kind="note", text="Python 3.10.13"),
+    ]
+    assert [event for event in heard if event.kind != "note"] == [
+        Event(kind="step", text="run the tests in it (minutes)"),
+        Event(kind="progress", done=7, total=100, unit="%"),
+        Event(kind="progress", done=100, total=100, unit="%"),
+        Event(kind="warning", text="FAILED tests/inside/test_a.py::test_b - assert 1 == 2"),
+    ]
+
+
+def test_a_share_in_other_words_is_no_progress(
+    made: Environment, tiny: Toolchain, tmp_path: Path
+) -> None:
+    heard: list[Event] = []
+    body = "print('[ 50%] of nothing'); print('3 passed')"
+    Suite(toolchain=tiny, runner=runner(tmp_path, body)).run(made, heard.append)
+    assert [event.kind for event in heard] == ["step"]
+
+
+def test_it_is_told_while_the_tests_run_and_not_afterwards(
+    made: Environment, tiny: Toolchain, tmp_path: Path
+) -> None:
+    flag = tmp_path / "heard"
+    body = f"""
+import pathlib, time
+print('.. [ 50%]', flush=True)
+limit = time.monotonic() + 30
+while not pathlib.Path({str(flag)!r}).exists() and time.monotonic() < limit:
+    time.sleep(0.01)
+print('2 passed' if time.monotonic() < limit else 'nobody listened')
+"""
+
+    def emit(event: Event) -> None:
+        if event.kind == "progress":
+            flag.touch()
+
+    assert Suite(toolchain=tiny, runner=runner(tmp_path, body)).run(made, emit).tests == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("print('1 failed, 3 passed'); sys.exit(1)", r"exit code 1 \(1 failed, 3 passed\); noth"),
+        ("print('no tests ran')", "says 'no tests ran', not how many tests passed"),
+    ],
+)
+def test_tests_that_did_not_pass_prove_nothing(
+    made: Environment, tiny: Toolchain, tmp_path: Path, body: str, words: str
+) -> None:
+    with pytest.raises(EnvError, match=words) as caught:
+        prove(made, [Suite(toolchain=tiny, runner=runner(tmp_path, body))])
+    assert "\n" not in str(caught.value)
+
+
+def test_without_a_checkout_there_are_no_tests_to_pass(made: Environment, tiny: Toolchain) -> None:
+    with pytest.raises(EnvError, match="prove a toolchain in a clone of the project"):
+        prove(made, [Suite(toolchain=tiny, runner=Path("/nowhere/runner.py"))])
+
+
+def test_a_command_that_is_not_there_is_one_line(made: Environment) -> None:
+    with pytest.raises(EnvError, match="nothing-of-this-name: No such file"):
+        prove(made, [Command(words=["nothing-of-this-name"])])
+
+
+def test_the_lowest_figure_of_each_mode_is_the_floor() -> None:
+    def program(*outputs: tuple[str, float]) -> dict[str, object]:
+        return {"checked": {"outputs": [{"mode": mode, "psnr": psnr} for mode, psnr in outputs]}}
+
+    programs = {
+        "Unet": program(("fp32", 127.1), ("fp16", 71.8)),
+        "VAEEncoder": program(("fp32", 135.4), ("fp16", 68.8), ("fp32", 126.0)),
+        "Certified": program(),
+    }
+    assert floors(programs) == {"fp32": 126.0, "fp16": 68.8}
+
+
+def test_only_packages_and_compiled_folders_are_compared(tmp_path: Path) -> None:
+    for name in ("Unet.mlpackage/Manifest.json", "Unet.mlmodelc/model.mil", "manifest.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert sorted(packages_of(tmp_path)) == [
+        "Unet.mlmodelc/model.mil",
+        "Unet.mlpackage/Manifest.json",
+    ]

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import io
+import re
+import time
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from sdcoreml.doctor.report.terminal import (
+    Bars,
+    draw,
+    how_far,
+    plain,
+)
+from sdcoreml.ground.events import Event
+
+STORY = (
+    Event(kind="step", text="merge the shards"),
+    Event(kind="progress", done=1, total=4, unit="B"),
+    Event(kind="note", text="unet: 5 shards"),
+    Event(kind="step", text="build the programs"),
+    Event(kind="warning", text="[unet] 3 values overflow float16"),
+    Event(kind="result", data=1),
+)
+
+
+def test_away_from_a_terminal_each_step_is_one_line() -> None:
+    stream = io.StringIO()
+    emit = plain(stream)
+    for event in STORY:
+        emit(event)
+    assert stream.getvalue() == (
+        "- merge the shards\n"
+        "  unet: 5 shards\n"
+        "- build the programs\n"
+        "  warning: [unet] 3 values overflow float16\n"
+    )
+
+
+def test_draw_is_plain_away_from_a_terminal() -> None:
+    stream = io.StringIO()
+    with draw(stream) as emit:
+        emit(Event(kind="step", text="one"))
+    assert stream.getvalue() == "- one\n"
+
+
+def test_on_a_terminal_finished_steps_stay_with_their_time() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, no_color=True)
+    with Progress(console=console, transient=True, auto_refresh=False) as progress:
+        bars = Bars(progress)
+        for event in STORY:
+            bars(event)
+        bars.finish()
+    text = stream.getvalue()
+    assert re.search(r"- merge the shards \(\d+\.\d s\)\n", text)
+    assert re.search(r"- build the programs \(\d+\.\d s\)\n", text)
+    assert "  warning: [unet] 3 values overflow float16\n" in text
+    assert text.index("merge the shards (") < text.index("build the programs (")
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "unit", "words"),
+    [
+        (1_200_000_000, 5_580_000_000, "B", "1.20 of 5.58 GB"),
+        (400_000, 170_000_000, "B", "0.40 of 170.00 MB"),
+        (3, 999, "B", "3 of 999 bytes"),
+        (300, 8959, "files", "300 of 8,959 files"),
+        (1, 2, "", "1 of 2"),
+        (7, 0, "runs", ""),
+    ],
+)
+def test_how_far_a_step_is_in_words(done: int, total: int, unit: str, words: str) -> None:
+    assert how_far(Event(kind="progress", done=done, total=total, unit=unit)) == words
+
+
+def test_on_a_terminal_the_bytes_stand_beside_the_bar() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TERM", "xterm")
+        patch.setenv("COLUMNS", "100")
+        with draw(stream) as emit:
+            emit(Event(kind="step", text="install"))
+            emit(Event(kind="progress", done=1_500_000_000, total=5_000_000_000, unit="B"))
+            time.sleep(0.3)  # the bar is drawn ten times a second
+    assert "1.50 of 5.00 GB" in stream.getvalue()
+    assert "- install (" in stream.getvalue()
+
+
+def test_names_are_words_not_markup_and_steer_nothing() -> None:
+    event = Event(kind="step", text="write [red]a\x1b[2J\n.safetensors")
+    lines, live = io.StringIO(), io.StringIO()
+    plain(lines)(event)
+    assert lines.getvalue() == "- write [red]a\\x1b[2J\\n.safetensors\n"
+    live.isatty = lambda: True  # type: ignore[method-assign]
+    with draw(live) as emit:
+        emit(event)
+    # What is drawn live and what stays, without rich's own cursor movements.
+    assert live.getvalue().count("write [red]a\\x1b[2J\\n.safetensors") >= 1
+    assert "a\x1b[2J" not in live.getvalue()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.envs.building.base import BACKENDS, VenvBase, name_of
+from sdcoreml.envs.pythons.interpreter import Choice, Interpreter
+from sdcoreml.lockfiles.toolchain import load_toolchain
+
+CHOICE = Choice(
+    interpreter=Interpreter(
+        path=Path("/pythons/3.10.13/bin/python3.10"),
+        version="3.10.13",
+        implementation="CPython",
+        target="linux-x86_64",
+        source="pyenv",
+    ),
+    drift=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("toolchain", "backend", "name"),
+    [
+        ("tested", "venv", "tested"),
+        ("tested", "conda", "coreml_stable_diffusion"),
+        ("light", "conda", "coreml_stable_diffusion_light"),
+    ],
+)
+def test_an_environment_has_the_name_that_people_look_for(
+    toolchain: str, backend: str, name: str
+) -> None:
+    assert name_of(load_toolchain(toolchain), backend) == name
+
+
+def test_a_venv_is_told_by_its_python_and_is_the_same_anywhere() -> None:
+    base = VenvBase(chosen=CHOICE)
+    assert base.identity() == ("3.10.13", "/pythons/3.10.13/bin/python3.10")
+    assert base.choice(Path("/any/where")) == CHOICE
+    assert base.answering() == CHOICE.interpreter.path
+    assert base.recorded() == {}
+    assert (base.size, base.brings_sources) == (0, False)
+
+
+def test_a_venv_links_to_its_python(tmp_path: Path) -> None:
+    VenvBase(chosen=CHOICE).create(tmp_path / "made", tmp_path / "final")
+    assert (tmp_path / "made" / "bin" / "python").readlink() == CHOICE.interpreter.path
+
+
+def test_there_are_two_kinds() -> None:
+    assert BACKENDS == ("venv", "conda")

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.envs.building import provision
+from sdcoreml.envs.building.base import VENV
+from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.provision import (
+    PROVIDERS,
+    Provider,
+    Wish,
+    obtain,
+)
+from sdcoreml.envs.care.garbage import collect
+from sdcoreml.envs.conda.engine import Engine
+from sdcoreml.envs.kept.verify import verify_full
+from sdcoreml.ground.errors import NoInterpreterError, NoSpaceError
+from sdcoreml.ground.events import Event, silent
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.envs.channel import MINOR, channel, lock_conda
+from tests.envs.conda_engine import lend_engine, real_engine
+from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
+
+
+def no_engine() -> Engine:
+    """An engine that nobody may ask for."""
+    raise AssertionError
+
+
+def wish(
+    tmp_path: Path, *, version: str = "3.10.10", environ: Mapping[str, str] | None = None
+) -> Wish:
+    name = toolchain(tmp_path / "t", standard_wheels(tmp_path / "wheels"), version=version)
+    return Wish(
+        toolchain=load_toolchain(name),
+        root=tmp_path / "envs",
+        channel=(tmp_path / "channel").as_uri(),
+        engine=no_engine,
+        emit=silent,
+        environ={"HOME": str(tmp_path), "PATH": str(tmp_path / "bin")} | dict(environ or {}),
+    )
+
+
+def program(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def python(path: Path, version: str) -> str:
+    """The text of a program that writes a Python which says it is of that version."""
+    answer = json.dumps([str(path), version, "CPython", *machine(), True])
+    lines = f"mkdir -p {path.parent}; printf '#!/bin/sh\\necho '\"'\"'%s'\"'\"'\\n' '{answer}'"
+    return f"{lines} > {path}; chmod +x {path}"
+
+
+def machine() -> tuple[str, str]:
+    return sys.platform, platform.machine()
+
+
+def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Leave only these providers in the table."""
+    some = tuple(provider for provider in PROVIDERS if provider.name in names)
+    monkeypatch.setattr(provision, "PROVIDERS", some)
+
+
+def test_the_quickest_comes_first() -> None:
+    assert [provider.name for provider in PROVIDERS] == ["uv", "conda", "pyenv"]
+
+
+def test_a_python_that_is_here_is_not_brought(tmp_path: Path) -> None:
+    here = wish(tmp_path, version=VERSION, environ={"PATH": str(PYTHON.parent)})
+    assert obtain(here).interpreter.path == PYTHON
+
+
+def test_when_no_way_leads_there_each_says_why(tmp_path: Path) -> None:
+    with pytest.raises(NoInterpreterError) as caught:
+        obtain(wish(tmp_path))
+    text = str(caught.value)
+    assert text.startswith("no Python 3.10.10 could be obtained: uv: it has no 3.10.10; conda: ")
+    assert "are not locked for" in text
+    assert "`sdcoreml env lock --conda`" in text
+    assert text.endswith("; pyenv: not on PATH; install it by hand and name it with --python PATH")
+    assert "\n" not in text
+
+
+def test_pyenv_builds_it(tmp_path: Path) -> None:
+    prefix = tmp_path / "pyenv-root" / "versions" / "3.10.10"
+    script = f"""\
+echo "$PYENV_ROOT $@" >> {tmp_path}/asked
+case $1 in
+install) {python(prefix / "bin" / "python", "3.10.10")};;
+prefix) echo {prefix};;
+esac"""
+    program(tmp_path / "bin" / "pyenv", script)
+    said: list[Event] = []
+    environ = {"PYENV_ROOT": str(tmp_path / "pyenv-root"), "PATH": f"{tmp_path}/bin:/bin:/usr/bin"}
+    choice = obtain(replace(wish(tmp_path, environ=environ), emit=said.append))
+    assert (choice.drift, choice.interpreter.version) == (False, "3.10.10")
+    assert choice.interpreter.path == prefix / "bin" / "python"
+    root = tmp_path / "pyenv-root"
+    assert (tmp_path / "asked").read_text() == (
+        f"{root} install --skip-existing 3.10.10\n{root} prefix 3.10.10\n"
+    )
+    assert [event.text for event in said] == ["let pyenv build Python 3.10.10 (takes some minutes)"]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo downloading; echo 'curl: no such host' >&2; exit 1", r"pyenv said: curl: no such"),
+        ("exit 3", r"pyenv said: exit code 3"),
+        ("echo /nowhere", r"pyenv: /nowhere/bin/python: not a Python that runs"),
+    ],
+)
+def test_a_pyenv_that_fails_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, words: str
+) -> None:
+    only(monkeypatch, "pyenv")
+    program(tmp_path / "bin" / "pyenv", script)
+    with pytest.raises(NoInterpreterError, match=words) as caught:
+        obtain(wish(tmp_path, environ={"PATH": f"{tmp_path}/bin:/bin:/usr/bin"}))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_python_of_another_version_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, "pyenv")
+    prefix = tmp_path / "prefix"
+    script = f"echo {prefix}; {python(prefix / 'bin' / 'python', '3.10.11')}"
+    program(tmp_path / "bin" / "pyenv", script)
+    with pytest.raises(NoInterpreterError, match=r"it is 3\.10\.11; the toolchain accepts ==3"):
+        obtain(wish(tmp_path, environ={"PATH": f"{tmp_path}/bin:/bin:/usr/bin"}))
+
+
+def test_uv_brings_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "managed" / "cpython-3.10.99" / "bin" / "python3.10"
+    script = f"""\
+echo "$UV_PYTHON_INSTALL_DIR $@" >> {tmp_path}/asked
+case "$1 $2" in
+'python install') {python(file, "3.10.99")};;
+'python find') echo {file};;
+esac"""
+    uv = program(tmp_path / "uv-program" / "uv", script)
+    monkeypatch.setattr(sys, "executable", str(uv.with_name("python")))  # uv is looked for beside
+    environ = {"UV_PYTHON_INSTALL_DIR": str(tmp_path / "managed")}
+    choice = obtain(wish(tmp_path, version="3.10.99", environ=environ))
+    assert choice.interpreter.path == file
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[0].startswith(f"{tmp_path}/managed python install --quiet --no-config")
+    assert len(asked) == 2
+
+
+def test_a_full_disk_is_not_another_provider_s_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_wish: Wish) -> Path:
+        raise NoSpaceError("/: full")
+
+    def never(_wish: Wish) -> Path:
+        raise AssertionError
+
+    table = (
+        Provider(name="one", lacks=lambda _: "", provide=full),
+        Provider(name="two", lacks=lambda _: "", provide=never),
+    )
+    monkeypatch.setattr(provision, "PROVIDERS", table)
+    with pytest.raises(NoSpaceError):
+        obtain(wish(tmp_path))
+
+
+@pytest.fixture
+def conda_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wish:
+    """A wish that conda's packages alone can grant, with the real engine."""
+    only(monkeypatch, "conda")
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    wanted = wish(tmp_path, version=VERSION)
+    lock_conda(f"{wanted.toolchain.folder}/", channel(tmp_path / "channel"))
+    (tmp_path / "envs").mkdir()
+    return replace(wanted, engine=real_engine)
+
+
+def test_conda_packages_bring_it_into_the_store(conda_wish: Wish) -> None:
+    said: list[Event] = []
+    choice = obtain(replace(conda_wish, emit=said.append))
+    prefix = choice.interpreter.path.parent.parent
+    assert prefix.parent == conda_wish.root
+    assert prefix.name.startswith(f"python-{VERSION}-")
+    assert (choice.drift, choice.interpreter.version) == (False, VERSION)
+    assert said[0].text == f"bring Python {VERSION} from {conda_wish.channel}"
+    again = obtain(replace(conda_wish, engine=no_engine))
+    assert again.interpreter.path.resolve() == choice.interpreter.path.resolve()
+    assert sorted(path.name for path in conda_wish.root.glob(".building-*")) == []
+
+
+def test_a_conda_channel_that_fails_leaves_nothing(conda_wish: Wish) -> None:
+    with pytest.raises(NoInterpreterError, match=r"conda: .*not there; name another channel"):
+        obtain(replace(conda_wish, channel="file:///nowhere"))
+    assert not list(conda_wish.root.glob("python-*"))
+    assert not list(conda_wish.root.glob(".building-*"))
+
+
+def test_a_venv_is_built_on_it_and_it_goes_with_the_last_of_them(
+    conda_wish: Wish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/bin:/usr/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PYENV_ROOT", raising=False)
+    lend_engine(conda_wish.root)
+    source = replace(Options().source, wheels=tmp_path / "wheels", channel=conda_wish.channel)
+    options = Options(backend=VENV, provision=True, source=source, root=conda_wish.root)
+    made = build(conda_wish.toolchain, options=options)
+    assert (made.backend, made.drift) == ("venv", False)
+    assert made.interpreter.path.is_relative_to(conda_wish.root)
+    assert (made.path / "bin" / "python").resolve().name == f"python{MINOR}"
+    assert verify_full(made).faults == ()
+    prefix = made.interpreter.path.parent.parent
+    collect(conda_wish.root)
+    assert prefix.is_dir()
+    (conda_wish.root / "tiny").unlink()
+    collect(conda_wish.root)
+    assert not prefix.exists()

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.cli import main
+from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.care.archive import RECORD, bring_in, export
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.verify import verify_full
+from sdcoreml.envs.processes.installer import Source
+from sdcoreml.ground.errors import ArchiveError, BrokenError, InstallError
+from sdcoreml.ground.events import Event
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.envs.wheels import PYTHON, standard_wheels, toolchain
+
+Members = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Environment]:
+    """A folder with `tiny.tar`, its toolchain and wheels; the environment that it was made of."""
+    folder = tmp_path_factory.mktemp("packed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", str(folder / "cache"))
+        tiny = load_toolchain(toolchain(folder / "tiny", standard_wheels(folder / "wheels")))
+        source = Source(wheels=folder / "wheels")
+        options = Options(python=PYTHON, source=source, root=folder / "envs")
+        made = build(tiny, options=options)
+        export(made, tiny, folder / "tiny.tar", source=source)
+    return folder, made
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def members(path: Path) -> Members:
+    with tarfile.open(path) as archive:
+        return {m.name: archive.extractfile(m).read() for m in archive}  # type: ignore[union-attr]
+
+
+def rewrite(path: Path, contents: Members) -> None:
+    with tarfile.open(path, "w") as archive:
+        for name, data in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+def amend(archive: Members, **fields: object) -> None:
+    archive[RECORD] = json.dumps(json.loads(archive[RECORD]) | fields).encode()
+
+
+def leftovers(root: Path) -> list[str]:
+    return sorted(path.name for path in root.glob(".*") if path.name != ".lock")
+
+
+def test_the_same_seal_comes_of_the_archive_alone(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    folder, made = packed
+    again = bring_in(folder / "tiny.tar", python=PYTHON, folder=tmp_path / "envs")
+    assert again.seal == made.seal
+    assert again.path != made.path
+    assert verify_full(again).faults == ()
+    assert store.current("tiny", tmp_path / "envs") == again
+    assert leftovers(tmp_path / "envs") == []
+    assert bring_in(folder / "tiny.tar", python=PYTHON, folder=tmp_path / "envs") == again
+
+
+def test_packing_and_unpacking_tell_their_bytes(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    folder, made = packed
+    events: list[Event] = []
+    tiny, source = load_toolchain(f"{folder}/tiny/"), Source(wheels=folder / "wheels")
+    export(made, tiny, tmp_path / "x.tar", source=source, emit=events.append)
+    count = len([event for event in events if event.kind == "progress"])
+    assert count >= 4  # two wheels, the toolchain and its lock
+    bring_in(tmp_path / "x.tar", python=PYTHON, folder=tmp_path / "envs", emit=events.append)
+    told = [event for event in events if event.kind == "progress" and event.unit == "B"][count:]
+    assert {event.total for event in told[:4]} == {(tmp_path / "x.tar").stat().st_size}
+    assert [event.done for event in told[:4]] == sorted(event.done for event in told[:4])
+
+
+def test_the_archive_is_the_same_bytes_each_time_and_names_no_place(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    folder, made = packed
+    tiny = load_toolchain(f"{folder}/tiny/")
+    export(made, tiny, tmp_path / "again.tar", source=Source(wheels=folder / "wheels"))
+    data = (tmp_path / "again.tar").read_bytes()
+    assert data == (folder / "tiny.tar").read_bytes()
+    assert str(folder).encode() not in data
+    assert [name for name in members(tmp_path / "again.tar") if name.startswith("wheels/")] == [
+        "wheels/one-1.0-py3-none-any.whl",
+        "wheels/two-2.1-py3-none-any.whl",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["again.tar"]
+
+
+def without_a_wheel(contents: Members) -> None:
+    del contents["wheels/one-1.0-py3-none-any.whl"]
+
+
+def unrecorded_wheel(contents: Members) -> None:
+    without_a_wheel(contents)
+    hashes = json.loads(contents[RECORD])["contents"]
+    del hashes["wheels/one-1.0-py3-none-any.whl"]
+    amend(contents, contents=hashes)
+
+
+def altered_wheel(contents: Members) -> None:
+    contents["wheels/one-1.0-py3-none-any.whl"] += b"x"
+
+
+def stranger(contents: Members) -> None:
+    contents["../../evil"] = b"x"
+
+
+def strange_name(contents: Members) -> None:
+    amend(contents, contents=json.loads(contents[RECORD])["contents"] | {"../evil": "0"})
+
+
+def other_target(contents: Members) -> None:
+    amend(contents, target="plan9-mips")
+
+
+def other_lock(contents: Members) -> None:
+    amend(contents, lock_digest="0" * 64)
+
+
+def no_record(contents: Members) -> None:
+    del contents[RECORD]
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (without_a_wheel, r"wheels/one-1\.0-py3-none-any\.whl is missing"),
+        (unrecorded_wheel, r"one 1\.0 has no wheel with a locked hash"),
+        (altered_wheel, r"wheels/one-1\.0-py3-none-any\.whl has not the recorded hash"),
+        (stranger, r"'\.\./\.\./evil' does not belong in it"),
+        (strange_name, r"a member named '\.\./evil'"),
+        (other_target, "is for plan9-mips, this machine is "),
+        (other_lock, "its lock is not the one that was sealed"),
+        (no_record, r"it does not begin with environment\.json"),
+    ],
+)
+def test_a_bad_archive_is_one_line_and_leaves_nothing(
+    packed: tuple[Path, Environment],
+    tmp_path: Path,
+    harm: Callable[[Members], None],
+    words: str,
+) -> None:
+    contents = members(packed[0] / "tiny.tar")
+    harm(contents)
+    rewrite(tmp_path / "bad.tar", contents)
+    with pytest.raises(ArchiveError, match=words) as caught:
+        bring_in(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("size", [0, 700, 3000, 5000])
+def test_a_cut_off_archive_is_one_line(
+    packed: tuple[Path, Environment], tmp_path: Path, size: int
+) -> None:
+    (tmp_path / "cut.tar").write_bytes((packed[0] / "tiny.tar").read_bytes()[:size])
+    with pytest.raises(ArchiveError):
+        bring_in(tmp_path / "cut.tar", python=PYTHON, folder=tmp_path / "envs")
+    assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
+
+
+def test_another_seal_is_not_put_into_use(packed: tuple[Path, Environment], tmp_path: Path) -> None:
+    contents = members(packed[0] / "tiny.tar")
+    amend(contents, seal="0" * 64)
+    rewrite(tmp_path / "bad.tar", contents)
+    with pytest.raises(BrokenError, match=r"the seal is [0-9a-f]{64}, wanted is 0000"):
+        bring_in(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
+    assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
+
+
+def test_what_a_killed_import_and_export_left_is_removed_by_the_next(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    folder, made = packed
+    killed = """
+import os, signal, sys
+from pathlib import Path
+from sdcoreml.envs.care import archive
+from sdcoreml.envs.processes import installer
+from sdcoreml.ground.events import Event
+from sdcoreml.envs.kept.store import read
+from sdcoreml.lockfiles.toolchain import load_toolchain
+
+def die(event: Event) -> None:
+    if event.text.startswith(("compare every wheel", "hash and pack")):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+path, place, folder, made = map(Path, sys.argv[1:])
+if path.exists():
+    archive.bring_in(path, folder=place, emit=die)
+source = installer.Source(wheels=folder / "wheels")
+archive.export(read("tiny", made), load_toolchain(f"{folder}/tiny/"), path, source=source, emit=die)
+"""
+    command = [sys.executable, "-c", killed]
+    own, store_of = str(folder / "envs"), tmp_path / "envs"
+    words = [str(folder / "tiny.tar"), str(store_of), str(folder), str(made.path)]
+    assert subprocess.run([*command, *words], check=False).returncode == -signal.SIGKILL
+    assert len([name for name in leftovers(store_of) if name.startswith(".claimed-")]) == 1
+    words[0] = str(tmp_path / "out" / "new.tar")
+    (tmp_path / "out").mkdir()
+    assert subprocess.run([*command, *words], check=False).returncode == -signal.SIGKILL
+    assert len([name for name in leftovers(Path(own)) if name.startswith(".claimed-")]) == 1
+    assert len(list((tmp_path / "out").glob(".sdcoreml-export-*"))) == 1
+    with store.alone(store_of):
+        assert leftovers(store_of) == []
+    tiny = load_toolchain(f"{folder}/tiny/")
+    export(made, tiny, tmp_path / "out" / "x.tar", source=Source(wheels=folder / "wheels"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.tar"]
+    assert leftovers(Path(own)) == []
+
+
+def test_a_wheel_that_cannot_be_had_leaves_no_archive(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    folder, made = packed
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InstallError):
+        export(
+            made,
+            load_toolchain(f"{folder}/tiny/"),
+            tmp_path / "x.tar",
+            source=Source(wheels=tmp_path / "empty"),
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_the_commands(
+    packed: tuple[Path, Environment],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, made = packed
+    monkeypatch.setenv("SDCOREML_ENVS", str(folder / "envs"))
+    words = ["--toolchain", f"{folder}/tiny/", "--find-links", str(folder / "wheels")]
+    assert main(["env", "export", str(tmp_path / "x.tar"), *words]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"seal {made.seal}"
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
+    assert main(["env", "import", str(tmp_path / "x.tar"), "--python", str(PYTHON)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"seal {made.seal}"
+    assert main(["env", "import", str(tmp_path / "none.tar")]) == 3
+    assert "none.tar: No such file" in capsys.readouterr().err

@@ -1,0 +1,103 @@
+"""What nothing in a store needs any more is told, and removed; nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.envs.care.garbage import Garbage, collect, garbage
+from sdcoreml.envs.conda import engine
+from sdcoreml.envs.conda.engine import engine_name
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.store import Environment
+from tests.envs.kept.test_store import finished
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def filled(folder: Path, size: int = 10) -> Path:
+    (folder / "lib").mkdir(parents=True)
+    (folder / "lib" / "file").write_bytes(bytes(size))
+    return folder
+
+
+def test_only_what_nothing_keeps_is_collected(tmp_path: Path) -> None:
+    made = [finished(tmp_path / name, seal=name) for name in ("one", "two", "three", "four")]
+    (tmp_path / "inside-tools").mkdir()  # not an environment: not ours to collect
+    store.pin("release", made[0])
+    for one in made[1:]:
+        store.swap("tested", one.path)
+    assert {one.path.name: links for one, links in store.stored(tmp_path).items()} == {
+        "one": ("pin-release",),
+        "two": (),
+        "three": ("tested~",),
+        "four": ("tested",),
+    }
+    assert [path.name for path in collect(tmp_path)[0].folders] == ["two"]
+    assert names(tmp_path) == {
+        *(".lock", "one", "three", "four", "inside-tools"),
+        *("pin-release", "tested", "tested~"),
+    }
+
+
+def made_with(python: Path, folder: Path) -> Environment:
+    made = finished(folder)
+    changed = replace(made, interpreter=replace(made.interpreter, path=python))
+    store.write(changed)
+    return changed
+
+
+def test_a_python_goes_with_the_last_environment_that_was_made_with_it(tmp_path: Path) -> None:
+    python = filled(tmp_path / "python-3.10.10")
+    first, second = (made_with(python / "bin/python", tmp_path / name) for name in ("one", "two"))
+    store.swap("tested", first.path)
+    assert garbage(tmp_path).folders == (second.path,)
+    collect(tmp_path)
+    (tmp_path / "tested").unlink()
+    assert garbage(tmp_path).folders == (first.path, python)
+    found, size = collect(tmp_path)
+    assert (found.pythons, size) == ((python,), 99 + 10)
+    assert found.summary() == "1 environment, 1 Python"
+    assert names(tmp_path) == {".lock"}
+
+
+def test_engines_of_other_locks_go_and_today_s_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = filled(tmp_path / engine_name(), 7)
+    (tmp_path / "lock.txt").write_text("py-rattler==99")
+    monkeypatch.setattr(engine, "LOCK", tmp_path / "lock.txt")
+    today = filled(tmp_path / engine_name())
+    assert before != today
+    assert garbage(tmp_path) == Garbage(environments=(), pythons=(), engines=(before,))
+    found, size = collect(tmp_path)
+    assert (found.engines, size) == ((before,), 7)
+    assert names(tmp_path) == {".lock", "lock.txt", today.name}
+
+
+def test_a_link_to_an_engine_elsewhere_is_left_alone(tmp_path: Path) -> None:
+    theirs = filled(tmp_path / "theirs" / "engine-0")
+    (tmp_path / "engine-0").symlink_to(theirs)
+    assert garbage(tmp_path).folders == ()
+    collect(tmp_path)
+    assert (theirs / "lib/file").exists()
+
+
+def test_telling_what_is_garbage_changes_nothing(tmp_path: Path) -> None:
+    finished(tmp_path / "one")
+    filled(tmp_path / "engine-0", 5)
+    filled(tmp_path / ".building-0")  # another task's, while it holds the lock
+    before = names(tmp_path)
+    found = garbage(tmp_path)
+    assert found.sizes() == {tmp_path / "one": 99, tmp_path / "engine-0": 5}
+    assert found.summary() == "1 environment, 1 conda engine"
+    assert names(tmp_path) == before
+
+
+def test_nothing_at_all_is_said_in_words(tmp_path: Path) -> None:
+    assert garbage(tmp_path / "nowhere").summary() == ""
+    assert garbage(tmp_path / "nowhere").sizes() == {}

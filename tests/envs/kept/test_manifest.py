@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sdcoreml.envs.kept import manifest
+from sdcoreml.envs.kept.manifest import Entry, Kind
+from sdcoreml.ground.errors import BrokenError
+
+FACTS = {"lock": "aa", "target": "linux-x86_64", "python": "3.10.10"}
+PLAIN = Entry(kind=Kind.FILE, digest="d1", size=3, mtime=5, owner="one", path="lib/one.py")
+LINK = Entry(
+    kind=Kind.LINK, digest="/usr/bin/python3", size=0, mtime=5, owner="(machine)", path="bin/python"
+)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PLAIN, digest="d2"),
+        replace(PLAIN, size=4),
+        replace(PLAIN, kind=Kind.PROGRAM),
+        replace(PLAIN, path="lib/two.py"),
+        replace(PLAIN, owner="two"),
+    ],
+)
+def test_the_seal_hangs_on_every_field_but_the_time(other: Entry) -> None:
+    seal = manifest.seal_of([PLAIN, LINK], FACTS)
+    assert manifest.seal_of([other, LINK], FACTS) != seal
+    assert manifest.seal_of([replace(PLAIN, mtime=9), LINK], FACTS) == seal
+
+
+def test_the_seal_hangs_on_the_facts_and_not_on_the_machine() -> None:
+    seal = manifest.seal_of([PLAIN, LINK], FACTS)
+    assert manifest.seal_of([PLAIN, replace(LINK, digest="/opt/python")], FACTS) == seal
+    assert manifest.seal_of([PLAIN, LINK], FACTS | {"python": "3.10.13"}) != seal
+
+
+def test_what_is_there_is_taken(tmp_path: Path) -> None:
+    site = tmp_path / "lib/python3.10/site-packages"
+    (site / "one-1.0.dist-info").mkdir(parents=True)
+    (site / "one.py").write_text("abc")
+    (site / "one-1.0.dist-info/RECORD").write_text("one.py,,\n../../../bin/one,,\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/one").write_text("")
+    (tmp_path / "bin/one").chmod(0o755)
+    (tmp_path / "bin/python").symlink_to("/usr/bin/python3")
+    (tmp_path / "sealed").mkdir()
+    (tmp_path / "sealed/record.json").write_text("{}")
+    taken = {entry.path: entry for entry in manifest.take(tmp_path)}
+    assert list(taken) == [
+        "bin/one",
+        "bin/python",
+        "lib/python3.10/site-packages/one-1.0.dist-info/RECORD",
+        "lib/python3.10/site-packages/one.py",
+    ]
+    module = taken["lib/python3.10/site-packages/one.py"]
+    assert module.digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (module.kind, module.size, module.owner) == (Kind.FILE, 3, "one")
+    assert (taken["bin/one"].kind, taken["bin/one"].owner) == (Kind.PROGRAM, "one")
+    assert (taken["bin/python"].digest, taken["bin/python"].owner) == (
+        "/usr/bin/python3",
+        manifest.MACHINE,
+    )
+
+
+def test_progress_counts_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/a").write_bytes(b"12345")
+    (tmp_path / "lib/b").write_bytes(b"678")
+    told: list[tuple[int, int]] = []
+    manifest.take(tmp_path, lambda done, total: told.append((done, total)))
+    assert told == [(5, 8), (8, 8)]
+
+
+def test_a_line_break_in_a_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "a\nb").write_text("")
+    with pytest.raises(BrokenError, match="line break"):
+        manifest.take(tmp_path)
+
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="\n\0"), min_size=1)
+entries = st.builds(
+    Entry,
+    kind=st.sampled_from(Kind),
+    digest=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    size=st.integers(0, 2**40),
+    mtime=st.integers(0, 2**62),
+    owner=st.from_regex(r"[a-z]{1,8}", fullmatch=True),
+    path=names,
+)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(entries, max_size=5))
+def test_what_is_written_is_read_back(tmp_path: Path, found: list[Entry]) -> None:
+    (tmp_path / "sealed").mkdir(exist_ok=True)
+    manifest.write(found, tmp_path)
+    assert manifest.read(tmp_path) == tuple(found)
+
+
+def test_names_that_are_no_text_survive(tmp_path: Path) -> None:
+    (tmp_path / "sealed").mkdir()
+    odd = replace(PLAIN, path=os.fsdecode(b"lib/\xff.py"))
+    manifest.write([odd], tmp_path)
+    assert manifest.read(tmp_path) == (odd,)
+    assert len(manifest.seal_of([odd], FACTS)) == 64

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.pythons.interpreter import Interpreter
+from sdcoreml.ground.places import environments_folder
+
+
+def finished(folder: Path, seal: str = "5ea1") -> Environment:
+    """The record of an environment in `folder`, with nothing installed."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "sealed").mkdir()
+    (folder / "bin/python").write_text("")
+    made = Environment(
+        name="tested",
+        path=folder,
+        toolchain="tested",
+        target="linux-x86_64",
+        lock_digest="10cc",
+        seal=seal,
+        interpreter=Interpreter(
+            path=Path("/pythons/3.10.10"),
+            version="3.10.10",
+            implementation="CPython",
+            target="linux-x86_64",
+            source="pyenv",
+        ),
+        drift=False,
+        installer="uv 1.0",
+        built=datetime(2026, 11, 24, 2, 30, tzinfo=timezone.utc),
+        files=3,
+        size=99,
+        defects=("torch: x differs",),
+    )
+    store.write(made)
+    return made
+
+
+def test_a_record_is_read_back(tmp_path: Path) -> None:
+    made = finished(tmp_path / "abc")
+    assert store.read("tested", tmp_path / "abc") == made
+
+
+def test_absent_is_none(tmp_path: Path) -> None:
+    assert store.current("tested", tmp_path) is None
+    (tmp_path / "tested").symlink_to("gone")
+    assert store.current("tested", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "interpreter": {}}', "\x00"]
+)
+def test_a_damaged_record_is_none(tmp_path: Path, text: str) -> None:
+    finished(tmp_path / "abc")
+    (tmp_path / "abc/sealed/record.json").write_text(text)
+    assert store.read("tested", tmp_path / "abc") is None
+
+
+def test_an_environment_whose_python_is_gone_is_not_in_use(tmp_path: Path) -> None:
+    store.swap("tested", finished(tmp_path / "abc").path)
+    assert store.current("tested", tmp_path) is not None
+    (tmp_path / "abc/bin/python").unlink()
+    assert store.current("tested", tmp_path) is None
+    assert store.read("tested", tmp_path / "tested") is not None
+
+
+def test_swapping_keeps_the_one_before(tmp_path: Path) -> None:
+    first, second = finished(tmp_path / "one"), finished(tmp_path / "two", "5ea2")
+    store.swap("tested", first.path)
+    assert store.current("tested", tmp_path) == first
+    assert store.previous("tested", tmp_path) is None
+    store.swap("tested", second.path)
+    store.swap("tested", second.path)
+    assert store.current("tested", tmp_path) == second
+    assert store.previous("tested", tmp_path) == replace(first, name="tested")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "tested", "tested~", "two"]
+
+
+def test_a_free_name_is_one_that_nothing_has(tmp_path: Path) -> None:
+    assert store.free_name(tmp_path, "key") == tmp_path / "key"
+    (tmp_path / "key").mkdir()
+    (tmp_path / "key.2").mkdir()
+    assert store.free_name(tmp_path, "key") == tmp_path / "key.3"
+
+
+def test_leftovers_are_cleared_by_the_next_who_is_alone(tmp_path: Path) -> None:
+    (tmp_path / ".building-abc-1/lib").mkdir(parents=True)
+    (tmp_path / "abc").mkdir()
+    with store.alone(tmp_path):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "abc"]
+
+
+def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", "/big/disk")
+    assert environments_folder() == Path("/big/disk")
+    monkeypatch.delenv("SDCOREML_ENVS")
+    assert environments_folder().name == ".envs"
+
+
+def test_rolling_back_twice_changes_nothing(tmp_path: Path) -> None:
+    first, second = finished(tmp_path / "one"), finished(tmp_path / "two", "5ea2")
+    assert store.rollback("tested", tmp_path) is None
+    store.swap("tested", first.path)
+    store.swap("tested", second.path)
+    assert store.rollback("tested", tmp_path) == first
+    assert store.current("tested", tmp_path) == first
+    assert store.previous("tested", tmp_path) == second
+    store.rollback("tested", tmp_path)
+    assert store.current("tested", tmp_path) == second
+
+
+def test_a_pin_can_be_taken_away(tmp_path: Path) -> None:
+    made = finished(tmp_path / "one")
+    assert store.pin("release", made) == tmp_path / "pin-release"
+    assert store.unpin("release", tmp_path)
+    assert not store.unpin("release", tmp_path)
+    assert list(store.stored(tmp_path).values()) == [()]
+
+
+def test_a_claimed_folder_outlives_others_and_not_its_task(tmp_path: Path) -> None:
+    with store.claimed(tmp_path) as mine:
+        (mine / "file").write_text("x")
+        with store.alone(tmp_path):
+            assert (mine / "file").exists()
+    assert not mine.exists()
+
+
+def test_what_nobody_claims_any_more_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".claimed-abc"
+    (left / "wheels").mkdir(parents=True)
+    with store.alone(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_who_is_gone_has_abandoned_nothing(tmp_path: Path) -> None:
+    assert not store.is_abandoned(tmp_path / "gone")
+
+
+def test_a_record_is_the_last_thing_that_changes(tmp_path: Path) -> None:
+    made = finished(tmp_path / "abc")
+    for _ in range(20):
+        store.write(made)
+        record = (tmp_path / "abc/sealed/record.json").stat().st_ctime_ns
+        assert (tmp_path / "abc/sealed").stat().st_ctime_ns <= record

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.envs.locking.compile import Request
+from sdcoreml.envs.locking.opinion import (
+    Opinion,
+    PipTools,
+    pip_tools,
+    second_opinion,
+)
+from sdcoreml.envs.processes.installer import Source, Stock
+from sdcoreml.envs.pythons.interpreter import probe
+from sdcoreml.envs.pythons.venv import site_packages
+from sdcoreml.ground.errors import (
+    InstallError,
+    NoInterpreterError,
+    NoOpinionError,
+    UnreachableError,
+)
+from sdcoreml.lockfiles.lock import LockedPackage, parse_lock
+from sdcoreml.lockfiles.target import host_target
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain, wheel
+
+HASH = "0" * 64
+TOOL = (LockedPackage(name="pip-tools", version="7.0", hashes=(f"sha256:{HASH}",)),)
+
+
+@dataclass
+class Fixed:
+    """A resolver that always says the same, and notes what it was asked."""
+
+    answer: Mapping[str, str]
+    asked: list[tuple[str, str, Request]] = field(default_factory=list)
+
+    def describe(self) -> str:
+        return "an oracle"
+
+    def resolve(self, pins: str, seed: str, request: Request) -> Mapping[str, str]:
+        self.asked.append((pins, seed, request))
+        return self.answer
+
+
+class Empty:
+    """The part of an installer that has nothing in stock."""
+
+    def stock(self, *_: object) -> Stock:
+        return Stock(held=frozenset(), folder=Path("/nowhere"), unpacked=False, variable="")
+
+
+class Lender(Empty):
+    """Lends an environment the packages of this one, pip-tools among them."""
+
+    def describe(self) -> str:
+        return "a lender"
+
+    def install(
+        self, python: Path, requirements: Path, source: Source, keep: Sequence[int] = ()
+    ) -> None:
+        assert not source.index
+        assert not keep
+        assert [(p.name, p.hashes) for p in parse_lock(requirements.read_text(), requirements)] == [
+            ("pip-tools", (f"sha256:{HASH}",))
+        ]
+        site = site_packages(python.parent.parent)
+        (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+
+@dataclass
+class Refuser(Empty):
+    """An installer that fails."""
+
+    error: Exception
+
+    def describe(self) -> str:
+        return "a refuser"
+
+    def install(self, *_: object, **__: object) -> None:
+        raise self.error
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Toolchain:
+    return load_toolchain(toolchain(tmp_path / "tiny", {"one==1.0": HASH, "two==2.1": HASH}))
+
+
+@pytest.fixture
+def tool() -> PipTools:
+    interpreter = probe(PYTHON)
+    assert interpreter is not None
+    return PipTools(interpreter=interpreter, installer=Lender(), tool=TOOL)
+
+
+def test_agreement(tiny: Toolchain) -> None:
+    oracle = Fixed({"one": "1.0", "two": "2.1.0"})
+    assert second_opinion(tiny, oracle) == Opinion(
+        by="an oracle", target=host_target(), packages=2, differences=()
+    )
+    ((pins, seed, request),) = oracle.asked
+    assert pins.splitlines()[1:] == ["one==1.0", "two==2.1"]
+    assert seed == "one==1.0\ntwo==2.1\n"
+    assert request == Request()
+
+
+def test_each_difference_is_named(tiny: Toolchain) -> None:
+    opinion = second_opinion(tiny, Fixed({"one": "1.1", "three": "3"}))
+    assert opinion.differences == (
+        "one resolves to 1.1, locked is 1.0",
+        "three 3 is not locked",
+        "two 2.1 is locked and not needed",
+    )
+
+
+def test_an_upgrade_is_asked_without_the_locked_versions(tiny: Toolchain) -> None:
+    oracle = Fixed({"one": "1.0", "two": "2.1"})
+    second_opinion(tiny, oracle, Request(upgrade=True))
+    assert [seed for _, seed, _ in oracle.asked] == [""]
+
+
+def test_what_is_not_for_this_machine_is_not_compared(tiny: Toolchain) -> None:
+    path = tiny.folder / f"requirements.{host_target()}.txt"
+    path.write_text(
+        path.read_text()
+        + f"three==3 ; sys_platform == 'win32' --hash=sha256:{HASH}\n"
+        + f"four==4 ; os_name == 'posix' --hash=sha256:{HASH}\n"
+    )
+    opinion = second_opinion(tiny, Fixed({"one": "1.0", "two": "2.1"}))
+    assert opinion.differences == ("four 4 is locked and not needed",)
+
+
+def test_pip_tools_resolves_and_nobodys_settings_leak(
+    tmp_path: Path, tiny: Toolchain, tool: PipTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels = tmp_path / "wheels"
+    standard_wheels(wheels)
+    wheel(wheels, "one", "1.0", {"one.py": ""}, requires=("Under_Score", "two"))
+    wheel(wheels, "Under_Score", "0.5", {"u.py": ""})
+    wheel(wheels, "Under_Score", "0.6", {"u.py": ""})
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    wheel(elsewhere, "Under_Score", "9.9", {"u.py": ""})
+    (elsewhere / "pip.conf").write_text(f"[global]\nfind-links = {elsewhere}\n")
+    (elsewhere / "click.py").write_text("raise SystemExit('leaked')\n")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(elsewhere))
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(elsewhere / "pip.conf"))
+    monkeypatch.setenv("PYTHONPATH", str(elsewhere))
+    opinion = second_opinion(tiny, tool, Request(wheels=wheels))
+    assert opinion.by == f"pip-tools 7.0 under Python {VERSION}"
+    assert opinion.differences == ("under-score 0.6 is not locked",)
+    seeded = tool.resolve("one==1.0\n", "under-score==0.5\n", Request(wheels=wheels))
+    assert seeded == {"one": "1.0", "two": "2.1", "under-score": "0.5"}
+
+
+def test_no_resolution_is_one_line(tmp_path: Path, tiny: Toolchain, tool: PipTools) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InstallError) as caught:
+        second_opinion(tiny, tool, Request(wheels=tmp_path / "empty"))
+    text = str(caught.value)
+    assert "finds no resolution: " in text
+    assert "one==1.0" in text
+    assert "Traceback" not in text
+    assert "\n" not in text
+
+
+def test_without_a_network_no_opinion_is_taken(
+    tiny: Toolchain, tool: PipTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(NoOpinionError, match="the package index cannot be reached") as caught:
+        second_opinion(tiny, tool)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [UnreachableError("no index"), InstallError("no wheel")])
+def test_without_the_tool_no_opinion_is_taken(
+    tiny: Toolchain, tool: PipTools, error: Exception
+) -> None:
+    with pytest.raises(NoOpinionError, match=f"^pip-tools: {error}$"):
+        second_opinion(tiny, replace(tool, installer=Refuser(error)))
+
+
+def test_the_tool_is_the_hosts_own_locked_one(tiny: Toolchain) -> None:
+    found = pip_tools(tiny, PYTHON)
+    names = {package.name for package in found.tool}
+    assert {
+        "pip-tools",
+        "pip",
+        "click",
+        "build",
+        "wheel",
+        "setuptools",
+        "tomli",
+        "typing-extensions",
+    } <= names
+    assert "torch" not in names
+    assert all(package.hashes for package in found.tool)
+
+
+def test_without_the_toolchains_python_no_opinion_is_taken(tiny: Toolchain) -> None:
+    with pytest.raises(NoOpinionError, match=r"^pip-tools: /nowhere: not a Python") as caught:
+        pip_tools(tiny, Path("/nowhere"))
+    assert isinstance(caught.value.__cause__, NoInterpreterError)

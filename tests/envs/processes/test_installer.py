@@ -1,0 +1,196 @@
+"""What uv and pip are asked for, by stand-ins that write down how they were called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.envs.processes.installer import (
+    Pip,
+    Source,
+    Uv,
+    find_installer,
+)
+from sdcoreml.ground.errors import (
+    EnvError,
+    InstallError,
+    NoSpaceError,
+    UnreachableError,
+)
+
+STAND_IN = """\
+#!/bin/sh
+printf '%s\\n' "$@" >"{calls}"
+env >"{calls}.env"
+echo "{out}"
+echo "{err}" >&2
+exit {code}
+"""
+PYTHON, LOCK = Path("/env/bin/python"), Path("/env/lock.txt")
+HARD = {"--require-hashes", "--no-deps", "--only-binary"}
+
+
+class Program:
+    """An executable that answers what it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "program"
+        self.calls = folder / "calls"
+        self.answer()
+
+    def answer(self, out: str = "", err: str = "", code: int = 0) -> None:
+        text = STAND_IN.format(calls=self.calls, out=out, err=err, code=code)
+        self.path.write_text(text)
+        self.path.chmod(0o755)
+
+    def called(self) -> list[str]:
+        return self.calls.read_text().splitlines()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def both(program: Program, cache: Path | None = None) -> list[Uv | Pip]:
+    return [Uv(program=program.path, cache=cache), Pip(python=program.path, cache=cache)]
+
+
+def pair(words: list[str], option: str) -> str:
+    """The value after an option, which must be there once."""
+    assert words.count(option) == 1, words
+    return words[words.index(option) + 1]
+
+
+def test_both_are_asked_for_hashes_and_wheels_and_no_resolution(program: Program) -> None:
+    for installer in both(program):
+        installer.install(PYTHON, LOCK, Source())
+        words = program.called()
+        assert set(words) > HARD
+        assert pair(words, "--only-binary") == ":all:"
+        assert pair(words, "--python") == str(PYTHON)
+        assert pair(words, "--requirement") == str(LOCK)
+        for option in ("--default-index", "--index-url", "--no-index", "--cache-dir"):
+            assert option not in words
+
+
+def test_uv_copies_and_reads_no_settings(program: Program) -> None:
+    Uv(program=program.path).install(PYTHON, LOCK, Source())
+    words = program.called()
+    assert words[:2] == ["pip", "install"]
+    assert "--no-config" in words
+    assert pair(words, "--link-mode") == ("clone" if sys.platform == "darwin" else "copy")
+
+
+def test_pip_compiles_nothing(program: Program) -> None:
+    Pip(python=program.path).install(PYTHON, LOCK, Source())
+    words = program.called()
+    assert words[:2] == ["-m", "pip"]
+    assert "--no-compile" in words
+    assert words.index("--python") < words.index("install"), "it is an option of pip itself"
+
+
+@pytest.mark.parametrize(
+    ("source", "option", "value"),
+    [
+        (Source(index="https://mirror.invalid/simple"), None, "https://mirror.invalid/simple"),
+        (Source(wheels=Path("/wheels")), "--find-links", "/wheels"),
+        (Source(index="https://mirror.invalid", wheels=Path("/wheels")), "--find-links", "/wheels"),
+    ],
+)
+def test_where_packages_come_from(
+    program: Program, source: Source, option: str | None, value: str
+) -> None:
+    for installer, index in zip(both(program), ("--default-index", "--index-url"), strict=True):
+        installer.install(PYTHON, LOCK, source)
+        words = program.called()
+        assert pair(words, option or index) == value
+        assert ("--no-index" in words) == (source.wheels is not None)
+        assert (index in words) == (option is None)
+
+
+def test_a_cache_of_its_own(program: Program) -> None:
+    for installer in both(program, Path("/cache")):
+        installer.install(PYTHON, LOCK, Source())
+        assert pair(program.called(), "--cache-dir") == "/cache"
+
+
+def test_neither_sees_the_user_s_settings(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PIP_INDEX_URL", "UV_INDEX", "PYTHONPATH", "VIRTUAL_ENV"):
+        monkeypatch.setenv(name, "mine")
+    for installer in both(program):
+        installer.install(PYTHON, LOCK, Source())
+        assert "mine" not in program.calls.with_name("calls.env").read_text()
+
+
+@pytest.mark.parametrize(
+    ("err", "error"),
+    [
+        ("error: No space left on device (os error 28)", NoSpaceError),
+        ("error: dns error: failed to lookup", UnreachableError),
+        ("error: Hash mismatch for x", InstallError),
+        ("", InstallError),
+    ],
+)
+def test_what_they_say_is_raised(program: Program, err: str, error: type[EnvError]) -> None:
+    program.answer(err=err, code=2)
+    for installer in both(program):
+        with pytest.raises(error):
+            installer.install(PYTHON, LOCK, Source())
+
+
+def test_warnings_of_one_that_succeeded_are_no_fault(program: Program) -> None:
+    program.answer(err="error: Hash mismatch for x")
+    for installer in both(program):
+        installer.install(PYTHON, LOCK, Source())
+
+
+def test_they_say_who_they_are(program: Program) -> None:
+    program.answer(out="uv 0.9.1 (abc 2026-01-01)")
+    assert Uv(program=program.path).describe() == "uv 0.9.1"
+    program.answer(out="pip 26.0 from /somewhere (python 3.12)")
+    assert Pip(python=program.path).describe() == "pip 26.0"
+    program.answer(code=1)
+    assert Uv(program=program.path).describe() == "uv"
+    assert Pip(python=program.path).describe() == ""
+
+
+def test_a_descriptor_is_handed_down(program: Program, tmp_path: Path) -> None:
+    held = tmp_path / "lock"
+    with held.open("w") as stream:
+        text = f'#!/bin/sh\nreadlink /proc/self/fd/{stream.fileno()} >"{program.calls}"\n'
+        program.path.write_text(text)
+        for installer in both(program):
+            installer.install(PYTHON, LOCK, Source(), keep=(stream.fileno(),))
+            if sys.platform == "linux":
+                assert program.called() == [str(held)]
+
+
+def test_uv_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert isinstance(find_installer(), Uv)
+    assert isinstance(find_installer("uv"), Uv)
+    found = find_installer("pip", tmp_path)
+    assert found == Pip(python=Path(sys.executable), cache=tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "uv").write_text("#!/bin/sh\n")
+    (tmp_path / "uv").chmod(0o755)
+    assert find_installer(cache=tmp_path) == Uv(program=tmp_path / "uv", cache=tmp_path)
+
+
+@pytest.mark.parametrize(("name", "said"), [("uv", "uv: not found"), ("pip", "pip: not found")])
+def test_one_that_is_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, program: Program, name: str, said: str
+) -> None:
+    program.answer(code=1)
+    monkeypatch.setattr(sys, "executable", str(program.path))
+    monkeypatch.setenv("PATH", os.devnull)
+    with pytest.raises(EnvError, match=f"{said}; run make bootstrap, which brings both"):
+        find_installer(name)
+    with pytest.raises(EnvError, match="uv and pip: not found"):
+        find_installer()

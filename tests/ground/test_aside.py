@@ -1,0 +1,376 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.ground.aside import (
+    _claim,
+    file_aside,
+    folder_aside,
+    require_space,
+    scratch_beside,
+)
+from sdcoreml.ground.errors import BadInputError, NoSpaceError, SdcoremlError
+
+MARK = "model_index.json"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file"
+    with file_aside(target) as handle:
+        os.write(handle, b"data")
+        assert not target.exists()
+    assert target.read_bytes() == b"data"
+    assert names(target.parent) == ["file"]
+
+
+def test_a_file_gets_the_mode_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    with file_aside(tmp_path / "file"):
+        pass
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == stat.S_IMODE(
+        (tmp_path / "other").stat().st_mode
+    )
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failure_leaves_the_older_file(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"older")
+    with pytest.raises(error), file_aside(target) as handle:
+        os.write(handle, b"half")
+        raise error
+    assert (names(tmp_path), target.read_bytes()) == (["file"], b"older")
+
+
+def test_a_full_disk_and_a_forbidden_place_are_told(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    with pytest.raises(NoSpaceError, match="filled up"), file_aside(target):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(SdcoremlError, match="cannot write here"), file_aside(target):
+        raise OSError(30, "Read-only file system")
+    with pytest.raises(OSError, match="Input/output"), file_aside(target):
+        raise OSError(5, "Input/output error")
+
+
+def test_a_folder_appears_when_the_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with folder_aside(target, MARK) as aside:
+        (aside / "unet").mkdir()
+        (aside / "unet" / MARK).write_text("new")
+        assert not target.exists()
+    assert (target / "unet" / MARK).read_text() == "new"
+    assert names(tmp_path) == ["out"]
+
+
+def test_an_older_output_is_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / MARK).touch()
+    (target / "stale").touch()
+    with folder_aside(target, MARK) as aside:
+        (aside / MARK).write_text("new")
+    assert (names(target), names(tmp_path)) == ([MARK], ["out"])
+
+
+def test_a_failure_leaves_the_older_folder(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / MARK).write_text("older")
+    with pytest.raises(ValueError, match="x"), folder_aside(target, MARK) as aside:
+        (aside / MARK).write_text("half")
+        raise ValueError("x")
+    assert (names(tmp_path), (target / MARK).read_text()) == (["out"], "older")
+
+
+def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "documents"
+    target.mkdir()
+    (target / "thesis").touch()
+    with (
+        pytest.raises(BadInputError, match=r"no model_index\.json in it"),
+        folder_aside(target, MARK),
+    ):
+        pass
+    assert names(target) == ["thesis"]
+
+
+def test_a_run_killed_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
+    old = tmp_path / ".out.old"
+    old.mkdir()
+    (old / MARK).write_text("older")
+    with pytest.raises(ValueError, match="x"), folder_aside(tmp_path / "out", MARK):
+        raise ValueError("x")
+    assert (names(tmp_path), (tmp_path / "out" / MARK).read_text()) == (["out"], "older")
+
+
+def test_a_run_killed_after_the_two_renames_leaves_no_old_folder(tmp_path: Path) -> None:
+    for name in (".out.old", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / MARK).write_text(name)
+    with folder_aside(tmp_path / "out", MARK) as aside:
+        (aside / MARK).write_text("new")
+    assert (names(tmp_path), (tmp_path / "out" / MARK).read_text()) == (["out"], "new")
+
+
+SLEEPER = """
+import sys, time
+from pathlib import Path
+from typing import Any
+from sdcoreml.ground.aside import {maker}
+with {maker}(Path(sys.argv[1]){mark}):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("maker", "mark"), [("file_aside", ""), ("folder_aside", ", 'mark'")])
+def test_the_leftover_of_a_killed_run_goes_and_a_neighbour_stays(
+    tmp_path: Path, maker: str, mark: str
+) -> None:
+    target = tmp_path / "out[1]"
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", SLEEPER.format(maker=maker, mark=mark), str(target)],
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    for run in runs:
+        assert run.stdout
+        run.stdout.readline()
+    assert len(names(tmp_path)) == 2
+    runs[0].send_signal(signal.SIGKILL)
+    runs[0].wait()
+    with file_aside(target) if maker == "file_aside" else folder_aside(target, "mark"):
+        assert len(names(tmp_path)) == 2
+    assert "out[1]" in names(tmp_path)
+    runs[1].send_signal(signal.SIGKILL)
+    for run in runs:
+        run.communicate()
+
+
+def test_space_is_asked_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:
+    require_space(tmp_path / "a" / "b" / "c", 1)
+    with pytest.raises(NoSpaceError, match=f"{tmp_path} has"):
+        require_space(tmp_path / "a" / "b", 1 << 62)
+
+
+def test_what_a_neighbour_took_for_a_leftover_is_made_again(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def make(**where: Any) -> tuple[int, str]:
+        handle, name = tempfile.mkstemp(**where)
+        if not made:
+            Path(name).unlink()
+        made.append(name)
+        return handle, name
+
+    part, handle = _claim(tmp_path / "file", make)
+    os.close(handle)
+    assert (str(part), len(made)) == (made[1], 2)
+    assert part.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("folder", "is a folder; give the name of a file, in it or elsewhere"),
+        ("file/inside", r"nothing can have this name \(File exists\); choose another"),
+        ("file/deep/inside", r"nothing can have this name \(Not a directory\); choose another"),
+        ("x" * 252, r"nothing can have this name \(File name too long\); choose another"),
+        (
+            f"{'z' * 300}/inside",
+            r"nothing can have this name \(File name too long\); choose another",
+        ),
+        ("y" * 300, r"nothing can have this name \(File name too long\); choose another"),
+        ("loop/inside", r"nothing can have this name \(.*\); choose another"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_told_before_anything_is_written(
+    tmp_path: Path, place: str, why: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(BadInputError, match=f"{place}: {why}"), file_aside(tmp_path / place):
+        pytest.fail("nothing may be written")
+    assert names(tmp_path) == ["file", "folder", "loop"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.write_text("a thesis")
+    with pytest.raises(BadInputError, match="is no output of an earlier run"):
+        folder_aside(target, MARK).__enter__()
+    assert target.read_text() == "a thesis"
+
+
+def test_an_empty_folder_is_anybodys(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    with folder_aside(target, MARK) as aside:
+        (aside / MARK).touch()
+    assert (names(target), names(tmp_path)) == ([MARK], ["out"])
+
+
+def test_a_folder_gets_the_mode_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with folder_aside(tmp_path / "out", MARK):
+        pass
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def open_handles() -> int:
+    """How many, where the system tells."""
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_making_a_file_leaves_the_mask_and_the_handles_as_they_were(tmp_path: Path) -> None:
+    mask = os.umask(0o027)
+    try:
+        before = open_handles()
+        with file_aside(tmp_path / "file"):
+            pass
+        with folder_aside(tmp_path / "out", MARK):
+            pass
+        with pytest.raises(ValueError, match="x"), file_aside(tmp_path / "file"):
+            raise ValueError("x")
+        assert open_handles() == before
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o750
+
+
+class Disk:
+    """Notes in which order names are given and things are flushed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told: list[str] = []
+        fsync, replace = os.fsync, Path.replace
+
+        def flushing(handle: int) -> None:
+            self.told.append(f"flush {Path(f'/proc/self/fd/{handle}').readlink().name}")
+            fsync(handle)
+
+        def naming(old: Path, new: Path) -> Path:
+            self.told.append(f"name {new.name}")
+            return replace(old, new)
+
+        monkeypatch.setattr(os, "fsync", flushing)
+        monkeypatch.setattr(Path, "replace", naming)
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@on_linux
+def test_bytes_are_on_the_disk_before_they_have_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    with file_aside(tmp_path / "file") as handle:
+        os.write(handle, b"data")
+    first, *rest = disk.told
+    assert first.startswith("flush .file.")
+    assert rest == ["name file", f"flush {tmp_path.name}"]
+
+
+@on_linux
+def test_a_folder_is_on_the_disk_with_all_it_holds_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    with folder_aside(tmp_path / "out", MARK) as aside:
+        (aside / "unet").mkdir()
+        (aside / "unet" / "weights").touch()
+        (aside / MARK).touch()
+    at = disk.told.index("name out")
+    assert {"flush weights", "flush unet", f"flush {MARK}"} < set(disk.told[:at])
+    assert disk.told[at + 1 :] == [f"flush {tmp_path.name}"]
+
+
+def test_a_swap_that_fails_half_way_puts_the_older_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / MARK).write_text("older")
+    replace = Path.replace
+
+    def failing(old: Path, new: Path) -> Path:
+        if new == target and old.name.endswith(".part"):
+            raise OSError(5, "Input/output error")
+        return replace(old, new)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="Input/output"), folder_aside(target, MARK) as aside:
+        (aside / MARK).write_text("new")
+    assert (names(tmp_path), (target / MARK).read_text()) == (["out"], "older")
+
+
+def test_scratch_goes_with_all_it_holds(tmp_path: Path) -> None:
+    with scratch_beside(tmp_path / "a" / "out") as scratch:
+        (scratch / "deep").mkdir()
+        (scratch / "deep" / "file").touch()
+        assert scratch.parent == tmp_path / "a"
+    assert names(tmp_path / "a") == []
+
+
+@pytest.mark.parametrize("make", [file_aside, lambda target: folder_aside(target, MARK)])
+def test_a_link_that_looks_like_a_leftover_is_not_followed(tmp_path: Path, make: Any) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis").touch()
+    (tmp_path / ".out.1.part").symlink_to(precious)
+    with make(tmp_path / "out"):
+        pass
+    assert names(precious) == ["thesis"]
+
+
+def test_leftovers_of_other_names_are_not_ours(tmp_path: Path) -> None:
+    for name in (".other.1.part", ".out.1.partial", "out.1.part", ".out1.2.part"):
+        (tmp_path / name).touch()
+    (tmp_path / ".out.1.part").touch()
+    with file_aside(tmp_path / "out"):
+        pass
+    assert names(tmp_path) == [
+        *(".other.1.part", ".out.1.partial", ".out1.2.part", "out", "out.1.part")
+    ]
+
+
+def test_space_for_a_name_that_nothing_can_have_is_not_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="nothing can have this name"):
+        require_space(tmp_path / ("x" * 300) / "file", 1)
+
+
+def test_exactly_enough_space_is_enough(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    require_space(tmp_path / "file", 0)
+    with pytest.raises(NoSpaceError, match=r"free .* bytes or choose another disk"):
+        require_space(tmp_path / "file", 2 * free)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
+@pytest.mark.parametrize("aside", [file_aside, scratch_beside])
+def test_where_no_folder_can_be_made_one_line_says_so(aside: Any) -> None:
+    with (
+        pytest.raises(BadInputError, match="/proc/x/y: no folder can be made there"),
+        aside(Path("/proc/x/y")),
+    ):
+        pass

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdcoreml.ground.digest import describe_files, files_below, sha256
+
+
+def test_a_file_longer_than_one_read(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 9000
+    (tmp_path / "a").write_bytes(content)
+    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_files_are_described_by_their_path_below_the_base(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "b").write_bytes(b"b")
+    (tmp_path / "a").write_bytes(b"")
+    (tmp_path / "c").hardlink_to(tmp_path / "x" / "b")
+    b = {"size": 1, "sha256": hashlib.sha256(b"b").hexdigest()}
+    assert describe_files(files_below(tmp_path), tmp_path) == {
+        "a": {"size": 0, "sha256": hashlib.sha256(b"").hexdigest()},
+        "c": b,
+        "x/b": b,
+    }
+    assert list(describe_files(files_below(tmp_path), tmp_path)) == ["a", "c", "x/b"]
+
+
+def test_a_content_is_hashed_once_however_many_names_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    for name in ("b", "c", "d"):
+        (tmp_path / name).hardlink_to(tmp_path / "a")
+    opened: list[Path] = []
+    real = Path.open
+
+    def noting(path: Path, *arguments: Any, **options: Any) -> Any:
+        opened.append(path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", noting)
+    described = describe_files(files_below(tmp_path), tmp_path)
+    assert len(opened) == 1
+    assert {str(entry["sha256"]) for entry in described.values()} == {
+        hashlib.sha256(b"a").hexdigest()
+    }
+    assert list(described) == ["a", "b", "c", "d"]
+
+
+def test_no_file_is_an_empty_description(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert files_below(tmp_path) == []
+    assert describe_files([], tmp_path) == {}
+
+
+@given(st.binary(max_size=200))
+def test_a_digest_is_that_of_the_bytes(content: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        assert sha256(Path(file.name)) == hashlib.sha256(content).hexdigest()

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdcoreml.ground.visible import (
+    Visible,
+    filtered,
+    one_line,
+    unfiltered,
+    visible,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mred", "a\\x1b[31mred"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("over\rwritten", "over\\x0dwritten"),
+        ("\x9b31m", "\\u009b31m"),
+        ("model\u202egnp.exe", "model\\u202egnp.exe"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("Bücher, 模型, 😀", "Bücher, 模型, 😀"),
+    ],
+)
+def test_control_characters_are_shown_and_letters_stay(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+def test_a_newline_in_a_name_starts_no_line() -> None:
+    assert one_line("a\n::error::b") == "a\\n::error::b"
+
+
+@given(st.text())
+def test_nothing_that_is_shown_obeys_and_nothing_is_shown_twice(text: str) -> None:
+    once = one_line(text)
+    assert not {ord(letter) for letter in once} & {*range(9), *range(10, 32), *range(127, 160)}
+    assert one_line(once) == once
+
+
+@given(st.text())
+def test_json_says_the_same_after_it(text: str) -> None:
+    assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
+
+
+def stream(encoding: str = "utf-8") -> tuple[io.BytesIO, io.TextIOWrapper]:
+    """A stream of text, and the bytes under it."""
+    raw = io.BytesIO()
+    return raw, io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+
+
+def test_a_stream_shows_what_is_printed_on_it() -> None:
+    raw, beneath = stream("ascii")
+    out = Visible(beneath)
+    print("ü \udcff \x1b[1m", file=out, flush=True)
+    assert raw.getvalue() == b"\\xfc \\udcff \\x1b[1m\n"
+
+
+def test_who_colours_writes_beneath_and_in_order() -> None:
+    raw, beneath = stream()
+    out = Visible(beneath)
+    print("first", file=out)
+    print("\x1b[1msecond\x1b[0m", file=unfiltered(out), flush=True)
+    assert raw.getvalue() == b"first\n\x1b[1msecond\x1b[0m\n"
+    assert unfiltered(beneath) is beneath
+
+
+def test_within_streams_are_filtered_and_afterwards_as_before(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = sys.stdout, sys.stderr
+    with filtered(), filtered():
+        sys.stdout.write("\x1b[1mout\n")
+        sys.stderr.write("\x1b[1merr\n")
+    assert (sys.stdout, sys.stderr) == before
+    sys.stdout.write("\x1b[1mlater\n")
+    assert capsys.readouterr() == ("\\x1b[1mout\n\x1b[1mlater\n", "\\x1b[1merr\n")

@@ -1,0 +1,188 @@
+"""Chunked programs: together they are the whole, bit for bit, compressed or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sdcoreml.convert.bundle.contract import chunk_paths
+from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.convert.compression.compress import compress
+from sdcoreml.convert.compression.recipe import Method, Recipe
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.mil.package import open_package
+from sdcoreml.convert.packages.chunk import chunk
+from sdcoreml.convert.packages.write import write_package
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.payload import Built
+from sdcoreml.convert.spec.model import DataType
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.errors import UnsupportedError
+from tests.inside.convert.programs.models import Checkpoint, checkpoint
+
+Feeds = Mapping[str, torch.Tensor]
+
+
+def feeds() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return {
+        "sample": torch.randn((2, 4, 16, 16), generator=generator).half().float(),
+        "timestep": torch.tensor([981.0, 21.0]),
+        "encoder_hidden_states": torch.randn((2, 24, 1, 77), generator=generator).half().float(),
+    }
+
+
+def run(made: Checkpoint, built: Built, path: Path, given: Feeds, mode: Mode) -> Feeds:
+    """As the runtimes do it: what a half does not declare is not asked of it."""
+    with TensorFile.open(made.weights) as tensors:
+        write_package(built, tensors, path)
+    wanted = {feature.name for feature in built.model.description.inputs}
+    with open_package(path) as executable:
+        outputs = executable.run({name: given[name] for name in wanted}, mode)
+    declared = {feature.name: feature.shape for feature in built.model.description.outputs}
+    assert {name: tuple(result.shape) for name, result in outputs.items()} == declared
+    return outputs
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_two_halves_are_the_whole(mode: Mode, tmp_path: Path) -> None:
+    made, given = checkpoint("unet", tmp_path), feeds()
+    whole = made.build()
+    first, second = chunk(whole)
+    expected = run(made, whole, tmp_path / "whole.mlpackage", given, mode)["noise_pred"]
+    between = run(made, first, tmp_path / "first.mlpackage", given, mode)
+    result = run(made, second, tmp_path / "second.mlpackage", {**given, **between}, mode)
+    assert result.keys() == {"noise_pred"}
+    assert torch.equal(result["noise_pred"], expected)
+
+
+@pytest.mark.parametrize(
+    "recipe", [Recipe(bits=4), Recipe(method=Method.LINEAR, bits=8)], ids=["palette", "integers"]
+)
+def test_compressed_first_then_cut(recipe: Recipe, tmp_path: Path) -> None:
+    made, given = checkpoint("unet", tmp_path), feeds()
+    with TensorFile.open(made.weights) as tensors:
+        whole = compress(made.build(), tensors, recipe)
+    first, second = chunk(whole)
+    expected = run(made, whole, tmp_path / "whole.mlpackage", given, Mode.FP32)["noise_pred"]
+    between = run(made, first, tmp_path / "first.mlpackage", given, Mode.FP32)
+    result = run(made, second, tmp_path / "second.mlpackage", {**given, **between}, Mode.FP32)
+    assert torch.equal(result["noise_pred"], expected)
+
+
+def test_each_half_has_about_half_of_the_weights_and_none_twice(tmp_path: Path) -> None:
+    whole = checkpoint("unet", tmp_path).build()
+    halves = chunk(whole)
+    names = [{payload.name for payload in half.payloads} for half in halves]
+    assert names[0] | names[1] == {payload.name for payload in whole.payloads}
+    assert all(name.startswith(("zeros", "ones")) for name in names[0] & names[1])
+    total = sum(payload.nbytes for payload in whole.payloads)
+    for half in halves:
+        assert 0.44 < sum(payload.nbytes for payload in half.payloads) / total < 0.56
+
+
+def test_both_halves_keep_what_the_whole_says_of_itself(tmp_path: Path) -> None:
+    whole = checkpoint("unet", tmp_path).build()
+    first, second = chunk(whole)
+    said = whole.model.description
+    assert first.model.description.inputs == said.inputs
+    assert second.model.description.outputs == said.outputs
+    for number, half in enumerate((first, second), start=1):
+        metadata = half.model.description.metadata
+        assert metadata.description == said.metadata.description
+        assert metadata.user_defined == {
+            **said.metadata.user_defined,
+            "sdcoreml.chunk": f"{number} of 2",
+        }
+        assert half.model.specification_version == 7
+    between = {feature.name: feature for feature in first.model.description.outputs}
+    assert all(feature.dtype is DataType.FLOAT32 for feature in between.values())
+    arriving = {feature.name: feature for feature in second.model.description.inputs}
+    assert between.items() <= arriving.items()
+
+
+def test_a_controlled_unet_takes_its_residuals_where_they_are_used(tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    controlled = Checkpoint(component="controlled_unet", config=made.config, weights=made.weights)
+    first, second = chunk(controlled.build(ProgramOptions(tokens=7)))
+    names = [{f.name for f in half.model.description.inputs} for half in (first, second)]
+    assert "sample" in names[0]
+    residuals = {f"additional_residual_{index}" for index in range(7)}
+    assert residuals <= names[0] | names[1]
+
+
+@pytest.mark.parametrize("recipe", [None, Recipe(bits=4)], ids=["plain", "palette"])
+def test_both_halves_compile(recipe: Recipe | None, tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    with TensorFile.open(made.weights) as tensors:
+        whole = made.build() if recipe is None else compress(made.build(), tensors, recipe)
+        for half, package in zip(
+            chunk(whole), chunk_paths(tmp_path / "Unet.mlpackage"), strict=True
+        ):
+            write_package(half, tensors, package)
+            compiled = compile_package(package, package.with_suffix(".mlmodelc"))
+            assert compiled.weights is not None
+    assert {path.name for path in tmp_path.glob("*.mlmodelc")} == {
+        "UnetChunk1.mlmodelc",
+        "UnetChunk2.mlmodelc",
+    }
+
+
+@pytest.mark.parametrize("taken", ["type_fp16", "type_fp32"])
+def test_names_that_are_in_use_are_left_alone(taken: str, tmp_path: Path) -> None:
+    made = checkpoint("unet", tmp_path)
+    whole = made.build()
+    (carried, *_) = chunk(whole)[0].model.description.outputs
+    renamed = rename(whole, {"timestep": taken, "encoder_hidden_states": carried.name})
+    first, second = chunk(renamed)
+    for half in (first, second):
+        function = half.model.program.functions["main"]
+        names = [item.name for item in function.inputs]
+        names += [result.name for item in function.block.operations for result in item.outputs]
+        assert len(names) == len(set(names))
+    given = feeds()
+    given[taken] = given.pop("timestep")
+    given[carried.name] = given.pop("encoder_hidden_states")
+    expected = run(made, whole, tmp_path / "whole.mlpackage", feeds(), Mode.FP32)
+    between = run(made, first, tmp_path / "first.mlpackage", given, Mode.FP32)
+    result = run(made, second, tmp_path / "second.mlpackage", {**given, **between}, Mode.FP32)
+    assert torch.equal(result["noise_pred"], expected["noise_pred"])
+
+
+def rename(built: Built, names: Mapping[str, str]) -> Built:
+    """The program with inputs of other names."""
+    described, function = built.model.description, built.model.program.functions["main"]
+    operations = tuple(
+        replace(
+            item,
+            inputs={
+                key: tuple(names.get(b, b) if isinstance(b, str) else b for b in bindings)
+                for key, bindings in item.inputs.items()
+            },
+        )
+        for item in function.block.operations
+    )
+    function = replace(
+        function,
+        inputs=tuple(
+            replace(item, name=names.get(item.name, item.name)) for item in function.inputs
+        ),
+        blocks={function.opset: replace(function.block, operations=operations)},
+    )
+    inputs = tuple(replace(port, name=names.get(port.name, port.name)) for port in described.inputs)
+    model = replace(
+        built.model,
+        description=replace(described, inputs=inputs),
+        program=replace(built.model.program, functions={"main": function}),
+    )
+    return replace(built, model=model)
+
+
+def test_a_program_of_several_outputs_stays_whole(tmp_path: Path) -> None:
+    made = checkpoint("text_encoder", tmp_path)
+    with pytest.raises(UnsupportedError, match="text_encoder: has 2 outputs"):
+        chunk(made.build())

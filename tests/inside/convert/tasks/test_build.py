@@ -1,0 +1,76 @@
+"""The task that builds one component from files, as the worker calls it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.convert.spec.reader import read_package
+from sdcoreml.convert.tasks.build import task
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
+from sdcoreml.ground.events import Event, silent
+from tests.inside.convert.programs.models import checkpoint
+
+
+def request(folder: Path, **more: object) -> dict[str, Any]:
+    made = checkpoint("vae_decoder", folder)
+    config = folder / "config.json"
+    config.write_text(json.dumps(made.config), encoding="utf-8")
+    program = {"component": "vae_decoder", "package": str(folder / "x.mlpackage"), **more}
+    return {"config": str(config), "weights": str(made.weights), "programs": [program]}
+
+
+def test_a_package_is_written_with_the_options_asked_for(tmp_path: Path) -> None:
+    told: list[Event] = []
+    options = {"height": 4, "width": 8, "precision": "fp32"}
+    answer = task(request(tmp_path, options=options), told.append)
+    package = read_package(tmp_path / "x.mlpackage")
+    assert package.model.description.inputs[0].shape == (1, 4, 4, 8)
+    operations = package.model.program.functions["main"].block.operations
+    assert answer == [
+        {
+            "packages": [str(tmp_path / "x.mlpackage")],
+            "parameters": 772_375,
+            "operations": len(operations),
+        }
+    ]
+    assert [event.text for event in told] == ["build x", "vae_decoder: 772,375 parameters"]
+
+
+def test_a_recipe_compresses(tmp_path: Path) -> None:
+    task(request(tmp_path, recipe={"method": "uniform", "bits": 4}), silent)
+    operations = read_package(tmp_path / "x.mlpackage").model.program.functions["main"].block
+    assert any(item.type == "constexpr_lut_to_dense" for item in operations.operations)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            {"options": {"attention": "FLASH"}},
+            "attention cannot be 'FLASH'; choose ORIGINAL, SPLIT",
+        ),
+        ({"options": {"hight": 4}}, "options: hight unknown; known: height"),
+        ({"recipe": {"method": "pruning"}}, "method is not 'pruning'; choose kmeans, uniform"),
+        ({"recipe": {"nbits": 4}}, "recipe: nbits unknown; known: method"),
+    ],
+)
+def test_choices_that_do_not_exist(more: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match=message):
+        task(request(tmp_path, **more), silent)
+    assert not (tmp_path / "x.mlpackage").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", None])
+def test_a_config_that_is_none(text: str | None, tmp_path: Path) -> None:
+    wanted = request(tmp_path)
+    config = Path(wanted["config"])
+    if text is None:
+        config.unlink()
+    else:
+        config.write_text(text, encoding="utf-8")
+    with pytest.raises(BadInputError, match=r"config.json: .*take it from the model's source"):
+        task(wanted, silent)

@@ -1,0 +1,64 @@
+"""A question is put to the module once; another one is not answered from memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sdcoreml.convert.references.components import Choices, Outputs, Reference
+from sdcoreml.convert.references.inputs import Feeds
+from tools.certify.remembered import remembering
+
+FEEDS = {"sample": torch.arange(6.0).reshape(2, 3), "timestep": torch.tensor([1.0, 9.0])}
+MODULE = torch.nn.Identity()
+
+
+def counted() -> tuple[Reference, list[Choices]]:
+    asked: list[Choices] = []
+
+    def call(_: torch.nn.Module, feeds: Feeds, choices: Choices) -> Outputs:
+        asked.append(choices)
+        return {"noise_pred": feeds["sample"].T * len(asked)}
+
+    judge = Reference(build=lambda _: MODULE, feeds=lambda *_: (FEEDS,), call=call)
+    return judge, asked
+
+
+def test_another_attention_is_the_same_question(tmp_path: Path) -> None:
+    judge, asked = counted()
+    kept = remembering(judge, "SD1-unet", tmp_path)
+    first = kept.call(MODULE, FEEDS, {"attention": "ORIGINAL"})
+    second = kept.call(MODULE, FEEDS, {"attention": "SPLIT_EINSUM"})
+    assert len(asked) == 1
+    assert torch.equal(first["noise_pred"], second["noise_pred"])
+    assert torch.equal(second["noise_pred"], FEEDS["sample"].T)
+
+
+@pytest.mark.parametrize(
+    ("module", "feeds", "choices"),
+    [
+        ("SDXL-unet", FEEDS, {}),
+        ("SD1-unet", {**FEEDS, "timestep": torch.tensor([1.0, 8.0])}, {}),
+        ("SD1-unet", {**FEEDS, "sample": FEEDS["sample"].reshape(3, 2)}, {}),
+        ("SD1-unet", FEEDS, {"prediction": "v_prediction"}),
+    ],
+)
+def test_another_question_is_asked(
+    module: str, feeds: Feeds, choices: Choices, tmp_path: Path
+) -> None:
+    judge, asked = counted()
+    remembering(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, {})
+    remembering(judge, module, tmp_path).call(MODULE, feeds, choices)
+    assert len(asked) == 2
+
+
+def test_an_answer_that_could_not_be_kept_is_none(tmp_path: Path) -> None:
+    judge, asked = counted()
+    broken = replace(judge, call=lambda *_: {"noise_pred": torch.zeros(2).to("meta")})
+    with pytest.raises(NotImplementedError):
+        remembering(broken, "SD1-unet", tmp_path).call(MODULE, FEEDS, {})
+    remembering(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, {})
+    assert len(asked) == 1

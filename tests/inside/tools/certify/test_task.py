@@ -1,0 +1,115 @@
+"""Certifying from the command's task on: a case small enough to run, beside real conversions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sdcoreml.convert.certificates.architecture import READ
+from sdcoreml.convert.certificates.check import check_certified
+from sdcoreml.convert.certificates.store import Certificate, load
+from sdcoreml.convert.parity.drawn import drawn_key
+from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.events import silent
+from tests.inside.convert.programs.models import CONFIGS, checkpoint
+from tools.certify import specimen, task
+from tools.certify.cases import CASES, TARGETS
+from tools.certify.issue import Issuer
+from tools.certify.models import MODELS
+
+NAME = "sd1-unet-split-einsum-512x512"
+ISSUER = Issuer(toolchain="tested", lock="5f", date="2026-11-25")
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The case with a tiny model in the place of the published one."""
+    case = replace(CASES[NAME], width=128, height=192)
+    monkeypatch.setitem(MODELS, case.family, {"unet": CONFIGS["unet"]})
+    monkeypatch.setitem(CASES, NAME, case)
+    return NAME
+
+
+def test_what_was_certified_covers_another_checkpoint(tiny: str, tmp_path: Path) -> None:
+    answers = task.task({"case": tiny, "folder": str(tmp_path)}, silent)
+    assert list(answers) == list(TARGETS)
+    assert answers["macOS13"]["passed"]
+    assert answers["macOS14"]["like"] == "macOS13"
+    certificate = ISSUER.issue(answers["macOS13"], "")
+    assert certificate is not None
+    made = checkpoint("unet", tmp_path / "other")
+    choices = {**CASES[NAME].options("macOS13"), "height": 24, "width": 16, "batch": 2}
+    package = made.write(tmp_path / "x.mlpackage", parse_options(choices))
+    certificates = {certificate.key: certificate}
+    short = check_certified(package, "unet", made.config, made.weights, choices, certificates)
+    assert short is not None
+    other = {**made.config, "norm_eps": 1e-6}
+    assert not check_certified(package, "unet", other, made.weights, choices, certificates)
+
+
+@pytest.mark.parametrize("component", sorted(CONFIGS))
+def test_a_package_has_the_key_of_what_the_builder_draws(component: str, tmp_path: Path) -> None:
+    made = checkpoint(component, tmp_path)
+    choices = {"attention": "SPLIT_EINSUM_V2", "height": 16, "width": 24}
+    path = made.write(tmp_path / "x.mlpackage", parse_options(choices))
+    key = drawn_key(component, made.config, choices)
+    certificate = Certificate(
+        key=key, component=component, title="", outputs=(), runs=1, toolchain="", lock="", date=""
+    )
+    found = check_certified(path, component, made.config, made.weights, choices, {key: certificate})
+    assert found is not None
+
+
+def test_random_weights_are_the_same_every_time_and_no_two_tensors_are_alike(
+    tmp_path: Path,
+) -> None:
+    shapes = {"a.weight": (40, 30), "b.weight": (40, 30), "n.weight": (50,), "n.bias": (50,)}
+    paths = (tmp_path / "one", tmp_path / "two")
+    for path in paths:
+        specimen.write_specimen(path, shapes)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    with TensorFile.open(paths[0]) as tensors:
+        assert (tensors["a.weight"] != tensors["b.weight"]).any()
+        assert 0.5 <= tensors["n.weight"].min() <= tensors["n.weight"].max() <= 1.5
+        assert 0.05 < tensors["n.bias"].std() < 0.2
+
+
+def test_every_case_has_a_module_of_its_parameters() -> None:
+    shapes = task.shapes_of(CASES[NAME])
+    assert sum(torch.Size(shape).numel() for shape in shapes.values()) == 859_520_964
+
+
+def test_the_defaults_are_those_of_the_pinned_libraries() -> None:
+    import inspect
+
+    from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+    from transformers import CLIPTextConfig
+
+    classes = {
+        "unet": UNet2DConditionModel,
+        "controlnet": ControlNetModel,
+        "vae_decoder": AutoencoderKL,
+        "text_encoder_2": CLIPTextConfig,
+    }
+    for component, kind in classes.items():
+        parameters = inspect.signature(kind.__init__).parameters
+        for name, default in READ[component].items():
+            own = parameters[name].default
+            assert (list(own) if isinstance(own, tuple) else own) == default, (component, name)
+
+
+@pytest.mark.parametrize("key", sorted(load()))
+def test_a_shipped_certificate_covers_what_the_builder_draws_today(key: str) -> None:
+    """Whoever changes a graph certifies it anew: sdcoreml certify CASE."""
+    shipped = load()[key]
+    case, target = next(
+        (case, target)
+        for case in CASES.values()
+        for target in TARGETS
+        if (case.part.program, f"{case.title}, {target}") == (shipped.component, shipped.title)
+    )
+    assert drawn_key(case.part.program, case.config, case.options(target)) == key

@@ -1,0 +1,73 @@
+"""The programs that are certified are those that a conversion of the published models makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.bundle.families import parts_of
+from sdcoreml.convert.jobs.options import Options, program_options
+from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.layout import Component, Model
+from sdcoreml.convert.programs.options import parse_options
+from tools.certify.cases import CASES, Case
+from tools.certify.issue import Issuer
+from tools.certify.models import MODELS
+
+ISSUER = Issuer(toolchain="tested", lock="5f", date="2026-11-25")
+PROVED = {"component": "unet", "passed": True, "runs": 2, "graph": "aa", "outputs": []}
+VELOCITY = {"prediction_type": "v_prediction"}
+
+
+def model(case: Case, folder: Path) -> Model:
+    """The published model of a case's family, as far as its programs' options follow from it."""
+    return Model(
+        path=folder,
+        pipeline="",
+        tokenizers={},
+        family=case.family,
+        task=Task.TEXT_TO_IMAGE,
+        components={
+            name: Component(name=name, folder=folder / name, kind="", config=config)
+            for name, config in MODELS[case.family].items()
+        },
+        scheduler=VELOCITY if case.family is Family.SD2_V else {},
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "text" not in name])
+def test_a_case_asks_for_what_a_conversion_would(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    asked = Options(
+        attention=case.attention or "ORIGINAL", height=case.height // 8, width=case.width // 8
+    )
+    wanted_beside = {"controlled_unet"} & {case.part.program}
+    parts = parts_of(model(case, tmp_path), wanted_beside)
+    (part,) = (part for part in parts if part.program == case.part.program)
+    wanted = parse_options(program_options(asked, part))
+    given = parse_options({"tokens": 77, "attention": "ORIGINAL", **case.options("macOS13")})
+    assert given == wanted
+
+
+def test_names_say_what_it_is() -> None:
+    assert CASES["sd1-unet-split-einsum-512x768"].title == (
+        "Stable Diffusion 1.x, SPLIT_EINSUM, 512x768"
+    )
+    assert CASES["sdxl-text-encoder-2"].options("macOS14") == {
+        "text_states": "penultimate",
+        "target": "macOS14",
+    }
+
+
+def test_a_full_proof_is_certified() -> None:
+    certificate = ISSUER.issue(PROVED, "SD 1.x")
+    assert certificate is not None
+    assert (certificate.key, certificate.lock, certificate.runs) == ("aa", "5f", 2)
+
+
+@pytest.mark.parametrize(
+    "more", [{"passed": False}, {"graph": None}, {"certificate": {}}, {"sample": "24x16"}]
+)
+def test_nothing_less_is(more: dict[str, object]) -> None:
+    assert ISSUER.issue({**PROVED, **more}, "SD 1.x") is None

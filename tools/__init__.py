@@ -1,0 +1,1 @@
+"""For maintainers, outside of the wheel: certificates and generated pages."""

@@ -1,0 +1,1 @@
+"""Certificates: graphs proved once at full size, for everybody."""

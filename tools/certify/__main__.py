@@ -1,0 +1,147 @@
+"""`python -m tools.certify`: prove the graphs that most people convert, once, for everybody.
+
+Each case is the full architecture with random weights, built for the oldest system and run beside
+its pinned module; what other systems' programs differ in is compared. Needs the built environment,
+a free core for minutes to an hour a case, and up to 15 GB of disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.certificates.store import (
+    FILE,
+    Certificate,
+    load,
+    save,
+)
+from sdcoreml.convert.worker import Runner, Worker
+from sdcoreml.doctor.cli import concluded as run_to_exit_code
+from sdcoreml.doctor.report.terminal import draw
+from sdcoreml.envs.building.build import build
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.events import Emit
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from tools.certify.cases import CASES, TARGETS, Case
+from tools.certify.issue import Issuer
+
+LAUNCH = """\
+import sys
+from pathlib import Path
+sys.path.append(str(Path(sys.argv[1]).parent))
+from sdcoreml.convert.tasks.serve import serve
+serve({"certify": "tools.certify.task"})
+"""
+"""The program of a worker's child that knows the one task of this tool."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help="which (default: all not certified)"
+    )
+    parser.add_argument("--list", action="store_true", help="list the cases and what is certified")
+    parser.add_argument(
+        "--runs", type=int, metavar="N", help="at most N sets of inputs each (default: all)"
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="where to work (default: the system's temporary folder)"
+    )
+    parser.add_argument("--file", type=Path, default=FILE, help="the file of certificates")
+    parser.add_argument(
+        "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
+    )
+
+
+def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
+    """Certify the cases, one after the other; each is saved as soon as it is proved."""
+    if unknown := sorted(set(args.cases) - CASES.keys()):
+        raise UsageError(
+            f"no case {', '.join(unknown)}", remedy="`python -m tools.certify --list` lists them"
+        )
+    if args.folder and not args.folder.is_dir():
+        raise UsageError(
+            f"{args.folder} is no folder", where="--folder", remedy="make it, or leave it out"
+        )
+    known = {(item.component, item.title) for item in load(args.file).values()}
+    if args.list:
+        print("\n".join(_line(case, known) for case in CASES.values()))
+        return 0
+    wanted = args.cases or [name for name, case in CASES.items() if not certified(case, known)]
+    with draw() as emit:
+        environment = build(load_toolchain(args.toolchain), emit=emit)
+        issuer = Issuer(
+            toolchain=args.toolchain,
+            lock=environment.lock_digest,
+            date=date.today().isoformat(),  # noqa: DTZ011  the day where people are
+        )
+        worker = runner or Worker(python=environment.python, launch=LAUNCH)
+        for certificate in certify(wanted, worker, issuer, args, emit):
+            save({**load(args.file), certificate.key: certificate}.values(), args.file)
+            print(f"{certificate.component}: {certificate.summary()}", flush=True)
+    print(f"{len(load(args.file))} graphs certified in {args.file}", file=sys.stderr)
+    return 0
+
+
+def certify(
+    names: Sequence[str], runner: Runner, issuer: Issuer, args: argparse.Namespace, emit: Emit
+) -> Iterator[Certificate]:
+    """The certificates of each case; cases of one module share its random weights.
+
+    Raises:
+        ParityError: a program is not its module.
+    """
+    cases = [CASES[name] for name in names]
+    for _, group in itertools.groupby(cases, lambda case: (case.family, case.part.source)):
+        with tempfile.TemporaryDirectory(prefix="certify.", dir=args.folder) as folder:
+            for case in group:
+                request = {"case": case.name, "folder": folder, "runs": args.runs}
+                yield from issued(case, runner.run("certify", request, emit).value, issuer)
+
+
+def issued(case: Case, answers: Mapping[str, Any], issuer: Issuer) -> Iterator[Certificate]:
+    """The certificate of each target's program: run, or of the operations of one that was run."""
+    made: dict[str, Certificate] = {}
+    for target, answer in answers.items():
+        if "like" in answer:
+            same = made[answer["like"]]
+            yield replace(same, key=answer["key"], title=title(case, target), like=same.key)
+        elif certificate := issuer.issue(answer, title(case, target)):
+            made[target] = certificate
+            yield certificate
+
+
+def title(case: Case, target: str) -> str:
+    """A case for one system, for people."""
+    return f"{case.title}, {target}"
+
+
+def certified(case: Case, known: AbstractSet[tuple[str, str]]) -> list[str]:
+    """The targets for which a case is certified; `known` are components and titles."""
+    return [target for target in TARGETS if (case.part.program, title(case, target)) in known]
+
+
+def _line(case: Case, known: AbstractSet[tuple[str, str]]) -> str:
+    return f"{case.name:<48} {', '.join(certified(case, known)) or 'not certified'}"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m tools.certify", description=__doc__)
+    configure(parser)
+    args = parser.parse_args(argv)
+    return run_to_exit_code(lambda: run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,49 @@
+"""A judge that answers a question once: programs that differ in their attention ask the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from safetensors.torch import load_file, save_file
+
+from sdcoreml.convert.certificates.architecture import judged
+from sdcoreml.convert.references.components import Choices, Outputs, Reference
+from sdcoreml.convert.references.inputs import Feeds
+
+Module: TypeAlias = Any
+"""A torch module: torch is not imported before it is needed."""
+
+
+def remembering(judge: Reference, module: str, folder: Path) -> Reference:
+    """The judge with its answers kept in `folder`.
+
+    Args:
+        judge: who answers what has not been asked before.
+        module: names its architecture and weights; answers of another one are not mistaken for its.
+        folder: where to keep them, safetensors files of a name that the question determines.
+    """
+
+    def call(built: Module, feeds: Feeds, choices: Choices) -> Outputs:
+        place = folder / f"{module}-{_question(feeds, choices)}.safetensors"
+        if place.exists():
+            return load_file(place)
+        answer = judge.call(built, feeds, choices)
+        unfinished = place.with_suffix(f".{os.getpid()}")
+        save_file({name: tensor.contiguous() for name, tensor in answer.items()}, unfinished)
+        unfinished.replace(place)
+        return answer
+
+    return replace(judge, call=call)
+
+
+def _question(feeds: Feeds, choices: Choices) -> str:
+    digest = hashlib.sha256(json.dumps(judged(choices), sort_keys=True).encode())
+    for name, tensor in sorted(feeds.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy())
+    return digest.hexdigest()

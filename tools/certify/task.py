@@ -1,0 +1,108 @@
+"""The worker's task "certify": one program at full size, of random weights, proved in full."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.certificates.check import key_of
+from sdcoreml.convert.certificates.digest import graph_digest
+from sdcoreml.convert.packages.write import write_package
+from sdcoreml.convert.parity.check import FULL, Original, check_program
+from sdcoreml.convert.programs import build_program
+from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.proof.audit import PREFIXES, audit, left_out
+from sdcoreml.convert.references.components import reference
+from sdcoreml.convert.storage.package import open_program
+from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.errors import ParityError
+from sdcoreml.ground.events import Emit, Event
+from tools.certify.cases import CASES, TARGETS, Case
+from tools.certify.remembered import remembering
+from tools.certify.specimen import write_specimen
+
+
+def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+    """Certify the case named `request["case"]`, for every target.
+
+    `request["folder"]` is where to work; weights, and what their module answers, are left there for
+    other programs of the same module. `request["runs"]`, if given, limits the sets of inputs.
+    Answers, by target, what `Parity.as_json` says of the program that was run, or, where it has the
+    very operations of one that was run for an earlier target, `key` and that target as `like`.
+
+    Raises:
+        ParityError: a program is not its module.
+    """
+    case, folder = CASES[request["case"]], Path(request["folder"])
+    weights = folder / f"{case.family.name}-{case.part.source}.safetensors"
+    if not weights.exists():
+        emit(Event(kind="step", text=f"make random weights for the {case.part.source}"))
+        write_specimen(weights, shapes_of(case))
+    answers: dict[str, Any] = {}
+    graphs: dict[str, str] = {}
+    for target in TARGETS:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            package = _build(case, target, weights, Path(scratch), emit)
+            graph, key = _identity(case, target, package, weights)
+            if graph in graphs:
+                answers[target] = {"key": key, "like": graphs[graph]}
+                continue
+            graphs[graph] = target
+            emit(Event(kind="step", text=f"check {case.name} for {target}"))
+            options = replace(FULL, runs=request.get("runs"), choices=case.options(target))
+            with open_program(package) as program:
+                parity = check_program(program, _original(case, weights), options, emit)
+        if not parity.passed:
+            raise ParityError(parity.complaint())
+        answers[target] = parity.as_json()
+    return answers
+
+
+def shapes_of(case: Case) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every parameter of the case's module."""
+    import accelerate
+
+    with accelerate.init_empty_weights():
+        module = reference(case.part.program).build(case.config)
+    return {name: tuple(tensor.shape) for name, tensor in module.named_parameters()}
+
+
+def _original(case: Case, weights: Path) -> Original:
+    component = case.part.program
+    judge = remembering(reference(component), f"{weights.stem}-{component}", weights.parent)
+    return Original(component=component, judge=judge, config=case.config, weights=weights)
+
+
+def _build(case: Case, target: str, weights: Path, folder: Path, emit: Emit) -> Path:
+    package = folder / f"{target}.mlpackage"
+    emit(Event(kind="step", text=f"build {case.name} for {target}"))
+    with TensorFile.open(weights) as tensors:
+        options = parse_options(case.options(target))
+        built = build_program(case.part.program, case.config, tensors, options)
+        write_package(built, tensors, package)
+    return package
+
+
+def _identity(case: Case, target: str, package: Path, weights: Path) -> tuple[str, str]:
+    """What a package computes, whatever system it is for, and the key of its certificate."""
+    choices = case.options(target)
+    with open_program(package) as program, TensorFile.open(weights) as tensors:
+        accounted = audit(
+            program.function,
+            program.storage,
+            tensors,
+            PREFIXES.get(case.part.program, ()),
+            left_out(case.config, choices),
+        )
+        plain = replace(
+            program,
+            model=replace(program.model, specification_version=0),
+            function=replace(program.function, opset="", blocks={"": program.function.block}),
+        )
+        return (
+            graph_digest(plain, accounted.placed),
+            key_of(program, case.part.program, accounted, case.config, choices),
+        )
