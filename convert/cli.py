@@ -13,11 +13,11 @@ from pathlib import Path
 from types import FrameType
 
 from sdcoreml.convert.models.configs import SCHEDULERS
+from sdcoreml.convert.models.folder_plan import write_folder
 from sdcoreml.convert.models.ingredients import Ingredients, combine, parse_embedding
 from sdcoreml.convert.models.lora import LoraSource, parse_lora
 from sdcoreml.convert.models.merge import require_apart
 from sdcoreml.convert.models.prediction import SPELLINGS, PredictionSource
-from sdcoreml.convert.models.recipe import write_recipe
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.weights.writer import WriteOptions
@@ -116,11 +116,11 @@ def run(options: argparse.Namespace) -> int:
     for flag in NOT_NEEDED.keys() - SWITCHES:
         if getattr(options, flag):
             _say(f"note: --{flag} is not needed: {NOT_NEEDED[flag]}")
-    recipe = combine(_ingredients(options), _draw)
+    plan = combine(_ingredients(options), _draw)
     if source.is_dir():
         require_apart(source, target)
     writing = WriteOptions(dtype="F16" if options.half else None)
-    for written in write_recipe(recipe, target, writing, _draw):
+    for written in write_folder(plan, target, writing, _draw):
         for name, count in written.overflows.items():
             _say(f"warning: {name}: {count} values are too large for float16 and became infinite")
     _say(f"wrote {target}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.spec.model import DataType, Model, TensorType
 
 NAMES: Mapping[str, str] = {
@@ -29,9 +30,6 @@ HALVED = frozenset({"unet", "controlled_unet", "unet_refiner"})
 
 IN_FIRST_HALF = frozenset({"sample", "time_ids", "text_embeds"})
 """Inputs whose description the Swift package reads, which it does in the first half only."""
-
-LATENT_SCALE = 8
-"""Image pixels per latent pixel, each way."""
 
 RESIDUAL = "additional_residual_"
 """A ControlNet's outputs and a ControlledUnet's inputs: the names are passed on as they are."""
@@ -102,7 +100,7 @@ class Dimensions:
 def interfaces(size: Dimensions) -> Mapping[str, Interface]:
     """What each program that a folder of these dimensions must hold looks like from outside."""
     latent = (size.height, size.width)
-    image = (LATENT_SCALE * size.height, LATENT_SCALE * size.width)
+    image = (PIXELS_PER_LATENT * size.height, PIXELS_PER_LATENT * size.width)
     return {
         **{name: _text_encoder(size, width) for name, width in text_widths(size).items()},
         "unet": _unet(size, latent),

@@ -21,7 +21,7 @@ from sdcoreml.ground.errors import UnsupportedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ProgramSpec:
     """One program to make.
 
     `program` names its builder, `source` the component whose config and weights it is made of,
@@ -44,16 +44,16 @@ REFINER = "refiner"
 """The component that is the UNet of another model, SDXL's refiner."""
 
 _PENULTIMATE = {"text_states": "penultimate"}
-_TEXT = Part(program="text_encoder", source="text_encoder")
-_UNET = Part(program="unet", source="unet")
+_TEXT = ProgramSpec(program="text_encoder", source="text_encoder")
+_UNET = ProgramSpec(program="unet", source="unet")
 _VAE = (
-    Part(program="vae_decoder", source="vae"),
-    Part(program="vae_encoder", source="vae"),
+    ProgramSpec(program="vae_decoder", source="vae"),
+    ProgramSpec(program="vae_encoder", source="vae"),
 )
 _FIRST = replace(_TEXT, options=_PENULTIMATE)
-_SECOND = Part(program="text_encoder_2", source="text_encoder_2", options=_PENULTIMATE)
+_SECOND = ProgramSpec(program="text_encoder_2", source="text_encoder_2", options=_PENULTIMATE)
 
-PARTS: Mapping[Family, tuple[Part, ...]] = {
+PROGRAMS: Mapping[Family, tuple[ProgramSpec, ...]] = {
     Family.SD1: (_TEXT, _UNET, *_VAE),
     Family.SD2_BASE: (_TEXT, _UNET, *_VAE),
     Family.SD2_V: (_TEXT, _UNET, *_VAE),
@@ -62,10 +62,10 @@ PARTS: Mapping[Family, tuple[Part, ...]] = {
 }
 """The families that can be converted, and the programs of each."""
 
-OPTIONAL: Mapping[str, Part] = {
-    "controlled_unet": Part(program="controlled_unet", source="unet"),
-    "safety_checker": Part(program="safety_checker", source="safety_checker"),
-    "unet_refiner": Part(program="unet_refiner", source=REFINER),
+OPTIONAL: Mapping[str, ProgramSpec] = {
+    "controlled_unet": ProgramSpec(program="controlled_unet", source="unet"),
+    "safety_checker": ProgramSpec(program="safety_checker", source="safety_checker"),
+    "unet_refiner": ProgramSpec(program="unet_refiner", source=REFINER),
 }
 """Programs that a folder may hold beside those of its family, for whoever asks for them."""
 
@@ -103,7 +103,7 @@ UNBUILT: Mapping[Family, str] = {
 
 def require_supported(model: Model) -> None:
     """Raise `UnsupportedError`, with the reason, unless the model can be converted."""
-    if model.family in PARTS and model.task is Task.TEXT_TO_IMAGE:
+    if model.family in PROGRAMS and model.task is Task.TEXT_TO_IMAGE:
         return
     if model.task in REASONS:
         raise UnsupportedError(
@@ -114,7 +114,7 @@ def require_supported(model: Model) -> None:
             where=model.path,
             remedy="convert a text-to-image model",
         )
-    names = ", ".join(family.value for family in PARTS)
+    names = ", ".join(family.value for family in PROGRAMS)
     reason = f": {UNBUILT[model.family]}" if model.family in UNBUILT else ""
     raise UnsupportedError(
         f"this is {model.family.value}, which is not supported{reason}",
@@ -123,11 +123,11 @@ def require_supported(model: Model) -> None:
     )
 
 
-def parts_of(model: Model, wanted: Collection[str] = ()) -> tuple[Part, ...]:
+def programs_of(model: Model, wanted: Collection[str] = ()) -> tuple[ProgramSpec, ...]:
     """The programs of a model's folder, each with the options that follow from the model.
 
     Args:
-        model: of a family in `PARTS`, or a ControlNet.
+        model: of a family in `PROGRAMS`, or a ControlNet.
         wanted: keys of `OPTIONAL`: programs to make beside those of the family.
 
     Raises:
@@ -135,7 +135,7 @@ def parts_of(model: Model, wanted: Collection[str] = ()) -> tuple[Part, ...]:
             what it is made of.
     """
     if CONTROLNET in model.components:
-        return (Part(program=CONTROLNET, source=CONTROLNET),)
+        return (ProgramSpec(program=CONTROLNET, source=CONTROLNET),)
     for program in wanted:
         families, reason = RUN[program]
         if model.family not in families:
@@ -150,13 +150,13 @@ def parts_of(model: Model, wanted: Collection[str] = ()) -> tuple[Part, ...]:
                     f"{program.replace('_', '-')} out"
                 ),
             )
-    parts = (*PARTS[model.family], *(part for name, part in OPTIONAL.items() if name in wanted))
+    parts = (*PROGRAMS[model.family], *(part for name, part in OPTIONAL.items() if name in wanted))
     return tuple(
         replace(part, options={**part.options, **_particular(model, part)}) for part in parts
     )
 
 
-def _particular(model: Model, part: Part) -> Mapping[str, Any]:
+def _particular(model: Model, part: ProgramSpec) -> Mapping[str, Any]:
     match part.source:
         case "text_encoder" | "text_encoder_2":
             return _padding(model, part.source)

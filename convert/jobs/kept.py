@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdcoreml.convert.bundle.families import OPTIONAL, PARTS
+from sdcoreml.convert.bundle.families import OPTIONAL, PROGRAMS
 from sdcoreml.convert.jobs.manifest import NOTHING, Kept, read_manifest
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import changed_files, input_faults
@@ -44,7 +44,7 @@ def keep(job: Job, folder: Path) -> Kept:
 
 def _require_known(job: Job) -> None:
     """Raise `BadInputError` for names to make anew that nothing goes by."""
-    parts = (*PARTS[job.model.family], *(OPTIONAL[name] for name in job.options.wanted))
+    parts = (*PROGRAMS[job.model.family], *(OPTIONAL[name] for name in job.options.wanted))
     known = dict.fromkeys(name for part in parts for name in (part.source, part.program))
     if unknown := sorted((job.redo or frozenset()) - known.keys()):
         raise BadInputError(

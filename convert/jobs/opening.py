@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.families import (
-    PARTS,
+    PROGRAMS,
     REFINER,
     RUN,
     require_supported,
@@ -41,7 +41,7 @@ def open_model(path: Path) -> Model:
         require_supported(model)
     raise_first(model.faults)
     require_supported(model)
-    missing = sorted({part.source for part in PARTS[model.family]} - model.components.keys())
+    missing = sorted({part.source for part in PROGRAMS[model.family]} - model.components.keys())
     if missing:
         raise UnsupportedError(
             f"no {' and no '.join(missing)} in this folder",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sdcoreml.convert.bundle.families import Part
+from sdcoreml.convert.bundle.families import ProgramSpec
 
 ATTENTIONS = ("SPLIT_EINSUM", "ORIGINAL", "SPLIT_EINSUM_V2")
 
@@ -76,7 +76,7 @@ class Options:
         return tuple(program for program, is_wanted in asked.items() if is_wanted)
 
 
-def program_options(options: Options, part: Part) -> Mapping[str, Any]:
+def program_options(options: Options, part: ProgramSpec) -> Mapping[str, Any]:
     """Fields of `ProgramOptions`: those of all programs, what the model needs, what is insisted on.
 
     The last wins.
@@ -87,7 +87,7 @@ def program_options(options: Options, part: Part) -> Mapping[str, Any]:
     return {**fields, **part.options, **_insisted(options, part)}
 
 
-def _insisted(options: Options, part: Part) -> Mapping[str, Any]:
+def _insisted(options: Options, part: ProgramSpec) -> Mapping[str, Any]:
     asked = options.precision
     precision = asked.get(part.program, asked.get(part.source, asked.get("all")))
     by_source = {
@@ -103,6 +103,6 @@ def _insisted(options: Options, part: Part) -> Mapping[str, Any]:
     return {name: value for name, value in chosen.items() if value is not None}
 
 
-def recipe_for(options: Options, part: Part) -> Mapping[str, Any] | None:
+def recipe_for(options: Options, part: ProgramSpec) -> Mapping[str, Any] | None:
     """How the weights of a program are compressed, if at all."""
     return options.recipe if part.program in COMPRESSED else None

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED
-from sdcoreml.convert.bundle.families import OPTIONAL, Part, parts_of
+from sdcoreml.convert.bundle.families import OPTIONAL, ProgramSpec, programs_of
 from sdcoreml.convert.compression.recipe import Method, parse_recipe, require_storable
 from sdcoreml.convert.jobs.options import COMPRESSED, Options, program_options
 from sdcoreml.convert.jobs.prove import Judge
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.programs.drawable import require_drawable
 from sdcoreml.convert.programs.options import Target, parse_options
@@ -41,22 +42,22 @@ class Job:
     beside: Path | None = None
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[ProgramSpec, ...]:
         """Every program to make."""
         wanted = [name for name in self.options.wanted if self.makes(OPTIONAL[name])]
         return tuple(
             replace(part, name=net_name(self.model.path, self.options))
             if part.program == CONTROLNET
             else part
-            for part in parts_of(self.model, wanted)
+            for part in programs_of(self.model, wanted)
             if self.makes(part)
         )
 
-    def makes(self, part: Part) -> bool:
+    def makes(self, part: ProgramSpec) -> bool:
         """Whether the program is made, and not kept."""
         return self.redo is None or bool(self.redo & {part.program, part.source})
 
-    def halves(self, part: Part) -> bool:
+    def halves(self, part: ProgramSpec) -> bool:
         """Whether the program is written in two halves."""
         return self.options.chunk and part.program in HALVED
 
@@ -161,7 +162,7 @@ def net_name(model: Path, options: Options) -> str:
 
 def _variant(options: Options) -> str:
     words = [options.attention.lower().replace("_", "-")]
-    words.append(f"{8 * options.width}x{8 * options.height}")
+    words.append(f"{PIXELS_PER_LATENT * options.width}x{PIXELS_PER_LATENT * options.height}")
     if options.recipe:
         words.append(_storage(options.recipe))
     return "_".join(words)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
-from sdcoreml.convert.bundle.families import Part
+from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.certificates.check import audit_package, check_certified
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.proof.audit import Audit
@@ -32,7 +32,7 @@ class Built:
     `halves` is true, two packages stand in the place of `package`; see `chunk_paths`.
     """
 
-    part: Part
+    part: ProgramSpec
     package: Path
     config: Path
     settings: Mapping[str, Any]

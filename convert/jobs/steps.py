@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.bundle.families import Part
+from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.bundle.fit import check_controlnet, folder_faults
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.compile.compare import Keep, compile_compared
@@ -110,7 +110,7 @@ def _open(job: Job, path: Path, weights: Mapping[str, Path]) -> Folder:
     )
 
 
-def _draft(job: Job, part: Part, path: Path, weights: Mapping[str, Path]) -> Built:
+def _draft(job: Job, part: ProgramSpec, path: Path, weights: Mapping[str, Path]) -> Built:
     source = job.model.components[part.source]
     return Built(
         part=part,

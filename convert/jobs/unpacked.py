@@ -12,10 +12,10 @@ from typing import Any
 from sdcoreml.convert.bundle.families import require_supported
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import identify
+from sdcoreml.convert.models.folder_plan import FolderPlan, write_folder
 from sdcoreml.convert.models.ingredients import Ingredients, combine, require_folders_own
 from sdcoreml.convert.models.layout import INDEX_NAME, Model
 from sdcoreml.convert.models.prediction import PredictionSource
-from sdcoreml.convert.models.recipe import Recipe, write_recipe
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.ground.aside import scratch_beside
@@ -41,13 +41,13 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
         return
     given = ingredients.model
     name = given.stem if given.is_file() else given.resolve().name
-    recipe = combine(ingredients, emit)
-    require_supported(_foreseen(recipe, given))
+    plan = combine(ingredients, emit)
+    require_supported(_foreseen(plan, given))
     with scratch_beside(near / name) as scratch:
         folder = scratch / name
         try:
             emit(Event(kind="step", text=f"unpack {given.name}"))
-            write_recipe(recipe, folder, emit=emit)
+            write_folder(plan, folder, emit=emit)
             yield replace(open_model(folder), origin=origin_of(ingredients))
         except SdcoremlError as error:  # nobody shall look for a file under its passing name
             error.move(folder, given)
@@ -93,11 +93,11 @@ def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:
     }
 
 
-def _foreseen(recipe: Recipe, path: Path) -> Model:
+def _foreseen(plan: FolderPlan, path: Path) -> Model:
     """What the folder will be, as far as it takes to refuse it before it is written."""
-    index = json.loads(_content(recipe, INDEX_NAME))
-    scheduler = json.loads(_content(recipe, "scheduler/scheduler_config.json"))
-    configs = {name: part.config for name, part in recipe.parts.items()}
+    index = json.loads(_content(plan, INDEX_NAME))
+    scheduler = json.loads(_content(plan, "scheduler/scheduler_config.json"))
+    configs = {name: part.config for name, part in plan.parts.items()}
     family, task = identify(index["_class_name"], configs, scheduler)
     return Model(
         path=path,
@@ -110,6 +110,6 @@ def _foreseen(recipe: Recipe, path: Path) -> Model:
     )
 
 
-def _content(recipe: Recipe, name: str) -> bytes:
-    content = recipe.files.get(name, b"{}")
+def _content(plan: FolderPlan, name: str) -> bytes:
+    content = plan.files.get(name, b"{}")
     return content.read_bytes() if isinstance(content, Path) else content

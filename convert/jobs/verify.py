@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import NAMES
-from sdcoreml.convert.bundle.families import REFINER, Part
+from sdcoreml.convert.bundle.families import REFINER, ProgramSpec
 from sdcoreml.convert.bundle.fit import COMPILED, folder_faults
 from sdcoreml.convert.bundle.tokenizer import (
     MERGES,
@@ -219,7 +219,7 @@ def _built(
     """A program of the manifest, beside the component it was made from."""
     source = model.components[program["source"]]
     return Built(
-        part=Part(program=program["component"], source=source.name, name=name),
+        part=ProgramSpec(program=program["component"], source=source.name, name=name),
         package=bundle / f"{name}{PACKAGE}",
         config=source.folder / CONFIG_NAME,
         settings=source.config,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family, Task
 
 Config = dict[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -89,7 +89,7 @@ def unet_config(shapes: Shapes, family: Family, image_size: int) -> Config:
         "in_channels": shapes["conv_in.weight"][1],
         "layers_per_block": _count(shapes, r"down_blocks\.0\.resnets\.(\d+)\."),
         "out_channels": shapes["conv_out.weight"][0],
-        "sample_size": image_size // 8,
+        "sample_size": image_size // PIXELS_PER_LATENT,
         "transformer_layers_per_block": depths[0] if len(set(depths)) == 1 else depths,
         "up_block_types": ["CrossAttnUpBlock2D" if on else "UpBlock2D" for on in attends[::-1]],
         "use_linear_projection": linear,

@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.models.recipe import Part, Recipe, as_json
+from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan, as_json
 from sdcoreml.convert.models.vocabulary import MERGES, VOCABULARY
 from sdcoreml.convert.weights.cast import cast_block
 from sdcoreml.convert.weights.gather import gather
@@ -81,13 +81,13 @@ def _as_rows(tensor: TensorInfo) -> TensorInfo:
     return replace(tensor, shape=(1, *tensor.shape), stride=stride)
 
 
-def add_embedding(recipe: Recipe, embedding: Embedding) -> Recipe:
-    """`recipe` with the vectors of `embedding` in its tables and its words in the vocabularies.
+def add_embedding(plan: FolderPlan, embedding: Embedding) -> FolderPlan:
+    """`plan` with the vectors of `embedding` in its tables and its words in the vocabularies.
 
     Raises:
         BadInputError: it was made for another model, or its word exists already.
     """
-    parts, files = dict(recipe.parts), dict(recipe.files)
+    parts, files = dict(plan.parts), dict(plan.files)
     encoders = [name for name in TOKENIZERS if name in parts]
     if set(encoders) != embedding.vectors.keys():
         raise BadInputError(
@@ -109,10 +109,10 @@ def add_embedding(recipe: Recipe, embedding: Embedding) -> Recipe:
         config = {**parts[component].config, "eos_token_id": end}
         parts[component] = replace(parts[component], config=config)
         files[f"{component}/config.json"] = as_json(config)
-    return Recipe(parts=parts, files=files)
+    return FolderPlan(parts=parts, files=files)
 
 
-def _extend(part: Part, vectors: TensorInfo, path: Path) -> tuple[int, Part]:
+def _extend(part: ComponentFiles, vectors: TensorInfo, path: Path) -> tuple[int, ComponentFiles]:
     """The number of rows before, and the part with `vectors` as further rows of its table."""
     table = next(tensor for tensor in part.tensors if tensor.name == TABLE)
     rows, width = table.shape

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+PIXELS_PER_LATENT = 8
+"""Image pixels to a latent pixel, each way: every family's VAE, and what the apps count on."""
+
 
 class Family(Enum):
     """The architecture of a pipeline."""

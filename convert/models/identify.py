@@ -32,7 +32,7 @@ from sdcoreml.ground.errors import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartFacts:
+class ComponentFacts:
     """A component: `dtypes` maps a type to the number of its parameters."""
 
     name: str
@@ -53,7 +53,7 @@ class Identity:
     contents: Contents
     prediction: str | None
     has_ema: bool
-    parts: tuple[PartFacts, ...]
+    parts: tuple[ComponentFacts, ...]
     missing: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
     faults: tuple[Fault, ...]
@@ -155,7 +155,7 @@ def _identity(  # noqa: PLR0913  the facts, all named
     path: Path,
     form: str,
     contents: Contents,
-    parts: tuple[PartFacts, ...],
+    parts: tuple[ComponentFacts, ...],
     *,
     prediction: str | None = None,
     missing: Sequence[str] = (),
@@ -176,7 +176,7 @@ def _identity(  # noqa: PLR0913  the facts, all named
     )
 
 
-def _facts_of(component: Component) -> PartFacts:
+def _facts_of(component: Component) -> ComponentFacts:
     tensors = component.checkpoint.tensors if component.checkpoint else ()
     files = tuple(path.name for path in component.weights)
     return _facts(component.name, component.kind, tensors, files, component.variant)
@@ -197,15 +197,15 @@ GROUPS = (
 """Start of a tensor's name in a single file → the part it belongs to."""
 
 
-def part_of(name: str) -> str:
+def component_of(name: str) -> str:
     """The part of a single file that the tensor of this name belongs to."""
     return next((part for start, part in GROUPS if name.startswith(start)), "tensors")
 
 
-def _groups(checkpoint: Checkpoint) -> tuple[PartFacts, ...]:
+def _groups(checkpoint: Checkpoint) -> tuple[ComponentFacts, ...]:
     groups: dict[str, list[TensorInfo]] = {}
     for tensor in checkpoint.tensors:
-        groups.setdefault(part_of(tensor.name), []).append(tensor)
+        groups.setdefault(component_of(tensor.name), []).append(tensor)
     files = tuple(path.name for path in checkpoint.files)
     return tuple(_facts(name, "", tensors, files) for name, tensors in groups.items())
 
@@ -216,11 +216,11 @@ def _facts(
     tensors: Sequence[TensorInfo],
     files: tuple[str, ...],
     variant: str | None = None,
-) -> PartFacts:
+) -> ComponentFacts:
     dtypes: Counter[str] = Counter()
     for tensor in tensors:
         dtypes[tensor.dtype] += math.prod(tensor.shape)
-    return PartFacts(
+    return ComponentFacts(
         name=name,
         kind=kind,
         parameters=sum(dtypes.values()),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sdcoreml.convert.models.configs import IMAGE_SIZES
 from sdcoreml.convert.models.embedding import add_embedding, read_embedding
-from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
+from sdcoreml.convert.models.folder_plan import FolderPlan
 from sdcoreml.convert.models.layout import read_model
 from sdcoreml.convert.models.lora import LoraSource, merge_loras
-from sdcoreml.convert.models.merge import recipe_of
-from sdcoreml.convert.models.recipe import Recipe
+from sdcoreml.convert.models.merge import plan_folder
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions, unpack
 from sdcoreml.convert.models.vae import read_vae
@@ -61,41 +61,41 @@ def parse_embedding(text: str) -> EmbeddingSource:
     return EmbeddingSource(path=Path(path), word=word or None)
 
 
-def combine(ingredients: Ingredients, emit: Emit = silent) -> Recipe:
-    """The recipe of the model; only headers and small files are read.
+def combine(ingredients: Ingredients, emit: Emit = silent) -> FolderPlan:
+    """Plan the folder of the model; only headers and small files are read.
 
     Raises:
         BadInputError: one of the files is damaged, or is not what it is named as.
         UnsafePickleError: one names something that has no place in a checkpoint.
         UnsupportedError: a LoRA of a kind that cannot be merged.
     """
-    recipe = (_unpack if ingredients.model.is_file() else _read)(ingredients, emit)
-    recipe = merge_loras(recipe, ingredients.loras)
+    plan = (_unpack if ingredients.model.is_file() else _read)(ingredients, emit)
+    plan = merge_loras(plan, ingredients.loras)
     for source in ingredients.embeddings:
-        recipe = add_embedding(recipe, read_embedding(source.path, source.word))
-    return recipe
+        plan = add_embedding(plan, read_embedding(source.path, source.word))
+    return plan
 
 
-def _unpack(ingredients: Ingredients, emit: Emit) -> Recipe:
+def _unpack(ingredients: Ingredients, emit: Emit) -> FolderPlan:
     checkpoint = open_checkpoint(ingredients.model)
     for note in checkpoint.notes:
         emit(Event(kind="note", text=note))
     return unpack(checkpoint, ingredients.unpacking, emit)
 
 
-def _read(ingredients: Ingredients, emit: Emit) -> Recipe:
+def _read(ingredients: Ingredients, emit: Emit) -> FolderPlan:
     require_folders_own(ingredients)
     model = read_model(ingredients.model)
     for note in model.notes:
         emit(Event(kind="note", text=note))
-    recipe = recipe_of(model)
+    plan = plan_folder(model)
     if not (vae := ingredients.unpacking.vae):
-        return recipe
+        return plan
     family = model.family if model.family is not Family.UNKNOWN else Family.SD1
     unet = model.components.get("unet")
     sample = unet.config.get("sample_size") if unet else None
-    size = 8 * sample if isinstance(sample, int) else IMAGE_SIZES.get(family, 512)
-    return recipe.with_part("vae", read_vae(vae, family, size))
+    size = PIXELS_PER_LATENT * sample if isinstance(sample, int) else IMAGE_SIZES.get(family, 512)
+    return plan.with_component("vae", read_vae(vae, family, size))
 
 
 def require_folders_own(ingredients: Ingredients) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdcoreml.convert.models.recipe import Part, Recipe
+from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
 from sdcoreml.convert.models.renames import (
     UNET,
     period_numbering,
@@ -112,8 +112,8 @@ def parse_lora(text: str) -> LoraSource:
     return LoraSource(path=Path(path), scale=factor)
 
 
-def merge_loras(recipe: Recipe, sources: Sequence[LoraSource]) -> Recipe:
-    """`recipe` with every LoRA of `sources` merged into its components.
+def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource]) -> FolderPlan:
+    """`plan` with every LoRA of `sources` merged into its components.
 
     Raises:
         BadInputError: not a LoRA, or one that was made for another model: every key without a
@@ -122,18 +122,20 @@ def merge_loras(recipe: Recipe, sources: Sequence[LoraSource]) -> Recipe:
     """
     deltas: dict[tuple[str, str], list[Delta]] = {}
     for source in sources:
-        for target, delta in read_lora(source, recipe.parts).items():
+        for target, delta in read_lora(source, plan.parts).items():
             deltas.setdefault(target, []).append(delta)
-    parts = dict(recipe.parts)
-    for name, part in recipe.parts.items():
+    parts = dict(plan.parts)
+    for name, part in plan.parts.items():
         changed = {tensor: found for (at, tensor), found in deltas.items() if at == name}
         if changed:
             tensors = tuple(_merged(tensor, changed.get(tensor.name)) for tensor in part.tensors)
             parts[name] = replace(part, tensors=tensors, whole=None)
-    return replace(recipe, parts=parts)
+    return replace(plan, parts=parts)
 
 
-def read_lora(source: LoraSource, parts: Mapping[str, Part]) -> dict[tuple[str, str], Delta]:
+def read_lora(
+    source: LoraSource, parts: Mapping[str, ComponentFiles]
+) -> dict[tuple[str, str], Delta]:
     """What the LoRA adds: (component, tensor) → delta. Raises as `merge_loras`."""
     path = source.path
     groups: dict[tuple[str, str], dict[str, TensorInfo]] = {}
@@ -164,14 +166,14 @@ def read_lora(source: LoraSource, parts: Mapping[str, Part]) -> dict[tuple[str, 
     }
 
 
-def _targets(part: Part) -> dict[str, str]:
+def _targets(part: ComponentFiles) -> dict[str, str]:
     """Name of a layer with underscores → name of its weight."""
     weights = [tensor.name for tensor in part.tensors if tensor.name.endswith(".weight")]
     return {name.removesuffix(".weight").replace(".", "_"): name for name in weights}
 
 
 def _target_of(
-    name: str, names: Mapping[str, Mapping[str, str]], parts: Mapping[str, Part]
+    name: str, names: Mapping[str, Mapping[str, str]], parts: Mapping[str, ComponentFiles]
 ) -> tuple[tuple[str, str] | None, str]:
     role_end, role = next(((end, r) for end, r in ROLES if name.endswith(end)), ("", ""))
     if not role:
@@ -185,7 +187,7 @@ def _target_of(
     return None, role
 
 
-def _spellings(layer: str, component: str, parts: Mapping[str, Part]) -> Iterator[str]:
+def _spellings(layer: str, component: str, parts: Mapping[str, ComponentFiles]) -> Iterator[str]:
     for old, new in ALIASES:
         layer = layer.replace(old, new)
     yield layer
@@ -198,7 +200,7 @@ def _spellings(layer: str, component: str, parts: Mapping[str, Part]) -> Iterato
             yield original.removesuffix("_")
 
 
-def _shape(parts: Mapping[str, Part], target: tuple[str, str]) -> tuple[int, ...]:
+def _shape(parts: Mapping[str, ComponentFiles], target: tuple[str, str]) -> tuple[int, ...]:
     component, name = target
     return next(t.shape for t in parts[component].tensors if t.name == name)
 

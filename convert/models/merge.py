@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdcoreml.convert.models.files import find_weights
+from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan, write_folder
 from sdcoreml.convert.models.layout import Component, Model
-from sdcoreml.convert.models.recipe import Part, Recipe, write_recipe
 from sdcoreml.convert.weights.header import PYTORCH
 from sdcoreml.convert.weights.writer import WriteOptions, Written, write_safetensors
 from sdcoreml.ground.errors import BadInputError, raise_first
@@ -16,8 +16,8 @@ TEXTS = frozenset({".json", ".txt", ".md", ".model", ".yaml"})
 """Files worth keeping beside the weights: configs, tokenizers, model cards."""
 
 
-def part_of(component: Component) -> Part:
-    """The component as a part of a recipe. Raises `BadInputError` for unreadable weights."""
+def component_files(component: Component) -> ComponentFiles:
+    """The component as a plan takes it. Raises `BadInputError` for unreadable weights."""
     checkpoint = component.checkpoint
     if checkpoint is None:
         raise BadInputError(
@@ -26,7 +26,7 @@ def part_of(component: Component) -> Part:
             remedy="see what `sdcoreml inspect` says about it",
         )
     is_right = component.is_merged and checkpoint.metadata.get("format") == PYTORCH["format"]
-    return Part(
+    return ComponentFiles(
         kind=component.kind,
         config=component.config,
         tensors=checkpoint.tensors,
@@ -44,22 +44,22 @@ def merge_component(component: Component, target: Path, emit: Emit = silent) -> 
         BadInputError: the weights are missing or faulty.
         NoSpaceError: not enough room for the merged file.
     """
-    part = part_of(component)
+    part = component_files(component)
     if component.is_merged:
         return component.weights[0]
     return write_safetensors(part.tensors, target / part.file_name, emit=emit).path
 
 
-def recipe_of(model: Model) -> Recipe:
-    """The recipe of `model`'s own folder.
+def plan_folder(model: Model) -> FolderPlan:
+    """Plan a folder with the content of `model`'s own.
 
     Raises:
         BadInputError: the model has faults.
         UnsafePickleError: a pickle of the model names something that has no place in it.
     """
     raise_first(model.faults)
-    parts = {name: part_of(component) for name, component in model.components.items()}
-    return Recipe(parts=parts, files=other_files(model.path))
+    parts = {name: component_files(component) for name, component in model.components.items()}
+    return FolderPlan(parts=parts, files=other_files(model.path))
 
 
 def merge_model(
@@ -72,9 +72,9 @@ def merge_model(
         UnsafePickleError: a pickle of the model names something that has no place in it.
         NoSpaceError: not enough room.
     """
-    recipe = recipe_of(model)
+    plan = plan_folder(model)
     require_apart(model.path, target)
-    return write_recipe(recipe, target, options, emit)
+    return write_folder(plan, target, options, emit)
 
 
 def require_apart(source: Path, target: Path) -> None:

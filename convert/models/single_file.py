@@ -16,8 +16,8 @@ from pathlib import Path
 
 from sdcoreml.convert.models import configs
 from sdcoreml.convert.models.family import TASKS, Family, Task
+from sdcoreml.convert.models.folder_plan import ComponentFiles
 from sdcoreml.convert.models.prediction import PredictionSource, find_prediction
-from sdcoreml.convert.models.recipe import Part
 from sdcoreml.convert.models.renames import (
     CLIP,
     OPEN_CLIP,
@@ -118,7 +118,7 @@ class SingleFile:
     task: Task
     prediction: str | None
     image_size: int
-    parts: Mapping[str, Part]
+    parts: Mapping[str, ComponentFiles]
     has_ema: bool
     faults: tuple[Fault, ...] = ()
     ignored: tuple[str, ...] = ()
@@ -238,7 +238,7 @@ class Ledger:
         self.path = checkpoint.path
         self.tensors = {tensor.name: tensor for tensor in checkpoint.tensors}
         self.used: set[str] = set()
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, ComponentFiles] = {}
         self.faults: list[Fault] = []
 
     @property
@@ -298,7 +298,7 @@ class Ledger:
             f"{component}: tensors of an unexpected shape",
             [n for n, shape in expected.items() if shapes.get(n, shape) != shape],
         )
-        self.parts[component] = Part(kind=kind, config=config, tensors=tuple(tensors))
+        self.parts[component] = ComponentFiles(kind=kind, config=config, tensors=tuple(tensors))
 
     def close(self) -> None:
         """Note what no component took."""

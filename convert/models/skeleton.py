@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
-Part: TypeAlias = tuple[str, Shape]
+Parameter: TypeAlias = tuple[str, Shape]
 Config: TypeAlias = Mapping[str, Any]
 
 MOST = 20_000
@@ -67,16 +67,16 @@ _DEFAULTS: Mapping[str, Config] = {
 """What the classes assume where a config says nothing (the block lists it always says)."""
 
 
-def _with_bias(name: str, *weight: int) -> Iterator[Part]:
+def _with_bias(name: str, *weight: int) -> Iterator[Parameter]:
     yield f"{name}.weight", weight
     yield f"{name}.bias", weight[:1]
 
 
-def _norm(name: str, width: int) -> Iterator[Part]:
+def _norm(name: str, width: int) -> Iterator[Parameter]:
     yield from _with_bias(name, width)
 
 
-def _resnet(name: str, width_in: int, width: int, time: int | None = None) -> Iterator[Part]:
+def _resnet(name: str, width_in: int, width: int, time: int | None = None) -> Iterator[Parameter]:
     yield from _norm(f"{name}.norm1", width_in)
     yield from _with_bias(f"{name}.conv1", width, width_in, 3, 3)
     if time:
@@ -87,14 +87,14 @@ def _resnet(name: str, width_in: int, width: int, time: int | None = None) -> It
         yield from _with_bias(f"{name}.conv_shortcut", width, width_in, 1, 1)
 
 
-def _attention(name: str, width: int, context: int) -> Iterator[Part]:
+def _attention(name: str, width: int, context: int) -> Iterator[Parameter]:
     yield f"{name}.to_q.weight", (width, width)
     yield f"{name}.to_k.weight", (width, context)
     yield f"{name}.to_v.weight", (width, context)
     yield from _with_bias(f"{name}.to_out.0", width, width)
 
 
-def _transformer(name: str, width: int, depth: int, config: Config) -> Iterator[Part]:
+def _transformer(name: str, width: int, depth: int, config: Config) -> Iterator[Parameter]:
     kernel = () if config.get("use_linear_projection") else (1, 1)
     yield from _norm(f"{name}.norm", width)
     yield from _with_bias(f"{name}.proj_in", width, width, *kernel)
@@ -113,7 +113,7 @@ def _per_level(value: Any, levels: int) -> list[int]:  # noqa: ANN401  as a conf
     return list(value) if isinstance(value, (list, tuple)) else [value] * levels
 
 
-def _unet(config: Config) -> Iterator[Part]:
+def _unet(config: Config) -> Iterator[Parameter]:
     widths = list(config["block_out_channels"])
     time = 4 * widths[0]
     yield from _with_bias("conv_in", widths[0], config["in_channels"], 3, 3)
@@ -133,7 +133,9 @@ def _unet(config: Config) -> Iterator[Part]:
     yield from _with_bias("conv_out", config["out_channels"], widths[0], 3, 3)
 
 
-def _unet_down(config: Config, widths: list[int], depths: list[int], time: int) -> Iterator[Part]:
+def _unet_down(
+    config: Config, widths: list[int], depths: list[int], time: int
+) -> Iterator[Parameter]:
     layers = _per_level(config["layers_per_block"], len(widths))
     width_in = widths[0]
     for level, (kind, width) in enumerate(zip(config["down_block_types"], widths, strict=True)):
@@ -147,7 +149,9 @@ def _unet_down(config: Config, widths: list[int], depths: list[int], time: int) 
             yield from _with_bias(f"{block}.downsamplers.0.conv", width, width, 3, 3)
 
 
-def _unet_up(config: Config, widths: list[int], depths: list[int], time: int) -> Iterator[Part]:
+def _unet_up(
+    config: Config, widths: list[int], depths: list[int], time: int
+) -> Iterator[Parameter]:
     layers = _per_level(config["layers_per_block"], len(widths))[::-1]
     back, back_depths = widths[::-1], depths[::-1]
     before = back[0]
@@ -165,7 +169,7 @@ def _unet_up(config: Config, widths: list[int], depths: list[int], time: int) ->
             yield from _with_bias(f"{block}.upsamplers.0.conv", width, width, 3, 3)
 
 
-def _vae(config: Config) -> Iterator[Part]:
+def _vae(config: Config) -> Iterator[Parameter]:
     widths, latent = list(config["block_out_channels"]), config["latent_channels"]
     layers = config["layers_per_block"]
     yield from _vae_side("encoder", "down", widths, layers, config["in_channels"], 2 * latent)
@@ -176,7 +180,7 @@ def _vae(config: Config) -> Iterator[Part]:
 
 def _vae_side(
     side: str, way: str, widths: list[int], layers: int, channels_in: int, channels_out: int
-) -> Iterator[Part]:
+) -> Iterator[Parameter]:
     before, middle = widths[0], widths[-1] if side == "encoder" else widths[0]
     yield from _with_bias(f"{side}.conv_in", before, channels_in, 3, 3)
     for level, width in enumerate(widths):
@@ -195,7 +199,7 @@ def _vae_side(
     yield from _with_bias(f"{side}.conv_out", channels_out, widths[-1], 3, 3)
 
 
-def _clip_text(config: Config) -> Iterator[Part]:
+def _clip_text(config: Config) -> Iterator[Parameter]:
     width = config["hidden_size"]
     yield "text_model.embeddings.token_embedding.weight", (config["vocab_size"], width)
     positions = config["max_position_embeddings"]
@@ -211,12 +215,12 @@ def _clip_text(config: Config) -> Iterator[Part]:
     yield from _norm("text_model.final_layer_norm", width)
 
 
-def _clip_text_projected(config: Config) -> Iterator[Part]:
+def _clip_text_projected(config: Config) -> Iterator[Parameter]:
     yield from _clip_text(config)
     yield "text_projection.weight", (config["projection_dim"], config["hidden_size"])
 
 
-_CLASSES: Mapping[str, Callable[[Config], Iterator[Part]]] = {
+_CLASSES: Mapping[str, Callable[[Config], Iterator[Parameter]]] = {
     "UNet2DConditionModel": _unet,
     "AutoencoderKL": _vae,
     "CLIPTextModel": _clip_text,

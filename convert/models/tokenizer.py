@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sdcoreml.convert.models.configs import tokenizer_config
 from sdcoreml.convert.models.family import Family
-from sdcoreml.convert.models.recipe import as_json
+from sdcoreml.convert.models.folder_plan import as_json
 from sdcoreml.convert.models.vocabulary import MERGES, VOCABULARY, vocabulary_folder
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, silent

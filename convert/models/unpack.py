@@ -1,4 +1,4 @@
-"""The recipe of a diffusers folder from a single-file checkpoint: its parts, and new configs."""
+"""Plan a diffusers folder from a single-file checkpoint: its components, and new configs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.convert.models.configs import model_index, scheduler_config
+from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan, as_json
 from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
 from sdcoreml.convert.models.prediction import PredictionSource
-from sdcoreml.convert.models.recipe import Part, Recipe, as_json
 from sdcoreml.convert.models.single_file import SingleFile, Weights, take_apart
 from sdcoreml.convert.models.tokenizer import PADS, find_tokenizer
 from sdcoreml.convert.models.vae import read_vae
@@ -34,8 +34,8 @@ class UnpackOptions:
     tokenizer: Path | None = None
 
 
-def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) -> Recipe:
-    """The recipe of the model in `checkpoint`.
+def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) -> FolderPlan:
+    """Plan the folder of the model in `checkpoint`.
 
     Raises:
         BadInputError: not a whole checkpoint, incomplete, or something it does not tell is needed.
@@ -66,10 +66,10 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
     unet = parts["unet"]
     upcast = _upcasts(checkpoint) if options.upcast_attention is None else options.upcast_attention
     config = {**unet.config, "upcast_attention": upcast}
-    parts["unet"] = Part(kind=unet.kind, config=config, tensors=unet.tensors)
-    recipe = _recipe(single, parts, single.prediction, options)
+    parts["unet"] = ComponentFiles(kind=unet.kind, config=config, tensors=unet.tensors)
+    plan = _plan(single, parts, single.prediction, options)
     tokenizer = find_tokenizer(path, options.tokenizer, emit)
-    return replace(recipe, files={**recipe.files, **tokenizer.files(single.family)})
+    return replace(plan, files={**plan.files, **tokenizer.files(single.family)})
 
 
 def _upcasts(checkpoint: Checkpoint) -> bool:
@@ -77,9 +77,9 @@ def _upcasts(checkpoint: Checkpoint) -> bool:
     return checkpoint.scalars.get("global_step") == 110_000  # noqa: PLR2004  published with it
 
 
-def _recipe(
-    single: SingleFile, parts: dict[str, Part], prediction: str, options: UnpackOptions
-) -> Recipe:
+def _plan(
+    single: SingleFile, parts: dict[str, ComponentFiles], prediction: str, options: UnpackOptions
+) -> FolderPlan:
     family = single.family
     scheduler = scheduler_config(family, prediction, options.scheduler)
     kinds = {name: part.kind for name, part in parts.items()}
@@ -90,4 +90,4 @@ def _recipe(
         "scheduler/scheduler_config.json": as_json(scheduler),
         **{f"{name}/{CONFIG_NAME}": as_json(part.config) for name, part in parts.items()},
     }
-    return Recipe(parts=parts, files=files)
+    return FolderPlan(parts=parts, files=files)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sdcoreml.convert.models import configs
 from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.folder_plan import ComponentFiles
 from sdcoreml.convert.models.layout import CONFIG_NAME, modernise, read_component
-from sdcoreml.convert.models.merge import part_of
-from sdcoreml.convert.models.recipe import Part
+from sdcoreml.convert.models.merge import component_files
 from sdcoreml.convert.models.single_file import VAE_PREFIX, Ledger, take_vae
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.ground.errors import BadInputError, Fault, raise_first
@@ -19,7 +19,7 @@ KIND = "AutoencoderKL"
 NONE = f"holds no VAE; give a file or folder with an {KIND}"
 
 
-def read_vae(path: Path, family: Family, image_size: int) -> Part:
+def read_vae(path: Path, family: Family, image_size: int) -> ComponentFiles:
     """The VAE at `path`; `family` and `image_size` (pixels) fill in what its tensors do not tell.
 
     Raises:
@@ -36,7 +36,7 @@ def read_vae(path: Path, family: Family, image_size: int) -> Part:
         if claimed != KIND:
             raise BadInputError(f"is a {claimed}", where=folder, remedy=f"give one with an {KIND}")
         raise_first(faults)
-        return part_of(component)
+        return component_files(component)
     checkpoint = open_checkpoint(path)
     names = [tensor.name for tensor in checkpoint.tensors]
     prefix = VAE_PREFIX if any(name.startswith(VAE_PREFIX) for name in names) else ""

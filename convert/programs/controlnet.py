@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.graph import Graph, port
@@ -28,7 +29,6 @@ from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residu
 from sdcoreml.convert.spec.model import Metadata
 
 DEFAULT_CHANNELS = (16, 32, 96, 256)
-IMAGE_SCALE = 8
 
 _READ = frozenset({"conditioning_embedding_out_channels"})
 _ACCEPTED: Mapping[str, tuple[Any, ...]] = {
@@ -56,7 +56,7 @@ def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
     """
     net = parse_controlnet("controlnet", config)
     height, width = latent_size("controlnet", net, options)
-    size = (options.batch, 3, IMAGE_SCALE * height, IMAGE_SCALE * width)
+    size = (options.batch, 3, PIXELS_PER_LATENT * height, PIXELS_PER_LATENT * width)
     picture = port(
         "controlnet_cond", options.precision.dtype, size, "The picture to follow, 0 to 1."
     )

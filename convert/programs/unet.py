@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.blocks import (
     resnet,
@@ -157,13 +158,12 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
         )
     step = 2 ** (unet.levels - 1)
     if height % step or width % step:
+        pixels = PIXELS_PER_LATENT * width, PIXELS_PER_LATENT * height
         raise UnsupportedError(
-            (
-                f"a latent image of {width}x{height}, for {8 * width}x{8 * height} "
-                f"pixels, cannot be halved {unet.levels - 1} times"
-            ),
+            f"a latent image of {width}x{height}, for {pixels[0]}x{pixels[1]} pixels, cannot be "
+            f"halved {unet.levels - 1} times",
             where=component,
-            remedy=f"choose multiples of {8 * step} pixels",
+            remedy=f"choose multiples of {PIXELS_PER_LATENT * step} pixels",
         )
     return height, width
 
@@ -223,7 +223,7 @@ def _own_size(g: Graph, ids: Var) -> Var:
     """`time_ids` with original and target size those of the image; crop and score stay."""
     import numpy as np
 
-    height, width = (8 * extent for extent in g.inputs["sample"].shape[2:])
+    height, width = (PIXELS_PER_LATENT * extent for extent in g.inputs["sample"].shape[2:])
     target = [height, width] if ids.shape[1] == 6 else [0]  # noqa: PLR2004  the base model
     sizes = np.array([[height, width, 0, 0, *target]], np.float16)
     kept = (sizes == 0).astype(np.float16)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.attention import (
     Heads,
@@ -99,7 +100,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
             (
                 f"config.json has {len(channels)} block_out_channels, so that a "
                 f"latent pixel stands for {1 << len(channels) - 1} of the image "
-                f"each way; apps count on 8, which {LEVELS} make"
+                f"each way; apps count on {PIXELS_PER_LATENT}, which {LEVELS} make"
             ),
             where=component,
             remedy="take the VAE of a Stable Diffusion model",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
+
 if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
 
@@ -73,7 +75,7 @@ def _is_own_size(constant: Array) -> bool:
     """SDXL's `time_ids` with crop and score 0: an image size, twice or, in the refiner, once."""
     flat = constant.reshape(-1).tolist()
     size = flat[:2]
-    if len(size) < 2 or any(side <= 0 or side % 8 for side in size):  # noqa: PLR2004  two sides
+    if len(size) < 2 or any(side <= 0 or side % PIXELS_PER_LATENT for side in size):  # noqa: PLR2004  two sides
         return False
     return flat[2:] in ([0, 0, *size], [0, 0, 0])
 

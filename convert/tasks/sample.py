@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.ground.events import Emit, Event
 
 SEED = 0
@@ -130,7 +131,7 @@ def _modules(tokens: int) -> tuple[Any, Any, Any]:
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=1,
         latent_channels=4,
-        sample_size=8 * LATENT,
+        sample_size=PIXELS_PER_LATENT * LATENT,
     )
     return text_encoder, unet, vae
 

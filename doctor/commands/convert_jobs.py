@@ -23,6 +23,7 @@ from sdcoreml.convert.jobs.options import (
 from sdcoreml.convert.jobs.plan import Job, plan
 from sdcoreml.convert.jobs.prove import Judge
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.merge import require_apart
 from sdcoreml.doctor.commands.convert_options import METHODS
@@ -58,7 +59,10 @@ def jobs_of(
         word.upper().replace("-", "_") for word in dict.fromkeys(said.get("attention", ()))
     ]
     pairs = dict.fromkeys(said.get("size", ()))
-    sizes = [{"width": width // 8, "height": height // 8} for width, height in pairs]
+    sizes = [
+        {"width": width // PIXELS_PER_LATENT, "height": height // PIXELS_PER_LATENT}
+        for width, height in pairs
+    ]
     jobs = []
     for attention, size in itertools.product(attentions or [None], sizes or [{}]):
         asked = {**fields, **size, **({"attention": attention} if attention else {})}
@@ -143,7 +147,7 @@ def mended(args: argparse.Namespace, asked: Mapping[str, Any]) -> dict[str, Any]
 
 def _otherwise(before: Mapping[str, Any], said: Mapping[str, Any]) -> str:
     """What a folder is for, in words, where another size or length of prompts is asked for."""
-    width, height = 8 * before["width"], 8 * before["height"]
+    width, height = (PIXELS_PER_LATENT * before[side] for side in ("width", "height"))
     if any(size != (width, height) for size in said.get("size", ())):
         return f"{width}x{height} pixels"
     is_other = said.get("tokens", before["tokens"]) != before["tokens"]

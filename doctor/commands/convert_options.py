@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from sdcoreml.convert.jobs.options import ATTENTIONS, PRECISIONS
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.ingredients import parse_embedding
 from sdcoreml.convert.models.lora import LoraSource, parse_lora
 from sdcoreml.convert.programs.options import Target
@@ -275,8 +276,8 @@ def pixels(text: str) -> tuple[int, int]:
         and height.isdecimal()
         and int(width)
         and int(height)
-        and not int(width) % 8
-        and not int(height) % 8
+        and not int(width) % PIXELS_PER_LATENT
+        and not int(height) % PIXELS_PER_LATENT
     ):
         return _drawable(int(width), int(height))
     raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in multiples of 8, as 512x768")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.doctor.core.facts import Job as Goal
 
 
@@ -19,6 +20,6 @@ def goal_of(jobs: Sequence[Job]) -> Goal:
         model=str(job.model.path),
         output=str(job.output),
         attention=job.options.attention,
-        height=8 * job.options.height,
-        width=8 * job.options.width,
+        height=PIXELS_PER_LATENT * job.options.height,
+        width=PIXELS_PER_LATENT * job.options.width,
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED, NAMES, chunk_paths
 from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
-from sdcoreml.convert.models.identify import Identity, PartFacts, identify_path
+from sdcoreml.convert.models.identify import ComponentFacts, Identity, identify_path
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.doctor.core.estimate import needed_disk, needed_memory
 from sdcoreml.doctor.core.facts import Job
@@ -227,7 +227,7 @@ def _headline(identity: Identity) -> str:
     return f"{' '.join(words)}; {', '.join(facts)}"
 
 
-def _part(part: PartFacts) -> str:
+def _part(part: ComponentFacts) -> str:
     if not part.dtypes:
         return "its weights cannot be read"
     types = ", ".join(part.dtypes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.doctor.core.facts import (
     Facts,
     Job,
@@ -13,9 +14,6 @@ from sdcoreml.ground.quantity import amount, duration
 
 NATIVE = 512
 """Image pixels each way at which the rates were measured."""
-
-LATENT = 8
-"""Image pixels to one of the latent image, in which a UNet's sample_size counts."""
 
 _TEXT = "text_encoder"
 
@@ -104,6 +102,6 @@ def _kind(part: Component) -> str:
 
 def _area(model: ModelFolder, job: Job) -> float:
     """The image's area, asked for or the UNet's own, in times of that of the measurement."""
-    sides = (part.sample * LATENT for part in model.components if part.name == "unet")
+    sides = (part.sample * PIXELS_PER_LATENT for part in model.components if part.name == "unet")
     own = next(sides, 0) or NATIVE
     return (job.height or own) * (job.width or own) / NATIVE**2

@@ -73,10 +73,10 @@ def _single_file(path: Path) -> ModelFolder:
 
 def _inside(path: Path, shapes: Shapes) -> tuple[str, tuple[Component, ...]]:
     """The family of a whole model in one file, and the parts that are converted."""
-    from sdcoreml.convert.bundle.families import PARTS as PROGRAMS
+    from sdcoreml.convert.bundle.families import PROGRAMS
     from sdcoreml.convert.models.configs import IMAGE_SIZES, SIZE_STEPS
     from sdcoreml.convert.models.contents import Kind, recognise
-    from sdcoreml.convert.models.identify import part_of
+    from sdcoreml.convert.models.identify import component_of
     from sdcoreml.convert.models.targets import verdicts
 
     contents = recognise(shapes)
@@ -85,7 +85,7 @@ def _inside(path: Path, shapes: Shapes) -> tuple[str, tuple[Component, ...]]:
         return contents.family.value, ()
     counts: Counter[str] = Counter()
     for name, shape in shapes.items():
-        counts[part_of(name)] += math.prod(shape)
+        counts[component_of(name)] += math.prod(shape)
     sources = dict.fromkeys(part.source for part in PROGRAMS[contents.family])
     return contents.family.value, tuple(
         Component(
@@ -144,8 +144,7 @@ def _kind(
     configs: Mapping[str, Mapping[str, Any]],
     scheduler: Mapping[str, Any],
 ) -> _Kind:
-    from sdcoreml.convert.bundle.families import PARTS as PROGRAMS
-    from sdcoreml.convert.bundle.families import require_supported
+    from sdcoreml.convert.bundle.families import PROGRAMS, require_supported
     from sdcoreml.convert.models.family import identify
     from sdcoreml.convert.models.layout import Model
     from sdcoreml.ground.errors import SdcoremlError

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sdcoreml.convert.bundle.families import PARTS, Part
-from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.bundle.families import PROGRAMS, ProgramSpec
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
 from tools.certify.models import MODELS, Config
 
 ATTENTIONS = ("SPLIT_EINSUM", "ORIGINAL", "SPLIT_EINSUM_V2")
@@ -20,7 +20,7 @@ _SHORT: Mapping[Family, str] = {
     Family.SDXL: "sdxl",
     Family.SDXL_REFINER: "sdxl-refiner",
 }
-_CONTROLLED = Part(program="controlled_unet", source="unet")
+_CONTROLLED = ProgramSpec(program="controlled_unet", source="unet")
 _PROGRAMS: Mapping[Family, tuple[str, ...]] = {
     Family.SD1: ("text_encoder", "unet", "controlled_unet", "vae_decoder", "vae_encoder"),
     Family.SD2_BASE: ("text_encoder", "unet"),
@@ -35,7 +35,7 @@ _PARTICULAR: Mapping[tuple[Family, str], Mapping[str, Any]] = {
     (Family.SD2_V, "unet"): {"prediction": "v_prediction"},
     (Family.SDXL, "vae"): {"precision": "fp32"},
 }
-"""What `convert.bundle.families.parts_of` asks of the published models' programs."""
+"""What `convert.bundle.families.programs_of` asks of the published models' programs."""
 
 _SIZES: Mapping[Family, tuple[tuple[int, int], ...]] = {
     Family.SD1: ((512, 512), (512, 768), (768, 512)),
@@ -55,7 +55,7 @@ class Case:
     """
 
     family: Family
-    part: Part
+    part: ProgramSpec
     attention: str = ""
     width: int = 0
     height: int = 0
@@ -82,13 +82,17 @@ class Case:
 
     def options(self, target: str) -> dict[str, Any]:
         """What `sdcoreml convert` asks of the program: fields of `ProgramOptions`."""
-        size = {"height": self.height // 8, "width": self.width // 8} if self.width else {}
+        size = (
+            {"height": self.height // PIXELS_PER_LATENT, "width": self.width // PIXELS_PER_LATENT}
+            if self.width
+            else {}
+        )
         attention = {"attention": self.attention} if self.attention else {}
         return {**attention, **size, **self.part.options, **self.particular, "target": target}
 
 
 def _cases(family: Family) -> Iterator[Case]:
-    for part in (*PARTS[family], _CONTROLLED):
+    for part in (*PROGRAMS[family], _CONTROLLED):
         if part.program not in _PROGRAMS[family]:
             continue
         particular = _PARTICULAR.get((family, part.source), {})

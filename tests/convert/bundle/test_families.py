@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.bundle.families import (
-    PARTS,
+    PROGRAMS,
     padding,
-    parts_of,
+    programs_of,
     require_supported,
 )
 from sdcoreml.convert.models.family import Family, Task
@@ -32,7 +32,7 @@ def vae(model: Model, family: Family, **config: Any) -> Mapping[str, Any]:
     """The options of the VAE programs for a model of this family and VAE config."""
     component = replace(model.components["vae"], config=config)
     changed = replace(model, family=family, components={**model.components, "vae": component})
-    decoder, encoder = (part for part in parts_of(changed) if part.source == "vae")
+    decoder, encoder = (part for part in programs_of(changed) if part.source == "vae")
     assert decoder.options == encoder.options
     return decoder.options
 
@@ -46,7 +46,7 @@ def special(folder: Path, pad: object) -> Path:
 
 class TestPartsOf:
     def test_sd1_needs_nothing_particular(self, model: Model) -> None:
-        assert [(part.program, part.source, part.options) for part in parts_of(model)] == [
+        assert [(part.program, part.source, part.options) for part in programs_of(model)] == [
             ("text_encoder", "text_encoder", {}),
             ("unet", "unet", {}),
             ("vae_decoder", "vae", {}),
@@ -63,7 +63,7 @@ class TestPartsOf:
     def test_sdxl_reads_the_states_before_the_last_block(
         self, model: Model, family: Family, programs: list[str]
     ) -> None:
-        parts = parts_of(replace(model, family=family))
+        parts = programs_of(replace(model, family=family))
         assert [part.program for part in parts][:-2] == programs
         for part in parts:
             if part.program.startswith("text_encoder"):
@@ -71,22 +71,22 @@ class TestPartsOf:
 
     def test_a_velocity_is_to_be_turned_into_noise(self, model: Model) -> None:
         changed = replace(model, scheduler={"prediction_type": "v_prediction"})
-        (unet,) = (part for part in parts_of(changed) if part.program == "unet")
+        (unet,) = (part for part in programs_of(changed) if part.program == "unet")
         assert unet.options == {"prediction": "v_prediction"}
 
     def test_a_pad_token_of_its_own_is_put_back(self, model: Model) -> None:
         special(model.path / "tokenizer", "a</w>")
-        (text,) = (part for part in parts_of(model) if part.program == "text_encoder")
+        (text,) = (part for part in programs_of(model) if part.program == "text_encoder")
         assert text.options == {"pad_id": 0}
 
     def test_a_controlled_unet_beside_the_plain_one(self, model: Model) -> None:
-        parts = parts_of(model, ["controlled_unet"])
+        parts = programs_of(model, ["controlled_unet"])
         assert (parts[-1].program, parts[-1].source) == ("controlled_unet", "unet")
         assert "unet" in [part.program for part in parts]
 
     def test_no_controlled_unet_for_sdxl(self, model: Model) -> None:
         with pytest.raises(UnsupportedError, match="no app drives a ControlNet of Stable Diff"):
-            parts_of(replace(model, family=Family.SDXL), ["controlled_unet"])
+            programs_of(replace(model, family=Family.SDXL), ["controlled_unet"])
 
     def test_sdxl_pads_its_second_encoder_with_another_token(self, model: Model) -> None:
         changed = replace(model, family=Family.SDXL)
@@ -97,7 +97,7 @@ class TestPartsOf:
 
         def pads(token: str) -> Mapping[str, Any]:
             special(second, token)
-            (part,) = (p for p in parts_of(changed) if p.program == "text_encoder_2")
+            (part,) = (p for p in programs_of(changed) if p.program == "text_encoder_2")
             return part.options
 
         assert pads("!") == {"text_states": "penultimate"}
@@ -109,25 +109,25 @@ class TestPartsOf:
     ) -> None:
         family = Family.SDXL if program == "safety_checker" else Family.SD1
         with pytest.raises(UnsupportedError, match=f"images of {family.value}; leave --"):
-            parts_of(replace(model, family=family), [program])
+            programs_of(replace(model, family=family), [program])
 
     def test_an_optional_program_of_a_component_that_is_not_there(self, model: Model) -> None:
         with pytest.raises(UnsupportedError, match="no safety_checker in this folder; add it"):
-            parts_of(model, ["safety_checker"])
+            programs_of(model, ["safety_checker"])
         with pytest.raises(UnsupportedError, match="no refiner in this folder"):
-            parts_of(replace(model, family=Family.SDXL), ["unet_refiner"])
+            programs_of(replace(model, family=Family.SDXL), ["unet_refiner"])
 
     def test_a_controlnet_is_a_program_of_its_own(self, model: Model) -> None:
         net = replace(model, components={"controlnet": model.components["unet"]})
-        assert [(part.program, part.source) for part in parts_of(net)] == [
+        assert [(part.program, part.source) for part in programs_of(net)] == [
             ("controlnet", "controlnet")
         ]
 
     def test_every_option_is_one_that_the_builders_know(self, model: Model) -> None:
         special(model.path / "tokenizer", "a</w>")
         changed = replace(model, scheduler={"prediction_type": "v_prediction"})
-        for family in PARTS:
-            for part in parts_of(replace(changed, family=family)):
+        for family in PROGRAMS:
+            for part in programs_of(replace(changed, family=family)):
                 parse_options(part.options)
 
 
@@ -156,7 +156,7 @@ class TestPadding:
 
 
 class TestRequireSupported:
-    @pytest.mark.parametrize("family", PARTS)
+    @pytest.mark.parametrize("family", PROGRAMS)
     def test_families_with_programs(self, model: Model, family: Family) -> None:
         require_supported(replace(model, family=family))
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.convert.bundle.families import Part
+from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.jobs.options import Options, program_options, recipe_for
 from sdcoreml.convert.programs.options import Precision, Prediction, parse_options
 
-UNET = Part(program="unet", source="unet", options={"prediction": "v_prediction"})
-VAE = Part(program="vae_decoder", source="vae", options={"precision": "fp32"})
-TEXT = Part(program="text_encoder", source="text_encoder", options={"pad_id": 0})
+UNET = ProgramSpec(program="unet", source="unet", options={"prediction": "v_prediction"})
+VAE = ProgramSpec(program="vae_decoder", source="vae", options={"precision": "fp32"})
+TEXT = ProgramSpec(program="text_encoder", source="text_encoder", options={"pad_id": 0})
 
 
 def options(**choices: object) -> Options:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.bundle.contract import Dimensions, interfaces
-from sdcoreml.convert.bundle.families import Part
+from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.jobs.prove import Built, Judge, prove
 from sdcoreml.convert.models.layout import CONFIG_NAME
 from sdcoreml.convert.spec.model import (
@@ -48,7 +48,7 @@ def built(tmp_path: Path, model: Model) -> Built:
     package = tmp_path / "Unet.mlpackage"
     write_stand_in(package, model)
     return Built(
-        part=Part(program="unet", source="unet"),
+        part=ProgramSpec(program="unet", source="unet"),
         package=package,
         config=source / CONFIG_NAME,
         settings={},

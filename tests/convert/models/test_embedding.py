@@ -15,7 +15,7 @@ from sdcoreml.convert.models.embedding import (
     encode,
     read_embedding,
 )
-from sdcoreml.convert.models.recipe import Part, Recipe
+from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.writer import write_safetensors
 from sdcoreml.ground.errors import BadInputError
@@ -32,36 +32,36 @@ def save(path: Path, arrays: dict[str, np.ndarray]) -> Path:
     return path
 
 
-def recipe(folder: Path, *encoders: str) -> Recipe:
+def plan(folder: Path, *encoders: str) -> FolderPlan:
     path = save(folder / "table.safetensors", {TABLE: ROWS})
     files: dict[str, Path | bytes] = {}
     for tokenizer in [name.replace("text_encoder", "tokenizer") for name in encoders]:
         vocabulary = {"a": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}
         files[f"{tokenizer}/vocab.json"] = json.dumps(vocabulary).encode()
         files[f"{tokenizer}/merges.txt"] = ("\n".join(MERGES) + "\n").encode()
-    part = Part(
+    part = ComponentFiles(
         kind="CLIPTextModel",
         config={"vocab_size": 3, "eos_token_id": 2},
         tensors=open_checkpoint(path).tensors,
         whole=path,
     )
-    return Recipe(parts=dict.fromkeys(encoders, part), files=files)
+    return FolderPlan(parts=dict.fromkeys(encoders, part), files=files)
 
 
-def text(found: Recipe, name: str) -> str:
+def text(found: FolderPlan, name: str) -> str:
     content = found.files[name]
     assert isinstance(content, bytes)
     return content.decode()
 
 
-def rows(folder: Path, found: Recipe, component: str = "text_encoder") -> np.ndarray:
+def rows(folder: Path, found: FolderPlan, component: str = "text_encoder") -> np.ndarray:
     write_safetensors(found.parts[component].tensors, folder / "out.safetensors")
     return np.asarray(safetensors.numpy.load_file(folder / "out.safetensors")[TABLE])
 
 
 def test_vectors_become_rows_and_words(tmp_path: Path) -> None:
     path = save(tmp_path / "Cat-Toy.safetensors", {"emb_params": VECTORS})
-    found = add_embedding(recipe(tmp_path, "text_encoder"), read_embedding(path))
+    found = add_embedding(plan(tmp_path, "text_encoder"), read_embedding(path))
     np.testing.assert_array_equal(rows(tmp_path, found), np.concatenate([ROWS, VECTORS]))
     part = found.parts["text_encoder"]
     assert part.config == {"vocab_size": 5, "eos_token_id": 2}
@@ -78,7 +78,7 @@ def test_vectors_become_rows_and_words(tmp_path: Path) -> None:
 
 def test_other_words_keep_their_tokens(tmp_path: Path) -> None:
     path = save(tmp_path / "x.safetensors", {"emb_params": VECTORS})
-    found = add_embedding(recipe(tmp_path, "text_encoder"), read_embedding(path, "cat"))
+    found = add_embedding(plan(tmp_path, "text_encoder"), read_embedding(path, "cat"))
     merges = text(found, "tokenizer/merges.txt").splitlines()
     for word in ("cat", "cats", "dot", "a", "concatenate", "cat>"):
         assert encode(word, merges) == encode(word, MERGES)
@@ -100,7 +100,7 @@ def test_no_word_without_the_mark_changes(word: str, name: str) -> None:
 
 def test_one_vector_and_two_encoders(tmp_path: Path) -> None:
     path = save(tmp_path / "x.safetensors", {"clip_l": VECTORS[0], "clip_g": VECTORS[1]})
-    model = recipe(tmp_path, "text_encoder", "text_encoder_2")
+    model = plan(tmp_path, "text_encoder", "text_encoder_2")
     found = add_embedding(model, read_embedding(path, "x"))
     for component, vector in (("text_encoder", VECTORS[0]), ("text_encoder_2", VECTORS[1])):
         np.testing.assert_array_equal(rows(tmp_path, found, component)[3:], vector[None])
@@ -112,7 +112,7 @@ def test_the_file_of_a_trainer_and_several_in_a_row(tmp_path: Path) -> None:
     pickled = finished(mapping({"string_to_param": inner}))
     half = VECTORS[0].astype("f2")
     path = write_zip(tmp_path / "one.pt", {"*": half}, pickled=pickled)
-    found = recipe(tmp_path, "text_encoder")
+    found = plan(tmp_path, "text_encoder")
     for name in ("one", "two"):
         found = add_embedding(found, read_embedding(path, name))
     np.testing.assert_array_equal(rows(tmp_path, found)[3:], [half.astype("f4")] * 2)
@@ -120,7 +120,7 @@ def test_the_file_of_a_trainer_and_several_in_a_row(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
-    model = recipe(tmp_path, "text_encoder")
+    model = plan(tmp_path, "text_encoder")
     narrow = save(tmp_path / "n.safetensors", {"emb_params": VECTORS[:, :5]})
     with pytest.raises(BadInputError, match="vectors of width 5, the model's are 768 wide"):
         add_embedding(model, read_embedding(narrow))
@@ -131,7 +131,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     twice = add_embedding(model, read_embedding(path))
     with pytest.raises(BadInputError, match="the word <x> exists already"):
         add_embedding(twice, read_embedding(path))
-    bare = Recipe(parts=model.parts, files={})
+    bare = FolderPlan(parts=model.parts, files={})
     with pytest.raises(BadInputError, match=r"has no tokenizer/vocab\.json to add a word to"):
         add_embedding(bare, read_embedding(path))
 

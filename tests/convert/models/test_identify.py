@@ -7,7 +7,7 @@ import pytest
 
 from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.family import Family, Task
-from sdcoreml.convert.models.identify import GROUPS, PartFacts, identify_path
+from sdcoreml.convert.models.identify import GROUPS, ComponentFacts, identify_path
 from sdcoreml.convert.models.targets import APPLE, MOCHI
 from tests.convert.models.folders import (
     TEXT_ENCODER,
@@ -36,7 +36,7 @@ def test_a_diffusers_folder(tmp_path: Path) -> None:
 
 def test_each_component_is_counted_by_type(tmp_path: Path) -> None:
     parts = {part.name: part for part in identify_path(write_model(tmp_path / "m")).parts}
-    assert parts["text_encoder"] == PartFacts(
+    assert parts["text_encoder"] == ComponentFacts(
         name="text_encoder",
         kind="CLIPTextModel",
         parameters=NUMBERS,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sdcoreml.convert.models.folder_plan import write_folder
 from sdcoreml.convert.models.ingredients import (
     EmbeddingSource,
     Ingredients,
@@ -14,7 +15,6 @@ from sdcoreml.convert.models.ingredients import (
 )
 from sdcoreml.convert.models.lora import LoraSource
 from sdcoreml.convert.models.prediction import PredictionSource
-from sdcoreml.convert.models.recipe import write_recipe
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.weights.source import open_checkpoint
@@ -36,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, file: Path) -> Path:
-    write_recipe(combine(Ingredients(model=file)), tmp_path / "folder")
+    write_folder(combine(Ingredients(model=file)), tmp_path / "folder")
     return tmp_path / "folder"
 
 
@@ -53,7 +53,7 @@ def test_a_vae_and_a_lora_go_into_a_file_and_into_a_folder(
     vae = save(tmp_path / "vae.safetensors", original_vae(other))
     model: Path = request.getfixturevalue(kind)
     plain = combine(Ingredients(model=model))
-    write_recipe(plain, tmp_path / "plain")
+    write_folder(plain, tmp_path / "plain")
     name = "unet/diffusion_pytorch_model.safetensors"
     before = tensor(tmp_path / "plain" / name, TARGET)
     lora = {
@@ -62,7 +62,7 @@ def test_a_vae_and_a_lora_go_into_a_file_and_into_a_folder(
     }
     source = LoraSource(path=save(tmp_path / "lora.safetensors", lora), scale=0.5)
     changed = Ingredients(model=model, unpacking=UnpackOptions(vae=vae), loras=(source, source))
-    write_recipe(combine(changed), tmp_path / "changed")
+    write_folder(combine(changed), tmp_path / "changed")
     after = tensor(tmp_path / "changed" / name, TARGET)
     np.testing.assert_array_equal(after, (before.astype("f4") + 1).astype("f2"))
     vae_name = "vae/diffusion_pytorch_model.safetensors"

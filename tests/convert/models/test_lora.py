@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
 from sdcoreml.convert.models.lora import LoraSource, merge_loras, parse_lora
-from sdcoreml.convert.models.recipe import Part, Recipe
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.writer import write_safetensors
@@ -38,7 +38,7 @@ def weights() -> dict[str, Arrays]:
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Arrays]) -> Recipe:
+def plan(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Arrays]) -> FolderPlan:
     folder = tmp_path_factory.mktemp("model")
     configs = {"unet": UNETS["sd1"], "text_encoder": TEXT_CONFIG}
     parts = {}
@@ -46,8 +46,10 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Arrays])
         path = folder / f"{component}.safetensors"
         safetensors.numpy.save_file(arrays, path)
         tensors = open_checkpoint(path).tensors
-        parts[component] = Part(kind="", config=configs[component], tensors=tensors, whole=path)
-    return Recipe(parts=parts, files={})
+        parts[component] = ComponentFiles(
+            kind="", config=configs[component], tensors=tensors, whole=path
+        )
+    return FolderPlan(parts=parts, files={})
 
 
 def factors(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,9 +73,9 @@ def save(folder: Path, arrays: Arrays) -> Path:
     return path
 
 
-def merged(folder: Path, recipe: Recipe, lora: Arrays, scale: float = 1.0) -> dict[str, Arrays]:
+def merged(folder: Path, plan: FolderPlan, lora: Arrays, scale: float = 1.0) -> dict[str, Arrays]:
     source = LoraSource(path=save(folder, lora), scale=scale)
-    found = merge_loras(recipe, [source])
+    found = merge_loras(plan, [source])
     written = {}
     for component, part in found.parts.items():
         write_safetensors(part.tensors, folder / "out.safetensors")
@@ -89,19 +91,19 @@ def kohya(layer: str) -> tuple[str, str, str]:
 class Merged:
     """Merges a factor of a layer under two names, and looks at what became of the layer."""
 
-    def __init__(self, folder: Path, recipe: Recipe, weights: dict[str, Arrays]) -> None:
-        self.folder, self.recipe, self.weights = folder, recipe, weights
+    def __init__(self, folder: Path, plan: FolderPlan, weights: dict[str, Arrays]) -> None:
+        self.folder, self.plan, self.weights = folder, plan, weights
 
     def check(self, component: str, layer: str, down: str, up: str) -> None:
         weight = self.weights[component][f"{layer}.weight"]
         lora = dict(zip((down, up), factors(weight), strict=True))
-        found = merged(self.folder, self.recipe, lora)[component][f"{layer}.weight"]
+        found = merged(self.folder, self.plan, lora)[component][f"{layer}.weight"]
         np.testing.assert_allclose(found, expected(weight, 1), rtol=1e-5, atol=1e-5)
 
 
 @pytest.fixture
-def factor(tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays]) -> Merged:
-    return Merged(tmp_path, recipe, weights)
+def factor(tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays]) -> Merged:
+    return Merged(tmp_path, plan, weights)
 
 
 STYLES: dict[str, Callable[[str], tuple[str, str]]] = {
@@ -118,12 +120,12 @@ STYLES: dict[str, Callable[[str], tuple[str, str]]] = {
 @pytest.mark.parametrize("layer", [LINEAR, OUT, CONV, POINT])
 @pytest.mark.parametrize("style", list(STYLES))
 def test_every_style_changes_the_layer_and_only_it(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays], style: str, layer: str
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays], style: str, layer: str
 ) -> None:
     name = f"{layer}.weight"
     down, up = factors(weights["unet"][name])
     names = STYLES[style](layer)
-    found = merged(tmp_path, recipe, dict(zip(names, (down, up), strict=True)))
+    found = merged(tmp_path, plan, dict(zip(names, (down, up), strict=True)))
     for key, before in weights["unet"].items():
         after = found["unet"][key]
         if key == name:
@@ -166,17 +168,17 @@ def test_original_names_are_understood(factor: Merged, original: str, layer: str
 
 
 def test_alpha_and_scale_multiply(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays]
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays]
 ) -> None:
     weight = weights["unet"][f"{LINEAR}.weight"]
     down, up = factors(weight)
     lora = dict(zip(kohya(LINEAR), (down, up, np.array(1.0, "f4")), strict=True))
-    found = merged(tmp_path, recipe, lora, scale=0.5)["unet"][f"{LINEAR}.weight"]
+    found = merged(tmp_path, plan, lora, scale=0.5)["unet"][f"{LINEAR}.weight"]
     np.testing.assert_allclose(found, expected(weight, 0.5 * 1 / RANK), rtol=1e-5, atol=1e-5)
 
 
 def test_a_convolution_in_three_parts(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays]
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays]
 ) -> None:
     weight = weights["unet"][f"{CONV}.weight"]
     generator = np.random.default_rng(2)
@@ -189,18 +191,18 @@ def test_a_convolution_in_three_parts(
         names[1]: up,
         names[0].replace("lora_down", "lora_mid"): mid,
     }
-    found = merged(tmp_path, recipe, lora)["unet"][f"{CONV}.weight"]
+    found = merged(tmp_path, plan, lora)["unet"][f"{CONV}.weight"]
     delta = np.einsum("mnhw,im,nj->ijhw", mid, up[:, :, 0, 0], down[:, :, 0, 0])
     np.testing.assert_allclose(found, weight + delta, rtol=1e-4, atol=1e-4)
 
 
 def test_several_add_up_and_the_file_is_no_longer_whole(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays]
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays]
 ) -> None:
     weight = weights["unet"][f"{LINEAR}.weight"]
     down, up = factors(weight)
     source = LoraSource(path=save(tmp_path, dict(zip(kohya(LINEAR), (down, up), strict=False))))
-    found = merge_loras(recipe, [source, source])
+    found = merge_loras(plan, [source, source])
     assert found.parts["unet"].whole is None
     assert found.parts["text_encoder"].whole is not None
     write_safetensors(found.parts["unet"].tensors, tmp_path / "out.safetensors")
@@ -212,34 +214,36 @@ def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:
     weight = np.full((4, 4), 1.0, "f2")
     path = tmp_path / "w.safetensors"
     safetensors.numpy.save_file({"x.weight": weight}, path)
-    part = Part(kind="", config={}, tensors=open_checkpoint(path).tensors)
+    part = ComponentFiles(kind="", config={}, tensors=open_checkpoint(path).tensors)
     down, up = np.full((1, 4), 1e-4, "f2"), np.full((4, 1), 1e-4, "f2")
     lora = {"lora_unet_x.lora_down.weight": down, "lora_unet_x.lora_up.weight": up}
-    found = merged(tmp_path, Recipe(parts={"unet": part}, files={}), lora, scale=1e5)
+    found = merged(tmp_path, FolderPlan(parts={"unet": part}, files={}), lora, scale=1e5)
     exact = 1 + 1e5 * np.float32(down[0, 0]) * np.float32(up[0, 0])
     np.testing.assert_array_equal(found["unet"]["x.weight"], np.full((4, 4), exact).astype("f2"))
 
 
-def test_a_lora_of_another_model_is_refused(tmp_path: Path, recipe: Recipe) -> None:
+def test_a_lora_of_another_model_is_refused(tmp_path: Path, plan: FolderPlan) -> None:
     down, up = np.zeros((2, 8), "f4"), np.zeros((8, 2), "f4")
     stray = {"lora_unet_nowhere.lora_down.weight": down, "lora_unet_nowhere.lora_up.weight": up}
     with pytest.raises(BadInputError, match="2 tensors have no counterpart in this model, first"):
-        merged(tmp_path, recipe, stray)
+        merged(tmp_path, plan, stray)
     narrow = dict(zip(kohya(LINEAR), (down, up), strict=False))
     with pytest.raises(BadInputError, match=r"does not fit a tensor of shape \[32, 32\]"):
-        merged(tmp_path, recipe, narrow)
+        merged(tmp_path, plan, narrow)
 
 
-def test_half_a_lora_is_refused(tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays]) -> None:
+def test_half_a_lora_is_refused(
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays]
+) -> None:
     down, _ = factors(weights["unet"][f"{LINEAR}.weight"])
     with pytest.raises(BadInputError, match="has no 'up'"):
-        merged(tmp_path, recipe, {kohya(LINEAR)[0]: down})
+        merged(tmp_path, plan, {kohya(LINEAR)[0]: down})
 
 
 @pytest.mark.parametrize("end", ["hada_w1_a", "lokr_w1", "dora_scale"])
-def test_other_adapters_are_named(tmp_path: Path, recipe: Recipe, end: str) -> None:
+def test_other_adapters_are_named(tmp_path: Path, plan: FolderPlan, end: str) -> None:
     with pytest.raises(UnsupportedError, match=f"holds '{end}', another kind of adapter"):
-        merged(tmp_path, recipe, {f"lora_unet_x.{end}": np.zeros((1, 1), "f4")})
+        merged(tmp_path, plan, {f"lora_unet_x.{end}": np.zeros((1, 1), "f4")})
 
 
 @pytest.mark.parametrize(
@@ -271,31 +275,31 @@ def test_a_scale_that_is_none(text: str) -> None:
     ],
 )
 def test_an_alpha_that_is_no_number_is_refused_before_it_spoils_a_weight(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays], alpha: np.ndarray
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays], alpha: np.ndarray
 ) -> None:
     lora = dict(
         zip(kohya(LINEAR), (*factors(weights["unet"][f"{LINEAR}.weight"]), alpha), strict=True)
     )
     with pytest.raises(BadInputError, match=r"alpha' is not one number; download it again"):
-        merged(tmp_path, recipe, lora)
+        merged(tmp_path, plan, lora)
 
 
 @pytest.mark.parametrize("kind", ["f2", "f8", "i4", "i8"])
 def test_an_alpha_may_be_of_any_type(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays], kind: str
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays], kind: str
 ) -> None:
     weight = weights["unet"][f"{LINEAR}.weight"]
     alpha = np.array([2], kind)
     lora = dict(zip(kohya(LINEAR), (*factors(weight), alpha), strict=True))
-    found = merged(tmp_path, recipe, lora)["unet"][f"{LINEAR}.weight"]
+    found = merged(tmp_path, plan, lora)["unet"][f"{LINEAR}.weight"]
     np.testing.assert_allclose(found, expected(weight, 2 / RANK), rtol=1e-5, atol=1e-5)
 
 
 def test_an_alpha_without_a_layer_changes_nothing(
-    tmp_path: Path, recipe: Recipe, weights: dict[str, Arrays]
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays]
 ) -> None:
     _, _, alpha = kohya(LINEAR)
-    found = merged(tmp_path, recipe, {alpha: np.array(1.0, "f4")})
+    found = merged(tmp_path, plan, {alpha: np.array(1.0, "f4")})
     for name, before in weights["unet"].items():
         np.testing.assert_array_equal(found["unet"][name], before)
 
@@ -307,7 +311,7 @@ def test_every_projection_of_a_processor_is_known(factor: Merged, part: str) -> 
     factor.check("text_encoder", layer, f"{stem}.down.weight", f"{stem}.up.weight")
 
 
-def test_a_lora_for_what_the_model_lacks_is_refused(tmp_path: Path, recipe: Recipe) -> None:
+def test_a_lora_for_what_the_model_lacks_is_refused(tmp_path: Path, plan: FolderPlan) -> None:
     name = f"lora_te2_{TEXT.replace('.', '_')}.lora_down.weight"
     with pytest.raises(BadInputError, match="have no counterpart in this model, first 'lora_te2_"):
-        merged(tmp_path, recipe, {name: np.zeros((RANK, 3), "f4")})
+        merged(tmp_path, plan, {name: np.zeros((RANK, 3), "f4")})

@@ -8,9 +8,9 @@ import pytest
 import safetensors.numpy
 
 from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.folder_plan import write_folder
 from sdcoreml.convert.models.layout import read_model
 from sdcoreml.convert.models.prediction import PredictionSource
-from sdcoreml.convert.models.recipe import write_recipe
 from sdcoreml.convert.models.unpack import UnpackOptions, unpack
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.ground.errors import BadInputError
@@ -45,7 +45,7 @@ def test_a_file_becomes_a_sound_folder_of_its_family(
 ) -> None:
     tokenizer(tmp_path / "tokenizer")
     path = save(tmp_path / "m.safetensors", original(name))
-    write_recipe(unpack(open_checkpoint(path), UnpackOptions(told=TOLD)), tmp_path / "out")
+    write_folder(unpack(open_checkpoint(path), UnpackOptions(told=TOLD)), tmp_path / "out")
     model = read_model(tmp_path / "out")
     assert (model.faults, model.family, model.task) == ((), family, Task.TEXT_TO_IMAGE)
     assert model.pipeline == pipeline
@@ -55,8 +55,8 @@ def test_a_file_becomes_a_sound_folder_of_its_family(
 def test_the_folder_of_sd1(tmp_path: Path) -> None:
     path = save(tmp_path / "m.safetensors", original("sd1"))
     given = tokenizer(tmp_path / "elsewhere")
-    recipe = unpack(open_checkpoint(path), UnpackOptions(tokenizer=given, scheduler="ddim"))
-    write_recipe(recipe, tmp_path / "out")
+    plan = unpack(open_checkpoint(path), UnpackOptions(tokenizer=given, scheduler="ddim"))
+    write_folder(plan, tmp_path / "out")
     assert tree(tmp_path / "out") == [
         "model_index.json",
         "scheduler/scheduler_config.json",
@@ -105,10 +105,10 @@ def test_a_vae_from_elsewhere_takes_the_place_of_the_own(tmp_path: Path, form: s
             save(vae, other, {"format": "pt"})
     path = save(tmp_path / "m.safetensors", original("sd1"))
     if form == "folder":
-        recipe = unpack(open_checkpoint(path), UnpackOptions(vae=vae))
-        write_recipe(recipe, tmp_path / "first")
+        plan = unpack(open_checkpoint(path), UnpackOptions(vae=vae))
+        write_folder(plan, tmp_path / "first")
         vae = tmp_path / "first"
-    write_recipe(unpack(open_checkpoint(path), UnpackOptions(vae=vae)), tmp_path / "out")
+    write_folder(unpack(open_checkpoint(path), UnpackOptions(vae=vae)), tmp_path / "out")
     written = safetensors.numpy.load_file(
         tmp_path / "out" / "vae" / "diffusion_pytorch_model.safetensors"
     )
@@ -139,5 +139,5 @@ def test_attention_is_upcast_when_asked_or_known(tmp_path: Path) -> None:
     path = save(tmp_path / "m.safetensors", original("sd2"))
     for asked, expected in ((None, False), (True, True)):
         options = UnpackOptions(told=TOLD, upcast_attention=asked)
-        recipe = unpack(open_checkpoint(path), options)
-        assert recipe.parts["unet"].config["upcast_attention"] is expected
+        plan = unpack(open_checkpoint(path), options)
+        assert plan.parts["unet"].config["upcast_attention"] is expected

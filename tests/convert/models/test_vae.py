@@ -7,7 +7,7 @@ import pytest
 import safetensors.numpy
 
 from sdcoreml.convert.models.family import Family
-from sdcoreml.convert.models.recipe import Part
+from sdcoreml.convert.models.folder_plan import ComponentFiles
 from sdcoreml.convert.models.vae import read_vae
 from sdcoreml.convert.weights.writer import write_safetensors
 from sdcoreml.ground.errors import BadInputError
@@ -18,7 +18,7 @@ from tests.convert.models.test_single_file import VAE, Arrays, save
 CONFIG = VAE_CONFIG | {"_class_name": "AutoencoderKL", "scaling_factor": 0.13025}
 
 
-def arrays_of(part: Part, tmp_path: Path) -> Arrays:
+def arrays_of(part: ComponentFiles, tmp_path: Path) -> Arrays:
     path = tmp_path / "written.safetensors"
     write_safetensors(part.tensors, path)
     found: Arrays = safetensors.numpy.load_file(path)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.bundle.families import PARTS
+from sdcoreml.convert.bundle.families import PROGRAMS
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.programs import DRAWERS
 from sdcoreml.convert.programs.drawable import CHECKS, require_drawable
@@ -30,9 +30,9 @@ def options(**fields: Any) -> ProgramOptions:
     return ProgramOptions(**{"height": 64, "width": 64, **fields})
 
 
-@pytest.mark.parametrize("family", PARTS)
+@pytest.mark.parametrize("family", PROGRAMS)
 def test_the_published_models_can_be_drawn(family: Family) -> None:
-    for part in PARTS[family]:
+    for part in PROGRAMS[family]:
         config = MODELS[family][part.source]
         require_drawable(part.program, config, parse_options(part.options))
 

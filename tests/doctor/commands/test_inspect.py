@@ -10,7 +10,7 @@ import pytest
 from sdcoreml.convert.bundle.contract import Dimensions, interfaces
 from sdcoreml.convert.bundle.facts import ProgramFacts
 from sdcoreml.convert.compile.package import compile_package
-from sdcoreml.convert.models.recipe import write_recipe
+from sdcoreml.convert.models.folder_plan import write_folder
 from sdcoreml.convert.models.unpack import UnpackOptions, unpack
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.doctor.commands.inspect import (
@@ -57,7 +57,7 @@ def unpacked(parent: Path) -> Path:
     """A folder that the converter takes: its configs are whole."""
     path = save(parent / "m.safetensors", original("sd1"))
     options = UnpackOptions(tokenizer=tokenizer(parent / "tokenizer"))
-    write_recipe(unpack(open_checkpoint(path), options), parent / "model")
+    write_folder(unpack(open_checkpoint(path), options), parent / "model")
     return parent / "model"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.bundle.families import parts_of
+from sdcoreml.convert.bundle.families import programs_of
 from sdcoreml.convert.jobs.options import Options, program_options
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.layout import Component, Model
@@ -43,7 +43,7 @@ def test_a_case_asks_for_what_a_conversion_would(name: str, tmp_path: Path) -> N
         attention=case.attention or "ORIGINAL", height=case.height // 8, width=case.width // 8
     )
     wanted_beside = {"controlled_unet"} & {case.part.program}
-    parts = parts_of(model(case, tmp_path), wanted_beside)
+    parts = programs_of(model(case, tmp_path), wanted_beside)
     (part,) = (part for part in parts if part.program == case.part.program)
     wanted = parse_options(program_options(asked, part))
     given = parse_options({"tokens": 77, "attention": "ORIGINAL", **case.options("macOS13")})

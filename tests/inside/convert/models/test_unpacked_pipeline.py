@@ -20,9 +20,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from transformers.models.clip.tokenization_clip import bytes_to_unicode
 
 from sdcoreml.convert.models.embedding import add_embedding, read_embedding
+from sdcoreml.convert.models.folder_plan import FolderPlan, write_folder
 from sdcoreml.convert.models.lora import LoraSource, merge_loras
 from sdcoreml.convert.models.prediction import PredictionSource
-from sdcoreml.convert.models.recipe import Recipe, write_recipe
 from sdcoreml.convert.models.unpack import UnpackOptions, unpack
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.writer import WriteOptions
@@ -76,7 +76,7 @@ def save_original(path: Path, name: str, parts: Modules) -> None:
     save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, path)
 
 
-def recipe_of(folder: Path, name: str, parts: Modules) -> Recipe:
+def plan_folder(folder: Path, name: str, parts: Modules) -> FolderPlan:
     tokenizer(folder / "tokenizer")
     save_original(folder / "m.safetensors", name, parts)
     told = PredictionSource(option="epsilon")
@@ -86,7 +86,7 @@ def recipe_of(folder: Path, name: str, parts: Modules) -> Recipe:
 @pytest.mark.parametrize("name", list(PIPELINES))
 def test_the_pipeline_loads_with_the_weights_it_was_made_of(tmp_path: Path, name: str) -> None:
     parts = modules(name)
-    write_recipe(recipe_of(tmp_path, name, parts), tmp_path / "out")
+    write_folder(plan_folder(tmp_path, name, parts), tmp_path / "out")
     pipeline = PIPELINES[name].from_pretrained(tmp_path / "out")
     for component in ("unet", "vae"):
         loaded = getattr(pipeline, component).state_dict()
@@ -98,7 +98,7 @@ def test_the_pipeline_loads_with_the_weights_it_was_made_of(tmp_path: Path, name
 
 def test_half_precision_is_what_torch_makes_of_it(tmp_path: Path) -> None:
     parts = modules("sd1")
-    write_recipe(recipe_of(tmp_path, "sd1", parts), tmp_path / "out", WriteOptions(dtype="F16"))
+    write_folder(plan_folder(tmp_path, "sd1", parts), tmp_path / "out", WriteOptions(dtype="F16"))
     path = tmp_path / "out" / "unet" / "diffusion_pytorch_model.safetensors"
     loaded = load_file(path)
     for key, tensor in parts["unet"].half().state_dict().items():
@@ -126,14 +126,14 @@ def kohya_lora(parts: Modules) -> dict[str, torch.Tensor]:
 )
 def test_a_merged_lora_is_what_diffusers_fuses(tmp_path: Path) -> None:
     parts = modules("sd1")
-    recipe = recipe_of(tmp_path, "sd1", parts)
+    plan = plan_folder(tmp_path, "sd1", parts)
     path = tmp_path / "lora.safetensors"
     save_file(kohya_lora(parts), path)
-    write_recipe(recipe, tmp_path / "plain")
+    write_folder(plan, tmp_path / "plain")
     theirs = StableDiffusionPipeline.from_pretrained(tmp_path / "plain")
     theirs.load_lora_weights(str(path))
     theirs.fuse_lora(lora_scale=0.5)
-    write_recipe(merge_loras(recipe, [LoraSource(path=path, scale=0.5)]), tmp_path / "merged")
+    write_folder(merge_loras(plan, [LoraSource(path=path, scale=0.5)]), tmp_path / "merged")
     ours = StableDiffusionPipeline.from_pretrained(tmp_path / "merged")
     sample = torch.randn(1, 4, 16, 16)
     tokens = torch.arange(77)[None]
@@ -151,12 +151,12 @@ def test_a_merged_lora_is_what_diffusers_fuses(tmp_path: Path) -> None:
 
 
 def test_a_textual_inversion_is_one_token_with_its_vector(tmp_path: Path) -> None:
-    recipe = recipe_of(tmp_path, "sd1", modules("sd1"))
+    plan = plan_folder(tmp_path, "sd1", modules("sd1"))
     vectors = torch.randn(2, 64)
     save_file({"emb_params": vectors}, tmp_path / "toy.safetensors")
     # 64 is the width of these small encoders; real ones are told apart by theirs.
-    write_recipe(
-        add_embedding(recipe, read_embedding(tmp_path / "toy.safetensors")), tmp_path / "out"
+    write_folder(
+        add_embedding(plan, read_embedding(tmp_path / "toy.safetensors")), tmp_path / "out"
     )
     pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "out")
     ids = pipeline.tokenizer("a cat <toy> <toy_1>").input_ids

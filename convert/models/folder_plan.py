@@ -1,7 +1,7 @@
-"""What a diffusers folder will be made of: components with their tensors, and other files.
+"""The plan of a diffusers folder: its components with their tensors, and its other files.
 
-A recipe is a value. A folder, a single file, a VAE and a LoRA each contribute to one, and only
-`write_recipe` touches the disk.
+A plan is a value. A folder, a single file, a VAE and a LoRA each contribute to one, and only
+`write_folder` touches the disk.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TRANSFORMERS_NAME = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ComponentFiles:
     """A component: its class, its config, and its tensors in the names of the pinned libraries.
 
     `whole` is a file that already is what would be written, if there is one.
@@ -54,14 +54,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """A folder to be: `files` maps a path in it to a file to copy, or to the bytes to write."""
+class FolderPlan:
+    """A folder to write: `files` maps a path in it to a file to copy, or to the bytes."""
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, ComponentFiles]
     files: Mapping[str, Path | bytes]
 
-    def with_part(self, name: str, part: Part) -> Recipe:
-        """This recipe with another component `name`, and its config."""
+    def with_component(self, name: str, part: ComponentFiles) -> FolderPlan:
+        """This plan with another component `name`, and its config."""
         files = {**self.files, f"{name}/{CONFIG_NAME}": as_json(part.config)}
         return replace(self, parts={**self.parts, name: part}, files=files)
 
@@ -71,8 +71,8 @@ def as_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def write_recipe(
-    recipe: Recipe, target: Path, options: WriteOptions | None = None, emit: Emit = silent
+def write_folder(
+    plan: FolderPlan, target: Path, options: WriteOptions | None = None, emit: Emit = silent
 ) -> tuple[Written, ...]:
     """Make the folder `target`. It is made aside and renamed, so it is never half there.
 
@@ -83,20 +83,20 @@ def write_recipe(
     options = options or WriteOptions()
     sizes = {
         name: part.nbytes(options.dtype)
-        for name, part in recipe.parts.items()
+        for name, part in plan.parts.items()
         if not _is_whole(part, options)
     }
     require_space(target, sum(sizes.values()))
     written = []
     with folder_aside(target, INDEX_NAME) as aside:
-        for name, content in recipe.files.items():
+        for name, content in plan.files.items():
             file = aside / name
             file.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, Path):
                 shutil.copyfile(content, file)
             else:
                 file.write_bytes(content)
-        for name, part in recipe.parts.items():
+        for name, part in plan.parts.items():
             emit(Event(kind="step", text=f"write {name}"))
             file = aside / name / part.file_name
             if _is_whole(part, options) and part.whole:
@@ -106,5 +106,5 @@ def write_recipe(
     return tuple(written)
 
 
-def _is_whole(part: Part, options: WriteOptions) -> bool:
+def _is_whole(part: ComponentFiles, options: WriteOptions) -> bool:
     return part.whole is not None and options.dtype is None and not options.digest
