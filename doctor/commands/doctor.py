@@ -39,6 +39,7 @@ from sdcoreml.doctor.core.fix import (
 from sdcoreml.doctor.core.goal import conclude, relevant
 from sdcoreml.doctor.gather import (
     DEADLINE,
+    DEEP_DEADLINE,
     Gathered,
     Request,
     gather,
@@ -164,7 +165,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         checkout=kinds.get("checkout", "") or configured(),
         deep=args.deep,
         groups=tuple(sorted({name for check in checks for name in check.needs} - {"job"})),
-        seconds=args.budget or (max(DEADLINE, 600.0) if args.deep else DEADLINE),
+        seconds=DEEP_DEADLINE if args.deep else DEADLINE,
     )
 
 

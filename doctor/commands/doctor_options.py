@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 
 from sdcoreml.doctor.core.check import Status
@@ -72,9 +71,6 @@ def _declare_choice(parser: argparse.ArgumentParser) -> None:
         default=Status.ERROR.value,
         help="exit 1 from this severity on (default: error)",
     )
-    add(
-        "--budget", type=seconds, default=0.0, metavar="SECONDS", help="leave out what takes longer"
-    )
 
 
 def _declare_facts(parser: argparse.ArgumentParser) -> None:
@@ -97,18 +93,3 @@ def words(text: str) -> list[str]:
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} names no check; sdcoreml explain lists them")
     return found
-
-
-def seconds(text: str) -> float:
-    """A length of time from the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: it is no number above zero.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if 0 < value < math.inf:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, such as 2 or 0.5")

@@ -10,16 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sdcoreml.doctor.core.facts import (
-    Absent,
-    Facts,
-    Job,
-    Unknown,
-)
+from sdcoreml.doctor.core.facts import Absent, Facts, Job
 from sdcoreml.doctor.gather.probe import Probe, together
 
 DEADLINE = 10.0
-"""Seconds until whatever still hangs is given up; a well machine needs a tenth of one."""
+"""Seconds until a task that hangs is abandoned; a healthy machine needs a tenth of a second."""
+
+DEEP_DEADLINE = 600.0
+"""The same when every file is hashed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +61,8 @@ def gather(request: Request, probe: Probe) -> Gathered:
         facts=Facts(job=request.job, **values),
         costs={name: result.seconds for name, result in timed.items()},
         seconds=time.monotonic() - begun,
-        left_out=tuple(name for name, value in values.items() if _ran_out(value)),
+        left_out=tuple(name for name, result in timed.items() if result.is_late),
     )
-
-
-def _ran_out(value: object) -> bool:
-    return isinstance(value, Unknown) and value.unknown.startswith("not done within")
 
 
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:

@@ -99,10 +99,11 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """A task's value and what it cost."""
+    """A task's value and what it cost; `is_late` when the deadline came first."""
 
     value: object
     seconds: float
+    is_late: bool = False
 
 
 def together(tasks: Mapping[str, Callable[[], object]], *, seconds: float) -> dict[str, Timed]:
@@ -121,7 +122,8 @@ def together(tasks: Mapping[str, Callable[[], object]], *, seconds: float) -> di
         thread.start()
     for thread in threads.values():
         thread.join(max(0.0, deadline - time.monotonic()))
-    late = Timed(value=Unknown(unknown=f"not done within {seconds:g} s"), seconds=seconds)
+    reason = f"not done within {seconds:g} s"
+    late = Timed(value=Unknown(unknown=reason), seconds=seconds, is_late=True)
     done = dict(results)
     return {name: done.get(name, late) for name in tasks}
 

@@ -1,4 +1,4 @@
-"""One report, many renderers."""
+"""Renderers: the same report as text, as JSON, or as annotations of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from sdcoreml.doctor.core.engine import Report
 FORMATS: Mapping[str, str] = {
     "text": "text",
     "json": "as_json",
-    "sarif": "sarif",
-    "junit": "junit",
     "github": "github",
-    "markdown": "markdown",
 }
-"""Formats of the command line and the module of each; only the chosen one is imported."""
+"""Each output format and its module; only the chosen module is imported."""
 
 
 def write(report: Report, form: str, stream: TextIO) -> None:

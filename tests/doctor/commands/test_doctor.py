@@ -19,7 +19,8 @@ from sdcoreml.doctor.commands.doctor import (
     size_of,
 )
 from sdcoreml.doctor.core import history
-from sdcoreml.doctor.core.engine import examine
+from sdcoreml.doctor.core.check import Family, Fix, Status, error
+from sdcoreml.doctor.core.engine import Report, Result, Selection, examine
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.ground.errors import UsageError
 from tests.doctor.gather.test_model import folder
@@ -86,14 +87,6 @@ def test_several_checks_are_selected_with_commas_or_one_by_one() -> None:
     assert selected(args).select == ("PIN001", "disk", "MOD")
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon", ""])
-def test_a_budget_is_a_length_of_time(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parsed(f"--budget={text}")
-    assert "is no number of seconds, such as 2 or 0.5" in capsys.readouterr().err
-    assert parsed("--budget", "0.5").budget == 0.5
-
-
 def test_a_toolchain_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no toolchain is called testde; there are current, "):
         request_of(parsed("--toolchain", "testde"))
@@ -110,9 +103,8 @@ def test_ignoring_needs_a_reason() -> None:
     assert (ignore.what, ignore.reason) == ("PIN001", "on purpose, 3 May")
 
 
-def test_deep_gets_more_time_unless_there_is_a_budget() -> None:
+def test_a_deep_look_gets_more_time() -> None:
     assert request_of(parsed()).seconds < request_of(parsed("--deep")).seconds
-    assert request_of(parsed("--deep", "--budget", "2")).seconds == 2
 
 
 def saved(path: Path, facts: Facts) -> Path:
@@ -169,6 +161,24 @@ def test_the_plan_of_fixes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         0,
         "nothing found that a command could mend\n",
     )
+
+
+def test_only_safe_fixes_are_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def step(name: str, *, safe: bool) -> Result:
+        code = f"import pathlib; pathlib.Path({str(tmp_path)!r}, {name!r}).touch()"
+        fix = Fix(title=f"fix {name}", commands=((sys.executable, "-c", code),), safe=safe)
+        findings = (error(f"{name} is wrong", why="a test", fix=fix),)
+        return Result(
+            id=name, family=Family.PINS, title=name, status=Status.ERROR, findings=findings
+        )
+
+    results = (step("PIN001", safe=True), step("GIT003", safe=False))
+    args = parsed("--fix", "--facts", str(saved(tmp_path / "facts", HEALTHY)))
+    report = Report(toolchain="tested", target="linux-x86_64", results=results)
+    assert doctor.mend(args, report, Selection()) == 1
+    assert (tmp_path / "PIN001").exists()
+    assert not (tmp_path / "GIT003").exists()
+    assert capsys.readouterr().out.endswith("cured     PIN001 ok\n")
 
 
 def test_what_a_project_judged_is_demoted_and_shown(

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import select
 import sys
 import threading
+from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Unknown
 from sdcoreml.doctor.gather.probe import Outcome, run, together
@@ -30,11 +33,21 @@ def test_a_program_that_is_not_there_is_unknown() -> None:
     )
 
 
-def test_a_program_that_hangs_is_ended_with_its_children() -> None:
-    # The grandchild keeps the pipe open: without ending the group, this would wait for it.
-    child = f"import subprocess; subprocess.run([{PYTHON!r}, '-c', 'import time; time.sleep(60)'])"
-    answer = run((PYTHON, "-c", child), seconds=0.3)
-    assert answer == Unknown(unknown=f"{PYTHON} did not answer within 0.3 s")
+def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
+    """The grandchild holds the output's pipe, for which `run` would wait, and a FIFO of ours."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    answers: list[object] = []
+    program = ("sh", "-c", 'exec 9>"$0"; sleep 120 & wait', str(fifo))
+    thread = threading.Thread(target=lambda: answers.append(run(program, seconds=1)), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert answers == [Unknown(unknown="sh did not answer within 1 s")]
+    # A FIFO becomes readable at its end: when the last process that could write to it is gone.
+    assert select.select([reader], [], [], 30)[0] == [reader]
+    assert os.read(reader, 1) == b""
+    os.close(reader)
 
 
 def test_tasks_run_together_and_a_failing_one_is_unknown() -> None:
@@ -59,3 +72,4 @@ def test_a_task_that_hangs_does_not_hold_up_the_rest() -> None:
     never.set()
     assert results["stuck"].value == Unknown(unknown="not done within 0.1 s")
     assert results["quick"].value == 1
+    assert [results[name].is_late for name in ("stuck", "quick")] == [True, False]

@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from subprocess import run
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,10 +36,9 @@ def test_any_words_can_be_written_in_every_format(said: str) -> None:
         assert written(form, warning_of(said, where=said)).endswith("\n")
 
 
-@pytest.mark.parametrize("form", ["json", "sarif"])
-def test_data_fits_every_encoding(form: str) -> None:
+def test_json_fits_every_encoding() -> None:
     said = "\N{LATIN SMALL LETTER E WITH ACUTE} \N{GRINNING FACE} \udcff"
-    text = written(form, warning_of(said))
+    text = written("json", warning_of(said))
     text.encode("ascii")
     assert said in json.dumps(json.loads(text), ensure_ascii=False)
 
