@@ -89,6 +89,20 @@ JUDGED: Mapping[str, Any] = {
 }
 """The options of a conversion that change what a component is to compute, and their defaults."""
 
+LAYOUT_ONLY: Mapping[str, str] = {
+    "attention": "the same attention, laid out in other operations",
+    "batch": "rows of the inputs, as the graph declares them",
+    "height": "shape of the inputs, as the graph declares them",
+    "precision": "types, which the graph declares",
+    "target": "operator set, which the graph declares",
+    "text_states": "names of the outputs, by which the module is asked for the same states",
+    "tokens": "shape of the inputs, as the graph declares them",
+    "width": "shape of the inputs, as the graph declares them",
+}
+"""The options that change how a component is computed and not what, and why they need no place in a
+certificate's key. Every option of a program stands in one of the two tables: one that is forgotten
+would certify programs that ignore it."""
+
 
 def architecture(component: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a config that tell one module from another, as JSON."""

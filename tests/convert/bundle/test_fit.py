@@ -3,12 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
-from sdcoreml.convert.bundle.fit import check_controlnet, check_programs
+from sdcoreml.convert.bundle import contract
+from sdcoreml.convert.bundle.fit import check_controlnet, check_programs, folder_faults
 from sdcoreml.convert.spec.model import Model
 from tests.convert.folder_models import F16, F32, REFINER, SD, UNET, UNET_INPUTS, XL, Port, model
+from tests.convert.stand_ins import model_of, write_stand_in
 
 
 def faults(models: Mapping[str, Model]) -> list[tuple[str, str]]:
@@ -98,6 +101,31 @@ def test_missing_programs_are_named() -> None:
     without = {name: part for name, part in SD.items() if name != "vae_encoder"}
     assert faults(without) == [("VAEEncoder", "missing")]
     assert faults({}) == [("Unet", "no UNet in the folder")]
+
+
+def half(inputs: Mapping[str, tuple[int, ...]], output: str) -> Model:
+    ports = (contract.Port(name=name, shape=shape, dtypes=(F32,)) for name, shape in inputs.items())
+    result = contract.Port(name=output, shape=(1, 4), dtypes=(F32,))
+    return model_of(contract.Interface(inputs=tuple(ports), outputs=(result,)))
+
+
+def test_what_describes_a_model_is_in_the_first_half_of_a_pair(tmp_path: Path) -> None:
+    """Apple's Swift reads these inputs off the first half alone."""
+    pair = contract.chunk_paths(tmp_path / "Unet.mlpackage")
+    described = {"sample": (2, 4, 64, 96), "time_ids": (2, 6)}
+    write_stand_in(pair[1], half({"between": (1, 4), **described}, "noise_pred"))
+
+    def misplaced(inputs: Mapping[str, tuple[int, ...]]) -> list[tuple[str, str]]:
+        write_stand_in(pair[0], half(inputs, "between"))
+        found = list(folder_faults({"unet": pair}, tmp_path))
+        rmtree(pair[0])
+        return [(Path(item.where).name, item.what) for item in found if "half" in item.what]
+
+    assert misplaced(described) == []
+    assert misplaced({"timestep": (2,)}) == [
+        ("UnetChunk1.mlpackage", "input sample is in the second half only"),
+        ("UnetChunk1.mlpackage", "input time_ids is in the second half only"),
+    ]
 
 
 def controlled(*residuals: str) -> Model:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sdcoreml.convert.certificates.architecture import architecture, judged
+from dataclasses import fields
+
+from sdcoreml.convert.certificates.architecture import JUDGED, LAYOUT_ONLY, architecture, judged
+from sdcoreml.convert.programs.options import ProgramOptions
 from tools.certify.models import SD1_UNET, VAE
 
 OLD_FILE = {"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0", **SD1_UNET}
@@ -44,3 +47,10 @@ def test_of_a_component_that_is_not_known_everything_counts_but_notes() -> None:
 def test_options_at_their_defaults_and_those_that_ask_nothing_of_the_module_do_not_count() -> None:
     assert judged({"attention": "ORIGINAL", "clip_skip": 1, "prediction": "epsilon"}) == {}
     assert judged({"clip_skip": 2, "pad_id": 0}) == {"clip_skip": 2, "pad_id": 0}
+
+
+def test_every_option_of_a_program_counts_in_the_key_or_only_changes_its_layout() -> None:
+    options = {item.name: item.default for item in fields(ProgramOptions)}
+    assert options.keys() == {*JUDGED, *LAYOUT_ONLY}
+    assert not JUDGED.keys() & LAYOUT_ONLY.keys()
+    assert {name: options[name] for name in JUDGED} == JUDGED

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import fcntl
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -103,6 +105,27 @@ class TestStaged:
             with staged(target):
                 pass
         assert (target / MARKER).read_text() == "first"
+
+    def test_a_lock_on_a_file_that_is_gone_keeps_nobody_out(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The last holder removes its file after this run has opened it and before it locks it."""
+        target, lock = tmp_path / "cat", fcntl.flock
+        removed: list[Path] = []
+
+        def removed_before(stream: TextIO, operation: int) -> None:
+            if not removed:
+                removed.append(tmp_path / ".cat.lock")
+                removed[0].unlink()
+            lock(stream, operation)
+
+        monkeypatch.setattr(fcntl, "flock", removed_before)
+        with (
+            staged(target),
+            pytest.raises(SdcoremlError, match="another conversion is writing this folder"),
+            staged(target),
+        ):
+            pass
 
     def test_a_folder_lost_between_the_two_renames_comes_back(self, tmp_path: Path) -> None:
         target = tmp_path / "cat"
