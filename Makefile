@@ -5,9 +5,45 @@
 .DEFAULT_GOAL := help
 SDCOREML := .venv/bin/sdcoreml
 PYTHON_IN := .venv/bin/python
-export TOOLCHAIN BACKEND
 
-.PHONY: help bootstrap doctor env convert verify test lint unit inside lock bench clean
+# What the tool runs (--fix runs make) must not inherit what this make was told.
+RUN := unset ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL;
+
+# What each goal may be told; all take COMMON. Anything else would be ignored in silence.
+GOALS := help bootstrap doctor env convert verify test lint unit inside lock bench clean
+COMMON := ARGS TOOLCHAIN BACKEND PYTHON SDCOREML_ENVS
+TAKES_doctor := MODEL OUT ATTENTION SIZE
+TAKES_convert := MODEL OUT ATTENTION SIZE BITS
+TAKES_verify := MODEL OUT
+.PHONY: $(GOALS)
+
+ASKED := $(or $(MAKECMDGOALS),help)
+TAKEN := $(foreach goal,$(ASKED),$(TAKES_$(goal))) $(COMMON)
+SAID := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+VALUES := MODEL OUT ATTENTION SIZE BITS TOOLCHAIN BACKEND PYTHON SDCOREML_ENVS
+GIVEN := $(strip $(foreach name,$(VALUES),$(if $(filter undefined,$(origin $(name))),,$(name))))
+EMPTY := $(strip $(foreach name,$(GIVEN),$(if $(value $(name)),,$(name))))
+NO_GOALS := $(filter-out $(GOALS),$(ASKED))
+NO_VARIABLES := $(filter-out $(TAKEN),$(SAID))
+
+ifdef NO_GOALS
+$(error no goal is called $(NO_GOALS); a model is named with MODEL: make convert MODEL=path/to/model)
+endif
+ifdef NO_VARIABLES
+$(error make $(ASKED) takes no variable $(NO_VARIABLES), only $(strip $(TAKEN)))
+endif
+ifdef EMPTY
+$(error $(EMPTY) is empty; give it a value or leave it out)
+endif
+ifeq ($(filter verify,$(ASKED))$(filter OUT,$(GIVEN)),verify)
+$(error no folder to verify; say which: make verify OUT=models/NAME_ATTENTION_WxH)
+endif
+
+# They reach the tool through the environment as they were typed: make and the shell only pass them.
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
+
+# A variable as an option: $(call option,OUT,--output) is --output "$OUT", where there is one.
+option = $(if $(value $(1)),$(2) "$$$(1)")
 
 help: ## show this list
 	@echo "sdcoreml: Stable Diffusion checkpoints to verified Core ML folders"
@@ -15,24 +51,28 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  variables: MODEL=a folder or a single file  OUT=folder  TOOLCHAIN=tested  BACKEND=venv (or conda)"
+	@echo "             ATTENTION=split-einsum (or original)  SIZE=512x768  BITS=6"
 	@echo "             PYTHON=/path/to/python3  ARGS='more options'"
 
 bootstrap:
 	@envs/bootstrap.sh
 
 doctor: bootstrap ## examine this machine, the toolchain and (MODEL=path) a model
-	@$(SDCOREML) doctor $(if $(MODEL),"$(MODEL)") $(if $(OUT),--output "$(OUT)") $(ARGS)
+	@$(RUN) $(SDCOREML) doctor $(call option,MODEL) $(call option,OUT,--output) \
+	$(call option,ATTENTION,--attention) $(call option,SIZE,--size) $(ARGS)
 
 env: bootstrap ## build the tested environment, or confirm that it is there
-	@$(SDCOREML) env $(ARGS)
+	@$(RUN) $(SDCOREML) env $(ARGS)
 
-convert: bootstrap ## turn MODEL=path (or, without MODEL, a small sample) into a Core ML folder OUT=folder
-	@$(SDCOREML) convert $(if $(MODEL),"$(MODEL)",--sample) $(if $(OUT),--output "$(OUT)") $(ARGS)
+convert: ## turn MODEL=path (or, without MODEL, a small sample) into a Core ML folder OUT=folder
+	@$(if $(value MODEL),,echo "converting the built-in sample, a tiny model of random weights;" \
+	"for a model of yours: make convert MODEL=path/to/model" >&2)
+	@envs/bootstrap.sh
+	@$(RUN) $(SDCOREML) convert $(if $(value MODEL),"$$MODEL",--sample) $(call option,OUT,--output) \
+	$(call option,ATTENTION,--attention) $(call option,SIZE,--size) $(call option,BITS,--bits) $(ARGS)
 
 verify: bootstrap ## check a finished Core ML folder OUT=folder again
-	@$(if $(OUT),:,echo "error: say which folder: make verify OUT=models/NAME_ATTENTION_WxH" >&2; exit 2)
-	@$(if $(OUT),,echo 'error: no folder to verify; say which: make verify OUT=folder' >&2; exit 2;) \
-	$(SDCOREML) verify "$(OUT)" $(if $(MODEL),--against "$(MODEL)") $(ARGS)
+	@$(RUN) $(SDCOREML) verify "$$OUT" $(call option,MODEL,--against) $(ARGS)
 
 test: lint unit inside ## everything that CI runs: lint, types, tests here and in the tested environment
 
@@ -42,16 +82,16 @@ lint: bootstrap ## ruff and mypy
 	@.venv/bin/mypy
 
 unit: bootstrap ## the tests that need no torch
-	@$(PYTHON_IN) -m pytest -q $(ARGS)
+	@$(RUN) $(PYTHON_IN) -m pytest -q $(ARGS)
 
 inside: bootstrap ## the tests that run in the tested environment, a conversion of the sample among them
-	@$(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
+	@$(RUN) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
 
 lock: bootstrap ## compile every lock again from its requirements
-	@$(SDCOREML) env lock $(ARGS)
+	@$(RUN) $(SDCOREML) env lock $(ARGS)
 
 bench: bootstrap ## measure what the documents claim
-	@$(PYTHON_IN) -m tests.bench $(ARGS)
+	@$(RUN) $(PYTHON_IN) -m tests.bench $(ARGS)
 
 clean: ## remove what was built here: environments and caches, never a model or a result
 	@rm -rf .envs .venv .venv.old .venv.lock build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,187 @@
+"""The Makefile, with a stand-in for the tool that prints its arguments and its environment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+MAKEFILE = Path(__file__).parents[1] / "Makefile"
+STAND_IN = f"""\
+#!{sys.executable}
+import json, os, sys
+print(json.dumps([sys.argv[1:], dict(os.environ)]))
+"""
+SAMPLE = (
+    "converting the built-in sample, a tiny model of random weights;"
+    " for a model of yours: make convert MODEL=path/to/model"
+)
+ODD = """a $HOME $(touch x) "b" 'c'; touch y # `touch z` ~ \\"""
+
+
+class Made(NamedTuple):
+    """What came of a call of make: exit code, stderr, and what the tool was started with."""
+
+    code: int
+    err: str
+    argv: list[str] | None
+    environ: dict[str, str]
+
+
+class Clone:
+    """As much of a clone as make needs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copy(MAKEFILE, folder)
+        self.script("envs/bootstrap.sh", "#!/bin/sh\necho made the host environment >&2\n")
+        self.script(".venv/bin/sdcoreml", STAND_IN)
+
+    def script(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def make(self, *words: str, **environ: str) -> Made:
+        done = subprocess.run(
+            ["make", *words],
+            cwd=self.folder,
+            env={"PATH": "/usr/bin:/bin", "HOME": "/home/me", **environ},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        argv, seen = json.loads(done.stdout) if done.stdout.startswith("[") else (None, {})
+        return Made(done.returncode, done.stderr, argv, seen)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return Clone(tmp_path)
+
+
+def test_with_nothing_said_the_sample_is_converted_and_the_first_line_says_so(
+    clone: Clone,
+) -> None:
+    made = clone.make("convert")
+    assert made.argv == ["convert", "--sample"]
+    assert made.err.splitlines() == [SAMPLE, "made the host environment"]
+    assert SAMPLE not in clone.make("convert", "MODEL=mine").err
+
+
+@pytest.mark.parametrize(
+    ("words", "argv"),
+    [
+        (("env",), ["env"]),
+        (("env", "ARGS=repair --all"), ["env", "repair", "--all"]),
+        (("doctor",), ["doctor"]),
+        (("doctor", "MODEL=m", "OUT=o"), ["doctor", "m", "--output", "o"]),
+        (
+            ("doctor", "ATTENTION=original", "SIZE=512x768"),
+            ["doctor", "--attention", "original", "--size", "512x768"],
+        ),
+        (
+            ("convert", "MODEL=m", "OUT=o", "ATTENTION=original", "SIZE=512x768", "BITS=6"),
+            [
+                "convert",
+                "m",
+                "--output",
+                "o",
+                "--attention",
+                "original",
+                "--size",
+                "512x768",
+                "--bits",
+                "6",
+            ],
+        ),
+        (("convert", "BITS=6", "ARGS=--json"), ["convert", "--sample", "--bits", "6", "--json"]),
+        (("verify", "OUT=o"), ["verify", "o"]),
+        (("verify", "OUT=o", "MODEL=m"), ["verify", "o", "--against", "m"]),
+        (("lock", "ARGS=--check"), ["env", "lock", "--check"]),
+    ],
+)
+def test_what_the_tool_is_called_with(
+    clone: Clone, words: tuple[str, ...], argv: list[str]
+) -> None:
+    assert clone.make(*words).argv == argv
+
+
+@pytest.mark.parametrize("name", ["MODEL", "OUT"])
+def test_a_path_arrives_as_it_was_typed(clone: Clone, name: str) -> None:
+    made = clone.make("convert", f"{name}={ODD}")
+    assert made.argv is not None
+    assert ODD in made.argv
+    assert made.environ[name] == ODD
+    from_outside = clone.make("convert", **{name: ODD})
+    assert from_outside.argv == made.argv
+    assert {path.name for path in clone.folder.iterdir()} == {"Makefile", "envs", ".venv"}
+
+
+def test_toolchain_backend_and_python_reach_the_tool_in_the_environment(clone: Clone) -> None:
+    settings = {
+        "TOOLCHAIN": "light",
+        "BACKEND": "conda",
+        "PYTHON": "/a b/$c",
+        "SDCOREML_ENVS": "~/e",
+    }
+    made = clone.make("env", *(f"{name}={value}" for name, value in settings.items()))
+    assert settings.items() <= made.environ.items()
+    assert made.argv == ["env"]
+    assert not settings.keys() & clone.make("env").environ.keys(), "unset is not empty"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("convert", "model=X"), "make convert takes no variable model, only MODEL OUT ATTENTION"),
+        (("model=X",), "make help takes no variable model, only ARGS"),
+        (("convert", "MODLE=X"), "make convert takes no variable MODLE, only MODEL"),
+        (("convert", "/models/a=b"), "make convert takes no variable /models/a, only MODEL"),
+        (("doctor", "BITS=6"), "make doctor takes no variable BITS, only MODEL OUT"),
+        (("env", "MODEL=X"), "make env takes no variable MODEL, only ARGS"),
+        (("convert", "X"), "no goal is called X; a model is named with MODEL: make convert MODEL="),
+        (("Convert",), "no goal is called Convert; "),
+        (("convert", "Makefile"), "no goal is called Makefile; "),
+        (("convert", "MODEL="), "MODEL is empty; give it a value or leave it out"),
+        (("convert", "MODEL=m", "OUT="), "OUT is empty; "),
+        (("convert", "SIZE=", "BITS="), "SIZE BITS is empty; "),
+        (("env", "TOOLCHAIN="), "TOOLCHAIN is empty; "),
+        (("verify",), "no folder to verify; say which: make verify OUT=models/"),
+    ],
+)
+def test_what_would_be_ignored_is_refused_by_name(
+    clone: Clone, words: tuple[str, ...], said: str
+) -> None:
+    made = clone.make(*words)
+    assert (made.code, made.argv) == (2, None)
+    assert said in made.err
+    assert made.err.count("\n") == 1, "nothing else was begun"
+
+
+def test_an_empty_model_from_the_environment_is_refused_too(clone: Clone) -> None:
+    assert "MODEL is empty" in clone.make("convert", MODEL="").err
+
+
+def test_what_the_tool_runs_does_not_inherit_what_make_was_told(clone: Clone) -> None:
+    clone.script(
+        ".venv/bin/sdcoreml",
+        f'#!/bin/sh\n[ "$*" != "doctor --fix" ] || exec make env\nexec {sys.executable} -c \''
+        'import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))\' "$@"\n',
+    )
+    assert clone.make("doctor", "ARGS=--fix").argv == ["env"]
+    assert clone.make("-k", "-j2", "doctor", ARGS="--fix").argv == ["env"]
+
+
+def test_the_list_names_every_goal_that_has_a_purpose(clone: Clone) -> None:
+    said = subprocess.run(
+        ["make"], cwd=clone.folder, check=True, capture_output=True, text=True
+    ).stdout
+    goals = MAKEFILE.read_text().partition("GOALS := ")[2].splitlines()[0].split()
+    assert [goal for goal in goals if f"  make {goal} " not in said] == ["bootstrap"]
