@@ -1,7 +1,5 @@
 """`python -m convert`."""
 
-from __future__ import annotations
-
 import sys
 
 from sdcoreml.convert.cli import main

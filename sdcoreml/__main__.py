@@ -1,7 +1,5 @@
 """`python -m sdcoreml` is `sdcoreml`."""
 
-from __future__ import annotations
-
 import sys
 
 from sdcoreml.doctor.cli import main

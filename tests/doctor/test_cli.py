@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import ast
 import json
 import os
-import runpy
 import subprocess
 import sys
 import tempfile
@@ -82,25 +80,6 @@ def test_options_and_paths_alone_mean_the_doctor(
     assert cli.meant(["model"]) == ("doctor", "model")
     for given in (["--help"], ["env", "list"], ["misspelt"]):
         assert cli.meant(given) == given
-
-
-@pytest.mark.parametrize("version", [(2, 7, 18), (3, 6, 15), (3, 9, 18)])
-def test_an_older_python_gets_one_clear_line(
-    version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "version_info", version)
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_module("doctor", run_name="__main__")
-    assert caught.value.code == (
-        f"error: this is Python {version[0]}.{version[1]}, sdcoreml needs 3.10 or newer; install"
-        " one (python.org, Homebrew, pyenv) and run it again"
-    )
-
-
-def test_an_older_python_gets_as_far_as_that_line() -> None:
-    for name in ("__init__", "__main__"):
-        source = (Path(cli.__file__).with_name(f"{name}.py")).read_text(encoding="ascii")
-        ast.parse(source, feature_version=(3, 4))
 
 
 @pytest.mark.parametrize(

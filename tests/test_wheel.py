@@ -1,0 +1,180 @@
+"""The wheel: everything under one import name, whatever else is installed beside it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = ("convert", "doctor", "envs", "ground", "lockfiles")
+STRANGERS = ("doctor", "convert", "envs")
+"""Top-level packages that other distributions own."""
+
+MODULES = ("doctor", "convert", "sdcoreml")
+"""What `python -m` runs in a checkout."""
+
+DATA = (
+    "convert/certificates/certificates.json",
+    "doctor/knowledge/layout.toml",
+    "lockfiles/data/clip-vocabulary.txt",
+    "lockfiles/host/conda.txt",
+    "lockfiles/tested/toolchain.toml",
+    "lockfiles/tested/requirements.linux-x86_64.txt",
+    "py.typed",
+)
+
+
+def run(
+    command: Sequence[str | Path], folder: Path, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(
+        command, cwd=folder, env={**clean, **environ}, capture_output=True, text=True, check=False
+    )
+
+
+def build(folder: Path, target: str, into: Path) -> Path:
+    """Build the project in `folder` as a wheel or an sdist."""
+    built = run([sys.executable, "-m", "hatchling", "build", "-t", target, "-d", into], folder)
+    assert built.returncode == 0, built.stderr
+    (path,) = into.iterdir()
+    return path
+
+
+def pythons(wanted: Sequence[str]) -> Mapping[str, str]:
+    """The interpreters of other versions on this machine, by version."""
+    found = {}
+    for version in wanted:
+        kept = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
+        for path in (shutil.which(f"python{version}"), *map(str, kept)):
+            # pyenv's shims stand for versions that it does not run at the moment, too.
+            if path and run([path, "-c", ""], ROOT).returncode == 0:
+                found[version] = path
+    return found
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(ROOT, "wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A working folder that is no checkout, with a foreign package that nobody installed."""
+    folder = tmp_path / "elsewhere"
+    stranger(folder, "doctor")
+    return folder
+
+
+def stranger(folder: Path, name: str) -> None:
+    """Another's package, which ends the process that imports it."""
+    package = folder / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"raise SystemExit('the foreign {name} was imported')\n")
+
+
+def install(wheel: Path, python: str, folder: Path) -> Path:
+    """Unpack the wheel beside other distributions in a new environment; return its `bin`."""
+    made = run([python, "-m", "venv", "--without-pip", folder], ROOT)
+    assert made.returncode == 0, made.stderr
+    uv = Path(sysconfig.get_path("scripts"), "uv")
+    words = ("pip", "install", "--offline", "--no-cache", "--no-deps", "--python", folder, wheel)
+    installed = run([uv, *words], ROOT)
+    assert installed.returncode == 0, installed.stderr
+    (site,) = folder.glob("lib/python*/site-packages")
+    for name in STRANGERS:
+        stranger(site, name)
+    if python == sys.executable:  # its libraries fit; others go without, as in a bare clone
+        (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    return folder / "bin"
+
+
+def test_the_wheel_has_one_top_level_name_and_all_that_the_floors_hold(wheel: Path) -> None:
+    held = set(ZipFile(wheel).namelist())
+    assert {name.split("/")[0] for name in held} == {"sdcoreml", "sdcoreml-0.1.0.dist-info"}
+    assert {name for name in held if ".dist-info/" not in name} == {
+        Path("sdcoreml", path.relative_to(ROOT if floor != "sdcoreml" else ROOT / floor)).as_posix()
+        for floor in (*FLOORS, "sdcoreml")
+        for path in (ROOT / floor).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    for name in DATA:
+        assert f"sdcoreml/{name}" in held
+
+
+def test_a_wheel_from_the_sdist_is_the_same(wheel: Path, tmp_path: Path) -> None:
+    shutil.unpack_archive(build(ROOT, "sdist", tmp_path / "sdist"), tmp_path)
+    (unpacked,) = tmp_path.glob("sdcoreml-*")
+    again = build(unpacked, "wheel", tmp_path / "wheel")
+    assert again.read_bytes() == wheel.read_bytes()
+
+
+@pytest.mark.parametrize("version", ["this", "3.10", "3.13"])
+def test_the_wheel_runs_beside_packages_of_the_same_names(
+    wheel: Path, tmp_path: Path, elsewhere: Path, version: str
+) -> None:
+    found = {"this": sys.executable, **pythons(("3.10", "3.13"))}
+    if version not in found:
+        pytest.skip(f"no Python {version} here")
+    programs = install(wheel, found[version], tmp_path / "venv")
+    foreign = os.fspath(elsewhere)
+    own = (programs / "sdcoreml",)
+    for words, folder in ((own, elsewhere), ((programs / "python", "-m", "sdcoreml"), tmp_path)):
+        shown = run([*words, "--help"], folder, PYTHONPATH=foreign)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert shown.stdout.startswith("usage: sdcoreml")
+    examined = run([*own, "doctor", "--json"], elsewhere, PYTHONPATH=foreign)
+    assert examined.stderr == ""
+    assert examined.returncode in {0, 1}  # 1: this machine has problems; those are not ours
+    report = json.loads(examined.stdout)
+    assert "unknown" not in {result["status"] for result in report["results"]}
+    for command in (["env", "list"], ["explain", "MOD002"], ["convert", "--help"]):
+        ran = run([*own, *command], elsewhere, PYTHONPATH=foreign)
+        assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_bare_clone_runs_without_any_library(module: str) -> None:
+    for python in (sys.executable, *pythons(("3.10", "3.13")).values()):
+        shown = run([python, "-B", "-S", "-m", module, "--help"], ROOT)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert shown.stdout.startswith("usage: ")
+
+
+OLDER = (
+    "error: this is Python {}, sdcoreml needs 3.10 or newer; install one"
+    " (python.org, Homebrew, pyenv) and run it again"
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_older_python_gets_one_clear_line(module: str) -> None:
+    for version, python in pythons(("2.7", "3.6", "3.8", "3.9")).items():
+        ended = run([python, "-B", "-m", module], ROOT)
+        assert (ended.returncode, ended.stderr) == (1, OLDER.format(version) + "\n")
+
+
+def test_an_older_python_is_told_even_where_none_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(os.fspath(ROOT / "sdcoreml" / "__init__.py"))
+    assert caught.value.code == OLDER.format("3.9")
+
+
+def test_an_older_python_gets_as_far_as_that_line() -> None:
+    entries = [ROOT / module / "__main__.py" for module in MODULES]
+    for path in (*entries, *(path.with_name("__init__.py") for path in entries)):
+        ast.parse(path.read_text(encoding="ascii"), feature_version=(3, 4))
