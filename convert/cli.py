@@ -6,11 +6,9 @@ The flags are those that people know from diffusers' own conversion script, plus
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from sdcoreml.convert.models.configs import SCHEDULERS
 from sdcoreml.convert.models.folder_plan import write_folder
@@ -21,8 +19,9 @@ from sdcoreml.convert.models.prediction import SPELLINGS, PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.weights.writer import WriteOptions
-from sdcoreml.ground.errors import SdcoremlError, UnsupportedError
+from sdcoreml.ground.errors import UnsupportedError
 from sdcoreml.ground.events import Event
+from sdcoreml.ground.exits import end_on_sigterm, run_to_exit_code
 from sdcoreml.ground.visible import one_line
 
 NOT_NEEDED: Mapping[str, str] = {
@@ -44,19 +43,9 @@ UNSUPPORTED = ("stable_unclip", "stable_unclip_prior", "clip_stats_path", "contr
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code says how it went (see `convert.errors`)."""
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        return run(build_parser().parse_args(arguments))
-    except SdcoremlError as error:
-        _say(f"error: {error}")
-        return error.exit_code
-    except OSError as error:
-        _say(f"error: {error.filename or 'input'}: {error.strerror}; check it and try again")
-        return 1
-    except KeyboardInterrupt:
-        _say("interrupted; no output was written")
-        return 130
+    """Run the command line and return its exit code."""
+    end_on_sigterm()
+    return run_to_exit_code(lambda: run(build_parser().parse_args(arguments)))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -167,7 +156,3 @@ def _draw(event: Event) -> None:
 
 def _say(line: str) -> None:
     print(one_line(line), file=sys.stderr)
-
-
-def _terminate(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  signal's signature
-    raise SystemExit(128 + signum)

@@ -1,8 +1,11 @@
-"""`python -m doctor` is `sdcoreml`, from a bare clone; with no command it examines the machine."""
+"""`python -m doctor` is `sdcoreml`, from a bare clone; without a verb it examines the machine."""
 
 import sys
 
-from sdcoreml.doctor.cli import main, meant
+try:
+    from sdcoreml.doctor.cli import main, with_default_verb
+except KeyboardInterrupt:
+    sys.exit(130)
 
 if __name__ == "__main__":
-    sys.exit(main(meant(sys.argv[1:])))
+    sys.exit(main(with_default_verb(sys.argv[1:])))

@@ -1,153 +1,167 @@
-"""The command line: one table of commands, one place where errors become exit codes."""
+"""The command line: one table of verbs, and what `--help` says about them."""
 
 from __future__ import annotations
 
 import argparse
-import errno
+import difflib
 import importlib
 import os
-import signal
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import FrameType, ModuleType
-from typing import NoReturn
+from types import ModuleType
 
-from sdcoreml.doctor.report.bug import report_bug
-from sdcoreml.ground.errors import ExitCode, SdcoremlError
-from sdcoreml.ground.visible import filtered, one_line
+from sdcoreml.ground.errors import ExitCode, UsageError
+from sdcoreml.ground.exits import end_on_sigterm, run_to_exit_code
+from sdcoreml.ground.visible import filtered
+
+INTRODUCTION = """\
+sdcoreml turns Stable Diffusion checkpoints into Core ML folders that Mochi
+Diffusion and Apple's Swift package open, and checks every program it writes
+against the original model.
+
+usage: sdcoreml VERB ...
+"""
+
+MORE = """\
+`sdcoreml VERB --help` shows the options of a verb; `sdcoreml help --all` lists
+every verb.
+"""
 
 EPILOG = """\
 examples:
-  sdcoreml doctor                     can this machine convert? what is missing?
-  sdcoreml doctor path/to/model       what is wrong with this model folder?
-  sdcoreml env                        build the tested environment
-  sdcoreml convert path/to/model      make a checked Core ML folder of it
+  sdcoreml doctor                  Can this machine convert? What is missing?
+  sdcoreml doctor path/to/model    What is wrong with this model?
+  sdcoreml env                     Build the tested environment.
+  sdcoreml convert path/to/model   Convert a model into a checked Core ML folder.
 
-exit codes: 0 fine, 1 problems found, 2 wrong usage, 3 bad input (doctor: could not look),
-  4 unsafe pickle, 5 no space, 6 wrong numbers, 7 a child process died, 70 a bug of sdcoreml,
-  130 interrupted.
+exit codes:
+  0    success
+  1    problems were found
+  2    wrong usage
+  3    bad input; for doctor, something could not be examined
+  4    a pickle is unsafe (none of it was executed)
+  5    not enough disk space
+  6    a program computes wrong numbers
+  7    a child process died
+  70   a bug of sdcoreml; the error names a log to report it with
+  130  interrupted (143 when terminated)
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A name, its line in `--help`, and the module that has `configure` and `run`."""
+class Verb:
+    """A verb, its line in `--help`, and the module of that name, with `configure` and `run`."""
 
     name: str
     help: str
+    is_everyday: bool = True
 
     def load(self) -> ModuleType:
-        """Import the module; only the command that is run costs its imports."""
+        """Import the module; only the verb that is run costs its imports."""
         return importlib.import_module(f"sdcoreml.doctor.commands.{self.name}")
 
 
-COMMANDS = (
-    Command(name="doctor", help="examine the machine, the toolchain, a model or a finished folder"),
-    Command(name="env", help="build and prove the tested environment"),
-    Command(
-        name="convert",
-        help="turn a Stable Diffusion folder or single file into a checked Core ML folder",
-    ),
-    Command(
-        name="verify", help="check a finished Core ML folder again, alone or against its model"
-    ),
-    Command(
+VERBS = (
+    Verb(name="doctor", help="find what is wrong with this machine, a model or a folder"),
+    Verb(name="env", help="build the tested environment, which conversion runs in"),
+    Verb(name="convert", help="turn a model or a ControlNet into a checked Core ML folder"),
+    Verb(name="verify", help="check a finished folder again, alone or against its model"),
+    Verb(name="inspect", help="show what a checkpoint or folder is, and what can run it"),
+    Verb(name="weights", help="rewrite any checkpoint as clean, verified safetensors"),
+    Verb(name="diagnose", help="find the cause in the log of a failed conversion"),
+    Verb(name="explain", help="describe a check or a known failure, and what to do"),
+    Verb(
         name="recipe",
-        help="measure which layers need their bits, and write a recipe for convert --recipe",
+        help="measure how many bits each layer needs, for convert --recipe",
+        is_everyday=False,
     ),
-    Command(
-        name="inspect",
-        help="say what a checkpoint, model or finished folder is, and what can run it",
-    ),
-    Command(name="weights", help="write any checkpoint as clean, verified safetensors"),
-    Command(name="compile", help="turn packages into compiled folders, without Xcode"),
-    Command(name="explain", help="say what a check looks at, why, and what to do"),
-    Command(name="diagnose", help="find the cause in the log of a failed conversion"),
+    Verb(name="compile", help="compile packages without Xcode", is_everyday=False),
 )
 
 
-def meant(argv: Sequence[str]) -> Sequence[str]:
-    """The words of `python -m doctor` with their command: options and paths alone mean `doctor`."""
-    first = argv[0] if argv else ""
-    if first in {"-h", "--help", *(command.name for command in COMMANDS)}:
-        return argv
-    is_ours = not first or first.startswith("-") or os.path.lexists(first)
-    return ("doctor", *argv) if is_ours else argv
-
-
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse the arguments, loading only the chosen command's module."""
-    parser = argparse.ArgumentParser(
-        prog="sdcoreml",
-        description="Turns Stable Diffusion checkpoints into verified Core ML folders.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    chosen = next((word for word in argv if not word.startswith("-")), None)
-    for command in COMMANDS:
-        subparser = subparsers.add_parser(
-            command.name,
-            help=command.help,
-            description=command.help[0].upper() + command.help[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        if command.name == chosen:
-            module = command.load()
-            module.configure(subparser)
-            subparser.set_defaults(run=module.run)
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    """Run one verb and return its exit code."""
+    end_on_sigterm()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before we began
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
-    args = parse(sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
     with filtered():
-        return concluded(lambda: args.run(args))
+        return run_to_exit_code(lambda: run(words))
 
 
-def concluded(command: Callable[[], int]) -> int:
-    """Run a command to its exit code: whatever ends it is one line, its faults excepted."""
-    try:
-        code = command()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("interrupted; nothing half-made was left", file=sys.stderr)
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # the reader, such as `head`, has what it wanted
-        _write_no_more()
-        return 0
-    except OSError as error:
-        if error.errno != errno.ENOSPC or error.filename:
-            raise
-        _write_no_more()
-        print("error: the output did not fit: no space left where it goes", file=sys.stderr)
-        return ExitCode.NO_SPACE
-    except SdcoremlError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
-        if error.explanation:
-            print(error.explanation, file=sys.stderr)
-        return error.exit_code
-    except Exception as error:  # noqa: BLE001  whatever it is, a person gets one line
-        print(f"error: {report_bug(error)}", file=sys.stderr)
-        return ExitCode.BUG
+def run(words: Sequence[str]) -> int:
+    """Run the verb that the command line names, or show help."""
+    everyday = [verb for verb in VERBS if verb.is_everyday]
+    match tuple(words):
+        case ():
+            print(help_page(everyday), end="", file=sys.stderr)
+            return ExitCode.USAGE
+        case ("-h" | "--help",):
+            print(help_page(everyday), end="")
+            return ExitCode.FINE
+        case ("help",) | ("help", "--all" | "-h" | "--help"):
+            print(help_page(VERBS), end="")
+            return ExitCode.FINE
+        case ("help", *rest):
+            words = (*rest, "--help")
+    args = parse(words)
+    code: int = args.run(args)
     return code
 
 
-def _write_no_more() -> None:
-    """Let what is still to be written to the output go nowhere, without another complaint."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def help_page(verbs: Iterable[Verb]) -> str:
+    """What `--help` prints: what sdcoreml is, the verbs, examples and exit codes."""
+    lines = "".join(f"  {verb.name:<10}{verb.help}\n" for verb in verbs)
+    return f"{INTRODUCTION}\n{lines}\n{MORE}\n{EPILOG}"
 
 
-def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
-    """Leave as an exception does, so that every `finally` on the way out cleans up."""
-    print("terminated; nothing half-made was left", file=sys.stderr)
-    raise SystemExit(ExitCode.TERMINATED)
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Parse a verb and its options; only that verb's module is imported.
+
+    Raises:
+        UsageError: there is no such verb.
+        SystemExit: the options are wrong, or help was asked for.
+    """
+    name, *options = words
+    verb = next((verb for verb in VERBS if verb.name == name), None)
+    if verb is None:
+        names = [verb.name for verb in VERBS]
+        raise UsageError(
+            f"there is no verb {name}",
+            remedy=suggestion(name, names) or "`sdcoreml --help` lists the verbs",
+        )
+    parser = argparse.ArgumentParser(
+        prog=f"sdcoreml {verb.name}",
+        description=f"{verb.help[0].upper()}{verb.help[1:]}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module = verb.load()
+    module.configure(parser)
+    args, rest = parser.parse_known_args(options)
+    if rest:
+        known = re.findall(r"--[\w-]+", parser.format_usage())
+        hint = suggestion(rest[0], known)
+        parser.error(f"unrecognized arguments: {' '.join(rest)}" + (f"; {hint}" if hint else ""))
+    args.run = module.run
+    return args
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Which of the known words a mistyped one may have meant; nothing when none is near."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def with_default_verb(words: Sequence[str]) -> Sequence[str]:
+    """The words of `python -m doctor`, after `doctor` where they begin with a path or an option."""
+    first = words[0] if words else ""
+    if first in {"-h", "--help", "help", *(verb.name for verb in VERBS)}:
+        return words
+    is_ours = not first or first.startswith("-") or os.path.lexists(first)
+    return ("doctor", *words) if is_ours else words
 
 
 if __name__ == "__main__":

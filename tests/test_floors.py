@@ -133,9 +133,9 @@ def test_whatever_the_host_imports_it_loads_nothing_of_the_environment() -> None
 import importlib, sys
 for name in {LIBRARIES!r}:
     sys.modules[name] = None
-from sdcoreml.doctor.cli import COMMANDS
-for command in COMMANDS:
-    command.load()
+from sdcoreml.doctor.cli import VERBS
+for verb in VERBS:
+    verb.load()
 for name in {names!r}:
     importlib.import_module(name)
 """

@@ -116,7 +116,7 @@ def wait(*_):
     print("ready", flush=True)
     import time
     time.sleep(60)
-cli.write_recipe = wait
+cli.write_folder = wait
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -4,14 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.doctor import cli
-from sdcoreml.ground.errors import UsageError
 
 
 def sdcoreml(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -22,20 +19,93 @@ def sdcoreml(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str
 
 
 def test_every_command_has_a_module_that_configures_and_runs() -> None:
-    for command in cli.COMMANDS:
-        module = command.load()
+    for verb in cli.VERBS:
+        module = verb.load()
         assert callable(module.configure)
         assert callable(module.run)
 
 
-def test_help_lists_every_command_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+HELP = """\
+sdcoreml turns Stable Diffusion checkpoints into Core ML folders that Mochi
+Diffusion and Apple's Swift package open, and checks every program it writes
+against the original model.
+
+usage: sdcoreml VERB ...
+
+  doctor    find what is wrong with this machine, a model or a folder
+  env       build the tested environment, which conversion runs in
+  convert   turn a model or a ControlNet into a checked Core ML folder
+  verify    check a finished folder again, alone or against its model
+  inspect   show what a checkpoint or folder is, and what can run it
+  weights   rewrite any checkpoint as clean, verified safetensors
+  diagnose  find the cause in the log of a failed conversion
+  explain   describe a check or a known failure, and what to do
+
+`sdcoreml VERB --help` shows the options of a verb; `sdcoreml help --all` lists
+every verb.
+
+examples:
+  sdcoreml doctor                  Can this machine convert? What is missing?
+  sdcoreml doctor path/to/model    What is wrong with this model?
+  sdcoreml env                     Build the tested environment.
+  sdcoreml convert path/to/model   Convert a model into a checked Core ML folder.
+
+exit codes:
+  0    success
+  1    problems were found
+  2    wrong usage
+  3    bad input; for doctor, something could not be examined
+  4    a pickle is unsafe (none of it was executed)
+  5    not enough disk space
+  6    a program computes wrong numbers
+  7    a child process died
+  70   a bug of sdcoreml; the error names a log to report it with
+  130  interrupted (143 when terminated)
+"""
+
+
+def test_help_shows_the_everyday_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    assert capsys.readouterr().out == HELP
+    assert sum(verb.is_everyday for verb in cli.VERBS) <= 12
+
+
+@pytest.mark.parametrize("words", [["help"], ["help", "--all"]])
+def test_help_all_shows_the_other_verbs_too(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = """\
+  recipe    measure how many bits each layer needs, for convert --recipe
+  compile   compile packages without Xcode
+"""
+    last = "what to do\n"
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out == HELP.replace(last, last + others)
+
+
+def test_help_of_a_verb_is_the_verbs_own(capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for words in (["help", "explain"], ["explain", "--help"]):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(words)
+        assert caught.value.code == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert told[0].startswith("usage: sdcoreml explain ")
+
+
+def test_a_mistyped_word_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dcotor"]) == 2
+    assert capsys.readouterr().err == "error: there is no verb dcotor; did you mean doctor?\n"
+    assert cli.main(["xyz"]) == 2
+    assert capsys.readouterr().err == (
+        "error: there is no verb xyz; `sdcoreml --help` lists the verbs\n"
+    )
     with pytest.raises(SystemExit) as caught:
-        cli.main(["--help"])
-    assert caught.value.code == 0
-    text = capsys.readouterr().out
-    for command in cli.COMMANDS:
-        assert command.help in " ".join(text.split())
-    assert all(len(line) <= 100 for line in text.splitlines())
+        cli.main(["doctor", "--slect", "PINS"])
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith("unrecognized arguments: --slect; did you mean --select?")
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["doctor", "--nonsense"], ["convert"]])
@@ -46,11 +116,9 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_no_command_at_all_is_wrong_usage_too(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main([])
-    assert caught.value.code == 2
-    assert "usage: sdcoreml" in capsys.readouterr().err
+def test_no_verb_at_all_is_wrong_usage_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert capsys.readouterr().err == HELP
 
 
 def test_an_error_is_one_line_and_its_own_exit_code() -> None:
@@ -75,11 +143,11 @@ def test_options_and_paths_alone_mean_the_doctor(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").mkdir()
-    assert cli.meant([]) == ("doctor",)
-    assert cli.meant(["--json", "x"]) == ("doctor", "--json", "x")
-    assert cli.meant(["model"]) == ("doctor", "model")
-    for given in (["--help"], ["env", "list"], ["misspelt"]):
-        assert cli.meant(given) == given
+    assert cli.with_default_verb([]) == ("doctor",)
+    assert cli.with_default_verb(["--json", "x"]) == ("doctor", "--json", "x")
+    assert cli.with_default_verb(["model"]) == ("doctor", "model")
+    for given in (["--help"], ["help"], ["env", "list"], ["misspelt"]):
+        assert cli.with_default_verb(given) == given
 
 
 @pytest.mark.parametrize(
@@ -110,44 +178,6 @@ def test_a_reader_that_has_enough_is_no_fault() -> None:
     assert run.stderr == ""
 
 
-def failing(error: BaseException) -> Callable[[], int]:
-    """A command that ends in some way."""
-
-    def run() -> int:
-        raise error
-
-    return run
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "told"),
-    [
-        (KeyboardInterrupt(), 130, "interrupted; nothing half-made was left\n"),
-        (UsageError("--a and --b do not fit"), 2, "error: --a and --b do not fit\n"),
-    ],
-)
-def test_each_way_to_end_has_its_code(
-    error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.concluded(failing(error)) == code
-    assert capsys.readouterr().err == told
-
-
-def test_a_bug_of_ours_is_one_line_and_a_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert cli.concluded(failing(ZeroDivisionError("ours"))) == 70
-    (log,) = tmp_path.glob("sdcoreml-bug-*.log")
-    assert capsys.readouterr().err == (
-        "error: this is a bug of sdcoreml: ZeroDivisionError: ours; please open an issue with that"
-        f" file, after removing what is private in it: {log}\n"
-    )
-    text = log.read_text()
-    assert "Traceback (most recent call last)" in text
-    assert "in failing" in text or "raise error" in text
-
-
 def test_terminated_from_outside_is_said_and_has_its_code() -> None:
     code = (
         "import os, signal, sys, sdcoreml.doctor.cli as c\n"
@@ -158,7 +188,7 @@ def test_terminated_from_outside_is_said_and_has_its_code() -> None:
         "        finally:\n"
         "            print('cleaned up', file=sys.stderr)\n"
         "c.parse = lambda argv: A()\n"
-        "sys.exit(c.main([]))\n"
+        "sys.exit(c.main(['env']))\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 143
@@ -205,3 +235,33 @@ def test_without_a_place_for_errors_they_do_not_go_into_the_data() -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert json.loads(done.stdout)["kind"] == "unknown"
+
+
+@pytest.mark.parametrize("module", ["sdcoreml", "doctor", "convert"])
+def test_ctrl_c_while_the_tool_is_still_loading_is_no_traceback(module: str) -> None:
+    # Ctrl-C arrives when the first module of the command line is imported.
+    code = f"""\
+import runpy, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "sdcoreml.ground.exits":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+sys.argv[1:] = []
+runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_ctrl_c_while_a_verb_is_loading_is_one_line() -> None:
+    code = """\
+import sys
+from sdcoreml.doctor import cli
+def load(self):
+    raise KeyboardInterrupt
+cli.Verb.load = load
+sys.exit(cli.main(["convert"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted; nothing half-made was left\n")

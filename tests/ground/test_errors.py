@@ -43,7 +43,7 @@ def test_each_kind_has_its_exit_code_and_the_help_names_it(name: str, code: int)
     kind = getattr(errors, name)
     assert issubclass(kind, SdcoremlError)
     assert kind("x").exit_code == code
-    assert f"{code} " in EPILOG.partition("exit codes:")[2]
+    assert f"\n  {code} " in EPILOG.partition("exit codes:")[2]
 
 
 def test_a_dead_child_leaves_its_words() -> None:

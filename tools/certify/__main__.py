@@ -26,11 +26,11 @@ from sdcoreml.convert.certificates.store import (
     save,
 )
 from sdcoreml.convert.worker import Runner, Worker
-from sdcoreml.doctor.cli import concluded as run_to_exit_code
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import build
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit
+from sdcoreml.ground.exits import run_to_exit_code
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tools.certify.cases import CASES, TARGETS, Case
 from tools.certify.issue import Issuer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.worker import Outcome
-from sdcoreml.doctor.cli import concluded, main
+from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.convert import (
     configure,
     explained,
@@ -18,6 +18,7 @@ from sdcoreml.doctor.commands.convert import (
 )
 from sdcoreml.ground.errors import SdcoremlError, UnsupportedError, WorkerError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.exits import run_to_exit_code
 from tests.doctor.commands.test_inspect import unpacked
 
 
@@ -66,7 +67,7 @@ def test_a_dead_childs_words_are_explained_after_the_error(
         with explained("light"):
             raise WorkerError("build: died", log=log)
 
-    assert concluded(dying) == WorkerError.exit_code
+    assert run_to_exit_code(dying) == WorkerError.exit_code
     first, second, *_ = capsys.readouterr().err.splitlines()
     assert (first, second.split()[0]) == ("error: build: died", "cause")
 

@@ -1,0 +1,96 @@
+"""How a command ends: whatever happens becomes one line and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+from sdcoreml.ground.errors import ExitCode, SdcoremlError
+from sdcoreml.ground.refusals import DENIED, FULL
+from sdcoreml.ground.visible import one_line
+
+REPORT = "please open an issue with that file, after removing what is private in it"
+
+
+def run_to_exit_code(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code; every error is one line on stderr.
+
+    An error that nobody expected leaves its traceback in a log that the line names.
+    """
+    try:
+        code = command()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-made was left", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        _discard_output()
+        return ExitCode.FINE
+    except SdcoremlError as error:
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        if error.explanation:
+            print(error.explanation, file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        return _end_refused(error)
+    except Exception as error:  # noqa: BLE001  the last resort: nobody shall see a traceback
+        return _end_bug(error)
+    return code
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM raise SystemExit, so that every `finally` on the way out cleans up."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def report_bug(error: BaseException) -> str:
+    """Write the traceback of an unexpected error to a log; return the line that names it."""
+    summary = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    lines = (
+        f"sdcoreml on Python {platform.python_version()}, {platform.platform()}",
+        f"command: {' '.join(sys.argv)}",
+        "".join(traceback.format_exception(error)),
+    )
+    with suppress(OSError):
+        handle, path = tempfile.mkstemp(prefix="sdcoreml-bug-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write("\n".join(lines))
+        return f"this is a bug of sdcoreml: {one_line(summary)}; {REPORT}: {path}"
+    return f"this is a bug of sdcoreml: {one_line(summary)}; no log could be written"
+
+
+def _end_refused(error: OSError) -> int:
+    """End with what the operating system refused: a full disk, or a file that is not ours."""
+    if error.errno == errno.ENOSPC and error.filename is None:
+        _discard_output()
+        print("error: the output did not fit: no space left where it goes", file=sys.stderr)
+        return ExitCode.NO_SPACE
+    if error.filename is None or error.errno not in FULL | DENIED | {errno.EIO}:
+        return _end_bug(error)
+    place = one_line(os.fsdecode(error.filename))
+    print(f"error: {place}: {error.strerror}; check the disk and its permissions", file=sys.stderr)
+    return ExitCode.NO_SPACE if error.errno in FULL else ExitCode.BAD_INPUT
+
+
+def _end_bug(error: Exception) -> int:
+    print(f"error: {report_bug(error)}", file=sys.stderr)
+    return ExitCode.BUG
+
+
+def _discard_output() -> None:
+    """Send what is still buffered for stdout nowhere: flushing it would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
+    print("terminated; nothing half-made was left", file=sys.stderr)
+    raise SystemExit(ExitCode.TERMINATED)

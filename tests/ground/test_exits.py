@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import errno
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.exits import run_to_exit_code
+
+
+def failing(error: BaseException) -> Callable[[], int]:
+    """A command that ends in some way."""
+
+    def run() -> int:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; nothing half-made was left\n"),
+        (UsageError("--a and --b do not fit"), 2, "error: --a and --b do not fit\n"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/m/\n"),
+            3,
+            "error: /m/\\n: Permission denied; check the disk and its permissions\n",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/m"),
+            5,
+            "error: /m: No space left on device; check the disk and its permissions\n",
+        ),
+    ],
+)
+def test_each_way_to_end_has_its_code(
+    error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_to_exit_code(failing(error)) == code
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ZeroDivisionError("ours"), "ZeroDivisionError: ours"),
+        (KeyError(), "KeyError"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "/m"),
+            "FileNotFoundError: [Errno 2] No such file or directory: '/m'",
+        ),
+    ],
+)
+def test_a_bug_of_ours_is_one_line_and_a_log(
+    error: Exception,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run_to_exit_code(failing(error)) == 70
+    (log,) = tmp_path.glob("sdcoreml-bug-*.log")
+    assert capsys.readouterr().err == (
+        f"error: this is a bug of sdcoreml: {told}; please open an issue with that"
+        f" file, after removing what is private in it: {log}\n"
+    )
+    text = log.read_text()
+    assert "Traceback (most recent call last)" in text
+    assert "raise error" in text
