@@ -7,7 +7,6 @@ work.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sys
@@ -17,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.ground import locks
 from sdcoreml.ground.errors import BadInputError, NoSpaceError
 from sdcoreml.ground.refusals import FULL, explained
 
@@ -66,19 +66,48 @@ def file_aside(target: Path) -> Iterator[int]:
                 "is a folder", where=target, remedy="give the name of a file, in it or elsewhere"
             )
         _make_parent(target)
-        _sweep(target)
-        part, handle = _claim(target, tempfile.mkstemp)
-        try:
-            os.fchmod(handle, 0o666 & ~_umask())
+        with open_aside(target) as handle:
             yield handle
-            os.fsync(handle)
-            part.replace(target)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(handle)
-        _flush_folder(target.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small UTF-8 file in one step: aside, flushed, renamed. Surrogates stay their bytes.
+
+    Raises:
+        OSError: as the system says it; `ground.refusals` has words for it.
+    """
+    with open_aside(path) as handle, open(handle, "wb", closefd=False) as stream:
+        stream.write(text.encode("utf-8", "surrogateescape"))
+
+
+def update_text(path: Path, text: str) -> bool:
+    """As `write_text`, but leave a file alone that says the same; whether it was written."""
+    if path.is_file() and path.read_bytes() == text.encode("utf-8", "surrogateescape"):
+        return False
+    write_text(path, text)
+    return True
+
+
+@contextmanager
+def open_aside(target: Path) -> Iterator[int]:
+    """As `file_aside`, in a folder that is there, and with errors as the system says them.
+
+    Raises:
+        OSError: the target is as it was before.
+    """
+    sweep(target)
+    part, handle = _claim(target, tempfile.mkstemp)
+    try:
+        os.fchmod(handle, 0o666 & ~_umask())
+        yield handle
+        os.fsync(handle)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
+    flush_folder(target.parent)
 
 
 @contextmanager
@@ -106,7 +135,7 @@ def folder_aside(target: Path, mark: str) -> Iterator[Path]:
         yield part
         _flush_tree(part)
         _take_place(part, target)
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
 @contextmanager
@@ -114,13 +143,20 @@ def scratch_beside(target: Path) -> Iterator[Path]:
     """A hidden folder on the disk of `target`, gone when the block ends, unless it was renamed."""
     with explained(target):
         _make_parent(target)
-        _sweep(target)
-        part, handle = _claim(target, tempfile.mkdtemp)
-        try:
+        with scratch_folder(target) as part:
             yield part
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-            os.close(handle)
+
+
+@contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """As `scratch_beside`, in a folder that is there, and with errors as the system says them."""
+    sweep(target)
+    part, handle = _claim(target, tempfile.mkdtemp)
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        os.close(handle)
 
 
 def _make_parent(target: Path) -> None:
@@ -144,13 +180,13 @@ def _claim(target: Path, make: Callable[..., Any]) -> tuple[Path, int]:
         with suppress(FileNotFoundError):
             part = Path(made if isinstance(made, str) else made[1])
             handle = os.open(part, os.O_RDONLY) if isinstance(made, str) else made[0]
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            locks.lock(handle)
             if part.exists():
                 return part, handle
             os.close(handle)
 
 
-def _sweep(target: Path) -> None:
+def sweep(target: Path) -> None:
     """Remove what killed runs left of `target`: hidden parts that nobody holds locked."""
     for part in target.parent.glob(f".{_literal(target.name)}.*.part"):
         try:
@@ -158,13 +194,12 @@ def _sweep(target: Path) -> None:
         except OSError:
             continue
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not locks.try_lock(handle):
+                continue
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
             else:
                 part.unlink(missing_ok=True)
-        except BlockingIOError:
-            continue
         finally:
             os.close(handle)
 
@@ -218,10 +253,11 @@ def _flush_tree(folder: Path) -> None:
     for place, _, names in os.walk(folder):
         for name in names:
             _flush(Path(place) / name, os.O_RDONLY)
-        _flush_folder(Path(place))
+        flush_folder(Path(place))
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Flush a folder's own entries to disk."""
     _flush(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.artefact import Artefact
 from sdcoreml.lockfiles.lock import parse_lock
 
@@ -79,7 +80,7 @@ def asked_by(text: str) -> dict[str, tuple[str, ...]]:
     name = ""
     for line in text.splitlines():
         if (entry := _NAMED.match(line)) is not None:
-            name = re.sub(r"[-_.]+", "-", entry[1]).lower()
+            name = normalise(entry[1])
         elif name and (comment := _VIA.fullmatch(line)) is not None and comment[1]:
             found.setdefault(name, []).append(comment[1])
     return {name: tuple(via) for name, via in found.items()}

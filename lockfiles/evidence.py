@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.table import Table, quoted, read_table
 from sdcoreml.lockfiles.toolchain import Toolchain
@@ -84,15 +84,10 @@ def proof_of(
 
 
 def append_evidence(toolchain: Toolchain, proof: Evidence) -> Path:
-    """Add a proof; the file is written aside and renamed. Gives its path."""
+    """Add a proof; gives the file's path."""
     path = toolchain.folder / FILE
     text = path.read_text(encoding="utf-8") if path.exists() else _HEAD
-    aside = path.with_name(f".{FILE}.{os.getpid()}")
-    with aside.open("w", encoding="utf-8") as stream:
-        stream.write(text + _write(proof))
-        stream.flush()
-        os.fsync(stream.fileno())
-    aside.replace(path)
+    write_text(path, text + _write(proof))
     return path
 
 

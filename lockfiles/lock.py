@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
 _ENTRY = re.compile(
@@ -86,7 +87,7 @@ def parse_lock(text: str, path: Path) -> tuple[LockedPackage, ...]:
         elif not hashes or not all(map(_SHA256.fullmatch, hashes)):
             faults.append(f"line {number}: {entry['name']} has no hash or one that is not SHA-256")
         else:
-            name = re.sub(r"[-_.]+", "-", entry["name"]).lower()
+            name = normalise(entry["name"])
             marker = (entry["marker"] or "").strip()
             packages.append(
                 LockedPackage(name=name, version=entry["version"], hashes=hashes, marker=marker)

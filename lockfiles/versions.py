@@ -30,11 +30,6 @@ _RELEASED = 1 << 31
 Key: TypeAlias = tuple[tuple[int, ...], int, int, int, int]
 
 
-def normalise(name: str) -> str:
-    """A project name in the form of PEP 503: `Scikit_Learn` becomes `scikit-learn`."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def is_version(text: str) -> bool:
     """Whether `text` has the form of a version, so that it can be compared."""
     return _VERSION.fullmatch(text.strip()) is not None

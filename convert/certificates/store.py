@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.ground.aside import file_aside
+from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.refusals import explained
 
 FILE = Path(__file__).parent / "certificates.json"
 SCHEMA = 1
@@ -79,5 +80,5 @@ def save(certificates: Iterable[Certificate], path: Path = FILE) -> None:
     ordered = sorted(certificates, key=lambda item: (item.component, item.title, item.key))
     content = {"schema": SCHEMA, "certificates": [asdict(item) for item in ordered]}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    with file_aside(path) as descriptor, open(descriptor, "wb", closefd=False) as file:
-        file.write(text.encode())
+    with explained(path):
+        write_text(path, text)

@@ -15,6 +15,7 @@ from sdcoreml.convert.jobs.prove import Built
 from sdcoreml.convert.jobs.staging import MARKER
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.storage.joined import Packages
+from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.digest import describe, describe_files, files_below
 from sdcoreml.ground.errors import BadInputError
 
@@ -67,7 +68,7 @@ def write_manifest(
         },
     }
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / MARKER).write_text(text + "\n", encoding="utf-8")
+    write_text(folder / MARKER, text + "\n")
 
 
 def _entry(

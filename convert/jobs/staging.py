@@ -6,14 +6,13 @@ for the same folder is told so at once, and errors name the folder as people kno
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sdcoreml.ground.aside import folder_aside
 from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.locks import try_lock_file
 from sdcoreml.ground.refusals import explained
 
 MARKER = "manifest.json"
@@ -43,29 +42,11 @@ def _locked(target: Path) -> Iterator[None]:
     lock = target.with_name(f".{target.name}.lock")
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(lock) as held:
+    with explained(lock), try_lock_file(lock) as held:
         if not held:
             raise SdcoremlError(
                 "another conversion is writing this folder",
                 where=target,
                 remedy="wait for it, or choose another output",
             )
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[bool]:
-    """Try to lock the file; a lock on a file that its last holder has removed is worth nothing."""
-    while True:
-        with explained(path), path.open("w") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            if path.exists() and path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
-                yield True
-                return
+        yield

@@ -23,7 +23,8 @@ from sdcoreml.doctor.core.facts import (
 )
 from sdcoreml.doctor.knowledge import CLASHES, Role, of_topic
 from sdcoreml.doctor.knowledge.diagnosis import clashes
-from sdcoreml.lockfiles.versions import key, normalise
+from sdcoreml.ground.names import normalise
+from sdcoreml.lockfiles.versions import key
 
 REPAIR = Fix(
     title="restore the environment to what was sealed and tested",

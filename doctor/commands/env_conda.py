@@ -31,7 +31,7 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
         print(f"{toolchain.name}: has the Python of {toolchain.base}")
         return
     with draw() as emit:
-        with store.alone(environments_folder(), emit) as held:
+        with store.hold_lock(environments_folder(), emit) as held:
             engine = find_engine(environments_folder(), emit, keep=(held,))
         locks = solve_python(toolchain, engine, place, newest=args.exclude_newer, emit=emit)
     if args.check:

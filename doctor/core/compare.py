@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sdcoreml.doctor.core.codec import to_plain
 from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.ground.codec import to_plain
 
 SUSPECTS = (
     "facts.environment.installed.",

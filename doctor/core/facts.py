@@ -2,7 +2,7 @@
 
 A fact is a value, `Absent` (looked for and not there, or not asked for) or `Unknown` (could not
 look). The difference is kept to the end: "could not look" must never read as "is not there".
-Paths are strings and every value is JSON-able (`doctor.core.codec`), so that facts can be saved,
+Paths are strings and every value is JSON-able (`ground.codec`), so that facts can be saved,
 replayed on another machine and compared. Sizes are bytes, durations seconds.
 """
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-from sdcoreml.doctor.core.codec import DecodeError, load, save
+from sdcoreml.doctor.core.codec import load, save
 from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.ground.aside import update_text
+from sdcoreml.ground.codec import DecodeError
 from sdcoreml.ground.errors import BadInputError
 
 LAST_GOOD = "last-good.{}.json"
@@ -16,19 +17,10 @@ LAST_GOOD = "last-good.{}.json"
 
 def write(facts: Facts, path: Path) -> None:
     """Write facts aside, flushed, then rename; nothing happens when the file says the same."""
-    text = json.dumps(save(facts), indent=1) + "\n"
-    if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
-        return
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        update_text(path, json.dumps(save(facts), indent=1) + "\n")
     except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise BadInputError(f"{path}: {error.strerror}; choose another file") from None
+        raise BadInputError(f"{error.strerror}", where=path, remedy="choose another file") from None
 
 
 def read(path: Path) -> Facts:
@@ -40,11 +32,15 @@ def read(path: Path) -> Facts:
     try:
         return load(json.loads(path.read_bytes()))
     except OSError as error:
-        raise BadInputError(f"{path}: {error.strerror}; save one with --save-facts") from None
+        raise BadInputError(
+            f"{error.strerror}", where=path, remedy="save one with --save-facts"
+        ) from None
     except DecodeError as error:
-        raise BadInputError(f"{path}: {error}; save it again with this version") from None
+        raise BadInputError(
+            f"{error}", where=path, remedy="save it again with this version"
+        ) from None
     except (ValueError, RecursionError):
-        raise BadInputError(f"{path}: not JSON; save one with --save-facts") from None
+        raise BadInputError("not JSON", where=path, remedy="save one with --save-facts") from None
 
 
 def before(path: Path) -> Facts | None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.doctor.core.codec import from_plain, to_plain
 from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.ground.codec import from_plain, to_plain
 
 _TOKENS = re.compile(
     r"\b(?:hf|ghp|gho|ghs|github_pat|glpat|sk|xox[abp])[_-][A-Za-z0-9_-]{8,}"
@@ -50,7 +50,7 @@ COMMON = frozenset({"root", "home", "user", "Users", "localhost", "runner", "ubu
 
 def redacted(facts: Facts, secrets: Secrets) -> Facts:
     """The same facts with every text rewritten."""
-    return from_plain(Facts, _rewritten(to_plain(facts), secrets))
+    return from_plain(Facts, _rewritten(to_plain(facts), secrets), "facts")
 
 
 def _rewritten(value: Any, secrets: Secrets) -> Any:  # noqa: ANN401  a JSON value

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Environment, Unknown
-from sdcoreml.lockfiles.versions import normalise
+from sdcoreml.ground.names import normalise
 
 NATIVE = {
     "linux": (

@@ -19,7 +19,7 @@ from sdcoreml.doctor.core.facts import Absent, Unknown
 from sdcoreml.doctor.gather import environment as installed
 from sdcoreml.doctor.gather.probe import Outcome, Probe
 from sdcoreml.envs.building.base import CONDA
-from sdcoreml.lockfiles.versions import normalise
+from sdcoreml.ground.names import normalise
 
 if TYPE_CHECKING:
     from sdcoreml.envs.kept.store import Environment

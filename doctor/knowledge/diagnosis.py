@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sdcoreml.doctor.knowledge import Entry, Role
-from sdcoreml.lockfiles.versions import is_version, normalise, satisfies
+from sdcoreml.ground.names import normalise
+from sdcoreml.lockfiles.versions import is_version, satisfies
 
 LONGEST = 2_000_000
 """Characters of a log that are read, from its end: where a failure stands."""

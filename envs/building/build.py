@@ -93,7 +93,7 @@ def build(
     root = options.root or environments_folder()
     if (found := _ready(wanted, options, root)) is not None:
         return found
-    with store.alone(root, emit) as held:
+    with store.hold_lock(root, emit) as held:
         if (found := _ready(wanted, options, root)) is not None:  # built while we waited
             return found
         with store_explained(root):

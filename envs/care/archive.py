@@ -11,25 +11,24 @@ environment gives the same bytes. Nothing of it is trusted before its hash was c
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
 import os
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sdcoreml.envs.building.build import Options, build
 from sdcoreml.envs.building.growth import Ground, watched
 from sdcoreml.envs.kept import manifest
-from sdcoreml.envs.kept.store import LOCK, Environment, claimed, is_abandoned
+from sdcoreml.envs.kept.store import LOCK, Environment, task_folder
 from sdcoreml.envs.kept.verify import verify_fast
 from sdcoreml.envs.processes.installer import Source, download
 from sdcoreml.envs.pythons.interpreter import require
+from sdcoreml.ground.aside import open_aside
 from sdcoreml.ground.errors import ArchiveError, EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import environments_folder
@@ -47,7 +46,6 @@ from sdcoreml.lockfiles.toolchain import (
 RECORD = "environment.json"
 SCHEMA = 1
 _WHEELS = "wheels"
-_EXPORTING = ".sdcoreml-export-"
 _MEMBER = re.compile(rf"(?:{_WHEELS}/)?[A-Za-z0-9_][A-Za-z0-9._+!-]*")
 _LONGEST_RECORD = 1 << 20
 _CHUNK = 1 << 20
@@ -91,8 +89,8 @@ def export(
         )
     with (
         store_explained(path),
-        _aside(path) as aside,
-        claimed(environment.path.parent, emit) as folder,
+        open_aside(path) as aside,
+        task_folder(environment.path.parent) as folder,
     ):
         emit(Event(kind="step", text=f"bring {len(lock.packages)} locked wheels"))
         wheels = folder / _WHEELS
@@ -118,7 +116,6 @@ def export(
                 f"{'; '.join(wrong)}", where=toolchain.folder, remedy="restore the lock with git"
             )
         _pack(folder, carried, aside, emit)
-        aside.replace(path)
     return carried
 
 
@@ -135,7 +132,7 @@ def bring_in(
         BrokenError: what was built has not the seal of the archive; it is not put into use.
     """
     place = folder or environments_folder()
-    with store_explained(place), claimed(place, emit) as unpacked:
+    with store_explained(place), task_folder(place) as unpacked:
         emit(Event(kind="step", text=f"compare every wheel in {path.name} with its lock"))
         carried = _unpack(path, unpacked, emit)
         toolchain = load_toolchain(f"{unpacked}/")
@@ -147,22 +144,6 @@ def bring_in(
             seal=carried.seal,
         )
         return build(toolchain, options=options, emit=emit)
-
-
-@contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write it in; what killed exports left there is removed."""
-    for leftover in path.parent.glob(f"{_EXPORTING}*"):
-        if is_abandoned(leftover):
-            leftover.unlink(missing_ok=True)
-    aside = path.with_name(f"{_EXPORTING}{os.getpid()}-{path.name}")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield aside
-    finally:
-        aside.unlink(missing_ok=True)
-        os.close(handle)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -192,22 +173,22 @@ def _unlike_lock(carried: Carried, packages: Iterable[LockedPackage]) -> list[st
     return faults + [f"{name} is not locked" for name in wheels.values()]
 
 
-def _pack(folder: Path, carried: Carried, path: Path, emit: Emit) -> None:
+def _pack(folder: Path, carried: Carried, handle: int, emit: Emit) -> None:
     total = sum((folder / name).stat().st_size for name in carried.contents)
     text = json.dumps({"schema": SCHEMA, **asdict(carried)}, indent=1, sort_keys=True).encode()
-    with path.open("wb") as stream:
-        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            record = tarfile.TarInfo(RECORD)
-            record.size = len(text)
-            archive.addfile(record, io.BytesIO(text))
-            for name in carried.contents:
-                member = tarfile.TarInfo(name)
-                member.size = (folder / name).stat().st_size
-                with (folder / name).open("rb") as data:
-                    archive.addfile(member, data)
-                emit(Event(kind="progress", done=archive.offset, total=total, unit="B"))
-        stream.flush()
-        os.fsync(stream.fileno())
+    with (
+        open(handle, "wb", closefd=False) as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        record = tarfile.TarInfo(RECORD)
+        record.size = len(text)
+        archive.addfile(record, io.BytesIO(text))
+        for name in carried.contents:
+            member = tarfile.TarInfo(name)
+            member.size = (folder / name).stat().st_size
+            with (folder / name).open("rb") as data:
+                archive.addfile(member, data)
+            emit(Event(kind="progress", done=archive.offset, total=total, unit="B"))
 
 
 def _unpack(path: Path, folder: Path, emit: Emit) -> Carried:

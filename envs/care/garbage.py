@@ -10,7 +10,7 @@ from pathlib import Path
 from sdcoreml.envs.conda.engine import ENGINE, engine_name
 from sdcoreml.envs.kept.store import (
     Environment,
-    alone,
+    hold_lock,
     remove,
     stored,
 )
@@ -73,7 +73,7 @@ def collect(folder: Path, emit: Emit = silent) -> tuple[Garbage, int]:
 
     A Python that was obtained goes with the last environment that was made with it.
     """
-    with alone(folder, emit), store_explained(folder):
+    with hold_lock(folder, emit), store_explained(folder):
         found = garbage(folder)
         size = sum(found.sizes().values())
         for path in found.folders:

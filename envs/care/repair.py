@@ -59,7 +59,7 @@ def repair(
         InstallError: the packages cannot be reached.
     """
     folder = environment.path
-    with store.alone(folder.parent, emit) as held, store_explained(folder):
+    with store.hold_lock(folder.parent, emit) as held, store_explained(folder):
         environment, moved = _with_python(environment, emit)
         emit(Event(kind="step", text="compare every byte with the seal"))
         lost, strays = _damage(environment, emit)

@@ -19,7 +19,10 @@ from enum import Enum
 from pathlib import Path
 
 from sdcoreml.envs.kept import conda_meta
+from sdcoreml.ground.aside import write_text
+from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BrokenError
+from sdcoreml.ground.names import normalise
 
 SEALED = "sealed"
 """The folder in an environment for its record, lock and manifest; not itself in the manifest."""
@@ -35,7 +38,6 @@ CONDA = "conda:"
 GENERATED = "(generated)"
 """Owner of what the build itself wrote."""
 _OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
-_CHUNK = 1 << 20
 
 
 class Kind(Enum):
@@ -117,12 +119,7 @@ def digest_of(path: Path, kind: Kind) -> str:
     """SHA-256 of a file in hexadecimal, or the target of a link."""
     if kind is Kind.LINK:
         return str(path.readlink())
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(_CHUNK))
-    with path.open("rb", buffering=0) as stream:
-        while size := stream.readinto(buffer):
-            digest.update(buffer[:size])
-    return digest.hexdigest()
+    return sha256(path)
 
 
 def seal_of(entries: Iterable[Entry], facts: Mapping[str, str]) -> str:
@@ -139,15 +136,10 @@ def seal_of(entries: Iterable[Entry], facts: Mapping[str, str]) -> str:
 
 def write(entries: Iterable[Entry], folder: Path) -> None:
     """Write the manifest of the environment in `folder`, and flush it to disk."""
-    aside = folder / SEALED / f".{FILE}"
-    with aside.open("w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.writelines(
-            f"{e.kind.value}\t{e.digest}\t{e.size}\t{e.mtime}\t{e.owner}\t{e.path}\n"
-            for e in entries
-        )
-        stream.flush()
-        os.fsync(stream.fileno())
-    aside.replace(folder / SEALED / FILE)
+    lines = (
+        f"{e.kind.value}\t{e.digest}\t{e.size}\t{e.mtime}\t{e.owner}\t{e.path}\n" for e in entries
+    )
+    write_text(folder / SEALED / FILE, "".join(lines))
 
 
 def read(folder: Path) -> tuple[Entry, ...]:
@@ -204,7 +196,7 @@ def _compiled(source: str, python: str) -> str:
 
 def project_of(dist_info: Path) -> str:
     """The normalised project name of a `.dist-info` folder."""
-    return re.sub(r"[-_.]+", "-", dist_info.name.partition("-")[0]).lower()
+    return normalise(dist_info.name.partition("-")[0])
 
 
 def read_record(record: Path) -> list[list[str]]:

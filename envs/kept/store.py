@@ -7,19 +7,17 @@
 .envs/packages     archives of conda packages; their hashes are compared at each use
 .envs/engine-*     the conda engine, once something asked for it
 .envs/.building-*  a build under way, or what a killed one left
-.envs/.claimed-*   files of one task that does not hold the lock; its folder is locked instead
+.envs/.task.*      files of one task that does not hold the lock; its folder is locked instead
 .envs/.lock        held while anything here is changed
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +25,9 @@ from typing import Any
 
 from sdcoreml.envs.kept.manifest import SEALED
 from sdcoreml.envs.pythons.interpreter import Interpreter
+from sdcoreml.ground.aside import flush_folder, scratch_folder, sweep, write_text
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.locks import lock_file
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.refusals import store_explained
 
@@ -37,7 +37,7 @@ CONDA_LOCK = "conda.toml"
 SCHEMA = 1
 PREVIOUS = "~"
 PIN = "pin-"
-_CLAIMED = ".claimed-"
+_TASK = "task"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +124,9 @@ def write(environment: Environment) -> None:
         del fields[key]
     fields["interpreter"]["path"] = os.fspath(environment.interpreter.path)
     fields["built"] = environment.built.isoformat()
-    aside = environment.path / SEALED / f".{RECORD}"
-    with aside.open("w", encoding="utf-8") as stream:
-        json.dump({"schema": SCHEMA, **fields}, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    aside.replace(environment.path / SEALED / RECORD)
+    write_text(
+        environment.path / SEALED / RECORD, json.dumps({"schema": SCHEMA, **fields}, indent=1)
+    )
     # The last change of all, the folder's included: what was touched later is newer than this.
     os.utime(environment.path / SEALED / RECORD)
 
@@ -142,7 +139,7 @@ def swap(name: str, folder: Path) -> None:
         if before != Path(folder.name):
             _point(folder.parent / f"{name}{PREVIOUS}", before)
     _point(link, Path(folder.name))
-    _flush(folder.parent)
+    flush_folder(folder.parent)
 
 
 def rollback(name: str, folder: Path) -> Environment | None:
@@ -195,60 +192,36 @@ def free_name(folder: Path, key: str) -> Path:
 
 
 @contextmanager
-def alone(folder: Path, emit: Emit = silent) -> Iterator[int]:
+def hold_lock(folder: Path, emit: Emit = silent) -> Iterator[int]:
     """Hold the lock of a store, waiting for whoever has it; gives the lock's descriptor.
 
     A child that inherits the descriptor holds the lock too. What killed tasks left is removed.
     """
-    with store_explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        _wait(handle, folder, emit)
+
+    def notice(owner: str) -> None:
+        text = f"{folder}: another build (process {owner}) is at work; waiting for it"
+        emit(Event(kind="note", text=text))
+
+    with ExitStack() as stack:
         with store_explained(folder):
-            os.truncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = stack.enter_context(lock_file(folder / ".lock", notice))
         for leftover in folder.glob(".building-*"):
             remove(leftover)
-        for leftover in folder.glob(f"{_CLAIMED}*"):
-            if is_abandoned(leftover):
-                remove(leftover)
+        sweep(folder / _TASK)
         yield handle
-    finally:
-        os.close(handle)
 
 
 @contextmanager
-def claimed(folder: Path, emit: Emit = silent) -> Iterator[Path]:
+def task_folder(folder: Path) -> Iterator[Path]:
     """A folder in a store for the files of one task; others may build meanwhile.
 
-    It is locked, not the store: so the next who holds the store's lock can tell that a task was
-    killed, and removes its folder.
+    If the task is killed, the next who holds the store's lock removes it.
     """
-    with alone(folder, emit):  # nobody takes it for abandoned before it is locked
-        path = Path(tempfile.mkdtemp(dir=folder, prefix=_CLAIMED))
-        handle = os.open(path, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
+    with store_explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(folder / _TASK) as path:
         yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-        os.close(handle)
-
-
-def is_abandoned(path: Path) -> bool:
-    """Whether nobody holds the lock on a file or folder any more, as who works on it does."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(handle)
-    return True
 
 
 def remove(folder: Path) -> None:
@@ -260,28 +233,9 @@ def remove(folder: Path) -> None:
     shutil.rmtree(trash, ignore_errors=True)
 
 
-def _wait(handle: int, folder: Path, emit: Emit) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(handle, 32, 0).decode(errors="replace") or "?"
-        text = f"{folder}: another build (process {owner}) is at work; waiting for it"
-        emit(Event(kind="note", text=text))
-        fcntl.flock(handle, fcntl.LOCK_EX)
-
-
 def _point(link: Path, target: Path) -> None:
     """Make or change a symbolic link in one step."""
     aside = link.with_name(f".{link.name}.{os.getpid()}")
     aside.unlink(missing_ok=True)
     aside.symlink_to(target)
     aside.replace(link)
-
-
-def _flush(folder: Path) -> None:
-    """Flush a folder's own entries to disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,6 +16,7 @@ from pathlib import Path
 from sdcoreml.envs.processes.installer import Uv, find_installer
 from sdcoreml.envs.processes.process import run
 from sdcoreml.envs.processes.reasons import explain
+from sdcoreml.ground.aside import update_text
 from sdcoreml.ground.errors import EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
@@ -227,17 +228,6 @@ def _resolve(
 
 
 def write_file(path: Path, text: str) -> bool:
-    """Write a file aside, flush it, and let it take its name; False when it says that already."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return False
+    """Write a file in one step; False when it says that already."""
     with store_explained(path):
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with aside.open("w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-    return True
+        return update_text(path, text)

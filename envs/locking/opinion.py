@@ -27,6 +27,7 @@ from sdcoreml.ground.errors import (
     NoOpinionError,
     UnreachableError,
 )
+from sdcoreml.ground.names import normalise
 from sdcoreml.ground.refusals import store_explained
 from sdcoreml.lockfiles.artefact import environment
 from sdcoreml.lockfiles.lock import (
@@ -200,7 +201,7 @@ def _applying(lock: Lock, toolchain: Toolchain) -> dict[str, str]:
 def _versions(text: str) -> dict[str, str]:
     """Names and versions of the requirements that pip-compile wrote."""
     found = re.findall(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;]+)", text, re.MULTILINE)
-    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
+    return {normalise(name): version for name, version in found}
 
 
 def _limits(request: Request) -> Iterable[str]:

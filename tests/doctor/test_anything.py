@@ -10,13 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdcoreml.doctor.checks import CHECKS
-from sdcoreml.doctor.core.codec import (
-    DecodeError,
-    from_plain,
-    load,
-    save,
-    to_plain,
-)
+from sdcoreml.doctor.core.codec import load, save
 from sdcoreml.doctor.core.compare import changes
 from sdcoreml.doctor.core.engine import Report, examine, exit_code
 from sdcoreml.doctor.core.facts import Facts
@@ -24,6 +18,7 @@ from sdcoreml.doctor.core.fix import plan, planned
 from sdcoreml.doctor.core.goal import GOALS, conclude
 from sdcoreml.doctor.core.redact import Secrets, redacted
 from sdcoreml.doctor.report import FORMATS, write
+from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
 from tests.doctor.anything import FACTS
 from tests.doctor.healthy import HEALTHY
 
@@ -95,4 +90,4 @@ def test_a_file_that_is_no_facts_is_refused(value: object, data: st.DataObject) 
         load(value)
     group = data.draw(st.sampled_from(sorted(PLAIN)))
     with pytest.raises(DecodeError, match=rf"^facts\.{group}"):
-        from_plain(Facts, {**PLAIN, group: {"something": value}})
+        from_plain(Facts, {**PLAIN, group: {"something": value}}, "facts")

@@ -14,7 +14,7 @@ SHARED = environments_folder()
 
 def real_engine() -> Engine:
     """py-rattler, from the store of this checkout."""
-    with store.alone(SHARED) as held:
+    with store.hold_lock(SHARED) as held:
         return find_engine(SHARED, silent, keep=(held,))
 
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from sdcoreml.ground.aside import (
     folder_aside,
     require_space,
     scratch_beside,
+    update_text,
+    write_text,
 )
 from sdcoreml.ground.errors import BadInputError, NoSpaceError, SdcoremlError
 
@@ -279,13 +282,18 @@ class Disk:
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
+def fill_aside(path: Path) -> None:
+    with file_aside(path) as handle:
+        os.write(handle, b"data")
+
+
 @on_linux
+@pytest.mark.parametrize("write", [fill_aside, lambda path: write_text(path, "data")])
 def test_bytes_are_on_the_disk_before_they_have_their_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
 ) -> None:
     disk = Disk(monkeypatch)
-    with file_aside(tmp_path / "file") as handle:
-        os.write(handle, b"data")
+    write(tmp_path / "file")
     first, *rest = disk.told
     assert first.startswith("flush .file.")
     assert rest == ["name file", f"flush {tmp_path.name}"]
@@ -374,3 +382,30 @@ def test_where_no_folder_can_be_made_one_line_says_so(aside: Any) -> None:
         aside(Path("/proc/x/y")),
     ):
         pass
+
+
+def test_a_text_is_replaced_whole_and_surrogates_stay_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_text(path, "old and longer\n")
+    write_text(path, "\u00e9\udcff\n")
+    assert path.read_bytes() == b"\xc3\xa9\xff\n"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_text_that_is_there_already_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert update_text(path, "a\n")
+    before = path.stat().st_ino
+    assert not update_text(path, "a\n")
+    assert path.stat().st_ino == before
+    assert update_text(path, "b\n")
+    assert path.read_text() == "b\n"
+
+
+def test_a_text_for_a_place_that_is_not_there_fails_as_the_system_says(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_text(tmp_path / "no" / "file", "x")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_text(tmp_path / "folder", "x")
+    assert names(tmp_path) == ["folder"]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from sdcoreml.lockfiles.versions import key, normalise, satisfies
+from sdcoreml.lockfiles.versions import key, satisfies
 
 NUMBERS = st.lists(st.integers(0, 30), min_size=1, max_size=4).map(
     lambda parts: ".".join(map(str, parts))
@@ -64,8 +64,3 @@ def test_what_is_no_version_is_refused(text: str) -> None:
 def test_what_is_no_range_is_refused() -> None:
     with pytest.raises(ValueError, match="not a version range: 'about 3'"):
         satisfies("3.0", "about 3")
-
-
-@pytest.mark.parametrize("name", ["Scikit_Learn", "scikit.learn", "SCIKIT--learn"])
-def test_names_are_normalised(name: str) -> None:
-    assert normalise(name) == "scikit-learn"

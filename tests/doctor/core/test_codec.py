@@ -7,19 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdcoreml.doctor.core.codec import (
-    DecodeError,
-    from_plain,
-    load,
-    save,
-    to_plain,
-)
+from sdcoreml.doctor.core.codec import load, save
 from sdcoreml.doctor.core.facts import (
     Absent,
     Facts,
     Memory,
     Unknown,
 )
+from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
 from tests.doctor.healthy import HEALTHY
 from tests.doctor.specimens import SICK
 
@@ -31,7 +26,7 @@ def test_facts_survive_the_journey(name: str) -> None:
 
 def test_unknown_and_absent_stay_apart() -> None:
     facts = replace(HEALTHY, git=Absent(absent="not there"), hub=Unknown(unknown="slow"))
-    again = from_plain(Facts, json.loads(json.dumps(to_plain(facts))))
+    again = from_plain(Facts, json.loads(json.dumps(to_plain(facts))), "facts")
     assert (again.git, again.hub) == (Absent(absent="not there"), Unknown(unknown="slow"))
 
 
@@ -47,7 +42,7 @@ def test_unknown_and_absent_stay_apart() -> None:
 )
 def test_faults_say_where(data: object, fault: str) -> None:
     with pytest.raises(DecodeError) as caught:
-        from_plain(Memory, data)
+        from_plain(Memory, data, "facts")
     assert str(caught.value) == fault
 
 
@@ -55,7 +50,7 @@ def test_deep_places_are_named() -> None:
     data = to_plain(HEALTHY)
     data["model"]["components"][1]["weights"][0]["size"] = "big"
     with pytest.raises(DecodeError, match=r"^facts\.model\.components\[1\]\.weights\[0\]\.size:"):
-        from_plain(Facts, data)
+        from_plain(Facts, data, "facts")
 
 
 def test_another_schema_is_refused() -> None:
@@ -70,7 +65,7 @@ states = st.builds(Unknown, unknown=texts) | st.builds(Absent, absent=texts)
 @given(states)
 def test_any_reason_survives(state: Unknown | Absent) -> None:
     facts = replace(HEALTHY, git=state, memory=state)
-    again = from_plain(Facts, json.loads(json.dumps(to_plain(facts))))
+    again = from_plain(Facts, json.loads(json.dumps(to_plain(facts))), "facts")
     assert (again.git, again.memory) == (state, state)
 
 
@@ -85,7 +80,7 @@ json_values = st.recursive(
 def test_anything_else_is_refused_with_its_place(value: object, name: str) -> None:
     data = {**to_plain(HEALTHY), name: value}
     try:
-        again = from_plain(Facts, data)
+        again = from_plain(Facts, data, "facts")
     except DecodeError as error:
         assert str(error).startswith(f"facts.{name}")  # noqa: PT017  either way is right
     else:

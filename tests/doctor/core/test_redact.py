@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sdcoreml.doctor.core.codec import from_plain, to_plain
 from sdcoreml.doctor.core.facts import Facts, Unknown
 from sdcoreml.doctor.core.redact import (
     COMMON,
@@ -18,6 +17,7 @@ from sdcoreml.doctor.core.redact import (
     redacted,
     secrets_here,
 )
+from sdcoreml.ground.codec import from_plain, to_plain
 from tests.doctor.healthy import CONDA, HEALTHY, HOST, HUB
 
 PLAIN = to_plain(HEALTHY)
@@ -72,7 +72,7 @@ def test_nothing_private_is_left_in_any_field(user: str, host: str, token: str, 
     home = base + user
     secrets = secrets_here({"USER": user}, Path(home), f"{host}.local")
     poison = f"{home}/models {user}@{host}.local {token} https://{user}:{token}@x.org"
-    facts = from_plain(Facts, poisoned(PLAIN, poison))
+    facts = from_plain(Facts, poisoned(PLAIN, poison), "facts")
     text = json.dumps(to_plain(redacted(facts, secrets)))
     assert not [secret for secret in (user, host, token) if secret in text]
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdcoreml.doctor.core.codec import to_plain
 from sdcoreml.doctor.core.facts import (
     Checkout,
     Environment,
@@ -21,6 +20,7 @@ from sdcoreml.doctor.core.facts import (
 from sdcoreml.doctor.gather import Request, gather
 from sdcoreml.doctor.gather.environment import without_login
 from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.ground.codec import to_plain
 from tests.doctor.gather.test_toolchain import built
 
 SECRET = "hf_SeCrEtSeCrEtSeCrEt"  # noqa: S105  made up

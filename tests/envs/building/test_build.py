@@ -249,7 +249,7 @@ def test_two_at_once_wait_and_say_so(tiny: str, wheels: Path, tmp_path: Path) ->
         made.append(build(load_toolchain(tiny), options=options, emit=said.put))
 
     thread = threading.Thread(target=second)
-    with store.alone(root):
+    with store.hold_lock(root):
         thread.start()
         first = said.get(timeout=20)
         assert (

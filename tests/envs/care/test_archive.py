@@ -170,7 +170,7 @@ def test_a_bad_archive_is_one_line_and_leaves_nothing(
     with pytest.raises(ArchiveError, match=words) as caught:
         bring_in(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
     assert "\n" not in str(caught.value)
-    assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
+    assert [path.name for path in (tmp_path / "envs").iterdir()] == []
 
 
 @pytest.mark.parametrize("size", [0, 700, 3000, 5000])
@@ -180,7 +180,7 @@ def test_a_cut_off_archive_is_one_line(
     (tmp_path / "cut.tar").write_bytes((packed[0] / "tiny.tar").read_bytes()[:size])
     with pytest.raises(ArchiveError):
         bring_in(tmp_path / "cut.tar", python=PYTHON, folder=tmp_path / "envs")
-    assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
+    assert [path.name for path in (tmp_path / "envs").iterdir()] == []
 
 
 def test_another_seal_is_not_put_into_use(packed: tuple[Path, Environment], tmp_path: Path) -> None:
@@ -219,17 +219,17 @@ archive.export(read("tiny", made), load_toolchain(f"{folder}/tiny/"), path, sour
     own, store_of = str(folder / "envs"), tmp_path / "envs"
     words = [str(folder / "tiny.tar"), str(store_of), str(folder), str(made.path)]
     assert subprocess.run([*command, *words], check=False).returncode == -signal.SIGKILL
-    assert len([name for name in leftovers(store_of) if name.startswith(".claimed-")]) == 1
+    assert len([name for name in leftovers(store_of) if name.startswith(".task.")]) == 1
     words[0] = str(tmp_path / "out" / "new.tar")
     (tmp_path / "out").mkdir()
     assert subprocess.run([*command, *words], check=False).returncode == -signal.SIGKILL
-    assert len([name for name in leftovers(Path(own)) if name.startswith(".claimed-")]) == 1
-    assert len(list((tmp_path / "out").glob(".sdcoreml-export-*"))) == 1
-    with store.alone(store_of):
+    assert len([name for name in leftovers(Path(own)) if name.startswith(".task.")]) == 1
+    assert len(list((tmp_path / "out").glob(".new.tar.*.part"))) == 1
+    with store.hold_lock(store_of):
         assert leftovers(store_of) == []
     tiny = load_toolchain(f"{folder}/tiny/")
-    export(made, tiny, tmp_path / "out" / "x.tar", source=Source(wheels=folder / "wheels"))
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.tar"]
+    export(made, tiny, tmp_path / "out" / "new.tar", source=Source(wheels=folder / "wheels"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["new.tar"]
     assert leftovers(Path(own)) == []
 
 

@@ -92,7 +92,7 @@ def test_a_free_name_is_one_that_nothing_has(tmp_path: Path) -> None:
 def test_leftovers_are_cleared_by_the_next_who_is_alone(tmp_path: Path) -> None:
     (tmp_path / ".building-abc-1/lib").mkdir(parents=True)
     (tmp_path / "abc").mkdir()
-    with store.alone(tmp_path):
+    with store.hold_lock(tmp_path):
         assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "abc"]
 
 
@@ -123,23 +123,19 @@ def test_a_pin_can_be_taken_away(tmp_path: Path) -> None:
     assert list(store.stored(tmp_path).values()) == [()]
 
 
-def test_a_claimed_folder_outlives_others_and_not_its_task(tmp_path: Path) -> None:
-    with store.claimed(tmp_path) as mine:
+def test_a_task_folder_outlives_others_and_not_its_task(tmp_path: Path) -> None:
+    with store.task_folder(tmp_path) as mine:
         (mine / "file").write_text("x")
-        with store.alone(tmp_path):
+        with store.hold_lock(tmp_path):
             assert (mine / "file").exists()
     assert not mine.exists()
 
 
-def test_what_nobody_claims_any_more_is_removed(tmp_path: Path) -> None:
-    left = tmp_path / ".claimed-abc"
+def test_what_a_killed_task_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".task.abc.part"
     (left / "wheels").mkdir(parents=True)
-    with store.alone(tmp_path):
+    with store.hold_lock(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
-
-
-def test_who_is_gone_has_abandoned_nothing(tmp_path: Path) -> None:
-    assert not store.is_abandoned(tmp_path / "gone")
 
 
 def test_a_record_is_the_last_thing_that_changes(tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""Frozen dataclasses to JSON and back; their own annotations are the schema.
+
+Understood: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), text, numbers, truth,
+None, and unions of one type with None and with dataclasses of a single field, which are told by
+that field's name.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+class DecodeError(ValueError):
+    """The data is not what the type says; the message begins with the place."""
+
+
+def to_plain(value: object) -> Any:  # noqa: ANN401  a JSON value
+    """Dataclasses as objects, tuples as arrays, enums as values, everything else as it is."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: to_plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_plain(item) for item in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def from_plain(kind: type[T], data: object, place: str) -> T:
+    """The value of type `kind` that `to_plain` made `data` of.
+
+    Raises:
+        DecodeError: a field is missing, unknown or of another type.
+    """
+    return cast("T", _decode(kind, data, place))
+
+
+def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an annotation
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _one_of(get_args(kind), data, place)
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise DecodeError(f"{place}: an array is wanted")
+        (item, *_) = get_args(kind)
+        return tuple(_decode(item, one, f"{place}[{n}]") for n, one in enumerate(data))
+    if origin is not None and issubclass(origin, Mapping):
+        item = get_args(kind)[1]
+        return {
+            key: _decode(item, one, f"{place}.{key}") for key, one in as_object(data, place).items()
+        }
+    if is_dataclass(kind):
+        return _dataclass(cast("type", kind), as_object(data, place), place)
+    if issubclass(kind, Enum):
+        return _member(kind, data, place)
+    if type(data) is not kind and not (kind is float and type(data) is int):
+        raise DecodeError(f"{place}: {kind.__name__} is wanted, not {type(data).__name__}")
+    return data
+
+
+def _one_of(kinds: tuple[Any, ...], data: object, place: str) -> object:
+    """None by itself, the types of a single field by its name; otherwise the first type."""
+    if data is None and types.NoneType in kinds:
+        return None
+    first, *others = (kind for kind in kinds if kind is not types.NoneType)
+    if isinstance(data, dict) and len(data) == 1:
+        for kind in others:
+            if is_dataclass(kind) and {one.name for one in fields(kind)} == set(data):
+                return _decode(kind, data, place)
+    return _decode(first, data, place)
+
+
+def _member(kind: type[Enum], data: object, place: str) -> Enum:
+    try:
+        return kind(data)
+    except ValueError:
+        wanted = ", ".join(str(member.value) for member in kind)
+        raise DecodeError(f"{place}: one of {wanted} is wanted") from None
+
+
+def as_object(data: object, place: str) -> Mapping[str, object]:
+    """A JSON object as it is. Raises `DecodeError` for anything else."""
+    if not isinstance(data, dict):
+        raise DecodeError(f"{place}: an object is wanted")
+    return data
+
+
+def _dataclass(kind: type, data: Mapping[str, object], place: str) -> object:
+    hints = _hints(kind)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise DecodeError(f"{place}: unknown field {unknown[0]!r}")
+    values = {name: _decode(hints[name], item, f"{place}.{name}") for name, item in data.items()}
+    missing = [one.name for one in fields(kind) if one.name not in values and _is_required(one)]
+    if missing:
+        raise DecodeError(f"{place}: field {missing[0]!r} is missing")
+    return kind(**values)
+
+
+def _is_required(one: Any) -> bool:  # noqa: ANN401  a dataclass field
+    return one.default is MISSING and one.default_factory is MISSING
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind)

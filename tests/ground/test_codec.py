@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    missing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    size: float
+    colour: Colour | Missing = Colour.RED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Car:
+    name: str
+    wheels: tuple[Wheel, ...] = ()
+    extras: Mapping[str, int] = field(default_factory=dict)
+    owner: str | None = None
+    spare: Wheel | Missing | None = None
+
+
+CAR = Car(
+    name="a",
+    wheels=(Wheel(size=1, colour=Colour.BLUE), Wheel(size=1.5, colour=Missing(missing="rust"))),
+    extras={"horns": 2},
+    spare=Missing(missing="stolen"),
+)
+PLAIN = {
+    "name": "a",
+    "wheels": [{"size": 1, "colour": "blue"}, {"size": 1.5, "colour": {"missing": "rust"}}],
+    "extras": {"horns": 2},
+    "owner": None,
+    "spare": {"missing": "stolen"},
+}
+
+
+def test_there_and_back() -> None:
+    assert to_plain(CAR) == PLAIN
+    assert from_plain(Car, json.loads(json.dumps(PLAIN)), "car") == CAR
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"name": 1}, "car.name: str is wanted, not int"),
+        ({"wheels": {}}, "car.wheels: an array is wanted"),
+        ({"wheels": [1]}, "car.wheels[0]: an object is wanted"),
+        ({"wheels": [{}]}, "car.wheels[0]: field 'size' is missing"),
+        (
+            {"wheels": [{"size": 1, "colour": "pink"}]},
+            "car.wheels[0].colour: one of red, blue is wanted",
+        ),
+        (
+            {"wheels": [{"size": 1, "colour": []}]},
+            "car.wheels[0].colour: one of red, blue is wanted",
+        ),
+        ({"extras": {"horns": True}}, "car.extras.horns: int is wanted, not bool"),
+        ({"spare": {"gone": "x"}}, "car.spare: unknown field 'gone'"),
+        ({"age": 1}, "car: unknown field 'age'"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(change: dict[str, Any], fault: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        from_plain(Car, {**PLAIN, **change}, "car")
+    assert str(caught.value) == fault

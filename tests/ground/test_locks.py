@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.ground import locks
+
+HOLD = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from sdcoreml.ground.locks import lock_file
+    with lock_file(Path(sys.argv[1]), print):
+        print("held", flush=True)
+        sys.stdin.read()
+""")
+
+
+def test_a_lock_keeps_others_out_until_its_descriptor_is_closed(tmp_path: Path) -> None:
+    mine, other = (os.open(tmp_path, os.O_RDONLY) for _ in range(2))
+    locks.lock(mine)
+    assert not locks.try_lock(other)
+    os.close(mine)
+    assert locks.try_lock(other)
+    os.close(other)
+
+
+def test_a_lock_file_says_who_holds_it_and_is_waited_for(tmp_path: Path) -> None:
+    path, told = tmp_path / "lock", list[str]()
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, os.fspath(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+
+        def notice(owner: str) -> None:
+            told.append(owner)
+            child.kill()  # the system releases what a killed process held
+
+        with locks.lock_file(path, notice):
+            assert path.read_text() == str(os.getpid())
+        assert told == [str(child.pid)]
+
+
+def test_a_child_that_inherits_the_descriptor_holds_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locks.lock_file(path, pytest.fail) as handle:
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import sys; sys.stdin.read()"],
+            stdin=subprocess.PIPE,
+            pass_fds=[handle],
+        )
+    other = os.open(path, os.O_RDWR)
+    assert not locks.try_lock(other)
+    child.communicate()
+    assert locks.try_lock(other)
+    os.close(other)
+
+
+def test_a_lock_file_for_the_moment_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locks.try_lock_file(path) as held, locks.try_lock_file(path) as again:
+        assert (held, again) == (True, False)
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_a_lock_on_a_file_that_was_removed_meanwhile_is_not_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, opened = tmp_path / "lock", list[int]()
+    real = os.open
+
+    def open_late(*arguments: Any) -> int:
+        handle: int = real(*arguments)
+        opened.append(handle)
+        if len(opened) == 1:  # its last holder removes it, the next one makes another
+            path.unlink()
+            os.close(real(path, os.O_CREAT))
+        return handle
+
+    monkeypatch.setattr(os, "open", open_late)
+    with locks.try_lock_file(path) as held:
+        assert held
+        assert len(opened) == 2
+        assert os.fstat(opened[1]).st_ino == path.stat().st_ino
