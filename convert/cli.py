@@ -22,6 +22,7 @@ from sdcoreml.convert.weights.writer import WriteOptions
 from sdcoreml.ground.errors import UnsupportedError
 from sdcoreml.ground.events import Event
 from sdcoreml.ground.exits import end_on_sigterm, run_to_exit_code
+from sdcoreml.ground.places import as_path
 from sdcoreml.ground.visible import one_line
 
 NOT_NEEDED: Mapping[str, str] = {
@@ -56,11 +57,17 @@ def build_parser() -> argparse.ArgumentParser:
         "file per component. Needs no torch and runs nothing that a pickle names.",
     )
     add = parser.add_argument
-    add("--checkpoint_path", type=Path, required=True, metavar="IN", help="a folder or a file")
-    add("--dump_path", type=Path, required=True, metavar="OUT", help="the folder to make")
+    add(
+        "--checkpoint_path",
+        type=as_path,
+        required=True,
+        metavar="IN",
+        help="a folder or a file",
+    )
+    add("--dump_path", type=as_path, required=True, metavar="OUT", help="the folder to make")
     add("--half", action="store_true", help="store weights as float16")
     add("--extract_ema", action="store_true", help="take the averaged weights of the UNet")
-    add("--vae_path", type=Path, metavar="VAE", help="use this VAE, a folder or a file")
+    add("--vae_path", type=as_path, metavar="VAE", help="use this VAE, a folder or a file")
     add(
         "--lora",
         type=_lora,
@@ -77,8 +84,18 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE[:NAME]",
         help="add this textual inversion as the word <NAME>; may be repeated",
     )
-    add("--tokenizer", type=Path, metavar="FOLDER", help="where vocab.json and merges.txt are")
-    add("--original_config_file", type=Path, metavar="YAML", help="tells the prediction type")
+    add(
+        "--tokenizer",
+        type=as_path,
+        metavar="FOLDER",
+        help="where vocab.json and merges.txt are",
+    )
+    add(
+        "--original_config_file",
+        type=as_path,
+        metavar="YAML",
+        help="tells the prediction type",
+    )
     add("--image_size", type=int, metavar="PIXELS", help="what the model was trained on")
     add("--prediction_type", choices=tuple(SPELLINGS), help="needed for SD 2.x only")
     # diffusers took a value once, and a bare flag later.

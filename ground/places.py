@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
 import sdcoreml
+from sdcoreml.ground.errors import UsageError
 
 PACKAGE = Path(sdcoreml.__file__).resolve().parent
 """The folder that is imported as `sdcoreml`."""
@@ -17,4 +19,32 @@ ROOT = PACKAGE.parent
 def environments_folder() -> Path:
     """The folder of all environments: `$SDCOREML_ENVS`, or `.envs` in this checkout."""
     named = os.environ.get("SDCOREML_ENVS")
-    return Path(named).absolute() if named else ROOT / ".envs"
+    return expand_home(named).absolute() if named else ROOT / ".envs"
+
+
+def expand_home(text: str) -> Path:
+    """A path as a person spelled it, with the home folder that `~` or `~name` stands for.
+
+    zsh leaves the `~` of `OUT=~/models` alone, and so do quotes.
+
+    Raises:
+        UsageError: no home folder is known for it; a path that begins with `~` is never made.
+    """
+    expanded = os.path.expanduser(text)  # noqa: PTH111  pathlib takes ./~ for ~
+    if expanded.startswith("~"):
+        raise UsageError(
+            "no home folder is known for it", where=text, remedy=f"a file of that name is ./{text}"
+        )
+    return Path(expanded)
+
+
+def as_path(text: str) -> Path:
+    """The path that an argument of a command line names; the `type` of them all.
+
+    Raises:
+        argparse.ArgumentTypeError: as `expand_home` does.
+    """
+    try:
+        return expand_home(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

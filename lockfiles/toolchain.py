@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.places import expand_home
 from sdcoreml.lockfiles.table import Table, read_table
 
 FOLDER = Path(__file__).resolve().parent
@@ -124,7 +125,7 @@ def load_toolchain(name: str = "tested") -> Toolchain:
             where=FOLDER,
             remedy=f"there are: {', '.join(toolchain_names())}",
         )
-    folder = Path(name) if "/" in name else FOLDER / name
+    folder = expand_home(name) if "/" in name else FOLDER / name
     return _parse(read_table(folder / FILE))
 
 

@@ -19,6 +19,7 @@ from sdcoreml.convert.models.vae import read_vae
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.places import expand_home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Ingredients:
 def parse_embedding(text: str) -> EmbeddingSource:
     """`FILE` or `FILE:WORD`."""
     path, _, word = text.partition(":")
-    return EmbeddingSource(path=Path(path), word=word or None)
+    return EmbeddingSource(path=expand_home(path), word=word or None)
 
 
 def combine(ingredients: Ingredients, emit: Emit = silent) -> FolderPlan:

@@ -31,6 +31,7 @@ from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.tensor import TensorInfo, take_rows
 from sdcoreml.convert.weights.writer import Computed
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
+from sdcoreml.ground.places import expand_home
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,14 +103,14 @@ def parse_lora(text: str) -> LoraSource:
     """`FILE` or `FILE:SCALE`. Raises `ValueError` for a scale that is not a finite number."""
     path, colon, scale = text.rpartition(":")
     if not colon or "/" in scale:
-        return LoraSource(path=Path(text))
+        return LoraSource(path=expand_home(text))
     try:
         factor = float(scale)
     except ValueError:
         factor = math.nan
     if not math.isfinite(factor):
         raise ValueError(f"not a scale: {scale!r}; write FILE or FILE:SCALE, as style.ckpt:0.8")
-    return LoraSource(path=Path(path), scale=factor)
+    return LoraSource(path=expand_home(path), scale=factor)
 
 
 def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource]) -> FolderPlan:

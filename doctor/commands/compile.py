@@ -11,13 +11,19 @@ from sdcoreml.convert.compile.compare import Keep, Outcome, compile_compared
 from sdcoreml.convert.compile.xcode import Xcode, find_xcode
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.ground.errors import SdcoremlError, UsageError
+from sdcoreml.ground.places import as_path
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("packages", nargs="+", type=Path, metavar="PACKAGE", help="a .mlpackage")
+    parser.add_argument("packages", nargs="+", type=as_path, metavar="PACKAGE", help="a .mlpackage")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="where the folders go"
+        "-o",
+        "--output",
+        type=as_path,
+        required=True,
+        metavar="DIR",
+        help="where the folders go",
     )
     parser.add_argument(
         "--with-xcode",

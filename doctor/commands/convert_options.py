@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from sdcoreml.convert.jobs.options import ATTENTIONS, PRECISIONS
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.ingredients import parse_embedding
 from sdcoreml.convert.models.lora import LoraSource, parse_lora
 from sdcoreml.convert.programs.options import Target
+from sdcoreml.ground.places import as_path
 
 METHODS = ("kmeans", "uniform", "linear")
 PREDICTIONS = ("epsilon", "v_prediction")
@@ -29,7 +29,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         nargs="?",
-        type=Path,
+        type=as_path,
         help="a diffusers folder, of a model or of a ControlNet, or a single .safetensors or .ckpt",
     )
     parser.add_argument(
@@ -38,7 +38,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=as_path,
         metavar="FOLDER",
         help="default: models/NAME_ATTENTION_WxH, and how weights are stored",
     )
@@ -54,7 +54,11 @@ def _ingredients(parser: argparse.ArgumentParser) -> None:
     # With the spellings of diffusers' script beside ours, for messages that serve both commands.
     group = parser.add_argument_group("ingredients")
     group.add_argument(
-        "--vae", "--vae_path", type=Path, metavar="PATH", help="use this VAE, a folder or a file"
+        "--vae",
+        "--vae_path",
+        type=as_path,
+        metavar="PATH",
+        help="use this VAE, a folder or a file",
     )
     group.add_argument(
         "--lora",
@@ -79,7 +83,7 @@ def _ingredients(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--tokenizer",
-        type=Path,
+        type=as_path,
         metavar="FOLDER",
         help="vocab.json and merges.txt for a single file (default: those of every Stable"
         " Diffusion, brought once from the package index)",
@@ -91,7 +95,7 @@ def _shapes(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--attention",
         action="append",
-        type=str.lower,
+        type=attention,
         choices=[name.lower().replace("_", "-") for name in ATTENTIONS],
         help="split-einsum for the Neural Engine (default), original for the GPU; repeatable",
     )
@@ -135,7 +139,7 @@ def _programs(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--refiner",
-        type=Path,
+        type=as_path,
         metavar="FOLDER",
         dest="refiner_folder",
         help="also UnetRefiner, of the SDXL refiner in this diffusers folder",
@@ -154,7 +158,7 @@ def _programs(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--for",
-        type=Path,
+        type=as_path,
         metavar="FOLDER",
         dest="beside",
         help="a ControlNet for this finished folder: of its size, attention and target",
@@ -230,7 +234,7 @@ def _storage(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--recipe",
-        type=Path,
+        type=as_path,
         dest="recipe_file",
         metavar="JSON",
         help="compress as this file says: method, bits, group_size, and bits of single layers",
@@ -248,6 +252,11 @@ def lora(text: str) -> LoraSource:
         return parse_lora(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def attention(text: str) -> str:
+    """A name of an attention layout in the spelling of this command; Apple's is `SPLIT_EINSUM`."""
+    return text.lower().replace("_", "-")
 
 
 def counted(text: str) -> int:

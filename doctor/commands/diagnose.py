@@ -8,13 +8,13 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Environment, System
 from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, innermost
 from sdcoreml.doctor.report.layout import WIDTH
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.places import expand_home
 
 NOTHING_KNOWN = 3
 _QUOTED = 280
@@ -59,7 +59,7 @@ def _read(name: str) -> str:
             print("paste the log, then end it with Ctrl-D on a line of its own", file=sys.stderr)
         return sys.stdin.buffer.read().decode("utf-8", "replace")
     try:
-        return Path(name).read_bytes().decode("utf-8", "replace")
+        return expand_home(name).read_bytes().decode("utf-8", "replace")
     except OSError as error:
         raise BadInputError(
             f"{name}: {error.strerror}; give the log's path or - for stdin"

@@ -47,7 +47,7 @@ from sdcoreml.doctor.gather import (
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.report import write
 from sdcoreml.ground.errors import UsageError
-from sdcoreml.ground.places import ROOT
+from sdcoreml.ground.places import ROOT, expand_home
 from sdcoreml.lockfiles.toolchain import FILE, toolchain_names
 
 configure = declare
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     checks = tuple(check for check in chosen(args.goal) if selection.takes(check))
     gathered = looked(args, checks)
     if args.goal == "bundle" and isinstance(gathered.facts.bundle, Absent):
-        given = f"{', '.join(args.paths)} is none" if args.paths else "none was given"
+        given = f"{', '.join(map(str, args.paths))} is none" if args.paths else "none was given"
         raise UsageError(
             f"--goal bundle judges a finished folder, and {given}",
             remedy="give one that sdcoreml convert made",
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     report = compared(args, report, gathered.facts)
     write(report, args.format or "text", sys.stdout)
     if args.save_facts:
-        history.write(public(gathered.facts), Path(args.save_facts))
+        history.write(public(gathered.facts), args.save_facts)
     if not code and is_plain(args):
         remember(gathered.facts)
     return code
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 def looked(args: argparse.Namespace, checks: Sequence[Check]) -> Gathered:
     """The facts of a file, or of this machine: as many as the checks need, all to save them."""
     if args.facts:
-        return Gathered(facts=history.read(Path(args.facts)), costs={}, seconds=0.0)
+        return Gathered(facts=history.read(args.facts), costs={}, seconds=0.0)
     request = request_of(args, CHECKS if args.save_facts or args.compare else checks)
     return gather(request, Probe())
 
@@ -143,7 +143,7 @@ def goals_of(facts: Facts) -> tuple[str, ...]:
 
 def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Request:
     """What to look at: the facts that these checks need, of the paths that were given."""
-    kinds = {kind_of(Path(path)): path for path in args.paths}
+    kinds = {kind_of(path): str(path) for path in args.paths}
     if len(kinds) < len(args.paths):
         raise UsageError(
             "two paths of the same kind", remedy="examine one model, folder or checkout at a time"
@@ -153,7 +153,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
     job = Job(
         goal=args.goal or "convert",
         model=kinds.get("model", ""),
-        output=args.output,
+        output=str(args.output or ""),
         attention=args.attention.upper().replace("-", "_"),
         height=height,
         width=width,
@@ -172,7 +172,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
 def require_toolchain(name: str) -> None:
     """Refuse a toolchain that is not there; one that is damaged is what the doctor is for."""
     if "/" in name:
-        if not (Path(name) / FILE).is_file():
+        if not (expand_home(name) / FILE).is_file():
             raise UsageError(f"--toolchain {name}: no {FILE} in that folder")
     elif name not in toolchain_names():
         raise UsageError(

@@ -33,7 +33,7 @@ def public(facts: Facts) -> Facts:
 def compared(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
     """The report with what changed: since the facts given, or since the last good run."""
     if args.compare:
-        before: Facts | None = public(history.read(Path(args.compare)))
+        before: Facts | None = public(history.read(args.compare))
         facts, name = public(facts), args.compare
     elif is_plain(args) and report.count(Status.ERROR):
         path = last_good(facts)

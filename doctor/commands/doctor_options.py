@@ -8,6 +8,7 @@ import os
 from sdcoreml.doctor.core.check import Status
 from sdcoreml.doctor.core.goal import GOALS
 from sdcoreml.doctor.report import FORMATS
+from sdcoreml.ground.places import as_path
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,7 @@ def _declare_job(parser: argparse.ArgumentParser) -> None:
     add(
         "paths",
         nargs="*",
+        type=as_path,
         metavar="PATH",
         help="a model, a finished folder, or an upstream checkout",
     )
@@ -37,7 +39,7 @@ def _declare_job(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("TOOLCHAIN") or "tested",
         help="which toolchain (default: tested)",
     )
-    add("--output", default="", metavar="FOLDER", help="where the result would go")
+    add("--output", type=as_path, metavar="FOLDER", help="where the result would go")
     add("--attention", default="SPLIT_EINSUM", help="attention layout of the conversion")
     add("--size", default="", metavar="WxH", help="image size in pixels, such as 512x768")
 
@@ -76,9 +78,19 @@ def _declare_choice(parser: argparse.ArgumentParser) -> None:
 def _declare_facts(parser: argparse.ArgumentParser) -> None:
     """Where the facts come from and go to, and whether they may be changed."""
     add = parser.add_argument
-    add("--facts", metavar="FILE", help="judge the facts in a file instead")
-    add("--save-facts", metavar="FILE", help="save the facts, without private data")
-    add("--compare", metavar="FILE", help="say what differs from the facts in a file")
+    add("--facts", type=as_path, metavar="FILE", help="judge the facts in a file instead")
+    add(
+        "--save-facts",
+        type=as_path,
+        metavar="FILE",
+        help="save the facts, without private data",
+    )
+    add(
+        "--compare",
+        type=as_path,
+        metavar="FILE",
+        help="say what differs from the facts in a file",
+    )
     add("--fix", action="store_true", help="run the safe fixes, then check again")
     add("--dry-run", action="store_true", help="with --fix: only show the plan")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from sdcoreml.doctor.commands import (
     env_carry,
@@ -25,6 +24,7 @@ from sdcoreml.doctor.commands.env_common import (
     source_options,
 )
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.evidence import Evidence, load_evidence, proof_of
 
@@ -102,7 +102,13 @@ def proven(made: Environment, proofs: Iterable[Evidence]) -> str:
 def _build_options(parser: argparse.ArgumentParser) -> None:
     environment_options(parser)
     add, hidden = parser.add_argument, argparse.SUPPRESS
-    add("--python", type=Path, metavar="PATH", default=hidden, help="the Python to build with")
+    add(
+        "--python",
+        type=as_path,
+        metavar="PATH",
+        default=hidden,
+        help="the Python to build with",
+    )
     add("--provision", action="store_true", default=hidden, help="obtain the exact Python")
     add("--strict", action="store_true", default=hidden, help="refuse any but the exact Python")
     add("--fresh", action="store_true", default=hidden, help="build even if it is there")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sdcoreml.doctor.commands.env_common import (
     Action,
@@ -16,6 +15,7 @@ from sdcoreml.doctor.commands.env_common import (
     source_options,
 )
 from sdcoreml.ground.errors import EnvError
+from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
 
 
@@ -54,15 +54,17 @@ def bring_in(args: argparse.Namespace) -> int:
 
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", type=as_path, metavar="FILE")
     environment_options(parser)
     source_options(parser)
 
 
 def _import_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", type=as_path, metavar="FILE")
     hidden = argparse.SUPPRESS
-    parser.add_argument("--python", type=Path, metavar="PATH", default=hidden, help="which Python")
+    parser.add_argument(
+        "--python", type=as_path, metavar="PATH", default=hidden, help="which Python"
+    )
 
 
 ACTIONS = (

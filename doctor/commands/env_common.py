@@ -15,7 +15,7 @@ from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.processes.installer import Source
 from sdcoreml.ground.errors import EnvError
-from sdcoreml.ground.places import environments_folder
+from sdcoreml.ground.places import as_path, environments_folder
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
 
 
@@ -44,7 +44,13 @@ def source_options(parser: argparse.ArgumentParser) -> None:
     add, hidden = parser.add_argument, argparse.SUPPRESS
     add("--installer", choices=("uv", "pip"), default=hidden, help="default: uv if there is one")
     add("--index", metavar="URL", default=hidden, help="a mirror of the package index")
-    add("--find-links", type=Path, metavar="FOLDER", default=hidden, help="wheels, no network")
+    add(
+        "--find-links",
+        type=as_path,
+        metavar="FOLDER",
+        default=hidden,
+        help="wheels, no network",
+    )
     channel_option(parser)
 
 

@@ -25,6 +25,7 @@ from sdcoreml.envs.locking.compile import (
 from sdcoreml.envs.locking.conda_locking import check_conda, write_conda_files
 from sdcoreml.ground.errors import EnvError, LockfileError, NoOpinionError
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.artefact import Artefact, load_artefacts, read_artefacts
 from sdcoreml.lockfiles.change import changes
@@ -179,7 +180,13 @@ def _lock_options(parser: argparse.ArgumentParser) -> None:
     add("--upgrade", action="store_true", help="forget the versions that are locked now")
     add("--exclude-newer", metavar="DATE", default="", help="ignore what is newer than that")
     hidden = argparse.SUPPRESS
-    add("--find-links", type=Path, metavar="FOLDER", default=hidden, help="wheels, no network")
+    add(
+        "--find-links",
+        type=as_path,
+        metavar="FOLDER",
+        default=hidden,
+        help="wheels, no network",
+    )
 
 
 ACTIONS = (

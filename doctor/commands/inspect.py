@@ -20,6 +20,7 @@ from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather.model import model
 from sdcoreml.doctor.gather.toolchain import toolchain
 from sdcoreml.ground.errors import Fault
+from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
 
 SCHEMA = 1
@@ -28,7 +29,7 @@ SCHEMA = 1
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("path", type=Path, help="a model, a checkpoint or a Core ML folder")
+    parser.add_argument("path", type=as_path, help="a model, a checkpoint or a Core ML folder")
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
 
 

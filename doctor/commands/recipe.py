@@ -31,12 +31,13 @@ from sdcoreml.envs.building.build import build
 from sdcoreml.ground.aside import file_aside, scratch_beside
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit
+from sdcoreml.ground.places import as_path
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", type=Path, help="a diffusers folder")
+    parser.add_argument("model", type=as_path, help="a diffusers folder")
     parser.add_argument(
         "--target-bits",
         type=float,
@@ -66,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SYSTEM",
         help="oldest system to run on, as for convert: from macOS15 on, layers may get 3 bits",
     )
-    parser.add_argument("-o", "--output", type=Path, default=Path("recipe.json"), metavar="JSON")
+    parser.add_argument("-o", "--output", type=as_path, default=Path("recipe.json"), metavar="JSON")
     parser.add_argument(
         "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
     )

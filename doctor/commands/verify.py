@@ -19,6 +19,7 @@ from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import Options, build
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit, silent
+from sdcoreml.ground.places import as_path
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
 SCHEMA = 1
@@ -40,12 +41,18 @@ class Environment:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("bundle", type=Path, help="a folder that sdcoreml convert made")
+    parser.add_argument("bundle", type=as_path, help="a folder that sdcoreml convert made")
     parser.add_argument(
-        "--against", type=Path, metavar="MODEL", help="prove the numbers against this model again"
+        "--against",
+        type=as_path,
+        metavar="MODEL",
+        help="prove the numbers against this model again",
     )
     parser.add_argument(
-        "--refiner", type=Path, metavar="MODEL", help="with --against: what UnetRefiner is made of"
+        "--refiner",
+        type=as_path,
+        metavar="MODEL",
+        help="with --against: what UnetRefiner is made of",
     )
     depth = parser.add_mutually_exclusive_group()
     depth.add_argument(

@@ -20,6 +20,7 @@ from sdcoreml.convert.weights.writer import (
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.places import as_path
 
 DTYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
 
@@ -27,8 +28,8 @@ DTYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
-    add("input", type=Path, help="a file, an index, or the folder of a component")
-    add("output", type=Path, help="the file to write; a folder with --max-shard-size")
+    add("input", type=as_path, help="a file, an index, or the folder of a component")
+    add("output", type=as_path, help="the file to write; a folder with --max-shard-size")
     add("--dtype", choices=tuple(DTYPES), help="cast floating-point tensors, telling overflows")
     add("--sha256", action="store_true", help="print the digest of each file written")
     add("--verify", action="store_true", help="check the input's checksums, read the output back")

@@ -87,7 +87,7 @@ class TestJobsOf:
     def test_each_attention_with_each_size(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         sizes = ("--size", "512x512", "--size", "512x768")
-        attentions = ("--attention", "original", "--attention", "split-einsum")
+        attentions = ("--attention", "original", "--attention", "SPLIT_EINSUM")
         jobs = jobs_of(arguments(*sizes, *attentions), model, {}, Judge())
         assert [job.output.name for job in jobs] == [
             "cat_original_512x512",
