@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sdcoreml.convert.models.configs import SCHEDULERS
 from sdcoreml.convert.models.folder_plan import write_folder
