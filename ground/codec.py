@@ -2,19 +2,22 @@
 
 Understood: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), text, numbers, truth,
 None, and unions of one type with None and with dataclasses of a single field, which are told by
-that field's name.
+that field's name. A field is named in JSON as its metadata says: `field(metadata={JSON: "name"})`.
 """
 
 from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+
+JSON = "json"
+"""The key of a field's metadata under which its name in JSON is found, where it differs."""
 
 
 class DecodeError(ValueError):
@@ -24,7 +27,7 @@ class DecodeError(ValueError):
 def to_plain(value: object) -> Any:  # noqa: ANN401  a JSON value
     """Dataclasses as objects, tuples as arrays, enums as values, everything else as it is."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: to_plain(getattr(value, one.name)) for one in fields(value)}
+        return {_name(one): to_plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -71,7 +74,7 @@ def _one_of(kinds: tuple[Any, ...], data: object, place: str) -> object:
     first, *others = (kind for kind in kinds if kind is not types.NoneType)
     if isinstance(data, dict) and len(data) == 1:
         for kind in others:
-            if is_dataclass(kind) and {one.name for one in fields(kind)} == set(data):
+            if is_dataclass(kind) and [_name(one) for one in fields(kind)] == list(data):
                 return _decode(kind, data, place)
     return _decode(first, data, place)
 
@@ -93,17 +96,26 @@ def as_object(data: object, place: str) -> Mapping[str, object]:
 
 def _dataclass(kind: type, data: Mapping[str, object], place: str) -> object:
     hints = _hints(kind)
-    unknown = sorted(set(data) - set(hints))
+    known = {_name(one): one for one in fields(kind)}
+    unknown = sorted(set(data) - set(known))
     if unknown:
         raise DecodeError(f"{place}: unknown field {unknown[0]!r}")
-    values = {name: _decode(hints[name], item, f"{place}.{name}") for name, item in data.items()}
-    missing = [one.name for one in fields(kind) if one.name not in values and _is_required(one)]
+    values = {
+        known[name].name: _decode(hints[known[name].name], item, f"{place}.{name}")
+        for name, item in data.items()
+    }
+    missing = [name for name, one in known.items() if name not in data and _is_required(one)]
     if missing:
         raise DecodeError(f"{place}: field {missing[0]!r} is missing")
     return kind(**values)
 
 
-def _is_required(one: Any) -> bool:  # noqa: ANN401  a dataclass field
+def _name(one: Field[Any]) -> str:
+    name: str = one.metadata.get(JSON, one.name)
+    return name
+
+
+def _is_required(one: Field[Any]) -> bool:
     return one.default is MISSING and one.default_factory is MISSING
 
 

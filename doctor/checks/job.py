@@ -14,7 +14,7 @@ from sdcoreml.doctor.core.check import (
     info,
     warning,
 )
-from sdcoreml.doctor.core.facts import Job, Output, System
+from sdcoreml.doctor.core.facts import Goal, Output, System
 from sdcoreml.doctor.core.subjects import ModelFolder
 
 STEP = 64
@@ -116,13 +116,13 @@ def half_precision(model: ModelFolder) -> Findings:
 
 
 @check("MOD014", Family.MODEL)
-def size_fits(job: Job, model: ModelFolder) -> Findings:
+def size_fits(goal: Goal, model: ModelFolder) -> Findings:
     """The image size is a multiple of 64 each way, of 32 for SDXL.
 
     Otherwise the UNet's halves do not fit together on the way up ("sizes of tensors must match").
     """
     step = next((part.step for part in model.components if part.step), STEP)
-    odd = [f"{name} {size}" for name, size in _sizes(job) if size % step]
+    odd = [f"{name} {size}" for name, size in _sizes(goal) if size % step]
     if odd:
         near = ", ".join(str(NATIVE_SIZE + more * step) for more in range(5))
         yield error(
@@ -132,21 +132,21 @@ def size_fits(job: Job, model: ModelFolder) -> Findings:
         )
 
 
-def _sizes(job: Job) -> tuple[tuple[str, int], ...]:
-    return (("width", job.width), ("height", job.height))
+def _sizes(goal: Goal) -> tuple[tuple[str, int], ...]:
+    return (("width", goal.width), ("height", goal.height))
 
 
 @check("MOD015", Family.MODEL)
-def attention_fits(job: Job, model: ModelFolder) -> Findings:
+def attention_fits(goal: Goal, model: ModelFolder) -> Findings:
     """The attention layout suits the model and its size.
 
     SPLIT_EINSUM is for the Neural Engine, which has panicked on sizes other than 512x512; SDXL with
     SPLIT_EINSUM_V2 compiles without end. ORIGINAL is for the GPU and minds neither.
     """
-    if not job.attention.startswith("SPLIT"):
+    if not goal.attention.startswith("SPLIT"):
         return
-    other = [str(size) for _, size in _sizes(job) if size not in (0, NATIVE_SIZE)]
-    if model.family == "Stable Diffusion XL base" and job.attention == "SPLIT_EINSUM_V2":
+    other = [str(size) for _, size in _sizes(goal) if size not in (0, NATIVE_SIZE)]
+    if model.family == "Stable Diffusion XL base" and goal.attention == "SPLIT_EINSUM_V2":
         yield error(
             "SDXL with SPLIT_EINSUM_V2",
             why="Core ML compiles it for hours and then runs out of memory.",
@@ -154,19 +154,19 @@ def attention_fits(job: Job, model: ModelFolder) -> Findings:
         )
     elif other:
         yield warning(
-            f"{job.attention} at {job.width or NATIVE_SIZE}x{job.height or NATIVE_SIZE}",
+            f"{goal.attention} at {goal.width or NATIVE_SIZE}x{goal.height or NATIVE_SIZE}",
             why="The Neural Engine has made Macs panic on split attention at other sizes than 512.",
             fix=Fix(title="use ORIGINAL with CPU & GPU for other sizes"),
         )
 
 
 @check("MOD016", Family.MODEL)
-def plain_paths(job: Job, model: ModelFolder) -> Findings:
+def plain_paths(goal: Goal, model: ModelFolder) -> Findings:
     """No path has a space or a shell's special character in it.
 
     The upstream converter builds a shell line without quotes. Nothing here does.
     """
-    awkward = [path for path in (model.path, job.output) if AWKWARD & set(path)]
+    awkward = [path for path in (model.path, goal.output) if AWKWARD & set(path)]
     if awkward:
         yield info(
             f"a space or special character in {awkward[0]!r}",

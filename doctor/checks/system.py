@@ -14,7 +14,7 @@ from sdcoreml.doctor.core.check import (
 )
 from sdcoreml.doctor.core.estimate import needed_memory
 from sdcoreml.doctor.core.facts import (
-    Job,
+    Goal,
     Memory,
     System,
     Toolchain,
@@ -116,14 +116,14 @@ def text_encoding(system: System) -> Findings:
 
 
 @check("MEM001", Family.MEMORY)
-def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder, job: Job) -> Findings:
+def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder, goal: Goal) -> Findings:
     """There is memory for the largest component.
 
     Writing a component takes little, since weights are mapped and streamed; checking it against the
     pinned module takes most: its libraries, its parameters, and what images of this size add. The
     three were measured for the toolchain.
     """
-    needed = needed_memory(model, job, toolchain)
+    needed = needed_memory(model, goal, toolchain)
     have = memory.available + memory.swap_free
     amounts = f"about {amount(needed)} for the largest component, {amount(have)} free with swap"
     if needed > have and needed > memory.total:

@@ -19,8 +19,8 @@ from sdcoreml.doctor.core.facts import (
     Checkout,
     Environment,
     Git,
+    Goal,
     Hub,
-    Job,
     Toolchain,
     Xcode,
 )
@@ -266,19 +266,21 @@ def certificates_found(hub: Hub) -> Findings:
 
 
 @check("HUB004", Family.HUB)
-def model_is_local(job: Job, model: ModelFolder) -> Findings:
+def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
     """The model is a folder here, not a name on the hub.
 
     Names need a network, a token (the upstream converter asks for one even for public models) and
     sometimes accepted terms; and names die, as runwayml's did in August 2024.
     """
-    if model.kind != "missing" or not _HUB_NAME.fullmatch(job.model):
+    if model.kind != "missing" or not _HUB_NAME.fullmatch(goal.model):
         return
-    dead = " (runwayml removed its models in August 2024)" if job.model.startswith("runway") else ""
+    dead = (
+        " (runwayml removed its models in August 2024)" if goal.model.startswith("runway") else ""
+    )
     yield error(
-        f"{job.model} is a name on the hub, not a folder here{dead}",
+        f"{goal.model} is a name on the hub, not a folder here{dead}",
         why="Nothing is downloaded by name: what is converted must be known to the byte.",
-        fix=Fix(title=f"download it once (hf download {job.model}), then give that folder"),
+        fix=Fix(title=f"download it once (hf download {goal.model}), then give that folder"),
     )
 
 

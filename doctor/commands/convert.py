@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
             require_buildable(job)
         wanted = goal_of(jobs) if jobs else None
         options = Options(backend=asked_backend())
-        environment = environment_for(toolchain, emit, options=options, job=wanted)
+        environment = environment_for(toolchain, emit, options=options, goal=wanted)
         worker = Worker(python=environment.python)
         if not jobs:
             args.model = sample(worker, emit)

@@ -1,4 +1,4 @@
-"""A conversion in the doctor's words."""
+"""A conversion as a goal for the doctor to judge."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from collections.abc import Sequence
 
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
-from sdcoreml.doctor.core.facts import Job as Goal
+from sdcoreml.doctor.core.facts import Goal
 
 
 def goal_of(jobs: Sequence[Job]) -> Goal:
-    """The conversion of one model, in the doctor's words.
-
-    Of several sizes the largest counts: nothing else needs as much.
-    """
+    """The goal that these jobs of one model amount to: the job with the largest image decides."""
     job = max(jobs, key=lambda job: job.options.height * job.options.width)
     return Goal(
-        goal="convert",
+        kind="convert",
         model=str(job.model.path),
         output=str(job.output),
         attention=job.options.attention,

@@ -29,7 +29,7 @@ from sdcoreml.doctor.core.engine import (
     exit_code,
     names,
 )
-from sdcoreml.doctor.core.facts import Absent, Facts, Job
+from sdcoreml.doctor.core.facts import Absent, Facts, Goal
 from sdcoreml.doctor.core.fix import (
     apply,
     plan,
@@ -150,8 +150,8 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         )
     require_toolchain(args.toolchain)
     height, width = size_of(args.size)
-    job = Job(
-        goal=args.goal or "convert",
+    goal = Goal(
+        kind=args.goal or "convert",
         model=kinds.get("model", ""),
         output=str(args.output or ""),
         attention=args.attention.upper().replace("-", "_"),
@@ -159,12 +159,12 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         width=width,
     )
     return Request(
-        job=job,
+        goal=goal,
         toolchain=args.toolchain,
         bundle=kinds.get("bundle", ""),
         checkout=kinds.get("checkout", "") or configured(),
         deep=args.deep,
-        groups=tuple(sorted({name for check in checks for name in check.needs} - {"job"})),
+        groups=tuple(sorted({name for check in checks for name in check.needs} - {"goal"})),
         seconds=DEEP_DEADLINE if args.deep else DEADLINE,
     )
 

@@ -1,4 +1,4 @@
-"""What `make env` and `make convert` run first: the doctor's checks for one job."""
+"""What `make env` and `make convert` run first: the doctor's checks for one goal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.core.engine import Report, examine
-from sdcoreml.doctor.core.facts import Job
+from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.core.goal import conclude, relevant
 from sdcoreml.doctor.gather import Request, gather
 from sdcoreml.doctor.gather.probe import Probe
@@ -16,24 +16,24 @@ _BUILT = frozenset({"environment", "verification", "smoke"})
 
 
 def preflight(
-    job: Job,
+    goal: Goal,
     *,
     toolchain: str = "tested",
     rebuild: bool = False,
     python: str = "",
     probe: Probe | None = None,
 ) -> Report:
-    """Gather, check and judge for one job, in the named toolchain.
+    """Gather, check and judge for one goal, in the named toolchain.
 
     With `rebuild` the environment is about to be built: what is there now is not looked at, and
     room and a Python for the new one are. `python` is the one to build it with, if it was named.
     `report.verdicts[0].answer` is "yes", "no" or "unknown"; `report.verdicts[0].because` names the
     checks that stand in the way.
     """
-    checks = relevant(job.goal, CHECKS)
-    needed = {name for check in checks for name in check.needs} - {"job"}
+    checks = relevant(goal.kind, CHECKS)
+    needed = {name for check in checks for name in check.needs} - {"goal"}
     request = Request(
-        job=job,
+        goal=goal,
         toolchain=toolchain,
         groups=tuple(sorted(needed - _BUILT if rebuild else needed)),
         rebuild=rebuild,
@@ -45,5 +45,5 @@ def preflight(
         replace(report, costs=gathered.costs, seconds=report.seconds + gathered.seconds),
         gathered.facts,
         CHECKS,
-        goals=(job.goal,),
+        goals=(goal.kind,),
     )

@@ -15,7 +15,7 @@ from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
 from sdcoreml.convert.models.identify import ComponentFacts, Identity, identify_path
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.doctor.core.estimate import needed_disk, needed_memory
-from sdcoreml.doctor.core.facts import Job
+from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather.model import model
 from sdcoreml.doctor.gather.toolchain import toolchain
@@ -118,7 +118,7 @@ def needs_of(path: Path) -> Needs | None:
         return None
     if any(part.refusal for part in found.components):
         return None
-    memory = needed_memory(found, Job(), measured)
+    memory = needed_memory(found, Goal(), measured)
     return Needs(disk=needed_disk(found, measured), memory=memory)
 
 

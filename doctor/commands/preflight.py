@@ -13,19 +13,19 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 if TYPE_CHECKING:
     from sdcoreml.doctor.core.engine import Report
-    from sdcoreml.doctor.core.facts import Job
+    from sdcoreml.doctor.core.facts import Goal
 
 
 def environment_for(
-    toolchain: Toolchain, emit: Emit, *, options: Options | None = None, job: Job | None = None
+    toolchain: Toolchain, emit: Emit, *, options: Options | None = None, goal: Goal | None = None
 ) -> Environment:
     """The toolchain's environment; before one is built, this machine is examined for that.
 
-    Nothing is examined when there is nothing to do. `job` is what the environment is wanted for,
+    Nothing is examined when there is nothing to do. `goal` is what the environment is wanted for,
     so that a model that will not fit is known before gigabytes are fetched.
 
     Raises:
-        UnableError: the machine cannot build it, or not do the job in it.
+        UnableError: the machine cannot build it, or not reach the goal in it.
         EnvError, LockfileError: as `envs.building.build.build`.
     """
     options = options or Options()
@@ -34,11 +34,11 @@ def environment_for(
         return found
     # Imported only now: to say that there is nothing to do takes no doctor.
     from sdcoreml.doctor.commands.examine import preflight
-    from sdcoreml.doctor.core.facts import Job
+    from sdcoreml.doctor.core.facts import Goal
 
     emit(Event(kind="step", text="examine this machine"))
     python = str(options.python or _brought(options))
-    wanted = job or Job(goal="env")
+    wanted = goal or Goal(kind="env")
     require_able(preflight(wanted, toolchain=address(toolchain), rebuild=True, python=python))
     return build(toolchain, options=options, emit=emit)
 

@@ -116,14 +116,14 @@ def error(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A registered check. `needs` are the facts it takes, in order; `spared` ones may be absent."""
+    """A registered check: it takes the facts `needs`, in order; `optional` ones may be absent."""
 
     id: str
     family: Family
     title: str
     page: str
     needs: tuple[str, ...]
-    spared: frozenset[str]
+    optional: frozenset[str]
     function: Callable[..., Findings]
 
     def __call__(self, *facts: Any) -> Findings:  # noqa: ANN401  one signature for every check
@@ -146,7 +146,7 @@ def check(name: str, family: Family) -> Callable[[Callable[..., Findings]], Chec
             title=title.rstrip("."),
             page="\n".join(line.strip() for line in page.strip().splitlines()),
             needs=needs,
-            spared=frozenset(needs[len(needs) - len(function.__defaults__ or ()) :]),
+            optional=frozenset(needs[len(needs) - len(function.__defaults__ or ()) :]),
             function=function,
         )
 

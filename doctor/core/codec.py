@@ -1,6 +1,6 @@
 """Facts to JSON and back: what is saved on one machine is replayed on another.
 
-`Unknown` and `Absent` are told from other values by their one field, so that the three states of a
+`Unknown` and `Absent` are objects with a single field of that name, so that the three states of a
 fact survive the journey.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.ground.codec import DecodeError, as_object, from_plain, to_plain
 
-SCHEMA = 1
+SCHEMA = 2
 """Rises when a fact changes its meaning; facts of another schema are refused, not guessed at."""
 
 

@@ -32,7 +32,7 @@ RESTLESS = frozenset({"available", "free", "swap_free", "files_free", "quota_use
 NO_NEWS = frozenset({"facts.verification.depth", "facts.verification.owners"})
 """How one looked, and what is said again elsewhere."""
 
-QUESTIONS = ("job", "output", "volumes")
+QUESTIONS = ("goal", "output", "volumes")
 SUBJECTS = ("model", "bundle", "checkout")
 _LARGE = 0.5
 _LONGEST = 60
@@ -54,7 +54,7 @@ class Change:
 def changes(before: Facts, after: Facts) -> tuple[Change, ...]:
     """Every difference of the machines, the likeliest culprits first.
 
-    What was asked (the job, its output) is no difference, and a model or a finished folder is
+    What was asked (the goal, its output) is no difference, and a model or a finished folder is
     compared with itself alone.
     """
     asked = dict.fromkeys(QUESTIONS)

@@ -22,7 +22,7 @@ from sdcoreml.ground.errors import SdcoremlError
 
 DEFAULT_TOOLCHAIN = "tested"
 DEFAULT_BACKEND = "venv"
-"""The one that make takes when it is told of none."""
+"""What make and the command line take when neither is named."""
 
 SCHEMA = 1
 """Raised when a field of the report changes its meaning or goes; new fields do not raise it."""
@@ -121,9 +121,9 @@ def examine(facts: Facts, checks: Sequence[Check], selection: Selection | None =
     """Run the selected checks over the facts."""
     chosen = selection or Selection()
     begun = time.perf_counter()
-    address = _address(facts)
+    flags = _environment_flags(facts)
     results = tuple(
-        _excused(_aimed(_judge(check, facts), address), chosen.excuse(check))
+        _demote_ignored(_judge(check, facts, flags), chosen.excuse(check))
         for check in checks
         if chosen.takes(check)
     )
@@ -135,21 +135,21 @@ def examine(facts: Facts, checks: Sequence[Check], selection: Selection | None =
     )
 
 
-def _judge(check: Check, facts: Facts) -> Result:
+def _judge(check: Check, facts: Facts, flags: Mapping[str, str]) -> Result:
     """One check's result; an absent fact, then an unknown one, decides before it runs."""
     outcome = Result(id=check.id, family=check.family, title=check.title, status=Status.OK)
     known = {name: getattr(facts, name) for name in check.needs}
     for name, value in known.items():
-        if isinstance(value, Absent) and name not in check.spared:
-            return replace(outcome, status=Status.SKIPPED, reason=value.absent)
+        if isinstance(value, Absent) and name not in check.optional:
+            return replace(outcome, status=Status.SKIPPED, reason=value.reason)
     for name, value in known.items():
         if isinstance(value, Unknown):
-            reason = f"could not look at {name}: {value.unknown}"
+            reason = f"could not look at {name}: {value.reason}"
             return replace(outcome, status=Status.UNKNOWN, reason=reason)
     values = [None if isinstance(value, Absent) else value for value in known.values()]
     begun = time.perf_counter()
     try:
-        findings = tuple(check(*values))
+        findings = tuple(_add_environment_flags(one, flags) for one in check(*values))
     except SdcoremlError as error:  # one of our own sentences: it says what to do
         return replace(outcome, status=Status.UNKNOWN, reason=str(error))
     except Exception as error:  # noqa: BLE001  a crash in one check must not silence the others
@@ -179,8 +179,8 @@ def _crash(check: Check, error: Exception) -> Finding:
     )
 
 
-def _address(facts: Facts) -> Mapping[str, str]:
-    """What of make's variables differs from their defaults: the toolchain, and its backend."""
+def _environment_flags(facts: Facts) -> Mapping[str, str]:
+    """The toolchain and the backend of these facts, where they are not the default ones."""
     named = {
         "toolchain": getattr(facts.toolchain, "name", ""),
         "backend": getattr(facts.toolchain, "backend", ""),
@@ -189,32 +189,27 @@ def _address(facts: Facts) -> Mapping[str, str]:
     return {key: value for key, value in named.items() if value not in {"", defaults[key]}}
 
 
-def _aimed(result: Result, address: Mapping[str, str]) -> Result:
-    """Tell the commands of a result which environment they are about, unless it is make's own.
+def _add_environment_flags(finding: Finding, flags: Mapping[str, str]) -> Finding:
+    """Point the fix at the environment that was examined: a plain `make env` is about the default.
 
-    The checks need not know it: `make env` would mend the environment of another toolchain.
+    So the checks need not know which one it is.
     """
-    if not address:
-        return result
-    return replace(result, findings=tuple(_named(one, address) for one in result.findings))
-
-
-def _named(finding: Finding, address: Mapping[str, str]) -> Finding:
     if finding.fix is None:
         return finding
-    commands = tuple(_told(command, address) for command in finding.fix.commands)
+    variables = tuple(f"{key.upper()}={value}" for key, value in flags.items())
+    options = tuple(word for key, value in flags.items() for word in (f"--{key}", value))
+    commands = tuple(
+        (*command, *variables)
+        if command[0] == "make"
+        else (*command, *options)
+        if command[1:2] == ("env",)
+        else command
+        for command in finding.fix.commands
+    )
     return replace(finding, fix=replace(finding.fix, commands=commands))
 
 
-def _told(command: tuple[str, ...], address: Mapping[str, str]) -> tuple[str, ...]:
-    if command[0] == "make":
-        return (*command, *(f"{key.upper()}={value}" for key, value in address.items()))
-    if command[1:2] == ("env",):
-        return (*command, *(word for key, name in address.items() for word in (f"--{key}", name)))
-    return command
-
-
-def _excused(result: Result, reason: str) -> Result:
+def _demote_ignored(result: Result, reason: str) -> Result:
     """Demote what somebody ignored with a reason; it stays in the report."""
     if not reason or result.status.rank <= Status.INFO.rank:
         return result

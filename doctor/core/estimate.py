@@ -5,7 +5,7 @@ from __future__ import annotations
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.doctor.core.facts import (
     Facts,
-    Job,
+    Goal,
     System,
     Toolchain,
 )
@@ -28,9 +28,9 @@ def estimate(facts: Facts) -> tuple[str, ...]:
         return ()
     needs = (
         f"about {amount(needed_disk(model, toolchain))} of disk",
-        f"about {amount(needed_memory(model, facts.job, toolchain))} of memory",
+        f"about {amount(needed_memory(model, facts.goal, toolchain))} of memory",
     )
-    seconds = processor_time(model, facts.job, toolchain)
+    seconds = processor_time(model, facts.goal, toolchain)
     if not seconds or not isinstance(facts.system, System) or facts.system.cores < 1:
         return needs
     cores = facts.system.cores
@@ -47,7 +47,7 @@ def needed_disk(model: ModelFolder, toolchain: Toolchain) -> int:
     return int(toolchain.disk * model.size)
 
 
-def needed_memory(model: ModelFolder, job: Job, toolchain: Toolchain) -> int:
+def needed_memory(model: ModelFolder, goal: Goal, toolchain: Toolchain) -> int:
     """Peak bytes, of the component that takes the most.
 
     Where nobody measured, or the parts of a file are not known: the largest component's size times
@@ -57,7 +57,7 @@ def needed_memory(model: ModelFolder, job: Job, toolchain: Toolchain) -> int:
     if not toolchain.peaks or not parts:
         sizes = [sum(file.size for file in part.weights) for part in model.components]
         return int(toolchain.memory * max(sizes, default=0))
-    each, area = toolchain.peaks.get("parameter", 0.0), _area(model, job)
+    each, area = toolchain.peaks.get("parameter", 0.0), _area(model, goal)
     return int(
         toolchain.peaks.get("base", 0.0)
         + max(
@@ -66,7 +66,7 @@ def needed_memory(model: ModelFolder, job: Job, toolchain: Toolchain) -> int:
     )
 
 
-def processor_time(model: ModelFolder, job: Job, toolchain: Toolchain) -> float:
+def processor_time(model: ModelFolder, goal: Goal, toolchain: Toolchain) -> float:
     """CPU seconds to build and to check in full; 0 when a needed part has no measured rate.
 
     Checking runs each program: what works on images takes time in proportion to their area. A
@@ -78,7 +78,7 @@ def processor_time(model: ModelFolder, job: Job, toolchain: Toolchain) -> float:
     checks = [toolchain.rates.get(_kind(part), 0.0) for part in parts]
     if not build or (is_checked and not all(checks)):
         return 0.0
-    area = _area(model, job)
+    area = _area(model, goal)
     return sum(
         part.parameters / 1e6 * (build + is_checked * rate * (1 if _kind(part) == _TEXT else area))
         for part, rate in zip(parts, checks, strict=True)
@@ -100,8 +100,8 @@ def _kind(part: Component) -> str:
     return part.name.removesuffix("_2")
 
 
-def _area(model: ModelFolder, job: Job) -> float:
+def _area(model: ModelFolder, goal: Goal) -> float:
     """The image's area, asked for or the UNet's own, in times of that of the measurement."""
     sides = (part.sample * PIXELS_PER_LATENT for part in model.components if part.name == "unet")
     own = next(sides, 0) or NATIVE
-    return (job.height or own) * (job.width or own) / NATIVE**2
+    return (goal.height or own) * (goal.width or own) / NATIVE**2

@@ -13,22 +13,23 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from sdcoreml.doctor.core.subjects import Bundle, ModelFolder
+from sdcoreml.ground.codec import JSON
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """We could not look; `unknown` says why."""
+    """We could not look, for this reason."""
 
-    unknown: str
+    reason: str = field(metadata={JSON: "unknown"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absent:
-    """There is nothing to look at; `absent` says why (not built, not given, another system)."""
+    """There is nothing to look at, for this reason (not built, not given, another system)."""
 
-    absent: str
+    reason: str = field(metadata={JSON: "absent"})
 
 
 Known: TypeAlias = T | Absent | Unknown
@@ -305,13 +306,14 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What is asked: a goal, its input and output, and the options that change what it needs.
+class Goal:
+    """What the user wants to do, and the options that change what it takes.
 
-    `height` and `width` are image pixels, 0 for the model's own.
+    `kind` is "env", "convert" or "bundle" (open a finished folder). `height` and `width` are image
+    pixels, 0 for the model's own.
     """
 
-    goal: str = "convert"
+    kind: str = "convert"
     model: str = ""
     output: str = ""
     attention: str = "SPLIT_EINSUM"
@@ -323,7 +325,7 @@ class Job:
 class Facts:
     """Everything the doctor looked at. A check asks for a field by naming a parameter after it."""
 
-    job: Job
+    goal: Goal
     system: Known[System]
     memory: Known[Memory]
     host: Known[HostPython]
@@ -332,8 +334,8 @@ class Facts:
     interpreter: Known[Interpreter]
     environment: Known[Environment]
     verification: Known[Verification]
-    evidence: Known[Evidence] = Absent(absent="not looked at")
-    conda: Known[CondaEnvironment] = Absent(absent="not looked at")
+    evidence: Known[Evidence] = Absent(reason="not looked at")
+    conda: Known[CondaEnvironment] = Absent(reason="not looked at")
     smoke: Known[Smoke]
     git: Known[Git]
     checkout: Known[Checkout]

@@ -41,7 +41,7 @@ def relevant(goal: str, checks: Iterable[Check]) -> tuple[Check, ...]:
     """
     chosen = (check for check in checks if check.family in BLOCKING[goal])
     if goal == "env":
-        return tuple(one for one in chosen if not _SUBJECTS & (set(one.needs) - one.spared))
+        return tuple(one for one in chosen if not _SUBJECTS & (set(one.needs) - one.optional))
     return tuple(chosen)
 
 
@@ -87,6 +87,6 @@ def _subject(goal: str, facts: Facts) -> tuple[str, str]:
         return "this folder", what + (", once it is compiled" if is_packaged else "")
     if goal == "convert":
         what += (
-            f" {Path(facts.job.model).name}" if facts.job.model else " a Stable Diffusion folder"
+            f" {Path(facts.goal.model).name}" if facts.goal.model else " a Stable Diffusion folder"
         )
     return "this machine", what

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sdcoreml.doctor.core.facts import Absent, Facts, Job
+from sdcoreml.doctor.core.facts import Absent, Facts, Goal
 from sdcoreml.doctor.gather.probe import Probe, together
 
 DEADLINE = 10.0
@@ -28,7 +28,7 @@ class Request:
     looked for whether or not an environment is there, or `python` is asked, if that is named.
     """
 
-    job: Job = field(default_factory=Job)
+    goal: Goal = field(default_factory=Goal)
     toolchain: str = "tested"
     bundle: str = ""
     checkout: str = ""
@@ -55,10 +55,10 @@ def gather(request: Request, probe: Probe) -> Gathered:
     table = tasks(request, probe)
     wanted = {name: table[name] for name in request.groups or table}
     timed = together(wanted, seconds=request.seconds)
-    values: dict[str, Any] = dict.fromkeys(table, Absent(absent="not asked for"))
+    values: dict[str, Any] = dict.fromkeys(table, Absent(reason="not asked for"))
     values |= {name: result.value for name, result in timed.items()}
     return Gathered(
-        facts=Facts(job=request.job, **values),
+        facts=Facts(goal=request.goal, **values),
         costs={name: result.seconds for name, result in timed.items()},
         seconds=time.monotonic() - begun,
         left_out=tuple(name for name, result in timed.items() if result.is_late),
@@ -66,7 +66,7 @@ def gather(request: Request, probe: Probe) -> Gathered:
 
 
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
-    """A task for each field of `Facts` but the job; each imports what it needs, to fail alone."""
+    """A task for each field of `Facts` but the goal; each imports what it needs, to fail alone."""
     from sdcoreml.doctor.gather import (
         bundle,
         checkout,
@@ -78,7 +78,7 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         volumes,
     )
 
-    job = request.job
+    goal = request.goal
     return {
         "system": lambda: machine.system(probe),
         "memory": lambda: machine.memory(probe),
@@ -93,15 +93,15 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         "evidence": lambda: _built().evidence(request.toolchain),
         "conda": lambda: conda.conda(request.toolchain, probe),
         "smoke": lambda: (
-            _built().smoke(request.toolchain, probe) if request.deep else Absent(absent=DEEP)
+            _built().smoke(request.toolchain, probe) if request.deep else Absent(reason=DEEP)
         ),
         "git": lambda: tools.git(probe),
         "checkout": lambda: checkout.checkout(request.checkout, probe),
         "xcode": lambda: tools.xcode(probe),
-        "volumes": lambda: volumes.volumes(job, _built().environments(), probe),
+        "volumes": lambda: volumes.volumes(goal, _built().environments(), probe),
         "hub": lambda: tools.hub(probe),
-        "output": lambda: volumes.output(job),
-        "model": lambda: model.model(job.model),
+        "output": lambda: volumes.output(goal),
+        "model": lambda: model.model(goal.model),
         "bundle": lambda: bundle.bundle(request.bundle),
     }
 

@@ -29,7 +29,7 @@ _TOOLS = "com.github.apple.coremltools."
 def bundle(path: str) -> Bundle | Absent:
     """What lies in the folder `path`."""
     if not path:
-        return Absent(absent="no finished folder given")
+        return Absent(reason="no finished folder given")
     folder = Path(path)
     names = sorted(entry.name for entry in folder.iterdir())
     compiled = [name for name in names if name.endswith(".mlmodelc")]

@@ -21,12 +21,12 @@ def checkout(folder: str, probe: Probe) -> Checkout | Absent | Unknown:
     """The checkout that an argument, SDCOREML_UPSTREAM or the project's settings name."""
     path = folder or probe.environ.get(VARIABLE, "")
     if not path:
-        return Absent(absent=f"no upstream checkout configured ({VARIABLE})")
+        return Absent(reason=f"no upstream checkout configured ({VARIABLE})")
     if not Path(path).is_dir():
-        return Absent(absent=f"{path} is not a folder")
+        return Absent(reason=f"{path} is not a folder")
     if probe.system == "Darwin" and not developer(probe):
         # Either way starts git, and on a new Mac that opens a window instead of answering.
-        return Unknown(unknown="git needs the developer tools (xcode-select --install)")
+        return Unknown(reason="git needs the developer tools (xcode-select --install)")
     try:
         return by_library(path)
     except ImportError:  # GitPython is missing, or it found no git
@@ -104,7 +104,7 @@ def _no_repository(path: str) -> Checkout:
 def _refused(path: str, complaint: str) -> Unknown:
     """Git knows the repository and will not read it: another user's, or damaged."""
     first = complaint.partition("\n")[0].removeprefix("fatal: ")
-    return Unknown(unknown=f"git refuses {path}: {first}")
+    return Unknown(reason=f"git refuses {path}: {first}")
 
 
 def _changed(status: str) -> tuple[str, ...]:

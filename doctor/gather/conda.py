@@ -22,7 +22,7 @@ def conda(toolchain: str, probe: Probe) -> CondaEnvironment | Absent | Unknown:
     name = load_toolchain(toolchain).conda.name
     found = next((one for one in _places(name, probe) if (one / META).is_dir()), None)
     if found is None:
-        return Absent(absent=f"no conda environment named {name}")
+        return Absent(reason=f"no conda environment named {name}")
     builds = dict(_builds(found))
     site = site_packages(found)
     return CondaEnvironment(

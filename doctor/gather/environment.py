@@ -40,7 +40,7 @@ _RECORD_BYTES = 4096
 def site_packages(root: Path) -> Path | Unknown:
     """The one folder of packages of an environment; conda links `python3.1` to `python3.10`."""
     found = [one for one in root.glob("lib/python3*/site-packages") if not one.parent.is_symlink()]
-    return found[0] if found else Unknown(unknown=f"{root}: no lib/python3*/site-packages in it")
+    return found[0] if found else Unknown(reason=f"{root}: no lib/python3*/site-packages in it")
 
 
 def installed(site: Path) -> Mapping[str, str]:

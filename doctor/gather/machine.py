@@ -64,7 +64,7 @@ def memory(probe: Probe) -> Memory | Unknown:
     try:
         table = _meminfo((probe.root / "proc/meminfo").read_text(encoding="ascii"))
     except OSError as error:
-        return Unknown(unknown=f"/proc/meminfo: {error.strerror}")
+        return Unknown(reason=f"/proc/meminfo: {error.strerror}")
     limit, used = _container(probe.root)
     total = min(table["MemTotal"], limit or table["MemTotal"])
     available = table.get("MemAvailable", table["MemFree"])
@@ -107,7 +107,7 @@ def _mac_memory(probe: Probe) -> Memory | Unknown:
     """From hw.memsize, vm_stat's pages and vm.swapusage ("total = 2048.00M  used = ...")."""
     total, pages = _sysctl(probe, "hw.memsize"), _words(probe, "vm_stat")
     if not total.isdigit():
-        return Unknown(unknown="sysctl hw.memsize gave no number")
+        return Unknown(reason="sysctl hw.memsize gave no number")
     size = int(pages.partition("page size of ")[2].partition(" ")[0] or 4096)
     counts = dict(line.split(":", 1) for line in pages.splitlines()[1:] if ":" in line)
     usable = ("Pages free", "Pages inactive", "Pages speculative", "Pages purgeable")
@@ -139,4 +139,4 @@ def _words(probe: Probe, *argv: str) -> str:
 
 def not_on_macos(probe: Probe) -> Absent | None:
     """The reason why an Apple-only fact is absent, or nothing on macOS."""
-    return None if probe.system == "Darwin" else Absent(absent="only macOS has Xcode")
+    return None if probe.system == "Darwin" else Absent(reason="only macOS has Xcode")

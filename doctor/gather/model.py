@@ -30,7 +30,7 @@ INDEX = "model_index.json"
 def model(path: str) -> ModelFolder | Absent:
     """What lies at `path`; a path that is not there is a model of kind "missing"."""
     if not path:
-        return Absent(absent="no model given")
+        return Absent(reason="no model given")
     place = Path(path)
     if place.is_file():
         return _single_file(place)

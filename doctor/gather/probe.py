@@ -60,12 +60,12 @@ def run(argv: Sequence[str], /, *, seconds: float = RUN_SECONDS) -> Outcome | Un
             start_new_session=True,
         )
     except OSError as error:
-        return Unknown(unknown=f"{argv[0]}: {error.strerror or error}")
+        return Unknown(reason=f"{argv[0]}: {error.strerror or error}")
     try:
         out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         _kill_group(process)
-        return Unknown(unknown=f"{argv[0]} did not answer within {seconds:g} s")
+        return Unknown(reason=f"{argv[0]} did not answer within {seconds:g} s")
     return Outcome(
         code=process.returncode,
         out=out.decode("utf-8", "replace").strip(),
@@ -123,7 +123,7 @@ def together(tasks: Mapping[str, Callable[[], object]], *, seconds: float) -> di
     for thread in threads.values():
         thread.join(max(0.0, deadline - time.monotonic()))
     reason = f"not done within {seconds:g} s"
-    late = Timed(value=Unknown(unknown=reason), seconds=seconds, is_late=True)
+    late = Timed(value=Unknown(reason=reason), seconds=seconds, is_late=True)
     done = dict(results)
     return {name: done.get(name, late) for name in tasks}
 
@@ -135,7 +135,7 @@ def _record(name: str, task: Callable[[], object], results: dict[str, Timed]) ->
     try:
         value = task()
     except Exception as error:  # noqa: BLE001  a probe that crashes is a fact, not the end
-        value = Unknown(unknown=_reason(error))
+        value = Unknown(reason=_reason(error))
     results[name] = Timed(value=value, seconds=time.perf_counter() - begun)
 
 

@@ -69,7 +69,7 @@ def lock(name: str) -> facts.Lock | Absent:
 
     target = host_target()
     if target not in _loaded(name).targets:
-        return Absent(absent=f"no lock for {target}")
+        return Absent(reason=f"no lock for {target}")
     loaded = load_lock(name, target)
     return facts.Lock(
         path=str(loaded.path),
@@ -141,7 +141,7 @@ def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
     """The environment that is current; what its record says and what is installed in it."""
     built = _built(name)
     if built is None:
-        return Absent(absent=NOT_BUILT)
+        return Absent(reason=NOT_BUILT)
     looked = installed.look(
         built.path,
         python=built.interpreter.version,
@@ -160,15 +160,15 @@ def interpreter(
     from sdcoreml.envs.pythons.interpreter import choose, find_interpreters
 
     if python:
-        return Unknown(unknown=f"{python} is named, and examined when the environment is built")
+        return Unknown(reason=f"{python} is named, and examined when the environment is built")
     if not rebuild and _built(name) is not None:
-        return Absent(absent="the environment is built")
+        return Absent(reason="the environment is built")
     if asked_backend() == CONDA:
-        return Unknown(unknown="conda's Python comes with its packages, and is examined then")
+        return Unknown(reason="conda's Python comes with its packages, and is examined then")
     pin = _loaded(name).python
     choice = choose(find_interpreters(pin), pin)
     if choice is None:
-        return Absent(absent="no suitable Python found")
+        return Absent(reason="no suitable Python found")
     best = choice.interpreter
     return facts.Interpreter(version=best.version, path=str(best.path), source=best.source)
 
@@ -182,7 +182,7 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.Verification |
     """
     built = _built(name)
     if built is None:
-        return Absent(absent=NOT_BUILT)
+        return Absent(reason=NOT_BUILT)
     if not deep and untouched(built.path, probe):
         return facts.Verification(depth="none touched since", files=built.files)
     from sdcoreml.envs.kept.verify import STRAY, verify_fast, verify_full
@@ -219,14 +219,14 @@ def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
     """Import each direct pin in the environment's own isolated interpreter; takes seconds."""
     built = _built(name)
     if built is None:
-        return Absent(absent=NOT_BUILT)
+        return Absent(reason=NOT_BUILT)
     modules = [_MODULES.get(pin, pin.replace("-", "_")) for pin in _loaded(name).pins]
     outcome = probe.run((str(built.python), "-I", "-c", _IMPORTS, *modules), seconds=SMOKE_SECONDS)
     if isinstance(outcome, Unknown):
         return outcome
     lines = [line.partition("\t") for line in outcome.out.splitlines() if "\t" in line]
     if outcome.code or not lines:
-        return Unknown(unknown=outcome.err.rpartition("\n")[2] or f"exit code {outcome.code}")
+        return Unknown(reason=outcome.err.rpartition("\n")[2] or f"exit code {outcome.code}")
     return facts.Smoke(
         imported=tuple(name for name, _, why in lines if not why),
         failures={name: why for name, _, why in lines if why},

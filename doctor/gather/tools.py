@@ -30,14 +30,14 @@ def git(probe: Probe) -> Git | Absent | Unknown:
     On a new Mac /usr/bin/git is a stub that opens a window; it is not started without tools.
     """
     if probe.system == "Darwin" and not developer(probe):
-        return Absent(absent="no developer tools are installed (xcode-select --install)")
+        return Absent(reason="no developer tools are installed (xcode-select --install)")
     places = probe.environ.get("PATH", os.defpath)
     version = probe.run(("git", "--version"))
     if isinstance(version, Unknown):
         # What is there and does not answer is not absent.
-        return version if shutil.which("git", path=places) else Absent(absent=version.unknown)
+        return version if shutil.which("git", path=places) else Absent(reason=version.reason)
     if version.code:
-        return Unknown(unknown=version.err or f"git --version exits {version.code}")
+        return Unknown(reason=version.err or f"git --version exits {version.code}")
     lfs = shutil.which("git-lfs", path=places)
     return Git(version=version.out.removeprefix("git version "), lfs=lfs or "")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.core.facts import (
     Absent,
-    Job,
+    Goal,
     Output,
     Volume,
 )
@@ -37,11 +37,11 @@ class Quota:
     used: int
 
 
-def volumes(job: Job, environments: Path, probe: Probe) -> Mapping[str, Volume]:
+def volumes(goal: Goal, environments: Path, probe: Probe) -> Mapping[str, Volume]:
     """The volume of each role: results, environments, packages, temporary files and the hub's."""
     temporary = probe.environ.get("TMPDIR") or "/tmp"  # noqa: S108  only looked at
     roles = {
-        "output": Path(job.output or RESULTS),
+        "output": Path(goal.output or RESULTS),
         "environments": environments,
         "packages": package_cache(probe),
         "temporary": Path(temporary),
@@ -125,11 +125,11 @@ def hub_cache(probe: Probe) -> Path:
     return Path(probe.environ.get("HF_HUB_CACHE") or base / "hub")
 
 
-def output(job: Job) -> Output | Absent:
+def output(goal: Goal) -> Output | Absent:
     """What lies in the output folder already."""
-    folder = Path(job.output)
-    if not job.output or not folder.is_dir():
-        return Absent(absent="the output folder is new")
+    folder = Path(goal.output)
+    if not goal.output or not folder.is_dir():
+        return Absent(reason="the output folder is new")
     names = sorted(path.name for path in folder.iterdir())
     programs = tuple(name for name in names if name.endswith((".mlpackage", ".mlmodelc")))
-    return Output(path=job.output, programs=programs, manifest="manifest.json" in names)
+    return Output(path=goal.output, programs=programs, manifest="manifest.json" in names)

@@ -15,7 +15,7 @@ from sdcoreml.doctor.core.engine import examine
 from sdcoreml.doctor.core.facts import (
     Absent,
     Facts,
-    Job,
+    Goal,
     Lock,
     Memory,
     Output,
@@ -54,7 +54,7 @@ from tests.doctor.specimens import (
 )
 
 BY_ID = {check.id: check for check in CHECKS}
-SPACED = replace(HEALTHY, job=Job(model="/models/sd15", output="/Volumes/2TB SSD/out"))
+SPACED = replace(HEALTHY, goal=Goal(model="/models/sd15", output="/Volumes/2TB SSD/out"))
 ROSETTA = system(translated=True, machine="x86_64", target="macos-x86_64")
 LINUX = system(name="Linux", version="6.1", machine="x86_64", target="linux-x86_64")
 TOOLS_ONLY = xcode(
@@ -83,7 +83,7 @@ def locked(**versions: str) -> Facts:
 
 def given(name: str) -> Facts:
     """A name on the hub where a folder is wanted."""
-    return replace(sick(model=ModelFolder(path=name, kind="missing")), job=Job(model=name))
+    return replace(sick(model=ModelFolder(path=name, kind="missing")), goal=Goal(model=name))
 
 
 def single(*holds: str) -> Facts:
@@ -173,7 +173,7 @@ FAULTS: Mapping[str, Facts] = {
     "op-not-implemented-generic": installed(torch="2.9.0"),
     "node-input-count-mismatch": installed(torch="2.5.1"),
     # git and the upstream checkout
-    "git-missing-for-vcs-install": sick(git=Absent(absent="git: No such file or directory")),
+    "git-missing-for-vcs-install": sick(git=Absent(reason="git: No such file or directory")),
     "mlsd-wrong-commit": checkout(commit="e12202c1f6405b83918b58a5d097cd61e3e1f702"),
     # weight files
     "safetensors-header-too-large": unet(kind="lfs-pointer", size=134),
@@ -216,7 +216,7 @@ FAULTS: Mapping[str, Facts] = {
     "unet-block-type-unknown": model(
         part("unet", refusal="down_block_types: 'KDownBlock2D' is not implemented")
     ),
-    "latent-size-not-multiple": sick(job=Job(width=1368, height=768)),
+    "latent-size-not-multiple": sick(goal=Goal(width=1368, height=768)),
     # the hub, disks and memory
     "fp16-variant-missing-hub": given("someone/model"),
     "hf-token-required": given("CompVis/stable-diffusion-v1-4"),
@@ -237,8 +237,10 @@ FAULTS: Mapping[str, Facts] = {
     # the conversion, and what comes out of it
     "psnr-too-low": model(part("unet", upcast=True)),
     "sd21-black-images": model(prediction="v_prediction"),
-    "split-einsum-v2-sdxl-hangs": replace(model(family=SDXL), job=Job(attention="SPLIT_EINSUM_V2")),
-    "kernel-panic-split-einsum-nonsquare": sick(job=Job(width=512, height=768)),
+    "split-einsum-v2-sdxl-hangs": replace(
+        model(family=SDXL), goal=Goal(attention="SPLIT_EINSUM_V2")
+    ),
+    "kernel-panic-split-einsum-nonsquare": sick(goal=Goal(width=512, height=768)),
     # a finished folder
     "python-pipeline-model-not-found": programs("Stable_Diffusion_version_sd15_unet"),
     "mochi-model-folder-wrong-layout": bundle(without="Unet"),

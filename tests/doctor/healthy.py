@@ -12,10 +12,10 @@ from sdcoreml.doctor.core.facts import (
     Evidence,
     Facts,
     Git,
+    Goal,
     HostPython,
     Hub,
     Interpreter,
-    Job,
     Lock,
     Memory,
     Output,
@@ -236,7 +236,7 @@ CONDA = CondaEnvironment(
     installed={**INSTALLED, "pip": "23.0"},
 )
 HEALTHY = Facts(
-    job=Job(model="/models/sd15", output="/data/output"),
+    goal=Goal(model="/models/sd15", output="/data/output"),
     system=SYSTEM,
     memory=MEMORY,
     host=HOST,

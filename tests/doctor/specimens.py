@@ -10,7 +10,7 @@ from sdcoreml.doctor.core.facts import (
     Absent,
     Facts,
     Git,
-    Job,
+    Goal,
     Memory,
     Output,
     Smoke,
@@ -92,7 +92,7 @@ XL = {"sample": (2, 4, 128, 128), "time_ids": (2, 6), "text_embeds": (2, 1280)}
 XL_UNET = program("Unet", inputs=features({**XL, "timestep": (2,), "encoder_hidden_states": TEXT}))
 
 
-NOT_BUILT = Absent(absent="the environment is not built (make env)")
+NOT_BUILT = Absent(reason="the environment is not built (make env)")
 
 SHARDED = part(
     "unet",
@@ -110,7 +110,7 @@ SICK: Mapping[str, Facts] = {
     "SYS005": system(name="Linux"),
     "PY001": host(version="3.9.18"),
     "PY002": environment(python="3.11.4"),
-    "PY003": sick(environment=NOT_BUILT, interpreter=Absent(absent="no suitable Python found")),
+    "PY003": sick(environment=NOT_BUILT, interpreter=Absent(reason="no suitable Python found")),
     "PY004": host(pythonpath=("/opt/homebrew/lib/python3.11/site-packages",)),
     "PY005": host(conda="base", user_site=("/home/me/.local/lib/python3.10/site-packages",)),
     "PY006": host(pip_settings=("PIP_INDEX_URL",)),
@@ -137,7 +137,7 @@ SICK: Mapping[str, Facts] = {
     "LIB001": environment(native={"coremltools/libmilstoragepython.so": False}),
     "LIB002": environment(wheels={"coremltools": ("py3-none-any",)}),
     "LIB003": environment(origins={"coremltools": "https://github.com/apple/coremltools@abc"}),
-    "GIT001": sick(git=Absent(absent="git: No such file or directory")),
+    "GIT001": sick(git=Absent(reason="git: No such file or directory")),
     "GIT008": replace(unet(kind="lfs-pointer", size=134), git=Git(version="2.45.1", lfs="")),
     "GIT002": checkout(repository=False, commit=""),
     "GIT003": checkout(commit="e12202c1f6405b83918b58a5d097cd61e3e1f702"),
@@ -159,7 +159,7 @@ SICK: Mapping[str, Facts] = {
     "HUB003": sick(hub=replace(HUB, roots=False)),
     "HUB004": replace(
         sick(model=ModelFolder(path="runwayml/stable-diffusion-v1-5", kind="missing")),
-        job=Job(model="runwayml/stable-diffusion-v1-5"),
+        goal=Goal(model="runwayml/stable-diffusion-v1-5"),
     ),
     "MOD001": sick(
         model=replace(MODEL, kind="none", components=(), nearby=("/models/sd15/inner",))
@@ -176,8 +176,8 @@ SICK: Mapping[str, Facts] = {
     "MOD011": model(part("unet", nameless=("LICENSE",))),
     "MOD012": model(part("unet", variants=("", "fp16"))),
     "MOD013": model(prediction="v_prediction"),
-    "MOD014": sick(job=Job(width=1368, height=768)),
-    "MOD015": sick(job=Job(width=512, height=768)),
+    "MOD014": sick(goal=Goal(width=1368, height=768)),
+    "MOD015": sick(goal=Goal(width=512, height=768)),
     "MOD016": model(path="/Volumes/2TB SSD/model"),
     "MOD017": model(
         part("unet", mismatch=("conv_in.weight is [320, 9], config.json says [320, 4]",))

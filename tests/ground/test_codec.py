@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
+from sdcoreml.ground.codec import JSON, DecodeError, from_plain, to_plain
 
 
 class Colour(Enum):
@@ -18,7 +18,7 @@ class Colour(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    missing: str
+    why: str = field(metadata={JSON: "missing"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +38,9 @@ class Car:
 
 CAR = Car(
     name="a",
-    wheels=(Wheel(size=1, colour=Colour.BLUE), Wheel(size=1.5, colour=Missing(missing="rust"))),
+    wheels=(Wheel(size=1, colour=Colour.BLUE), Wheel(size=1.5, colour=Missing(why="rust"))),
     extras={"horns": 2},
-    spare=Missing(missing="stolen"),
+    spare=Missing(why="stolen"),
 )
 PLAIN = {
     "name": "a",

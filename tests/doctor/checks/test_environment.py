@@ -23,7 +23,7 @@ def test_not_built_is_a_warning_and_the_rest_is_skipped() -> None:
         "build it (3.0 GB to download unless cached, 6.0 GB on disk)",
         "make env",
     ]
-    unlocked = sick(environment=NOT_BUILT, lock=Absent(absent="no lock for it"))
+    unlocked = sick(environment=NOT_BUILT, lock=Absent(reason="no lock for it"))
     assert remedies("ENV001", unlocked) == ["build it (6.0 GB on disk)", "make env"]
     for name in ("ENV002", "ENV003", "ENV006", "PIN001", "PIN005", "LIB001"):
         assert said(name, facts) == ["skipped: the environment is not built (make env)"]
@@ -156,7 +156,7 @@ NAME = "the conda environment coreml_stable_diffusion"
             f"info: {NAME} has other builds than the lock: python 3.10.10 other_0, tzdata missing",
         ),
         (
-            sick(conda=Absent(absent="no conda environment named x")),
+            sick(conda=Absent(reason="no conda environment named x")),
             "skipped: no conda environment named x",
         ),
     ],

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.core.facts import Job, Output
+from sdcoreml.doctor.core.facts import Goal, Output
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import HEALTHY, MODEL, part
 from tests.doctor.specimens import model, sick
@@ -35,11 +35,11 @@ def test_variants() -> None:
     ],
 )
 def test_sizes(width: int, height: int, expected: list[str]) -> None:
-    assert said("MOD014", sick(job=Job(width=width, height=height))) == expected
+    assert said("MOD014", sick(goal=Goal(width=width, height=height))) == expected
 
 
 def test_a_unet_of_three_levels_takes_half_the_step() -> None:
-    facts = replace(model(part("unet", step=32)), job=Job(width=1056, height=1040))
+    facts = replace(model(part("unet", step=32)), goal=Goal(width=1056, height=1040))
     assert said("MOD014", facts) == ["error: not a multiple of 32: height 1040"]
     assert remedies("MOD014", facts) == [
         "choose sizes such as 512, 544, 576, 608, 640 (32 pixels apart)"
@@ -59,7 +59,7 @@ def test_a_unet_of_three_levels_takes_half_the_step() -> None:
 )
 def test_attention(attention: str, width: int, family: str, expected: list[str]) -> None:
     facts = sick(
-        job=Job(attention=attention, width=width), model=replace(MODEL, family=family or "SD")
+        goal=Goal(attention=attention, width=width), model=replace(MODEL, family=family or "SD")
     )
     assert said("MOD015", facts) == expected
 
@@ -120,7 +120,7 @@ def test_attention_that_overflows(
 
 
 def test_split_attention_at_other_sizes_says_what_to_use() -> None:
-    facts = sick(job=Job(attention="SPLIT_EINSUM", height=768))
+    facts = sick(goal=Goal(attention="SPLIT_EINSUM", height=768))
     assert said("MOD015", facts) == ["warning: SPLIT_EINSUM at 512x768"]
     assert remedies("MOD015", facts) == ["use ORIGINAL with CPU & GPU for other sizes"]
 
@@ -137,7 +137,7 @@ def test_split_attention_at_other_sizes_says_what_to_use() -> None:
     ],
 )
 def test_paths_for_a_shell(path: str, output: str, expected: list[str]) -> None:
-    facts = replace(sick(job=Job(output=output)), model=replace(MODEL, path=path))
+    facts = replace(sick(goal=Goal(output=output)), model=replace(MODEL, path=path))
     assert said("MOD016", facts) == [
         f"info: a space or special character in {name}" for name in expected
     ]

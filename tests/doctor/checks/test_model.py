@@ -112,7 +112,7 @@ def test_single_files(holds: tuple[str, ...], expected: str) -> None:
 def test_without_a_model_nothing_of_it_is_judged() -> None:
     from sdcoreml.doctor.core.facts import Absent
 
-    facts = sick(model=Absent(absent="no model given"))
+    facts = sick(model=Absent(reason="no model given"))
     for number in range(1, 23):
         name = f"MOD{number:03}"
         expected = [] if name == "MOD020" else ["skipped: no model given"]

@@ -52,7 +52,7 @@ def test_spellings_of_utf8(name: str) -> None:
 def test_a_mac_is_spoken_of_when_there_is_something_to_convert() -> None:
     facts = system(name="Linux")
     assert said("SYS005", facts) == ["info: what is made of sd15 on Linux is tried on a Mac"]
-    assert said("SYS005", replace(facts, model=Absent(absent="no model given"))) == [
+    assert said("SYS005", replace(facts, model=Absent(reason="no model given"))) == [
         "skipped: no model given"
     ]
     nowhere = replace(facts, model=ModelFolder(path="/nowhere", kind="missing"))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.core.facts import Absent, Git, Job
+from sdcoreml.doctor.core.facts import Absent, Git, Goal
 from sdcoreml.doctor.core.subjects import ModelFolder
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import CHECKOUT, HEALTHY, HUB, XCODE
@@ -12,7 +12,7 @@ from tests.doctor.specimens import checkout, sick, unet, xcode
 
 
 def test_no_checkout_configured_is_no_fault() -> None:
-    facts = sick(checkout=Absent(absent="no upstream checkout configured (SDCOREML_UPSTREAM)"))
+    facts = sick(checkout=Absent(reason="no upstream checkout configured (SDCOREML_UPSTREAM)"))
     for number in range(2, 8):
         assert said(f"GIT{number:03}", facts)[0].startswith("skipped: no upstream checkout")
 
@@ -113,7 +113,7 @@ def test_the_hub_in_a_line() -> None:
     ],
 )
 def test_names_on_the_hub(name: str, expected: list[str]) -> None:
-    facts = sick(model=ModelFolder(path=name, kind="missing"), job=Job(model=name))
+    facts = sick(model=ModelFolder(path=name, kind="missing"), goal=Goal(model=name))
     assert said("HUB004", facts) == expected
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import plan
 from sdcoreml.doctor.commands.convert_preflight import goal_of
-from sdcoreml.doctor.core.facts import Job as Goal
+from sdcoreml.doctor.core.facts import Goal
 from tests.convert.stand_ins import write_model
 
 
@@ -16,7 +16,7 @@ def test_the_goal_has_the_size_of_the_largest_image(tmp_path: Path) -> None:
         for height in (64, 96, 80)
     ]
     assert goal_of(jobs) == Goal(
-        goal="convert",
+        kind="convert",
         model=str(tmp_path / "cat"),
         output=str(tmp_path / "out96"),
         attention="ORIGINAL",

@@ -41,10 +41,10 @@ def test_each_path_is_recognised_by_what_lies_in_it(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(parents=True)
     assert [kind_of(tmp_path / name) for name in "mbu"] == ["model", "bundle", "checkout"]
     request = request_of(parsed(*(str(tmp_path / name) for name in "ubm"), "--size", "512x768"))
-    assert request.job.model == str(tmp_path / "m")
+    assert request.goal.model == str(tmp_path / "m")
     assert request.bundle == str(tmp_path / "b")
     assert request.checkout == str(tmp_path / "u")
-    assert (request.job.width, request.job.height) == (512, 768)
+    assert (request.goal.width, request.goal.height) == (512, 768)
 
 
 def test_a_checkout_is_named_once_in_the_project(
@@ -61,8 +61,8 @@ def test_a_checkout_is_named_once_in_the_project(
 
 
 def test_the_attention_is_named_as_convert_names_it() -> None:
-    assert request_of(parsed("--attention", "split-einsum-v2")).job.attention == "SPLIT_EINSUM_V2"
-    assert request_of(parsed()).job.attention == "SPLIT_EINSUM"
+    assert request_of(parsed("--attention", "split-einsum-v2")).goal.attention == "SPLIT_EINSUM_V2"
+    assert request_of(parsed()).goal.attention == "SPLIT_EINSUM"
 
 
 def test_two_models_at_once_are_refused() -> None:

@@ -20,7 +20,7 @@ from sdcoreml.doctor.commands.inspect import (
     run,
 )
 from sdcoreml.doctor.core.estimate import needed_memory
-from sdcoreml.doctor.core.facts import Job
+from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather.model import model
 from sdcoreml.doctor.gather.toolchain import toolchain
@@ -184,7 +184,7 @@ def test_what_a_conversion_needs_is_what_the_doctor_says(tmp_path: Path) -> None
     assert isinstance(found, ModelFolder)
     needs = needs_of(path)
     assert needs is not None
-    assert needs.memory == needed_memory(found, Job(), measured)
+    assert needs.memory == needed_memory(found, Goal(), measured)
     assert needs.disk == 2 * path.stat().st_size
 
 

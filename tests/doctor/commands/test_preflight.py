@@ -13,7 +13,7 @@ from sdcoreml.doctor.core.check import (
     Status,
 )
 from sdcoreml.doctor.core.engine import Report, Result, Verdict
-from sdcoreml.doctor.core.facts import Job
+from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.envs.building.build import Options
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.processes.installer import Source
@@ -106,7 +106,7 @@ class TestEnvironmentFor:
         model = folder(tmp_path / "model")
         (model / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"<html>log in</html>")
         with pytest.raises(UnableError, match=r"is a web page, not weights.* \(MOD006\)"):
-            environment_for(tiny, lambda _: None, job=Job(model=str(model)))
+            environment_for(tiny, lambda _: None, goal=Goal(model=str(model)))
         assert store.current("tiny", tmp_path / "envs") is None
 
 

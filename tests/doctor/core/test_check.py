@@ -89,7 +89,7 @@ def test_what_a_check_looks_at_are_its_parameters() -> None:
         yield ok(f"{local} {hub.cache} {git}")
 
     assert one.needs == ("system", "hub", "git")
-    assert one.spared == {"git"}
+    assert one.optional == {"git"}
 
 
 def test_a_check_is_called_with_its_facts_in_their_order() -> None:
@@ -99,4 +99,4 @@ def test_a_check_is_called_with_its_facts_in_their_order() -> None:
         yield ok(f"{system} before {hub}")
 
     assert [found.what for found in one("a", "b")] == ["a before b"]
-    assert one.spared == frozenset()
+    assert one.optional == frozenset()

@@ -25,9 +25,9 @@ def test_facts_survive_the_journey(name: str) -> None:
 
 
 def test_unknown_and_absent_stay_apart() -> None:
-    facts = replace(HEALTHY, git=Absent(absent="not there"), hub=Unknown(unknown="slow"))
+    facts = replace(HEALTHY, git=Absent(reason="not there"), hub=Unknown(reason="slow"))
     again = from_plain(Facts, json.loads(json.dumps(to_plain(facts))), "facts")
-    assert (again.git, again.hub) == (Absent(absent="not there"), Unknown(unknown="slow"))
+    assert (again.git, again.hub) == (Absent(reason="not there"), Unknown(reason="slow"))
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_deep_places_are_named() -> None:
 
 
 def test_another_schema_is_refused() -> None:
-    with pytest.raises(DecodeError, match="schema 99; this version reads 1"):
+    with pytest.raises(DecodeError, match="schema 99; this version reads 2"):
         load({**save(HEALTHY), "schema": 99})
 
 
 texts = st.text(max_size=4)
-states = st.builds(Unknown, unknown=texts) | st.builds(Absent, absent=texts)
+states = st.builds(Unknown, reason=texts) | st.builds(Absent, reason=texts)
 
 
 @given(states)
@@ -76,7 +76,7 @@ json_values = st.recursive(
 )
 
 
-@given(json_values, st.sampled_from(["memory", "environment", "model", "bundle", "git", "job"]))
+@given(json_values, st.sampled_from(["memory", "environment", "model", "bundle", "git", "goal"]))
 def test_anything_else_is_refused_with_its_place(value: object, name: str) -> None:
     data = {**to_plain(HEALTHY), name: value}
     try:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sdcoreml.doctor.core.compare import Change, changes
-from sdcoreml.doctor.core.facts import Absent, Job
+from sdcoreml.doctor.core.facts import Absent, Goal
 from tests.doctor.healthy import (
     CHECKOUT,
     ENVIRONMENT,
@@ -30,7 +30,7 @@ def test_versions_are_suspected_before_systems_and_disks() -> None:
         HEALTHY,
         environment=replace(ENVIRONMENT, installed=installed),
         system=replace(SYSTEM, version="27.2"),
-        hub=Absent(absent="gone"),
+        hub=Absent(reason="gone"),
     )
     assert [str(change) for change in changes(HEALTHY, after)][:3] == [
         "environment.installed.numpy: 1.23.5 -> 2.0.0",
@@ -53,9 +53,9 @@ def test_memory_that_moved_a_little_is_no_change() -> None:
 def test_another_question_is_no_change_of_the_machine() -> None:
     asked = replace(
         HEALTHY,
-        job=Job(width=512),
+        goal=Goal(width=512),
         volumes={},
-        bundle=Absent(absent="not given"),
+        bundle=Absent(reason="not given"),
         model=replace(MODEL, path="/models/other", size=1),
     )
     assert changes(HEALTHY, asked) == ()
@@ -67,7 +67,7 @@ def test_the_same_model_is_compared() -> None:
 
 
 def test_what_came_and_what_went() -> None:
-    found = changes(HEALTHY, replace(HEALTHY, git=Absent(absent="not installed")))
+    found = changes(HEALTHY, replace(HEALTHY, git=Absent(reason="not installed")))
     assert Change(place="facts.git.version", before="2.45.1", after=None) in found
     assert Change(place="facts.git.absent", before=None, after="not installed") in found
 

@@ -83,15 +83,15 @@ def test_the_worst_finding_is_the_status() -> None:
 
 
 def test_unknown_fact_makes_the_check_unknown_and_says_why() -> None:
-    (result,) = examine(replace(HEALTHY, hub=Unknown(unknown="disk is slow")), [ill]).results
+    (result,) = examine(replace(HEALTHY, hub=Unknown(reason="disk is slow")), [ill]).results
     assert result.status is Status.UNKNOWN
     assert result.reason == "could not look at hub: disk is slow"
 
 
 def test_absent_fact_skips_unless_the_check_speaks_of_absence() -> None:
-    assert status(ill, hub=Absent(absent="nothing")) is Status.SKIPPED
-    assert status(about_absence, git=Absent(absent="no program")) is Status.INFO
-    assert status(about_absence, git=Unknown(unknown="slow")) is Status.UNKNOWN
+    assert status(ill, hub=Absent(reason="nothing")) is Status.SKIPPED
+    assert status(about_absence, git=Absent(reason="no program")) is Status.INFO
+    assert status(about_absence, git=Unknown(reason="slow")) is Status.UNKNOWN
 
 
 def test_a_crash_is_a_finding_and_the_rest_still_runs() -> None:
@@ -193,7 +193,7 @@ def test_problems_come_worst_first() -> None:
 def test_the_report_says_for_what_it_was_made() -> None:
     report = examine(HEALTHY, [well])
     assert (report.toolchain, report.target) == ("tested", "macos-arm64")
-    nothing = replace(HEALTHY, toolchain=Unknown(unknown="x"), system=Unknown(unknown="x"))
+    nothing = replace(HEALTHY, toolchain=Unknown(reason="x"), system=Unknown(reason="x"))
     blank = examine(nothing, [well])
     assert (blank.toolchain, blank.target) == ("", "")
     assert report.seconds > 0
@@ -205,7 +205,7 @@ def test_absence_comes_before_not_knowing() -> None:
         """Looks at two facts."""
         yield ok(f"{hub} {git}")
 
-    facts = replace(HEALTHY, hub=Unknown(unknown="slow"), git=Absent(absent="no git"))
+    facts = replace(HEALTHY, hub=Unknown(reason="slow"), git=Absent(reason="no git"))
     (result,) = examine(facts, [both]).results
     assert (result.status, result.reason) == (Status.SKIPPED, "no git")
 
@@ -236,7 +236,7 @@ def test_what_is_well_or_only_informs_needs_no_excuse() -> None:
     ignore = (Ignore(what="TST", reason="judged"),)
     report = examine(HEALTHY, [well], Selection(ignore=ignore))
     assert (report.results[0].status, report.results[0].ignored) == (Status.OK, "")
-    facts = replace(HEALTHY, git=Absent(absent="no program"))
+    facts = replace(HEALTHY, git=Absent(reason="no program"))
     (told,) = examine(facts, [about_absence], Selection(ignore=ignore)).results
     assert (told.status, told.ignored) == (Status.INFO, "")
 

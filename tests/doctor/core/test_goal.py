@@ -49,7 +49,7 @@ def test_an_error_elsewhere_does_not_stand_in_the_way() -> None:
 
 def test_the_upstream_converter_s_checkout_does_not_stand_in_the_way() -> None:
     assert judged("convert", SICK["GIT003"]).answer == "yes"
-    silent = replace(HEALTHY, git=Unknown(unknown="git did not answer within 5 s"))
+    silent = replace(HEALTHY, git=Unknown(reason="git did not answer within 5 s"))
     assert judged("convert", silent).answer == "yes"
 
 
@@ -59,7 +59,7 @@ def test_a_warning_does_not_stand_in_the_way() -> None:
 
 
 def test_what_could_not_be_looked_at_is_not_a_yes() -> None:
-    facts = replace(HEALTHY, environment=Unknown(unknown="slow disk"))
+    facts = replace(HEALTHY, environment=Unknown(reason="slow disk"))
     verdict = judged("convert", facts)
     assert verdict.answer == "unknown"
     assert "PIN001" in verdict.because
@@ -67,7 +67,7 @@ def test_what_could_not_be_looked_at_is_not_a_yes() -> None:
 
 def test_without_a_model_nothing_is_estimated() -> None:
     facts = replace(
-        HEALTHY, model=Absent(absent="no model given"), job=replace(HEALTHY.job, model="")
+        HEALTHY, model=Absent(reason="no model given"), goal=replace(HEALTHY.goal, model="")
     )
     verdict = judged("convert", facts)
     assert verdict.sentence == "this machine can convert a Stable Diffusion folder"
@@ -107,7 +107,7 @@ def test_environments_of_another_size_are_judged_by_the_toolchain() -> None:
         ),
         (
             "convert",
-            replace(HEALTHY, environment=Unknown(unknown="slow")),
+            replace(HEALTHY, environment=Unknown(reason="slow")),
             "whether this machine can convert sd15 could not be established",
         ),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.doctor.core.facts import Job
+from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.core.history import (
     LAST_GOOD,
     before,
@@ -58,7 +58,7 @@ def test_no_file_and_no_folder(tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_text_come_back_from_disk(tmp_path: Path) -> None:
-    odd = replace(HEALTHY, job=Job(model=os.fsdecode(b"/models/\xff")))
+    odd = replace(HEALTHY, goal=Goal(model=os.fsdecode(b"/models/\xff")))
     path = tmp_path / "facts.json"
     write(odd, path)
     assert read(path) == odd
@@ -68,7 +68,7 @@ def test_names_that_are_no_text_come_back_from_disk(tmp_path: Path) -> None:
 def test_facts_that_changed_replace_those_of_before(tmp_path: Path) -> None:
     path = tmp_path / "facts.json"
     write(HEALTHY, path)
-    other = replace(HEALTHY, job=Job(model="/another"))
+    other = replace(HEALTHY, goal=Goal(model="/another"))
     write(other, path)
     assert read(path) == other
     assert [one.name for one in tmp_path.iterdir()] == ["facts.json"]

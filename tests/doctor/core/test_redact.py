@@ -80,7 +80,7 @@ def test_nothing_private_is_left_in_any_field(user: str, host: str, token: str, 
 def test_keys_and_reasons_are_rewritten_too() -> None:
     facts = replace(
         HEALTHY,
-        hub=Unknown(unknown="/home/alice/.cache: Permission denied"),
+        hub=Unknown(reason="/home/alice/.cache: Permission denied"),
         host=replace(HOST, libraries={"/home/alice/lib": "x"}),
     )
     text = json.dumps(to_plain(redacted(facts, Secrets(homes=("/home/alice",), names=()))))

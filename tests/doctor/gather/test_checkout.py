@@ -121,14 +121,14 @@ def test_a_damaged_repository_is_not_called_clean(
     (tmp_path / ".git" / file).write_text("[core\n")
     for read in (by_library(str(tmp_path)), by_program(str(tmp_path), Probe())):
         assert isinstance(read, Unknown)
-        assert read.unknown.startswith(f"git refuses {tmp_path}: ")
-        assert complaint in read.unknown
+        assert read.reason.startswith(f"git refuses {tmp_path}: ")
+        assert complaint in read.reason
 
 
 def told(argv: Sequence[str], /, *, seconds: float = 1.0) -> Outcome | Unknown:
     """A git program that knows nothing."""
     del seconds
-    return Unknown(unknown=f"{argv[0]}: No such file or directory")
+    return Unknown(reason=f"{argv[0]}: No such file or directory")
 
 
 def test_without_gitpython_the_program_answers(
@@ -140,7 +140,7 @@ def test_without_gitpython_the_program_answers(
     assert isinstance(read, Checkout)
     assert read.commit == commit
     assert checkout(str(tmp_path), Probe(system="Linux", run=told)) == Unknown(
-        unknown="git: No such file or directory"
+        reason="git: No such file or directory"
     )
 
 
@@ -156,7 +156,7 @@ def test_where_a_checkout_is_named(tmp_path: Path) -> None:
 def test_git_is_not_started_on_a_mac_without_developer_tools(tmp_path: Path) -> None:
     repository(tmp_path)
     read = checkout(str(tmp_path), Probe(system="Darwin", run=told))
-    assert read == Unknown(unknown="git needs the developer tools (xcode-select --install)")
+    assert read == Unknown(reason="git needs the developer tools (xcode-select --install)")
 
 
 def test_gitpython_is_not_imported_without_a_checkout() -> None:

@@ -85,7 +85,7 @@ def test_conda_s_own_list_of_environments_is_read(tmp_path: Path) -> None:
 def test_a_folder_that_conda_did_not_make_is_none(tmp_path: Path) -> None:
     (tmp_path / "miniconda3" / "envs" / NAME / "bin").mkdir(parents=True)
     prefix(tmp_path / "miniconda3" / "envs" / "other")
-    assert found(tmp_path) == Absent(absent=f"no conda environment named {NAME}")
+    assert found(tmp_path) == Absent(reason=f"no conda environment named {NAME}")
 
 
 def test_one_without_a_python_is_still_looked_at(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def mac(answers: Mapping[str, str]) -> Probe:
     def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> Outcome | Unknown:
         del seconds
         said = answers.get(" ".join(argv))
-        return Unknown(unknown="no such program") if said is None else Outcome(code=0, out=said)
+        return Unknown(reason="no such program") if said is None else Outcome(code=0, out=said)
 
     return Probe(system="Darwin", machine="arm64", environ={}, run=run)
 

@@ -28,9 +28,7 @@ def test_git_may_not_ask_for_a_password() -> None:
 
 
 def test_a_program_that_is_not_there_is_unknown() -> None:
-    assert run(("no-such-program",)) == Unknown(
-        unknown="no-such-program: No such file or directory"
-    )
+    assert run(("no-such-program",)) == Unknown(reason="no-such-program: No such file or directory")
 
 
 def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
@@ -43,7 +41,7 @@ def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     thread = threading.Thread(target=lambda: answers.append(run(program, seconds=1)), daemon=True)
     thread.start()
     thread.join(30)
-    assert answers == [Unknown(unknown="sh did not answer within 1 s")]
+    assert answers == [Unknown(reason="sh did not answer within 1 s")]
     # A FIFO becomes readable at its end: when the last process that could write to it is gone.
     assert select.select([reader], [], [], 30)[0] == [reader]
     assert os.read(reader, 1) == b""
@@ -62,7 +60,7 @@ def test_tasks_run_together_and_a_failing_one_is_unknown() -> None:
 
     results = together({"a": meet, "b": meet, "c": fail}, seconds=5)
     assert [results[name].value for name in "ab"] == ["met", "met"]
-    assert results["c"].value == Unknown(unknown="LookupError: nothing here")
+    assert results["c"].value == Unknown(reason="LookupError: nothing here")
     assert all(result.seconds >= 0 for result in results.values())
 
 
@@ -70,6 +68,6 @@ def test_a_task_that_hangs_does_not_hold_up_the_rest() -> None:
     never = threading.Event()
     results = together({"stuck": never.wait, "quick": lambda: 1}, seconds=0.1)
     never.set()
-    assert results["stuck"].value == Unknown(unknown="not done within 0.1 s")
+    assert results["stuck"].value == Unknown(reason="not done within 0.1 s")
     assert results["quick"].value == 1
     assert [results[name].is_late for name in ("stuck", "quick")] == [True, False]

@@ -78,7 +78,7 @@ def test_the_toolchain_that_ships() -> None:
 def test_the_lock_of_this_target_has_every_direct_pin() -> None:
     lock = toolchain.lock("tested")
     if isinstance(lock, Absent):
-        pytest.skip(lock.absent)
+        pytest.skip(lock.reason)
     assert isinstance(lock, Lock)
     assert toolchain.toolchain("tested").pins.items() <= lock.packages.items()
 
@@ -97,7 +97,7 @@ def test_an_environment_and_its_record(environments: Path) -> None:
 
 def test_a_python_that_is_named_is_left_to_the_build() -> None:
     assert toolchain.interpreter("tested", rebuild=True, python="/x/python") == Unknown(
-        unknown="/x/python is named, and examined when the environment is built"
+        reason="/x/python is named, and examined when the environment is built"
     )
 
 
@@ -108,7 +108,7 @@ def test_nothing_built(environments: Path) -> None:
         toolchain.verification("tested", Probe(), deep=False),
         toolchain.smoke("tested", Probe()),
     ):
-        assert fact == Absent(absent="the environment is not built (make env)")
+        assert fact == Absent(reason="the environment is not built (make env)")
 
 
 def touch(folder: Path) -> None:
@@ -162,13 +162,13 @@ def test_sealing_itself_is_no_touch_however_long_its_rename_takes(environments: 
 
 def test_without_find_the_files_are_compared(environments: Path) -> None:
     folder = built(environments)
-    assert not toolchain.untouched(folder, Probe(run=lambda *_, **__: Unknown(unknown="no find")))
+    assert not toolchain.untouched(folder, Probe(run=lambda *_, **__: Unknown(reason="no find")))
 
 
 def test_a_manifest_that_is_gone_is_unknown_not_well(environments: Path) -> None:
     touch(built(environments))
     facts = gather(Request(groups=("verification",)), Probe()).facts
-    assert "manifest" in str(getattr(facts.verification, "unknown", ""))
+    assert "manifest" in str(getattr(facts.verification, "reason", ""))
 
 
 def test_smoke_names_the_innermost_reason(environments: Path) -> None:
@@ -181,7 +181,7 @@ def test_smoke_names_the_innermost_reason(environments: Path) -> None:
 def test_only_the_groups_asked_for_are_gathered() -> None:
     gathered = gather(Request(groups=("git", "memory")), Probe())
     assert set(gathered.costs) == {"git", "memory"}
-    assert gathered.facts.system == Absent(absent="not asked for")
+    assert gathered.facts.system == Absent(reason="not asked for")
 
 
 def test_what_has_no_time_is_left_out_and_named() -> None:

@@ -22,7 +22,7 @@ def answering(answers: Mapping[str, Outcome]) -> Probe:
 
     def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> Outcome | Unknown:
         del seconds
-        return answers.get(" ".join(argv), Unknown(unknown=f"{argv[0]}: No such file or directory"))
+        return answers.get(" ".join(argv), Unknown(reason=f"{argv[0]}: No such file or directory"))
 
     return Probe(
         system="Darwin", machine="arm64", environ={"PATH": ""}, root=Path("/nonexistent"), run=run

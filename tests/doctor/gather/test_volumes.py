@@ -7,7 +7,7 @@ import pytest
 
 from sdcoreml.doctor.core.facts import (
     Absent,
-    Job,
+    Goal,
     Output,
     Unknown,
 )
@@ -53,7 +53,7 @@ def saying(text: str, code: int = 0, system: str = "Linux") -> Probe:
 def test_volumes_of_places_that_are_not_there_yet(tmp_path: Path) -> None:
     variables = ("TMPDIR", "HF_HUB_CACHE", "UV_CACHE_DIR")
     probe = Probe(environ={name: str(tmp_path / name) for name in variables})
-    found = volumes(Job(output=str(tmp_path / "new/out")), tmp_path / "envs", probe)
+    found = volumes(Goal(output=str(tmp_path / "new/out")), tmp_path / "envs", probe)
     assert set(found) == {"output", "environments", "packages", "temporary", "hub"}
     assert {volume.device for volume in found.values()} == {tmp_path.stat().st_dev}
     assert found["output"].path == str(tmp_path / "new/out")
@@ -66,7 +66,7 @@ def test_results_go_where_convert_puts_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = volumes(Job(model="/somewhere/model"), tmp_path, Probe(environ={}))
+    found = volumes(Goal(model="/somewhere/model"), tmp_path, Probe(environ={}))
     assert found["output"].path == "models"
     assert found["output"].device == tmp_path.stat().st_dev
 
@@ -74,7 +74,7 @@ def test_results_go_where_convert_puts_them(
 def test_a_quota_leaves_less_than_is_free(tmp_path: Path) -> None:
     mounted = mount_point(tmp_path)
     table = LINUX.replace("/home", mounted)
-    found = volumes(Job(), tmp_path, saying(table, code=1))["environments"]
+    found = volumes(Goal(), tmp_path, saying(table, code=1))["environments"]
     assert (found.quota, found.quota_used) == (5_000_000 * KB, 4_000_000 * KB)
     assert found.room == min(found.free, 1_000_000 * KB)
 
@@ -82,9 +82,9 @@ def test_a_quota_leaves_less_than_is_free(tmp_path: Path) -> None:
 def test_without_quotas_what_is_free_is_left(tmp_path: Path) -> None:
     def run(argv: Sequence[str], /, *, seconds: float = 9.0) -> Outcome | Unknown:
         del seconds
-        return Unknown(unknown=f"{argv[0]}: No such file or directory")
+        return Unknown(reason=f"{argv[0]}: No such file or directory")
 
-    assert volumes(Job(), tmp_path, Probe(run=run))["environments"].quota == 0
+    assert volumes(Goal(), tmp_path, Probe(run=run))["environments"].quota == 0
     assert quotas(Probe(system="Windows", run=run)) == {}
 
 
@@ -128,15 +128,15 @@ def test_caches_follow_their_variables() -> None:
 
 def test_what_lies_in_the_output_folder_already(tmp_path: Path) -> None:
     folder = tmp_path / "cat"
-    new = Absent(absent="the output folder is new")
-    assert output(Job()) == output(Job(output=str(folder))) == new
+    new = Absent(reason="the output folder is new")
+    assert output(Goal()) == output(Goal(output=str(folder))) == new
     for name in ("Unet.mlmodelc", "TextEncoder.mlpackage", "notes"):
         (folder / name).mkdir(parents=True)
     programs = ("TextEncoder.mlpackage", "Unet.mlmodelc")
-    assert output(Job(output=str(folder))) == Output(
+    assert output(Goal(output=str(folder))) == Output(
         path=str(folder), programs=programs, manifest=False
     )
     (folder / "manifest.json").touch()
-    assert output(Job(output=str(folder))) == Output(
+    assert output(Goal(output=str(folder))) == Output(
         path=str(folder), programs=programs, manifest=True
     )
