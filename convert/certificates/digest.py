@@ -19,7 +19,6 @@ from typing import Any
 
 from sdcoreml.convert.certificates.architecture import SAME, architecture, judged
 from sdcoreml.convert.spec.model import (
-    Binding,
     DataType,
     Feature,
     Function,
@@ -75,7 +74,7 @@ def graph_digest(program: Program, placed: Mapping[str, str]) -> str:
     if described.states or described.functions:
         raise UnsupportedError("states and several functions are not certified", where=program.path)
     values = _values(function, program.storage, placed)
-    used = {name for item in function.block.operations for name in _names_read(item)}
+    used = {name for item in function.block.operations for name in item.reads}
     idle = sorted(
         value.digest
         for name, value in values.items()
@@ -124,16 +123,12 @@ def _computed(
     """Each result of an operation."""
     if operation.blocks:
         raise UnsupportedError(f"{operation.type} with nested blocks is not certified")
-    bound: dict[str, tuple[Binding, ...]] = {
-        **{name: (value,) for name, value in operation.attributes.items() if name != "name"},
-        **operation.inputs,
-    }
     arguments = {
         name: [
             values[binding].digest if isinstance(binding, str) else _constant(binding, storage)
             for binding in bindings
         ]
-        for name, bindings in bound.items()
+        for name, bindings in operation.arguments.items()
     }
     whole = _hash(operation.type, json.dumps(arguments, sort_keys=True))
     for place, output in enumerate(operation.outputs):
@@ -183,11 +178,6 @@ def _words(kind: ValueType) -> str:
     if not isinstance(kind, TensorType):
         raise UnsupportedError("values that are no tensors are not certified")
     return f"{kind.dtype.name} {kind.shape}"
-
-
-def _names_read(operation: Operation) -> Iterator[str]:
-    for bindings in operation.inputs.values():
-        yield from (name for name in bindings if isinstance(name, str))
 
 
 def _hash(*parts: str | bytes) -> str:

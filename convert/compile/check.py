@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
@@ -102,14 +101,13 @@ def _record(file: WeightFile, value: Value, blob: Blob) -> Iterator[BadInputErro
     if not isinstance(kind, TensorType) or None in kind.shape:
         yield BadInputError(f"a constant of unknown shape is in it, at {blob.offset}", remedy=AGAIN)
         return
-    count = math.prod(size for size in kind.shape if size is not None)
     try:
         file.read(blob, kind.dtype)
         held = file.record(blob.offset).count
     except BadInputError as error:
         yield error
         return
-    if held != count:
+    if held != kind.count:
         yield BadInputError(
             (
                 f"the record at offset {blob.offset} has {held} elements, the "

@@ -13,7 +13,6 @@ from sdcoreml.convert.compile.parse import parse
 from sdcoreml.convert.spec.model import (
     Blob,
     Description,
-    Operation,
     Program,
     Value,
 )
@@ -79,19 +78,10 @@ def _bytes(path: Path) -> bytes:
         raise BadInputError(f"not readable: {error.strerror}", where=path, remedy=AGAIN) from error
 
 
-def constants(operation: Operation) -> Iterator[Value]:
-    """The constants of an operation: its attributes and its immediate arguments."""
-    yield from operation.attributes.values()
-    for bindings in operation.inputs.values():
-        for binding in bindings:
-            if isinstance(binding, Value):
-                yield binding
-
-
 def blobs(program: Program) -> Iterator[tuple[Value, Blob]]:
     """Every constant of a program that is in a weight file, and where it is there."""
     for function in program.functions.values():
         for operation in function.block.operations:
-            for value in constants(operation):
+            for value in operation.constants:
                 if isinstance(value.data, Blob):
                     yield value, value.data

@@ -96,10 +96,7 @@ def _operation(operation: Operation) -> Iterator[str]:
     label = operation.outputs[0].name if operation.outputs else "without results"
     if operation.blocks:
         yield f"operation {operation.type} {label} has nested blocks"
-    constants = list(operation.attributes.values())
-    for bindings in operation.inputs.values():
-        constants += [item for item in bindings if isinstance(item, Value)]
-    for constant in constants:
+    for constant in operation.constants:
         reason = _constant(constant)
         if reason:
             yield f"operation {operation.type} {label}: {reason}"

@@ -23,14 +23,13 @@ from sdcoreml.convert.compression.recipe import (
     require_storable,
 )
 from sdcoreml.convert.programs.payload import (
-    WEIGHT_FILE,
     Built,
     Payload,
     Tensors,
     Weight,
-    elements,
     lay_out,
 )
+from sdcoreml.convert.spec.blobs import WEIGHT_FILE
 from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
@@ -112,13 +111,13 @@ def compressible(built: Built) -> Iterator[Payload]:
     """The large weights of layers: no embedding, whose rows are looked up or added."""
     of_layers = {
         name
-        for operation in built.model.program.functions["main"].block.operations
+        for operation in built.model.program.main.block.operations
         for name in operation.inputs.get("weight", ())
     }
     for payload in built.payloads:
         if (
             isinstance(payload.source, Weight)
-            and elements(payload.type) >= LEAST_ELEMENTS
+            and payload.type.count >= LEAST_ELEMENTS
             and payload.name in of_layers
         ):
             yield payload
@@ -130,14 +129,12 @@ def _rewritten(
     places: Mapping[str, int],
 ) -> Model:
     program = built.model.program
-    function = program.functions["main"]
+    function = program.main
     is_newer = built.model.specification_version >= BLOCKWISE
-    operations = tuple(
+    function = function.with_operations(
         _operation(operation, replaced, places, is_newer=is_newer)
         for operation in function.block.operations
     )
-    block = replace(function.block, operations=operations)
-    function = replace(function, blocks={function.opset: block})
     return replace(built.model, program=replace(program, functions={"main": function}))
 
 

@@ -27,7 +27,6 @@ from sdcoreml.convert.programs.payload import (
     Source,
     Table,
     Tensors,
-    elements,
 )
 from sdcoreml.convert.spec.model import (
     DataType,
@@ -96,7 +95,7 @@ def _palettized(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Pa
     shape = tuple(length or 1 for length in payload.type.shape)
     # coremltools leaves a weight whole whose channels are no multiple of a group.
     groups = shape[0] // form.group if form.group and shape[0] % form.group == 0 else 1
-    each = elements(payload.type) // groups
+    each = payload.type.count // groups
     blocks = payload.source.blocks(tensors, half)
     counted = (
         histogram((piece for _, piece in pieces), payload.name)
@@ -110,9 +109,7 @@ def _palettized(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Pa
         small = {}
     else:
         table = TensorType(dtype=half, shape=(size,))
-        kind = TensorType(
-            dtype=DataType.UINT8, shape=(-(-elements(payload.type) * form.bits // 8),)
-        )
+        kind = TensorType(dtype=DataType.UINT8, shape=(-(-payload.type.count * form.bits // 8),))
         lengths = np.array(shape, "<u4")
         dimensions = TensorType(dtype=DataType.UINT32, shape=(lengths.size,))
         small = {"shape": Value(type=dimensions, data=Elements(values=lengths.tobytes()))}

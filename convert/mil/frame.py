@@ -40,11 +40,6 @@ def unobserved(operation: Operation, name: str, result: torch.Tensor) -> None:
     """An `Observer` for callers who want the outputs only."""
 
 
-def is_constant(operation: Operation) -> bool:
-    """Whether an operation computes nothing from values, but is one."""
-    return operation.type == "const" or operation.type.startswith("constexpr_")
-
-
 class Frame:
     """The values of one run: constants as operations still to be read, tensors as computed."""
 
@@ -59,7 +54,7 @@ class Frame:
 
     def feed(self, feeds: Mapping[str, torch.Tensor]) -> None:
         """Take the function's inputs."""
-        declared = {item.name: _declared(item) for item in self._function.inputs}
+        declared = {item.name: item.tensor for item in self._function.inputs}
         if feeds.keys() != declared.keys():
             raise ParityError(f"inputs {sorted(feeds)} given to a program of {sorted(declared)}")
         for name, wanted in declared.items():
@@ -68,13 +63,13 @@ class Frame:
 
     def step(self, operation: Operation, observe: Observer) -> None:
         """Compute one operation; constants are only noted."""
-        if is_constant(operation):
+        if operation.is_constant:
             self._constants[operation.outputs[0].name] = operation
             self._kinds[operation.outputs[0].name] = _kind_of(operation.outputs[0])
             return
         for output, result in self._computed(operation):
             observe(operation, output.name, result)
-            self._keep(output.name, result, _declared(output).dtype)
+            self._keep(output.name, result, output.tensor.dtype)
 
     def altered(self, operation: Operation, name: str, value: torch.Tensor) -> torch.Tensor:
         """What the operation would compute if the constant `name` were this; nothing is kept."""
@@ -120,13 +115,13 @@ class Frame:
         pairs = list(zip(operation.outputs, tensors, strict=True))
         if operation.type in UNBOUNDED:  # what only moves or shrinks was finite before
             for output, tensor in pairs:
-                _demand_finite(tensor, held(_declared(output).dtype, self._mode))
+                _demand_finite(tensor, held(output.tensor.dtype, self._mode))
         return [(output, self._rounded(output, tensor, kind)) for output, tensor in pairs]
 
     def _rounded(
         self, output: NamedType, tensor: torch.Tensor, kind: DataType | None
     ) -> torch.Tensor:
-        wanted = _declared(output)
+        wanted = output.tensor
         if kind is not None and kind != wanted.dtype:
             raise ParityError(f"computes {kind.name}, but declares {wanted.dtype.name}")
         _demand_shape("the result", tensor, wanted)
@@ -140,12 +135,8 @@ class Frame:
         """Every argument by name; constants of the oldest form stand among the attributes."""
         values: dict[str, Argument] = {}
         kinds: dict[str, DataType] = {}
-        bound: dict[str, tuple[Binding, ...]] = {
-            **{name: (value,) for name, value in operation.attributes.items() if name != "name"},
-            **operation.inputs,
-        }
         widen = operation.type not in EXACT
-        for name, bindings in bound.items():
+        for name, bindings in operation.arguments.items():
             resolved = [self._bound(binding, widen=widen) for binding in bindings]
             kinds_here = {self._kind(binding) for binding in bindings}
             if len(kinds_here) != 1:
@@ -180,7 +171,7 @@ class Frame:
         constant = operation.attributes["val"]
         value = self._literal(constant)
         if isinstance(value, torch.Tensor):
-            _demand_shape("the constant", value, _declared(operation.outputs[0]))
+            _demand_shape("the constant", value, operation.outputs[0].tensor)
         if not isinstance(constant.data, Blob):
             self._small[name] = value
         return value
@@ -188,7 +179,7 @@ class Frame:
     def _decompressed(self, operation: Operation) -> torch.Tensor:
         """A compressed constant, rounded to its type in either mode: that is what it stands for."""
         ((output, result),) = self._computed(operation)
-        return result.to(held(_declared(output).dtype, Mode.FP16)).to(result.dtype)
+        return result.to(held(output.tensor.dtype, Mode.FP16)).to(result.dtype)
 
     def _literal(self, value: Value) -> Argument:
         if is_text(value):
@@ -207,12 +198,6 @@ _HALF_LIMIT = 65520.0
 
 _HALF = frozenset({torch.float16, torch.bfloat16})
 _WIDER = {DataType.UINT16: "i4", DataType.UINT32: "i8"}
-
-
-def _declared(item: NamedType) -> TensorType:
-    if not isinstance(item.type, TensorType):
-        raise UnsupportedError(f"{item.name} is not a tensor")
-    return item.type
 
 
 def _kind_of(item: NamedType) -> DataType:
@@ -239,4 +224,4 @@ def _demand_finite(tensor: torch.Tensor, target: torch.dtype) -> None:
     lowest, highest = (float(extreme) for extreme in tensor.aminmax())
     if not -limit < lowest <= highest < limit:
         bad = int((~(tensor.abs() < limit)).sum())
-        raise ParityError(f"{bad} of {tensor.numel()} results are not finite, the first such")
+        raise ParityError(f"first operation with non-finite results ({bad} of {tensor.numel()})")

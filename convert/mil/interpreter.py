@@ -14,7 +14,6 @@ import torch
 from sdcoreml.convert.mil.frame import (
     Frame,
     Observer,
-    is_constant,
     unobserved,
 )
 from sdcoreml.convert.mil.kinds import Mode
@@ -73,7 +72,7 @@ class Executable:
         frame = Frame(self.function, self.storage, Mode.FP32)
         with torch.no_grad():
             for operation in self.function.block.operations:
-                if is_constant(operation):
+                if operation.is_constant:
                     frame.step(operation, unobserved)
             return frame.tensor(name)
 
@@ -90,8 +89,7 @@ def last_uses(function: Function) -> dict[int, list[str]]:
     last: dict[str, int] = {}
     for number, operation in enumerate(function.block.operations):
         last.update((output.name, number) for output in operation.outputs)
-        for bindings in operation.inputs.values():
-            last.update((name, number) for name in bindings if isinstance(name, str))
+        last.update((name, number) for name in operation.reads)
     uses: dict[int, list[str]] = {}
     for name, number in last.items():
         if name not in function.block.outputs:

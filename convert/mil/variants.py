@@ -18,7 +18,6 @@ import torch
 from sdcoreml.convert.mil.frame import (
     Frame,
     Values,
-    is_constant,
     unobserved,
 )
 from sdcoreml.convert.mil.interpreter import Executable, last_uses
@@ -75,7 +74,7 @@ class Scene:
         frame.resume(_widened(group.values, function, self.times))
         order = {number: place for place, number in enumerate(group.changed)}
         for number, operation in enumerate(function.block.operations):
-            if number < group.start and not is_constant(operation):
+            if number < group.start and not operation.is_constant:
                 continue
             frame.step(operation, unobserved)
             if number in order:
@@ -121,12 +120,8 @@ def _require_alike(function: Function, wide: Function, changes: Changes) -> None
 
 def _widened(values: Values, function: Function, times: int) -> Values:
     """Values of the program in the shapes that the wide one declares: rows repeated."""
-    outputs = (output for item in function.block.operations for output in item.outputs)
-    shapes = {
-        item.name: item.type.shape
-        for item in (*function.inputs, *outputs)
-        if isinstance(item.type, TensorType)
-    }
+    types = function.types
+    shapes = {name: kind.shape for name, kind in types.items() if isinstance(kind, TensorType)}
     return {
         name: (tensor if tuple(tensor.shape) == shapes[name] else _repeated(tensor, times), kind)
         for name, (tensor, kind) in values.items()

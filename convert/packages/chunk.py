@@ -13,31 +13,27 @@ from dataclasses import replace
 from sdcoreml.convert.packages.cut import (
     WORDS,
     find_cut,
-    is_constant,
-    names_read,
     offsets,
     steps_of,
-    tensor,
 )
 from sdcoreml.convert.programs.export import text
 from sdcoreml.convert.programs.payload import (
-    WEIGHT_FILE,
     Built,
     Payload,
     Weight,
-    elements,
     lay_out,
 )
+from sdcoreml.convert.spec.blobs import WEIGHT_FILE
 from sdcoreml.convert.spec.model import (
     Binding,
     Blob,
     DataType,
     Feature,
-    Function,
     NamedType,
     Operation,
     TensorType,
     Value,
+    free_name,
 )
 
 
@@ -48,18 +44,18 @@ def chunk(built: Built) -> tuple[Built, Built]:
         UnsupportedError: the program has several outputs, or no place to cut near the middle of its
             weights.
     """
-    function = built.model.program.functions["main"]
+    function = built.model.program.main
     cut = find_cut(
         built.component, function, {payload.offset: payload.nbytes for payload in built.payloads}
     )
     steps = steps_of(function)
-    taken = _names(function)
+    taken = set(function.types)
     ports = tuple(_port(value, taken) for value in cut.carried)
-    words = {dtype: _word(_free(f"type_{word}", taken), word) for dtype, word in WORDS.items()}
+    words = {dtype: _word(_take(f"type_{word}", taken), word) for dtype, word in WORDS.items()}
     pairs = tuple(zip(cut.carried, ports, strict=True))
     leaving = [_cast(value, port, words) for value, port in pairs]
     arriving = [_cast(port, value, words) for value, port in pairs]
-    constants = (*filter(is_constant, function.block.operations), *words.values())
+    constants = (*(item for item in function.block.operations if item.is_constant), *words.values())
     features = tuple(_feature(port) for port in ports)
     described = built.model.description
     first, second = steps[: cut.place], steps[cut.place :]
@@ -83,14 +79,14 @@ def _half(
     ports: tuple[Sequence[Feature], Sequence[Feature]],
 ) -> Built:
     """One half: its steps, the constants and inputs that they use, its part of the weight file."""
-    used = {name for step in steps for name in names_read(step)}
+    used = {name for step in steps for name in step.reads}
     kept = [item for item in constants if item.outputs[0].name in used]
     records = {offset for item in kept for offset in offsets(item)}
     parts = [payload for payload in built.payloads if payload.offset in records]
     payloads = lay_out((part.name, part.type, part.source) for part in parts)
     moved = {old.offset: new.offset for old, new in zip(parts, payloads, strict=True)}
     inputs = tuple(port for port in ports[0] if port.name in used)
-    function = built.model.program.functions["main"]
+    function = built.model.program.main
     block = replace(
         function.block,
         operations=(*(_moved(item, moved) for item in kept), *steps),
@@ -122,8 +118,8 @@ def _half(
 
 def _parameters(item: Operation, payloads: Sequence[Payload]) -> int:
     weights = {payload.name for payload in payloads if isinstance(payload.source, Weight)}
-    name, kind = item.outputs[0].name, item.outputs[0].type
-    return elements(tensor(kind)) if item.type != "const" or name in weights else 0
+    output = item.outputs[0]
+    return output.tensor.count if item.type != "const" or output.name in weights else 0
 
 
 def _moved(item: Operation, moved: Mapping[int, int]) -> Operation:
@@ -144,28 +140,21 @@ def _moved(item: Operation, moved: Mapping[int, int]) -> Operation:
     )
 
 
-def _names(function: Function) -> set[str]:
-    """Every name that is in use."""
-    results = (result for item in function.block.operations for result in item.outputs)
-    return {item.name for item in (*function.inputs, *results)}
-
-
-def _free(name: str, taken: set[str]) -> str:
+def _take(name: str, taken: set[str]) -> str:
     """A name like this that nothing has yet; taken from now on."""
-    while name in taken:
-        name += "_"
+    name = free_name(name, taken)
     taken.add(name)
     return name
 
 
 def _port(value: NamedType, taken: set[str]) -> NamedType:
     """A carried value as it is outside."""
-    kind = replace(tensor(value.type), dtype=DataType.FLOAT32)
-    return NamedType(name=_free(f"{value.name}_between", taken), type=kind)
+    kind = replace(value.tensor, dtype=DataType.FLOAT32)
+    return NamedType(name=_take(f"{value.name}_between", taken), type=kind)
 
 
 def _cast(source: NamedType, result: NamedType, words: Mapping[DataType, Operation]) -> Operation:
-    word = words[tensor(result.type).dtype].outputs[0].name
+    word = words[result.tensor.dtype].outputs[0].name
     return Operation(
         type="cast",
         inputs={"x": (source.name,), "dtype": (word,)},
@@ -186,7 +175,7 @@ def _word(name: str, word: str) -> Operation:
 
 
 def _feature(value: NamedType) -> Feature:
-    shape = tuple(size or 0 for size in tensor(value.type).shape)
+    shape = tuple(size or 0 for size in value.tensor.shape)
     return Feature(
         name=value.name,
         dtype=DataType.FLOAT32,

@@ -10,15 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdcoreml.convert.bundle.contract import IN_FIRST_HALF
-from sdcoreml.convert.programs.payload import elements
 from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
     Function,
     NamedType,
     Operation,
-    TensorType,
-    ValueType,
 )
 from sdcoreml.ground.errors import UnsupportedError
 
@@ -46,7 +43,7 @@ class Cut:
     @property
     def cost(self) -> tuple[int, float]:
         """What makes one cut better than another: fewer elements carried, then more even halves."""
-        return sum(elements(tensor(value.type)) for value in self.carried), self.uneven
+        return sum(value.tensor.count for value in self.carried), self.uneven
 
 
 def find_cut(component: str, function: Function, sizes: Mapping[int, int]) -> Cut:
@@ -84,32 +81,12 @@ def find_cut(component: str, function: Function, sizes: Mapping[int, int]) -> Cu
 
 def steps_of(function: Function) -> tuple[Operation, ...]:
     """The operations that are no constants."""
-    return tuple(item for item in function.block.operations if not is_constant(item))
+    return tuple(item for item in function.block.operations if not item.is_constant)
 
 
-def is_constant(item: Operation) -> bool:
-    """Whether the operation is a constant, plain or compressed."""
-    return item.type == "const" or item.type.startswith("constexpr_")
-
-
-def names_read(item: Operation) -> Iterator[str]:
-    """The values that an operation reads."""
-    for bindings in item.inputs.values():
-        yield from (name for name in bindings if isinstance(name, str))
-
-
-def offsets(item: Operation) -> Iterator[int]:
+def offsets(operation: Operation) -> Iterator[int]:
     """Where the records of a constant are; those of iOS 18's compressed ones are arguments."""
-    bound = (binding for bindings in item.inputs.values() for binding in bindings)
-    for value in (*item.attributes.values(), *bound):
-        if not isinstance(value, str) and isinstance(value.data, Blob):
-            yield value.data.offset
-
-
-def tensor(kind: ValueType) -> TensorType:
-    """The type, of which no other kind occurs in these programs."""
-    assert isinstance(kind, TensorType)  # noqa: S101
-    return kind
+    return (item.data.offset for item in operation.constants if isinstance(item.data, Blob))
 
 
 def _shares(function: Function, sizes: Mapping[int, int]) -> list[int]:
@@ -117,15 +94,15 @@ def _shares(function: Function, sizes: Mapping[int, int]) -> list[int]:
     left = {
         item.outputs[0].name: sum(sizes[offset] for offset in offsets(item))
         for item in function.block.operations
-        if is_constant(item)
+        if item.is_constant
     }
-    return [sum(left.pop(name, 0) for name in names_read(step)) for step in steps_of(function)]
+    return [sum(left.pop(name, 0) for name in step.reads) for step in steps_of(function)]
 
 
 def _cuts(function: Function, shares: Sequence[int]) -> Iterator[Cut]:
     """Every place near the middle that leaves described inputs and the output where they belong."""
     steps = steps_of(function)
-    last = {name: place for place, step in enumerate(steps, 1) for name in names_read(step)}
+    last = {name: place for place, step in enumerate(steps, 1) for name in step.reads}
     unread = {item.name for item in function.inputs} & IN_FIRST_HALF
     alive: dict[str, NamedType] = {}
     total, before = sum(shares), 0
@@ -133,7 +110,7 @@ def _cuts(function: Function, shares: Sequence[int]) -> Iterator[Cut]:
         if any(result.name in function.block.outputs for result in step.outputs):
             return
         before += share
-        for name in names_read(step):
+        for name in step.reads:
             unread.discard(name)
             if last[name] == place:
                 alive.pop(name, None)
@@ -144,5 +121,5 @@ def _cuts(function: Function, shares: Sequence[int]) -> Iterator[Cut]:
 
 
 def _can_leave(value: NamedType) -> bool:
-    kind = tensor(value.type)
+    kind = value.tensor
     return kind.dtype in WORDS and 1 <= len(kind.shape) <= HIGHEST_RANK and None not in kind.shape

@@ -1,14 +1,11 @@
 """Writes a built program as a `.mlpackage`: same program, same weights, same bytes.
 
-The weight file is MILBlob's storage format, version 2: a header of 64 bytes, then records, each a
-description of 64 bytes and its data, all on 64-byte bounds. Data goes from the checkpoint's mapped
-pages to the file in one copy.
+Data goes from the checkpoint's mapped pages to the weight file in one copy.
 """
 
 from __future__ import annotations
 
 import json
-import struct
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -16,8 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from sdcoreml.convert.programs.payload import elements
-from sdcoreml.convert.spec.blobs import BITS, DTYPES
+from sdcoreml.convert.spec.blobs import descriptor, header
 from sdcoreml.convert.spec.writer import serialise_model
 from sdcoreml.ground.aside import folder_aside
 from sdcoreml.ground.errors import SdcoremlError
@@ -34,13 +30,7 @@ AUTHOR = "com.apple.CoreML"
 WEIGHTS = f"Data/{AUTHOR}/weights/weight.bin"
 """Where a package keeps its weight file."""
 
-STORAGE_VERSION = 2
-SENTINEL = 0xDEADBEEF
-RECORD_TYPES = {dtype: code for code, dtype in DTYPES.items()}
-"""`BlobDataType` of MILBlob."""
-
 _RELEASE_AFTER = 48 << 20
-_BLOCK = 64
 
 
 def write_package(built: Built, tensors: Tensors, path: Path) -> None:
@@ -118,12 +108,11 @@ def _fill(folder: Path, built: Built, tensors: Tensors, shelf: Shelf) -> None:
 
 def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensors) -> None:
     """Write every record at the place that the program expects it."""
-    file.write(struct.pack("<II56x", len(payloads), STORAGE_VERSION))
-    written = _BLOCK
+    written = file.write(header(len(payloads)))
     held = 0
     for payload in payloads:
         written += file.write(bytes(payload.offset - written))
-        written += file.write(_description(payload))
+        written += file.write(descriptor(payload.type, payload.offset))
         end = written + payload.nbytes
         for block in payload.source.blocks(tensors, payload.type.dtype):
             written += file.write(_bytes(block))
@@ -138,13 +127,6 @@ def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensor
                 where=payload.name,
                 remedy="the checkpoint changed meanwhile: convert again",
             )
-
-
-def _description(payload: Payload) -> bytes:
-    kind = RECORD_TYPES[payload.type.dtype]
-    place = payload.offset + _BLOCK
-    unused = 8 * payload.nbytes - elements(payload.type) * BITS[payload.type.dtype]
-    return struct.pack("<IIQQQ32x", SENTINEL, kind, payload.nbytes, place, unused)
 
 
 def _bytes(block: np.ndarray) -> memoryview:

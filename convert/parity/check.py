@@ -8,7 +8,6 @@ what half precision costs.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -211,9 +210,9 @@ def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:
 def weight_rounding(function: Function) -> torch.dtype:
     """The type that the program's weights were rounded to: that of its largest constant."""
     sizes = {
-        (math.prod(size or 0 for size in output.type.shape), output.type.dtype)
+        (output.type.count, output.type.dtype)
         for operation in function.block.operations
-        if operation.type == "const" or operation.type.startswith("constexpr_")
+        if operation.is_constant
         for output in operation.outputs
         if isinstance(output.type, TensorType)
     }

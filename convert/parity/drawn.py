@@ -93,7 +93,7 @@ def drawn(component: str, config: Mapping[str, Any], choices: Mapping[str, Any])
     program = Program(
         path=Path(f"{component} as drawn"),
         model=built.model,
-        function=built.model.program.functions["main"],
+        function=built.model.program.main,
         storage=Tables({payload.offset: payload for payload in built.payloads}),
     )
     weights = {

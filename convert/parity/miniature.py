@@ -87,11 +87,10 @@ def _filled(small: Drawing, program: Program, placed: Mapping[str, str]) -> Prog
         operations += (_of_package(part) for part in _parts(holder, stored))
         operations.append(replace(_of_package(holder), outputs=item.outputs))
     function = small.program.function
-    block = replace(function.block, operations=tuple(operations))
     return replace(
         small.program,
         path=program.path,
-        function=replace(function, blocks={function.opset: block}),
+        function=function.with_operations(operations),
         storage=Storages(first=small.program.storage, second=program.storage),
     )
 
@@ -103,5 +102,4 @@ def _of_package(item: Operation) -> Operation:
 
 def _parts(holder: Operation, stored: Mapping[str, Operation]) -> Iterator[Operation]:
     """The constants that a compressed weight is made of, where they are operations."""
-    for bindings in holder.inputs.values():
-        yield from (stored[name] for name in bindings if isinstance(name, str))
+    return (stored[name] for name in holder.reads)

@@ -64,7 +64,7 @@ def assemble(draft: Draft, tensors: Tensors) -> Built:
     program, payloads = export(draft.graph, tensors, stored)
     results = {
         result.name: result.type
-        for operation in program.functions["main"].block.operations
+        for operation in program.main.block.operations
         for result in operation.outputs
         if result.name in draft.outputs
     }

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from sdcoreml.convert.programs.graph import SMALLEST_RECORD, Graph
 from sdcoreml.convert.programs.payload import (
-    WEIGHT_FILE,
     Payload,
     Source,
     Table,
@@ -15,6 +14,7 @@ from sdcoreml.convert.programs.payload import (
     lay_out,
 )
 from sdcoreml.convert.programs.toolkit import MilOp, Plain, toolkit
+from sdcoreml.convert.spec.blobs import WEIGHT_FILE
 from sdcoreml.convert.spec.model import (
     Blob,
     Block,
@@ -90,10 +90,7 @@ def _is_const(op: MilOp) -> bool:
 
 
 def _is_small(kind: TensorType) -> bool:
-    size = 1
-    for dimension in kind.shape:
-        size *= dimension or 0
-    return size < SMALLEST_RECORD
+    return kind.count < SMALLEST_RECORD
 
 
 def immediate(value: Plain, dtype: DataType) -> Plain:

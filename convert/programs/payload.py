@@ -6,21 +6,16 @@ when the file is written, in blocks, so that memory stays flat however large the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from sdcoreml.convert.spec.blobs import BITS
+from sdcoreml.convert.spec.blobs import ALIGNMENT, align, data_size
 from sdcoreml.convert.spec.model import DataType, Model, TensorType
 from sdcoreml.ground.errors import BadInputError
 
 if TYPE_CHECKING:
     import numpy as np
-
-WEIGHT_FILE = "@model_path/weights/weight.bin"
-ALIGNMENT = 64
-"""Of every record's description and of its data, in bytes (MILBlob's storage format)."""
 
 _BLOCK = 1 << 22
 
@@ -136,7 +131,7 @@ class Payload:
     @property
     def nbytes(self) -> int:
         """Size of the data."""
-        return size_of(self.type)
+        return data_size(self.type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,22 +147,11 @@ class Built:
     parameters: int
 
 
-def elements(kind: TensorType) -> int:
-    """Number of elements of a type whose every dimension is known."""
-    return math.prod(size or 0 for size in kind.shape)
-
-
-def size_of(kind: TensorType) -> int:
-    """Bytes of a tensor's data in the weight file."""
-    return (elements(kind) * BITS[kind.dtype] + 7) // 8
-
-
 def lay_out(items: Iterable[tuple[str, TensorType, Source]]) -> tuple[Payload, ...]:
-    """Give each record its place: 64 bytes of description, then data, both on 64-byte bounds."""
+    """Give each record its place in the weight file."""
     payloads: list[Payload] = []
     offset = ALIGNMENT
     for name, kind, source in items:
         payloads.append(Payload(name=name, type=kind, offset=offset, source=source))
-        end = offset + ALIGNMENT + size_of(kind)
-        offset = end + -end % ALIGNMENT
+        offset = align(offset + ALIGNMENT + data_size(kind))
     return tuple(payloads)

@@ -9,7 +9,6 @@ names, as other converters give them, only running the program tells whether two
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -212,7 +211,7 @@ def _compressed(
 
 def compressed_constants(function: Function) -> tuple[Operation, ...]:
     """The operations that decompress a constant."""
-    return tuple(item for item in function.block.operations if item.type.startswith("constexpr_"))
+    return tuple(item for item in function.block.operations if item.is_compressed)
 
 
 def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | None:
@@ -225,11 +224,7 @@ def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | N
 def _parts(function: Function) -> frozenset[str]:
     """The constants that only compressed ones are made of."""
     return frozenset(
-        binding
-        for operation in compressed_constants(function)
-        for bindings in operation.inputs.values()
-        for binding in bindings
-        if isinstance(binding, str)
+        name for operation in compressed_constants(function) for name in operation.reads
     )
 
 
@@ -306,11 +301,11 @@ def _constants(function: Function, storage: Storage) -> Iterator[tuple[str, Arra
     for operation in function.block.operations:
         for name, value in _values(operation):
             declared = value.type
-            if name in parts or operation.type.startswith("constexpr_"):
+            if name in parts or operation.is_compressed:
                 continue
             if is_text(value) or not isinstance(declared, TensorType):
                 continue
-            if declared.dtype in _FLOATS and math.prod(size or 0 for size in declared.shape) > 1:
+            if declared.dtype in _FLOATS and declared.count > 1:
                 yield name, array(value, storage)
 
 

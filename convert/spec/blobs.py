@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.convert.spec.model import Blob, DataType
+from sdcoreml.convert.spec.model import Blob, DataType, TensorType
 from sdcoreml.ground.errors import BadInputError
 
 ALIGNMENT = 64
@@ -22,6 +22,8 @@ VERSION = 2
 SENTINEL = 0xDEADBEEF
 PREFIX = "@model_path/"
 """How a program's blob paths begin: the folder of the model's file."""
+WEIGHT_FILE = f"{PREFIX}weights/weight.bin"
+"""What a package's program calls its weight file."""
 
 DTYPES: Mapping[int, DataType] = {
     1: DataType.FLOAT16,
@@ -64,6 +66,31 @@ BITS: Mapping[DataType, int] = {
     DataType.FLOAT32: 32,
 }
 """Bits of one element."""
+
+_CODES = {dtype: code for code, dtype in DTYPES.items()}
+
+
+def data_size(kind: TensorType) -> int:
+    """Bytes of a tensor's data in a weight file."""
+    return (kind.count * BITS[kind.dtype] + 7) // 8
+
+
+def align(offset: int) -> int:
+    """The first place at `offset` or after it where a descriptor or data may start."""
+    return offset + -offset % ALIGNMENT
+
+
+def header(count: int) -> bytes:
+    """The header of a weight file of so many records."""
+    return struct.pack("<II56x", count, VERSION)
+
+
+def descriptor(kind: TensorType, offset: int) -> bytes:
+    """The descriptor at `offset` of a record whose data follows at once."""
+    size = data_size(kind)
+    unused = 8 * size - kind.count * BITS[kind.dtype]
+    code = _CODES[kind.dtype]
+    return struct.pack("<IIQQQ32x", SENTINEL, code, size, offset + ALIGNMENT, unused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +182,7 @@ class WeightFile:
             end = record.data_offset + record.nbytes
             if end <= offset:  # or a damaged file would be walked for ever
                 raise self._bad(f"the data of the record at offset {offset} lies before it")
-            offset = end + -end % ALIGNMENT
+            offset = align(end)
 
     def _bad(self, what: str) -> BadInputError:
         return BadInputError(

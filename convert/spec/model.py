@@ -6,10 +6,13 @@ Everything here is a plain value; `convert.spec.reader` makes it from bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TypeAlias
+
+from sdcoreml.ground.errors import UnsupportedError
 
 
 class DataType(IntEnum):
@@ -45,6 +48,11 @@ class TensorType:
 
     dtype: DataType
     shape: tuple[int | None, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Number of elements; 0 where a dimension is unknown."""
+        return math.prod(size or 0 for size in self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +140,17 @@ class NamedType:
     name: str
     type: ValueType
 
+    @property
+    def tensor(self) -> TensorType:
+        """The type of a tensor.
+
+        Raises:
+            UnsupportedError: the value is something else.
+        """
+        if not isinstance(self.type, TensorType):
+            raise UnsupportedError(f"{self.name} is not a tensor")
+        return self.type
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
@@ -142,6 +161,34 @@ class Operation:
     outputs: tuple[NamedType, ...]
     attributes: Mapping[str, Value] = field(default_factory=dict)
     blocks: tuple[Block, ...] = ()
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it decompresses a constant."""
+        return self.type.startswith("constexpr_")
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it stands for a constant, plain or compressed."""
+        return self.type == "const" or self.is_compressed
+
+    @property
+    def reads(self) -> Iterator[str]:
+        """The names of the values that it takes as arguments."""
+        return (item for bound in self.inputs.values() for item in bound if isinstance(item, str))
+
+    @property
+    def constants(self) -> Iterator[Value]:
+        """Its attributes and the constants written straight into its arguments."""
+        yield from self.attributes.values()
+        for bound in self.inputs.values():
+            yield from (item for item in bound if isinstance(item, Value))
+
+    @property
+    def arguments(self) -> dict[str, tuple[Binding, ...]]:
+        """Every argument by name; iOS 16's compressed constants keep theirs in the attributes."""
+        attributes = {name: (item,) for name, item in self.attributes.items() if name != "name"}
+        return {**attributes, **self.inputs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +215,17 @@ class Function:
         """The block specialisation of the function's own opset."""
         return self.blocks[self.opset]
 
+    @property
+    def types(self) -> dict[str, ValueType]:
+        """The type of every value, inputs first."""
+        results = (result for item in self.block.operations for result in item.outputs)
+        return {item.name: item.type for item in (*self.inputs, *results)}
+
+    def with_operations(self, operations: Iterable[Operation]) -> Function:
+        """The function with other operations, in the block of its own opset alone."""
+        block = replace(self.block, operations=tuple(operations))
+        return replace(self, blocks={self.opset: block})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
@@ -176,6 +234,11 @@ class Program:
     version: int
     functions: Mapping[str, Function]
     attributes: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Function:
+        """The function of a program that this project builds: it has just one."""
+        return self.functions["main"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +294,13 @@ class Description:
     default_function: str = ""
     metadata: Metadata = field(default_factory=Metadata)
     raw: bytes = b""
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """`name`, with as many underscores after it as it takes to differ from those taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

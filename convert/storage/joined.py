@@ -19,7 +19,7 @@ from sdcoreml.convert.spec.model import (
     Model,
     NamedType,
     Operation,
-    ValueType,
+    free_name,
 )
 from sdcoreml.convert.storage.package import Program, open_program
 from sdcoreml.convert.storage.pair import Storages, in_second
@@ -64,7 +64,7 @@ def join(first: Program, second: Program) -> Program:
 
 def _linked(first: Program, second: Program) -> Function:
     head, tail = first.function, second.function
-    known = _names(head)
+    known = head.types
     inputs = {item.name: item for item in head.inputs}
     offered = {name: known[name] for name in (*inputs, *head.block.outputs)}
     for item in tail.inputs:
@@ -91,12 +91,6 @@ def _linked(first: Program, second: Program) -> Function:
     return replace(head, inputs=tuple(inputs.values()), blocks={head.opset: block})
 
 
-def _names(function: Function) -> dict[str, ValueType]:
-    """The type of every value."""
-    results = (result for item in function.block.operations for result in item.outputs)
-    return {item.name: item.type for item in (*function.inputs, *results)}
-
-
 def _renamed(function: Function, taken: set[str]) -> dict[str, str]:
     """New names for the results of a function whose names are taken."""
     own = [result.name for item in function.block.operations for result in item.outputs]
@@ -104,15 +98,9 @@ def _renamed(function: Function, taken: set[str]) -> dict[str, str]:
     names = {}
     for name in own:
         if name in taken:
-            names[name] = _free(name, used)
+            names[name] = free_name(name, used)
             used.add(names[name])
     return names
-
-
-def _free(name: str, used: set[str]) -> str:
-    while name in used:
-        name += "_"
-    return name
 
 
 def _moved(item: Operation, names: Mapping[str, str]) -> Operation:

@@ -62,7 +62,7 @@ def _build(
         "packages": [str(path) for path in written],
         "parameters": built.parameters,
         "operations": sum(
-            len(part.model.program.functions["main"].block.operations) for part in written.values()
+            len(part.model.program.main.block.operations) for part in written.values()
         ),
     }
 

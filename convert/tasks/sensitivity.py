@@ -127,7 +127,7 @@ class Subject:
     def _executable(self, built: Built, bits: Mapping[str, int]) -> Executable:
         places = {payload.offset: payload for payload in built.payloads}
         return Executable(
-            function=built.model.program.functions["main"],
+            function=built.model.program.main,
             storage=Unwritten(payloads=places, rounding=self.rounding, bits=bits),
             label=built.component,
         )
@@ -170,7 +170,7 @@ def prepare(
         choices["height"] = choices["width"] = size[0]
     single = parse_options(choices)
     built = build_program(component, config, tensors, single)
-    shapes = input_shapes(built.model.program.functions["main"])
+    shapes = input_shapes(built.model.program.main)
     times = TOGETHER if "sample" in shapes else 1
     wide = parse_options({**choices, "batch": single.batch * times})
     return Subject(

@@ -11,7 +11,6 @@ from sdcoreml.convert.compile.compiled import (
     TEXT,
     WEIGHTS,
     blobs,
-    constants,
     read_compiled,
 )
 from sdcoreml.convert.compile.package import compile_package
@@ -79,7 +78,7 @@ def test_constants_are_attributes_and_immediate_arguments() -> None:
         ' c = (x, int32(3)))[name = string("n")]; } -> (y); }'
     )
     (operation,) = parse(text).program.functions["main"].block.operations
-    kinds = [value.type for value in constants(operation)]
+    kinds = [value.type for value in operation.constants]
     assert kinds == [
         TensorType(dtype=dtype) for dtype in (DataType.STRING, DataType.FLOAT16, DataType.INT32)
     ]

@@ -11,8 +11,9 @@ import pytest
 
 from sdcoreml.convert.compression.forms import Form, Parts, compressed
 from sdcoreml.convert.compression.recipe import Method
-from sdcoreml.convert.programs.payload import Payload, size_of
+from sdcoreml.convert.programs.payload import Payload
 from sdcoreml.convert.proof.compressed import measure
+from sdcoreml.convert.spec.blobs import data_size
 from sdcoreml.convert.spec.model import (
     DataType,
     Elements,
@@ -69,7 +70,7 @@ def arrays(parts: Parts) -> dict[str, np.ndarray]:
             continue
         _, kind, source = part
         stored = np.concatenate(list(source.blocks(NO_TENSORS, kind.dtype)))
-        assert stored.nbytes == size_of(kind)
+        assert stored.nbytes == data_size(kind)
         shape = tuple(size or 1 for size in kind.shape)
         if kind.dtype in PACKED:
             stored = unpack(stored, PACKED[kind.dtype], int(np.prod(shape)))
