@@ -64,13 +64,13 @@ def test_the_zip64_end_record_is_followed(tmp_path: Path) -> None:
         (b"PK\x01\x02", 8, b"\x01\x00", "encrypted"),
         (b"PK\x01\x02", 10, b"\x08\x00", "compressed, which PyTorch never does"),
         (b"PK\x01\x02", 24, b"\x09\x00\x00\x00", "two sizes"),
-        (b"PK\x01\x02", 0, b"XX", "no directory entry"),
+        (b"PK\x01\x02", 0, b"XX", "damaged zip file"),
         (b"PK\x03\x04", 8, b"\x08\x00", "another local header"),
         (b"PK\x03\x04", 30, b"X", "another local header"),
         (b"PK\x03\x04", 6, b"\x01\x00", "another local header"),
-        (b"PK\x05\x06", 12, b"\xff\xff\xff\x7f", "over the limit"),
+        (b"PK\x05\x06", 12, b"\xff\xff\xff\x7f", "damaged zip file"),
         (b"PK\x01\x02", 42, b"\xf0\xff\x00\x00", r"it points to byte 65,520"),
-        (b"PK\x05\x06", 16, b"\xff\xff\x00\x00", "does not lie in the file"),
+        (b"PK\x05\x06", 16, b"\xff\xff\x00\x00", "it points to byte -"),
     ],
 )
 def test_a_lie_in_the_directory_is_told(
@@ -90,8 +90,19 @@ def test_an_offset_beyond_the_file_is_told(archive: Path, offset: int) -> None:
     end = data.index(b"PK\x05\x06")
     locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, offset, 1)
     archive.write_bytes(data[:end] + locator + data[end:])
-    with pytest.raises(BadInputError, match="points to byte"):
+    with pytest.raises(BadInputError, match="damaged zip file"):
         read_members(archive)
+
+
+def test_a_member_offset_of_64_bits_beyond_the_file_is_told(tmp_path: Path) -> None:
+    path = write_members(tmp_path / "a.zip", {"x": b"abc"})
+    data = path.read_bytes()
+    at = data.index(b"PK\x01\x02")
+    extra = struct.pack("<2HQ", 1, 8, (1 << 64) - 1)
+    entry = data[at : at + 30] + struct.pack("<H", len(extra)) + data[at + 32 : at + 42]
+    path.write_bytes(data[:at] + directory(entry + b"\xff" * 4 + b"x" + extra, 1, at))
+    with pytest.raises(BadInputError, match="points to byte 18,446,744,073,709,551,615"):
+        read_members(path)
 
 
 def test_a_really_compressed_file_is_refused(tmp_path: Path) -> None:
@@ -184,9 +195,22 @@ def test_a_file_without_members_is_an_empty_directory(tmp_path: Path) -> None:
     assert read_members(path) == {}
 
 
-def test_a_name_that_is_no_utf8_is_told(archive: Path) -> None:
-    archive.write_bytes(archive.read_bytes().replace(b"r/data/0", b"r/data/\xff"))
+def test_a_name_that_is_no_utf8_is_told(tmp_path: Path) -> None:
+    path = write_members(tmp_path / "a.zip", {"caf\xe9/data.pkl": b"N."})
+    assert list(read_members(path)) == ["caf\xe9/data.pkl"]
+    path.write_bytes(path.read_bytes().replace("caf\xe9".encode(), b"caf\xc3\xff"))
     with pytest.raises(BadInputError, match=r"damaged zip file \('utf-8' codec"):
+        read_members(path)
+
+
+def test_a_name_with_a_zero_in_it_is_kept_whole(archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes().replace(b"r/data/0", b"r/da\0a/0"))
+    assert list(read_members(archive)) == ["r/data.pkl", "r/da\0a/0"]
+
+
+def test_nothing_may_stand_before_the_first_member(archive: Path) -> None:
+    archive.write_bytes(b"#!/bin/sh" + archive.read_bytes())
+    with pytest.raises(BadInputError, match="it does not begin with a member"):
         read_members(archive)
 
 
