@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sdcoreml.convert.programs.options import ProgramOptions
+
 _CROSS_DOWN, _CROSS_UP = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
 
 UNET: Mapping[str, Any] = {
@@ -113,10 +115,10 @@ def architecture(component: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return counted | {name: config[name] for name in RARE if config.get(name)}
 
 
-def judged(choices: Mapping[str, Any]) -> dict[str, Any]:
+def judged(options: ProgramOptions) -> dict[str, Any]:
     """The options of a conversion that count, where they are not at their defaults."""
     return {
-        name: choices[name]
-        for name, default in JUDGED.items()
-        if choices.get(name) not in (None, default)
+        name: value
+        for name, value in options.as_json().items()
+        if name in JUDGED and value != JUDGED[name]
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import (
     PREFIXES,
     Audit,
@@ -52,7 +53,7 @@ def check_certified(
     component: str,
     config: Mapping[str, Any],
     weights: Path,
-    choices: Mapping[str, Any],
+    options: ProgramOptions,
     certificates: Mapping[str, Certificate],
 ) -> Certified | None:
     """The proof of a package, or of both halves, by certificate and audit; `None` without one.
@@ -63,10 +64,10 @@ def check_certified(
         BadInputError: package or weights cannot be read.
     """
     with open_whole(package) as program, TensorFile.open(weights) as tensors:
-        accounted = _audit(program, tensors, component, left_out(config, choices))
+        accounted = _audit(program, tensors, component, left_out(config, options))
         if not accounted.passed:
             return None
-        key = key_of(program, component, accounted, config, choices)
+        key = key_of(program, component, accounted, config, options)
     if key not in certificates:
         return None
     return Certified(
@@ -82,13 +83,13 @@ def key_of(
     component: str,
     accounted: Audit,
     config: Mapping[str, Any],
-    choices: Mapping[str, Any],
+    options: ProgramOptions,
 ) -> str:
     """The key of a program's certificate; empty where no certificate can cover it."""
     if not accounted.passed:
         return ""
     try:
-        return certificate_key(program, component, accounted.placed, config, choices)
+        return certificate_key(program, component, accounted.placed, config, options)
     except UnsupportedError:
         return ""
 
@@ -98,7 +99,7 @@ def audit_package(
     component: str,
     config: Mapping[str, Any],
     weights: Path,
-    choices: Mapping[str, Any],
+    options: ProgramOptions,
 ) -> Audit:
     """The audit alone: all that can be proved without torch of a graph that nobody certified.
 
@@ -106,7 +107,7 @@ def audit_package(
         BadInputError: package or weights cannot be read.
     """
     with open_whole(package) as program, TensorFile.open(weights) as tensors:
-        return _audit(program, tensors, component, left_out(config, choices))
+        return _audit(program, tensors, component, left_out(config, options))
 
 
 def _audit(

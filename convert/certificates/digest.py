@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sdcoreml.convert.certificates.architecture import SAME, architecture, judged
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.spec.model import (
     DataType,
     Feature,
@@ -42,7 +43,7 @@ def certificate_key(
     component: str,
     placed: Mapping[str, str],
     config: Mapping[str, Any],
-    choices: Mapping[str, Any],
+    options: ProgramOptions,
 ) -> str:
     """The digest that a certificate of this program bears, as hexadecimal SHA-256.
 
@@ -53,14 +54,14 @@ def certificate_key(
             tensors; all others count by content.
         config: the component's config.json, without which nobody could say which module the
             program was compared with. Only what `architecture` reads of it counts.
-        choices: the options of the conversion, of which those that change what is asked of the
+        options: of the program, of which those that change what is asked of the
             module count.
 
     Raises:
         UnsupportedError: the program has parts that no certificate covers.
     """
     graph = graph_digest(program, placed)
-    asked = json.dumps([architecture(component, config), judged(choices)], sort_keys=True)
+    asked = json.dumps([architecture(component, config), judged(options)], sort_keys=True)
     return _hash(SAME.get(component, component), graph, asked)
 
 

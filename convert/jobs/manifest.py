@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
-from sdcoreml.convert.jobs.options import recipe_for
 from sdcoreml.convert.jobs.plan import Job
-from sdcoreml.convert.jobs.prove import Built
+from sdcoreml.convert.jobs.prove import StagedProgram
 from sdcoreml.convert.jobs.staging import MARKER
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.storage.joined import Packages
@@ -39,7 +38,8 @@ NOTHING = Kept()
 
 def write_manifest(
     job: Job,
-    built: Sequence[Built],
+    toolchain: Mapping[str, Any],
+    built: Sequence[StagedProgram],
     proofs: Mapping[str, Mapping[str, Any]],
     folder: Path,
     kept: Kept = NOTHING,
@@ -61,7 +61,7 @@ def write_manifest(
         },
         "inputs": {**kept.inputs, **describe(inputs)},
         "options": asdict(job.options),
-        "toolchain": job.toolchain,
+        "toolchain": toolchain,
         "programs": {
             **kept.programs,
             **{made.part.stem: _entry(job, made, proofs, folder) for made in built},
@@ -72,15 +72,15 @@ def write_manifest(
 
 
 def _entry(
-    job: Job, made: Built, proofs: Mapping[str, Mapping[str, Any]], folder: Path
+    job: Job, made: StagedProgram, proofs: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> Mapping[str, Any]:
     """What the manifest says of one program."""
     paths = [path for each in (*made.packages, *made.compiled) for path in files_below(each)]
     return {
         "component": made.part.program,
         "source": made.part.source,
-        "options": made.options,
-        "recipe": recipe_for(job.options, made.part),
+        "options": made.options.as_json(),
+        "recipe": job.options.recipe_for(made.part),
         "halves": made.halves,
         **{kind: outcomes[made.part.program] for kind, outcomes in proofs.items()},
         "files": describe_files(paths, folder),

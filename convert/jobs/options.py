@@ -1,24 +1,31 @@
-"""What a caller may choose about a whole folder, and what each program hears of it."""
+"""What a caller may choose about a whole folder, and the options of each program that follow."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sdcoreml.convert.bundle.families import ProgramSpec
+from sdcoreml.convert.programs.options import (
+    Attention,
+    Precision,
+    Prediction,
+    ProgramOptions,
+    Target,
+    parse_options,
+)
 
-ATTENTIONS = ("SPLIT_EINSUM", "ORIGINAL", "SPLIT_EINSUM_V2")
+ATTENTIONS = (Attention.SPLIT_EINSUM, Attention.ORIGINAL, Attention.SPLIT_EINSUM_V2)
+"""The first is what is taken where nobody says."""
 
 COMPRESSED = frozenset(
     {"text_encoder", "text_encoder_2", "unet", "controlled_unet", "unet_refiner", "controlnet"}
 )
 """Programs that a recipe is for; a VAE is small, and shows every bit it loses."""
 
-PRECISIONS = ("fp16", "fp32")
-
 SHARED = ("attention", "height", "width", "batch", "tokens", "clip_skip", "target")
-"""Fields of `Options` that every program hears of as they are."""
+"""Fields that are the same for every program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +33,13 @@ class Options:
     """How to convert; recorded in the manifest.
 
     Attributes:
-        attention: one of `ATTENTIONS`.
+        attention: layout of every UNet's attention.
         height: the latent's, an eighth of the image's.
         width: likewise.
         batch: rows of the UNet's inputs: 2, or 1 for apps that then ask twice.
         tokens: length of a prompt.
         clip_skip: 2 leaves out the text encoder's last block, 3 the last two.
-        target: the oldest system that is to run the programs, of `convert.programs.options.Target`.
+        target: the oldest system that is to run the programs.
         states_own_size: SDXL's UNet is told its own size, whatever the app says.
         controlled: also a UNet that takes a ControlNet's residuals.
         safety_checker: also the safety checker.
@@ -47,21 +54,21 @@ class Options:
         latent_scale: what the app multiplies latents with; `None` is the constant of the family.
     """
 
-    attention: str
+    attention: Attention
     height: int
     width: int
     batch: int = 2
     tokens: int = 77
     clip_skip: int = 1
-    target: str = "macOS13"
+    target: Target = Target.MACOS13
     states_own_size: bool = False
     controlled: bool = False
     safety_checker: bool = False
     refiner: bool = False
     chunk: bool = False
     recipe: Mapping[str, Any] | None = None
-    precision: Mapping[str, str] = field(default_factory=dict)
-    prediction: str | None = None
+    precision: Mapping[str, Precision] = field(default_factory=dict)
+    prediction: Prediction | None = None
     pad_id: int | None = None
     latent_scale: float | None = None
 
@@ -75,34 +82,51 @@ class Options:
         }
         return tuple(program for program, is_wanted in asked.items() if is_wanted)
 
+    def for_program(self, spec: ProgramSpec) -> ProgramOptions:
+        """The options of one program.
 
-def program_options(options: Options, part: ProgramSpec) -> Mapping[str, Any]:
-    """Fields of `ProgramOptions`: those of all programs, what the model needs, what is insisted on.
+        What the caller overrides comes before what the model needs, and that before what holds for
+        the whole folder.
 
-    The last wins.
+        Raises:
+            UnsupportedError: the model needs something that no builder knows.
+        """
+        shared = {name: getattr(self, name) for name in SHARED}
+        own_size = self.states_own_size and spec.program in ("unet", "unet_refiner")
+        sized = {"states_own_size": own_size}
+        return parse_options({**shared, **sized, **spec.options, **self._overrides(spec)})
+
+    def _overrides(self, spec: ProgramSpec) -> Mapping[str, Any]:
+        asked = self.precision
+        precision = asked.get(spec.program, asked.get(spec.source, asked.get("all")))
+        chosen: dict[str, Any] = {"precision": precision}
+        match spec.source:
+            case "unet":
+                chosen["prediction"] = self.prediction
+            case "text_encoder" | "text_encoder_2":
+                chosen["pad_id"] = self.pad_id
+            case "vae":
+                chosen["runtime_scale"] = self.latent_scale
+        return {name: value for name, value in chosen.items() if value is not None}
+
+    def recipe_for(self, spec: ProgramSpec) -> Mapping[str, Any] | None:
+        """How the weights of a program are compressed, if at all."""
+        return self.recipe if spec.program in COMPRESSED else None
+
+
+def parse_folder_options(content: Mapping[str, Any]) -> Options:
+    """The options that a manifest records; what older ones do not know is at its default.
+
+    Raises:
+        ValueError: a value that does not exist.
     """
-    fields = {name: getattr(options, name) for name in SHARED}
-    if part.program in ("unet", "unet_refiner") and options.states_own_size:
-        fields["states_own_size"] = True
-    return {**fields, **part.options, **_insisted(options, part)}
-
-
-def _insisted(options: Options, part: ProgramSpec) -> Mapping[str, Any]:
-    asked = options.precision
-    precision = asked.get(part.program, asked.get(part.source, asked.get("all")))
-    by_source = {
-        "unet": ("prediction", options.prediction),
-        "text_encoder": ("pad_id", options.pad_id),
-        "text_encoder_2": ("pad_id", options.pad_id),
-        "vae": ("runtime_scale", options.latent_scale),
+    known = {name: content[name] for name in Options.__dataclass_fields__ if name in content}
+    readers: Mapping[str, Callable[[Any], object]] = {
+        "attention": Attention,
+        "target": Target,
+        "precision": lambda asked: {name: Precision(word) for name, word in asked.items()},
+        "prediction": lambda word: None if word is None else Prediction(word),
     }
-    chosen: dict[str, Any] = {"precision": precision}
-    if part.source in by_source:
-        name, value = by_source[part.source]
-        chosen[name] = value
-    return {name: value for name, value in chosen.items() if value is not None}
-
-
-def recipe_for(options: Options, part: ProgramSpec) -> Mapping[str, Any] | None:
-    """How the weights of a program are compressed, if at all."""
-    return options.recipe if part.program in COMPRESSED else None
+    return Options(
+        **known | {name: read(known[name]) for name, read in readers.items() if name in known}
+    )

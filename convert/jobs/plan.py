@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED
 from sdcoreml.convert.bundle.families import OPTIONAL, ProgramSpec, programs_of
 from sdcoreml.convert.compression.recipe import Method, parse_recipe, require_storable
-from sdcoreml.convert.jobs.options import COMPRESSED, Options, program_options
-from sdcoreml.convert.jobs.prove import Judge
+from sdcoreml.convert.jobs.options import ATTENTIONS, COMPRESSED, Options
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.programs.drawable import require_drawable
-from sdcoreml.convert.programs.options import Target, parse_options
+from sdcoreml.convert.programs.options import Precision
 from sdcoreml.ground.errors import SdcoremlError, UnsupportedError
 
 USUAL_SIZE = 64
@@ -26,18 +25,16 @@ USUAL_SIZE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to convert, where to, how, and in which toolchain (as the manifest is to say it).
+    """What to convert, where to, and how.
 
-    `judge` says how programs are proved. `redo` names programs or components to make anew in the
-    folder that `output` already is; the others are kept as they are. `None` makes all. `beside` is
-    the finished folder whose UNet a ControlNet is for.
+    `redo` names programs or components to make anew in the folder that `output` already is; the
+    others are kept as they are. `None` makes all. `beside` is the finished folder whose UNet a
+    ControlNet is for.
     """
 
     model: Model
     output: Path
     options: Options
-    toolchain: Mapping[str, Any]
-    judge: Judge = field(default_factory=Judge)
     redo: frozenset[str] | None = None
     beside: Path | None = None
 
@@ -65,24 +62,26 @@ class Job:
 def plan(
     model: Model,
     output: Path | None,
-    attention: str,
-    toolchain: Mapping[str, Any],
+    options: Options,
+    *,
     redo: frozenset[str] | None = None,
-    **choices: Any,  # noqa: ANN401  other fields of `Options`
+    beside: Path | None = None,
 ) -> Job:
-    """The job for a model with its own size and name where nothing else was asked for."""
-    height, width = own_size(model)
-    fields = {"attention": attention, "height": height, "width": width, **choices}
-    options = Options(**fields)
-    job = Job(
-        model=model,
-        output=output or default_folder(model, options),
-        options=options,
-        toolchain=toolchain,
-        redo=redo,
-    )
+    """The job for a model, by its own name where no `output` is given.
+
+    Raises:
+        UnsupportedError: options that no app can make use of, or that exclude each other.
+    """
+    folder = output or default_folder(model, options)
+    job = Job(model=model, output=folder, options=options, redo=redo, beside=beside)
     require_runnable(job)
     return job
+
+
+def default_options(model: Model) -> Options:
+    """What a model is converted with if nobody says otherwise: its own size."""
+    height, width = own_size(model)
+    return Options(attention=ATTENTIONS[0], height=height, width=width)
 
 
 def require_runnable(job: Job) -> None:
@@ -110,10 +109,8 @@ def _require_compressible(job: Job, fields: Mapping[str, Any]) -> None:
     parts = [part for part in job.parts if part.program in COMPRESSED]
     for part in parts:
         recipe = parse_recipe(fields, part.program)
-        require_storable(recipe, Target(options.target).specification, f"{model.path}")
-    wide = [
-        part.program for part in parts if program_options(options, part).get("precision") == "fp32"
-    ]
+        require_storable(recipe, options.target.specification, f"{model.path}")
+    wide = [part.program for part in parts if options.for_program(part).precision is Precision.FP32]
     if wide:
         raise UnsupportedError(
             f"{', '.join(wide)} cannot be compressed in float32",
@@ -126,9 +123,8 @@ def require_buildable(job: Job) -> None:
     """Raise `SdcoremlError` for a program of the job that its builder would refuse to make."""
     for part in job.parts:
         source = job.model.components[part.source]
-        options = parse_options(program_options(job.options, part))
         try:
-            require_drawable(part.program, source.config, options)
+            require_drawable(part.program, source.config, job.options.for_program(part))
         except SdcoremlError as error:
             error.where = str(source.folder)
             raise
@@ -161,7 +157,7 @@ def net_name(model: Path, options: Options) -> str:
 
 
 def _variant(options: Options) -> str:
-    words = [options.attention.lower().replace("_", "-")]
+    words = [options.attention.value.lower().replace("_", "-")]
     words.append(f"{PIXELS_PER_LATENT * options.width}x{PIXELS_PER_LATENT * options.height}")
     if options.recipe:
         words.append(_storage(options.recipe))

@@ -16,6 +16,7 @@ from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.certificates.check import audit_package, check_certified
 from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.convert.worker import Runner
@@ -25,10 +26,10 @@ from sdcoreml.ground.quantity import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class StagedProgram:
     """A program's package in the staging folder, and what it was made from.
 
-    `options` are fields of `ProgramOptions`; `settings` is the component's parsed `config`. Where
+    `settings` is the component's parsed `config`. Where
     `halves` is true, two packages stand in the place of `package`; see `chunk_paths`.
     """
 
@@ -37,7 +38,7 @@ class Built:
     config: Path
     settings: Mapping[str, Any]
     weights: Path
-    options: Mapping[str, Any]
+    options: ProgramOptions
     halves: bool = False
 
     @property
@@ -62,24 +63,26 @@ class Built:
             "config": str(self.config.resolve()),
             "weights": str(self.weights.resolve()),
             "package": str(self.package.resolve()),
-            "options": self.options,
+            "options": self.options.as_json(),
             **({"chunk": True} if self.halves else {}),
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
-    """By what programs are proved: certificates that count, and whether there is torch to run them.
-
-    `reason` says why there is none.
-    """
+class ProofPolicy:
+    """Certificates to accept, and the reason why torch is unavailable, if it is."""
 
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
     reason: str = ""
 
 
 def prove(
-    built: Sequence[Built], judge: Judge, runner: Runner, emit: Emit, *, fast: bool = False
+    built: Sequence[StagedProgram],
+    policy: ProofPolicy,
+    runner: Runner,
+    emit: Emit,
+    *,
+    fast: bool = False,
 ) -> Mapping[str, Mapping[str, Any]]:
     """The proof of each program, by its name, in the form of `convert.parity.check.Parity.as_json`.
 
@@ -88,7 +91,7 @@ def prove(
     Raises:
         ParityError: a package computes, or holds, something else than it should.
     """
-    proofs = {made.part.program: _short(made, judge) for made in built}
+    proofs = {made.part.program: _short(made, policy) for made in built}
     found = {program: proof for program, proof in proofs.items() if proof is not None}
     pending = [made for made in built if made.part.program not in found]
     if not pending:
@@ -99,17 +102,17 @@ def prove(
     return {**found, **outcome.value}
 
 
-def _short(made: Built, judge: Judge) -> Mapping[str, Any] | None:
+def _short(made: StagedProgram, policy: ProofPolicy) -> Mapping[str, Any] | None:
     """The proof that needs no torch; `None` where the program is still to be run."""
     subject = (made.written, made.part.program, made.settings, made.weights, made.options)
-    if judge.certificates:
-        certified = check_certified(*subject, judge.certificates)
+    if policy.certificates:
+        certified = check_certified(*subject, policy.certificates)
         if certified is not None:
             return certified.as_json()
-    return _audited(made, audit_package(*subject), judge.reason) if judge.reason else None
+    return _audited(made, audit_package(*subject), policy.reason) if policy.reason else None
 
 
-def _audited(made: Built, audit: Audit, reason: str) -> Mapping[str, Any]:
+def _audited(made: StagedProgram, audit: Audit, reason: str) -> Mapping[str, Any]:
     """The outcome for a program whose weights are all that could be proved."""
     if faults := audit.faults():
         raise ParityError(

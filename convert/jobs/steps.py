@@ -1,18 +1,16 @@
 """Conversions, from one model folder to finished, checked Core ML folders.
 
-    read → merge → build → check → compile → write
-
-`convert_models` is the list of these steps. Folders of one model, such as for several sizes, are
-built together, so that what they have in common is made and stored once; then each is checked and
-written by itself. Everything is made in a staging folder that becomes the result at the very end.
+Folders of one model, such as for several sizes, are built together (`TOGETHER`), so that what they
+have in common is made and stored once; then each is checked and written by itself (`EACH`).
+Everything is made in a staging folder that becomes the result at the very end.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +22,14 @@ from sdcoreml.convert.compile.names import TEXT_VERSIONS
 from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.kept import keep
 from sdcoreml.convert.jobs.manifest import (
+    NOTHING,
     Kept,
     read_manifest,
     write_manifest,
     written,
 )
-from sdcoreml.convert.jobs.options import program_options, recipe_for
 from sdcoreml.convert.jobs.plan import Job
-from sdcoreml.convert.jobs.prove import Built, prove
+from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.staging import staged
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
@@ -46,22 +44,47 @@ from sdcoreml.ground.quantity import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What conversions are done with.
+
+    `runner` runs tasks in the built environment, `toolchain` is what the manifest records of that,
+    and `policy` says how programs are proved.
+    """
+
+    runner: Runner
+    toolchain: Mapping[str, Any]
+    policy: ProofPolicy = field(default_factory=ProofPolicy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """A result in the making: its job, its staging folder, its programs, what is kept of before."""
+    """A result in the making in the staging folder `path`; each step adds what it knows.
+
+    `kept` is what stays of an earlier result; `proofs` and `compiled` are outcomes by program.
+    """
 
     job: Job
     path: Path
-    built: tuple[Built, ...]
-    kept: Kept
+    kept: Kept = NOTHING
+    programs: tuple[StagedProgram, ...] = ()
+    proofs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    compiled: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def convert_model(job: Job, runner: Runner, emit: Emit = silent) -> Path:
-    """Do one job; see `convert_models`."""
-    (output,) = convert_models((job,), runner, emit)
-    return output
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """All that the steps know: folders of one model, and one safetensors file a component."""
+
+    folders: tuple[Folder, ...]
+    workshop: Workshop
+    emit: Emit
+    scratch: Path
+    weights: Mapping[str, Path] = field(default_factory=dict)
 
 
-def convert_models(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> tuple[Path, ...]:
+def convert_models(
+    jobs: Sequence[Job], workshop: Workshop, emit: Emit = silent
+) -> tuple[Path, ...]:
     """Do the jobs, which are all of one model; returns the finished folders.
 
     Raises:
@@ -72,55 +95,34 @@ def convert_models(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> 
         _require_compiler(job)
     with ExitStack() as unfinished:
         stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
-        paths = [
-            stage.enter_context(staged(job.output)) for job, stage in zip(jobs, stages, strict=True)
-        ]
-        scratch = stages[-1].enter_context(_scratch(paths[-1]))
-        weights = _merge(jobs, scratch, emit)
-        folders = [_open(job, path, weights) for job, path in zip(jobs, paths, strict=True)]
-        _build(folders, runner, emit)
-        for folder, stage in zip(folders, stages, strict=True):
-            _finish(folder, runner, emit)
+        folders = tuple(
+            Folder(job=job, path=stage.enter_context(staged(job.output)))
+            for job, stage in zip(jobs, stages, strict=True)
+        )
+        scratch = stages[-1].enter_context(_scratch(folders[-1].path))
+        conversion = Conversion(folders=folders, workshop=workshop, emit=emit, scratch=scratch)
+        for step in TOGETHER:
+            conversion = step(conversion)
+        for folder, stage in zip(conversion.folders, stages, strict=True):
+            for each in EACH:
+                folder = each(folder, conversion)  # noqa: PLW2901  the folder, one step further
             stage.close()
     return tuple(job.output for job in jobs)
 
 
 def _require_compiler(job: Job) -> None:
     """Raise `UnsupportedError` for a target that only Xcode compiles for, where there is none."""
+    target = job.options.target
     if not _is_known(job) and find_xcode() is None:
         raise UnsupportedError(
-            f"target {job.options.target}: only Xcode compiles for it, and there is none here",
+            f"target {target.value}: only Xcode compiles for it, and there is none here",
             remedy=f"choose {Target.MACOS15.value}: newer systems run it just as well",
         )
 
 
 def _is_known(job: Job) -> bool:
     """Whether the compiled form of the target is known, so that no Xcode is needed."""
-    return Target(job.options.target).specification in TEXT_VERSIONS
-
-
-def _open(job: Job, path: Path, weights: Mapping[str, Path]) -> Folder:
-    """Say what is to be made, and take over what is kept of an earlier result."""
-    kept = keep(job, path)
-    return Folder(
-        job=job,
-        path=path,
-        built=tuple(_draft(job, part, path, weights) for part in job.parts),
-        kept=kept,
-    )
-
-
-def _draft(job: Job, part: ProgramSpec, path: Path, weights: Mapping[str, Path]) -> Built:
-    source = job.model.components[part.source]
-    return Built(
-        part=part,
-        package=path / f"{part.stem}.mlpackage",
-        config=source.folder / CONFIG_NAME,
-        settings=source.config,
-        weights=weights[part.source],
-        options=program_options(job.options, part),
-        halves=job.halves(part),
-    )
+    return job.options.target.specification in TEXT_VERSIONS
 
 
 @contextmanager
@@ -132,13 +134,15 @@ def _scratch(folder: Path) -> Iterator[Path]:
     shutil.rmtree(scratch)
 
 
-def _merge(jobs: Sequence[Job], scratch: Path, emit: Emit) -> Mapping[str, Path]:
+def _merge(conversion: Conversion) -> Conversion:
     """One safetensors file for each component, in place where there is one already."""
+    jobs = [folder.job for folder in conversion.folders]
     sources = {part.source: job.model for job in jobs for part in job.parts}
-    return {
-        name: _merge_one(model.components[name], scratch / name, emit)
+    weights = {
+        name: _merge_one(model.components[name], conversion.scratch / name, conversion.emit)
         for name, model in sources.items()
     }
+    return replace(conversion, weights=weights)
 
 
 def _merge_one(component: Component, target: Path, emit: Emit) -> Path:
@@ -149,57 +153,96 @@ def _merge_one(component: Component, target: Path, emit: Emit) -> Path:
     return merge_component(component, target, emit)
 
 
-def _build(folders: Sequence[Folder], runner: Runner, emit: Emit) -> None:
+def _draft(conversion: Conversion) -> Conversion:
+    """Say which programs are to be made, and take over what is kept of earlier results."""
+
+    def drafted(folder: Folder) -> Folder:
+        job = folder.job
+        kept = keep(job, folder.path)
+        programs = (_stage(job, part, folder.path, conversion.weights) for part in job.parts)
+        return replace(folder, kept=kept, programs=tuple(programs))
+
+    return replace(conversion, folders=tuple(map(drafted, conversion.folders)))
+
+
+def _stage(job: Job, part: ProgramSpec, path: Path, weights: Mapping[str, Path]) -> StagedProgram:
+    source = job.model.components[part.source]
+    return StagedProgram(
+        part=part,
+        package=path / f"{part.stem}.mlpackage",
+        config=source.folder / CONFIG_NAME,
+        settings=source.config,
+        weights=weights[part.source],
+        options=job.options.for_program(part),
+        halves=job.halves(part),
+    )
+
+
+def _build(conversion: Conversion) -> Conversion:
     """Write all packages, those of one component in one child process."""
     by_source: dict[str, list[dict[str, Any]]] = {}
-    for folder in folders:
-        where = "" if len(folders) == 1 else f" of {folder.job.output.name}"
-        for made in folder.built:
-            recipe = recipe_for(folder.job.options, made.part)
+    for folder in conversion.folders:
+        where = "" if len(conversion.folders) == 1 else f" of {folder.job.output.name}"
+        for made in folder.programs:
+            recipe = folder.job.options.recipe_for(made.part)
             extra = {"recipe": recipe} if recipe else {}
             asked = {**made.request(), "title": made.part.stem + where, **extra}
             by_source.setdefault(made.part.source, []).append(asked)
     for programs in by_source.values():
         request = {key: programs[0][key] for key in ("config", "weights")}
-        outcome = runner.run("build", {**request, "programs": programs}, emit)
-        emit(Event(kind="note", text=f"built in {amount(outcome.peak_memory)} of memory"))
+        request["programs"] = programs
+        answer = conversion.workshop.runner.run("build", request, conversion.emit)
+        note = f"built in {amount(answer.peak_memory)} of memory"
+        conversion.emit(Event(kind="note", text=note))
+    return conversion
 
 
-def _finish(folder: Folder, runner: Runner, emit: Emit) -> None:
-    """Check, compile, and write what belongs beside the programs."""
-    job, path = folder.job, folder.path
-    share_weights(path)
-    proofs = prove(folder.built, job.judge, runner, emit)
-    kept = Keep.OURS if _is_known(job) else Keep.APPLES
-    compiled = {made.part.program: _compile(made, kept, emit) for made in folder.built}
-    emit(Event(kind="step", text="write the folder"))
-    if CONTROLNET not in job.model.components:
-        for name, content in read_tokenizer(tokenizer_folder(job.model.path)).files():
-            (path / name).write_bytes(content)
-    _check_folder(folder)
-    kinds = {"checked": proofs, "compiled": compiled}
-    write_manifest(job, folder.built, kinds, path, folder.kept)
+def _share(folder: Folder, _: Conversion) -> Folder:
+    """Store once what new and kept programs have in common."""
+    share_weights(folder.path)
+    return folder
 
 
-def _compile(made: Built, kept: Keep, emit: Emit) -> Mapping[str, Any]:
+def _prove(folder: Folder, conversion: Conversion) -> Folder:
+    workshop = conversion.workshop
+    proofs = prove(folder.programs, workshop.policy, workshop.runner, conversion.emit)
+    return replace(folder, proofs=proofs)
+
+
+def _compile(folder: Folder, conversion: Conversion) -> Folder:
     """Write the compiled folders; on a Mac with Xcode they are compared with what Apple makes."""
-    outcomes = [
-        compile_compared(package, target, find_xcode(), kept, emit)
-        for package, target in zip(made.packages, made.compiled, strict=True)
-    ]
-    differences = [difference for outcome in outcomes for difference in outcome.differences]
-    return {"verdict": outcomes[0].verdict, "differences": differences}
+    preferred = Keep.OURS if _is_known(folder.job) else Keep.APPLES
+    compiled = {}
+    for made in folder.programs:
+        outcomes = [
+            compile_compared(package, target, find_xcode(), preferred, conversion.emit)
+            for package, target in zip(made.packages, made.compiled, strict=True)
+        ]
+        differences = [difference for outcome in outcomes for difference in outcome.differences]
+        compiled[made.part.program] = {"verdict": outcomes[0].verdict, "differences": differences}
+    return replace(folder, compiled=compiled)
 
 
-def _check_folder(folder: Folder) -> None:
+def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
+    """Write the tokenizer's files, which a ControlNet has none of."""
+    conversion.emit(Event(kind="step", text="write the folder"))
+    model = folder.job.model
+    if CONTROLNET not in model.components:
+        for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
+            (folder.path / name).write_bytes(content)
+    return folder
+
+
+def _check(folder: Folder, _: Conversion) -> Folder:
     """Read everything back and compare it with what the runtimes ask for."""
     programs = {
         entry["component"]: written(folder.path, name, entry)
         for name, entry in folder.kept.programs.items()
-    } | {made.part.program: made.written for made in folder.built}
+    } | {made.part.program: made.written for made in folder.programs}
     faults = (*folder_faults(programs, folder.path), *_misfits(folder.job, programs))
     if faults:
         raise SdcoremlError("; ".join(map(str, faults)))
+    return folder
 
 
 def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
@@ -214,3 +257,25 @@ def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
     )
     with open_whole(programs[CONTROLNET]) as net, open_whole(unet) as controlled:
         yield from check_controlnet(net.model, net.path, controlled.model)
+
+
+def _describe(folder: Folder, conversion: Conversion) -> Folder:
+    """Write the manifest."""
+    kinds = {"checked": folder.proofs, "compiled": folder.compiled}
+    toolchain = conversion.workshop.toolchain
+    write_manifest(folder.job, toolchain, folder.programs, kinds, folder.path, folder.kept)
+    return folder
+
+
+TOGETHER: tuple[Callable[[Conversion], Conversion], ...] = (_merge, _draft, _build)
+"""The steps that all folders of a model take together."""
+
+EACH: tuple[Callable[[Folder, Conversion], Folder], ...] = (
+    _share,
+    _prove,
+    _compile,
+    _add_tokenizer,
+    _check,
+    _describe,
+)
+"""The steps that each folder then takes by itself, to its end."""

@@ -29,11 +29,12 @@ from sdcoreml.convert.jobs.manifest import (
     written,
 )
 from sdcoreml.convert.jobs.opening import open_again
-from sdcoreml.convert.jobs.prove import Built, Judge, prove
+from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.unpacked import opened_again
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import CONFIG_NAME, Model
 from sdcoreml.convert.models.merge import merge_component
+from sdcoreml.convert.programs.options import parse_options
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.digest import describe, describe_files
@@ -197,14 +198,14 @@ def _check(
     emit: Emit,
 ) -> Mapping[str, Mapping[str, Any]]:
     """Prove each program: by certificate where there is one, by running it otherwise."""
-    judge = Judge(certificates=against.certificates)
+    policy = ProofPolicy(certificates=against.certificates)
     with scratch_beside(bundle.resolve()) as scratch:
         built = [
             _built(bundle, name, program, model, scratch, emit)
             for name, program in manifest["programs"].items()
         ]
         emit(Event(kind="step", text=f"audit the weights of {len(built)} programs"))
-        proofs = prove(built, judge, runner, emit, fast=against.fast)
+        proofs = prove(built, policy, runner, emit, fast=against.fast)
     return {made.part.stem: proofs[made.part.program] for made in built}
 
 
@@ -215,15 +216,15 @@ def _built(
     model: Model,
     scratch: Path,
     emit: Emit,
-) -> Built:
+) -> StagedProgram:
     """A program of the manifest, beside the component it was made from."""
     source = model.components[program["source"]]
-    return Built(
+    return StagedProgram(
         part=ProgramSpec(program=program["component"], source=source.name, name=name),
         package=bundle / f"{name}{PACKAGE}",
         config=source.folder / CONFIG_NAME,
         settings=source.config,
         weights=merge_component(source, scratch / source.name, emit),
-        options=program["options"],
+        options=parse_options(program["options"]),
         halves=program["halves"],
     )

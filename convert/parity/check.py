@@ -28,6 +28,7 @@ from sdcoreml.convert.parity.figures import (
 )
 from sdcoreml.convert.parity.miniature import miniature
 from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import (
     PREFIXES,
     Audit,
@@ -51,17 +52,17 @@ class CheckOptions:
     """How much to run, and what for.
 
     `runs` limits the sets of inputs, `modes` are the precisions, in order; `small` takes a small
-    picture in place of the program's own where `convert.parity.miniature` can. `choices` are the
-    options of the conversion: those of `convert.certificates.architecture.JUDGED` change what the
-    module is asked for. `lenient` asks no more of a program than its module's own precision allows
-    (`convert.parity.figures.eased`), which is measured only where a floor is missed.
+    picture in place of the program's own where `convert.parity.miniature` can. `program` are the
+    options that it was built with: those of `convert.certificates.architecture.JUDGED` change what
+    the module is asked for. `lenient` asks no more of a program than its module's own precision
+    allows (`convert.parity.figures.eased`), which is measured only where a floor is missed.
     """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
     runs: int | None = None
     small: bool = False
     floors: Mapping[Mode, float] = field(default_factory=lambda: FLOORS)
-    choices: Mapping[str, Any] = field(default_factory=dict)
+    program: ProgramOptions = field(default_factory=ProgramOptions)
     lenient: bool = False
 
 
@@ -122,7 +123,7 @@ def check_program(
             program.storage,
             tensors,
             PREFIXES.get(component, ()),
-            left_out(original.config, options.choices),
+            left_out(original.config, options.program),
         )
     small = _small(program, original, options, accounted)
     running = small or program
@@ -134,7 +135,7 @@ def check_program(
     module = _Module(
         original=original,
         rounding=weight_rounding(program.function),
-        choices=options.choices,
+        options=options.program,
         names=program.function.block.outputs,
         feeds=feeds,
     )
@@ -156,7 +157,7 @@ def check_program(
         figures=tuple(figures),
         audit=accounted,
         runs=len(feeds),
-        key=key_of(program, component, accounted, original.config, options.choices),
+        key=key_of(program, component, accounted, original.config, options.program),
         fidelity=compare(module.answers({}, advance), expected, Mode.FP32, RECOGNISABLE)
         if replaced
         else (),
@@ -187,7 +188,7 @@ def _small(
     """The program for a small picture, if that is asked for and can be had."""
     if not options.small or not accounted.passed:
         return None
-    return miniature(program, original.component, accounted, original.config, options.choices)
+    return miniature(program, original.component, accounted, original.config, options.program)
 
 
 def size_of(shapes: Mapping[str, tuple[int, ...]]) -> str:
@@ -233,7 +234,7 @@ class _Module:
 
     original: Original
     rounding: torch.dtype
-    choices: Mapping[str, Any]
+    options: ProgramOptions
     names: tuple[str, ...]
     feeds: Iterable[Feeds]
 
@@ -256,7 +257,7 @@ class _Module:
         with torch.inference_mode():
             for feed in self.feeds:
                 typed = {name: tensor.to(precision) for name, tensor in feed.items()}
-                outputs.append(original.judge.expected(module, typed, self.choices, self.names))
+                outputs.append(original.judge.expected(module, typed, self.options, self.names))
                 advance()
         return outputs
 

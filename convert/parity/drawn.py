@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.programs import draw
 from sdcoreml.convert.programs.assemble import assemble
-from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import Payload, Weight
 from sdcoreml.convert.proof.audit import plain
 from sdcoreml.convert.storage.package import Program
@@ -82,13 +82,13 @@ class Drawing:
     placed: Mapping[str, str]
 
 
-def drawn(component: str, config: Mapping[str, Any], choices: Mapping[str, Any]) -> Drawing:
+def drawn(component: str, config: Mapping[str, Any], options: ProgramOptions) -> Drawing:
     """The program of a component for these options of a conversion, without its weights.
 
     Raises:
         UnsupportedError: the builder refuses config or options.
     """
-    draft = draw(component, config, parse_options(choices))
+    draft = draw(component, config, options)
     built = assemble(draft, Undefined(draft.graph.declared))
     program = Program(
         path=Path(f"{component} as drawn"),
@@ -104,7 +104,7 @@ def drawn(component: str, config: Mapping[str, Any], choices: Mapping[str, Any])
     return Drawing(program=program, placed=weights)
 
 
-def drawn_key(component: str, config: Mapping[str, Any], choices: Mapping[str, Any]) -> str:
+def drawn_key(component: str, config: Mapping[str, Any], options: ProgramOptions) -> str:
     """The key of the certificate that would cover the program, were it written now."""
-    drawing = drawn(component, config, choices)
-    return certificate_key(drawing.program, component, drawing.placed, config, choices)
+    drawing = drawn(component, config, options)
+    return certificate_key(drawing.program, component, drawing.placed, config, options)

@@ -16,7 +16,7 @@ from typing import Any
 from sdcoreml.convert.certificates.digest import graph_digest
 from sdcoreml.convert.parity.drawn import Drawing, drawn
 from sdcoreml.convert.programs.attention import PIECE
-from sdcoreml.convert.programs.options import Attention
+from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.spec.model import Operation
 from sdcoreml.convert.storage.package import Program
@@ -29,7 +29,7 @@ def miniature(
     component: str,
     accounted: Audit,
     config: Mapping[str, Any],
-    choices: Mapping[str, Any],
+    options: ProgramOptions,
 ) -> Program | None:
     """The program for a small picture, or `None` where it has no size or is not as drawn.
 
@@ -38,25 +38,25 @@ def miniature(
         component: which module it stands for.
         accounted: the audit of its weights.
         config: the component's config.json.
-        choices: the options of the conversion: fields of `ProgramOptions`.
+        options: what it was built with.
     """
-    size = small_size(config, choices)
-    if size is None or not {"height", "width"} <= choices.keys():
+    size = small_size(config, options)
+    if size is None or options.height is None or options.width is None:
         return None
     height, width = size
-    if height * width >= choices["height"] * choices["width"]:
+    if height * width >= options.height * options.width:
         return None
     try:
-        full = drawn(component, config, choices)
+        full = drawn(component, config, options)
         if graph_digest(full.program, full.placed) != graph_digest(program, accounted.placed):
             return None
-        small = drawn(component, config, {**choices, "height": height, "width": width})
+        small = drawn(component, config, replace(options, height=height, width=width))
     except UnsupportedError:
         return None
     return _filled(small, program, accounted.placed)
 
 
-def small_size(config: Mapping[str, Any], choices: Mapping[str, Any]) -> tuple[int, int] | None:
+def small_size(config: Mapping[str, Any], options: ProgramOptions) -> tuple[int, int] | None:
     """Latent height and width: not square, two positions high at the lowest of the levels.
 
     Where queries are handled in pieces there are enough of them, at the first level that attends,
@@ -68,7 +68,7 @@ def small_size(config: Mapping[str, Any], choices: Mapping[str, Any]) -> tuple[i
     unit = 2 ** len(channels)
     kinds = config.get("down_block_types", ())
     first = next((place for place, kind in enumerate(kinds) if "CrossAttn" in kind), 0)
-    wanted = PIECE if choices.get("attention") == Attention.SPLIT_EINSUM_V2.value else 0
+    wanted = PIECE if options.attention is Attention.SPLIT_EINSUM_V2 else 0
     times = next(n for n in itertools.count(1) if 1.5 * (n * unit >> first) ** 2 > wanted)
     return times * unit, times * unit * 3 // 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -138,6 +138,15 @@ class ProgramOptions:
     runtime_scale: float | None = None
     states_own_size: bool = False
 
+    def as_json(self) -> dict[str, Any]:
+        """What `parse_options` reads: `STATED` and whatever differs from its default."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {
+            name: value.value if isinstance(value, Enum) else value
+            for name, value in values.items()
+            if value is not None and (name in STATED or value != _DEFAULTS[name])
+        }
+
 
 _ENUMS: Mapping[str, type[Enum]] = {
     "attention": Attention,
@@ -148,19 +157,25 @@ _ENUMS: Mapping[str, type[Enum]] = {
 }
 
 
-def parse_options(fields: Mapping[str, Any]) -> ProgramOptions:
-    """The options that a JSON object names; enumerations by their value.
+_DEFAULTS = {item.name: item.default for item in fields(ProgramOptions)}
+
+STATED = frozenset({"attention", "batch", "clip_skip", "height", "target", "tokens", "width"})
+"""Options that every manifest states, at their defaults, too."""
+
+
+def parse_options(content: Mapping[str, Any]) -> ProgramOptions:
+    """The options that a JSON object names, all others at their defaults.
 
     Raises:
         UnsupportedError: an option or a value that does not exist.
     """
     known = ProgramOptions.__dataclass_fields__
-    if strange := sorted(set(fields) - set(known)):
+    if strange := sorted(content.keys() - known.keys()):
         raise UnsupportedError(
             f"options: {', '.join(strange)} unknown", remedy=f"known: {', '.join(known)}"
         )
     values: dict[str, Any] = {}
-    for name, value in fields.items():
+    for name, value in content.items():
         kind = _ENUMS.get(name)
         try:
             values[name] = value if kind is None else kind(value)

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.compressed import Compressed, arguments, measure
 from sdcoreml.convert.proof.tables import describe
 from sdcoreml.convert.spec.model import (
@@ -123,9 +124,9 @@ class Audit:
         }
 
 
-def left_out(config: Mapping[str, Any], choices: Mapping[str, Any]) -> tuple[str, ...]:
+def left_out(config: Mapping[str, Any], options: ProgramOptions) -> tuple[str, ...]:
     """Beginnings of the names of tensors that the options of a conversion leave out."""
-    skipped = int(choices.get("clip_skip") or 1) - 1
+    skipped = options.clip_skip - 1
     last = int(config.get("num_hidden_layers", 12))
     return tuple(f"text_model.encoder.layers.{number}." for number in range(last - skipped, last))
 

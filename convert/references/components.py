@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.references import (
     inputs,
     safety,
@@ -18,7 +19,6 @@ from sdcoreml.convert.references.inputs import Feeds, Shapes
 from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 Config: TypeAlias = "Mapping[str, Any]"
-Choices: TypeAlias = "Mapping[str, Any]"
 Outputs: TypeAlias = "dict[str, torch.Tensor]"
 
 
@@ -34,18 +34,18 @@ class Reference:
 
     build: Callable[[Config], torch.nn.Module]
     feeds: Callable[[Config, Shapes], tuple[Feeds, ...]]
-    call: Callable[[torch.nn.Module, Feeds, Choices], Outputs]
+    call: Callable[[torch.nn.Module, Feeds, ProgramOptions], Outputs]
     outputs: tuple[frozenset[str], ...] | None = None
 
     def expected(
-        self, module: torch.nn.Module, feeds: Feeds, choices: Choices, names: Collection[str]
+        self, module: torch.nn.Module, feeds: Feeds, options: ProgramOptions, names: Collection[str]
     ) -> Outputs:
         """What a program with outputs of these names should compute.
 
         Raises:
             ParityError: the names are those of no form of the component.
         """
-        results = self.call(module, feeds, choices)
+        results = self.call(module, feeds, options)
         forms = self.outputs or (frozenset(results),)
         if frozenset(names) not in forms:
             wanted = " or ".join(str(sorted(form)) for form in forms)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.references.inputs import Feeds
 
 CAREFUL = 0.01
@@ -45,7 +46,7 @@ def checker(config: Mapping[str, Any]) -> torch.nn.Module:
     return Checker(CLIPConfig.from_dict(dict(config)))
 
 
-def check(module: torch.nn.Module, feeds: Feeds, _: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def check(module: torch.nn.Module, feeds: Feeds, _: ProgramOptions) -> dict[str, torch.Tensor]:
     """Pictures, verdict and scores."""
     results: dict[str, torch.Tensor] = module(
         feeds["clip_input"], feeds["images"], feeds["adjustment"]

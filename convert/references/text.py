@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.references.inputs import Feeds
 
 
@@ -25,19 +26,19 @@ def projecting_encoder(config: Mapping[str, Any]) -> torch.nn.Module:
 
 
 def encode(
-    module: torch.nn.Module, feeds: Feeds, choices: Mapping[str, Any]
+    module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
     """The states of every token, as SD 1.x and 2.x or as SDXL read them, and the pooled state.
 
     `hidden_embeds` is what enters the last layer, without the final norm. `pooled_outputs` is
-    projected where the module has a projection. `choices` may hold `clip_skip` (2 leaves
-    out the last layer, 3 the last two) and `pad_id`, which takes the place of every token after the
+    projected where the module has a projection. Of the options, `clip_skip` (2 leaves out the last
+    layer, 3 the last two) and `pad_id` count, which takes the place of every token after the
     first end token, because the runtimes always pad with the end token.
     """
     (numbers,) = feeds.values()
-    ids = _padded(numbers.long(), choices.get("pad_id"))
+    ids = _padded(numbers.long(), options.pad_id)
     result = module(ids, output_hidden_states=True)
-    skip = int(choices.get("clip_skip") or 1) - 1
+    skip = options.clip_skip - 1
     last = result.last_hidden_state
     if skip:
         last = module.text_model.final_layer_norm(result.hidden_states[-1 - skip])

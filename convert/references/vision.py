@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from sdcoreml.convert.programs.options import Prediction, ProgramOptions
 from sdcoreml.convert.references.inputs import Feeds
 
 _RESIDUAL = "additional_residual_"
@@ -39,7 +40,7 @@ def vae(config: Mapping[str, Any]) -> torch.nn.Module:
 
 
 def predict_noise(
-    module: torch.nn.Module, feeds: Feeds, choices: Mapping[str, Any]
+    module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
     """The noise in `sample`, whatever the module itself predicts.
 
@@ -48,7 +49,7 @@ def predict_noise(
     """
     residuals = [feeds[name] for name in sorted(feeds, key=_place) if name.startswith(_RESIDUAL)]
     added = {name: feeds[name] for name in ("time_ids", "text_embeds") if name in feeds}
-    if choices.get("states_own_size"):
+    if options.states_own_size:
         added["time_ids"] = own_size(feeds["time_ids"], feeds["sample"])
     (result,) = module(
         feeds["sample"],
@@ -59,7 +60,7 @@ def predict_noise(
         mid_block_additional_residual=residuals[-1] if residuals else None,
         return_dict=False,
     )
-    if choices.get("prediction") == "v_prediction":
+    if options.prediction is Prediction.VELOCITY:
         result = noise_of_velocity(result, feeds["sample"], feeds["timestep"])
     return {"noise_pred": result}
 
@@ -90,7 +91,7 @@ def noise_of_velocity(
     return (product.sqrt() * velocity + (1 - product).sqrt() * sample).float()
 
 
-def control(module: torch.nn.Module, feeds: Feeds, _: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def control(module: torch.nn.Module, feeds: Feeds, _: ProgramOptions) -> dict[str, torch.Tensor]:
     """A residual for each skip of the UNet, then the one for its middle."""
     down, middle = module(
         feeds["sample"],
@@ -103,29 +104,29 @@ def control(module: torch.nn.Module, feeds: Feeds, _: Mapping[str, Any]) -> dict
 
 
 def decode(
-    module: torch.nn.Module, feeds: Feeds, choices: Mapping[str, Any]
+    module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
     """The runtimes divide by the latent scale themselves; `runtime_scale` says by another one."""
     (z,) = feeds.values()
-    latent = z * _ratio(module, choices) + _shift(module)
+    latent = z * _ratio(module, options) + _shift(module)
     return {"image": module.decoder(module.post_quant_conv(latent))}
 
 
 def encode(
-    module: torch.nn.Module, feeds: Feeds, choices: Mapping[str, Any]
+    module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
     """Mean and log-variance, not sampled, of what the runtimes multiply by their latent scale."""
     (x,) = feeds.values()
     mean, logarithm = module.quant_conv(module.encoder(x)).chunk(2, 1)
-    ratio = _ratio(module, choices)
+    ratio = _ratio(module, options)
     mean = (mean - _shift(module)) / ratio
     return {"latent": torch.cat([mean, logarithm - 2 * math.log(ratio)], 1)}
 
 
-def _ratio(module: torch.nn.Module, choices: Mapping[str, Any]) -> float:
+def _ratio(module: torch.nn.Module, options: ProgramOptions) -> float:
     """The runtime's latent scale over the model's own; 1 unless the runtime has another."""
     own = float(module.config.scaling_factor)
-    return float(choices.get("runtime_scale") or own) / own
+    return float(options.runtime_scale or own) / own
 
 
 def _shift(module: torch.nn.Module) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.parity.check import FULL, QUICK, check_component
 from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.programs.options import parse_options
 from sdcoreml.ground.errors import ParityError
 from sdcoreml.ground.events import Emit, Event
 
@@ -36,7 +37,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
             chunk_paths(package) if part.get("chunk") else package,
             json.loads(Path(part["config"]).read_bytes()),
             Path(part["weights"]),
-            replace(depth, choices=part.get("options", {}), lenient=True),
+            replace(depth, program=parse_options(part.get("options", {})), lenient=True),
             emit,
         )
     failures = [parity.complaint() for parity in checked.values() if not parity.passed]

@@ -11,7 +11,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from sdcoreml.convert.mil.variants import Outputs, Scene
 from sdcoreml.convert.parity.check import input_shapes
 from sdcoreml.convert.parity.miniature import small_size
 from sdcoreml.convert.programs import build_program
-from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.programs.options import ProgramOptions, parse_options
 from sdcoreml.convert.programs.payload import Built, Payload, Tensors
 from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.references.inputs import Feeds
@@ -142,7 +142,10 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     """
     component = request["component"]
     with TensorFile.open(Path(request["weights"])) as tensors:
-        config, options = read_config(Path(request["config"])), request.get("options", {})
+        config, options = (
+            read_config(Path(request["config"])),
+            parse_options(request.get("options", {})),
+        )
         subject = prepare(component, config, options, tensors)
         emit(Event(kind="step", text=f"measure the layers of {component}"))
         steps = (*palette_bits(subject.built.model.specification_version), WHOLE)
@@ -162,17 +165,15 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def prepare(
-    component: str, config: Mapping[str, Any], options: Mapping[str, Any], tensors: Tensors
+    component: str, config: Mapping[str, Any], options: ProgramOptions, tensors: Tensors
 ) -> Subject:
     """The program for a small square picture, where it has a size, ready to be measured."""
-    choices = {**options}
-    if size := small_size(config, choices):
-        choices["height"] = choices["width"] = size[0]
-    single = parse_options(choices)
-    built = build_program(component, config, tensors, single)
+    if size := small_size(config, options):
+        options = replace(options, height=size[0], width=size[0])
+    built = build_program(component, config, tensors, options)
     shapes = input_shapes(built.model.program.main)
     times = TOGETHER if "sample" in shapes else 1
-    wide = parse_options({**choices, "batch": single.batch * times})
+    wide = replace(options, batch=options.batch * times)
     return Subject(
         built=built,
         wide=build_program(component, config, tensors, wide),

@@ -6,7 +6,6 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
 from sdcoreml.convert.jobs.plan import require_buildable
 from sdcoreml.convert.jobs.staging import staged
-from sdcoreml.convert.jobs.steps import convert_models
+from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.jobs.unpacked import opened
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.layout import Model
@@ -22,7 +21,7 @@ from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.worker import Runner, Worker
-from sdcoreml.doctor.commands.convert_jobs import jobs_of, judge_of
+from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of
 from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.convert_summary import summary, verdicts
@@ -57,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
         # What is wrong with the model or the options is said before gigabytes are fetched.
         model = unpacked.enter_context(chosen(args, emit)) if args.model else None
         toolchain = load_toolchain(args.toolchain)
-        judge = judge_of(args, toolchain)
-        jobs = jobs_of(args, model, {}, judge) if model else ()
+        jobs = jobs_of(args, model) if model else ()
         for job in jobs:
             require_buildable(job)
         wanted = goal_of(jobs) if jobs else None
@@ -67,12 +65,16 @@ def run(args: argparse.Namespace) -> int:
         worker = Worker(python=environment.python)
         if not jobs:
             args.model = sample(worker, emit)
-            jobs = jobs_of(args, unpacked.enter_context(chosen(args, emit)), {}, judge)
+            jobs = jobs_of(args, unpacked.enter_context(chosen(args, emit)))
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(goal_of(jobs), toolchain=address(toolchain)))
-        record = provenance(environment, toolchain)
+        workshop = Workshop(
+            runner=worker,
+            toolchain=provenance(environment, toolchain),
+            policy=policy_of(args, toolchain),
+        )
         with explained(address(toolchain)):
-            folders = convert_models([replace(job, toolchain=record) for job in jobs], worker, emit)
+            folders = convert_models(jobs, workshop, emit)
     manifests = {folder: read_manifest(folder) for folder in folders}
     if args.json:
         results = [{"folder": str(folder), "manifest": manifests[folder]} for folder in folders]

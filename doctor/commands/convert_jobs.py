@@ -15,17 +15,18 @@ from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.compression.recipe import parse_recipe
 from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.options import (
-    ATTENTIONS,
     COMPRESSED,
     SHARED,
     Options,
+    parse_folder_options,
 )
-from sdcoreml.convert.jobs.plan import Job, plan
-from sdcoreml.convert.jobs.prove import Judge
+from sdcoreml.convert.jobs.plan import Job, default_options, plan
+from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.merge import require_apart
+from sdcoreml.convert.programs.options import Attention, Prediction
 from sdcoreml.doctor.commands.convert_options import METHODS
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
 from sdcoreml.lockfiles.toolchain import Toolchain
@@ -38,9 +39,7 @@ FLAGS: Mapping[str, str] = {
 """The options that ask for optional programs; naming one in --components asks for it, too."""
 
 
-def jobs_of(
-    args: argparse.Namespace, model: Model, toolchain: Mapping[str, Any], judge: Judge
-) -> tuple[Job, ...]:
+def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
     """A job for each size and attention that is asked for.
 
     Raises:
@@ -49,42 +48,57 @@ def jobs_of(
     """
     said = vars(args)
     require_consistent(args, model)
-    fields = {**_chosen(args)}
-    if "components" in said:
-        fields = mended(args, fields)
-    elif "beside" in said:
-        fields = {**beside(said), **fields}
+    base = options_for(args, model)
     # What is said twice is made once: two jobs would wait for each other's folder.
-    attentions = [
-        word.upper().replace("-", "_") for word in dict.fromkeys(said.get("attention", ()))
-    ]
-    pairs = dict.fromkeys(said.get("size", ()))
-    sizes = [
-        {"width": width // PIXELS_PER_LATENT, "height": height // PIXELS_PER_LATENT}
-        for width, height in pairs
-    ]
-    jobs = []
-    for attention, size in itertools.product(attentions or [None], sizes or [{}]):
-        asked = {**fields, **size, **({"attention": attention} if attention else {})}
-        asked = {"attention": ATTENTIONS[0], "redo": said.get("components"), **asked}
-        job = plan(model, args.output, toolchain=toolchain, **asked)
-        for source in (args.model, said.get("refiner_folder")):
-            if source is not None and source.is_dir():
-                require_apart(source, job.output)
-        jobs.append(replace(job, judge=judge, beside=said.get("beside")))
-    return tuple(jobs)
+    attentions = [Attention(word.upper().replace("-", "_")) for word in said.get("attention", ())]
+    sizes = [tuple(side // PIXELS_PER_LATENT for side in size) for size in said.get("size", ())]
+    pairs = itertools.product(
+        dict.fromkeys(attentions or [base.attention]),
+        dict.fromkeys(sizes or [(base.width, base.height)]),
+    )
+    jobs = tuple(
+        plan(
+            model,
+            args.output,
+            replace(base, attention=attention, width=width, height=height),
+            redo=said.get("components"),
+            beside=said.get("beside"),
+        )
+        for attention, (width, height) in pairs
+    )
+    for source, job in itertools.product((args.model, said.get("refiner_folder")), jobs):
+        if source is not None and source.is_dir():
+            require_apart(source, job.output)
+    return jobs
 
 
-def _chosen(args: argparse.Namespace) -> dict[str, Any]:
-    """Fields of `Options` that were said, sizes and attention aside."""
+def options_for(args: argparse.Namespace, model: Model) -> Options:
+    """What all jobs have in common: the model's own or a finished folder's, and what is asked.
+
+    Raises:
+        UsageError: what is asked for does not go with the finished folder.
+        BadInputError: there is no such folder.
+    """
+    asked = _asked_options(args)
+    if "components" in args:
+        return merge_with_existing(args, asked)
+    if "beside" in args:
+        return replace(options_of_finished_folder(args, default_options(model)), **asked)
+    return replace(default_options(model), **asked)
+
+
+def _asked_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `Options` that were given, sizes and attention aside."""
     said = vars(args)
     fields = {
         name: said[name]
         for name in Options.__dataclass_fields__
-        if name in said and name not in {"attention", "precision"}
+        if name in said and name != "attention"
     }
     if "precision" in said:
         fields["precision"] = dict(said["precision"])
+    if "prediction" in said:
+        fields["prediction"] = Prediction(said["prediction"])
     if "refiner_folder" in said:
         fields["refiner"] = True
     for program in said.get("components", frozenset()) & FLAGS.keys():
@@ -93,16 +107,17 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     return fields | ({"recipe": recipe} if recipe else {})
 
 
-def beside(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Options` of the finished folder that a ControlNet is for.
+def options_of_finished_folder(args: argparse.Namespace, usual: Options) -> Options:
+    """`usual`, in the shape of the finished folder that a ControlNet is for.
 
     Raises:
         BadInputError: it is no such folder, or has no UNet that takes a ControlNet's residuals.
         UsageError: another size is asked for than its UNet has.
     """
-    folder = said["beside"]
+    folder = args.beside
     manifest = read_manifest(folder)
-    if other := _otherwise(manifest["options"], said):
+    before = parse_folder_options(manifest["options"])
+    if other := _difference(before, args):
         raise UsageError(
             f"the UNet of {folder} is for {other}", where="--for", remedy="ask for nothing else"
         )
@@ -115,43 +130,43 @@ def beside(said: Mapping[str, Any]) -> dict[str, Any]:
                 f"add one: sdcoreml convert MODEL --components controlled_unet --output {folder}"
             ),
         )
-    return {name: manifest["options"][name] for name in SHARED}
+    return replace(usual, **{name: getattr(before, name) for name in SHARED})
 
 
-def mended(args: argparse.Namespace, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Options` for parts of a finished folder: what it was made with, and what is asked.
+def merge_with_existing(args: argparse.Namespace, asked: Mapping[str, Any]) -> Options:
+    """The options of the finished folder to mend, with what is asked of the parts made anew.
 
     Raises:
         UsageError: what is asked for would not go with the parts that stay.
     """
-    said, redo = vars(args), args.components
+    redo = args.components
     manifest = read_manifest(args.output)
-    before = manifest["options"]
-    if other := _otherwise(before, said):
+    before = parse_folder_options(manifest["options"])
+    if other := _difference(before, args):
         raise UsageError(
             f"the parts of {args.output} that stay are for {other}",
             where="--components",
             remedy="for others convert the model anew, without --components",
         )
-    fields = {name: before[name] for name in Options.__dataclass_fields__ if name in before}
+    changes = {**asked}
     if "recipe" not in asked:
-        fields["recipe"] = _recipe_before(args.output, manifest["programs"].values(), redo)
+        changes["recipe"] = _recipe_before(args.output, manifest["programs"].values(), redo)
     if "precision" in asked:
         # One for all is for all that is made anew: what stays keeps its own.
         chosen = dict(asked["precision"])
         everything = chosen.pop("all", None)
         common = dict.fromkeys(redo, everything) if everything else {}
-        asked = {**asked, "precision": {**before.get("precision", {}), **common, **chosen}}
-    return {**fields, **asked}
+        changes["precision"] = {**before.precision, **common, **chosen}
+    return replace(before, **changes)
 
 
-def _otherwise(before: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+def _difference(before: Options, args: argparse.Namespace) -> str:
     """What a folder is for, in words, where another size or length of prompts is asked for."""
-    width, height = (PIXELS_PER_LATENT * before[side] for side in ("width", "height"))
-    if any(size != (width, height) for size in said.get("size", ())):
+    width, height = (PIXELS_PER_LATENT * side for side in (before.width, before.height))
+    if any(size != (width, height) for size in vars(args).get("size", ())):
         return f"{width}x{height} pixels"
-    is_other = said.get("tokens", before["tokens"]) != before["tokens"]
-    return f"{before['tokens']} tokens" if is_other else ""
+    is_other = vars(args).get("tokens", before.tokens) != before.tokens
+    return f"{before.tokens} tokens" if is_other else ""
 
 
 def _recipe_before(
@@ -186,7 +201,7 @@ def require_consistent(args: argparse.Namespace, model: Model) -> None:
         "--output names one folder; with several --size or --attention leave it out": bool(
             args.output and several
         ),
-        "--components mends the finished folder that --output names; give it": (
+        "--components needs --output, the finished folder to mend": (
             "components" in said and not args.output
         ),
         "--components is for a model's folder; convert the ControlNet again": (
@@ -221,7 +236,7 @@ def _asked_compression(args: argparse.Namespace) -> Mapping[str, Any] | None:
             f"--method {args.method} says how, not to how many bits", remedy="add --bits 8"
         )
     if args.group_size is not None:
-        raise UsageError("--group-size is of palettes", remedy="give --bits, too")
+        raise UsageError("--group-size needs --bits")
     return None
 
 
@@ -255,7 +270,7 @@ def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
     return fields
 
 
-def judge_of(args: argparse.Namespace, toolchain: Toolchain) -> Judge:
-    """By what this run's programs are proved."""
+def policy_of(args: argparse.Namespace, toolchain: Toolchain) -> ProofPolicy:
+    """How this run's programs are proved."""
     reason = "" if "torch" in toolchain.pins else f"the toolchain {toolchain.name} has no torch"
-    return Judge(certificates={} if args.full else load(), reason=reason)
+    return ProofPolicy(certificates={} if args.full else load(), reason=reason)

@@ -9,15 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 
-from sdcoreml.convert.jobs.options import ATTENTIONS, PRECISIONS
+from sdcoreml.convert.jobs.options import ATTENTIONS
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.ingredients import parse_embedding
 from sdcoreml.convert.models.lora import LoraSource, parse_lora
-from sdcoreml.convert.programs.options import Target
+from sdcoreml.convert.programs.options import Precision, Prediction, Target
 from sdcoreml.ground.places import as_path
 
 METHODS = ("kmeans", "uniform", "linear")
-PREDICTIONS = ("epsilon", "v_prediction")
 
 LARGEST = 2048
 """Pixels a side: twice what SDXL is trained for. Attention's memory grows with the fourth power of
@@ -96,7 +95,7 @@ def _shapes(parser: argparse.ArgumentParser) -> None:
         "--attention",
         action="append",
         type=attention,
-        choices=[name.lower().replace("_", "-") for name in ATTENTIONS],
+        choices=[name.value.lower().replace("_", "-") for name in ATTENTIONS],
         help="split-einsum for the Neural Engine (default), original for the GPU; repeatable",
     )
     group.add_argument(
@@ -176,7 +175,7 @@ def _meaning(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--prediction-type",
         "--prediction_type",
-        choices=PREDICTIONS,
+        choices=[kind.value for kind in Prediction],
         dest="prediction",
         help="what the UNet predicts; a velocity is turned into noise in the program, as the apps"
         " expect (default: as the model's scheduler says)",
@@ -305,16 +304,17 @@ def names(text: str) -> frozenset[str]:
     return frozenset(filter(None, (word.strip() for word in text.split(","))))
 
 
-def precision(text: str) -> tuple[str, str]:
+def precision(text: str) -> tuple[str, Precision]:
     """A component, "all" if none is named, and its precision.
 
     Raises:
         argparse.ArgumentTypeError: it is no precision.
     """
     name, _, word = text.rpartition("=")
-    if word not in PRECISIONS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not fp16 or fp32, nor NAME=fp32")
-    return name or "all", word
+    try:
+        return name or "all", Precision(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not fp16 or fp32, nor NAME=fp32") from None
 
 
 def positive(text: str) -> float:
@@ -332,14 +332,14 @@ def positive(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
 
 
-def target(text: str) -> str:
-    """The macOS that a system is the like of: `iOS16` is `macOS13`.
+def target(text: str) -> Target:
+    """A deployment target by either name: iOS16 is macOS13.
 
     Raises:
         argparse.ArgumentTypeError: nothing is written for that system.
     """
     try:
-        return Target.named(text).value
+        return Target.named(text)
     except ValueError:
         known = ", ".join(Target.names())
         raise argparse.ArgumentTypeError(f"{text!r} is not one of {known}") from None

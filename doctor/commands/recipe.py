@@ -14,16 +14,18 @@ import argparse
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.convert.bundle.families import programs_of
 from sdcoreml.convert.compression.recipe import WHOLE, palette_bits
 from sdcoreml.convert.jobs.opening import open_model
-from sdcoreml.convert.jobs.options import COMPRESSED, program_options
-from sdcoreml.convert.jobs.plan import plan
+from sdcoreml.convert.jobs.options import COMPRESSED
+from sdcoreml.convert.jobs.plan import default_options
 from sdcoreml.convert.models.layout import CONFIG_NAME, Model
 from sdcoreml.convert.models.merge import merge_component
-from sdcoreml.convert.programs.options import Target
+from sdcoreml.convert.programs.options import Attention, Target
 from sdcoreml.convert.worker import Runner, Worker
 from sdcoreml.doctor.commands.convert_options import target
 from sdcoreml.doctor.report.terminal import draw
@@ -63,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target",
         type=target,
-        default=Target.MACOS13.value,
+        default=Target.MACOS13,
         metavar="SYSTEM",
         help="oldest system to run on, as for convert: from macOS15 on, layers may get 3 bits",
     )
@@ -102,8 +104,9 @@ def measured(
     Raises:
         UsageError: the model has no such program.
     """
-    job = plan(model, None, "ORIGINAL", {}, target=args.target)
-    parts = {part.program: part for part in job.parts}
+    usual = default_options(model)
+    options = replace(usual, attention=Attention.ORIGINAL, target=args.target)
+    parts = {part.program: part for part in programs_of(model)}
     if args.component not in parts:
         raise UsageError(f"{model.path} has {', '.join(parts)}", where="--component")
     part = parts[args.component]
@@ -113,7 +116,7 @@ def measured(
             "component": part.program,
             "config": str((component.folder / CONFIG_NAME).resolve()),
             "weights": str(merge_component(component, scratch, emit).resolve()),
-            "options": program_options(job.options, part),
+            "options": options.for_program(part).as_json(),
             "bits": args.target_bits,
         }
         answer: Mapping[str, Any] = runner.run("sensitivity", request, emit).value
@@ -123,7 +126,7 @@ def measured(
 def summary(args: argparse.Namespace, found: Mapping[str, Any]) -> str:
     """What the mixture is worth, for people."""
     uniform = ", ".join(f"{psnr} dB with {bits} bits" for bits, psnr in found["uniform"].items())
-    more = "" if args.target == Target.MACOS13.value else f" --target {args.target}"
+    more = "" if args.target is Target.MACOS13 else f" --target {args.target.value}"
     return (
         f"{args.output}: {len(found['layers'])} layers of the {args.component},"
         f" {found['average']:.2f} bits on average: {found['psnr']} dB; uniform {uniform}\n"

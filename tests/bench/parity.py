@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.certificates.store import load
+from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from tests.bench import parity_certified
 from tests.bench.checkpoints import SPREADS
 from tests.bench.narrow import FULL_UNET, SUBJECTS
@@ -147,7 +148,7 @@ def build(folder: Path, component: str, attention: str) -> str:
     program = {
         "component": component,
         "package": str(_package(folder)),
-        "options": choices(folder, attention),
+        "options": options_of(folder, attention).as_json(),
     }
     request = {
         "config": str(folder / "config.json"),
@@ -178,7 +179,7 @@ def run_torch(folder: Path, component: str, _: str) -> str:
     module = judge.build(_config(folder)).eval()
     module.load_state_dict(load_file(_weights(folder)))
     with torch.inference_mode():
-        judge.call(module, _feed(folder, component), {})
+        judge.call(module, _feed(folder, component), ProgramOptions())
     return ""
 
 
@@ -192,7 +193,7 @@ def run_streamed(folder: Path, component: str, _: str) -> str:
     judge = reference(component)
     module = open_module(lambda: judge.build(_config(folder)), _weights(folder), torch.float16)
     with torch.inference_mode():
-        judge.call(module, _feed(folder, component), {})
+        judge.call(module, _feed(folder, component), ProgramOptions())
     return ""
 
 
@@ -214,7 +215,9 @@ def run_audit(folder: Path, component: str, _: str) -> str:
     """Every weight, byte for byte, and the key of the graph's certificate."""
     from sdcoreml.convert.certificates.check import check_certified
 
-    check_certified(_package(folder), component, _config(folder), _weights(folder), {}, {})
+    check_certified(
+        _package(folder), component, _config(folder), _weights(folder), ProgramOptions(), {}
+    )
     return ""
 
 
@@ -226,7 +229,7 @@ def check(quick: str) -> Callable[[Path, str, str], str]:
 
         from sdcoreml.convert.parity.check import FULL, QUICK, check_component
 
-        options = replace(QUICK if quick else FULL, choices=choices(folder, attention))
+        options = replace(QUICK if quick else FULL, program=options_of(folder, attention))
         parity = check_component(
             component, _package(folder), _config(folder), _weights(folder), options
         )
@@ -259,13 +262,13 @@ def _feed(folder: Path, component: str) -> Mapping[str, Any]:
     return reference(component).feeds(_config(folder), shapes)[0]
 
 
-def choices(folder: Path, attention: str) -> dict[str, Any]:
+def options_of(folder: Path, attention: str) -> ProgramOptions:
     """What a conversion asks of the program; `--fast` must know its size to take a smaller one."""
     size = _config(folder).get("sample_size")
     if size is None:
-        return {"attention": attention}
+        return ProgramOptions(attention=Attention(attention))
     latent = size if size <= LARGEST_LATENT else size // 8  # a VAE's is its image's
-    return {"attention": attention, "height": latent, "width": latent}
+    return ProgramOptions(attention=Attention(attention), height=latent, width=latent)
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.parity.check import FULL, check_component
 from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.programs.options import parse_options
 from sdcoreml.convert.tasks.build import task
 from sdcoreml.ground.events import silent
 from tests.bench.checkpoints import SPREADS
@@ -52,7 +53,7 @@ class Work:
         }
         files = {"config": str(self.folder / "config.json"), "weights": str(self.weights)}
         task({**files, "programs": [program]}, silent)
-        depth = replace(FULL, modes=modes, runs=self.runs, choices=options)
+        depth = replace(FULL, modes=modes, runs=self.runs, program=parse_options(options))
         parity = check_component(self.component, package, self.config, self.weights, depth)
         if faults := parity.audit.faults():
             raise SystemExit(f"{self.component}: {'; '.join(faults)}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,11 @@ from sdcoreml.convert.bundle.contract import (
     interfaces,
     optional_interfaces,
 )
+from sdcoreml.convert.jobs.plan import Job, default_options, plan
+from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.models.layout import Model as Source
 from sdcoreml.convert.packages.write import manifest
+from sdcoreml.convert.programs.options import Attention
 from sdcoreml.convert.spec.model import (
     Block,
     DataType,
@@ -34,7 +38,7 @@ from sdcoreml.convert.spec.model import (
     TensorType,
 )
 from sdcoreml.convert.spec.writer import serialise_model
-from sdcoreml.convert.worker import Outcome
+from sdcoreml.convert.worker import Outcome, Runner
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 
@@ -150,6 +154,32 @@ def write_stand_in(package: Path, model: Model) -> None:
     (data / "model.mlmodel").write_bytes(serialise_model(model))
     (data / "weights" / "weight.bin").write_bytes(bytes([0, 0, 0, 0, 2, 0, 0, 0]) + bytes(56))
     (package / "Manifest.json").write_text(manifest("0" * 64))
+
+
+MADE_IN = {"name": "tested", "seal": "5ea1"}
+
+
+def job_of(
+    model: Source,
+    output: Path | None,
+    attention: str = "SPLIT_EINSUM",
+    redo: frozenset[str] | None = None,
+    **choices: Any,
+) -> Job:
+    """A job with these fields of `Options`, all others as usual."""
+    options = replace(default_options(model), attention=Attention(attention), **choices)
+    return plan(model, output, options, redo=redo)
+
+
+def finish(job: Job, runner: Runner, emit: Emit = silent) -> Path:
+    """The finished folder of a job."""
+    (folder,) = finish_all([job], runner, emit)
+    return folder
+
+
+def finish_all(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> tuple[Path, ...]:
+    """The finished folders of jobs of one model."""
+    return convert_models(jobs, Workshop(runner=runner, toolchain=MADE_IN), emit)
 
 
 @dataclass

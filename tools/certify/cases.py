@@ -8,6 +8,7 @@ from typing import Any
 
 from sdcoreml.convert.bundle.families import PROGRAMS, ProgramSpec
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
+from sdcoreml.convert.programs.options import ProgramOptions, parse_options
 from tools.certify.models import MODELS, Config
 
 ATTENTIONS = ("SPLIT_EINSUM", "ORIGINAL", "SPLIT_EINSUM_V2")
@@ -80,15 +81,16 @@ class Case:
         """The component's config.json."""
         return MODELS[self.family][self.part.source]
 
-    def options(self, target: str) -> dict[str, Any]:
-        """What `sdcoreml convert` asks of the program: fields of `ProgramOptions`."""
+    def options(self, target: str) -> ProgramOptions:
+        """What `sdcoreml convert` asks of the program."""
         size = (
             {"height": self.height // PIXELS_PER_LATENT, "width": self.width // PIXELS_PER_LATENT}
             if self.width
             else {}
         )
         attention = {"attention": self.attention} if self.attention else {}
-        return {**attention, **size, **self.part.options, **self.particular, "target": target}
+        particular = {**self.part.options, **self.particular}
+        return parse_options({**attention, **size, **particular, "target": target})
 
 
 def _cases(family: Family) -> Iterator[Case]:

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 from safetensors.torch import load_file, save_file
 
 from sdcoreml.convert.certificates.architecture import judged
-from sdcoreml.convert.references.components import Choices, Outputs, Reference
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.references.components import Outputs, Reference
 from sdcoreml.convert.references.inputs import Feeds
 
 Module: TypeAlias = Any
@@ -28,11 +29,11 @@ def remembering(judge: Reference, module: str, folder: Path) -> Reference:
         folder: where to keep them, safetensors files of a name that the question determines.
     """
 
-    def call(built: Module, feeds: Feeds, choices: Choices) -> Outputs:
-        place = folder / f"{module}-{_question(feeds, choices)}.safetensors"
+    def call(built: Module, feeds: Feeds, options: ProgramOptions) -> Outputs:
+        place = folder / f"{module}-{_question(feeds, options)}.safetensors"
         if place.exists():
             return load_file(place)
-        answer = judge.call(built, feeds, choices)
+        answer = judge.call(built, feeds, options)
         unfinished = place.with_suffix(f".{os.getpid()}")
         save_file({name: tensor.contiguous() for name, tensor in answer.items()}, unfinished)
         unfinished.replace(place)
@@ -41,8 +42,8 @@ def remembering(judge: Reference, module: str, folder: Path) -> Reference:
     return replace(judge, call=call)
 
 
-def _question(feeds: Feeds, choices: Choices) -> str:
-    digest = hashlib.sha256(json.dumps(judged(choices), sort_keys=True).encode())
+def _question(feeds: Feeds, options: ProgramOptions) -> str:
+    digest = hashlib.sha256(json.dumps(judged(options), sort_keys=True).encode())
     for name, tensor in sorted(feeds.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.contiguous().numpy())

@@ -13,7 +13,6 @@ from sdcoreml.convert.certificates.digest import graph_digest
 from sdcoreml.convert.packages.write import write_package
 from sdcoreml.convert.parity.check import FULL, Original, check_program
 from sdcoreml.convert.programs import build_program
-from sdcoreml.convert.programs.options import parse_options
 from sdcoreml.convert.proof.audit import PREFIXES, audit, left_out
 from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.storage.package import open_program
@@ -52,7 +51,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
                 continue
             graphs[graph] = target
             emit(Event(kind="step", text=f"check {case.name} for {target}"))
-            options = replace(FULL, runs=request.get("runs"), choices=case.options(target))
+            options = replace(FULL, runs=request.get("runs"), program=case.options(target))
             with open_program(package) as program:
                 parity = check_program(program, _original(case, weights), options, emit)
         if not parity.passed:
@@ -80,22 +79,21 @@ def _build(case: Case, target: str, weights: Path, folder: Path, emit: Emit) -> 
     package = folder / f"{target}.mlpackage"
     emit(Event(kind="step", text=f"build {case.name} for {target}"))
     with TensorFile.open(weights) as tensors:
-        options = parse_options(case.options(target))
-        built = build_program(case.part.program, case.config, tensors, options)
+        built = build_program(case.part.program, case.config, tensors, case.options(target))
         write_package(built, tensors, package)
     return package
 
 
 def _identity(case: Case, target: str, package: Path, weights: Path) -> tuple[str, str]:
     """What a package computes, whatever system it is for, and the key of its certificate."""
-    choices = case.options(target)
+    options = case.options(target)
     with open_program(package) as program, TensorFile.open(weights) as tensors:
         accounted = audit(
             program.function,
             program.storage,
             tensors,
             PREFIXES.get(case.part.program, ()),
-            left_out(case.config, choices),
+            left_out(case.config, options),
         )
         plain = replace(
             program,
@@ -104,5 +102,5 @@ def _identity(case: Case, target: str, package: Path, weights: Path) -> tuple[st
         )
         return (
             graph_digest(plain, accounted.placed),
-            key_of(program, case.part.program, accounted, case.config, choices),
+            key_of(program, case.part.program, accounted, case.config, options),
         )

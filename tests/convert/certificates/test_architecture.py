@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from sdcoreml.convert.certificates.architecture import JUDGED, LAYOUT_ONLY, architecture, judged
-from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.options import Attention, Prediction, ProgramOptions
 from tools.certify.models import SD1_UNET, VAE
 
 OLD_FILE = {"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0", **SD1_UNET}
@@ -45,8 +45,11 @@ def test_of_a_component_that_is_not_known_everything_counts_but_notes() -> None:
 
 
 def test_options_at_their_defaults_and_those_that_ask_nothing_of_the_module_do_not_count() -> None:
-    assert judged({"attention": "ORIGINAL", "clip_skip": 1, "prediction": "epsilon"}) == {}
-    assert judged({"clip_skip": 2, "pad_id": 0}) == {"clip_skip": 2, "pad_id": 0}
+    assert judged(ProgramOptions(attention=Attention.ORIGINAL, height=64)) == {}
+    assert judged(ProgramOptions(clip_skip=2, prediction=Prediction.VELOCITY)) == {
+        "clip_skip": 2,
+        "prediction": "v_prediction",
+    }
 
 
 def test_every_option_of_a_program_counts_in_the_key_or_only_changes_its_layout() -> None:

@@ -14,11 +14,10 @@ from safetensors.numpy import save_file
 
 from sdcoreml.convert.bundle.contract import Dimensions
 from sdcoreml.convert.jobs.opening import open_model
-from sdcoreml.convert.jobs.plan import Job, plan
-from sdcoreml.convert.jobs.steps import convert_model
+from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.ground.errors import BadInputError, ParityError, SdcoremlError
-from tests.convert.stand_ins import StandIn, write_model
+from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
@@ -30,12 +29,11 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bundle(tmp_path: Path, model: Path) -> Path:
-    return convert_model(job(model, tmp_path / "out"), StandIn(size=SIZE))
+    return finish(job(model, tmp_path / "out"), StandIn(size=SIZE))
 
 
 def job(model: Path, output: Path, *redo: str, **choices: Any) -> Job:
-    made = plan(open_model(model), output, "SPLIT_EINSUM", {"name": "tested"}, **choices)
-    return replace(made, redo=frozenset(redo) or None)
+    return job_of(open_model(model), output, redo=frozenset(redo) or None, **choices)
 
 
 def inodes(folder: Path) -> Mapping[str, int]:
@@ -57,7 +55,7 @@ def test_only_what_is_named_is_made_and_the_rest_are_the_same_files(
     before, entries = inodes(bundle), programs(bundle)
     runner = StandIn(size=SIZE)
     recipe = {"method": "kmeans", "bits": 6}
-    convert_model(job(model, bundle, "unet", recipe=recipe, clip_skip=2), runner)
+    finish(job(model, bundle, "unet", recipe=recipe, clip_skip=2), runner)
     asked = [
         program["component"]
         for task, request in runner.requests
@@ -76,13 +74,13 @@ def test_only_what_is_named_is_made_and_the_rest_are_the_same_files(
 
 def test_a_component_stands_for_all_its_programs(bundle: Path, model: Path) -> None:
     runner = StandIn(size=SIZE)
-    convert_model(job(model, bundle, "vae"), runner)
+    finish(job(model, bundle, "vae"), runner)
     (build,) = (request for task, request in runner.requests if task == "build")
     assert [program["component"] for program in build["programs"]] == ["vae_decoder", "vae_encoder"]
 
 
 def test_a_program_is_added(bundle: Path, model: Path) -> None:
-    convert_model(job(model, bundle, "controlled_unet", controlled=True), StandIn(size=SIZE))
+    finish(job(model, bundle, "controlled_unet", controlled=True), StandIn(size=SIZE))
     assert (bundle / "ControlledUnet.mlmodelc").is_dir()
     weights = "Data/com.apple.CoreML/weights/weight.bin"
     controlled, plain = (
@@ -92,7 +90,7 @@ def test_a_program_is_added(bundle: Path, model: Path) -> None:
 
 
 def test_halves_take_the_place_of_the_whole(bundle: Path, model: Path) -> None:
-    convert_model(job(model, bundle, "unet", chunk=True), StandIn(size=SIZE))
+    finish(job(model, bundle, "unet", chunk=True), StandIn(size=SIZE))
     assert not (bundle / "Unet.mlpackage").exists()
     assert (bundle / "UnetChunk2.mlmodelc").is_dir()
     assert verify(bundle, StandIn(size=SIZE)).passed
@@ -101,7 +99,7 @@ def test_halves_take_the_place_of_the_whole(bundle: Path, model: Path) -> None:
 def test_what_does_not_fit_the_rest_is_refused(bundle: Path, model: Path) -> None:
     before = inodes(bundle)
     with pytest.raises(SdcoremlError, match=r"VAEDecoder: input z \[1, 4, 24, 16\]"):
-        convert_model(job(model, bundle, "unet"), StandIn(size=replace(SIZE, height=24)))
+        finish(job(model, bundle, "unet"), StandIn(size=replace(SIZE, height=24)))
     assert inodes(bundle) == before
 
 
@@ -109,15 +107,15 @@ def test_a_failure_leaves_the_folder_as_it_was(bundle: Path, model: Path) -> Non
     before = inodes(bundle)
     runner = StandIn(size=SIZE, fails="check", failure=ParityError("no"))
     with pytest.raises(ParityError):
-        convert_model(job(model, bundle, "unet"), runner)
+        finish(job(model, bundle, "unet"), runner)
     assert inodes(bundle) == before
 
 
 def test_nothing_is_kept_of_a_folder_that_was_changed(bundle: Path, model: Path) -> None:
     (bundle / "TextEncoder.mlpackage" / "Manifest.json").write_text("{}")
     with pytest.raises(BadInputError, match=r"Manifest\.json: 2 bytes"):
-        convert_model(job(model, bundle, "unet"), StandIn(size=SIZE))
-    convert_model(job(model, bundle, "text_encoder"), StandIn(size=SIZE))
+        finish(job(model, bundle, "unet"), StandIn(size=SIZE))
+    finish(job(model, bundle, "text_encoder"), StandIn(size=SIZE))
     assert verify(bundle, StandIn(size=SIZE)).passed
 
 
@@ -125,15 +123,15 @@ def test_parts_of_two_models_are_not_mixed(bundle: Path, model: Path) -> None:
     weights = model / "vae" / "diffusion_pytorch_model.safetensors"
     save_file({"weight": np.ones(8, np.float32)}, weights)
     with pytest.raises(BadInputError, match="not the file that the folder was made from"):
-        convert_model(job(model, bundle, "unet"), StandIn(size=SIZE))
-    convert_model(job(model, bundle, "vae"), StandIn(size=SIZE))
+        finish(job(model, bundle, "unet"), StandIn(size=SIZE))
+    finish(job(model, bundle, "vae"), StandIn(size=SIZE))
 
 
 def test_there_is_nothing_to_mend(model: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="give a folder that sdcoreml convert made"):
-        convert_model(job(model, tmp_path / "new", "unet"), StandIn(size=SIZE))
+        finish(job(model, tmp_path / "new", "unet"), StandIn(size=SIZE))
 
 
 def test_a_name_that_nothing_goes_by(bundle: Path, model: Path) -> None:
     with pytest.raises(BadInputError, match=r"no component unte in .*; choose of text_encoder, un"):
-        convert_model(job(model, bundle, "unte"), StandIn(size=SIZE))
+        finish(job(model, bundle, "unte"), StandIn(size=SIZE))

@@ -13,26 +13,24 @@ from sdcoreml.convert.jobs.plan import (
     Job,
     folder_name,
     net_name,
-    plan,
     require_buildable,
 )
 from sdcoreml.convert.models.layout import read_model
+from sdcoreml.convert.programs.options import Attention, Precision, Target
 from sdcoreml.ground.errors import UnsupportedError
-from tests.convert.stand_ins import UNET, write_controlnet, write_model, write_xl
+from tests.convert.stand_ins import UNET, job_of, write_controlnet, write_model, write_xl
 from tools.certify.models import CLIP_L, SD1_UNET, VAE
-
-TOOLCHAIN = {"name": "tested", "seal": "5ea1"}
 
 
 class TestPlan:
     def test_the_size_is_the_models_own(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat", {**UNET, "sample_size": [16, 24]}))
-        job = plan(model, None, "ORIGINAL", TOOLCHAIN)
+        job = job_of(model, None, "ORIGINAL")
         assert (job.options.height, job.options.width) == (16, 24)
         assert job.output == Path("models/cat_original_192x128")
 
     def test_a_name_keeps_clear_of_mochis_separator(self) -> None:
-        options = Options(attention="SPLIT_EINSUM_V2", height=64, width=96)
+        options = Options(attention=Attention.SPLIT_EINSUM_V2, height=64, width=96)
         name = folder_name(Path("/somewhere/my_best_cat"), options)
         assert name == "my-best-cat_split-einsum-v2_768x512"
 
@@ -40,7 +38,7 @@ class TestPlan:
         self, tmp_path: Path
     ) -> None:
         net = open_model(write_controlnet(tmp_path / "lllyasviel_sd-controlnet-canny"))
-        job = plan(net, None, "ORIGINAL", TOOLCHAIN)
+        job = job_of(net, None, "ORIGINAL")
         name = "LllyasvielSdControlnetCanny_original_512x512"
         assert job.output == Path("controlnet") / name
         assert [part.stem for part in job.parts] == [name]
@@ -63,24 +61,24 @@ class TestPlan:
     def test_a_name_says_how_weights_are_stored(
         self, recipe: dict[str, Any] | None, end: str
     ) -> None:
-        options = Options(attention="ORIGINAL", height=64, width=64, recipe=recipe)
+        options = Options(attention=Attention.ORIGINAL, height=64, width=64, recipe=recipe)
         assert folder_name(Path("cat"), options) == f"cat_original_512x512{end}"
 
     def test_only_unets_come_in_halves(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        job = plan(model, None, "ORIGINAL", TOOLCHAIN, chunk=True, controlled=True)
+        job = job_of(model, None, "ORIGINAL", chunk=True, controlled=True)
         assert {part.program for part in job.parts if job.halves(part)} == {
             "unet",
             "controlled_unet",
         }
-        whole = plan(model, None, "ORIGINAL", TOOLCHAIN)
+        whole = job_of(model, None, "ORIGINAL")
         assert not any(whole.halves(part) for part in whole.parts)
 
     def test_programs_to_make_anew_by_their_own_or_their_components_name(
         self, tmp_path: Path
     ) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        job = plan(model, None, "ORIGINAL", TOOLCHAIN, controlled=True)
+        job = job_of(model, None, "ORIGINAL", controlled=True)
         names = {"unet": ["unet", "controlled_unet"], "vae_encoder": ["vae_encoder"]}
         for name, programs in names.items():
             anew = replace(job, redo=frozenset({name}))
@@ -91,7 +89,7 @@ class TestRequireRunnable:
     def test_a_batch_of_one_is_for_sd_without_controlnets(self, tmp_path: Path) -> None:
         sd, xl = write_model(tmp_path / "sd"), write_xl(tmp_path / "xl")
         net = write_controlnet(tmp_path / "net")
-        assert plan(open_model(sd), None, "ORIGINAL", {}, batch=1).options.batch == 1
+        assert job_of(open_model(sd), None, "ORIGINAL", batch=1).options.batch == 1
         cases: tuple[tuple[Path, dict[str, Any], str], ...] = (
             (sd, {"controlled": True}, "a ControlNet and its UNet"),
             (net, {}, "a ControlNet and its UNet"),
@@ -99,36 +97,36 @@ class TestRequireRunnable:
         )
         for path, choices, what in cases:
             with pytest.raises(UnsupportedError, match=f"apps ask {what} for both halves"):
-                plan(open_model(path), None, "ORIGINAL", {}, batch=1, **choices)
+                job_of(open_model(path), None, "ORIGINAL", batch=1, **choices)
 
     def test_only_sdxl_is_told_a_size(self, tmp_path: Path) -> None:
         xl = open_model(write_xl(tmp_path / "xl"))
-        assert plan(xl, None, "ORIGINAL", {}, states_own_size=True).options.states_own_size
+        assert job_of(xl, None, "ORIGINAL", states_own_size=True).options.states_own_size
         sd = open_model(write_model(tmp_path / "sd"))
         with pytest.raises(UnsupportedError, match="leave --own-size out"):
-            plan(sd, None, "ORIGINAL", {}, states_own_size=True)
+            job_of(sd, None, "ORIGINAL", states_own_size=True)
 
     def test_float32_is_not_compressed(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         recipe = {"bits": 6}
         with pytest.raises(UnsupportedError, match="unet cannot be compressed in float32"):
-            plan(model, None, "ORIGINAL", {}, recipe=recipe, precision={"unet": "fp32"})
-        job = plan(model, None, "ORIGINAL", {}, recipe=recipe, precision={"vae": "fp32"})
+            job_of(model, None, "ORIGINAL", recipe=recipe, precision={"unet": Precision.FP32})
+        job = job_of(model, None, "ORIGINAL", recipe=recipe, precision={"vae": Precision.FP32})
         assert job.options.recipe == recipe
 
     def test_a_recipe_must_suit_the_target(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         recipe = {"bits": 3, "group_size": 16}
         with pytest.raises(UnsupportedError, match=r"cat: Core ML reads 3-bit .* --target macOS15"):
-            plan(model, None, "ORIGINAL", {}, recipe=recipe)
-        job = plan(model, None, "ORIGINAL", {}, recipe=recipe, target="macOS15")
+            job_of(model, None, "ORIGINAL", recipe=recipe)
+        job = job_of(model, None, "ORIGINAL", recipe=recipe, target=Target.MACOS15)
         assert job.options.recipe == recipe
 
     def test_so_must_what_it_says_of_a_single_program(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         recipe = {"bits": 8, "programs": {"unet": {"layers": {"conv_in_weight": 3}}}}
         with pytest.raises(UnsupportedError, match="reads 3-bit codes"):
-            plan(model, None, "ORIGINAL", {}, recipe=recipe)
+            job_of(model, None, "ORIGINAL", recipe=recipe)
 
 
 class TestRequireBuildable:
@@ -140,7 +138,7 @@ class TestRequireBuildable:
 
     def job(self, path: Path, **choices: Any) -> Job:
         # Of what is wrong with weights there is nothing to say here.
-        return plan(replace(read_model(path), faults=()), None, "ORIGINAL", TOOLCHAIN, **choices)
+        return job_of(replace(read_model(path), faults=()), None, "ORIGINAL", **choices)
 
     def test_a_usual_model(self, tmp_path: Path) -> None:
         require_buildable(self.job(self.write(tmp_path / "cat")))
@@ -163,7 +161,7 @@ class TestRequireBuildable:
 
     def test_what_stays_need_not_follow_a_recipe(self, tmp_path: Path) -> None:
         path = self.write(tmp_path / "cat")
-        choices = {"recipe": {"bits": 6}, "precision": {"all": "fp32"}}
+        choices = {"recipe": {"bits": 6}, "precision": {"all": Precision.FP32}}
         self.job(path, redo=frozenset({"vae"}), **choices)
         with pytest.raises(UnsupportedError, match="text_encoder, unet cannot be compressed in fl"):
             self.job(path, **choices)

@@ -7,8 +7,9 @@ import pytest
 
 from sdcoreml.convert.bundle.contract import Dimensions, interfaces
 from sdcoreml.convert.bundle.families import ProgramSpec
-from sdcoreml.convert.jobs.prove import Built, Judge, prove
+from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.models.layout import CONFIG_NAME
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.spec.model import (
     DataType,
     Elements,
@@ -24,7 +25,7 @@ from tests.convert.stand_ins import StandIn, model_of, write_model, write_stand_
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 UNET = model_of(interfaces(SIZE)["unet"])
-NO_TORCH = Judge(reason="the toolchain light has no torch")
+NO_TORCH = ProofPolicy(reason="the toolchain light has no torch")
 
 
 def holding(values: tuple[float, ...]) -> Model:
@@ -43,24 +44,24 @@ def holding(values: tuple[float, ...]) -> Model:
     return replace(UNET, program=replace(UNET.program, functions={"main": function}))
 
 
-def built(tmp_path: Path, model: Model) -> Built:
+def built(tmp_path: Path, model: Model) -> StagedProgram:
     source = write_model(tmp_path / "cat") / "unet"
     package = tmp_path / "Unet.mlpackage"
     write_stand_in(package, model)
-    return Built(
+    return StagedProgram(
         part=ProgramSpec(program="unet", source="unet"),
         package=package,
         config=source / CONFIG_NAME,
         settings={},
         weights=source / "diffusion_pytorch_model.safetensors",
-        options={"attention": "ORIGINAL"},
+        options=ProgramOptions(),
     )
 
 
 def test_what_nobody_certified_is_run(tmp_path: Path) -> None:
     made = built(tmp_path, UNET)
     runner = StandIn(size=SIZE)
-    assert prove([made], Judge(), runner, silent) == {"unet": {"passed": True}}
+    assert prove([made], ProofPolicy(), runner, silent) == {"unet": {"passed": True}}
     assert runner.requests == [("check", {"packages": [made.request()], "fast": False})]
 
 

@@ -10,22 +10,24 @@ import pytest
 
 from sdcoreml.convert.bundle.contract import Dimensions
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
-from sdcoreml.convert.jobs.plan import Job, plan
-from sdcoreml.convert.jobs.steps import convert_model, convert_models
+from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.ground.errors import ParityError, SdcoremlError, WorkerError
 from sdcoreml.ground.events import Emit, Event, silent
 from tests.convert.stand_ins import (
+    MADE_IN,
     StandIn,
     add_component,
+    finish,
+    finish_all,
+    job_of,
     write_controlnet,
     write_model,
     write_xl,
 )
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
-TOOLCHAIN = {"name": "tested", "seal": "5ea1"}
 FILES = {
     *("TextEncoder.mlpackage", "Unet.mlpackage", "VAEDecoder.mlpackage", "VAEEncoder.mlpackage"),
     *("TextEncoder.mlmodelc", "Unet.mlmodelc", "VAEDecoder.mlmodelc", "VAEEncoder.mlmodelc"),
@@ -34,7 +36,7 @@ FILES = {
 
 
 def convert(model: Path, output: Path, runner: StandIn, attention: str = "SPLIT_EINSUM") -> Path:
-    return convert_model(plan(open_model(model), output, attention, TOOLCHAIN), runner)
+    return finish(job_of(open_model(model), output, attention), runner)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -82,7 +84,7 @@ class TestConvertModel:
         content = json.loads((output / "manifest.json").read_text())
         assert content["schema"] == 1
         assert content["model"] == {"name": "cat", "family": "Stable Diffusion 1.x"}
-        assert content["toolchain"] == TOOLCHAIN
+        assert content["toolchain"] == MADE_IN
         assert content["options"]["attention"] == "SPLIT_EINSUM"
         assert "unet/diffusion_pytorch_model.safetensors" in content["inputs"]
         assert content["programs"]["Unet"]["checked"] == {"passed": True}
@@ -134,8 +136,8 @@ class TestConvertModel:
     def test_what_the_child_tells_is_passed_on(self, tmp_path: Path) -> None:
         model = write_model(tmp_path / "cat")
         events: list[Event] = []
-        job = plan(open_model(model), tmp_path / "out", "SPLIT_EINSUM", TOOLCHAIN)
-        convert_model(job, StandIn(size=SIZE), events.append)
+        job = job_of(open_model(model), tmp_path / "out", "SPLIT_EINSUM")
+        finish(job, StandIn(size=SIZE), events.append)
         steps = [event.text for event in events if event.kind == "step"]
         assert [step for step in steps if step.startswith("build ")] == [
             "build TextEncoder",
@@ -151,9 +153,9 @@ class TestHalves:
     def test_unets_are_written_in_two_halves_and_no_whole_one_is_left(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         options: dict[str, Any] = {"chunk": True, "controlled": True}
-        job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, **options)
+        job = job_of(model, tmp_path / "out", "ORIGINAL", **options)
         runner = StandIn(size=SIZE)
-        output = convert_model(job, runner)
+        output = finish(job, runner)
         assert {path.name for path in output.iterdir() if "Unet" in path.name} == {
             f"{name}Chunk{number}.{suffix}"
             for name in ("Unet", "ControlledUnet")
@@ -173,13 +175,13 @@ class TestConvertModels:
     def jobs(self, tmp_path: Path) -> list[Job]:
         model = open_model(write_model(tmp_path / "cat"))
         return [
-            plan(model, tmp_path / attention, attention, TOOLCHAIN)
+            job_of(model, tmp_path / attention, attention)
             for attention in ("ORIGINAL", "SPLIT_EINSUM")
         ]
 
     def test_programs_of_one_component_are_built_together(self, tmp_path: Path) -> None:
         runner = StandIn(size=SIZE)
-        outputs = convert_models(self.jobs(tmp_path), runner)
+        outputs = finish_all(self.jobs(tmp_path), runner)
         assert outputs == (tmp_path / "ORIGINAL", tmp_path / "SPLIT_EINSUM")
         builds = [request for task, request in runner.requests if task == "build"]
         titles = [[program["title"] for program in build["programs"]] for build in builds]
@@ -208,7 +210,7 @@ class TestConvertModels:
                 return super().run(task, request, emit)
 
         with pytest.raises(ParityError):
-            convert_models(self.jobs(tmp_path), Second(size=SIZE))
+            finish_all(self.jobs(tmp_path), Second(size=SIZE))
         assert {path.name for path in tmp_path.iterdir()} == {"cat", "ORIGINAL"}
         assert {path.name for path in (tmp_path / "ORIGINAL").iterdir()} == FILES
 
@@ -217,8 +219,8 @@ class TestOptionalPrograms:
     def test_the_safety_checker(self, tmp_path: Path) -> None:
         folder = write_model(tmp_path / "cat")
         add_component(folder, "safety_checker", {}, "StableDiffusionSafetyChecker")
-        job = plan(open_model(folder), tmp_path / "out", "ORIGINAL", TOOLCHAIN, safety_checker=True)
-        output = convert_model(job, StandIn(size=SIZE))
+        job = job_of(open_model(folder), tmp_path / "out", "ORIGINAL", safety_checker=True)
+        output = finish(job, StandIn(size=SIZE))
         assert (output / "SafetyChecker.mlmodelc").is_dir()
         inputs = json.loads((output / "manifest.json").read_text())["inputs"]
         assert "safety_checker/diffusion_pytorch_model.safetensors" in inputs
@@ -227,9 +229,9 @@ class TestOptionalPrograms:
         size = replace(SIZE, features=16, pooled=8, time_ids=6)
         refiner = write_xl(tmp_path / "refiner", refiner=True)
         model = with_refiner(open_model(write_xl(tmp_path / "cat")), refiner)
-        job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, refiner=True)
+        job = job_of(model, tmp_path / "out", "ORIGINAL", refiner=True)
         runner = StandIn(size=size)
-        output = convert_model(job, runner)
+        output = finish(job, runner)
         assert (output / "UnetRefiner.mlmodelc").is_dir()
         builds = {
             program["component"]: request["weights"]
@@ -247,10 +249,10 @@ class TestControlnet:
     def job(self, tmp_path: Path) -> Job:
         net = open_model(write_controlnet(tmp_path / "sd-controlnet_canny"))
         size: dict[str, Any] = {"height": 16, "width": 16}
-        return plan(net, tmp_path / "out", "SPLIT_EINSUM", TOOLCHAIN, **size)
+        return job_of(net, tmp_path / "out", "SPLIT_EINSUM", **size)
 
     def test_its_folder_holds_one_program_and_no_tokenizer(self, tmp_path: Path) -> None:
-        output = convert_model(self.job(tmp_path), StandIn(size=SIZE))
+        output = finish(self.job(tmp_path), StandIn(size=SIZE))
         name = "SdControlnetCanny_split-einsum_128x128"
         assert {path.name for path in output.iterdir()} == {
             f"{name}.mlpackage",
@@ -261,13 +263,13 @@ class TestControlnet:
 
     def test_it_is_compared_with_the_unet_that_it_is_for(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        beside = plan(model, tmp_path / "for", "SPLIT_EINSUM", TOOLCHAIN, controlled=True)
-        convert_model(beside, StandIn(size=SIZE))
+        beside = job_of(model, tmp_path / "for", "SPLIT_EINSUM", controlled=True)
+        finish(beside, StandIn(size=SIZE))
         job = replace(self.job(tmp_path), beside=tmp_path / "for")
-        assert convert_model(job, StandIn(size=SIZE)).is_dir()
+        assert finish(job, StandIn(size=SIZE)).is_dir()
         other = StandIn(size=replace(SIZE, height=24))
         with pytest.raises(SdcoremlError, match=r"the UNet takes sample \[2, 4, 16, 16\], found"):
-            convert_model(replace(job, output=tmp_path / "other"), other)
+            finish(replace(job, output=tmp_path / "other"), other)
         assert not (tmp_path / "other").exists()
 
 
@@ -276,9 +278,9 @@ class TestRecipe:
 
     def test_text_encoders_and_unets_are_compressed_and_vaes_are_not(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, recipe=self.RECIPE)
+        job = job_of(model, tmp_path / "out", "ORIGINAL", recipe=self.RECIPE)
         runner = StandIn(size=SIZE)
-        convert_model(job, runner)
+        finish(job, runner)
         asked = {
             program["component"]: program.get("recipe")
             for task, request in runner.requests
@@ -296,5 +298,5 @@ class TestRecipe:
 
     def test_the_name_says_how_many_bits(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        job = plan(model, None, "ORIGINAL", TOOLCHAIN, recipe=self.RECIPE)
+        job = job_of(model, None, "ORIGINAL", recipe=self.RECIPE)
         assert job.output == Path("models/cat_original_128x128_6-bit")

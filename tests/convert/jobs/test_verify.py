@@ -15,11 +15,9 @@ from safetensors.numpy import save_file
 from sdcoreml.convert.bundle.contract import Dimensions
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
-from sdcoreml.convert.jobs.plan import plan
-from sdcoreml.convert.jobs.steps import convert_model
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.ground.errors import BadInputError, ParityError
-from tests.convert.stand_ins import StandIn, write_model, write_xl
+from tests.convert.stand_ins import StandIn, finish, job_of, write_model, write_xl
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 DATA = "Data/com.apple.CoreML"
@@ -32,8 +30,8 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bundle(tmp_path: Path, model: Path) -> Path:
-    job = plan(open_model(model), tmp_path / "out", "SPLIT_EINSUM", {"name": "tested"})
-    return convert_model(job, StandIn(size=SIZE))
+    job = job_of(open_model(model), tmp_path / "out", "SPLIT_EINSUM")
+    return finish(job, StandIn(size=SIZE))
 
 
 def against(model: Path) -> Against:
@@ -97,8 +95,8 @@ def test_all_faults_are_collected(bundle: Path) -> None:
 def test_a_program_that_no_runtime_could_load_is_a_fault(bundle: Path, model: Path) -> None:
     """Even when the manifest agrees: then it was written wrong."""
     other = replace(SIZE, features=16)
-    job = plan(open_model(model), bundle.with_name("odd"), "ORIGINAL", {"name": "tested"})
-    odd = convert_model(job, StandIn(size=other))
+    job = job_of(open_model(model), bundle.with_name("odd"), "ORIGINAL")
+    odd = finish(job, StandIn(size=other))
     path = Path("Unet.mlpackage") / DATA / "model.mlmodel"
     (bundle / path).write_bytes((odd / path).read_bytes())
     manifest = json.loads((bundle / "manifest.json").read_text())
@@ -129,8 +127,8 @@ def test_halves_of_an_earlier_run_would_win_over_the_whole(bundle: Path) -> None
 class TestHalves:
     @pytest.fixture
     def halves(self, tmp_path: Path, model: Path) -> Path:
-        job = plan(open_model(model), tmp_path / "halves", "ORIGINAL", {}, chunk=True)
-        return convert_model(job, StandIn(size=SIZE))
+        job = job_of(open_model(model), tmp_path / "halves", "ORIGINAL", chunk=True)
+        return finish(job, StandIn(size=SIZE))
 
     def test_both_are_read_and_proved_as_one(self, halves: Path, model: Path) -> None:
         runner = StandIn(size=SIZE)
@@ -145,8 +143,8 @@ class TestHalves:
         assert {fault.what for fault in verify(halves, StandIn(size=SIZE)).faults} == {"missing"}
 
     def test_one_of_another_conversion(self, halves: Path, model: Path) -> None:
-        job = plan(open_model(model), halves.with_name("odd"), "ORIGINAL", {}, chunk=True)
-        odd = convert_model(job, StandIn(size=replace(SIZE, height=24)))
+        job = job_of(open_model(model), halves.with_name("odd"), "ORIGINAL", chunk=True)
+        odd = finish(job, StandIn(size=replace(SIZE, height=24)))
         rmtree(halves / "UnetChunk1.mlpackage")
         copytree(odd / "UnetChunk1.mlpackage", halves / "UnetChunk1.mlpackage")
         whats_found = whats(verify(halves, StandIn(size=SIZE)))
@@ -237,9 +235,9 @@ def test_another_model_is_not_compared_with(bundle: Path, model: Path) -> None:
 def test_a_refiner_is_asked_for_where_one_went_in(tmp_path: Path) -> None:
     base, refiner = write_xl(tmp_path / "xl"), write_xl(tmp_path / "refiner", refiner=True)
     model = with_refiner(open_model(base), refiner)
-    job = plan(model, tmp_path / "out", "ORIGINAL", {"name": "tested"}, refiner=True)
+    job = job_of(model, tmp_path / "out", "ORIGINAL", refiner=True)
     size = replace(SIZE, features=16, pooled=8, time_ids=6)
-    folder = convert_model(job, StandIn(size=size))
+    folder = finish(job, StandIn(size=size))
     with pytest.raises(
         BadInputError, match=r"its UnetRefiner is made of another .*add --refiner FOLDER"
     ):

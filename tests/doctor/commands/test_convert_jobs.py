@@ -9,9 +9,7 @@ import pytest
 from sdcoreml.convert.bundle.contract import Dimensions
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.options import Options
-from sdcoreml.convert.jobs.plan import plan
-from sdcoreml.convert.jobs.prove import Judge
-from sdcoreml.convert.jobs.steps import convert_model
+from sdcoreml.convert.programs.options import Attention, Precision, Prediction, Target
 from sdcoreml.doctor.commands.convert_jobs import jobs_of, recipe_of
 from sdcoreml.doctor.commands.convert_options import (
     declare,
@@ -21,7 +19,7 @@ from sdcoreml.doctor.commands.convert_options import (
     target,
 )
 from sdcoreml.ground.errors import BadInputError, UsageError
-from tests.convert.stand_ins import StandIn, write_controlnet, write_model, write_xl
+from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model, write_xl
 
 SIX = {"method": "kmeans", "bits": 6}
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
@@ -36,9 +34,7 @@ def arguments(*words: str) -> argparse.Namespace:
 class TestJobsOf:
     def test_each_size_is_a_folder(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        first, second = jobs_of(
-            arguments("--size", "512x512", "--size", "512x768"), model, {}, Judge()
-        )
+        first, second = jobs_of(arguments("--size", "512x512", "--size", "512x768"), model)
         assert (first.output, second.output) == (
             Path("models/cat_split-einsum_512x512"),
             Path("models/cat_split-einsum_512x768"),
@@ -51,44 +47,42 @@ class TestJobsOf:
         args = arguments("-o", str(tmp_path / output))
         args.model = path
         with pytest.raises(BadInputError, match="lies in the model itself, or around it"):
-            jobs_of(args, open_model(path), {}, Judge())
+            jobs_of(args, open_model(path))
         args.output = tmp_path / "cat-out"
-        assert jobs_of(args, open_model(path), {}, Judge())[0].output == args.output
+        assert jobs_of(args, open_model(path))[0].output == args.output
 
     def test_what_was_asked_for_reaches_the_job(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         words = ("--controlled", "--chunk", "--clip-skip", "2", "--target", "iOS17")
         more = ("--tokens", "60", "--prediction-type", "v_prediction", "--pad-id", "0")
         scale = ("--latent-scale", "0.5", "--precision", "vae=fp32", "--precision", "fp16")
-        (job,) = jobs_of(
-            arguments(*words, *more, *scale, "--attention", "split-einsum-v2"), model, {}, Judge()
-        )
+        (job,) = jobs_of(arguments(*words, *more, *scale, "--attention", "split-einsum-v2"), model)
         assert job.options == Options(
-            attention="SPLIT_EINSUM_V2",
+            attention=Attention.SPLIT_EINSUM_V2,
             height=16,
             width=16,
             tokens=60,
             clip_skip=2,
-            target="macOS14",
+            target=Target.MACOS14,
             controlled=True,
             chunk=True,
-            precision={"vae": "fp32", "all": "fp16"},
-            prediction="v_prediction",
+            precision={"vae": Precision.FP32, "all": Precision.FP16},
+            prediction=Prediction.VELOCITY,
             pad_id=0,
             latent_scale=0.5,
         )
 
     def test_nothing_said_is_every_default(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        (job,) = jobs_of(arguments(), model, {}, Judge())
-        assert job.options == Options(attention="SPLIT_EINSUM", height=16, width=16)
+        (job,) = jobs_of(arguments(), model)
+        assert job.options == Options(attention=Attention.SPLIT_EINSUM, height=16, width=16)
         assert (job.redo, job.beside) == (None, None)
 
     def test_each_attention_with_each_size(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         sizes = ("--size", "512x512", "--size", "512x768")
         attentions = ("--attention", "original", "--attention", "SPLIT_EINSUM")
-        jobs = jobs_of(arguments(*sizes, *attentions), model, {}, Judge())
+        jobs = jobs_of(arguments(*sizes, *attentions), model)
         assert [job.output.name for job in jobs] == [
             "cat_original_512x512",
             "cat_original_512x768",
@@ -99,16 +93,16 @@ class TestJobsOf:
     def test_what_is_said_twice_is_made_once(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         words = ("--size", "512x512", "--attention", "original")
-        (job,) = jobs_of(arguments(*words, *words), model, {}, Judge())
+        (job,) = jobs_of(arguments(*words, *words), model)
         assert job.output.name == "cat_original_512x512"
 
     def test_a_part_made_anew_has_the_folders_own_options_unless_told(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         before = ("--attention", "original", "--tokens", "60", "--target", "macOS14")
-        (job,) = jobs_of(arguments("-o", str(tmp_path / "out"), *before), model, {}, Judge())
-        convert_model(job, StandIn(size=replace(SIZE, tokens=60)))
+        (job,) = jobs_of(arguments("-o", str(tmp_path / "out"), *before), model)
+        finish(job, StandIn(size=replace(SIZE, tokens=60)))
         words = ("-o", str(tmp_path / "out"), "--components", "unet, controlled_unet")
-        (anew,) = jobs_of(arguments(*words, "--bits", "6"), model, {}, Judge())
+        (anew,) = jobs_of(arguments(*words, "--bits", "6"), model)
         recipe = {"method": "kmeans", "bits": 6}
         assert anew.options == replace(job.options, recipe=recipe, controlled=True)
         assert anew.redo == frozenset({"unet", "controlled_unet"})
@@ -118,7 +112,7 @@ class TestJobsOf:
         model = with_refiner(open_model(write_xl(tmp_path / "xl")), refiner)
         args = arguments("--refiner", str(refiner), "-o", str(refiner / "unet"))
         with pytest.raises(BadInputError, match="lies in the model itself, or around it"):
-            jobs_of(args, model, {}, Judge())
+            jobs_of(args, model)
 
     def test_parts_that_stay_are_not_made_otherwise_by_what_is_said_of_new_ones(
         self, tmp_path: Path
@@ -127,8 +121,8 @@ class TestJobsOf:
         output = ("-o", str(tmp_path / "out"))
 
         def made(*words: str) -> Options:
-            (job,) = jobs_of(arguments(*output, *words), model, {}, Judge())
-            convert_model(job, StandIn(size=SIZE))
+            (job,) = jobs_of(arguments(*output, *words), model)
+            finish(job, StandIn(size=SIZE))
             return job.options
 
         made("--precision", "text_encoder=fp32")
@@ -157,33 +151,33 @@ class TestJobsOf:
     ) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         output = ("-o", str(tmp_path / "out"))
-        (job,) = jobs_of(arguments(*output), model, {}, Judge())
-        convert_model(job, StandIn(size=SIZE))
+        (job,) = jobs_of(arguments(*output), model)
+        finish(job, StandIn(size=SIZE))
         with pytest.raises(UsageError, match=f"out that stay are for {what}; for others convert"):
-            jobs_of(arguments(*output, "--components", "unet", *words), model, {}, Judge())
+            jobs_of(arguments(*output, "--components", "unet", *words), model)
         same = ("--size", "128x128", "--tokens", "77")
-        (anew,) = jobs_of(arguments(*output, "--components", "unet", *same), model, {}, Judge())
+        (anew,) = jobs_of(arguments(*output, "--components", "unet", *same), model)
         assert anew.options == job.options
 
     def test_a_controlnet_has_the_shape_of_what_it_is_for(self, tmp_path: Path) -> None:
         net = open_model(write_controlnet(tmp_path / "canny"))
-        plain = plan(open_model(write_model(tmp_path / "cat")), tmp_path / "out", "ORIGINAL", {})
-        convert_model(plain, StandIn(size=SIZE))
+        plain = job_of(open_model(write_model(tmp_path / "cat")), tmp_path / "out", "ORIGINAL")
+        finish(plain, StandIn(size=SIZE))
         words = ("--for", str(tmp_path / "out"))
         with pytest.raises(BadInputError, match="no ControlledUnet in this folder to take"):
-            jobs_of(arguments(*words), net, {}, Judge())
+            jobs_of(arguments(*words), net)
         steered = replace(plain, options=replace(plain.options, controlled=True, clip_skip=2))
-        convert_model(steered, StandIn(size=SIZE))
-        (job,) = jobs_of(arguments(*words), net, {}, Judge())
+        finish(steered, StandIn(size=SIZE))
+        (job,) = jobs_of(arguments(*words), net)
         assert (job.options.height, job.options.attention) == (16, "ORIGINAL")
         with pytest.raises(UsageError, match=r"the UNet of .*out is for 128x128 pixels; ask"):
-            jobs_of(arguments(*words, "--size", "128x192"), net, {}, Judge())
+            jobs_of(arguments(*words, "--size", "128x192"), net)
         assert (job.options.controlled, job.beside) == (False, tmp_path / "out")
 
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            (("--components", "unet"), "--components mends the finished folder that --output"),
+            (("--components", "unet"), "--components needs --output, the finished folder to mend"),
             (("--for", "out"), "--for is for a ControlNet"),
             (("--precision", "vea=fp32"), "--precision: no component vea in this model; there are"),
             (
@@ -197,13 +191,13 @@ class TestJobsOf:
     ) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         with pytest.raises(UsageError, match=message):
-            jobs_of(arguments(*words), model, {}, Judge())
+            jobs_of(arguments(*words), model)
 
     def test_one_output_for_two_sizes_is_wrong_usage(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         words = ("--size", "512x512", "--size", "512x768", "-o", "out")
         with pytest.raises(UsageError, match="--output names one folder"):
-            jobs_of(arguments(*words), model, {}, Judge())
+            jobs_of(arguments(*words), model)
 
     def test_compression_by_options_or_by_a_file(self, tmp_path: Path) -> None:
         assert recipe_of(arguments()) is None
@@ -224,7 +218,7 @@ class TestJobsOf:
         }
 
     def test_groups_are_of_palettes(self) -> None:
-        with pytest.raises(UsageError, match="--group-size is of palettes; give --bits, too"):
+        with pytest.raises(UsageError, match="--group-size needs --bits"):
             recipe_of(arguments("--group-size", "16"))
 
     @pytest.mark.parametrize(

@@ -12,15 +12,13 @@ import pytest
 
 from sdcoreml.convert.bundle.contract import Dimensions
 from sdcoreml.convert.jobs.opening import open_model
-from sdcoreml.convert.jobs.plan import plan
-from sdcoreml.convert.jobs.steps import convert_model
 from sdcoreml.convert.jobs.verify import Verification
 from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.doctor.commands import verify
 from sdcoreml.ground.errors import Fault, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
-from tests.convert.stand_ins import StandIn, write_model
+from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 
 CHECKED = {
     "outputs": [
@@ -60,8 +58,8 @@ class Proving(StandIn):
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     model = open_model(write_model(tmp_path / "cat"))
-    job = plan(model, tmp_path / "out", "ORIGINAL", {"name": "tested"})
-    return convert_model(job, StandIn(size=SIZE))
+    job = job_of(model, tmp_path / "out", "ORIGINAL")
+    return finish(job, StandIn(size=SIZE))
 
 
 def test_a_sound_folder_is_0(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

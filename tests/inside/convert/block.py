@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from sdcoreml.convert.parity.check import Original
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.references.components import Reference
 from sdcoreml.convert.references.inputs import Feeds, Shapes
 from sdcoreml.convert.spec.model import Description, Model
@@ -56,7 +57,7 @@ def feeds(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
     )
 
 
-def call(module: torch.nn.Module, inputs: Feeds, _: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def call(module: torch.nn.Module, inputs: Feeds, _: ProgramOptions) -> dict[str, torch.Tensor]:
     states = inputs["x"].squeeze(2).transpose(1, 2)
     return {"y": module(states).transpose(1, 2).unsqueeze(2)}
 

@@ -16,10 +16,9 @@ from diffusers import StableDiffusionPipeline
 
 from sdcoreml.convert import cli
 from sdcoreml.convert.jobs.opening import open_model
-from sdcoreml.convert.jobs.plan import plan
-from sdcoreml.convert.jobs.steps import convert_model
 from sdcoreml.convert.tasks.sample import write_sample
 from sdcoreml.convert.worker import Worker
+from tests.convert.stand_ins import finish, job_of
 
 FLOORS = {"fp32": 115.0, "fp16": 65.0}
 PROGRAMS = {"TextEncoder", "Unet", "VAEDecoder", "VAEEncoder"}
@@ -46,8 +45,8 @@ def converted(sample: Path) -> Path:
 
 
 def convert(model: Path, output: Path, attention: str = "SPLIT_EINSUM") -> Path:
-    job = plan(open_model(model), output, attention, {"name": "tested"})
-    return convert_model(job, Worker(python=Path(sys.executable)))
+    job = job_of(open_model(model), output, attention)
+    return finish(job, Worker(python=Path(sys.executable)))
 
 
 def programs(folder: Path) -> Mapping[str, Any]:

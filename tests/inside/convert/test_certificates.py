@@ -16,6 +16,7 @@ from sdcoreml.convert.certificates.check import check_certified, key_of
 from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.certificates.store import Certificate, load, save
 from sdcoreml.convert.parity.check import QUICK, check_program
+from sdcoreml.convert.programs.options import Attention, Prediction, ProgramOptions
 from sdcoreml.convert.proof.audit import audit
 from sdcoreml.convert.spec.model import (
     Feature,
@@ -46,17 +47,19 @@ CERTIFICATE = Certificate(
     date="2026-11-24",
 )
 
+DEFAULT = ProgramOptions()
+
 
 def key(
     program: Program,
     folder: Path,
     config: dict[str, Any] | None = None,
-    choices: dict[str, Any] | None = None,
+    options: ProgramOptions = DEFAULT,
 ) -> str:
     """The key of a program; empty when its weights are not the checkpoint's."""
     with TensorFile.open(block.original(folder).weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
-    return key_of(program, "block", accounted, config or CONFIG, choices or {})
+    return key_of(program, "block", accounted, config or CONFIG, options)
 
 
 def broken(mutation: Mutation) -> Program:
@@ -137,7 +140,7 @@ def test_another_checkpoint_with_the_same_graph_has_the_same_key(tmp_path: Path)
     program = block.opened(block.program(others))
     with TensorFile.open(weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
-    other = certificate_key(program, "block", accounted.placed, CONFIG, {})
+    other = certificate_key(program, "block", accounted.placed, CONFIG, DEFAULT)
     assert other == key(broken(unchanged), tmp_path)
 
 
@@ -180,8 +183,8 @@ def test_another_config_is_another_proof(tmp_path: Path, config: dict[str, Any])
 def test_options_that_change_what_is_asked_for_count_and_no_others(tmp_path: Path) -> None:
     program = broken(unchanged)
     plain = key(program, tmp_path)
-    assert key(program, tmp_path, choices={"prediction": "v_prediction"}) != plain
-    assert key(program, tmp_path, choices={"attention": "ORIGINAL", "clip_skip": None}) == plain
+    assert key(program, tmp_path, options=ProgramOptions(prediction=Prediction.VELOCITY)) != plain
+    assert key(program, tmp_path, options=ProgramOptions(attention=Attention.ORIGINAL)) == plain
 
 
 def test_what_a_config_says_of_its_file_does_not_count(tmp_path: Path) -> None:
@@ -202,8 +205,8 @@ def test_the_declared_ports_count_and_what_people_are_told_does_not(tmp_path: Pa
 
 def test_the_component_counts() -> None:
     program = broken(unchanged)
-    assert certificate_key(program, "unet", {}, CONFIG, {}) != certificate_key(
-        program, "controlled_unet", {}, CONFIG, {}
+    assert certificate_key(program, "unet", {}, CONFIG, DEFAULT) != certificate_key(
+        program, "controlled_unet", {}, CONFIG, DEFAULT
     )
 
 
@@ -213,7 +216,13 @@ def test_a_certified_package_needs_only_its_audit(tmp_path: Path) -> None:
     with open_program(package) as program:
         full = check_program(program, original, QUICK)
     certificates = {full.key: replace(CERTIFICATE, key=full.key)}
-    arguments = (package, "block", CONFIG, original.weights, {"attention": "ORIGINAL"})
+    arguments = (
+        package,
+        "block",
+        CONFIG,
+        original.weights,
+        ProgramOptions(attention=Attention.ORIGINAL),
+    )
     short = check_certified(*arguments, certificates)
     assert short is not None
     assert short.as_json() == {

@@ -13,21 +13,20 @@ import pytest
 import torch
 
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
-from sdcoreml.convert.jobs.plan import Job, plan
-from sdcoreml.convert.jobs.steps import convert_model, convert_models
+from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import Against, verify
 from sdcoreml.convert.tasks.sample import write_sample
 from sdcoreml.convert.worker import Worker
+from tests.convert.stand_ins import finish, finish_all, job_of
 from tests.inside.convert.programs.models import CHECKER, TEXT, UNET, VAE, XL, module
 
-TOOLCHAIN = {"name": "tested"}
 WORKER = Worker(python=Path(sys.executable))
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 SMALL: Mapping[str, Any] = {"height": 16, "width": 16}
 
 
 def make(model: Path, output: Path, **choices: Any) -> Job:
-    return plan(open_model(model), output, "SPLIT_EINSUM", TOOLCHAIN, **{**SMALL, **choices})
+    return job_of(open_model(model), output, "SPLIT_EINSUM", **{**SMALL, **choices})
 
 
 def programs(folder: Path) -> Mapping[str, Any]:
@@ -63,7 +62,7 @@ def save(folder: Path, part: torch.nn.Module, config: Mapping[str, Any] | None =
 def folder(sample: Path) -> Path:
     """All that SD 1.x can have, its UNets in halves."""
     choices = {"chunk": True, "controlled": True, "safety_checker": True}
-    return convert_model(make(sample, sample.with_name("all"), **choices), WORKER)
+    return finish(make(sample, sample.with_name("all"), **choices), WORKER)
 
 
 def test_halves_and_a_safety_checker_are_proved_with_the_rest(folder: Path, sample: Path) -> None:
@@ -101,7 +100,7 @@ def test_a_controlnet_gives_what_its_unet_takes(folder: Path, tmp_path: Path) ->
             torch.nn.init.normal_(parameter, std=0.1)
     save(tmp_path / "sd-canny", net)
     job = make(tmp_path / "sd-canny", tmp_path / "net")
-    output = convert_model(replace(job, beside=folder), WORKER)
+    output = finish(replace(job, beside=folder), WORKER)
     (name,) = programs(output)
     assert name == "SdCanny_split-einsum_128x128"
     assert worst(programs(output)[name]) >= 115
@@ -115,16 +114,15 @@ def test_sizes_and_attentions_share_what_is_compressed_once(sample: Path, tmp_pa
         replace(make(sample, tmp_path / "a", recipe=recipe), redo=None),
         make(sample, tmp_path / "b", recipe=recipe, width=24),
     ]
-    original = plan(
+    original = job_of(
         jobs[0].model,
         tmp_path / "c",
         "ORIGINAL",
-        TOOLCHAIN,
         recipe=recipe,
         controlled=True,
         **SMALL,
     )
-    outputs = convert_models([*jobs, original], WORKER)
+    outputs = finish_all([*jobs, original], WORKER)
     files = [
         *(output / f"Unet.mlpackage/{WEIGHTS}" for output in outputs),
         outputs[2] / f"ControlledUnet.mlpackage/{WEIGHTS}",
@@ -136,10 +134,10 @@ def test_sizes_and_attentions_share_what_is_compressed_once(sample: Path, tmp_pa
 
 
 def test_one_part_in_float32_and_the_rest_as_they_were(sample: Path, tmp_path: Path) -> None:
-    folder = convert_model(make(sample, tmp_path / "out"), WORKER)
+    folder = finish(make(sample, tmp_path / "out"), WORKER)
     before = {name: entry for name, entry in programs(folder).items() if name[:3] != "VAE"}
     job = make(sample, folder, precision={"vae": "fp32"})
-    convert_model(replace(job, redo=frozenset({"vae"})), WORKER)
+    finish(replace(job, redo=frozenset({"vae"})), WORKER)
     after = programs(folder)
     assert {name: after[name] for name in before} == before
     for name in ("VAEDecoder", "VAEEncoder"):
@@ -180,8 +178,8 @@ def xl(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Path:
 def test_sdxl_with_its_refiner_each_told_the_size_that_it_is_for(xl: Path, tmp_path: Path) -> None:
     model = with_refiner(open_model(xl / "base"), xl / "refiner")
     choices: Mapping[str, Any] = {"refiner": True, "states_own_size": True, **SMALL}
-    job = plan(model, tmp_path / "out", "ORIGINAL", TOOLCHAIN, **choices)
-    output = convert_model(job, WORKER)
+    job = job_of(model, tmp_path / "out", "ORIGINAL", **choices)
+    output = finish(job, WORKER)
     found = programs(output)
     assert set(found) == {
         *("TextEncoder", "TextEncoder2", "Unet", "UnetRefiner", "VAEDecoder", "VAEEncoder")

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from sdcoreml.convert.programs.options import Prediction, ProgramOptions
 from sdcoreml.convert.references.components import REFERENCES, reference
 from sdcoreml.convert.references.inputs import (
     denoising,
@@ -100,6 +101,8 @@ CONFIGS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, tuple[int, ...]]]] =
     "vae_encoder": (VAE, {"x": (1, 3, 8, 8)}),
 }
 
+DEFAULT = ProgramOptions()
+
 
 def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
     """Equal but for the order of sums, which torch chooses by how memory happens to be aligned."""
@@ -127,7 +130,7 @@ def test_a_streamed_module_computes_what_the_module_itself_does(
     streamed = open_module(lambda: judge.build(config), path, torch.float32)
     with torch.no_grad():
         for feed in judge.feeds(config, shapes):
-            expected, actual = judge.call(plain, feed, {}), judge.call(streamed, feed, {})
+            expected, actual = judge.call(plain, feed, DEFAULT), judge.call(streamed, feed, DEFAULT)
             assert expected.keys() == actual.keys()
             for name, tensor in expected.items():
                 close(actual[name], tensor)
@@ -139,14 +142,14 @@ def test_weights_are_rounded_and_computing_is_not(tmp_path: Path) -> None:
     streamed = open_module(lambda: judge.build(config), path, torch.float16)
     feed = judge.feeds(config, shapes)[0]
     with torch.no_grad():
-        different = judge.call(plain, feed, {})["noise_pred"]
+        different = judge.call(plain, feed, DEFAULT)["noise_pred"]
         for parameter in plain.parameters():
             parameter.copy_(parameter.half())
         for layer in plain.modules():
             if hasattr(layer, "eps"):
                 layer.eps = float(np.float16(layer.eps))
-        expected = judge.call(plain, feed, {})["noise_pred"]
-        actual = judge.call(streamed, feed, {})["noise_pred"]
+        expected = judge.call(plain, feed, DEFAULT)["noise_pred"]
+        actual = judge.call(streamed, feed, DEFAULT)["noise_pred"]
     assert actual.dtype == torch.float32
     close(actual, expected)
     assert float((actual - different).abs().max()) > 1e-4
@@ -165,7 +168,7 @@ def test_weights_take_memory_only_while_their_layer_computes(tmp_path: Path) -> 
         if layer._parameters:
             layer.register_forward_pre_hook(count)
     with torch.no_grad():
-        judge.call(streamed, judge.feeds(config, shapes)[0], {})
+        judge.call(streamed, judge.feeds(config, shapes)[0], DEFAULT)
     gc.collect()
     assert len(filled) > 20
     assert max(filled) <= 2
@@ -207,7 +210,9 @@ def test_a_vae_with_the_attention_names_of_2022_is_read(tmp_path: Path) -> None:
     streamed = open_module(lambda: judge.build(config), path, torch.float32)
     with torch.no_grad():
         (feed,) = judge.feeds(config, shapes)
-        close(judge.call(streamed, feed, {})["image"], judge.call(plain, feed, {})["image"])
+        close(
+            judge.call(streamed, feed, DEFAULT)["image"], judge.call(plain, feed, DEFAULT)["image"]
+        )
 
 
 def test_a_component_without_a_judge_is_named() -> None:
@@ -244,9 +249,9 @@ def test_residuals_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> No
     feed = dict(reference("controlled_unet").feeds(UNET, shapes)[0])
     shuffled = dict(sorted(feed.items(), reverse=True))
     with torch.no_grad():
-        plain = predict_noise(module, {name: feed[name] for name in PORTS}, {})["noise_pred"]
-        controlled = predict_noise(module, feed, {})["noise_pred"]
-        again = predict_noise(module, shuffled, {})["noise_pred"]
+        plain = predict_noise(module, {name: feed[name] for name in PORTS}, DEFAULT)["noise_pred"]
+        controlled = predict_noise(module, feed, DEFAULT)["noise_pred"]
+        again = predict_noise(module, shuffled, DEFAULT)["noise_pred"]
     close(controlled, again)
     assert not torch.allclose(plain, controlled)
 
@@ -263,7 +268,7 @@ def test_a_residual_beyond_the_ninth_does_not_stand_before_the_second() -> None:
     feed = {f"additional_residual_{place}": torch.tensor(float(place)) for place in range(13)}
     rest = {"sample": torch.zeros(1), "timestep": torch.zeros(1)}
     predict_noise(
-        Listener(), {**feed, **rest, "encoder_hidden_states": torch.zeros(1, 1, 1, 1)}, {}
+        Listener(), {**feed, **rest, "encoder_hidden_states": torch.zeros(1, 1, 1, 1)}, DEFAULT
     )
     assert seen == [float(place) for place in range(13)]
 
@@ -295,9 +300,11 @@ def test_a_velocity_is_turned_into_noise_only_when_asked_for(tmp_path: Path) -> 
     module, _ = saved("unet", tmp_path)
     feed = reference("unet").feeds(UNET, PORTS)[0]
     with torch.no_grad():
-        plain = predict_noise(module, feed, {})["noise_pred"]
-        epsilon = predict_noise(module, feed, {"prediction": "epsilon"})["noise_pred"]
-        turned = predict_noise(module, feed, {"prediction": "v_prediction"})["noise_pred"]
+        plain = predict_noise(module, feed, DEFAULT)["noise_pred"]
+        epsilon = predict_noise(module, feed, DEFAULT)["noise_pred"]
+        turned = predict_noise(module, feed, ProgramOptions(prediction=Prediction.VELOCITY))[
+            "noise_pred"
+        ]
     close(epsilon, plain)
     close(turned, noise_of_velocity(plain, feed["sample"], feed["timestep"]))
 
@@ -326,8 +333,8 @@ class TestSafetyChecker:
         plain, adjusted = reference("safety_checker").feeds(CHECKER, PICTURES)
         with torch.no_grad():
             images, is_near = module.forward_onnx(plain["clip_input"], plain["images"].clone())
-            found = check(module, plain, {})
-            careful = check(module, adjusted, {})
+            found = check(module, plain, DEFAULT)
+            careful = check(module, adjusted, DEFAULT)
         assert torch.equal(found["filtered_images"], images)
         assert found["has_nsfw_concepts"].tolist() == is_near.float().tolist() == [limit < 0]
         assert bool(found["filtered_images"].any()) is (limit > 0)
@@ -342,14 +349,14 @@ def test_another_latent_scale_cancels_between_encoder_and_decoder(tmp_path: Path
     pixels = {"x": torch.randn(1, 3, 8, 8)}
     with torch.no_grad():
         mean, log = module.quant_conv(module.encoder(pixels["x"])).chunk(2, 1)
-        scaled = encode_image(module, pixels, {"runtime_scale": other})["latent"]
+        scaled = encode_image(module, pixels, ProgramOptions(runtime_scale=other))["latent"]
         sampled, spread = scaled.chunk(2, 1)
         torch.testing.assert_close(sampled * other, mean * own, rtol=5e-4, atol=0)
         torch.testing.assert_close(
             torch.exp(spread / 2) * other, torch.exp(log / 2) * own, rtol=2e-3, atol=0
         )
-        latent = decode(module, {"z": mean * own / other}, {"runtime_scale": other})
-        plain = decode(module, {"z": mean}, {})
+        latent = decode(module, {"z": mean * own / other}, ProgramOptions(runtime_scale=other))
+        plain = decode(module, {"z": mean}, DEFAULT)
         torch.testing.assert_close(latent["image"], plain["image"], rtol=1e-3, atol=1e-3)
 
 
@@ -361,8 +368,8 @@ def test_skipping_a_layer_is_a_model_of_one_layer_less(tmp_path: Path) -> None:
     )
     for feed in tokens(TEXT, {"input_ids": (1, 9)}):
         with torch.no_grad():
-            skipped = encode(module, feed, {"clip_skip": 2})
-            expected = encode(shorter, feed, {})
+            skipped = encode(module, feed, ProgramOptions(clip_skip=2))
+            expected = encode(shorter, feed, DEFAULT)
         for name in ("last_hidden_state", "pooled_outputs"):
             torch.testing.assert_close(skipped[name], expected[name])
 
@@ -371,7 +378,7 @@ def test_the_penultimate_states_are_those_before_the_last_layer(tmp_path: Path) 
     module, _ = saved("text_encoder", tmp_path)
     feed = tokens(TEXT, {"input_ids": (1, 9)})[0]
     with torch.no_grad():
-        embeds = encode(module, feed, {})["hidden_embeds"]
+        embeds = encode(module, feed, DEFAULT)["hidden_embeds"]
         states = module(feed["input_ids"].long(), output_hidden_states=True).hidden_states
     assert len(states) == 3
     close(embeds, states[1])
@@ -384,9 +391,9 @@ def test_a_pad_token_takes_every_place_after_the_first_end(tmp_path: Path) -> No
         for rest in (39, 0)
     )
     with torch.no_grad():
-        once = encode(module, padded, {"pad_id": 0})
-        plain = encode(module, wanted, {})
-        ignored = encode(module, padded, {})
+        once = encode(module, padded, ProgramOptions(pad_id=0))
+        plain = encode(module, wanted, DEFAULT)
+        ignored = encode(module, padded, DEFAULT)
     close(once["last_hidden_state"], plain["last_hidden_state"])
     assert not torch.allclose(ignored["last_hidden_state"], plain["last_hidden_state"], atol=1e-3)
 
@@ -414,10 +421,10 @@ def test_a_program_must_have_the_outputs_of_one_form_of_its_component(
     feed = judge.feeds(config, shapes)[0]
     with torch.no_grad():
         if accepted:
-            assert judge.expected(module, feed, {}, names).keys() == names
+            assert judge.expected(module, feed, DEFAULT, names).keys() == names
         else:
             with pytest.raises(ParityError, match="the program has outputs"):
-                judge.expected(module, feed, {}, names)
+                judge.expected(module, feed, DEFAULT, names)
 
 
 def test_inputs_survive_half_precision_and_are_the_same_each_time() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.convert.bundle.families import programs_of
-from sdcoreml.convert.jobs.options import Options, program_options
+from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.layout import Component, Model
-from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.programs.options import Attention, ProgramOptions, Target, TextStates
 from tools.certify.cases import CASES, Case
 from tools.certify.issue import Issuer
 from tools.certify.models import MODELS
@@ -40,24 +41,24 @@ def model(case: Case, folder: Path) -> Model:
 def test_a_case_asks_for_what_a_conversion_would(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     asked = Options(
-        attention=case.attention or "ORIGINAL", height=case.height // 8, width=case.width // 8
+        attention=Attention(case.attention or "ORIGINAL"),
+        height=case.height // 8,
+        width=case.width // 8,
     )
     wanted_beside = {"controlled_unet"} & {case.part.program}
     parts = programs_of(model(case, tmp_path), wanted_beside)
     (part,) = (part for part in parts if part.program == case.part.program)
-    wanted = parse_options(program_options(asked, part))
-    given = parse_options({"tokens": 77, "attention": "ORIGINAL", **case.options("macOS13")})
-    assert given == wanted
+    given = replace(case.options("macOS13"), tokens=77, attention=asked.attention)
+    assert given == asked.for_program(part)
 
 
 def test_names_say_what_it_is() -> None:
     assert CASES["sd1-unet-split-einsum-512x768"].title == (
         "Stable Diffusion 1.x, SPLIT_EINSUM, 512x768"
     )
-    assert CASES["sdxl-text-encoder-2"].options("macOS14") == {
-        "text_states": "penultimate",
-        "target": "macOS14",
-    }
+    assert CASES["sdxl-text-encoder-2"].options("macOS14") == ProgramOptions(
+        text_states=TextStates.PENULTIMATE, target=Target.MACOS14
+    )
 
 
 def test_a_full_proof_is_certified() -> None:

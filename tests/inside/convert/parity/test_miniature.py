@@ -22,17 +22,17 @@ from sdcoreml.convert.parity.check import (
 from sdcoreml.convert.parity.miniature import small_size
 from sdcoreml.convert.parity.outcome import Parity
 from sdcoreml.convert.programs import build_program
-from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.spec.writer import serialise_model
 from sdcoreml.convert.weights.safetensors import TensorFile
 from tests.inside.convert.programs.models import Checkpoint, checkpoint
 
-CHOICES: Mapping[str, Any] = {"attention": "SPLIT_EINSUM", "height": 32, "width": 40, "batch": 2}
+OPTIONS = ProgramOptions(height=32, width=40)
 
 
 def check(made: Checkpoint, package: Path, options: CheckOptions) -> Parity:
-    options = replace(options, choices=CHOICES)
+    options = replace(options, program=OPTIONS)
     return check_component(made.component, package, made.config, made.weights, options)
 
 
@@ -41,7 +41,7 @@ def test_a_sample_is_of_a_small_picture_and_proves_the_same_graph(
     component: str, tmp_path: Path
 ) -> None:
     made = checkpoint(component, tmp_path)
-    package = made.write(tmp_path / "x.mlpackage", parse_options(CHOICES))
+    package = made.write(tmp_path / "x.mlpackage", OPTIONS)
     quick, full = check(made, package, QUICK), check(made, package, FULL)
     assert quick.passed
     assert quick.sample
@@ -53,7 +53,7 @@ def test_a_sample_is_of_a_small_picture_and_proves_the_same_graph(
 def test_compressed_weights_are_those_of_the_package(tmp_path: Path) -> None:
     made = checkpoint("unet", tmp_path)
     with TensorFile.open(made.weights) as tensors:
-        built = build_program("unet", made.config, tensors, parse_options(CHOICES))
+        built = build_program("unet", made.config, tensors, OPTIONS)
         write_package(compress(built, tensors, Recipe(bits=4)), tensors, tmp_path / "x.mlpackage")
     parity = check(made, tmp_path / "x.mlpackage", QUICK)
     assert parity.sample
@@ -66,11 +66,11 @@ def test_halves_lend_their_weights_each(recipe: Recipe | None, tmp_path: Path) -
     made = checkpoint("unet", tmp_path)
     first, second = tmp_path / "1.mlpackage", tmp_path / "2.mlpackage"
     with TensorFile.open(made.weights) as tensors:
-        built = build_program("unet", made.config, tensors, parse_options(CHOICES))
+        built = build_program("unet", made.config, tensors, OPTIONS)
         whole = compress(built, tensors, recipe) if recipe else built
         for half, package in zip(chunk(whole), (first, second), strict=True):
             write_package(half, tensors, package)
-    options = replace(QUICK, choices=CHOICES)
+    options = replace(QUICK, program=OPTIONS)
     parity = check_component("unet", (first, second), made.config, made.weights, options)
     assert parity.sample
     assert parity.faults() == ()
@@ -78,7 +78,7 @@ def test_halves_lend_their_weights_each(recipe: Recipe | None, tmp_path: Path) -
 
 def test_a_package_that_is_not_as_drawn_is_run_itself(tmp_path: Path) -> None:
     made = checkpoint("unet", tmp_path)
-    package = made.write(tmp_path / "x.mlpackage", parse_options(CHOICES))
+    package = made.write(tmp_path / "x.mlpackage", OPTIONS)
     model = read_package(package).model
     function = model.program.functions["main"]
     place = next(n for n, op in enumerate(function.block.operations) if op.type == "silu")
@@ -96,22 +96,30 @@ def test_a_package_that_is_not_as_drawn_is_run_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "attention", "size"),
     [
-        ({"block_out_channels": [1] * 4, "down_block_types": ["CrossAttn"]}, "ORIGINAL", (16, 24)),
-        ({"block_out_channels": [1] * 3, "down_block_types": ["D", "CrossAttn"]}, "", (8, 12)),
         (
             {"block_out_channels": [1] * 4, "down_block_types": ["CrossAttn"]},
-            "SPLIT_EINSUM_V2",
+            Attention.ORIGINAL,
+            (16, 24),
+        ),
+        (
+            {"block_out_channels": [1] * 3, "down_block_types": ["D", "CrossAttn"]},
+            Attention.SPLIT_EINSUM,
+            (8, 12),
+        ),
+        (
+            {"block_out_channels": [1] * 4, "down_block_types": ["CrossAttn"]},
+            Attention.SPLIT_EINSUM_V2,
             (32, 48),
         ),
         (
             {"block_out_channels": [1] * 3, "down_block_types": ["D", "CrossAttn"]},
-            "SPLIT_EINSUM_V2",
+            Attention.SPLIT_EINSUM_V2,
             (40, 60),
         ),
-        ({"hidden_size": 768}, "", None),
+        ({"hidden_size": 768}, Attention.SPLIT_EINSUM, None),
     ],
 )
 def test_small_is_as_small_as_the_levels_and_the_pieces_allow(
-    config: Mapping[str, Any], attention: str, size: tuple[int, int] | None
+    config: Mapping[str, Any], attention: Attention, size: tuple[int, int] | None
 ) -> None:
-    assert small_size(config, {"attention": attention}) == size
+    assert small_size(config, ProgramOptions(attention=attention)) == size

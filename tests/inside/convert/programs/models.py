@@ -117,9 +117,9 @@ class Checkpoint:
         return path
 
     def check(self, path: Path, options: ProgramOptions | None = None, **choices: Any) -> Parity:
-        """`choices` are those of the options that the judge is to hear of."""
+        """`choices` are those of the options that the reference is to hear of."""
         package = self.write(path, options)
-        depth = CheckOptions(choices=choices)
+        depth = CheckOptions(program=ProgramOptions(**choices))
         return check_component(self.component, package, self.config, self.weights, depth)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.parity.check import FULL, check_component
+from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.tasks.build import task as build
 from sdcoreml.convert.tasks.sensitivity import measure, prepare, task
 from sdcoreml.convert.weights.safetensors import TensorFile
@@ -54,8 +55,9 @@ def test_effects_are_those_of_running_every_layer_alone(component: str, tmp_path
     larger = {"intermediate_size": 256} if component == "text_encoder" else {}
     made = checkpoint(component, tmp_path, larger)
     heard: list[Event] = []
+    options = ProgramOptions(attention=Attention.ORIGINAL)
     with TensorFile.open(made.weights) as tensors:
-        subject = prepare(component, made.config, {"attention": "ORIGINAL"}, tensors)
+        subject = prepare(component, made.config, options, tensors)
         plain, layers = measure(subject, (1, 2, 4, 6, 8, 16), heard.append)
         assert len(layers) == len(subject.layers) == len(heard) > 3
         for layer in layers[:: len(layers) // 3]:

@@ -8,19 +8,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdcoreml.convert.references.components import Choices, Outputs, Reference
+from sdcoreml.convert.programs.options import Attention, Prediction, ProgramOptions
+from sdcoreml.convert.references.components import Outputs, Reference
 from sdcoreml.convert.references.inputs import Feeds
 from tools.certify.remembered import remembering
 
 FEEDS = {"sample": torch.arange(6.0).reshape(2, 3), "timestep": torch.tensor([1.0, 9.0])}
+DEFAULT = ProgramOptions()
 MODULE = torch.nn.Identity()
 
 
-def counted() -> tuple[Reference, list[Choices]]:
-    asked: list[Choices] = []
+def counted() -> tuple[Reference, list[ProgramOptions]]:
+    asked: list[ProgramOptions] = []
 
-    def call(_: torch.nn.Module, feeds: Feeds, choices: Choices) -> Outputs:
-        asked.append(choices)
+    def call(_: torch.nn.Module, feeds: Feeds, options: ProgramOptions) -> Outputs:
+        asked.append(options)
         return {"noise_pred": feeds["sample"].T * len(asked)}
 
     judge = Reference(build=lambda _: MODULE, feeds=lambda *_: (FEEDS,), call=call)
@@ -30,28 +32,28 @@ def counted() -> tuple[Reference, list[Choices]]:
 def test_another_attention_is_the_same_question(tmp_path: Path) -> None:
     judge, asked = counted()
     kept = remembering(judge, "SD1-unet", tmp_path)
-    first = kept.call(MODULE, FEEDS, {"attention": "ORIGINAL"})
-    second = kept.call(MODULE, FEEDS, {"attention": "SPLIT_EINSUM"})
+    first = kept.call(MODULE, FEEDS, ProgramOptions(attention=Attention.ORIGINAL))
+    second = kept.call(MODULE, FEEDS, DEFAULT)
     assert len(asked) == 1
     assert torch.equal(first["noise_pred"], second["noise_pred"])
     assert torch.equal(second["noise_pred"], FEEDS["sample"].T)
 
 
 @pytest.mark.parametrize(
-    ("module", "feeds", "choices"),
+    ("module", "feeds", "options"),
     [
-        ("SDXL-unet", FEEDS, {}),
-        ("SD1-unet", {**FEEDS, "timestep": torch.tensor([1.0, 8.0])}, {}),
-        ("SD1-unet", {**FEEDS, "sample": FEEDS["sample"].reshape(3, 2)}, {}),
-        ("SD1-unet", FEEDS, {"prediction": "v_prediction"}),
+        ("SDXL-unet", FEEDS, DEFAULT),
+        ("SD1-unet", {**FEEDS, "timestep": torch.tensor([1.0, 8.0])}, DEFAULT),
+        ("SD1-unet", {**FEEDS, "sample": FEEDS["sample"].reshape(3, 2)}, DEFAULT),
+        ("SD1-unet", FEEDS, ProgramOptions(prediction=Prediction.VELOCITY)),
     ],
 )
 def test_another_question_is_asked(
-    module: str, feeds: Feeds, choices: Choices, tmp_path: Path
+    module: str, feeds: Feeds, options: ProgramOptions, tmp_path: Path
 ) -> None:
     judge, asked = counted()
-    remembering(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, {})
-    remembering(judge, module, tmp_path).call(MODULE, feeds, choices)
+    remembering(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, DEFAULT)
+    remembering(judge, module, tmp_path).call(MODULE, feeds, options)
     assert len(asked) == 2
 
 
@@ -59,6 +61,6 @@ def test_an_answer_that_could_not_be_kept_is_none(tmp_path: Path) -> None:
     judge, asked = counted()
     broken = replace(judge, call=lambda *_: {"noise_pred": torch.zeros(2).to("meta")})
     with pytest.raises(NotImplementedError):
-        remembering(broken, "SD1-unet", tmp_path).call(MODULE, FEEDS, {})
-    remembering(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, {})
+        remembering(broken, "SD1-unet", tmp_path).call(MODULE, FEEDS, DEFAULT)
+    remembering(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, DEFAULT)
     assert len(asked) == 1

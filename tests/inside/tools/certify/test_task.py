@@ -12,7 +12,7 @@ from sdcoreml.convert.certificates.architecture import READ
 from sdcoreml.convert.certificates.check import check_certified
 from sdcoreml.convert.certificates.store import Certificate, load
 from sdcoreml.convert.parity.drawn import drawn_key
-from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.events import silent
 from tests.inside.convert.programs.models import CONFIGS, checkpoint
@@ -42,25 +42,25 @@ def test_what_was_certified_covers_another_checkpoint(tiny: str, tmp_path: Path)
     certificate = ISSUER.issue(answers["macOS13"], "")
     assert certificate is not None
     made = checkpoint("unet", tmp_path / "other")
-    choices = {**CASES[NAME].options("macOS13"), "height": 24, "width": 16, "batch": 2}
-    package = made.write(tmp_path / "x.mlpackage", parse_options(choices))
+    options = replace(CASES[NAME].options("macOS13"), height=24, width=16)
+    package = made.write(tmp_path / "x.mlpackage", options)
     certificates = {certificate.key: certificate}
-    short = check_certified(package, "unet", made.config, made.weights, choices, certificates)
+    short = check_certified(package, "unet", made.config, made.weights, options, certificates)
     assert short is not None
     other = {**made.config, "norm_eps": 1e-6}
-    assert not check_certified(package, "unet", other, made.weights, choices, certificates)
+    assert not check_certified(package, "unet", other, made.weights, options, certificates)
 
 
 @pytest.mark.parametrize("component", sorted(CONFIGS))
 def test_a_package_has_the_key_of_what_the_builder_draws(component: str, tmp_path: Path) -> None:
     made = checkpoint(component, tmp_path)
-    choices = {"attention": "SPLIT_EINSUM_V2", "height": 16, "width": 24}
-    path = made.write(tmp_path / "x.mlpackage", parse_options(choices))
-    key = drawn_key(component, made.config, choices)
+    options = ProgramOptions(attention=Attention.SPLIT_EINSUM_V2, height=16, width=24)
+    path = made.write(tmp_path / "x.mlpackage", options)
+    key = drawn_key(component, made.config, options)
     certificate = Certificate(
         key=key, component=component, title="", outputs=(), runs=1, toolchain="", lock="", date=""
     )
-    found = check_certified(path, component, made.config, made.weights, choices, {key: certificate})
+    found = check_certified(path, component, made.config, made.weights, options, {key: certificate})
     assert found is not None
 
 
