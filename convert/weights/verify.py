@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zlib
 from pathlib import Path
@@ -11,6 +10,7 @@ from sdcoreml.convert.weights.source import Checkpoint
 from sdcoreml.convert.weights.transfer import ShortReadError, read_blocks
 from sdcoreml.convert.weights.writer import Written
 from sdcoreml.convert.weights.zip_directory import Member
+from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 
@@ -69,10 +69,7 @@ def check_written(written: Written) -> None:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of the file at `path`, read from the disk rather than from the system's cache."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        if hasattr(os, "posix_fadvise"):
+    if hasattr(os, "posix_fadvise"):
+        with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        for block in read_blocks(file.fileno(), 0, os.fstat(file.fileno()).st_size):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256(path)

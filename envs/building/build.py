@@ -107,7 +107,8 @@ def build(
         plan = _plan(wanted, options, base, final, held)
         with store_explained(root), _aside(plan.folder, _own_cache(plan.folder)):
             for step in STEPS:
-                emit(Event(kind="step", text=step.text.format(n=len(plan.packages))))
+                words = {"n": len(plan.packages), "download": plan.text_of_download}
+                emit(Event(kind="step", text=step.text.format(**words)))
                 step.run(plan, emit)
             plan.folder.rename(final)
             store.swap(wanted.name, final)

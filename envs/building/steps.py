@@ -15,7 +15,6 @@ from sdcoreml.envs.building import (
 )
 from sdcoreml.envs.building.base import Base
 from sdcoreml.envs.building.donor import Bringing, donor
-from sdcoreml.envs.building.growth import Ground, ground, watched
 from sdcoreml.envs.building.room import Need, require_room, volume_of
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import manifest, store
@@ -67,6 +66,12 @@ class Plan:
         return tuple(one for one in self.artefacts if one.project not in self.stock.held)
 
     @property
+    def text_of_download(self) -> str:
+        """Such as ` (1.2 GB to download)`; "" when nothing has to be, or nobody knows."""
+        size = sum(artefact.size for artefact in self.missing)
+        return f" ({amount(size)} to download)" if size else ""
+
+    @property
     def kept(self) -> int:
         """Bytes that the installer will lay down beside the environment, about."""
         size, whole = (sum(a.size for a in some) for some in (self.missing, self.artefacts))
@@ -107,15 +112,14 @@ def _create(plan: Plan, _emit: Emit) -> None:
         conda.write_text(write_conda_lock(plan.base.lock), encoding="utf-8")
 
 
-def _install(plan: Plan, emit: Emit) -> None:
+def _install(plan: Plan, _emit: Emit) -> None:
     lock = plan.folder / manifest.SEALED / store.LOCK
     source = replace(plan.source, held=bool(plan.artefacts) and not plan.missing)
-    grounds = (Ground(folder=plan.folder), ground(plan.stock.folder))
     try:
-        with watched(grounds, plan.kept + plan.unpacked, emit):
-            plan.installer.install(plan.folder / "bin" / "python", lock, source, keep=(plan.held,))
+        plan.installer.install(plan.folder / "bin" / "python", lock, source, keep=(plan.held,))
     except NoSpaceError as error:
-        tight = min((volume_of(one.folder) for one in grounds), key=lambda volume: volume.free)
+        volumes = (volume_of(folder) for folder in (plan.folder, plan.stock.folder))
+        tight = min(volumes, key=lambda volume: volume.free)
         raise NoSpaceError(f"volume {tight.path}: {amount(tight.free)} free: {error}") from None
     normalise.normalise(plan.folder)
 
@@ -197,7 +201,7 @@ def _compare_anew(defect: inventory.Defect, fresh: Path) -> None:
 STEPS = (
     Step(text="check that there is room", run=_preflight),
     Step(text="make an empty environment", run=_create),
-    Step(text="install {n} locked packages", run=_install),
+    Step(text="install {n} locked packages{download}", run=_install),
     Step(text="compile bytecode", run=_compile),
     Step(text="compare what is installed with the lock", run=_compare),
     Step(text="import the direct pins", run=_smoke),

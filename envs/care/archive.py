@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sdcoreml.envs.building.build import Options, build
-from sdcoreml.envs.building.growth import Ground, watched
 from sdcoreml.envs.kept import manifest
 from sdcoreml.envs.kept.store import LOCK, Environment, task_folder
 from sdcoreml.envs.kept.verify import verify_fast
@@ -32,6 +31,7 @@ from sdcoreml.ground.aside import open_aside
 from sdcoreml.ground.errors import ArchiveError, EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import environments_folder
+from sdcoreml.ground.quantity import amount
 from sdcoreml.ground.refusals import store_explained
 from sdcoreml.lockfiles.artefact import load_artefacts, tied
 from sdcoreml.lockfiles.lock import LockedPackage, load_lock
@@ -92,13 +92,13 @@ def export(
         open_aside(path) as aside,
         task_folder(environment.path.parent) as folder,
     ):
-        emit(Event(kind="step", text=f"bring {len(lock.packages)} locked wheels"))
+        size = sum(artefact.size for artefact in load_artefacts(toolchain, lock))
+        about = f", {amount(size)}" if size else ""
+        emit(Event(kind="step", text=f"download {len(lock.packages)} locked wheels{about}"))
         wheels = folder / _WHEELS
         wheels.mkdir()
         sealed = environment.path / manifest.SEALED / LOCK
-        total = sum(artefact.size for artefact in load_artefacts(toolchain, lock))
-        with watched((Ground(folder=folder),), total, emit):
-            download(environment.python, sealed, wheels, source or Source())
+        download(environment.python, sealed, wheels, source or Source())
         emit(Event(kind="step", text="hash and pack"))
         for file in (FILE, lock.path.name, f"pylock.{lock.target}.toml"):
             if (toolchain.folder / file).exists():
