@@ -59,6 +59,10 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
     request = Request(
         upgrade=args.upgrade, exclude_newer=args.exclude_newer, wheels=asked(args, "find_links")
     )
+    if args.check:
+        from sdcoreml.envs.locking.opinion import find_pip_tools
+
+        find_pip_tools()  # or its absence would be said after minutes of resolving
     compiled = compile_locks(toolchain, request, emit)
     if not args.check:
         changed = (*write_locks(toolchain, compiled), *write_conda_files(toolchain))

@@ -1,7 +1,8 @@
 """A second opinion on a lock: pip-tools resolves the same pins, and must come to the same versions.
 
-pip-compile resolves for the Python it runs under and for nothing else: so it is put, at the host's
-own locked versions, into a throw-away environment of the toolchain's Python, and asked there.
+pip-compile evaluates markers for the Python that runs it, whatever its options say. So the
+pip-tools that is installed here (the extra `locking`) is run by the toolchain's Python: a
+throw-away environment finds it by a `.pth`. It is pure Python, so nothing is installed.
 """
 
 from __future__ import annotations
@@ -12,43 +13,32 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Protocol, cast
 
 from sdcoreml.envs.locking.compile import Request, requirements_in
-from sdcoreml.envs.processes.installer import Installer, Source, find_installer
 from sdcoreml.envs.processes.process import isolated, run
 from sdcoreml.envs.processes.reasons import explain, quote
 from sdcoreml.envs.pythons import venv
 from sdcoreml.envs.pythons.interpreter import Interpreter, require
+from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import (
     EnvError,
     InstallError,
+    NoInterpreterError,
     NoOpinionError,
     UnreachableError,
 )
 from sdcoreml.ground.names import normalise
 from sdcoreml.ground.refusals import store_explained
 from sdcoreml.lockfiles.artefact import environment
-from sdcoreml.lockfiles.lock import (
-    Lock,
-    LockedPackage,
-    load_lock,
-    parse_lock,
-    write_lock,
-)
+from sdcoreml.lockfiles.lock import Lock, load_lock
 from sdcoreml.lockfiles.target import TARGETS, host_target
-from sdcoreml.lockfiles.toolchain import FOLDER, Toolchain
+from sdcoreml.lockfiles.toolchain import Toolchain
 
 _TOOL = "pip-tools"
-_TOOL_LOCK = FOLDER / "host" / "requirements.txt"
-_TOOL_PARTS = frozenset(
-    {
-        *(_TOOL, "build", "click", "importlib-metadata", "packaging", "pip", "pyproject-hooks"),
-        *("setuptools", "tomli", "typing-extensions", "wheel", "zipp"),
-    }
-)
-"""pip-tools and all that it needs, on any Python; the host's lock does not say who needs whom."""
+_INSTALL = "run `python -m pip install 'sdcoreml[locking]'` (in a checkout: make bootstrap)"
 _PLAIN = ("--no-header", "--no-annotate", "--no-emit-options", "--strip-extras", "--allow-unsafe")
 
 
@@ -83,22 +73,24 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipTools:
-    """Asks pip-tools, which `installer` brings into an environment of `interpreter`."""
+    """Asks the pip-tools of that `version` in the folder `library`, run by `interpreter`."""
 
     interpreter: Interpreter
-    installer: Installer
-    tool: tuple[LockedPackage, ...]
+    version: str
+    library: Path
 
     def describe(self) -> str:
         """Name, version, and the Python it resolves for."""
-        version = next(part.version for part in self.tool if part.name == _TOOL)
-        return f"{_TOOL} {version} under Python {self.interpreter.version}"
+        return f"{_TOOL} {self.version} under Python {self.interpreter.version}"
 
     def resolve(self, pins: str, seed: str, request: Request) -> Mapping[str, str]:
         """Run `python -m piptools compile`."""
         with tempfile.TemporaryDirectory() as name, store_explained(Path(name)):
             folder = Path(name)
-            python = self._bring(folder, request)
+            venv.create(folder / "tool", self.interpreter)
+            library = site_packages(folder / "tool") / "library.pth"
+            library.write_text(f"{self.library}\n", encoding="utf-8")
+            python = folder / "tool" / "bin" / "python"
             (folder / "requirements.in").write_text(pins, encoding="utf-8")
             output = folder / "requirements.txt"
             output.write_text(seed, encoding="utf-8")
@@ -107,6 +99,8 @@ class PipTools:
             done = run(command, cwd=folder)
             if done.code == 0:
                 return _versions(output.read_text(encoding="utf-8"))
+            if missing := re.search("^ModuleNotFoundError: (.*)", done.err, re.MULTILINE):
+                raise NoOpinionError(missing[1], where=self.describe(), remedy=_INSTALL)
             # What follows is a traceback even where the cause is plain.
             plain = done.err.partition("Traceback (most")[0] or done.err[-200:]
             error = explain(replace(done, err=plain))
@@ -119,34 +113,30 @@ class PipTools:
                 remedy="choose pins that both resolvers can meet",
             )
 
-    def _bring(self, folder: Path, request: Request) -> Path:
-        """Make the throw-away environment; gives its Python."""
-        place = folder / "tool"
-        venv.create(place, self.interpreter)
-        lock = folder / "tool.txt"
-        lock.write_text(write_lock(self.tool), encoding="utf-8")
-        try:
-            self.installer.install(place / "bin/python", lock, Source(wheels=request.wheels))
-        except InstallError as error:
-            raise NoOpinionError(f"{error}", where=_TOOL) from error
-        return place / "bin" / "python"
+
+def find_pip_tools() -> Distribution:
+    """The pip-tools that is installed here. Raises `EnvError` where there is none."""
+    try:
+        return distribution(_TOOL)
+    except PackageNotFoundError:
+        raise EnvError("not installed", where=_TOOL, remedy=_INSTALL) from None
 
 
 def pip_tools(toolchain: Toolchain, python: Path | None = None) -> PipTools:
-    """pip-tools for the Python of a toolchain, or for the one at `python`.
+    """The pip-tools installed here, for the Python of a toolchain or for the one at `python`.
 
     Raises:
-        NoOpinionError: there is no such Python here, or nothing that brings packages.
+        EnvError: pip-tools is not installed.
+        NoOpinionError: there is no such Python here.
     """
+    tool = find_pip_tools()
     try:
-        locked = parse_lock(_TOOL_LOCK.read_text(encoding="utf-8"), _TOOL_LOCK)
-        return PipTools(
-            interpreter=require(toolchain.python, python).interpreter,
-            installer=find_installer(),
-            tool=tuple(package for package in locked if package.name in _TOOL_PARTS),
-        )
-    except (EnvError, OSError) as error:
+        interpreter = require(toolchain.python, python).interpreter
+    except NoInterpreterError as error:
         raise NoOpinionError(f"{error}", where=_TOOL) from error
+    return PipTools(
+        interpreter=interpreter, version=tool.version, library=Path(str(tool.locate_file("")))
+    )
 
 
 def second_opinion(

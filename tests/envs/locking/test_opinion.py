@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,22 +16,18 @@ from sdcoreml.envs.locking.opinion import (
     pip_tools,
     second_opinion,
 )
-from sdcoreml.envs.processes.installer import Source, Stock
 from sdcoreml.envs.pythons.interpreter import probe
-from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import (
+    EnvError,
     InstallError,
     NoInterpreterError,
     NoOpinionError,
-    UnreachableError,
 )
-from sdcoreml.lockfiles.lock import LockedPackage, parse_lock
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain, wheel
 
 HASH = "0" * 64
-TOOL = (LockedPackage(name="pip-tools", version="7.0", hashes=(f"sha256:{HASH}",)),)
 
 
 @dataclass
@@ -47,44 +45,6 @@ class Fixed:
         return self.answer
 
 
-class Empty:
-    """The part of an installer that has nothing in stock."""
-
-    def stock(self, *_: object) -> Stock:
-        return Stock(held=frozenset(), folder=Path("/nowhere"), unpacked=False, variable="")
-
-
-class Lender(Empty):
-    """Lends an environment the packages of this one, pip-tools among them."""
-
-    def describe(self) -> str:
-        return "a lender"
-
-    def install(
-        self, python: Path, requirements: Path, source: Source, keep: Sequence[int] = ()
-    ) -> None:
-        assert not source.index
-        assert not keep
-        assert [(p.name, p.hashes) for p in parse_lock(requirements.read_text(), requirements)] == [
-            ("pip-tools", (f"sha256:{HASH}",))
-        ]
-        site = site_packages(python.parent.parent)
-        (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
-
-
-@dataclass
-class Refuser(Empty):
-    """An installer that fails."""
-
-    error: Exception
-
-    def describe(self) -> str:
-        return "a refuser"
-
-    def install(self, *_: object, **__: object) -> None:
-        raise self.error
-
-
 @pytest.fixture
 def tiny(tmp_path: Path) -> Toolchain:
     return load_toolchain(toolchain(tmp_path / "tiny", {"one==1.0": HASH, "two==2.1": HASH}))
@@ -94,7 +54,9 @@ def tiny(tmp_path: Path) -> Toolchain:
 def tool() -> PipTools:
     interpreter = probe(PYTHON)
     assert interpreter is not None
-    return PipTools(interpreter=interpreter, installer=Lender(), tool=TOOL)
+    return PipTools(
+        interpreter=interpreter, version="7.0", library=Path(sysconfig.get_path("purelib"))
+    )
 
 
 def test_agreement(tiny: Toolchain) -> None:
@@ -177,29 +139,32 @@ def test_without_a_network_no_opinion_is_taken(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("error", [UnreachableError("no index"), InstallError("no wheel")])
-def test_without_the_tool_no_opinion_is_taken(
-    tiny: Toolchain, tool: PipTools, error: Exception
+def test_a_part_of_the_tool_that_is_missing_is_named(
+    tmp_path: Path, tiny: Toolchain, tool: PipTools
 ) -> None:
-    with pytest.raises(NoOpinionError, match=f"^pip-tools: {error}$"):
-        second_opinion(tiny, replace(tool, installer=Refuser(error)))
+    (tmp_path / "piptools.py").write_text("import surely_not_there")
+    with pytest.raises(
+        NoOpinionError, match=r"No module named 'surely_not_there'; .*sdcoreml\[locking\]"
+    ):
+        second_opinion(tiny, replace(tool, library=tmp_path))
 
 
-def test_the_tool_is_the_hosts_own_locked_one(tiny: Toolchain) -> None:
+def test_the_tool_is_the_one_that_is_installed_here(tiny: Toolchain) -> None:
     found = pip_tools(tiny, PYTHON)
-    names = {package.name for package in found.tool}
-    assert {
-        "pip-tools",
-        "pip",
-        "click",
-        "build",
-        "wheel",
-        "setuptools",
-        "tomli",
-        "typing-extensions",
-    } <= names
-    assert "torch" not in names
-    assert all(package.hashes for package in found.tool)
+    assert (found.library / "piptools" / "__main__.py").is_file()
+    assert found.describe() == f"pip-tools {version('pip-tools')} under Python {VERSION}"
+
+
+def test_without_the_tool_the_way_to_get_it_is_named(
+    tiny: Toolchain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(EnvError) as caught:
+        pip_tools(tiny, PYTHON)
+    assert str(caught.value) == (
+        "pip-tools: not installed; run `python -m pip install 'sdcoreml[locking]'`"
+        " (in a checkout: make bootstrap)"
+    )
 
 
 def test_without_the_toolchains_python_no_opinion_is_taken(tiny: Toolchain) -> None:
