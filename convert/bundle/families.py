@@ -17,7 +17,7 @@ from sdcoreml.convert.bundle.tokenizer import tokenizer_folder
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.layout import Model
-from sdcoreml.ground.errors import UnsupportedError
+from sdcoreml.ground.errors import Fault, UnsupportedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,24 +103,22 @@ UNBUILT: Mapping[Family, str] = {
 
 def require_supported(model: Model) -> None:
     """Raise `UnsupportedError`, with the reason, unless the model can be converted."""
-    if model.family in PROGRAMS and model.task is Task.TEXT_TO_IMAGE:
-        return
-    if model.task in REASONS:
-        raise UnsupportedError(
-            (
-                f"this is {model.family.value} ({model.task.value}), which does not "
-                f"run: {REASONS[model.task]}"
-            ),
-            where=model.path,
-            remedy="convert a text-to-image model",
-        )
-    names = ", ".join(family.value for family in PROGRAMS)
-    reason = f": {UNBUILT[model.family]}" if model.family in UNBUILT else ""
-    raise UnsupportedError(
-        f"this is {model.family.value}, which is not supported{reason}",
-        where=model.path,
-        remedy=f"convert one of {names}",
-    )
+    if fault := refuse(model.family, model.task, model.path):
+        raise fault.error(fault.what, where=fault.where, remedy=fault.remedy)
+
+
+def refuse(family: Family, task: Task | None, path: Path) -> Fault | None:
+    """Why no model of this family and task can be converted; `None` if they can."""
+    if family in PROGRAMS and task is Task.TEXT_TO_IMAGE:
+        return None
+    what = f"this is {family.value}, which is not supported"
+    remedy = f"convert one of {', '.join(family.value for family in PROGRAMS)}"
+    if task and task in REASONS:
+        what = f"this is {family.value} ({task.value}), which does not run: {REASONS[task]}"
+        remedy = "convert a text-to-image model"
+    elif family in UNBUILT:
+        what = f"{what}: {UNBUILT[family]}"
+    return Fault(where=path, what=what, remedy=remedy, error=UnsupportedError)
 
 
 def programs_of(model: Model, wanted: Collection[str] = ()) -> tuple[ProgramSpec, ...]:

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from sdcoreml.convert.models.family import Family, Task
-from sdcoreml.convert.models.layout import CONFIG_NAME, Model, read_component
-from sdcoreml.ground.errors import Fault
+from sdcoreml.convert.models.layout import CONFIG_NAME, Component, Model, read_component
 
 KIND = "ControlNetModel"
 CONTROLNET = "controlnet"
@@ -23,25 +22,28 @@ def is_controlnet(path: Path) -> bool:
 
 
 def read_controlnet(path: Path) -> Model:
-    """The ControlNet in the folder `path`. Faults are collected, never raised.
+    """The ControlNet in the folder `path`. Faults are collected, never raised."""
+    return as_model(read_component(CONTROLNET, path, kind=KIND))
+
+
+def as_model(net: Component) -> Model:
+    """A model of a ControlNet alone.
 
     Its family is that of the UNets it steers. What it steers with is no input of the latents, so
     its task is always text to image.
     """
-    faults: list[Fault] = []
-    component = read_component(CONTROLNET, path, faults, kind=KIND)
-    config = component.config
+    config = net.config
     linear = config.get("use_linear_projection", False)
     family = Family.SD2_BASE if linear else Family.SD1
     if config.get("addition_embed_type") is not None:
         family = Family.SDXL
     return Model(
-        path=path,
+        path=net.folder,
         pipeline=KIND,
         family=family,
         task=Task.TEXT_TO_IMAGE,
-        components={CONTROLNET: component},
+        components={CONTROLNET: net},
         tokenizers={},
         scheduler={},
-        faults=tuple(faults),
+        faults=net.all_faults,
     )

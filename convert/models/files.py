@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+SUFFIXES = frozenset({".safetensors", ".bin", ".ckpt", ".pt", ".pth"})
+"""Of files that hold weights, whoever wrote them."""
 
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 """What diffusers calls weights, and what transformers calls them (safetensors, pickled)."""
@@ -38,7 +41,8 @@ def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
     """Every set of weights in `folder`, the one to take first.
 
     Plain before a variant, safetensors before pickles, one file before shards: the order in which
-    the pinned diffusers would find them, if it could read shards.
+    the pinned diffusers would find them, if it could read shards. In a folder that has none of its
+    names, one index file of another name will do.
     """
     groups: dict[tuple[str, str, str], list[tuple[Path, re.Match[str]]]] = {}
     for path in sorted(folder.iterdir()):
@@ -46,7 +50,18 @@ def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
             variant = found["variant"] or found["later_variant"] or found["index_variant"] or ""
             groups.setdefault((variant, found["format"], found["stem"]), []).append((path, found))
     ordered = sorted(groups, key=lambda key: (key[0] != "", key[0], key[1] != "safetensors"))
+    if not ordered:
+        return tuple(_indexed(folder))
     return tuple(_choose(*key, groups[key]) for key in ordered)
+
+
+def _indexed(folder: Path) -> Iterator[WeightFiles]:
+    """The shards beside the only index file in `folder`, whatever they are called."""
+    match sorted(folder.glob("*.index.json")):
+        case [index]:
+            stem, _, form = index.name.removesuffix(".index.json").rpartition(".")
+            shards = tuple(sorted(folder.glob(f"*-of-*.{form}")))
+            yield WeightFiles(stem=stem, variant=None, format=form, source=index, files=shards)
 
 
 def _choose(

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.convert.models import controlnet
 from sdcoreml.convert.models.contents import Contents, Kind, recognise
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.layout import (
     CONFIG_NAME,
     INDEX_NAME,
     Component,
+    Model,
     read_component,
     read_model,
 )
@@ -23,9 +25,9 @@ from sdcoreml.convert.models.single_file import (
     EMA_PREFIX,
     UNET_PREFIX,
     VAE_PREFIX,
+    SingleFile,
     take_apart,
 )
-from sdcoreml.convert.models.targets import Verdict, verdicts
 from sdcoreml.convert.weights.source import Checkpoint, examine
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.errors import Fault
@@ -46,18 +48,36 @@ class ComponentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Everything that is known of `path` without reading a tensor."""
+    """Everything that is known of `path` without reading a tensor.
+
+    What was read is kept: `model` of a folder or a ControlNet, `single` of a whole model in one
+    file, `checkpoint` of any file.
+    """
 
     path: Path
     form: str
     contents: Contents
-    prediction: str | None
-    has_ema: bool
-    parts: tuple[ComponentFacts, ...]
-    missing: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
-    faults: tuple[Fault, ...]
-    notes: tuple[str, ...]
+    parts: tuple[ComponentFacts, ...] = ()
+    prediction: str | None = None
+    missing: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    model: Model | None = None
+    single: SingleFile | None = None
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def configs(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of every component, as its config.json has it or as its tensors tell it."""
+        parts = (self.model.components if self.model else None) or (
+            self.single.parts if self.single else {}
+        )
+        return {name: part.config for name, part in parts.items()}
+
+    @property
+    def has_ema(self) -> bool:
+        """Whether the weights are there twice, as trained and averaged."""
+        return any(part.name == AVERAGED for part in self.parts)
 
     @property
     def parameters(self) -> int:
@@ -76,9 +96,7 @@ def identify_path(path: Path) -> Identity:
     Faults are collected, never raised.
     """
     if path.is_dir() and not (path / INDEX_NAME).is_file() and (path / CONFIG_NAME).is_file():
-        faults: list[Fault] = []
-        component = read_component(path.resolve().name, path, faults)
-        return _of_component(path, component, faults)
+        return _of_component(path, read_component(path.resolve().name, path))
     if path.is_dir() or not path.exists():
         return _of_folder(path)
     return _of_file(path)
@@ -95,15 +113,16 @@ def _of_folder(path: Path) -> Identity:
     missing = [name for name in expected if name not in model.components]
     if not any(name.startswith("text_encoder") for name in model.components):
         missing.append("text_encoder")
-    return _identity(
-        path,
-        "diffusers folder" if path.exists() else "not there",
-        contents,
-        parts,
+    return Identity(
+        path=path,
+        form="diffusers folder" if path.exists() else "not there",
+        contents=contents,
+        parts=parts,
         prediction=model.scheduler.get("prediction_type"),
-        missing=() if kind is Kind.UNKNOWN else missing,
+        missing=() if kind is Kind.UNKNOWN else tuple(missing),
         faults=model.faults,
         notes=(*model.notes, *_distilled(path, model.scheduler)),
+        model=model,
     )
 
 
@@ -119,17 +138,24 @@ def _distilled(path: Path, scheduler: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
 
-def _of_component(path: Path, component: Component, faults: Sequence[Fault]) -> Identity:
+def _of_component(path: Path, component: Component) -> Identity:
     tensors = component.checkpoint.tensors if component.checkpoint else ()
     contents = recognise({tensor.name: tensor.shape for tensor in tensors})
-    parts = (_facts_of(component),)
-    return _identity(path, "component folder", contents, parts, faults=faults)
+    is_net = component.kind == controlnet.KIND
+    return Identity(
+        path=path,
+        form="component folder",
+        contents=contents,
+        parts=(_facts_of(component),),
+        faults=component.all_faults,
+        model=controlnet.as_model(component) if is_net else None,
+    )
 
 
 def _of_file(path: Path) -> Identity:
     checkpoint, faults = examine(path)
     if checkpoint is None:
-        return _identity(path, "file", Contents(kind=Kind.UNKNOWN), (), faults=faults)
+        return Identity(path=path, form="file", contents=_NOTHING, faults=faults)
     contents = recognise({tensor.name: tensor.shape for tensor in checkpoint.tensors})
     single = take_apart(checkpoint) if contents.kind is Kind.PIPELINE else None
     prediction = single.prediction if single else None
@@ -139,41 +165,21 @@ def _of_file(path: Path) -> Identity:
     if single and prediction is None:
         notes += ("does not say what it predicts; --prediction_type tells a conversion",)
     missing = ("vae",) if single and "vae" not in single.parts else ()
-    return _identity(
-        path,
-        checkpoint.container,
-        contents,
-        _groups(checkpoint),
+    return Identity(
+        path=path,
+        form=checkpoint.container,
+        contents=contents,
+        parts=_groups(checkpoint),
         prediction=prediction,
         missing=missing,
         faults=single.faults if single else (),
         notes=notes,
+        single=single,
+        checkpoint=checkpoint,
     )
 
 
-def _identity(  # noqa: PLR0913  the facts, all named
-    path: Path,
-    form: str,
-    contents: Contents,
-    parts: tuple[ComponentFacts, ...],
-    *,
-    prediction: str | None = None,
-    missing: Sequence[str] = (),
-    faults: Sequence[Fault] = (),
-    notes: Sequence[str] = (),
-) -> Identity:
-    return Identity(
-        path=path,
-        form=form,
-        contents=contents,
-        prediction=prediction,
-        has_ema=any(part.name == "averaged weights" for part in parts),
-        parts=parts,
-        missing=tuple(missing),
-        verdicts=verdicts(contents),
-        faults=tuple(faults),
-        notes=tuple(notes),
-    )
+_NOTHING = Contents(kind=Kind.UNKNOWN)
 
 
 def _facts_of(component: Component) -> ComponentFacts:
@@ -182,8 +188,10 @@ def _facts_of(component: Component) -> ComponentFacts:
     return _facts(component.name, component.kind, tensors, files, component.variant)
 
 
+AVERAGED = "averaged weights"
+
 GROUPS = (
-    (EMA_PREFIX, "averaged weights"),
+    (EMA_PREFIX, AVERAGED),
     (UNET_PREFIX, "unet"),
     (VAE_PREFIX, "vae"),
     ("cond_stage_model.", "text_encoder"),

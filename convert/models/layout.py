@@ -6,16 +6,18 @@ Headers only: no tensor is read, so a 10 GB model takes a fraction of a second.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.models.family import Family, Task, identify
 from sdcoreml.convert.models.files import WeightFiles, find_weights
 from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.index import read_index
 from sdcoreml.convert.weights.source import Checkpoint, examine
-from sdcoreml.ground.errors import Fault
+from sdcoreml.ground.errors import Fault, SdcoremlError
 
 INDEX_NAME = "model_index.json"
 CONFIG_NAME = "config.json"
@@ -27,6 +29,9 @@ OLD_ATTENTION = (
 )
 """What diffusers called the parts of the VAE's attention before 0.17, as in SD 1.5's own VAE."""
 MAX_CONFIG = 16 << 20
+_SHOWN = 4
+"""Tensors that a fault names; a wrong config is wrong about hundreds."""
+
 DOWNLOAD = "download the model again, with all its files"
 
 
@@ -35,8 +40,13 @@ class Component:
     """A part with weights: UNet, VAE, text encoder.
 
     `kind` is its class, as `model_index.json` or its own config names it. `index` is the index file
-    when the weights are sharded. `checkpoint` is `None` when the weights are missing or faulty; its
-    tensors have the names of the pinned libraries, even where the file has older ones.
+    when the weights are sharded, `missing` are the shards it names that are not there. `variants`
+    are all that the folder has weights of ("" for the plain ones); `variant` is the one to take.
+    `nameless` are files without a dot in their name, over which the upstream converter stumbles.
+
+    `checkpoint` is `None` when the weights are missing or faulty; its tensors have the names of the
+    pinned libraries, even where the file has older ones. `faults` are those of the files,
+    `mismatches` those between weights and config.
     """
 
     name: str
@@ -45,9 +55,19 @@ class Component:
     config: Mapping[str, Any]
     weights: tuple[Path, ...] = ()
     index: Path | None = None
+    missing: tuple[str, ...] = ()
     variant: str | None = None
+    variants: tuple[str, ...] = ()
+    nameless: tuple[str, ...] = ()
     checkpoint: Checkpoint | None = None
     has_current_names: bool = True
+    faults: tuple[Fault, ...] = ()
+    mismatches: tuple[Fault, ...] = ()
+
+    @property
+    def all_faults(self) -> tuple[Fault, ...]:
+        """Whatever stops a conversion."""
+        return self.faults + self.mismatches
 
     @property
     def is_merged(self) -> bool:
@@ -61,6 +81,7 @@ class Component:
 class Model:
     """A model folder. `faults` stop a conversion; `notes` are worth knowing.
 
+    `absent` are the parts that model_index.json lists and that have no folder, each with its fault.
     `origin` is what a manifest says of the files that it was put together from, if it was.
     """
 
@@ -73,6 +94,7 @@ class Model:
     scheduler: Mapping[str, Any]
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
+    absent: Mapping[str, Fault] = field(default_factory=dict)
     origin: Mapping[str, Any] | None = None
 
 
@@ -83,15 +105,18 @@ def read_model(path: Path) -> Model:
     names = [name for name, entry in index.items() if _is_part(name, entry)]
     components: dict[str, Component] = {}
     tokenizers: dict[str, Path] = {}
+    absent: dict[str, Fault] = {}
     for name in names:
         folder = path / name
         if not folder.is_dir():
             what = f"the folder {name}/ is missing, {INDEX_NAME} lists it"
-            faults.append(Fault(where=path, what=what, remedy=DOWNLOAD))
+            absent[name] = Fault(where=path, what=what, remedy=DOWNLOAD)
+            faults.append(absent[name])
         elif name.startswith("tokenizer"):
             tokenizers[name] = folder
         elif (folder / CONFIG_NAME).is_file():
-            components[name] = read_component(name, folder, faults, kind=str(index[name][1]))
+            components[name] = read_component(name, folder, kind=str(index[name][1]))
+            faults += components[name].all_faults
         elif _holds_model(str(index[name][1])):
             faults.append(Fault(where=folder, what=f"{CONFIG_NAME} is missing", remedy=DOWNLOAD))
     scheduler_path = path / "scheduler" / "scheduler_config.json"
@@ -109,52 +134,68 @@ def read_model(path: Path) -> Model:
         scheduler=scheduler,
         faults=tuple(faults),
         notes=_notes(components),
+        absent=absent,
     )
 
 
-def read_component(name: str, folder: Path, faults: list[Fault], *, kind: str = "") -> Component:
-    """The component in `folder`; what is wrong with it is added to `faults`."""
+def read_component(name: str, folder: Path, *, kind: str = "") -> Component:
+    """The component in `folder`, with whatever is wrong with it."""
+    faults: list[Fault] = []
     config = _read_json(folder / CONFIG_NAME, faults)
     kind = kind or str(config.get("_class_name") or (config.get("architectures") or [""])[0])
     found = find_weights(folder)
-    if not found:
-        faults.append(Fault(where=folder, what="no weights in this folder", remedy=DOWNLOAD))
-        return Component(name=name, folder=folder, kind=kind, config=config)
-    chosen = found[0]
-    index = chosen.source if chosen.source and chosen.source.suffix == ".json" else None
-    checkpoint = _open(chosen, faults)
-    current = modernise(checkpoint) if checkpoint and kind == "AutoencoderKL" else checkpoint
-    if current:
-        _compare(kind, config, current, faults)
-    return Component(
+    component = Component(
         name=name,
         folder=folder,
         kind=kind,
         config=config,
+        variants=tuple(sorted({weights.variant or "" for weights in found})),
+        nameless=tuple(sorted(path.name for path in folder.iterdir() if "." not in path.name)),
+    )
+    if not found:
+        faults.append(Fault(where=folder, what="no weights in this folder", remedy=DOWNLOAD))
+        return replace(component, faults=tuple(faults))
+    chosen = found[0]
+    index = chosen.source if chosen.source and chosen.source.suffix == ".json" else None
+    checkpoint = _open(chosen, faults)
+    current = modernise(checkpoint) if checkpoint and kind == "AutoencoderKL" else checkpoint
+    return replace(
+        component,
         weights=chosen.files,
         index=index,
+        missing=tuple(_missing(index)) if index else (),
         variant=chosen.variant,
         checkpoint=current,
         has_current_names=current is checkpoint,
+        faults=tuple(faults),
+        mismatches=tuple(_mismatches(kind, config, current)) if current else (),
     )
 
 
-def _compare(
-    kind: str, config: Mapping[str, Any], checkpoint: Checkpoint, faults: list[Fault]
-) -> None:
-    """Note the tensors that the class lacks in `checkpoint`, or finds in another shape."""
+def _missing(index: Path) -> Iterator[str]:
+    """The names of shards that are not there; an index that says none has a fault of its own."""
+    with suppress(SdcoremlError):
+        yield from (shard.name for shard in read_index(index).shards if not shard.is_file())
+
+
+def _mismatches(kind: str, config: Mapping[str, Any], checkpoint: Checkpoint) -> Iterator[Fault]:
+    """The tensors that the class lacks in `checkpoint`, or finds in another shape."""
     found = {tensor.name: tensor.shape for tensor in checkpoint.tensors}
     expected = parameters(kind, config) or {}
     problems = {
         "missing": [name for name in expected if name not in found],
         "of another shape than config.json says": [
-            name for name, shape in expected.items() if found.get(name, shape) != shape
+            f"{name} {list(found[name])} instead of {list(shape)}"
+            for name, shape in expected.items()
+            if found.get(name, shape) != shape
         ],
     }
     for problem, names in problems.items():
         if names:
-            what = f"{len(names)} of {len(expected)} tensors {problem}: {', '.join(names)}"
-            faults.append(Fault(where=checkpoint.path, what=what, remedy=DOWNLOAD))
+            more = ", ..." if len(names) > _SHOWN else ""
+            named = f"{', '.join(names[:_SHOWN])}{more}"
+            what = f"{len(names)} of {len(expected)} tensors {problem}: {named}"
+            yield Fault(where=checkpoint.path, what=what, remedy=DOWNLOAD)
 
 
 def modernise(checkpoint: Checkpoint) -> Checkpoint:
@@ -194,11 +235,11 @@ def _read_index(path: Path, faults: list[Fault]) -> dict[str, Any]:
         what = "a file, not a model folder" if path.exists() else "no such file or folder"
     else:
         what = f"no {INDEX_NAME} in this folder, so it is not a diffusers model"
-    faults.append(Fault(where=path, what=what, remedy=_meant(path)))
+    faults.append(Fault(where=path, what=what, remedy=_suggest(path)))
     return {}
 
 
-def _meant(path: Path) -> str:
+def _suggest(path: Path) -> str:
     """What to give in place of `path`: often a component was given, and the model is above it."""
     above = path.resolve().parent
     if path.is_dir() and (above / INDEX_NAME).is_file():
@@ -212,7 +253,10 @@ def _read_json(path: Path, faults: list[Fault]) -> dict[str, Any]:
         with path.open("rb") as file:
             data = file.read(MAX_CONFIG)
         content = json.loads(data)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        faults.append(Fault(where=path, what=f"not readable ({error.strerror})", remedy=DOWNLOAD))
+        return {}
+    except (ValueError, RecursionError) as error:
         what, remedy = f"not readable as JSON ({error})", DOWNLOAD
         if data.startswith(b"version https://git-lfs"):
             what, remedy = "a git-lfs pointer, not the file", "run 'git lfs pull' in that folder"

@@ -19,7 +19,7 @@ MOST = 20_000
 
 
 def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
-    """Name → shape of every parameter of the class `kind`.
+    """Name → shape of every parameter of the class `kind`; of a ControlNet, of its way down.
 
     `None` for a class that is not described here, or an option of it that adds parameters.
     """
@@ -55,6 +55,7 @@ _DEFAULTS: Mapping[str, Config] = {
         "layers_per_block": 2,
         "out_channels": 4,
     },
+    "ControlNetModel": {"cross_attention_dim": 1280, "in_channels": 4, "layers_per_block": 2},
     "AutoencoderKL": {
         "in_channels": 3,
         "latent_channels": 4,
@@ -114,7 +115,22 @@ def _per_level(value: Any, levels: int) -> list[int]:  # noqa: ANN401  as a conf
 
 
 def _unet(config: Config) -> Iterator[Parameter]:
+    yield from _unet_encoder(config)
+    widths, depths = _levels(config)
+    yield from _unet_up(config, widths, depths, 4 * widths[0])
+    yield from _norm("conv_norm_out", widths[0])
+    yield from _with_bias("conv_out", config["out_channels"], widths[0], 3, 3)
+
+
+def _levels(config: Config) -> tuple[list[int], list[int]]:
+    """Channels and transformer blocks of every level."""
     widths = list(config["block_out_channels"])
+    return widths, _per_level(config.get("transformer_layers_per_block", 1), len(widths))
+
+
+def _unet_encoder(config: Config) -> Iterator[Parameter]:
+    """The way down and the middle, which a ControlNet has under the same names."""
+    widths, depths = _levels(config)
     time = 4 * widths[0]
     yield from _with_bias("conv_in", widths[0], config["in_channels"], 3, 3)
     yield from _with_bias("time_embedding.linear_1", time, widths[0])
@@ -123,14 +139,10 @@ def _unet(config: Config) -> Iterator[Parameter]:
         added = config["projection_class_embeddings_input_dim"]
         yield from _with_bias("add_embedding.linear_1", time, added)
         yield from _with_bias("add_embedding.linear_2", time, time)
-    depths = _per_level(config.get("transformer_layers_per_block", 1), len(widths))
     yield from _unet_down(config, widths, depths, time)
     yield from _resnet("mid_block.resnets.0", widths[-1], widths[-1], time)
     yield from _transformer("mid_block.attentions.0", widths[-1], depths[-1], config)
     yield from _resnet("mid_block.resnets.1", widths[-1], widths[-1], time)
-    yield from _unet_up(config, widths, depths, time)
-    yield from _norm("conv_norm_out", widths[0])
-    yield from _with_bias("conv_out", config["out_channels"], widths[0], 3, 3)
 
 
 def _unet_down(
@@ -222,6 +234,7 @@ def _clip_text_projected(config: Config) -> Iterator[Parameter]:
 
 _CLASSES: Mapping[str, Callable[[Config], Iterator[Parameter]]] = {
     "UNet2DConditionModel": _unet,
+    "ControlNetModel": _unet_encoder,
     "AutoencoderKL": _vae,
     "CLIPTextModel": _clip_text,
     "CLIPTextModelWithProjection": _clip_text_projected,

@@ -13,7 +13,7 @@ from sdcoreml.convert.models.layout import CONFIG_NAME, modernise, read_componen
 from sdcoreml.convert.models.merge import component_files
 from sdcoreml.convert.models.single_file import VAE_PREFIX, Ledger, take_vae
 from sdcoreml.convert.weights.source import open_checkpoint
-from sdcoreml.ground.errors import BadInputError, Fault, raise_first
+from sdcoreml.ground.errors import BadInputError, raise_first
 
 KIND = "AutoencoderKL"
 NONE = f"holds no VAE; give a file or folder with an {KIND}"
@@ -29,13 +29,12 @@ def read_vae(path: Path, family: Family, image_size: int) -> ComponentFiles:
         folder = path if (path / CONFIG_NAME).is_file() else path / "vae"
         if not (folder / CONFIG_NAME).is_file():
             raise BadInputError(f"{NONE}", where=path)
-        faults: list[Fault] = []
-        component = read_component("vae", folder, faults, kind=KIND)
+        component = read_component("vae", folder, kind=KIND)
         config = component.config
         claimed = config.get("_class_name") or next(iter(config.get("architectures", ())), KIND)
         if claimed != KIND:
             raise BadInputError(f"is a {claimed}", where=folder, remedy=f"give one with an {KIND}")
-        raise_first(faults)
+        raise_first(component.all_faults)
         return component_files(component)
     checkpoint = open_checkpoint(path)
     names = [tensor.name for tensor in checkpoint.tensors]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from sdcoreml.convert.weights.dtypes import SIZES
@@ -107,23 +108,23 @@ def _examine_shards(path: Path) -> tuple[Checkpoint | None, tuple[Fault, ...]]:
 
 def _open_file(path: Path) -> Checkpoint:
     container = identify(path)
-    if container == "safetensors":
+    if container is FileKind.SAFETENSORS:
         header = read_header(path)
         return Checkpoint(
             path=path,
-            container=container,
+            container=container.value,
             tensors=tensors_of(path, header),
             files=(path,),
             metadata=header.metadata,
         )
     trust = Trust.INERT if path.suffix.lower() in TRAINER_SUFFIXES else Trust.STRICT
-    contents = (read_zip if container == "PyTorch zip" else read_legacy)(path, trust)
+    contents = (read_zip if container is FileKind.ZIP else read_legacy)(path, trust)
     mapping, where, notes = _tensor_mapping(path, contents)
     if contents.unknown:
         notes += (f"unknown names kept as inert records, never run: {', '.join(contents.unknown)}",)
     return Checkpoint(
         path=path,
-        container=container,
+        container=container.value,
         tensors=tuple(_place(path, name, record, contents) for name, record in mapping.items()),
         files=(path,),
         scalars=_scalars(contents.root),
@@ -133,39 +134,90 @@ def _open_file(path: Path) -> Checkpoint:
 
 
 def _require_file(path: Path) -> None:
+    """Refuse what reading would not end, or fail, before it is opened: a pipe, for one."""
     if not path.is_file():
-        what = "a folder, not a file" if path.is_dir() else "no such file"
-        raise BadInputError(f"{what}", where=path, remedy="give a checkpoint file or an index file")
+        what = "neither a file nor a folder" if path.exists() else "no such file"
+        what = "a folder, not a file" if path.is_dir() else what
+        what = "a link to a file that is not there" if path.is_symlink() else what
+        raise BadInputError(what, where=path, remedy="give a checkpoint file or an index file")
 
 
-def identify(path: Path) -> str:
-    """The container of `path` by its first bytes: "safetensors", "PyTorch zip" or "PyTorch legacy".
+class FileKind(Enum):
+    """What a file is by its first bytes, whatever its name says."""
+
+    SAFETENSORS = "safetensors"
+    ZIP = "PyTorch zip"
+    LEGACY = "PyTorch legacy"
+    EMPTY = "empty"
+    POINTER = "lfs-pointer"
+    PAGE = "web-page"
+    OTHER = "other"
+
+
+CONTAINERS = frozenset({FileKind.SAFETENSORS, FileKind.ZIP, FileKind.LEGACY})
+"""Files that hold tensors."""
+
+_LARGEST_PAGE = 64 << 10
+"""Bytes. In a file below this size `<html` anywhere in its beginning tells a web page."""
+
+
+def sniff(head: bytes, size: int) -> FileKind:
+    """What a file of `size` bytes is that begins with `head`, its first 512 bytes."""
+    text = head.lstrip().lower()
+    if not head:
+        return FileKind.EMPTY
+    if head.startswith(b"PK\x03\x04"):
+        return FileKind.ZIP
+    if head.startswith(MAGIC_BYTES):
+        return FileKind.LEGACY
+    if head.startswith(b"version https://git-lfs"):
+        return FileKind.POINTER
+    is_text = b"\0" not in head[:8]  # a safetensors file begins with a length, which has zeros
+    is_page = text.startswith((b"<", b'{"error', b"{'error"))
+    if is_text and (is_page or (size < _LARGEST_PAGE and b"<html" in text)):
+        return FileKind.PAGE
+    return FileKind.SAFETENSORS if head[8:9] == b"{" else FileKind.OTHER
+
+
+def identify(path: Path) -> FileKind:
+    """The container of `path`, one of `CONTAINERS`.
 
     Raises:
         BadInputError: anything else, with what it is instead.
     """
+    head, kind = look_at(path)
+    if kind in CONTAINERS:
+        return kind
+    what, remedy = _describe(kind, head)
+    raise BadInputError(what, where=path, remedy=remedy)
+
+
+def look_at(path: Path) -> tuple[bytes, FileKind]:
+    """The first bytes of the file `path`, and what they tell.
+
+    Raises:
+        BadInputError: no file, or not readable.
+    """
     _require_file(path)
-    with path.open("rb") as file:
-        head = file.read(512)
-    if head.startswith(b"PK\x03\x04"):
-        return "PyTorch zip"
-    if head.startswith(MAGIC_BYTES):
-        return "PyTorch legacy"
-    if head[8:9] == b"{":
-        return "safetensors"
-    what, remedy = _describe(head)
-    raise BadInputError(f"{what}", where=path, remedy=remedy)
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise BadInputError(
+            f"not readable: {error.strerror}", where=path, remedy="see who may read it"
+        ) from error
+    return head, sniff(head, path.stat().st_size)
 
 
-def _describe(head: bytes) -> tuple[str, str]:
+def _describe(kind: FileKind, head: bytes) -> tuple[str, str]:
     """What a file that is no checkpoint is instead, and what to do about it."""
-    if not head:
+    if kind is FileKind.EMPTY:
         return "the file is empty", AGAIN
-    if head.startswith(b"version https://git-lfs.github.com/spec"):
+    if kind is FileKind.POINTER:
         size = re.search(rb"size (\d{1,18})", head)
         real = f" (the real file has {int(size[1]):,} bytes)" if size else ""
         return f"a git-lfs pointer, not the weights{real}", "run 'git lfs pull' in its folder"
-    if re.match(rb"\s*<(!doctype|html|\?xml)", head, re.IGNORECASE):
+    if kind is FileKind.PAGE:
         return "a web page, not weights", f"{AGAIN}, after logging in if the model needs it"
     if head[257:262] == b"ustar":
         return "a tar file of PyTorch before 0.1.10", "save it again with a newer PyTorch"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sdcoreml.doctor.checks.model import lacking
 from sdcoreml.doctor.checks.pins import listed
 from sdcoreml.doctor.core.check import (
     Family,
@@ -33,12 +34,11 @@ def family_supported(model: ModelFolder) -> Findings:
     InstructPix2Pix (eight). SD3 and FLUX have a transformer in place of the UNet. The rule is the
     converter's own.
     """
-    if model.kind == "diffusers" and model.refusal:
-        what, _, remedy = model.refusal.rpartition("; ")
+    if model.refusal and model.kind in {"diffusers", "single-file"} and not lacking(model):
         yield error(
-            what or remedy,
+            model.refusal,
             why="The conversion refuses it: no app could run the result.",
-            fix=Fix(title=remedy if what else "convert another model"),
+            fix=Fix(title=model.remedy or "convert another model"),
             where=model.path,
         )
 
@@ -53,11 +53,10 @@ def configs_supported(model: ModelFolder) -> Findings:
     """
     for part in model.components:
         if part.refusal and not model.refusal:
-            what, _, remedy = part.refusal.rpartition("; ")
             yield error(
-                f"{part.name}: {what or remedy}",
+                f"{part.name}: {part.refusal}",
                 why="Nothing here implements it; ignoring it would change the pictures.",
-                fix=Fix(title=remedy if what else "convert a model of a usual architecture"),
+                fix=Fix(title=part.remedy or "convert a model of a usual architecture"),
                 where=part.folder,
             )
 

@@ -196,25 +196,39 @@ def file_complete(model: ModelFolder) -> Findings:
     LoRA, ControlNet, embedding, VAE and UNet files carry the same suffixes; the names of their
     tensors tell them apart.
     """
-    if model.kind != "single-file" or not model.holds:
-        return
-    lacks = [name for name in ("unet", "vae", "text_encoder") if name not in model.holds]
-    only = [name for name in ("lora", "controlnet", "embedding") if name in model.holds]
-    family = "SDXL" if "sdxl" in model.holds else "SD 1.x or 2.x"
-    if lacks:
-        article = "an" if only == ["embedding"] else "a"
-        kind = f"{article} {only[0]}" if only else f"only {', '.join(model.holds)}"
+    name = Path(model.path).name
+    if missing := lacking(model):
+        kinds = {"lora": "a LoRA", "controlnet": "a ControlNet", "embedding": "an embedding"}
+        only = [kinds[held] for held in model.holds if held in kinds]
         yield error(
-            f"{Path(model.path).name} is not a whole model but {kind}",
-            why=f"{', '.join(lacks)} would be missing in the conversion.",
+            f"{name} is not a whole model but {only[0] if only else f'only {listed(model.holds)}'}",
+            why=f"{listed(missing)} would be missing in the conversion.",
             fix=Fix(title="take the full checkpoint, or give this with one (--lora, --vae ...)"),
             where=model.path,
         )
-    else:
+    elif model.kind == "single-file" and model.holds:
+        yield from (_incomplete(model, fault) for fault in model.faults)
+        family = "SDXL" if "sdxl" in model.holds else "SD 1.x or 2.x"
         yield info(
-            f"{Path(model.path).name} is {family} in the original layout",
+            f"{name} is {family} in the original layout",
             why="sdcoreml convert sees that itself; diffusers' script has to be told the family.",
         )
+
+
+def lacking(model: ModelFolder) -> tuple[str, ...]:
+    """What a single file would have to hold and does not; nothing where that is not known."""
+    if model.kind != "single-file" or not model.holds:
+        return ()
+    return tuple(name for name in ("unet", "vae", "text_encoder") if name not in model.holds)
+
+
+def _incomplete(model: ModelFolder, fault: str) -> Finding:
+    return error(
+        f"{Path(model.path).name}: {fault}",
+        why="The conversion accounts for every tensor, and refuses what it cannot place.",
+        fix=Fix(title="download the checkpoint again; a rare kind of model cannot be converted"),
+        where=model.path,
+    )
 
 
 @check("MOD019", Family.MODEL)

@@ -85,11 +85,10 @@ def files_whole(model: ModelFolder) -> Findings:
     """
     for file in files(model):
         if file.fault and file.kind in {"safetensors", "pickle"}:
-            what, _, remedy = file.fault.rpartition("; ")
             yield error(
-                f"{_short(model, file)}: {what or remedy}",
+                f"{_short(model, file)}: {file.fault}",
                 why="Reading it would fail, or give tensors that are not those of the model.",
-                fix=Fix(title=remedy if what else "download the file again"),
+                fix=Fix(title=file.remedy or "download the file again"),
                 where=file.path,
             )
 

@@ -6,18 +6,18 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED, NAMES, chunk_paths
 from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
-from sdcoreml.convert.models.identify import ComponentFacts, Identity, identify_path
+from sdcoreml.convert.bundle.judgement import Judgement, judge
+from sdcoreml.convert.models.identify import ComponentFacts, Identity
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.doctor.core.estimate import needed_disk, needed_memory
 from sdcoreml.doctor.core.facts import Goal
-from sdcoreml.doctor.core.subjects import ModelFolder
-from sdcoreml.doctor.gather.model import model
+from sdcoreml.doctor.gather.model import describe
 from sdcoreml.doctor.gather.toolchain import toolchain
 from sdcoreml.ground.errors import Fault
 from sdcoreml.ground.places import as_path
@@ -41,10 +41,10 @@ def run(args: argparse.Namespace) -> int:
         data, lines = programs_data(args.path, programs), programs_text(args.path, programs)
         faults = [fault for program in programs for fault in program.faults]
     else:
-        identity, needs = judged(identify_path(args.path)), needs_of(args.path)
-        needs = None if identity.faults else needs
-        data, lines = as_data(identity, needs), as_text(identity, needs)
-        faults = list(identity.faults)
+        judgement = judge(args.path)
+        needs = needs_of(judgement)
+        data, lines = as_data(judgement, needs), as_text(judgement, needs)
+        faults = list(judgement.identity.faults)
     if args.json:
         json.dump(data, sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -111,40 +111,18 @@ class Needs:
     memory: int
 
 
-def needs_of(path: Path) -> Needs | None:
+def needs_of(judgement: Judgement) -> Needs | None:
     """What the doctor says that a conversion takes; nothing for what cannot be converted."""
-    found, measured = model(str(path)), toolchain(DEFAULT_TOOLCHAIN)
-    if not isinstance(found, ModelFolder) or not found.needed or found.refusal:
+    if judgement.reasons or not judgement.needed:
         return None
-    if any(part.refusal for part in found.components):
-        return None
+    found, measured = describe(judgement), toolchain(DEFAULT_TOOLCHAIN)
     memory = needed_memory(found, Goal(), measured)
     return Needs(disk=needed_disk(found, measured), memory=memory)
 
 
-def judged(identity: Identity) -> Identity:
-    """`identity` without a yes where the converter refuses the model, or its files have faults."""
-    why = "not as it is: see the faults" if identity.faults else _refusal(identity.path)
-    if not why:
-        return identity
-    verdicts = tuple(
-        verdict if verdict.runs == "no" else replace(verdict, runs="no", reason=why)
-        for verdict in identity.verdicts
-    )
-    return replace(identity, verdicts=verdicts)
-
-
-def _refusal(path: Path) -> str:
-    """Which component's configuration the converter refuses, and why, as MOD010 says it."""
-    found = model(str(path))
-    parts = found.components if isinstance(found, ModelFolder) else ()
-    refusals = (f"{part.name}: {part.refusal}" for part in parts if part.refusal)
-    return next((f"the converter refuses it: {refusal}" for refusal in refusals), "")
-
-
-def as_data(identity: Identity, needs: Needs | None) -> dict[str, Any]:
+def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, Any]:
     """The facts as JSON-able values; sizes in bytes."""
-    contents = identity.contents
+    identity, contents = judgement.identity, judgement.identity.contents
     return {
         "schema": SCHEMA,
         "path": str(identity.path),
@@ -172,7 +150,7 @@ def as_data(identity: Identity, needs: Needs | None) -> dict[str, Any]:
         "missing": list(identity.missing),
         "targets": [
             {"name": verdict.target, "runs": verdict.runs, "reason": verdict.reason}
-            for verdict in identity.verdicts
+            for verdict in judgement.verdicts
         ],
         "needs": asdict(needs) if needs else None,
         "faults": [_fault(fault) for fault in identity.faults],
@@ -190,8 +168,9 @@ def _fault(fault: Fault) -> dict[str, Any]:
     }
 
 
-def as_text(identity: Identity, needs: Needs | None) -> Iterator[str]:
+def as_text(judgement: Judgement, needs: Needs | None) -> Iterator[str]:
     """The facts as lines."""
+    identity = judgement.identity
     yield f"{identity.path}: {_headline(identity)}"
     width = max((len(part.name) for part in identity.parts), default=0)
     for part in identity.parts:
@@ -203,7 +182,7 @@ def as_text(identity: Identity, needs: Needs | None) -> Iterator[str]:
     for note in identity.notes:
         yield f"  note: {note}"
     if identity.parts:
-        for verdict in identity.verdicts:
+        for verdict in judgement.verdicts:
             yield f"  {verdict.target}: {verdict.runs}, {verdict.reason}"
     if needs:
         disk, memory = amount(needs.disk), amount(needs.memory)

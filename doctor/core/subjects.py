@@ -13,27 +13,29 @@ from dataclasses import dataclass, field
 class WeightFile:
     """One file of weights, judged by its first bytes and its size.
 
-    `kind` is one of: safetensors, pickle, legacy-pickle, lfs-pointer, web-page, empty, missing,
-    unreadable, other. `fault` is empty, or says in what way the file is damaged. `unsafe`
-    are names in a pickle that have no place in a checkpoint; `notes` what was left aside in it.
+    `kind` is one of: safetensors, pickle, lfs-pointer, web-page, empty, unreadable, other. `fault`
+    is empty, or says in what way the file is damaged, and `remedy` what to do. `unsafe` are names
+    in a pickle that have no place in a checkpoint; `notes` what was left aside in it.
     """
 
     path: str
     kind: str
     size: int
     fault: str = ""
+    remedy: str = ""
     unsafe: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One part of a model: `unet`, `vae`, `text_encoder`...
+    """One component of a model: `unet`, `vae`, `text_encoder`...
 
     `index` is the index file of a sharded set or empty; `missing` the shards it names that are not
     there; `variants` the weight variants present ("" is the plain one, "fp16"...); `nameless` the
     entries without a dot, over which diffusers stumbles. `refusal` is why the converter cannot
-    build it from this config; `mismatch` where the weights' shapes contradict the config.
+    build it from this config, `remedy` what to do about that; `mismatch` where the weights' shapes
+    contradict the config.
     `parameters` are counted from the weights' headers, `sample` is the config's sample_size; `step`
     the pixels that a UNet's size must be a multiple of, 0 where that is not known.
     """
@@ -47,6 +49,7 @@ class Component:
     nameless: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     refusal: str = ""
+    remedy: str = ""
     mismatch: tuple[str, ...] = ()
     upcast: bool = False
     parameters: int = 0
@@ -60,10 +63,10 @@ class ModelFolder:
 
     `kind` is "diffusers" for a folder with model_index.json, "controlnet" for a ControlNet's,
     "single-file" for one checkpoint file, "missing" for a path that is not there, "none" otherwise.
-    `family` is what it is in words, `needed` the parts that its programs are made of, `refusal` why
-    it cannot be converted. A single file is a component that has the weights; the parts in it come
-    after it, and have parameters alone. `holds` names what it has in it: unet, vae, text_encoder,
-    ema, lora, controlnet...
+    `family` is what it is in words, `needed` the components that its programs are made of,
+    `refusal` why it cannot be converted, `remedy` what to do about that. A single file is a
+    component that has the weights; those in it come after it, and have parameters alone. `holds`
+    names what it has in it: unet, vae, text_encoder, ema, lora, controlnet...
     """
 
     path: str
@@ -71,6 +74,7 @@ class ModelFolder:
     family: str = "unknown"
     needed: tuple[str, ...] = ()
     refusal: str = ""
+    remedy: str = ""
     size: int = 0
     components: tuple[Component, ...] = ()
     tokenizer_faults: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ The tasks are a table below: what the doctor looks at can be read in one place.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -68,11 +69,9 @@ def gather(request: Request, probe: Probe) -> Gathered:
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
     """A task for each field of `Facts` but the goal; each imports what it needs, to fail alone."""
     from sdcoreml.doctor.gather import (
-        bundle,
         checkout,
         conda,
         machine,
-        model,
         python,
         tools,
         volumes,
@@ -101,15 +100,18 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         "volumes": lambda: volumes.volumes(goal, _built().environments(), probe),
         "hub": lambda: tools.hub(probe),
         "output": lambda: volumes.output(goal),
-        "model": lambda: model.model(goal.model),
-        "bundle": lambda: bundle.bundle(request.bundle),
+        "model": lambda: _later("model").model(goal.model) if goal.model else NO_MODEL,
+        "bundle": lambda: _later("bundle").bundle(request.bundle) if request.bundle else NO_BUNDLE,
     }
 
 
 DEEP = "only looked at with --deep"
+NO_MODEL, NO_BUNDLE = Absent(reason="no model given"), Absent(reason="no finished folder given")
 
 
-def _built() -> Any:  # noqa: ANN401  a module, imported where a task can report that it cannot be
-    from sdcoreml.doctor.gather import toolchain
+def _built() -> Any:  # noqa: ANN401  a module, as below
+    return _later("toolchain")
 
-    return toolchain
+
+def _later(name: str) -> Any:  # noqa: ANN401  a module, imported where a task can report a failure
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,235 +1,225 @@
-"""The model to convert: its layout, its parts, and what the converter itself says of them.
+"""The model to convert, as the converter's own reader judges it, in the doctor's words.
 
 Nothing is executed or loaded: a 10 GB folder is read in milliseconds.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.doctor.core.facts import Absent
+from sdcoreml.convert.bundle.judgement import Judgement, judge
+from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
+from sdcoreml.convert.models import layout
+from sdcoreml.convert.models.contents import Kind
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
+from sdcoreml.convert.models.files import SUFFIXES
+from sdcoreml.convert.models.identify import AVERAGED, Identity
+from sdcoreml.convert.weights.source import CONTAINERS, FileKind, examine, look_at
 from sdcoreml.doctor.core.subjects import Component, ModelFolder, WeightFile
-from sdcoreml.doctor.gather.weights import (
-    SUFFIXES,
-    Shapes,
-    holdings,
-    mismatches,
-    opened,
-)
+from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError
 
-PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker", "transformer")
-INDEX = "model_index.json"
+COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker", "transformer")
+"""Looked at wherever they lie, even if no model_index.json lists them."""
 
 
-def model(path: str) -> ModelFolder | Absent:
+def model(path: str) -> ModelFolder:
     """What lies at `path`; a path that is not there is a model of kind "missing"."""
-    if not path:
-        return Absent(reason="no model given")
-    place = Path(path)
-    if place.is_file():
-        return _single_file(place)
-    if not place.is_dir():
-        return ModelFolder(path=path, kind="missing")
-    return _controlnet(place) or _folder(place)
+    return describe(judge(Path(path)))
 
 
-def _controlnet(path: Path) -> ModelFolder | None:
-    """The folder of a ControlNet: one component, and no index."""
-    from sdcoreml.convert.models.controlnet import is_controlnet, read_controlnet
-
-    if not is_controlnet(path):
-        return None
-    part = component(path)
-    return ModelFolder(
+def describe(judgement: Judgement) -> ModelFolder:
+    """A judgement as the checks read it."""
+    identity = judgement.identity
+    path, refusal = identity.path, judgement.refusal
+    blank = ModelFolder(
         path=str(path),
-        kind="controlnet",
-        family=read_controlnet(path).family.value,
-        needed=(part.name,),
-        size=sum(file.size for file in _chosen(part)),
-        components=(part,),
+        kind="none",
+        family=identity.contents.family.value,
+        needed=judgement.needed,
+        refusal=refusal.what if refusal else "",
+        remedy=refusal.remedy if refusal else "",
     )
+    if path.is_file():
+        return _single_file(blank, identity)
+    if not path.is_dir():
+        return ModelFolder(path=str(path), kind="missing")
+    if identity.model and (net := identity.model.components.get(CONTROLNET)):
+        return replace(
+            blank,
+            kind="controlnet",
+            family=identity.model.family.value,
+            needed=(net.name,),
+            size=_size(net),
+            components=(component(net, judgement.refusals.get(CONTROLNET)),),
+        )
+    return _folder(blank, judgement)
 
 
-def _single_file(path: Path) -> ModelFolder:
-    weights, shapes = opened(path)
-    whole = Component(name="checkpoint", folder=str(path.parent), weights=(weights,))
-    family, parts = _inside(path, shapes)
-    return ModelFolder(
-        path=str(path),
+def _single_file(blank: ModelFolder, identity: Identity) -> ModelFolder:
+    """A file, and the components that are in it."""
+    path = identity.path
+    faults, notes = identity.faults, tuple[str, ...]()
+    if identity.checkpoint:  # it could be opened, so that faults are of what is in it
+        faults, notes = (), identity.checkpoint.notes
+    file = weight_file(path, faults, notes)
+    inside = identity.single.parts if identity.single and not blank.refusal else {}
+    return replace(
+        blank,
         kind="single-file",
-        family=family,
-        needed=tuple(part.name for part in parts),
-        size=weights.size,
-        components=(whole, *parts),
-        holds=holdings(shapes),
+        size=file.size,
+        components=(
+            Component(name="checkpoint", folder=str(path.parent), weights=(file,)),
+            *(
+                Component(
+                    name=name,
+                    folder=str(path.parent),
+                    parameters=sum(math.prod(tensor.shape) for tensor in part.tensors),
+                    sample=_sample(part.config),
+                    step=_step(part.config),
+                )
+                for name, part in inside.items()
+            ),
+        ),
+        holds=tuple(_holdings(identity)),
+        faults=() if faults else tuple(fault.what for fault in identity.faults),
     )
 
 
-def _inside(path: Path, shapes: Shapes) -> tuple[str, tuple[Component, ...]]:
-    """The family of a whole model in one file, and the parts that are converted."""
-    from sdcoreml.convert.bundle.families import PROGRAMS
-    from sdcoreml.convert.models.configs import IMAGE_SIZES, SIZE_STEPS
-    from sdcoreml.convert.models.contents import Kind, recognise
-    from sdcoreml.convert.models.identify import component_of
-    from sdcoreml.convert.models.targets import verdicts
-
-    contents = recognise(shapes)
-    runs = any(verdict.runs != "no" for verdict in verdicts(contents))
-    if contents.kind is not Kind.PIPELINE or contents.family not in PROGRAMS or not runs:
-        return contents.family.value, ()
-    counts: Counter[str] = Counter()
-    for name, shape in shapes.items():
-        counts[component_of(name)] += math.prod(shape)
-    sources = dict.fromkeys(part.source for part in PROGRAMS[contents.family])
-    return contents.family.value, tuple(
-        Component(
-            name=name,
-            folder=str(path.parent),
-            parameters=counts[name],
-            sample=IMAGE_SIZES[contents.family] // 8 if name == "unet" else 0,
-            step=SIZE_STEPS.get(contents.family, 0) if name == "unet" else 0,
-        )
-        for name in sources
-        if counts[name]
-    )
+_HOLDS: Mapping[Kind, str] = {
+    Kind.LORA: "lora",
+    Kind.CONTROLNET: "controlnet",
+    Kind.TEXTUAL_INVERSION: "embedding",
+    Kind.UNET: "unet",
+    Kind.VAE: "vae",
+    Kind.TEXT_ENCODER: "text_encoder",
+}
 
 
-def _folder(path: Path) -> ModelFolder:
-    index, fault = _json(path / INDEX)
-    present = [name for name in PARTS if (path / name).is_dir()]
-    named = [name for name, value in index.items() if name in PARTS and _is_used(value)]
-    names = dict.fromkeys((*named, *present))
-    components = tuple(component(path / name) for name in names)
-    scheduler = _json(path / "scheduler" / "scheduler_config.json")[0]
-    configs = {name: _json(path / name / "config.json")[0] for name in names}
-    kind = _kind(path, str(index.get("_class_name", "")), configs, scheduler)
-    return ModelFolder(
-        path=str(path),
-        kind="diffusers" if (path / INDEX).is_file() else "none",
-        family=kind.family,
-        needed=kind.needed,
-        refusal=kind.refusal,
-        size=sum(file.size for part in components for file in _chosen(part)),
-        components=components,
+def _holdings(identity: Identity) -> Iterator[str]:
+    """What is in a single file, by what its tensors are recognised as."""
+    contents = identity.contents
+    alone = _HOLDS.get(contents.kind)
+    if alone in {"lora", "controlnet", "embedding"}:
+        yield alone
+        return
+    names = {part.name for part in identity.parts} | ({alone} if alone else set())
+    yield from (name for name in ("unet", "vae") if name in names)
+    if names & {"text_encoder", "text_encoder_2"}:
+        yield "text_encoder"
+    if AVERAGED in names:
+        yield "ema"
+    if contents.family in (Family.SDXL, Family.SDXL_REFINER):
+        yield "sdxl"
+
+
+def _folder(blank: ModelFolder, judgement: Judgement) -> ModelFolder:
+    found, path = judgement.identity.model, judgement.identity.path
+    parts = dict(found.components) if found else {}
+    for name in COMPONENTS:
+        if name not in parts and (path / name).is_dir():
+            parts[name] = layout.read_component(name, path / name)
+    absent = found.absent if found else {}
+    elsewhere = {*absent.values(), *(f for part in parts.values() for f in part.all_faults)}
+    is_pipeline = (path / layout.INDEX_NAME).is_file()
+    faults = [fault for fault in (found.faults if found else ()) if fault not in elsewhere]
+    return replace(
+        blank,
+        kind="diffusers" if is_pipeline else "none",
+        size=sum(map(_size, parts.values())),
+        components=(
+            *(component(part, judgement.refusals.get(part.name)) for part in parts.values()),
+            *(Component(name=n, folder=str(path / n), faults=("missing",)) for n in absent),
+        ),
         tokenizer_faults=tuple(_tokenizer(path)),
-        prediction=str(scheduler.get("prediction_type", "")),
-        faults=(fault,) if fault and (path / INDEX).exists() else (),
-        nearby=() if index else _nearby(path),
+        prediction=str(found.scheduler.get("prediction_type", "")) if found else "",
+        faults=tuple(map(_named, faults)) if is_pipeline else (),
+        nearby=() if is_pipeline else _nearby(path),
     )
-
-
-def _is_used(value: object) -> bool:
-    """model_index.json names a part as [library, class]; nulls stand for a part left out."""
-    return isinstance(value, list) and all(isinstance(word, str) for word in value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
-    """What the converter takes a model for: its family, the parts it needs, why it refuses."""
-
-    family: str
-    needed: tuple[str, ...]
-    refusal: str
-
-
-def _kind(
-    path: Path,
-    pipeline: str,
-    configs: Mapping[str, Mapping[str, Any]],
-    scheduler: Mapping[str, Any],
-) -> _Kind:
-    from sdcoreml.convert.bundle.families import PROGRAMS, require_supported
-    from sdcoreml.convert.models.family import identify
-    from sdcoreml.convert.models.layout import Model
-    from sdcoreml.ground.errors import SdcoremlError
-
-    family, task = identify(pipeline, configs, scheduler)
-    refusal = ""
-    try:
-        require_supported(
-            Model(
-                path=path,
-                pipeline=pipeline,
-                family=family,
-                task=task,
-                components={},
-                tokenizers={},
-                scheduler=scheduler,
-            )
-        )
-    except SdcoremlError as error:
-        refusal = error.complaint
-    needed = dict.fromkeys(part.source for part in PROGRAMS.get(family, ()))
-    return _Kind(family=family.value, needed=tuple(needed), refusal=refusal)
 
 
 def _nearby(path: Path) -> tuple[str, ...]:
     """Where the model may be instead: one level up or down, or checkpoint files right here."""
     places = [path.parent, *sorted(child for child in path.iterdir() if child.is_dir())]
-    folders = [str(place) for place in places if (place / INDEX).is_file()]
+    folders = [str(place) for place in places if (place / layout.INDEX_NAME).is_file()]
     files = [str(child) for child in sorted(path.iterdir()) if child.suffix in SUFFIXES]
     return tuple(folders + files)
 
 
-def component(folder: Path) -> Component:
-    """One component folder; an absent one has no weights and a fault that says so."""
-    if not folder.is_dir():
-        return Component(name=folder.name, folder=str(folder), faults=("missing",))
-    config, fault = _json(folder / "config.json")
-    names = sorted(entry.name for entry in folder.iterdir())
-    index = next((name for name in names if name.endswith(".index.json")), "")
-    missing, index_fault = _missing(folder / index) if index else ((), "")
-    files = {name: opened(folder / name) for name in names if Path(name).suffix in SUFFIXES}
-    shapes = {key: shape for _, table in files.values() for key, shape in table.items()}
+def component(part: layout.Component, refusal: Fault | None = None) -> Component:
+    """A component as the checks read it, with every weight file in its folder."""
+    paths = sorted(path for path in part.folder.iterdir() if path.suffix in SUFFIXES)
+    own = [fault for fault in part.faults if not _is_told_elsewhere(fault, part, paths)]
+    tensors = part.checkpoint.tensors if part.checkpoint else ()
     return Component(
-        name=folder.name,
-        folder=str(folder),
-        index=index,
-        weights=tuple(file for file, _ in files.values()),
-        missing=missing,
-        variants=tuple(sorted({_variant(name) for name in files})),
-        nameless=tuple(name for name in names if "." not in name),
-        faults=tuple(filter(None, (fault, index_fault))),
-        refusal="" if fault else _refusal(folder.name, config),
-        mismatch=tuple(mismatches(config, {} if missing else shapes)),
-        upcast=config.get("upcast_attention") is True,
-        parameters=sum(math.prod(shape) for shape in shapes.values()),
-        sample=sample if isinstance(sample := config.get("sample_size"), int) else 0,
-        step=_step(config),
+        name=part.name,
+        folder=str(part.folder),
+        index=part.index.name if part.index else "",
+        weights=tuple(_files(part, paths)),
+        missing=part.missing,
+        variants=part.variants,
+        nameless=part.nameless,
+        faults=tuple(map(_named, own)),
+        refusal=refusal.what if refusal else "",
+        remedy=refusal.remedy if refusal else "",
+        mismatch=tuple(fault.what for fault in part.mismatches),
+        upcast=part.config.get("upcast_attention") is True,
+        parameters=sum(math.prod(tensor.shape) for tensor in tensors),
+        sample=_sample(part.config),
+        step=_step(part.config),
     )
 
 
-_PROGRAMS: Mapping[str, str] = {"vae": "vae_decoder"}
-"""The program that is made of a component, where it has another name."""
+def _is_told_elsewhere(fault: Fault, part: layout.Component, paths: list[Path]) -> bool:
+    """Whether another field says the same: a file is faulty, shards are missing, or all weights."""
+    return (
+        Path(fault.where) in paths
+        or (bool(part.missing) and Path(fault.where) == part.index)
+        or (not paths and Path(fault.where) == part.folder)
+    )
 
-_ANY_SIZE = 64
-"""Latent pixels: whether a size suits is another question."""
+
+def _files(part: layout.Component, paths: list[Path]) -> Iterator[WeightFile]:
+    """Every weight file: those that are converted as they were read, others are opened now."""
+    notes = part.checkpoint.notes if part.checkpoint else ()
+    for path in paths:
+        if path in part.weights:
+            faults = tuple(fault for fault in part.faults if Path(fault.where) == path)
+            yield weight_file(path, faults, notes)
+            notes = ()  # they are the whole set's
+        else:
+            other, faults = examine(path)
+            yield weight_file(path, faults, other.notes if other else ())
 
 
-def _refusal(name: str, config: Mapping[str, Any]) -> str:
-    """Why the converter's builder refuses this configuration, in its own words."""
-    from sdcoreml.convert.programs.drawable import require_drawable
-    from sdcoreml.convert.programs.options import ProgramOptions
-    from sdcoreml.ground.errors import SdcoremlError
-
-    program = _PROGRAMS.get(name, name)
+def weight_file(path: Path, faults: tuple[Fault, ...], notes: tuple[str, ...] = ()) -> WeightFile:
+    """One file: what it is by its first bytes, and what its reader said of it."""
     try:
-        require_drawable(program, config, ProgramOptions(height=_ANY_SIZE, width=_ANY_SIZE))
+        _, kind = look_at(path)
     except SdcoremlError as error:
-        return error.complaint
-    return ""
+        return WeightFile(path=str(path), kind="unreadable", size=0, fault=error.what)
+    is_pickle = kind in (FileKind.ZIP, FileKind.LEGACY)
+    file = WeightFile(
+        path=str(path),
+        kind="pickle" if is_pickle else kind.value,
+        size=path.stat().st_size,
+        notes=notes,
+    )
+    for fault in faults:
+        if fault.error is UnsafePickleError:
+            return replace(file, unsafe=(fault.what,))
+        if kind in {*CONTAINERS, FileKind.OTHER}:
+            return replace(file, fault=fault.what, remedy=fault.remedy)
+    return file
 
 
-def _variant(name: str) -> str:
-    """The middle of `diffusion_pytorch_model.fp16.safetensors`, or "" for the plain weights."""
-    parts = name.split(".")
-    return parts[1].partition("-")[0] if len(parts) > 2 else ""  # noqa: PLR2004
+def _sample(config: Mapping[str, Any]) -> int:
+    sample = config.get("sample_size")
+    return sample if isinstance(sample, int) else 0
 
 
 def _step(config: Mapping[str, Any]) -> int:
@@ -237,43 +227,22 @@ def _step(config: Mapping[str, Any]) -> int:
     levels = config.get("block_out_channels")
     if "cross_attention_dim" not in config or not isinstance(levels, list):
         return 0
-    return 8 << max(len(levels) - 1, 0)
+    return PIXELS_PER_LATENT << max(len(levels) - 1, 0)
 
 
-def _missing(index: Path) -> tuple[tuple[str, ...], str]:
-    """The shards that the index names and that are not there, and the index's own fault."""
-    content, fault = _json(index)
-    table = content.get("weight_map")
-    if fault or not isinstance(table, dict) or not table:
-        return (), fault or f"{index.name} has no weight_map"
-    names = sorted({str(name) for name in table.values()})
-    return tuple(name for name in names if not (index.parent / name).exists()), ""
+def _named(fault: Fault) -> str:
+    """A fault with the name of its file, for whoever names the folder."""
+    return f"{Path(fault.where).name}: {fault.what}"
 
 
-def _json(path: Path) -> tuple[Mapping[str, Any], str]:
-    """The object in a JSON file, and why there is none."""
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        return {}, f"{path.name}: {error.strerror}"
-    except ValueError:
-        return {}, f"{path.name} is not JSON"
-    return (content, "") if isinstance(content, dict) else ({}, f"{path.name} is not an object")
+def _size(part: layout.Component) -> int:
+    """Bytes of the files that a conversion reads."""
+    return sum(path.stat().st_size for path in part.weights if path.is_file())
 
 
-def _tokenizer(model: Path) -> Iterator[str]:
+def _tokenizer(path: Path) -> Iterator[str]:
     """What the Swift reader would stumble over in the tokenizer's files."""
-    from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
-    from sdcoreml.ground.errors import SdcoremlError
-
     try:
-        read_tokenizer(tokenizer_folder(model))
+        read_tokenizer(tokenizer_folder(path))
     except SdcoremlError as error:
         yield str(error)
-
-
-def _chosen(part: Component) -> Iterable[WeightFile]:
-    """The files a conversion reads: one format and one variant, not every copy of the weights."""
-    plain = [file for file in part.weights if not _variant(Path(file.path).name)]
-    files = plain or list(part.weights)
-    return [file for file in files if file.path.endswith(".safetensors")] or files

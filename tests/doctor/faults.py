@@ -65,7 +65,7 @@ TOOLS_ONLY = xcode(
 SMALL = sick(memory=Memory(total=GB, available=GB, swap_total=0, swap_free=0))
 NO_ROOTS = sick(hub=replace(HUB, roots=False))
 SDXL = "Stable Diffusion XL base"
-NEVER = "this is not a family that can be converted; convert another"
+NEVER = "this is not a family that can be converted"
 
 
 def installed(**versions: str) -> Facts:
@@ -184,11 +184,11 @@ FAULTS: Mapping[str, Facts] = {
     ),
     "ckpt-missing-vae": single("unet", "text_encoder"),
     "lora-or-partial-file": single("lora"),
-    "safetensors-truncated": unet(fault="9 of 12 bytes are there; download the file again"),
+    "safetensors-truncated": unet(fault="9 of 12 bytes are there"),
     "low-cpu-missing-keys": model(
         part("unet", mismatch=("text features are 1024 wide in the weights, 768 in config.json",))
     ),
-    "weights-unreadable-wrapped": unet(kind="pickle", fault="not a zip file; download it again"),
+    "weights-unreadable-wrapped": unet(kind="pickle", fault="not a zip file"),
     "sharded-unet-not-loadable": model(SHARDED),
     "no-unet-weights-file": model(part("unet", weights=())),
     "fp16-variant-missing-local": model(part("unet", variants=("", "fp16"))),
@@ -207,7 +207,7 @@ FAULTS: Mapping[str, Facts] = {
     "sd3-params-mismatch": model(family="Stable Diffusion 3", refusal=NEVER),
     "sd35-unsupported": model(family="Stable Diffusion 3", refusal=NEVER),
     "sd3-vae-mlpackage-not-found": model(family="Stable Diffusion 3", refusal=NEVER),
-    "inpainting-9-channels": model(refusal="this is an inpainting model; convert another"),
+    "inpainting-9-channels": model(refusal="this is an inpainting model"),
     "text-encoder-2-attribute": without("text_encoder_2"),
     "convert-order-unet-deleted": without("unet"),
     "unet-arch-not-implemented": model(

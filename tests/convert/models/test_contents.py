@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from sdcoreml.convert.bundle.apps import APPLE, MOCHI, verdicts
 from sdcoreml.convert.models.contents import (
     Contents,
     Kind,
@@ -9,7 +10,6 @@ from sdcoreml.convert.models.contents import (
     recognise,
 )
 from sdcoreml.convert.models.family import Family, Task
-from sdcoreml.convert.models.targets import APPLE, MOCHI, verdicts
 from tests.convert.models.test_single_file import original
 
 ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn2"

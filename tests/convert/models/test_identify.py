@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdcoreml.convert.bundle.apps import APPLE, MOCHI, verdicts
 from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.identify import GROUPS, ComponentFacts, identify_path
-from sdcoreml.convert.models.targets import APPLE, MOCHI
 from tests.convert.models.folders import (
     TEXT_ENCODER,
     UNET,
@@ -30,7 +30,10 @@ def test_a_diffusers_folder(tmp_path: Path) -> None:
     assert (found.contents.family, found.contents.task) == (Family.SD1, Task.TEXT_TO_IMAGE)
     assert (found.prediction, found.has_ema, found.missing) == ("epsilon", False, ())
     assert (found.parameters, found.nbytes) == (3 * NUMBERS, 3 * BYTES)
-    assert {one.target: one.runs for one in found.verdicts} == {APPLE: "yes", MOCHI: "yes"}
+    assert {one.target: one.runs for one in verdicts(found.contents)} == {
+        APPLE: "yes",
+        MOCHI: "yes",
+    }
     assert (found.faults, found.notes) == ((), ())
 
 
@@ -56,7 +59,7 @@ def test_a_unet_that_wants_guidance_is_an_lcm(
     write_json(folder / "unet" / "config.json", UNET | config)
     found = identify_path(folder)
     assert found.contents.flavour == flavour
-    assert {one.runs for one in found.verdicts} == ({"no"} if flavour else {"yes"})
+    assert {one.runs for one in verdicts(found.contents)} == ({"no"} if flavour else {"yes"})
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def test_a_name_that_speaks_of_few_steps_is_quoted(tmp_path: Path, name: str, no
 def test_parts_alone_are_known_for_what_they_are(tmp_path: Path) -> None:
     found = identify_path(save(tmp_path / "vae.safetensors", original_vae(VAE)))
     assert (found.contents.kind, found.missing) == (Kind.VAE, ())
-    assert {one.runs for one in found.verdicts} == {"no"}
+    assert {one.runs for one in verdicts(found.contents)} == {"no"}
     assert [part.name for part in found.parts] == ["vae"]
 
 

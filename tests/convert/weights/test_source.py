@@ -14,7 +14,7 @@ import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sdcoreml.convert.weights.source import identify, open_checkpoint
+from sdcoreml.convert.weights.source import FileKind, examine, identify, open_checkpoint, sniff
 from sdcoreml.convert.weights.writer import write_safetensors
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsafePickleError
 from tests.convert.weights.torch_files import (
@@ -208,6 +208,41 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, kind: str) -> None:
     with pytest.raises(BadInputError) as caught:
         identify(path)
     assert str(caught.value) == f"{path}: {said}"
+
+
+BIG = 10**7
+
+
+@pytest.mark.parametrize(
+    ("head", "size", "kind"),
+    [
+        (b"", 0, FileKind.EMPTY),
+        (b"version https://git-lfs.github.com/spec/v1\noid", 134, FileKind.POINTER),
+        (b"<!DOCTYPE html>", 9000, FileKind.PAGE),
+        (b"\n  <html>", BIG, FileKind.PAGE),
+        (b'{"error":"Access to model is restricted"}', 80, FileKind.PAGE),
+        (b"{'error': 'gated'}", 80, FileKind.PAGE),
+        (b"please log in <html>", 9000, FileKind.PAGE),
+        (b"please log in <html>", BIG, FileKind.OTHER),
+        (b"PK\x03\x04", BIG, FileKind.ZIP),
+        (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", BIG, FileKind.LEGACY),
+        (b"\x18\x01\x00\x00\x00\x00\x00\x00{", BIG, FileKind.SAFETENSORS),
+        (b"<\x01\x00\x00\x00\x00\x00\x00{", BIG, FileKind.SAFETENSORS),
+        (b"\x80\x02}q", BIG, FileKind.OTHER),
+        (b"GIF89a", BIG, FileKind.OTHER),
+    ],
+)
+def test_a_file_is_what_its_first_bytes_say(head: bytes, size: int, kind: FileKind) -> None:
+    assert sniff(head, size) is kind
+
+
+def test_what_cannot_be_opened_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.bin")
+    (tmp_path / "link.bin").symlink_to("gone")
+    assert [examine(tmp_path / name)[1][0].what for name in ("pipe.bin", "link.bin")] == [
+        "neither a file nor a folder",
+        "a link to a file that is not there",
+    ]
 
 
 def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.doctor.specimens import model, sick
 
 
 def test_a_refused_family_is_said_once_and_not_config_by_config() -> None:
-    facts = model(part("unet", refusal="unet: in_channels=9"), refusal="this is X; take Y")
+    facts = model(part("unet", refusal="unet: in_channels=9"), refusal="this is X", remedy="take Y")
     assert said("MOD009", facts) == ["error: this is X"]
     assert remedies("MOD009", facts) == ["take Y"]
     assert said("MOD010", facts) == []
@@ -70,8 +70,11 @@ def test_a_refusal_that_names_no_remedy_is_whole() -> None:
     assert remedies("MOD009", facts) == ["convert another model"]
 
 
-def test_a_single_file_is_not_refused_before_it_is_a_folder() -> None:
-    assert said("MOD009", model(kind="single-file", refusal="this is X; take Y")) == []
+def test_a_single_file_is_refused_once_by_what_it_lacks_or_by_its_family() -> None:
+    assert said("MOD009", model(kind="single-file", refusal="this is X")) == ["error: this is X"]
+    alone = model(kind="single-file", refusal="this is a VAE", holds=("vae",))
+    assert said("MOD009", alone) == []
+    assert said("MOD018", alone) == ["error: sd15 is not a whole model but only vae"]
 
 
 def test_each_config_that_is_refused_is_a_finding() -> None:
@@ -80,7 +83,9 @@ def test_each_config_that_is_refused_is_a_finding() -> None:
 
 
 def test_a_refused_config_says_what_to_do_once() -> None:
-    facts = model(part("vae", refusal="config.json has 3 block_out_channels; take another VAE"))
+    facts = model(
+        part("vae", refusal="config.json has 3 block_out_channels", remedy="take another VAE")
+    )
     assert said("MOD010", facts) == ["error: vae: config.json has 3 block_out_channels"]
     assert remedies("MOD010", facts) == ["take another VAE"]
 

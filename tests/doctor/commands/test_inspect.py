@@ -9,6 +9,7 @@ import pytest
 
 from sdcoreml.convert.bundle.contract import Dimensions, interfaces
 from sdcoreml.convert.bundle.facts import ProgramFacts
+from sdcoreml.convert.bundle.judgement import judge
 from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.convert.models.folder_plan import write_folder
 from sdcoreml.convert.models.unpack import UnpackOptions, unpack
@@ -21,7 +22,6 @@ from sdcoreml.doctor.commands.inspect import (
 )
 from sdcoreml.doctor.core.estimate import needed_memory
 from sdcoreml.doctor.core.facts import Goal
-from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather.model import model
 from sdcoreml.doctor.gather.toolchain import toolchain
 from tests.convert.models.folders import write_json, write_model
@@ -181,8 +181,8 @@ def test_what_is_not_converted_alone_needs_nothing(
 def test_what_a_conversion_needs_is_what_the_doctor_says(tmp_path: Path) -> None:
     path = save(tmp_path / "m.safetensors", original("sdxl"))
     found, measured = model(str(path)), toolchain("tested")
-    assert isinstance(found, ModelFolder)
-    needs = needs_of(path)
+
+    needs = needs_of(judge(path))
     assert needs is not None
     assert needs.memory == needed_memory(found, Goal(), measured)
     assert needs.disk == 2 * path.stat().st_size

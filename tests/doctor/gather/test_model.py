@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -11,19 +12,22 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from sdcoreml.doctor.core.facts import Absent
-from sdcoreml.doctor.core.subjects import Component, ModelFolder
+from sdcoreml.convert.models.layout import read_component
+from sdcoreml.doctor.core.subjects import Component, ModelFolder, WeightFile
 from sdcoreml.doctor.gather.model import component, model
-from sdcoreml.doctor.gather.weights import (
-    holdings,
-    kind_of,
-    mismatches,
-    weight_file,
-)
 from tests.convert.models.test_single_file import averages, original
 from tests.convert.models.test_single_file import save as save_file
+from tests.convert.weights.torch_files import (
+    finished,
+    integer,
+    mapping,
+    storage,
+    tensor,
+    write_zip,
+)
 
 TENSORS = save({"weight": np.arange(6, dtype=np.float32).reshape(2, 3)}, {"format": "pt"})
+KIND = "UNet2DConditionModel"
 UNET = {
     "in_channels": 4,
     "out_channels": 4,
@@ -58,9 +62,17 @@ def folder(root: Path, **unet: object) -> Path:
 
 
 def examined(path: Path) -> ModelFolder:
-    facts = model(str(path))
-    assert isinstance(facts, ModelFolder)
-    return facts
+    return model(str(path))
+
+
+def alone(path: Path) -> Component:
+    """A component's folder, examined by itself."""
+    return component(read_component(path.name, path))
+
+
+def file_at(path: Path) -> WeightFile:
+    """A single file, as the first component of a model has it."""
+    return examined(path).components[0].weights[0]
 
 
 def test_a_healthy_folder(tmp_path: Path) -> None:
@@ -102,28 +114,47 @@ def test_the_step_of_sizes_follows_from_the_levels(tmp_path: Path, levels: int, 
     parts = examined(folder(tmp_path, block_out_channels=[32] * levels)).components
     assert parts[0].step == step
     (tmp_path / "vae/config.json").write_text(json.dumps({"block_out_channels": [32] * 4}))
-    assert component(tmp_path / "vae").step == 0
-    assert component(tmp_path / "nothing").step == 0
+    assert alone(tmp_path / "vae").step == 0
 
 
-def test_weights_that_contradict_the_config() -> None:
-    shapes = {
-        "conv_in.weight": (320, 9, 3, 3),
-        "down.0.attn2.to_k.weight": (320, 1024),
-    }
-    config = {"block_out_channels": [320], "in_channels": 4, "cross_attention_dim": 768}
-    assert list(mismatches(config, shapes)) == [
-        "conv_in.weight is [320, 9], config.json says [320, 4]",
-        "text features are 1024 wide in the weights, 768 in config.json",
-    ]
-    assert list(mismatches(config, {"x": (1,)})) == ["conv_in.weight is missing"]
-    assert list(mismatches({}, shapes)) == [], "not a UNet"
+def test_weights_that_contradict_the_config(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    index = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", KIND]}
+    (root / "model_index.json").write_text(json.dumps(index))
+    (unet, *_) = examined(root).components
+    assert len(unet.mismatch) == 1, "its other tensors are not there"
+    wide = save({"conv_in.weight": np.zeros((32, 9, 3, 3), np.float16)}, {"format": "pt"})
+    (root / "unet/diffusion_pytorch_model.safetensors").write_bytes(wide)
+    (unet, *_) = examined(root).components
+    assert unet.mismatch[1].endswith("conv_in.weight [32, 9, 3, 3] instead of [32, 4, 3, 3]")
 
 
-def test_what_a_single_file_holds() -> None:
-    names = ("model.diffusion_model.x", "first_stage_model.y", "conditioner.embedders.1.z")
-    assert holdings(names) == ("unet", "vae", "text_encoder", "sdxl")
-    assert holdings(("unet.to_q.lora_down.weight",)) == ("lora",)
+@pytest.mark.parametrize(
+    ("names", "holds", "refused"),
+    [
+        (["model.diffusion_model.x"], ("unet",), "unknown"),
+        (["first_stage_model.encoder.conv_in.weight"], ("vae",), "unknown"),
+        (["cond_stage_model.transformer.x"], ("text_encoder",), "unknown"),
+        (["model_ema.decay"], ("ema",), "unknown"),
+        (["control_model.input_hint_block.0.weight"], ("controlnet",), "a ControlNet"),
+        (["emb_params"], (), "unknown"),
+        (["lora_unet_x.lora_down.weight"], ("lora",), "a LoRA"),
+        (["unet.down.lora_A.weight"], ("lora",), "a LoRA"),
+        (["x.model.diffusion_model."], (), "unknown"),
+    ],
+)
+def test_what_a_single_file_holds(
+    tmp_path: Path, names: list[str], holds: tuple[str, ...], refused: str
+) -> None:
+    arrays = {name: np.zeros((2, 2, 2), "f4") for name in names}
+    found = examined(save_file(tmp_path / "m.safetensors", arrays))
+    assert found.holds == holds
+    assert found.refusal.startswith(f"this is {refused}: ")
+
+
+def test_an_embedding_is_known_by_its_shape(tmp_path: Path) -> None:
+    arrays = {"emb_params": np.zeros((2, 768), "f4")}
+    assert examined(save_file(tmp_path / "m.safetensors", arrays)).holds == ("embedding",)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +176,7 @@ def test_the_parts_in_a_single_file_are_counted(
     unet = [key for key in arrays if key.startswith("model.diffusion_model.")]
     assert inside["unet"].parameters == sum(arrays[key].size for key in unet)
     assert inside["unet"].sample == sample
-    assert inside["unet"].step == (32 if family == "sdxl" else 0)
+    assert inside["unet"].step == 32, "these UNets have three levels"
     both = examined(save_file(tmp_path / "e.safetensors", arrays | averages(arrays)))
     assert both.components[1:] == plain.components[1:], "averages are not converted"
 
@@ -161,7 +192,7 @@ def test_shards_against_their_index(tmp_path: Path) -> None:
     (unet / "diffusion_pytorch_model.safetensors").rename(unet / "a-00001-of-00002.safetensors")
     table = {"weight": "a-00001-of-00002.safetensors", "bias": "a-00002-of-00002.safetensors"}
     (unet / "a.safetensors.index.json").write_text(json.dumps({"weight_map": table}))
-    part = component(unet)
+    part = alone(unet)
     assert part.index == "a.safetensors.index.json"
     assert part.missing == ("a-00002-of-00002.safetensors",)
     assert [Path(file.path).name for file in part.weights] == ["a-00001-of-00002.safetensors"]
@@ -171,8 +202,8 @@ def test_shards_against_their_index(tmp_path: Path) -> None:
 def test_an_index_that_says_nothing_is_a_fault(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.bin.index.json").write_text(text)
     (tmp_path / "config.json").write_text("{}")
-    (fault,) = component(tmp_path).faults
-    assert fault.startswith("x.bin.index.json")
+    (fault,) = alone(tmp_path).faults
+    assert fault.startswith("x.bin.index.json: ")
 
 
 def test_missing_part_and_variants_and_names_without_a_dot(tmp_path: Path) -> None:
@@ -180,40 +211,94 @@ def test_missing_part_and_variants_and_names_without_a_dot(tmp_path: Path) -> No
     unet = root / "unet"
     (unet / "diffusion_pytorch_model.fp16.safetensors").write_bytes(TENSORS)
     (unet / "LICENSE").touch()
-    part = component(unet)
+    part = alone(unet)
     assert part.variants == ("", "fp16")
-    assert part.parameters == 32 * 4 * 3 * 3 + 6, "each tensor once, whatever its copies"
+    assert part.parameters == 32 * 4 * 3 * 3, "what is converted, whatever its copies"
     assert part.nameless == ("LICENSE",)
-    assert component(root / "text_encoder_2") == Component(
-        name="text_encoder_2",
-        folder=str(root / "text_encoder_2"),
-        faults=("missing",),
+    shutil.rmtree(root / "vae")
+    assert examined(root).components[-1] == Component(
+        name="vae", folder=str(root / "vae"), faults=("missing",)
     )
 
 
 @pytest.mark.parametrize(
-    ("head", "suffix", "kind"),
+    ("data", "kind"),
     [
-        (TENSORS, ".safetensors", "safetensors"),
-        (POINTER, ".safetensors", "lfs-pointer"),
-        (b"<!DOCTYPE html><html>", ".ckpt", "web-page"),
-        (b'\n{"error":"login"}', ".safetensors", "web-page"),
-        (b"PK\x03\x04", ".bin", "pickle"),
-        (b"\x80\x02}q", ".ckpt", "pickle"),
-        (b"", ".bin", "empty"),
-        (b"GGUF", ".bin", "other"),
+        (POINTER, "lfs-pointer"),
+        (b"<!DOCTYPE html><html>", "web-page"),
+        (b'\n{"error":"login"}', "web-page"),
+        (b"", "empty"),
+        (b"\x80\x02}q", "other"),
     ],
 )
-def test_kinds(head: bytes, suffix: str, kind: str) -> None:
-    assert kind_of(head, len(head), suffix) == kind
+def test_what_is_no_weights_has_its_kind(tmp_path: Path, data: bytes, kind: str) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(data)
+    file = file_at(path)
+    assert (file.kind, file.size, bool(file.fault)) == (kind, len(data), kind == "other")
+
+
+def test_what_cannot_be_read_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    (root / "unet/diffusion_pytorch_model.safetensors").unlink()
+    os.mkfifo(root / "unet/diffusion_pytorch_model.safetensors")
+    (root / "vae/other.bin").symlink_to("gone")
+    (root / "text_encoder/other.ckpt").mkdir()
+    files = [file for part in examined(root).components for file in part.weights]
+    assert {Path(f.path).name: f.fault for f in files if f.kind == "unreadable"} == {
+        "diffusion_pytorch_model.safetensors": "neither a file nor a folder",
+        "other.bin": "a link to a file that is not there",
+        "other.ckpt": "a folder, not a file",
+    }
+
+
+def test_what_was_left_aside_is_noted(tmp_path: Path) -> None:
+    on = tensor(storage("0", "float32", 2), [2])
+    pickled = finished(mapping({"epoch": integer(3), "state_dict": mapping({"w": on})}))
+    path = write_zip(tmp_path / "a.ckpt", {"w": np.zeros(2, "f4")}, pickled=pickled)
+    assert "tensors taken from 'state_dict'" in file_at(path).notes
+
+
+def test_files_that_are_not_converted_are_looked_at_as_well(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    (root / "unet/diffusion_pytorch_model.fp16.safetensors").write_bytes(POINTER)
+    (root / "unet/diffusion_pytorch_model.bin").write_bytes(TENSORS[:-1])
+    kinds = {Path(file.path).name: file.kind for file in examined(root).components[0].weights}
+    assert kinds["diffusion_pytorch_model.fp16.safetensors"] == "lfs-pointer"
+    assert "diffusion_pytorch_model.bin" in kinds
+
+
+def test_weights_under_a_name_that_is_not_looked_for_are_no_weights(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    file = root / "vae/diffusion_pytorch_model.safetensors"
+    file.rename(file.with_name("vae.safetensors"))
+    vae = next(part for part in examined(root).components if part.name == "vae")
+    assert vae.faults == ("vae: no weights in this folder",)
+
+
+def test_a_checkpoint_that_lacks_a_tensor_says_so(tmp_path: Path) -> None:
+    arrays = original("sd1")
+    del arrays["model.diffusion_model.out.2.bias"]
+    (fault,) = examined(save_file(tmp_path / "m.safetensors", arrays)).faults
+    assert fault.startswith("unet: tensors missing (1): ")
+
+
+def test_a_family_without_programs_is_refused_in_a_single_file(tmp_path: Path) -> None:
+    arrays = original("sd1")
+    name = "model.diffusion_model.input_blocks.0.0.weight"
+    arrays[name] = np.zeros((arrays[name].shape[0], 9, 3, 3), arrays[name].dtype)
+    found = examined(save_file(tmp_path / "m.safetensors", arrays))
+    assert "inpainting" in found.refusal
+    assert found.remedy == "convert a text-to-image model"
 
 
 def test_truncated_weights(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(TENSORS[:-1])
-    facts = weight_file(path)
-    assert facts.kind == "safetensors"
-    assert "23" in facts.fault or "truncated" in facts.fault
+    facts = file_at(path)
+    assert (facts.kind, facts.size) == ("safetensors", len(TENSORS) - 1)
+    assert facts.fault.startswith("truncated: 1 of ")
+    assert facts.remedy == "download the file again"
 
 
 class Exploit:
@@ -231,8 +316,8 @@ def test_a_pickle_that_would_run_something_is_unsafe_and_not_run(
         archive.writestr("archive/version", "3\n")
     path = tmp_path / "x.bin"
     path.write_bytes(buffer.getvalue())
-    facts = weight_file(path)
-    assert facts.kind == "pickle"
+    facts = file_at(path)
+    assert (facts.kind, facts.fault) == ("pickle", "")
     assert "system" in facts.unsafe[0]
     assert not (tmp_path / "pwned").exists()
 
@@ -263,4 +348,3 @@ def test_a_single_file_no_file_and_nothing(tmp_path: Path) -> None:
     path.write_bytes(TENSORS)
     assert examined(path).kind == "single-file"
     assert examined(tmp_path / "nowhere").kind == "missing"
-    assert isinstance(model(""), Absent)

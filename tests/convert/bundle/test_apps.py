@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.convert.models.contents import Contents, Kind
-from sdcoreml.convert.models.family import Family, Task
-from sdcoreml.convert.models.targets import (
+from sdcoreml.convert.bundle.apps import (
     ADD_ONS,
     APPLE,
     FAMILIES,
@@ -12,6 +10,8 @@ from sdcoreml.convert.models.targets import (
     Answer,
     verdicts,
 )
+from sdcoreml.convert.models.contents import Contents, Kind
+from sdcoreml.convert.models.family import Family, Task
 
 
 def answers(contents: Contents) -> tuple[Answer, Answer]:
