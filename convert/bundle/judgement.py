@@ -81,6 +81,8 @@ def _refuse(identity: Identity) -> Fault | None:
     if identity.faults:
         return None
     what = f"this is {contents.kind.value}: {ADD_ONS.get(contents.kind, _IN_A_FOLDER)}"
+    if contents.kind is Kind.UNKNOWN:
+        what = "no model that is known here: its tensors have other names"
     return Fault(where=identity.path, what=what, error=UnsupportedError)
 
 

@@ -24,9 +24,6 @@ IMAGE_SIZES: Mapping[Family, int] = {
 }
 """Pixels of the side that each family was trained on."""
 
-SIZE_STEPS: Mapping[Family, int] = {Family.SDXL: 32}
-"""Pixels that both sides must be multiples of: 64, but for a UNet of three levels."""
-
 SCALING: Mapping[Family, float] = {Family.SDXL: 0.13025, Family.SDXL_REFINER: 0.13025}
 """What a latent is multiplied by, where it is not 0.18215."""
 

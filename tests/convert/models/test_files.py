@@ -63,5 +63,11 @@ def test_shards_without_an_index_have_no_source(tmp_path: Path) -> None:
     assert found(tmp_path, "model-00001-of-00002.bin") == [(None, "bin", None, 1)]
 
 
+def test_the_only_index_of_another_name_will_do(tmp_path: Path) -> None:
+    names = ("a.safetensors.index.json", "a-00001-of-00002.safetensors", "other.safetensors")
+    assert found(tmp_path, *names) == [(None, "safetensors", "a.safetensors.index.json", 1)]
+    assert found(tmp_path, "b.bin.index.json") == [], "which of the two?"
+
+
 def test_other_files_are_no_weights(tmp_path: Path) -> None:
     assert found(tmp_path, "flax_model.msgpack", "openvino_model.bin", "model.onnx", "x.bin") == []

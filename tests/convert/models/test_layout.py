@@ -214,7 +214,10 @@ def test_missing_and_misshapen_tensors_are_all_told(whole: Path) -> None:
             f"3 of {count} tensors missing: decoder.conv_in.bias, decoder.conv_out.weight,"
             " decoder.conv_out.bias"
         ),
-        f"1 of {count} tensors of another shape than config.json says: quant_conv.bias [3] instead of [8]",
+        (
+            f"1 of {count} tensors of another shape than config.json says: quant_conv.bias [3]"
+            " instead of [8]"
+        ),
     ]
 
 

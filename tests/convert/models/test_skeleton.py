@@ -29,6 +29,11 @@ def elements(found: dict[str, tuple[int, ...]] | None) -> int:
 
 def test_the_unet_of_sd15_has_its_known_size() -> None:
     found = parameters("UNet2DConditionModel", SD15)
+    net = parameters("ControlNetModel", SD15) or {}
+    assert {name.split(".")[0] for name in net} == {
+        *("conv_in", "time_embedding", "down_blocks", "mid_block")
+    }
+    assert net.items() <= (found or {}).items()
     assert (len(found or {}), elements(found)) == (686, 859_520_964)
 
 

@@ -94,7 +94,7 @@ def test_a_healthy_folder(tmp_path: Path) -> None:
     [
         ({"in_channels": 9}, "inpainting"),
         ({"in_channels": 8}, "instruct-pix2pix"),
-        ({"addition_embed_type": "image"}, "unknown"),
+        ({"addition_embed_type": "image"}, "no model that is known here"),
     ],
 )
 def test_what_no_app_can_run_is_refused(
@@ -132,15 +132,15 @@ def test_weights_that_contradict_the_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "holds", "refused"),
     [
-        (["model.diffusion_model.x"], ("unet",), "unknown"),
-        (["first_stage_model.encoder.conv_in.weight"], ("vae",), "unknown"),
-        (["cond_stage_model.transformer.x"], ("text_encoder",), "unknown"),
-        (["model_ema.decay"], ("ema",), "unknown"),
+        (["model.diffusion_model.x"], ("unet",), "no model that is known here"),
+        (["first_stage_model.encoder.conv_in.weight"], ("vae",), "no model that is known here"),
+        (["cond_stage_model.transformer.x"], ("text_encoder",), "no model that is known here"),
+        (["model_ema.decay"], ("ema",), "no model that is known here"),
         (["control_model.input_hint_block.0.weight"], ("controlnet",), "a ControlNet"),
-        (["emb_params"], (), "unknown"),
+        (["emb_params"], (), "no model that is known here"),
         (["lora_unet_x.lora_down.weight"], ("lora",), "a LoRA"),
         (["unet.down.lora_A.weight"], ("lora",), "a LoRA"),
-        (["x.model.diffusion_model."], (), "unknown"),
+        (["x.model.diffusion_model."], (), "no model that is known here"),
     ],
 )
 def test_what_a_single_file_holds(
@@ -149,7 +149,7 @@ def test_what_a_single_file_holds(
     arrays = {name: np.zeros((2, 2, 2), "f4") for name in names}
     found = examined(save_file(tmp_path / "m.safetensors", arrays))
     assert found.holds == holds
-    assert found.refusal.startswith(f"this is {refused}: ")
+    assert refused in found.refusal
 
 
 def test_an_embedding_is_known_by_its_shape(tmp_path: Path) -> None:

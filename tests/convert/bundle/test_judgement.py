@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdcoreml.convert.bundle.judgement import judge
+from sdcoreml.ground.errors import UnsupportedError
+from tests.convert.models.folders import UNET, write_json, write_model
+from tests.convert.models.test_single_file import averages, original, save
+
+
+@pytest.mark.parametrize(
+    ("family", "needed"),
+    [
+        ("sd1", {"text_encoder", "unet", "vae"}),
+        ("sdxl", {"text_encoder", "text_encoder_2", "unet", "vae"}),
+        ("refiner", {"text_encoder_2", "unet", "vae"}),
+    ],
+)
+def test_a_whole_file_that_nothing_stands_against(
+    tmp_path: Path, family: str, needed: set[str]
+) -> None:
+    found = judge(save(tmp_path / "m.safetensors", original(family)))
+    assert (found.reasons, set(found.needed)) == ((), needed)
+    assert {answer.runs for answer in found.verdicts} == {"yes"}
+
+
+def test_a_folder_is_refused_by_its_task_and_its_configs(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+    found = judge(folder)
+    assert found.refusal is None
+    assert set(found.refusals) == {"unet", "vae", "text_encoder"}, "these configs say too little"
+    assert found.reasons == tuple(found.refusals.values())
+    write_json(folder / "unet" / "config.json", UNET | {"in_channels": 9})
+    refusal = judge(folder).refusal
+    assert refusal
+    assert (refusal.error, refusal.where) == (UnsupportedError, str(folder))
+    assert "inpainting" in refusal.what
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (["lora_unet_x.lora_down.weight"], "this is a LoRA: not alone: merge it"),
+        (["control_model.input_hint_block.0.weight"], "this is a ControlNet: not alone in a file"),
+        (["noise"], "no model that is known here: its tensors have other names"),
+    ],
+)
+def test_what_is_no_model_is_called_what_it_is(tmp_path: Path, names: list[str], what: str) -> None:
+    arrays = {name: np.zeros((2, 2, 2), "f4") for name in names}
+    found = judge(save(tmp_path / "m.safetensors", arrays))
+    assert found.needed == ()
+    assert found.refusal
+    assert found.refusal.what.startswith(what)
+
+
+def test_a_damaged_model_runs_nowhere_and_is_not_refused_as_well(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.safetensors", original("sd1"))
+    path.write_bytes(path.read_bytes()[:-1])
+    found = judge(path)
+    assert found.refusal is None
+    assert [fault.what[:10] for fault in found.reasons] == ["truncated:"]
+    arrays = original("sd1")
+    del arrays["model.diffusion_model.out.2.bias"]
+    lacking = judge(save(tmp_path / "n.safetensors", arrays | averages(arrays)))
+    assert {answer.runs for answer in lacking.verdicts} == {"no"}
+    assert {answer.reason for answer in lacking.verdicts} == {"not as it is: see the faults"}
+
+
+def test_the_folder_of_a_controlnet_is_judged_by_its_builder(tmp_path: Path) -> None:
+    config = {"_class_name": "ControlNetModel", "class_embed_type": "timestep"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    found = judge(tmp_path)
+    assert found.needed == ("controlnet",)
+    assert set(found.refusals) == {"controlnet"}
+    assert "no weights in this folder" in {fault.what for fault in found.reasons}
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    found = judge(tmp_path / "nothing")
+    assert found.reasons[0].what == "no such file or folder"
