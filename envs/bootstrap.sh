@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the host environment `.venv` from the hash-locked requirements of this clone.
 # Done once: a repeated call only compares the stamp and costs a few milliseconds.
-# Uses $PYTHON when set, otherwise the first Python 3.10 or newer on PATH.
+# Uses $PYTHON when set, otherwise the first Python 3.10 or newer on PATH, otherwise one that uv brings.
 set -eu
 cd "$(dirname "$0")/.."
 venv=.venv
@@ -14,17 +14,42 @@ fail() { echo "error: $1" >&2; exit 1; }
 
 ready && exit 0
 
-usable() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
-python=
-for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 python3.10 python; do
-    if usable "$candidate"; then python=$candidate; break; fi
-done
+names="python3 python3.14 python3.13 python3.12 python3.11 python3.10 python"
+older="python3.9 python3.8"
+case "${PYTHON:-}" in "~/"*) PYTHON=$HOME/${PYTHON#??} ;; esac
+
+# first TEST NAME ...: the first Python of those names, and before them $PYTHON, that passes.
+first() {
+    test=$1
+    shift
+    for candidate in "${PYTHON:-}" "$@"; do
+        if [ -n "$candidate" ] && "$candidate" -c "$test" 2>/dev/null; then echo "$candidate"; return; fi
+    done
+}
+python=$(first 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' $names)
+
+# Without a fitting Python uv brings one; without uv an older Python brings uv, from its locked wheel.
+uv= old=
 if [ -z "$python" ]; then
+    uv=$(command -v uv || true)
+    [ -n "$uv" ] || old=$(first 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 8))' $names $older)
+    [ -n "$uv$old" ] || old=$(first 'import sys, pip; sys.exit(sys.version_info < (3, 8))' $names $older)
+fi
+if [ -z "$python$uv$old" ]; then
+    get="pyenv install 3.13"
+    while read -r tool command; do
+        if command -v "$tool" >/dev/null; then get=$command; break; fi
+    done <<'END'
+brew brew install python
+xcode-select xcode-select --install
+apt-get sudo apt-get install -y python3-venv
+dnf sudo dnf install -y python3
+zypper sudo zypper install -y python3
+pacman sudo pacman -S --noconfirm python
+END
     found=$(python3 -c 'import platform; print("python3 here is", platform.python_version())' 2>/dev/null ||
         echo "there is no python3 here")
-    fail "no Python 3.10 or newer with the venv module found ($found); install one (macOS: brew install \
-python, or python.org; Debian: apt install python3 python3-venv; anywhere: pyenv install 3.12), then run \
-make again, or name it: make PYTHON=/path/to/python3"
+    fail "no Python with venv or pip, and no uv ($found); install one, then run make again: $get"
 fi
 
 # Two at once: the second waits for the first, whose lock is void once its process is gone.
@@ -52,29 +77,63 @@ finish() {
         rm -rf "$venv"
         if [ -d "$venv.old" ]; then mv "$venv.old" "$venv"; fi
     fi
-    rm -rf "$venv.old" "$venv.lock"
+    rm -rf "$venv.old" "$venv.lock" ${log:+"$log"} ${scratch:+"$scratch"}
     exit "$code"
 }
+log= scratch=
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-echo "making the host environment .venv with $("$python" --version) (once, under a minute) ..." >&2
 unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX
 PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 export PIP_USER PIP_DISABLE_PIP_VERSION_CHECK PIP_NO_INPUT
 log=$(mktemp)
-{
+
+# uv of the host lock, by its hashes, in a folder that goes when it has brought a Python.
+bring_uv() {
+    scratch=$(mktemp -d)
+    awk '/^[^ ]/ { mine = /^uv==/ } mine' "$lock" >"$scratch/uv.txt"
+    set -- -m pip install --require-hashes --only-binary :all: -r "$scratch/uv.txt"
+    if "$old" -m venv "$scratch/venv"; then
+        uv=$scratch/venv/bin/uv
+        "$scratch/venv/bin/python" "$@"
+    else
+        uv=$scratch/uv/bin/uv
+        "$old" "$@" --target "$scratch/uv"
+    fi
+}
+
+# A Python from uv, into uv's own folder, where other programs find it too; nothing on PATH changes.
+bring_python() {
+    if [ -z "$uv" ]; then bring_uv; fi &&
+        UV_PYTHON_PREFERENCE=only-managed UV_PYTHON_INSTALL_BIN=0 &&
+        export UV_PYTHON_PREFERENCE UV_PYTHON_INSTALL_BIN &&
+        "$uv" python install 3.13 &&
+        python=$("$uv" python find 3.13)
+}
+
+# attempt WHAT COMMAND: run it into the log; when it fails, say what could not be done, and why.
+attempt() {
+    what=$1
+    shift
+    "$@" >>"$log" 2>&1 && return
+    reason=$(grep -i '^ *error' "$log" | tail -n 1 | sed 's/^ *//')
+    cp "$log" "${TMPDIR:-/tmp}/sdcoreml-bootstrap.log"
+    fail "$what: ${reason:-see the log}; the whole log is in ${TMPDIR:-/tmp}/sdcoreml-bootstrap.log; \
+check the network and free disk, then run make again"
+}
+fill() {
     "$python" -m venv --clear "$venv" &&
         "$venv/bin/python" -m pip install --require-hashes --only-binary :all: -r "$lock" &&
         "$venv/bin/python" -m pip install --no-deps --no-build-isolation --no-index -e .
-} >"$log" 2>&1 || {
-    reason=$(grep -i '^ *error' "$log" | tail -n 1 | sed 's/^ *//')
-    cp "$log" "${TMPDIR:-/tmp}/sdcoreml-bootstrap.log"
-    rm -f "$log"
-    fail "the host environment could not be made: ${reason:-see the log}; the whole log is in \
-${TMPDIR:-/tmp}/sdcoreml-bootstrap.log; check the network and free disk, then run make again"
 }
-rm -f "$log"
+
+if [ -z "$python" ]; then
+    echo "no Python 3.10 or newer with venv here: uv brings 3.13 (about 30 MB, once) ..." >&2
+    attempt "no Python could be brought" bring_python
+fi
+echo "making the host environment .venv with $("$python" --version) (once, under a minute) ..." >&2
+attempt "the host environment could not be made" fill
 stamp >"$venv/stamp.new"
 mv "$venv/stamp.new" "$venv/stamp"

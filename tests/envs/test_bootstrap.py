@@ -17,15 +17,30 @@ STAND_IN = """\
 #!/bin/sh
 echo "$0 $*" >>"$CALLS"
 case "$*" in
-    *version_info*) exit "${UNUSABLE:-0}" ;;
+    *"(3, 10)"*) exit "${UNUSABLE:-0}" ;;
+    *"ensurepip; "*) exit "${NO_VENV:-0}" ;;
+    *"pip; "*) exit "${NO_PIP:-0}" ;;
     *platform*) echo "python3 here is 3.9.2" ;;
     --version) echo "Python 3.12.1" ;;
-    "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo made >.venv/mark ;;
+    "-m venv --clear"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo made >.venv/mark ;;
+    "-m venv"*)
+        [ -z "${NO_VENV:-}" ] && mkdir -p "$3/bin" && cp "$UV" "$3/bin/uv" &&
+        cp "$0" "$3/bin/python" ;;
+    *"--target"*)
+        while [ -n "${2:-}" ]; do shift; done
+        mkdir -p "$1/bin" && cp "$UV" "$1/bin/uv" ;;
     *"pip install --require-hashes"*)
         env >"$CALLS.env"
         if [ -n "${SLOW:-}" ]; then touch "$CALLS.slow"; sleep "$SLOW"; fi
         if [ -n "${BROKEN:-}" ]; then echo "  ERROR: $BROKEN"; echo "and more"; exit 1; fi ;;
 esac
+"""
+UV_STAND_IN = """\
+#!/bin/sh
+echo "uv $*" >>"$CALLS"
+env >"$CALLS.uv"
+if [ -n "${UV_BROKEN:-}" ]; then echo "error: $UV_BROKEN" >&2; exit 2; fi
+if [ "$2" = find ]; then echo "$BROUGHT"; fi
 """
 
 
@@ -37,9 +52,10 @@ class Clone:
         self.calls = folder / "calls"
         self.bin = folder / "bin"
         self.bin.mkdir()
+        self.settings: dict[str, str] = {}
         for name in ("sh", "cat", "cmp", "dirname", "mkdir", "mv", "rm", "cp", "grep", "tail"):
             self.link(name)
-        for name in ("mktemp", "sed", "sleep", "touch", "env"):
+        for name in ("mktemp", "sed", "sleep", "touch", "env", "awk"):
             self.link(name)
         (self.folder / "envs").mkdir(parents=True)
         (self.folder / "lockfiles/host").mkdir(parents=True)
@@ -68,6 +84,7 @@ class Clone:
                 "PATH": str(self.bin),
                 "CALLS": str(self.calls),
                 "TMPDIR": str(self.bin.parent),
+                **self.settings,
                 **environ,
             },
             stdout=subprocess.PIPE,
@@ -178,21 +195,92 @@ def test_any_of_the_usual_names_is_found(clone: Clone, name: str) -> None:
     assert clone.run()[0] == 0
 
 
+@pytest.fixture
+def brought(clone: Clone) -> Clone:
+    """A clone beside an older Python, with a uv that brings a current one."""
+    current = clone.python("current")
+    uv = clone.bin.parent / "uv"
+    uv.write_text(UV_STAND_IN)
+    uv.chmod(0o755)
+    older = clone.python()
+    older.write_text(STAND_IN.replace("${UNUSABLE:-0}", "1"))
+    clone.settings = {"UV": str(uv), "BROUGHT": str(current)}
+    lock = clone.folder / "lockfiles/host/requirements.txt"
+    lock.write_text("one==1 \\\n    --hash=1\nuv==2 \\\n    --hash=2\nuvx==3 \\\n    --hash=3\n")
+    return clone
+
+
+BRINGS = "no Python 3.10 or newer with venv here: uv brings 3.13 (about 30 MB, once) ...\n"
+MAKES = "making the host environment .venv with Python 3.12.1 (once, under a minute) ...\n"
+
+
+def test_beside_an_older_python_alone_uv_of_the_lock_brings_another(brought: Clone) -> None:
+    assert brought.run() == (0, BRINGS + MAKES)
+    calls = brought.called()
+    assert [line for line in calls if line.startswith("uv ")] == [
+        "uv python install 3.13",
+        "uv python find 3.13",
+    ]
+    (asked,) = (line for line in calls if "/uv.txt" in line)
+    assert "/venv/bin/python -m pip install --require-hashes --only-binary :all: -r" in asked
+    assert any(line.startswith(f"{brought.bin}/current -m venv --clear") for line in calls)
+    assert brought.names() == {".venv"}
+    assert not list(brought.bin.parent.glob("tmp.*")), "uv goes when it has done its work"
+
+
+def test_where_venv_is_lacking_pip_alone_is_enough(brought: Clone) -> None:
+    assert brought.run(NO_VENV="1") == (0, BRINGS + MAKES)
+    assert any("/uv.txt --target " in line for line in brought.called())
+
+
+def test_a_uv_on_path_is_taken_as_it_is(brought: Clone) -> None:
+    (brought.bin / "uv").symlink_to(brought.settings["UV"])
+    assert brought.run() == (0, BRINGS + MAKES)
+    assert not any("/uv.txt" in line for line in brought.called())
+    seen = brought.calls.with_name("calls.uv").read_text()
+    assert "UV_PYTHON_PREFERENCE=only-managed\n" in seen
+    assert "UV_PYTHON_INSTALL_BIN=0\n" in seen, "nothing on PATH changes"
+
+
+def test_what_uv_could_not_bring_is_told_and_nothing_is_left(brought: Clone) -> None:
+    code, err = brought.run(UV_BROKEN="Request failed after 3 retries")
+    assert code == 1
+    assert err.startswith(
+        BRINGS + "error: no Python could be brought: error: Request failed after 3 retries;"
+    )
+    assert brought.names() == set()
+
+
+@pytest.mark.parametrize(
+    ("tool", "command"),
+    [
+        ("brew", "brew install python"),
+        ("xcode-select", "xcode-select --install"),
+        ("apt-get", "sudo apt-get install -y python3-venv"),
+        ("dnf", "sudo dnf install -y python3"),
+        ("nothing", "pyenv install 3.13"),
+    ],
+)
 @pytest.mark.parametrize(
     ("has_python", "found"), [(True, "python3 here is 3.9.2"), (False, "there is no python3 here")]
 )
-def test_without_a_fitting_python_one_line_says_how_to_get_one(
+def test_with_nothing_to_begin_with_one_line_has_one_command(
     clone: Clone,
     has_python: bool,  # noqa: FBT001  a table
     found: str,
+    tool: str,
+    command: str,
 ) -> None:
     if has_python:
         clone.python()
-    code, err = clone.run(UNUSABLE="1")
+    (clone.bin / tool).write_text("")
+    (clone.bin / tool).chmod(0o755)
+    code, err = clone.run(UNUSABLE="1", NO_VENV="1", NO_PIP="1")
     assert code == 1
-    assert err.startswith(f"error: no Python 3.10 or newer with the venv module found ({found}); ")
-    assert err.endswith("make PYTHON=/path/to/python3\n")
-    assert err.count("\n") == 1
+    assert err == (
+        f"error: no Python with venv or pip, and no uv ({found});"
+        f" install one, then run make again: {command}\n"
+    )
     assert clone.names() == set()
 
 
