@@ -25,6 +25,23 @@ def test_every_command_has_a_module_that_configures_and_runs() -> None:
         assert callable(module.run)
 
 
+def test_a_bug_is_exit_70_and_names_a_log(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(  # Python imports it before anything of ours
+        "from sdcoreml.doctor.commands import explain\n"
+        "def run(args):\n"
+        "    raise LookupError('nobody thought of\\nthis')\n"
+        "explain.run = run\n"
+    )
+    ended = sdcoreml("explain", "MOD002", PYTHONPATH=str(tmp_path), TMPDIR=str(tmp_path))
+    (log,) = tmp_path.glob("*.log")
+    assert (ended.returncode, ended.stdout) == (70, "")
+    assert len(ended.stderr.splitlines()) == 1
+    assert "this is a bug of sdcoreml: LookupError: nobody thought of" in ended.stderr
+    assert ended.stderr.endswith(f"{log}\n")
+    assert " explain MOD002\n" in log.read_text()
+    assert "Traceback" in log.read_text()
+
+
 HELP = """\
 sdcoreml turns Stable Diffusion checkpoints into Core ML folders that Mochi
 Diffusion and Apple's Swift package open, and checks every program it writes

@@ -140,3 +140,11 @@ def test_a_target_is_refused_with_the_reason(tmp_path: Path, target: str, reason
     tiny.require_target("linux-x86_64")
     with pytest.raises(LockfileError, match=reason):
         tiny.require_target(target)
+
+
+@pytest.mark.parametrize("name", ["tiny", "Tiny Conda", ""])
+def test_the_conda_environment_has_a_name_of_its_own(tmp_path: Path, name: str) -> None:
+    other = load_toolchain(write(tmp_path, MINIMAL + '[conda]\nname = "other"\n'))
+    assert other.conda.name == "other"
+    with pytest.raises(LockfileError, match=f"conda.name {name!r} cannot name an environment"):
+        load_toolchain(write(tmp_path, f'{MINIMAL}[conda]\nname = "{name}"\n'))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import platform
 import queue
 import shutil
 import signal
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import Options, build, ready
 from sdcoreml.envs.building.steps import STEPS
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
@@ -90,6 +92,22 @@ def test_a_second_build_has_nothing_to_do(tiny: str, wheels: Path, tmp_path: Pat
     events: list[Event] = []
     assert make(tiny, wheels, tmp_path / "envs", events=events) == first
     assert events == []
+
+
+def test_another_python_than_that_in_use_is_not_passed_over(
+    tiny: str, wheels: Path, tmp_path: Path
+) -> None:
+    made = make(tiny, wheels, tmp_path / "envs")
+    other = tmp_path / "other"
+    answer = [str(other), VERSION, "PyPy", platform.system(), platform.machine(), True]
+    other.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
+    other.chmod(0o755)
+    for python, why in ((tmp_path / "absent", "not a Python"), (other, "it is PyPy, not CPython")):
+        options = Options(python=python, root=tmp_path / "envs")
+        assert ready(load_toolchain(tiny), options) is None
+        with pytest.raises(NoInterpreterError, match=f"{python}: {why}"):
+            build(load_toolchain(tiny), options=options, emit=lambda _: None)
+    assert store.current("tiny", tmp_path / "envs") == made
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
