@@ -108,36 +108,36 @@ def page(matches: Sequence[Match], log: str = "") -> Iterator[str]:
         yield from _block(title if match.entry.role is Role.CAUSE else "follows", match)
     for match in matches:
         if match.entry.role is Role.HARMLESS:
-            yield from _wrapped(
+            yield from _wrap(
                 "harmless", f"line {match.line}: {match.entry.id}: {match.entry.cause}"
             )
     found = None if told else innermost(log)
     if found is not None:
-        yield from _wrapped("unknown", "no failure that is known; what went wrong first is")
-        yield from _quoted(*found)
+        yield from _wrap("unknown", "no failure that is known; what went wrong first is")
+        yield from _quote(*found)
     elif not matches:
         yield "unknown  no failure that is known, and no traceback"
 
 
 def _block(title: str, match: Match) -> Iterator[str]:
-    yield from _wrapped(title, f"{match.entry.cause}")
-    yield from _quoted(match.line, match.text)
-    yield from _wrapped("do", match.entry.fix)
+    yield from _wrap(title, f"{match.entry.cause}")
+    yield from _quote(match.line, match.text)
+    yield from _wrap("do", match.entry.fix)
     if match.doubt:
-        yield from _wrapped("but", match.doubt)
+        yield from _wrap("but", match.doubt)
     about = ", ".join(match.entry.checks)
-    yield from _wrapped("", f"{match.entry.id}" + (f"; seen in time by {about}" if about else ""))
+    yield from _wrap("", f"{match.entry.id}" + (f"; seen in time by {about}" if about else ""))
     yield ""
 
 
-def _quoted(number: int, text: str) -> list[str]:
+def _quote(number: int, text: str) -> list[str]:
     """A line of the log, long ones in part: often the name at its end is what matters."""
     if len(text) > _QUOTED:
         text = f"{text[: _QUOTED // 2]} ... {text[-_QUOTED // 2 :]}"
-    return _wrapped("", f"line {number}: {text}")
+    return _wrap("", f"line {number}: {text}")
 
 
-def _wrapped(label: str, text: str) -> list[str]:
+def _wrap(label: str, text: str) -> list[str]:
     return textwrap.wrap(
         text,
         WIDTH,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.commands.doctor_changes import (
-    compared,
+    add_changes,
     is_plain,
     public,
     remember,
@@ -32,9 +32,9 @@ from sdcoreml.doctor.core.engine import (
 from sdcoreml.doctor.core.facts import Absent, Facts, Goal
 from sdcoreml.doctor.core.fix import (
     apply,
+    cure_lines,
     plan,
-    planned,
-    told,
+    plan_lines,
 )
 from sdcoreml.doctor.core.goal import conclude, relevant
 from sdcoreml.doctor.gather import (
@@ -59,9 +59,9 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             "--fix mends this machine", remedy="with --facts it can only plan: add --dry-run"
         )
-    selection = selected(args)
-    checks = tuple(check for check in chosen(args.goal) if selection.takes(check))
-    gathered = looked(args, checks)
+    selection = selection_of(args)
+    checks = tuple(check for check in checks_for(args.goal) if selection.takes(check))
+    gathered = gather_facts(args, checks)
     if args.goal == "bundle" and isinstance(gathered.facts.bundle, Absent):
         given = f"{', '.join(map(str, args.paths))} is none" if args.paths else "none was given"
         raise UsageError(
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     code = exit_code(report, Status(args.fail_on))
     if args.fix:
         return mend(args, report, Selection(ignore=selection.ignore))
-    report = compared(args, report, gathered.facts)
+    report = add_changes(args, report, gathered.facts)
     write(report, args.format or "text", sys.stdout)
     if args.save_facts:
         history.write(public(gathered.facts), args.save_facts)
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def looked(args: argparse.Namespace, checks: Sequence[Check]) -> Gathered:
+def gather_facts(args: argparse.Namespace, checks: Sequence[Check]) -> Gathered:
     """The facts of a file, or of this machine: as many as the checks need, all to save them."""
     if args.facts:
         return Gathered(facts=history.read(args.facts), costs={}, seconds=0.0)
@@ -92,16 +92,18 @@ def looked(args: argparse.Namespace, checks: Sequence[Check]) -> Gathered:
 def mend(args: argparse.Namespace, report: Report, selection: Selection) -> int:
     """Show the plan, apply what is safe, examine again: 0 when every step cured its checks."""
     steps = plan(report)
-    print("\n".join(planned(steps)), flush=True)
+    print("\n".join(plan_lines(steps)), flush=True)
     if args.dry_run:
         return exit_code(report, Status(args.fail_on))
 
     def again(ids: Sequence[str]) -> Report:
         checks = tuple(check for check in CHECKS if check.id in ids)
-        return judge(looked(args, checks), None, checks, replace(selection, select=tuple(ids)))
+        return judge(
+            gather_facts(args, checks), None, checks, replace(selection, select=tuple(ids))
+        )
 
     cures = [apply(step, run_visibly, again) for step in steps if step.fix.safe]
-    for line in told(cures):
+    for line in cure_lines(cures):
         print(line)
     return int(len(cures) < len(steps) or not all(cure.is_cured for cure in cures))
 
@@ -113,7 +115,7 @@ def run_visibly(command: Sequence[str]) -> int:
     return done.returncode
 
 
-def chosen(goal: str | None) -> tuple[Check, ...]:
+def checks_for(goal: str | None) -> tuple[Check, ...]:
     """All checks, or those that matter for one goal."""
     return relevant(goal, CHECKS) if goal else CHECKS
 
@@ -162,7 +164,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         goal=goal,
         toolchain=args.toolchain,
         bundle=kinds.get("bundle", ""),
-        checkout=kinds.get("checkout", "") or configured(),
+        checkout=kinds.get("checkout", "") or configured_checkout(),
         deep=args.deep,
         groups=tuple(sorted({name for check in checks for name in check.needs} - {"goal"})),
         seconds=DEEP_DEADLINE if args.deep else DEADLINE,
@@ -180,7 +182,7 @@ def require_toolchain(name: str) -> None:
         )
 
 
-def configured() -> str:
+def configured_checkout() -> str:
     """The upstream checkout that the environment, or the project in this folder, names."""
     return os.environ.get("SDCOREML_UPSTREAM") or settings(Path.cwd()).checkout
 
@@ -204,10 +206,10 @@ def size_of(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def selected(args: argparse.Namespace) -> Selection:
+def selection_of(args: argparse.Namespace) -> Selection:
     """The selection, every word of it checked against the registry."""
     ignore = (*(_ignore(text) for text in args.ignore), *settings(Path.cwd()).ignore)
-    known(word for word in (*args.select, *(entry.what for entry in ignore)))
+    require_known(word for word in (*args.select, *(entry.what for entry in ignore)))
     return Selection(select=tuple(args.select), ignore=ignore)
 
 
@@ -218,7 +220,7 @@ def _ignore(text: str) -> Ignore:
     return Ignore(what=what.strip(), reason=reason.strip())
 
 
-def known(words: Iterable[str]) -> None:
+def require_known(words: Iterable[str]) -> None:
     """Refuse words that name no check: a misspelt --select would otherwise pass everything."""
     unknown = [word for word in words if not any(names(word, check) for check in CHECKS)]
     if unknown:

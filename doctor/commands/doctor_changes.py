@@ -25,12 +25,12 @@ def public(facts: Facts) -> Facts:
     """The facts without what their owner would not publish."""
     import platform
 
-    from sdcoreml.doctor.core.redact import redacted, secrets_here
+    from sdcoreml.doctor.core.redact import redact, secrets_here
 
-    return redacted(facts, secrets_here(os.environ, Path.home(), platform.node()))
+    return redact(facts, secrets_here(os.environ, Path.home(), platform.node()))
 
 
-def compared(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
+def add_changes(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
     """The report with what changed: since the facts given, or since the last good run."""
     if args.compare:
         before: Facts | None = public(history.read(args.compare))

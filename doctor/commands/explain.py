@@ -11,7 +11,7 @@ from itertools import groupby
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.core.check import Check
 from sdcoreml.doctor.core.engine import names
-from sdcoreml.doctor.knowledge import Entry, entries
+from sdcoreml.doctor.knowledge import Failure, entries
 from sdcoreml.doctor.report.layout import WIDTH
 from sdcoreml.ground.errors import UsageError
 
@@ -65,17 +65,17 @@ def page(name: str) -> Iterator[str]:
 def of_check(check: Check) -> Iterator[str]:
     """Title, explanation, and the failures it prevents."""
     yield f"{check.id}  {check.title}"
-    yield from _filled("        ", f"{check.family.value}; looks at {', '.join(check.needs)}")
+    yield from _fill("        ", f"{check.family.value}; looks at {', '.join(check.needs)}")
     for paragraph in filter(None, check.page.split("\n\n")):
         yield ""
-        yield from _filled("", paragraph)
+        yield from _fill("", paragraph)
     prevents = [entry.id for entry in entries() if check.id in entry.checks]
     if prevents:
         yield ""
-        yield from _filled("", "Finds in time: " + ", ".join(prevents))
+        yield from _fill("", "Finds in time: " + ", ".join(prevents))
 
 
-def of_entry(entry: Entry) -> Iterator[str]:
+def of_entry(entry: Failure) -> Iterator[str]:
     """How the failure looks, why it happens, what to do."""
     yield f"{entry.id}  ({entry.role.value})"
     yield ""
@@ -91,10 +91,10 @@ def of_entry(entry: Entry) -> Iterator[str]:
     }
     for label, text in rows.items():
         if text:
-            yield from _filled(f"{label:<8}", text)
+            yield from _fill(f"{label:<8}", text)
 
 
-def _filled(label: str, text: str) -> list[str]:
+def _fill(label: str, text: str) -> list[str]:
     """A paragraph at the width of a page, under itself."""
     return textwrap.wrap(
         text,

@@ -37,13 +37,13 @@ def environment_for(
     from sdcoreml.doctor.core.facts import Goal
 
     emit(Event(kind="step", text="examine this machine"))
-    python = str(options.python or _brought(options))
+    python = str(options.python or _python_of_build(options))
     wanted = goal or Goal(kind="env")
     require_able(preflight(wanted, toolchain=address(toolchain), rebuild=True, python=python))
     return build(toolchain, options=options, emit=emit)
 
 
-def _brought(options: Options) -> str:
+def _python_of_build(options: Options) -> str:
     """The Python that will come with the build, so that none is looked for; "" when none will."""
     if options.backend == CONDA:
         return "conda's Python"

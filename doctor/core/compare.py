@@ -39,7 +39,7 @@ _LONGEST = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class FactChange:
     """One place where two sets of facts differ; None where there was nothing, or is nothing now."""
 
     place: str
@@ -48,10 +48,10 @@ class Change:
 
     def __str__(self) -> str:
         name = self.place.removeprefix("facts.")
-        return f"{name}: {_shown(self.before)} -> {_shown(self.after)}"
+        return f"{name}: {_show(self.before)} -> {_show(self.after)}"
 
 
-def changes(before: Facts, after: Facts) -> tuple[Change, ...]:
+def changes(before: Facts, after: Facts) -> tuple[FactChange, ...]:
     """Every difference of the machines, the likeliest culprits first.
 
     What was asked (the goal, its output) is no difference, and a model or a finished folder is
@@ -71,12 +71,12 @@ def _is_same_path(before: Facts, after: Facts, name: str) -> bool:
     return len(paths) == 1
 
 
-def _differences(before: Any, after: Any, place: str) -> Iterator[Change]:  # noqa: ANN401
+def _differences(before: Any, after: Any, place: str) -> Iterator[FactChange]:  # noqa: ANN401
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in {**before, **after}:
             yield from _differences(before.get(name), after.get(name), f"{place}.{name}")
     elif before != after and place not in NO_NEWS and not _is_noise(before, after, place):
-        yield Change(place=place, before=before, after=after)
+        yield FactChange(place=place, before=before, after=after)
 
 
 def _is_noise(before: Any, after: Any, place: str) -> bool:  # noqa: ANN401
@@ -93,7 +93,7 @@ def _suspicion(place: str) -> int:
     )
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401
+def _show(value: Any) -> str:  # noqa: ANN401
     if value is None:
         return "nothing"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

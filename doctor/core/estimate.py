@@ -35,7 +35,7 @@ def estimate(facts: Facts) -> tuple[str, ...]:
         return needs
     cores = facts.system.cores
     number = f"{cores} cores" if cores > 1 else "1 core"
-    time = duration(shared(seconds, cores, toolchain.parallel))
+    time = duration(wall_time(seconds, cores, toolchain.parallel))
     # Graphs that are certified need not be run, which nobody knows before they are built.
     most = time if time.startswith("less") else f"at most {time}"
     measured = f" (measured on {toolchain.measured_on})" if toolchain.measured_on else ""
@@ -53,7 +53,7 @@ def needed_memory(model: ModelFolder, goal: Goal, toolchain: Toolchain) -> int:
     Where nobody measured, or the parts of a file are not known: the largest component's size times
     the toolchain's factor.
     """
-    parts = _converted(model)
+    parts = _to_convert(model)
     if not toolchain.peaks or not parts:
         sizes = [sum(file.size for file in part.weights) for part in model.components]
         return int(toolchain.memory * max(sizes, default=0))
@@ -72,7 +72,7 @@ def processor_time(model: ModelFolder, goal: Goal, toolchain: Toolchain) -> floa
     Checking runs each program: what works on images takes time in proportion to their area. A
     toolchain without torch checks none.
     """
-    parts = _converted(model)
+    parts = _to_convert(model)
     is_checked = "torch" in toolchain.pins
     build = toolchain.rates.get("build", 0.0)
     checks = [toolchain.rates.get(_kind(part), 0.0) for part in parts]
@@ -85,12 +85,12 @@ def processor_time(model: ModelFolder, goal: Goal, toolchain: Toolchain) -> floa
     )
 
 
-def shared(seconds: float, cores: int, parallel: float) -> float:
+def wall_time(seconds: float, cores: int, parallel: float) -> float:
     """Seconds on so many cores of work that takes `seconds` on one (Amdahl's law)."""
     return seconds * (1 - parallel + parallel / min(cores, MOST_CORES))
 
 
-def _converted(model: ModelFolder) -> list[Component]:
+def _to_convert(model: ModelFolder) -> list[Component]:
     """The components that programs are made of."""
     return [part for part in model.components if part.name in model.needed]
 

@@ -19,7 +19,7 @@ Run: TypeAlias = Callable[[Sequence[str]], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class FixStep:
     """One fix and the checks whose findings ask for it."""
 
     fix: Fix
@@ -30,7 +30,7 @@ class Step:
 class Cure:
     """What became of a step: `code` of the first command that failed, and each check's status."""
 
-    step: Step
+    step: FixStep
     code: int
     statuses: tuple[tuple[str, Status], ...]
 
@@ -40,14 +40,14 @@ class Cure:
         return not self.code and all(status.rank <= Status.INFO.rank for _, status in self.statuses)
 
 
-def plan(report: Report) -> tuple[Step, ...]:
+def plan(report: Report) -> tuple[FixStep, ...]:
     """The fixes with commands that this report asks for, each once, in the order of the report."""
-    steps: dict[tuple[tuple[str, ...], ...], Step] = {}
+    steps: dict[tuple[tuple[str, ...], ...], FixStep] = {}
     for result in report.results:
         for fix in _fixes(result):
             known = steps.get(fix.commands)
             checks = (*known.checks, result.id) if known else (result.id,)
-            steps[fix.commands] = Step(fix=fix, checks=tuple(dict.fromkeys(checks)))
+            steps[fix.commands] = FixStep(fix=fix, checks=tuple(dict.fromkeys(checks)))
     return tuple(steps.values())
 
 
@@ -57,8 +57,8 @@ def _fixes(result: Result) -> Iterable[Fix]:
     return (one.fix for one in result.findings if one.fix and one.fix.commands)
 
 
-def planned(steps: Sequence[Step]) -> Iterator[str]:
-    """The plan as people read it: what would be run, and what they have to do themselves."""
+def plan_lines(steps: Sequence[FixStep]) -> Iterator[str]:
+    """The plan as text: what would be run, and what people have to do themselves."""
     for step in steps:
         label = "safe" if step.fix.safe else "by hand"
         yield f"{label:<9}{step.fix.title} ({', '.join(step.checks)})"
@@ -68,15 +68,15 @@ def planned(steps: Sequence[Step]) -> Iterator[str]:
         yield "nothing found that a command could mend"
 
 
-def told(cures: Sequence[Cure]) -> Iterator[str]:
-    """What became of the steps, one line each."""
+def cure_lines(cures: Sequence[Cure]) -> Iterator[str]:
+    """What became of each step, one line each."""
     for cure in cures:
         label = "cured" if cure.is_cured else "not cured"
         states = ", ".join(f"{name} {status.value}" for name, status in cure.statuses)
         yield f"{label:<10}{states}" + (f" (exit code {cure.code})" if cure.code else "")
 
 
-def apply(step: Step, run: Run, examine_again: Callable[[Sequence[str]], Report]) -> Cure:
+def apply(step: FixStep, run: Run, examine_again: Callable[[Sequence[str]], Report]) -> Cure:
     """Run a step's commands until one fails, then its checks again over new facts."""
     code = 0
     for command in step.fix.commands:

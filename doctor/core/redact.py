@@ -48,18 +48,18 @@ COMMON = frozenset({"root", "home", "user", "Users", "localhost", "runner", "ubu
 """Names that say nothing about anybody, and stand in paths that do not."""
 
 
-def redacted(facts: Facts, secrets: Secrets) -> Facts:
+def redact(facts: Facts, secrets: Secrets) -> Facts:
     """The same facts with every text rewritten."""
-    return from_plain(Facts, _rewritten(to_plain(facts), secrets), "facts")
+    return from_plain(Facts, _rewrite(to_plain(facts), secrets), "facts")
 
 
-def _rewritten(value: Any, secrets: Secrets) -> Any:  # noqa: ANN401  a JSON value
+def _rewrite(value: Any, secrets: Secrets) -> Any:  # noqa: ANN401  a JSON value
     if isinstance(value, str):
         return clean(value, secrets)
     if isinstance(value, Mapping):
-        return {clean(key, secrets): _rewritten(item, secrets) for key, item in value.items()}
+        return {clean(key, secrets): _rewrite(item, secrets) for key, item in value.items()}
     if isinstance(value, list):
-        return [_rewritten(item, secrets) for item in value]
+        return [_rewrite(item, secrets) for item in value]
     return value
 
 

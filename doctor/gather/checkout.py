@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Absent, Checkout, Unknown
 from sdcoreml.doctor.gather.environment import without_login
-from sdcoreml.doctor.gather.probe import QUIET, Outcome, Probe
+from sdcoreml.doctor.gather.probe import QUIET, Probe, RunResult
 from sdcoreml.doctor.gather.tools import developer
 
 VARIABLE = "SDCOREML_UPSTREAM"
@@ -57,14 +57,16 @@ def by_library(path: str) -> Checkout | Unknown:
                 commit=repository.git.rev_parse(*_HEAD, with_exceptions=False),
                 remote=without_login(remotes["origin"].url) if "origin" in remotes else "",
                 shallow=Path(repository.common_dir, "shallow").is_file(),
-                changed=_changed(repository.git.status(porcelain=True)),
+                changed=_changed_files(repository.git.status(porcelain=True)),
             )
     except InvalidGitRepositoryError:
         return _no_repository(path)
     except ConfigError as error:
-        return _refused(path, f"bad config: {error}")
+        return _explain_refusal(path, f"bad config: {error}")
     except GitCommandError as error:
-        return _refused(path, str(error.stderr).strip().removeprefix("stderr: ").strip("'\n "))
+        return _explain_refusal(
+            path, str(error.stderr).strip().removeprefix("stderr: ").strip("'\n ")
+        )
 
 
 def by_program(path: str, probe: Probe) -> Checkout | Unknown:
@@ -72,13 +74,13 @@ def by_program(path: str, probe: Probe) -> Checkout | Unknown:
 
     def ask(*words: str) -> str:
         outcome = probe.run(("git", "-C", path, *words))
-        return outcome.out if isinstance(outcome, Outcome) and outcome.code == 0 else ""
+        return outcome.out if isinstance(outcome, RunResult) and outcome.code == 0 else ""
 
     top = probe.run(("git", "-C", path, "rev-parse", "--show-toplevel"))
     if isinstance(top, Unknown):
         return top
     if top.code and Path(path, ".git").exists():
-        return _refused(path, top.err)
+        return _explain_refusal(path, top.err)
     # A folder inside another repository answers too: only its own top level counts.
     if top.code or not Path(top.out).samefile(path):
         return _no_repository(path)
@@ -86,14 +88,14 @@ def by_program(path: str, probe: Probe) -> Checkout | Unknown:
     if isinstance(status, Unknown):
         return status
     if status.code:
-        return _refused(path, status.err)
+        return _explain_refusal(path, status.err)
     return Checkout(
         path=path,
         repository=True,
         commit=ask("rev-parse", *_HEAD),
         remote=without_login(ask("remote", "get-url", "origin")),
         shallow=ask("rev-parse", "--is-shallow-repository") == "true",
-        changed=_changed(status.out),
+        changed=_changed_files(status.out),
     )
 
 
@@ -101,12 +103,12 @@ def _no_repository(path: str) -> Checkout:
     return Checkout(path=path, repository=False, commit="", remote="", shallow=False, changed=())
 
 
-def _refused(path: str, complaint: str) -> Unknown:
+def _explain_refusal(path: str, complaint: str) -> Unknown:
     """Git knows the repository and will not read it: another user's, or damaged."""
     first = complaint.partition("\n")[0].removeprefix("fatal: ")
     return Unknown(reason=f"git refuses {path}: {first}")
 
 
-def _changed(status: str) -> tuple[str, ...]:
+def _changed_files(status: str) -> tuple[str, ...]:
     """The paths in `git status --porcelain`, whose lines begin with two letters."""
     return tuple(line.strip().partition(" ")[2].strip() for line in status.splitlines())

@@ -12,7 +12,7 @@ from sdcoreml.doctor.core.facts import (
     System,
     Unknown,
 )
-from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.probe import Probe, RunResult
 
 _NAMES = {"Darwin": "macOS", "Linux": "Linux", "Windows": "Windows"}
 
@@ -134,7 +134,7 @@ def _sysctl(probe: Probe, name: str) -> str:
 def _words(probe: Probe, *argv: str) -> str:
     """What a program printed, or nothing when it could not be asked."""
     outcome = probe.run(argv)
-    return outcome.out if isinstance(outcome, Outcome) and outcome.code == 0 else ""
+    return outcome.out if isinstance(outcome, RunResult) and outcome.code == 0 else ""
 
 
 def not_on_macos(probe: Probe) -> Absent | None:

@@ -31,7 +31,7 @@ QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RunResult:
     """What a finished program said."""
 
     code: int
@@ -44,11 +44,11 @@ class Runner(Protocol):
 
     def __call__(
         self, argv: Sequence[str], /, *, seconds: float = RUN_SECONDS
-    ) -> Outcome | Unknown:
+    ) -> RunResult | Unknown:
         """Run `argv` for at most `seconds`."""
 
 
-def run(argv: Sequence[str], /, *, seconds: float = RUN_SECONDS) -> Outcome | Unknown:
+def run(argv: Sequence[str], /, *, seconds: float = RUN_SECONDS) -> RunResult | Unknown:
     """Run a program without input, in the C locale, in a process group of its own."""
     try:
         process = subprocess.Popen(
@@ -66,7 +66,7 @@ def run(argv: Sequence[str], /, *, seconds: float = RUN_SECONDS) -> Outcome | Un
     except subprocess.TimeoutExpired:
         _kill_group(process)
         return Unknown(reason=f"{argv[0]} did not answer within {seconds:g} s")
-    return Outcome(
+    return RunResult(
         code=process.returncode,
         out=out.decode("utf-8", "replace").strip(),
         err=err.decode("utf-8", "replace").strip(),

@@ -17,7 +17,7 @@ from sdcoreml.doctor.core import facts
 from sdcoreml.doctor.core.backend import asked_backend
 from sdcoreml.doctor.core.facts import Absent, Unknown
 from sdcoreml.doctor.gather import environment as installed
-from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.envs.building.base import CONDA
 from sdcoreml.ground.names import normalise
 
@@ -30,7 +30,7 @@ NOT_BUILT = "the environment is not built (make env)"
 
 
 @cache
-def _loaded(name: str) -> Toolchain:
+def _load(name: str) -> Toolchain:
     """The named toolchain; several tasks ask for it."""
     from sdcoreml.lockfiles.toolchain import load_toolchain
 
@@ -41,7 +41,7 @@ def toolchain(name: str) -> facts.Toolchain:
     """The named toolchain as its toolchain.toml says."""
     from sdcoreml.lockfiles.target import host_target
 
-    loaded = _loaded(name)
+    loaded = _load(name)
     return facts.Toolchain(
         name=loaded.name,
         python=loaded.python.version,
@@ -68,15 +68,15 @@ def lock(name: str) -> facts.Lock | Absent:
     from sdcoreml.lockfiles.target import host_target
 
     target = host_target()
-    if target not in _loaded(name).targets:
+    if target not in _load(name).targets:
         return Absent(reason=f"no lock for {target}")
     loaded = load_lock(name, target)
     return facts.Lock(
         path=str(loaded.path),
         digest=loaded.digest,
         packages={normalise(package.name): package.version for package in loaded.packages},
-        download=_download(_loaded(name).folder / f"pylock.{target}.toml"),
-        conda=_conda(_loaded(name), target),
+        download=_download(_load(name).folder / f"pylock.{target}.toml"),
+        conda=_conda(_load(name), target),
     )
 
 
@@ -107,7 +107,7 @@ def evidence(name: str) -> facts.Evidence:
                 seal=proof.seal,
                 figures=proof.figures(),
             )
-            for proof in load_evidence(_loaded(name))
+            for proof in load_evidence(_load(name))
             if proof.target == target
         )
     )
@@ -134,7 +134,7 @@ def _built(name: str) -> Environment | None:
     from sdcoreml.envs.building.base import name_of
     from sdcoreml.envs.kept.store import current
 
-    return current(name_of(_loaded(name), asked_backend()))
+    return current(name_of(_load(name), asked_backend()))
 
 
 def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
@@ -165,7 +165,7 @@ def interpreter(
         return Absent(reason="the environment is built")
     if asked_backend() == CONDA:
         return Unknown(reason="conda's Python comes with its packages, and is examined then")
-    pin = _loaded(name).python
+    pin = _load(name).python
     choice = choose(find_interpreters(pin), pin)
     if choice is None:
         return Absent(reason="no suitable Python found")
@@ -183,7 +183,7 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.Verification |
     built = _built(name)
     if built is None:
         return Absent(reason=NOT_BUILT)
-    if not deep and untouched(built.path, probe):
+    if not deep and is_untouched(built.path, probe):
         return facts.Verification(depth="none touched since", files=built.files)
     from sdcoreml.envs.kept.verify import STRAY, verify_fast, verify_full
 
@@ -197,7 +197,7 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.Verification |
     )
 
 
-def untouched(folder: Path, probe: Probe) -> bool:
+def is_untouched(folder: Path, probe: Probe) -> bool:
     """Whether no path below `folder` has changed its status since its record was written.
 
     `find` compares status change times (ctime), which no program can set back, at a quarter of what
@@ -212,7 +212,7 @@ def untouched(folder: Path, probe: Probe) -> bool:
     below = ("-mindepth", "1", "!", "-path", str(sealed), "!", "-path", str(record))
     found = ("find", str(folder), *below, "-cnewer", str(record), "-print", "-quit")
     outcome = probe.run(found)
-    return isinstance(outcome, Outcome) and outcome.code == 0 and not outcome.out
+    return isinstance(outcome, RunResult) and outcome.code == 0 and not outcome.out
 
 
 def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
@@ -220,7 +220,7 @@ def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
     built = _built(name)
     if built is None:
         return Absent(reason=NOT_BUILT)
-    modules = [_MODULES.get(pin, pin.replace("-", "_")) for pin in _loaded(name).pins]
+    modules = [_MODULES.get(pin, pin.replace("-", "_")) for pin in _load(name).pins]
     outcome = probe.run((str(built.python), "-I", "-c", _IMPORTS, *modules), seconds=SMOKE_SECONDS)
     if isinstance(outcome, Unknown):
         return outcome

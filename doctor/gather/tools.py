@@ -14,7 +14,7 @@ from sdcoreml.doctor.core.facts import (
     Xcode,
 )
 from sdcoreml.doctor.gather.machine import not_on_macos
-from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.doctor.gather.volumes import hub_cache
 
 XCODES = "Applications"
@@ -62,7 +62,7 @@ def xcode(probe: Probe) -> Xcode | Absent | Unknown:
 def developer(probe: Probe) -> str:
     """The selected developer directory, or nothing."""
     selected = probe.run(("xcode-select", "-p"))
-    return selected.out if isinstance(selected, Outcome) and not selected.code else ""
+    return selected.out if isinstance(selected, RunResult) and not selected.code else ""
 
 
 def hub(probe: Probe) -> Hub:

@@ -14,7 +14,7 @@ from sdcoreml.doctor.core.facts import (
     Output,
     Volume,
 )
-from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.probe import Probe, RunResult
 
 RESULTS = "models"
 """Where `sdcoreml convert` writes, from the folder it is started in, unless told."""
@@ -90,7 +90,7 @@ def quotas(probe: Probe) -> Mapping[str, Quota]:
     command = _QUOTA.get(probe.system)
     said = probe.run(command, seconds=_QUOTA_SECONDS) if command else None
     # Its exit code is 1 when one of them is exceeded, which is just what is asked.
-    return read_quotas(said.out) if isinstance(said, Outcome) else {}
+    return read_quotas(said.out) if isinstance(said, RunResult) else {}
 
 
 def read_quotas(text: str) -> Mapping[str, Quota]:

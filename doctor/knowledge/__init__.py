@@ -59,7 +59,7 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Failure:
     """One failure that is known; the fields are described above."""
 
     id: str
@@ -76,18 +76,18 @@ class Entry:
 
 
 @cache
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[Failure, ...]:
     """All entries, in order. Raises `LockfileError` that names every fault of a damaged file."""
     return tuple(entry for topic in FILES for entry in of_topic(topic))
 
 
 @cache
-def of_topic(topic: str) -> tuple[Entry, ...]:
+def of_topic(topic: str) -> tuple[Failure, ...]:
     """The entries of one of `FILES`."""
     return read(_FOLDER / f"{topic}.toml")
 
 
-def read(path: Path) -> tuple[Entry, ...]:
+def read(path: Path) -> tuple[Failure, ...]:
     """The entries of one file."""
     table = read_table(path)
     rows = table.values.get("entry", ())
@@ -100,14 +100,14 @@ def read(path: Path) -> tuple[Entry, ...]:
     return found
 
 
-def _entry(table: Table, topic: str) -> Entry:
+def _entry(table: Table, topic: str) -> Failure:
     strange = sorted(set(table.values) - _FIELDS)
     table.faults.extend(f"{table.place}{name} is no field of an entry" for name in strange)
     role = table.get("role", str)
     if role not in {one.value for one in Role}:
         table.faults.append(f"{table.place}role {role!r} is none of cause, consequence, harmless")
         role = Role.CAUSE.value
-    return Entry(
+    return Failure(
         id=table.get("id", str),
         topic=topic,
         role=Role(role),

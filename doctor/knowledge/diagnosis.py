@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sdcoreml.doctor.knowledge import Entry, Role
+from sdcoreml.doctor.knowledge import Failure, Role
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
@@ -27,7 +27,7 @@ class Match:
     `doubt` is empty, or says which version at hand contradicts the entry's conditions.
     """
 
-    entry: Entry
+    entry: Failure
     line: int
     text: str
     captured: Mapping[str, str]
@@ -40,7 +40,7 @@ class Match:
 
 
 def diagnose(
-    log: str, entries: Iterable[Entry], versions: Mapping[str, str] | None = None
+    log: str, entries: Iterable[Failure], versions: Mapping[str, str] | None = None
 ) -> tuple[Match, ...]:
     """Everything known in the log, most likely cause first.
 
@@ -69,7 +69,7 @@ def diagnose(
     return tuple(sorted(matches.values(), key=lambda match: match.rank))
 
 
-def _find(entry: Entry, log: str, starts: list[int], end: int) -> Match | None:
+def _find(entry: Failure, log: str, starts: list[int], end: int) -> Match | None:
     """The entry's first match in the log, if any."""
     for found in re.finditer(entry.pattern, log, re.MULTILINE):
         line = bisect_right(starts, found.start())
@@ -96,7 +96,7 @@ def innermost(log: str) -> tuple[int, str] | None:
     return None
 
 
-def contradiction(entry: Entry, versions: Mapping[str, str]) -> str:
+def contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
     """Which known version lies outside the entry's conditions, in words; empty when none does."""
     for name, specifier in entry.when.items():
         have = versions.get(normalise(name))
@@ -105,7 +105,7 @@ def contradiction(entry: Entry, versions: Mapping[str, str]) -> str:
     return ""
 
 
-def clashes(entries: Iterable[Entry], versions: Mapping[str, str]) -> tuple[Entry, ...]:
+def clashes(entries: Iterable[Failure], versions: Mapping[str, str]) -> tuple[Failure, ...]:
     """The known combinations that these versions are, before anything has failed."""
     return tuple(
         entry

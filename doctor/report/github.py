@@ -25,7 +25,7 @@ def write(report: Report, stream: TextIO) -> None:
         if result.reason:
             stream.write(_line(result, result.status, result.reason, ""))
     stream.writelines(
-        f"::notice title={verdict.goal}::{_escaped(verdict.sentence)}\n"
+        f"::notice title={verdict.goal}::{_escape(verdict.sentence)}\n"
         for verdict in report.verdicts
     )
 
@@ -34,7 +34,7 @@ def _line(result: Result, status: Status, message: str, where: str) -> str:
     level = LEVELS[Status.INFO if result.ignored else status]
     file = f"file={_property(where)}," if where else ""
     title = _property(f"{result.id} {result.title}")
-    return f"::{level} {file}title={title}::{_escaped(message)}\n"
+    return f"::{level} {file}title={title}::{_escape(message)}\n"
 
 
 def _message(finding: Finding) -> str:
@@ -44,11 +44,11 @@ def _message(finding: Finding) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """A message: percent signs and line ends, as the runner decodes them."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
     """A property's value: colons and commas as well."""
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")

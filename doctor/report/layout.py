@@ -68,10 +68,10 @@ def _family(family: Family, results: Sequence[Result]) -> Iterator[Line]:
         worst = Status.OK
         facts = [finding.what for result in results for finding in result.findings]
         summary = "; ".join(facts) or f"{len(results)} checks"
-    yield from _wrapped(worst.value, worst.value, f"{family.value:<{_HEADING}}", summary)
+    yield from _wrap(worst.value, worst.value, f"{family.value:<{_HEADING}}", summary)
 
 
-def _wrapped(label: str, style: str, head: str, text: str) -> Iterator[Line]:
+def _wrap(label: str, style: str, head: str, text: str) -> Iterator[Line]:
     """`text` after `head`, folded to the page's width under itself."""
     room = WIDTH - _LABEL - len(head)
     lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
@@ -90,19 +90,19 @@ def _findings(report: Report) -> Iterator[Line]:
     for reason in reasons:
         ids = ", ".join(result.id for result in report.problems() if result.reason == reason)
         yield Line()
-        yield from _wrapped(Status.UNKNOWN.value, Status.UNKNOWN.value, "", ids)
-        yield from _wrapped("", "", "why   ", reason)
+        yield from _wrap(Status.UNKNOWN.value, Status.UNKNOWN.value, "", ids)
+        yield from _wrap("", "", "why   ", reason)
 
 
 def _finding(result: Result, finding: Finding) -> Iterator[Line]:
     status = Status.INFO if result.ignored else finding.status
-    yield from _wrapped(status.value, status.value, f"{result.id}  ", finding.what)
+    yield from _wrap(status.value, status.value, f"{result.id}  ", finding.what)
     if result.ignored:
-        yield from _wrapped("", "", "ignored  ", result.ignored)
+        yield from _wrap("", "", "ignored  ", result.ignored)
     if finding.why:
-        yield from _wrapped("", "", "why   ", finding.why)
+        yield from _wrap("", "", "why   ", finding.why)
     if finding.fix:
-        yield from _wrapped("", "", "do    ", finding.fix.title)
+        yield from _wrap("", "", "do    ", finding.fix.title)
         for command in finding.fix.commands:
             yield Line(text=f"run   {shlex.join(command)}")
 
@@ -112,9 +112,9 @@ def _changes(report: Report) -> Iterator[Line]:
     if not report.compared:
         return
     what = "this" if report.changes else "nothing"
-    yield from _wrapped("changed", Status.INFO.value, "", f"{what} since {report.compared}")
+    yield from _wrap("changed", Status.INFO.value, "", f"{what} since {report.compared}")
     for change in report.changes[:_CHANGES]:
-        yield from _wrapped("", "", "  ", change)
+        yield from _wrap("", "", "  ", change)
     if (more := len(report.changes) - _CHANGES) > 0:
         yield Line(text=f"  and {more} more")
     yield Line()
@@ -144,10 +144,10 @@ def _tally(report: Report) -> Iterator[Line]:
         text += f"; {idle} more had nothing to look at"
     slowest = sorted(report.costs.items(), key=lambda item: -item[1])[:_SLOW]
     costs = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in slowest if seconds >= _TOLD)
-    yield from _wrapped("checked", "", "", text + (f" (slowest: {costs})" if costs else ""))
+    yield from _wrap("checked", "", "", text + (f" (slowest: {costs})" if costs else ""))
     if report.left_out:
         left_out = f"no time for {', '.join(report.left_out)}"
-        yield from _wrapped(Status.UNKNOWN.value, Status.UNKNOWN.value, "", left_out)
+        yield from _wrap(Status.UNKNOWN.value, Status.UNKNOWN.value, "", left_out)
 
 
 _ANSWERS = {"yes": Status.OK.value, "no": Status.ERROR.value, "unknown": Status.UNKNOWN.value}
@@ -162,4 +162,4 @@ def _verdicts(report: Report) -> Iterator[Line]:
             text += f" and {more} more)" if more > 0 else ")"
         if verdict.needs:
             text += "; it takes " + ", ".join(verdict.needs)
-        yield from _wrapped(verdict.answer, _ANSWERS[verdict.answer], "", text)
+        yield from _wrap(verdict.answer, _ANSWERS[verdict.answer], "", text)

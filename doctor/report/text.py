@@ -23,12 +23,12 @@ def write(report: Report, stream: TextIO) -> None:
     """Write the page; rich is imported for a terminal alone, where colour can be seen."""
     lines = page(report)
     if stream.isatty() and importlib.util.find_spec("rich"):
-        _coloured(lines, stream)
+        _write_coloured(lines, stream)
     else:
         stream.write("".join(f"{line}\n" for line in lines))
 
 
-def _coloured(lines: tuple[Line, ...], stream: TextIO) -> None:
+def _write_coloured(lines: tuple[Line, ...], stream: TextIO) -> None:
     """The same characters through rich, which honours NO_COLOR, FORCE_COLOR and TERM=dumb."""
     from rich.console import Console
     from rich.text import Text

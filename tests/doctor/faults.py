@@ -22,7 +22,7 @@ from sdcoreml.doctor.core.facts import (
     Smoke,
 )
 from sdcoreml.doctor.core.subjects import Component, ModelFolder, Program
-from sdcoreml.doctor.knowledge import CLASHES, Entry
+from sdcoreml.doctor.knowledge import CLASHES, Failure
 from tests.doctor.healthy import (
     BUNDLE,
     ENVIRONMENT,
@@ -268,7 +268,7 @@ FAULTS: Mapping[str, Facts] = {
 }
 
 
-def found_in_time(entry: Entry) -> tuple[str, ...]:
+def found_in_time(entry: Failure) -> tuple[str, ...]:
     """The checks the entry names that have something to say of its specimen."""
     facts = clash(entry) if entry.topic == CLASHES else FAULTS[entry.id]
     results = examine(facts, [BY_ID[name] for name in entry.checks]).results
@@ -279,7 +279,7 @@ def found_in_time(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def clash(entry: Entry) -> Facts:
+def clash(entry: Failure) -> Facts:
     """The healthy machine with exactly the versions that the entry names."""
     versions = {name: inside(specifier) for name, specifier in entry.when.items()}
     python = versions.pop("python", ENVIRONMENT.python)

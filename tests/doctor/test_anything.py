@@ -14,9 +14,9 @@ from sdcoreml.doctor.core.codec import load, save
 from sdcoreml.doctor.core.compare import changes
 from sdcoreml.doctor.core.engine import Report, examine, exit_code
 from sdcoreml.doctor.core.facts import Facts
-from sdcoreml.doctor.core.fix import plan, planned
+from sdcoreml.doctor.core.fix import plan, plan_lines
 from sdcoreml.doctor.core.goal import GOALS, conclude
-from sdcoreml.doctor.core.redact import Secrets, redacted
+from sdcoreml.doctor.core.redact import Secrets, redact
 from sdcoreml.doctor.report import FORMATS, write
 from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
 from tests.doctor.anything import FACTS
@@ -49,7 +49,7 @@ def test_no_facts_break_a_report(facts: Facts) -> None:
         stream = io.StringIO()
         write(report, form, stream)
         assert stream.getvalue().endswith("\n")
-    assert list(planned(plan(report)))
+    assert list(plan_lines(plan(report)))
     assert exit_code(report) in {0, 1, 3}
     for verdict in report.verdicts:
         assert verdict.answer in {"yes", "no", "unknown"}
@@ -70,7 +70,7 @@ def test_any_two_machines_can_be_compared(one: Facts, other: Facts) -> None:
 def test_any_facts_come_back_from_json_and_can_be_redacted(facts: Facts) -> None:
     assert load(json.loads(json.dumps(save(facts)))) == facts
     secrets = Secrets(homes=("/home/grace",), names=("grace",))
-    assert judged(redacted(facts, secrets)).results
+    assert judged(redact(facts, secrets)).results
 
 
 PLAIN = to_plain(HEALTHY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sdcoreml.doctor.core.engine import examine
-from sdcoreml.doctor.knowledge import CLASHES, Entry, entries
+from sdcoreml.doctor.knowledge import CLASHES, Failure, entries
 from sdcoreml.lockfiles.versions import satisfies
 from tests.doctor.faults import BY_ID, FAULTS, clash, found_in_time, inside
 
@@ -18,14 +18,14 @@ def test_every_failure_that_can_be_seen_coming_has_its_specimen() -> None:
 
 
 @pytest.mark.parametrize("entry", MARKED, ids=lambda entry: entry.id)
-def test_it_is_found_in_time(entry: Entry) -> None:
+def test_it_is_found_in_time(entry: Failure) -> None:
     assert found_in_time(entry)
 
 
 @pytest.mark.parametrize(
     "entry", [entry for entry in MARKED if entry.topic == CLASHES], ids=lambda entry: entry.id
 )
-def test_a_clash_is_called_by_its_name(entry: Entry) -> None:
+def test_a_clash_is_called_by_its_name(entry: Failure) -> None:
     (result,) = examine(clash(entry), [BY_ID["PIN005"]]).results
     assert any(entry.id in finding.what for finding in result.findings)
 

@@ -10,7 +10,7 @@ import pytest
 from sdcoreml.doctor.knowledge import (
     CLASHES,
     FILES,
-    Entry,
+    Failure,
     Role,
     entries,
     read,
@@ -29,13 +29,13 @@ def test_all_files_are_listed_and_all_ids_differ() -> None:
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)
-def test_entry_is_what_its_example_is_diagnosed_as(entry: Entry) -> None:
+def test_entry_is_what_its_example_is_diagnosed_as(entry: Failure) -> None:
     first, *_ = diagnose(entry.example, ALL)
     assert first.entry.id == entry.id
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)
-def test_entry_is_well_formed(entry: Entry) -> None:
+def test_entry_is_well_formed(entry: Failure) -> None:
     re.compile(entry.pattern)
     assert re.fullmatch(r"[a-z0-9-]+", entry.id)
     assert entry.cause.endswith(".")

@@ -102,7 +102,7 @@ def test_a_log_without_anything_known_or_wrong_is_a_line(
 
 
 def test_a_long_line_is_shown_from_both_ends() -> None:
-    said = " ".join(diagnose._quoted(7, "Error: " + "x y " * 200 + "the/end"))
+    said = " ".join(diagnose._quote(7, "Error: " + "x y " * 200 + "the/end"))
     assert said.split()[:3] == ["line", "7:", "Error:"]
     assert " ... " in " ".join(said.split())
     assert said.endswith("the/end")

@@ -15,7 +15,7 @@ from sdcoreml.doctor.commands import doctor, doctor_changes
 from sdcoreml.doctor.commands.doctor import (
     kind_of,
     request_of,
-    selected,
+    selection_of,
     size_of,
 )
 from sdcoreml.doctor.core import history
@@ -78,13 +78,13 @@ def test_sizes_are_checked(text: str) -> None:
 
 def test_a_misspelt_check_is_refused() -> None:
     with pytest.raises(UsageError, match="no check or family is called PIN999, ghost"):
-        selected(parsed("--select", "PIN999", "--ignore", "ghost=because"))
+        selection_of(parsed("--select", "PIN999", "--ignore", "ghost=because"))
 
 
 def test_several_checks_are_selected_with_commas_or_one_by_one() -> None:
     args = parsed("--select", "PIN001, disk", "--select", "MOD")
     assert args.select == ["PIN001", "disk", "MOD"]
-    assert selected(args).select == ("PIN001", "disk", "MOD")
+    assert selection_of(args).select == ("PIN001", "disk", "MOD")
 
 
 def test_a_toolchain_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
@@ -98,8 +98,8 @@ def test_a_toolchain_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
 
 def test_ignoring_needs_a_reason() -> None:
     with pytest.raises(UsageError, match="say why"):
-        selected(parsed("--ignore", "PIN001"))
-    (ignore,) = selected(parsed("--ignore", "PIN001=on purpose, 3 May")).ignore
+        selection_of(parsed("--ignore", "PIN001"))
+    (ignore,) = selection_of(parsed("--ignore", "PIN001=on purpose, 3 May")).ignore
     assert (ignore.what, ignore.reason) == ("PIN001", "on purpose, 3 May")
 
 
@@ -199,10 +199,10 @@ def test_a_good_run_is_remembered_and_a_bad_one_compared_with_it(
     doctor_changes.remember(HEALTHY)
     facts = SICK["PIN001"]
     report = examine(facts, CHECKS)
-    told = doctor_changes.compared(parsed(), report, facts)
+    told = doctor_changes.add_changes(parsed(), report, facts)
     assert re.fullmatch(r"the last good run, \d\d \w+ \d{4} \d\d:\d\d", told.compared)
     assert told.changes == ("environment.installed.numpy: 1.23.5 -> 2.1.0",)
-    assert doctor_changes.compared(parsed("--select", "PINS"), report, facts) is report
+    assert doctor_changes.add_changes(parsed("--select", "PINS"), report, facts) is report
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.core.compare import Change, changes
+from sdcoreml.doctor.core.compare import FactChange, changes
 from sdcoreml.doctor.core.facts import Absent, Goal
 from tests.doctor.healthy import (
     CHECKOUT,
@@ -40,13 +40,13 @@ def test_versions_are_suspected_before_systems_and_disks() -> None:
 
 
 def test_memory_that_moved_a_little_is_no_change() -> None:
-    def available(size: int) -> tuple[Change, ...]:
+    def available(size: int) -> tuple[FactChange, ...]:
         return changes(HEALTHY, replace(HEALTHY, memory=replace(MEMORY, available=size)))
 
     now = MEMORY.available
     assert available(now - 1) == ()
     assert available(now // 10) == (
-        Change(place="facts.memory.available", before=now, after=now // 10),
+        FactChange(place="facts.memory.available", before=now, after=now // 10),
     )
 
 
@@ -68,8 +68,8 @@ def test_the_same_model_is_compared() -> None:
 
 def test_what_came_and_what_went() -> None:
     found = changes(HEALTHY, replace(HEALTHY, git=Absent(reason="not installed")))
-    assert Change(place="facts.git.version", before="2.45.1", after=None) in found
-    assert Change(place="facts.git.absent", before=None, after="not installed") in found
+    assert FactChange(place="facts.git.version", before="2.45.1", after=None) in found
+    assert FactChange(place="facts.git.absent", before=None, after="not installed") in found
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_came_and_what_went() -> None:
     ],
 )
 def test_a_change_is_told_in_a_line(before: object, after: object, text: str) -> None:
-    assert str(Change(place="facts.x", before=before, after=after)) == text
+    assert str(FactChange(place="facts.x", before=before, after=after)) == text
 
 
 def test_each_kind_of_fact_has_its_place_in_the_order_of_suspicion() -> None:
@@ -143,6 +143,6 @@ def test_every_difference_is_told_both_ways(name: str) -> None:
     }
 
 
-def flat(change: Change) -> Change:
+def flat(change: FactChange) -> FactChange:
     """With values that can be put into a set."""
     return replace(change, before=repr(change.before), after=repr(change.after))

@@ -8,7 +8,7 @@ from sdcoreml.doctor.core.estimate import (
     estimate,
     needed_memory,
     processor_time,
-    shared,
+    wall_time,
 )
 from sdcoreml.doctor.core.facts import Absent, Unknown
 from sdcoreml.doctor.gather.toolchain import toolchain
@@ -77,8 +77,8 @@ def test_it_is_said_on_what_was_measured() -> None:
 def test_only_what_runs_on_all_cores_gets_shorter(
     cores: int, parallel: float, seconds: float
 ) -> None:
-    assert shared(100, cores, parallel) == pytest.approx(seconds)
-    assert shared(100, 200, parallel) == shared(100, 16, parallel), "then memory is the limit"
+    assert wall_time(100, cores, parallel) == pytest.approx(seconds)
+    assert wall_time(100, 200, parallel) == wall_time(100, 16, parallel), "then memory is the limit"
 
 
 def test_a_toolchain_without_torch_only_builds() -> None:

@@ -19,9 +19,9 @@ from sdcoreml.doctor.core.engine import (
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.doctor.core.fix import (
     apply,
+    cure_lines,
     plan,
-    planned,
-    told,
+    plan_lines,
 )
 from tests.doctor.faults import FAULTS
 from tests.doctor.healthy import HEALTHY
@@ -114,17 +114,17 @@ def test_every_command_works_as_typed_from_the_clone() -> None:
 
 def test_what_people_read_of_it() -> None:
     (step,) = plan(report(SICK["PIN003"], ["PIN003"]))
-    assert list(planned([step])) == [
+    assert list(plan_lines([step])) == [
         "safe     restore the environment to what was sealed and tested (PIN003)",
         "         run   make env ARGS=repair",
     ]
     well = apply(step, lambda command: len(command) * 0, lambda ids: report(HEALTHY, ids))
     ill = apply(step, len, lambda ids: report(SICK["PIN003"], ids))
-    assert list(told([well, ill])) == [
+    assert list(cure_lines([well, ill])) == [
         "cured     PIN003 ok",
         "not cured PIN003 warning (exit code 3)",
     ]
-    assert list(planned([])) == ["nothing found that a command could mend"]
+    assert list(plan_lines([])) == ["nothing found that a command could mend"]
 
 
 def test_unknown_is_not_cured() -> None:

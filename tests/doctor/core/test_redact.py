@@ -14,7 +14,7 @@ from sdcoreml.doctor.core.redact import (
     COMMON,
     Secrets,
     clean,
-    redacted,
+    redact,
     secrets_here,
 )
 from sdcoreml.ground.codec import from_plain, to_plain
@@ -73,7 +73,7 @@ def test_nothing_private_is_left_in_any_field(user: str, host: str, token: str, 
     secrets = secrets_here({"USER": user}, Path(home), f"{host}.local")
     poison = f"{home}/models {user}@{host}.local {token} https://{user}:{token}@x.org"
     facts = from_plain(Facts, poisoned(PLAIN, poison), "facts")
-    text = json.dumps(to_plain(redacted(facts, secrets)))
+    text = json.dumps(to_plain(redact(facts, secrets)))
     assert not [secret for secret in (user, host, token) if secret in text]
 
 
@@ -83,13 +83,13 @@ def test_keys_and_reasons_are_rewritten_too() -> None:
         hub=Unknown(reason="/home/alice/.cache: Permission denied"),
         host=replace(HOST, libraries={"/home/alice/lib": "x"}),
     )
-    text = json.dumps(to_plain(redacted(facts, Secrets(homes=("/home/alice",), names=()))))
+    text = json.dumps(to_plain(redact(facts, Secrets(homes=("/home/alice",), names=()))))
     assert "alice" not in text
     assert "~/.cache: Permission denied" in text
 
 
 def test_the_rest_of_the_facts_is_unchanged() -> None:
-    assert redacted(HEALTHY, Secrets(homes=("/nowhere",), names=("nobody",))) == replace(
+    assert redact(HEALTHY, Secrets(homes=("/nowhere",), names=("nobody",))) == replace(
         HEALTHY,
         hub=replace(HUB, cache="/home/(user)/.cache/huggingface/hub"),
         conda=replace(CONDA, path=CONDA.path.replace("/home/me/", "/home/(user)/")),

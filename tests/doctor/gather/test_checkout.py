@@ -9,7 +9,7 @@ import pytest
 
 from sdcoreml.doctor.core.facts import Absent, Checkout, Unknown
 from sdcoreml.doctor.gather.checkout import by_library, by_program, checkout
-from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.probe import Probe, RunResult
 
 ORIGIN = "https://user:secret@example.org/apple/ml-stable-diffusion"
 
@@ -125,7 +125,7 @@ def test_a_damaged_repository_is_not_called_clean(
         assert complaint in read.reason
 
 
-def told(argv: Sequence[str], /, *, seconds: float = 1.0) -> Outcome | Unknown:
+def told(argv: Sequence[str], /, *, seconds: float = 1.0) -> RunResult | Unknown:
     """A git program that knows nothing."""
     del seconds
     return Unknown(reason=f"{argv[0]}: No such file or directory")

@@ -7,7 +7,7 @@ import pytest
 
 from sdcoreml.doctor.core.facts import Memory, Unknown
 from sdcoreml.doctor.gather.machine import cores, memory, system
-from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.probe import Probe, RunResult
 
 KB = 1024
 MEMINFO = """\
@@ -77,10 +77,10 @@ MAC: Mapping[str, str] = {
 
 
 def mac(answers: Mapping[str, str]) -> Probe:
-    def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> Outcome | Unknown:
+    def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> RunResult | Unknown:
         del seconds
         said = answers.get(" ".join(argv))
-        return Unknown(reason="no such program") if said is None else Outcome(code=0, out=said)
+        return Unknown(reason="no such program") if said is None else RunResult(code=0, out=said)
 
     return Probe(system="Darwin", machine="arm64", environ={}, run=run)
 

@@ -7,24 +7,24 @@ import threading
 from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Unknown
-from sdcoreml.doctor.gather.probe import Outcome, run, together
+from sdcoreml.doctor.gather.probe import RunResult, run, together
 
 PYTHON = sys.executable
 
 
 def test_a_program_says_something() -> None:
     code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(4)"
-    assert run((PYTHON, "-c", code)) == Outcome(code=4, out="out", err="err")
+    assert run((PYTHON, "-c", code)) == RunResult(code=4, out="out", err="err")
 
 
 def test_a_program_gets_no_input_and_the_c_locale() -> None:
     code = "import os, sys; print(repr(sys.stdin.read()), os.environ['LC_ALL'])"
-    assert run((PYTHON, "-c", code)) == Outcome(code=0, out="'' C")
+    assert run((PYTHON, "-c", code)) == RunResult(code=0, out="'' C")
 
 
 def test_git_may_not_ask_for_a_password() -> None:
     code = "import os; print(os.environ['GIT_TERMINAL_PROMPT'])"
-    assert run((PYTHON, "-c", code)) == Outcome(code=0, out="0")
+    assert run((PYTHON, "-c", code)) == RunResult(code=0, out="0")
 
 
 def test_a_program_that_is_not_there_is_unknown() -> None:

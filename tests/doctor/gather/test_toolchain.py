@@ -119,7 +119,7 @@ def touch(folder: Path) -> None:
 
 def test_what_nobody_touched_is_not_compared_file_by_file(environments: Path) -> None:
     folder = built(environments)
-    assert toolchain.untouched(folder, Probe())
+    assert toolchain.is_untouched(folder, Probe())
     # There is no manifest here: a comparison would fail.
     assert toolchain.verification("tested", Probe(), deep=False) == Verification(
         depth="none touched since", files=1
@@ -141,7 +141,7 @@ def test_every_kind_of_touch_is_seen(environments: Path, how: str) -> None:
             (site / "a.py").unlink()
         case _:
             (site / "a.py").rename(site / "c.py")
-    assert not toolchain.untouched(folder, Probe())
+    assert not toolchain.is_untouched(folder, Probe())
 
 
 def settle(folder: Path) -> None:
@@ -149,7 +149,7 @@ def settle(folder: Path) -> None:
     time.sleep(0.02)
     os.utime(folder / "sealed/record.json")
     time.sleep(0.02)
-    assert toolchain.untouched(folder, Probe())
+    assert toolchain.is_untouched(folder, Probe())
 
 
 def test_sealing_itself_is_no_touch_however_long_its_rename_takes(environments: Path) -> None:
@@ -157,12 +157,12 @@ def test_sealing_itself_is_no_touch_however_long_its_rename_takes(environments: 
     settle(folder)
     record = folder / "sealed/record.json"
     record.rename(folder / "sealed/aside").rename(record)
-    assert toolchain.untouched(folder, Probe())
+    assert toolchain.is_untouched(folder, Probe())
 
 
 def test_without_find_the_files_are_compared(environments: Path) -> None:
     folder = built(environments)
-    assert not toolchain.untouched(folder, Probe(run=lambda *_, **__: Unknown(reason="no find")))
+    assert not toolchain.is_untouched(folder, Probe(run=lambda *_, **__: Unknown(reason="no find")))
 
 
 def test_a_manifest_that_is_gone_is_unknown_not_well(environments: Path) -> None:

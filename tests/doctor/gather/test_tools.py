@@ -13,14 +13,14 @@ from sdcoreml.doctor.core.facts import (
     Unknown,
     Xcode,
 )
-from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.doctor.gather.tools import git, hub, xcode
 
 
-def answering(answers: Mapping[str, Outcome]) -> Probe:
+def answering(answers: Mapping[str, RunResult]) -> Probe:
     """A Mac whose programs say what the table says, by their command line."""
 
-    def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> Outcome | Unknown:
+    def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> RunResult | Unknown:
         del seconds
         return answers.get(" ".join(argv), Unknown(reason=f"{argv[0]}: No such file or directory"))
 
@@ -30,16 +30,16 @@ def answering(answers: Mapping[str, Outcome]) -> Probe:
 
 
 def test_git_and_its_extension(tmp_path: Path) -> None:
-    said = {"git --version": Outcome(code=0, out="git version 2.45.1")}
+    said = {"git --version": RunResult(code=0, out="git version 2.45.1")}
     (tmp_path / "git-lfs").touch(mode=0o755)
-    developer = {"xcode-select -p": Outcome(code=0, out="/Library/Developer/CommandLineTools")}
+    developer = {"xcode-select -p": RunResult(code=0, out="/Library/Developer/CommandLineTools")}
     assert git(answering({**said, **developer})) == Git(version="2.45.1", lfs="")
     with_lfs = replace(answering({**said, **developer}), environ={"PATH": str(tmp_path)})
     assert git(with_lfs) == Git(version="2.45.1", lfs=str(tmp_path / "git-lfs"))
 
 
 def test_a_git_that_does_not_answer_is_not_absent(tmp_path: Path) -> None:
-    developer = {"xcode-select -p": Outcome(code=0, out="/Library/Developer/CommandLineTools")}
+    developer = {"xcode-select -p": RunResult(code=0, out="/Library/Developer/CommandLineTools")}
     silent = answering(developer)
     assert isinstance(git(silent), Absent), "there is none on PATH"
     (tmp_path / "git").touch(mode=0o755)
@@ -48,14 +48,14 @@ def test_a_git_that_does_not_answer_is_not_absent(tmp_path: Path) -> None:
 
 def test_the_stub_of_a_new_mac_is_not_started() -> None:
     # /usr/bin/git would open a window that offers to install the Command Line Tools.
-    said = {"git --version": Outcome(code=0, out="git version 2.45.1")}
+    said = {"git --version": RunResult(code=0, out="git version 2.45.1")}
     assert isinstance(git(answering(said)), Absent)
 
 
 def test_xcode_and_its_complaint() -> None:
     answers = {
-        "xcode-select -p": Outcome(code=0, out="/Library/Developer/CommandLineTools"),
-        "xcrun --find coremlcompiler": Outcome(
+        "xcode-select -p": RunResult(code=0, out="/Library/Developer/CommandLineTools"),
+        "xcrun --find coremlcompiler": RunResult(
             code=72, err='xcrun: error: unable to find utility "x"'
         ),
     }
@@ -73,7 +73,7 @@ def test_xcode_is_absent_elsewhere() -> None:
 
 def test_installed_but_unselected_xcode_is_found(tmp_path: Path) -> None:
     (tmp_path / "Applications/Xcode-beta.app").mkdir(parents=True)
-    answers = {"xcrun --find coremlcompiler": Outcome(code=0, out="/x/coremlcompiler")}
+    answers = {"xcrun --find coremlcompiler": RunResult(code=0, out="/x/coremlcompiler")}
     asked = answering(answers)
     facts = xcode(Probe(system="Darwin", environ={}, root=tmp_path, run=asked.run))
     assert isinstance(facts, Xcode)

@@ -11,7 +11,7 @@ from sdcoreml.doctor.core.facts import (
     Output,
     Unknown,
 )
-from sdcoreml.doctor.gather.probe import Outcome, Probe
+from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.doctor.gather.volumes import (
     Quota,
     hub_cache,
@@ -42,10 +42,10 @@ Disk quotas for user grace (uid 501):
 def saying(text: str, code: int = 0, system: str = "Linux") -> Probe:
     """A machine whose `quota` says this."""
 
-    def run(argv: Sequence[str], /, *, seconds: float = 9.0) -> Outcome | Unknown:
+    def run(argv: Sequence[str], /, *, seconds: float = 9.0) -> RunResult | Unknown:
         assert argv[0] == "quota"
         assert seconds <= 1
-        return Outcome(code=code, out=text)
+        return RunResult(code=code, out=text)
 
     return Probe(system=system, environ={}, run=run)
 
@@ -80,7 +80,7 @@ def test_a_quota_leaves_less_than_is_free(tmp_path: Path) -> None:
 
 
 def test_without_quotas_what_is_free_is_left(tmp_path: Path) -> None:
-    def run(argv: Sequence[str], /, *, seconds: float = 9.0) -> Outcome | Unknown:
+    def run(argv: Sequence[str], /, *, seconds: float = 9.0) -> RunResult | Unknown:
         del seconds
         return Unknown(reason=f"{argv[0]}: No such file or directory")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sdcoreml.doctor.knowledge import (
     CLASHES,
-    Entry,
+    Failure,
     Role,
     entries,
     of_topic,
@@ -24,7 +24,7 @@ from tests.doctor.healthy import TOOLCHAIN
 
 ALL = entries()
 CLASHING = of_topic(CLASHES)
-BASE = Entry(
+BASE = Failure(
     id="base",
     topic="pins",
     role=Role.CAUSE,
@@ -51,7 +51,7 @@ RuntimeError: Failed to import diffusers.pipelines.x because of the following er
 """
 
 
-def ids(log: str, *known: Entry, **versions: str) -> list[str]:
+def ids(log: str, *known: Failure, **versions: str) -> list[str]:
     named = {name.replace("_", "-"): version for name, version in versions.items()}
     return [match.entry.id for match in diagnose(log, known or ALL, named)]
 

@@ -9,7 +9,7 @@ from sdcoreml.doctor.core.check import (
     ok,
 )
 from sdcoreml.doctor.core.facts import System
-from sdcoreml.doctor.knowledge import Entry
+from sdcoreml.doctor.knowledge import Failure
 from sdcoreml.doctor.report.reference import document
 from tests.doctor.knowledge.test_diagnosis import BASE
 
@@ -35,7 +35,7 @@ def third(system: System) -> Findings:
     yield ok(system.name)
 
 
-def entry(name: str, *checks: str) -> Entry:
+def entry(name: str, *checks: str) -> Failure:
     return replace(BASE, id=name, checks=checks, cause="a | b is full.", fix="empty it")
 
 
