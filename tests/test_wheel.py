@@ -133,7 +133,7 @@ def test_the_wheel_runs_beside_packages_of_the_same_names(
     for words, folder in ((own, elsewhere), ((programs / "python", "-m", "sdcoreml"), tmp_path)):
         shown = run([*words, "--help"], folder, PYTHONPATH=foreign)
         assert (shown.returncode, shown.stderr) == (0, "")
-        assert shown.stdout.startswith("usage: sdcoreml")
+        assert "usage: sdcoreml" in shown.stdout
     examined = run([*own, "doctor", "--json"], elsewhere, PYTHONPATH=foreign)
     assert examined.stderr == ""
     assert examined.returncode in {0, 1}  # 1: this machine has problems; those are not ours
@@ -149,7 +149,7 @@ def test_a_bare_clone_runs_without_any_library(module: str) -> None:
     for python in (sys.executable, *pythons(("3.10", "3.13")).values()):
         shown = run([python, "-B", "-S", "-m", module, "--help"], ROOT)
         assert (shown.returncode, shown.stderr) == (0, "")
-        assert shown.stdout.startswith("usage: ")
+        assert "usage: " in shown.stdout
 
 
 OLDER = (
