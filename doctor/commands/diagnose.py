@@ -62,7 +62,7 @@ def _read(name: str) -> str:
         return expand_home(name).read_bytes().decode("utf-8", "replace")
     except OSError as error:
         raise BadInputError(
-            f"{name}: {error.strerror}; give the log's path or - for stdin"
+            str(error.strerror), where=name, remedy="give the log's path or - for stdin"
         ) from None
 
 

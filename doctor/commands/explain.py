@@ -58,8 +58,8 @@ def page(name: str) -> Iterator[str]:
         yield from listing(several)
     else:
         near = [one.id for one in entries() if name.lower() in one.id]
-        hint = f"; perhaps {', '.join(near[:3])}" if near else "; sdcoreml explain lists the checks"
-        raise UsageError(f"nothing is called {name}{hint}")
+        hint = f"perhaps {', '.join(near[:3])}" if near else "sdcoreml explain lists the checks"
+        raise UsageError(f"nothing is called {name}", remedy=hint)
 
 
 def of_check(check: Check) -> Iterator[str]:

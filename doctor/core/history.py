@@ -20,7 +20,7 @@ def write(facts: Facts, path: Path) -> None:
     try:
         update_text(path, json.dumps(save(facts), indent=1) + "\n")
     except OSError as error:
-        raise BadInputError(f"{error.strerror}", where=path, remedy="choose another file") from None
+        raise BadInputError(str(error.strerror), where=path, remedy="choose another file") from None
 
 
 def read(path: Path) -> Facts:
@@ -33,11 +33,11 @@ def read(path: Path) -> Facts:
         return load(json.loads(path.read_bytes()))
     except OSError as error:
         raise BadInputError(
-            f"{error.strerror}", where=path, remedy="save one with --save-facts"
+            str(error.strerror), where=path, remedy="save one with --save-facts"
         ) from None
     except DecodeError as error:
         raise BadInputError(
-            f"{error}", where=path, remedy="save it again with this version"
+            str(error), where=path, remedy="save it again with this version"
         ) from None
     except (ValueError, RecursionError):
         raise BadInputError("not JSON", where=path, remedy="save one with --save-facts") from None
