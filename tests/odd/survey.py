@@ -1,0 +1,298 @@
+"""Ask every command what it makes of every odd input, and print where they disagree.
+
+    python -m tests.odd.survey [--convert] [--seen | --held-back] [--json] [--keep FOLDER] [NAMES]
+
+Three answers are asked for: `inspect --json`, `doctor MODEL --goal convert --json`, and `convert`:
+by default as far as the built environment is asked for (all that it refuses without building),
+with `--convert` to the end. A name is a case's, or a part of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+from unittest.mock import patch
+
+from sdcoreml.convert.bundle.facts import programs_at
+from sdcoreml.doctor.cli import main as command
+from tests.odd.case import Can, Case
+from tests.odd.corpus import CASES
+
+SLOW = 5.0
+"""Seconds that a look at a tiny model may take."""
+SIZE = ("--size", "128x128")
+BUG = 70
+
+
+class ReachedEnvironmentError(BaseException):
+    """The conversion got as far as the environment: nothing was refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one command made of a case. `can` is `None` where it gave no answer at all."""
+
+    can: Can | None
+    code: int | str
+    text: str
+    seconds: float
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A case, what the commands said, and what is wrong with that."""
+
+    case: Case
+    inspect: Answer
+    doctor: Answer
+    convert: Answer
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def faults(self) -> Iterator[str]:
+        """Every crash, contradiction and silence."""
+        answers = {"inspect": self.inspect, "doctor": self.doctor, "convert": self.convert}
+        for name, answer in answers.items():
+            if answer.code == BUG or "Traceback" in answer.text or isinstance(answer.code, str):
+                yield f"{name} crashed ({answer.code})"
+            if name != "convert" and answer.seconds > SLOW:
+                yield f"{name} took {answer.seconds:.1f} s"
+        yield from self._disagreements(answers)
+        yield from self._silences(answers)
+
+    def _disagreements(self, answers: dict[str, Answer]) -> Iterator[str]:
+        case = self.case
+        for name, answer in answers.items():
+            alone = case.options and name != "convert"
+            right = ({case.alone} if case.alone else set(Can)) if alone else {case.can, case.also}
+            if Can.HEADERS in right:
+                # Only the bytes can tell; who reads them says no, who does not says yes.
+                right = {Can.HEADERS, Can.NO if name == "convert" else Can.YES}
+                right |= {Can.YES} if name == "convert" and not self.made else set()
+            if answer.can not in right:
+                yield f"{name} says {answer.can.value if answer.can else 'nothing'}"
+        told = {answer.can for answer in answers.values()} - {Can.HEADERS, None}
+        if len(told) > 1 and not case.options and case.can is not Can.HEADERS:
+            yield "they disagree"
+
+    def _silences(self, answers: dict[str, Answer]) -> Iterator[str]:
+        import re
+
+        case = self.case
+        said = "\n".join(answer.text for answer in answers.values())
+        if case.says and not re.search(case.says, said.replace(str(case.name), ""), re.IGNORECASE):
+            yield f"nobody says {case.says!r}"
+        if case.family and isinstance(self.inspect.data, dict):
+            family = self.inspect.data.get("family")
+            if family != case.family:
+                yield f"family is {family}, not {case.family}"
+        for key, value in case.makes.items():
+            if self.made and self.made.get(key) != value:
+                yield f"{key} is {self.made.get(key)!r}, not {value!r}"
+        if not self.made and isinstance(self.inspect.data, dict) and "prediction" in case.makes:
+            told = self.inspect.data.get("prediction_type")
+            if told != case.makes["prediction"] and "--prediction-type" not in case.options:
+                yield f"inspect says that it predicts {told}, not {case.makes['prediction']}"
+
+
+def run(arguments: Sequence[str]) -> tuple[int | str, str, str, float]:
+    """Exit code (or the exception that came out), output, complaints, seconds of one command."""
+    out, err = io.StringIO(), io.StringIO()
+    began = time.perf_counter()
+    code: int | str
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = command(arguments)
+    except ReachedEnvironmentError:
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else str(error.code)
+    except Exception as error:  # noqa: BLE001  a crash is a finding
+        code = f"{type(error).__name__}: {error}"
+    return code, out.getvalue(), err.getvalue(), time.perf_counter() - began
+
+
+def parsed(text: str) -> Any:
+    """The JSON that a command printed, or nothing."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def inspected(model: Path) -> Answer:
+    """`inspect`: its verdict where it has one, else whether any target runs what has no fault."""
+    code, out, err, seconds = run(["inspect", str(model), "--json"])
+    data = parsed(out)
+    can = None
+    if isinstance(data, dict):
+        targets = [target["runs"] for target in data.get("targets", ())]
+        verdict = data.get("verdict") or {}
+        runs = any(answer != "no" for answer in targets) and not data.get("missing") and code == 0
+        can = Can(verdict["can"]) if verdict else Can.YES if runs else Can.NO
+    return Answer(can=can, code=code, text=out + err, seconds=seconds, data=data)
+
+
+def examined(model: Path) -> Answer:
+    """`doctor`: its verdict where it has one, else whether what it found of the model forbids."""
+    words = ["doctor", str(model), "--goal", "convert", "--json"]
+    code, out, err, seconds = run(words)
+    data = parsed(out)
+    can, said = None, err
+    if isinstance(data, dict):
+        verdict = data.get("verdict") or {}
+        blamed = {name for goal in data["verdicts"] for name in goal["because"]}
+        mine = [r for r in data["results"] if r["id"].startswith(("MOD", "BUN"))]
+        said += "\n".join(
+            f"{r['id']} {f['status']}: {f['what']}"
+            for r in mine
+            for f in r.get("findings", ())
+            if f["status"] != "ok"
+        )
+        no = any(r["id"] in blamed for r in mine)
+        can = Can(verdict["can"]) if verdict else Can.NO if no else Can.YES
+    elif code:
+        can = Can.NO
+    return Answer(can=can, code=code, text=said, seconds=seconds, data=data)
+
+
+def converted(case: Case, folder: Path, model: Path, *, to_the_end: bool) -> Answer:
+    """`convert`, all of it or what comes before anything is built."""
+    options = [word.format(case=folder) for word in case.options]
+    words = ["convert", "--json", "-o", str(folder / "made"), *SIZE, *options, "--", str(model)]
+    if to_the_end:
+        code, out, err, seconds = run(words)
+    else:
+        door = "sdcoreml.doctor.commands.convert.environment_for"
+        with patch(door, side_effect=reached):
+            code, out, err, seconds = run(words)
+    can = Can.YES if code == 0 else Can.NO
+    return Answer(can=can, code=code, text=err, seconds=seconds, data=parsed(out))
+
+
+def reached(*_: object, **__: object) -> NoReturn:
+    """Stands where the environment is asked for."""
+    raise ReachedEnvironmentError
+
+
+def made(folder: Path) -> dict[str, Any]:
+    """What a finished folder holds, by the keys of `Case.makes`; nothing where there is none."""
+    manifest = parsed((folder / "manifest.json").read_text()) if folder.is_dir() else None
+    if not isinstance(manifest, dict):
+        return {}
+    programs = manifest["programs"]
+    options = {name: entry.get("options", {}) for name, entry in programs.items()}
+    facts: dict[str, Any] = {
+        "programs": sorted(programs),
+        "prediction": options.get("Unet", {}).get("prediction", "epsilon"),
+        "pad_id": options.get("TextEncoder", {}).get("pad_id"),
+    }
+    for program in programs_at(folder):
+        if program.path.stem == "TextEncoder":
+            facts["text_blocks"] = (program.operations or {}).get("softmax")
+    vocabulary = parsed((folder / "vocab.json").read_text()) or {}
+    facts["words"] = [word for word in ("<cat>", "<dog>", "sks") if f"{word}</w>" in vocabulary]
+    return facts
+
+
+def survey(case: Case, place: Path, *, to_the_end: bool = False) -> Row:
+    """Build a case in the empty folder `place` and ask everybody."""
+    model = case.build(place)
+    row = Row(
+        case=case,
+        inspect=inspected(model),
+        doctor=examined(model),
+        convert=converted(case, place, model, to_the_end=to_the_end),
+    )
+    if not to_the_end:
+        return row
+    return Row(
+        **{name: getattr(row, name) for name in ("case", "inspect", "doctor", "convert")},
+        made=made(place / "made"),
+    )
+
+
+def chosen(args: argparse.Namespace) -> list[Case]:
+    """The cases that were asked for."""
+    cases = [case for case in CASES if not args.names or any(n in case.name for n in args.names)]
+    if args.seen or args.held_back:
+        cases = [case for case in cases if case.held_back == args.held_back]
+    return cases
+
+
+def as_object(row: Row) -> dict[str, Any]:
+    """A row as plain values."""
+    case = row.case
+    answers = {name: asdict(getattr(row, name)) for name in ("inspect", "doctor", "convert")}
+    for answer in answers.values():
+        answer["can"] = answer["can"] and answer["can"].value
+        answer.pop("data")
+    return {
+        "case": case.name,
+        "held_back": case.held_back,
+        "truth": case.truth,
+        "can": case.can.value,
+        "why": case.why.value,
+        "faults": list(row.faults()),
+        "made": row.made,
+        **answers,
+    }
+
+
+def line(row: Row) -> str:
+    """A row as a line of the table."""
+    words = [
+        answer.can.value if answer.can else "?" for answer in (row.inspect, row.doctor, row.convert)
+    ]
+    table = "  ".join(f"{word:<7}" for word in (row.case.can.value, *words))
+    return f"{row.case.name:<40}  {table}  {'; '.join(row.faults())}"
+
+
+def say(text: str) -> None:
+    """A line on stdout, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Survey the cases; 1 when anything is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.odd.survey", description=__doc__)
+    parser.add_argument("names", nargs="*", help="cases, or parts of their names (default: all)")
+    parser.add_argument("--json", action="store_true", help="one object a line, every case")
+    parser.add_argument("--convert", action="store_true", help="convert to the end")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--seen", action="store_true", help="only the half that is not held back")
+    group.add_argument("--held-back", action="store_true", help="only the half that is")
+    parser.add_argument("--keep", type=Path, help="leave the inputs in this folder")
+    args = parser.parse_args(argv)
+    wrong = count = 0
+    if not args.json:
+        say(f"{'case':<40}  {'truth':<7}  {'inspect':<7}  {'doctor':<7}  {'convert':<7}")
+    for case in chosen(args):
+        place = Path(tempfile.mkdtemp(dir=args.keep, prefix=f"{case.name}-"))
+        row = survey(case, place, to_the_end=args.convert)
+        count += 1
+        faulty = any(row.faults())
+        wrong += faulty
+        if args.json:
+            say(json.dumps(as_object(row)))
+        elif faulty:
+            say(line(row))
+        if not args.keep:
+            shutil.rmtree(place, ignore_errors=True)
+    sys.stderr.write(f"{wrong} of {count} cases are judged wrongly or in contradiction\n")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
