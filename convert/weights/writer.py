@@ -16,11 +16,10 @@ from typing import Protocol
 from sdcoreml.convert.weights.cast import cast_block
 from sdcoreml.convert.weights.dtypes import FLOATS, SIZES
 from sdcoreml.convert.weights.gather import gather
-from sdcoreml.convert.weights.hashing import Digest
+from sdcoreml.convert.weights.hashing import StreamDigest
 from sdcoreml.convert.weights.header import PYTORCH, build
 from sdcoreml.convert.weights.tensor import TensorInfo, ended_early
 from sdcoreml.convert.weights.transfer import (
-    EarlyFlush,
     ShortReadError,
     new_buffers,
     read_blocks,
@@ -150,10 +149,9 @@ class _Stream:
 
     def __init__(self, target: int, ticker: _Ticker, options: WriteOptions) -> None:
         self.position = 0
-        self.digest = Digest() if options.digest else None
+        self.digest = StreamDigest() if options.digest else None
         self.overflows: dict[str, int] = {}
         self._target, self._ticker = target, ticker
-        self._flush = EarlyFlush(target)
         # While the digest looks at one block, the next is read into the other.
         self._buffers = new_buffers(2 if options.digest else 1)
         self._sources: dict[Path, int] = {}
@@ -163,14 +161,12 @@ class _Stream:
             os.close(handle)
         if self.digest:
             self.digest.close()
-        self._flush.close()
 
     def write(self, data: bytes | memoryview) -> None:
         if self.digest:
             self.digest.update(data)
         write_at(self._target, data, self.position)
         self.position += len(data)
-        self._flush.reach(self.position)
         self._ticker.reach(self.position)
 
     def add(self, tensor: TensorInfo | Computed, dtype: str) -> None:

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.weights import transfer
 from sdcoreml.convert.weights.transfer import (
     BLOCK,
-    EarlyFlush,
     ShortReadError,
     copy_file,
     new_buffers,
@@ -67,25 +65,3 @@ def test_with_two_buffers_a_block_outlives_the_next_across_ranges(tmp_path: Path
             for block in read_blocks(source, start, count, buffers):
                 assert bytes(last) == before
                 last, before = block, bytes(block)
-
-
-def test_a_long_file_goes_to_the_disk_a_portion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    flushed: list[int] = []
-    monkeypatch.setattr(transfer, "_flush_data", flushed.append)
-    monkeypatch.setattr(transfer, "PORTION", 10)
-    disk = EarlyFlush(7)
-    for position in (4, 9, 12, 19, 21, 22, 40):
-        disk.reach(position)
-    disk.close()
-    assert flushed == [7, 7, 7]
-
-
-def test_what_the_disk_answered_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(transfer, "_flush_data", full)
-    disk = EarlyFlush(7)
-    disk.reach(transfer.PORTION)
-    with pytest.raises(OSError, match="No space"):
-        disk.close()
