@@ -25,8 +25,42 @@ NAMES: Mapping[str, str] = {
 }
 """Component to the stem of its package in the folder."""
 
-HALVED = frozenset({"unet", "controlled_unet", "unet_refiner"})
+PACKAGE, COMPILED = ".mlpackage", ".mlmodelc"
+
+FILES: Mapping[str, tuple[str, ...]] = {
+    COMPILED: ("coremldata.bin", "metadata.json", "model.mil", "weights/weight.bin"),
+    PACKAGE: (
+        "Manifest.json",
+        "Data/com.apple.CoreML/model.mlmodel",
+        "Data/com.apple.CoreML/weights/weight.bin",
+    ),
+}
+"""What a program consists of, by its suffix; its weights come last."""
+
+HALVED = ("unet", "controlled_unet", "unet_refiner")
 """Components of which the runtimes also take two halves, and prefer them to the whole."""
+
+HALVES: Mapping[str, tuple[str, str]] = {
+    NAMES[component]: (f"{NAMES[component]}Chunk1", f"{NAMES[component]}Chunk2")
+    for component in HALVED
+}
+"""The stem of a program to those of its halves."""
+
+KNOWN = (
+    *NAMES.values(),
+    *(half for halves in HALVES.values() for half in halves),
+    *("TextEncoderT5", "MultiModalDiffusionTransformer", "MultilingualTextEncoderProjection"),
+)
+"""Every stem that the Swift sources ask for, in their spelling; the last three are SD3's."""
+
+UNETS = ("Unet", "UnetChunk1", "ControlledUnet", "ControlledUnetChunk1")
+"""The programs by which Mochi Diffusion lists a folder, in the order in which it looks."""
+
+FIRST_MACOS: Mapping[int, str] = {6: "12", 7: "13", 8: "14", 9: "15"}
+"""Specification version to the first macOS that loads it."""
+
+XL_MACOS = "14"
+"""The first macOS that runs SDXL: older ones load it without end, or the app crashes."""
 
 IN_FIRST_HALF = frozenset({"sample", "time_ids", "text_embeds"})
 """Inputs whose description the Swift package reads, which it does in the first half only."""
@@ -37,11 +71,32 @@ RESIDUAL = "additional_residual_"
 CHECKED_PICTURE, SEEN_PICTURE = 512, 224
 """Sides of what the runtimes send to the safety checker, whatever the size of the model."""
 
+CHECKED_IMAGES = (1, CHECKED_PICTURE, CHECKED_PICTURE, 3)
+"""The shape of that picture: the Swift package sends a dummy of it, whatever the model's size."""
+
 CONCEPTS = 17
 """That the safety checker knows, each with a score."""
 
-REFINER_TIME_IDS = 5
-"""Of an image, in SDXL's refiner: by this number the Swift package knows it."""
+REFINER_TIME_IDS, BASE_TIME_IDS = 5, 6
+"""Of an image: by this number the Swift package tells SDXL's refiner from its base."""
+
+XL_POOLED = 1280
+"""The width of SDXL's `text_embeds`, which its second text encoder gives."""
+
+UNET_INPUTS = ("sample", "timestep", "encoder_hidden_states")
+"""What every UNet and every ControlNet is asked for by name."""
+
+CONTROL_INPUT = "controlnet_cond"
+"""The picture that a ControlNet follows."""
+
+TEXT_STATES, TEXT_STATES_XL = "last_hidden_state", "hidden_embeds"
+"""The output of a text encoder that the UNet takes, of SD 1.x and 2.x, and of SDXL."""
+
+ONE_INPUT = ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")
+"""Programs of which the runtimes take the first input of an unordered set."""
+
+ONE_OUTPUT = ("Unet", "UnetChunk2", "ControlledUnet", "VAEDecoder", "VAEEncoder")
+"""Programs of which they take the first output of an unordered set."""
 
 F16, F32 = DataType.FLOAT16, DataType.FLOAT32
 
@@ -121,17 +176,16 @@ def optional_interfaces(size: Dimensions) -> Mapping[str, Interface]:
     What a refiner takes is told by the second text encoder alone.
     """
     refiner = replace(size, features=size.pooled, time_ids=REFINER_TIME_IDS)
-    picture = (1, CHECKED_PICTURE, CHECKED_PICTURE, 3)
     return {
         **({"unet_refiner": _unet(refiner, (size.height, size.width))} if size.is_xl else {}),
         "safety_checker": Interface(
             inputs=(
                 Port(name="clip_input", shape=(1, 3, SEEN_PICTURE, SEEN_PICTURE)),
-                Port(name="images", shape=picture),
+                Port(name="images", shape=CHECKED_IMAGES),
                 Port(name="adjustment", shape=(1,)),
             ),
             outputs=(
-                Port(name="filtered_images", shape=picture, dtypes=(F32,)),
+                Port(name="filtered_images", shape=CHECKED_IMAGES, dtypes=(F32,)),
                 Port(name="has_nsfw_concepts", shape=(1,), dtypes=(F32,)),
                 Port(name="concept_scores", shape=(1, CONCEPTS), dtypes=(F32,)),
             ),
@@ -151,7 +205,7 @@ def text_widths(size: Dimensions) -> Mapping[str, int]:
 
 
 def _text_encoder(size: Dimensions, width: int) -> Interface:
-    states = "hidden_embeds" if size.is_xl else "last_hidden_state"
+    states = TEXT_STATES_XL if size.is_xl else TEXT_STATES
     return Interface(
         inputs=(Port(name="input_ids", shape=(1, size.tokens), dtypes=(F32,)),),
         outputs=(
@@ -163,6 +217,7 @@ def _text_encoder(size: Dimensions, width: int) -> Interface:
 
 def _unet(size: Dimensions, latent: tuple[int, int]) -> Interface:
     context = (size.batch, size.features, 1, size.tokens)
+    sample, timestep, states = UNET_INPUTS
     extra = (
         (
             Port(name="time_ids", shape=(size.batch, size.time_ids)),
@@ -173,9 +228,9 @@ def _unet(size: Dimensions, latent: tuple[int, int]) -> Interface:
     )
     return Interface(
         inputs=(
-            Port(name="sample", shape=(size.batch, 4, *latent)),
-            Port(name="timestep", shape=(size.batch,)),
-            Port(name="encoder_hidden_states", shape=context),
+            Port(name=sample, shape=(size.batch, 4, *latent)),
+            Port(name=timestep, shape=(size.batch,)),
+            Port(name=states, shape=context),
             *extra,
         ),
         outputs=(Port(name="noise_pred", shape=(size.batch, 4, *latent), dtypes=(F32,)),),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import output_shapes
+from sdcoreml.convert.bundle.contract import COMPILED, FILES, PACKAGE, output_shapes
 from sdcoreml.convert.compile.check import faults as compiled_faults
 from sdcoreml.convert.compile.check import weight_faults
 from sdcoreml.convert.compile.compiled import read_compiled
@@ -15,7 +15,8 @@ from sdcoreml.convert.spec.model import Feature, Model
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.ground.errors import Fault, SdcoremlError
 
-PACKAGE, COMPILED = ".mlpackage", ".mlmodelc"
+POINTER = b"version https://git-lfs"
+_TOOLS = "com.github.apple.coremltools."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,9 @@ class PortFacts:
 class ProgramFacts:
     """A program: `operations` counts them by key (`Ios16.conv`), `nbytes` are its weight file's.
 
-    A program that could not be read has faults and nothing else.
+    `precision` is what a compiled program says that it computes in; `tools` are what made it and
+    their versions. `missing` and `pointers` name files that are not there or Git LFS pointers. A
+    program that could not be read has faults, and none of what is inside.
     """
 
     path: Path
@@ -43,7 +46,16 @@ class ProgramFacts:
     outputs: tuple[PortFacts, ...] = ()
     operations: Mapping[str, int] | None = None
     nbytes: int = 0
+    precision: str = ""
+    tools: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    pointers: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+
+    @property
+    def weights(self) -> Path:
+        """Its weight file, if it has one."""
+        return self.path / FILES[self.path.suffix][-1]
 
     @property
     def is_split(self) -> bool:
@@ -74,9 +86,18 @@ def _programs_in(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> ProgramFacts:
     try:
-        return _read_compiled(path) if path.suffix == COMPILED else _read_package(path)
+        found = _read_compiled(path) if path.suffix == COMPILED else _read_package(path)
     except SdcoremlError as error:
-        return ProgramFacts(path=path, faults=(error.fault,))
+        found = ProgramFacts(path=path, faults=(error.fault,))
+    names = FILES[path.suffix]
+    missing = tuple(name for name in names if not (path / name).is_file())
+    pointers = (name for name in names if name not in missing and _is_pointer(path / name))
+    return replace(found, missing=missing, pointers=tuple(pointers))
+
+
+def _is_pointer(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(POINTER)) == POINTER
 
 
 def _read_compiled(path: Path) -> ProgramFacts:
@@ -86,7 +107,11 @@ def _read_compiled(path: Path) -> ProgramFacts:
         description=compiled.description,
         program=compiled.program,
     )
-    return _facts(path, model, compiled.weights, compiled_faults(compiled))
+    found = _facts(path, model, compiled.weights, compiled_faults(compiled))
+    match compiled.metadata:
+        case [{"computePrecision": str() as precision}]:
+            return replace(found, precision=precision)
+    return found
 
 
 def _read_package(path: Path) -> ProgramFacts:
@@ -109,8 +134,17 @@ def _facts(
         ),
         operations=histogram(model.program.functions[model.description.default_function or "main"]),
         nbytes=weights.stat().st_size if weights else 0,
+        tools=_tools(model.description.metadata.user_defined),
         faults=faults,
     )
+
+
+def _tools(metadata: Mapping[str, str]) -> Mapping[str, str]:
+    """Versions of what made the program: coremltools, and its source such as torch==2.2.0."""
+    tools = {"coremltools": metadata.get(f"{_TOOLS}version", "")}
+    name, _, version = metadata.get(f"{_TOOLS}source", "").partition("==")
+    tools[name] = version
+    return {name: version for name, version in tools.items() if name and version}
 
 
 def _port(feature: Feature, shape: tuple[int, ...]) -> PortFacts:

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import (
+    COMPILED,
+    CONTROL_INPUT,
     IN_FIRST_HALF,
     NAMES,
     RESIDUAL,
+    UNET_INPUTS,
     Interface,
     Port,
     dimensions_of,
@@ -23,7 +26,6 @@ from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.ground.errors import Fault, SdcoremlError
 
-COMPILED = ".mlmodelc"
 REMEDY = "convert the model again; report it when it happens twice"
 
 
@@ -121,7 +123,7 @@ def check_controlnet(net: Model, path: Path, controlled: Model | None = None) ->
 
 def _not_a_controlnet(net: Model) -> Iterator[str]:
     names = {port.name for port in net.description.inputs}
-    for name in ("sample", "timestep", "encoder_hidden_states", "controlnet_cond"):
+    for name in (*UNET_INPUTS, CONTROL_INPUT):
         if name not in names:
             yield f"input {name} is missing"
     outputs = {port.name: port.dtype for port in net.description.outputs}

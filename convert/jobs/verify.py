@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.bundle.contract import NAMES
+from sdcoreml.convert.bundle.contract import COMPILED, NAMES
 from sdcoreml.convert.bundle.families import REFINER, ProgramSpec
-from sdcoreml.convert.bundle.fit import COMPILED, folder_faults
+from sdcoreml.convert.bundle.fit import folder_faults
 from sdcoreml.convert.bundle.tokenizer import (
     MERGES,
     VOCAB,

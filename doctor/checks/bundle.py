@@ -5,6 +5,7 @@ Names are exact: volumes may be case-sensitive.
 
 from __future__ import annotations
 
+from sdcoreml.convert.bundle.contract import HALVES, KNOWN, NAMES, PACKAGE
 from sdcoreml.doctor.checks.pins import listed
 from sdcoreml.doctor.core.check import (
     Family,
@@ -19,30 +20,8 @@ from sdcoreml.doctor.core.check import (
 from sdcoreml.doctor.core.subjects import Bundle
 
 AGAIN = Fix(title="convert the model again into a fresh folder")
-NEEDED = ("TextEncoder", "VAEDecoder")
-NEEDED_XL = ("TextEncoder2", "VAEDecoder")
-KNOWN = (
-    "TextEncoder",
-    "TextEncoder2",
-    "TextEncoderT5",
-    "Unet",
-    "UnetChunk1",
-    "UnetChunk2",
-    "UnetRefiner",
-    "UnetRefinerChunk1",
-    "UnetRefinerChunk2",
-    "ControlledUnet",
-    "ControlledUnetChunk1",
-    "ControlledUnetChunk2",
-    "VAEDecoder",
-    "VAEEncoder",
-    "SafetyChecker",
-    "MultiModalDiffusionTransformer",
-    "MultilingualTextEncoderProjection",
-)
-"""Every name that the Swift sources ask for, in their spelling."""
-
-CHUNKS = ("UnetChunk", "ControlledUnetChunk", "UnetRefinerChunk")
+NEEDED = (NAMES["text_encoder"], NAMES["vae_decoder"])
+NEEDED_XL = (NAMES["text_encoder_2"], NAMES["vae_decoder"])
 
 
 @check("BUN001", Family.BUNDLE)
@@ -70,7 +49,7 @@ def listed_by_apps(bundle: Bundle) -> Findings:
             fix=AGAIN,
             where=bundle.path,
         )
-    packages = [one.name for one in bundle.programs if one.container == ".mlpackage"]
+    packages = [one.name for one in bundle.programs if one.container == PACKAGE]
     if packages:
         paths = (f"{bundle.path}/{name}.mlpackage" for name in packages)
         yield info(
@@ -132,12 +111,12 @@ def chunks_paired(bundle: Bundle) -> Findings:
     When both chunks exist they win over the whole program, silently: a stale pair of full precision
     beside a compressed Unet is what then runs. One chunk alone is ignored.
     """
-    for stem in CHUNKS:
-        first, second = bundle.program(f"{stem}1"), bundle.program(f"{stem}2")
-        whole = bundle.program(stem.removesuffix("Chunk"))
+    for stem, halves in HALVES.items():
+        first, second = (bundle.program(half) for half in halves)
+        whole = bundle.program(stem)
         if (first is None) is not (second is None):
             yield error(
-                f"{stem}1 and {stem}2 belong together; only one is there",
+                f"{' and '.join(halves)} belong together; only one is there",
                 why="The app ignores a single chunk and looks for the whole program.",
                 fix=AGAIN,
                 where=bundle.path,
@@ -146,7 +125,7 @@ def chunks_paired(bundle: Bundle) -> Findings:
             yield warning(
                 f"{whole.name} and its chunks are both there",
                 why="The chunks win without a word, even when they are of an earlier run.",
-                fix=Fix(title=f"move {stem}1 and {stem}2, or {whole.name}, out of the folder"),
+                fix=Fix(title=f"move {' and '.join(halves)}, or {stem}, out of the folder"),
                 where=bundle.path,
             )
 

@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sdcoreml.convert.bundle.contract import (
+    BASE_TIME_IDS,
+    CHECKED_IMAGES,
+    CONTROL_INPUT,
+    FIRST_MACOS,
+    ONE_INPUT,
+    ONE_OUTPUT,
+    REFINER_TIME_IDS,
+    TEXT_STATES,
+    TEXT_STATES_XL,
+    UNET_INPUTS,
+    XL_MACOS,
+    XL_POOLED,
+)
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.doctor.checks.bundle import AGAIN
 from sdcoreml.doctor.core.check import (
     Family,
@@ -20,20 +35,6 @@ from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
 GB = 10**9
-MACOS = {6: "12", 7: "13", 8: "14", 9: "15"}
-"""Specification version to the first macOS that loads it."""
-
-ONE_INPUT = ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")
-ONE_OUTPUT = ("Unet", "UnetChunk2", "ControlledUnet", "VAEDecoder", "VAEEncoder")
-XL_TIME_IDS = (5, 6)
-"""Last dimension of `time_ids`: 5 tells a refiner, 6 a base model; 12 is an older base's rank 1."""
-
-XL_TEXT = 1280
-CHECKER_IMAGES = (1, 512, 512, 3)
-"""The dummy picture that the Swift code sends, whatever the model's size."""
-
-UNET_INPUTS = ("sample", "timestep", "encoder_hidden_states")
-TEXT_OUTPUT, TEXT_OUTPUT_XL = "last_hidden_state", "hidden_embeds"
 
 
 @check("BUN004", Family.BUNDLE)
@@ -51,18 +52,26 @@ def sizes_agree(bundle: Bundle) -> Findings:
     decoder, encoder = bundle.program("VAEDecoder"), bundle.program("VAEEncoder")
     found = {
         "VAEDecoder": decoder.shape("")[2:] if decoder else (),
-        "VAEEncoder": tuple(side // 8 for side in encoder.shape("")[2:]) if encoder else (),
+        "VAEEncoder": _latent(encoder.shape("")[2:]) if encoder else (),
     }
     for name, size in found.items():
         if size and size != (height, width):
             yield error(
-                f"{name} is for {8 * size[1]}x{8 * size[0]} images, the UNet for "
-                f"{8 * width}x{8 * height}",
+                f"{name} is for {_pixels(size)} images, the UNet for {_pixels((height, width))}",
                 why="Parts of different runs were put together; the app stops at the mismatch.",
                 fix=AGAIN,
                 where=bundle.path,
             )
     yield from _text_fits(bundle)
+
+
+def _latent(image: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(side // PIXELS_PER_LATENT for side in image)
+
+
+def _pixels(size: tuple[int, ...]) -> str:
+    """The image of a latent (height, width), as width by height."""
+    return "x".join(str(PIXELS_PER_LATENT * side) for side in reversed(size))
 
 
 def _text_fits(bundle: Bundle) -> Findings:
@@ -72,7 +81,7 @@ def _text_fits(bundle: Bundle) -> Findings:
         return
     taken = unet.shape("encoder_hidden_states")  # (batch, features, 1, tokens)
     # Given are one prompt, its tokens, their features.
-    given = next((one.shape for one in text.outputs if one.name == TEXT_OUTPUT), ())
+    given = next((one.shape for one in text.outputs if one.name == TEXT_STATES), ())
     if len(taken) != 4 or len(given) != 3:  # noqa: PLR2004
         return
     for name, have, want in (("features", given[2], taken[1]), ("tokens", given[1], taken[3])):
@@ -114,7 +123,7 @@ def _interface(bundle: Bundle) -> Iterator[tuple[Program, str]]:
         lacking = [name for name in UNET_INPUTS if name not in have]
         if lacking:
             yield bundle.unet, f"no input named {', '.join(lacking)}"
-    wanted = TEXT_OUTPUT_XL if bundle.is_xl else TEXT_OUTPUT
+    wanted = TEXT_STATES_XL if bundle.is_xl else TEXT_STATES
     for name in ("TextEncoder", "TextEncoder2"):
         text = bundle.program(name)
         if text and text.outputs and wanted not in {one.name for one in text.outputs}:
@@ -155,7 +164,7 @@ def metadata_readable(bundle: Bundle) -> Findings:
 def loads_here(bundle: Bundle, system: System) -> Findings:
     """This macOS can load the specification version of every program."""
     newest = max((one.specification for one in bundle.programs), default=0)
-    wanted = MACOS.get(newest, "26" if newest > max(MACOS) else "")
+    wanted = FIRST_MACOS.get(newest, "26" if newest > max(FIRST_MACOS) else "")
     if _is_known_macos(system) and wanted and not satisfies(system.version, f">={wanted}"):
         yield error(
             f"specification {newest} needs macOS {wanted}; this is {system.version}",
@@ -172,7 +181,7 @@ def _is_known_macos(system: System) -> bool:
 @check("BUN010", Family.BUNDLE)
 def xl_needs(bundle: Bundle, system: System) -> Findings:
     """SDXL runs on macOS 14 or newer."""
-    if bundle.is_xl and _is_known_macos(system) and not satisfies(system.version, ">=14"):
+    if bundle.is_xl and _is_known_macos(system) and not satisfies(system.version, f">={XL_MACOS}"):
         yield error(
             f"this is an SDXL model, and macOS {system.version} is too old for it",
             why="It loads without end or crashes the app before macOS 14.",
@@ -244,16 +253,16 @@ def xl_inputs(bundle: Bundle) -> Findings:
     if unet is None or not bundle.is_xl:
         return
     times, text = unet.shape("time_ids"), unet.shape("text_embeds")
-    if len(times) == 2 and times[-1] not in XL_TIME_IDS:  # noqa: PLR2004  (batch, numbers)
+    if len(times) == 2 and times[-1] not in (REFINER_TIME_IDS, BASE_TIME_IDS):  # noqa: PLR2004  (batch, numbers)
         yield error(
             f"time_ids has {times[-1]} numbers",
             why="5 makes it a refiner, 6 a base model; anything else cannot be filled.",
             fix=AGAIN,
             where=bundle.path,
         )
-    if text and text[-1] != XL_TEXT:
+    if text and text[-1] != XL_POOLED:
         yield error(
-            f"text_embeds is {text[-1]} wide, not {XL_TEXT}",
+            f"text_embeds is {text[-1]} wide, not {XL_POOLED}",
             why="The pooled output of the second text encoder does not fit it.",
             fix=AGAIN,
             where=bundle.path,
@@ -265,9 +274,9 @@ def checker_size(bundle: Bundle) -> Findings:
     """The safety checker takes pictures of 512x512, as the apps send them."""
     checker = bundle.program("SafetyChecker")
     images = checker.shape("images") if checker else ()
-    if images and images != CHECKER_IMAGES:
+    if images and images != CHECKED_IMAGES:
         yield error(
-            f"the safety checker takes images of {_by(images)}, not {_by(CHECKER_IMAGES)}",
+            f"the safety checker takes images of {_by(images)}, not {_by(CHECKED_IMAGES)}",
             why="The Swift code sends a picture of 512x512 to it, and the prediction then fails.",
             fix=Fix(title="convert the safety checker at 512x512, or leave it out"),
             where=bundle.path,
@@ -286,8 +295,8 @@ def controlnet_outputs(bundle: Bundle) -> Findings:
     pointers to 32-bit floats.
     """
     for program in bundle.programs:
-        halves = [one.name for one in program.outputs if one.dtype == "Float16"]
-        if program.shape("controlnet_cond") and halves:
+        halves = [one.name for one in program.outputs if one.dtype == "float16"]
+        if program.shape(CONTROL_INPUT) and halves:
             yield error(
                 f"{program.name}: {len(halves)} outputs are Float16",
                 why="The app reads them as 32-bit floats: what it adds to the UNet is noise.",

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sdcoreml.convert.bundle.contract import UNETS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightFile:
@@ -86,7 +88,7 @@ class ModelFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """An input or output of a Core ML program."""
+    """An input or output of a Core ML program; `dtype` in lower case, such as float16."""
 
     name: str
     shape: tuple[int, ...]
@@ -146,8 +148,7 @@ class Bundle:
     @property
     def unet(self) -> Program | None:
         """The program that apps look at first, in Mochi's order."""
-        names = ("Unet", "UnetChunk1", "ControlledUnet", "ControlledUnetChunk1")
-        return next((found for name in names if (found := self.program(name))), None)
+        return next((found for name in UNETS if (found := self.program(name))), None)
 
     @property
     def is_xl(self) -> bool:

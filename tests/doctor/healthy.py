@@ -213,7 +213,7 @@ def program(name: str, **changes: Any) -> Program:
 
 
 def features(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Feature, ...]:
-    return tuple(Feature(name=name, shape=shape, dtype="Float16") for name, shape in shapes.items())
+    return tuple(Feature(name=name, shape=shape, dtype="float16") for name, shape in shapes.items())
 
 
 TEXT = (2, 768, 1, 77)

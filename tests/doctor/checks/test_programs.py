@@ -242,10 +242,10 @@ def test_pictures_for_the_safety_checker(shape: tuple[int, ...], expected: list[
 
 
 def test_only_a_controlnet_s_outputs_are_read_without_conversion() -> None:
-    halves = tuple(Feature(name=f"o{n}", shape=(1,), dtype="Float16") for n in range(13))
+    halves = tuple(Feature(name=f"o{n}", shape=(1,), dtype="float16") for n in range(13))
     net = program("Canny", inputs=features({"controlnet_cond": (2, 3, 512, 512)}), outputs=halves)
     assert said("BUN018", bundle(net)) == ["error: Canny: 13 outputs are Float16"]
-    whole = tuple(replace(one, dtype="Float32") for one in halves)
+    whole = tuple(replace(one, dtype="float32") for one in halves)
     assert said("BUN018", bundle(replace(net, outputs=whole))) == []
     assert said("BUN018", bundle(program("Unet", outputs=halves[:1]))) == []
 
@@ -263,7 +263,7 @@ some_features = st.lists(
         Feature,
         name=st.sampled_from(FEATURES),
         shape=st.lists(st.sampled_from([0, 1, 4, 5, 64, 512]), max_size=5).map(tuple),
-        dtype=st.sampled_from(["Float16", "Float32", ""]),
+        dtype=st.sampled_from(["float16", "float32", ""]),
     ),
     max_size=4,
 ).map(tuple)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,79 +11,95 @@ import pytest
 
 from sdcoreml.convert.bundle.contract import Dimensions, interfaces
 from sdcoreml.convert.compile.package import compile_package
-from sdcoreml.doctor.core.facts import Absent
+from sdcoreml.convert.spec.model import Metadata, Model
 from sdcoreml.doctor.core.subjects import Bundle, Feature, Program
-from sdcoreml.doctor.gather.bundle import bundle, program
+from sdcoreml.doctor.gather.bundle import bundle
 from tests.convert.stand_ins import model_of, write_stand_in
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
-DECODER = model_of(interfaces(SIZE)["vae_decoder"])
-METADATA: dict[str, Any] = {
-    "specificationVersion": 7,
-    "computePrecision": "Mixed (Float16, Float32)",
-    "mlProgramOperationTypeHistogram": {"Ios16.conv": 3, "Ios16.einsum": 2},
-    "inputSchema": [
-        {"name": "sample", "shape": "[2, 4, 64, 64]", "dataType": "Float16"},
-        {"name": "timestep", "shape": "[2]", "dataType": "Float16"},
-    ],
-    "outputSchema": [{"name": "noise_pred", "shape": "[]", "dataType": "Float32"}],
-    "userDefinedMetadata": {
-        "com.github.apple.coremltools.version": "7.2",
-        "com.github.apple.coremltools.source": "torch==2.2.0",
-    },
+UNET, DECODER = (model_of(interfaces(SIZE)[name]) for name in ("unet", "vae_decoder"))
+MADE_BY = {
+    "com.github.apple.coremltools.version": "7.2",
+    "com.github.apple.coremltools.source": "torch==2.2.0",
 }
+BLOBS = bytes([0, 0, 0, 0, 2, 0, 0, 0]) + bytes(56)
+"""A weight file without a record."""
 
 
-def compiled(root: Path, name: str = "Unet", *, metadata: object = None) -> Path:
-    folder = root / f"{name}.mlmodelc"
-    (folder / "weights").mkdir(parents=True)
-    for file in ("coremldata.bin", "model.mil", "weights/weight.bin"):
-        (folder / file).write_bytes(b"data")
-    content = [METADATA] if metadata is None else metadata
-    (folder / "metadata.json").write_text(json.dumps(content))
+def compiled(root: Path, name: str = "Unet", model: Model = UNET) -> Path:
+    """A program that was compiled here, and nothing beside it."""
+    package, folder = root / f"{name}.mlpackage", root / f"{name}.mlmodelc"
+    write_stand_in(package, model)
+    compile_package(package, folder)
+    shutil.rmtree(package)
+    (folder / "weights").mkdir(exist_ok=True)
+    (folder / "weights/weight.bin").write_bytes(BLOBS)
     return folder
 
 
+def program(path: Path) -> Program:
+    """The only program of the folder that `path` lies in."""
+    (found,) = examined(path.parent).programs
+    return found
+
+
 def examined(path: Path) -> Bundle:
-    facts = bundle(str(path))
-    assert isinstance(facts, Bundle)
-    return facts
+    return bundle(str(path))
 
 
-def test_a_compiled_program_is_read_from_its_metadata(tmp_path: Path) -> None:
-    facts = program(compiled(tmp_path))
+def test_a_compiled_program_is_read_once_and_whole(tmp_path: Path) -> None:
+    metadata = Metadata(user_defined=MADE_BY)
+    made = replace(UNET, description=replace(UNET.description, metadata=metadata))
+    facts = program(compiled(tmp_path, model=made))
     assert (facts.name, facts.container) == ("Unet", ".mlmodelc")
     assert facts.inputs == (
-        Feature(name="sample", shape=(2, 4, 64, 64), dtype="Float16"),
-        Feature(name="timestep", shape=(2,), dtype="Float16"),
+        Feature(name="sample", shape=(2, 4, 16, 16), dtype="float16"),
+        Feature(name="timestep", shape=(2,), dtype="float16"),
+        Feature(name="encoder_hidden_states", shape=(2, 8, 1, 77), dtype="float16"),
     )
-    assert facts.outputs == (Feature(name="noise_pred", shape=(), dtype="Float32"),)
-    assert (facts.attention, facts.specification, facts.weights) == ("split", 7, 4)
+    assert facts.outputs == (Feature(name="noise_pred", shape=(2, 4, 16, 16), dtype="float32"),)
+    assert (facts.attention, facts.specification, facts.weights) == ("original", 7, len(BLOBS))
     assert facts.tools == {"coremltools": "7.2", "torch": "2.2.0"}
     assert (facts.missing, facts.pointers, facts.fault) == ((), (), "")
     assert facts.shape("timestep") == (2,)
 
 
+def change(folder: Path, **fields: Any) -> None:
+    """Give the one object in metadata.json these values; `None` takes one away."""
+    path = folder / "metadata.json"
+    (content,) = json.loads(path.read_text())
+    content = {key: value for key, value in (content | fields).items() if value is not None}
+    path.write_text(json.dumps([content]))
+
+
+def test_what_it_computes_in_is_what_its_metadata_says(tmp_path: Path) -> None:
+    folder = compiled(tmp_path)
+    change(folder, computePrecision="Mixed (Float16, Float32)")
+    assert program(folder).precision == "Mixed (Float16, Float32)"
+
+
 @pytest.mark.parametrize(
-    ("metadata", "fault"),
+    ("fields", "fault"),
     [
-        (METADATA, "metadata.json is not an array of one object"),
-        ([METADATA, METADATA], "metadata.json is not an array of one object"),
-        ([{}], "metadata.json has no mlProgramOperationTypeHistogram"),
-        (
-            [{**METADATA, "inputSchema": [{"name": "x", "isOptional": 0}]}],
-            "inputSchema in metadata.json holds values that are not text",
-        ),
+        ({"mlProgramOperationTypeHistogram": None}, "no histogram of operations"),
+        ({"inputSchema": [{"name": "x", "isOptional": 0}]}, "a schema has an entry that is not of"),
+        ({"outputSchema": None}, "not an array of one object"),
     ],
 )
-def test_metadata_that_mochi_cannot_read(tmp_path: Path, metadata: object, fault: str) -> None:
-    assert program(compiled(tmp_path, metadata=metadata)).fault == fault
-
-
-def test_metadata_that_is_no_json(tmp_path: Path) -> None:
+def test_metadata_that_mochi_cannot_read(
+    tmp_path: Path, fields: Mapping[str, Any], fault: str
+) -> None:
     folder = compiled(tmp_path)
-    (folder / "metadata.json").write_text("<html>")
-    assert program(folder).fault == "metadata.json is not JSON"
+    change(folder, **fields)
+    assert program(folder).fault.startswith(f"metadata.json: {fault}")
+    assert examined(tmp_path).damage == (), "said once"
+
+
+@pytest.mark.parametrize("text", ["<html>", "[{}, {}]", "{}"])
+def test_metadata_that_is_no_array_of_one_object(tmp_path: Path, text: str) -> None:
+    folder = compiled(tmp_path)
+    (folder / "metadata.json").write_text(text)
+    assert program(folder).fault.startswith("metadata.json: ")
 
 
 def test_missing_files_and_pointers(tmp_path: Path) -> None:
@@ -107,13 +126,15 @@ def test_an_empty_package(tmp_path: Path) -> None:
     )
 
 
-def test_a_damaged_package_is_a_fault(tmp_path: Path) -> None:
+def test_a_damaged_package_is_damage(tmp_path: Path) -> None:
     folder = tmp_path / "Unet.mlpackage"
     (folder / "Data/com.apple.CoreML/weights").mkdir(parents=True)
     (folder / "Manifest.json").write_text("{}")
     (folder / "Data/com.apple.CoreML/model.mlmodel").write_bytes(b"\xff\xff")
     (folder / "Data/com.apple.CoreML/weights/weight.bin").write_bytes(b"")
-    assert program(folder).fault
+    (damage,) = examined(tmp_path).damage
+    assert damage.startswith("Unet.mlpackage: ")
+    assert program(folder).attention == "", "nobody knows"
 
 
 def test_a_folder(tmp_path: Path) -> None:
@@ -139,24 +160,18 @@ def test_tokenizer_files_are_read_as_the_swift_code_reads_them(tmp_path: Path) -
 
 
 def test_same_weights_have_the_same_digest_and_others_not(tmp_path: Path) -> None:
-    one, other = compiled(tmp_path, "Unet"), compiled(tmp_path, "ControlledUnet")
-    assert program(one).weights_digest == program(other).weights_digest
-    (other / "weights/weight.bin").write_bytes(b"dada")
-    assert program(one).weights_digest != program(other).weights_digest
-
-
-def test_nothing_given() -> None:
-    assert isinstance(bundle(""), Absent)
+    compiled(tmp_path, "Unet")
+    other = compiled(tmp_path, "ControlledUnet")
+    first, second = (one.weights_digest for one in examined(tmp_path).programs)
+    assert first == second
+    (other / "weights/weight.bin").write_bytes(bytes([1, *BLOBS[1:]]))
+    first, second = (one.weights_digest for one in examined(tmp_path).programs)
+    assert first != second
 
 
 def test_damage_inside_is_what_the_compilers_readers_find(tmp_path: Path) -> None:
-    write_stand_in(tmp_path / "VAEDecoder.mlpackage", DECODER)
-    compile_package(tmp_path / "VAEDecoder.mlpackage", tmp_path / "VAEDecoder.mlmodelc")
-    weights = tmp_path / "VAEDecoder.mlmodelc" / "weights" / "weight.bin"
-    weights.parent.mkdir(exist_ok=True)
-    weights.write_bytes(bytes([0, 0, 0, 0, 2, 0, 0, 0]) + bytes(56))
+    text = compiled(tmp_path, "VAEDecoder", DECODER) / "model.mil"
     assert examined(tmp_path).damage == ()
-    text = tmp_path / "VAEDecoder.mlmodelc" / "model.mil"
     text.write_text(text.read_text().replace("> z", "> zz"))
     (fault,) = examined(tmp_path).damage
     assert fault.startswith("VAEDecoder.mlmodelc: ")
