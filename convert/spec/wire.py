@@ -1,4 +1,4 @@
-"""Protocol-buffer wire format, read by literal tables of field numbers.
+"""Protocol-buffer wire format, read and written by literal tables of field numbers.
 
 The encoding is that of https://protobuf.dev/programming-guides/encoding/. Fields that a table does
 not name are skipped, as any reader must. Stricter than protobuf in one point: a singular field that
@@ -7,8 +7,9 @@ is written twice is refused, because no writer does that and a checker must not 
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
@@ -69,6 +70,8 @@ _WIRE: Mapping[Kind, int] = {
     Kind.MESSAGE: DELIMITED,
 }
 _FIXED: Mapping[int, int] = {FIXED64: 8, FIXED32: 4}
+_FORMATS: Mapping[Kind, str] = {Kind.FLOAT: "f", Kind.DOUBLE: "d"}
+_UINT64 = 0xFFFFFFFFFFFFFFFF
 
 
 def decode(data: bytes, message: str, schema: Schema, depth: int = 0) -> Message:
@@ -96,6 +99,67 @@ def decode(data: bytes, message: str, schema: Schema, depth: int = 0) -> Message
         else:
             found[field.name] = _single(payload, wire, field, schema, depth)
     return found
+
+
+Encoder: TypeAlias = Callable[[Mapping[str, Any], str], bytes]
+
+
+def encoder(schema: Schema) -> Encoder:
+    """A function that writes a message, given with its name, as `decode` reads it.
+
+    Fields are written in the order that the message has them in, repeated numbers packed; those
+    that are `None` are left out. Repeated fields may be any iterables.
+    """
+
+    def encode(message: Mapping[str, Any], name: str) -> bytes:
+        written: list[bytes] = []
+        writers = tables[name]
+        for key, value in message.items():
+            if value is not None:
+                writers[key](value, written)
+        return b"".join(written)
+
+    tables = {
+        name: {field.name: _writer(number, field, encode) for number, field in table.items()}
+        for name, table in schema.items()
+    }
+    return encode
+
+
+def _writer(number: int, field: Field, encode: Encoder) -> Callable[[Any, list[bytes]], None]:
+    """What appends a field's bytes to a list; all that the schema tells is looked up before."""
+    kind, inner, wire = field.kind, field.message, _WIRE[field.kind]
+    tag = to_varint(number << 3 | (DELIMITED if field.repeated else wire))
+    pack = functools.partial(_pack, _FORMATS.get(kind, ""))
+    texts: Mapping[Kind, Callable[[Any], bytes]] = {Kind.STRING: str.encode, Kind.BYTES: bytes}
+    plain = texts.get(kind, pack)
+
+    def delimited(value: Any, written: list[bytes]) -> None:  # noqa: ANN401
+        body = encode(value, inner) if inner else plain(value)
+        written += (tag, to_varint(len(body)), body)
+
+    def each(values: Iterable[Any], written: list[bytes]) -> None:
+        for value in values:
+            body = encode(value, inner) if inner else plain(value)
+            written += (tag, to_varint(len(body)), body)
+
+    def single(value: float, written: list[bytes]) -> None:
+        written += (tag, pack((value,)))
+
+    def packed(values: Sequence[float], written: list[bytes]) -> None:
+        if values:
+            delimited(values, written)
+
+    if wire == DELIMITED:
+        return each if field.repeated else delimited
+    return packed if field.repeated else single
+
+
+def _pack(form: str, values: Sequence[Any]) -> bytes:
+    """Numbers one after the other, of a `struct` format or else of variable length."""
+    if form:
+        return struct.pack(f"<{len(values)}{form}", *values)
+    return b"".join(map(to_varint, values))
 
 
 def split(data: bytes) -> Iterator[tuple[int, int, Any]]:
@@ -132,8 +196,10 @@ def join(number: int, wire: int, payload: int | bytes) -> bytes:
     return head + (to_varint(len(payload)) if wire == DELIMITED else b"") + payload
 
 
+@functools.lru_cache(maxsize=4096)
 def to_varint(value: int) -> bytes:
-    """The encoding of an unsigned 64-bit integer."""
+    """The encoding of a 64-bit integer; a negative one takes ten bytes."""
+    value &= _UINT64
     encoded = bytearray()
     while value > 0x7F:  # noqa: PLR2004  seven bits a byte
         encoded.append(value & 0x7F | 0x80)
@@ -154,7 +220,7 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
             byte = data[position]
             value |= (byte & 0x7F) << shift
             if byte < 0x80:  # noqa: PLR2004  as above
-                return value & 0xFFFFFFFFFFFFFFFF, position + 1
+                return value & _UINT64, position + 1
     except IndexError:
         raise WireError(f"cut short inside the integer at byte {position}") from None
     raise WireError(f"an integer of more than ten bytes before byte {position}")
@@ -172,7 +238,7 @@ def _single(payload: Any, wire: int, field: Field, schema: Schema, depth: int) -
         return payload
     if wire == VARINT:
         return _integer(payload, kind)
-    return struct.unpack("<f" if kind is Kind.FLOAT else "<d", payload)[0]
+    return struct.unpack(f"<{_FORMATS[kind]}", payload)[0]
 
 
 def _packed(payload: bytes, kind: Kind) -> list[Any]:
@@ -186,7 +252,7 @@ def _packed(payload: bytes, kind: Kind) -> list[Any]:
     size = _FIXED[_WIRE[kind]]
     if len(payload) % size:
         raise WireError(f"{len(payload)} bytes do not hold whole numbers of {size} bytes")
-    return list(struct.unpack(f"<{len(payload) // size}{'f' if size == 4 else 'd'}", payload))  # noqa: PLR2004
+    return list(struct.unpack(f"<{len(payload) // size}{_FORMATS[kind]}", payload))
 
 
 def _integer(value: int, kind: Kind) -> int | bool:

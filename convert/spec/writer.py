@@ -1,18 +1,20 @@
-"""A Core ML model specification as bytes: protocol buffers written by hand.
+"""A Core ML model specification as bytes.
 
-Field numbers are those of Apple's `Model.proto`, `FeatureTypes.proto` and `MIL.proto`. The order of
-fields is that of their numbers, maps are sorted by key: the same values give the same bytes, with
-any protobuf library and with none.
+Fields are written in the order of their numbers, maps sorted by key, and what has its default is
+left out, as proto3 has it: the same values give the same bytes, with any protobuf library and with
+none.
 """
 
 from __future__ import annotations
 
 import functools
-import struct
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
+from sdcoreml.convert.spec.description import ARRAY_TYPES
+from sdcoreml.convert.spec.fields import MODEL
 from sdcoreml.convert.spec.model import (
+    Binding,
     Blob,
     Block,
     DataType,
@@ -35,232 +37,158 @@ from sdcoreml.convert.spec.model import (
     Value,
     ValueType,
 )
+from sdcoreml.convert.spec.program import FIELDS
+from sdcoreml.convert.spec.wire import Message, encoder
 
-_Scalars: TypeAlias = Any
-"""A tuple of Python scalars of one kind."""
+T = TypeVar("T")
 
-_VARINT, _BYTES = 0, 2
-_WORD = 1 << 64
+_encode = encoder(MODEL)
 
-ARRAY_TYPES: Mapping[DataType, int] = {
-    DataType.FLOAT32: 0x10020,
-    DataType.FLOAT64: 0x10040,
-    DataType.INT32: 0x20020,
-    DataType.FLOAT16: 0x10010,
-}
-"""`ArrayFeatureType.ArrayDataType`."""
+_ARRAY_CODES: Mapping[DataType, int] = {dtype: code for code, dtype in ARRAY_TYPES.items()}
 
 
 def serialise_model(model: Model) -> bytes:
     """The content of a `.mlmodel` file. Only multi-arrays of fixed shape can be described."""
-    return b"".join(
-        (
-            _number(1, model.specification_version),
-            _message(2, _description(model.description)),
-            _number(10, model.is_updatable),
-            _message(502, serialise_program(model.program)),
-        )
-    )
+    message = {
+        "specificationVersion": model.specification_version or None,
+        "description": _encode(_description(model.description), "ModelDescription"),
+        "isUpdatable": model.is_updatable or None,
+        "mlProgram": _program(model.program),
+    }
+    return _encode(message, "Model")
 
 
 def serialise_program(program: Program) -> bytes:
     """A `MILSpec.Program` message."""
-    return b"".join(
-        (
-            _number(1, program.version),
-            _map(2, program.functions, _function),
-            _map(4, program.attributes, _value),
-        )
-    )
+    return _encode(_program(program), "Program")
 
 
-def _description(description: Description) -> bytes:
-    return b"".join(
-        (
-            *(_message(1, _feature(feature)) for feature in description.inputs),
-            *(_message(10, _feature(feature)) for feature in description.outputs),
-            _message(100, _metadata(description.metadata)),
-        )
-    )
+def _description(description: Description) -> Message:
+    return {
+        "input": map(_feature, description.inputs),
+        "output": map(_feature, description.outputs),
+        "metadata": _metadata(description.metadata),
+    }
 
 
-def _feature(feature: Feature) -> bytes:
+def _feature(feature: Feature) -> Message:
     if feature.dtype is None or feature.flexible:
         raise ValueError(f"{feature.name}: only multi-arrays of fixed shape are written")
-    packed = b"".join(map(_varint, feature.shape))
-    array = _message(1, packed) + _number(2, ARRAY_TYPES[feature.dtype])
-    kind = _message(5, array) + _number(1000, feature.optional)
-    return _text(1, feature.name) + _text(2, feature.description) + _message(3, kind)
+    array = {"shape": feature.shape, "dataType": _ARRAY_CODES[feature.dtype]}
+    return {
+        "name": feature.name or None,
+        "shortDescription": feature.description or None,
+        "type": {"multiArray": array, "isOptional": feature.optional or None},
+    }
 
 
-def _metadata(metadata: Metadata) -> bytes:
-    return b"".join(
-        (
-            _text(1, metadata.description),
-            _text(2, metadata.version),
-            _text(3, metadata.author),
-            _text(4, metadata.licence),
-            *(
-                _message(100, _message(1, key.encode()) + _message(2, text.encode()))
-                for key, text in sorted(metadata.user_defined.items())
-            ),
-        )
-    )
+def _metadata(metadata: Metadata) -> Message:
+    return {
+        "shortDescription": metadata.description or None,
+        "versionString": metadata.version or None,
+        "author": metadata.author or None,
+        "license": metadata.licence or None,
+        "userDefined": _entries(metadata.user_defined, str),
+    }
 
 
-def _function(function: Function) -> bytes:
-    return b"".join(
-        (
-            *(_message(1, _named_type(named)) for named in function.inputs),
-            _text(2, function.opset),
-            _map(3, function.blocks, _block),
-            _map(4, function.attributes, _value),
-        )
-    )
+def _program(program: Program) -> Message:
+    return {
+        "version": program.version or None,
+        "functions": _entries(program.functions, _function),
+        "attributes": _entries(program.attributes, _value),
+    }
 
 
-def _block(block: Block) -> bytes:
-    return b"".join(
-        (
-            *(_message(1, _named_type(named)) for named in block.inputs),
-            *(_message(2, name.encode()) for name in block.outputs),
-            *(_message(3, _operation(operation)) for operation in block.operations),
-            _map(4, block.attributes, _value),
-        )
-    )
+def _function(function: Function) -> Message:
+    return {
+        "inputs": map(_named_type, function.inputs),
+        "opset": function.opset or None,
+        "block_specializations": _entries(function.blocks, _block),
+        "attributes": _entries(function.attributes, _value),
+    }
 
 
-def _operation(operation: Operation) -> bytes:
-    return b"".join(
-        (
-            _text(1, operation.type),
-            _map(2, operation.inputs, _argument),
-            *(_message(3, _named_type(named)) for named in operation.outputs),
-            *(_message(4, _block(block)) for block in operation.blocks),
-            _map(5, operation.attributes, _value),
-        )
-    )
+def _block(block: Block) -> Message:
+    return {
+        "inputs": map(_named_type, block.inputs),
+        "outputs": block.outputs,
+        "operations": map(_operation, block.operations),
+        "attributes": _entries(block.attributes, _value),
+    }
 
 
-def _argument(bindings: Iterable[str | Value]) -> bytes:
-    return b"".join(
-        _message(
-            1, _message(1, item.encode()) if isinstance(item, str) else _message(2, _value(item))
-        )
-        for item in bindings
-    )
+def _operation(operation: Operation) -> Message:
+    return {
+        "type": operation.type or None,
+        "inputs": _entries(operation.inputs, _argument),
+        "outputs": map(_named_type, operation.outputs),
+        "blocks": map(_block, operation.blocks),
+        "attributes": _entries(operation.attributes, _value),
+    }
 
 
-def _named_type(named: NamedType) -> bytes:
-    return _text(1, named.name) + _message(2, _type(named.type))
+def _argument(bindings: Iterable[Binding]) -> Message:
+    return {
+        "arguments": [
+            {"name": item} if isinstance(item, str) else {"value": _value(item)}
+            for item in bindings
+        ]
+    }
+
+
+def _named_type(named: NamedType) -> Message:
+    return {"name": named.name or None, "type": _type(named.type)}
 
 
 @functools.lru_cache(maxsize=4096)
 def _type(kind: ValueType) -> bytes:
+    message: Message
     match kind:
-        case TensorType():
-            dimensions = b"".join(_message(3, _dimension(size)) for size in kind.shape)
-            rank = _number(2, len(kind.shape))
-            return _message(1, _number(1, kind.dtype) + rank + dimensions)
-        case ListType():
-            return _message(
-                2, _message(1, _type(kind.element)) + _message(2, _dimension(kind.length))
-            )
-        case TupleType():
-            return _message(3, b"".join(_message(1, _type(item)) for item in kind.elements))
-        case DictionaryType():
-            return _message(4, _message(1, _type(kind.key)) + _message(2, _type(kind.value)))
-        case StateType():
-            return _message(5, _message(1, _type(kind.wrapped)))
+        case TensorType(dtype=dtype, shape=shape):
+            dimensions = map(_dimension, shape)
+            tensor = {"dataType": dtype, "rank": len(shape) or None, "dimensions": dimensions}
+            message = {"tensorType": tensor}
+        case ListType(element=element, length=length):
+            message = {"listType": {"type": _type(element), "length": _dimension(length)}}
+        case TupleType(elements=elements):
+            message = {"tupleType": {"types": map(_type, elements)}}
+        case DictionaryType(key=key, value=value):
+            message = {"dictionaryType": {"keyType": _type(key), "valueType": _type(value)}}
+        case StateType(wrapped=wrapped):
+            message = {"stateType": {"wrappedType": _type(wrapped)}}
+    return _encode(message, "ValueType")
 
 
-def _dimension(size: int | None) -> bytes:
-    return _message(2, b"") if size is None else _message(1, _number(1, size))
+def _dimension(size: int | None) -> Message:
+    return {"unknown": {}} if size is None else {"constant": {"size": size or None}}
 
 
-def _value(value: Value) -> bytes:
+def _value(value: Value) -> Message:
     match value.data:
-        case Blob() as blob:
-            data = _message(5, _text(1, blob.path) + _number(2, blob.offset))
-        case Elements() as elements:
-            data = _message(3, _message(1, _elements(value.type, elements)))
-        case Sequence() as sequence:
-            field = 3 if isinstance(value.type, ListType) else 2
-            items = b"".join(_message(1, _value(item)) for item in sequence.items)
-            data = _message(3, _message(field, items))
-        case Pairs() as pairs:
-            entries = b"".join(
-                _message(1, _message(1, _value(key)) + _message(2, _value(item)))
-                for key, item in pairs.items
-            )
-            data = _message(3, _message(4, entries))
-    return _message(2, _type(value.type)) + data
+        case Blob(path=path, offset=offset):
+            blob = {"fileName": path or None, "offset": offset or None}
+            return {"type": _type(value.type), "blobFileValue": blob}
+        case Elements(values=values):
+            data: Message = {"tensor": _elements(value.type, values)}
+        case Sequence(items=items):
+            kind = "list" if isinstance(value.type, ListType) else "tuple"
+            data = {kind: {"values": map(_value, items)}}
+        case Pairs(items=pairs):
+            entries = ({"key": _value(key), "value": _value(item)} for key, item in pairs)
+            data = {"dictionary": {"values": entries}}
+    return {"type": _type(value.type), "immediateValue": data}
 
 
-def _elements(kind: ValueType, elements: Elements) -> bytes:
+def _elements(kind: ValueType, values: bytes | tuple[object, ...]) -> Message:
     """A `TensorValue`: its field says how elements of the type are stored."""
-    values = elements.values
     if isinstance(values, bytes):
-        return _message(7, _message(1, values) if values else b"")
+        return {"bytes": {"values": values or None}}
     if not isinstance(kind, TensorType):
         raise ValueError(f"{kind}: elements belong to a tensor")  # noqa: TRY004  the value is wrong
-    if kind.dtype is DataType.STRING:
-        return _message(4, b"".join(_message(1, str(word).encode()) for word in values))
-    field, encode = _STORED[kind.dtype]
-    return _message(field, _message(1, encode(values)) if values else b"")
+    return {FIELDS[kind.dtype]: {"values": values}}
 
 
-def _floats(values: _Scalars) -> bytes:
-    return struct.pack(f"<{len(values)}f", *values)
-
-
-def _doubles(values: _Scalars) -> bytes:
-    return struct.pack(f"<{len(values)}d", *values)
-
-
-def _integers(values: _Scalars) -> bytes:
-    return b"".join(map(_varint, values))
-
-
-_STORED: Mapping[DataType, tuple[int, Callable[[Any], bytes]]] = {
-    DataType.FLOAT32: (1, _floats),
-    DataType.INT16: (2, _integers),
-    DataType.INT32: (2, _integers),
-    DataType.UINT16: (2, _integers),
-    DataType.BOOL: (3, _integers),
-    DataType.INT64: (5, _integers),
-    DataType.UINT64: (5, _integers),
-    DataType.FLOAT64: (6, _doubles),
-}
-
-
-def _map(field: int, entries: Mapping[str, Any], encode: Callable[[Any], bytes]) -> bytes:
-    return b"".join(
-        _message(field, _message(1, key.encode()) + _message(2, encode(entries[key])))
-        for key in sorted(entries)
-    )
-
-
-def _text(field: int, text: str) -> bytes:
-    """A string field; an empty one is left out, as proto3 has it."""
-    return _message(field, text.encode()) if text else b""
-
-
-def _number(field: int, value: int) -> bytes:
-    """An integer, enumeration or boolean field; 0 is left out, as proto3 has it."""
-    return _varint(field << 3 | _VARINT) + _varint(value) if value else b""
-
-
-def _message(field: int, body: bytes) -> bytes:
-    return _varint(field << 3 | _BYTES) + _varint(len(body)) + body
-
-
-@functools.lru_cache(maxsize=4096)
-def _varint(value: int) -> bytes:
-    value %= _WORD
-    encoded = bytearray()
-    while value > 0x7F:  # noqa: PLR2004  seven bits a byte
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+def _entries(entries: Mapping[str, T], build: Callable[[T], object]) -> Iterator[Message]:
+    """A map's entries, sorted by key."""
+    return ({"key": key, "value": build(entries[key])} for key in sorted(entries))

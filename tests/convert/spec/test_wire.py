@@ -17,6 +17,7 @@ from sdcoreml.convert.spec.wire import (
     Schema,
     WireError,
     decode,
+    encoder,
     join,
     split,
     to_varint,
@@ -77,6 +78,30 @@ def read(data: bytes) -> dict[str, object]:
 )
 def test_fields_of_every_kind(data: bytes, expected: dict[str, object]) -> None:
     assert read(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "data"),
+    [
+        ({}, b""),
+        ({"small": 0, "words": "", "raw": None}, b"\x08\x00\x3a\x00"),
+        ({"small": -1}, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+        ({"natural": 2**64 - 1}, b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+        ({"flag": True}, b"\x20\x01"),
+        ({"single": 1.0}, b"\x2d\x00\x00\x80\x3f"),
+        ({"double": 0.1}, b"\x31" + struct.pack("<d", 0.1)),
+        ({"words": "é"}, b"\x3a\x02\xc3\xa9"),
+        ({"raw": b"\xff\x00"}, b"\x42\x02\xff\x00"),
+        ({"inner": {"flag": True, "inner": {}}}, b"\x4a\x04\x20\x01\x4a\x00"),
+        ({"numbers": (1, 150)}, b"\x52\x03\x01\x96\x01"),
+        ({"numbers": ()}, b""),
+        ({"reals": [1.0, 2.0]}, b"\x5a\x08\x00\x00\x80\x3f\x00\x00\x00\x40"),
+        ({"lines": iter(["a", ""])}, b"\x62\x01a\x62\x00"),
+        ({"children": [{}, {"flag": True}]}, b"\x6a\x00\x6a\x02\x20\x01"),
+    ],
+)
+def test_fields_are_written_as_protobuf_has_them(message: dict[str, object], data: bytes) -> None:
+    assert encoder(SCHEMA)(message, "All") == data
 
 
 @pytest.mark.parametrize(
