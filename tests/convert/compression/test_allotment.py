@@ -29,6 +29,11 @@ def test_of_two_that_matter_alike_the_small_one_is_the_cheaper() -> None:
     assert bits["small"] > bits["large"]
 
 
+def test_bits_that_the_best_layer_cannot_pay_go_to_a_smaller_one() -> None:
+    layers = [layer("loud", 1000, 1e-2), layer("small", 10, 1e-6)]
+    assert allot(layers, 1.01, STEPS) == {"loud": 1, "small": 2}
+
+
 def test_equal_layers_get_equal_bits() -> None:
     layers = [layer(name, 1000, 1e-3) for name in "abcd"]
     assert allot(layers, 4, STEPS) == dict.fromkeys("abcd", 4)
