@@ -23,7 +23,8 @@ from sdcoreml.convert.compression.recipe import (
     require_storable,
 )
 from sdcoreml.convert.programs.payload import (
-    Built,
+    RELEASE_AFTER,
+    DrawnProgram,
     Payload,
     Tensors,
     Weight,
@@ -43,16 +44,14 @@ from sdcoreml.ground.errors import UnsupportedError
 LEAST_ELEMENTS = 2048
 """Smaller weights stay as they are; coremltools' threshold."""
 
-_RELEASE_AFTER = 48 << 20
-
 
 Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
 """What became of each weight of one checkpoint so far: other programs of it want the same."""
 
 
 def compress(
-    built: Built, tensors: Tensors, recipe: Recipe, palettes: Palettes | None = None
-) -> Built:
+    built: DrawnProgram, tensors: Tensors, recipe: Recipe, palettes: Palettes | None = None
+) -> DrawnProgram:
     """The program with compressed weights. Reads every weight once, here, and again when writing.
 
     `palettes` spares the work for weights of which another program was made already.
@@ -85,7 +84,7 @@ def compress(
         replaced[payload.name] = kind, parts
         items += [part for part in parts.values() if isinstance(part, tuple)]
         held += payload.nbytes
-        if held > _RELEASE_AFTER:
+        if held > RELEASE_AFTER:
             tensors.release()
             held = 0
     payloads = lay_out(items)
@@ -93,7 +92,7 @@ def compress(
     return replace(built, payloads=payloads, model=_rewritten(built, replaced, places))
 
 
-def _check(built: Built, recipe: Recipe) -> None:
+def _check(built: DrawnProgram, recipe: Recipe) -> None:
     require_storable(recipe, built.model.specification_version, built.component)
     known = {payload.name for payload in compressible(built)}
     if unknown := sorted(set(recipe.layers or {}) - known):
@@ -107,7 +106,7 @@ def _check(built: Built, recipe: Recipe) -> None:
         raise UnsupportedError("only float16 programs are compressed", where=built.component)
 
 
-def compressible(built: Built) -> Iterator[Payload]:
+def compressible(built: DrawnProgram) -> Iterator[Payload]:
     """The large weights of layers: no embedding, whose rows are looked up or added."""
     of_layers = {
         name
@@ -124,7 +123,7 @@ def compressible(built: Built) -> Iterator[Payload]:
 
 
 def _rewritten(
-    built: Built,
+    built: DrawnProgram,
     replaced: Mapping[str, tuple[str, Parts]],
     places: Mapping[str, int],
 ) -> Model:

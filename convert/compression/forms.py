@@ -23,6 +23,7 @@ from sdcoreml.convert.compression.palette import (
 )
 from sdcoreml.convert.compression.recipe import Method
 from sdcoreml.convert.programs.payload import (
+    SMALLEST_RECORD,
     Payload,
     Source,
     Table,
@@ -37,8 +38,6 @@ from sdcoreml.convert.spec.model import (
 
 if TYPE_CHECKING:
     import numpy as np
-
-SMALLEST_RECORD = 10
 
 Item: TypeAlias = tuple[str, TensorType, Source]
 Parts: TypeAlias = "dict[str, Item | Value]"

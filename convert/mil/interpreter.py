@@ -6,6 +6,7 @@ nothing of Core ML's framework or of coremltools, only the values of `convert.sp
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from sdcoreml.convert.mil.frame import (
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.spec.model import Function, Operation
 from sdcoreml.convert.storage.elements import Storage
+from sdcoreml.convert.storage.package import Program
 from sdcoreml.ground.errors import ParityError, SdcoremlError
 
 
@@ -29,6 +31,12 @@ class Executable:
     function: Function
     storage: Storage
     label: str = "program"
+
+    @staticmethod
+    def of(program: Program) -> Executable:
+        """The function of an open package, named by its path in errors."""
+        label = os.fspath(program.path)
+        return Executable(function=program.function, storage=program.storage, label=label)
 
     def run(
         self,

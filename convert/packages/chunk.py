@@ -18,7 +18,7 @@ from sdcoreml.convert.packages.cut import (
 )
 from sdcoreml.convert.programs.export import text
 from sdcoreml.convert.programs.payload import (
-    Built,
+    DrawnProgram,
     Payload,
     Weight,
     lay_out,
@@ -37,7 +37,7 @@ from sdcoreml.convert.spec.model import (
 )
 
 
-def chunk(built: Built) -> tuple[Built, Built]:
+def chunk(built: DrawnProgram) -> tuple[DrawnProgram, DrawnProgram]:
     """The two halves, cut where the fewest elements cross.
 
     Raises:
@@ -72,12 +72,12 @@ def chunk(built: Built) -> tuple[Built, Built]:
 
 
 def _half(
-    built: Built,
+    built: DrawnProgram,
     number: int,
     constants: Iterable[Operation],
     steps: Sequence[Operation],
     ports: tuple[Sequence[Feature], Sequence[Feature]],
-) -> Built:
+) -> DrawnProgram:
     """One half: its steps, the constants and inputs that they use, its part of the weight file."""
     used = {name for step in steps for name in step.reads}
     kept = [item for item in constants if item.outputs[0].name in used]
@@ -108,7 +108,7 @@ def _half(
         built.model.description, inputs=inputs, outputs=tuple(ports[1]), metadata=metadata
     )
     program = replace(built.model.program, functions={"main": function})
-    return Built(
+    return DrawnProgram(
         component=f"{built.component}_chunk{number}",
         model=replace(built.model, description=description, program=program),
         payloads=payloads,

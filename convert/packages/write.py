@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from sdcoreml.convert.programs.payload import RELEASE_AFTER
 from sdcoreml.convert.spec.blobs import descriptor, header
 from sdcoreml.convert.spec.writer import serialise_model
 from sdcoreml.ground.aside import folder_aside
@@ -21,7 +22,7 @@ from sdcoreml.ground.errors import SdcoremlError
 if TYPE_CHECKING:
     import numpy as np
 
-    from sdcoreml.convert.programs.payload import Built, Payload, Tensors
+    from sdcoreml.convert.programs.payload import DrawnProgram, Payload, Tensors
 
 MANIFEST = "Manifest.json"
 AUTHOR = "com.apple.CoreML"
@@ -30,10 +31,8 @@ AUTHOR = "com.apple.CoreML"
 WEIGHTS = f"Data/{AUTHOR}/weights/weight.bin"
 """Where a package keeps its weight file."""
 
-_RELEASE_AFTER = 48 << 20
 
-
-def write_package(built: Built, tensors: Tensors, path: Path) -> None:
+def write_package(built: DrawnProgram, tensors: Tensors, path: Path) -> None:
     """Write the package aside, flush it to disk, and give it its name.
 
     Args:
@@ -79,7 +78,7 @@ def _contents(payloads: tuple[Payload, ...]) -> object:
 
 
 def write_packages(
-    programs: Mapping[Path, Built], tensors: Tensors, shelf: Shelf | None = None
+    programs: Mapping[Path, DrawnProgram], tensors: Tensors, shelf: Shelf | None = None
 ) -> None:
     """Write several packages of one checkpoint; see `write_package`.
 
@@ -95,7 +94,7 @@ def write_packages(
         shelf.keep(built.payloads, path / WEIGHTS)
 
 
-def _fill(folder: Path, built: Built, tensors: Tensors, shelf: Shelf) -> None:
+def _fill(folder: Path, built: DrawnProgram, tensors: Tensors, shelf: Shelf) -> None:
     model = serialise_model(built.model)
     weights = folder / WEIGHTS
     weights.parent.mkdir(parents=True)
@@ -117,7 +116,7 @@ def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensor
         for block in payload.source.blocks(tensors, payload.type.dtype):
             written += file.write(_bytes(block))
             held += block.nbytes
-            if held > _RELEASE_AFTER:  # the largest tensor alone would weigh as much as the rest
+            if held > RELEASE_AFTER:
                 tensors.release()
                 held = 0
         if written != end:

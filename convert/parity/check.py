@@ -18,7 +18,6 @@ import torch
 from sdcoreml.convert.certificates.check import key_of
 from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.mil.kinds import Mode
-from sdcoreml.convert.mil.package import executable
 from sdcoreml.convert.parity.figures import (
     FLOORS,
     RECOGNISABLE,
@@ -144,7 +143,10 @@ def check_program(
         figure
         for mode in options.modes
         for figure in compare(
-            expected, _actual(executable(running), mode, feeds, advance), mode, options.floors[mode]
+            expected,
+            _actual(Executable.of(running), mode, feeds, advance),
+            mode,
+            options.floors[mode],
         )
     ]
     own = None
@@ -224,7 +226,7 @@ def weight_rounding(function: Function) -> torch.dtype:
 
 def _decompressed(program: Program, accounted: Audit) -> dict[str, torch.Tensor]:
     """The compressed weights of a program, by the names of the tensors they stand for."""
-    run = executable(program)
+    run = Executable.of(program)
     return {item.tensor: run.constant(name) for name, item in accounted.compressed.items()}
 
 

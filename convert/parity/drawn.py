@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.programs import draw
 from sdcoreml.convert.programs.assemble import assemble
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -102,9 +101,3 @@ def drawn(component: str, config: Mapping[str, Any], options: ProgramOptions) ->
         if isinstance(source, Weight)
     }
     return Drawing(program=program, placed=weights)
-
-
-def drawn_key(component: str, config: Mapping[str, Any], options: ProgramOptions) -> str:
-    """The key of the certificate that would cover the program, were it written now."""
-    drawing = drawn(component, config, options)
-    return certificate_key(drawing.program, component, drawing.placed, config, options)

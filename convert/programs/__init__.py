@@ -12,7 +12,7 @@ from sdcoreml.ground.errors import UnsupportedError
 if TYPE_CHECKING:
     from sdcoreml.convert.programs.assemble import Draft
     from sdcoreml.convert.programs.config import Config
-    from sdcoreml.convert.programs.payload import Built, Tensors
+    from sdcoreml.convert.programs.payload import DescribedTensors, DrawnProgram
 
 DRAWERS: Mapping[str, tuple[str, str]] = {
     "controlled_unet": ("sdcoreml.convert.programs.unet", "draw_controlled_unet"),
@@ -51,8 +51,8 @@ def draw(component: str, config: Config, options: ProgramOptions | None = None) 
 
 
 def build_program(
-    component: str, config: Config, tensors: Tensors, options: ProgramOptions | None = None
-) -> Built:
+    component: str, config: Config, tensors: DescribedTensors, options: ProgramOptions | None = None
+) -> DrawnProgram:
     """One component, ready to be written: its graph, and where each weight is found in `tensors`.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sdcoreml.convert.programs.payload import Tensors
+from sdcoreml.convert.programs.payload import DescribedTensors
 from sdcoreml.ground.errors import BadInputError
 
 _FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
@@ -13,7 +13,7 @@ _FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 def account(
     component: str,
     declared: Mapping[str, tuple[int, ...]],
-    tensors: Tensors,
+    tensors: DescribedTensors,
     ignored: tuple[str, ...] = (),
 ) -> None:
     """Compare what a program declares with what the checkpoint holds.
@@ -50,7 +50,7 @@ def _is(name: str, ignored: tuple[str, ...]) -> bool:
     return name.startswith(ignored) if ignored else False
 
 
-def _misfit(name: str, shape: tuple[int, ...], tensors: Tensors) -> str | None:
+def _misfit(name: str, shape: tuple[int, ...], tensors: DescribedTensors) -> str | None:
     """What is wrong with a tensor that exists; dimensions of size 1 may be left out or added."""
     found = tensors.info(name)
     if _text(_core(found.shape)) != _text(_core(shape)):

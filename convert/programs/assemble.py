@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sdcoreml.convert.programs.account import account
 from sdcoreml.convert.programs.export import export
 from sdcoreml.convert.programs.graph import Graph
-from sdcoreml.convert.programs.payload import Built, Tensors
+from sdcoreml.convert.programs.payload import DescribedTensors, DrawnProgram
 from sdcoreml.convert.spec.model import (
     DataType,
     Description,
@@ -46,7 +46,7 @@ class Draft:
     older_name: Callable[[str], str] = same_name
 
 
-def assemble(draft: Draft, tensors: Tensors) -> Built:
+def assemble(draft: Draft, tensors: DescribedTensors) -> DrawnProgram:
     """Check the tensors, export the graph, describe it.
 
     Raises:
@@ -78,7 +78,7 @@ def assemble(draft: Draft, tensors: Tensors) -> Built:
         description=description,
         program=program,
     )
-    return Built(
+    return DrawnProgram(
         component=draft.component,
         model=model,
         payloads=payloads,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sdcoreml.convert.programs.graph import SMALLEST_RECORD, Graph
+from sdcoreml.convert.programs.graph import Graph
 from sdcoreml.convert.programs.payload import (
+    SMALLEST_RECORD,
+    DescribedTensors,
     Payload,
     Source,
     Table,
-    Tensors,
     Weight,
     lay_out,
 )
@@ -32,7 +33,7 @@ _AS_BYTES = frozenset({DataType.FLOAT16})
 
 
 def export(
-    graph: Graph, tensors: Tensors, stored: Mapping[str, str]
+    graph: Graph, tensors: DescribedTensors, stored: Mapping[str, str]
 ) -> tuple[Program, tuple[Payload, ...]]:
     """The program, and the records of the weight file that it points to.
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.payload import Source, Table, Weight
+from sdcoreml.convert.programs.payload import SMALLEST_RECORD, Source, Table, Weight
 from sdcoreml.convert.programs.toolkit import (
     MilOp,
     Plain,
@@ -24,9 +24,6 @@ from sdcoreml.convert.spec.model import DataType, Feature
 if TYPE_CHECKING:
     import numpy as np
     from typing_extensions import Self
-
-SMALLEST_RECORD = 10
-"""Constants of fewer elements stand in the program itself, as coremltools has it."""
 
 _NUMPY = {DataType.FLOAT16: "float16", DataType.FLOAT32: "float32"}
 

@@ -17,6 +17,12 @@ from sdcoreml.ground.errors import BadInputError
 if TYPE_CHECKING:
     import numpy as np
 
+SMALLEST_RECORD = 10
+"""Constants of fewer elements stand in the program itself, as coremltools has it."""
+
+RELEASE_AFTER = 48 << 20
+"""Bytes to read before mapped pages are given back: the largest tensor alone weighs as much."""
+
 _BLOCK = 1 << 22
 
 
@@ -35,14 +41,10 @@ class TensorShape(Protocol):
 
 
 class Tensors(Protocol):
-    """A checkpoint's tensors; `convert.weights.safetensors.TensorFile` is one."""
+    """A checkpoint's tensors; `convert.weights.safetensors.TensorFile` has them."""
 
     def names(self) -> tuple[str, ...]:
-        """Every name."""
-        ...
-
-    def info(self, name: str) -> TensorShape:
-        """Shape and type of a tensor. Raises `KeyError`."""
+        """Every name, in the order of the file."""
         ...
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -51,6 +53,14 @@ class Tensors(Protocol):
 
     def release(self) -> None:
         """Give mapped pages back."""
+        ...
+
+
+class DescribedTensors(Tensors, Protocol):
+    """Tensors whose shape and type are known without reading them."""
+
+    def info(self, name: str) -> TensorShape:
+        """Shape and type of a tensor. Raises `KeyError`."""
         ...
 
 
@@ -135,7 +145,7 @@ class Payload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class DrawnProgram:
     """A finished program whose weights are still in the checkpoint.
 
     `parameters` counts the checkpoint's numbers that it holds.

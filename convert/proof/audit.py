@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.payload import RELEASE_AFTER, Tensors
 from sdcoreml.convert.proof.compressed import Compressed, arguments, measure
 from sdcoreml.convert.proof.tables import describe
 from sdcoreml.convert.spec.model import (
@@ -27,12 +28,9 @@ from sdcoreml.convert.spec.model import (
 from sdcoreml.convert.storage.elements import Storage, array, is_text
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from sdcoreml.convert.storage.elements import Array
 
 _FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
-_RELEASE_AFTER = 64 << 20  # bytes
 _SAMPLES = 64
 
 PREFIXES: Mapping[str, tuple[str, ...]] = {
@@ -42,22 +40,6 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
 """The tensors that belong to a component which shares its file with another."""
 
 _NOT_WEIGHTS = ("position_ids",)
-
-
-class Tensors(Protocol):
-    """A checkpoint's tensors: `convert.weights.safetensors.TensorFile`, or a test's dictionary."""
-
-    def names(self) -> tuple[str, ...]:
-        """Every name, in the order of the file."""
-        ...
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """A tensor as stored."""
-        ...
-
-    def release(self) -> None:
-        """Give mapped pages back."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +272,7 @@ class _Index:
         tensor = _rounded(self._tensors[name], constant.dtype.str).reshape(-1)
         equal = np.array_equal(tensor.view(bits), constant.reshape(-1).view(bits))
         self._touched += constant.nbytes
-        if self._touched > _RELEASE_AFTER:
+        if self._touched > RELEASE_AFTER:
             self._tensors.release()
             self._touched = 0
         return bool(equal)

@@ -15,7 +15,7 @@ from sdcoreml.convert.packages.write import Shelf, write_packages
 from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.options import parse_options
-from sdcoreml.convert.programs.payload import Tensors
+from sdcoreml.convert.programs.payload import DescribedTensors
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event
@@ -43,7 +43,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
 def _build(
     program: Mapping[str, Any],
     config: Config,
-    tensors: Tensors,
+    tensors: DescribedTensors,
     common: tuple[Palettes, Shelf],
     emit: Emit,
 ) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from sdcoreml.convert.parity.check import input_shapes
 from sdcoreml.convert.parity.miniature import small_size
 from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.options import ProgramOptions, parse_options
-from sdcoreml.convert.programs.payload import Built, Payload, Tensors
+from sdcoreml.convert.programs.payload import DescribedTensors, DrawnProgram, Payload, Tensors
 from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.references.inputs import Feeds
 from sdcoreml.convert.spec.model import Blob, DataType
@@ -101,8 +101,8 @@ class Unwritten:
 class Subject:
     """A program that is measured: built, also for `TOGETHER` times the rows if it has a batch."""
 
-    built: Built
-    wide: Built
+    built: DrawnProgram
+    wide: DrawnProgram
     times: int
     rounding: Rounding
     feeds: Feeds
@@ -124,7 +124,7 @@ class Subject:
         """All that the program computes with these layers' weights rounded."""
         return flat(self._executable(self.built, bits).run(self.feeds))
 
-    def _executable(self, built: Built, bits: Mapping[str, int]) -> Executable:
+    def _executable(self, built: DrawnProgram, bits: Mapping[str, int]) -> Executable:
         places = {payload.offset: payload for payload in built.payloads}
         return Executable(
             function=built.model.program.main,
@@ -165,7 +165,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def prepare(
-    component: str, config: Mapping[str, Any], options: ProgramOptions, tensors: Tensors
+    component: str, config: Mapping[str, Any], options: ProgramOptions, tensors: DescribedTensors
 ) -> Subject:
     """The program for a small square picture, where it has a size, ready to be measured."""
     if size := small_size(config, options):

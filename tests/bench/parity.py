@@ -201,10 +201,12 @@ def run_program(mode: str) -> Callable[[Path, str, str], str]:
     """The program in one precision."""
 
     def run(folder: Path, component: str, _: str) -> str:
+        from sdcoreml.convert.mil.interpreter import Executable
         from sdcoreml.convert.mil.kinds import Mode
-        from sdcoreml.convert.mil.package import open_package
+        from sdcoreml.convert.storage.package import open_program
 
-        with open_package(_package(folder)) as program:
+        with open_program(_package(folder)) as package:
+            program = Executable.of(package)
             program.run(_feed(folder, component), Mode(mode))
         return ""
 

@@ -19,7 +19,7 @@ from sdcoreml.convert.packages.write import (
     write_packages,
 )
 from sdcoreml.convert.programs.payload import (
-    Built,
+    DrawnProgram,
     Source,
     Table,
     Weight,
@@ -69,9 +69,9 @@ class Memory:
         self.released += 1
 
 
-def built(*records: tuple[TensorType, Source]) -> Built:
+def built(*records: tuple[TensorType, Source]) -> DrawnProgram:
     payloads = lay_out((f"w{n}", kind, source) for n, (kind, source) in enumerate(records))
-    return Built(component="unet", model=EMPTY, payloads=payloads, parameters=0)
+    return DrawnProgram(component="unet", model=EMPTY, payloads=payloads, parameters=0)
 
 
 def kind(dtype: DataType, *shape: int) -> TensorType:

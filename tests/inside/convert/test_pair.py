@@ -15,7 +15,7 @@ from sdcoreml.convert.packages.write import write_package, write_packages
 from sdcoreml.convert.parity.check import QUICK, check_component
 from sdcoreml.convert.parity.outcome import Parity
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.payload import Built, Weight
+from sdcoreml.convert.programs.payload import DrawnProgram, Weight
 from sdcoreml.convert.storage.joined import open_whole
 from sdcoreml.convert.tasks import build as build_task
 from sdcoreml.convert.tasks import check as parity_task
@@ -147,7 +147,7 @@ def test_a_half_that_cannot_be_written_leaves_the_pair_as_it_was(tmp_path: Path)
     made = checkpoint("unet", tmp_path)
     pair = write(made, tmp_path)
     before = contents(pair)
-    larger: Mapping[Path, Built] = dict(
+    larger: Mapping[Path, DrawnProgram] = dict(
         zip(pair, chunk(made.build(ProgramOptions(height=24, width=24))), strict=True)
     )
     with TensorFile.open(made.weights) as tensors, pytest.raises(KeyError):
@@ -160,7 +160,7 @@ def contents(pair: Pair) -> dict[Path, bytes]:
     return {path: path.read_bytes() for half in pair for path in half.rglob("*") if path.is_file()}
 
 
-def last(built: Built) -> str:
+def last(built: DrawnProgram) -> str:
     """The last tensor that the half needs of its checkpoint."""
     weights = [item.source for item in built.payloads if isinstance(item.source, Weight)]
     return weights[-1].tensor

@@ -13,21 +13,23 @@ from sdcoreml.convert.compression.compress import compress
 from sdcoreml.convert.compression.palette import error, histogram
 from sdcoreml.convert.compression.recipe import Method, Recipe
 from sdcoreml.convert.mil.kinds import Mode
-from sdcoreml.convert.mil.package import open_package
 from sdcoreml.convert.packages.write import write_package
 from sdcoreml.convert.parity.figures import distance
 from sdcoreml.convert.programs.options import Precision, ProgramOptions, Target
-from sdcoreml.convert.programs.payload import Built
+from sdcoreml.convert.programs.payload import DrawnProgram
 from sdcoreml.convert.programs.toolkit import toolkit
 from sdcoreml.convert.spec.model import Operation
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import UnsupportedError
+from tests.inside.convert.mil.packages import open_package
 from tests.inside.convert.programs.models import Checkpoint, checkpoint
 
 NEWER = ProgramOptions(target=Target.MACOS15)
 
 
-def compressed(made: Checkpoint, recipe: Recipe, options: ProgramOptions | None = None) -> Built:
+def compressed(
+    made: Checkpoint, recipe: Recipe, options: ProgramOptions | None = None
+) -> DrawnProgram:
     with TensorFile.open(made.weights) as tensors:
         return compress(made.build(options), tensors, recipe)
 
@@ -51,7 +53,7 @@ def output(package: Path) -> torch.Tensor:
         return executable.run(feeds, Mode.FP32)["noise_pred"]
 
 
-def kinds(built: Built) -> list[Operation]:
+def kinds(built: DrawnProgram) -> list[Operation]:
     block = built.model.program.functions["main"].block
     return [item for item in block.operations if item.type.startswith("constexpr_")]
 

@@ -12,11 +12,10 @@ import torch
 from sdcoreml.convert.certificates.digest import graph_digest
 from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.convert.compression.recipe import Method, Recipe
-from sdcoreml.convert.mil.package import open_package
 from sdcoreml.convert.packages.chunk import chunk
 from sdcoreml.convert.packages.write import write_packages
 from sdcoreml.convert.parity.figures import distance
-from sdcoreml.convert.programs.payload import Built
+from sdcoreml.convert.programs.payload import DrawnProgram
 from sdcoreml.convert.proof.audit import audit
 from sdcoreml.convert.spec.model import (
     Blob,
@@ -29,13 +28,14 @@ from sdcoreml.convert.storage.joined import open_whole
 from sdcoreml.convert.storage.package import open_program
 from sdcoreml.convert.weights.safetensors import TensorFile
 from tests.inside.convert.compression.test_compress import NEWER, compressed, kinds, output, written
+from tests.inside.convert.mil.packages import open_package
 from tests.inside.convert.programs.models import checkpoint
 
 UNIFORM = Recipe(method=Method.UNIFORM, bits=3, group_size=16)
 LARGE = "mid_block_resnets_0_conv1_weight"  # (64, 64, 3, 3)
 
 
-def arguments(built: Built, name: str) -> tuple[Operation, dict[str, TensorType]]:
+def arguments(built: DrawnProgram, name: str) -> tuple[Operation, dict[str, TensorType]]:
     found = next(item for item in kinds(built) if item.outputs[0].name == name)
     types = {}
     for argument, (value,) in found.inputs.items():

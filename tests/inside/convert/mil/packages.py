@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
@@ -17,6 +20,7 @@ from sdcoreml.convert.spec.model import (
     Program,
 )
 from sdcoreml.convert.spec.writer import serialise_model
+from sdcoreml.convert.storage.package import open_program
 from tests.inside.convert.mil.graphs import Graph
 
 CODES = {DataType.FLOAT16: 1, DataType.FLOAT32: 2, DataType.UINT8: 3, DataType.INT8: 4}
@@ -44,6 +48,13 @@ def write_package(graph: Graph, output: str, package: Path) -> Path:
     }
     (package / "Manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return package
+
+
+@contextmanager
+def open_package(path: Path) -> Iterator[Executable]:
+    """The main function of the package, ready to run."""
+    with open_program(path) as program:
+        yield Executable.of(program)
 
 
 def weight_file(graph: Graph) -> tuple[bytes, dict[Blob, Blob]]:

@@ -14,14 +14,14 @@ from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.convert.compression.compress import compress
 from sdcoreml.convert.compression.recipe import Method, Recipe
 from sdcoreml.convert.mil.kinds import Mode
-from sdcoreml.convert.mil.package import open_package
 from sdcoreml.convert.packages.chunk import chunk
 from sdcoreml.convert.packages.write import write_package
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.payload import Built
+from sdcoreml.convert.programs.payload import DrawnProgram
 from sdcoreml.convert.spec.model import DataType
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import UnsupportedError
+from tests.inside.convert.mil.packages import open_package
 from tests.inside.convert.programs.models import Checkpoint, checkpoint
 
 Feeds = Mapping[str, torch.Tensor]
@@ -36,7 +36,7 @@ def feeds() -> dict[str, torch.Tensor]:
     }
 
 
-def run(made: Checkpoint, built: Built, path: Path, given: Feeds, mode: Mode) -> Feeds:
+def run(made: Checkpoint, built: DrawnProgram, path: Path, given: Feeds, mode: Mode) -> Feeds:
     """As the runtimes do it: what a half does not declare is not asked of it."""
     with TensorFile.open(made.weights) as tensors:
         write_package(built, tensors, path)
@@ -153,7 +153,7 @@ def test_names_that_are_in_use_are_left_alone(taken: str, tmp_path: Path) -> Non
     assert torch.equal(result["noise_pred"], expected["noise_pred"])
 
 
-def rename(built: Built, names: Mapping[str, str]) -> Built:
+def rename(built: DrawnProgram, names: Mapping[str, str]) -> DrawnProgram:
     """The program with inputs of other names."""
     described, function = built.model.description, built.model.program.functions["main"]
     operations = tuple(

@@ -16,7 +16,7 @@ from sdcoreml.convert.parity.check import CheckOptions, check_component
 from sdcoreml.convert.parity.outcome import Parity
 from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.payload import Built
+from sdcoreml.convert.programs.payload import DrawnProgram
 from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.weights.safetensors import TensorFile
 
@@ -106,7 +106,7 @@ class Checkpoint:
     config: Mapping[str, Any]
     weights: Path
 
-    def build(self, options: ProgramOptions | None = None) -> Built:
+    def build(self, options: ProgramOptions | None = None) -> DrawnProgram:
         with TensorFile.open(self.weights) as tensors:
             return build_program(self.component, self.config, tensors, options)
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from sdcoreml.convert.mil.kinds import Mode
-from sdcoreml.convert.mil.package import open_package
 from sdcoreml.convert.packages.write import write_package
 from sdcoreml.convert.parity.figures import distance
 from sdcoreml.convert.programs import build_program, draw
@@ -24,6 +23,7 @@ from sdcoreml.convert.programs.options import (
 )
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import UnsupportedError
+from tests.inside.convert.mil.packages import open_package
 from tests.inside.convert.programs.models import (
     CROSS,
     PLAIN,

@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 from sdcoreml.convert.mil.kinds import Mode
-from sdcoreml.convert.mil.package import open_package
 from sdcoreml.convert.programs import attention, draw, unet
 from sdcoreml.convert.programs.attention import scales
 from sdcoreml.convert.programs.blocks import PERIOD
@@ -23,6 +22,7 @@ from sdcoreml.convert.spec.blobs import open_weights
 from sdcoreml.convert.spec.model import DataType, Operation, TensorType
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.storage.elements import FLOATS, array
+from tests.inside.convert.mil.packages import open_package
 from tests.inside.convert.programs.models import (
     CROSS,
     CROSS_UP,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sdcoreml.convert.mil.package import executable
+from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.spec.model import DataType, Description, Model
 from sdcoreml.convert.spec.model import Program as MilProgram
 from sdcoreml.convert.storage.joined import join, open_whole
@@ -59,7 +59,7 @@ def second(
 
 def run(program: Program, **feeds: float) -> dict[str, float]:
     tensors = {name: torch.full(SHAPE, value) for name, value in feeds.items()}
-    results = executable(program).run(tensors)
+    results = Executable.of(program).run(tensors)
     return {name: float(result.unique()) for name, result in results.items()}
 
 

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from sdcoreml.convert.mil.package import open_package
 from sdcoreml.convert.storage.package import main_function
 from sdcoreml.ground.errors import BadInputError
 from tests.inside.convert.mil.graphs import F16, Graph, Ref
-from tests.inside.convert.mil.packages import model, weight_file, write_package
+from tests.inside.convert.mil.packages import model, open_package, weight_file, write_package
 
 
 def graph() -> Graph:
