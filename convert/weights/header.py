@@ -28,7 +28,7 @@ class HeaderError(ValueError):
     """The header breaks a rule of the format; says which."""
 
 
-class Entry(NamedTuple):
+class HeaderEntry(NamedTuple):
     """One tensor of a header; `begin` and `end` in bytes from the start of the file."""
 
     name: str
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 class Header:
     """A valid header; `nbytes` is what the whole file must have."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[HeaderEntry, ...]
     nbytes: int
     metadata: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,11 +104,11 @@ def _refuse(constant: str) -> None:
     raise HeaderError(f"{constant} in the header")
 
 
-def _place(entry: Entry) -> tuple[int, int]:
+def _place(entry: HeaderEntry) -> tuple[int, int]:
     return entry.begin, entry.end
 
 
-def _entry(name: str, item: object, base: int) -> Entry:
+def _entry(name: str, item: object, base: int) -> HeaderEntry:
     match item:
         case {
             "dtype": str() as dtype,
@@ -129,7 +129,7 @@ def _entry(name: str, item: object, base: int) -> Entry:
             f"tensor {name!r} of shape {shape} and type {dtype} needs {needed:,} bytes, "
             f"its offsets give {end - begin:,}"
         )
-    return Entry(name, dtype, tuple(shape), base + begin, base + end)
+    return HeaderEntry(name, dtype, tuple(shape), base + begin, base + end)
 
 
 def order(dtype: str, name: str) -> tuple[int, bytes]:

@@ -33,7 +33,7 @@ class Trust(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class StorageRecord:
     """A run of `numel` elements under `key`. `dtype` is `None` for a storage of plain bytes."""
 
     key: str
@@ -50,7 +50,7 @@ class Storage:
 class TensorRecord:
     """A tensor on a storage; `offset` and `stride` in elements."""
 
-    storage: Storage
+    storage: StorageRecord
     dtype: str
     shape: tuple[int, ...]
     stride: tuple[int, ...]
@@ -63,14 +63,18 @@ class Records:
     def __init__(self, where: str, trust: Trust) -> None:
         self.where = where
         self.trust = trust
-        self.storages: dict[str, Storage] = {}
+        self.storages: dict[str, StorageRecord] = {}
         self.unknown: Counter[str] = Counter()
+
+    def unknown_names(self) -> tuple[str, ...]:
+        """The names that were kept inert, with how often each stands in the file."""
+        return tuple(f"{name} ({count})" for name, count in sorted(self.unknown.items()))
 
     def name(self, module: str, name: str) -> Name:
         """Admit `module.name`, or raise `UnsafePickleError`."""
         full = f"{module}.{name}"[:120]
         if not full.isprintable():
-            raise MalformedPickleError(f"a name that is no text: {full!r}")
+            raise MalformedPickleError(f"a name that is not printable text: {full!r}")
         verdict = judge(module, name)
         harm = None
         if verdict is Verdict.DANGEROUS:
@@ -95,7 +99,7 @@ class Records:
             return _MAKERS[name.name](*arguments)
         return Inert(name, arguments)
 
-    def storage(self, persistent_id: object) -> Storage:
+    def storage(self, persistent_id: object) -> StorageRecord:
         """The storage of `("storage", class, key, device, numel[, view])`."""
         match persistent_id:
             case ("storage", Name(name=kind), str() | int() as key, _, int() as numel, *view):
@@ -108,7 +112,7 @@ class Records:
             raise MalformedPickleError("a storage view, which PyTorch stopped writing before 0.4")
         if not 0 <= numel <= MAX_EXTENT:
             raise MalformedPickleError(f"storage {key!s:.20} with an impossible size")
-        storage = Storage(str(key), STORAGES[kind], numel)
+        storage = StorageRecord(str(key), STORAGES[kind], numel)
         if self.storages.setdefault(storage.key, storage) != storage:
             raise MalformedPickleError(f"storage {key!s:.20} declared twice, differently")
         return storage
@@ -123,7 +127,7 @@ def _tensor(
     dtype: str | None = None,
 ) -> TensorRecord:
     """Steps of `torch._utils._rebuild_tensor`: a view of `storage`, checked to stay on it."""
-    if type(storage) is not Storage or type(size) is not tuple or type(stride) is not tuple:
+    if type(storage) is not StorageRecord or type(size) is not tuple or type(stride) is not tuple:
         raise MalformedPickleError("a tensor that is not on a storage")
     if len(size) != len(stride) or len(size) > MAX_RANK:
         raise MalformedPickleError("a tensor whose shape and stride do not fit each other")

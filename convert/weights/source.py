@@ -15,7 +15,7 @@ from sdcoreml.convert.weights.records import TensorRecord, Trust
 from sdcoreml.convert.weights.safetensors import read_header, tensors_of
 from sdcoreml.convert.weights.tensor import TensorInfo, is_contiguous
 from sdcoreml.convert.weights.torch_legacy import MAGIC_BYTES, read_legacy
-from sdcoreml.convert.weights.torch_zip import Contents, read_zip
+from sdcoreml.convert.weights.torch_zip import PickledTensors, read_zip
 from sdcoreml.convert.weights.zip_directory import Member
 from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError, raise_first
 
@@ -227,7 +227,7 @@ def _describe(kind: FileKind, head: bytes) -> tuple[str, str]:
 
 
 def _tensor_mapping(
-    path: Path, contents: Contents
+    path: Path, contents: PickledTensors
 ) -> tuple[dict[str, TensorRecord], str, tuple[str, ...]]:
     """The tensors by name, the key they were under, and notes on what was left aside."""
     root = contents.root
@@ -299,7 +299,7 @@ def _kind(value: object) -> str:
     return str(value.name) if isinstance(value, Inert) else type(value).__name__
 
 
-def _place(path: Path, name: str, record: TensorRecord, contents: Contents) -> TensorInfo:
+def _place(path: Path, name: str, record: TensorRecord, contents: PickledTensors) -> TensorInfo:
     contiguous = is_contiguous(record.shape, record.stride)
     return TensorInfo(
         name=name,

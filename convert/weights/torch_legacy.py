@@ -14,7 +14,7 @@ from sdcoreml.convert.weights.dtypes import SIZES
 from sdcoreml.convert.weights.machine import MAX_BYTES, MalformedPickleError
 from sdcoreml.convert.weights.opcodes import interpret
 from sdcoreml.convert.weights.records import Records, Trust
-from sdcoreml.convert.weights.torch_zip import Contents
+from sdcoreml.convert.weights.torch_zip import PickledTensors, big_endian, damaged
 from sdcoreml.ground.errors import BadInputError
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -52,7 +52,7 @@ class _Window:
         return self.read(self._limit() - self._position if end < 0 else end + 1 - self._position)
 
 
-def read_legacy(path: Path, trust: Trust) -> Contents:
+def read_legacy(path: Path, trust: Trust) -> PickledTensors:
     """Read the description of a legacy checkpoint; no tensor data is touched.
 
     Raises:
@@ -68,9 +68,7 @@ def read_legacy(path: Path, trust: Trust) -> Contents:
             try:
                 pickles.append(interpret(window, records))
             except MalformedPickleError as error:
-                raise BadInputError(
-                    f"{part}: {error}", where=path, remedy="download the file again"
-                ) from None
+                raise damaged(path, f"{part}: {error}") from None
         magic, protocol, system, root, keys = pickles
         if magic != MAGIC or protocol != PROTOCOL or not isinstance(keys, list):
             raise BadInputError(
@@ -79,14 +77,9 @@ def read_legacy(path: Path, trust: Trust) -> Contents:
                 remedy="save it again with torch.save",
             )
         if isinstance(system, dict) and system.get("little_endian") is False:
-            raise BadInputError(
-                "saved with big-endian numbers",
-                where=path,
-                remedy="save it again on a common machine",
-            )
+            raise big_endian(path)
         starts = _starts(path, data, window.tell(), [str(key) for key in keys], records)
-    unknown = tuple(f"{name} ({count})" for name, count in sorted(records.unknown.items()))
-    return Contents(root, starts, unknown)
+    return PickledTensors(root, starts, records.unknown_names())
 
 
 def _starts(
@@ -97,33 +90,21 @@ def _starts(
     for key in keys:
         storage = records.storages.get(key)
         if storage is None or storage.dtype is None:
-            raise BadInputError(
-                f"storage {key[:40]!r} is not in the pickle",
-                where=path,
-                remedy="download the file again",
-            )
+            raise damaged(path, f"storage {key[:40]!r} is not in the pickle")
         if position + 8 > len(data):
-            raise BadInputError(
-                f"truncated before storage {key!r}", where=path, remedy="download the file again"
-            )
+            raise damaged(path, f"truncated before storage {key!r}")
         (count,) = struct.unpack_from("<q", data, position)
         end = position + 8 + count * SIZES[storage.dtype]
         if count != storage.numel:
-            raise BadInputError(
-                f"storage {key!r} has {count:,} elements, the pickle says {storage.numel:,}",
-                where=path,
-                remedy="download the file again",
+            raise damaged(
+                path, f"storage {key!r} has {count:,} elements, the pickle says {storage.numel:,}"
             )
         if end > len(data):
-            raise BadInputError(
-                f"truncated: storage {key!r} ends at byte {end:,}, the file has {len(data):,}",
-                where=path,
-                remedy="download the file again",
+            raise damaged(
+                path, f"truncated: storage {key!r} ends at byte {end:,}, the file has {len(data):,}"
             )
         starts[key] = position + 8
         position = end
     if lost := sorted(records.storages.keys() - starts.keys()):
-        raise BadInputError(
-            f"storage {lost[0]!r} has no bytes in the file", where=path, remedy="download it again"
-        )
+        raise damaged(path, f"storage {lost[0]!r} has no bytes in the file")
     return starts

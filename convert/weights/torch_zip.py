@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sdcoreml.convert.weights.machine import MAX_BYTES, MalformedPickleError
 from sdcoreml.convert.weights.opcodes import interpret
-from sdcoreml.convert.weights.records import Records, Storage, Trust
+from sdcoreml.convert.weights.records import Records, StorageRecord, Trust
 from sdcoreml.convert.weights.zip_directory import Member, read_members
 from sdcoreml.ground.errors import BadInputError
 
@@ -16,8 +16,8 @@ ALIGNMENT = 64
 """PyTorch starts every storage at a multiple of this."""
 
 
-class Contents(NamedTuple):
-    """What a PyTorch file holds: the pickled object, and where each storage's bytes are."""
+class PickledTensors(NamedTuple):
+    """What a PyTorch file holds: the pickled object, and where each storage's bytes start."""
 
     root: object
     starts: dict[str, int]
@@ -25,7 +25,7 @@ class Contents(NamedTuple):
     members: tuple[Member, ...] = ()
 
 
-def read_zip(path: Path, trust: Trust) -> Contents:
+def read_zip(path: Path, trust: Trust) -> PickledTensors:
     """Read the description of a zip checkpoint; no tensor data is touched.
 
     Raises:
@@ -39,11 +39,7 @@ def read_zip(path: Path, trust: Trust) -> Contents:
         if (order := members.get(f"{prefix}byteorder")) and order.nbytes < ALIGNMENT:
             file.seek(order.start)
             if file.read(order.nbytes) != b"little":
-                raise BadInputError(
-                    "saved with big-endian numbers",
-                    where=path,
-                    remedy="save it again on a common machine",
-                )
+                raise big_endian(path)
         member = members[pickle_name]
         if member.nbytes > MAX_BYTES:
             raise BadInputError(
@@ -57,13 +53,23 @@ def read_zip(path: Path, trust: Trust) -> Contents:
     try:
         root = interpret(io.BytesIO(data), records)
     except MalformedPickleError as error:
-        raise BadInputError(
-            f"data.pkl: {error}", where=path, remedy="download the file again"
-        ) from None
+        raise damaged(path, f"data.pkl: {error}") from None
     storages = {key: members.get(f"{prefix}data/{key}") for key in records.storages}
     starts = {key: _place(path, records.storages[key], found) for key, found in storages.items()}
     used = tuple(found for found in storages.values() if found)
-    return Contents(root, starts, _unknown(records), (member, *used))
+    return PickledTensors(root, starts, records.unknown_names(), (member, *used))
+
+
+def damaged(path: Path, what: str) -> BadInputError:
+    """The error for a file of which another copy may be whole."""
+    return BadInputError(what, where=path, remedy="download the file again")
+
+
+def big_endian(path: Path) -> BadInputError:
+    """The error for a file from a machine of the other byte order."""
+    return BadInputError(
+        "saved with big-endian numbers", where=path, remedy="save it again on a common machine"
+    )
 
 
 def _pickle_name(path: Path, members: dict[str, Member]) -> str:
@@ -84,18 +90,13 @@ def _pickle_name(path: Path, members: dict[str, Member]) -> str:
     return names[0]
 
 
-def _place(path: Path, storage: Storage, member: Member | None) -> int:
+def _place(path: Path, storage: StorageRecord, member: Member | None) -> int:
     if member is None:
-        raise BadInputError(
-            f"storage {storage.key!r} has no bytes in the file",
-            where=path,
-            remedy="download it again",
-        )
+        raise damaged(path, f"storage {storage.key!r} has no bytes in the file")
     if member.nbytes < storage.nbytes:
-        raise BadInputError(
+        raise damaged(
+            path,
             f"storage {storage.key!r} needs {storage.nbytes:,} bytes and has {member.nbytes:,}",
-            where=path,
-            remedy="download the file again",
         )
     if storage.nbytes and member.start % ALIGNMENT:
         raise BadInputError(
@@ -107,7 +108,3 @@ def _place(path: Path, storage: Storage, member: Member | None) -> int:
             remedy="get the original, or save it with torch.save",
         )
     return member.start
-
-
-def _unknown(records: Records) -> tuple[str, ...]:
-    return tuple(f"{name} ({count})" for name, count in sorted(records.unknown.items()))

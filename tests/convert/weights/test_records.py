@@ -9,7 +9,7 @@ from sdcoreml.convert.weights.machine import Inert, MalformedPickleError
 from sdcoreml.convert.weights.opcodes import interpret
 from sdcoreml.convert.weights.records import (
     Records,
-    Storage,
+    StorageRecord,
     TensorRecord,
     Trust,
 )
@@ -47,8 +47,8 @@ def read(root: bytes, trust: Trust = Trust.STRICT) -> tuple[Any, Records]:
 
 def test_a_tensor_is_described_and_its_storage_noted() -> None:
     record, records = read(tensor(ON, [3, 4]))
-    assert record == TensorRecord(Storage("0", "F32", 12), "F32", (3, 4), (4, 1), 0)
-    assert records.storages == {"0": Storage("0", "F32", 12)}
+    assert record == TensorRecord(StorageRecord("0", "F32", 12), "F32", (3, 4), (4, 1), 0)
+    assert records.storages == {"0": StorageRecord("0", "F32", 12)}
 
 
 def test_a_parameter_is_its_tensor() -> None:
@@ -94,8 +94,8 @@ def test_a_lie_is_told(root: bytes, why: str) -> None:
         read(root)
 
 
-def test_a_name_that_is_no_text_is_refused() -> None:
-    with pytest.raises(MalformedPickleError, match=r"no text: 'a\.b\\x1bc'"):
+def test_a_name_that_is_not_printable_is_refused() -> None:
+    with pytest.raises(MalformedPickleError, match=r"not printable text: 'a\.b\\x1bc'"):
         read(name("a", "b\x1bc"), Trust.INERT)
 
 
@@ -133,12 +133,12 @@ def test_a_shape_is_a_tuple() -> None:
 
 def test_a_view_that_is_nothing_is_no_view() -> None:
     on = group(text("storage"), FLOATS, text("0"), text("cpu"), integer(12), b"N") + b"Q"
-    assert read(tensor(on, [12]))[0].storage == Storage("0", "F32", 12)
+    assert read(tensor(on, [12]))[0].storage == StorageRecord("0", "F32", 12)
 
 
 def test_a_number_may_be_a_storage_s_key() -> None:
     on = group(text("storage"), FLOATS, integer(5), text("cpu"), integer(12)) + b"Q"
-    assert read(on)[1].storages == {"5": Storage("5", "F32", 12)}
+    assert read(on)[1].storages == {"5": StorageRecord("5", "F32", 12)}
 
 
 def test_an_ordered_dict_is_made_of_its_pairs_with_names() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sdcoreml.convert.weights import torch_legacy
-from sdcoreml.convert.weights.records import Storage, TensorRecord, Trust
+from sdcoreml.convert.weights.records import StorageRecord, TensorRecord, Trust
 from sdcoreml.convert.weights.torch_legacy import (
     MAGIC,
     MAGIC_BYTES,
@@ -62,8 +62,8 @@ def test_tensors_are_described_and_their_bytes_found(tmp_path: Path) -> None:
     path = write_legacy(tmp_path / "m.bin", ARRAYS)
     contents = read_legacy(path, Trust.STRICT)
     assert contents.root == {
-        "w": TensorRecord(Storage("0", "F32", 6), "F32", (6,), (1,), 0),
-        "b": TensorRecord(Storage("1", "I64", 3), "I64", (3,), (1,), 0),
+        "w": TensorRecord(StorageRecord("0", "F32", 6), "F32", (6,), (1,), 0),
+        "b": TensorRecord(StorageRecord("1", "I64", 3), "I64", (3,), (1,), 0),
     }
     assert are_at(path, contents.starts, ARRAYS)
     assert (contents.unknown, contents.members) == ((), ())

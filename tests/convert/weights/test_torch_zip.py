@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sdcoreml.convert.weights import torch_zip
-from sdcoreml.convert.weights.records import Storage, TensorRecord, Trust
+from sdcoreml.convert.weights.records import StorageRecord, TensorRecord, Trust
 from sdcoreml.convert.weights.torch_zip import read_zip
 from sdcoreml.ground.errors import BadInputError, UnsafePickleError
 from tests.convert.weights.torch_files import (
@@ -39,8 +39,8 @@ def test_tensors_are_described_and_their_bytes_found(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "m.bin", ARRAYS)
     contents = read_zip(path, Trust.STRICT)
     assert contents.root == {
-        "w": TensorRecord(Storage("0", "F32", 6), "F32", (6,), (1,), 0),
-        "b": TensorRecord(Storage("1", "I64", 3), "I64", (3,), (1,), 0),
+        "w": TensorRecord(StorageRecord("0", "F32", 6), "F32", (6,), (1,), 0),
+        "b": TensorRecord(StorageRecord("1", "I64", 3), "I64", (3,), (1,), 0),
     }
     assert all(start % 64 == 0 for start in contents.starts.values())
     assert are_at(path, contents.starts, ARRAYS)
