@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,13 +26,27 @@ from unittest.mock import patch
 
 from sdcoreml.convert.bundle.facts import programs_at
 from sdcoreml.doctor.cli import main as command
-from tests.odd.case import Can, Case
+from tests.odd.case import Can, Case, Why
 from tests.odd.corpus import CASES
 
 SLOW = 5.0
 """Seconds that a look at a tiny model may take."""
 SIZE = ("--size", "128x128")
 BUG = 70
+
+
+ABOUT: Mapping[Why, str] = {
+    Why.ADD_ON: "lora|inversion|embedding|vae|controlnet|adapter|motion|hypernetwork",
+    Why.FAMILY: "flux|cascade|diffusion 3|pixart|qwen|video|upscal|family|no app drives",
+    Why.FINISHED: "core ml",
+    Why.FORMAT: "gguf|onnx|flax|openvino|zip|tar|hdf5|keras|integer|dtype|numpy|format",
+    Why.SCHEDULE: "schedule|terminal|beta|sigma",
+    Why.TASK: "channels|guidance",
+    Why.TOKENIZER: "vocab|merges|token",
+    Why.UNSAFE: "run code",
+    Why.VALUES: "finite|nan|inf|number",
+}
+"""What a refusal of `convert` must name, in any case, for a person to know why."""
 
 
 class ReachedEnvironmentError(BaseException):
@@ -69,6 +84,7 @@ class Row:
                 yield f"{name} took {answer.seconds:.1f} s"
         yield from self._disagreements(answers)
         yield from self._silences(answers)
+        yield from self._misleading()
 
     def _disagreements(self, answers: dict[str, Answer]) -> Iterator[str]:
         case = self.case
@@ -85,9 +101,16 @@ class Row:
         if len(told) > 1 and not case.options and case.can is not Can.HEADERS:
             yield "they disagree"
 
-    def _silences(self, answers: dict[str, Answer]) -> Iterator[str]:
-        import re
+    def _misleading(self) -> Iterator[str]:
+        about = ABOUT.get(self.case.why)
+        if about and self.convert.can is Can.NO:
+            message = re.sub(r"\S*/\S*", "", self.convert.text)  # paths hold the answer
+            if not re.search(about, message, re.IGNORECASE):
+                yield f"convert's refusal does not name {self.case.why.value}"
+        if re.search(r"see (what `)?sdcoreml inspect", self.inspect.text):
+            yield "inspect's remedy is inspect"
 
+    def _silences(self, answers: dict[str, Answer]) -> Iterator[str]:
         case = self.case
         said = "\n".join(answer.text for answer in answers.values())
         if case.says and not re.search(case.says, said.replace(str(case.name), ""), re.IGNORECASE):
