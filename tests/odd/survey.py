@@ -3,8 +3,8 @@
     python -m tests.odd.survey [--convert] [--seen | --held-back] [--json] [--keep FOLDER] [NAMES]
 
 Three answers are asked for: `inspect --json`, `doctor MODEL --goal convert --json`, and `convert`:
-by default as far as the built environment is asked for (all that it refuses without building),
-with `--convert` to the end. A name is a case's, or a part of one.
+by default up to where building would begin (the preflight included, so that the environment must be
+there), with `--convert` to the end. A name is a case's, or a part of one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 from unittest.mock import patch
 
@@ -50,7 +51,7 @@ ABOUT: Mapping[Why, str] = {
 
 
 class ReachedEnvironmentError(BaseException):
-    """The conversion got as far as the environment: nothing was refused."""
+    """The conversion got as far as the environment's work: nothing was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,15 +197,20 @@ def converted(case: Case, folder: Path, model: Path, *, to_the_end: bool) -> Ans
     if to_the_end:
         code, out, err, seconds = run(words)
     else:
-        door = "sdcoreml.doctor.commands.convert.environment_for"
-        with patch(door, side_effect=reached):
+        # The preflight's judgement counts, too: stop where the environment would be put to work.
+        command = "sdcoreml.doctor.commands.convert"
+        built = SimpleNamespace(python=Path(sys.executable))
+        with (
+            patch(f"{command}.environment_for", return_value=built),
+            patch(f"{command}.provenance", side_effect=reached),
+        ):
             code, out, err, seconds = run(words)
     can = Can.YES if code == 0 else Can.NO
     return Answer(can=can, code=code, text=err, seconds=seconds, data=parsed(out))
 
 
 def reached(*_: object, **__: object) -> NoReturn:
-    """Stands where the environment is asked for."""
+    """Stands where the conversion would begin."""
     raise ReachedEnvironmentError
 
 
@@ -222,9 +228,12 @@ def made(folder: Path) -> dict[str, Any]:
     }
     for program in programs_at(folder):
         if program.path.stem == "TextEncoder":
-            facts["text_blocks"] = (program.operations or {}).get("softmax")
+            counts = (program.operations or {}).items()
+            facts["text_blocks"] = sum(count for name, count in counts if name.endswith("softmax"))
     vocabulary = parsed((folder / "vocab.json").read_text()) or {}
-    facts["words"] = [word for word in ("<cat>", "<dog>", "sks") if f"{word}</w>" in vocabulary]
+    facts["words"] = [
+        word for word in ("<cat>", "<dog>", "sks") if {word, f"{word}</w>"} & vocabulary.keys()
+    ]
     return facts
 
 
