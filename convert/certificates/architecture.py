@@ -115,7 +115,7 @@ def architecture(component: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return counted | {name: config[name] for name in RARE if config.get(name)}
 
 
-def judged(options: ProgramOptions) -> dict[str, Any]:
+def options_in_key(options: ProgramOptions) -> dict[str, Any]:
     """The options of a conversion that count, where they are not at their defaults."""
     return {
         name: value

@@ -20,7 +20,7 @@ from sdcoreml.convert.proof.audit import (
     left_out,
 )
 from sdcoreml.convert.storage.joined import Packages, open_whole
-from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import UnsupportedError
 
@@ -79,7 +79,7 @@ def check_certified(
 
 
 def key_of(
-    program: Program,
+    program: OpenProgram,
     component: str,
     accounted: Audit,
     config: Mapping[str, Any],
@@ -111,7 +111,7 @@ def audit_package(
 
 
 def _audit(
-    program: Program, tensors: TensorFile, component: str, ignored: tuple[str, ...]
+    program: OpenProgram, tensors: TensorFile, component: str, ignored: tuple[str, ...]
 ) -> Audit:
     prefixes = PREFIXES.get(component, ())
     return audit(program.function, program.storage, tensors, prefixes, ignored)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sdcoreml.convert.certificates.architecture import SAME, architecture, judged
+from sdcoreml.convert.certificates.architecture import SAME, architecture, options_in_key
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.spec.model import (
     DataType,
@@ -29,17 +29,17 @@ from sdcoreml.convert.spec.model import (
     ValueType,
 )
 from sdcoreml.convert.storage.elements import (
-    Storage,
+    BlobStorage,
     array,
     is_text,
     text,
 )
-from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.errors import UnsupportedError
 
 
 def certificate_key(
-    program: Program,
+    program: OpenProgram,
     component: str,
     placed: Mapping[str, str],
     config: Mapping[str, Any],
@@ -61,11 +61,11 @@ def certificate_key(
         UnsupportedError: the program has parts that no certificate covers.
     """
     graph = graph_digest(program, placed)
-    asked = json.dumps([architecture(component, config), judged(options)], sort_keys=True)
+    asked = json.dumps([architecture(component, config), options_in_key(options)], sort_keys=True)
     return _hash(SAME.get(component, component), graph, asked)
 
 
-def graph_digest(program: Program, placed: Mapping[str, str]) -> str:
+def graph_digest(program: OpenProgram, placed: Mapping[str, str]) -> str:
     """The digest of what a program computes, whatever module that is compared with.
 
     Raises:
@@ -100,7 +100,9 @@ class _Value:
     half: str = ""
 
 
-def _values(function: Function, storage: Storage, placed: Mapping[str, str]) -> dict[str, _Value]:
+def _values(
+    function: Function, storage: BlobStorage, placed: Mapping[str, str]
+) -> dict[str, _Value]:
     values = {
         item.name: _Value(digest=_hash("input", item.name, _words(item.type)), kind=item.type)
         for item in function.inputs
@@ -119,7 +121,7 @@ def _values(function: Function, storage: Storage, placed: Mapping[str, str]) -> 
 
 
 def _computed(
-    operation: Operation, values: Mapping[str, _Value], storage: Storage
+    operation: Operation, values: Mapping[str, _Value], storage: BlobStorage
 ) -> Iterator[tuple[str, _Value]]:
     """Each result of an operation."""
     if operation.blocks:
@@ -154,7 +156,7 @@ def _cast(source: _Value, plain: _Value) -> _Value:
     return plain
 
 
-def _constant(value: Value, storage: Storage) -> str:
+def _constant(value: Value, storage: BlobStorage) -> str:
     """A constant by its content, wherever it is stored."""
     kind = _words(value.type)
     if is_text(value):

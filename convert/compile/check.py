@@ -12,7 +12,7 @@ from sdcoreml.convert.compile.compiled import (
     COREMLDATA,
     METADATA,
     TEXT,
-    Compiled,
+    CompiledModel,
     blobs,
 )
 from sdcoreml.convert.compile.coremldata import ordered
@@ -20,7 +20,7 @@ from sdcoreml.convert.compile.histogram import EINSUM, histogram
 from sdcoreml.convert.compile.lower import lower
 from sdcoreml.convert.compile.metadata import MAIN, metadata
 from sdcoreml.convert.compile.names import TEXT_VERSIONS
-from sdcoreml.convert.spec.blobs import WeightFile, open_weights
+from sdcoreml.convert.spec.blobs import MappedWeights, open_weights
 from sdcoreml.convert.spec.model import (
     Blob,
     Description,
@@ -36,7 +36,7 @@ from sdcoreml.ground.errors import BadInputError, Fault
 AGAIN = "compile the package again"
 
 
-def faults(compiled: Compiled) -> tuple[Fault, ...]:
+def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
     """What is wrong with a compiled folder by itself, whoever made it.
 
     Every constant must lie in a sound record of the weight file, `model.mil` and the description
@@ -50,7 +50,7 @@ def faults(compiled: Compiled) -> tuple[Fault, ...]:
     )
 
 
-def differences(compiled: Compiled, source: Model, stem: str) -> tuple[Fault, ...]:
+def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Fault, ...]:
     """Where a compiled folder does not say what its source says, operation by operation.
 
     `stem` is the name of the source package without its suffix.
@@ -95,7 +95,7 @@ def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[
         return (error.fault.at(weights),)
 
 
-def _record(file: WeightFile, value: Value, blob: Blob) -> Iterator[BadInputError]:
+def _record(file: MappedWeights, value: Value, blob: Blob) -> Iterator[BadInputError]:
     """What is wrong with the record of one constant."""
     kind = value.type
     if not isinstance(kind, TensorType) or None in kind.shape:
@@ -151,7 +151,7 @@ def _first(found: Function, wanted: Function) -> str:
     return "outputs differ"
 
 
-def _interfaces(compiled: Compiled) -> Iterator[str]:
+def _interfaces(compiled: CompiledModel) -> Iterator[str]:
     """Inputs and outputs by name: Core ML refuses a program whose description differs."""
     described = compiled.description
     sides: dict[str, Description | FunctionDescription] = {MAIN: described}
@@ -170,7 +170,7 @@ def _interfaces(compiled: Compiled) -> Iterator[str]:
             yield f"outputs {sorted(outputs)} are not those of function {name!r} in {TEXT}"
 
 
-def _metadata(compiled: Compiled) -> Iterator[str]:
+def _metadata(compiled: CompiledModel) -> Iterator[str]:
     """What front ends need: one object, schemas of strings, a histogram that is true."""
     match compiled.metadata:
         case [{"inputSchema": list() as inputs, "outputSchema": list() as outputs, **rest}]:
@@ -187,7 +187,7 @@ def _schemas(*schemas: list[Any]) -> Iterator[str]:
             return
 
 
-def _histogram(compiled: Compiled, found: object) -> Iterator[str]:
+def _histogram(compiled: CompiledModel, found: object) -> Iterator[str]:
     described = compiled.description
     default = described.default_function if described.functions else MAIN
     function = compiled.program.functions.get(default)

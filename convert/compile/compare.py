@@ -13,13 +13,13 @@ from sdcoreml.convert.compile.compiled import (
     ANALYTICS,
     TEXT,
     WEIGHTS,
-    Compiled,
+    CompiledModel,
     read_compiled,
 )
 from sdcoreml.convert.compile.coremldata import ordered
 from sdcoreml.convert.compile.lower import COMPILER, build_info
 from sdcoreml.convert.compile.package import UNTRIED, compile_package
-from sdcoreml.convert.compile.xcode import Xcode
+from sdcoreml.convert.compile.xcode import XcodeCompiler
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, silent
@@ -33,7 +33,7 @@ class Keep(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Compilation:
     """A compiled folder, a sentence on how far it is proven, and where the two compilers differ."""
 
     path: Path
@@ -42,8 +42,12 @@ class Outcome:
 
 
 def compile_compared(
-    package: Path, target: Path, xcode: Xcode | None, keep: Keep = Keep.OURS, emit: Emit = silent
-) -> Outcome:
+    package: Path,
+    target: Path,
+    xcode: XcodeCompiler | None,
+    keep: Keep = Keep.OURS,
+    emit: Emit = silent,
+) -> Compilation:
     """Compile `package` to `target`; where there is an Xcode, with both compilers, and compare.
 
     Raises:
@@ -51,7 +55,7 @@ def compile_compared(
     """
     if xcode is None:
         compile_package(package, target, emit)
-        return Outcome(path=target, verdict=UNTRIED)
+        return Compilation(path=target, verdict=UNTRIED)
     with scratch_beside(target) as aside:
         other = aside / target.name
         if keep is Keep.OURS:
@@ -61,29 +65,31 @@ def compile_compared(
         return _beside_ours(package, target, other, emit)
 
 
-def _beside_apples(package: Path, ours: Path, aside: Path, xcode: Xcode, emit: Emit) -> Outcome:
+def _beside_apples(
+    package: Path, ours: Path, aside: Path, xcode: XcodeCompiler, emit: Emit
+) -> Compilation:
     try:
         xcode.compile(package, aside, emit)
         found = tuple(differences(ours, aside))
         version = _version(read_compiled(aside))
     except SdcoremlError as error:
         verdict = f"{UNTRIED}; no comparison with Xcode's"
-        return Outcome(path=ours, verdict=verdict, differences=(str(error),))
+        return Compilation(path=ours, verdict=verdict, differences=(str(error),))
     relation = "differs from" if found else "equal to"
     verdict = f"compiled without Xcode, {relation} what coremlcompiler {version} makes of it"
-    return Outcome(path=ours, verdict=verdict, differences=found)
+    return Compilation(path=ours, verdict=verdict, differences=found)
 
 
-def _beside_ours(package: Path, apples: Path, aside: Path, emit: Emit) -> Outcome:
+def _beside_ours(package: Path, apples: Path, aside: Path, emit: Emit) -> Compilation:
     try:
         compile_package(package, aside, emit)
         found = tuple(differences(aside, apples))
         version = _version(read_compiled(apples))
     except BadInputError as error:  # Xcode compiles more than we do
-        return Outcome(path=apples, verdict=f"compiled with Xcode; not without it: {error}")
+        return Compilation(path=apples, verdict=f"compiled with Xcode; not without it: {error}")
     relation = "which differs from" if found else "equal to"
     verdict = f"compiled with coremlcompiler {version}, {relation} what sdcoreml makes of it"
-    return Outcome(path=apples, verdict=verdict, differences=found)
+    return Compilation(path=apples, verdict=verdict, differences=found)
 
 
 def differences(ours: Path, apples: Path) -> Iterator[str]:
@@ -133,11 +139,11 @@ def _same_file(ours: Path, apples: Path) -> bool:
     return filecmp.cmp(ours, apples, shallow=False)
 
 
-def _own_info(compiled: Compiled) -> Mapping[str, str]:
+def _own_info(compiled: CompiledModel) -> Mapping[str, str]:
     """Build information without the compiler's."""
     entries = build_info(compiled.program).items()
     return {name: text for name, text in entries if name not in COMPILER}
 
 
-def _version(compiled: Compiled) -> str:
+def _version(compiled: CompiledModel) -> str:
     return build_info(compiled.program).get("coremlc-version", "of unknown version")

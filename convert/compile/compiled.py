@@ -28,7 +28,7 @@ AGAIN = "compile the package again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
+class CompiledModel:
     """A `.mlmodelc` folder of an ML Program.
 
     `metadata` is the content of `metadata.json` as found, not yet checked. `weights` is the weight
@@ -44,7 +44,7 @@ class Compiled:
     weights: Path | None
 
 
-def read_compiled(path: Path) -> Compiled:
+def read_compiled(path: Path) -> CompiledModel:
     """The compiled model in the folder `path`.
 
     Raises:
@@ -53,7 +53,7 @@ def read_compiled(path: Path) -> Compiled:
     data = read_coremldata(_bytes(path / COREMLDATA), path / COREMLDATA)
     text = _decoded(path / TEXT, parse)
     weights = path / WEIGHTS
-    return Compiled(
+    return CompiledModel(
         path=path,
         specification_version=data.specification_version,
         text_version=text.version,

@@ -12,7 +12,7 @@ from sdcoreml.convert.compile.compiled import (
     METADATA,
     TEXT,
     WEIGHTS,
-    Compiled,
+    CompiledModel,
     read_compiled,
 )
 from sdcoreml.convert.compile.coremldata import write_analytics, write_coremldata
@@ -35,7 +35,7 @@ UNTRIED = (
 """What an output says as long as no Mac has tried it."""
 
 
-def compile_package(package: Path, target: Path, emit: Emit = silent) -> Compiled:
+def compile_package(package: Path, target: Path, emit: Emit = silent) -> CompiledModel:
     """Compile the package to the folder `target` (`….mlmodelc`).
 
     An older compiled folder of that name is replaced once the new one has passed every check. The

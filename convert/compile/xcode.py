@@ -17,7 +17,7 @@ PATIENCE = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Xcode:
+class XcodeCompiler:
     """How to start `coremlcompiler`."""
 
     command: tuple[str, ...]
@@ -65,7 +65,7 @@ class Xcode:
             )
 
 
-def find_xcode() -> Xcode | None:
+def find_xcode() -> XcodeCompiler | None:
     """The compiler of the selected Xcode; `None` where there is none.
 
     The Command Line Tools alone do not have it. `xcode-select` is asked first because `xcrun`
@@ -74,7 +74,7 @@ def find_xcode() -> Xcode | None:
     if platform.system() != "Darwin" or not _answer("xcode-select", "--print-path"):
         return None
     path = _answer("xcrun", "--find", "coremlcompiler")
-    return Xcode(command=(path,)) if path else None
+    return XcodeCompiler(command=(path,)) if path else None
 
 
 def _answer(*command: str) -> str:

@@ -24,9 +24,9 @@ from sdcoreml.convert.compression.palette import (
 from sdcoreml.convert.compression.recipe import Method
 from sdcoreml.convert.programs.payload import (
     SMALLEST_RECORD,
+    ComputedConstant,
     Payload,
-    Source,
-    Table,
+    RecordSource,
     Tensors,
 )
 from sdcoreml.convert.spec.model import (
@@ -39,7 +39,7 @@ from sdcoreml.convert.spec.model import (
 if TYPE_CHECKING:
     import numpy as np
 
-Item: TypeAlias = tuple[str, TensorType, Source]
+Item: TypeAlias = tuple[str, TensorType, RecordSource]
 Parts: TypeAlias = "dict[str, Item | Value]"
 """Arguments of the operation that takes a constant's place: a record each, or a small value."""
 
@@ -138,7 +138,7 @@ def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[st
         )
         return "constexpr_blockwise_shift_scale", {
             "data": data,
-            "scale": (f"{name}_scale", kind, Table(scale)),
+            "scale": (f"{name}_scale", kind, ComputedConstant(scale)),
         }
     vector = TensorType(dtype=DataType.FLOAT16, shape=(rows,))
     zeros = TensorType(dtype=DataType.INT8, shape=(rows,))
@@ -154,7 +154,7 @@ def _stored(name: str, kind: TensorType, content: np.ndarray) -> Item | Value:
     """A record, or the value itself where that is too small for one."""
     if content.size < SMALLEST_RECORD:
         return Value(type=kind, data=Elements(values=content.tobytes()))
-    return name, kind, Table(content)
+    return name, kind, ComputedConstant(content)
 
 
 def _cut(
@@ -181,7 +181,7 @@ class Codes:
     `palettes` has a row for each group of `each` elements.
     """
 
-    source: Source
+    source: RecordSource
     palettes: np.ndarray
     bits: int
     each: int
@@ -211,7 +211,7 @@ class Codes:
 class Integers:
     """A weight divided by the scale of its output channel, rounded."""
 
-    source: Source
+    source: RecordSource
     scale: np.ndarray
 
     def blocks(self, tensors: Tensors, _: DataType) -> Iterator[np.ndarray]:

@@ -22,7 +22,7 @@ from sdcoreml.convert.spec.model import (
     Value,
 )
 from sdcoreml.convert.storage.elements import (
-    Storage,
+    BlobStorage,
     array,
     is_text,
     text,
@@ -43,7 +43,7 @@ def unobserved(operation: Operation, name: str, result: torch.Tensor) -> None:
 class Frame:
     """The values of one run: constants as operations still to be read, tensors as computed."""
 
-    def __init__(self, function: Function, storage: Storage, mode: Mode) -> None:
+    def __init__(self, function: Function, storage: BlobStorage, mode: Mode) -> None:
         self._function = function
         self._storage = storage
         self._mode = mode

@@ -19,8 +19,8 @@ from sdcoreml.convert.mil.frame import (
 )
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.spec.model import Function, Operation
-from sdcoreml.convert.storage.elements import Storage
-from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.storage.elements import BlobStorage
+from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.errors import ParityError, SdcoremlError
 
 
@@ -29,11 +29,11 @@ class Executable:
     """A function of a program together with its weights; `label` names it in errors."""
 
     function: Function
-    storage: Storage
+    storage: BlobStorage
     label: str = "program"
 
     @staticmethod
-    def of(program: Program) -> Executable:
+    def of(program: OpenProgram) -> Executable:
         """The function of an open package, named by its path in errors."""
         label = os.fspath(program.path)
         return Executable(function=program.function, storage=program.storage, label=label)

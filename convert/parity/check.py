@@ -23,7 +23,7 @@ from sdcoreml.convert.parity.figures import (
     RECOGNISABLE,
     Outputs,
     compare,
-    eased,
+    relaxed_floor,
 )
 from sdcoreml.convert.parity.miniature import miniature
 from sdcoreml.convert.parity.outcome import Parity
@@ -39,7 +39,7 @@ from sdcoreml.convert.references.inputs import Feeds
 from sdcoreml.convert.references.modules import open_module
 from sdcoreml.convert.spec.model import DataType, Function, TensorType
 from sdcoreml.convert.storage.joined import Packages, open_whole
-from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.events import Emit, Event, silent
 
@@ -54,7 +54,7 @@ class CheckOptions:
     picture in place of the program's own where `convert.parity.miniature` can. `program` are the
     options that it was built with: those of `convert.certificates.architecture.JUDGED` change what
     the module is asked for. `lenient` asks no more of a program than its module's own precision
-    allows (`convert.parity.figures.eased`), which is measured only where a floor is missed.
+    allows (`convert.parity.figures.relaxed_floor`), which is measured only where a floor is missed.
     """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
@@ -75,7 +75,7 @@ class Original:
     """What a program was made from: the component's config.json and its safetensors file."""
 
     component: str
-    judge: Reference
+    reference: Reference
     config: Mapping[str, Any]
     weights: Path
 
@@ -105,14 +105,14 @@ def check_component(
         BadInputError: package or weights cannot be read, or do not belong to the config.
     """
     original = Original(
-        component=component, judge=reference(component), config=config, weights=weights
+        component=component, reference=reference(component), config=config, weights=weights
     )
     with open_whole(package) as program:
         return check_program(program, original, options, emit)
 
 
 def check_program(
-    program: Program, original: Original, options: CheckOptions = FULL, emit: Emit = silent
+    program: OpenProgram, original: Original, options: CheckOptions = FULL, emit: Emit = silent
 ) -> Parity:
     """Check a program that is already open; see `check_component`."""
     component = original.component
@@ -127,7 +127,7 @@ def check_program(
     small = _small(program, original, options, accounted)
     running = small or program
     shapes = input_shapes(running.function)
-    feeds = original.judge.feeds(original.config, shapes)[: options.runs]
+    feeds = original.reference.feeds(original.config, shapes)[: options.runs]
     replaced = _decompressed(program, accounted)
     passes = 1 + bool(replaced) + len(options.modes)
     advance = _counter(emit, program.path.name, len(feeds) * passes)
@@ -152,7 +152,9 @@ def check_program(
     own = None
     if options.lenient and not all(item.passed for item in figures):
         own = own_precision(module.answers(replaced, precision=torch.float64), expected)
-        figures = [replace(item, floor=eased(item.mode, item.floor, own)) for item in figures]
+        figures = [
+            replace(item, floor=relaxed_floor(item.mode, item.floor, own)) for item in figures
+        ]
     return Parity(
         component=component,
         package=str(program.path),
@@ -163,14 +165,14 @@ def check_program(
         fidelity=compare(module.answers({}, advance), expected, Mode.FP32, RECOGNISABLE)
         if replaced
         else (),
-        sample=size_of(shapes) if small else "",
+        sample=picture_size(shapes) if small else "",
         own=own,
-        normed=fewest_normed(original.config, input_shapes(program.function)),
+        normed=smallest_norm_group(original.config, input_shapes(program.function)),
     )
 
 
-def fewest_normed(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """How many numbers a group norm goes by at the smallest map of a UNet; 0 for anything else."""
+def smallest_norm_group(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Elements per group in a UNet's deepest group norm; 0 for any other component."""
     channels = config.get("block_out_channels")
     if not channels or "sample" not in shapes:
         return 0
@@ -185,15 +187,15 @@ def own_precision(exact: Iterable[Outputs], rounded: Iterable[Outputs]) -> float
 
 
 def _small(
-    program: Program, original: Original, options: CheckOptions, accounted: Audit
-) -> Program | None:
+    program: OpenProgram, original: Original, options: CheckOptions, accounted: Audit
+) -> OpenProgram | None:
     """The program for a small picture, if that is asked for and can be had."""
     if not options.small or not accounted.passed:
         return None
     return miniature(program, original.component, accounted, original.config, options.program)
 
 
-def size_of(shapes: Mapping[str, tuple[int, ...]]) -> str:
+def picture_size(shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Width and height of the image, in pixels, by a program's latent or picture."""
     name = next(name for name in ("sample", "z", "x") if name in shapes)
     height, width = shapes[name][-2:]
@@ -224,7 +226,7 @@ def weight_rounding(function: Function) -> torch.dtype:
     return torch.float16 if kind is DataType.FLOAT16 else torch.float32
 
 
-def _decompressed(program: Program, accounted: Audit) -> dict[str, torch.Tensor]:
+def _decompressed(program: OpenProgram, accounted: Audit) -> dict[str, torch.Tensor]:
     """The compressed weights of a program, by the names of the tensors they stand for."""
     run = Executable.of(program)
     return {item.tensor: run.constant(name) for name, item in accounted.compressed.items()}
@@ -249,7 +251,7 @@ class _Module:
         """What it computes for each set of inputs. The module is gone when this returns."""
         original = self.original
         module = open_module(
-            lambda: original.judge.build(original.config),
+            lambda: original.reference.build(original.config),
             original.weights,
             self.rounding,
             replaced,
@@ -259,7 +261,7 @@ class _Module:
         with torch.inference_mode():
             for feed in self.feeds:
                 typed = {name: tensor.to(precision) for name, tensor in feed.items()}
-                outputs.append(original.judge.expected(module, typed, self.options, self.names))
+                outputs.append(original.reference.expected(module, typed, self.options, self.names))
                 advance()
         return outputs
 

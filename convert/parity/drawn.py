@@ -16,7 +16,7 @@ from sdcoreml.convert.programs.assemble import assemble
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import Payload, Weight
 from sdcoreml.convert.proof.audit import plain
-from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Tables:
 class Drawing:
     """A drawn program, and the constants that stand for the checkpoint's tensors."""
 
-    program: Program
+    program: OpenProgram
     placed: Mapping[str, str]
 
 
@@ -89,7 +89,7 @@ def drawn(component: str, config: Mapping[str, Any], options: ProgramOptions) ->
     """
     draft = draw(component, config, options)
     built = assemble(draft, Undefined(draft.graph.declared))
-    program = Program(
+    program = OpenProgram(
         path=Path(f"{component} as drawn"),
         model=built.model,
         function=built.model.program.main,

@@ -1,4 +1,4 @@
-"""How far results are from those that are wanted, and how far they may be."""
+"""How far results are from the expected ones, and how far they may be."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ LEAST: Mapping[Mode, float] = {Mode.FP32: 60.0, Mode.FP16: 35.0}
 """What no module excuses; 35 dB is what Apple's converter asks of half precision."""
 
 
-def eased(mode: Mode, usual: float, own: float) -> float:
-    """The floor, in dB, for a module that is itself no more precise than `own`.
+def relaxed_floor(mode: Mode, usual: float, own: float) -> float:
+    """The floor, in dB, relaxed for a module whose own precision is `own`.
 
     Where attention is sharp, each rounding is amplified: a trained module in float32 may be less
     than 115 dB from itself in float64, and no program of it can do better.

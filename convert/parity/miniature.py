@@ -19,18 +19,18 @@ from sdcoreml.convert.programs.attention import PIECE
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.spec.model import Operation
-from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.convert.storage.pair import Storages, in_second
 from sdcoreml.ground.errors import UnsupportedError
 
 
 def miniature(
-    program: Program,
+    program: OpenProgram,
     component: str,
     accounted: Audit,
     config: Mapping[str, Any],
     options: ProgramOptions,
-) -> Program | None:
+) -> OpenProgram | None:
     """The program for a small picture, or `None` where it has no size or is not as drawn.
 
     Args:
@@ -73,7 +73,7 @@ def small_size(config: Mapping[str, Any], options: ProgramOptions) -> tuple[int,
     return times * unit, times * unit * 3 // 2
 
 
-def _filled(small: Drawing, program: Program, placed: Mapping[str, str]) -> Program:
+def _filled(small: Drawing, program: OpenProgram, placed: Mapping[str, str]) -> OpenProgram:
     """The drawing with the package's weights, however those are stored."""
     stored = {item.outputs[0].name: item for item in program.function.block.operations}
     holders = {word: stored[name] for name, word in placed.items()}

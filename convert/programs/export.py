@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from sdcoreml.convert.programs.graph import Graph
 from sdcoreml.convert.programs.payload import (
     SMALLEST_RECORD,
+    ComputedConstant,
     DescribedTensors,
     Payload,
-    Source,
-    Table,
+    RecordSource,
     Weight,
     lay_out,
 )
@@ -48,7 +48,7 @@ def export(
         (name, constants[name], source)
         for wanted in (False, True)
         for name, source in sources.items()
-        if isinstance(source, Table) is wanted and not _is_small(constants[name])
+        if isinstance(source, ComputedConstant) is wanted and not _is_small(constants[name])
     )
     offsets = {payload.name: payload.offset for payload in payloads}
 
@@ -72,7 +72,7 @@ def export(
     return Program(version=1, functions={"main": function}), payloads
 
 
-def _stored(source: Source, stored: Mapping[str, str]) -> Source:
+def _stored(source: RecordSource, stored: Mapping[str, str]) -> RecordSource:
     return Weight(tensor=stored[source.tensor]) if isinstance(source, Weight) else source
 
 

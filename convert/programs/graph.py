@@ -12,7 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.payload import SMALLEST_RECORD, Source, Table, Weight
+from sdcoreml.convert.programs.payload import (
+    SMALLEST_RECORD,
+    ComputedConstant,
+    RecordSource,
+    Weight,
+)
 from sdcoreml.convert.programs.toolkit import (
     MilOp,
     Plain,
@@ -44,7 +49,7 @@ class Graph:
         self._kit = kit
         self._names = {feature.name: 1 for feature in self.features}
         self._constants: dict[Any, Any] = {}
-        self.sources: dict[str, Source] = {}
+        self.sources: dict[str, RecordSource] = {}
         self.declared: dict[str, tuple[int, ...]] = {}
         placeholders = {
             feature.name: kit.builder.placeholder(
@@ -114,7 +119,7 @@ class Graph:
         if key not in self._constants:
             self._constants[key] = self._constant(array, self._unique(name))
             if array.size >= SMALLEST_RECORD and array.dtype.kind == "f":
-                self.sources[self._constants[key].name] = Table(array)
+                self.sources[self._constants[key].name] = ComputedConstant(array)
         found: Var = self._constants[key]
         return found
 

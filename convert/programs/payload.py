@@ -64,7 +64,7 @@ class DescribedTensors(Tensors, Protocol):
         ...
 
 
-class Source(Protocol):
+class RecordSource(Protocol):
     """Something that can tell the content of one record."""
 
     def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:
@@ -115,7 +115,7 @@ class Weight:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ComputedConstant:
     """A constant that the builder computed."""
 
     array: np.ndarray
@@ -136,7 +136,7 @@ class Payload:
     name: str
     type: TensorType
     offset: int
-    source: Source
+    source: RecordSource
 
     @property
     def nbytes(self) -> int:
@@ -157,7 +157,7 @@ class DrawnProgram:
     parameters: int
 
 
-def lay_out(items: Iterable[tuple[str, TensorType, Source]]) -> tuple[Payload, ...]:
+def lay_out(items: Iterable[tuple[str, TensorType, RecordSource]]) -> tuple[Payload, ...]:
     """Give each record its place in the weight file."""
     payloads: list[Payload] = []
     offset = ALIGNMENT

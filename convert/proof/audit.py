@@ -25,7 +25,7 @@ from sdcoreml.convert.spec.model import (
     TensorType,
     Value,
 )
-from sdcoreml.convert.storage.elements import Storage, array, is_text
+from sdcoreml.convert.storage.elements import BlobStorage, array, is_text
 
 if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
@@ -115,7 +115,7 @@ def left_out(config: Mapping[str, Any], options: ProgramOptions) -> tuple[str, .
 
 def audit(
     function: Function,
-    storage: Storage,
+    storage: BlobStorage,
     tensors: Tensors,
     prefixes: tuple[str, ...] = (),
     ignored: tuple[str, ...] = (),
@@ -179,7 +179,7 @@ def _summary(compressed: Iterable[Compressed]) -> dict[str, dict[str, float]]:
 
 
 def _compressed(
-    function: Function, storage: Storage, tensors: Tensors, owners: Mapping[str, str]
+    function: Function, storage: BlobStorage, tensors: Tensors, owners: Mapping[str, str]
 ) -> dict[str, Compressed]:
     """Every compressed constant whose name, or the beginning of it, is a tensor's."""
     found = {}
@@ -278,7 +278,7 @@ class _Index:
         return bool(equal)
 
 
-def _constants(function: Function, storage: Storage) -> Iterator[tuple[str, Array]]:
+def _constants(function: Function, storage: BlobStorage) -> Iterator[tuple[str, Array]]:
     """Name and content of each constant that could be a weight."""
     parts = _parts(function)
     for operation in function.block.operations:

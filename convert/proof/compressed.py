@@ -21,7 +21,7 @@ from sdcoreml.convert.spec.model import (
     TensorType,
     Value,
 )
-from sdcoreml.convert.storage.elements import Storage, array, unpack
+from sdcoreml.convert.storage.elements import BlobStorage, array, unpack
 from sdcoreml.ground.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _rounded(tensor: Array, operation: Operation) -> Array:
     return tensor.astype(np.float32)
 
 
-def arguments(operation: Operation, block: Block, storage: Storage) -> dict[str, Array]:
+def arguments(operation: Operation, block: Block, storage: BlobStorage) -> dict[str, Array]:
     """The arguments of a `constexpr_` operation, whichever way it holds them."""
     constants = {
         item.outputs[0].name: item.attributes["val"]

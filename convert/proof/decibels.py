@@ -1,11 +1,11 @@
-"""How near a result is to the one that is wanted, as numbers for files and in words for people."""
+"""PSNRs that stand for something else, and how a PSNR is written for people."""
 
 from __future__ import annotations
 
 IDENTICAL = 999.0
-"""The PSNR, in dB, of results that do not differ at all; negative, of what has no PSNR."""
+"""Written as the PSNR, in dB, of equal results; its negative, where no PSNR can be computed."""
 
 
-def said(psnr: float) -> str:
+def format_db(psnr: float) -> str:
     """A PSNR in dB for people: `71.8 dB`, or `exact`."""
     return "exact" if psnr >= IDENTICAL else f"{psnr:.1f} dB"

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def describe(constant: Array) -> str | None:
-    """What a constant is that builders add by themselves; `None` if it is none of them."""
+    """What a constant is that builders add by themselves; `None` if it is none of them.
+
+    Zeros and ones of any shape pass here. That hides no damaged weight: the tensor whose place they
+    took is not found in the program, and the audit reports it as missing.
+    """
     return next((kind for kind, fits in _EXTRAS.items() if fits(constant)), None)
 
 

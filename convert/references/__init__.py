@@ -1,1 +1,1 @@
-"""The pinned diffusers and transformers modules that written programs are judged by."""
+"""The pinned diffusers and transformers modules that programs are compared with."""

@@ -1,4 +1,4 @@
-"""Each component's judge: the pinned module, wrapped to the inputs and outputs of its program."""
+"""Each component's reference: the pinned module, with its program's inputs and outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Outputs: TypeAlias = "dict[str, torch.Tensor]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """How a component is judged.
+    """What a component's program is compared with.
 
     `build` makes the module from its config; `feeds` makes the inputs from the config and the
     shapes that the program declares; `call` turns a program's inputs into all outputs that any
@@ -54,7 +54,7 @@ class Reference:
 
 
 def reference(component: str) -> Reference:
-    """The judge of a component.
+    """The reference of a component.
 
     Raises:
         UnsupportedError: there is none.

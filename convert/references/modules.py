@@ -35,7 +35,7 @@ def open_module(
         build: makes the module; it is called where parameters take no memory.
         weights: a safetensors file with exactly the module's tensors.
         rounding: the type that weights are rounded to before they are widened to float32: float16
-            for the judge of a half-precision program. The norms' epsilons are constants of that
+            for the reference of a half-precision program. The norms' epsilons are constants of that
             program too, so they are rounded with them (1e-5 becomes 1.0014e-5).
         replaced: tensors to use instead of the file's of these names, in any shape of as many
             elements: the decompressed weights of a program.

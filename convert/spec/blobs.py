@@ -111,7 +111,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WeightFile:
+class MappedWeights:
     """A mapped weight file. Views that `data` gave out keep the mapping alive after closing."""
 
     path: Path
@@ -191,7 +191,7 @@ class WeightFile:
 
 
 @contextmanager
-def open_weights(path: Path) -> Iterator[WeightFile]:
+def open_weights(path: Path) -> Iterator[MappedWeights]:
     """Map the weight file at `path`.
 
     Raises:
@@ -212,4 +212,4 @@ def open_weights(path: Path) -> Iterator[WeightFile]:
             remedy="make or download the package again",
         )
     (count,) = struct.unpack_from("<I", head)
-    yield WeightFile(path=path, view=memoryview(pages), count=count)
+    yield MappedWeights(path=path, view=memoryview(pages), count=count)

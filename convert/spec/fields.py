@@ -8,42 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sdcoreml.convert.spec.wire import Field, Kind, Schema
+from sdcoreml.convert.spec.wire import Field, FieldKind, Schema
 
 
 def _int32(name: str) -> Field:
-    return Field(name=name, kind=Kind.INT32)
+    return Field(name=name, kind=FieldKind.INT32)
 
 
 def _int64(name: str) -> Field:
-    return Field(name=name, kind=Kind.INT64)
+    return Field(name=name, kind=FieldKind.INT64)
 
 
 def _uint64(name: str) -> Field:
-    return Field(name=name, kind=Kind.UINT64)
+    return Field(name=name, kind=FieldKind.UINT64)
 
 
 def _bool(name: str) -> Field:
-    return Field(name=name, kind=Kind.BOOL)
+    return Field(name=name, kind=FieldKind.BOOL)
 
 
 def _text(name: str) -> Field:
-    return Field(name=name, kind=Kind.STRING)
+    return Field(name=name, kind=FieldKind.STRING)
 
 
 def _bytes(name: str) -> Field:
-    return Field(name=name, kind=Kind.BYTES)
+    return Field(name=name, kind=FieldKind.BYTES)
 
 
 def _one(name: str, message: str) -> Field:
-    return Field(name=name, kind=Kind.MESSAGE, message=message)
+    return Field(name=name, kind=FieldKind.MESSAGE, message=message)
 
 
 def _many(name: str, message: str) -> Field:
-    return Field(name=name, kind=Kind.MESSAGE, message=message, repeated=True)
+    return Field(name=name, kind=FieldKind.MESSAGE, message=message, repeated=True)
 
 
-def _numbers(kind: Kind) -> Mapping[int, Field]:
+def _numbers(kind: FieldKind) -> Mapping[int, Field]:
     return {1: Field(name="values", kind=kind, repeated=True)}
 
 
@@ -95,12 +95,12 @@ MODEL: Schema = {
     },
     "StateFeatureType": {1: _one("arrayType", "ArrayFeatureType")},
     "ArrayFeatureType": {
-        1: Field(name="shape", kind=Kind.INT64, repeated=True),
+        1: Field(name="shape", kind=FieldKind.INT64, repeated=True),
         2: _int32("dataType"),
         21: _one("enumeratedShapes", "EnumeratedShapes"),
         31: _one("shapeRange", "ShapeRange"),
     },
-    "EnumeratedShapes": {1: Field(name="shapes", kind=Kind.BYTES, repeated=True)},
+    "EnumeratedShapes": {1: Field(name="shapes", kind=FieldKind.BYTES, repeated=True)},
     "ShapeRange": {1: _many("sizeRanges", "SizeRange")},
     "SizeRange": {1: _uint64("lowerBound"), 2: _int64("upperBound")},
     # MIL.proto
@@ -121,7 +121,7 @@ MODEL: Schema = {
     },
     "Block": {
         1: _many("inputs", "NamedValueType"),
-        2: Field(name="outputs", kind=Kind.STRING, repeated=True),
+        2: Field(name="outputs", kind=FieldKind.STRING, repeated=True),
         3: _many("operations", "Operation"),
         4: _many("attributes", "ValueEntry"),
     },
@@ -160,12 +160,12 @@ MODEL: Schema = {
         6: _one("doubles", "Doubles"),
         7: _one("bytes", "Bytes"),
     },
-    "Floats": _numbers(Kind.FLOAT),
-    "Ints": _numbers(Kind.INT32),
-    "Bools": _numbers(Kind.BOOL),
-    "Strings": _numbers(Kind.STRING),
-    "LongInts": _numbers(Kind.INT64),
-    "Doubles": _numbers(Kind.DOUBLE),
+    "Floats": _numbers(FieldKind.FLOAT),
+    "Ints": _numbers(FieldKind.INT32),
+    "Bools": _numbers(FieldKind.BOOL),
+    "Strings": _numbers(FieldKind.STRING),
+    "LongInts": _numbers(FieldKind.INT64),
+    "Doubles": _numbers(FieldKind.DOUBLE),
     "Bytes": {1: _bytes("values")},
     "ValueType": {
         1: _one("tensorType", "TensorType"),
@@ -184,7 +184,7 @@ MODEL: Schema = {
     "UnknownDimension": {1: _bool("variadic")},
     "ConstantDimension": {1: _uint64("size")},
     "ListType": {1: _bytes("type"), 2: _one("length", "Dimension")},
-    "TupleType": {1: Field(name="types", kind=Kind.BYTES, repeated=True)},
+    "TupleType": {1: Field(name="types", kind=FieldKind.BYTES, repeated=True)},
     "DictionaryType": {1: _bytes("keyType"), 2: _bytes("valueType")},
     "StateType": {1: _bytes("wrappedType")},
 }

@@ -25,7 +25,7 @@ class WireError(ValueError):
     """The bytes are not a well-formed message of the schema."""
 
 
-class Kind(Enum):
+class FieldKind(Enum):
     """How the payload of a field is understood."""
 
     INT32 = "int32"
@@ -47,7 +47,7 @@ class Field:
     """
 
     name: str
-    kind: Kind
+    kind: FieldKind
     message: str = ""
     repeated: bool = False
 
@@ -58,19 +58,19 @@ Schema: TypeAlias = Mapping[str, Mapping[int, Field]]
 Message: TypeAlias = dict[str, Any]
 """Field name to value; a message within is a `Message`; absent fields are absent."""
 
-_WIRE: Mapping[Kind, int] = {
-    Kind.INT32: VARINT,
-    Kind.INT64: VARINT,
-    Kind.UINT64: VARINT,
-    Kind.BOOL: VARINT,
-    Kind.FLOAT: FIXED32,
-    Kind.DOUBLE: FIXED64,
-    Kind.STRING: DELIMITED,
-    Kind.BYTES: DELIMITED,
-    Kind.MESSAGE: DELIMITED,
+_WIRE: Mapping[FieldKind, int] = {
+    FieldKind.INT32: VARINT,
+    FieldKind.INT64: VARINT,
+    FieldKind.UINT64: VARINT,
+    FieldKind.BOOL: VARINT,
+    FieldKind.FLOAT: FIXED32,
+    FieldKind.DOUBLE: FIXED64,
+    FieldKind.STRING: DELIMITED,
+    FieldKind.BYTES: DELIMITED,
+    FieldKind.MESSAGE: DELIMITED,
 }
 _FIXED: Mapping[int, int] = {FIXED64: 8, FIXED32: 4}
-_FORMATS: Mapping[Kind, str] = {Kind.FLOAT: "f", Kind.DOUBLE: "d"}
+_FORMATS: Mapping[FieldKind, str] = {FieldKind.FLOAT: "f", FieldKind.DOUBLE: "d"}
 _UINT64 = 0xFFFFFFFFFFFFFFFF
 
 
@@ -131,7 +131,10 @@ def _writer(number: int, field: Field, encode: Encoder) -> Callable[[Any, list[b
     kind, inner, wire = field.kind, field.message, _WIRE[field.kind]
     tag = to_varint(number << 3 | (DELIMITED if field.repeated else wire))
     pack = functools.partial(_pack, _FORMATS.get(kind, ""))
-    texts: Mapping[Kind, Callable[[Any], bytes]] = {Kind.STRING: str.encode, Kind.BYTES: bytes}
+    texts: Mapping[FieldKind, Callable[[Any], bytes]] = {
+        FieldKind.STRING: str.encode,
+        FieldKind.BYTES: bytes,
+    }
     plain = texts.get(kind, pack)
 
     def delimited(value: Any, written: list[bytes]) -> None:  # noqa: ANN401
@@ -230,18 +233,18 @@ def _single(payload: Any, wire: int, field: Field, schema: Schema, depth: int) -
     kind = field.kind
     if wire != _WIRE[kind]:
         raise WireError(f"{field.name} has wire type {wire}, not {_WIRE[kind]}")
-    if kind is Kind.MESSAGE:
+    if kind is FieldKind.MESSAGE:
         return decode(payload, field.message, schema, depth + 1)
-    if kind is Kind.STRING:
+    if kind is FieldKind.STRING:
         return _text(payload, field.name)
-    if kind is Kind.BYTES:
+    if kind is FieldKind.BYTES:
         return payload
     if wire == VARINT:
         return _integer(payload, kind)
     return struct.unpack(f"<{_FORMATS[kind]}", payload)[0]
 
 
-def _packed(payload: bytes, kind: Kind) -> list[Any]:
+def _packed(payload: bytes, kind: FieldKind) -> list[Any]:
     """The numbers of a packed repeated field."""
     if _WIRE[kind] == VARINT:
         position, values = 0, []
@@ -255,13 +258,15 @@ def _packed(payload: bytes, kind: Kind) -> list[Any]:
     return list(struct.unpack(f"<{len(payload) // size}{_FORMATS[kind]}", payload))
 
 
-def _integer(value: int, kind: Kind) -> int | bool:
-    if kind is Kind.INT64:
+def _integer(value: int, kind: FieldKind) -> int | bool:
+    if kind is FieldKind.INT64:
         return value - (1 << 64) if value >> 63 else value
-    if kind is Kind.INT32:  # a negative one is written as ten bytes; only the low 32 bits count
+    if (
+        kind is FieldKind.INT32
+    ):  # a negative one is written as ten bytes; only the low 32 bits count
         value &= 0xFFFFFFFF
         return value - (1 << 32) if value >> 31 else value
-    return bool(value) if kind is Kind.BOOL else value
+    return bool(value) if kind is FieldKind.BOOL else value
 
 
 def _text(payload: bytes, name: str) -> str:

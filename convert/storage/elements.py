@@ -55,7 +55,7 @@ FLOATS = frozenset(
 )
 
 
-class Storage(Protocol):
+class BlobStorage(Protocol):
     """Where blobs are: the weight files of a package, or the literal data of a test."""
 
     def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
@@ -67,7 +67,7 @@ class Storage(Protocol):
         ...
 
 
-def array(value: Value, storage: Storage) -> Array:
+def array(value: Value, storage: BlobStorage) -> Array:
     """A numeric or boolean constant, in its declared shape.
 
     BFLOAT16 becomes float32 (exactly); the packed integers become int8 or uint8.

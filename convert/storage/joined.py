@@ -21,7 +21,7 @@ from sdcoreml.convert.spec.model import (
     Operation,
     free_name,
 )
-from sdcoreml.convert.storage.package import Program, open_program
+from sdcoreml.convert.storage.package import OpenProgram, open_program
 from sdcoreml.convert.storage.pair import Storages, in_second
 from sdcoreml.ground.errors import ParityError
 
@@ -30,7 +30,7 @@ Packages: TypeAlias = "Path | tuple[Path, Path]"
 
 
 @contextmanager
-def open_whole(packages: Packages) -> Iterator[Program]:
+def open_whole(packages: Packages) -> Iterator[OpenProgram]:
     """The package, or both halves as one program; its path then names both.
 
     Raises:
@@ -46,7 +46,7 @@ def open_whole(packages: Packages) -> Iterator[Program]:
         yield join(first, second)
 
 
-def join(first: Program, second: Program) -> Program:
+def join(first: OpenProgram, second: OpenProgram) -> OpenProgram:
     """Both halves as one program. What the second one computes gets another name where need be.
 
     Raises:
@@ -54,7 +54,7 @@ def join(first: Program, second: Program) -> Program:
             does not hand over.
     """
     function = _linked(first, second)
-    return Program(
+    return OpenProgram(
         path=first.path.with_name(f"{first.path.name} + {second.path.name}"),
         model=_model(first.model, second.model, function),
         function=function,
@@ -62,7 +62,7 @@ def join(first: Program, second: Program) -> Program:
     )
 
 
-def _linked(first: Program, second: Program) -> Function:
+def _linked(first: OpenProgram, second: OpenProgram) -> Function:
     head, tail = first.function, second.function
     known = head.types
     inputs = {item.name: item for item in head.inputs}

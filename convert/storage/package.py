@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from sdcoreml.convert.spec.blobs import WeightFile, open_weights
+from sdcoreml.convert.spec.blobs import MappedWeights, open_weights
 from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
@@ -16,7 +16,7 @@ from sdcoreml.convert.spec.model import (
     Model,
 )
 from sdcoreml.convert.spec.reader import read_package
-from sdcoreml.convert.storage.elements import Storage
+from sdcoreml.convert.storage.elements import BlobStorage
 from sdcoreml.ground.errors import BadInputError
 
 
@@ -28,11 +28,11 @@ class ReadWeights:
     are gigabytes.
     """
 
-    mapped: WeightFile
+    mapped: MappedWeights
     file: BufferedReader
 
     def read(self, blob: Blob, dtype: DataType) -> bytearray:
-        """The bytes of a blob. Raises `BadInputError` as `WeightFile.read` does."""
+        """The bytes of a blob. Raises `BadInputError` as `MappedWeights.read` does."""
         content = bytearray(len(self.mapped.read(blob, dtype)))
         self.file.seek(self.mapped.record(blob.offset).data_offset)
         self.file.readinto(content)
@@ -55,17 +55,17 @@ class NoWeights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class OpenProgram:
     """A package as it lies on disk: its model, the function that runs, and the weights."""
 
     path: Path
     model: Model
     function: Function
-    storage: Storage
+    storage: BlobStorage
 
 
 @contextmanager
-def open_program(path: Path) -> Iterator[Program]:
+def open_program(path: Path) -> Iterator[OpenProgram]:
     """The package at `path`, read and ready to be looked at.
 
     Raises:
@@ -74,13 +74,13 @@ def open_program(path: Path) -> Iterator[Program]:
     """
     package = read_package(path)
     with ExitStack() as stack:
-        storage: Storage = NoWeights(package=path)
+        storage: BlobStorage = NoWeights(package=path)
         if package.weights is not None:
             storage = ReadWeights(
                 mapped=stack.enter_context(open_weights(package.weights)),
                 file=stack.enter_context(package.weights.open("rb")),
             )
-        yield Program(
+        yield OpenProgram(
             path=path,
             model=package.model,
             function=main_function(package.model),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sdcoreml.convert.spec.model import Blob, DataType, Value
-from sdcoreml.convert.storage.elements import Storage
+from sdcoreml.convert.storage.elements import BlobStorage
 
 _SECOND = "second:"
 """Marks the path of a blob that the second storage has."""
@@ -15,8 +15,8 @@ _SECOND = "second:"
 class Storages:
     """Reads what is marked from the second storage, and all else from the first."""
 
-    first: Storage
-    second: Storage
+    first: BlobStorage
+    second: BlobStorage
 
     def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
         """The bytes of a blob. Raises `BadInputError` as the blob's own storage does."""

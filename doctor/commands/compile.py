@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from sdcoreml.convert.compile.compare import Keep, Outcome, compile_compared
-from sdcoreml.convert.compile.xcode import Xcode, find_xcode
+from sdcoreml.convert.compile.compare import Compilation, Keep, compile_compared
+from sdcoreml.convert.compile.xcode import XcodeCompiler, find_xcode
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.ground.errors import SdcoremlError, UsageError
 from sdcoreml.ground.places import as_path
@@ -43,7 +43,9 @@ def run(args: argparse.Namespace) -> int:
     )
 
 
-def compile_each(packages: Sequence[Path], folder: Path, xcode: Xcode | None, keep: Keep) -> int:
+def compile_each(
+    packages: Sequence[Path], folder: Path, xcode: XcodeCompiler | None, keep: Keep
+) -> int:
     """Compile the packages into `folder` and print one line each."""
     _require_unique(packages)
     _require_folder(folder)
@@ -63,7 +65,7 @@ def compile_each(packages: Sequence[Path], folder: Path, xcode: Xcode | None, ke
     return int(differ)
 
 
-def lines(outcome: Outcome) -> list[str]:
+def lines(outcome: Compilation) -> list[str]:
     """What is said of one compiled folder."""
     return [
         f"{outcome.path}: {outcome.verdict}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.proof.decibels import said
+from sdcoreml.convert.proof.decibels import format_db
 
 
 def summary(folder: Path, manifest: Mapping[str, Any]) -> str:
@@ -28,7 +28,7 @@ def figures_of(checked: Mapping[str, Any]) -> str:
     worst: dict[str, float] = {}
     for output in checked["outputs"]:
         worst[output["mode"]] = min(output["psnr"], worst.get(output["mode"], output["psnr"]))
-    figures = ", ".join(f"{said(psnr)} in {mode}" for mode, psnr in worst.items())
+    figures = ", ".join(f"{format_db(psnr)} in {mode}" for mode, psnr in worst.items())
     return figures or str(checked.get("unchecked", ""))
 
 

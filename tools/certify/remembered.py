@@ -1,4 +1,4 @@
-"""A judge that answers a question once: programs that differ in their attention ask the same."""
+"""A reference that answers a question once: programs that differ in attention ask the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from safetensors.torch import load_file, save_file
 
-from sdcoreml.convert.certificates.architecture import judged
+from sdcoreml.convert.certificates.architecture import options_in_key
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.references.components import Outputs, Reference
 from sdcoreml.convert.references.inputs import Feeds
@@ -20,11 +20,11 @@ Module: TypeAlias = Any
 """A torch module: torch is not imported before it is needed."""
 
 
-def remembering(judge: Reference, module: str, folder: Path) -> Reference:
-    """The judge with its answers kept in `folder`.
+def remembering(original: Reference, module: str, folder: Path) -> Reference:
+    """The reference with its answers kept in `folder`.
 
     Args:
-        judge: who answers what has not been asked before.
+        original: answers what has not been asked before.
         module: names its architecture and weights; answers of another one are not mistaken for its.
         folder: where to keep them, safetensors files of a name that the question determines.
     """
@@ -33,17 +33,17 @@ def remembering(judge: Reference, module: str, folder: Path) -> Reference:
         place = folder / f"{module}-{_question(feeds, options)}.safetensors"
         if place.exists():
             return load_file(place)
-        answer = judge.call(built, feeds, options)
+        answer = original.call(built, feeds, options)
         unfinished = place.with_suffix(f".{os.getpid()}")
         save_file({name: tensor.contiguous() for name, tensor in answer.items()}, unfinished)
         unfinished.replace(place)
         return answer
 
-    return replace(judge, call=call)
+    return replace(original, call=call)
 
 
 def _question(feeds: Feeds, options: ProgramOptions) -> str:
-    digest = hashlib.sha256(json.dumps(judged(options), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(options_in_key(options), sort_keys=True).encode())
     for name, tensor in sorted(feeds.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.contiguous().numpy())

@@ -71,8 +71,8 @@ def shapes_of(case: Case) -> dict[str, tuple[int, ...]]:
 
 def _original(case: Case, weights: Path) -> Original:
     component = case.part.program
-    judge = remembering(reference(component), f"{weights.stem}-{component}", weights.parent)
-    return Original(component=component, judge=judge, config=case.config, weights=weights)
+    answers = remembering(reference(component), f"{weights.stem}-{component}", weights.parent)
+    return Original(component=component, reference=answers, config=case.config, weights=weights)
 
 
 def _build(case: Case, target: str, weights: Path, folder: Path, emit: Emit) -> Path:

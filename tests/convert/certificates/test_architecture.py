@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from sdcoreml.convert.certificates.architecture import JUDGED, LAYOUT_ONLY, architecture, judged
+from sdcoreml.convert.certificates.architecture import (
+    JUDGED,
+    LAYOUT_ONLY,
+    architecture,
+    options_in_key,
+)
 from sdcoreml.convert.programs.options import Attention, Prediction, ProgramOptions
 from tools.certify.models import SD1_UNET, VAE
 
@@ -45,8 +50,8 @@ def test_of_a_component_that_is_not_known_everything_counts_but_notes() -> None:
 
 
 def test_options_at_their_defaults_and_those_that_ask_nothing_of_the_module_do_not_count() -> None:
-    assert judged(ProgramOptions(attention=Attention.ORIGINAL, height=64)) == {}
-    assert judged(ProgramOptions(clip_skip=2, prediction=Prediction.VELOCITY)) == {
+    assert options_in_key(ProgramOptions(attention=Attention.ORIGINAL, height=64)) == {}
+    assert options_in_key(ProgramOptions(clip_skip=2, prediction=Prediction.VELOCITY)) == {
         "clip_skip": 2,
         "prediction": "v_prediction",
     }

@@ -13,7 +13,7 @@ from sdcoreml.convert.compile.compiled import (
     METADATA,
     TEXT,
     WEIGHTS,
-    Compiled,
+    CompiledModel,
     read_compiled,
 )
 from sdcoreml.convert.compile.coremldata import write_coremldata
@@ -25,7 +25,7 @@ from tests.convert.compile.texts import OPERATIONS, STATEFUL, package, source
 from tests.convert.spec.packages import model
 
 
-def compiled(tmp_path: Path) -> Compiled:
+def compiled(tmp_path: Path) -> CompiledModel:
     return compile_package(package(tmp_path / "A.mlpackage"), tmp_path / "A.mlmodelc")
 
 

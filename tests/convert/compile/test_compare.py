@@ -16,7 +16,7 @@ from sdcoreml.convert.compile.compiled import (
     WEIGHTS,
 )
 from sdcoreml.convert.compile.package import UNTRIED, compile_package
-from sdcoreml.convert.compile.xcode import Xcode
+from sdcoreml.convert.compile.xcode import XcodeCompiler
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
 from tests.convert.compile.texts import OPERATIONS, described, package, source, weights
 from tests.convert.spec.packages import model, write_package
@@ -29,7 +29,9 @@ shutil.copytree({folder!r}, made)
 """
 
 
-def apples(tmp_path: Path, given: Path, change: Callable[[Path], object] = lambda _: None) -> Xcode:
+def apples(
+    tmp_path: Path, given: Path, change: Callable[[Path], object] = lambda _: None
+) -> XcodeCompiler:
     """A `coremlcompiler` of version 9.9 that makes what ours makes, changed."""
     folder = compile_package(given, tmp_path / "apples.mlmodelc").path
     text = folder / TEXT
@@ -40,7 +42,7 @@ def apples(tmp_path: Path, given: Path, change: Callable[[Path], object] = lambd
     change(folder)
     script = tmp_path / "coremlcompiler.py"
     script.write_text(STAND_IN.format(folder=str(folder)))
-    return Xcode(command=(sys.executable, str(script)))
+    return XcodeCompiler(command=(sys.executable, str(script)))
 
 
 def test_without_xcode_the_verdict_is_honest(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_any_difference_is_told(
 
 def test_an_xcode_that_fails_is_a_difference_not_a_failure(tmp_path: Path) -> None:
     given, target = package(tmp_path / "A.mlpackage"), tmp_path / "out" / "A.mlmodelc"
-    outcome = compile_compared(given, target, Xcode(command=(str(tmp_path / "gone"),)))
+    outcome = compile_compared(given, target, XcodeCompiler(command=(str(tmp_path / "gone"),)))
     assert outcome.verdict == f"{UNTRIED}; no comparison with Xcode's"
     assert "does not start" in outcome.differences[0]
     assert (target / TEXT).read_text() == OPERATIONS

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.compile.compiled import COREMLDATA, TEXT
-from sdcoreml.convert.compile.xcode import Xcode, find_xcode
+from sdcoreml.convert.compile.xcode import XcodeCompiler, find_xcode
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 
 SCRIPT = """\
@@ -23,11 +23,11 @@ made.mkdir()
 """
 
 
-def stand_in(tmp_path: Path, body: str) -> Xcode:
+def stand_in(tmp_path: Path, body: str) -> XcodeCompiler:
     """A `coremlcompiler` that does what `body` says."""
     script = tmp_path / "coremlcompiler.py"
     script.write_text(SCRIPT + body)
-    return Xcode(command=(sys.executable, str(script)))
+    return XcodeCompiler(command=(sys.executable, str(script)))
 
 
 def test_the_compilers_folder_takes_the_wanted_name(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_failure_leaves_nothing(
 
 
 def test_a_compiler_that_is_not_there(tmp_path: Path) -> None:
-    xcode = Xcode(command=(str(tmp_path / "gone"),))
+    xcode = XcodeCompiler(command=(str(tmp_path / "gone"),))
     with pytest.raises(SdcoremlError, match=r"gone: does not start: No such file"):
         xcode.compile(tmp_path / "A.mlpackage", tmp_path / "A.mlmodelc")
 
@@ -79,7 +79,7 @@ def programs(tmp_path: Path, selected: str, found: str) -> str:
 @pytest.mark.parametrize(
     ("system", "selected", "found", "expected"),
     [
-        ("Darwin", "echo /X", 'echo "$1 $2"', Xcode(command=("--find coremlcompiler",))),
+        ("Darwin", "echo /X", 'echo "$1 $2"', XcodeCompiler(command=("--find coremlcompiler",))),
         ("Darwin", "exit 2", "echo /X/bin/coremlcompiler", None),
         ("Darwin", "echo /CommandLineTools", "exit 72", None),
         ("Linux", "echo /X", "echo /X/bin/coremlcompiler", None),
@@ -91,7 +91,7 @@ def test_xcode_is_found_where_it_is(
     system: str,
     selected: str,
     found: str,
-    expected: Xcode | None,
+    expected: XcodeCompiler | None,
 ) -> None:
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setenv("PATH", programs(tmp_path, selected, found))

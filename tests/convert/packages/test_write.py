@@ -19,9 +19,9 @@ from sdcoreml.convert.packages.write import (
     write_packages,
 )
 from sdcoreml.convert.programs.payload import (
+    ComputedConstant,
     DrawnProgram,
-    Source,
-    Table,
+    RecordSource,
     Weight,
     lay_out,
 )
@@ -69,7 +69,7 @@ class Memory:
         self.released += 1
 
 
-def built(*records: tuple[TensorType, Source]) -> DrawnProgram:
+def built(*records: tuple[TensorType, RecordSource]) -> DrawnProgram:
     payloads = lay_out((f"w{n}", kind, source) for n, (kind, source) in enumerate(records))
     return DrawnProgram(component="unet", model=EMPTY, payloads=payloads, parameters=0)
 
@@ -78,7 +78,7 @@ def kind(dtype: DataType, *shape: int) -> TensorType:
     return TensorType(dtype=dtype, shape=shape)
 
 
-def write(package: Path, *records: tuple[TensorType, Source], **arrays: np.ndarray) -> bytes:
+def write(package: Path, *records: tuple[TensorType, RecordSource], **arrays: np.ndarray) -> bytes:
     write_package(built(*records), Memory(arrays), package)
     return (package / "Data/com.apple.CoreML/weights/weight.bin").read_bytes()
 
@@ -89,7 +89,7 @@ def test_records_lie_on_64_byte_bounds_each_behind_its_description(tmp_path: Pat
     data = write(
         tmp_path / "x.mlpackage",
         (kind(F16, 33), Weight(tensor="a")),
-        (kind(F32, 3), Table(single)),
+        (kind(F32, 3), ComputedConstant(single)),
         a=half,
     )
     assert data == b"".join(
@@ -205,31 +205,33 @@ class TestShelf:
     SHAPE = kind(F16, 16)
     TENSORS = Memory({name: np.full(16, n, np.float16) for n, name in enumerate("ab")})
 
-    def write(self, folder: Path, shelf: Shelf, *sources: Source) -> Path:
+    def write(self, folder: Path, shelf: Shelf, *sources: RecordSource) -> Path:
         path = folder / f"{len(list(folder.iterdir()))}.mlpackage"
         program = built(*((self.SHAPE, source) for source in sources))
         write_packages({path: program}, self.TENSORS, shelf)
         return path / WEIGHTS
 
     def test_equal_weights_are_written_once(self, tmp_path: Path) -> None:
-        shelf, table = Shelf(), Table(np.arange(16, dtype=np.float16))
+        shelf, table = Shelf(), ComputedConstant(np.arange(16, dtype=np.float16))
         first = self.write(tmp_path, shelf, Weight(tensor="a"), table)
-        again = self.write(tmp_path, shelf, Weight(tensor="a"), Table(table.array.copy()))
+        again = self.write(
+            tmp_path, shelf, Weight(tensor="a"), ComputedConstant(table.array.copy())
+        )
         assert again.samefile(first)
 
     @pytest.mark.parametrize(
         "sources",
         [
-            (Weight(tensor="b"), Table(np.arange(16, dtype=np.float16))),
-            (Weight(tensor="a"), Table(np.ones(16, np.float16))),
+            (Weight(tensor="b"), ComputedConstant(np.arange(16, dtype=np.float16))),
+            (Weight(tensor="a"), ComputedConstant(np.ones(16, np.float16))),
             (Weight(tensor="a"),),
-            (Table(np.arange(16, dtype=np.float16)), Weight(tensor="a")),
+            (ComputedConstant(np.arange(16, dtype=np.float16)), Weight(tensor="a")),
         ],
         ids=["another tensor", "another table", "fewer", "another order"],
     )
-    def test_others_are_not(self, tmp_path: Path, sources: tuple[Source, ...]) -> None:
+    def test_others_are_not(self, tmp_path: Path, sources: tuple[RecordSource, ...]) -> None:
         shelf = Shelf()
-        table = Table(np.arange(16, dtype=np.float16))
+        table = ComputedConstant(np.arange(16, dtype=np.float16))
         first = self.write(tmp_path, shelf, Weight(tensor="a"), table)
         assert not self.write(tmp_path, shelf, *sources).samefile(first)
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from sdcoreml.convert.spec.fields import KINDS, MEMBERS, MODEL
-from sdcoreml.convert.spec.wire import Kind
+from sdcoreml.convert.spec.wire import FieldKind
 
 
 @pytest.mark.parametrize("message", MODEL)
 def test_every_message_that_a_table_names_is_there(message: str) -> None:
     for field in MODEL[message].values():
-        assert (field.kind is Kind.MESSAGE) == bool(field.message)
+        assert (field.kind is FieldKind.MESSAGE) == bool(field.message)
         assert not field.message or field.message in MODEL
 
 

@@ -13,7 +13,7 @@ from sdcoreml.convert.spec.wire import (
     MAX_DEPTH,
     VARINT,
     Field,
-    Kind,
+    FieldKind,
     Schema,
     WireError,
     decode,
@@ -26,20 +26,20 @@ from sdcoreml.convert.spec.wire import (
 
 SCHEMA: Schema = {
     "All": {
-        1: Field(name="small", kind=Kind.INT32),
-        2: Field(name="large", kind=Kind.INT64),
-        3: Field(name="natural", kind=Kind.UINT64),
-        4: Field(name="flag", kind=Kind.BOOL),
-        5: Field(name="single", kind=Kind.FLOAT),
-        6: Field(name="double", kind=Kind.DOUBLE),
-        7: Field(name="words", kind=Kind.STRING),
-        8: Field(name="raw", kind=Kind.BYTES),
-        9: Field(name="inner", kind=Kind.MESSAGE, message="All"),
-        10: Field(name="numbers", kind=Kind.INT64, repeated=True),
-        11: Field(name="reals", kind=Kind.FLOAT, repeated=True),
-        12: Field(name="lines", kind=Kind.STRING, repeated=True),
-        13: Field(name="children", kind=Kind.MESSAGE, message="All", repeated=True),
-        14: Field(name="doubles", kind=Kind.DOUBLE, repeated=True),
+        1: Field(name="small", kind=FieldKind.INT32),
+        2: Field(name="large", kind=FieldKind.INT64),
+        3: Field(name="natural", kind=FieldKind.UINT64),
+        4: Field(name="flag", kind=FieldKind.BOOL),
+        5: Field(name="single", kind=FieldKind.FLOAT),
+        6: Field(name="double", kind=FieldKind.DOUBLE),
+        7: Field(name="words", kind=FieldKind.STRING),
+        8: Field(name="raw", kind=FieldKind.BYTES),
+        9: Field(name="inner", kind=FieldKind.MESSAGE, message="All"),
+        10: Field(name="numbers", kind=FieldKind.INT64, repeated=True),
+        11: Field(name="reals", kind=FieldKind.FLOAT, repeated=True),
+        12: Field(name="lines", kind=FieldKind.STRING, repeated=True),
+        13: Field(name="children", kind=FieldKind.MESSAGE, message="All", repeated=True),
+        14: Field(name="doubles", kind=FieldKind.DOUBLE, repeated=True),
     }
 }
 EMPTY: dict[str, list[object]] = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.compile.compare import Keep, Outcome
+from sdcoreml.convert.compile.compare import Compilation, Keep
 from sdcoreml.convert.compile.compiled import TEXT
-from sdcoreml.convert.compile.xcode import Xcode
+from sdcoreml.convert.compile.xcode import XcodeCompiler
 from sdcoreml.doctor.commands.compile import compile_each, configure, lines
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
 from tests.convert.compile.texts import COMPRESSED, OPERATIONS, package
@@ -61,7 +61,7 @@ def test_xcode_is_demanded_only_where_it_is(tmp_path: Path) -> None:
 def test_a_difference_is_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "coremlcompiler.py"
     script.write_text("import sys; sys.exit('no such operation')")
-    xcode = Xcode(command=(sys.executable, str(script)))
+    xcode = XcodeCompiler(command=(sys.executable, str(script)))
     given = package(tmp_path / "A.mlpackage")
     assert compile_each([given], tmp_path / "out", xcode, Keep.OURS) == 1
     assert "  " + str(given) + ": coremlcompiler stopped" in capsys.readouterr().out
@@ -96,5 +96,5 @@ def test_a_bad_package_is_an_error(tmp_path: Path) -> None:
 
 
 def test_what_is_said_of_a_folder() -> None:
-    outcome = Outcome(path=Path("A.mlmodelc"), verdict="made", differences=("this", "that"))
+    outcome = Compilation(path=Path("A.mlmodelc"), verdict="made", differences=("this", "that"))
     assert lines(outcome) == ["A.mlmodelc: made", "  this", "  that"]

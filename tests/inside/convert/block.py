@@ -16,7 +16,7 @@ from sdcoreml.convert.references.components import Reference
 from sdcoreml.convert.references.inputs import Feeds, Shapes
 from sdcoreml.convert.spec.model import Description, Model
 from sdcoreml.convert.spec.model import Program as MilProgram
-from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.storage.package import OpenProgram
 from tests.inside.convert.mil.graphs import F16, F32, Graph, Ref
 
 CHANNELS, HEADS, LENGTH, BATCH = 16, 2, 6, 2
@@ -76,10 +76,10 @@ def tensors() -> dict[str, torch.Tensor]:
 def original(folder: Path) -> Original:
     weights = folder / "block.safetensors"
     save_file(tensors(), weights)
-    return Original(component="block", judge=JUDGE, config={}, weights=weights)
+    return Original(component="block", reference=JUDGE, config={}, weights=weights)
 
 
-def opened(graph: Graph) -> Program:
+def opened(graph: Graph) -> OpenProgram:
     """The graph as if read from a package."""
     function = graph.function("y")
     model = Model(
@@ -87,7 +87,7 @@ def opened(graph: Graph) -> Program:
         description=Description(inputs=(), outputs=()),
         program=MilProgram(version=1, functions={"main": function}),
     )
-    return Program(
+    return OpenProgram(
         path=Path("block.mlpackage"), model=model, function=function, storage=graph.storage
     )
 

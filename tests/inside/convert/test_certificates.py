@@ -25,7 +25,7 @@ from sdcoreml.convert.spec.model import (
     Operation,
     Value,
 )
-from sdcoreml.convert.storage.package import Program, open_program
+from sdcoreml.convert.storage.package import OpenProgram, open_program
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import BadInputError
 from tests.inside.convert import block
@@ -51,7 +51,7 @@ DEFAULT = ProgramOptions()
 
 
 def key(
-    program: Program,
+    program: OpenProgram,
     folder: Path,
     config: dict[str, Any] | None = None,
     options: ProgramOptions = DEFAULT,
@@ -62,7 +62,7 @@ def key(
     return key_of(program, "block", accounted, config or CONFIG, options)
 
 
-def broken(mutation: Mutation) -> Program:
+def broken(mutation: Mutation) -> OpenProgram:
     graph = block.program()
     mutation(graph)
     return block.opened(graph)
@@ -157,7 +157,7 @@ def test_a_weight_that_cannot_be_proved_by_name_counts_by_its_content(tmp_path: 
     assert check_program(broken(use), block.original(tmp_path), QUICK).passed
 
 
-def with_table(value: float) -> Program:
+def with_table(value: float) -> OpenProgram:
     """The block with a table of the builder's own in a blob: it must be part of the key."""
     graph = block.program()
     graph.weight("zeros", np.full(block.SHAPE, value, np.float16))

@@ -15,9 +15,9 @@ from sdcoreml.convert.parity.check import (
     FULL,
     CheckOptions,
     check_program,
-    fewest_normed,
     input_shapes,
-    size_of,
+    picture_size,
+    smallest_norm_group,
     weight_rounding,
 )
 from sdcoreml.convert.parity.figures import (
@@ -25,7 +25,7 @@ from sdcoreml.convert.parity.figures import (
     Figures,
     compare,
     distance,
-    eased,
+    relaxed_floor,
 )
 from sdcoreml.convert.proof.decibels import IDENTICAL
 from sdcoreml.convert.spec.model import DataType
@@ -91,18 +91,18 @@ def test_the_numbers_of_a_norm_at_the_smallest_map(
     levels: int, latent: tuple[int, int], count: int
 ) -> None:
     config = {"block_out_channels": [64] * levels}
-    assert fewest_normed(config, {"sample": (2, 4, *latent), "timestep": (2,)}) == count
-    assert fewest_normed(config, {"z": (1, 4, *latent)}) == 0
-    assert fewest_normed({}, {"sample": (2, 4, *latent)}) == 0
+    assert smallest_norm_group(config, {"sample": (2, 4, *latent), "timestep": (2,)}) == count
+    assert smallest_norm_group(config, {"z": (1, 4, *latent)}) == 0
+    assert smallest_norm_group({}, {"sample": (2, 4, *latent)}) == 0
 
 
 def test_a_size_is_said_in_pixels_of_the_image() -> None:
     states = {"encoder_hidden_states": (2, 2048, 1, 77)}
-    assert size_of({**states, "sample": (2, 4, 24, 16)}) == "128x192"
-    assert size_of({"z": (1, 4, 16, 24)}) == "192x128"
-    assert size_of({"x": (1, 3, 128, 192)}) == "192x128"
+    assert picture_size({**states, "sample": (2, 4, 24, 16)}) == "128x192"
+    assert picture_size({"z": (1, 4, 16, 24)}) == "192x128"
+    assert picture_size({"x": (1, 3, 128, 192)}) == "192x128"
     net = {**states, "sample": (2, 4, 24, 16), "controlnet_cond": (2, 3, 192, 128)}
-    assert size_of(net) == "128x192"
+    assert picture_size(net) == "128x192"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_size_is_said_in_pixels_of_the_image() -> None:
 def test_no_more_is_asked_than_the_module_itself_can_hold(
     mode: Mode, own: float, floor: float
 ) -> None:
-    assert eased(mode, FLOORS[mode], own) == floor
+    assert relaxed_floor(mode, FLOORS[mode], own) == floor
 
 
 def test_the_floors_are_those_that_the_project_promises() -> None:

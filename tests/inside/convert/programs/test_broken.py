@@ -21,7 +21,7 @@ from sdcoreml.convert.parity.outcome import Parity
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.spec.model import Operation
-from sdcoreml.convert.storage.package import Program, open_program
+from sdcoreml.convert.storage.package import OpenProgram, open_program
 from sdcoreml.ground.errors import SdcoremlError
 from tests.inside.convert.mil.graphs import immediate
 from tests.inside.convert.programs.models import checkpoint
@@ -89,7 +89,7 @@ CASES = tuple(
 )
 
 
-def broken(program: Program, mistake: str) -> Program:
+def broken(program: OpenProgram, mistake: str) -> OpenProgram:
     """The program with the mistake in the middle one of the operations that it can be made in."""
     wanted, change = MISTAKES[mistake]
     operations = list(program.function.block.operations)
@@ -110,7 +110,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Ori
     return {
         name: (
             Original(
-                component=name, judge=reference(name), config=item.config, weights=item.weights
+                component=name, reference=reference(name), config=item.config, weights=item.weights
             ),
             item.write(folder / f"{name}.mlpackage", SMALL),
         )

@@ -18,7 +18,7 @@ from sdcoreml.convert.programs.layers import (
     slice_axis,
 )
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
-from sdcoreml.convert.programs.payload import Table, Weight
+from sdcoreml.convert.programs.payload import ComputedConstant, Weight
 from sdcoreml.convert.spec.model import DataType, Program
 from sdcoreml.convert.spec.writer import serialise_model
 from tests.inside.convert.programs.models import UNET, checkpoint
@@ -68,7 +68,7 @@ def test_equal_tables_are_one() -> None:
         other = g.table(np.arange(12, dtype=np.float16), "t")
         g.output("y", g.inputs["x"])
     assert first is second
-    assert [isinstance(source, Table) for source in g.sources.values()] == [True, True]
+    assert [isinstance(source, ComputedConstant) for source in g.sources.values()] == [True, True]
     assert other.name == "t_1"
 
 

@@ -16,7 +16,7 @@ from sdcoreml.convert.programs.blocks import PERIOD
 from sdcoreml.convert.programs.graph import Graph
 from sdcoreml.convert.programs.layers import concat, mul
 from sdcoreml.convert.programs.options import Precision
-from sdcoreml.convert.programs.payload import Table
+from sdcoreml.convert.programs.payload import ComputedConstant
 from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.spec.blobs import open_weights
 from sdcoreml.convert.spec.model import DataType, Operation, TensorType
@@ -73,7 +73,7 @@ def test_the_phase_of_a_timestep_is_computed_in_float32(tmp_path: Path) -> None:
 
 def test_the_causal_mask_is_finite_and_no_weight() -> None:
     drawn = draw("text_encoder", {**TEXT, "max_position_embeddings": 5})
-    (table,) = [s for s in drawn.graph.sources.values() if isinstance(s, Table)]
+    (table,) = [s for s in drawn.graph.sources.values() if isinstance(s, ComputedConstant)]
     mask = table.array
     assert mask.shape == (1, 1, 5, 5)
     assert mask.dtype == np.float16

@@ -17,7 +17,7 @@ from sdcoreml.convert.spec.blobs import open_weights
 from sdcoreml.convert.spec.fields import KINDS, MODEL
 from sdcoreml.convert.spec.model import DataType, Feature
 from sdcoreml.convert.spec.reader import Package, read_package
-from sdcoreml.convert.spec.wire import Kind
+from sdcoreml.convert.spec.wire import FieldKind
 from sdcoreml.convert.spec.writer import serialise_program
 
 GOLDEN = Path(__file__).resolve().parents[5] / "shared" / "golden"
@@ -30,16 +30,16 @@ NEWER = {
 """Fields that specification 9 added, which coremltools 7.2 does not know yet."""
 
 KIND_OF_TYPE = {
-    1: Kind.DOUBLE,
-    2: Kind.FLOAT,
-    3: Kind.INT64,
-    4: Kind.UINT64,
-    5: Kind.INT32,
-    8: Kind.BOOL,
-    9: Kind.STRING,
-    11: Kind.MESSAGE,
-    12: Kind.BYTES,
-    14: Kind.INT32,
+    1: FieldKind.DOUBLE,
+    2: FieldKind.FLOAT,
+    3: FieldKind.INT64,
+    4: FieldKind.UINT64,
+    5: FieldKind.INT32,
+    8: FieldKind.BOOL,
+    9: FieldKind.STRING,
+    11: FieldKind.MESSAGE,
+    12: FieldKind.BYTES,
+    14: FieldKind.INT32,
 }
 """protobuf's `FieldDescriptor.type`, an enumeration being read as its number."""
 
@@ -92,7 +92,7 @@ def test_field_numbers_are_apples(table: str) -> None:
         theirs = fields[number]
         assert theirs.name.startswith(field.name), (table, number)
         assert is_repeated(theirs) == field.repeated
-        kept_as_bytes = field.kind is Kind.BYTES and theirs.type == theirs.TYPE_MESSAGE
+        kept_as_bytes = field.kind is FieldKind.BYTES and theirs.type == theirs.TYPE_MESSAGE
         assert kept_as_bytes or KIND_OF_TYPE[theirs.type] is field.kind, (table, number)
 
 

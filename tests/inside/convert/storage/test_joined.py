@@ -12,7 +12,7 @@ from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.spec.model import DataType, Description, Model
 from sdcoreml.convert.spec.model import Program as MilProgram
 from sdcoreml.convert.storage.joined import join, open_whole
-from sdcoreml.convert.storage.package import Program
+from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.errors import BadInputError, ParityError
 from tests.inside.convert.mil.graphs import F16, F32, Graph, Ref
 from tests.inside.convert.mil.packages import write_package
@@ -26,17 +26,17 @@ def layer(graph: Graph, name: str, source: str, value: float) -> str:
     return graph.op("add", {"x": Ref(source), "y": Ref("weight")}, (F32, SHAPE), name=name)
 
 
-def opened(graph: Graph, output: str, name: str) -> Program:
+def opened(graph: Graph, output: str, name: str) -> OpenProgram:
     function = graph.function(output)
     model = Model(
         specification_version=7,
         description=Description(inputs=(), outputs=()),
         program=MilProgram(version=1, functions={"main": function}),
     )
-    return Program(path=Path(name), model=model, function=function, storage=graph.storage)
+    return OpenProgram(path=Path(name), model=model, function=function, storage=graph.storage)
 
 
-def first() -> Program:
+def first() -> OpenProgram:
     """x + 1, called `value`; `inner` stays inside."""
     graph = Graph(inputs={"x": (F32, SHAPE)})
     layer(graph, "inner", "x", 1)
@@ -46,7 +46,7 @@ def first() -> Program:
 
 def second(
     *names: str, dtype: DataType = F32, shape: tuple[int, ...] = SHAPE, result: str = "y"
-) -> Program:
+) -> OpenProgram:
     """The sum of the inputs, and 10. Its constant is called and lies as that of the first half."""
     graph = Graph(inputs=dict.fromkeys(names, (dtype, shape)))
     source = names[0]
@@ -57,7 +57,7 @@ def second(
     return opened(graph, layer(graph, result, source, 10), "AChunk2.mlpackage")
 
 
-def run(program: Program, **feeds: float) -> dict[str, float]:
+def run(program: OpenProgram, **feeds: float) -> dict[str, float]:
     tensors = {name: torch.full(SHAPE, value) for name, value in feeds.items()}
     results = Executable.of(program).run(tensors)
     return {name: float(result.unique()) for name, result in results.items()}
@@ -92,7 +92,7 @@ def test_a_result_that_is_renamed_is_renamed_wherever_it_is_used() -> None:
     [second("value", dtype=F16), second("value", shape=(3, 2)), second("x", shape=(6,))],
     ids=["type", "shape", "input"],
 )
-def test_a_port_of_another_kind_is_refused(other: Program) -> None:
+def test_a_port_of_another_kind_is_refused(other: OpenProgram) -> None:
     with pytest.raises(ParityError, match=r"AChunk2.mlpackage: takes \w+, which AChunk1.mlpackage"):
         join(first(), other)
 
