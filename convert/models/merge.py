@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdcoreml.convert.models.files import find_weights
-from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan, write_folder
+from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
 from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.weights.header import PYTORCH
-from sdcoreml.convert.weights.writer import WriteOptions, Written, write_safetensors
+from sdcoreml.convert.weights.writer import write_safetensors
 from sdcoreml.ground.errors import BadInputError, raise_first
 from sdcoreml.ground.events import Emit, silent
 
@@ -60,21 +60,6 @@ def plan_folder(model: Model) -> FolderPlan:
     raise_first(model.faults)
     parts = {name: component_files(component) for name, component in model.components.items()}
     return FolderPlan(parts=parts, files=other_files(model.path))
-
-
-def merge_model(
-    model: Model, target: Path, options: WriteOptions | None = None, emit: Emit = silent
-) -> tuple[Written, ...]:
-    """Write `model` to the folder `target`: merged weights, and every other file as it is.
-
-    Raises:
-        BadInputError: the model has faults, or `target` is not free, or lies in the model.
-        UnsafePickleError: a pickle of the model names something that has no place in it.
-        NoSpaceError: not enough room.
-    """
-    plan = plan_folder(model)
-    require_apart(model.path, target)
-    return write_folder(plan, target, options, emit)
 
 
 def require_apart(source: Path, target: Path) -> None:

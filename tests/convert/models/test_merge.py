@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
+from sdcoreml.convert.models.folder_plan import write_folder
 from sdcoreml.convert.models.layout import read_model
-from sdcoreml.convert.models.merge import merge_component, merge_model
+from sdcoreml.convert.models.merge import merge_component, plan_folder, require_apart
 from sdcoreml.convert.weights.writer import WriteOptions
 from sdcoreml.ground.errors import BadInputError, NoSpaceError
 from sdcoreml.ground.events import Event
@@ -25,7 +26,7 @@ def tree(folder: Path) -> list[str]:
 def test_a_sharded_folder_becomes_one_file_a_component(tmp_path: Path, folder: Path) -> None:
     out = tmp_path / "out"
     events: list[Event] = []
-    written = merge_model(read_model(folder), out, emit=events.append)
+    written = write_folder(plan_folder(read_model(folder)), out, emit=events.append)
     assert tree(out) == [
         "model_index.json",
         "scheduler/scheduler_config.json",
@@ -63,7 +64,8 @@ def test_a_component_that_is_one_file_is_used_in_place(tmp_path: Path, folder: P
 
 
 def test_half_precision_tells_what_overflowed(tmp_path: Path, folder: Path) -> None:
-    (written, *_) = merge_model(read_model(folder), tmp_path / "out", WriteOptions(dtype="F16"))
+    plan = plan_folder(read_model(folder))
+    (written, *_) = write_folder(plan, tmp_path / "out", WriteOptions(dtype="F16"))
     assert written.overflows == {"conv_in.bias": 1}
 
 
@@ -71,7 +73,7 @@ def test_a_faulty_model_writes_nothing(tmp_path: Path, folder: Path) -> None:
     (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
     model = read_model(folder)
     with pytest.raises(BadInputError, match="the file is empty"):
-        merge_model(model, tmp_path / "out")
+        plan_folder(model)
     with pytest.raises(BadInputError, match="no readable weights"):
         merge_component(model.components["vae"], tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -79,19 +81,18 @@ def test_a_faulty_model_writes_nothing(tmp_path: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("place", ["model", "model/out", "."])
 def test_the_model_itself_is_never_the_target(tmp_path: Path, folder: Path, place: str) -> None:
-    before = tree(folder)
     with pytest.raises(BadInputError, match="choose another folder"):
-        merge_model(read_model(folder), tmp_path / place)
-    assert tree(folder) == before
+        require_apart(folder, tmp_path / place)
+    require_apart(folder, tmp_path / "beside")
 
 
 def test_an_older_output_stays_when_the_disk_is_too_small(tmp_path: Path, folder: Path) -> None:
     out = tmp_path / "out"
     write_json(out / "model_index.json", {"older": True})
-    model = read_model(folder)
+    plan = plan_folder(read_model(folder))
     with pytest.raises(NoSpaceError), pytest.MonkeyPatch.context() as patch:
         patch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
-        merge_model(model, out)
+        write_folder(plan, out)
     assert tree(out) == ["model_index.json"]
 
 
@@ -100,7 +101,7 @@ def test_what_is_neither_weight_nor_text_stays_behind(tmp_path: Path, folder: Pa
     (folder / ".git").mkdir()
     (folder / ".git" / "config.json").touch()
     (folder / "LICENSE").write_text("terms")
-    merge_model(read_model(folder), tmp_path / "out")
+    write_folder(plan_folder(read_model(folder)), tmp_path / "out")
     found = tree(tmp_path / "out")
     assert "LICENSE" in found
     assert not [name for name in found if "git" in name or "msgpack" in name]

@@ -10,8 +10,9 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from sdcoreml.convert.models.folder_plan import write_folder
 from sdcoreml.convert.models.layout import read_model
-from sdcoreml.convert.models.merge import merge_model
+from sdcoreml.convert.models.merge import plan_folder
 
 WIDTHS = (32, 32)
 
@@ -79,7 +80,7 @@ def test_the_shards_are_refused_and_the_merged_folder_loads(tmp_path: Path, shar
     with pytest.raises(OSError, match=r"no file named diffusion_pytorch_model\.bin"):
         UNet2DConditionModel.from_pretrained(sharded / "unet")
     merged = tmp_path / "merged"
-    merge_model(read_model(sharded), merged)
+    write_folder(plan_folder(read_model(sharded)), merged)
     loaded = {
         "unet": UNet2DConditionModel.from_pretrained(merged / "unet"),
         "vae": AutoencoderKL.from_pretrained(merged / "vae"),
