@@ -37,10 +37,20 @@ class Judgement:
     verdicts: tuple[Verdict, ...] = ()
 
     @property
+    def lacking(self) -> tuple[str, ...]:
+        """Components that are needed and not there."""
+        return tuple(name for name in self.needed if name not in self.identity.configs)
+
+    @property
     def reasons(self) -> tuple[Fault, ...]:
         """All that stands against a conversion; none if the headers promise that it works."""
-        refusal = (self.refusal,) if self.refusal else ()
-        return (*self.identity.faults, *refusal, *self.refusals.values())
+        whole = [self.refusal] if self.refusal else []
+        if self.lacking and not self.identity.faults:
+            what = f"no {' and no '.join(self.lacking)} in it"
+            remedy = "add what is missing from the model it was trained from"
+            where = self.identity.path
+            whole += [Fault(where=where, what=what, remedy=remedy, error=UnsupportedError)]
+        return (*self.identity.faults, *whole, *self.refusals.values())
 
 
 def judge(path: Path) -> Judgement:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from sdcoreml.convert.models.single_file import (
 from sdcoreml.convert.weights.source import Checkpoint, examine
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.errors import Fault
+
+NOT_THERE = "not there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,12 @@ def identify_path(path: Path) -> Identity:
 
     Faults are collected, never raised.
     """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == ENAMETOOLONG:  # which Path.is_dir does not take for an answer
+            fault = Fault(where=path, what="too long a name", remedy="give a file or a folder")
+            return Identity(path=path, form=NOT_THERE, contents=_NOTHING, faults=(fault,))
     if path.is_dir() and not (path / INDEX_NAME).is_file() and (path / CONFIG_NAME).is_file():
         return _of_component(path, read_component(path.resolve().name, path))
     if path.is_dir() or not path.exists():
@@ -115,7 +124,7 @@ def _of_folder(path: Path) -> Identity:
         missing.append("text_encoder")
     return Identity(
         path=path,
-        form="diffusers folder" if path.exists() else "not there",
+        form="diffusers folder" if path.exists() else NOT_THERE,
         contents=contents,
         parts=parts,
         prediction=model.scheduler.get("prediction_type"),

@@ -29,6 +29,9 @@ OLD_ATTENTION = (
 )
 """What diffusers called the parts of the VAE's attention before 0.17, as in SD 1.5's own VAE."""
 MAX_CONFIG = 16 << 20
+UNREAD = frozenset({"feature_extractor", "image_encoder", "safety_checker"})
+"""Parts that may be left out of a download: no program is made of them, unless it is asked for."""
+
 _SHOWN = 4
 """Tensors that a fault names; a wrong config is wrong about hundreds."""
 
@@ -106,9 +109,12 @@ def read_model(path: Path) -> Model:
     components: dict[str, Component] = {}
     tokenizers: dict[str, Path] = {}
     absent: dict[str, Fault] = {}
+    notes: list[str] = []
     for name in names:
         folder = path / name
-        if not folder.is_dir():
+        if not folder.is_dir() and name in UNREAD:
+            notes.append(f"{INDEX_NAME} lists {name}/, which is missing and not needed")
+        elif not folder.is_dir():
             what = f"the folder {name}/ is missing, {INDEX_NAME} lists it"
             absent[name] = Fault(where=path, what=what, remedy=DOWNLOAD)
             faults.append(absent[name])
@@ -133,7 +139,7 @@ def read_model(path: Path) -> Model:
         tokenizers=tokenizers,
         scheduler=scheduler,
         faults=tuple(faults),
-        notes=_notes(components),
+        notes=(*notes, *_notes(components)),
         absent=absent,
     )
 
@@ -241,8 +247,7 @@ def _read_index(path: Path, faults: list[Fault]) -> dict[str, Any]:
 
 def _suggest(path: Path) -> str:
     """What to give in place of `path`: often a component was given, and the model is above it."""
-    above = path.resolve().parent
-    if path.is_dir() and (above / INDEX_NAME).is_file():
+    if path.is_dir() and ((above := path.resolve().parent) / INDEX_NAME).is_file():
         return f"give the model that it lies in: {above}"
     return "give the folder of a diffusers model"
 

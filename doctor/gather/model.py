@@ -18,7 +18,7 @@ from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
 from sdcoreml.convert.models.files import SUFFIXES
-from sdcoreml.convert.models.identify import AVERAGED, Identity
+from sdcoreml.convert.models.identify import AVERAGED, NOT_THERE, Identity
 from sdcoreml.convert.weights.source import CONTAINERS, FileKind, examine, look_at
 from sdcoreml.doctor.core.subjects import Component, ModelFolder, WeightFile
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError
@@ -44,10 +44,10 @@ def describe(judgement: Judgement) -> ModelFolder:
         refusal=refusal.what if refusal else "",
         remedy=refusal.remedy if refusal else "",
     )
-    if path.is_file():
-        return _single_file(blank, identity)
-    if not path.is_dir():
+    if identity.form == NOT_THERE:
         return ModelFolder(path=str(path), kind="missing")
+    if not path.is_dir():
+        return _single_file(blank, identity)
     if identity.model and (net := identity.model.components.get(CONTROLNET)):
         return replace(
             blank,

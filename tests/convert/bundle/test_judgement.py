@@ -79,6 +79,22 @@ def test_the_folder_of_a_controlnet_is_judged_by_its_builder(tmp_path: Path) -> 
     assert "no weights in this folder" in {fault.what for fault in found.reasons}
 
 
+def test_a_file_without_a_vae_lacks_it(tmp_path: Path) -> None:
+    arrays = {k: a for k, a in original("sd1").items() if not k.startswith("first_stage")}
+    found = judge(save(tmp_path / "m.safetensors", arrays))
+    assert found.lacking == ("vae",)
+    assert [fault.what for fault in found.reasons] == ["no vae in it"]
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    assert [fault.what for fault in judge(tmp_path / ("n" * 300)).reasons] == ["too long a name"]
+
+
+def test_a_link_to_itself_is_nothing_there(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("link")
+    assert judge(tmp_path / "link").reasons[0].where == str(tmp_path / "link")
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     found = judge(tmp_path / "nothing")
     assert found.reasons[0].what == "no such file or folder"

@@ -107,6 +107,15 @@ def test_missing_parts_are_told(folder: Path) -> None:
     ]
 
 
+def test_parts_that_no_program_is_made_of_may_be_missing(tmp_path: Path) -> None:
+    listed = {"feature_extractor": ["t", "CLIPImageProcessor"], "safety_checker": ["s", "Checker"]}
+    model = read_model(write_model(tmp_path / "model", index={**INDEX, **listed}))
+    assert (model.faults, dict(model.absent)) == ((), {})
+    assert model.notes == tuple(
+        f"model_index.json lists {name}/, which is missing and not needed" for name in listed
+    )
+
+
 def test_shards_without_their_index_are_told(folder: Path) -> None:
     (folder / "unet" / "diffusion_pytorch_model.bin.index.json").unlink()
     (fault,) = read_model(folder).faults
