@@ -307,6 +307,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     group.add_argument("--held-back", action="store_true", help="only the half that is")
     parser.add_argument("--keep", type=Path, help="leave the inputs in this folder")
     args = parser.parse_args(argv)
+    run(["inspect", str(Path(__file__).parent), "--json"])  # the first one pays for the imports
     wrong = count = 0
     if not args.json:
         say(f"{'case':<40}  {'truth':<7}  {'inspect':<7}  {'doctor':<7}  {'convert':<7}")
