@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.lock import Lock, LockedPackage
 from sdcoreml.lockfiles.table import read_table
-from sdcoreml.lockfiles.target import TARGETS, Target
+from sdcoreml.lockfiles.target import TARGETS, LockTarget
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def load_artefacts(toolchain: Toolchain, lock: Lock) -> tuple[Artefact, ...]:
     return read_artefacts(path, TARGETS[lock.target], toolchain.python.version)
 
 
-def read_artefacts(path: Path, target: Target, python: str) -> tuple[Artefact, ...]:
+def read_artefacts(path: Path, target: LockTarget, python: str) -> tuple[Artefact, ...]:
     """Read a PEP 751 lock and select each package's wheel for a target and Python version.
 
     Works for any target on any machine; an entry may give its wheel's place as URL or path.
@@ -109,7 +109,7 @@ def write_artefacts(artefacts: Iterable[Artefact], python: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def tied(lock: Lock, artefacts: Iterable[Artefact]) -> tuple[LockedPackage, ...]:
+def pin_wheels(lock: Lock, artefacts: Iterable[Artefact]) -> tuple[LockedPackage, ...]:
     """The packages of a lock, each with only the hash of its one wheel.
 
     Raises:
@@ -139,7 +139,7 @@ def tied(lock: Lock, artefacts: Iterable[Artefact]) -> tuple[LockedPackage, ...]
     return tuple(packages)
 
 
-def tags(target: Target, python: str) -> Iterator[Tag]:
+def tags(target: LockTarget, python: str) -> Iterator[Tag]:
     """The wheel tags that a CPython of that version on that target accepts, the best first."""
     from packaging.tags import compatible_tags, cpython_tags, mac_platforms
 
@@ -153,7 +153,7 @@ def tags(target: Target, python: str) -> Iterator[Tag]:
     yield from compatible_tags(version, f"cp{version[0]}{version[1]}", platforms)
 
 
-def environment(target: Target, python: str) -> Environment:
+def environment(target: LockTarget, python: str) -> Environment:
     """The values of environment markers on that target."""
     values: Mapping[str, Any] = {
         "implementation_name": "cpython",

@@ -18,7 +18,7 @@ _VIA = re.compile(r"\s*#\s*(?:via\s*)?(.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class LockChange:
     """One package that moved: versions before and after ("" where it was not or is no more).
 
     `via` are the packages that ask for it, and `PINNED` for a direct pin; `size` is the change of
@@ -49,9 +49,9 @@ class Change:
         return what + size + pinned + why
 
 
-def changes(
+def compare_locks(
     before: str, after: str, old: Iterable[Artefact] = (), new: Iterable[Artefact] = ()
-) -> tuple[Change, ...]:
+) -> tuple[LockChange, ...]:
     """Compare two hashed requirements texts; `old` and `new` are their wheels, for the sizes.
 
     Raises:
@@ -59,10 +59,10 @@ def changes(
     """
     first = {package.name: package for package in parse_lock(before, Path("before"))}
     second = {package.name: package for package in parse_lock(after, Path("after"))}
-    why = asked_by(after) | {k: v for k, v in asked_by(before).items() if k not in second}
+    why = dependents(after) | {k: v for k, v in dependents(before).items() if k not in second}
     sizes_before, sizes_after = _sizes(old), _sizes(new)
     return tuple(
-        Change(
+        LockChange(
             project=name,
             before=first[name].version if name in first else "",
             after=second[name].version if name in second else "",
@@ -74,7 +74,7 @@ def changes(
     )
 
 
-def asked_by(text: str) -> dict[str, tuple[str, ...]]:
+def dependents(text: str) -> dict[str, tuple[str, ...]]:
     """Who asks for each package, after the comments that uv and pip-compile write."""
     found: dict[str, list[str]] = {}
     name = ""

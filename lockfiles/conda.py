@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.ground.errors import LockfileError
-from sdcoreml.lockfiles.table import Table, quoted, read_table
+from sdcoreml.lockfiles.table import TomlTable, quoted, read_table
 from sdcoreml.lockfiles.toolchain import FOLDER, Toolchain
 
 NOARCH = ("", "generic", "python")
@@ -98,7 +98,7 @@ def read_conda_lock(path: Path, target: str) -> CondaLock:
     values = table.values.get("packages", [])
     rows = values if isinstance(values, list) and all(isinstance(v, dict) for v in values) else []
     packages = tuple(
-        _package(Table(path=path, place=f"packages[{n}].", values=row, faults=table.faults))
+        _package(TomlTable(path=path, place=f"packages[{n}].", values=row, faults=table.faults))
         for n, row in enumerate(rows)
     )
     python = table.get("python", str)
@@ -133,7 +133,7 @@ def write_conda_lock(lock: CondaLock) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _package(table: Table) -> CondaPackage:
+def _package(table: TomlTable) -> CondaPackage:
     return CondaPackage(
         name=table.get("name", str),
         version=table.get("version", str),

@@ -7,7 +7,7 @@ say, the other what the conda lock says.
 from __future__ import annotations
 
 from sdcoreml.lockfiles.conda import CondaLock, conda_lock_path, load_conda_lock
-from sdcoreml.lockfiles.target import TARGETS, Target
+from sdcoreml.lockfiles.target import TARGETS, LockTarget
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 ALIAS = "https://conda.anaconda.org/"
@@ -27,7 +27,7 @@ def conda_files(toolchain: Toolchain) -> dict[str, str]:
     return files
 
 
-def environment_file(toolchain: Toolchain, target: Target) -> str:
+def environment_file(toolchain: Toolchain, target: LockTarget) -> str:
     """An environment.yml: the exact Python, and in it the hash-locked requirements."""
     file = f"environment.{target.name}.yml"
     return (
@@ -47,7 +47,7 @@ def environment_file(toolchain: Toolchain, target: Target) -> str:
     )
 
 
-def explicit_lock(toolchain: Toolchain, target: Target, lock: CondaLock) -> str:
+def explicit_lock(toolchain: Toolchain, target: LockTarget, lock: CondaLock) -> str:
     """An explicit lock: the URL and SHA-256 of every conda package, sorted by name."""
     base = channel_url(toolchain.conda.channel)
     file = f"conda-{target.conda_subdir}.lock"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sdcoreml.ground.errors import LockfileError
-from sdcoreml.lockfiles.change import asked_by
+from sdcoreml.lockfiles.change import dependents
 from sdcoreml.lockfiles.lock import LockedPackage, parse_lock
 
 
@@ -22,7 +22,7 @@ def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage,
     wanted = set(roots)
     if missing := wanted - {package.name for package in packages}:
         raise LockfileError(f"{', '.join(sorted(missing))} not locked in it", where=path)
-    askers = asked_by(text)
+    askers = dependents(text)
     while more := {name for name, via in askers.items() if wanted & set(via)} - wanted:
         wanted |= more
     return tuple(package for package in packages if package.name in wanted)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.errors import LockfileError
-from sdcoreml.lockfiles.table import Table, quoted, read_table
+from sdcoreml.lockfiles.table import TomlTable, quoted, read_table
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 FILE = "evidence.toml"
@@ -61,14 +61,14 @@ def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
     if not isinstance(proofs, list) or not all(isinstance(proof, dict) for proof in proofs):
         raise LockfileError("proof is not a list of tables", where=path, remedy="mend the file")
     found = tuple(
-        _read(Table(path=path, place=f"proof[{n}].", values=proof, faults=table.faults))
+        _read(TomlTable(path=path, place=f"proof[{n}].", values=proof, faults=table.faults))
         for n, proof in enumerate(proofs)
     )
     table.finish()
     return found
 
 
-def proof_of(
+def find_proof(
     proofs: Iterable[Evidence], *, target: str, python: str, lock: str, seal: str
 ) -> Evidence | None:
     """The last proof of just this environment; else the last of what should be equal to it.
@@ -91,7 +91,7 @@ def append_evidence(toolchain: Toolchain, proof: Evidence) -> Path:
     return path
 
 
-def _read(table: Table) -> Evidence:
+def _read(table: TomlTable) -> Evidence:
     words = {name: table.get(name, str) for name in _WORDS}
     figures = table.table("psnr").numbers()
     return Evidence(**words, tests=table.get("tests", int, 0), psnr=figures)

@@ -98,7 +98,7 @@ def parse_lock(text: str, path: Path) -> tuple[LockedPackage, ...]:
         faults.append("nothing is locked in it")
     if faults:
         raise LockfileError(
-            f"{'; '.join(faults)}", where=path, remedy="restore it with git or run make lock"
+            "; ".join(faults), where=path, remedy="restore it with git or run make lock"
         )
     return tuple(sorted(packages, key=lambda package: (package.name, package.marker)))
 

@@ -28,7 +28,7 @@ Value = TypeVar("Value", str, int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class TomlTable:
     """A TOML table that is being read; `path` and `place` say where it came from.
 
     The getters note a fault and answer a blank value; `finish` raises all faults at once.
@@ -57,14 +57,14 @@ class Table:
         self._fault(key, "list of str", value)
         return ()
 
-    def table(self, key: str) -> Table:
+    def table(self, key: str) -> TomlTable:
         """The table at `key`; empty when there is none, so that its own getters note what lacks."""
         value = self.values.get(key, {})
         if not isinstance(value, Mapping):
             self._fault(key, "table", value)
             value = {}
         place = f"{self.place}{key}."
-        return Table(path=self.path, place=place, values=value, faults=self.faults)
+        return TomlTable(path=self.path, place=place, values=value, faults=self.faults)
 
     def mapping(self) -> dict[str, str]:
         """The whole table as a mapping of strings to strings."""
@@ -86,10 +86,10 @@ class Table:
         self.faults.append(f"{self.place}{key} {what}")
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> TomlTable:
     """Open a TOML file. Raises `LockfileError` when it cannot be read or is no TOML."""
     try:
-        return Table(path=path, values=_reader().loads(path.read_text(encoding="utf-8")))
+        return TomlTable(path=path, values=_reader().loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise LockfileError(f"{error.strerror}", where=path, remedy="restore it with git") from None
     except ValueError as error:

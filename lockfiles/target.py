@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class LockTarget:
     """One kind of machine, in the words of each tool that has to know it."""
 
     name: str
@@ -23,25 +23,25 @@ class Target:
     """What `platform.machine()` says there."""
 
 
-TARGETS: Mapping[str, Target] = MappingProxyType(
+TARGETS: Mapping[str, LockTarget] = MappingProxyType(
     {
         target.name: target
         for target in (
-            Target(
+            LockTarget(
                 name="macos-arm64",
                 uv_platform="aarch64-apple-darwin",
                 conda_subdir="osx-arm64",
                 system="darwin",
                 machine="arm64",
             ),
-            Target(
+            LockTarget(
                 name="macos-x86_64",
                 uv_platform="x86_64-apple-darwin",
                 conda_subdir="osx-64",
                 system="darwin",
                 machine="x86_64",
             ),
-            Target(
+            LockTarget(
                 name="linux-x86_64",
                 uv_platform="x86_64-manylinux_2_28",
                 conda_subdir="linux-64",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.places import expand_home
-from sdcoreml.lockfiles.table import Table, read_table
+from sdcoreml.lockfiles.table import TomlTable, read_table
 
 FOLDER = Path(__file__).resolve().parent
 FILE = "toolchain.toml"
@@ -129,7 +129,7 @@ def load_toolchain(name: str = "tested") -> Toolchain:
     return _parse(read_table(folder / FILE))
 
 
-def _parse(table: Table) -> Toolchain:
+def _parse(table: TomlTable) -> Toolchain:
     python, upstream, factors = (table.table(key) for key in ("python", "upstream", "factors"))
     name, conda = table.get("name", str), table.table("conda")
     toolchain = Toolchain(
@@ -167,7 +167,7 @@ def _parse(table: Table) -> Toolchain:
     return toolchain
 
 
-def _measured(table: Table) -> Measured:
+def _measured(table: TomlTable) -> Measured:
     machine = table.table("measured")
     return Measured(
         on=machine.get("on", str, ""),

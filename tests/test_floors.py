@@ -143,3 +143,21 @@ for name in {names!r}:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+MAINTAINERS = ("sdcoreml.envs.locking", "sdcoreml.doctor.proving")
+"""Rooms for those who make and prove toolchains; a user's command never loads them."""
+
+
+def test_everyday_commands_load_nothing_of_the_maintainers() -> None:
+    code = f"""\
+import sys
+from sdcoreml.doctor.cli import VERBS
+for verb in VERBS:
+    verb.load()
+sys.exit(" ".join(name for name in sys.modules if name.startswith({MAINTAINERS!r})))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == "\n"

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sdcoreml.envs.processes.installer import Source, download
+from sdcoreml.envs.processes.installer import PackageSource, download
 from sdcoreml.ground.aside import folder_aside
 from sdcoreml.ground.errors import EnvError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -103,7 +103,7 @@ def _letters() -> list[str]:
 
 
 def _bring(folder: Path) -> None:
-    download(Path(sys.executable), LOCK, folder, Source())
+    download(Path(sys.executable), LOCK, folder, PackageSource())
 
 
 def _read_merges(folder: Path) -> str:

@@ -33,7 +33,7 @@ from sdcoreml.doctor.gather.volumes import RESULTS
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import diagnose
 from sdcoreml.doctor.report.terminal import draw
-from sdcoreml.envs.building.build import Options
+from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.ground.errors import UsageError, WorkerError
 from sdcoreml.ground.events import Emit, Event
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         for job in jobs:
             require_buildable(job)
         wanted = goal_of(jobs) if jobs else None
-        options = Options(backend=asked_backend())
+        options = BuildOptions(backend=asked_backend())
         environment = environment_for(toolchain, emit, options=options, goal=wanted)
         worker = Worker(python=environment.python)
         if not jobs:

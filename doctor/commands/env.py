@@ -26,7 +26,7 @@ from sdcoreml.doctor.commands.env_common import (
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
-from sdcoreml.lockfiles.evidence import Evidence, load_evidence, proof_of
+from sdcoreml.lockfiles.evidence import Evidence, find_proof, load_evidence
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,10 +50,10 @@ def build(args: argparse.Namespace) -> int:
     """Build the environment, or say that there is nothing to do."""
     from sdcoreml.doctor.commands.preflight import environment_for
     from sdcoreml.doctor.report.terminal import draw
-    from sdcoreml.envs.building.build import Options
+    from sdcoreml.envs.building.build import BuildOptions
 
     toolchain = chosen(args)
-    options = Options(
+    options = BuildOptions(
         backend=backend(args),
         python=asked(args, "python"),
         provision=asked(args, "provision", default=False),
@@ -82,7 +82,7 @@ def describe(made: Environment, wanted: str) -> str:
 
 def proven(made: Environment, proofs: Iterable[Evidence]) -> str:
     """Whether this is, byte for byte, what was proven; "" where nothing like it was."""
-    proof = proof_of(
+    proof = find_proof(
         proofs,
         target=made.target,
         python=made.interpreter.version,

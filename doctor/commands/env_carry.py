@@ -19,10 +19,10 @@ from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
 
 
-def export(args: argparse.Namespace) -> int:
+def export_archive(args: argparse.Namespace) -> int:
     """Pack the wheels, lock and seal of the environment into one file."""
     from sdcoreml.doctor.report.terminal import draw
-    from sdcoreml.envs.care.archive import export as export_environment
+    from sdcoreml.envs.care.archive import export_environment
 
     path, found = args.file, built(args)
     if found.conda:
@@ -35,17 +35,17 @@ def export(args: argparse.Namespace) -> int:
             ),
         )
     with draw() as emit:
-        carried = export_environment(found, chosen(args), path, source=source(args), emit=emit)
+        record = export_environment(found, chosen(args), path, source=source(args), emit=emit)
     size = amount(path.stat().st_size)
-    print(f"{shown(path)}: {carried.toolchain} for {carried.target}, {size}")
-    print(f"seal {carried.seal}")
+    print(f"{shown(path)}: {record.toolchain} for {record.target}, {size}")
+    print(f"seal {record.seal}")
     return 0
 
 
-def bring_in(args: argparse.Namespace) -> int:
+def import_archive(args: argparse.Namespace) -> int:
     """Build the environment that is in a file, and put it into use if it has its seal."""
     from sdcoreml.doctor.report.terminal import draw
-    from sdcoreml.envs.care.archive import bring_in as import_environment
+    from sdcoreml.envs.care.archive import import_environment
 
     with draw() as emit:
         made = import_environment(args.file, python=asked(args, "python"), emit=emit)
@@ -68,8 +68,16 @@ def _import_options(parser: argparse.ArgumentParser) -> None:
 
 
 ACTIONS = (
-    Action(name="export", help="pack it into one file", configure=_export_options, run=export),
     Action(
-        name="import", help="build it from such a file", configure=_import_options, run=bring_in
+        name="export",
+        help="pack it into one file",
+        configure=_export_options,
+        run=export_archive,
+    ),
+    Action(
+        name="import",
+        help="build it from such a file",
+        configure=_import_options,
+        run=import_archive,
     ),
 )

@@ -13,7 +13,7 @@ from sdcoreml.doctor.core.backend import asked_backend
 from sdcoreml.envs.building.base import BACKENDS, name_of
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import EnvError
 from sdcoreml.ground.places import as_path, environments_folder
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
@@ -85,9 +85,9 @@ def channel(args: argparse.Namespace) -> str:
     return str(asked(args, "channel", "") or os.environ.get("SDCOREML_CHANNEL") or "")
 
 
-def source(args: argparse.Namespace) -> Source:
+def source(args: argparse.Namespace) -> PackageSource:
     """Where packages come from."""
-    return Source(
+    return PackageSource(
         index=asked(args, "index", ""), wheels=asked(args, "find_links"), channel=channel(args)
     )
 

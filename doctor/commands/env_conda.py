@@ -12,7 +12,6 @@ from sdcoreml.doctor.commands.env_common import (
     toolchain_option,
 )
 from sdcoreml.envs.kept import store
-from sdcoreml.envs.locking.conda_locking import check_conda, write_conda_files
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.toolchain import Toolchain
@@ -22,7 +21,12 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
     """Lock the conda packages of a toolchain's Python, or with --check say what moved."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.conda.engine import find_engine
-    from sdcoreml.envs.locking.conda_locking import solve_python, stale_conda, write_conda_locks
+    from sdcoreml.envs.locking.conda_locking import (
+        find_stale_conda,
+        solve_python,
+        write_conda_files,
+        write_conda_locks,
+    )
 
     place = channel(args) or toolchain.conda.channel
     if toolchain.base:
@@ -31,11 +35,11 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
         print(f"{toolchain.name}: has the Python of {toolchain.base}")
         return
     with draw() as emit:
-        with store.hold_lock(environments_folder(), emit) as held:
-            engine = find_engine(environments_folder(), emit, keep=(held,))
+        with store.hold_lock(environments_folder(), emit) as lock_fd:
+            engine = find_engine(environments_folder(), emit, keep=(lock_fd,))
         locks = solve_python(toolchain, engine, place, newest=args.exclude_newer, emit=emit)
     if args.check:
-        lines = stale_conda(toolchain, locks)
+        lines = find_stale_conda(toolchain, locks)
         for line in lines:
             print(line)
         if lines:
@@ -54,6 +58,8 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
 
 def conda_files(args: argparse.Namespace) -> int:
     """Write what conda, mamba and micromamba read, or with --check say whether it is current."""
+    from sdcoreml.envs.locking.conda_locking import check_conda, write_conda_files
+
     toolchain = chosen(args)
     if args.check:
         check_conda(toolchain)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdcoreml.doctor.commands.env_common import (
     Action,
@@ -15,24 +16,19 @@ from sdcoreml.doctor.commands.env_common import (
     toolchain_option,
 )
 from sdcoreml.doctor.commands.env_conda import lock_conda
-from sdcoreml.envs.locking.compile import (
-    Request,
-    check_folder,
-    compile_locks,
-    stale,
-    write_locks,
-)
-from sdcoreml.envs.locking.conda_locking import check_conda, write_conda_files
 from sdcoreml.ground.errors import EnvError, LockfileError, NoOpinionError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.artefact import Artefact, load_artefacts, read_artefacts
-from sdcoreml.lockfiles.change import changes
+from sdcoreml.lockfiles.change import compare_locks
 from sdcoreml.lockfiles.evidence import load_evidence
 from sdcoreml.lockfiles.lock import Lock, load_lock
 from sdcoreml.lockfiles.target import TARGETS, host_target
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
+
+if TYPE_CHECKING:
+    from sdcoreml.envs.locking.compile import LockRequest
 
 
 def lock(args: argparse.Namespace) -> int:
@@ -56,7 +52,10 @@ def lock(args: argparse.Namespace) -> int:
 
 
 def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
-    request = Request(
+    from sdcoreml.envs.locking.compile import LockRequest, compile_locks, find_stale, write_locks
+    from sdcoreml.envs.locking.conda_locking import write_conda_files
+
+    request = LockRequest(
         upgrade=args.upgrade, exclude_newer=args.exclude_newer, wheels=asked(args, "find_links")
     )
     if args.check:
@@ -71,7 +70,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
         print(f"{toolchain.name}: {'locked' if changed else 'nothing moved'}")
         return 0
     _prove(toolchain)
-    lines = (*stale(toolchain, compiled), *_second_opinion(toolchain, request, emit))
+    lines = (*find_stale(toolchain, compiled), *_second_opinion(toolchain, request, emit))
     for line in lines:
         print(line)
     if lines:
@@ -84,7 +83,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
     return 0
 
 
-def _second_opinion(toolchain: Toolchain, request: Request, emit: Emit) -> tuple[str, ...]:
+def _second_opinion(toolchain: Toolchain, request: LockRequest, emit: Emit) -> tuple[str, ...]:
     """Where pip-tools comes to other versions on this machine; says so when it cannot be asked."""
     from sdcoreml.envs.locking.opinion import pip_tools, second_opinion
 
@@ -106,6 +105,9 @@ def _second_opinion(toolchain: Toolchain, request: Request, emit: Emit) -> tuple
 
 def _prove(toolchain: Toolchain) -> None:
     """Say for each target that every locked package has its wheel, and what that downloads."""
+    from sdcoreml.envs.locking.compile import check_folder
+    from sdcoreml.envs.locking.conda_locking import check_conda
+
     check_conda(toolchain)
     for target, artefacts in check_folder(toolchain).items():
         size = amount(sum(artefact.size for artefact in artefacts))
@@ -125,7 +127,7 @@ def _explain(toolchain: Toolchain, against: str) -> None:
             print(f"{toolchain.name} on {target}: not there at {against}")
             continue
         wheels = load_artefacts(toolchain, now)
-        moved = changes(before, text, _artefacts_at(against, toolchain, target), wheels)
+        moved = compare_locks(before, text, _artefacts_at(against, toolchain, target), wheels)
         total = sum(change.size for change in moved) / 1e6
         print(f"{toolchain.name} on {target}: {len(moved)} moved, download {total:+.2f} MB", end="")
         print(_unproven(toolchain, now) if moved else "")

@@ -50,7 +50,7 @@ def shell(args: argparse.Namespace) -> int:
 
 def list_stored(args: argparse.Namespace) -> int:
     """List every environment of the store, the newest last."""
-    stored = store.stored(environments_folder())
+    stored = store.list_environments(environments_folder())
     if args.json:
         rows = [_row(one, links) for one, links in stored.items()]
         root = str(environments_folder())
@@ -109,7 +109,7 @@ def collect(args: argparse.Namespace) -> int:
 
     root = environments_folder()
     if args.dry_run:
-        found = garbage.garbage(root)
+        found = garbage.find_garbage(root)
         sizes = found.sizes()
         for path, nbytes in sizes.items():
             print(f"{path}  {amount(nbytes)}")

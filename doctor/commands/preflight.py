@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sdcoreml.envs.building.base import CONDA
-from sdcoreml.envs.building.build import Options, build, ready
+from sdcoreml.envs.building.build import BuildOptions, build, ready
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.ground.errors import NoRoomError, UnableError
 from sdcoreml.ground.events import Emit, Event
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def environment_for(
-    toolchain: Toolchain, emit: Emit, *, options: Options | None = None, goal: Goal | None = None
+    toolchain: Toolchain,
+    emit: Emit,
+    *,
+    options: BuildOptions | None = None,
+    goal: Goal | None = None,
 ) -> Environment:
     """The toolchain's environment; before one is built, this machine is examined for that.
 
@@ -28,7 +32,7 @@ def environment_for(
         UnableError: the machine cannot build it, or not reach the goal in it.
         EnvError, LockfileError: as `envs.building.build.build`.
     """
-    options = options or Options()
+    options = options or BuildOptions()
     found = ready(toolchain, options)
     if found is not None:
         return found
@@ -43,7 +47,7 @@ def environment_for(
     return build(toolchain, options=options, emit=emit)
 
 
-def _python_of_build(options: Options) -> str:
+def _python_of_build(options: BuildOptions) -> str:
     """The Python that will come with the build, so that none is looked for; "" when none will."""
     if options.backend == CONDA:
         return "conda's Python"

@@ -16,7 +16,7 @@ from sdcoreml.convert.worker import Outcome, Runner, Worker
 from sdcoreml.doctor.commands.convert_summary import figures_of
 from sdcoreml.doctor.core.backend import asked_backend
 from sdcoreml.doctor.report.terminal import draw
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.places import as_path
@@ -34,7 +34,7 @@ class Environment:
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         """Run the task in the built environment."""
-        options = Options(backend=asked_backend())
+        options = BuildOptions(backend=asked_backend())
         environment = build(load_toolchain(self.toolchain), options=options, emit=emit)
         return Worker(python=environment.python).run(task, request, emit)
 

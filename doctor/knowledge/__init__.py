@@ -26,7 +26,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
-from sdcoreml.lockfiles.table import Table, read_table
+from sdcoreml.lockfiles.table import TomlTable, read_table
 
 CLASHES = "clashes"
 FILES = (
@@ -92,7 +92,7 @@ def read(path: Path) -> tuple[Failure, ...]:
     table = read_table(path)
     rows = table.values.get("entry", ())
     tables = (
-        Table(path=path, place=f"entry[{number}].", values=row, faults=table.faults)
+        TomlTable(path=path, place=f"entry[{number}].", values=row, faults=table.faults)
         for number, row in enumerate(rows)
     )
     found = tuple(_entry(row, path.stem) for row in tables)
@@ -100,7 +100,7 @@ def read(path: Path) -> tuple[Failure, ...]:
     return found
 
 
-def _entry(table: Table, topic: str) -> Failure:
+def _entry(table: TomlTable, topic: str) -> Failure:
     strange = sorted(set(table.values) - _FIELDS)
     table.faults.extend(f"{table.place}{name} is no field of an entry" for name in strange)
     role = table.get("role", str)

@@ -43,7 +43,7 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TrialResult:
     """What was run and how it ended; `tests` that passed, and the lowest PSNR in dB by mode."""
 
     ran: str
@@ -55,7 +55,7 @@ class Outcome:
 class Trial(Protocol):
     """Something that an environment has to pass."""
 
-    def run(self, environment: Environment, emit: Emit) -> Outcome:
+    def run(self, environment: Environment, emit: Emit) -> TrialResult:
         """Run it. Raises `EnvError` when the environment does not pass."""
         ...
 
@@ -66,12 +66,12 @@ class Command:
 
     words: Sequence[str]
 
-    def run(self, environment: Environment, emit: Emit) -> Outcome:
+    def run(self, environment: Environment, emit: Emit) -> TrialResult:
         """Run the command, and repeat what it prints."""
         del emit
-        out = _output(self.words, activate.activated(environment))
+        out = _output(self.words, activate.activated_environ(environment))
         sys.stderr.write(out)
-        return Outcome(ran=" ".join(self.words), result=_last_line(out))
+        return TrialResult(ran=" ".join(self.words), result=_last_line(out))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class Suite:
     toolchain: Toolchain
     runner: Path = CHECKOUT / _RUNNER
 
-    def run(self, environment: Environment, emit: Emit) -> Outcome:
+    def run(self, environment: Environment, emit: Emit) -> TrialResult:
         """Run them all; a checkout is needed, since a wheel has no tests."""
         emit(Event(kind="step", text="run the tests in it (minutes)"))
         if not self.runner.exists():
@@ -93,7 +93,9 @@ class Suite:
         passed = _PASSED.search(last)
         if passed is None:
             raise EnvError(f"says {last!r}, not how many tests passed", where=self.runner)
-        return Outcome(ran="make inside", result=f"{passed[1]} tests passed", tests=int(passed[1]))
+        return TrialResult(
+            ran="make inside", result=f"{passed[1]} tests passed", tests=int(passed[1])
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +104,14 @@ class Sample:
 
     toolchain: Toolchain
 
-    def run(self, environment: Environment, emit: Emit) -> Outcome:
+    def run(self, environment: Environment, emit: Emit) -> TrialResult:
         """Convert it in a folder of its own, which goes again."""
         emit(Event(kind="step", text="convert the sample in it, each program run in full"))
         with tempfile.TemporaryDirectory() as name:
             convert = _Conversion(environment, Path(name), emit)
             manifest = convert(self.toolchain, "--sample", "--full")
         programs = manifest["programs"]
-        return Outcome(
+        return TrialResult(
             ran="sdcoreml convert --sample --full",
             result=f"{len(programs)} programs checked",
             psnr=floors(programs),
@@ -123,7 +125,7 @@ class Same:
     toolchain: Toolchain
     base: Toolchain
 
-    def run(self, environment: Environment, emit: Emit) -> Outcome:
+    def run(self, environment: Environment, emit: Emit) -> TrialResult:
         """Compare every file of the packages and compiled folders."""
         emit(Event(kind="step", text=f"convert the sample in it and in {self.base.name}"))
         with tempfile.TemporaryDirectory() as name:
@@ -137,7 +139,7 @@ class Same:
                 f"{self.toolchain.name} and {self.base.name} write it differently",
                 where=differing[0],
             )
-        return Outcome(
+        return TrialResult(
             ran=f"sdcoreml convert in {self.toolchain.name} and in {self.base.name}",
             result=f"{len(here)} files identical to those of {self.base.name}",
             psnr=floors(manifest["programs"]),

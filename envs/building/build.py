@@ -21,19 +21,19 @@ from sdcoreml.envs.building.base import (
     VenvBase,
     name_of,
 )
-from sdcoreml.envs.building.provision import Wish, obtain
-from sdcoreml.envs.building.steps import STEPS, Plan
+from sdcoreml.envs.building.provision import PythonWish, obtain
+from sdcoreml.envs.building.steps import STEPS, BuildPlan
 from sdcoreml.envs.conda.engine import Engine, find_engine
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_fast
-from sdcoreml.envs.processes.installer import Source, find_installer
+from sdcoreml.envs.processes.installer import PackageSource, find_installer
 from sdcoreml.envs.pythons.interpreter import (
     Choice,
+    install_hints,
     probe,
     require,
-    ways,
 )
 from sdcoreml.ground.errors import (
     BrokenError,
@@ -43,7 +43,7 @@ from sdcoreml.ground.errors import (
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.refusals import store_explained
-from sdcoreml.lockfiles.artefact import load_artefacts, tied
+from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
 from sdcoreml.lockfiles.conda import CondaLock, load_conda_lock
 from sdcoreml.lockfiles.lock import Lock, load_lock
 from sdcoreml.lockfiles.target import host_target
@@ -54,7 +54,7 @@ LAYOUT = "1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class BuildOptions:
     """What one build is asked for.
 
     `backend` is "venv" or "conda"; `python` names the interpreter of a venv, and `provision`
@@ -71,13 +71,13 @@ class Options:
     no_cache: bool = False
     strict: bool = False
     installer: str = ""
-    source: Source = field(default_factory=Source)
+    source: PackageSource = field(default_factory=PackageSource)
     root: Path | None = None
     seal: str = ""
 
 
 def build(
-    toolchain: Toolchain, *, options: Options | None = None, emit: Emit = silent
+    toolchain: Toolchain, *, options: BuildOptions | None = None, emit: Emit = silent
 ) -> Environment:
     """The environment of a toolchain on this machine, built unless it is there already.
 
@@ -88,23 +88,23 @@ def build(
         BrokenError: what was installed does not work or is not what the lock says.
         NoSpaceError: the disk is full or would be.
     """
-    options = options or Options()
+    options = options or BuildOptions()
     wanted = _wanted(toolchain, options)
     root = options.root or environments_folder()
     if (found := _ready(wanted, options, root)) is not None:
         return found
-    with store.hold_lock(root, emit) as held:
+    with store.hold_lock(root, emit) as lock_fd:
         if (found := _ready(wanted, options, root)) is not None:  # built while we waited
             return found
         with store_explained(root):
-            base = _base(wanted, options, (root, held), emit)
+            base = _base(wanted, options, (root, lock_fd), emit)
         key = key_of(wanted.lock, base)
         kept = None if options.fresh or options.no_cache else _kept(wanted.name, root / key)
         if kept is not None and options.seal in ("", kept.seal):
             store.swap(wanted.name, kept.path)
             return kept
         final = store.free_name(root.resolve(), key)
-        plan = _plan(wanted, options, base, final, held)
+        plan = _plan(wanted, options, base, final, lock_fd)
         with store_explained(root), _aside(plan.folder, _own_cache(plan.folder)):
             for step in STEPS:
                 words = {"n": len(plan.packages), "download": plan.text_of_download}
@@ -130,7 +130,7 @@ class _Wanted:
     conda: CondaLock | None
 
 
-def _wanted(toolchain: Toolchain, options: Options) -> _Wanted:
+def _wanted(toolchain: Toolchain, options: BuildOptions) -> _Wanted:
     target, conda = host_target(), None
     lock = load_lock(f"{toolchain.folder}/", target)
     if options.backend == CONDA:
@@ -145,18 +145,18 @@ def _wanted(toolchain: Toolchain, options: Options) -> _Wanted:
     return _Wanted(name=name, toolchain=toolchain, lock=lock, conda=conda)
 
 
-def _base(wanted: _Wanted, options: Options, place: tuple[Path, int], emit: Emit) -> Base:
+def _base(wanted: _Wanted, options: BuildOptions, place: tuple[Path, int], emit: Emit) -> Base:
     """What to build on; `place` is the store's folder and its lock's descriptor."""
-    (root, held), toolchain = place, wanted.toolchain
+    (root, lock_fd), toolchain = place, wanted.toolchain
     channel = options.source.channel or toolchain.conda.channel
 
     def engine() -> Engine:
-        return find_engine(root, emit, keep=(held,), index=options.source.index)
+        return find_engine(root, emit, keep=(lock_fd,), index=options.source.index)
 
     if wanted.conda is not None:
         return CondaBase(lock=wanted.conda, channel=channel, root=root, engine=engine, emit=emit)
     if options.provision and options.python is None:
-        wish = Wish(
+        wish = PythonWish(
             toolchain=toolchain,
             root=root,
             channel=channel,
@@ -170,16 +170,18 @@ def _base(wanted: _Wanted, options: Options, place: tuple[Path, int], emit: Emit
     return VenvBase(chosen=choice)
 
 
-def _plan(wanted: _Wanted, options: Options, base: Base, final: Path, held: int) -> Plan:
+def _plan(
+    wanted: _Wanted, options: BuildOptions, base: Base, final: Path, lock_fd: int
+) -> BuildPlan:
     toolchain, lock = wanted.toolchain, wanted.lock
     folder = final.with_name(f".building-{final.name}-{os.getpid()}")
     artefacts = load_artefacts(toolchain, lock)
     installer = find_installer(options.installer, _own_cache(folder) if options.no_cache else None)
-    return Plan(
+    return BuildPlan(
         toolchain=toolchain,
         name=wanted.name,
         lock=lock,
-        packages=tied(lock, artefacts) if artefacts else lock.packages,
+        packages=pin_wheels(lock, artefacts) if artefacts else lock.packages,
         artefacts=artefacts,
         base=base,
         choice=base.choice(final),
@@ -188,15 +190,15 @@ def _plan(wanted: _Wanted, options: Options, base: Base, final: Path, held: int)
         source=options.source,
         folder=folder,
         final=final,
-        held=held,
-        wanted=options.seal,
-        stock=installer.stock(base.answering(), lock.path, options.source),
+        lock_fd=lock_fd,
+        expected_seal=options.seal,
+        cache=installer.inspect_cache(base.answering(), lock.path, options.source),
         size=toolchain.size_on(lock.target) + base.size,
         unpacked=toolchain.wheels_on(lock.target),
     )
 
 
-def ready(toolchain: Toolchain, options: Options) -> Environment | None:
+def ready(toolchain: Toolchain, options: BuildOptions) -> Environment | None:
     """The environment in use when it already is what is asked for: `build` would do nothing."""
     return _ready(_wanted(toolchain, options), options, options.root or environments_folder())
 
@@ -207,7 +209,7 @@ def key_of(lock: Lock, base: Base) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
-def _ready(wanted: _Wanted, options: Options, root: Path) -> Environment | None:
+def _ready(wanted: _Wanted, options: BuildOptions, root: Path) -> Environment | None:
     """The environment in use, when it already is what is asked for."""
     found, lock = store.current(wanted.name, root), wanted.lock
     if found is None or options.fresh or options.no_cache or found.lock_digest != lock.digest:
@@ -233,13 +235,13 @@ def _kept(name: str, folder: Path) -> Environment | None:
         return None
 
 
-def _judge_drift(choice: Choice, toolchain: Toolchain, options: Options, emit: Emit) -> None:
+def _judge_drift(choice: Choice, toolchain: Toolchain, options: BuildOptions, emit: Emit) -> None:
     if not choice.drift:
         return
     found, pin = choice.interpreter, toolchain.python
     text = f"drift: Python {found.version} stands in for the tested {pin.version}"
     if options.strict:
-        raise NoInterpreterError(f"{text}", where=found.path, remedy=f"{ways(pin)}")
+        raise NoInterpreterError(f"{text}", where=found.path, remedy=install_hints(pin))
     emit(Event(kind="warning", text=text))
 
 

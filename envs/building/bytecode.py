@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sdcoreml.envs.processes.process import Finished, isolated, run
+from sdcoreml.envs.processes.process import ProcessResult, isolated, run
 from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import BrokenError, NoSpaceError, SdcoremlError
 
@@ -84,7 +84,7 @@ def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: 
             progress(done, len(sources))
 
 
-def _failure(folder: Path, finished: Finished) -> SdcoremlError:
+def _failure(folder: Path, finished: ProcessResult) -> SdcoremlError:
     if "[Errno 28]" in finished.err:
         return NoSpaceError(
             "the disk is full", where=folder, remedy="free space and run this again"
@@ -99,6 +99,6 @@ def _sources(folder: Path) -> list[Path]:
     return [path for path in base.rglob("*.py") if path.is_file()]
 
 
-def _compile(folder: Path, share: list[str]) -> Finished:
+def _compile(folder: Path, share: list[str]) -> ProcessResult:
     command = [*isolated(folder / "bin" / "python"), "-S", "-W", "ignore", "-c", _PROGRAM]
     return run(command, cwd=folder, words="\0".join(share))

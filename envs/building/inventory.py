@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sdcoreml.envs.kept import conda_meta
 from sdcoreml.envs.kept.manifest import (
-    Entry,
-    Kind,
+    FileKind,
+    ManifestEntry,
     project_of,
     read_record,
 )
@@ -20,7 +20,7 @@ from sdcoreml.ground.errors import InstallError
 from sdcoreml.lockfiles.lock import Lock
 
 
-def installed(folder: Path) -> dict[str, str]:
+def installed_projects(folder: Path) -> dict[str, str]:
     """Normalised project names and versions of what is in the environment."""
     found: dict[str, str] = {}
     for info in sorted(site_packages(folder).glob("*.dist-info")):
@@ -28,13 +28,13 @@ def installed(folder: Path) -> dict[str, str]:
     return found
 
 
-def compare(folder: Path, lock: Lock) -> None:
+def require_locked(folder: Path, lock: Lock) -> None:
     """Raise `InstallError` unless exactly what is locked is installed.
 
     A package with a marker may be there or not: the installer judged the marker. What conda brought
     (some Pythons come with a pip) is not looked at, unless it is what the lock brings, too.
     """
-    have = installed(folder)
+    have = installed_projects(folder)
     theirs = _of_conda(folder)
     want = {package.name: package.version for package in lock.packages}
     needed = {package.name for package in lock.packages if not package.marker}
@@ -48,19 +48,17 @@ def compare(folder: Path, lock: Lock) -> None:
         elif _canonical(version) != _canonical(want[name]):
             faults.append(f"{name} is {version}, locked is {want[name]}")
     if faults:
-        raise InstallError(
-            f"{'; '.join(faults)}", where=lock.path, remedy="restore the lock with git"
-        )
+        raise InstallError("; ".join(faults), where=lock.path, remedy="restore the lock with git")
 
 
 def _of_conda(folder: Path) -> frozenset[str]:
     """The projects whose `.dist-info` a conda package laid out."""
-    infos = (Path(laid.path).parent for laid in conda_meta.laid_out(folder))
+    infos = (Path(laid.path).parent for laid in conda_meta.installed_files(folder))
     return frozenset(project_of(info) for info in infos if info.name.endswith(".dist-info"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Defect:
+class RecordDefect:
     """A file that is not what its own wheel's RECORD says; `digest` is that of the file, or ""."""
 
     project: str
@@ -72,13 +70,13 @@ class Defect:
         return f"{self.project}: {self.path} {'differs' if self.digest else 'is missing'}"
 
 
-def defects(folder: Path, entries: Iterable[Entry]) -> tuple[Defect, ...]:
+def find_defects(folder: Path, entries: Iterable[ManifestEntry]) -> tuple[RecordDefect, ...]:
     """Files that are not what their own wheel's RECORD says.
 
     Scripts are left out: an installer writes them.
     """
-    digests = {entry.path: entry.digest for entry in entries if entry.kind is not Kind.LINK}
-    wrong: list[Defect] = []
+    digests = {entry.path: entry.digest for entry in entries if entry.kind is not FileKind.LINK}
+    wrong: list[RecordDefect] = []
     for record in sorted(site_packages(folder).glob("*.dist-info/RECORD")):
         for path, digest, *_ in read_record(record):
             inside = os.path.relpath(record.parent.parent / path, folder)
@@ -86,7 +84,9 @@ def defects(folder: Path, entries: Iterable[Entry]) -> tuple[Defect, ...]:
                 continue
             found = digests.get(inside, "")
             if found != _hexadecimal(digest):
-                wrong.append(Defect(project=project_of(record.parent), path=inside, digest=found))
+                wrong.append(
+                    RecordDefect(project=project_of(record.parent), path=inside, digest=found)
+                )
     return tuple(wrong)
 
 

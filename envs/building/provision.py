@@ -15,7 +15,7 @@ from pathlib import Path
 from sdcoreml.envs.conda.engine import Engine
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.processes.installer import Uv, find_installer
-from sdcoreml.envs.processes.process import Finished, run
+from sdcoreml.envs.processes.process import ProcessResult, run
 from sdcoreml.envs.processes.reasons import quote
 from sdcoreml.envs.pythons.interpreter import (
     OBTAINED,
@@ -33,7 +33,7 @@ from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class PythonWish:
     """A Python that is wanted: for which toolchain, below which folder, from which channel."""
 
     toolchain: Toolchain
@@ -54,11 +54,11 @@ class Provider:
     """A way to a Python: `lacks` says why it is none here, or ""; `provide` goes it."""
 
     name: str
-    lacks: Callable[[Wish], str]
-    provide: Callable[[Wish], Path]
+    lacks: Callable[[PythonWish], str]
+    provide: Callable[[PythonWish], Path]
 
 
-def obtain(wish: Wish) -> Choice:
+def obtain(wish: PythonWish) -> Choice:
     """The exact Python: the one that is here already, else one that is brought.
 
     Raises:
@@ -86,13 +86,13 @@ def obtain(wish: Wish) -> Choice:
     )
 
 
-def _uv_lacks(wish: Wish) -> str:
+def _uv_lacks(wish: PythonWish) -> str:
     if wish.version in UV_LACKS:
         return f"it has no {wish.version}"
     return "" if _uv() else "not found"
 
 
-def _by_uv(wish: Wish) -> Path:
+def _by_uv(wish: PythonWish) -> Path:
     program = os.fspath(_uv() or "uv")
     wish.emit(Event(kind="step", text=f"let uv bring Python {wish.version}"))
     own = _passed(wish.environ, "UV_PYTHON_INSTALL_DIR")
@@ -110,7 +110,7 @@ def _uv() -> Path | None:
     return installer.program if isinstance(installer, Uv) else None
 
 
-def _conda_lacks(wish: Wish) -> str:
+def _conda_lacks(wish: PythonWish) -> str:
     try:
         load_conda_lock(wish.toolchain, host_target())
     except LockfileError as error:
@@ -118,7 +118,7 @@ def _conda_lacks(wish: Wish) -> str:
     return ""
 
 
-def _by_conda(wish: Wish) -> Path:
+def _by_conda(wish: PythonWish) -> Path:
     lock = load_conda_lock(wish.toolchain, host_target())
     final = wish.root / f"{OBTAINED}{lock.python}-{lock.digest[:16]}"
     if not final.exists():
@@ -135,11 +135,11 @@ def _by_conda(wish: Wish) -> Path:
     return final / "bin" / "python"
 
 
-def _pyenv_lacks(wish: Wish) -> str:
+def _pyenv_lacks(wish: PythonWish) -> str:
     return "" if _pyenv(wish) else "not on PATH"
 
 
-def _by_pyenv(wish: Wish) -> Path:
+def _by_pyenv(wish: PythonWish) -> Path:
     program = _pyenv(wish) or "pyenv"
     wish.emit(
         Event(kind="step", text=f"let pyenv build Python {wish.version} (takes some minutes)")
@@ -149,7 +149,7 @@ def _by_pyenv(wish: Wish) -> Path:
     return _named("pyenv", run([program, "prefix", wish.version], environ=own)) / "bin" / "python"
 
 
-def _pyenv(wish: Wish) -> str | None:
+def _pyenv(wish: PythonWish) -> str | None:
     return shutil.which("pyenv", path=wish.environ.get("PATH"))
 
 
@@ -158,14 +158,14 @@ def _passed(environ: Mapping[str, str], name: str) -> dict[str, str]:
     return {name: environ[name]} if environ.get(name) else {}
 
 
-def _judge(name: str, done: Finished) -> None:
+def _judge(name: str, done: ProcessResult) -> None:
     if done.code != 0:
         last = (done.err or done.out).strip().rpartition("\n")[2]
         said = quote(last) or f"exit code {done.code}"
         raise NoInterpreterError(f"it could not ({name} said: {said})")
 
 
-def _named(name: str, done: Finished) -> Path:
+def _named(name: str, done: ProcessResult) -> Path:
     """The path that a provider printed."""
     _judge(name, done)
     return Path(done.out.strip())

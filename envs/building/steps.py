@@ -14,13 +14,13 @@ from sdcoreml.envs.building import (
     smoke,
 )
 from sdcoreml.envs.building.base import Base
-from sdcoreml.envs.building.donor import Bringing, donor
 from sdcoreml.envs.building.room import Need, require_room, volume_of
+from sdcoreml.envs.building.scratch import InstallPlan, scratch_environment
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import manifest, store
-from sdcoreml.envs.kept.manifest import Entry, Kind
+from sdcoreml.envs.kept.manifest import FileKind, ManifestEntry
 from sdcoreml.envs.kept.store import Environment
-from sdcoreml.envs.processes.installer import Installer, Source, Stock
+from sdcoreml.envs.processes.installer import Cache, Installer, PackageSource
 from sdcoreml.envs.pythons.interpreter import Choice
 from sdcoreml.ground.errors import BrokenError, NoSpaceError
 from sdcoreml.ground.events import Emit, Event
@@ -32,7 +32,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BuildPlan:
     """All that is decided before the first byte is written; `folder` is where the build goes."""
 
     toolchain: Toolchain
@@ -47,14 +47,14 @@ class Plan:
     asked: str
     """The installer's name that was asked for, or ""."""
     installer: Installer
-    source: Source
+    source: PackageSource
     folder: Path
     final: Path
     """Where `folder` is moved when it is finished."""
-    held: int
-    wanted: str
+    lock_fd: int
+    expected_seal: str
     """The seal that must come out, or ""."""
-    stock: Stock
+    cache: Cache
     size: int
     """Bytes of the finished environment, about."""
     unpacked: int
@@ -63,7 +63,7 @@ class Plan:
     @property
     def missing(self) -> tuple[Artefact, ...]:
         """The wheels that the installer has to bring first."""
-        return tuple(one for one in self.artefacts if one.project not in self.stock.held)
+        return tuple(one for one in self.artefacts if one.project not in self.cache.cached)
 
     @property
     def text_of_download(self) -> str:
@@ -72,37 +72,39 @@ class Plan:
         return f" ({amount(size)} to download)" if size else ""
 
     @property
-    def kept(self) -> int:
+    def cache_bytes(self) -> int:
         """Bytes that the installer will lay down beside the environment, about."""
         size, whole = (sum(a.size for a in some) for some in (self.missing, self.artefacts))
-        return size * self.unpacked // whole if self.stock.unpacked and whole else size
+        return size * self.unpacked // whole if self.cache.unpacked and whole else size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class BuildStep:
     """One step of the build: what it says, and what it does."""
 
     text: str
-    run: Callable[[Plan, Emit], None]
+    run: Callable[[BuildPlan, Emit], None]
 
 
-def _preflight(plan: Plan, emit: Emit) -> None:
+def _preflight(plan: BuildPlan, emit: Emit) -> None:
     found, missing = plan.choice.interpreter, plan.missing
     emit(Event(kind="note", text=f"Python {found.version} from {found.source}: {found.path}"))
     if plan.artefacts:
         size = amount(sum(artefact.size for artefact in missing))
         text = f"{len(missing)} of {len(plan.artefacts)} wheels to download, {size}"
         emit(Event(kind="note", text=text if missing else "all wheels are in the cache"))
-    stock, root = plan.stock, plan.folder.parent
+    cache, root = plan.cache, plan.folder.parent
     require_room(
         (
             Need(size=plan.size, what="the environment", folder=root, elsewhere="SDCOREML_ENVS"),
-            Need(size=plan.kept, what="wheels", folder=stock.folder, elsewhere=stock.variable),
+            Need(
+                size=plan.cache_bytes, what="wheels", folder=cache.folder, elsewhere=cache.variable
+            ),
         )
     )
 
 
-def _create(plan: Plan, _emit: Emit) -> None:
+def _create(plan: BuildPlan, _emit: Emit) -> None:
     plan.base.create(plan.folder, plan.final)
     (plan.folder / manifest.SEALED).mkdir()
     lock = plan.folder / manifest.SEALED / store.LOCK
@@ -112,35 +114,35 @@ def _create(plan: Plan, _emit: Emit) -> None:
         conda.write_text(write_conda_lock(plan.base.lock), encoding="utf-8")
 
 
-def _install(plan: Plan, _emit: Emit) -> None:
+def _install(plan: BuildPlan, _emit: Emit) -> None:
     lock = plan.folder / manifest.SEALED / store.LOCK
-    source = replace(plan.source, held=bool(plan.artefacts) and not plan.missing)
+    source = replace(plan.source, offline=bool(plan.artefacts) and not plan.missing)
     try:
-        plan.installer.install(plan.folder / "bin" / "python", lock, source, keep=(plan.held,))
+        plan.installer.install(plan.folder / "bin" / "python", lock, source, keep=(plan.lock_fd,))
     except NoSpaceError as error:
-        volumes = (volume_of(folder) for folder in (plan.folder, plan.stock.folder))
+        volumes = (volume_of(folder) for folder in (plan.folder, plan.cache.folder))
         tight = min(volumes, key=lambda volume: volume.free)
         raise NoSpaceError(f"volume {tight.path}: {amount(tight.free)} free: {error}") from None
     normalise.normalise(plan.folder)
 
 
-def _compile(plan: Plan, emit: Emit) -> None:
+def _compile(plan: BuildPlan, emit: Emit) -> None:
     def progress(done: int, total: int) -> None:
         emit(Event(kind="progress", done=done, total=total, unit="files"))
 
     bytecode.compile_all(plan.folder, progress)
 
 
-def _compare(plan: Plan, emit: Emit) -> None:
-    inventory.compare(plan.folder, plan.lock)
+def _compare(plan: BuildPlan, emit: Emit) -> None:
+    inventory.require_locked(plan.folder, plan.lock)
     emit(Event(kind="note", text=f"lock {plan.lock.digest[:16]}, target {plan.lock.target}"))
 
 
-def _smoke(plan: Plan, _emit: Emit) -> None:
+def _smoke(plan: BuildPlan, _emit: Emit) -> None:
     smoke.import_all(plan.folder / "bin" / "python", plan.toolchain.pins)
 
 
-def _seal(plan: Plan, emit: Emit) -> None:
+def _seal(plan: BuildPlan, emit: Emit) -> None:
     def progress(done: int, total: int) -> None:
         emit(Event(kind="progress", done=done, total=total, unit="B"))
 
@@ -163,24 +165,26 @@ def _seal(plan: Plan, emit: Emit) -> None:
         **plan.base.recorded(),
     )
     seal = manifest.seal_of(entries, unsealed.facts())
-    if plan.wanted not in ("", seal):
+    if plan.expected_seal not in ("", seal):
         raise BrokenError(
-            f"the seal is {seal}, wanted is {plan.wanted}",
+            f"the seal is {seal}, wanted is {plan.expected_seal}",
             where=plan.toolchain.name,
             remedy="export it again where it was built (the environment in use is as it was)",
         )
     store.write(replace(unsealed, seal=seal))
 
 
-def _defects(plan: Plan, entries: tuple[Entry, ...], emit: Emit) -> tuple[str, ...]:
+def _defects(plan: BuildPlan, entries: tuple[ManifestEntry, ...], emit: Emit) -> tuple[str, ...]:
     """Files that their wheel's RECORD belies, said; raises if it was the cache that is wrong."""
-    found = inventory.defects(plan.folder, entries)
+    found = inventory.find_defects(plan.folder, entries)
     owners = {defect.project for defect in found}
     packages = tuple(package for package in plan.packages if package.name in owners)
-    how = Bringing(installer=plan.asked, source=plan.source, anew=True, held=plan.held)
+    how = InstallPlan(
+        installer=plan.asked, source=plan.source, bypass_cache=True, lock_fd=plan.lock_fd
+    )
     if packages:
         emit(Event(kind="note", text=f"compare {len(found)} files with their wheels"))
-        with donor(plan.base, plan.final, packages, how) as fresh:
+        with scratch_environment(plan.base, plan.final, packages, how) as fresh:
             for defect in found:
                 _compare_anew(defect, fresh)
     for defect in found:
@@ -188,9 +192,9 @@ def _defects(plan: Plan, entries: tuple[Entry, ...], emit: Emit) -> tuple[str, .
     return tuple(map(str, found))
 
 
-def _compare_anew(defect: inventory.Defect, fresh: Path) -> None:
+def _compare_anew(defect: inventory.RecordDefect, fresh: Path) -> None:
     path = fresh / defect.path
-    if (manifest.digest_of(path, Kind.FILE) if path.is_file() else "") != defect.digest:
+    if (manifest.digest_of(path, FileKind.FILE) if path.is_file() else "") != defect.digest:
         raise BrokenError(
             f"is not what the wheel of {defect.project} holds: the installer's cache was altered",
             where=defect.path,
@@ -199,11 +203,11 @@ def _compare_anew(defect: inventory.Defect, fresh: Path) -> None:
 
 
 STEPS = (
-    Step(text="check that there is room", run=_preflight),
-    Step(text="make an empty environment", run=_create),
-    Step(text="install {n} locked packages{download}", run=_install),
-    Step(text="compile bytecode", run=_compile),
-    Step(text="compare what is installed with the lock", run=_compare),
-    Step(text="import the direct pins", run=_smoke),
-    Step(text="hash every file and seal", run=_seal),
+    BuildStep(text="check that there is room", run=_preflight),
+    BuildStep(text="make an empty environment", run=_create),
+    BuildStep(text="install {n} locked packages{download}", run=_install),
+    BuildStep(text="compile bytecode", run=_compile),
+    BuildStep(text="compare what is installed with the lock", run=_compare),
+    BuildStep(text="import the direct pins", run=_smoke),
+    BuildStep(text="hash every file and seal", run=_seal),
 )

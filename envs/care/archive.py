@@ -21,11 +21,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept import manifest
 from sdcoreml.envs.kept.store import LOCK, Environment, task_folder
 from sdcoreml.envs.kept.verify import verify_fast
-from sdcoreml.envs.processes.installer import Source, download
+from sdcoreml.envs.processes.installer import PackageSource, download
 from sdcoreml.envs.pythons.interpreter import require
 from sdcoreml.ground.aside import open_aside
 from sdcoreml.ground.errors import ArchiveError, EnvError, LockfileError
@@ -33,7 +33,7 @@ from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.quantity import amount
 from sdcoreml.ground.refusals import store_explained
-from sdcoreml.lockfiles.artefact import load_artefacts, tied
+from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
 from sdcoreml.lockfiles.lock import LockedPackage, load_lock
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import (
@@ -53,7 +53,7 @@ _AGAIN = "copy or export it again (nothing was built)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
+class ArchiveRecord:
     """What an archive says it is; `contents` maps each other member to its SHA-256."""
 
     toolchain: str
@@ -64,14 +64,14 @@ class Carried:
     contents: dict[str, str]
 
 
-def export(
+def export_environment(
     environment: Environment,
     toolchain: Toolchain,
     path: Path,
     *,
-    source: Source | None = None,
+    source: PackageSource | None = None,
     emit: Emit = silent,
-) -> Carried:
+) -> ArchiveRecord:
     """Pack the wheels, lock and seal of an environment into the archive `path`.
 
     Raises:
@@ -98,12 +98,12 @@ def export(
         wheels = folder / _WHEELS
         wheels.mkdir()
         sealed = environment.path / manifest.SEALED / LOCK
-        download(environment.python, sealed, wheels, source or Source())
+        download(environment.python, sealed, wheels, source or PackageSource())
         emit(Event(kind="step", text="hash and pack"))
         for file in (FILE, lock.path.name, f"pylock.{lock.target}.toml"):
             if (toolchain.folder / file).exists():
                 (folder / file).write_bytes((toolchain.folder / file).read_bytes())
-        carried = Carried(
+        carried = ArchiveRecord(
             toolchain=toolchain.name,
             target=environment.target,
             python=environment.interpreter.version,
@@ -113,13 +113,13 @@ def export(
         )
         if wrong := _unlike_lock(carried, _packages(folder, environment.target)):
             raise EnvError(
-                f"{'; '.join(wrong)}", where=toolchain.folder, remedy="restore the lock with git"
+                "; ".join(wrong), where=toolchain.folder, remedy="restore the lock with git"
             )
         _pack(folder, carried, aside, emit)
     return carried
 
 
-def bring_in(
+def import_environment(
     path: Path, *, python: Path | None = None, folder: Path | None = None, emit: Emit = silent
 ) -> Environment:
     """Build the environment of an archive, without a network, and put it into use.
@@ -137,9 +137,9 @@ def bring_in(
         carried = _unpack(path, unpacked, emit)
         toolchain = load_toolchain(f"{unpacked}/")
         exact = PythonPin(version=carried.python, accepted=f"=={carried.python}")
-        options = Options(
+        options = BuildOptions(
             python=require(exact, python).interpreter.path,
-            source=Source(wheels=unpacked / _WHEELS),
+            source=PackageSource(wheels=unpacked / _WHEELS),
             root=place,
             seal=carried.seal,
         )
@@ -159,10 +159,10 @@ def _packages(folder: Path, target: str) -> tuple[LockedPackage, ...]:
     toolchain = load_toolchain(f"{folder}/")
     lock = load_lock(f"{folder}/", target)
     artefacts = load_artefacts(toolchain, lock)
-    return tied(lock, artefacts) if artefacts else lock.packages
+    return pin_wheels(lock, artefacts) if artefacts else lock.packages
 
 
-def _unlike_lock(carried: Carried, packages: Iterable[LockedPackage]) -> list[str]:
+def _unlike_lock(carried: ArchiveRecord, packages: Iterable[LockedPackage]) -> list[str]:
     """How the wheels differ from exactly those that are locked."""
     wheels = {f"sha256:{h}": n for n, h in carried.contents.items() if n.startswith(_WHEELS + "/")}
     faults: list[str] = []
@@ -173,7 +173,7 @@ def _unlike_lock(carried: Carried, packages: Iterable[LockedPackage]) -> list[st
     return faults + [f"{name} is not locked" for name in wheels.values()]
 
 
-def _pack(folder: Path, carried: Carried, handle: int, emit: Emit) -> None:
+def _pack(folder: Path, carried: ArchiveRecord, handle: int, emit: Emit) -> None:
     total = sum((folder / name).stat().st_size for name in carried.contents)
     text = json.dumps({"schema": SCHEMA, **asdict(carried)}, indent=1, sort_keys=True).encode()
     with (
@@ -191,7 +191,7 @@ def _pack(folder: Path, carried: Carried, handle: int, emit: Emit) -> None:
             emit(Event(kind="progress", done=archive.offset, total=total, unit="B"))
 
 
-def _unpack(path: Path, folder: Path, emit: Emit) -> Carried:
+def _unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
     """Write the members of an archive into a folder, each with the hash that it must have."""
     try:
         with tarfile.open(path, mode="r:") as archive:
@@ -222,11 +222,11 @@ def _unpack(path: Path, folder: Path, emit: Emit) -> Carried:
         if digest != carried.lock_digest:
             faults.append("its lock is not the one that was sealed")
     if faults:
-        raise ArchiveError(f"{'; '.join(faults)}", where=path, remedy=_AGAIN)
+        raise ArchiveError("; ".join(faults), where=path, remedy=_AGAIN)
     return carried
 
 
-def _read_record(archive: tarfile.TarFile) -> Carried:
+def _read_record(archive: tarfile.TarFile) -> ArchiveRecord:
     """What an archive says it is. Raises `ValueError`, `TypeError` or `KeyError` for nonsense."""
     member = archive.next()
     stream = archive.extractfile(member) if member and member.name == RECORD else None
@@ -235,13 +235,15 @@ def _read_record(archive: tarfile.TarFile) -> Carried:
     fields = json.loads(stream.read(_LONGEST_RECORD))
     if fields.pop("schema") != SCHEMA:
         raise ValueError("of another schema")
-    carried = Carried(**fields)
+    carried = ArchiveRecord(**fields)
     if strange := [name for name in carried.contents if not _MEMBER.fullmatch(name)]:
         raise ValueError(f"a member named {strange[0]!r}")
     return carried
 
 
-def _extract(archive: tarfile.TarFile, carried: Carried, folder: Path, emit: Emit) -> list[str]:
+def _extract(
+    archive: tarfile.TarFile, carried: ArchiveRecord, folder: Path, emit: Emit
+) -> list[str]:
     """Write out the members that the record names; says which are missing or not as recorded."""
     (folder / _WHEELS).mkdir()
     missing, faults = dict(carried.contents), []

@@ -11,8 +11,8 @@ from sdcoreml.envs.conda.engine import ENGINE, engine_name
 from sdcoreml.envs.kept.store import (
     Environment,
     hold_lock,
+    list_environments,
     remove,
-    stored,
 )
 from sdcoreml.envs.pythons.interpreter import OBTAINED
 from sdcoreml.ground.events import Emit, silent
@@ -53,9 +53,9 @@ class Garbage:
         )
 
 
-def garbage(folder: Path) -> Garbage:
+def find_garbage(folder: Path) -> Garbage:
     """What nothing in a store needs. Nothing is changed, and the store's lock is not needed."""
-    environments = stored(folder)
+    environments = list_environments(folder)
     unkept = tuple(one for one, links in environments.items() if not links)
     needed = {one.interpreter.path.resolve() for one in environments.keys() - set(unkept)}
     pythons = (path for path in _folders(folder, OBTAINED) if not _is_around(path, needed))
@@ -74,7 +74,7 @@ def collect(folder: Path, emit: Emit = silent) -> tuple[Garbage, int]:
     A Python that was obtained goes with the last environment that was made with it.
     """
     with hold_lock(folder, emit), store_explained(folder):
-        found = garbage(folder)
+        found = find_garbage(folder)
         size = sum(found.sizes().values())
         for path in found.folders:
             remove(path)

@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.envs.kept import manifest, store
-from sdcoreml.envs.kept.manifest import MACHINE, Entry
+from sdcoreml.envs.kept.manifest import MACHINE, ManifestEntry
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.pythons import venv
 from sdcoreml.envs.pythons.interpreter import Interpreter, choose
 from sdcoreml.lockfiles.toolchain import PythonPin
 
 
-def twin(gone: Interpreter, found: Iterable[Interpreter]) -> Interpreter | None:
+def find_twin(gone: Interpreter, found: Iterable[Interpreter]) -> Interpreter | None:
     """A Python that is there, of the same version and for the same kind of machine."""
     exact = PythonPin(version=gone.version, accepted=f"=={gone.version}")
     choice = choose((one for one in found if one.path.exists()), exact, gone.target)
@@ -47,7 +47,7 @@ def relink(environment: Environment, interpreter: Interpreter) -> Environment:
     return moved
 
 
-def _as_it_is(folder: Path, entry: Entry) -> Entry:
+def _as_it_is(folder: Path, entry: ManifestEntry) -> ManifestEntry:
     return replace(entry, mtime=(folder / entry.path).lstat().st_mtime_ns)
 
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.envs.building.base import Base, VenvBase
-from sdcoreml.envs.building.donor import Bringing, donor
-from sdcoreml.envs.care.relink import relink, twin
+from sdcoreml.envs.building.scratch import InstallPlan, scratch_environment
+from sdcoreml.envs.care.relink import find_twin, relink
 from sdcoreml.envs.conda.engine import find_engine
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import manifest, store
-from sdcoreml.envs.kept.manifest import Entry, Kind
+from sdcoreml.envs.kept.manifest import FileKind, ManifestEntry
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.interpreter import Choice, find_interpreters
 from sdcoreml.ground.errors import BrokenError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -33,24 +33,24 @@ from sdcoreml.lockfiles.toolchain import PythonPin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repaired:
+class RepairResult:
     """What was put right: paths restored from their packages, and paths taken out."""
 
     restored: tuple[str, ...]
     removed: tuple[str, ...]
 
 
-_WAYS = (("from the cache or the index", False), ("from the index, past the cache", True))
+_ATTEMPTS = (("from the cache or the index", False), ("from the index, past the cache", True))
 """In this order, for the cache may be what was altered."""
 
 
 def repair(
     environment: Environment,
     *,
-    source: Source | None = None,
+    source: PackageSource | None = None,
     installer: str = "",
     emit: Emit = silent,
-) -> Repaired:
+) -> RepairResult:
     """Make an environment what its seal says again.
 
     Raises:
@@ -59,27 +59,32 @@ def repair(
         InstallError: the packages cannot be reached.
     """
     folder = environment.path
-    with store.hold_lock(folder.parent, emit) as held, store_explained(folder):
+    with store.hold_lock(folder.parent, emit) as lock_fd, store_explained(folder):
         environment, moved = _with_python(environment, emit)
         emit(Event(kind="step", text="compare every byte with the seal"))
-        lost, strays = _damage(environment, emit)
+        lost, strays = _find_damage(environment, emit)
         _remove(folder, strays)
         restored = (*moved, *(entry.path for entry in lost))
-        for where, anew in _WAYS:
+        for where, bypass_cache in _ATTEMPTS:
             if not lost:
                 break
             emit(Event(kind="step", text=f"restore {_names(lost)} {where}"))
             packages = _packages(environment, lost)
-            how = Bringing(installer=installer, source=source or Source(), anew=anew, held=held)
-            with donor(_base(environment, how), folder, packages, how) as giver:
-                lost = [entry for entry in lost if not _restore(folder, giver, entry)]
+            plan = InstallPlan(
+                installer=installer,
+                source=source or PackageSource(),
+                bypass_cache=bypass_cache,
+                lock_fd=lock_fd,
+            )
+            with scratch_environment(_base(environment, plan), folder, packages, plan) as scratch:
+                lost = [entry for entry in lost if not _restore(folder, scratch, entry)]
     if lost:
         raise BrokenError(
             "its package no longer has the sealed bytes",
             where=folder / lost[0].path,
-            remedy=f"{_anew(environment)}",
+            remedy=_rebuild_hint(environment),
         )
-    return Repaired(restored=restored, removed=tuple(strays))
+    return RepairResult(restored=restored, removed=tuple(strays))
 
 
 def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tuple[str, ...]]:
@@ -88,12 +93,12 @@ def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tup
     if environment.conda or gone.path.exists():
         return environment, ()
     exact = PythonPin(version=gone.version, accepted=f"=={gone.version}")
-    other = twin(gone, find_interpreters(exact))
+    other = find_twin(gone, find_interpreters(exact))
     if other is None:
         raise BrokenError(
             f"the Python beneath the environment is gone, and no other {gone.version} is here",
             where=gone.path,
-            remedy=f"get one, or {_anew(environment)}",
+            remedy=f"get one, or {_rebuild_hint(environment)}",
         )
     emit(Event(kind="note", text=f"{gone.path} is gone; {other.path} takes its place"))
     before = {entry.path: entry for entry in manifest.read(environment.path)}
@@ -102,13 +107,13 @@ def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tup
     return moved, tuple(e.path for e in after if e.digest != before[e.path].digest)
 
 
-def _damage(environment: Environment, emit: Emit) -> tuple[list[Entry], list[str]]:
+def _find_damage(environment: Environment, emit: Emit) -> tuple[list[ManifestEntry], list[str]]:
     """The entries that are not as sealed, and the paths that are no entries."""
     if environment.moved:
         raise BrokenError(
             "a conda environment cannot be moved",
             where=environment.path,
-            remedy=f"{_anew(environment)}",
+            remedy=_rebuild_hint(environment),
         )
     entries = {entry.path: entry for entry in manifest.read(environment.path)}
     faults = verify_full(environment, emit).faults
@@ -117,20 +122,20 @@ def _damage(environment: Environment, emit: Emit) -> tuple[list[Entry], list[str
         raise BrokenError(
             "the manifest does not give the seal",
             where=environment.path / inside,
-            remedy=f"{_anew(environment)}",
+            remedy=_rebuild_hint(environment),
         )
     lost = [entries[fault.path] for fault in faults if fault.path in entries]
     return lost, [fault.path for fault in faults if fault.path not in entries]
 
 
-def _anew(environment: Environment) -> str:
+def _rebuild_hint(environment: Environment) -> str:
     backend = f" --backend {environment.backend}" if environment.conda else ""
     return (
         f"`sdcoreml env build --fresh --toolchain {environment.toolchain}{backend}` builds it anew"
     )
 
 
-def _base(environment: Environment, how: Bringing) -> Base:
+def _base(environment: Environment, plan: InstallPlan) -> Base:
     """What the environment was built on, by its own record and sealed lock."""
     if not environment.conda:
         return VenvBase(chosen=Choice(interpreter=environment.interpreter, drift=False))
@@ -140,39 +145,39 @@ def _base(environment: Environment, how: Bringing) -> Base:
     except LockfileError:
         lock = None
     if lock is None or lock.digest != environment.conda:
-        raise BrokenError("is not what was sealed", where=path, remedy=f"{_anew(environment)}")
+        raise BrokenError("is not what was sealed", where=path, remedy=_rebuild_hint(environment))
     return CondaBase(
         lock=lock,
-        channel=how.source.channel or environment.channel,
+        channel=plan.source.channel or environment.channel,
         stated=environment.channel,
         root=root,
-        engine=lambda: find_engine(root, silent, keep=(how.held,), index=how.source.index),
+        engine=lambda: find_engine(root, silent, keep=(plan.lock_fd,), index=plan.source.index),
         emit=silent,
     )
 
 
-def _names(lost: Iterable[Entry]) -> str:
+def _names(lost: Iterable[ManifestEntry]) -> str:
     return ", ".join(sorted({entry.owner.strip("()") for entry in lost}))
 
 
-def _packages(environment: Environment, lost: Iterable[Entry]) -> tuple[LockedPackage, ...]:
+def _packages(environment: Environment, lost: Iterable[ManifestEntry]) -> tuple[LockedPackage, ...]:
     """The locked packages that the lost entries came from."""
     text = (environment.path / manifest.SEALED / store.LOCK).read_text(encoding="utf-8")
     owners = {entry.owner for entry in lost}
     return tuple(p for p in parse_lock(text, environment.path) if p.name in owners)
 
 
-def _restore(folder: Path, giver: Path, entry: Entry) -> bool:
-    """Give a path its sealed content from the giver; False when the giver's is another."""
-    source, target = giver / entry.path, folder / entry.path
+def _restore(folder: Path, scratch: Path, entry: ManifestEntry) -> bool:
+    """Give a path its sealed content from the scratch; False when the scratch's is another."""
+    source, target = scratch / entry.path, folder / entry.path
     if not source.is_symlink() and not source.is_file():
         return False
-    if source.is_symlink() is not (entry.kind is Kind.LINK):
+    if source.is_symlink() is not (entry.kind is FileKind.LINK):
         return False
     if manifest.digest_of(source, entry.kind) != entry.digest:
         return False
-    if entry.kind is not Kind.LINK:
-        source.chmod(0o755 if entry.kind is Kind.PROGRAM else 0o644)
+    if entry.kind is not FileKind.LINK:
+        source.chmod(0o755 if entry.kind is FileKind.PROGRAM else 0o644)
         os.utime(source, ns=(entry.mtime, entry.mtime))
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)

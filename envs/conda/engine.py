@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from sdcoreml.envs.processes.installer import Source, find_installer
+from sdcoreml.envs.processes.installer import PackageSource, find_installer
 from sdcoreml.envs.processes.process import clean_environ, isolated
 from sdcoreml.envs.processes.reasons import quote
 from sdcoreml.envs.pythons import venv
@@ -37,7 +37,7 @@ from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.artefact import GLIBC, MACOS
 from sdcoreml.lockfiles.conda import CondaPackage
 from sdcoreml.lockfiles.conda_files import channel_url
-from sdcoreml.lockfiles.target import Target
+from sdcoreml.lockfiles.target import LockTarget
 from sdcoreml.lockfiles.toolchain import FOLDER
 
 LOCK = FOLDER / "host" / "conda.txt"
@@ -62,7 +62,7 @@ class Engine(Protocol):
     """Whoever can ask a conda channel, and lay out its packages."""
 
     def solve(
-        self, channel: str, specs: Sequence[str], target: Target, newest: str
+        self, channel: str, specs: Sequence[str], target: LockTarget, newest: str
     ) -> tuple[CondaPackage, ...]:
         """The builds that a channel has for a target; none newer than the date `newest`, if any.
 
@@ -82,7 +82,9 @@ class Engine(Protocol):
         """
         ...
 
-    def link(self, archives: Iterable[Archive], folder: Path, final: Path, target: Target) -> None:
+    def link(
+        self, archives: Iterable[Archive], folder: Path, final: Path, target: LockTarget
+    ) -> None:
         """Lay packages out in `folder`, with `final` wherever they name their own place.
 
         Raises:
@@ -107,7 +109,7 @@ def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "
         aside = root / f".building-engine-{os.getpid()}"
         try:
             venv.create(aside, here)
-            source = Source(index=index)
+            source = PackageSource(index=index)
             find_installer().install(aside / "bin" / "python", LOCK, source, keep=keep)
             aside.rename(folder)
         finally:
@@ -145,7 +147,7 @@ class Rattler:
     keep: tuple[int, ...] = ()
 
     def solve(
-        self, channel: str, specs: Sequence[str], target: Target, newest: str
+        self, channel: str, specs: Sequence[str], target: LockTarget, newest: str
     ) -> tuple[CondaPackage, ...]:
         """Ask a channel; nothing of its index is kept."""
         with tempfile.TemporaryDirectory() as cache:
@@ -173,7 +175,9 @@ class Rattler:
         rows = [(url, os.fspath(file)) for url, file in files]
         self._ask(rows[0][0].rpartition("/")[0], progress, do="download", files=rows)
 
-    def link(self, archives: Iterable[Archive], folder: Path, final: Path, target: Target) -> None:
+    def link(
+        self, archives: Iterable[Archive], folder: Path, final: Path, target: LockTarget
+    ) -> None:
         """Unpack beside the folder and copy; the user's own cache is neither read nor written."""
         unpacked = folder.with_name(f"{folder.name}.unpacked")
         try:
@@ -228,7 +232,7 @@ def _spool(text: str = "") -> Iterator[IO[str]]:
         yield file
 
 
-def virtual_packages(target: Target) -> tuple[tuple[str, str], ...]:
+def virtual_packages(target: LockTarget) -> tuple[tuple[str, str], ...]:
     """What conda packages may ask of the machine itself, as old as the wheels' locks allow."""
     if target.system == "darwin":
         return ("__unix", "0"), ("__osx", ".".join(map(str, MACOS)))

@@ -18,12 +18,12 @@ from urllib.parse import unquote, urlsplit
 
 from sdcoreml.envs.conda.engine import Archive, Engine
 from sdcoreml.envs.kept import conda_meta, manifest
-from sdcoreml.envs.kept.manifest import Kind
+from sdcoreml.envs.kept.manifest import FileKind
 from sdcoreml.envs.pythons.interpreter import (
     Choice,
     Interpreter,
-    objection,
     probe,
+    why_unsuitable,
 )
 from sdcoreml.ground.errors import BrokenError, InstallError, NoInterpreterError
 from sdcoreml.ground.events import Emit, Event
@@ -95,8 +95,8 @@ class CondaBase:
         engine, target = self.engine(), TARGETS[self.lock.target]
         archives = fetch(self.lock, self.channel, self.root / ARCHIVES, engine, self.emit)
         engine.link(archives, folder, final, target)
-        neutralise(folder, channel_url(self._stated()))
-        if faults := list(unlike_packages(folder)):
+        neutralise_records(folder, channel_url(self._stated()))
+        if faults := list(find_altered(folder)):
             raise BrokenError(f"{'; '.join(faults[:3])}", where=folder, remedy="run this again")
         self._prove(folder)
 
@@ -116,7 +116,7 @@ class CondaBase:
                 remedy=_ANOTHER,
             )
         exact = PythonPin(version=self.lock.python, accepted=f"=={self.lock.python}")
-        reason = objection(found, exact, self.lock.target)
+        reason = why_unsuitable(found, exact, self.lock.target)
         if reason is not None:
             raise NoInterpreterError(
                 f"its Python {self.lock.python} is not fit: {reason}",
@@ -188,10 +188,10 @@ def _copy(places: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -
 
 
 def _is_locked(file: Path, package: CondaPackage) -> bool:
-    return file.is_file() and manifest.digest_of(file, Kind.FILE) == package.sha256
+    return file.is_file() and manifest.digest_of(file, FileKind.FILE) == package.sha256
 
 
-def neutralise(folder: Path, channel: str) -> None:
+def neutralise_records(folder: Path, channel: str) -> None:
     """Take out of the records where this machine had the packages; name the channel instead."""
     for path, record in conda_meta.records(folder):
         kept = {key: value for key, value in record.items() if key not in _OF_THIS_MACHINE}
@@ -200,11 +200,11 @@ def neutralise(folder: Path, channel: str) -> None:
         path.chmod(0o644)
 
 
-def unlike_packages(folder: Path) -> Iterator[str]:
+def find_altered(folder: Path) -> Iterator[str]:
     """Each file that is not there, or is not what its package says it is."""
-    for laid in conda_meta.laid_out(folder):
+    for laid in conda_meta.installed_files(folder):
         path = folder / laid.path
         if not path.exists() and not path.is_symlink():
             yield f"{laid.package}: {laid.path} is missing"
-        elif laid.sha256 and manifest.digest_of(path, Kind.FILE) != laid.sha256:
+        elif laid.sha256 and manifest.digest_of(path, FileKind.FILE) != laid.sha256:
             yield f"{laid.package}: {laid.path} differs"

@@ -17,7 +17,7 @@ FOLDER = "conda-meta"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Laid:
+class InstalledFile:
     """One path that a package laid out, relative to the prefix.
 
     `sha256` is that of the file as it is in the prefix, "" where the record does not say;
@@ -49,13 +49,13 @@ def records(prefix: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield path, record
 
 
-def laid_out(prefix: Path) -> Iterator[Laid]:
+def installed_files(prefix: Path) -> Iterator[InstalledFile]:
     """Every path that the packages of a prefix laid out; none where there is no conda."""
     for _, record in records(prefix):
         for entry in record.get("paths_data", {}).get("paths", ()):
             linked = entry.get("path_type") == "softlink"
             digest = entry.get("sha256_in_prefix") or entry.get("sha256") or ""
-            yield Laid(
+            yield InstalledFile(
                 package=record["name"],
                 path=entry["_path"],
                 sha256="" if linked else digest,

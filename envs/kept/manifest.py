@@ -40,7 +40,7 @@ GENERATED = "(generated)"
 _OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """What a path is."""
 
     FILE = "file"
@@ -49,14 +49,14 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ManifestEntry:
     """One path of an environment, relative to it, with `/`.
 
     `digest` is the SHA-256 of a file's bytes, or a link's target; `mtime` is in nanoseconds;
     `owner` is the project that brought it.
     """
 
-    kind: Kind
+    kind: FileKind
     digest: str
     size: int
     mtime: int
@@ -64,7 +64,7 @@ class Entry:
     path: str
 
 
-def scan(folder: Path) -> Iterator[tuple[str, Kind, os.stat_result]]:
+def scan(folder: Path) -> Iterator[tuple[str, FileKind, os.stat_result]]:
     """Yield every file and link of an environment: relative path, kind, lstat; in no order."""
     pending = [""]
     while pending:
@@ -73,16 +73,22 @@ def scan(folder: Path) -> Iterator[tuple[str, Kind, os.stat_result]]:
             for item in found:
                 path = f"{inside}{item.name}"
                 if item.is_symlink():
-                    yield path, Kind.LINK, item.stat(follow_symlinks=False)
+                    yield path, FileKind.LINK, item.stat(follow_symlinks=False)
                 elif item.is_dir(follow_symlinks=False):
                     if path != SEALED:
                         pending.append(f"{path}/")
                 else:
                     status = item.stat(follow_symlinks=False)
-                    yield path, Kind.PROGRAM if status.st_mode & 0o100 else Kind.FILE, status
+                    yield (
+                        path,
+                        FileKind.PROGRAM if status.st_mode & 0o100 else FileKind.FILE,
+                        status,
+                    )
 
 
-def take(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> tuple[Entry, ...]:
+def take(
+    folder: Path, progress: Callable[[int, int], None] = lambda *_: None
+) -> tuple[ManifestEntry, ...]:
     """The manifest of what is in `folder` now, sorted by path; hashed on all cores.
 
     `progress` is told the bytes hashed so far, and of all.
@@ -92,21 +98,21 @@ def take(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -
     if unruly := [path for path, *_ in found if "\n" in path]:
         raise BrokenError(f"a file name with a line break in it: {unruly[0]!r}", where=folder)
 
-    def entry(item: tuple[str, Kind, os.stat_result]) -> Entry:
+    def entry(item: tuple[str, FileKind, os.stat_result]) -> ManifestEntry:
         path, kind, status = item
         of_machine = path not in owners and _OF_MACHINE.fullmatch(path)
         owner = MACHINE if of_machine else owners.get(path, GENERATED)
-        return Entry(
+        return ManifestEntry(
             kind=kind,
             digest=digest_of(folder / path, kind),
-            size=0 if kind is Kind.LINK else status.st_size,
+            size=0 if kind is FileKind.LINK else status.st_size,
             mtime=status.st_mtime_ns,
             owner=owner,
             path=path,
         )
 
-    entries: list[Entry] = []
-    hashed, total = 0, sum(status.st_size for _, kind, status in found if kind is not Kind.LINK)
+    entries: list[ManifestEntry] = []
+    hashed, total = 0, sum(status.st_size for _, kind, status in found if kind is not FileKind.LINK)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for made in pool.map(entry, found):
             entries.append(made)
@@ -115,14 +121,14 @@ def take(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -
     return tuple(entries)
 
 
-def digest_of(path: Path, kind: Kind) -> str:
+def digest_of(path: Path, kind: FileKind) -> str:
     """SHA-256 of a file in hexadecimal, or the target of a link."""
-    if kind is Kind.LINK:
+    if kind is FileKind.LINK:
         return str(path.readlink())
     return sha256(path)
 
 
-def seal_of(entries: Iterable[Entry], facts: Mapping[str, str]) -> str:
+def seal_of(entries: Iterable[ManifestEntry], facts: Mapping[str, str]) -> str:
     """The one digest of an environment: `facts` (lock, target, Python) and every entry."""
     digest = hashlib.sha256()
     for key in sorted(facts):
@@ -134,7 +140,7 @@ def seal_of(entries: Iterable[Entry], facts: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def write(entries: Iterable[Entry], folder: Path) -> None:
+def write(entries: Iterable[ManifestEntry], folder: Path) -> None:
     """Write the manifest of the environment in `folder`, and flush it to disk."""
     lines = (
         f"{e.kind.value}\t{e.digest}\t{e.size}\t{e.mtime}\t{e.owner}\t{e.path}\n" for e in entries
@@ -142,7 +148,7 @@ def write(entries: Iterable[Entry], folder: Path) -> None:
     write_text(folder / SEALED / FILE, "".join(lines))
 
 
-def read(folder: Path) -> tuple[Entry, ...]:
+def read(folder: Path) -> tuple[ManifestEntry, ...]:
     """Read the manifest of the environment in `folder`.
 
     Raises:
@@ -179,7 +185,7 @@ def _owners_by_conda(folder: Path) -> dict[str, str]:
     owners: dict[str, str] = {}
     for path, record in conda_meta.records(folder):
         owners[os.path.relpath(path, folder)] = f"{CONDA}{record['name']}{PATCHED}"
-    for laid in conda_meta.laid_out(folder):
+    for laid in conda_meta.installed_files(folder):
         owner = f"{CONDA}{laid.package}"
         owners[laid.path] = f"{owner}{PATCHED}" if laid.patched else owner
         if laid.path.endswith(".py") and laid.path.startswith("lib/python"):
@@ -205,8 +211,8 @@ def read_record(record: Path) -> list[list[str]]:
         return [row for row in csv.reader(stream) if row]
 
 
-def _entry(line: str) -> Entry:
+def _entry(line: str) -> ManifestEntry:
     kind, digest, size, mtime, owner, path = line.split("\t", 5)
-    return Entry(
-        kind=Kind(kind), digest=digest, size=int(size), mtime=int(mtime), owner=owner, path=path
+    return ManifestEntry(
+        kind=FileKind(kind), digest=digest, size=int(size), mtime=int(mtime), owner=owner, path=path
     )

@@ -153,7 +153,7 @@ def rollback(name: str, folder: Path) -> Environment | None:
     return before
 
 
-def stored(folder: Path) -> dict[Environment, tuple[str, ...]]:
+def list_environments(folder: Path) -> dict[Environment, tuple[str, ...]]:
     """Every environment of a store, oldest first, and the names of the links that keep it."""
     links: dict[str, list[str]] = {}
     found: list[Environment] = []

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sdcoreml.envs.kept import conda_meta, manifest
-from sdcoreml.envs.kept.manifest import Entry, Kind
+from sdcoreml.envs.kept.manifest import FileKind, ManifestEntry
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.ground.events import Emit, Event, silent
 
@@ -29,14 +29,14 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class VerifyResult:
     """How many entries were looked at, and every fault, sorted by path."""
 
     files: int
     faults: tuple[Damage, ...]
 
 
-def verify_fast(environment: Environment) -> Outcome:
+def verify_fast(environment: Environment) -> VerifyResult:
     """Compare sizes, times, links, and what should not be there; reads only the manifest.
 
     Raises:
@@ -48,7 +48,7 @@ def verify_fast(environment: Environment) -> Outcome:
     return _outcome(environment, entries, changes, found)
 
 
-def verify_full(environment: Environment, emit: Emit = silent) -> Outcome:
+def verify_full(environment: Environment, emit: Emit = silent) -> VerifyResult:
     """Compare every byte, on all cores. A file with the sealed bytes but another time is sound.
 
     Raises:
@@ -67,7 +67,7 @@ def verify_full(environment: Environment, emit: Emit = silent) -> Outcome:
     return _outcome(environment, entries, changes, found)
 
 
-_Found = dict[str, tuple[Kind, os.stat_result]]
+_Found = dict[str, tuple[FileKind, os.stat_result]]
 
 
 def _found(environment: Environment) -> _Found:
@@ -75,7 +75,7 @@ def _found(environment: Environment) -> _Found:
 
 
 def _glance(
-    environment: Environment, entry: Entry, found: tuple[Kind, os.stat_result] | None
+    environment: Environment, entry: ManifestEntry, found: tuple[FileKind, os.stat_result] | None
 ) -> str:
     """What is wrong with a path as far as its directory entry tells; "" when nothing is."""
     if found is None:
@@ -83,17 +83,19 @@ def _glance(
     kind, status = found
     if kind is not entry.kind:
         return f"is a {kind.value}, was a {entry.kind.value}"
-    if kind is Kind.LINK:
+    if kind is FileKind.LINK:
         return _link(environment, entry)
     if status.st_size != entry.size:
         return f"{status.st_size:,} bytes, was {entry.size:,}"
     return "" if status.st_mtime_ns == entry.mtime else "written to since it was sealed"
 
 
-def _read(environment: Environment, entry: Entry, found: tuple[Kind, os.stat_result] | None) -> str:
+def _read(
+    environment: Environment, entry: ManifestEntry, found: tuple[FileKind, os.stat_result] | None
+) -> str:
     """What is wrong with a path, its bytes included; "" when nothing is."""
     change = _glance(environment, entry, found)
-    if entry.kind is Kind.LINK or change not in ("", "written to since it was sealed"):
+    if entry.kind is FileKind.LINK or change not in ("", "written to since it was sealed"):
         return change
     try:
         digest = manifest.digest_of(environment.path / entry.path, entry.kind)
@@ -102,7 +104,7 @@ def _read(environment: Environment, entry: Entry, found: tuple[Kind, os.stat_res
     return "" if digest == entry.digest else "altered"
 
 
-def _link(environment: Environment, entry: Entry) -> str:
+def _link(environment: Environment, entry: ManifestEntry) -> str:
     path = environment.path / entry.path
     if os.readlink(path) != entry.digest:  # noqa: PTH115  Path.readlink is 20 times slower
         return f"points at {path.readlink()}, was {entry.digest}"
@@ -110,8 +112,11 @@ def _link(environment: Environment, entry: Entry) -> str:
 
 
 def _outcome(
-    environment: Environment, entries: tuple[Entry, ...], changes: Iterable[str], found: _Found
-) -> Outcome:
+    environment: Environment,
+    entries: tuple[ManifestEntry, ...],
+    changes: Iterable[str],
+    found: _Found,
+) -> VerifyResult:
     faults = [
         Damage(path=entry.path, what=change, owner=entry.owner)
         for entry, change in zip(entries, changes, strict=True)
@@ -126,4 +131,6 @@ def _outcome(
     if manifest.seal_of(entries, environment.facts()) != environment.seal:
         path = f"{manifest.SEALED}/{manifest.FILE}"
         faults.append(Damage(path=path, what="does not give the seal", owner=manifest.GENERATED))
-    return Outcome(files=len(entries), faults=tuple(sorted(faults, key=lambda fault: fault.path)))
+    return VerifyResult(
+        files=len(entries), faults=tuple(sorted(faults, key=lambda fault: fault.path))
+    )

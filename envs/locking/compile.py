@@ -24,8 +24,8 @@ from sdcoreml.ground.refusals import store_explained
 from sdcoreml.lockfiles.artefact import (
     Artefact,
     load_artefacts,
+    pin_wheels,
     read_artefacts,
-    tied,
     write_artefacts,
 )
 from sdcoreml.lockfiles.derive import closure
@@ -35,14 +35,14 @@ from sdcoreml.lockfiles.lock import (
     parse_lock,
     write_lock,
 )
-from sdcoreml.lockfiles.target import TARGETS, Target
+from sdcoreml.lockfiles.target import TARGETS, LockTarget
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 _HEAD = "# The direct pins of toolchain.toml, for the resolver; written by `sdcoreml env lock`.\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class LockRequest:
     """How to resolve: `upgrade` forgets the versions locked now; `exclude_newer` is a date or "".
 
     `wheels` is a folder to resolve from instead of the index (tests do).
@@ -54,7 +54,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
+class CompiledLocks:
     """The locks of one target, as text: hashed requirements and PEP 751."""
 
     target: str
@@ -69,8 +69,8 @@ def requirements_in(toolchain: Toolchain) -> str:
 
 
 def compile_locks(
-    toolchain: Toolchain, request: Request | None = None, emit: Emit = silent
-) -> tuple[Compiled, ...]:
+    toolchain: Toolchain, request: LockRequest | None = None, emit: Emit = silent
+) -> tuple[CompiledLocks, ...]:
     """Resolve a toolchain for each of its targets; nothing is written yet.
 
     Raises:
@@ -83,17 +83,17 @@ def compile_locks(
         raise EnvError(
             "uv: not found, and only it compiles for other machines", remedy="run make bootstrap"
         )
-    compiled: list[Compiled] = []
+    compiled: list[CompiledLocks] = []
     for name in toolchain.targets:
         emit(Event(kind="step", text=f"resolve {toolchain.name} for {name}"))
-        compiled.append(_compile(installer, toolchain, TARGETS[name], request or Request()))
+        compiled.append(_compile(installer, toolchain, TARGETS[name], request or LockRequest()))
         size = sum(artefact.size for artefact in compiled[-1].artefacts)
         count = len(compiled[-1].artefacts)
         emit(Event(kind="note", text=f"{count} packages, {amount(size)} to download"))
     return tuple(compiled)
 
 
-def write_locks(toolchain: Toolchain, compiled: tuple[Compiled, ...]) -> tuple[Path, ...]:
+def write_locks(toolchain: Toolchain, compiled: tuple[CompiledLocks, ...]) -> tuple[Path, ...]:
     """Write requirements.in and all locks; gives the files that changed."""
     texts = {"requirements.in": requirements_in(toolchain)}
     for one in compiled:
@@ -103,7 +103,7 @@ def write_locks(toolchain: Toolchain, compiled: tuple[Compiled, ...]) -> tuple[P
     return tuple(path for path, text in paths.items() if write_file(path, text))
 
 
-def stale(toolchain: Toolchain, compiled: tuple[Compiled, ...]) -> tuple[str, ...]:
+def find_stale(toolchain: Toolchain, compiled: tuple[CompiledLocks, ...]) -> tuple[str, ...]:
     """What a fresh resolution says otherwise than the locks in the folder, one line each."""
     lines: list[str] = []
     for one in compiled:
@@ -142,7 +142,7 @@ def check_folder(toolchain: Toolchain) -> dict[str, tuple[Artefact, ...]]:
             lock = load_lock(f"{toolchain.folder}/", target)
             _check_pins(toolchain, lock)
             artefacts[target] = load_artefacts(toolchain, lock)
-            tied(lock, artefacts[target])
+            pin_wheels(lock, artefacts[target])
     if faults:
         raise LockfileError("; ".join(faults))
     return artefacts
@@ -167,7 +167,7 @@ def _check_pins(toolchain: Toolchain, lock: Lock) -> None:
         raise LockfileError(f"{', '.join(wrong)}", where=lock.path, remedy="run make lock")
 
 
-def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> Compiled:
+def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> CompiledLocks:
     """The part of the base toolchain's lock that the pins need."""
     emit(Event(kind="step", text=f"cut {toolchain.name} for {target} out of {toolchain.base}"))
     base = load_toolchain(toolchain.base)
@@ -176,7 +176,7 @@ def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> Compiled:
     packages = closure(text, toolchain.pins, lock.path)
     names = {package.name for package in packages}
     artefacts = tuple(one for one in load_artefacts(base, lock) if one.project in names)
-    return Compiled(
+    return CompiledLocks(
         target=target,
         requirements=f"# Cut out of {base.name} by `sdcoreml env lock`.\n{write_lock(packages)}",
         pylock=write_artefacts(artefacts, toolchain.python.version),
@@ -184,7 +184,9 @@ def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> Compiled:
     )
 
 
-def _compile(uv: Uv, toolchain: Toolchain, target: Target, request: Request) -> Compiled:
+def _compile(
+    uv: Uv, toolchain: Toolchain, target: LockTarget, request: LockRequest
+) -> CompiledLocks:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "requirements.in").write_text(requirements_in(toolchain), encoding="utf-8")
@@ -199,7 +201,7 @@ def _compile(uv: Uv, toolchain: Toolchain, target: Target, request: Request) -> 
         _resolve(uv, folder, toolchain, target, request, pylock)
         python = toolchain.python.version
         artefacts = read_artefacts(pylock, target, python)
-        return Compiled(
+        return CompiledLocks(
             target=target.name,
             requirements=output.read_text(encoding="utf-8"),
             pylock=write_artefacts(artefacts, python),
@@ -208,7 +210,12 @@ def _compile(uv: Uv, toolchain: Toolchain, target: Target, request: Request) -> 
 
 
 def _resolve(
-    uv: Uv, folder: Path, toolchain: Toolchain, target: Target, request: Request, output: Path
+    uv: Uv,
+    folder: Path,
+    toolchain: Toolchain,
+    target: LockTarget,
+    request: LockRequest,
+    output: Path,
 ) -> None:
     command = [os.fspath(uv.program), "pip", "compile", "--quiet", "--no-config"]
     command += ["--generate-hashes", "--only-binary", ":all:"]

@@ -61,7 +61,7 @@ def write_conda_files(toolchain: Toolchain) -> tuple[Path, ...]:
     )
 
 
-def stale_conda(toolchain: Toolchain, locks: tuple[CondaLock, ...]) -> tuple[str, ...]:
+def find_stale_conda(toolchain: Toolchain, locks: tuple[CondaLock, ...]) -> tuple[str, ...]:
     """What a channel says otherwise than the locks in the folder, one line each."""
     lines: list[str] = []
     for lock in locks:

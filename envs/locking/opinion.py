@@ -17,7 +17,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Protocol, cast
 
-from sdcoreml.envs.locking.compile import Request, requirements_in
+from sdcoreml.envs.locking.compile import LockRequest, requirements_in
 from sdcoreml.envs.processes.process import isolated, run
 from sdcoreml.envs.processes.reasons import explain, quote
 from sdcoreml.envs.pythons import venv
@@ -49,7 +49,7 @@ class Resolver(Protocol):
         """Who gives the opinion, such as `pip-tools 7.6.2 under Python 3.10.10`."""
         ...
 
-    def resolve(self, pins: str, seed: str, request: Request) -> Mapping[str, str]:
+    def resolve(self, pins: str, seed: str, request: LockRequest) -> Mapping[str, str]:
         """Normalised project names and versions that the requirements `pins` resolve to.
 
         The versions in the requirements `seed` are kept where they serve.
@@ -83,7 +83,7 @@ class PipTools:
         """Name, version, and the Python it resolves for."""
         return f"{_TOOL} {self.version} under Python {self.interpreter.version}"
 
-    def resolve(self, pins: str, seed: str, request: Request) -> Mapping[str, str]:
+    def resolve(self, pins: str, seed: str, request: LockRequest) -> Mapping[str, str]:
         """Run `python -m piptools compile`."""
         with tempfile.TemporaryDirectory() as name, store_explained(Path(name)):
             folder = Path(name)
@@ -140,7 +140,7 @@ def pip_tools(toolchain: Toolchain, python: Path | None = None) -> PipTools:
 
 
 def second_opinion(
-    toolchain: Toolchain, resolver: Resolver, request: Request | None = None
+    toolchain: Toolchain, resolver: Resolver, request: LockRequest | None = None
 ) -> Opinion:
     """Ask a resolver about the lock of a toolchain for this machine.
 
@@ -153,7 +153,7 @@ def second_opinion(
     """
     lock = load_lock(f"{toolchain.folder}/", host_target())
     locked = _applying(lock, toolchain)
-    request = request or Request()
+    request = request or LockRequest()
     seed = "" if request.upgrade else "".join(f"{n}=={v}\n" for n, v in locked.items())
     found = resolver.resolve(requirements_in(toolchain), seed, request)
     return Opinion(
@@ -194,7 +194,7 @@ def _versions(text: str) -> dict[str, str]:
     return {normalise(name): version for name, version in found}
 
 
-def _limits(request: Request) -> Iterable[str]:
+def _limits(request: LockRequest) -> Iterable[str]:
     """The options of pip-compile that say what a request says to uv."""
     # Only when it tries again does pip say that it was the network.
     yield from ("--pip-args", "--only-binary :all: --retries 2")

@@ -16,38 +16,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sdcoreml.envs.processes.process import Finished, run
+from sdcoreml.envs.processes.process import ProcessResult, run
 from sdcoreml.envs.processes.reasons import explain
 from sdcoreml.ground.errors import EnvError
 
 _HARD = ("--require-hashes", "--no-deps", "--only-binary", ":all:")
-_HELD = re.compile(r"already cached: ([A-Za-z0-9._-]+)==")
+_CACHED = re.compile(r"already cached: ([A-Za-z0-9._-]+)==")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class PackageSource:
     """Where packages come from: the public index unless `index` (a URL) or `wheels` (a folder).
 
     `channel` (name or URL) is that of conda packages, "" for the toolchain's. The hashes of the
-    locks admit the same files from anywhere. With `held` the installer has them all, and asks
-    nobody.
+    locks admit the same files from anywhere. With `offline` the installer has
+    them all, and asks nobody.
     """
 
     index: str = ""
     wheels: Path | None = None
-    held: bool = False
+    offline: bool = False
     channel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stock:
-    """What an installer has of some requirements before it begins, and where the rest will go.
+class Cache:
+    """What an installer's cache already has of some requirements, and where it puts the rest.
 
-    `held` are normalised project names; `folder` is where it keeps what it brings, as wheels or
-    `unpacked`, and `variable` the environment variable that moves it.
+    `cached` are normalised project names; `folder` is where it keeps what it downloads, as wheels
+    or `unpacked`, and `variable` the environment variable that moves it.
     """
 
-    held: frozenset[str]
+    cached: frozenset[str]
     folder: Path
     unpacked: bool
     variable: str
@@ -60,12 +60,12 @@ class Installer(Protocol):
         """Name and version, such as `uv 0.9.1`."""
         ...
 
-    def stock(self, python: Path, requirements: Path, source: Source) -> Stock:
+    def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:
         """Look, without a network, what need not be brought for hashed requirements."""
         ...
 
     def install(
-        self, python: Path, requirements: Path, source: Source, keep: Sequence[int] = ()
+        self, python: Path, requirements: Path, source: PackageSource, keep: Sequence[int] = ()
     ) -> None:
         """Install hashed requirements into the environment of `python`.
 
@@ -91,28 +91,28 @@ class Uv:
         return " ".join(run([os.fspath(self.program), "--version"]).out.split()[:2]) or "uv"
 
     def install(
-        self, python: Path, requirements: Path, source: Source, keep: Sequence[int] = ()
+        self, python: Path, requirements: Path, source: PackageSource, keep: Sequence[int] = ()
     ) -> None:
         """Run `uv pip install`."""
         mode = "clone" if sys.platform == "darwin" else "copy"
         command = [*self._command(python, requirements, source), "--quiet", "--link-mode", mode]
-        command += ["--offline"] if source.held else []
+        command += ["--offline"] if source.offline else []
         _judge(run(command, keep=keep))
 
-    def stock(self, python: Path, requirements: Path, source: Source) -> Stock:
-        """Run `uv pip install --dry-run --offline`; nothing is held where it cannot tell."""
+    def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:
+        """Run `uv pip install --dry-run --offline`; nothing is cached where it cannot tell."""
         with tempfile.TemporaryDirectory() as nowhere:  # or it asks for an environment
             command = [*self._command(python, requirements, source), "--target", nowhere]
             said = run([*command, "--verbose", "--dry-run", "--offline"]).err
         asked = [os.fspath(self.program), "cache", "dir", "--no-config"]
-        return Stock(
-            held=frozenset(_HELD.findall(said)),
+        return Cache(
+            cached=frozenset(_CACHED.findall(said)),
             folder=self.cache or Path(run(asked).out.strip() or tempfile.gettempdir()),
             unpacked=True,
             variable="UV_CACHE_DIR",
         )
 
-    def _command(self, python: Path, requirements: Path, source: Source) -> list[str]:
+    def _command(self, python: Path, requirements: Path, source: PackageSource) -> list[str]:
         where = ["--default-index", source.index] if source.index else []
         if source.wheels is not None:
             where = ["--no-index", "--find-links", os.fspath(source.wheels)]
@@ -133,13 +133,13 @@ class Pip:
         """Name and version."""
         return " ".join(run([os.fspath(self.python), "-m", "pip", "--version"]).out.split()[:2])
 
-    def stock(self, python: Path, requirements: Path, source: Source) -> Stock:  # noqa: ARG002  as the Protocol
+    def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:  # noqa: ARG002  as the Protocol
         """Pip gathers all wheels in the temporary folder, those of its cache as well."""
         folder = Path(tempfile.gettempdir())
-        return Stock(held=frozenset(), folder=folder, unpacked=False, variable="TMPDIR")
+        return Cache(cached=frozenset(), folder=folder, unpacked=False, variable="TMPDIR")
 
     def install(
-        self, python: Path, requirements: Path, source: Source, keep: Sequence[int] = ()
+        self, python: Path, requirements: Path, source: PackageSource, keep: Sequence[int] = ()
     ) -> None:
         """Run `pip install`."""
         where = ["--index-url", source.index] if source.index else []
@@ -172,7 +172,7 @@ def find_installer(name: str = "", cache: Path | None = None) -> Installer:
     )
 
 
-def download(python: Path, requirements: Path, folder: Path, source: Source) -> None:
+def download(python: Path, requirements: Path, folder: Path, source: PackageSource) -> None:
     """Bring the wheels that `python` would get of hashed requirements into a folder, with pip.
 
     uv keeps no wheels, and brings none without installing them.
@@ -191,7 +191,7 @@ def download(python: Path, requirements: Path, folder: Path, source: Source) -> 
     _judge(run([*command, "--requirement", os.fspath(requirements)], environ=environ))
 
 
-def _judge(finished: Finished) -> None:
+def _judge(finished: ProcessResult) -> None:
     """Raise what the installer's own words mean, unless it succeeded."""
     if finished.code != 0:
         raise explain(finished)

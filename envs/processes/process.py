@@ -30,7 +30,7 @@ _FIXED = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class ProcessResult:
     """How a child process ended: exit code and what it wrote."""
 
     code: int
@@ -56,7 +56,7 @@ def run(
     environ: Mapping[str, str] | None = None,
     keep: Sequence[int] = (),
     words: str = "",
-) -> Finished:
+) -> ProcessResult:
     """Run a command to its end in a clean environment; it reads `words` from its stdin.
 
     `keep` are descriptors that the child inherits: a child which outlives a killed parent so goes
@@ -72,4 +72,4 @@ def run(
         input=words.encode("utf-8", "surrogateescape"),
     )
     out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
-    return Finished(code=done.returncode, out=out, err=err)
+    return ProcessResult(code=done.returncode, out=out, err=err)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sdcoreml.envs.processes.process import Finished
+from sdcoreml.envs.processes.process import ProcessResult
 from sdcoreml.ground.errors import (
     EnvError,
     InstallError,
@@ -63,7 +63,7 @@ REASONS = (
 )
 
 
-def explain(finished: Finished) -> SdcoremlError:
+def explain(finished: ProcessResult) -> SdcoremlError:
     """The error that a failed installer's words mean."""
     words = finished.err.strip() or finished.out.strip()
     ending = f"signal {-finished.code}" if finished.code < 0 else f"exit code {finished.code}"

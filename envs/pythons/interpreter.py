@@ -89,7 +89,7 @@ def probe(python: Path, source: str = "--python") -> Interpreter | None:
     )
 
 
-def objection(interpreter: Interpreter, pin: PythonPin, target: str) -> str | None:
+def why_unsuitable(interpreter: Interpreter, pin: PythonPin, target: str) -> str | None:
     """Why this interpreter cannot make the environment, or None when it can."""
     if interpreter.implementation != "CPython":
         return f"it is {interpreter.implementation}, not CPython"
@@ -111,7 +111,7 @@ def choose(
     wanted = target or host_target()
     fit: list[Interpreter] = []
     for interpreter in interpreters:
-        if objection(interpreter, pin, wanted) is None:
+        if why_unsuitable(interpreter, pin, wanted) is None:
             if interpreter.version == pin.version:
                 return Choice(interpreter=interpreter, drift=False)
             fit.append(interpreter)
@@ -130,18 +130,20 @@ def require(pin: PythonPin, python: Path | None = None) -> Choice:
     if python is None:
         choice = choose(find_interpreters(pin), pin)
         if choice is None:
-            raise NoInterpreterError(f"no Python {pin.version} found here", remedy=f"{ways(pin)}")
+            raise NoInterpreterError(
+                f"no Python {pin.version} found here", remedy=install_hints(pin)
+            )
         return choice
     named = probe(python)
     if named is None:
-        raise NoInterpreterError("not a Python that runs", where=python, remedy=f"{ways(pin)}")
-    reason = objection(named, pin, host_target())
+        raise NoInterpreterError("not a Python that runs", where=python, remedy=install_hints(pin))
+    reason = why_unsuitable(named, pin, host_target())
     if reason is not None:
-        raise NoInterpreterError(f"{reason}", where=python, remedy=f"{ways(pin)}")
+        raise NoInterpreterError(f"{reason}", where=python, remedy=install_hints(pin))
     return Choice(interpreter=named, drift=named.version != pin.version)
 
 
-def ways(pin: PythonPin) -> str:
+def install_hints(pin: PythonPin) -> str:
     """The ways to get the exact Python on any machine."""
     version = pin.version
     uv = "uv has none" if version in UV_LACKS else f"`uv python install {version}` has it too"

@@ -20,12 +20,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.care.repair import repair
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_fast, verify_full
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import EnvError
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -59,8 +59,11 @@ def main(words: list[str]) -> int:
 
 def made(folder: Path, tiny: str, root: str) -> Environment:
     """A sound environment of the tiny toolchain."""
-    options = Options(
-        python=PYTHON, source=Source(wheels=folder / "wheels"), root=folder / root, fresh=True
+    options = BuildOptions(
+        python=PYTHON,
+        source=PackageSource(wheels=folder / "wheels"),
+        root=folder / root,
+        fresh=True,
     )
     return build(load_toolchain(tiny), options=options)
 
@@ -141,7 +144,7 @@ def _word(said: object) -> str:
 
 def _is_repaired(victim: Environment, wheels: Path) -> bool:
     try:
-        repair(victim, source=Source(wheels=wheels))
+        repair(victim, source=PackageSource(wheels=wheels))
     except EnvError:
         return False
     return not verify_full(victim).faults

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.ground.errors import EnvError
@@ -29,7 +29,7 @@ def measure(folder: Path, name: str, rounds: int) -> int:
     """Print the figures of a toolchain; gives how many are missed."""
     loaded = load_toolchain(name)
     root = folder / "first"
-    first = build(loaded, options=Options(root=root))
+    first = build(loaded, options=BuildOptions(root=root))
     environ = os.environ | {"SDCOREML_ENVS": str(root)}
     named = ["--toolchain", name]
     times: dict[str, list[float]] = {}
@@ -40,7 +40,7 @@ def measure(folder: Path, name: str, rounds: int) -> int:
     hashing = f"find {first.path} -type f -print0 | xargs -0 -P {os.cpu_count()} -n 64 sha256sum"
     for number in range(rounds):
         other = folder / f"round{number}"
-        note("build", lambda: build(loaded, options=Options(root=other)))  # noqa: B023  called now
+        note("build", lambda: build(loaded, options=BuildOptions(root=other)))  # noqa: B023  called now
         made = store.current(loaded.name, other)
         if made is None or made.seal != first.seal:
             raise EnvError(f"the seal is not that of {first.path}", where=other)

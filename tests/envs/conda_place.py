@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sdcoreml.envs.building.base import CONDA
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept.store import Environment
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import EnvError
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.channel import channel, lock_conda
@@ -31,16 +31,16 @@ class Place:
         lock_conda(self.name, self.lock)
         lend_engine(self.root)
 
-    def source(self, channel: str = "") -> Source:
+    def source(self, channel: str = "") -> PackageSource:
         place = channel or self.channel.as_uri()
-        return Source(wheels=self.wheels, channel=place)
+        return PackageSource(wheels=self.wheels, channel=place)
 
     def make(self, root: Path | None = None, **asked: Any) -> Environment:
         events = asked.pop("events", [])
         assert isinstance(events, list)
         fields: dict[str, Any] = {"backend": CONDA, "source": self.source()}
         fields |= {"root": root or self.root} | asked
-        options = Options(**fields)
+        options = BuildOptions(**fields)
         return build(load_toolchain(self.name), options=options, emit=events.append)
 
     def fails(self, error: type[EnvError], words: str, **asked: Any) -> None:

@@ -13,9 +13,9 @@ from sdcoreml.lockfiles.artefact import (
     Artefact,
     environment,
     load_artefacts,
+    pin_wheels,
     read_artefacts,
     tags,
-    tied,
     write_artefacts,
 )
 from sdcoreml.lockfiles.lock import Lock, LockedPackage, load_lock
@@ -124,7 +124,7 @@ def artefact(project: str, version: str, sha256: str) -> Artefact:
 
 def test_a_package_is_tied_to_its_one_wheel() -> None:
     package = LockedPackage(name="one", version="1", hashes=(f"sha256:{A}", f"sha256:{B}"))
-    (only,) = tied(lock(package), [artefact("one", "1", B)])
+    (only,) = pin_wheels(lock(package), [artefact("one", "1", B)])
     assert only.hashes == (f"sha256:{B}",)
 
 
@@ -135,7 +135,7 @@ def test_two_locks_that_disagree_are_refused_with_every_difference() -> None:
     ]
     wheels = [artefact("moved", "2", A), artefact("other", "1", B), artefact("extra", "1", A)]
     with pytest.raises(LockfileError) as caught:
-        tied(lock(*packages), wheels)
+        pin_wheels(lock(*packages), wheels)
     assert (
         "absent has no wheel; moved is 2, locked is 1; other.whl has none of the locked hashes;"
         " extra is not locked; run make lock" in str(caught.value)
@@ -148,7 +148,7 @@ def test_every_shipped_lock_has_a_wheel_for_each_target(name: str) -> None:
     for target in toolchain.targets:
         locked = load_lock(name, target)
         found = load_artefacts(toolchain, locked)
-        assert len(tied(locked, found)) == len(locked.packages)
+        assert len(pin_wheels(locked, found)) == len(locked.packages)
         assert all(one.size > 0 for one in found)
 
 
@@ -272,4 +272,4 @@ def test_a_tied_package_keeps_its_marker() -> None:
     marked = LockedPackage(
         name="one", version="1", hashes=(f"sha256:{A}",), marker="os_name == 'x'"
     )
-    assert tied(lock(marked), [artefact("one", "1", A)]) == (marked,)
+    assert pin_wheels(lock(marked), [artefact("one", "1", A)]) == (marked,)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.artefact import Artefact
-from sdcoreml.lockfiles.change import Change, asked_by, changes
+from sdcoreml.lockfiles.change import LockChange, compare_locks, dependents
 
 A, B = "a" * 64, "b" * 64
 BEFORE = f"""\
@@ -42,7 +42,7 @@ def wheel(project: str, size: int) -> Artefact:
 def test_what_moved_is_said_with_why_and_size() -> None:
     old = [wheel("middle", 1_000_000), wheel("gone", 2_000_000)]
     new = [wheel("middle", 1_500_000), wheel("new", 250_000)]
-    assert [str(change) for change in changes(BEFORE, AFTER, old, new)] == [
+    assert [str(change) for change in compare_locks(BEFORE, AFTER, old, new)] == [
         "gone 1.0 is gone (-2.00 MB), asked for by top",
         "kept 1.0: other files, asked for by middle, top",
         "middle 1.0 -> 1.1 (+0.50 MB), asked for by top",
@@ -51,13 +51,13 @@ def test_what_moved_is_said_with_why_and_size() -> None:
 
 
 def test_nothing_moved_is_nothing() -> None:
-    assert changes(BEFORE, "# another comment\n" + BEFORE) == ()
+    assert compare_locks(BEFORE, "# another comment\n" + BEFORE) == ()
 
 
 def test_who_asks_is_read_from_the_comments() -> None:
-    assert asked_by(BEFORE)["kept"] == ("middle", "top")
-    assert asked_by(BEFORE)["top"] == ("-r requirements.in",)
-    assert asked_by("one==1 --hash=x\n") == {}
+    assert dependents(BEFORE)["kept"] == ("middle", "top")
+    assert dependents(BEFORE)["top"] == ("-r requirements.in",)
+    assert dependents("one==1 --hash=x\n") == {}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_who_asks_is_read_from_the_comments() -> None:
     ],
 )
 def test_each_kind_of_change_has_its_words(before: str, after: str, words: str) -> None:
-    change = Change(project="one", before=before, after=after, via=("two",), size=0)
+    change = LockChange(project="one", before=before, after=after, via=("two",), size=0)
     assert str(change) == words
 
 
@@ -86,7 +86,7 @@ def test_each_kind_of_change_has_its_words(before: str, after: str, words: str) 
     ],
 )
 def test_a_direct_pin_is_said_to_be_one(via: tuple[str, ...], words: str) -> None:
-    assert str(Change(project="one", before="1", after="2", via=via, size=0)) == words
+    assert str(LockChange(project="one", before="1", after="2", via=via, size=0)) == words
 
 
 @pytest.mark.parametrize(
@@ -94,20 +94,22 @@ def test_a_direct_pin_is_said_to_be_one(via: tuple[str, ...], words: str) -> Non
     [(1, " (+0.00 MB)"), (-2_345_678, " (-2.35 MB)"), (0, "")],
 )
 def test_a_download_that_stays_as_large_is_not_mentioned(size: int, words: str) -> None:
-    assert str(Change(project="a", before="1", after="2", via=(), size=size)) == f"a 1 -> 2{words}"
+    assert (
+        str(LockChange(project="a", before="1", after="2", via=(), size=size)) == f"a 1 -> 2{words}"
+    )
 
 
 def test_a_marker_that_moved_is_a_change() -> None:
     text = f"one==1 ; sys_platform == 'darwin' --hash=sha256:{A}\n"
     other = text.replace("darwin", "linux")
-    assert [change.project for change in changes(text, other)] == ["one"]
+    assert [change.project for change in compare_locks(text, other)] == ["one"]
 
 
 def test_what_is_no_lock_is_refused() -> None:
     with pytest.raises(LockfileError, match="after: line 1"):
-        changes(BEFORE, "nonsense")
+        compare_locks(BEFORE, "nonsense")
     with pytest.raises(LockfileError, match="before: nothing is locked"):
-        changes("", AFTER)
+        compare_locks("", AFTER)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_what_is_no_lock_is_refused() -> None:
 def test_comments_belong_to_the_package_above_them(
     text: str, askers: dict[str, tuple[str, ...]]
 ) -> None:
-    assert asked_by(text) == askers
+    assert dependents(text) == askers
 
 
 VERSIONS = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("12"), min_size=1)
@@ -136,7 +138,7 @@ def test_every_difference_is_one_change_and_back_again(
         "".join(f"{name}=={version} --hash=sha256:{A}\n" for name, version in lock.items())
         for lock in (before, after)
     )
-    there, back = changes(first, second), changes(second, first)
+    there, back = compare_locks(first, second), compare_locks(second, first)
     assert {change.project for change in there} == {
         name for name in "abcd" if before.get(name) != after.get(name)
     }

@@ -12,8 +12,8 @@ from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.evidence import (
     Evidence,
     append_evidence,
+    find_proof,
     load_evidence,
-    proof_of,
 )
 from sdcoreml.lockfiles.toolchain import load_toolchain, toolchain_names
 
@@ -50,7 +50,7 @@ def test_any_text_survives(result: str) -> None:
 
 def found(proofs: list[Evidence], seal: str = "5ea1", **changes: str) -> Evidence | None:
     mine = {"target": "linux-x86_64", "python": "3.10.13", "lock": "10cc", **changes}
-    return proof_of(proofs, seal=seal, **mine)
+    return find_proof(proofs, seal=seal, **mine)
 
 
 def test_the_last_proof_of_just_this_environment_counts() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.table import (
-    Table,
+    TomlTable,
     _bundled,
     quoted,
     read_table,
@@ -31,8 +31,8 @@ plain = (
 )
 
 
-def table(**values: Any) -> Table:
-    return Table(path=PATH, values=values)
+def table(**values: Any) -> TomlTable:
+    return TomlTable(path=PATH, values=values)
 
 
 def test_each_kind_is_read_as_it_stands() -> None:
@@ -113,7 +113,7 @@ def test_whole_tables_are_read_by_kind() -> None:
 def test_whatever_stands_there_the_answer_has_the_kind_asked_for(
     values: dict[str, Any], kind: Any
 ) -> None:
-    read = Table(path=PATH, values=values)
+    read = TomlTable(path=PATH, values=values)
     for key in "abc":
         before = len(read.faults)
         answer = read.get(key, kind)

@@ -14,9 +14,9 @@ from sdcoreml.doctor.core.check import (
 )
 from sdcoreml.doctor.core.engine import Report, Result, Verdict
 from sdcoreml.doctor.core.facts import Goal
-from sdcoreml.envs.building.build import Options
+from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept import store
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import NoRoomError, UnableError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
@@ -78,7 +78,9 @@ class TestEnvironmentFor:
         self, tiny: Toolchain, tmp_path: Path
     ) -> None:
         events: list[Event] = []
-        options = Options(python=PYTHON, source=Source(index="", wheels=tmp_path / "wheels"))
+        options = BuildOptions(
+            python=PYTHON, source=PackageSource(index="", wheels=tmp_path / "wheels")
+        )
         made = environment_for(tiny, events.append, options=options)
         assert made.files == 30
         steps = [event.text for event in events if event.kind == "step"]

@@ -7,16 +7,16 @@ import pytest
 
 from sdcoreml.doctor.proving.trials import (
     Command,
-    Outcome,
     Suite,
     Trial,
+    TrialResult,
     floors,
     packages_of,
     prove,
 )
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept.store import Environment
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import EnvError
 from sdcoreml.ground.events import Emit, Event
@@ -32,18 +32,18 @@ def tiny(tmp_path: Path) -> Toolchain:
 @pytest.fixture
 def made(tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    source, root = Source(wheels=tmp_path / "wheels"), tmp_path / "envs"
-    return build(tiny, options=Options(python=PYTHON, source=source, root=root))
+    source, root = PackageSource(wheels=tmp_path / "wheels"), tmp_path / "envs"
+    return build(tiny, options=BuildOptions(python=PYTHON, source=source, root=root))
 
 
 @dataclass
 class Passed:
     """A trial that ends as it is told, after it did something to the environment or not."""
 
-    outcome: Outcome
+    outcome: TrialResult
     stray: str = ""
 
-    def run(self, environment: Environment, emit: Emit) -> Outcome:
+    def run(self, environment: Environment, emit: Emit) -> TrialResult:
         del emit
         if self.stray:
             (site_packages(environment.path) / self.stray).write_text("")
@@ -52,9 +52,9 @@ class Passed:
 
 def test_a_proof_names_machine_environment_and_figures(made: Environment) -> None:
     trials: list[Trial] = [
-        Passed(Outcome(ran="make inside", result="3 tests passed", tests=3)),
-        Passed(Outcome(ran="a", result="x", psnr={"fp32": 120.0, "fp16": 70.0})),
-        Passed(Outcome(ran="b", result="y", tests=4, psnr={"fp32": 118.5})),
+        Passed(TrialResult(ran="make inside", result="3 tests passed", tests=3)),
+        Passed(TrialResult(ran="a", result="x", psnr={"fp32": 120.0, "fp16": 70.0})),
+        Passed(TrialResult(ran="b", result="y", tests=4, psnr={"fp32": 118.5})),
     ]
     proof = prove(made, trials)
     assert (proof.seal, proof.lock, proof.target) == (made.seal, made.lock_digest, made.target)
@@ -68,13 +68,13 @@ def test_a_proof_names_machine_environment_and_figures(made: Environment) -> Non
 
 def test_a_trial_that_changes_the_environment_proves_nothing(made: Environment) -> None:
     with pytest.raises(EnvError, match=r"evil\.pth: not part .*what was run changed the environ"):
-        prove(made, [Passed(Outcome(ran="a", result="x"), stray="evil.pth")])
+        prove(made, [Passed(TrialResult(ran="a", result="x"), stray="evil.pth")])
 
 
 def test_a_damaged_environment_proves_nothing(made: Environment) -> None:
     (site_packages(made.path) / "one.py").unlink()
     with pytest.raises(EnvError, match="only a sound environment proves something"):
-        prove(made, [Passed(Outcome(ran="a", result="x"))])
+        prove(made, [Passed(TrialResult(ran="a", result="x"))])
 
 
 def test_a_command_is_run_inside_and_its_last_line_is_the_result(made: Environment) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.envs.building.build import Options, build, ready
+from sdcoreml.envs.building.build import BuildOptions, build, ready
 from sdcoreml.envs.building.steps import STEPS
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import (
     BrokenError,
     EnvError,
@@ -49,7 +49,7 @@ def tiny(tmp_path: Path, wheels: Path) -> str:
 def make(name: str, wheels: Path, root: Path, **asked: object) -> Environment:
     events = asked.pop("events", [])
     assert isinstance(events, list)
-    options = Options(python=PYTHON, source=Source(wheels=wheels), root=root, **asked)  # type: ignore[arg-type]
+    options = BuildOptions(python=PYTHON, source=PackageSource(wheels=wheels), root=root, **asked)  # type: ignore[arg-type]
     return build(load_toolchain(name), options=options, emit=events.append)
 
 
@@ -103,7 +103,7 @@ def test_another_python_than_that_in_use_is_not_passed_over(
     other.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
     other.chmod(0o755)
     for python, why in ((tmp_path / "absent", "not a Python"), (other, "it is PyPy, not CPython")):
-        options = Options(python=python, root=tmp_path / "envs")
+        options = BuildOptions(python=python, root=tmp_path / "envs")
         assert ready(load_toolchain(tiny), options) is None
         with pytest.raises(NoInterpreterError, match=f"{python}: {why}"):
             build(load_toolchain(tiny), options=options, emit=lambda _: None)
@@ -203,8 +203,8 @@ def test_an_unreachable_index_is_one_line(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    source = Source(index="http://127.0.0.1:9/simple")
-    options = Options(python=PYTHON, source=source, root=tmp_path / "envs")
+    source = PackageSource(index="http://127.0.0.1:9/simple")
+    options = BuildOptions(python=PYTHON, source=source, root=tmp_path / "envs")
     with pytest.raises(InstallError, match="the package index cannot be reached") as caught:
         build(load_toolchain(tiny), options=options)
     assert "\n" not in str(caught.value)
@@ -263,7 +263,7 @@ def test_two_at_once_wait_and_say_so(tiny: str, wheels: Path, tmp_path: Path) ->
     made: list[Environment] = []
 
     def second() -> None:
-        options = Options(python=PYTHON, source=Source(wheels=wheels), root=root)
+        options = BuildOptions(python=PYTHON, source=PackageSource(wheels=wheels), root=root)
         made.append(build(load_toolchain(tiny), options=options, emit=said.put))
 
     thread = threading.Thread(target=second)

@@ -31,15 +31,15 @@ def test_what_is_locked_is_installed(empty: Path) -> None:
     install(empty, "Foo_Bar", "1.0")
     install(empty, "torch", "2.2.0+cpu")
     wanted = lock(("foo-bar", "1.0", ""), ("torch", "2.2.0+cpu", ""), ("mac", "1", "no"))
-    assert inventory.installed(empty) == {"foo-bar": "1.0", "torch": "2.2.0+cpu"}
-    inventory.compare(empty, wanted)
+    assert inventory.installed_projects(empty) == {"foo-bar": "1.0", "torch": "2.2.0+cpu"}
+    inventory.require_locked(empty, wanted)
 
 
 def test_every_difference_from_the_lock_is_named(empty: Path) -> None:
     install(empty, "one", "1.1")
     install(empty, "extra", "3")
     with pytest.raises(InstallError) as caught:
-        inventory.compare(empty, lock(("one", "1.0", ""), ("two", "2", "")))
+        inventory.require_locked(empty, lock(("one", "1.0", ""), ("two", "2", "")))
     text = "lock: two 2 is missing; extra 3 is not in the lock; one is 1.1, locked is 1.0;"
     assert str(caught.value).startswith(text)
 
@@ -52,7 +52,7 @@ def test_a_wheel_with_a_wrong_record_is_reported(empty: Path) -> None:
     install(empty, "one", "1.0", rows + "note.txt,,\n")
     (site / "two.py").write_text("xyz")
     install(empty, "two", "1.0", f"two.py,sha256={right},3\n")
-    defects = inventory.defects(empty, manifest.take(empty))
+    defects = inventory.find_defects(empty, manifest.take(empty))
     base = site.relative_to(empty)
     said = [str(defect) for defect in defects]
     assert said == [f"one: {base}/gone.py is missing", f"two: {base}/two.py differs"]
@@ -64,7 +64,7 @@ def test_a_wheel_with_a_wrong_record_is_reported(empty: Path) -> None:
 )
 def test_one_version_may_be_spelt_in_two_ways(empty: Path, installed: str, locked: str) -> None:
     install(empty, "one", installed)
-    inventory.compare(empty, lock(("one", locked, "")))
+    inventory.require_locked(empty, lock(("one", locked, "")))
 
 
 @pytest.mark.parametrize(
@@ -73,26 +73,26 @@ def test_one_version_may_be_spelt_in_two_ways(empty: Path, installed: str, locke
 def test_two_versions_are_two(empty: Path, installed: str, locked: str) -> None:
     install(empty, "one", installed)
     with pytest.raises(InstallError, match=re.escape(f"one is {installed}, locked is")):
-        inventory.compare(empty, lock(("one", locked, "")))
+        inventory.require_locked(empty, lock(("one", locked, "")))
 
 
 def test_a_package_with_a_marker_is_compared_where_it_is_there(empty: Path) -> None:
-    inventory.compare(empty, lock(("one", "1", "sys_platform == 'x'")))
+    inventory.require_locked(empty, lock(("one", "1", "sys_platform == 'x'")))
     install(empty, "one", "2")
     with pytest.raises(InstallError, match="one is 2, locked is 1"):
-        inventory.compare(empty, lock(("one", "1", "sys_platform == 'x'")))
+        inventory.require_locked(empty, lock(("one", "1", "sys_platform == 'x'")))
 
 
 def test_what_lies_beside_packages_is_none(empty: Path) -> None:
     site = venv.site_packages(empty)
     (site / "old-1.0.egg-info").mkdir()
     (site / "loose.py").touch()
-    assert inventory.installed(empty) == {}
+    assert inventory.installed_projects(empty) == {}
 
 
 def said(folder: Path) -> list[str]:
     base = venv.site_packages(folder).relative_to(folder)
-    found = map(str, inventory.defects(folder, manifest.take(folder)))
+    found = map(str, inventory.find_defects(folder, manifest.take(folder)))
     return [text.replace(f"{base}/", "") for text in found]
 
 

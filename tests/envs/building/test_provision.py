@@ -11,11 +11,11 @@ import pytest
 
 from sdcoreml.envs.building import provision
 from sdcoreml.envs.building.base import VENV
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.building.provision import (
     PROVIDERS,
     Provider,
-    Wish,
+    PythonWish,
     obtain,
 )
 from sdcoreml.envs.care.garbage import collect
@@ -36,9 +36,9 @@ def no_engine() -> Engine:
 
 def wish(
     tmp_path: Path, *, version: str = "3.10.10", environ: Mapping[str, str] | None = None
-) -> Wish:
+) -> PythonWish:
     name = toolchain(tmp_path / "t", standard_wheels(tmp_path / "wheels"), version=version)
-    return Wish(
+    return PythonWish(
         toolchain=load_toolchain(name),
         root=tmp_path / "envs",
         channel=(tmp_path / "channel").as_uri(),
@@ -163,10 +163,10 @@ esac"""
 def test_a_full_disk_is_not_another_provider_s_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_wish: Wish) -> Path:
+    def full(_wish: PythonWish) -> Path:
         raise NoSpaceError("/: full")
 
-    def never(_wish: Wish) -> Path:
+    def never(_wish: PythonWish) -> Path:
         raise AssertionError
 
     table = (
@@ -179,7 +179,7 @@ def test_a_full_disk_is_not_another_provider_s_turn(
 
 
 @pytest.fixture
-def conda_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wish:
+def conda_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonWish:
     """A wish that conda's packages alone can grant, with the real engine."""
     only(monkeypatch, "conda")
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
@@ -190,7 +190,7 @@ def conda_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wish:
     return replace(wanted, engine=real_engine)
 
 
-def test_conda_packages_bring_it_into_the_store(conda_wish: Wish) -> None:
+def test_conda_packages_bring_it_into_the_store(conda_wish: PythonWish) -> None:
     said: list[Event] = []
     choice = obtain(replace(conda_wish, emit=said.append))
     prefix = choice.interpreter.path.parent.parent
@@ -203,7 +203,7 @@ def test_conda_packages_bring_it_into_the_store(conda_wish: Wish) -> None:
     assert sorted(path.name for path in conda_wish.root.glob(".building-*")) == []
 
 
-def test_a_conda_channel_that_fails_leaves_nothing(conda_wish: Wish) -> None:
+def test_a_conda_channel_that_fails_leaves_nothing(conda_wish: PythonWish) -> None:
     with pytest.raises(NoInterpreterError, match=r"conda: .*not there; name another channel"):
         obtain(replace(conda_wish, channel="file:///nowhere"))
     assert not list(conda_wish.root.glob("python-*"))
@@ -211,14 +211,14 @@ def test_a_conda_channel_that_fails_leaves_nothing(conda_wish: Wish) -> None:
 
 
 def test_a_venv_is_built_on_it_and_it_goes_with_the_last_of_them(
-    conda_wish: Wish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    conda_wish: PythonWish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/bin:/usr/bin")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("PYENV_ROOT", raising=False)
     lend_engine(conda_wish.root)
-    source = replace(Options().source, wheels=tmp_path / "wheels", channel=conda_wish.channel)
-    options = Options(backend=VENV, provision=True, source=source, root=conda_wish.root)
+    source = replace(BuildOptions().source, wheels=tmp_path / "wheels", channel=conda_wish.channel)
+    options = BuildOptions(backend=VENV, provision=True, source=source, root=conda_wish.root)
     made = build(conda_wish.toolchain, options=options)
     assert (made.backend, made.drift) == ("venv", False)
     assert made.interpreter.path.is_relative_to(conda_wish.root)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept.store import Environment
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import BrokenError, NoSpaceError, UnreachableError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.target import host_target
@@ -26,8 +26,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make(tmp_path: Path, name: str, events: list[Event] | None = None, **asked: Any) -> Environment:
-    usual = {"source": Source(wheels=tmp_path / "wheels"), "fresh": True}
-    options = Options(python=PYTHON, root=tmp_path / "envs", **{**usual, **asked})
+    usual = {"source": PackageSource(wheels=tmp_path / "wheels"), "fresh": True}
+    options = BuildOptions(python=PYTHON, root=tmp_path / "envs", **{**usual, **asked})
     return build(load_toolchain(name), options=options, emit=(events or []).append)
 
 
@@ -99,10 +99,10 @@ def test_with_all_in_the_cache_no_index_is_asked(
     locked = standard_wheels(tmp_path / "wheels")
     name = with_pylock(tmp_path, locked, size=1, installed=1)
     with index_of(tmp_path / "wheels") as index:
-        first = make(tmp_path, name, source=Source(index=index))
-    assert make(tmp_path, name, source=Source(index=index)).seal == first.seal
+        first = make(tmp_path, name, source=PackageSource(index=index))
+    assert make(tmp_path, name, source=PackageSource(index=index)).seal == first.seal
     with pytest.raises(UnreachableError):
-        make(tmp_path, name, source=Source(index=index), no_cache=True)
+        make(tmp_path, name, source=PackageSource(index=index), no_cache=True)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.cli import main
-from sdcoreml.envs.building.build import Options, build
-from sdcoreml.envs.care.archive import RECORD, bring_in, export
+from sdcoreml.envs.building.build import BuildOptions, build
+from sdcoreml.envs.care.archive import RECORD, export_environment, import_environment
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import ArchiveError, BrokenError, InstallError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -33,10 +33,10 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Environment]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UV_CACHE_DIR", str(folder / "cache"))
         tiny = load_toolchain(toolchain(folder / "tiny", standard_wheels(folder / "wheels")))
-        source = Source(wheels=folder / "wheels")
-        options = Options(python=PYTHON, source=source, root=folder / "envs")
+        source = PackageSource(wheels=folder / "wheels")
+        options = BuildOptions(python=PYTHON, source=source, root=folder / "envs")
         made = build(tiny, options=options)
-        export(made, tiny, folder / "tiny.tar", source=source)
+        export_environment(made, tiny, folder / "tiny.tar", source=source)
     return folder, made
 
 
@@ -70,13 +70,13 @@ def test_the_same_seal_comes_of_the_archive_alone(
     packed: tuple[Path, Environment], tmp_path: Path
 ) -> None:
     folder, made = packed
-    again = bring_in(folder / "tiny.tar", python=PYTHON, folder=tmp_path / "envs")
+    again = import_environment(folder / "tiny.tar", python=PYTHON, folder=tmp_path / "envs")
     assert again.seal == made.seal
     assert again.path != made.path
     assert verify_full(again).faults == ()
     assert store.current("tiny", tmp_path / "envs") == again
     assert leftovers(tmp_path / "envs") == []
-    assert bring_in(folder / "tiny.tar", python=PYTHON, folder=tmp_path / "envs") == again
+    assert import_environment(folder / "tiny.tar", python=PYTHON, folder=tmp_path / "envs") == again
 
 
 def test_packing_and_unpacking_tell_their_bytes(
@@ -84,11 +84,13 @@ def test_packing_and_unpacking_tell_their_bytes(
 ) -> None:
     folder, made = packed
     events: list[Event] = []
-    tiny, source = load_toolchain(f"{folder}/tiny/"), Source(wheels=folder / "wheels")
-    export(made, tiny, tmp_path / "x.tar", source=source, emit=events.append)
+    tiny, source = load_toolchain(f"{folder}/tiny/"), PackageSource(wheels=folder / "wheels")
+    export_environment(made, tiny, tmp_path / "x.tar", source=source, emit=events.append)
     count = len([event for event in events if event.kind == "progress"])
     assert count >= 4  # two wheels, the toolchain and its lock
-    bring_in(tmp_path / "x.tar", python=PYTHON, folder=tmp_path / "envs", emit=events.append)
+    import_environment(
+        tmp_path / "x.tar", python=PYTHON, folder=tmp_path / "envs", emit=events.append
+    )
     told = [event for event in events if event.kind == "progress" and event.unit == "B"][count:]
     assert {event.total for event in told[:4]} == {(tmp_path / "x.tar").stat().st_size}
     assert [event.done for event in told[:4]] == sorted(event.done for event in told[:4])
@@ -99,7 +101,9 @@ def test_the_archive_is_the_same_bytes_each_time_and_names_no_place(
 ) -> None:
     folder, made = packed
     tiny = load_toolchain(f"{folder}/tiny/")
-    export(made, tiny, tmp_path / "again.tar", source=Source(wheels=folder / "wheels"))
+    export_environment(
+        made, tiny, tmp_path / "again.tar", source=PackageSource(wheels=folder / "wheels")
+    )
     data = (tmp_path / "again.tar").read_bytes()
     assert data == (folder / "tiny.tar").read_bytes()
     assert str(folder).encode() not in data
@@ -168,7 +172,7 @@ def test_a_bad_archive_is_one_line_and_leaves_nothing(
     harm(contents)
     rewrite(tmp_path / "bad.tar", contents)
     with pytest.raises(ArchiveError, match=words) as caught:
-        bring_in(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
+        import_environment(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
     assert "\n" not in str(caught.value)
     assert [path.name for path in (tmp_path / "envs").iterdir()] == []
 
@@ -179,7 +183,7 @@ def test_a_cut_off_archive_is_one_line(
 ) -> None:
     (tmp_path / "cut.tar").write_bytes((packed[0] / "tiny.tar").read_bytes()[:size])
     with pytest.raises(ArchiveError):
-        bring_in(tmp_path / "cut.tar", python=PYTHON, folder=tmp_path / "envs")
+        import_environment(tmp_path / "cut.tar", python=PYTHON, folder=tmp_path / "envs")
     assert [path.name for path in (tmp_path / "envs").iterdir()] == []
 
 
@@ -188,7 +192,7 @@ def test_another_seal_is_not_put_into_use(packed: tuple[Path, Environment], tmp_
     amend(contents, seal="0" * 64)
     rewrite(tmp_path / "bad.tar", contents)
     with pytest.raises(BrokenError, match=r"the seal is [0-9a-f]{64}, wanted is 0000"):
-        bring_in(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
+        import_environment(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
     assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
 
 
@@ -211,9 +215,10 @@ def die(event: Event) -> None:
 
 path, place, folder, made = map(Path, sys.argv[1:])
 if path.exists():
-    archive.bring_in(path, folder=place, emit=die)
-source = installer.Source(wheels=folder / "wheels")
-archive.export(read("tiny", made), load_toolchain(f"{folder}/tiny/"), path, source=source, emit=die)
+    archive.import_environment(path, folder=place, emit=die)
+source = installer.PackageSource(wheels=folder / "wheels")
+tiny = load_toolchain(f"{folder}/tiny/")
+archive.export_environment(read("tiny", made), tiny, path, source=source, emit=die)
 """
     command = [sys.executable, "-c", killed]
     own, store_of = str(folder / "envs"), tmp_path / "envs"
@@ -228,7 +233,9 @@ archive.export(read("tiny", made), load_toolchain(f"{folder}/tiny/"), path, sour
     with store.hold_lock(store_of):
         assert leftovers(store_of) == []
     tiny = load_toolchain(f"{folder}/tiny/")
-    export(made, tiny, tmp_path / "out" / "new.tar", source=Source(wheels=folder / "wheels"))
+    export_environment(
+        made, tiny, tmp_path / "out" / "new.tar", source=PackageSource(wheels=folder / "wheels")
+    )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["new.tar"]
     assert leftovers(Path(own)) == []
 
@@ -239,11 +246,11 @@ def test_a_wheel_that_cannot_be_had_leaves_no_archive(
     folder, made = packed
     (tmp_path / "empty").mkdir()
     with pytest.raises(InstallError):
-        export(
+        export_environment(
             made,
             load_toolchain(f"{folder}/tiny/"),
             tmp_path / "x.tar",
-            source=Source(wheels=tmp_path / "empty"),
+            source=PackageSource(wheels=tmp_path / "empty"),
         )
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 

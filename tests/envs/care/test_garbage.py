@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.envs.care.garbage import Garbage, collect, garbage
+from sdcoreml.envs.care.garbage import Garbage, collect, find_garbage
 from sdcoreml.envs.conda import engine
 from sdcoreml.envs.conda.engine import engine_name
 from sdcoreml.envs.kept import store
@@ -31,7 +31,7 @@ def test_only_what_nothing_keeps_is_collected(tmp_path: Path) -> None:
     store.pin("release", made[0])
     for one in made[1:]:
         store.swap("tested", one.path)
-    assert {one.path.name: links for one, links in store.stored(tmp_path).items()} == {
+    assert {one.path.name: links for one, links in store.list_environments(tmp_path).items()} == {
         "one": ("pin-release",),
         "two": (),
         "three": ("tested~",),
@@ -55,10 +55,10 @@ def test_a_python_goes_with_the_last_environment_that_was_made_with_it(tmp_path:
     python = filled(tmp_path / "python-3.10.10")
     first, second = (made_with(python / "bin/python", tmp_path / name) for name in ("one", "two"))
     store.swap("tested", first.path)
-    assert garbage(tmp_path).folders == (second.path,)
+    assert find_garbage(tmp_path).folders == (second.path,)
     collect(tmp_path)
     (tmp_path / "tested").unlink()
-    assert garbage(tmp_path).folders == (first.path, python)
+    assert find_garbage(tmp_path).folders == (first.path, python)
     found, size = collect(tmp_path)
     assert (found.pythons, size) == ((python,), 99 + 10)
     assert found.summary() == "1 environment, 1 Python"
@@ -73,7 +73,7 @@ def test_engines_of_other_locks_go_and_today_s_stays(
     monkeypatch.setattr(engine, "LOCK", tmp_path / "lock.txt")
     today = filled(tmp_path / engine_name())
     assert before != today
-    assert garbage(tmp_path) == Garbage(environments=(), pythons=(), engines=(before,))
+    assert find_garbage(tmp_path) == Garbage(environments=(), pythons=(), engines=(before,))
     found, size = collect(tmp_path)
     assert (found.engines, size) == ((before,), 7)
     assert names(tmp_path) == {".lock", "lock.txt", today.name}
@@ -82,7 +82,7 @@ def test_engines_of_other_locks_go_and_today_s_stays(
 def test_a_link_to_an_engine_elsewhere_is_left_alone(tmp_path: Path) -> None:
     theirs = filled(tmp_path / "theirs" / "engine-0")
     (tmp_path / "engine-0").symlink_to(theirs)
-    assert garbage(tmp_path).folders == ()
+    assert find_garbage(tmp_path).folders == ()
     collect(tmp_path)
     assert (theirs / "lib/file").exists()
 
@@ -92,12 +92,12 @@ def test_telling_what_is_garbage_changes_nothing(tmp_path: Path) -> None:
     filled(tmp_path / "engine-0", 5)
     filled(tmp_path / ".building-0")  # another task's, while it holds the lock
     before = names(tmp_path)
-    found = garbage(tmp_path)
+    found = find_garbage(tmp_path)
     assert found.sizes() == {tmp_path / "one": 99, tmp_path / "engine-0": 5}
     assert found.summary() == "1 environment, 1 conda engine"
     assert names(tmp_path) == before
 
 
 def test_nothing_at_all_is_said_in_words(tmp_path: Path) -> None:
-    assert garbage(tmp_path / "nowhere").summary() == ""
-    assert garbage(tmp_path / "nowhere").sizes() == {}
+    assert find_garbage(tmp_path / "nowhere").summary() == ""
+    assert find_garbage(tmp_path / "nowhere").sizes() == {}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.envs.building.build import Options, build
-from sdcoreml.envs.care.relink import relink, twin
+from sdcoreml.envs.building.build import BuildOptions, build
+from sdcoreml.envs.care.relink import find_twin, relink
 from sdcoreml.envs.care.repair import repair
 from sdcoreml.envs.kept import manifest, store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_fast, verify_full
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.interpreter import probe
 from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import BrokenError, InstallError
@@ -36,14 +36,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Environment, Path]:
     folder = tmp_path_factory.mktemp("pristine")
     locked = standard_wheels(folder / "wheels")
-    options = Options(python=PYTHON, source=Source(wheels=folder / "wheels"), root=folder / "envs")
+    options = BuildOptions(
+        python=PYTHON, source=PackageSource(wheels=folder / "wheels"), root=folder / "envs"
+    )
     made = build(load_toolchain(toolchain(folder / "tiny", locked)), options=options)
     return made, folder / "wheels"
 
 
 @pytest.fixture
-def source(pristine: tuple[Environment, Path]) -> Source:
-    return Source(wheels=pristine[1])
+def source(pristine: tuple[Environment, Path]) -> PackageSource:
+    return PackageSource(wheels=pristine[1])
 
 
 @pytest.fixture
@@ -54,7 +56,9 @@ def environment(pristine: tuple[Environment, Path], tmp_path: Path) -> Environme
 
 
 @pytest.mark.parametrize("damage", sorted(DAMAGES.keys() - BEYOND_REPAIR))
-def test_every_damage_is_put_right(environment: Environment, source: Source, damage: str) -> None:
+def test_every_damage_is_put_right(
+    environment: Environment, source: PackageSource, damage: str
+) -> None:
     do, _ = DAMAGES[damage]
     do(environment.path, site_packages(environment.path))
     done = repair(environment, source=source)
@@ -65,12 +69,12 @@ def test_every_damage_is_put_right(environment: Environment, source: Source, dam
 
 def test_the_sound_one_is_left_alone(environment: Environment) -> None:
     before = {path: path.stat() for path in environment.path.rglob("*") if path.is_file()}
-    done = repair(environment, source=Source(wheels=Path("/nowhere")))
+    done = repair(environment, source=PackageSource(wheels=Path("/nowhere")))
     assert (done.restored, done.removed) == ((), ())
     assert all(path.stat().st_ino == status.st_ino for path, status in before.items())
 
 
-def test_only_what_is_broken_is_replaced(environment: Environment, source: Source) -> None:
+def test_only_what_is_broken_is_replaced(environment: Environment, source: PackageSource) -> None:
     site = site_packages(environment.path)
     neighbour = (site / "two/native.so").stat().st_ino
     (site / "two/part.py").unlink()
@@ -82,14 +86,14 @@ def test_only_what_is_broken_is_replaced(environment: Environment, source: Sourc
 def test_what_the_build_itself_made_needs_no_package(environment: Environment) -> None:
     (environment.path / "pyvenv.cfg").unlink()
     (environment.path / "bin/activate").write_text("exit 1\n")
-    done = repair(environment, source=Source(wheels=Path("/nowhere")))
+    done = repair(environment, source=PackageSource(wheels=Path("/nowhere")))
     assert done.restored == ("bin/activate", "pyvenv.cfg")
     assert verify_full(environment).faults == ()
 
 
 def test_an_altered_cache_does_not_come_back(
     environment: Environment,
-    source: Source,
+    source: PackageSource,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -110,11 +114,13 @@ def test_an_altered_cache_does_not_come_back(
 def test_packages_out_of_reach_leave_the_rest_as_it_was(environment: Environment) -> None:
     (site_packages(environment.path) / "one.py").unlink()
     with pytest.raises(InstallError):
-        repair(environment, source=Source(wheels=Path("/nowhere/at/all")))
+        repair(environment, source=PackageSource(wheels=Path("/nowhere/at/all")))
     assert len(verify_full(environment).faults) == 1
 
 
-def test_a_package_that_became_another_is_refused(environment: Environment, source: Source) -> None:
+def test_a_package_that_became_another_is_refused(
+    environment: Environment, source: PackageSource
+) -> None:
     # A sealed file that its own wheel never had: written between install and seal, say.
     path = site_packages(environment.path) / "one.py"
     path.write_text("other = True\n")
@@ -131,7 +137,9 @@ def test_a_package_that_became_another_is_refused(environment: Environment, sour
         repair(forged, source=source)
 
 
-def test_an_edited_manifest_is_not_believed(environment: Environment, source: Source) -> None:
+def test_an_edited_manifest_is_not_believed(
+    environment: Environment, source: PackageSource
+) -> None:
     do, _ = DAMAGES["edited manifest"]
     do(environment.path, site_packages(environment.path))
     with pytest.raises(BrokenError, match="does not give the seal; `sdcoreml env build --fresh"):
@@ -151,7 +159,7 @@ def resting_on(environment: Environment, python: Path) -> Environment:
 
 
 def test_another_python_of_the_same_version_takes_the_place_of_one_that_is_gone(
-    environment: Environment, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, source: PackageSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = own_python(tmp_path / "gone")
     victim = resting_on(environment, gone)
@@ -180,11 +188,11 @@ def test_without_another_of_that_version_it_is_beyond_repair(environment: Enviro
 def test_only_the_same_version_for_the_same_machine_is_a_twin(tmp_path: Path) -> None:
     here = probe(PYTHON)
     assert here is not None
-    assert twin(here, [here]) == here
+    assert find_twin(here, [here]) == here
     for other in (
         replace(here, version="3.9.1"),
         replace(here, target="plan9-mips"),
         replace(here, implementation="PyPy"),
         replace(here, path=tmp_path / "gone"),
     ):
-        assert twin(here, [other]) is None
+        assert find_twin(here, [other]) is None

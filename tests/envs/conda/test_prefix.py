@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.envs.building.base import CONDA, VENV
-from sdcoreml.envs.building.build import Options, ready
+from sdcoreml.envs.building.build import BuildOptions, ready
 from sdcoreml.envs.care.garbage import collect
 from sdcoreml.envs.care.repair import repair
 from sdcoreml.envs.kept import conda_meta, store
@@ -59,7 +59,7 @@ def test_what_is_built_is_a_conda_prefix_with_the_locked_wheels_in_it(place: Pla
     events.clear()
     assert place.make(events=events) == made
     assert events == []
-    assert ready(load_toolchain(place.name), Options(backend=CONDA, root=place.root)) == made
+    assert ready(load_toolchain(place.name), BuildOptions(backend=CONDA, root=place.root)) == made
 
 
 def test_running_it_changes_nothing(place: Place) -> None:
@@ -119,7 +119,7 @@ def test_both_backends_live_side_by_side(place: Place) -> None:
     assert store.current("tiny", place.root) == venv
     assert store.current("tiny-conda", place.root) == conda
     assert venv.seal != conda.seal
-    assert {one.path for one in store.stored(place.root)} == {venv.path, conda.path}
+    assert {one.path for one in store.list_environments(place.root)} == {venv.path, conda.path}
 
 
 def test_once_brought_it_is_built_again_without_the_channel(place: Place) -> None:

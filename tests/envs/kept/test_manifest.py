@@ -9,13 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdcoreml.envs.kept import manifest
-from sdcoreml.envs.kept.manifest import Entry, Kind
+from sdcoreml.envs.kept.manifest import FileKind, ManifestEntry
 from sdcoreml.ground.errors import BrokenError
 
 FACTS = {"lock": "aa", "target": "linux-x86_64", "python": "3.10.10"}
-PLAIN = Entry(kind=Kind.FILE, digest="d1", size=3, mtime=5, owner="one", path="lib/one.py")
-LINK = Entry(
-    kind=Kind.LINK, digest="/usr/bin/python3", size=0, mtime=5, owner="(machine)", path="bin/python"
+PLAIN = ManifestEntry(
+    kind=FileKind.FILE, digest="d1", size=3, mtime=5, owner="one", path="lib/one.py"
+)
+LINK = ManifestEntry(
+    kind=FileKind.LINK,
+    digest="/usr/bin/python3",
+    size=0,
+    mtime=5,
+    owner="(machine)",
+    path="bin/python",
 )
 
 
@@ -24,12 +31,12 @@ LINK = Entry(
     [
         replace(PLAIN, digest="d2"),
         replace(PLAIN, size=4),
-        replace(PLAIN, kind=Kind.PROGRAM),
+        replace(PLAIN, kind=FileKind.PROGRAM),
         replace(PLAIN, path="lib/two.py"),
         replace(PLAIN, owner="two"),
     ],
 )
-def test_the_seal_hangs_on_every_field_but_the_time(other: Entry) -> None:
+def test_the_seal_hangs_on_every_field_but_the_time(other: ManifestEntry) -> None:
     seal = manifest.seal_of([PLAIN, LINK], FACTS)
     assert manifest.seal_of([other, LINK], FACTS) != seal
     assert manifest.seal_of([replace(PLAIN, mtime=9), LINK], FACTS) == seal
@@ -61,8 +68,8 @@ def test_what_is_there_is_taken(tmp_path: Path) -> None:
     ]
     module = taken["lib/python3.10/site-packages/one.py"]
     assert module.digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert (module.kind, module.size, module.owner) == (Kind.FILE, 3, "one")
-    assert (taken["bin/one"].kind, taken["bin/one"].owner) == (Kind.PROGRAM, "one")
+    assert (module.kind, module.size, module.owner) == (FileKind.FILE, 3, "one")
+    assert (taken["bin/one"].kind, taken["bin/one"].owner) == (FileKind.PROGRAM, "one")
     assert (taken["bin/python"].digest, taken["bin/python"].owner) == (
         "/usr/bin/python3",
         manifest.MACHINE,
@@ -87,8 +94,8 @@ def test_a_line_break_in_a_name_is_refused(tmp_path: Path) -> None:
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\n\0"), min_size=1)
 entries = st.builds(
-    Entry,
-    kind=st.sampled_from(Kind),
+    ManifestEntry,
+    kind=st.sampled_from(FileKind),
     digest=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     size=st.integers(0, 2**40),
     mtime=st.integers(0, 2**62),
@@ -99,7 +106,7 @@ entries = st.builds(
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(entries, max_size=5))
-def test_what_is_written_is_read_back(tmp_path: Path, found: list[Entry]) -> None:
+def test_what_is_written_is_read_back(tmp_path: Path, found: list[ManifestEntry]) -> None:
     (tmp_path / "sealed").mkdir(exist_ok=True)
     manifest.write(found, tmp_path)
     assert manifest.read(tmp_path) == tuple(found)

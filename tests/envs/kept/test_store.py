@@ -120,7 +120,7 @@ def test_a_pin_can_be_taken_away(tmp_path: Path) -> None:
     assert store.pin("release", made) == tmp_path / "pin-release"
     assert store.unpin("release", tmp_path)
     assert not store.unpin("release", tmp_path)
-    assert list(store.stored(tmp_path).values()) == [()]
+    assert list(store.list_environments(tmp_path).values()) == [()]
 
 
 def test_a_task_folder_outlives_others_and_not_its_task(tmp_path: Path) -> None:

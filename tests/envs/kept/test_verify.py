@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.envs.building.build import Options, build
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept import manifest, store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_fast, verify_full
-from sdcoreml.envs.processes.installer import Source
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import BrokenError
 from sdcoreml.ground.events import Event
@@ -24,7 +24,9 @@ from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     folder = tmp_path_factory.mktemp("pristine")
     locked = standard_wheels(folder / "wheels")
-    options = Options(python=PYTHON, source=Source(wheels=folder / "wheels"), root=folder / "envs")
+    options = BuildOptions(
+        python=PYTHON, source=PackageSource(wheels=folder / "wheels"), root=folder / "envs"
+    )
     return build(load_toolchain(toolchain(folder / "tiny", locked)), options=options)
 
 

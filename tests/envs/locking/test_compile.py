@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.envs.locking.compile import (
-    Request,
+    LockRequest,
     check_folder,
     compile_locks,
+    find_stale,
     requirements_in,
-    stale,
     write_locks,
 )
 from sdcoreml.ground.errors import InstallError, LockfileError
@@ -51,7 +51,7 @@ def tiny(tmp_path: Path) -> Toolchain:
 
 
 def lock(toolchain: Toolchain, wheels: Path, *, upgrade: bool = False) -> list[str]:
-    compiled = compile_locks(toolchain, Request(wheels=wheels, upgrade=upgrade))
+    compiled = compile_locks(toolchain, LockRequest(wheels=wheels, upgrade=upgrade))
     return [path.name for path in write_locks(toolchain, compiled)]
 
 
@@ -85,9 +85,9 @@ def test_versions_stay_until_an_upgrade_is_asked_for(tiny: Toolchain, wheels: Pa
     lock(tiny, wheels)
     wheel(wheels, "two", "2.1", {"two.py": "NEW = True\n"})
     assert lock(tiny, wheels) == []
-    assert stale(tiny, compile_locks(tiny, Request(wheels=wheels))) == ()
-    fresh = compile_locks(tiny, Request(wheels=wheels, upgrade=True))
-    assert stale(tiny, fresh) == tuple(
+    assert find_stale(tiny, compile_locks(tiny, LockRequest(wheels=wheels))) == ()
+    fresh = compile_locks(tiny, LockRequest(wheels=wheels, upgrade=True))
+    assert find_stale(tiny, fresh) == tuple(
         f"{target}: two resolves to 2.1, locked is 2.0" for target in tiny.targets
     )
     assert "pylock.macos-arm64.toml" in lock(tiny, wheels, upgrade=True)
@@ -96,7 +96,7 @@ def test_versions_stay_until_an_upgrade_is_asked_for(tiny: Toolchain, wheels: Pa
 def test_a_replaced_file_makes_a_lock_stale(tiny: Toolchain, wheels: Path) -> None:
     lock(tiny, wheels)
     wheel(wheels, "two", "2.0", {"two.py": "OTHER = True\n"})
-    lines = stale(tiny, compile_locks(tiny, Request(wheels=wheels, upgrade=True)))
+    lines = find_stale(tiny, compile_locks(tiny, LockRequest(wheels=wheels, upgrade=True)))
     assert lines == tuple(
         f"{target}: two is locked with a hash that is not on the index" for target in tiny.targets
     )
@@ -107,7 +107,7 @@ def test_a_package_without_a_wheel_for_a_target_is_refused(tiny: Toolchain, whee
         wheels / "two-2.0-cp310-cp310-manylinux_2_17_x86_64.whl"
     )
     with pytest.raises(InstallError, match="has no wheel") as caught:
-        compile_locks(tiny, Request(wheels=wheels))
+        compile_locks(tiny, LockRequest(wheels=wheels))
     assert "\n" not in str(caught.value)
 
 
@@ -143,5 +143,5 @@ def test_the_shipped_locks_agree_with_their_pins_and_wheels(name: str) -> None:
 
 def test_light_is_cut_out_of_tested_without_a_network() -> None:
     light = load_toolchain("light")
-    assert stale(light, compile_locks(light)) == ()
+    assert find_stale(light, compile_locks(light)) == ()
     assert write_locks(light, compile_locks(light)) == ()

@@ -9,15 +9,15 @@ import pytest
 from sdcoreml.envs.conda.engine import Archive
 from sdcoreml.envs.locking.conda_locking import (
     check_conda,
+    find_stale_conda,
     solve_python,
-    stale_conda,
     write_conda_files,
     write_conda_locks,
 )
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.conda import CondaLock, CondaPackage, read_conda_lock
-from sdcoreml.lockfiles.target import Target
+from sdcoreml.lockfiles.target import LockTarget
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 from tests.lockfiles.test_conda import LOCK, PYTHON, TZDATA, toolchain
 
@@ -42,7 +42,7 @@ class Channels:
     asked: list[tuple[str, tuple[str, ...], str, str]] = field(default_factory=list)
 
     def solve(
-        self, channel: str, specs: Sequence[str], target: Target, newest: str
+        self, channel: str, specs: Sequence[str], target: LockTarget, newest: str
     ) -> tuple[CondaPackage, ...]:
         self.asked.append((channel, tuple(specs), target.conda_subdir, newest))
         return self.packages[target.name]
@@ -50,7 +50,9 @@ class Channels:
     def download(self, files: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -> None:
         raise AssertionError((files, progress))
 
-    def link(self, archives: Iterable[Archive], folder: Path, final: Path, target: Target) -> None:
+    def link(
+        self, archives: Iterable[Archive], folder: Path, final: Path, target: LockTarget
+    ) -> None:
         raise AssertionError((archives, folder, final, target))
 
 
@@ -114,7 +116,7 @@ def test_what_a_channel_says_otherwise_is_stale(
 ) -> None:
     write_conda_locks(loaded, (LOCK,))
     fresh = CondaLock(target="linux-x86_64", python="3.10.10", packages=packages)
-    assert stale_conda(loaded, (fresh,)) == lines
+    assert find_stale_conda(loaded, (fresh,)) == lines
 
 
 def test_what_was_edited_by_hand_is_named(loaded: Toolchain) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.envs.locking.compile import Request
+from sdcoreml.envs.locking.compile import LockRequest
 from sdcoreml.envs.locking.opinion import (
     Opinion,
     PipTools,
@@ -35,12 +35,12 @@ class Fixed:
     """A resolver that always says the same, and notes what it was asked."""
 
     answer: Mapping[str, str]
-    asked: list[tuple[str, str, Request]] = field(default_factory=list)
+    asked: list[tuple[str, str, LockRequest]] = field(default_factory=list)
 
     def describe(self) -> str:
         return "an oracle"
 
-    def resolve(self, pins: str, seed: str, request: Request) -> Mapping[str, str]:
+    def resolve(self, pins: str, seed: str, request: LockRequest) -> Mapping[str, str]:
         self.asked.append((pins, seed, request))
         return self.answer
 
@@ -67,7 +67,7 @@ def test_agreement(tiny: Toolchain) -> None:
     ((pins, seed, request),) = oracle.asked
     assert pins.splitlines()[1:] == ["one==1.0", "two==2.1"]
     assert seed == "one==1.0\ntwo==2.1\n"
-    assert request == Request()
+    assert request == LockRequest()
 
 
 def test_each_difference_is_named(tiny: Toolchain) -> None:
@@ -81,7 +81,7 @@ def test_each_difference_is_named(tiny: Toolchain) -> None:
 
 def test_an_upgrade_is_asked_without_the_locked_versions(tiny: Toolchain) -> None:
     oracle = Fixed({"one": "1.0", "two": "2.1"})
-    second_opinion(tiny, oracle, Request(upgrade=True))
+    second_opinion(tiny, oracle, LockRequest(upgrade=True))
     assert [seed for _, seed, _ in oracle.asked] == [""]
 
 
@@ -112,17 +112,17 @@ def test_pip_tools_resolves_and_nobodys_settings_leak(
     monkeypatch.setenv("PIP_FIND_LINKS", str(elsewhere))
     monkeypatch.setenv("PIP_CONFIG_FILE", str(elsewhere / "pip.conf"))
     monkeypatch.setenv("PYTHONPATH", str(elsewhere))
-    opinion = second_opinion(tiny, tool, Request(wheels=wheels))
+    opinion = second_opinion(tiny, tool, LockRequest(wheels=wheels))
     assert opinion.by == f"pip-tools 7.0 under Python {VERSION}"
     assert opinion.differences == ("under-score 0.6 is not locked",)
-    seeded = tool.resolve("one==1.0\n", "under-score==0.5\n", Request(wheels=wheels))
+    seeded = tool.resolve("one==1.0\n", "under-score==0.5\n", LockRequest(wheels=wheels))
     assert seeded == {"one": "1.0", "two": "2.1", "under-score": "0.5"}
 
 
 def test_no_resolution_is_one_line(tmp_path: Path, tiny: Toolchain, tool: PipTools) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InstallError) as caught:
-        second_opinion(tiny, tool, Request(wheels=tmp_path / "empty"))
+        second_opinion(tiny, tool, LockRequest(wheels=tmp_path / "empty"))
     text = str(caught.value)
     assert "finds no resolution: " in text
     assert "one==1.0" in text

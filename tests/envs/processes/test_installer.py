@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.envs.processes.installer import (
+    PackageSource,
     Pip,
-    Source,
     Uv,
     find_installer,
 )
@@ -67,7 +67,7 @@ def pair(words: list[str], option: str) -> str:
 
 def test_both_are_asked_for_hashes_and_wheels_and_no_resolution(program: Program) -> None:
     for installer in both(program):
-        installer.install(PYTHON, LOCK, Source())
+        installer.install(PYTHON, LOCK, PackageSource())
         words = program.called()
         assert set(words) > HARD
         assert pair(words, "--only-binary") == ":all:"
@@ -78,7 +78,7 @@ def test_both_are_asked_for_hashes_and_wheels_and_no_resolution(program: Program
 
 
 def test_uv_copies_and_reads_no_settings(program: Program) -> None:
-    Uv(program=program.path).install(PYTHON, LOCK, Source())
+    Uv(program=program.path).install(PYTHON, LOCK, PackageSource())
     words = program.called()
     assert words[:2] == ["pip", "install"]
     assert "--no-config" in words
@@ -86,7 +86,7 @@ def test_uv_copies_and_reads_no_settings(program: Program) -> None:
 
 
 def test_pip_compiles_nothing(program: Program) -> None:
-    Pip(python=program.path).install(PYTHON, LOCK, Source())
+    Pip(python=program.path).install(PYTHON, LOCK, PackageSource())
     words = program.called()
     assert words[:2] == ["-m", "pip"]
     assert "--no-compile" in words
@@ -96,13 +96,21 @@ def test_pip_compiles_nothing(program: Program) -> None:
 @pytest.mark.parametrize(
     ("source", "option", "value"),
     [
-        (Source(index="https://mirror.invalid/simple"), None, "https://mirror.invalid/simple"),
-        (Source(wheels=Path("/wheels")), "--find-links", "/wheels"),
-        (Source(index="https://mirror.invalid", wheels=Path("/wheels")), "--find-links", "/wheels"),
+        (
+            PackageSource(index="https://mirror.invalid/simple"),
+            None,
+            "https://mirror.invalid/simple",
+        ),
+        (PackageSource(wheels=Path("/wheels")), "--find-links", "/wheels"),
+        (
+            PackageSource(index="https://mirror.invalid", wheels=Path("/wheels")),
+            "--find-links",
+            "/wheels",
+        ),
     ],
 )
 def test_where_packages_come_from(
-    program: Program, source: Source, option: str | None, value: str
+    program: Program, source: PackageSource, option: str | None, value: str
 ) -> None:
     for installer, index in zip(both(program), ("--default-index", "--index-url"), strict=True):
         installer.install(PYTHON, LOCK, source)
@@ -114,7 +122,7 @@ def test_where_packages_come_from(
 
 def test_a_cache_of_its_own(program: Program) -> None:
     for installer in both(program, Path("/cache")):
-        installer.install(PYTHON, LOCK, Source())
+        installer.install(PYTHON, LOCK, PackageSource())
         assert pair(program.called(), "--cache-dir") == "/cache"
 
 
@@ -124,7 +132,7 @@ def test_neither_sees_the_user_s_settings(
     for name in ("PIP_INDEX_URL", "UV_INDEX", "PYTHONPATH", "VIRTUAL_ENV"):
         monkeypatch.setenv(name, "mine")
     for installer in both(program):
-        installer.install(PYTHON, LOCK, Source())
+        installer.install(PYTHON, LOCK, PackageSource())
         assert "mine" not in program.calls.with_name("calls.env").read_text()
 
 
@@ -141,13 +149,13 @@ def test_what_they_say_is_raised(program: Program, err: str, error: type[EnvErro
     program.answer(err=err, code=2)
     for installer in both(program):
         with pytest.raises(error):
-            installer.install(PYTHON, LOCK, Source())
+            installer.install(PYTHON, LOCK, PackageSource())
 
 
 def test_warnings_of_one_that_succeeded_are_no_fault(program: Program) -> None:
     program.answer(err="error: Hash mismatch for x")
     for installer in both(program):
-        installer.install(PYTHON, LOCK, Source())
+        installer.install(PYTHON, LOCK, PackageSource())
 
 
 def test_they_say_who_they_are(program: Program) -> None:
@@ -166,7 +174,7 @@ def test_a_descriptor_is_handed_down(program: Program, tmp_path: Path) -> None:
         text = f'#!/bin/sh\nreadlink /proc/self/fd/{stream.fileno()} >"{program.calls}"\n'
         program.path.write_text(text)
         for installer in both(program):
-            installer.install(PYTHON, LOCK, Source(), keep=(stream.fileno(),))
+            installer.install(PYTHON, LOCK, PackageSource(), keep=(stream.fileno(),))
             if sys.platform == "linux":
                 assert program.called() == [str(held)]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.envs.processes.process import Finished
+from sdcoreml.envs.processes.process import ProcessResult
 from sdcoreml.envs.processes.reasons import explain, quote
 from sdcoreml.ground.errors import (
     EnvError,
@@ -68,21 +68,21 @@ OLD_UV = """\
     ],
 )
 def test_an_installers_words_are_understood(words: str, kind: type[EnvError], meaning: str) -> None:
-    error = explain(Finished(code=2, out="", err=words))
+    error = explain(ProcessResult(code=2, out="", err=words))
     assert type(error) is kind
     assert meaning in str(error)
     assert "\n" not in str(error)
 
 
 def test_the_installers_own_words_are_quoted_without_their_drawing() -> None:
-    text = str(explain(Finished(code=1, out="", err=OLD_UV)))
+    text = str(explain(ProcessResult(code=1, out="", err=OLD_UV)))
     assert text.endswith(
         "(the installer said: Failed to install torch: No space left on device (os error 28))"
     )
 
 
 def test_a_killed_installer_says_its_signal() -> None:
-    assert "signal 9" in str(explain(Finished(code=-9, out="", err="")))
+    assert "signal 9" in str(explain(ProcessResult(code=-9, out="", err="")))
 
 
 @pytest.mark.parametrize(
@@ -101,22 +101,22 @@ def test_a_complaint_is_quoted_in_one_line(words: str, quoted: str) -> None:
 
 
 def test_without_words_the_way_it_ended_is_told() -> None:
-    assert str(explain(Finished(code=3, out="", err=""))) == (
+    assert str(explain(ProcessResult(code=3, out="", err=""))) == (
         "install: exit code 3: exit code 3; run this again, or try --installer pip"
     )
-    assert str(explain(Finished(code=-15, out="", err="stopping"))) == (
+    assert str(explain(ProcessResult(code=-15, out="", err="stopping"))) == (
         "install: signal 15: stopping; run this again, or try --installer pip"
     )
 
 
 @pytest.mark.parametrize("err", ["", "  \n"])
 def test_who_complains_on_the_other_stream_is_heard(err: str) -> None:
-    error = explain(Finished(code=1, out="ERROR: No space left on device", err=err))
+    error = explain(ProcessResult(code=1, out="ERROR: No space left on device", err=err))
     assert type(error) is NoSpaceError
 
 
 def test_the_first_reason_that_fits_is_the_one() -> None:
     both = "Failed to fetch x: Connection refused\nNo space left on device"
-    assert type(explain(Finished(code=1, out="", err=both))) is NoSpaceError
+    assert type(explain(ProcessResult(code=1, out="", err=both))) is NoSpaceError
     both = "No solution found: not found in the cache; network disabled"
-    assert type(explain(Finished(code=1, out="", err=both))) is UnreachableError
+    assert type(explain(ProcessResult(code=1, out="", err=both))) is UnreachableError

@@ -10,10 +10,10 @@ from sdcoreml.envs.pythons.interpreter import (
     Interpreter,
     choose,
     find_interpreters,
-    objection,
+    install_hints,
     probe,
     require,
-    ways,
+    why_unsuitable,
 )
 from sdcoreml.ground.errors import NoInterpreterError
 from sdcoreml.lockfiles.target import host_target, target_name
@@ -141,7 +141,7 @@ def test_nothing_fit_is_none() -> None:
 def test_an_unfit_python_is_refused_with_the_reason(
     found: Interpreter, target: str, reason: str | None
 ) -> None:
-    said = objection(found, PIN, target)
+    said = why_unsuitable(found, PIN, target)
     assert said == reason if reason is None else reason in (said or "")
 
 
@@ -169,5 +169,5 @@ def test_none_at_all_tells_the_ways_to_get_one() -> None:
 
 
 def test_uv_is_only_named_where_it_helps() -> None:
-    assert "uv has none" in ways(PIN)
-    assert "`uv python install 3.10.11`" in ways(PythonPin(version="3.10.11", accepted=""))
+    assert "uv has none" in install_hints(PIN)
+    assert "`uv python install 3.10.11`" in install_hints(PythonPin(version="3.10.11", accepted=""))

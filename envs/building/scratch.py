@@ -1,4 +1,4 @@
-"""A small environment, for a moment: some locked packages, to take files from or compare with."""
+"""A temporary environment of a few locked packages, to take files from or compare with."""
 
 from __future__ import annotations
 
@@ -12,41 +12,45 @@ from pathlib import Path
 from sdcoreml.envs.building import bytecode, normalise
 from sdcoreml.envs.building.base import Base
 from sdcoreml.envs.kept import store
-from sdcoreml.envs.processes.installer import Source, find_installer
+from sdcoreml.envs.processes.installer import PackageSource, find_installer
 from sdcoreml.lockfiles.lock import LockedPackage, write_lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bringing:
-    """How packages are brought: by which installer ("" for the better), from where.
+class InstallPlan:
+    """How to install packages: `installer` is "uv", "pip" or "" for the better one.
 
-    `anew` is past its cache, whose files are trusted to be what once was hashed; `held` is the
+    `bypass_cache` ignores the installer's cache, whose files are not hashed again; `lock_fd` is the
     descriptor of the store's lock.
     """
 
     installer: str
-    source: Source
-    anew: bool
-    held: int
+    source: PackageSource
+    bypass_cache: bool
+    lock_fd: int
 
 
 @contextmanager
-def donor(
-    base: Base, final: Path, packages: tuple[LockedPackage, ...], how: Bringing
+def scratch_environment(
+    base: Base, final: Path, packages: tuple[LockedPackage, ...], plan: InstallPlan
 ) -> Iterator[Path]:
-    """An environment with these packages beside `final`, whose place it has; gone after the block.
+    """Make an environment with these packages beside `final`; remove it after the block.
+
+    Files that name their own place name `final`.
 
     Raises:
         InstallError: the packages cannot be reached, or are not what was locked.
     """
-    folder = final.with_name(f".building-donor-{os.getpid()}")
+    folder = final.with_name(f".building-scratch-{os.getpid()}")
     try:
         base.create(folder, final)
         if packages:
             lock = folder / store.LOCK
             lock.write_text(write_lock(packages), encoding="utf-8")
-            installer = find_installer(how.installer, folder / "cache" if how.anew else None)
-            installer.install(folder / "bin" / "python", lock, how.source, keep=(how.held,))
+            installer = find_installer(
+                plan.installer, folder / "cache" if plan.bypass_cache else None
+            )
+            installer.install(folder / "bin" / "python", lock, plan.source, keep=(plan.lock_fd,))
             normalise.normalise(folder)
         if packages or base.brings_sources:
             bytecode.compile_all(folder)
