@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdcoreml.envs.kept import conda_meta
 from sdcoreml.envs.kept.manifest import (
-    FileKind,
+    EntryKind,
     ManifestEntry,
     project_of,
     read_record,
@@ -75,7 +75,7 @@ def find_defects(folder: Path, entries: Iterable[ManifestEntry]) -> tuple[Record
 
     Scripts are left out: an installer writes them.
     """
-    digests = {entry.path: entry.digest for entry in entries if entry.kind is not FileKind.LINK}
+    digests = {entry.path: entry.digest for entry in entries if entry.kind is not EntryKind.LINK}
     wrong: list[RecordDefect] = []
     for record in sorted(site_packages(folder).glob("*.dist-info/RECORD")):
         for path, digest, *_ in read_record(record):

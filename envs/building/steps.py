@@ -18,7 +18,7 @@ from sdcoreml.envs.building.room import Need, require_room, volume_of
 from sdcoreml.envs.building.scratch import InstallPlan, scratch_environment
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import manifest, store
-from sdcoreml.envs.kept.manifest import FileKind, ManifestEntry
+from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.processes.installer import Cache, Installer, PackageSource
 from sdcoreml.envs.pythons.interpreter import Choice
@@ -194,7 +194,7 @@ def _defects(plan: BuildPlan, entries: tuple[ManifestEntry, ...], emit: Emit) ->
 
 def _compare_anew(defect: inventory.RecordDefect, fresh: Path) -> None:
     path = fresh / defect.path
-    if (manifest.digest_of(path, FileKind.FILE) if path.is_file() else "") != defect.digest:
+    if (manifest.digest_of(path, EntryKind.FILE) if path.is_file() else "") != defect.digest:
         raise BrokenError(
             f"is not what the wheel of {defect.project} holds: the installer's cache was altered",
             where=defect.path,

@@ -19,7 +19,7 @@ from sdcoreml.envs.care.relink import find_twin, relink
 from sdcoreml.envs.conda.engine import find_engine
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import manifest, store
-from sdcoreml.envs.kept.manifest import FileKind, ManifestEntry
+from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.envs.processes.installer import PackageSource
@@ -172,12 +172,12 @@ def _restore(folder: Path, scratch: Path, entry: ManifestEntry) -> bool:
     source, target = scratch / entry.path, folder / entry.path
     if not source.is_symlink() and not source.is_file():
         return False
-    if source.is_symlink() is not (entry.kind is FileKind.LINK):
+    if source.is_symlink() is not (entry.kind is EntryKind.LINK):
         return False
     if manifest.digest_of(source, entry.kind) != entry.digest:
         return False
-    if entry.kind is not FileKind.LINK:
-        source.chmod(0o755 if entry.kind is FileKind.PROGRAM else 0o644)
+    if entry.kind is not EntryKind.LINK:
+        source.chmod(0o755 if entry.kind is EntryKind.PROGRAM else 0o644)
         os.utime(source, ns=(entry.mtime, entry.mtime))
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from sdcoreml.envs.conda.engine import Archive, Engine
 from sdcoreml.envs.kept import conda_meta, manifest
-from sdcoreml.envs.kept.manifest import FileKind
+from sdcoreml.envs.kept.manifest import EntryKind
 from sdcoreml.envs.pythons.interpreter import (
     Choice,
     Interpreter,
@@ -188,7 +188,7 @@ def _copy(places: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -
 
 
 def _is_locked(file: Path, package: CondaPackage) -> bool:
-    return file.is_file() and manifest.digest_of(file, FileKind.FILE) == package.sha256
+    return file.is_file() and manifest.digest_of(file, EntryKind.FILE) == package.sha256
 
 
 def neutralise_records(folder: Path, channel: str) -> None:
@@ -206,5 +206,5 @@ def find_altered(folder: Path) -> Iterator[str]:
         path = folder / laid.path
         if not path.exists() and not path.is_symlink():
             yield f"{laid.package}: {laid.path} is missing"
-        elif laid.sha256 and manifest.digest_of(path, FileKind.FILE) != laid.sha256:
+        elif laid.sha256 and manifest.digest_of(path, EntryKind.FILE) != laid.sha256:
             yield f"{laid.package}: {laid.path} differs"

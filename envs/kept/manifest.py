@@ -40,7 +40,7 @@ GENERATED = "(generated)"
 _OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
 
 
-class FileKind(Enum):
+class EntryKind(Enum):
     """What a path is."""
 
     FILE = "file"
@@ -56,7 +56,7 @@ class ManifestEntry:
     `owner` is the project that brought it.
     """
 
-    kind: FileKind
+    kind: EntryKind
     digest: str
     size: int
     mtime: int
@@ -64,7 +64,7 @@ class ManifestEntry:
     path: str
 
 
-def scan(folder: Path) -> Iterator[tuple[str, FileKind, os.stat_result]]:
+def scan(folder: Path) -> Iterator[tuple[str, EntryKind, os.stat_result]]:
     """Yield every file and link of an environment: relative path, kind, lstat; in no order."""
     pending = [""]
     while pending:
@@ -73,7 +73,7 @@ def scan(folder: Path) -> Iterator[tuple[str, FileKind, os.stat_result]]:
             for item in found:
                 path = f"{inside}{item.name}"
                 if item.is_symlink():
-                    yield path, FileKind.LINK, item.stat(follow_symlinks=False)
+                    yield path, EntryKind.LINK, item.stat(follow_symlinks=False)
                 elif item.is_dir(follow_symlinks=False):
                     if path != SEALED:
                         pending.append(f"{path}/")
@@ -81,7 +81,7 @@ def scan(folder: Path) -> Iterator[tuple[str, FileKind, os.stat_result]]:
                     status = item.stat(follow_symlinks=False)
                     yield (
                         path,
-                        FileKind.PROGRAM if status.st_mode & 0o100 else FileKind.FILE,
+                        EntryKind.PROGRAM if status.st_mode & 0o100 else EntryKind.FILE,
                         status,
                     )
 
@@ -98,21 +98,24 @@ def take(
     if unruly := [path for path, *_ in found if "\n" in path]:
         raise BrokenError(f"a file name with a line break in it: {unruly[0]!r}", where=folder)
 
-    def entry(item: tuple[str, FileKind, os.stat_result]) -> ManifestEntry:
+    def entry(item: tuple[str, EntryKind, os.stat_result]) -> ManifestEntry:
         path, kind, status = item
         of_machine = path not in owners and _OF_MACHINE.fullmatch(path)
         owner = MACHINE if of_machine else owners.get(path, GENERATED)
         return ManifestEntry(
             kind=kind,
             digest=digest_of(folder / path, kind),
-            size=0 if kind is FileKind.LINK else status.st_size,
+            size=0 if kind is EntryKind.LINK else status.st_size,
             mtime=status.st_mtime_ns,
             owner=owner,
             path=path,
         )
 
     entries: list[ManifestEntry] = []
-    hashed, total = 0, sum(status.st_size for _, kind, status in found if kind is not FileKind.LINK)
+    hashed, total = (
+        0,
+        sum(status.st_size for _, kind, status in found if kind is not EntryKind.LINK),
+    )
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for made in pool.map(entry, found):
             entries.append(made)
@@ -121,9 +124,9 @@ def take(
     return tuple(entries)
 
 
-def digest_of(path: Path, kind: FileKind) -> str:
+def digest_of(path: Path, kind: EntryKind) -> str:
     """SHA-256 of a file in hexadecimal, or the target of a link."""
-    if kind is FileKind.LINK:
+    if kind is EntryKind.LINK:
         return str(path.readlink())
     return sha256(path)
 
@@ -214,5 +217,10 @@ def read_record(record: Path) -> list[list[str]]:
 def _entry(line: str) -> ManifestEntry:
     kind, digest, size, mtime, owner, path = line.split("\t", 5)
     return ManifestEntry(
-        kind=FileKind(kind), digest=digest, size=int(size), mtime=int(mtime), owner=owner, path=path
+        kind=EntryKind(kind),
+        digest=digest,
+        size=int(size),
+        mtime=int(mtime),
+        owner=owner,
+        path=path,
     )

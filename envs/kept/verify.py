@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sdcoreml.envs.kept import conda_meta, manifest
-from sdcoreml.envs.kept.manifest import FileKind, ManifestEntry
+from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.ground.events import Emit, Event, silent
 
@@ -67,7 +67,7 @@ def verify_full(environment: Environment, emit: Emit = silent) -> VerifyResult:
     return _outcome(environment, entries, changes, found)
 
 
-_Found = dict[str, tuple[FileKind, os.stat_result]]
+_Found = dict[str, tuple[EntryKind, os.stat_result]]
 
 
 def _found(environment: Environment) -> _Found:
@@ -75,7 +75,7 @@ def _found(environment: Environment) -> _Found:
 
 
 def _glance(
-    environment: Environment, entry: ManifestEntry, found: tuple[FileKind, os.stat_result] | None
+    environment: Environment, entry: ManifestEntry, found: tuple[EntryKind, os.stat_result] | None
 ) -> str:
     """What is wrong with a path as far as its directory entry tells; "" when nothing is."""
     if found is None:
@@ -83,7 +83,7 @@ def _glance(
     kind, status = found
     if kind is not entry.kind:
         return f"is a {kind.value}, was a {entry.kind.value}"
-    if kind is FileKind.LINK:
+    if kind is EntryKind.LINK:
         return _link(environment, entry)
     if status.st_size != entry.size:
         return f"{status.st_size:,} bytes, was {entry.size:,}"
@@ -91,11 +91,11 @@ def _glance(
 
 
 def _read(
-    environment: Environment, entry: ManifestEntry, found: tuple[FileKind, os.stat_result] | None
+    environment: Environment, entry: ManifestEntry, found: tuple[EntryKind, os.stat_result] | None
 ) -> str:
     """What is wrong with a path, its bytes included; "" when nothing is."""
     change = _glance(environment, entry, found)
-    if entry.kind is FileKind.LINK or change not in ("", "written to since it was sealed"):
+    if entry.kind is EntryKind.LINK or change not in ("", "written to since it was sealed"):
         return change
     try:
         digest = manifest.digest_of(environment.path / entry.path, entry.kind)

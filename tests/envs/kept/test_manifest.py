@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdcoreml.envs.kept import manifest
-from sdcoreml.envs.kept.manifest import FileKind, ManifestEntry
+from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
 from sdcoreml.ground.errors import BrokenError
 
 FACTS = {"lock": "aa", "target": "linux-x86_64", "python": "3.10.10"}
 PLAIN = ManifestEntry(
-    kind=FileKind.FILE, digest="d1", size=3, mtime=5, owner="one", path="lib/one.py"
+    kind=EntryKind.FILE, digest="d1", size=3, mtime=5, owner="one", path="lib/one.py"
 )
 LINK = ManifestEntry(
-    kind=FileKind.LINK,
+    kind=EntryKind.LINK,
     digest="/usr/bin/python3",
     size=0,
     mtime=5,
@@ -31,7 +31,7 @@ LINK = ManifestEntry(
     [
         replace(PLAIN, digest="d2"),
         replace(PLAIN, size=4),
-        replace(PLAIN, kind=FileKind.PROGRAM),
+        replace(PLAIN, kind=EntryKind.PROGRAM),
         replace(PLAIN, path="lib/two.py"),
         replace(PLAIN, owner="two"),
     ],
@@ -68,8 +68,8 @@ def test_what_is_there_is_taken(tmp_path: Path) -> None:
     ]
     module = taken["lib/python3.10/site-packages/one.py"]
     assert module.digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert (module.kind, module.size, module.owner) == (FileKind.FILE, 3, "one")
-    assert (taken["bin/one"].kind, taken["bin/one"].owner) == (FileKind.PROGRAM, "one")
+    assert (module.kind, module.size, module.owner) == (EntryKind.FILE, 3, "one")
+    assert (taken["bin/one"].kind, taken["bin/one"].owner) == (EntryKind.PROGRAM, "one")
     assert (taken["bin/python"].digest, taken["bin/python"].owner) == (
         "/usr/bin/python3",
         manifest.MACHINE,
@@ -95,7 +95,7 @@ def test_a_line_break_in_a_name_is_refused(tmp_path: Path) -> None:
 names = st.text(st.characters(codec="utf-8", exclude_characters="\n\0"), min_size=1)
 entries = st.builds(
     ManifestEntry,
-    kind=st.sampled_from(FileKind),
+    kind=st.sampled_from(EntryKind),
     digest=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     size=st.integers(0, 2**40),
     mtime=st.integers(0, 2**62),
