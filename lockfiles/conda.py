@@ -1,8 +1,9 @@
 """The conda packages that make up a toolchain's Python: exact builds, each with its SHA-256.
 
 `conda.<target>.toml` names them, relative to a channel and without one: the hashes admit the same
-files from any mirror, and a folder of the same layout serves as well. Only a channel knows the
-hashes, so `sdcoreml env lock --conda` writes the file; there is no other way to make one.
+files from any mirror, and a folder of the same layout serves as well. Nobody types a hash: a
+channel says it (`sdcoreml env lock --conda`), or public lock files do (`tools/conda_channel.py`),
+and every entry says how it is known.
 """
 
 from __future__ import annotations
@@ -21,12 +22,20 @@ NOARCH = ("", "generic", "python")
 """What a package may say of its independence of the machine: none, files only, Python modules."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PATH = re.compile(r"[a-z0-9-]+/[A-Za-z0-9_][A-Za-z0-9._+!-]*\.(conda|tar\.bz2)")
-_HEAD = "# Written by `sdcoreml env lock --conda`: the conda packages of this target's Python.\n"
+_HEAD = (
+    "# The conda packages of this target's Python. Written by `sdcoreml env lock --conda`, or by\n"
+    "# `python -m tools.conda_channel` where no channel could be asked: `known` says which.\n"
+)
+FROM_CHANNEL = "the index of "
+"""How `known` begins where a channel was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaPackage:
-    """One build: `path` is relative to its channel, `size` in bytes, `noarch` one of `NOARCH`."""
+    """One build: `path` is relative to its channel, `noarch` one of `NOARCH`.
+
+    `size` is in bytes, 0 when nobody stated it; `known` says where its hash was seen.
+    """
 
     name: str
     version: str
@@ -37,6 +46,7 @@ class CondaPackage:
     sha256: str
     size: int
     depends: tuple[str, ...]
+    known: str = ""
 
     @property
     def file(self) -> str:
@@ -57,6 +67,11 @@ class CondaLock:
         """SHA-256 of what is locked, in hexadecimal: the same for the same files."""
         lines = (f"{package.sha256} {package.path}\n" for package in self.packages)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def from_channel(self) -> bool:
+        """Whether a channel was asked, rather than what others had locked from it."""
+        return all(package.known.startswith(FROM_CHANNEL) for package in self.packages)
 
 
 def conda_lock_path(toolchain: Toolchain, target: str) -> Path:
@@ -129,6 +144,7 @@ def write_conda_lock(lock: CondaLock) -> str:
             f"sha256 = {quoted(package.sha256)}",
             f"size = {package.size}",
             f"depends = [{', '.join(map(quoted, package.depends))}]",
+            f"known = {quoted(package.known)}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -144,6 +160,7 @@ def _package(table: TomlTable) -> CondaPackage:
         sha256=table.get("sha256", str),
         size=table.get("size", int),
         depends=table.strings("depends"),
+        known=table.get("known", str),
     )
 
 
@@ -158,6 +175,8 @@ def _faults(python: str, packages: Iterable[CondaPackage]) -> Iterable[str]:
             yield f"{package.name} has no SHA-256"
         if not _PATH.fullmatch(package.path):
             yield f"{package.name} has the path {package.path!r}, not subdir/archive"
+        if not package.known:
+            yield f"{package.name} does not say how its hash is known"
         if package.noarch not in NOARCH:
             yield f"{package.name} is noarch {package.noarch!r}"
     if versions.get("python") != python:

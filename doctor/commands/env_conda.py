@@ -14,6 +14,7 @@ from sdcoreml.doctor.commands.env_common import (
 from sdcoreml.envs.kept import store
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.places import environments_folder
+from sdcoreml.lockfiles.conda import load_conda_lock
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 
@@ -42,6 +43,13 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
         lines = find_stale_conda(toolchain, locks)
         for line in lines:
             print(line)
+        asked_before = all(load_conda_lock(toolchain, lock.target).from_channel for lock in locks)
+        if lines and not asked_before:
+            print(
+                f"{toolchain.name}: locked from public lock files, stale in {len(lines)} places;"
+                " `sdcoreml env lock --conda` replaces them by what the channel has"
+            )
+            return
         if lines:
             raise LockfileError(
                 f"the conda locks of {toolchain.name} are stale in {len(lines)} places",

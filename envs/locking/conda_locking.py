@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.envs.conda.engine import Engine
@@ -10,6 +11,7 @@ from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.conda import (
+    FROM_CHANNEL,
     CondaLock,
     conda_lock_path,
     load_conda_lock,
@@ -38,7 +40,10 @@ def solve_python(
     version = toolchain.python.version
     for name in toolchain.targets:
         emit(Event(kind="step", text=f"ask {channel} for Python {version} on {name}"))
-        packages = engine.solve(channel, [f"python =={version}"], TARGETS[name], newest)
+        solved = engine.solve(channel, [f"python =={version}"], TARGETS[name], newest)
+        # An address may hold a password or a path of this machine; a name holds neither.
+        known = FROM_CHANNEL + (channel if "://" not in channel else "a channel given by address")
+        packages = tuple(replace(package, known=known) for package in solved)
         size = amount(sum(package.size for package in packages))
         emit(Event(kind="note", text=f"{len(packages)} packages, {size} to download"))
         locks.append(CondaLock(target=name, python=version, packages=packages))

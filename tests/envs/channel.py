@@ -12,11 +12,11 @@ import json
 import sysconfig
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.lockfiles.conda import CondaLock, CondaPackage, write_conda_lock
+from sdcoreml.lockfiles.conda import FROM_CHANNEL, CondaLock, CondaPackage, write_conda_lock
 from sdcoreml.lockfiles.target import TARGETS, host_target
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.wheels import PYTHON, VERSION
@@ -113,7 +113,8 @@ def channel(folder: Path, *, python: str = VERSION, content: Content | None = No
 def lock_conda(name: str, lock: CondaLock) -> None:
     """Put a conda lock into the folder of a toolchain."""
     path = load_toolchain(name).folder / f"conda.{lock.target}.toml"
-    path.write_text(write_conda_lock(lock))
+    packages = tuple(replace(one, known=f"{FROM_CHANNEL}a test") for one in lock.packages)
+    path.write_text(write_conda_lock(replace(lock, packages=packages)))
 
 
 def _path(name: str, content: Content) -> dict[str, Any]:

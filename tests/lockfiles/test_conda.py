@@ -31,6 +31,7 @@ PYTHON = CondaPackage(
     sha256=DIGEST,
     size=26_000_000,
     depends=("bzip2 >=1.0.8,<2.0a0", "tzdata"),
+    known="the index of conda-forge",
 )
 TZDATA = CondaPackage(
     name="tzdata",
@@ -42,10 +43,12 @@ TZDATA = CondaPackage(
     sha256=DIGEST,
     size=120_000,
     depends=(),
+    known="a public lock file",
 )
 LOCK = CondaLock(target="linux-x86_64", python="3.10.10", packages=(PYTHON, TZDATA))
 TEXT = f"""\
-# Written by `sdcoreml env lock --conda`: the conda packages of this target's Python.
+# The conda packages of this target's Python. Written by `sdcoreml env lock --conda`, or by
+# `python -m tools.conda_channel` where no channel could be asked: `known` says which.
 python = "3.10.10"
 
 [[packages]]
@@ -58,6 +61,7 @@ path = "linux-64/python-3.10.10-h0a1b_0_cpython.conda"
 sha256 = "{DIGEST}"
 size = 26000000
 depends = ["bzip2 >=1.0.8,<2.0a0", "tzdata"]
+known = "the index of conda-forge"
 
 [[packages]]
 name = "tzdata"
@@ -69,7 +73,15 @@ path = "noarch/tzdata-2026a-h1_1.tar.bz2"
 sha256 = "{DIGEST}"
 size = 120000
 depends = []
+known = "a public lock file"
 """
+
+
+def test_an_entry_says_how_its_hash_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "conda.toml"
+    path.write_text(TEXT.replace('known = "a public lock file"', 'known = ""'))
+    with pytest.raises(LockfileError, match="tzdata does not say how its hash is known"):
+        read_conda_lock(path, "linux-x86_64")
 
 
 def toolchain(folder: Path, *, python: str = "3.10.10") -> str:

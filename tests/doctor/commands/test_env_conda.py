@@ -105,6 +105,24 @@ def test_a_channel_that_moved_on_is_stale(
     assert "the conda locks of tiny are stale in" in error(capsys)
 
 
+def test_one_that_no_channel_was_asked_for_may_be_stale(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert words
+    assert main(lock(tmp_path)) == 0
+    path = tmp_path / "tiny" / f"conda.{TARGET}.toml"
+    text = re.sub('known = ".*"', 'known = "two public lock files"', path.read_text())
+    path.write_text(re.sub('sha256 = "[0-9a-f]', 'sha256 = "0', text))
+    assert main([*lock(tmp_path), "--check"]) == 0
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[-1]
+        .startswith("tiny: locked from public lock files, stale in ")
+    )
+    assert main(lock(tmp_path)) == 0
+    assert 'known = "the index of a channel given by address"' in path.read_text()
+
+
 @pytest.mark.parametrize("option", [["--channel", "http://127.0.0.1:9/c"], []])
 def test_a_channel_out_of_reach_leaves_no_lock(
     words: list[str],

@@ -86,7 +86,10 @@ def test_locks_and_conda_s_files_are_written_once(loaded: Toolchain) -> None:
     locks = solve_python(loaded, engine, "mine")
     (path,) = write_conda_locks(loaded, locks)
     assert path == loaded.folder / "conda.linux-x86_64.toml"
-    assert read_conda_lock(path, "linux-x86_64") == LOCK
+    read = read_conda_lock(path, "linux-x86_64")
+    assert read.digest == LOCK.digest
+    assert {one.known for one in read.packages} == {"the index of mine"}
+    assert read.from_channel
     assert {path.name for path in write_conda_files(loaded)} == {
         "environment.linux-x86_64.yml",
         "conda-linux-64.lock",
