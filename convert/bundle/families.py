@@ -103,7 +103,12 @@ UNBUILT: Mapping[Family, str] = {
 
 def require_supported(model: Model) -> None:
     """Raise `UnsupportedError`, with the reason, unless the model can be converted."""
-    if fault := refuse(model.family, model.task, model.path):
+    require_family(model.family, model.task, model.path)
+
+
+def require_family(family: Family, task: Task, path: Path) -> None:
+    """Raise `UnsupportedError`, with the reason, unless such models can be converted."""
+    if fault := refuse(family, task, path):
         raise fault.error(fault.what, where=fault.where, remedy=fault.remedy)
 
 

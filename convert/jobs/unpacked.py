@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.bundle.families import require_supported
+from sdcoreml.convert.bundle.families import require_family
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import identify
 from sdcoreml.convert.models.folder_plan import FolderPlan, write_folder
@@ -42,7 +42,7 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
     given = ingredients.model
     name = given.stem if given.is_file() else given.resolve().name
     plan = combine(ingredients, emit)
-    require_supported(_foreseen(plan, given))
+    _require_supported(plan, given)
     with scratch_beside(near / name) as scratch:
         folder = scratch / name
         try:
@@ -93,21 +93,12 @@ def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:
     }
 
 
-def _foreseen(plan: FolderPlan, path: Path) -> Model:
-    """What the folder will be, as far as it takes to refuse it before it is written."""
-    index = json.loads(_content(plan, INDEX_NAME))
+def _require_supported(plan: FolderPlan, path: Path) -> None:
+    """Refuse what the folder would be before it is written."""
+    pipeline = json.loads(_content(plan, INDEX_NAME))["_class_name"]
     scheduler = json.loads(_content(plan, "scheduler/scheduler_config.json"))
     configs = {name: part.config for name, part in plan.parts.items()}
-    family, task = identify(index["_class_name"], configs, scheduler)
-    return Model(
-        path=path,
-        pipeline=index["_class_name"],
-        family=family,
-        task=task,
-        components={},
-        tokenizers={},
-        scheduler=scheduler,
-    )
+    require_family(*identify(pipeline, configs, scheduler), path)
 
 
 def _content(plan: FolderPlan, name: str) -> bytes:
