@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from sdcoreml.convert.parity.drawn import drawn
+from sdcoreml.convert.parity.drawn import draw_without_weights
 from tools.certify.cases import CASES
 
 UPSTREAM: Mapping[str, str] = {
@@ -69,10 +69,10 @@ def page() -> str:
     return "\n".join([HEAD, *(line for name in COUNTED for line in _section(name))])
 
 
-def counted(name: str) -> dict[str, int]:
+def count_operations(name: str) -> dict[str, int]:
     """How often the program of a case has each operation."""
     case = CASES[name]
-    program = drawn(case.part.program, case.config, case.options("macOS13")).program
+    program = draw_without_weights(case.part.program, case.config, case.options("macOS13")).program
     kinds = Counter(item.type for item in program.function.block.operations)
     return {kind: count for kind, count in sorted(kinds.items()) if kind != "const"}
 
@@ -82,7 +82,7 @@ def _words(text: str) -> list[str]:
 
 
 def _section(name: str) -> Iterator[str]:
-    ours = counted(name)
+    ours = count_operations(name)
     theirs = {kind: int(count) for kind, count in map(str.split, _words(UPSTREAM.get(name, "")))}
     yield f"## {CASES[name].part.program}: {CASES[name].title}"
     yield ""

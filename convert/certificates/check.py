@@ -17,7 +17,7 @@ from sdcoreml.convert.proof.audit import (
     PREFIXES,
     Audit,
     audit,
-    left_out,
+    prefixes_left_out,
 )
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import OpenProgram
@@ -64,7 +64,7 @@ def check_certified(
         BadInputError: package or weights cannot be read.
     """
     with open_whole(package) as program, TensorFile.open(weights) as tensors:
-        accounted = _audit(program, tensors, component, left_out(config, options))
+        accounted = _audit(program, tensors, component, prefixes_left_out(config, options))
         if not accounted.passed:
             return None
         key = key_of(program, component, accounted, config, options)
@@ -107,7 +107,7 @@ def audit_package(
         BadInputError: package or weights cannot be read.
     """
     with open_whole(package) as program, TensorFile.open(weights) as tensors:
-        return _audit(program, tensors, component, left_out(config, options))
+        return _audit(program, tensors, component, prefixes_left_out(config, options))
 
 
 def _audit(

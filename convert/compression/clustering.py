@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sdcoreml.convert.compression.palette import Histogram, padded
+from sdcoreml.convert.compression.palette import Histogram, pad_palette
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +98,7 @@ def _exact(data: Histogram, size: int) -> np.ndarray:
 
     count = data.values.size
     if count <= size:
-        return padded(data.values, size)
+        return pad_palette(data.values, size)
     stacked = stack([data])
     borders = np.arange(count + 1)[np.newaxis]
     palette: np.ndarray = _palettes(stacked, _partition(stacked, borders, size, count))[0]

@@ -14,7 +14,7 @@ from sdcoreml.convert.compression.forms import (
     Form,
     Item,
     Parts,
-    compressed,
+    compress_weight,
 )
 from sdcoreml.convert.compression.recipe import (
     BLOCKWISE,
@@ -79,7 +79,7 @@ def compress(
         )
         key = (form, payload.name, payload.source.identity())
         if key not in known:
-            known[key] = compressed(payload, tensors, form)
+            known[key] = compress_weight(payload, tensors, form)
         kind, parts = known[key]
         replaced[payload.name] = kind, parts
         items += [part for part in parts.values() if isinstance(part, tuple)]

@@ -61,7 +61,7 @@ class Form:
     is_newer: bool = False
 
 
-def compressed(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
+def compress_weight(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
     """The type of the operation that stands for a weight, and its arguments.
 
     Raises:

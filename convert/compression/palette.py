@@ -142,7 +142,7 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     return packed.reshape(-1)[: -(-codes.size * bits // 8)]
 
 
-def padded(values: np.ndarray, size: int) -> np.ndarray:
+def pad_palette(values: np.ndarray, size: int) -> np.ndarray:
     """These few values, the last repeated, as a palette."""
     import numpy as np
 

@@ -32,7 +32,7 @@ from sdcoreml.convert.proof.audit import (
     PREFIXES,
     Audit,
     audit,
-    left_out,
+    prefixes_left_out,
 )
 from sdcoreml.convert.references.components import Reference, reference
 from sdcoreml.convert.references.inputs import Feeds
@@ -122,7 +122,7 @@ def check_program(
             program.storage,
             tensors,
             PREFIXES.get(component, ()),
-            left_out(original.config, options.program),
+            prefixes_left_out(original.config, options.program),
         )
     small = _small(program, original, options, accounted)
     running = small or program

@@ -81,7 +81,9 @@ class Drawing:
     placed: Mapping[str, str]
 
 
-def drawn(component: str, config: Mapping[str, Any], options: ProgramOptions) -> Drawing:
+def draw_without_weights(
+    component: str, config: Mapping[str, Any], options: ProgramOptions
+) -> Drawing:
     """The program of a component for these options of a conversion, without its weights.
 
     Raises:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from sdcoreml.convert.certificates.digest import graph_digest
-from sdcoreml.convert.parity.drawn import Drawing, drawn
+from sdcoreml.convert.parity.drawn import Drawing, draw_without_weights
 from sdcoreml.convert.programs.attention import PIECE
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.proof.audit import Audit
@@ -47,10 +47,12 @@ def miniature(
     if height * width >= options.height * options.width:
         return None
     try:
-        full = drawn(component, config, options)
+        full = draw_without_weights(component, config, options)
         if graph_digest(full.program, full.placed) != graph_digest(program, accounted.placed):
             return None
-        small = drawn(component, config, replace(options, height=height, width=width))
+        small = draw_without_weights(
+            component, config, replace(options, height=height, width=width)
+        )
     except UnsupportedError:
         return None
     return _filled(small, program, accounted.placed)

@@ -106,7 +106,7 @@ class Audit:
         }
 
 
-def left_out(config: Mapping[str, Any], options: ProgramOptions) -> tuple[str, ...]:
+def prefixes_left_out(config: Mapping[str, Any], options: ProgramOptions) -> tuple[str, ...]:
     """Beginnings of the names of tensors that the options of a conversion leave out."""
     skipped = options.clip_skip - 1
     last = int(config.get("num_hidden_layers", 12))

@@ -77,7 +77,9 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     if args.list:
         print("\n".join(_line(case, known) for case in CASES.values()))
         return 0
-    wanted = args.cases or [name for name, case in CASES.items() if not certified(case, known)]
+    wanted = args.cases or [
+        name for name, case in CASES.items() if not certified_targets(case, known)
+    ]
     with draw() as emit:
         environment = build(load_toolchain(args.toolchain), emit=emit)
         issuer = Issuer(
@@ -106,10 +108,12 @@ def certify(
         with tempfile.TemporaryDirectory(prefix="certify.", dir=args.folder) as folder:
             for case in group:
                 request = {"case": case.name, "folder": folder, "runs": args.runs}
-                yield from issued(case, runner.run("certify", request, emit).value, issuer)
+                yield from certificates_of(case, runner.run("certify", request, emit).value, issuer)
 
 
-def issued(case: Case, answers: Mapping[str, Any], issuer: Issuer) -> Iterator[Certificate]:
+def certificates_of(
+    case: Case, answers: Mapping[str, Any], issuer: Issuer
+) -> Iterator[Certificate]:
     """The certificate of each target's program: run, or of the operations of one that was run."""
     made: dict[str, Certificate] = {}
     for target, answer in answers.items():
@@ -126,13 +130,13 @@ def title(case: Case, target: str) -> str:
     return f"{case.title}, {target}"
 
 
-def certified(case: Case, known: AbstractSet[tuple[str, str]]) -> list[str]:
+def certified_targets(case: Case, known: AbstractSet[tuple[str, str]]) -> list[str]:
     """The targets for which a case is certified; `known` are components and titles."""
     return [target for target in TARGETS if (case.part.program, title(case, target)) in known]
 
 
 def _line(case: Case, known: AbstractSet[tuple[str, str]]) -> str:
-    return f"{case.name:<48} {', '.join(certified(case, known)) or 'not certified'}"
+    return f"{case.name:<48} {', '.join(certified_targets(case, known)) or 'not certified'}"
 
 
 def main(argv: Sequence[str]) -> int:

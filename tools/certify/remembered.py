@@ -20,7 +20,7 @@ Module: TypeAlias = Any
 """A torch module: torch is not imported before it is needed."""
 
 
-def remembering(original: Reference, module: str, folder: Path) -> Reference:
+def remember(original: Reference, module: str, folder: Path) -> Reference:
     """The reference with its answers kept in `folder`.
 
     Args:

@@ -13,14 +13,14 @@ from sdcoreml.convert.certificates.digest import graph_digest
 from sdcoreml.convert.packages.write import write_package
 from sdcoreml.convert.parity.check import FULL, Original, check_program
 from sdcoreml.convert.programs import build_program
-from sdcoreml.convert.proof.audit import PREFIXES, audit, left_out
+from sdcoreml.convert.proof.audit import PREFIXES, audit, prefixes_left_out
 from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.storage.package import open_program
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import ParityError
 from sdcoreml.ground.events import Emit, Event
 from tools.certify.cases import CASES, TARGETS, Case
-from tools.certify.remembered import remembering
+from tools.certify.remembered import remember
 from tools.certify.specimen import write_specimen
 
 
@@ -71,7 +71,7 @@ def shapes_of(case: Case) -> dict[str, tuple[int, ...]]:
 
 def _original(case: Case, weights: Path) -> Original:
     component = case.part.program
-    answers = remembering(reference(component), f"{weights.stem}-{component}", weights.parent)
+    answers = remember(reference(component), f"{weights.stem}-{component}", weights.parent)
     return Original(component=component, reference=answers, config=case.config, weights=weights)
 
 
@@ -93,7 +93,7 @@ def _identity(case: Case, target: str, package: Path, weights: Path) -> tuple[st
             program.storage,
             tensors,
             PREFIXES.get(case.part.program, ()),
-            left_out(case.config, options),
+            prefixes_left_out(case.config, options),
         )
         plain = replace(
             program,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdcoreml.convert.compression.forms import Form, Parts, compressed
+from sdcoreml.convert.compression.forms import Form, Parts, compress_weight
 from sdcoreml.convert.compression.recipe import Method
 from sdcoreml.convert.programs.payload import Payload
 from sdcoreml.convert.proof.compressed import measure
@@ -53,7 +53,7 @@ def weight(shape: tuple[int, ...] = (6, 8, 3, 3)) -> np.ndarray:
 def parts_of(whole: np.ndarray, form: Form) -> tuple[str, Parts]:
     kind = TensorType(dtype=DataType.FLOAT16, shape=whole.shape)
     payload = Payload(name="w", type=kind, offset=64, source=Numbers(whole))
-    return compressed(payload, NO_TENSORS, form)
+    return compress_weight(payload, NO_TENSORS, form)
 
 
 def arrays(parts: Parts) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import pytest
 from tools.operations_page import (
     COUNTED,
     UPSTREAM,
-    counted,
+    count_operations,
     page,
 )
 
@@ -29,7 +29,7 @@ one on the queries and one on the keys, in each of 32 attentions."""
 @pytest.mark.parametrize("name", sorted(UPSTREAM))
 def test_no_program_has_more_operations_than_upstream_s_but_for_a_reason(name: str) -> None:
     theirs = [int(item.split()[1]) for item in UPSTREAM[name].split(", ")]
-    assert sum(counted(name).values()) <= sum(theirs) + sum(MORE.get(name, {}).values())
+    assert sum(count_operations(name).values()) <= sum(theirs) + sum(MORE.get(name, {}).values())
 
 
 def test_every_case_is_counted_once() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.proof.audit import Audit, audit, left_out
+from sdcoreml.convert.proof.audit import Audit, audit, prefixes_left_out
 from sdcoreml.convert.proof.tables import describe
 from tests.inside.convert.mil.graphs import F16, F32, Graph, Ref
 
@@ -169,12 +169,12 @@ def test_only_the_tensors_of_the_component_have_to_turn_up() -> None:
 
 def test_a_skipped_layer_need_not_turn_up() -> None:
     config, layer = {"num_hidden_layers": 12}, "text_model.encoder.layers."
-    assert left_out(config, ProgramOptions()) == ()
-    assert left_out(config, ProgramOptions(clip_skip=3)) == (f"{layer}10.", f"{layer}11.")
+    assert prefixes_left_out(config, ProgramOptions()) == ()
+    assert prefixes_left_out(config, ProgramOptions(clip_skip=3)) == (f"{layer}10.", f"{layer}11.")
     graph = Graph(inputs={"x": (F16, (1,))})
     graph.weight("a", VECTOR)
     checkpoint = Checkpoint({"a": VECTOR, f"{layer}11.w": MATRIX, f"{layer}1.w": normal(9)})
-    ignored = left_out(config, ProgramOptions(clip_skip=2))
+    ignored = prefixes_left_out(config, ProgramOptions(clip_skip=2))
     found = audit(graph.function("x"), graph.storage, checkpoint, (), ignored)
     assert found.missing == (f"{layer}1.w",)
 

@@ -11,7 +11,7 @@ import torch
 from sdcoreml.convert.programs.options import Attention, Prediction, ProgramOptions
 from sdcoreml.convert.references.components import Outputs, Reference
 from sdcoreml.convert.references.inputs import Feeds
-from tools.certify.remembered import remembering
+from tools.certify.remembered import remember
 
 FEEDS = {"sample": torch.arange(6.0).reshape(2, 3), "timestep": torch.tensor([1.0, 9.0])}
 DEFAULT = ProgramOptions()
@@ -31,7 +31,7 @@ def counted() -> tuple[Reference, list[ProgramOptions]]:
 
 def test_another_attention_is_the_same_question(tmp_path: Path) -> None:
     judge, asked = counted()
-    kept = remembering(judge, "SD1-unet", tmp_path)
+    kept = remember(judge, "SD1-unet", tmp_path)
     first = kept.call(MODULE, FEEDS, ProgramOptions(attention=Attention.ORIGINAL))
     second = kept.call(MODULE, FEEDS, DEFAULT)
     assert len(asked) == 1
@@ -52,8 +52,8 @@ def test_another_question_is_asked(
     module: str, feeds: Feeds, options: ProgramOptions, tmp_path: Path
 ) -> None:
     judge, asked = counted()
-    remembering(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, DEFAULT)
-    remembering(judge, module, tmp_path).call(MODULE, feeds, options)
+    remember(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, DEFAULT)
+    remember(judge, module, tmp_path).call(MODULE, feeds, options)
     assert len(asked) == 2
 
 
@@ -61,6 +61,6 @@ def test_an_answer_that_could_not_be_kept_is_none(tmp_path: Path) -> None:
     judge, asked = counted()
     broken = replace(judge, call=lambda *_: {"noise_pred": torch.zeros(2).to("meta")})
     with pytest.raises(NotImplementedError):
-        remembering(broken, "SD1-unet", tmp_path).call(MODULE, FEEDS, DEFAULT)
-    remembering(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, DEFAULT)
+        remember(broken, "SD1-unet", tmp_path).call(MODULE, FEEDS, DEFAULT)
+    remember(judge, "SD1-unet", tmp_path).call(MODULE, FEEDS, DEFAULT)
     assert len(asked) == 1

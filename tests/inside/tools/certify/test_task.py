@@ -14,7 +14,7 @@ from sdcoreml.convert.certificates.architecture import READ
 from sdcoreml.convert.certificates.check import check_certified
 from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.certificates.store import Certificate, load
-from sdcoreml.convert.parity.drawn import drawn
+from sdcoreml.convert.parity.drawn import draw_without_weights
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.events import silent
@@ -30,7 +30,7 @@ ISSUER = Issuer(toolchain="tested", lock="5f", date="2026-11-25")
 
 def drawn_key(component: str, config: Mapping[str, Any], options: ProgramOptions) -> str:
     """The key of the certificate that would cover the program, were it written now."""
-    drawing = drawn(component, config, options)
+    drawing = draw_without_weights(component, config, options)
     return certificate_key(drawing.program, component, drawing.placed, config, options)
 
 
