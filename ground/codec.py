@@ -1,8 +1,9 @@
 """Frozen dataclasses to JSON and back; their own annotations are the schema.
 
 Understood: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), text, numbers, truth,
-None, and unions of one type with None and with dataclasses of a single field, which are told by
-that field's name. A field is named in JSON as its metadata says: `field(metadata={JSON: "name"})`.
+None, `Any` (as it is), and unions of one type with None and with dataclasses of a single field,
+which are told by that field's name. A field is named in JSON as its metadata says:
+`field(metadata={JSON: "name"})`.
 """
 
 from __future__ import annotations
@@ -60,11 +61,11 @@ def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an 
         }
     if is_dataclass(kind):
         return _dataclass(cast("type", kind), as_object(data, place), place)
+    if kind is Any or type(data) is kind or (kind is float and type(data) is int):
+        return data
     if issubclass(kind, Enum):
         return _member(kind, data, place)
-    if type(data) is not kind and not (kind is float and type(data) is int):
-        raise DecodeError(f"{place}: {kind.__name__} is wanted, not {type(data).__name__}")
-    return data
+    raise DecodeError(f"{place}: {kind.__name__} is wanted, not {type(data).__name__}")
 
 
 def _one_of(kinds: tuple[Any, ...], data: object, place: str) -> object:

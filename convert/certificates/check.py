@@ -19,6 +19,7 @@ from sdcoreml.convert.proof.audit import (
     audit,
     prefixes_left_out,
 )
+from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.convert.weights.safetensors import TensorFile
@@ -34,18 +35,18 @@ class Certified:
     certificate: Certificate
     audit: Audit
 
-    def as_json(self) -> dict[str, Any]:
-        """For the manifest, in the form of `convert.parity.check.Parity.as_json`."""
+    def proof(self) -> ProgramProof:
+        """For the manifest: the figures are the certificate's."""
         certificate = self.certificate
-        return {
-            "component": self.component,
-            "passed": True,
-            "runs": certificate.runs,
-            "graph": certificate.key,
-            "outputs": [dict(item) for item in certificate.outputs],
-            "certificate": certificate.origin,
-            "audit": self.audit.as_json(),
-        }
+        return ProgramProof(
+            component=self.component,
+            passed=True,
+            runs=certificate.runs,
+            graph=certificate.key,
+            outputs=certificate.outputs,
+            certificate=certificate.origin,
+            audit=self.audit.record(),
+        )
 
 
 def check_certified(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from sdcoreml.convert.proof.record import FigureRecord, Origin
 from sdcoreml.ground.aside import write_text
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.refusals import explained
 
@@ -21,7 +22,7 @@ class Certificate:
     """A graph that computed what its module computes.
 
     `key` is `convert.certificates.digest.certificate_key`; `title` says for people what it was;
-    `outputs` are the figures as `Figures.as_json` has them, of random weights;
+    `outputs` are the figures, of random weights;
     `toolchain`, the digest of its `lock` and `date` (ISO 8601) say in what and when it was proved.
     `like` names the certificate of the graph that was run, where that differs from this one in
     nothing but the operator set that it declares.
@@ -30,7 +31,7 @@ class Certificate:
     key: str
     component: str
     title: str
-    outputs: tuple[Mapping[str, Any], ...]
+    outputs: tuple[FigureRecord, ...]
     runs: int
     toolchain: str
     lock: str
@@ -38,15 +39,13 @@ class Certificate:
     like: str = ""
 
     @property
-    def origin(self) -> dict[str, str]:
+    def origin(self) -> Origin:
         """Who certified it and when, for a manifest."""
-        return {"toolchain": self.toolchain, "lock": self.lock, "date": self.date}
+        return Origin(toolchain=self.toolchain, lock=self.lock, date=self.date)
 
     def summary(self) -> str:
         """One line for people."""
-        figures = ", ".join(
-            f"{item['output']} {item['psnr']} dB {item['mode']}" for item in self.outputs
-        )
+        figures = ", ".join(f"{item.output} {item.psnr} dB {item.mode}" for item in self.outputs)
         return f"{self.title}: certified in {self.toolchain} on {self.date}: {figures}"
 
 
@@ -64,10 +63,7 @@ def load(path: Path = FILE) -> dict[str, Certificate]:
             raise BadInputError(
                 f"schema {content['schema']}, not {SCHEMA}", where=path, remedy="update sdcoreml"
             )
-        found = [
-            Certificate(**{**item, "outputs": tuple(item["outputs"])})
-            for item in content["certificates"]
-        ]
+        found = from_plain(tuple[Certificate, ...], content["certificates"], "certificates")
     except (ValueError, TypeError, KeyError) as error:
         raise BadInputError(
             f"not a file of certificates: {error}", where=path, remedy="restore it"

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdcoreml.convert.bundle.families import OPTIONAL, PROGRAMS
-from sdcoreml.convert.jobs.manifest import NOTHING, Kept, read_manifest
+from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import changed_files, input_faults
 from sdcoreml.convert.weights.clone import place
+from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import BadInputError, raise_first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a manifest says of programs that stay as they are, and of the files they came from."""
+
+    programs: Mapping[str, ProgramEntry] = field(default_factory=dict)
+    inputs: Mapping[str, FileRecord] = field(default_factory=dict)
+
+
+NOTHING = Kept()
 
 
 def keep(job: Job, folder: Path) -> Kept:
@@ -26,24 +40,24 @@ def keep(job: Job, folder: Path) -> Kept:
     manifest = read_manifest(job.output)
     _require_known(job)
     made = {part.stem for part in job.parts}
-    programs = {name: entry for name, entry in manifest["programs"].items() if name not in made}
+    programs = {name: entry for name, entry in manifest.programs.items() if name not in made}
     raise_first(tuple(changed_files(job.output, programs.values())))
-    sources = {entry["source"] for entry in programs.values()}
+    sources = {entry.source for entry in programs.values()}
     raise_first(tuple(input_faults(job.model, manifest, sources)))
     for entry in programs.values():
-        for name in entry["files"]:
+        for name in entry.files:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             place(job.output / name, folder / name)
     inputs = {
         name: described
-        for name, described in manifest["inputs"].items()
+        for name, described in manifest.inputs.items()
         if name.partition("/")[0] in sources
     }
     return Kept(programs=programs, inputs=inputs)
 
 
 def _require_known(job: Job) -> None:
-    """Raise `BadInputError` for names to make anew that nothing goes by."""
+    """Reject names to make anew that match no program and no component."""
     parts = (*PROGRAMS[job.model.family], *(OPTIONAL[name] for name in job.options.wanted))
     known = dict.fromkeys(name for part in parts for name in (part.source, part.program))
     if unknown := sorted((job.redo or frozenset()) - known.keys()):

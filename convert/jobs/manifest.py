@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
-from sdcoreml.convert.jobs.plan import Job
-from sdcoreml.convert.jobs.prove import StagedProgram
+from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.jobs.staging import MARKER
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages
-from sdcoreml.ground.aside import write_text
-from sdcoreml.ground.digest import describe, describe_files, files_below
+from sdcoreml.ground.codec import DecodeError, as_object, from_plain, to_plain
+from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import BadInputError
 
 SCHEMA = 1
@@ -26,65 +27,82 @@ AGAIN = "convert the model again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What a manifest says of programs that stay as they are, and of the files they came from."""
+class SourceRecord:
+    """The model: its folder's name, its family, and the files that it was put together from."""
 
-    programs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-
-
-NOTHING = Kept()
+    name: str
+    family: str
+    made_from: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_manifest(
-    job: Job,
-    toolchain: Mapping[str, Any],
-    built: Sequence[StagedProgram],
-    proofs: Mapping[str, Mapping[str, Any]],
-    folder: Path,
-    kept: Kept = NOTHING,
-) -> None:
-    """Where everything came from and how it was checked; no dates, so that it can be compared.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeIn:
+    """The toolchain of a conversion; `drift` says that Python is not the tested one."""
 
-    `proofs` are the outcomes by kind and program, and stand in the manifest under their kind.
-    `kept` is what an older manifest says of the programs that were not made anew.
-    """
-    sources = dict.fromkeys(made.part.source for made in built)
-    components = job.model.components
-    inputs = {name: path for source in sources for name, path in inputs_of(components[source])}
-    content = {
-        "schema": SCHEMA,
-        "model": {
-            "name": job.model.path.resolve().name,
-            "family": job.model.family.value,
-            **({"made_from": job.model.origin} if job.model.origin else {}),
-        },
-        "inputs": {**kept.inputs, **describe(inputs)},
-        "options": asdict(job.options),
-        "toolchain": toolchain,
-        "programs": {
-            **kept.programs,
-            **{made.part.stem: _entry(job, made, proofs, folder) for made in built},
-        },
-    }
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
-    write_text(folder / MARKER, text + "\n")
+    name: str = ""
+    seal: str = ""
+    lock: str = ""
+    target: str = ""
+    python: str = ""
+    tested_python: str = ""
+    drift: bool = False
 
 
-def _entry(
-    job: Job, made: StagedProgram, proofs: Mapping[str, Mapping[str, Any]], folder: Path
-) -> Mapping[str, Any]:
-    """What the manifest says of one program."""
-    paths = [path for each in (*made.packages, *made.compiled) for path in files_below(each)]
-    return {
-        "component": made.part.program,
-        "source": made.part.source,
-        "options": made.options.as_json(),
-        "recipe": job.options.recipe_for(made.part),
-        "halves": made.halves,
-        **{kind: outcomes[made.part.program] for kind, outcomes in proofs.items()},
-        "files": describe_files(paths, folder),
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledRecord:
+    """How far the compiled models are proven, and where two compilers differ."""
+
+    verdict: str = ""
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramEntry:
+    """One program: what it was made of and how, its proof, and its files."""
+
+    component: str
+    source: str
+    options: ProgramOptions
+    halves: bool
+    checked: ProgramProof
+    compiled: CompiledRecord
+    files: Mapping[str, FileRecord]
+    recipe: Mapping[str, Any] | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """For the file."""
+        special = {"options": self.options.as_json(), "checked": self.checked.as_json()}
+        return {**to_plain(self), **special}
+
+    def written(self, folder: Path, name: str) -> Packages:
+        """The package of this name in the folder, or its two halves."""
+        package = folder / f"{name}{PACKAGE}"
+        return chunk_paths(package) if self.halves else package
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """All that is recorded of a finished folder; programs by the name of their package."""
+
+    model: SourceRecord
+    inputs: Mapping[str, FileRecord]
+    options: Options
+    toolchain: MadeIn
+    programs: Mapping[str, ProgramEntry]
+
+    def as_json(self) -> dict[str, object]:
+        """For the file; no dates, so that it can be compared."""
+        model = to_plain(self.model)
+        if not self.model.made_from:
+            del model["made_from"]
+        programs = {name: entry.as_json() for name, entry in self.programs.items()}
+        return {**to_plain(self), "schema": SCHEMA, "model": model, "programs": programs}
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write the file into the folder."""
+    text = json.dumps(manifest.as_json(), indent=2, sort_keys=True, ensure_ascii=False)
+    (folder / MARKER).write_text(text + "\n", encoding="utf-8")
 
 
 def inputs_of(component: Component) -> Iterator[tuple[str, Path]]:
@@ -93,7 +111,7 @@ def inputs_of(component: Component) -> Iterator[tuple[str, Path]]:
         yield f"{component.name}/{path.name}", path
 
 
-def read_manifest(bundle: Path) -> Mapping[str, Any]:
+def read_manifest(bundle: Path) -> Manifest:
     """The manifest of a finished folder.
 
     Raises:
@@ -101,39 +119,33 @@ def read_manifest(bundle: Path) -> Mapping[str, Any]:
     """
     path = bundle / MARKER
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return parse_manifest(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise BadInputError(
             f"not readable: {error.strerror}",
             where=path,
             remedy="give a folder that sdcoreml convert made",
         ) from error
+    except DecodeError as error:
+        raise BadInputError(
+            f"not a manifest of this version of sdcoreml ({error})", where=path, remedy=AGAIN
+        ) from error
     except ValueError as error:
         raise BadInputError(f"not JSON: {error}", where=path, remedy=AGAIN) from error
-    if _is_manifest(manifest):
-        return dict(manifest)
-    raise BadInputError("not a manifest of this version of sdcoreml", where=path, remedy=AGAIN)
 
 
-def _is_manifest(content: object) -> bool:
-    """Whether the parts that are used here are there."""
-    match content:
-        case {
-            "schema": 1,
-            "inputs": dict(),
-            "options": dict(),
-            "programs": dict() as programs,
-        }:
-            return all(
-                isinstance(program, dict)
-                and program.keys() >= {"component", "files", "halves", "options", "source"}
-                and Path(name).name == name
-                for name, program in programs.items()
-            )
-    return False
+def parse_manifest(content: object) -> Manifest:
+    """The manifest that `Manifest.as_json` made `content` of.
 
-
-def written(bundle: Path, name: str, program: Mapping[str, Any]) -> Packages:
-    """The package of a program that the manifest of `bundle` lists, or its two halves."""
-    package = bundle / f"{name}{PACKAGE}"
-    return chunk_paths(package) if program["halves"] else package
+    Raises:
+        DecodeError: it is of another schema, or a field is missing, unknown or of another type.
+    """
+    fields = {**as_object(content, "manifest")}
+    schema = fields.pop("schema", None)
+    if schema != SCHEMA:
+        raise DecodeError(f"schema {schema!r}; this version reads {SCHEMA}")
+    manifest = from_plain(Manifest, fields, "manifest")
+    for name in manifest.programs:
+        if Path(name).name != name:
+            raise DecodeError(f"programs: {name!r} is no name of a package")
+    return manifest

@@ -76,7 +76,7 @@ def with_refiner(model: Model, path: Path) -> Model:
 
 
 def open_again(path: Path, refiner: Path | None = None) -> Model:
-    """The model that a finished folder was made from; what was fit for that is not judged again.
+    """Open the source of a finished folder; whether it is supported is not checked again.
 
     Raises:
         BadInputError: the folder is damaged or incomplete.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,21 +112,3 @@ class Options:
     def recipe_for(self, spec: ProgramSpec) -> Mapping[str, Any] | None:
         """How the weights of a program are compressed, if at all."""
         return self.recipe if spec.program in COMPRESSED else None
-
-
-def parse_folder_options(content: Mapping[str, Any]) -> Options:
-    """The options that a manifest records; what older ones do not know is at its default.
-
-    Raises:
-        ValueError: a value that does not exist.
-    """
-    known = {name: content[name] for name in Options.__dataclass_fields__ if name in content}
-    readers: Mapping[str, Callable[[Any], object]] = {
-        "attention": Attention,
-        "target": Target,
-        "precision": lambda asked: {name: Precision(word) for name, word in asked.items()},
-        "prediction": lambda word: None if word is None else Prediction(word),
-    }
-    return Options(
-        **known | {name: read(known[name]) for name, read in readers.items() if name in known}
-    )

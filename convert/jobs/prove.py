@@ -18,6 +18,7 @@ from sdcoreml.convert.certificates.check import audit_package, check_certified
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import Audit
+from sdcoreml.convert.proof.record import ProgramProof, parse_proof
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.errors import ParityError
@@ -83,8 +84,8 @@ def prove(
     emit: Emit,
     *,
     fast: bool = False,
-) -> Mapping[str, Mapping[str, Any]]:
-    """The proof of each program, by its name, in the form of `convert.parity.check.Parity.as_json`.
+) -> Mapping[str, ProgramProof]:
+    """The proof of each program, by its name.
 
     `fast` runs a sample only.
 
@@ -97,33 +98,33 @@ def prove(
     if not pending:
         return found
     request = {"packages": [made.request() for made in pending], "fast": fast}
-    outcome = runner.run("check", request, emit)
-    emit(Event(kind="note", text=f"checked in {amount(outcome.peak_memory)} of memory"))
-    return {**found, **outcome.value}
+    answer = runner.run("check", request, emit)
+    emit(Event(kind="note", text=f"checked in {amount(answer.peak_memory)} of memory"))
+    return {**found, **{program: parse_proof(proof) for program, proof in answer.value.items()}}
 
 
-def _short(made: StagedProgram, policy: ProofPolicy) -> Mapping[str, Any] | None:
+def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
     """The proof that needs no torch; `None` where the program is still to be run."""
     subject = (made.written, made.part.program, made.settings, made.weights, made.options)
     if policy.certificates:
         certified = check_certified(*subject, policy.certificates)
         if certified is not None:
-            return certified.as_json()
+            return certified.proof()
     return _audited(made, audit_package(*subject), policy.reason) if policy.reason else None
 
 
-def _audited(made: StagedProgram, audit: Audit, reason: str) -> Mapping[str, Any]:
-    """The outcome for a program whose weights are all that could be proved."""
+def _audited(made: StagedProgram, audit: Audit, reason: str) -> ProgramProof:
+    """The proof of a program whose weights are all that could be proved."""
     if faults := audit.faults():
         raise ParityError(
             f"{'; '.join(faults)}", where=made.package, remedy="report it with its config.json"
         )
-    return {
-        "component": made.part.program,
-        "passed": True,
-        "runs": 0,
-        "graph": None,
-        "outputs": [],
-        "audit": audit.as_json(),
-        "unchecked": reason,
-    }
+    return ProgramProof(
+        component=made.part.program,
+        passed=True,
+        runs=0,
+        graph=None,
+        outputs=(),
+        audit=audit.record(),
+        unchecked=reason,
+    )

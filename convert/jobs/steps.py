@@ -20,13 +20,16 @@ from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.names import TEXT_VERSIONS
 from sdcoreml.convert.compile.xcode import find_xcode
-from sdcoreml.convert.jobs.kept import keep
+from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep
 from sdcoreml.convert.jobs.manifest import (
-    NOTHING,
-    Kept,
+    CompiledRecord,
+    MadeIn,
+    Manifest,
+    ProgramEntry,
+    SourceRecord,
+    inputs_of,
     read_manifest,
     write_manifest,
-    written,
 )
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
@@ -36,8 +39,10 @@ from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.packages.sharing import share_weights
 from sdcoreml.convert.programs.options import Target
+from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.worker import Runner
+from sdcoreml.ground.digest import describe, describe_files, files_below
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsupportedError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
@@ -52,7 +57,7 @@ class Workshop:
     """
 
     runner: Runner
-    toolchain: Mapping[str, Any]
+    toolchain: MadeIn
     policy: ProofPolicy = field(default_factory=ProofPolicy)
 
 
@@ -67,8 +72,8 @@ class Folder:
     path: Path
     kept: Kept = NOTHING
     programs: tuple[StagedProgram, ...] = ()
-    proofs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    compiled: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    proofs: Mapping[str, ProgramProof] = field(default_factory=dict)
+    compiled: Mapping[str, CompiledRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +223,9 @@ def _compile(folder: Folder, conversion: Conversion) -> Folder:
             compile_compared(package, target, find_xcode(), preferred, conversion.emit)
             for package, target in zip(made.packages, made.compiled, strict=True)
         ]
-        differences = [difference for outcome in outcomes for difference in outcome.differences]
-        compiled[made.part.program] = {"verdict": outcomes[0].verdict, "differences": differences}
+        differences = tuple(item for outcome in outcomes for item in outcome.differences)
+        record = CompiledRecord(verdict=outcomes[0].verdict, differences=differences)
+        compiled[made.part.program] = record
     return replace(folder, compiled=compiled)
 
 
@@ -236,7 +242,7 @@ def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
 def _check(folder: Folder, _: Conversion) -> Folder:
     """Read everything back and compare it with what the runtimes ask for."""
     programs = {
-        entry["component"]: written(folder.path, name, entry)
+        entry.component: entry.written(folder.path, name)
         for name, entry in folder.kept.programs.items()
     } | {made.part.program: made.written for made in folder.programs}
     faults = (*folder_faults(programs, folder.path), *_misfits(folder.job, programs))
@@ -249,11 +255,10 @@ def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
     """Where a ControlNet does not fit the UNet that it was made for."""
     if job.beside is None:
         return
-    entries = read_manifest(job.beside)["programs"].items()
     unet = next(
-        written(job.beside, name, entry)
-        for name, entry in entries
-        if entry["component"] == "controlled_unet"
+        entry.written(job.beside, name)
+        for name, entry in read_manifest(job.beside).programs.items()
+        if entry.component == "controlled_unet"
     )
     with open_whole(programs[CONTROLNET]) as net, open_whole(unet) as controlled:
         yield from check_controlnet(net.model, net.path, controlled.model)
@@ -261,10 +266,42 @@ def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
 
 def _describe(folder: Folder, conversion: Conversion) -> Folder:
     """Write the manifest."""
-    kinds = {"checked": folder.proofs, "compiled": folder.compiled}
-    toolchain = conversion.workshop.toolchain
-    write_manifest(folder.job, toolchain, folder.programs, kinds, folder.path, folder.kept)
+    model = folder.job.model
+    sources = dict.fromkeys(made.part.source for made in folder.programs)
+    inputs = {
+        name: path for source in sources for name, path in inputs_of(model.components[source])
+    }
+    manifest = Manifest(
+        model=SourceRecord(
+            name=model.path.resolve().name,
+            family=model.family.value,
+            made_from=model.origin or {},
+        ),
+        inputs={**folder.kept.inputs, **describe(inputs)},
+        options=folder.job.options,
+        toolchain=conversion.workshop.toolchain,
+        programs={
+            **folder.kept.programs,
+            **{made.part.stem: _entry(folder, made) for made in folder.programs},
+        },
+    )
+    write_manifest(manifest, folder.path)
     return folder
+
+
+def _entry(folder: Folder, made: StagedProgram) -> ProgramEntry:
+    """What the manifest says of one program."""
+    paths = [path for each in (*made.packages, *made.compiled) for path in files_below(each)]
+    return ProgramEntry(
+        component=made.part.program,
+        source=made.part.source,
+        options=made.options,
+        recipe=folder.job.options.recipe_for(made.part),
+        halves=made.halves,
+        checked=folder.proofs[made.part.program],
+        compiled=folder.compiled[made.part.program],
+        files=describe_files(paths, folder.path),
+    )
 
 
 TOGETHER: tuple[Callable[[Conversion], Conversion], ...] = (_merge, _draft, _build)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.families import require_family
+from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import identify
 from sdcoreml.convert.models.folder_plan import FolderPlan, write_folder
@@ -19,6 +20,7 @@ from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.ground.aside import scratch_beside
+from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.digest import describe
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -57,14 +59,14 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
 
 @contextmanager
 def opened_again(
-    path: Path, manifest: Mapping[str, Any], near: Path, emit: Emit = silent
+    path: Path, manifest: Manifest, near: Path, emit: Emit = silent
 ) -> Iterator[Model]:
     """The single file that the finished folder of `manifest` was made from, unpacked as then.
 
     Raises:
         BadInputError: more than this file went into it, or the file is not fit.
     """
-    origin = manifest["model"].get("made_from", {})
+    origin = manifest.model.made_from
     if others := sorted(name for name in origin.get("files", {}) if name != path.name):
         raise BadInputError(
             f"{', '.join(others)} went into this folder, too",
@@ -75,8 +77,9 @@ def opened_again(
             ),
         )
     averaged = origin.get("averaged", False)
+    prediction = manifest.options.prediction
     unpacking = UnpackOptions(
-        told=PredictionSource(option=manifest["options"].get("prediction")),
+        told=PredictionSource(option=prediction and prediction.value),
         weights=Weights.AVERAGED if averaged else Weights.TRAINED,
     )
     with opened(Ingredients(model=path, unpacking=unpacking), near, emit) as model:
@@ -86,7 +89,7 @@ def opened_again(
 def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:
     """What a manifest says of the files that a model was put together from."""
     return {
-        "files": describe({path.name: path for path in ingredients.files()}),
+        "files": to_plain(describe({path.name: path for path in ingredients.files()})),
         "averaged": ingredients.unpacking.weights is Weights.AVERAGED,
         "loras": [[source.path.name, source.scale] for source in ingredients.loras],
         "embeddings": [[source.path.name, source.word] for source in ingredients.embeddings],

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.contract import COMPILED, NAMES
 from sdcoreml.convert.bundle.families import REFINER, ProgramSpec
@@ -25,8 +24,9 @@ from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.jobs.manifest import (
     AGAIN,
     PACKAGE,
+    Manifest,
+    ProgramEntry,
     read_manifest,
-    written,
 )
 from sdcoreml.convert.jobs.opening import open_again
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
@@ -34,7 +34,7 @@ from sdcoreml.convert.jobs.unpacked import opened_again
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import CONFIG_NAME, Model
 from sdcoreml.convert.models.merge import merge_component
-from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.digest import describe, describe_files
@@ -44,12 +44,12 @@ from sdcoreml.ground.events import Emit, Event, silent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found: faults, and, by program, the proof of its numbers (`Parity.as_json`)."""
+    """What was found: faults, and, by program, the proof of its numbers."""
 
     bundle: Path
     files: int
     faults: tuple[Fault, ...]
-    checked: Mapping[str, Mapping[str, Any]]
+    checked: Mapping[str, ProgramProof]
 
     @property
     def passed(self) -> bool:
@@ -88,20 +88,18 @@ def verify(
     manifest = read_manifest(bundle)
     emit(Event(kind="step", text=f"compare the files of {bundle.name} with its manifest"))
     faults = [*file_faults(bundle, manifest), *program_faults(bundle, manifest)]
-    checked: Mapping[str, Mapping[str, Any]] = {}
+    checked: Mapping[str, ProgramProof] = {}
     if against is not None and not faults:
         with _opened(against, bundle, manifest, emit) as model:
             faults += input_faults(model, manifest)
             checked = {} if faults else _check(bundle, manifest, model, against, runner, emit)
-    files = sum(len(program["files"]) for program in manifest["programs"].values())
+    files = sum(len(program.files) for program in manifest.programs.values())
     return Verification(bundle=bundle, files=files, faults=tuple(faults), checked=checked)
 
 
 @contextmanager
-def _opened(
-    against: Against, bundle: Path, manifest: Mapping[str, Any], emit: Emit
-) -> Iterator[Model]:
-    sources = {program["source"] for program in manifest["programs"].values()}
+def _opened(against: Against, bundle: Path, manifest: Manifest, emit: Emit) -> Iterator[Model]:
+    sources = {program.source for program in manifest.programs.values()}
     if REFINER in sources and against.refiner is None:
         raise BadInputError(
             f"its {NAMES['unet_refiner']} is made of another model, SDXL's refiner",
@@ -115,43 +113,43 @@ def _opened(
         yield open_again(against.model, against.refiner)
 
 
-def file_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
+def file_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     """Files that are missing, or are not the ones that were written, or are of another run."""
-    yield from changed_files(bundle, manifest["programs"].values())
-    yield from _strangers(bundle, manifest["programs"].values())
+    yield from changed_files(bundle, manifest.programs.values())
+    yield from _strangers(bundle, manifest.programs.values())
 
 
-def changed_files(bundle: Path, programs: Iterable[Mapping[str, Any]]) -> Iterator[Fault]:
+def changed_files(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault]:
     """Files of these programs of a manifest that are missing, or are not the ones of then."""
     recorded = {
-        name: described for program in programs for name, described in program["files"].items()
+        name: described for program in programs for name, described in program.files.items()
     }
     present = [bundle / name for name in recorded if (bundle / name).is_file()]
     actual = describe_files(present, bundle)
     for name, described in recorded.items():
         if name not in actual:
             yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
-        elif actual[name]["size"] != described["size"]:
-            what = f"{actual[name]['size']:,} bytes, {described['size']:,} were written"
+        elif actual[name].size != described.size:
+            what = f"{actual[name].size:,} bytes, {described.size:,} were written"
             yield Fault(where=bundle / name, what=what, remedy=AGAIN)
         elif actual[name] != described:
             yield Fault(where=bundle / name, what="changed since it was written", remedy=AGAIN)
 
 
-def _strangers(bundle: Path, programs: Iterable[Mapping[str, Any]]) -> Iterator[Fault]:
+def _strangers(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault]:
     """Programs of another run: halves, for one, that the apps would load in place of the whole."""
-    known = {name.partition("/")[0] for program in programs for name in program["files"]}
+    known = {name.partition("/")[0] for program in programs for name in program.files}
     for path in sorted(bundle.iterdir()):
         if path.suffix in (PACKAGE, COMPILED) and path.name not in known:
             what = "not of this conversion, and apps may load it in place of what is"
             yield Fault(where=path, what=what, remedy="move it out of the folder")
 
 
-def program_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
+def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     """What the runtimes would stumble over, in programs and tokenizer."""
     programs = {
-        program["component"]: written(bundle, name, program)
-        for name, program in manifest["programs"].items()
+        program.component: program.written(bundle, name)
+        for name, program in manifest.programs.items()
     }
     yield from folder_faults(programs, bundle)
     if CONTROLNET in programs:
@@ -165,13 +163,13 @@ def program_faults(bundle: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]
 
 
 def input_faults(
-    model: Model, manifest: Mapping[str, Any], sources: Collection[str] | None = None
+    model: Model, manifest: Manifest, sources: Collection[str] | None = None
 ) -> Iterator[Fault]:
     """Files of the model that are not those the folder was made from; of these sources alone."""
     remedy = "give the model that the folder was made from, or convert this one"
     recorded = {
         name: described
-        for name, described in manifest["inputs"].items()
+        for name, described in manifest.inputs.items()
         if sources is None or name.partition("/")[0] in sources
     }
     places = {name: _place(model, name) for name in recorded}
@@ -191,18 +189,18 @@ def _place(model: Model, name: str) -> Path:
 
 def _check(
     bundle: Path,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     model: Model,
     against: Against,
     runner: Runner,
     emit: Emit,
-) -> Mapping[str, Mapping[str, Any]]:
+) -> Mapping[str, ProgramProof]:
     """Prove each program: by certificate where there is one, by running it otherwise."""
     policy = ProofPolicy(certificates=against.certificates)
     with scratch_beside(bundle.resolve()) as scratch:
         built = [
             _built(bundle, name, program, model, scratch, emit)
-            for name, program in manifest["programs"].items()
+            for name, program in manifest.programs.items()
         ]
         emit(Event(kind="step", text=f"audit the weights of {len(built)} programs"))
         proofs = prove(built, policy, runner, emit, fast=against.fast)
@@ -212,19 +210,19 @@ def _check(
 def _built(
     bundle: Path,
     name: str,
-    program: Mapping[str, Any],
+    program: ProgramEntry,
     model: Model,
     scratch: Path,
     emit: Emit,
 ) -> StagedProgram:
     """A program of the manifest, beside the component it was made from."""
-    source = model.components[program["source"]]
+    source = model.components[program.source]
     return StagedProgram(
-        part=ProgramSpec(program=program["component"], source=source.name, name=name),
+        part=ProgramSpec(program=program.component, source=source.name, name=name),
         package=bundle / f"{name}{PACKAGE}",
         config=source.folder / CONFIG_NAME,
         settings=source.config,
         weights=merge_component(source, scratch / source.name, emit),
-        options=parse_options(program["options"]),
-        halves=program["halves"],
+        options=program.options,
+        halves=program.halves,
     )

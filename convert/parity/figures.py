@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.proof.decibels import IDENTICAL
+from sdcoreml.convert.proof.record import FigureRecord
 from sdcoreml.ground.errors import ParityError
 
 Outputs: TypeAlias = "Mapping[str, torch.Tensor]"
@@ -68,15 +69,15 @@ class Figures:
         """Whether the floor is reached. A result that is not a number does not."""
         return self.psnr >= self.floor
 
-    def as_json(self) -> dict[str, Any]:
+    def record(self) -> FigureRecord:
         """For the manifest."""
-        return {
-            "output": self.output,
-            "mode": self.mode.value,
-            "psnr": round(self.psnr, 2),
-            "max_error": float(f"{self.max_error:.3g}") if math.isfinite(self.max_error) else None,
-            "floor": self.floor,
-        }
+        return FigureRecord(
+            output=self.output,
+            mode=self.mode.value,
+            psnr=round(self.psnr, 2),
+            max_error=float(f"{self.max_error:.3g}") if math.isfinite(self.max_error) else None,
+            floor=self.floor,
+        )
 
 
 def compare(

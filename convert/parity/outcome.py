@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.parity.figures import Figures
 from sdcoreml.convert.proof.audit import Audit
+from sdcoreml.convert.proof.record import ProgramProof
 
 REPORT = "do not use it, report it with its config.json"
 FEW = 8
@@ -87,19 +87,19 @@ class Parity:
         """The lowest PSNR of any output in this precision, in dB."""
         return min(item.psnr for item in self.figures if item.mode is mode)
 
-    def as_json(self) -> dict[str, Any]:
+    def proof(self) -> ProgramProof:
         """For the manifest."""
-        return {
-            "component": self.component,
-            "passed": self.passed,
-            "runs": self.runs,
-            "graph": self.key or None,
-            "outputs": [item.as_json() for item in self.figures],
-            "audit": self.audit.as_json(),
-            **({"fidelity": [item.as_json() for item in self.fidelity]} if self.fidelity else {}),
-            **({"sample": self.sample} if self.sample else {}),
-            **({} if self.own is None else {"own": round(self.own, 2)}),
-        }
+        return ProgramProof(
+            component=self.component,
+            passed=self.passed,
+            runs=self.runs,
+            graph=self.key or None,
+            outputs=tuple(item.record() for item in self.figures),
+            audit=self.audit.record(),
+            fidelity=tuple(item.record() for item in self.fidelity),
+            sample=self.sample,
+            own=None if self.own is None else round(self.own, 2),
+        )
 
 
 def _short(figure: Figures) -> str:

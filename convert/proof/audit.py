@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import RELEASE_AFTER, Tensors
 from sdcoreml.convert.proof.compressed import Compressed, arguments, measure
+from sdcoreml.convert.proof.record import AuditRecord, Rounded
 from sdcoreml.convert.proof.tables import describe
 from sdcoreml.convert.spec.model import (
     DataType,
@@ -92,18 +93,18 @@ class Audit:
             if names
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def record(self) -> AuditRecord:
         """For the manifest: counts, and names only where something is out of the ordinary."""
-        return {
-            "matched": len(self.sources),
-            "elements": self.elements,
-            "extras": dict(self.extras),
-            "compressed": _summary(self.compressed.values()),
-            "anonymous": len(self.anonymous),
-            "misplaced": list(self.misplaced),
-            "unexplained": list(self.unexplained),
-            "missing": list(self.missing),
-        }
+        return AuditRecord(
+            matched=len(self.sources),
+            elements=self.elements,
+            extras=dict(self.extras),
+            compressed=_summary(self.compressed.values()),
+            anonymous=len(self.anonymous),
+            misplaced=self.misplaced,
+            unexplained=self.unexplained,
+            missing=self.missing,
+        )
 
 
 def prefixes_left_out(config: Mapping[str, Any], options: ProgramOptions) -> tuple[str, ...]:
@@ -168,14 +169,15 @@ def audit(
     )
 
 
-def _summary(compressed: Iterable[Compressed]) -> dict[str, dict[str, float]]:
+def _summary(compressed: Iterable[Compressed]) -> dict[str, Rounded]:
     """By method: how many weights, and the lowest PSNR of any, in dB."""
-    summary: dict[str, dict[str, float]] = {}
+    by_method: dict[str, list[float]] = {}
     for item in compressed:
-        entry = summary.setdefault(item.method, {"weights": 0, "psnr": item.psnr})
-        entry["weights"] += 1
-        entry["psnr"] = round(min(entry["psnr"], item.psnr), 2)
-    return summary
+        by_method.setdefault(item.method, []).append(item.psnr)
+    return {
+        method: Rounded(weights=len(figures), psnr=round(min(figures), 2))
+        for method, figures in by_method.items()
+    }
 
 
 def _compressed(

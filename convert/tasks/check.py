@@ -17,7 +17,7 @@ from sdcoreml.ground.events import Emit, Event
 
 
 def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
-    """Check every one of `request["packages"]` and answer `Parity.as_json` by component.
+    """Check every one of `request["packages"]` and answer the `ProgramProof` of each, by component.
 
     Each names its `component` and the paths of its `package`, of its `config` (config.json) and of
     its `weights` (one safetensors file) and the `options` of the conversion that concern it (fields
@@ -43,4 +43,4 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     failures = [parity.complaint() for parity in checked.values() if not parity.passed]
     if failures:
         raise ParityError("; ".join(failures))
-    return {component: parity.as_json() for component, parity in checked.items()}
+    return {component: parity.proof().as_json() for component, parity in checked.items()}

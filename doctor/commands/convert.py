@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-from sdcoreml.convert.jobs.manifest import read_manifest
+from sdcoreml.convert.jobs.manifest import MadeIn, read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
 from sdcoreml.convert.jobs.plan import require_buildable
 from sdcoreml.convert.jobs.staging import staged
@@ -77,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
             folders = convert_models(jobs, workshop, emit)
     manifests = {folder: read_manifest(folder) for folder in folders}
     if args.json:
-        results = [{"folder": str(folder), "manifest": manifests[folder]} for folder in folders]
+        results = [
+            {"folder": str(folder), "manifest": manifests[folder].as_json()} for folder in folders
+        ]
         print(json.dumps({"schema": SCHEMA, "results": results}))
     else:
         print("\n".join((*(summary(*item) for item in manifests.items()), *verdicts(manifests))))
@@ -130,14 +131,14 @@ def sample(runner: Runner, emit: Emit) -> Path:
     return SAMPLE
 
 
-def provenance(environment: Environment, toolchain: Toolchain) -> Mapping[str, Any]:
-    """The toolchain, as the manifest records it; `drift` says that Python is not the tested one."""
-    return {
-        "name": environment.toolchain,
-        "seal": environment.seal,
-        "lock": environment.lock_digest,
-        "target": environment.target,
-        "python": environment.interpreter.version,
-        "tested_python": toolchain.python.version,
-        "drift": environment.drift,
-    }
+def provenance(environment: Environment, toolchain: Toolchain) -> MadeIn:
+    """The toolchain, as the manifest records it."""
+    return MadeIn(
+        name=environment.toolchain,
+        seal=environment.seal,
+        lock=environment.lock_digest,
+        target=environment.target,
+        python=environment.interpreter.version,
+        tested_python=toolchain.python.version,
+        drift=environment.drift,
+    )

@@ -13,12 +13,11 @@ from typing import Any
 from sdcoreml.convert.bundle.families import OPTIONAL
 from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.compression.recipe import parse_recipe
-from sdcoreml.convert.jobs.manifest import read_manifest
+from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.options import (
     COMPRESSED,
     SHARED,
     Options,
-    parse_folder_options,
 )
 from sdcoreml.convert.jobs.plan import Job, default_options, plan
 from sdcoreml.convert.jobs.prove import ProofPolicy
@@ -116,12 +115,12 @@ def options_of_finished_folder(args: argparse.Namespace, usual: Options) -> Opti
     """
     folder = args.beside
     manifest = read_manifest(folder)
-    before = parse_folder_options(manifest["options"])
+    before = manifest.options
     if other := _difference(before, args):
         raise UsageError(
             f"the UNet of {folder} is for {other}", where="--for", remedy="ask for nothing else"
         )
-    made = {entry["component"] for entry in manifest["programs"].values()}
+    made = {entry.component for entry in manifest.programs.values()}
     if "controlled_unet" not in made:
         raise BadInputError(
             "no ControlledUnet in this folder to take a ControlNet's residuals",
@@ -141,7 +140,7 @@ def merge_with_existing(args: argparse.Namespace, asked: Mapping[str, Any]) -> O
     """
     redo = args.components
     manifest = read_manifest(args.output)
-    before = parse_folder_options(manifest["options"])
+    before = manifest.options
     if other := _difference(before, args):
         raise UsageError(
             f"the parts of {args.output} that stay are for {other}",
@@ -150,7 +149,7 @@ def merge_with_existing(args: argparse.Namespace, asked: Mapping[str, Any]) -> O
         )
     changes = {**asked}
     if "recipe" not in asked:
-        changes["recipe"] = _recipe_before(args.output, manifest["programs"].values(), redo)
+        changes["recipe"] = _recipe_before(args.output, manifest.programs.values(), redo)
     if "precision" in asked:
         # One for all is for all that is made anew: what stays keeps its own.
         chosen = dict(asked["precision"])
@@ -170,7 +169,7 @@ def _difference(before: Options, args: argparse.Namespace) -> str:
 
 
 def _recipe_before(
-    folder: Path, programs: Iterable[Mapping[str, Any]], redo: Collection[str]
+    folder: Path, programs: Iterable[ProgramEntry], redo: Collection[str]
 ) -> Mapping[str, Any] | None:
     """How the parts to make anew are compressed; a new UNet as the one that is there already.
 
@@ -178,12 +177,12 @@ def _recipe_before(
         UsageError: one is, and another is not, or in another way.
     """
     sources = {OPTIONAL[name].source for name in redo if name in OPTIONAL}
-    entries = [entry for entry in programs if entry["component"] in COMPRESSED]
-    own = [entry for entry in entries if not {entry["component"], entry["source"]}.isdisjoint(redo)]
-    alike = own or [entry for entry in entries if entry["source"] in sources]
-    recipes = [entry.get("recipe") for entry in alike]
+    entries = [entry for entry in programs if entry.component in COMPRESSED]
+    own = [entry for entry in entries if not {entry.component, entry.source}.isdisjoint(redo)]
+    alike = own or [entry for entry in entries if entry.source in sources]
+    recipes = [entry.recipe for entry in alike]
     if any(recipe != recipes[0] for recipe in recipes):
-        names = ", ".join(entry["component"] for entry in alike)
+        names = ", ".join(entry.component for entry in alike)
         raise UsageError(
             f"{names} of {folder} are compressed in different ways",
             where="--components",

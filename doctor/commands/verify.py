@@ -97,7 +97,7 @@ def as_json(result: Verification) -> dict[str, Any]:
             {"path": str(fault.where), "what": fault.what, "next": fault.remedy}
             for fault in result.faults
         ],
-        "programs": result.checked,
+        "programs": {name: proof.as_json() for name, proof in result.checked.items()},
     }
 
 
@@ -107,13 +107,13 @@ def summary(result: Verification) -> str:
         lines = [f"{result.bundle}: {len(result.faults)} problems", *map(str, result.faults)]
         return "\n".join(lines)
     lines = [f"{result.bundle}: {result.files} files as they were written"]
-    for name, checked in result.checked.items():
-        figures = figures_of(checked)
-        proof = checked.get("certificate")
-        how = f" (certified in {proof['toolchain']} on {proof['date']})" if proof else ""
-        if sample := checked.get("sample"):
-            how = f" (a sample: the same graph, drawn and run for {sample}, once)"
-        lines.append(f"  {name:<12} {figures}{how}; {checked['audit']['matched']} weights equal")
+    for name, proof in result.checked.items():
+        issued = proof.certificate
+        how = f" (certified in {issued.toolchain} on {issued.date})" if issued else ""
+        if proof.sample:
+            how = f" (a sample: the same graph, drawn and run for {proof.sample}, once)"
+        weights = f"{proof.audit.matched} weights equal"
+        lines.append(f"  {name:<12} {figures_of(proof)}{how}; {weights}")
     if not result.checked:
         lines.append("  numbers not checked: add --against MODEL, the folder it was made from")
     return "\n".join(lines)

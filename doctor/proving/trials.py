@@ -15,12 +15,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
+from sdcoreml.convert.jobs.manifest import Manifest, parse_manifest
+from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.doctor.core.facts import System
 from sdcoreml.doctor.gather.machine import system
 from sdcoreml.doctor.gather.probe import Probe
@@ -110,11 +112,11 @@ class Sample:
         with tempfile.TemporaryDirectory() as name:
             convert = _Conversion(environment, Path(name), emit)
             manifest = convert(self.toolchain, "--sample", "--full")
-        programs = manifest["programs"]
+        programs = manifest.programs
         return TrialResult(
             ran="sdcoreml convert --sample --full",
             result=f"{len(programs)} programs checked",
-            psnr=floors(programs),
+            psnr=floors(entry.checked for entry in programs.values()),
         )
 
 
@@ -142,7 +144,7 @@ class Same:
         return TrialResult(
             ran=f"sdcoreml convert in {self.toolchain.name} and in {self.base.name}",
             result=f"{len(here)} files identical to those of {self.base.name}",
-            psnr=floors(manifest["programs"]),
+            psnr=floors(entry.checked for entry in manifest.programs.values()),
         )
 
 
@@ -180,13 +182,12 @@ def name_of(here: System) -> str:
         return f"{here.name} {here.version}"
 
 
-def floors(programs: Mapping[str, Any]) -> dict[str, float]:
-    """The lowest PSNR in dB of any output, by mode, in the programs of a folder's manifest."""
+def floors(proofs: Iterable[ProgramProof]) -> dict[str, float]:
+    """The lowest PSNR in dB of any output, by mode, in the proofs of a folder's programs."""
     lowest: dict[str, float] = {}
-    for program in programs.values():
-        for output in program["checked"]["outputs"]:
-            mode, figure = output["mode"], float(output["psnr"])
-            lowest[mode] = min(figure, lowest.get(mode, figure))
+    for proof in proofs:
+        for output in proof.outputs:
+            lowest[output.mode] = min(output.psnr, lowest.get(output.mode, output.psnr))
     return lowest
 
 
@@ -215,13 +216,13 @@ class _Conversion:
     folder: Path
     emit: Emit
 
-    def __call__(self, toolchain: Toolchain, *what: str) -> Mapping[str, Any]:
+    def __call__(self, toolchain: Toolchain, *what: str) -> Manifest:
         """Convert, and give the result's manifest."""
         words = [sys.executable, "-m", "sdcoreml", "convert", *what, "--json", "--output"]
         words += [str(self.folder / toolchain.name), "--toolchain", toolchain.name]
         environ = _environ(self.environment, toolchain)
         (result,) = json.loads(_output(words, environ, self.emit, self.folder))["results"]
-        return dict(result["manifest"])
+        return parse_manifest(result["manifest"])
 
 
 def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str]:

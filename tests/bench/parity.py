@@ -230,12 +230,13 @@ def check(quick: str) -> Callable[[Path, str, str], str]:
         from dataclasses import replace
 
         from sdcoreml.convert.parity.check import FULL, QUICK, check_component
+        from sdcoreml.ground.codec import to_plain
 
         options = replace(QUICK if quick else FULL, program=options_of(folder, attention))
         parity = check_component(
             component, _package(folder), _config(folder), _weights(folder), options
         )
-        return json.dumps([figure.as_json() for figure in parity.figures])
+        return json.dumps([to_plain(figure.record()) for figure in parity.figures])
 
     return run
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.proof.record import FigureRecord
 from tests.bench.parity_rows import FLOAT, head, line
 from tools.certify.cases import CASES
 
@@ -26,12 +27,11 @@ def table(certificates: Iterable[Certificate]) -> list[str]:
     return lines
 
 
-def _verdicts(outputs: Iterable[Mapping[str, object]]) -> list[tuple[float | None, str]]:
+def _verdicts(outputs: Iterable[FigureRecord]) -> list[tuple[float | None, str]]:
     """Whether the worst figure of each mode reaches the floor of that mode."""
     lowest: dict[str, float] = {}
     for item in outputs:
-        mode, psnr = str(item["mode"]), float(str(item["psnr"]))
-        lowest[mode] = min(psnr, lowest.get(mode, psnr))
+        lowest[item.mode] = min(item.psnr, lowest.get(item.mode, item.psnr))
     columns = {"fp32": FLOAT[0], "fp16": FLOAT[1]}
     return [
         (lowest.get(mode), "met" if lowest.get(mode, 0) >= column.floor else "MISSED")

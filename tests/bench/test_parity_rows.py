@@ -8,6 +8,7 @@ import pytest
 
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.programs import DRAWERS
+from sdcoreml.convert.proof.record import FigureRecord
 from tests.bench.narrow import FULL_UNET, SUBJECTS
 from tests.bench.parity_certified import table
 from tests.bench.parity_rows import COMPRESSED, FLOAT, RECIPES, head, line, verdicts
@@ -50,9 +51,9 @@ def test_a_row_stands_under_its_head() -> None:
 
 def test_what_certificates_say_is_shown_with_date_and_toolchain() -> None:
     outputs = (
-        {"output": "image", "mode": "fp32", "psnr": 140.6},
-        {"output": "image", "mode": "fp16", "psnr": 74.8},
-        {"output": "more", "mode": "fp16", "psnr": 60.0},
+        FigureRecord(output="image", mode="fp32", psnr=140.6),
+        FigureRecord(output="image", mode="fp16", psnr=74.8),
+        FigureRecord(output="more", mode="fp16", psnr=60.0),
     )
     certificate = Certificate(
         key="k",

@@ -20,11 +20,13 @@ from sdcoreml.convert.bundle.contract import (
     interfaces,
     optional_interfaces,
 )
+from sdcoreml.convert.jobs.manifest import MadeIn
 from sdcoreml.convert.jobs.plan import Job, default_options, plan
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.models.layout import Model as Source
 from sdcoreml.convert.packages.write import manifest
 from sdcoreml.convert.programs.options import Attention
+from sdcoreml.convert.proof.record import AuditRecord, ProgramProof
 from sdcoreml.convert.spec.model import (
     Block,
     DataType,
@@ -156,7 +158,7 @@ def write_stand_in(package: Path, model: Model) -> None:
     (package / "Manifest.json").write_text(manifest("0" * 64))
 
 
-MADE_IN = {"name": "tested", "seal": "5ea1"}
+MADE_IN = MadeIn(name="tested", seal="5ea1")
 
 
 def job_of(
@@ -180,6 +182,24 @@ def finish(job: Job, runner: Runner, emit: Emit = silent) -> Path:
 def finish_all(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> tuple[Path, ...]:
     """The finished folders of jobs of one model."""
     return convert_models(jobs, Workshop(runner=runner, toolchain=MADE_IN), emit)
+
+
+def proof(component: str, **more: Any) -> ProgramProof:
+    """That a program is right."""
+    plain = ProgramProof(
+        component=component,
+        passed=True,
+        runs=2,
+        graph=None,
+        outputs=(),
+        audit=AuditRecord(matched=1),
+    )
+    return replace(plain, **more)
+
+
+def components_of(request: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a request of the task "check" is about."""
+    return tuple(item["component"] for item in request["packages"])
 
 
 @dataclass
@@ -207,7 +227,7 @@ class StandIn:
                 emit(Event(kind="step", text=f"build {program['title']}"))
                 self._write(program)
             return Outcome(value=[], peak_memory=1)
-        checked = {item["component"]: {"passed": True} for item in request["packages"]}
+        checked = {name: proof(name).as_json() for name in components_of(request)}
         return Outcome(value=checked, peak_memory=1)
 
     def _write(self, program: Mapping[str, Any]) -> None:

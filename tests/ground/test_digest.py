@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdcoreml.ground.digest import describe_files, files_below, sha256
+from sdcoreml.ground.digest import FileRecord, describe_files, files_below, sha256
 
 
 def test_a_file_longer_than_one_read(tmp_path: Path) -> None:
@@ -23,9 +23,9 @@ def test_files_are_described_by_their_path_below_the_base(tmp_path: Path) -> Non
     (tmp_path / "x" / "b").write_bytes(b"b")
     (tmp_path / "a").write_bytes(b"")
     (tmp_path / "c").hardlink_to(tmp_path / "x" / "b")
-    b = {"size": 1, "sha256": hashlib.sha256(b"b").hexdigest()}
+    b = FileRecord(size=1, sha256=hashlib.sha256(b"b").hexdigest())
     assert describe_files(files_below(tmp_path), tmp_path) == {
-        "a": {"size": 0, "sha256": hashlib.sha256(b"").hexdigest()},
+        "a": FileRecord(size=0, sha256=hashlib.sha256(b"").hexdigest()),
         "c": b,
         "x/b": b,
     }
@@ -48,9 +48,7 @@ def test_a_content_is_hashed_once_however_many_names_it_has(
     monkeypatch.setattr(Path, "open", noting)
     described = describe_files(files_below(tmp_path), tmp_path)
     assert len(opened) == 1
-    assert {str(entry["sha256"]) for entry in described.values()} == {
-        hashlib.sha256(b"a").hexdigest()
-    }
+    assert {entry.sha256 for entry in described.values()} == {hashlib.sha256(b"a").hexdigest()}
     assert list(described) == ["a", "b", "c", "d"]
 
 

@@ -25,6 +25,7 @@ from sdcoreml.convert.certificates.store import (
     load,
     save,
 )
+from sdcoreml.convert.proof.record import parse_proof
 from sdcoreml.convert.worker import Runner, Worker
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import build
@@ -120,7 +121,7 @@ def certificates_of(
         if "like" in answer:
             same = made[answer["like"]]
             yield replace(same, key=answer["key"], title=title(case, target), like=same.key)
-        elif certificate := issuer.issue(answer, title(case, target)):
+        elif certificate := issuer.issue(parse_proof(answer), title(case, target)):
             made[target] = certificate
             yield certificate
 

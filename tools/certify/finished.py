@@ -40,10 +40,10 @@ def main(argv: list[str], runner: Runner | None = None, file: Path = FILE) -> in
 def certify(result: Verification, toolchain: str, file: Path) -> int:
     """Add the graphs that were just proved to the file of certificates; returns how many."""
     manifest = read_manifest(result.bundle)
-    made_in = manifest["toolchain"]
+    made_in = manifest.toolchain
     issuer = Issuer(
         toolchain=toolchain,
-        lock=made_in["lock"] if made_in.get("name") == toolchain and "lock" in made_in else "",
+        lock=made_in.lock if made_in.name == toolchain else "",
         date=date.today().isoformat(),  # noqa: DTZ011  the day where people are
     )
     issued = (issuer.issue(checked, title_of(manifest)) for checked in result.checked.values())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.jobs.manifest import Manifest
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
+from sdcoreml.convert.proof.record import ProgramProof
 
 _SCALE = 8  # image pixels per latent pixel
 
@@ -22,31 +23,31 @@ class Issuer:
     lock: str
     date: str
 
-    def issue(self, result: Mapping[str, Any], title: str) -> Certificate | None:
+    def issue(self, proof: ProgramProof, title: str) -> Certificate | None:
         """The certificate of one program; `None` where nothing was proved that could have one.
 
         Args:
-            result: what a full check found, as `Parity.as_json` has it. A sample
-                is not enough, and certifying by certificate would prove nothing.
+            proof: what a full check found. A sample is not enough, and certifying by certificate
+                would prove nothing.
             title: what the program is, for people.
         """
-        if not result["passed"] or not result["graph"] or {"certificate", "sample"} & result.keys():
+        if not proof.passed or not proof.graph or proof.certificate or proof.sample:
             return None
         return Certificate(
-            key=result["graph"],
-            component=result["component"],
+            key=proof.graph,
+            component=proof.component,
             title=title,
-            outputs=tuple(result["outputs"]),
-            runs=result["runs"],
+            outputs=proof.outputs,
+            runs=proof.runs,
             toolchain=self.toolchain,
             lock=self.lock,
             date=self.date,
         )
 
 
-def title_of(manifest: Mapping[str, Any]) -> str:
+def title_of(manifest: Manifest) -> str:
     """What the programs of a finished folder are."""
-    options = manifest["options"]
-    size = f"{_SCALE * options['width']}x{_SCALE * options['height']}"
-    words = (manifest["model"]["family"], options["attention"], size, options["target"])
-    return ", ".join((*words, f"batch {options['batch']}", f"{options['tokens']} tokens"))
+    options = manifest.options
+    size = f"{PIXELS_PER_LATENT * options.width}x{PIXELS_PER_LATENT * options.height}"
+    words = (manifest.model.family, options.attention.value, size, options.target.value)
+    return ", ".join((*words, f"batch {options.batch}", f"{options.tokens} tokens"))

@@ -29,7 +29,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
 
     `request["folder"]` is where to work; weights, and what their module answers, are left there for
     other programs of the same module. `request["runs"]`, if given, limits the sets of inputs.
-    Answers, by target, what `Parity.as_json` says of the program that was run, or, where it has the
+    Answers, by target, the `ProgramProof` of the program that was run, or, where it has the
     very operations of one that was run for an earlier target, `key` and that target as `like`.
 
     Raises:
@@ -56,7 +56,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
                 parity = check_program(program, _original(case, weights), options, emit)
         if not parity.passed:
             raise ParityError(parity.complaint())
-        answers[target] = parity.as_json()
+        answers[target] = parity.proof().as_json()
     return answers
 
 

@@ -21,7 +21,7 @@ from sdcoreml.convert.spec.model import (
 )
 from sdcoreml.ground.errors import ParityError
 from sdcoreml.ground.events import silent
-from tests.convert.stand_ins import StandIn, model_of, write_model, write_stand_in
+from tests.convert.stand_ins import StandIn, model_of, proof, write_model, write_stand_in
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 UNET = model_of(interfaces(SIZE)["unet"])
@@ -61,17 +61,17 @@ def built(tmp_path: Path, model: Model) -> StagedProgram:
 def test_what_nobody_certified_is_run(tmp_path: Path) -> None:
     made = built(tmp_path, UNET)
     runner = StandIn(size=SIZE)
-    assert prove([made], ProofPolicy(), runner, silent) == {"unet": {"passed": True}}
+    assert prove([made], ProofPolicy(), runner, silent) == {"unet": proof("unet")}
     assert runner.requests == [("check", {"packages": [made.request()], "fast": False})]
 
 
 def test_without_torch_the_weights_are_audited_and_the_rest_is_said(tmp_path: Path) -> None:
     made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
     runner = StandIn(size=SIZE)
-    proof = prove([made], NO_TORCH, runner, silent)["unet"]
-    assert proof["unchecked"] == "the toolchain light has no torch"
-    assert proof["audit"]["matched"] == 1
-    assert (proof["outputs"], proof["runs"]) == ([], 0)
+    found = prove([made], NO_TORCH, runner, silent)["unet"]
+    assert found.unchecked == "the toolchain light has no torch"
+    assert found.audit.matched == 1
+    assert (found.outputs, found.runs) == ((), 0)
     assert runner.requests == []
 
 

@@ -13,6 +13,7 @@ from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.convert.worker import Outcome
+from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import ParityError, SdcoremlError, WorkerError
 from sdcoreml.ground.events import Emit, Event, silent
 from tests.convert.stand_ins import (
@@ -22,6 +23,7 @@ from tests.convert.stand_ins import (
     finish,
     finish_all,
     job_of,
+    proof,
     write_controlnet,
     write_model,
     write_xl,
@@ -84,10 +86,10 @@ class TestConvertModel:
         content = json.loads((output / "manifest.json").read_text())
         assert content["schema"] == 1
         assert content["model"] == {"name": "cat", "family": "Stable Diffusion 1.x"}
-        assert content["toolchain"] == MADE_IN
+        assert content["toolchain"] == to_plain(MADE_IN)
         assert content["options"]["attention"] == "SPLIT_EINSUM"
         assert "unet/diffusion_pytorch_model.safetensors" in content["inputs"]
-        assert content["programs"]["Unet"]["checked"] == {"passed": True}
+        assert content["programs"]["Unet"]["checked"] == proof("unet").as_json()
         files = content["programs"]["Unet"]["files"]
         assert "Unet.mlmodelc/metadata.json" in files
         assert "Unet.mlpackage/Data/com.apple.CoreML/model.mlmodel" in files

@@ -3,17 +3,19 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from sdcoreml.convert.jobs.manifest import MadeIn, Manifest, SourceRecord
+from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.jobs.unpacked import opened, opened_again
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.lora import LoraSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
+from sdcoreml.convert.programs.options import Attention, Prediction
 from sdcoreml.ground.errors import (
     BadInputError,
     NoSpaceError,
@@ -114,9 +116,17 @@ def test_a_folder_has_no_averaged_weights_to_choose(tmp_path: Path) -> None:
 
 
 class TestOpenedAgain:
-    def manifest(self, *files: str, averaged: bool = False) -> dict[str, Any]:
+    def manifest(self, *files: str, averaged: bool = False) -> Manifest:
         origin = {"files": {name: {} for name in files}, "averaged": averaged}
-        return {"model": {"made_from": origin}, "options": {"prediction": "v_prediction"}}
+        return Manifest(
+            model=SourceRecord(name="two", family="", made_from=origin),
+            inputs={},
+            options=Options(
+                attention=Attention.ORIGINAL, height=8, width=8, prediction=Prediction.VELOCITY
+            ),
+            toolchain=MadeIn(),
+            programs={},
+        )
 
     def test_it_is_unpacked_as_then(self, tmp_path: Path) -> None:
         tokenizer(tmp_path / "tokenizer")

@@ -94,3 +94,18 @@ def test_targets_by_either_name() -> None:
     assert Target.names()[:5] == ("macOS13", "macOS14", "macOS15", "macOS26", "iOS16")
     with pytest.raises(ValueError, match="macOS12"):
         Target.named("macOS12")
+
+
+def test_options_are_written_as_they_are_read() -> None:
+    chosen = ProgramOptions(height=8, precision=Precision.FP32, states_own_size=True)
+    content = chosen.as_json()
+    assert content == {
+        "attention": "SPLIT_EINSUM",
+        "batch": 2,
+        "clip_skip": 1,
+        "height": 8,
+        "precision": "fp32",
+        "states_own_size": True,
+        "target": "macOS13",
+    }
+    assert parse_options(content) == chosen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,23 @@ import pytest
 from sdcoreml.convert.bundle.contract import Dimensions
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.verify import Verification
-from sdcoreml.convert.proof.audit import Audit
+from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, Origin
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.doctor.commands import verify
 from sdcoreml.ground.errors import Fault, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
-from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+from tests.convert.stand_ins import StandIn, components_of, finish, job_of, proof, write_model
 
-CHECKED = {
-    "outputs": [
-        {"output": "noise_pred", "mode": "fp32", "psnr": 124.34},
-        {"output": "noise_pred", "mode": "fp16", "psnr": 70.2},
-    ],
-    "audit": {"matched": 684},
-}
+CHECKED = proof(
+    "unet",
+    outputs=(
+        FigureRecord(output="noise_pred", mode="fp32", psnr=124.34),
+        FigureRecord(output="noise_pred", mode="fp16", psnr=70.2),
+    ),
+    audit=AuditRecord(matched=684),
+)
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
-PROOF = {"toolchain": "tested", "date": "2026-11-24"}
+ORIGIN = Origin(toolchain="tested", lock="5f", date="2026-11-24")
 
 
 def arguments(*words: str) -> argparse.Namespace:
@@ -43,14 +45,8 @@ class Proving(StandIn):
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         emit(Event(kind="step", text=task))
         checked = {
-            part["component"]: {
-                **CHECKED,
-                "component": part["component"],
-                "passed": True,
-                "runs": 2,
-                "graph": (part["component"] * 64)[:64],
-            }
-            for part in request["packages"]
+            name: replace(CHECKED, component=name, graph=(name * 64)[:64]).as_json()
+            for name in components_of(request)
         }
         return Outcome(value=checked, peak_memory=1)
 
@@ -106,7 +102,7 @@ def test_the_numbers_of_each_program_and_how_they_were_proved() -> None:
         bundle=Path("out"),
         files=28,
         faults=(),
-        checked={"Unet": CHECKED, "VAEDecoder": {**CHECKED, "certificate": PROOF}},
+        checked={"Unet": CHECKED, "VAEDecoder": replace(CHECKED, certificate=ORIGIN)},
     )
     assert verify.summary(result) == (
         "out: 28 files as they were written\n"
@@ -124,7 +120,3 @@ def test_faults_come_one_a_line() -> None:
         "out/vocab.json: missing; convert the model again\n"
         "out/vocab.json: missing; convert the model again"
     )
-
-
-def test_the_audit_speaks_the_same_words_as_the_summary() -> None:
-    assert "matched" in Audit(sources={}, extras={}).as_json()

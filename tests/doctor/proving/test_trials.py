@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sdcoreml.convert.proof.record import FigureRecord, ProgramProof
 from sdcoreml.doctor.proving.trials import (
     Command,
     Suite,
@@ -21,6 +22,7 @@ from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import EnvError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from tests.convert.stand_ins import proof
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
 
 
@@ -183,15 +185,16 @@ def test_a_command_that_is_not_there_is_one_line(made: Environment) -> None:
 
 
 def test_the_lowest_figure_of_each_mode_is_the_floor() -> None:
-    def program(*outputs: tuple[str, float]) -> dict[str, object]:
-        return {"checked": {"outputs": [{"mode": mode, "psnr": psnr} for mode, psnr in outputs]}}
+    def checked(*outputs: tuple[str, float]) -> ProgramProof:
+        figures = (FigureRecord(output="y", mode=mode, psnr=psnr) for mode, psnr in outputs)
+        return proof("unet", outputs=tuple(figures))
 
-    programs = {
-        "Unet": program(("fp32", 127.1), ("fp16", 71.8)),
-        "VAEEncoder": program(("fp32", 135.4), ("fp16", 68.8), ("fp32", 126.0)),
-        "Certified": program(),
-    }
-    assert floors(programs) == {"fp32": 126.0, "fp16": 68.8}
+    proofs = [
+        checked(("fp32", 127.1), ("fp16", 71.8)),
+        checked(("fp32", 135.4), ("fp16", 68.8), ("fp32", 126.0)),
+        checked(),
+    ]
+    assert floors(proofs) == {"fp32": 126.0, "fp16": 68.8}
 
 
 def test_only_packages_and_compiled_folders_are_compared(tmp_path: Path) -> None:

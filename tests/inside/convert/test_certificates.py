@@ -18,6 +18,7 @@ from sdcoreml.convert.certificates.store import Certificate, load, save
 from sdcoreml.convert.parity.check import QUICK, check_program
 from sdcoreml.convert.programs.options import Attention, Prediction, ProgramOptions
 from sdcoreml.convert.proof.audit import audit
+from sdcoreml.convert.proof.record import FigureRecord
 from sdcoreml.convert.spec.model import (
     Feature,
     Metadata,
@@ -27,6 +28,7 @@ from sdcoreml.convert.spec.model import (
 )
 from sdcoreml.convert.storage.package import OpenProgram, open_program
 from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import BadInputError
 from tests.inside.convert import block
 from tests.inside.convert.mil.graphs import F16, Graph, Ref
@@ -39,7 +41,7 @@ CERTIFICATE = Certificate(
     component="unet",
     title="SD 1.x, SPLIT_EINSUM, 512x512",
     outputs=(
-        {"output": "noise_pred", "mode": "fp32", "psnr": 130.5, "max_error": 1e-5, "floor": 115},
+        FigureRecord(output="noise_pred", mode="fp32", psnr=130.5, max_error=1e-5, floor=115),
     ),
     runs=2,
     toolchain="tested",
@@ -225,14 +227,14 @@ def test_a_certified_package_needs_only_its_audit(tmp_path: Path) -> None:
     )
     short = check_certified(*arguments, certificates)
     assert short is not None
-    assert short.as_json() == {
+    assert short.proof().as_json() == {
         "component": "block",
         "passed": True,
         "runs": 2,
         "graph": full.key,
-        "outputs": list(CERTIFICATE.outputs),
+        "outputs": to_plain(CERTIFICATE.outputs),
         "certificate": {"toolchain": "tested", "lock": "5f", "date": "2026-11-24"},
-        "audit": full.audit.as_json(),
+        "audit": to_plain(full.audit.record()),
     }
     assert check_certified(*arguments, {"other": CERTIFICATE}) is None
     save_file({**block.tensors(), "more": torch.ones(2)}, original.weights)

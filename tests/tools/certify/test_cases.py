@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,21 @@ from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.programs.options import Attention, ProgramOptions, Target, TextStates
+from sdcoreml.convert.proof.record import AuditRecord, Origin, ProgramProof
 from tools.certify.cases import CASES, Case
 from tools.certify.issue import Issuer
 from tools.certify.models import MODELS
 
 ISSUER = Issuer(toolchain="tested", lock="5f", date="2026-11-25")
-PROVED = {"component": "unet", "passed": True, "runs": 2, "graph": "aa", "outputs": []}
+PROVED = ProgramProof(
+    component="unet",
+    passed=True,
+    runs=2,
+    graph="aa",
+    outputs=(),
+    audit=AuditRecord(matched=1),
+)
+ORIGIN = Origin(toolchain="tested", lock="5f", date="2026-11-25")
 VELOCITY = {"prediction_type": "v_prediction"}
 
 
@@ -68,7 +78,7 @@ def test_a_full_proof_is_certified() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"passed": False}, {"graph": None}, {"certificate": {}}, {"sample": "24x16"}]
+    "more", [{"passed": False}, {"graph": None}, {"certificate": ORIGIN}, {"sample": "24x16"}]
 )
-def test_nothing_less_is(more: dict[str, object]) -> None:
-    assert ISSUER.issue({**PROVED, **more}, "SD 1.x") is None
+def test_nothing_less_is(more: dict[str, Any]) -> None:
+    assert ISSUER.issue(replace(PROVED, **more), "SD 1.x") is None

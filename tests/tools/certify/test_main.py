@@ -21,6 +21,7 @@ PROVED = {
     "runs": 2,
     "graph": "aa",
     "outputs": [{"output": "noise_pred", "mode": "fp32", "psnr": 121.0}],
+    "audit": {"matched": 686},
 }
 ISSUER = Issuer(toolchain="tested", lock="5f", date="2026-11-25")
 CASE = "sd1-unet-original-512x512"

@@ -29,6 +29,7 @@ from sdcoreml.convert.parity.figures import (
 )
 from sdcoreml.convert.proof.decibels import IDENTICAL
 from sdcoreml.convert.spec.model import DataType
+from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import ParityError
 from sdcoreml.ground.events import Event
 from tests.inside.convert import block
@@ -46,7 +47,7 @@ def test_psnr_is_the_range_over_the_root_mean_square_of_the_difference() -> None
 
 def test_identical_results_have_a_number_that_json_can_hold() -> None:
     assert distance(RAMP, RAMP) == (IDENTICAL, 0.0)
-    assert json.loads(json.dumps(replace(GOOD, psnr=IDENTICAL).as_json()))["psnr"] == 999.0
+    assert json.loads(json.dumps(to_plain(replace(GOOD, psnr=IDENTICAL).record())))["psnr"] == 999.0
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
@@ -56,7 +57,9 @@ def test_a_result_that_is_not_finite_never_passes(broken: float) -> None:
     for psnr, error in (distance(RAMP, damaged), distance(damaged, RAMP)):
         figure = replace(GOOD, psnr=psnr, max_error=error)
         assert not figure.passed
-        assert json.loads(json.dumps(figure.as_json(), allow_nan=False))["max_error"] is None
+        assert (
+            json.loads(json.dumps(to_plain(figure.record()), allow_nan=False))["max_error"] is None
+        )
 
 
 def test_a_constant_reference_is_matched_exactly_or_not_at_all() -> None:
@@ -141,7 +144,7 @@ def test_a_check_reports_each_run_and_the_worst_of_them(tmp_path: Path) -> None:
 
 def test_the_same_check_gives_the_same_figures(tmp_path: Path) -> None:
     first, second = (
-        check_program(block.opened(block.program()), block.original(tmp_path)).as_json()
+        check_program(block.opened(block.program()), block.original(tmp_path)).proof()
         for _ in range(2)
     )
     assert first == second

@@ -11,6 +11,7 @@ import pytest
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import Audit, audit, prefixes_left_out
 from sdcoreml.convert.proof.tables import describe
+from sdcoreml.ground.codec import to_plain
 from tests.inside.convert.mil.graphs import F16, F32, Graph, Ref
 
 RNG = np.random.default_rng(11)
@@ -59,7 +60,7 @@ def test_weights_are_found_by_content_in_any_order_and_under_any_name() -> None:
     assert found.passed
     assert found.sources == {"k2": ("a.bias",), "k1": ("a.weight",)}
     assert found.elements == 40 * 30 + 40
-    assert found.as_json() == {
+    assert to_plain(found.record()) == {
         "matched": 2,
         "elements": 1240,
         "extras": {},

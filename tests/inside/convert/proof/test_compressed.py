@@ -94,10 +94,10 @@ def test_a_well_compressed_program_passes_and_says_what_it_cost(
     assert parity.psnr(Mode.FP32) > 118
     (fidelity,) = parity.fidelity
     assert 15 < fidelity.psnr < 80
-    summary = parity.as_json()["audit"]["compressed"]
+    summary = parity.proof().audit.compressed
     assert summary.keys() == {method}
-    assert summary[method]["weights"] == 6
-    assert parity.as_json()["fidelity"][0]["output"] == "y"
+    assert summary[method].weights == 6
+    assert parity.proof().fidelity[0].output == "y"
 
 
 @pytest.mark.parametrize("method", ["6-bit palette", "int8 linear"])

@@ -16,6 +16,7 @@ from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.certificates.store import Certificate, load
 from sdcoreml.convert.parity.drawn import draw_without_weights
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
+from sdcoreml.convert.proof.record import parse_proof
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.events import silent
 from tests.inside.convert.programs.models import CONFIGS, checkpoint
@@ -48,7 +49,7 @@ def test_what_was_certified_covers_another_checkpoint(tiny: str, tmp_path: Path)
     assert list(answers) == list(TARGETS)
     assert answers["macOS13"]["passed"]
     assert answers["macOS14"]["like"] == "macOS13"
-    certificate = ISSUER.issue(answers["macOS13"], "")
+    certificate = ISSUER.issue(parse_proof(answers["macOS13"]), "")
     assert certificate is not None
     made = checkpoint("unet", tmp_path / "other")
     options = replace(CASES[NAME].options("macOS13"), height=24, width=16)

@@ -1,0 +1,155 @@
+"""A manifest as a value and as the JSON of a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.convert.jobs.manifest import parse_manifest, read_manifest, write_manifest
+from sdcoreml.convert.programs.options import Attention, Precision, Target
+from sdcoreml.ground.codec import DecodeError
+from sdcoreml.ground.errors import BadInputError
+
+SHA = "5f" * 32
+FIGURE = {"output": "image", "mode": "fp32", "psnr": 131.26, "max_error": None, "floor": 115.0}
+CHECKED: dict[str, Any] = {
+    "component": "vae_decoder",
+    "passed": True,
+    "runs": 2,
+    "graph": SHA,
+    "outputs": [FIGURE],
+    "audit": {
+        "matched": 138,
+        "elements": 49490199,
+        "extras": {"scale": "latent scale"},
+        "compressed": {"6-bit palette": {"weights": 9, "psnr": 41.26}},
+        "anonymous": 0,
+        "misplaced": [],
+        "unexplained": [],
+        "missing": [],
+    },
+}
+PROGRAM: dict[str, Any] = {
+    "component": "vae_decoder",
+    "source": "vae",
+    "options": {
+        "height": 64,
+        "width": 96,
+        "batch": 2,
+        "tokens": 77,
+        "attention": "ORIGINAL",
+        "precision": "fp32",
+        "target": "macOS14",
+        "clip_skip": 1,
+        "runtime_scale": 0.18215,
+    },
+    "recipe": None,
+    "halves": False,
+    "checked": CHECKED,
+    "compiled": {"verdict": "compiled without Xcode", "differences": []},
+    "files": {"VAEDecoder.mlpackage/Manifest.json": {"size": 617, "sha256": SHA}},
+}
+CONTENT: dict[str, Any] = {
+    "schema": 1,
+    "model": {"name": "cat", "family": "Stable Diffusion 1.x"},
+    "inputs": {"vae/config.json": {"size": 553, "sha256": SHA}},
+    "options": {
+        "attention": "ORIGINAL",
+        "height": 64,
+        "width": 96,
+        "batch": 2,
+        "tokens": 77,
+        "clip_skip": 1,
+        "target": "macOS14",
+        "states_own_size": False,
+        "controlled": False,
+        "safety_checker": False,
+        "refiner": False,
+        "chunk": False,
+        "recipe": {"bits": 6, "programs": {"unet": {"layers": {"conv_in.weight": 8}}}},
+        "precision": {"vae": "fp32"},
+        "prediction": None,
+        "pad_id": None,
+        "latent_scale": None,
+    },
+    "toolchain": {
+        "name": "tested",
+        "seal": SHA,
+        "lock": SHA,
+        "target": "linux-x86_64",
+        "python": "3.10.13",
+        "tested_python": "3.10.10",
+        "drift": True,
+    },
+    "programs": {"VAEDecoder": PROGRAM},
+}
+
+
+def of_program(**changes: Any) -> dict[str, Any]:
+    return {**CONTENT, "programs": {"VAEDecoder": {**PROGRAM, **changes}}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CONTENT,
+        {**CONTENT, "model": {**CONTENT["model"], "made_from": {"files": {"a": {"size": 1}}}}},
+        of_program(recipe={"method": "kmeans", "bits": 6}, halves=True),
+        of_program(checked={**CHECKED, "fidelity": [FIGURE], "own": 112.04, "sample": "128x192"}),
+        of_program(
+            checked={
+                **CHECKED,
+                "certificate": {"toolchain": "tested", "lock": "5f", "date": "2026-11-25"},
+            }
+        ),
+        of_program(checked={**CHECKED, "graph": None, "outputs": [], "unchecked": "no torch"}),
+    ],
+    ids=["plain", "unpacked", "compressed", "measured", "certified", "unchecked"],
+)
+def test_what_is_read_is_written_again_to_the_byte(content: dict[str, Any], tmp_path: Path) -> None:
+    write_manifest(parse_manifest(content), tmp_path)
+    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    assert (tmp_path / "manifest.json").read_text() == text
+    assert read_manifest(tmp_path) == parse_manifest(content)
+
+
+def test_it_is_read_by_field() -> None:
+    manifest = parse_manifest(CONTENT)
+    assert manifest.options.target is Target.MACOS14
+    assert manifest.options.precision == {"vae": Precision.FP32}
+    program = manifest.programs["VAEDecoder"]
+    assert (program.options.attention, program.options.width) == (Attention.ORIGINAL, 96)
+    assert program.checked.audit.compressed["6-bit palette"].weights == 9
+    assert program.files["VAEDecoder.mlpackage/Manifest.json"].size == 617
+
+
+def test_halves_are_two_packages() -> None:
+    whole, halves = (
+        parse_manifest(of_program(halves=halves)).programs["VAEDecoder"] for halves in (False, True)
+    )
+    assert whole.written(Path("out"), "Unet") == Path("out/Unet.mlpackage")
+    assert halves.written(Path("out"), "Unet") == (
+        Path("out/UnetChunk1.mlpackage"),
+        Path("out/UnetChunk2.mlpackage"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ({**CONTENT, "schema": 2}, "schema 2; this version reads 1"),
+        ({**CONTENT, "more": 1}, "unknown field 'more'"),
+        ({**CONTENT, "programs": {"../VAEDecoder": PROGRAM}}, "is no name of a package"),
+        (of_program(options={"attention": "SPLIT"}), "attention: one of ORIGINAL, SPLIT_EINSUM"),
+        (of_program(halves="no"), "halves: bool is wanted, not str"),
+    ],
+)
+def test_what_is_none_says_where(content: dict[str, Any], what: str, tmp_path: Path) -> None:
+    with pytest.raises(DecodeError, match=what):
+        parse_manifest(content)
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(BadInputError, match=f"not a manifest of this version .*{what}"):
+        read_manifest(tmp_path)
