@@ -27,7 +27,7 @@ def test_a_refusal_has_a_reason_and_a_yes_has_none() -> None:
     assert [case.name for case in CASES if (case.can is Can.YES) != (case.why is Why.NOTHING)] == []
 
 
-CRASHES = frozenset({"link-to-itself", "long-name", "nested-config"})
+CRASHES = frozenset({"long-name"})
 """What `inspect` still crashes on; whoever mends one takes it out."""
 
 
