@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.envs.wheels import wheel
+
 SCRIPT = Path(__file__).parents[2] / "envs/bootstrap.sh"
 STAND_IN = """\
 #!/bin/sh
@@ -226,6 +228,35 @@ def test_beside_an_older_python_alone_uv_of_the_lock_brings_another(brought: Clo
     assert any(line.startswith(f"{brought.bin}/current -m venv --clear") for line in calls)
     assert brought.names() == {".venv"}
     assert not list(brought.bin.parent.glob("tmp.*")), "uv goes when it has done its work"
+
+
+OLDER = {
+    version: next(iter(sorted((Path.home() / ".pyenv/versions").glob(f"{version}.*"))), None)
+    for version in ("3.8", "3.9")
+}
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_a_real_older_python_brings_uv_by_its_hash_alone(
+    brought: Clone, tmp_path: Path, version: str
+) -> None:
+    folder = OLDER[version]
+    if folder is None:
+        pytest.skip(f"there is no Python {version} here")
+    (brought.bin / "python3").unlink()
+    (brought.bin / "python3").symlink_to(folder / "bin/python3")
+    script = (
+        "import os, sys\ndef main():\n    'find' in sys.argv and print(os.environ['BROUGHT'])\n"
+    )
+    digest = wheel(tmp_path, "uv", "2", {"uv.py": script}, script="uv")
+    lock = brought.folder / "lockfiles/host/requirements.txt"
+    local = {"PIP_FIND_LINKS": str(tmp_path), "PIP_NO_INDEX": "1"}
+    lock.write_text(f"one==1\nuv==2 \\\n    --hash=sha256:{'0' * 64}\n")
+    code, err = brought.run(**local)
+    assert code == 1
+    assert "THESE PACKAGES DO NOT MATCH THE HASHES" in err
+    lock.write_text(f"one==1\nuv==2 \\\n    --hash=sha256:{digest}\n")
+    assert brought.run(**local) == (0, BRINGS + MAKES)
 
 
 def test_where_venv_is_lacking_pip_alone_is_enough(brought: Clone) -> None:
