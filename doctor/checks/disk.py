@@ -19,10 +19,10 @@ from sdcoreml.doctor.core.check import (
 )
 from sdcoreml.doctor.core.estimate import needed_disk
 from sdcoreml.doctor.core.facts import (
-    Environment,
-    Lock,
-    Toolchain,
-    Volume,
+    EnvironmentFacts,
+    LockFacts,
+    ToolchainFacts,
+    VolumeFacts,
 )
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.ground.quantity import amount
@@ -39,17 +39,17 @@ FILES = 40_000
 """Files of a built environment, rounded up: `tested` has 28,400 on Linux."""
 
 
-def left(volume: Volume) -> str:
+def left(volume: VolumeFacts) -> str:
     """What may still be written, in words; it is said when a quota is what limits it."""
     return amount(volume.room) + (" of the quota left" if volume.room < volume.free else " free")
 
 
 @check("DSK001", Family.DISK)
 def room_for_result(
-    volumes: Mapping[str, Volume],
-    toolchain: Toolchain,
+    volumes: Mapping[str, VolumeFacts],
+    toolchain: ToolchainFacts,
     model: ModelFolder,
-    environment: Environment | None = None,
+    environment: EnvironmentFacts | None = None,
 ) -> Findings:
     """The output's volume has room for the result.
 
@@ -79,7 +79,9 @@ def room_for_result(
 
 @check("DSK002", Family.DISK)
 def room_for_environment(
-    volumes: Mapping[str, Volume], toolchain: Toolchain, environment: Environment | None = None
+    volumes: Mapping[str, VolumeFacts],
+    toolchain: ToolchainFacts,
+    environment: EnvironmentFacts | None = None,
 ) -> Findings:
     """The environments' volume has room to build one.
 
@@ -100,10 +102,10 @@ def room_for_environment(
 
 @check("DSK006", Family.DISK)
 def room_for_packages(
-    volumes: Mapping[str, Volume],
-    toolchain: Toolchain,
-    lock: Lock,
-    environment: Environment | None = None,
+    volumes: Mapping[str, VolumeFacts],
+    toolchain: ToolchainFacts,
+    lock: LockFacts,
+    environment: EnvironmentFacts | None = None,
 ) -> Findings:
     """The volume of uv's cache has room for the packages of the environment.
 
@@ -128,7 +130,7 @@ def room_for_packages(
 
 @check("DSK007", Family.DISK)
 def room_for_files(
-    volumes: Mapping[str, Volume], environment: Environment | None = None
+    volumes: Mapping[str, VolumeFacts], environment: EnvironmentFacts | None = None
 ) -> Findings:
     """The environments' volume may hold as many files as an environment has.
 
@@ -147,7 +149,7 @@ def room_for_files(
 
 
 @check("DSK003", Family.DISK)
-def room_for_temporary_files(volumes: Mapping[str, Volume]) -> Findings:
+def room_for_temporary_files(volumes: Mapping[str, VolumeFacts]) -> Findings:
     """The temporary folder's volume is not nearly full.
 
     Core ML compiles models there before it loads them; a full one shows itself as "could not open
@@ -164,7 +166,7 @@ def room_for_temporary_files(volumes: Mapping[str, Volume]) -> Findings:
 
 
 @check("DSK005", Family.DISK)
-def room_for_downloads(volumes: Mapping[str, Volume]) -> Findings:
+def room_for_downloads(volumes: Mapping[str, VolumeFacts]) -> Findings:
     """The volume of the Hugging Face cache is not nearly full.
 
     A download that does not fit leaves a partial snapshot, in some versions without an error.
@@ -180,7 +182,7 @@ def room_for_downloads(volumes: Mapping[str, Volume]) -> Findings:
 
 
 @check("DSK004", Family.DISK)
-def places_writable(volumes: Mapping[str, Volume]) -> Findings:
+def places_writable(volumes: Mapping[str, VolumeFacts]) -> Findings:
     """The folders that are written to may be written to."""
     roles = (name for name in ("output", "environments") if not volumes[name].writable)
     for path, names in groupby(roles, key=lambda name: volumes[name].path):

@@ -15,12 +15,12 @@ from sdcoreml.doctor.core.check import (
 )
 from sdcoreml.doctor.core.facts import (
     CondaEnvironment,
-    Environment,
-    Evidence,
-    Lock,
+    EnvironmentFacts,
+    EvidenceFacts,
+    LockFacts,
     Smoke,
-    Toolchain,
-    Verification,
+    ToolchainFacts,
+    VerificationFacts,
 )
 from sdcoreml.ground.quantity import amount
 
@@ -34,7 +34,7 @@ PROVE = Fix(
 )
 
 
-def build(toolchain: Toolchain, lock: Lock | None) -> Fix:
+def build(toolchain: ToolchainFacts, lock: LockFacts | None) -> Fix:
     """What building takes, and the command for it."""
     fetched = f"{amount(lock.download)} to download unless cached, " if lock else ""
     size = f"{fetched}{amount(toolchain.installed_bytes)} on disk"
@@ -46,7 +46,9 @@ BY_CONDA = Fix(title="make env BACKEND=conda makes one that is, apart from it; o
 
 @check("ENV001", Family.ENVIRONMENT)
 def present(
-    toolchain: Toolchain, environment: Environment | None = None, lock: Lock | None = None
+    toolchain: ToolchainFacts,
+    environment: EnvironmentFacts | None = None,
+    lock: LockFacts | None = None,
 ) -> Findings:
     """The tested environment is built.
 
@@ -64,7 +66,9 @@ def present(
 
 
 @check("ENV002", Family.ENVIRONMENT)
-def of_this_lock(environment: Environment, lock: Lock, toolchain: Toolchain) -> Findings:
+def of_this_lock(
+    environment: EnvironmentFacts, lock: LockFacts, toolchain: ToolchainFacts
+) -> Findings:
     """The environment was built from the lock of this checkout.
 
     After a `git pull` that moved the lock, the environment of before is still there and still
@@ -80,7 +84,7 @@ def of_this_lock(environment: Environment, lock: Lock, toolchain: Toolchain) -> 
 
 
 @check("ENV003", Family.ENVIRONMENT)
-def complete(environment: Environment) -> Findings:
+def complete(environment: EnvironmentFacts) -> Findings:
     """Every installed package has its files and its records.
 
     An installer killed half-way leaves records without files or files without records, and every
@@ -104,7 +108,7 @@ def complete(environment: Environment) -> Findings:
 
 
 @check("ENV004", Family.ENVIRONMENT)
-def sealed(verification: Verification) -> Findings:
+def sealed(verification: VerificationFacts) -> Findings:
     """The environment's files are those that were sealed.
 
     When it was built, every file was hashed into a manifest, and the manifest into one digest, the
@@ -146,7 +150,7 @@ def imports(smoke: Smoke) -> Findings:
 
 
 @check("ENV006", Family.ENVIRONMENT)
-def no_hooks(environment: Environment) -> Findings:
+def no_hooks(environment: EnvironmentFacts) -> Findings:
     """No file runs code at every start of the interpreter.
 
     sitecustomize.py and .pth files are executed by each Python of the environment before anything
@@ -162,7 +166,7 @@ def no_hooks(environment: Environment) -> Findings:
 
 
 @check("ENV007", Family.ENVIRONMENT)
-def proven(environment: Environment, evidence: Evidence) -> Findings:
+def proven(environment: EnvironmentFacts, evidence: EvidenceFacts) -> Findings:
     """The environment is, byte for byte, one that was proven.
 
     Each proof in the toolchain's evidence.toml names the seal of the environment in which the tests
@@ -194,7 +198,9 @@ def proven(environment: Environment, evidence: Evidence) -> Findings:
 
 
 @check("ENV008", Family.ENVIRONMENT)
-def conda_of_that_name(conda: CondaEnvironment, toolchain: Toolchain, lock: Lock) -> Findings:
+def conda_of_that_name(
+    conda: CondaEnvironment, toolchain: ToolchainFacts, lock: LockFacts
+) -> Findings:
     """A conda environment of the toolchain's name is what the lock says.
 
     Many guides have one made by hand, with conda, mamba or micromamba, under just this name. It is
@@ -231,5 +237,5 @@ def conda_of_that_name(conda: CondaEnvironment, toolchain: Toolchain, lock: Lock
         yield ok(f"the conda environment {conda.name} is as locked")
 
 
-def _python(conda: CondaEnvironment, toolchain: Toolchain) -> str:
+def _python(conda: CondaEnvironment, toolchain: ToolchainFacts) -> str:
     return f"Python {conda.python or 'missing'} (tested {toolchain.python})"

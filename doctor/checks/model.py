@@ -16,7 +16,7 @@ from sdcoreml.doctor.core.check import (
     ok,
     warning,
 )
-from sdcoreml.doctor.core.facts import Toolchain
+from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.doctor.core.subjects import Component, ModelFolder
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.versions import satisfies
@@ -76,7 +76,7 @@ def _bad_json(where: str, fault: str) -> Finding:
 
 
 @check("MOD002", Family.MODEL)
-def shards_loadable(model: ModelFolder, toolchain: Toolchain) -> Findings:
+def shards_loadable(model: ModelFolder, toolchain: ToolchainFacts) -> Findings:
     """The pinned diffusers can load the weights as they are saved.
 
     A UNet over 10 GB is saved in shards (diffusion_pytorch_model-00001-of-00002...). diffusers

@@ -10,11 +10,11 @@ from sdcoreml.doctor.core.check import (
     error,
     ok,
 )
-from sdcoreml.doctor.core.facts import Environment
+from sdcoreml.doctor.core.facts import EnvironmentFacts
 
 
 @check("LIB001", Family.NATIVE)
-def compiled_parts(environment: Environment) -> Findings:
+def compiled_parts(environment: EnvironmentFacts) -> Findings:
     """The compiled libraries of coremltools and torch are there.
 
     coremltools installs from source as pure Python without complaint, converts for minutes and then
@@ -35,7 +35,7 @@ def compiled_parts(environment: Environment) -> Findings:
 
 
 @check("LIB002", Family.NATIVE)
-def binary_wheels(environment: Environment) -> Findings:
+def binary_wheels(environment: EnvironmentFacts) -> Findings:
     """Packages with native code came as wheels for this Python.
 
     A WHEEL file tagged py3-none-any means that the package was built here from its source without
@@ -62,7 +62,7 @@ def binary_wheels(environment: Environment) -> Findings:
 
 
 @check("LIB003", Family.NATIVE)
-def from_the_index(environment: Environment) -> Findings:
+def from_the_index(environment: EnvironmentFacts) -> Findings:
     """Nothing was installed from a folder, an address or a revision.
 
     Such an installation has no locked hash, and coremltools from its repository has no native code.

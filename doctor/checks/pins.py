@@ -16,10 +16,10 @@ from sdcoreml.doctor.core.check import (
     warning,
 )
 from sdcoreml.doctor.core.facts import (
-    Environment,
-    Lock,
+    EnvironmentFacts,
+    LockFacts,
     System,
-    Toolchain,
+    ToolchainFacts,
 )
 from sdcoreml.doctor.knowledge import CLASHES, Role, of_topic
 from sdcoreml.doctor.knowledge.diagnosis import clashes
@@ -35,7 +35,7 @@ _SHOWN = 6
 
 
 @check("PIN001", Family.PINS)
-def direct_pins(environment: Environment, toolchain: Toolchain) -> Findings:
+def direct_pins(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Findings:
     """Every direct pin is installed in its tested version.
 
     These are the packages whose versions decide whether a conversion works; they were tested
@@ -56,7 +56,7 @@ def direct_pins(environment: Environment, toolchain: Toolchain) -> Findings:
 
 
 @check("PIN002", Family.PINS)
-def whole_lock(environment: Environment, lock: Lock) -> Findings:
+def whole_lock(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
     """Every package of the lock is installed in its locked version.
 
     The lock names everything, down to the smallest indirect package, with its hashes.
@@ -76,7 +76,7 @@ def whole_lock(environment: Environment, lock: Lock) -> Findings:
 
 
 @check("PIN003", Family.PINS)
-def nothing_else(environment: Environment, lock: Lock) -> Findings:
+def nothing_else(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
     """Nothing is installed beside the lock.
 
     An extra package can pull in or shadow others, and no test has seen it. pip, setuptools and
@@ -93,7 +93,7 @@ def nothing_else(environment: Environment, lock: Lock) -> Findings:
 
 
 @check("PIN004", Family.PINS)
-def one_of_each(environment: Environment) -> Findings:
+def one_of_each(environment: EnvironmentFacts) -> Findings:
     """No package is recorded twice.
 
     Two records of one project are what a broken upgrade leaves behind: which of the two versions
@@ -108,7 +108,7 @@ def one_of_each(environment: Environment) -> Findings:
         )
 
 
-def differing(environment: Environment, wanted: Mapping[str, str]) -> Mapping[str, str]:
+def differing(environment: EnvironmentFacts, wanted: Mapping[str, str]) -> Mapping[str, str]:
     """What is installed against what is wanted, in words, for each package that differs."""
     have = {name: environment.installed.get(normalise(name), "missing") for name in wanted}
     return {
@@ -125,7 +125,7 @@ def listed(names: tuple[str, ...] | list[str]) -> str:
 
 
 @check("PIN005", Family.PINS)
-def no_known_clash(system: System, environment: Environment) -> Findings:
+def no_known_clash(system: System, environment: EnvironmentFacts) -> Findings:
     """No two installed versions are known not to go together.
 
     The pairs are those of the known failures (sdcoreml explain lists them by name): each broke
@@ -147,7 +147,7 @@ def no_known_clash(system: System, environment: Environment) -> Findings:
 
 
 @check("PIN006", Family.PINS)
-def within_ceilings(environment: Environment) -> Findings:
+def within_ceilings(environment: EnvironmentFacts) -> Findings:
     """The installed torch is not newer than coremltools was tested with.
 
     coremltools states its own ceilings in its source. A newer torch produces operations that it

@@ -13,10 +13,10 @@ from sdcoreml.doctor.core.check import (
     warning,
 )
 from sdcoreml.doctor.core.facts import (
-    Environment,
+    EnvironmentFacts,
     HostPython,
-    Interpreter,
-    Toolchain,
+    InterpreterFacts,
+    ToolchainFacts,
 )
 from sdcoreml.envs.pythons.interpreter import UV_LACKS
 from sdcoreml.lockfiles.versions import satisfies
@@ -52,7 +52,7 @@ def host_python(host: HostPython) -> Findings:
 
 
 @check("PY002", Family.PYTHON)
-def environment_python(environment: Environment, toolchain: Toolchain) -> Findings:
+def environment_python(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Findings:
     """The environment runs the tested Python, to the patch release.
 
     The pins were tested on one patch release. Another accepted one is drift: it very likely works,
@@ -78,9 +78,9 @@ def environment_python(environment: Environment, toolchain: Toolchain) -> Findin
 
 @check("PY003", Family.PYTHON)
 def interpreter_to_build_with(
-    toolchain: Toolchain,
-    environment: Environment | None = None,
-    interpreter: Interpreter | None = None,
+    toolchain: ToolchainFacts,
+    environment: EnvironmentFacts | None = None,
+    interpreter: InterpreterFacts | None = None,
 ) -> Findings:
     """There is a Python to build the environment with.
 

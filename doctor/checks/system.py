@@ -17,7 +17,7 @@ from sdcoreml.doctor.core.facts import (
     Goal,
     Memory,
     System,
-    Toolchain,
+    ToolchainFacts,
 )
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.ground.quantity import amount
@@ -33,7 +33,7 @@ GB = 10**9
 
 
 @check("SYS001", Family.SYSTEM)
-def platform_supported(system: System, toolchain: Toolchain) -> Findings:
+def platform_supported(system: System, toolchain: ToolchainFacts) -> Findings:
     """The toolchain has a lock for this machine.
 
     A lock is resolved for each target in advance, wheel by wheel and hash by hash. A target is
@@ -116,7 +116,9 @@ def text_encoding(system: System) -> Findings:
 
 
 @check("MEM001", Family.MEMORY)
-def enough_memory(memory: Memory, toolchain: Toolchain, model: ModelFolder, goal: Goal) -> Findings:
+def enough_memory(
+    memory: Memory, toolchain: ToolchainFacts, model: ModelFolder, goal: Goal
+) -> Findings:
     """There is memory for the largest component.
 
     Writing a component takes little, since weights are mapped and streamed; checking it against the

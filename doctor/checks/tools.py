@@ -17,12 +17,12 @@ from sdcoreml.doctor.core.check import (
 )
 from sdcoreml.doctor.core.facts import (
     Checkout,
-    Environment,
+    EnvironmentFacts,
     Git,
     Goal,
     Hub,
-    Toolchain,
-    Xcode,
+    ToolchainFacts,
+    XcodeFacts,
 )
 from sdcoreml.doctor.core.subjects import ModelFolder
 
@@ -80,7 +80,7 @@ def checkout_is_repository(checkout: Checkout) -> Findings:
 
 
 @check("GIT003", Family.GIT)
-def checkout_commit(checkout: Checkout, toolchain: Toolchain) -> Findings:
+def checkout_commit(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
     """The upstream checkout is at the tested commit.
 
     Later commits of apple/ml-stable-diffusion change options and ask for other pins.
@@ -143,7 +143,7 @@ def checkout_complete(checkout: Checkout) -> Findings:
 
 
 @check("GIT006", Family.GIT)
-def checkout_remote(checkout: Checkout, toolchain: Toolchain) -> Findings:
+def checkout_remote(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
     """The upstream checkout comes from the tested repository.
 
     A fork may carry the same commit; it is only said, not held against it.
@@ -157,7 +157,7 @@ def checkout_remote(checkout: Checkout, toolchain: Toolchain) -> Findings:
 
 
 @check("GIT007", Family.GIT)
-def upstream_imports(checkout: Checkout, environment: Environment) -> Findings:
+def upstream_imports(checkout: Checkout, environment: EnvironmentFacts) -> Findings:
     """What the upstream converter imports undeclared is installed.
 
     torch2coreml imports diffusionkit even for SD 1.5, and diffusers reads a checkpoint's YAML with
@@ -178,7 +178,7 @@ def _slug(url: str) -> str:
 
 
 @check("XCO001", Family.XCODE)
-def compiler_present(xcode: Xcode) -> Findings:
+def compiler_present(xcode: XcodeFacts) -> Findings:
     """Xcode's coremlcompiler can be run.
 
     The upstream converter calls it to turn each .mlpackage into the .mlmodelc that Swift apps load.
@@ -196,7 +196,7 @@ def compiler_present(xcode: Xcode) -> Findings:
     )
 
 
-def _cure(xcode: Xcode) -> Fix:
+def _cure(xcode: XcodeFacts) -> Fix:
     """What xcrun's complaint asks for."""
     if "license" in xcode.complaint.lower():
         return Fix(
@@ -214,7 +214,7 @@ def _cure(xcode: Xcode) -> Fix:
 
 
 @check("XCO002", Family.XCODE)
-def developer_directory(xcode: Xcode) -> Findings:
+def developer_directory(xcode: XcodeFacts) -> Findings:
     """The selected developer directory is a full Xcode.
 
     After a macOS upgrade, or when Xcode was moved, the selected directory may be gone; with the

@@ -9,7 +9,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
-from sdcoreml.doctor.core.facts import Environment, System
+from sdcoreml.doctor.core.facts import EnvironmentFacts, System
 from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, innermost
 from sdcoreml.doctor.report.layout import WIDTH
@@ -73,7 +73,7 @@ def versions_here(toolchain: str = "tested") -> Mapping[str, str]:
 
     facts = gather(Request(toolchain=toolchain, groups=("system", "environment")), Probe()).facts
     versions: dict[str, str] = {}
-    if isinstance(facts.environment, Environment):
+    if isinstance(facts.environment, EnvironmentFacts):
         versions |= {**facts.environment.installed, "python": facts.environment.python}
     if isinstance(facts.system, System) and facts.system.name == "macOS":
         versions["macos"] = facts.system.version

@@ -7,7 +7,7 @@ from sdcoreml.doctor.core.facts import (
     Facts,
     Goal,
     System,
-    Toolchain,
+    ToolchainFacts,
 )
 from sdcoreml.doctor.core.subjects import Component, ModelFolder
 from sdcoreml.ground.quantity import amount, duration
@@ -24,7 +24,11 @@ MOST_CORES = 16
 def estimate(facts: Facts) -> tuple[str, ...]:
     """Disk, memory and time for the model at hand, in words; nothing without a model."""
     model, toolchain = facts.model, facts.toolchain
-    if not isinstance(model, ModelFolder) or not isinstance(toolchain, Toolchain) or not model.size:
+    if (
+        not isinstance(model, ModelFolder)
+        or not isinstance(toolchain, ToolchainFacts)
+        or not model.size
+    ):
         return ()
     needs = (
         f"about {amount(needed_disk(model, toolchain))} of disk",
@@ -42,12 +46,12 @@ def estimate(facts: Facts) -> tuple[str, ...]:
     return (*needs, f"{most} on {number}{measured}")
 
 
-def needed_disk(model: ModelFolder, toolchain: Toolchain) -> int:
+def needed_disk(model: ModelFolder, toolchain: ToolchainFacts) -> int:
     """Bytes of the merged weights and of the result, which lie beside each other for a while."""
     return int(toolchain.disk * model.size)
 
 
-def needed_memory(model: ModelFolder, goal: Goal, toolchain: Toolchain) -> int:
+def needed_memory(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> int:
     """Peak bytes, of the component that takes the most.
 
     Where nobody measured, or the parts of a file are not known: the largest component's size times
@@ -66,7 +70,7 @@ def needed_memory(model: ModelFolder, goal: Goal, toolchain: Toolchain) -> int:
     )
 
 
-def processor_time(model: ModelFolder, goal: Goal, toolchain: Toolchain) -> float:
+def processor_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float:
     """CPU seconds to build and to check in full; 0 when a needed part has no measured rate.
 
     Checking runs each program: what works on images takes time in proportion to their area. A

@@ -81,7 +81,7 @@ class HostPython:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Toolchain:
+class ToolchainFacts:
     """What was tested together: from `lockfiles/<name>/toolchain.toml`.
 
     `pins` are the direct ones; `disk` is the factor of the model's size to keep free; `rates`,
@@ -109,7 +109,7 @@ class Toolchain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class LockFacts:
     """The compiled lock of this machine's target: every package and its one version.
 
     `download` is the size of all its wheels in bytes, 0 where the lock does not say; `conda` maps
@@ -124,7 +124,7 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
+class InterpreterFacts:
     """The Python that `make env` would use."""
 
     version: str
@@ -133,7 +133,7 @@ class Interpreter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class EnvironmentFacts:
     """The built environment, read from directory names and small files; nothing is imported.
 
     `installed` maps normalised project names to versions. `duplicates` names projects with two
@@ -178,7 +178,7 @@ class CondaEnvironment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
+class VerificationFacts:
     """What `envs.kept.verify` said of the environment, and how deep it looked.
 
     `faults` are sealed files that are missing or not as they were, `owners` how many of them each
@@ -209,7 +209,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class EvidenceFacts:
     """All proofs of the toolchain on this machine's target, the oldest first."""
 
     proofs: tuple[Proof, ...]
@@ -244,7 +244,7 @@ class Checkout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Xcode:
+class XcodeFacts:
     """Apple's developer tools: the selected directory and where `coremlcompiler` is.
 
     `compiler` is empty when xcrun does not find it; `complaint` is then xcrun's own sentence.
@@ -258,7 +258,7 @@ class Xcode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Volume:
+class VolumeFacts:
     """Free space where a role's files go; the same `device` means the same volume.
 
     `quota` is how much the user may keep there, 0 for any, `quota_used` what he keeps; `files_free`
@@ -329,18 +329,18 @@ class Facts:
     system: Known[System]
     memory: Known[Memory]
     host: Known[HostPython]
-    toolchain: Known[Toolchain]
-    lock: Known[Lock]
-    interpreter: Known[Interpreter]
-    environment: Known[Environment]
-    verification: Known[Verification]
-    evidence: Known[Evidence] = Absent(reason="not looked at")
+    toolchain: Known[ToolchainFacts]
+    lock: Known[LockFacts]
+    interpreter: Known[InterpreterFacts]
+    environment: Known[EnvironmentFacts]
+    verification: Known[VerificationFacts]
+    evidence: Known[EvidenceFacts] = Absent(reason="not looked at")
     conda: Known[CondaEnvironment] = Absent(reason="not looked at")
     smoke: Known[Smoke]
     git: Known[Git]
     checkout: Known[Checkout]
-    xcode: Known[Xcode]
-    volumes: Known[Mapping[str, Volume]]
+    xcode: Known[XcodeFacts]
+    volumes: Known[Mapping[str, VolumeFacts]]
     hub: Known[Hub]
     output: Known[Output]
     model: Known[ModelFolder]

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sdcoreml.doctor.core.facts import Environment, Unknown
+from sdcoreml.doctor.core.facts import EnvironmentFacts, Unknown
 from sdcoreml.ground.names import normalise
 
 NATIVE = {
@@ -52,7 +52,7 @@ def installed(site: Path) -> Mapping[str, str]:
 
 def look(
     root: Path, *, python: str, lock_digest: str, seal: str, drift: bool, system: str
-) -> Environment | Unknown:
+) -> EnvironmentFacts | Unknown:
     """Read the environment under `root`; the four values come from the record of its build."""
     site = site_packages(root)
     if isinstance(site, Unknown):
@@ -61,7 +61,7 @@ def look(
     infos = [name for name in entries if name.endswith(".dist-info")]
     split = [name.removesuffix(".dist-info").rpartition("-") for name in infos]
     counts = Counter(normalise(name) for name, _, _ in split)
-    return Environment(
+    return EnvironmentFacts(
         path=str(root),
         python=python or _python_version(root),
         python_path=str(root / "bin" / "python"),

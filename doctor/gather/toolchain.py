@@ -37,12 +37,12 @@ def _load(name: str) -> Toolchain:
     return load_toolchain(name)
 
 
-def toolchain(name: str) -> facts.Toolchain:
+def toolchain(name: str) -> facts.ToolchainFacts:
     """The named toolchain as its toolchain.toml says."""
     from sdcoreml.lockfiles.target import host_target
 
     loaded = _load(name)
-    return facts.Toolchain(
+    return facts.ToolchainFacts(
         name=loaded.name,
         python=loaded.python.version,
         accepted=loaded.python.accepted,
@@ -62,7 +62,7 @@ def toolchain(name: str) -> facts.Toolchain:
     )
 
 
-def lock(name: str) -> facts.Lock | Absent:
+def lock(name: str) -> facts.LockFacts | Absent:
     """The lock of this machine's target; absent where there is none."""
     from sdcoreml.lockfiles.lock import load_lock
     from sdcoreml.lockfiles.target import host_target
@@ -71,7 +71,7 @@ def lock(name: str) -> facts.Lock | Absent:
     if target not in _load(name).targets:
         return Absent(reason=f"no lock for {target}")
     loaded = load_lock(name, target)
-    return facts.Lock(
+    return facts.LockFacts(
         path=str(loaded.path),
         digest=loaded.digest,
         packages={normalise(package.name): package.version for package in loaded.packages},
@@ -90,13 +90,13 @@ def _conda(toolchain: Toolchain, target: str) -> Mapping[str, str]:
     return {package.name: f"{package.version} {package.build}" for package in packages}
 
 
-def evidence(name: str) -> facts.Evidence:
+def evidence(name: str) -> facts.EvidenceFacts:
     """What was proven of the toolchain on machines of this kind."""
     from sdcoreml.lockfiles.evidence import load_evidence
     from sdcoreml.lockfiles.target import host_target
 
     target = host_target()
-    return facts.Evidence(
+    return facts.EvidenceFacts(
         proofs=tuple(
             facts.Proof(
                 when=proof.when,
@@ -137,7 +137,7 @@ def _built(name: str) -> Environment | None:
     return current(name_of(_load(name), asked_backend()))
 
 
-def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
+def environment(name: str, system: str) -> facts.EnvironmentFacts | Absent | Unknown:
     """The environment that is current; what its record says and what is installed in it."""
     built = _built(name)
     if built is None:
@@ -155,7 +155,7 @@ def environment(name: str, system: str) -> facts.Environment | Absent | Unknown:
 
 def interpreter(
     name: str, *, rebuild: bool = False, python: str = ""
-) -> facts.Interpreter | Absent | Unknown:
+) -> facts.InterpreterFacts | Absent | Unknown:
     """The Python that `make env` would choose; searched for when there is something to build."""
     from sdcoreml.envs.pythons.interpreter import choose, find_interpreters
 
@@ -170,10 +170,10 @@ def interpreter(
     if choice is None:
         return Absent(reason="no suitable Python found")
     best = choice.interpreter
-    return facts.Interpreter(version=best.version, path=str(best.path), source=best.source)
+    return facts.InterpreterFacts(version=best.version, path=str(best.path), source=best.source)
 
 
-def verification(name: str, probe: Probe, *, deep: bool) -> facts.Verification | Absent:
+def verification(name: str, probe: Probe, *, deep: bool) -> facts.VerificationFacts | Absent:
     """Whether the environment's files are those that were sealed.
 
     At first glance by the file system's own record: nothing whose status changed after the seal
@@ -184,11 +184,11 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.Verification |
     if built is None:
         return Absent(reason=NOT_BUILT)
     if not deep and is_untouched(built.path, probe):
-        return facts.Verification(depth="none touched since", files=built.files)
+        return facts.VerificationFacts(depth="none touched since", files=built.files)
     from sdcoreml.envs.kept.verify import STRAY, verify_fast, verify_full
 
     outcome = verify_full(built) if deep else verify_fast(built)
-    return facts.Verification(
+    return facts.VerificationFacts(
         depth="every byte" if deep else "sizes and times",
         files=outcome.files,
         owners=dict(Counter(fault.owner for fault in outcome.faults if fault.owner != STRAY)),

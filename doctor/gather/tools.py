@@ -11,7 +11,7 @@ from sdcoreml.doctor.core.facts import (
     Git,
     Hub,
     Unknown,
-    Xcode,
+    XcodeFacts,
 )
 from sdcoreml.doctor.gather.machine import not_on_macos
 from sdcoreml.doctor.gather.probe import Probe, RunResult
@@ -42,7 +42,7 @@ def git(probe: Probe) -> Git | Absent | Unknown:
     return Git(version=version.out.removeprefix("git version "), lfs=lfs or "")
 
 
-def xcode(probe: Probe) -> Xcode | Absent | Unknown:
+def xcode(probe: Probe) -> XcodeFacts | Absent | Unknown:
     """The developer directory and coremlcompiler, as xcode-select and xcrun see them."""
     if absent := not_on_macos(probe):
         return absent
@@ -51,7 +51,7 @@ def xcode(probe: Probe) -> Xcode | Absent | Unknown:
         return compiler
     found = compiler.out if compiler.code == 0 else ""
     applications = (probe.root / XCODES).glob("Xcode*.app")
-    return Xcode(
+    return XcodeFacts(
         developer=developer(probe),
         compiler=found,
         complaint="" if found else compiler.err,

@@ -12,7 +12,7 @@ from sdcoreml.doctor.core.facts import (
     Absent,
     Goal,
     Output,
-    Volume,
+    VolumeFacts,
 )
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 
@@ -37,7 +37,7 @@ class Quota:
     used: int
 
 
-def volumes(goal: Goal, environments: Path, probe: Probe) -> Mapping[str, Volume]:
+def volumes(goal: Goal, environments: Path, probe: Probe) -> Mapping[str, VolumeFacts]:
     """The volume of each role: results, environments, packages, temporary files and the hub's."""
     temporary = probe.environ.get("TMPDIR") or "/tmp"  # noqa: S108  only looked at
     roles = {
@@ -51,13 +51,13 @@ def volumes(goal: Goal, environments: Path, probe: Probe) -> Mapping[str, Volume
     return {role: _volume(path, limits) for role, path in roles.items()}
 
 
-def _volume(path: Path, limits: Mapping[str, Quota]) -> Volume:
+def _volume(path: Path, limits: Mapping[str, Quota]) -> VolumeFacts:
     """The volume that holds `path`, or will: its nearest existing parent decides."""
     place = path.absolute()
     existing = next(one for one in (place, *place.parents) if one.exists())
     usage = shutil.disk_usage(existing)
     quota = limits.get(mount_point(existing), Quota(limit=0, used=0))
-    return Volume(
+    return VolumeFacts(
         path=str(path),
         device=existing.stat().st_dev,
         total=usage.total,

@@ -16,7 +16,7 @@ from sdcoreml.doctor.core.facts import (
     Absent,
     Facts,
     Goal,
-    Lock,
+    LockFacts,
     Memory,
     Output,
     Smoke,
@@ -78,7 +78,7 @@ def installed(**versions: str) -> Facts:
 def locked(**versions: str) -> Facts:
     """The healthy environment beside a lock that has these as well."""
     named = {name.replace("_", "-"): version for name, version in versions.items()}
-    return sick(lock=Lock(path="lock.txt", digest="lock-1", packages={**INSTALLED, **named}))
+    return sick(lock=LockFacts(path="lock.txt", digest="lock-1", packages={**INSTALLED, **named}))
 
 
 def given(name: str) -> Facts:

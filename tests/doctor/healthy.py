@@ -8,24 +8,24 @@ from typing import Any
 from sdcoreml.doctor.core.facts import (
     Checkout,
     CondaEnvironment,
-    Environment,
-    Evidence,
+    EnvironmentFacts,
+    EvidenceFacts,
     Facts,
     Git,
     Goal,
     HostPython,
     Hub,
-    Interpreter,
-    Lock,
+    InterpreterFacts,
+    LockFacts,
     Memory,
     Output,
     Proof,
     Smoke,
     System,
-    Toolchain,
-    Verification,
-    Volume,
-    Xcode,
+    ToolchainFacts,
+    VerificationFacts,
+    VolumeFacts,
+    XcodeFacts,
 )
 from sdcoreml.doctor.core.subjects import (
     Bundle,
@@ -101,7 +101,7 @@ HOST = HostPython(
     libraries={"git": "present", "numpy": "present", "rich": "present"},
 )
 
-TOOLCHAIN = Toolchain(
+TOOLCHAIN = ToolchainFacts(
     name="tested",
     python="3.10.10",
     accepted=">=3.10,<3.11",
@@ -116,7 +116,7 @@ TOOLCHAIN = Toolchain(
     rates={"build": 0.01, "text_encoder": 0.1, "unet": 0.4, "vae": 2.0},
 )
 
-ENVIRONMENT = Environment(
+ENVIRONMENT = EnvironmentFacts(
     path="/repo/.envs/tested",
     python="3.10.10",
     python_path="/repo/.envs/tested/bin/python",
@@ -156,7 +156,7 @@ CHECKOUT = Checkout(
     changed=(),
 )
 
-XCODE = Xcode(
+XCODE = XcodeFacts(
     developer="/Applications/Xcode.app/Contents/Developer",
     compiler="/Applications/Xcode.app/Contents/Developer/usr/bin/coremlcompiler",
     complaint="",
@@ -176,7 +176,7 @@ HUB = Hub(
 MEMORY = Memory(total=16 * GB, available=9 * GB, swap_total=2 * GB, swap_free=2 * GB)
 
 VOLUMES = {
-    role: Volume(path=f"/data/{role}", device=1, total=500 * GB, free=200 * GB, writable=True)
+    role: VolumeFacts(path=f"/data/{role}", device=1, total=500 * GB, free=200 * GB, writable=True)
     for role in ("output", "environments", "packages", "temporary", "hub")
 }
 
@@ -223,11 +223,13 @@ BUNDLE = Bundle(
     manifest=True,
 )
 
-LOCK = Lock(path="lock.txt", digest="lock-1", packages=INSTALLED, download=3 * GB)
+LOCK = LockFacts(path="lock.txt", digest="lock-1", packages=INSTALLED, download=3 * GB)
 GIT = Git(version="2.45.1", lfs="git-lfs/3.5.1")
 
 BUILDS = {"python": "3.10.10 h0a1b_0_cpython", "tzdata": "2026a h1_1"}
-LOCK = Lock(path="lock.txt", digest="lock-1", packages=INSTALLED, download=3 * GB, conda=BUILDS)
+LOCK = LockFacts(
+    path="lock.txt", digest="lock-1", packages=INSTALLED, download=3 * GB, conda=BUILDS
+)
 CONDA = CondaEnvironment(
     path="/home/me/miniforge3/envs/coreml_stable_diffusion",
     name="coreml_stable_diffusion",
@@ -242,10 +244,10 @@ HEALTHY = Facts(
     host=HOST,
     toolchain=TOOLCHAIN,
     lock=LOCK,
-    interpreter=Interpreter(version="3.10.10", path="/opt/python3.10", source="pyenv"),
+    interpreter=InterpreterFacts(version="3.10.10", path="/opt/python3.10", source="pyenv"),
     environment=ENVIRONMENT,
-    verification=Verification(depth="sizes and times", files=31000, faults=()),
-    evidence=Evidence(proofs=(PROOF,)),
+    verification=VerificationFacts(depth="sizes and times", files=31000, faults=()),
+    evidence=EvidenceFacts(proofs=(PROOF,)),
     conda=CONDA,
     smoke=Smoke(imported=tuple(PINS), failures={}),
     git=GIT,

@@ -14,7 +14,7 @@ from sdcoreml.doctor.core.facts import (
     Memory,
     Output,
     Smoke,
-    Verification,
+    VerificationFacts,
 )
 from sdcoreml.doctor.core.subjects import Component, ModelFolder, Program
 from tests.doctor.healthy import (
@@ -120,7 +120,9 @@ SICK: Mapping[str, Facts] = {
     "ENV002": environment(lock_digest="lock-0"),
     "ENV003": environment(hollow=("torch",)),
     "ENV004": sick(
-        verification=Verification(depth="every byte", files=31000, faults=("torch/x.py: changed",))
+        verification=VerificationFacts(
+            depth="every byte", files=31000, faults=("torch/x.py: changed",)
+        )
     ),
     "ENV005": sick(
         smoke=Smoke(imported=(), failures={"diffusers": "ImportError: cached_download"})

@@ -6,10 +6,10 @@ import pytest
 
 from sdcoreml.doctor.core.facts import (
     Absent,
-    Evidence,
+    EvidenceFacts,
     Facts,
     Smoke,
-    Verification,
+    VerificationFacts,
 )
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import CONDA, HEALTHY, INSTALLED, LOCK, PROOF
@@ -63,13 +63,13 @@ def test_hollow_and_headless_are_two_findings() -> None:
     ],
 )
 def test_the_seal(faults: tuple[str, ...], strays: tuple[str, ...], expected: str) -> None:
-    verification = Verification(depth="every byte", files=5, faults=faults, strays=strays)
+    verification = VerificationFacts(depth="every byte", files=5, faults=faults, strays=strays)
     assert said("ENV004", sick(verification=verification)) == [expected]
 
 
 def test_much_damage_is_told_by_whose_it_is() -> None:
     faults = ("a.py: missing (numpy)", *(f"{n}.py: altered (torch)" for n in range(3)))
-    verification = Verification(
+    verification = VerificationFacts(
         depth="every byte", files=5, owners={"numpy": 1, "torch": 3}, faults=faults
     )
     assert said("ENV004", sick(verification=verification)) == [
@@ -106,7 +106,7 @@ def test_other_bytes_than_the_proven_ones_are_a_warning() -> None:
     [
         environment(python="3.10.13"),
         environment(lock_digest="lock-2"),
-        sick(evidence=Evidence(proofs=())),
+        sick(evidence=EvidenceFacts(proofs=())),
     ],
 )
 def test_what_nobody_proved_is_said_and_no_fault(facts: Facts) -> None:
@@ -117,7 +117,7 @@ def test_what_nobody_proved_is_said_and_no_fault(facts: Facts) -> None:
 def test_of_several_proofs_the_last_of_just_this_environment_counts() -> None:
     later = replace(PROOF, when="2027-01-01T00:00:00+00:00", figures="12 tests")
     other = replace(PROOF, seal="seal-9", when="2028-01-01T00:00:00+00:00")
-    facts = sick(evidence=Evidence(proofs=(PROOF, later, other)))
+    facts = sick(evidence=EvidenceFacts(proofs=(PROOF, later, other)))
     assert said("ENV007", facts)[0].startswith("ok: proven on 2027-01-01: 12 tests")
 
 

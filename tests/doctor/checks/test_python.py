@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.core.facts import Interpreter
+from sdcoreml.doctor.core.facts import InterpreterFacts
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import HEALTHY
 from tests.doctor.specimens import NOT_BUILT, environment, host, sick
@@ -49,7 +49,7 @@ def test_the_ways_to_the_exact_python() -> None:
     ],
 )
 def test_the_python_to_build_with(version: str, expected: str) -> None:
-    interpreter = Interpreter(version=version, path="/opt/python", source="pyenv")
+    interpreter = InterpreterFacts(version=version, path="/opt/python", source="pyenv")
     facts = sick(environment=NOT_BUILT, interpreter=interpreter)
     assert said("PY003", facts) == [expected]
 

@@ -167,7 +167,7 @@ def test_the_backend_is_one_of_two(
 def test_the_doctor_looks_at_the_environment_of_the_backend(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sdcoreml.doctor.core.facts import Absent, Environment, Unknown
+    from sdcoreml.doctor.core.facts import Absent, EnvironmentFacts, Unknown
     from sdcoreml.doctor.gather import toolchain as gather
 
     assert main(lock(tmp_path)) == 0
@@ -176,7 +176,7 @@ def test_the_doctor_looks_at_the_environment_of_the_backend(
     assert main(["env", *words]) == 0
     assert isinstance(gather.interpreter(name), Absent)
     found = gather.environment(name, "Linux")
-    assert isinstance(found, Environment)
+    assert isinstance(found, EnvironmentFacts)
     assert (found.backend, found.python) == ("conda", VERSION)
     assert set(found.installed) == {"one", "two"}
     monkeypatch.setenv("BACKEND", "venv")

@@ -26,7 +26,7 @@ from sdcoreml.doctor.core.engine import (
 )
 from sdcoreml.doctor.core.facts import (
     Absent,
-    Evidence,
+    EvidenceFacts,
     Git,
     Hub,
     System,
@@ -137,7 +137,7 @@ def test_commands_are_told_of_the_backend_as_of_the_toolchain() -> None:
     both = commands("ENV001", backend="conda", name="light")
     assert both == (("make", "env", "TOOLCHAIN=light", "BACKEND=conda"),)
     unproven = replace(PROOF, lock_digest="another")
-    facts = sick(evidence=Evidence(proofs=(unproven,)))
+    facts = sick(evidence=EvidenceFacts(proofs=(unproven,)))
     facts = replace(facts, toolchain=replace(TOOLCHAIN, backend="conda"))
     (result,) = examine(facts, CHECKS, Selection(select=("ENV007",))).results
     assert result.findings[0].fix

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdcoreml.doctor.core.facts import Environment, Unknown
+from sdcoreml.doctor.core.facts import EnvironmentFacts, Unknown
 from sdcoreml.doctor.gather.environment import look
 
 
@@ -23,9 +23,9 @@ def built(root: Path) -> tuple[Path, Path]:
     return root, root / "lib/python3.10/site-packages"
 
 
-def examine(root: Path) -> Environment:
+def examine(root: Path) -> EnvironmentFacts:
     facts = look(root, python="", lock_digest="l", seal="s", drift=False, system="Linux")
-    assert isinstance(facts, Environment)
+    assert isinstance(facts, EnvironmentFacts)
     return facts
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sdcoreml.doctor.core.facts import (
     Checkout,
-    Environment,
+    EnvironmentFacts,
     HostPython,
     Hub,
 )
@@ -64,7 +64,7 @@ def test_no_secret_gets_into_facts(machine: Path) -> None:
     assert "pip.conf: extra_index_url" in facts.host.pip_settings
     assert isinstance(facts.checkout, Checkout)
     assert facts.checkout.remote == "https://example.invalid/simple"
-    assert isinstance(facts.environment, Environment)
+    assert isinstance(facts.environment, EnvironmentFacts)
     assert facts.environment.origins == {"torch": "git+https://example.invalid/simple@0123"}
 
 

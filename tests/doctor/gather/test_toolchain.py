@@ -12,11 +12,11 @@ import pytest
 
 from sdcoreml.doctor.core.facts import (
     Absent,
-    Environment,
-    Lock,
+    EnvironmentFacts,
+    LockFacts,
     Smoke,
     Unknown,
-    Verification,
+    VerificationFacts,
 )
 from sdcoreml.doctor.gather import Request, gather, toolchain
 from sdcoreml.doctor.gather.probe import Probe
@@ -79,14 +79,14 @@ def test_the_lock_of_this_target_has_every_direct_pin() -> None:
     lock = toolchain.lock("tested")
     if isinstance(lock, Absent):
         pytest.skip(lock.reason)
-    assert isinstance(lock, Lock)
+    assert isinstance(lock, LockFacts)
     assert toolchain.toolchain("tested").pins.items() <= lock.packages.items()
 
 
 def test_an_environment_and_its_record(environments: Path) -> None:
     folder = built(environments)
     facts = toolchain.environment("tested", "Linux")
-    assert isinstance(facts, Environment)
+    assert isinstance(facts, EnvironmentFacts)
     assert facts.installed == {"torch": "2.2.0"}
     assert (facts.python, facts.drift, facts.lock_digest) == ("3.10.13", True, "l" * 64)
     assert facts.path == str(folder.resolve())
@@ -121,7 +121,7 @@ def test_what_nobody_touched_is_not_compared_file_by_file(environments: Path) ->
     folder = built(environments)
     assert toolchain.is_untouched(folder, Probe())
     # There is no manifest here: a comparison would fail.
-    assert toolchain.verification("tested", Probe(), deep=False) == Verification(
+    assert toolchain.verification("tested", Probe(), deep=False) == VerificationFacts(
         depth="none touched since", files=1
     )
 

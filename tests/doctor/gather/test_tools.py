@@ -11,7 +11,7 @@ from sdcoreml.doctor.core.facts import (
     Git,
     Hub,
     Unknown,
-    Xcode,
+    XcodeFacts,
 )
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.doctor.gather.tools import git, hub, xcode
@@ -59,7 +59,7 @@ def test_xcode_and_its_complaint() -> None:
             code=72, err='xcrun: error: unable to find utility "x"'
         ),
     }
-    assert xcode(answering(answers)) == Xcode(
+    assert xcode(answering(answers)) == XcodeFacts(
         developer="/Library/Developer/CommandLineTools",
         compiler="",
         complaint='xcrun: error: unable to find utility "x"',
@@ -76,7 +76,7 @@ def test_installed_but_unselected_xcode_is_found(tmp_path: Path) -> None:
     answers = {"xcrun --find coremlcompiler": RunResult(code=0, out="/x/coremlcompiler")}
     asked = answering(answers)
     facts = xcode(Probe(system="Darwin", environ={}, root=tmp_path, run=asked.run))
-    assert isinstance(facts, Xcode)
+    assert isinstance(facts, XcodeFacts)
     assert facts.others == (str(tmp_path / "Applications/Xcode-beta.app"),)
     assert facts.compiler == "/x/coremlcompiler"
 
