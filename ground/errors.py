@@ -109,12 +109,7 @@ class WorkerError(SdcoremlError):
     exit_code = ExitCode.CHILD_DIED
 
     def __init__(
-        self,
-        what: str,
-        *,
-        where: str | os.PathLike[str] = "",
-        remedy: str = "",
-        log: str = "",
+        self, what: str, *, where: str | os.PathLike[str] = "", remedy: str = "", log: str = ""
     ) -> None:
         super().__init__(what, where=where, remedy=remedy)
         self.log = log

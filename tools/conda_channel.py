@@ -21,11 +21,7 @@ from typing import Any, TypeAlias
 
 from sdcoreml.envs.conda.engine import Engine, find_engine
 from sdcoreml.envs.kept import store
-from sdcoreml.envs.locking.conda_locking import (
-    solve_python,
-    write_conda_files,
-    write_conda_locks,
-)
+from sdcoreml.envs.locking.conda_locking import solve_python, write_conda_files, write_conda_locks
 from sdcoreml.ground.events import Event
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.conda import CondaLock
@@ -81,8 +77,7 @@ def solve_facts(
         locks = solve_python(toolchain, engine, Path(folder).as_uri(), emit=_tell)
     return tuple(
         replace(
-            lock,
-            packages=tuple(replace(one, known=known[one.sha256]) for one in lock.packages),
+            lock, packages=tuple(replace(one, known=known[one.sha256]) for one in lock.packages)
         )
         for lock in locks
     )

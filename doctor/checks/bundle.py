@@ -7,16 +7,7 @@ from __future__ import annotations
 
 from sdcoreml.convert.bundle.contract import HALVES, KNOWN, NAMES, PACKAGE
 from sdcoreml.doctor.checks.pins import listed
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    Fix,
-    check,
-    error,
-    info,
-    ok,
-    warning,
-)
+from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.subjects import Bundle
 
 AGAIN = Fix(title="convert the model again into a fresh folder")

@@ -8,22 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    Fix,
-    check,
-    error,
-    ok,
-    warning,
-)
+from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, ok, warning
 from sdcoreml.doctor.core.estimate import needed_disk
-from sdcoreml.doctor.core.facts import (
-    EnvironmentFacts,
-    LockFacts,
-    ToolchainFacts,
-    VolumeFacts,
-)
+from sdcoreml.doctor.core.facts import EnvironmentFacts, LockFacts, ToolchainFacts, VolumeFacts
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.ground.quantity import amount
 

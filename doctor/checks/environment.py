@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 from sdcoreml.doctor.checks.pins import REPAIR, listed
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    Fix,
-    check,
-    error,
-    info,
-    ok,
-    warning,
-)
+from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.facts import (
     CondaEnvironment,
     EnvironmentFacts,

@@ -6,15 +6,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.checks.model import lacking
 from sdcoreml.doctor.checks.pins import listed
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    Fix,
-    check,
-    error,
-    info,
-    warning,
-)
+from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, warning
 from sdcoreml.doctor.core.facts import Goal, Output, System
 from sdcoreml.doctor.core.subjects import ModelFolder
 

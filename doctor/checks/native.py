@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from sdcoreml.doctor.checks.pins import REPAIR, listed
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    check,
-    error,
-    ok,
-)
+from sdcoreml.doctor.core.check import Family, Findings, check, error, ok
 from sdcoreml.doctor.core.facts import EnvironmentFacts
 
 

@@ -15,12 +15,7 @@ from sdcoreml.doctor.core.check import (
     ok,
     warning,
 )
-from sdcoreml.doctor.core.facts import (
-    EnvironmentFacts,
-    LockFacts,
-    System,
-    ToolchainFacts,
-)
+from sdcoreml.doctor.core.facts import EnvironmentFacts, LockFacts, System, ToolchainFacts
 from sdcoreml.doctor.knowledge import CLASHES, Role, of_topic
 from sdcoreml.doctor.knowledge.diagnosis import clashes
 from sdcoreml.ground.names import normalise

@@ -20,15 +20,7 @@ from sdcoreml.convert.bundle.contract import (
 )
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.doctor.checks.bundle import AGAIN
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    Fix,
-    check,
-    error,
-    info,
-    warning,
-)
+from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, warning
 from sdcoreml.doctor.core.facts import System
 from sdcoreml.doctor.core.subjects import Bundle, Program
 from sdcoreml.ground.quantity import amount

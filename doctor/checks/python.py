@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    Fix,
-    check,
-    error,
-    info,
-    ok,
-    warning,
-)
+from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.facts import (
     EnvironmentFacts,
     HostPython,

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    Fix,
-    check,
-    error,
-    info,
-    ok,
-    warning,
-)
+from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.estimate import needed_memory
-from sdcoreml.doctor.core.facts import (
-    Goal,
-    Memory,
-    System,
-    ToolchainFacts,
-)
+from sdcoreml.doctor.core.facts import Goal, Memory, System, ToolchainFacts
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.versions import satisfies

@@ -5,16 +5,7 @@ from __future__ import annotations
 import re
 
 from sdcoreml.doctor.checks.pins import listed
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    Fix,
-    check,
-    error,
-    info,
-    ok,
-    warning,
-)
+from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.facts import (
     Checkout,
     EnvironmentFacts,

@@ -6,14 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdcoreml.doctor.checks.pins import listed
-from sdcoreml.doctor.core.check import (
-    Family,
-    Findings,
-    Fix,
-    check,
-    error,
-    info,
-)
+from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info
 from sdcoreml.doctor.core.subjects import ModelFolder, WeightFile
 
 

@@ -18,12 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("packages", nargs="+", type=as_path, metavar="PACKAGE", help="a .mlpackage")
     parser.add_argument(
-        "-o",
-        "--output",
-        type=as_path,
-        required=True,
-        metavar="DIR",
-        help="where the folders go",
+        "-o", "--output", type=as_path, required=True, metavar="DIR", help="where the folders go"
     )
     parser.add_argument(
         "--with-xcode",

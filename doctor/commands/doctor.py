@@ -11,39 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.doctor.checks import CHECKS
-from sdcoreml.doctor.commands.doctor_changes import (
-    add_changes,
-    is_plain,
-    public,
-    remember,
-)
+from sdcoreml.doctor.commands.doctor_changes import add_changes, is_plain, public, remember
 from sdcoreml.doctor.commands.doctor_options import declare
 from sdcoreml.doctor.core import history
 from sdcoreml.doctor.core.check import Check, Status
 from sdcoreml.doctor.core.config import settings
-from sdcoreml.doctor.core.engine import (
-    Ignore,
-    Report,
-    Selection,
-    examine,
-    exit_code,
-    names,
-)
+from sdcoreml.doctor.core.engine import Ignore, Report, Selection, examine, exit_code, names
 from sdcoreml.doctor.core.facts import Absent, Facts, Goal
-from sdcoreml.doctor.core.fix import (
-    apply,
-    cure_lines,
-    plan,
-    plan_lines,
-)
+from sdcoreml.doctor.core.fix import apply, cure_lines, plan, plan_lines
 from sdcoreml.doctor.core.goal import conclude, relevant
-from sdcoreml.doctor.gather import (
-    DEADLINE,
-    DEEP_DEADLINE,
-    Gathered,
-    Request,
-    gather,
-)
+from sdcoreml.doctor.gather import DEADLINE, DEEP_DEADLINE, Gathered, Request, gather
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.report import write
 from sdcoreml.ground.errors import UsageError

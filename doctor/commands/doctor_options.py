@@ -79,18 +79,8 @@ def _declare_facts(parser: argparse.ArgumentParser) -> None:
     """Where the facts come from and go to, and whether they may be changed."""
     add = parser.add_argument
     add("--facts", type=as_path, metavar="FILE", help="judge the facts in a file instead")
-    add(
-        "--save-facts",
-        type=as_path,
-        metavar="FILE",
-        help="save the facts, without private data",
-    )
-    add(
-        "--compare",
-        type=as_path,
-        metavar="FILE",
-        help="say what differs from the facts in a file",
-    )
+    add("--save-facts", type=as_path, metavar="FILE", help="save the facts, without private data")
+    add("--compare", type=as_path, metavar="FILE", help="say what differs from the facts in a file")
     add("--fix", action="store_true", help="run the safe fixes, then check again")
     add("--dry-run", action="store_true", help="with --fix: only show the plan")
 

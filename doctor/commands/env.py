@@ -102,13 +102,7 @@ def proven(made: Environment, proofs: Iterable[Evidence]) -> str:
 def _build_options(parser: argparse.ArgumentParser) -> None:
     environment_options(parser)
     add, hidden = parser.add_argument, argparse.SUPPRESS
-    add(
-        "--python",
-        type=as_path,
-        metavar="PATH",
-        default=hidden,
-        help="the Python to build with",
-    )
+    add("--python", type=as_path, metavar="PATH", default=hidden, help="the Python to build with")
     add("--provision", action="store_true", default=hidden, help="obtain the exact Python")
     add("--strict", action="store_true", default=hidden, help="refuse any but the exact Python")
     add("--fresh", action="store_true", default=hidden, help="build even if it is there")

@@ -29,10 +29,8 @@ def export_archive(args: argparse.Namespace) -> int:
         raise EnvError(
             "a conda environment is not exported",
             where=found.path,
-            remedy=(
-                "carry its toolchain as a venv (BACKEND=venv), or use the explicit "
-                "lock that `sdcoreml env conda-files` writes"
-            ),
+            remedy="carry its toolchain as a venv (BACKEND=venv), or use the explicit "
+            "lock that `sdcoreml env conda-files` writes",
         )
     with draw() as emit:
         record = export_environment(found, chosen(args), path, source=source(args), emit=emit)
@@ -69,10 +67,7 @@ def _import_options(parser: argparse.ArgumentParser) -> None:
 
 ACTIONS = (
     Action(
-        name="export",
-        help="pack it into one file",
-        configure=_export_options,
-        run=export_archive,
+        name="export", help="pack it into one file", configure=_export_options, run=export_archive
     ),
     Action(
         name="import",

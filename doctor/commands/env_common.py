@@ -44,13 +44,7 @@ def source_options(parser: argparse.ArgumentParser) -> None:
     add, hidden = parser.add_argument, argparse.SUPPRESS
     add("--installer", choices=("uv", "pip"), default=hidden, help="default: uv if there is one")
     add("--index", metavar="URL", default=hidden, help="a mirror of the package index")
-    add(
-        "--find-links",
-        type=as_path,
-        metavar="FOLDER",
-        default=hidden,
-        help="wheels, no network",
-    )
+    add("--find-links", type=as_path, metavar="FOLDER", default=hidden, help="wheels, no network")
     channel_option(parser)
 
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sdcoreml.doctor.commands.env_common import (
-    Action,
-    channel,
-    chosen,
-    shown,
-    toolchain_option,
-)
+from sdcoreml.doctor.commands.env_common import Action, channel, chosen, shown, toolchain_option
 from sdcoreml.envs.kept import store
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.places import environments_folder

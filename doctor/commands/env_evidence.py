@@ -5,12 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from sdcoreml.doctor.commands.env_common import (
-    Action,
-    built,
-    chosen,
-    environment_options,
-)
+from sdcoreml.doctor.commands.env_common import Action, built, chosen, environment_options
 from sdcoreml.lockfiles.evidence import append_evidence, load_evidence
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 

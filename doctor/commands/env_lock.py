@@ -9,12 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdcoreml.doctor.commands.env_common import (
-    Action,
-    asked,
-    channel_option,
-    toolchain_option,
-)
+from sdcoreml.doctor.commands.env_common import Action, asked, channel_option, toolchain_option
 from sdcoreml.doctor.commands.env_conda import lock_conda
 from sdcoreml.ground.errors import EnvError, LockfileError, NoOpinionError
 from sdcoreml.ground.events import Emit, Event
@@ -186,13 +181,7 @@ def _lock_options(parser: argparse.ArgumentParser) -> None:
     add("--upgrade", action="store_true", help="forget the versions that are locked now")
     add("--exclude-newer", metavar="DATE", default="", help="ignore what is newer than that")
     hidden = argparse.SUPPRESS
-    add(
-        "--find-links",
-        type=as_path,
-        metavar="FOLDER",
-        default=hidden,
-        help="wheels, no network",
-    )
+    add("--find-links", type=as_path, metavar="FOLDER", default=hidden, help="wheels, no network")
 
 
 ACTIONS = (

@@ -5,13 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from sdcoreml.doctor.commands.env_common import (
-    Action,
-    backend,
-    built,
-    chosen,
-    environment_options,
-)
+from sdcoreml.doctor.commands.env_common import Action, backend, built, chosen, environment_options
 from sdcoreml.envs.building.base import name_of
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment

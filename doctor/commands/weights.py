@@ -11,12 +11,7 @@ from sdcoreml.convert.weights.clone import place_aside
 from sdcoreml.convert.weights.shards import parse_size, write_shards
 from sdcoreml.convert.weights.source import Checkpoint, open_checkpoint
 from sdcoreml.convert.weights.verify import check_members, check_written
-from sdcoreml.convert.weights.writer import (
-    WriteOptions,
-    Written,
-    is_already,
-    write_safetensors,
-)
+from sdcoreml.convert.weights.writer import WriteOptions, Written, is_already, write_safetensors
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event

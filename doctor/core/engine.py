@@ -10,13 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sdcoreml.doctor.core.check import (
-    Check,
-    Family,
-    Finding,
-    Fix,
-    Status,
-)
+from sdcoreml.doctor.core.check import Check, Family, Finding, Fix, Status
 from sdcoreml.doctor.core.facts import Absent, Facts, Unknown
 from sdcoreml.ground.errors import SdcoremlError
 

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
-from sdcoreml.doctor.core.facts import (
-    Facts,
-    Goal,
-    System,
-    ToolchainFacts,
-)
+from sdcoreml.doctor.core.facts import Facts, Goal, System, ToolchainFacts
 from sdcoreml.doctor.core.subjects import Component, ModelFolder
 from sdcoreml.ground.quantity import amount, duration
 

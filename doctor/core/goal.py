@@ -7,12 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.doctor.core.check import Check, Family, Status
-from sdcoreml.doctor.core.engine import (
-    DEFAULT_TOOLCHAIN,
-    Report,
-    Result,
-    Verdict,
-)
+from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN, Report, Result, Verdict
 from sdcoreml.doctor.core.estimate import estimate
 from sdcoreml.doctor.core.facts import Facts
 

@@ -68,14 +68,7 @@ def gather(request: Request, probe: Probe) -> Gathered:
 
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
     """A task for each field of `Facts` but the goal; each imports what it needs, to fail alone."""
-    from sdcoreml.doctor.gather import (
-        checkout,
-        conda,
-        machine,
-        python,
-        tools,
-        volumes,
-    )
+    from sdcoreml.doctor.gather import checkout, conda, machine, python, tools, volumes
 
     goal = request.goal
     return {

@@ -6,12 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from sdcoreml.doctor.core.facts import (
-    Absent,
-    Memory,
-    System,
-    Unknown,
-)
+from sdcoreml.doctor.core.facts import Absent, Memory, System, Unknown
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 
 _NAMES = {"Darwin": "macOS", "Linux": "Linux", "Windows": "Windows"}

@@ -6,13 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from sdcoreml.doctor.core.facts import (
-    Absent,
-    Git,
-    Hub,
-    Unknown,
-    XcodeFacts,
-)
+from sdcoreml.doctor.core.facts import Absent, Git, Hub, Unknown, XcodeFacts
 from sdcoreml.doctor.gather.machine import not_on_macos
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.doctor.gather.volumes import hub_cache

@@ -14,13 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdcoreml.envs.building.base import (
-    CONDA,
-    VENV,
-    Base,
-    VenvBase,
-    name_of,
-)
+from sdcoreml.envs.building.base import CONDA, VENV, Base, VenvBase, name_of
 from sdcoreml.envs.building.provision import PythonWish, obtain
 from sdcoreml.envs.building.steps import STEPS, BuildPlan
 from sdcoreml.envs.conda.engine import Engine, find_engine
@@ -29,17 +23,8 @@ from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_fast
 from sdcoreml.envs.processes.installer import PackageSource, find_installer
-from sdcoreml.envs.pythons.interpreter import (
-    Choice,
-    install_hints,
-    probe,
-    require,
-)
-from sdcoreml.ground.errors import (
-    BrokenError,
-    EnvError,
-    NoInterpreterError,
-)
+from sdcoreml.envs.pythons.interpreter import Choice, install_hints, probe, require
+from sdcoreml.ground.errors import BrokenError, EnvError, NoInterpreterError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.refusals import store_explained

@@ -7,12 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from sdcoreml.envs.building import (
-    bytecode,
-    inventory,
-    normalise,
-    smoke,
-)
+from sdcoreml.envs.building import bytecode, inventory, normalise, smoke
 from sdcoreml.envs.building.base import Base
 from sdcoreml.envs.building.room import Need, require_room, volume_of
 from sdcoreml.envs.building.scratch import InstallPlan, scratch_environment

@@ -36,12 +36,7 @@ from sdcoreml.ground.refusals import store_explained
 from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
 from sdcoreml.lockfiles.lock import LockedPackage, load_lock
 from sdcoreml.lockfiles.target import host_target
-from sdcoreml.lockfiles.toolchain import (
-    FILE,
-    PythonPin,
-    Toolchain,
-    load_toolchain,
-)
+from sdcoreml.lockfiles.toolchain import FILE, PythonPin, Toolchain, load_toolchain
 
 RECORD = "environment.json"
 SCHEMA = 1

@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.envs.conda.engine import ENGINE, engine_name
-from sdcoreml.envs.kept.store import (
-    Environment,
-    hold_lock,
-    list_environments,
-    remove,
-)
+from sdcoreml.envs.kept.store import Environment, hold_lock, list_environments, remove
 from sdcoreml.envs.pythons.interpreter import OBTAINED
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.refusals import store_explained

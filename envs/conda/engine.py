@@ -258,9 +258,7 @@ def _meaning(place: str, words: str) -> SdcoremlError:
         return UnreachableError(
             "the conda channel cannot be reached",
             where=place,
-            remedy=(
-                f"check the network and proxy (HTTPS_PROXY), or name another with --channel {said}"
-            ),
+            remedy=f"check the network and proxy (HTTPS_PROXY), or give another --channel {said}",
         )
     return InstallError(
         f"{quote(words) or 'the conda engine failed'}", where=place, remedy="run this again"

@@ -19,12 +19,7 @@ from urllib.parse import unquote, urlsplit
 from sdcoreml.envs.conda.engine import Archive, Engine
 from sdcoreml.envs.kept import conda_meta, manifest
 from sdcoreml.envs.kept.manifest import EntryKind
-from sdcoreml.envs.pythons.interpreter import (
-    Choice,
-    Interpreter,
-    probe,
-    why_unsuitable,
-)
+from sdcoreml.envs.pythons.interpreter import Choice, Interpreter, probe, why_unsuitable
 from sdcoreml.ground.errors import BrokenError, InstallError, NoInterpreterError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.quantity import amount

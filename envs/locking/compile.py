@@ -29,12 +29,7 @@ from sdcoreml.lockfiles.artefact import (
     write_artefacts,
 )
 from sdcoreml.lockfiles.derive import closure
-from sdcoreml.lockfiles.lock import (
-    Lock,
-    load_lock,
-    parse_lock,
-    write_lock,
-)
+from sdcoreml.lockfiles.lock import Lock, load_lock, parse_lock, write_lock
 from sdcoreml.lockfiles.target import TARGETS, LockTarget
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 

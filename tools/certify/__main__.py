@@ -19,12 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.certificates.store import (
-    FILE,
-    Certificate,
-    load,
-    save,
-)
+from sdcoreml.convert.certificates.store import FILE, Certificate, load, save
 from sdcoreml.convert.proof.record import parse_proof
 from sdcoreml.convert.worker import Runner, Worker
 from sdcoreml.doctor.report.terminal import draw
