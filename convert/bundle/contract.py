@@ -92,6 +92,13 @@ CONTROL_INPUT = "controlnet_cond"
 TEXT_STATES, TEXT_STATES_XL = "last_hidden_state", "hidden_embeds"
 """The output of a text encoder that the UNet takes, of SD 1.x and 2.x, and of SDXL."""
 
+UNREAD: Mapping[str, frozenset[str]] = {"text_encoder": frozenset({"pooled_outputs"})}
+"""Component to the outputs that no client reads, though each looks for some of their names.
+
+SD 1.x and 2.x go by the states of every token. SDXL's pooled state is its second encoder's: Swift's
+`StableDiffusionXLPipeline` takes the first one's states only.
+"""
+
 ONE_INPUT = ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")
 """Programs of which the runtimes take the first input of an unordered set."""
 

@@ -62,10 +62,12 @@ def test_a_result_that_is_not_finite_never_passes(broken: float) -> None:
         )
 
 
-def test_a_constant_reference_is_matched_exactly_or_not_at_all() -> None:
-    flat = torch.ones(3)
+def test_where_one_number_is_expected_its_size_is_the_range() -> None:
+    flat = torch.full((17,), -0.5, dtype=torch.float64)
     assert distance(flat, flat)[0] == IDENTICAL
-    assert distance(flat, flat + 1e-6)[0] == -IDENTICAL
+    assert distance(flat, flat + 5e-7)[0] == pytest.approx(120, abs=1e-3)
+    assert distance(flat, -flat)[0] < 0
+    assert distance(torch.zeros(3), torch.full((3,), 1e-9))[0] == -IDENTICAL
 
 
 def test_another_shape_is_an_error_even_if_it_would_broadcast() -> None:

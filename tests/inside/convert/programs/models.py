@@ -143,7 +143,7 @@ def checkpoint(
     component: str, folder: Path, changes: Mapping[str, Any] | None = None
 ) -> Checkpoint:
     """A tiny component; `changes` to its config."""
-    config = json.loads(json.dumps({**CONFIGS[component], **(changes or {})}))
+    config = json.loads(json.dumps({**CONFIGS.get(component, {}), **(changes or {})}))
     folder.mkdir(parents=True, exist_ok=True)
     weights = save(module(component, config).state_dict(), folder / f"{component}.safetensors")
     return Checkpoint(component=component, config=config, weights=weights)
