@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from sdcoreml.ground.errors import LockfileError
-from sdcoreml.lockfiles.change import dependents
+from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.lock import LockedPackage, parse_lock
+
+_NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*==")
+_VIA = re.compile(r"\s*#\s*(?:via\s*)?(.*)")
 
 
 def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage, ...]:
@@ -22,7 +26,19 @@ def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage,
     wanted = set(roots)
     if missing := wanted - {package.name for package in packages}:
         raise LockfileError(f"{', '.join(sorted(missing))} not locked in it", where=path)
-    askers = dependents(text)
+    askers = _dependents(text)
     while more := {name for name, via in askers.items() if wanted & set(via)} - wanted:
         wanted |= more
     return tuple(package for package in packages if package.name in wanted)
+
+
+def _dependents(text: str) -> dict[str, list[str]]:
+    """Who asks for each package, from the comments that uv and pip-compile write."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in text.splitlines():
+        if (entry := _NAMED.match(line)) is not None:
+            name = normalise(entry[1])
+        elif name and (comment := _VIA.fullmatch(line)) is not None and comment[1]:
+            found.setdefault(name, []).append(comment[1])
+    return found

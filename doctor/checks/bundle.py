@@ -10,7 +10,7 @@ from sdcoreml.doctor.checks.pins import listed
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.subjects import Bundle
 
-AGAIN = Fix(title="convert the model again into a fresh folder")
+AGAIN = Fix("convert the model again into a fresh folder")
 NEEDED = (NAMES["text_encoder"], NAMES["vae_decoder"])
 NEEDED_XL = (NAMES["text_encoder_2"], NAMES["vae_decoder"])
 
@@ -26,10 +26,7 @@ def listed_by_apps(bundle: Bundle) -> Findings:
         yield error(
             "no Unet directly in the folder",
             why="Apps leave it out of their list without a word.",
-            fix=Fix(
-                title="give the folder that holds Unet.mlmodelc itself (Resources, not above it)"
-            ),
-            where=bundle.path,
+            fix=Fix("give the folder that holds Unet.mlmodelc itself (Resources, not above it)"),
         )
     needed = NEEDED_XL if bundle.is_xl else NEEDED
     missing = [name for name in needed if bundle.program(name) is None]
@@ -38,7 +35,6 @@ def listed_by_apps(bundle: Bundle) -> Findings:
             f"missing: {', '.join(missing)}",
             why="The app crashes at the first image: it loads them without asking.",
             fix=AGAIN,
-            where=bundle.path,
         )
     packages = [one.name for one in bundle.programs if one.container == PACKAGE]
     if packages:
@@ -47,8 +43,7 @@ def listed_by_apps(bundle: Bundle) -> Findings:
             f"not compiled yet: {listed(packages)}",
             why="Swift apps load .mlmodelc; .mlpackage is one step before it.",
             fix=Fix(
-                title="compile them, without Xcode",
-                commands=((".venv/bin/sdcoreml", "compile", *paths),),
+                "compile them, without Xcode", commands=((".venv/bin/sdcoreml", "compile", *paths),)
             ),
         )
     if bundle.unet is not None and not missing:
@@ -67,15 +62,13 @@ def containers_whole(bundle: Bundle) -> Findings:
             yield error(
                 f"{program.name}: Git LFS pointers in place of {listed(program.pointers)}",
                 why='Core ML says "not a valid .mlmodelc file" of it.',
-                fix=Fix(title="git lfs pull in the clone, or download the archive"),
-                where=bundle.path,
+                fix=Fix("git lfs pull in the clone, or download the archive"),
             )
         if program.missing:
             yield error(
                 f"{program.name}{program.container} lacks {listed(program.missing)}",
                 why="It cannot be loaded, or the app does not list it.",
-                fix=Fix(title="copy it again with all its files, or convert it again"),
-                where=bundle.path,
+                fix=Fix("copy it again with all its files, or convert it again"),
             )
 
 
@@ -88,10 +81,7 @@ def programs_sound(bundle: Bundle) -> Findings:
     """
     for fault in bundle.damage:
         yield error(
-            fault,
-            why="Core ML refuses the program, or computes with other weights.",
-            fix=AGAIN,
-            where=bundle.path,
+            fault, why="Core ML refuses the program, or computes with other weights.", fix=AGAIN
         )
 
 
@@ -110,14 +100,12 @@ def chunks_paired(bundle: Bundle) -> Findings:
                 f"{' and '.join(halves)} belong together; only one is there",
                 why="The app ignores a single chunk and looks for the whole program.",
                 fix=AGAIN,
-                where=bundle.path,
             )
         elif first is not None and whole is not None:
             yield warning(
                 f"{whole.name} and its chunks are both there",
                 why="The chunks win without a word, even when they are of an earlier run.",
-                fix=Fix(title=f"move {' and '.join(halves)}, or {stem}, out of the folder"),
-                where=bundle.path,
+                fix=Fix(f"move {' and '.join(halves)}, or {stem}, out of the folder"),
             )
 
 
@@ -132,15 +120,13 @@ def encoder_present(bundle: Bundle) -> Findings:
         yield warning(
             "there is no VAEEncoder",
             why="Starting images do not work, and Mochi cannot tell the model's size.",
-            fix=Fix(title="convert the VAE encoder as well, into this folder"),
-            where=bundle.path,
+            fix=Fix("convert the VAE encoder as well, into this folder"),
         )
     if bundle.controlnet_folder:
         yield warning(
             "a folder named controlnet lies in the model's folder",
             why="Mochi links its own there, unless something is in the way; its list then lies.",
-            fix=Fix(title="move the ControlNets to Mochi's own controlnet folder"),
-            where=bundle.path,
+            fix=Fix("move the ControlNets to Mochi's own controlnet folder"),
         )
 
 
@@ -155,8 +141,7 @@ def tokenizer_readable(bundle: Bundle) -> Findings:
         yield error(
             fault,
             why="The app crashes or stops when it reads the prompt.",
-            fix=Fix(title="copy vocab.json and merges.txt from the model's tokenizer folder"),
-            where=bundle.path,
+            fix=Fix("copy vocab.json and merges.txt from the model's tokenizer folder"),
         )
 
 
@@ -173,7 +158,6 @@ def weights_shared(bundle: Bundle) -> Findings:
             "Unet and ControlledUnet have different weights",
             why="They are of different models or precisions; identical ones can share one file.",
             fix=AGAIN,
-            where=bundle.path,
         )
 
 
@@ -191,6 +175,5 @@ def names_spelt(bundle: Bundle) -> Findings:
             yield error(
                 f"{program.name} must be spelt {right}",
                 why="On a case-sensitive volume the app does not find it.",
-                fix=Fix(title=f"rename it to {right}{program.container}"),
-                where=bundle.path,
+                fix=Fix(f"rename it to {right}{program.container}"),
             )

@@ -56,7 +56,7 @@ def room_for_result(
             f"{left(output)} for the result in {output.path},"
             f" about {amount(needed)} needed ({parts})",
             why="The conversion would stop with a full disk after doing most of its work.",
-            fix=Fix(title=f"free {short} there, or set another OUT= folder"),
+            fix=Fix(f"free {short} there, or set another OUT= folder"),
             where=output.path,
             evidence={"room": str(output.room), "needed": str(needed)},
         )
@@ -79,7 +79,7 @@ def room_for_environment(
         yield error(
             f"{left(place)} for the environment in {place.path}, {amount(needed)} needed",
             why="torch and its libraries are large; the installation would stop with a full disk.",
-            fix=Fix(title="free space there, or point SDCOREML_ENVS at another volume"),
+            fix=Fix("free space there, or point SDCOREML_ENVS at another volume"),
             evidence={"room": str(place.room), "needed": str(needed)},
             where=place.path,
         )
@@ -110,7 +110,7 @@ def room_for_packages(
             f"{left(cache)} for {parts} in {cache.path},"
             f" {amount(needed)} needed unless they are cached",
             why=f"{amount(lock.download)} are downloaded at most, and lie unpacked in uv's cache.",
-            fix=Fix(title="free space there, or set UV_CACHE_DIR to a folder on another volume"),
+            fix=Fix("free space there, or set UV_CACHE_DIR to a folder on another volume"),
             where=cache.path,
         )
 
@@ -130,7 +130,7 @@ def room_for_files(
             f"the environment has up to {FILES:,} files,"
             f" {place.files_free:,} may still be made in {place.path}",
             why='The installation would stop with "No space left on device", gigabytes free.',
-            fix=Fix(title="remove files there, or point SDCOREML_ENVS at another volume"),
+            fix=Fix("remove files there, or point SDCOREML_ENVS at another volume"),
             where=place.path,
         )
 
@@ -147,7 +147,7 @@ def room_for_temporary_files(volumes: Mapping[str, VolumeFacts]) -> Findings:
         yield warning(
             f"{left(temporary)} for temporary files in {temporary.path}",
             why="Compiling a model needs its size there; the error then names weight.bin.",
-            fix=Fix(title="free space there, or set TMPDIR to a folder on another volume"),
+            fix=Fix("free space there, or set TMPDIR to a folder on another volume"),
             where=temporary.path,
         )
 
@@ -163,7 +163,7 @@ def room_for_downloads(volumes: Mapping[str, VolumeFacts]) -> Findings:
         yield warning(
             f"{left(hub)} for the hub's cache in {hub.path}",
             why="A model that does not fit is left half downloaded, sometimes without an error.",
-            fix=Fix(title="free space there, or set HF_HOME to a folder on another volume"),
+            fix=Fix("free space there, or set HF_HOME to a folder on another volume"),
             where=hub.path,
         )
 
@@ -176,6 +176,6 @@ def places_writable(volumes: Mapping[str, VolumeFacts]) -> Findings:
         yield error(
             f"{path} is not writable ({', '.join(names)})",
             why="The first write would fail.",
-            fix=Fix(title="choose another folder (OUT=, SDCOREML_ENVS), or change its permissions"),
+            fix=Fix("choose another folder (OUT=, SDCOREML_ENVS), or change its permissions"),
             where=path,
         )

@@ -16,11 +16,11 @@ from sdcoreml.doctor.core.facts import (
 from sdcoreml.ground.quantity import amount
 
 ANEW = Fix(
-    title="build it from packages fetched again, past the cache",
+    "build it from packages fetched again, past the cache",
     commands=(("make", "env", "ARGS=--no-cache"),),
 )
 PROVE = Fix(
-    title="run the tests and the sample in it, and record the figures (minutes)",
+    "run the tests and the sample in it, and record the figures (minutes)",
     commands=((".venv/bin/sdcoreml", "env", "evidence", "--prove"),),
 )
 
@@ -29,10 +29,10 @@ def build(toolchain: ToolchainFacts, lock: LockFacts | None) -> Fix:
     """What building takes, and the command for it."""
     fetched = f"{amount(lock.download)} to download unless cached, " if lock else ""
     size = f"{fetched}{amount(toolchain.installed_bytes)} on disk"
-    return Fix(title=f"build it ({size})", commands=(("make", "env"),), safe=True)
+    return Fix(f"build it ({size})", commands=(("make", "env"),), safe=True)
 
 
-BY_CONDA = Fix(title="make env BACKEND=conda makes one that is, apart from it; or remove it")
+BY_CONDA = Fix("make env BACKEND=conda makes one that is, apart from it; or remove it")
 
 
 @check("ENV001", Family.ENVIRONMENT)
@@ -70,7 +70,6 @@ def of_this_lock(
             "the environment was built from another lock than this checkout's",
             why="The lock has changed since; results would not be those that were tested.",
             fix=build(toolchain, lock),
-            where=environment.path,
         )
 
 
@@ -87,14 +86,12 @@ def complete(environment: EnvironmentFacts) -> Findings:
             f"recorded as installed, but their files are gone: {listed(environment.hollow)}",
             why="pip, uv and pip-sync all call this environment fine; the import will fail.",
             fix=REPAIR,
-            where=environment.path,
         )
     if environment.headless:
         yield error(
             f"without METADATA or RECORD: {listed(environment.headless)}",
             why="Left by an interrupted installation; what belongs to them cannot be told.",
             fix=REPAIR,
-            where=environment.path,
         )
 
 
@@ -152,7 +149,6 @@ def no_hooks(environment: EnvironmentFacts) -> Findings:
             f"files that run at every start: {listed(environment.strays)}",
             why="They can change any import and belong to no locked package.",
             fix=REPAIR,
-            where=environment.path,
         )
 
 
@@ -178,7 +174,6 @@ def proven(environment: EnvironmentFacts, evidence: EvidenceFacts) -> Findings:
             why="Same lock and same Python must give the same bytes: a package was altered on its"
             " way here, or this version of sdcoreml writes environments otherwise.",
             fix=ANEW,
-            where=environment.path,
         )
     else:
         yield info(
@@ -215,14 +210,12 @@ def conda_of_that_name(
             f"the conda environment {conda.name} is not as locked: {listed(tuple(faults))}",
             why="What is typed in it runs other versions than those that were tested.",
             fix=BY_CONDA,
-            where=conda.path,
         )
     elif builds:
         yield info(
             f"the conda environment {conda.name} has other builds than the lock: {listed(builds)}",
             why="Every version is right, but Python and its libraries are not the locked files.",
             fix=BY_CONDA,
-            where=conda.path,
         )
     else:
         yield ok(f"the conda environment {conda.name} is as locked")

@@ -30,8 +30,7 @@ def family_supported(model: ModelFolder) -> Findings:
         yield error(
             model.refusal,
             why="The conversion refuses it: no app could run the result.",
-            fix=Fix(title=model.remedy or "convert another model"),
-            where=model.path,
+            fix=Fix(model.remedy or "convert another model"),
         )
 
 
@@ -48,7 +47,7 @@ def configs_supported(model: ModelFolder) -> Findings:
             yield error(
                 f"{part.name}: {part.refusal}",
                 why="Nothing here implements it; ignoring it would change the pictures.",
-                fix=Fix(title=part.remedy or "convert a model of a usual architecture"),
+                fix=Fix(part.remedy or "convert a model of a usual architecture"),
                 where=part.folder,
             )
 
@@ -66,7 +65,7 @@ def names_with_a_dot(model: ModelFolder) -> Findings:
         yield info(
             f"names without a dot: {listed(names)}",
             why="The upstream converter stops at them with 'list index out of range'.",
-            fix=Fix(title="move them out of the component folders before using it"),
+            fix=Fix("move them out of the component folders before using it"),
         )
 
 
@@ -84,8 +83,7 @@ def one_variant(model: ModelFolder) -> Findings:
         yield warning(
             f"fp16 weights in {', '.join(some)}, none in {', '.join(others)}",
             why="Asked for fp16, diffusers stops; the download is probably incomplete.",
-            fix=Fix(title="download the missing files of one variant, or remove the other"),
-            where=model.path,
+            fix=Fix("download the missing files of one variant, or remove the other"),
         )
 
 
@@ -102,7 +100,6 @@ def half_precision(model: ModelFolder) -> Findings:
         yield info(
             f"this model's attention overflows in 16-bit floats as it stands ({what})",
             why="Programs made here scale first; upstream's draw black images.",
-            where=model.path,
         )
 
 
@@ -119,7 +116,7 @@ def size_fits(goal: Goal, model: ModelFolder) -> Findings:
         yield error(
             f"not a multiple of {step}: {', '.join(odd)}",
             why="The UNet halves its input at each level; the halves would not fit together again.",
-            fix=Fix(title=f"choose sizes such as {near} ({step} pixels apart)"),
+            fix=Fix(f"choose sizes such as {near} ({step} pixels apart)"),
         )
 
 
@@ -141,13 +138,13 @@ def attention_fits(goal: Goal, model: ModelFolder) -> Findings:
         yield error(
             "SDXL with SPLIT_EINSUM_V2",
             why="Core ML compiles it for hours and then runs out of memory.",
-            fix=Fix(title="use ORIGINAL (CPU & GPU), or SPLIT_EINSUM"),
+            fix=Fix("use ORIGINAL (CPU & GPU), or SPLIT_EINSUM"),
         )
     elif other:
         yield warning(
             f"{goal.attention} at {goal.width or NATIVE_SIZE}x{goal.height or NATIVE_SIZE}",
             why="The Neural Engine has made Macs panic on split attention at other sizes than 512.",
-            fix=Fix(title="use ORIGINAL with CPU & GPU for other sizes"),
+            fix=Fix("use ORIGINAL with CPU & GPU for other sizes"),
         )
 
 
@@ -176,8 +173,7 @@ def output_fresh(output: Output) -> Findings:
         yield error(
             f"{output.path} holds programs that this tool did not make: {listed(output.programs)}",
             why="They will not be overwritten, and must not be mixed with new ones.",
-            fix=Fix(title="choose another OUT= folder, or move that one away"),
-            where=output.path,
+            fix=Fix("choose another OUT= folder, or move that one away"),
         )
 
 

@@ -46,8 +46,7 @@ def layout(model: ModelFolder) -> Findings:
         yield error(
             f"{model.path}: no such folder",
             why="There is nothing to convert.",
-            fix=Fix(title="give the path of a diffusers folder"),
-            where=model.path,
+            fix=Fix("give the path of a diffusers folder"),
         )
         return
     if model.kind not in {"diffusers", "controlnet"}:
@@ -55,10 +54,7 @@ def layout(model: ModelFolder) -> Findings:
         yield error(
             f"no model_index.json in {model.path}{hint}",
             why="This is not the top of a diffusers model: nothing says what its parts are.",
-            fix=Fix(
-                title="give the folder that holds model_index.json, unet/, vae/ and text_encoder/"
-            ),
-            where=model.path,
+            fix=Fix("give the folder that holds model_index.json, unet/, vae/ and text_encoder/"),
         )
         return
     parts = ", ".join(part.name for part in model.components)
@@ -70,7 +66,7 @@ def _bad_json(where: str, fault: str) -> Finding:
     return error(
         fault,
         why="The layout of the model cannot be read from it.",
-        fix=Fix(title="download that file again"),
+        fix=Fix("download that file again"),
         where=where,
     )
 
@@ -110,7 +106,7 @@ def merge(path: str) -> Fix:
     merged = path.rstrip("/") + "-merged"
     command = (".venv/bin/python", "-m", "convert", "--to_safetensors", "--checkpoint_path", path)
     return Fix(
-        title="convert, which merges on the way; or write a merged copy of the folder",
+        "convert, which merges on the way; or write a merged copy of the folder",
         commands=(("make", "convert", f"MODEL={path}"), (*command, "--dump_path", merged)),
     )
 
@@ -126,7 +122,7 @@ def shards_present(model: ModelFolder) -> Findings:
             yield error(
                 f"{part.name}: {part.index} names files that are not there: {listed(part.missing)}",
                 why="Their tensors are missing; nothing can be converted from the rest.",
-                fix=Fix(title=f"download into {part.folder} again: {', '.join(part.missing)}"),
+                fix=Fix(f"download into {part.folder} again: {', '.join(part.missing)}"),
                 where=part.folder,
             )
         for fault in part.faults:
@@ -138,7 +134,7 @@ def _faulty(part: Component, fault: str) -> Findings:
         yield error(
             f"model_index.json names {part.name}, but there is no such folder",
             why="The download is incomplete, or only part of the model was copied.",
-            fix=Fix(title=f"download the folder {part.name}/ as well"),
+            fix=Fix(f"download the folder {part.name}/ as well"),
             where=part.folder,
         )
     else:
@@ -160,14 +156,13 @@ def weights_present(model: ModelFolder) -> Findings:
             yield error(
                 f"the model has no {name}",
                 why=f"A folder that an app can open needs {', '.join(model.needed)}.",
-                fix=Fix(title=f"add the folder {name}/ from the same model"),
-                where=model.path,
+                fix=Fix(f"add the folder {name}/ from the same model"),
             )
         elif not part.weights and not part.missing and not part.faults:
             yield error(
                 f"{name} has no weight file",
                 why='Loading it fails with "no file named diffusion_pytorch_model...".',
-                fix=Fix(title="download its .safetensors file, under its original name"),
+                fix=Fix("download its .safetensors file, under its original name"),
                 where=part.folder,
             )
 
@@ -184,7 +179,7 @@ def config_matches(model: ModelFolder) -> Findings:
             yield error(
                 f"{part.name}: {listed(part.mismatch)}",
                 why="The configuration is another model's, or the weights are incomplete.",
-                fix=Fix(title="restore config.json and weights from the same model"),
+                fix=Fix("restore config.json and weights from the same model"),
                 where=part.folder,
             )
 
@@ -203,8 +198,7 @@ def file_complete(model: ModelFolder) -> Findings:
         yield error(
             f"{name} is not a whole model but {only[0] if only else f'only {listed(model.holds)}'}",
             why=f"{listed(missing)} would be missing in the conversion.",
-            fix=Fix(title="take the full checkpoint, or give this with one (--lora, --vae ...)"),
-            where=model.path,
+            fix=Fix("take the full checkpoint, or give this with one (--lora, --vae ...)"),
         )
     elif model.kind == "single-file" and model.holds:
         yield from (_incomplete(model, fault) for fault in model.faults)
@@ -226,8 +220,7 @@ def _incomplete(model: ModelFolder, fault: str) -> Finding:
     return error(
         f"{Path(model.path).name}: {fault}",
         why="The conversion accounts for every tensor, and refuses what it cannot place.",
-        fix=Fix(title="download the checkpoint again; a rare kind of model cannot be converted"),
-        where=model.path,
+        fix=Fix("download the checkpoint again; a rare kind of model cannot be converted"),
     )
 
 
@@ -244,8 +237,7 @@ def tokenizer_fits(model: ModelFolder) -> Findings:
         yield error(
             fault,
             why="The app would stop at the first prompt.",
-            fix=Fix(title="take vocab.json and merges.txt of the model's own tokenizer folder"),
-            where=model.path,
+            fix=Fix("take vocab.json and merges.txt of the model's own tokenizer folder"),
         )
 
 

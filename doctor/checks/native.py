@@ -21,7 +21,6 @@ def compiled_parts(environment: EnvironmentFacts) -> Findings:
             f"compiled parts are missing: {listed(missing)}",
             why='A conversion would run to its end and then fail with "BlobWriter not loaded".',
             fix=REPAIR,
-            where=environment.path,
         )
     else:
         owners = sorted({name.split("/")[0] for name in environment.native})
@@ -67,5 +66,4 @@ def from_the_index(environment: EnvironmentFacts) -> Findings:
             f"not installed from the index: {listed(listing)}",
             why="What was installed cannot be compared with any hash of the lock.",
             fix=REPAIR,
-            where=environment.path,
         )

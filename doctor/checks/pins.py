@@ -22,7 +22,7 @@ from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import key
 
 REPAIR = Fix(
-    title="restore the environment to what was sealed and tested",
+    "restore the environment to what was sealed and tested",
     commands=(("make", "env", "ARGS=repair"),),
     safe=True,
 )
@@ -43,7 +43,6 @@ def direct_pins(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Fin
             f"not the tested versions: {listed([*wrong.values()])}",
             why="Only the tested combination is known to convert; others fail late or silently.",
             fix=REPAIR,
-            where=environment.path,
             evidence=wrong,
         )
     else:
@@ -63,7 +62,6 @@ def whole_lock(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
             f"{listed([*wrong.values()])}",
             why="The environment is not the one that was resolved and tested.",
             fix=REPAIR,
-            where=environment.path,
             evidence=wrong,
         )
     else:
@@ -83,7 +81,6 @@ def nothing_else(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
             f"installed, but not in the lock: {listed(extra)}",
             why="No test has seen them beside the pins; each can shadow a part of another.",
             fix=REPAIR,
-            where=environment.path,
         )
 
 
@@ -99,7 +96,6 @@ def one_of_each(environment: EnvironmentFacts) -> Findings:
             f"recorded twice: {listed(environment.duplicates)}",
             why="The remains of an interrupted upgrade: files of two versions are mixed.",
             fix=REPAIR,
-            where=environment.path,
         )
 
 
@@ -136,7 +132,6 @@ def no_known_clash(system: System, environment: EnvironmentFacts) -> Findings:
             what=f"{pair}: {entry.id}",
             why=entry.cause,
             fix=REPAIR,
-            where=environment.path,
         )
         yield finding
 
@@ -155,7 +150,6 @@ def within_ceilings(environment: EnvironmentFacts) -> Findings:
                 f"{name} {have} is newer than {newest}, the last that coremltools was tested with",
                 why="Conversion then fails with an operation that is not implemented.",
                 fix=REPAIR,
-                where=environment.path,
             )
 
 

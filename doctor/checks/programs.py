@@ -52,7 +52,6 @@ def sizes_agree(bundle: Bundle) -> Findings:
                 f"{name} is for {_pixels(size)} images, the UNet for {_pixels((height, width))}",
                 why="Parts of different runs were put together; the app stops at the mismatch.",
                 fix=AGAIN,
-                where=bundle.path,
             )
     yield from _text_fits(bundle)
 
@@ -82,7 +81,6 @@ def _text_fits(bundle: Bundle) -> Findings:
                 f"the text encoder gives {have} {name}, the UNet takes {want}",
                 why="They are of different models.",
                 fix=AGAIN,
-                where=bundle.path,
             )
 
 
@@ -98,7 +96,6 @@ def features_named(bundle: Bundle) -> Findings:
             f"{program.name}: {what}",
             why="The Swift code asks for features by these names, or takes the only one.",
             fix=AGAIN,
-            where=bundle.path,
         )
 
 
@@ -135,8 +132,7 @@ def metadata_readable(bundle: Bundle) -> Findings:
             yield error(
                 f"{program.name}{program.container}: {program.fault}",
                 why="Mochi does not list such a model, or takes it for another kind.",
-                fix=Fix(title="compile it again with xcrun coremlcompiler, or convert it again"),
-                where=bundle.path,
+                fix=Fix("compile it again with xcrun coremlcompiler, or convert it again"),
             )
     kinds = {
         one.attention
@@ -148,7 +144,6 @@ def metadata_readable(bundle: Bundle) -> Findings:
             "UNets of both kinds of attention are in the folder",
             why="The compute unit is chosen by one of them and is wrong for the other.",
             fix=AGAIN,
-            where=bundle.path,
         )
 
 
@@ -161,8 +156,7 @@ def loads_here(bundle: Bundle, system: System) -> Findings:
         yield error(
             f"specification {newest} needs macOS {wanted}; this is {system.version}",
             why="Core ML refuses a program that is newer than itself.",
-            fix=Fix(title="update macOS, or convert for macOS 13"),
-            where=bundle.path,
+            fix=Fix("update macOS, or convert for macOS 13"),
         )
 
 
@@ -177,7 +171,7 @@ def xl_needs(bundle: Bundle, system: System) -> Findings:
         yield error(
             f"this is an SDXL model, and macOS {system.version} is too old for it",
             why="It loads without end or crashes the app before macOS 14.",
-            fix=Fix(title="update macOS, or use an SD 1.5 model"),
+            fix=Fix("update macOS, or use an SD 1.5 model"),
         )
 
 
@@ -212,8 +206,7 @@ def text_encoder_new_enough(bundle: Bundle) -> Findings:
                 f"{name} was traced with torch {tools['torch']} by coremltools "
                 f"{tools['coremltools']}",
                 why="macOS 27.2 crashes on it with CPU & GPU (MochiDiffusion#521).",
-                fix=Fix(title="set CPU & Neural Engine, or convert the text encoder again"),
-                where=bundle.path,
+                fix=Fix("set CPU & Neural Engine, or convert the text encoder again"),
             )
 
 
@@ -229,8 +222,7 @@ def xl_decoder_precise(bundle: Bundle) -> Findings:
             yield warning(
                 f"{name} of an SDXL model computes in Float16",
                 why="Its activations overflow: images come out black.",
-                fix=Fix(title="convert it in float32, or from the fp16-fix VAE"),
-                where=bundle.path,
+                fix=Fix("convert it in float32, or from the fp16-fix VAE"),
             )
 
 
@@ -250,14 +242,12 @@ def xl_inputs(bundle: Bundle) -> Findings:
             f"time_ids has {times[-1]} numbers",
             why="5 makes it a refiner, 6 a base model; anything else cannot be filled.",
             fix=AGAIN,
-            where=bundle.path,
         )
     if text and text[-1] != XL_POOLED:
         yield error(
             f"text_embeds is {text[-1]} wide, not {XL_POOLED}",
             why="The pooled output of the second text encoder does not fit it.",
             fix=AGAIN,
-            where=bundle.path,
         )
 
 
@@ -270,8 +260,7 @@ def checker_size(bundle: Bundle) -> Findings:
         yield error(
             f"the safety checker takes images of {_by(images)}, not {_by(CHECKED_IMAGES)}",
             why="The Swift code sends a picture of 512x512 to it, and the prediction then fails.",
-            fix=Fix(title="convert the safety checker at 512x512, or leave it out"),
-            where=bundle.path,
+            fix=Fix("convert the safety checker at 512x512, or leave it out"),
         )
 
 
@@ -292,6 +281,5 @@ def controlnet_outputs(bundle: Bundle) -> Findings:
             yield error(
                 f"{program.name}: {len(halves)} outputs are Float16",
                 why="The app reads them as 32-bit floats: what it adds to the UNet is noise.",
-                fix=Fix(title="convert the ControlNet again with 32-bit outputs"),
-                where=bundle.path,
+                fix=Fix("convert the ControlNet again with 32-bit outputs"),
             )

@@ -19,7 +19,7 @@ def exactly(version: str) -> Fix:
     """Get just this Python and build with it: what make does, and how it is done by hand."""
     uv = "uv has none" if version in UV_LACKS else f"uv python install {version}"
     return Fix(
-        title=f"let make obtain it; or get it by hand (pyenv install {version}, micromamba create"
+        f"let make obtain it; or get it by hand (pyenv install {version}, micromamba create"
         f" -p ./python python={version}, python.org's installer; {uv}) and run make env",
         commands=(("make", "env", "ARGS=--provision"),),
         safe=True,
@@ -38,7 +38,7 @@ def host_python(host: HostPython) -> Findings:
         yield error(
             f"this is Python {host.version}; {OLDEST} or newer is needed",
             why="The tools of this repository do not run on it.",
-            fix=Fix(title=f"install Python {OLDEST} or newer, then: make PYTHON=/path/to/python3"),
+            fix=Fix(f"install Python {OLDEST} or newer, then: make PYTHON=/path/to/python3"),
         )
 
 
@@ -110,7 +110,7 @@ def pythonpath_clean(host: HostPython) -> Findings:
         yield warning(
             f"PYTHONPATH holds packages: {foreign[0]}",
             why="They come before the environment's in every Python started by hand.",
-            fix=Fix(title="remove the line from your shell's profile; for now: unset PYTHONPATH"),
+            fix=Fix("remove the line from your shell's profile; for now: unset PYTHONPATH"),
         )
 
 
@@ -125,7 +125,7 @@ def user_site_clean(host: HostPython) -> Findings:
         yield warning(
             f"conda environment {host.conda!r} is active and {host.user_site[0]} has packages",
             why="The user site comes first there, so that another numpy or torch is imported.",
-            fix=Fix(title="export PYTHONNOUSERSITE=1, or leave conda: conda deactivate"),
+            fix=Fix("export PYTHONNOUSERSITE=1, or leave conda: conda deactivate"),
         )
 
 
@@ -153,13 +153,13 @@ def own_libraries(host: HostPython) -> Findings:
         yield info(
             "this is a bare Python, without the libraries of the tool's own .venv",
             why="Every check runs all the same; building and converting need .venv.",
-            fix=Fix(title="let make build it, under a minute", commands=(("make", "doctor"),)),
+            fix=Fix("let make build it, under a minute", commands=(("make", "doctor"),)),
         )
     if host.externally_managed and not host.isolated:
         yield info(
             "this is the system's Python, which forbids installing into it (PEP 668)",
             why="pip stops with externally-managed-environment; nothing here installs into it.",
-            fix=Fix(title="always work in a virtual environment; make does"),
+            fix=Fix("always work in a virtual environment; make does"),
         )
 
 
@@ -175,5 +175,5 @@ def conda_inactive(host: HostPython) -> Findings:
         yield info(
             f"the conda environment {host.conda!r} is active",
             why="Its Python comes first on PATH, and its libraries do not mix with pip's torch.",
-            fix=Fix(title="conda deactivate, before anything is typed by hand"),
+            fix=Fix("conda deactivate, before anything is typed by hand"),
         )

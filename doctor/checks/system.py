@@ -31,13 +31,13 @@ def platform_supported(system: System, toolchain: ToolchainFacts) -> Findings:
         yield error(
             f"{system.target} is not supported: {reason}",
             why="Without a wheel it installs without native code and fails at the last step.",
-            fix=Fix(title=f"use one of: {', '.join(toolchain.targets)}"),
+            fix=Fix(f"use one of: {', '.join(toolchain.targets)}"),
         )
     elif system.target not in toolchain.targets:
         yield error(
             f"there is no lock for {system.target}",
             why="Nothing is installed that was not resolved for this kind of machine.",
-            fix=Fix(title=f"use one of: {', '.join(toolchain.targets)}"),
+            fix=Fix(f"use one of: {', '.join(toolchain.targets)}"),
         )
     else:
         processor = system.processor or system.machine
@@ -57,9 +57,7 @@ def native_processor(system: System) -> Findings:
         yield error(
             "this Python is an Intel program running under Rosetta 2",
             why="It gets Intel wheels: an older torch, no mlx, and crashes where AVX is expected.",
-            fix=Fix(
-                title="install an arm64 Python (python.org, pyenv, arm64 Homebrew), then: make env"
-            ),
+            fix=Fix("install an arm64 Python (python.org, pyenv, arm64 Homebrew), then: make env"),
         )
 
 
@@ -77,7 +75,7 @@ def macos_version(system: System) -> Findings:
         yield warning(
             f"macOS {system.version} is older than {OLDEST_MACOS}",
             why="Conversion works, but this Mac cannot load the result: Core ML is too old for it.",
-            fix=Fix(title="update macOS, or use the result on another Mac"),
+            fix=Fix("update macOS, or use the result on another Mac"),
         )
     elif satisfies(system.version, BROKEN_TEXT_ENCODER_MACOS):
         yield info(
@@ -97,7 +95,7 @@ def text_encoding(system: System) -> Findings:
         yield warning(
             f"file names are read as {system.encoding}, not UTF-8",
             why="A path with an accent or another script then fails in the middle of a conversion.",
-            fix=Fix(title="set LC_ALL to a UTF-8 locale, or PYTHONUTF8=1"),
+            fix=Fix("set LC_ALL to a UTF-8 locale, or PYTHONUTF8=1"),
         )
 
 
@@ -118,14 +116,14 @@ def enough_memory(
         yield error(
             f"not enough memory: {amounts}",
             why="The check of the largest component would be killed by the system after minutes.",
-            fix=Fix(title="use a machine with more memory, or a half-precision copy of the model"),
+            fix=Fix("use a machine with more memory, or a half-precision copy of the model"),
             evidence={"needed": str(needed), "available": str(have), "total": str(memory.total)},
         )
     elif needed > have:
         yield warning(
             f"memory is short just now: {amounts}",
             why="The conversion would swap, and may be killed.",
-            fix=Fix(title="close other programs first"),
+            fix=Fix("close other programs first"),
         )
 
 

@@ -34,7 +34,7 @@ def git_present(git: Git | None = None) -> Findings:
         yield warning(
             "git is not installed",
             why="The upstream converter at its tested commit cannot be fetched or examined.",
-            fix=Fix(title="macOS: xcode-select --install; Debian: apt install git"),
+            fix=Fix("macOS: xcode-select --install; Debian: apt install git"),
         )
     else:
         yield ok(f"git {git.version}" + (", LFS" if git.lfs else ""))
@@ -51,7 +51,7 @@ def lfs_present(model: ModelFolder, git: Git) -> Findings:
         yield error(
             "git-lfs is not installed, and the model's weights are pointers",
             why="git lfs pull is what turns them into weights.",
-            fix=Fix(title="macOS: brew install git-lfs; Debian: apt install git-lfs"),
+            fix=Fix("macOS: brew install git-lfs; Debian: apt install git-lfs"),
         )
 
 
@@ -65,8 +65,7 @@ def checkout_is_repository(checkout: Checkout) -> Findings:
         yield error(
             f"{checkout.path} is not a git repository",
             why="Which version of the converter it holds cannot be established.",
-            fix=Fix(title="clone the upstream repository instead of downloading an archive"),
-            where=checkout.path,
+            fix=Fix("clone the upstream repository instead of downloading an archive"),
         )
 
 
@@ -86,13 +85,12 @@ def checkout_commit(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
         f"tested is {toolchain.commit[:_SHORT]}",
         why="Other commits have other options and need other versions of the pins.",
         fix=Fix(
-            title="check out the tested commit",
+            "check out the tested commit",
             commands=(
                 ("git", "-C", checkout.path, "fetch", "origin", toolchain.commit),
                 ("git", "-C", checkout.path, "checkout", "--detach", toolchain.commit),
             ),
         ),
-        where=checkout.path,
         evidence={"found": checkout.commit, "tested": toolchain.commit},
     )
 
@@ -107,10 +105,7 @@ def checkout_clean(checkout: Checkout) -> Findings:
         yield error(
             f"the upstream checkout has changes: {listed(checkout.changed)}",
             why="What runs is then not the tested commit, whatever its name.",
-            fix=Fix(
-                title=f"look at them: git -C {checkout.path} diff; then commit or discard them"
-            ),
-            where=checkout.path,
+            fix=Fix(f"look at them: git -C {checkout.path} diff; then commit or discard them"),
         )
 
 
@@ -125,11 +120,10 @@ def checkout_complete(checkout: Checkout) -> Findings:
             "the upstream checkout is shallow",
             why="Another commit cannot be checked out of it without fetching.",
             fix=Fix(
-                title="fetch the rest",
+                "fetch the rest",
                 commands=(("git", "-C", checkout.path, "fetch", "--unshallow"),),
                 safe=True,
             ),
-            where=checkout.path,
         )
 
 
@@ -143,7 +137,6 @@ def checkout_remote(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
         yield info(
             f"the upstream checkout comes from {checkout.remote or 'no remote'}",
             why=f"Tested was {toolchain.repository}; the commit's name decides.",
-            where=checkout.path,
         )
 
 
@@ -190,17 +183,15 @@ def compiler_present(xcode: XcodeFacts) -> Findings:
 def _cure(xcode: XcodeFacts) -> Fix:
     """What xcrun's complaint asks for."""
     if "license" in xcode.complaint.lower():
-        return Fix(
-            title="accept the licence", commands=(("sudo", "xcodebuild", "-license", "accept"),)
-        )
+        return Fix("accept the licence", commands=(("sudo", "xcodebuild", "-license", "accept"),))
     if xcode.others:
         directory = f"{xcode.others[0]}/Contents/Developer"
         return Fix(
-            title="select the Xcode that is installed",
+            "select the Xcode that is installed",
             commands=(("sudo", "xcode-select", "--switch", directory),),
         )
     return Fix(
-        title="install Xcode from the App Store and open it once; Command Line Tools are not enough"
+        "install Xcode from the App Store and open it once; Command Line Tools are not enough"
     )
 
 
@@ -236,7 +227,7 @@ def downloads_complete(hub: Hub) -> Findings:
         yield info(
             f"interrupted downloads in the hub's cache: {listed(hub.incomplete)}",
             why="Those models lack a file; loading them by name fails with 'no file named'.",
-            fix=Fix(title="download those models again: it goes on where it stopped"),
+            fix=Fix("download those models again: it goes on where it stopped"),
             where=hub.cache,
         )
 
@@ -252,7 +243,7 @@ def certificates_found(hub: Hub) -> Findings:
         yield warning(
             "this Python finds no certificates to trust",
             why="Every download fails; diffusers then speaks of local_files_only instead.",
-            fix=Fix(title="run Install Certificates.command, or set SSL_CERT_FILE to a bundle"),
+            fix=Fix("run Install Certificates.command, or set SSL_CERT_FILE to a bundle"),
         )
 
 
@@ -271,7 +262,7 @@ def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
     yield error(
         f"{goal.model} is a name on the hub, not a folder here{dead}",
         why="Nothing is downloaded by name: what is converted must be known to the byte.",
-        fix=Fix(title=f"download it once (hf download {goal.model}), then give that folder"),
+        fix=Fix(f"download it once (hf download {goal.model}), then give that folder"),
     )
 
 

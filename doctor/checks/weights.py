@@ -34,7 +34,7 @@ def no_pointers(model: ModelFolder) -> Findings:
             f"Git LFS pointers instead of weights: {listed([_short(model, f) for f in pointers])}",
             why="The repository was cloned without git-lfs; the weights were never downloaded.",
             fix=Fix(
-                title="fetch what they point to",
+                "fetch what they point to",
                 commands=(
                     ("git", "-C", _root(model), "lfs", "install", "--local"),
                     ("git", "-C", _root(model), "lfs", "pull"),
@@ -56,7 +56,7 @@ def no_web_pages(model: ModelFolder) -> Findings:
         yield error(
             f"{_short(model, file)} is a web page, not weights ({file.size} bytes)",
             why="The site answered the download with a login or error page.",
-            fix=Fix(title="log in (or pass the site's token) and download it again"),
+            fix=Fix("log in (or pass the site's token) and download it again"),
             where=file.path,
         )
     for file in (*broken(model, "empty"), *broken(model, "other"), *broken(model, "unreadable")):
@@ -64,7 +64,7 @@ def no_web_pages(model: ModelFolder) -> Findings:
         yield error(
             f"{_short(model, file)} is {what}",
             why="Its tensors cannot be read.",
-            fix=Fix(title="download the file again"),
+            fix=Fix("download the file again"),
             where=file.path,
         )
 
@@ -81,7 +81,7 @@ def files_whole(model: ModelFolder) -> Findings:
             yield error(
                 f"{_short(model, file)}: {file.fault}",
                 why="Reading it would fail, or give tensors that are not those of the model.",
-                fix=Fix(title=file.remedy or "download the file again"),
+                fix=Fix(file.remedy or "download the file again"),
                 where=file.path,
             )
 
@@ -98,9 +98,7 @@ def pickles_safe(model: ModelFolder) -> Findings:
             yield error(
                 f"{_short(model, file)}: {file.unsafe[0]}",
                 why="Loading it with torch.load would run that. Nothing was executed here.",
-                fix=Fix(
-                    title="do not load it anywhere; get the model as safetensors from its author"
-                ),
+                fix=Fix("do not load it anywhere; get the model as safetensors from its author"),
                 where=file.path,
             )
 

@@ -6,13 +6,12 @@ import argparse
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
 from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, innermost
-from sdcoreml.doctor.report.layout import WIDTH
+from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.places import expand_home
 
@@ -108,25 +107,26 @@ def page(matches: Sequence[Match], log: str = "") -> Iterator[str]:
         yield from _block(title if match.entry.role is Role.CAUSE else "follows", match)
     for match in matches:
         if match.entry.role is Role.HARMLESS:
-            yield from _wrap(
-                "harmless", f"line {match.line}: {match.entry.id}: {match.entry.cause}"
-            )
+            text = f"line {match.line}: {match.entry.id}: {match.entry.cause}"
+            yield from wrap("harmless ", text)
     found = None if told else innermost(log)
     if found is not None:
-        yield from _wrap("unknown", "no failure that is known; what went wrong first is")
+        yield from wrap("unknown  ", "no failure that is known; what went wrong first is")
         yield from _quote(*found)
     elif not matches:
         yield "unknown  no failure that is known, and no traceback"
 
 
 def _block(title: str, match: Match) -> Iterator[str]:
-    yield from _wrap(title, f"{match.entry.cause}")
+    yield from wrap(f"{title:<9}", match.entry.cause)
     yield from _quote(match.line, match.text)
-    yield from _wrap("do", match.entry.fix)
+    yield from wrap("do       ", match.entry.fix)
     if match.doubt:
-        yield from _wrap("but", match.doubt)
+        yield from wrap("but      ", match.doubt)
     about = ", ".join(match.entry.checks)
-    yield from _wrap("", f"{match.entry.id}" + (f"; seen in time by {about}" if about else ""))
+    yield from wrap(
+        "         ", f"{match.entry.id}" + (f"; seen in time by {about}" if about else "")
+    )
     yield ""
 
 
@@ -134,15 +134,4 @@ def _quote(number: int, text: str) -> list[str]:
     """A line of the log, long ones in part: often the name at its end is what matters."""
     if len(text) > _QUOTED:
         text = f"{text[: _QUOTED // 2]} ... {text[-_QUOTED // 2 :]}"
-    return _wrap("", f"line {number}: {text}")
-
-
-def _wrap(label: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=f"{label:<9}",
-        subsequent_indent=" " * 9,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrap("         ", f"line {number}: {text}")

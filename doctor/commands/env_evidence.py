@@ -15,18 +15,15 @@ if TYPE_CHECKING:
 
 def evidence(args: argparse.Namespace) -> int:
     """List the proofs, or prove the environment and record that it passed."""
-    words = args.words[1:] if args.words[:1] == ["--"] else args.words
     toolchain = chosen(args)
-    if not words and not args.prove:
+    if not args.prove:
         _list(toolchain)
         return 0
-    from sdcoreml.doctor.proving.trials import Command, prove
+    from sdcoreml.doctor.proving.trials import prove
     from sdcoreml.doctor.report.terminal import draw
 
-    trials: list[Trial] = [*(_whole(toolchain) if args.prove else ())]
-    trials += [Command(words=words)] if words else []
     with draw() as emit:
-        proof = prove(built(args), trials, emit)
+        proof = prove(built(args), _trials(toolchain), emit)
     print(f"{toolchain.name}: {proof.figures()}, seal {proof.seal[:16]}")
     print(f"recorded in {append_evidence(toolchain, proof)}")
     return 0
@@ -40,8 +37,8 @@ def _list(toolchain: Toolchain) -> None:
         )
 
 
-def _whole(toolchain: Toolchain) -> tuple[Trial, ...]:
-    """All that a toolchain of its kind has to pass."""
+def _trials(toolchain: Toolchain) -> tuple[Trial, ...]:
+    """What a toolchain of its kind has to pass."""
     from sdcoreml.doctor.proving.trials import Same, Sample, Suite
 
     if toolchain.base:
@@ -53,13 +50,12 @@ def _options(parser: argparse.ArgumentParser) -> None:
     environment_options(parser)
     help_text = "run the project's tests and the sample's conversion in it, and record the figures"
     parser.add_argument("--prove", action="store_true", help=help_text)
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
 
 
 ACTIONS = (
     Action(
         name="evidence",
-        help="what was proven in it, or prove it: --prove, or -- COMMAND",
+        help="what was proven in it; --prove proves it",
         configure=_options,
         run=evidence,
     ),

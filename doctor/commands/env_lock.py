@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdcoreml.doctor.commands.env_common import Action, asked, channel_option, toolchain_option
 from sdcoreml.doctor.commands.env_conda import lock_conda
-from sdcoreml.ground.errors import EnvError, LockfileError, NoOpinionError
+from sdcoreml.ground.errors import LockfileError, NoOpinionError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
-from sdcoreml.lockfiles.artefact import Artefact, load_artefacts, read_artefacts
-from sdcoreml.lockfiles.change import compare_locks
-from sdcoreml.lockfiles.evidence import load_evidence
-from sdcoreml.lockfiles.lock import Lock, load_lock
-from sdcoreml.lockfiles.target import TARGETS, host_target
+from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
 
 if TYPE_CHECKING:
@@ -33,9 +25,7 @@ def lock(args: argparse.Namespace) -> int:
     code = 0
     # One that is cut out of another comes after it.
     for toolchain in sorted(map(load_toolchain, _names(args)), key=lambda one: bool(one.base)):
-        if args.explain:
-            _explain(toolchain, args.against)
-        elif args.conda:
+        if args.conda:
             lock_conda(toolchain, args)
         elif args.offline:
             _prove(toolchain)
@@ -112,57 +102,6 @@ def _prove(toolchain: Toolchain) -> None:
         print(f"{toolchain.name} on {target}: refused: {reason}")
 
 
-def _explain(toolchain: Toolchain, against: str) -> None:
-    """Say what moved in each lock since a commit."""
-    for target in toolchain.targets:
-        now = load_lock(f"{toolchain.folder}/", target)
-        text = now.path.read_text(encoding="utf-8")
-        before = _at(against, now.path)
-        if before is None:
-            print(f"{toolchain.name} on {target}: not there at {against}")
-            continue
-        wheels = load_artefacts(toolchain, now)
-        moved = compare_locks(before, text, _artefacts_at(against, toolchain, target), wheels)
-        total = sum(change.size for change in moved) / 1e6
-        print(f"{toolchain.name} on {target}: {len(moved)} moved, download {total:+.2f} MB", end="")
-        print(_unproven(toolchain, now) if moved else "")
-        for change in moved:
-            print(f"  {change}")
-
-
-def _unproven(toolchain: Toolchain, now: Lock) -> str:
-    """That what was proven was another lock, if it was."""
-    proofs = [proof for proof in load_evidence(toolchain) if proof.target == now.target]
-    if not proofs or any(proof.lock == now.digest for proof in proofs):
-        return ""
-    return "; what was proven is an earlier lock: `sdcoreml env evidence --prove` proves this one"
-
-
-def _artefacts_at(commit: str, toolchain: Toolchain, target: str) -> tuple[Artefact, ...]:
-    text = _at(commit, toolchain.folder / f"pylock.{target}.toml")
-    if text is None:
-        return ()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pylock.toml"
-        path.write_text(text, encoding="utf-8")
-        return read_artefacts(path, TARGETS[target], toolchain.python.version)
-
-
-def _at(commit: str, path: Path) -> str | None:
-    """The text of a file at a commit; None when it was not there."""
-    command = ["git", "-C", os.fspath(path.parent), "show", f"{commit}:./{path.name}"]
-    try:
-        done = subprocess.run(command, check=False, capture_output=True)
-    except OSError as error:
-        raise EnvError(f"git: {error.strerror}", remedy="`lock --explain` needs it") from None
-    if done.returncode == 0:
-        return done.stdout.decode()
-    if b"exists on disk" in done.stderr or b"does not exist" in done.stderr:
-        return None
-    said = done.stderr.decode(errors="replace").strip().splitlines()
-    raise EnvError(f"git says: {(said[0] if said else f'exit code {done.returncode}')}", where=path)
-
-
 def _names(args: argparse.Namespace) -> tuple[str, ...]:
     """The toolchain that was named, else all of them."""
     named = asked(args, "toolchain")
@@ -174,8 +113,6 @@ def _lock_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--check", action="store_true", help="write nothing; fail when a lock is stale")
     add("--offline", action="store_true", help="only prove that locks and wheels agree")
-    add("--explain", action="store_true", help="say what moved, why, and its size")
-    add("--against", metavar="COMMIT", default="HEAD", help="for --explain (default: HEAD)")
     add("--conda", action="store_true", help="the conda packages of Python instead: ask a channel")
     channel_option(parser)
     add("--upgrade", action="store_true", help="forget the versions that are locked now")

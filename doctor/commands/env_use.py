@@ -1,4 +1,4 @@
-"""`sdcoreml env which`, `run`, `shell`, `list`, `rollback`, `pin`, `unpin` and `gc`."""
+"""`sdcoreml env which`, `run`, `shell`, `list`, `rollback` and `gc`."""
 
 from __future__ import annotations
 
@@ -83,19 +83,6 @@ def rollback(args: argparse.Namespace) -> int:
     return 0
 
 
-def pin(args: argparse.Namespace) -> int:
-    """Keep the environment in use from being collected."""
-    print(store.pin(args.label, built(args)))
-    return 0
-
-
-def unpin(args: argparse.Namespace) -> int:
-    """Take a pin away."""
-    if not store.unpin(args.label, environments_folder()):
-        raise EnvError(f"nothing is pinned as {args.label!r}", where=environments_folder())
-    return 0
-
-
 def collect(args: argparse.Namespace) -> int:
     """Remove what nothing keeps, or tell what that would be."""
     from sdcoreml.doctor.report.terminal import draw
@@ -136,11 +123,6 @@ def _command_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
 
 
-def _label_option(parser: argparse.ArgumentParser) -> None:
-    environment_options(parser)
-    parser.add_argument("label")
-
-
 def _json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
 
@@ -157,7 +139,5 @@ ACTIONS = (
     Action(name="shell", help="open a shell in it", configure=environment_options, run=shell),
     Action(name="list", help="what is built", configure=_json_option, run=list_stored),
     Action(name="rollback", help="use the one before", configure=environment_options, run=rollback),
-    Action(name="pin", help="keep it for good", configure=_label_option, run=pin),
-    Action(name="unpin", help="no longer keep it", configure=_label_option, run=unpin),
     Action(name="gc", help="remove what nothing keeps", configure=_dry_run_option, run=collect),
 )

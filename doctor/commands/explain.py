@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
@@ -12,7 +11,7 @@ from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.core.check import Check
 from sdcoreml.doctor.core.engine import names
 from sdcoreml.doctor.knowledge import Failure, entries
-from sdcoreml.doctor.report.layout import WIDTH
+from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.errors import UsageError
 
 
@@ -65,14 +64,14 @@ def page(name: str) -> Iterator[str]:
 def of_check(check: Check) -> Iterator[str]:
     """Title, explanation, and the failures it prevents."""
     yield f"{check.id}  {check.title}"
-    yield from _fill("        ", f"{check.family.value}; looks at {', '.join(check.needs)}")
+    yield from wrap("        ", f"{check.family.value}; looks at {', '.join(check.needs)}")
     for paragraph in filter(None, check.page.split("\n\n")):
         yield ""
-        yield from _fill("", paragraph)
+        yield from wrap("", paragraph)
     prevents = [entry.id for entry in entries() if check.id in entry.checks]
     if prevents:
         yield ""
-        yield from _fill("", "Finds in time: " + ", ".join(prevents))
+        yield from wrap("", "Finds in time: " + ", ".join(prevents))
 
 
 def of_entry(entry: Failure) -> Iterator[str]:
@@ -91,16 +90,4 @@ def of_entry(entry: Failure) -> Iterator[str]:
     }
     for label, text in rows.items():
         if text:
-            yield from _fill(f"{label:<8}", text)
-
-
-def _fill(label: str, text: str) -> list[str]:
-    """A paragraph at the width of a page, under itself."""
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=label,
-        subsequent_indent=" " * len(label),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+            yield from wrap(f"{label:<8}", text)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 
@@ -56,17 +57,20 @@ class Fix:
     overwrites or needs a password never is.
     """
 
-    title: str
+    title: str = field(kw_only=False)
     commands: tuple[tuple[str, ...], ...] = ()
     safe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing a check has to say: what, why it matters, what to do, and on what evidence."""
+    """One thing a check has to say: what, why it matters, what to do, and on what evidence.
 
+    `where` is a path; the engine fills it with that of the environment, model or folder examined.
+    """
+
+    what: str = field(kw_only=False)
     status: Status
-    what: str
     why: str = ""
     fix: Fix | None = None
     where: str = ""
@@ -76,42 +80,17 @@ class Finding:
 Findings: TypeAlias = Iterable[Finding]
 
 
-def ok(what: str) -> Finding:
-    """A short fact for the family's line when all is well."""
-    return Finding(status=Status.OK, what=what)
+ok = partial(Finding, status=Status.OK)
+"""A short fact for the family's line when all is well."""
 
+info = partial(Finding, status=Status.INFO)
+"""Something to know that needs no action."""
 
-def info(what: str, *, why: str = "", fix: Fix | None = None, where: str = "") -> Finding:
-    """Something to know that needs no action."""
-    return Finding(status=Status.INFO, what=what, why=why, fix=fix, where=where)
+warning = partial(Finding, status=Status.WARNING)
+"""Something that works today and may not tomorrow, or not as well as it should."""
 
-
-def warning(
-    what: str,
-    *,
-    why: str,
-    fix: Fix | None = None,
-    where: str = "",
-    evidence: Mapping[str, str] | None = None,
-) -> Finding:
-    """Something that works today and may not, or not as well as it should."""
-    return Finding(
-        status=Status.WARNING, what=what, why=why, fix=fix, where=where, evidence=evidence or {}
-    )
-
-
-def error(
-    what: str,
-    *,
-    why: str,
-    fix: Fix | None = None,
-    where: str = "",
-    evidence: Mapping[str, str] | None = None,
-) -> Finding:
-    """Something that makes a goal fail."""
-    return Finding(
-        status=Status.ERROR, what=what, why=why, fix=fix, where=where, evidence=evidence or {}
-    )
+error = partial(Finding, status=Status.ERROR)
+"""Something that makes a goal fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

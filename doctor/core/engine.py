@@ -18,6 +18,9 @@ DEFAULT_TOOLCHAIN = "tested"
 DEFAULT_BACKEND = "venv"
 """What make and the command line take when neither is named."""
 
+_SUBJECTS = frozenset({"bundle", "checkout", "conda", "environment", "model", "output"})
+"""Facts about something with a path, which is where their findings are."""
+
 SCHEMA = 1
 """Raised when a field of the report changes its meaning or goes; new fields do not raise it."""
 
@@ -143,7 +146,9 @@ def _judge(check: Check, facts: Facts, flags: Mapping[str, str]) -> Result:
     values = [None if isinstance(value, Absent) else value for value in known.values()]
     begun = time.perf_counter()
     try:
-        findings = tuple(_add_environment_flags(one, flags) for one in check(*values))
+        findings = tuple(
+            _add_environment_flags(_place(one, known), flags) for one in check(*values)
+        )
     except SdcoremlError as error:  # one of our own sentences: it says what to do
         return replace(outcome, status=Status.UNKNOWN, reason=str(error))
     except Exception as error:  # noqa: BLE001  a crash in one check must not silence the others
@@ -167,9 +172,7 @@ def _crash(check: Check, error: Exception) -> Finding:
         status=Status.UNKNOWN,
         what=f"the check itself failed: {type(error).__name__}: {error}",
         why="This is a fault in sdcoreml; nothing is known about what it examines.",
-        fix=Fix(
-            title=f"report it, with the output of: make doctor ARGS='--select {check.id} --json'"
-        ),
+        fix=Fix(f"report it, with the output of: make doctor ARGS='--select {check.id} --json'"),
     )
 
 
@@ -181,6 +184,14 @@ def _environment_flags(facts: Facts) -> Mapping[str, str]:
     }
     defaults = {"toolchain": DEFAULT_TOOLCHAIN, "backend": DEFAULT_BACKEND}
     return {key: value for key, value in named.items() if value not in {"", defaults[key]}}
+
+
+def _place(finding: Finding, known: Mapping[str, object]) -> Finding:
+    """Where a finding does not say where, it is about the path of the check's first subject."""
+    paths = (getattr(value, "path", "") for name, value in known.items() if name in _SUBJECTS)
+    if finding.where or finding.status is Status.OK:
+        return finding
+    return replace(finding, where=next(filter(None, paths), ""))
 
 
 def _add_environment_flags(finding: Finding, flags: Mapping[str, str]) -> Finding:

@@ -5,6 +5,7 @@ The floors below own all three; here they only become facts.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -217,39 +218,21 @@ def is_untouched(folder: Path, probe: Probe) -> bool:
 
 def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
     """Import each direct pin in the environment's own isolated interpreter; takes seconds."""
+    from sdcoreml.envs.building.smoke import IMPORTS, module_of
+
     built = _built(name)
     if built is None:
         return Absent(reason=NOT_BUILT)
-    modules = [_MODULES.get(pin, pin.replace("-", "_")) for pin in _load(name).pins]
-    outcome = probe.run((str(built.python), "-I", "-c", _IMPORTS, *modules), seconds=SMOKE_SECONDS)
+    modules = [module_of(pin) for pin in _load(name).pins]
+    outcome = probe.run((str(built.python), "-I", "-c", IMPORTS, *modules), seconds=SMOKE_SECONDS)
     if isinstance(outcome, Unknown):
         return outcome
-    lines = [line.partition("\t") for line in outcome.out.splitlines() if "\t" in line]
-    if outcome.code or not lines:
+    try:
+        failures: dict[str, str] = json.loads(outcome.out.rpartition("\n")[2])
+    except ValueError:
         return Unknown(reason=outcome.err.rpartition("\n")[2] or f"exit code {outcome.code}")
-    return facts.Smoke(
-        imported=tuple(name for name, _, why in lines if not why),
-        failures={name: why for name, _, why in lines if why},
-    )
+    imported = tuple(module for module in modules if module not in failures)
+    return facts.Smoke(imported=imported, failures=failures)
 
 
 SMOKE_SECONDS = 120.0
-_MODULES = {
-    "scikit-learn": "sklearn",
-    "protobuf": "google.protobuf",
-    "pillow": "PIL",
-    "pyyaml": "yaml",
-}
-_IMPORTS = """\
-import importlib, sys, warnings
-warnings.simplefilter("ignore")
-for name in sys.argv[1:]:
-    try:
-        importlib.import_module(name)
-        print(name, "", sep="\\t")
-    except BaseException as error:
-        while error.__cause__ or error.__context__:
-            error = error.__cause__ or error.__context__
-        print(name, f"{type(error).__name__}: {error}".splitlines()[0], sep="\\t")
-"""
-"""Run inside: one line a module, with the innermost reason when it fails."""

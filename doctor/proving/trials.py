@@ -26,7 +26,6 @@ from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.doctor.core.facts import System
 from sdcoreml.doctor.gather.machine import system
 from sdcoreml.doctor.gather.probe import Probe
-from sdcoreml.envs.kept import activate
 from sdcoreml.envs.kept.manifest import digest_of, scan
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
@@ -60,20 +59,6 @@ class Trial(Protocol):
     def run(self, environment: Environment, emit: Emit) -> TrialResult:
         """Run it. Raises `EnvError` when the environment does not pass."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A user's own command, run inside the environment; what it prints last is the result."""
-
-    words: Sequence[str]
-
-    def run(self, environment: Environment, emit: Emit) -> TrialResult:
-        """Run the command, and repeat what it prints."""
-        del emit
-        out = _output(self.words, activate.activated_environ(environment))
-        sys.stderr.write(out)
-        return TrialResult(ran=" ".join(self.words), result=_last_line(out))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,37 +219,20 @@ def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str
 
 
 def _output(
-    words: Sequence[str],
-    environ: Mapping[str, str],
-    emit: Emit | None = None,
-    cwd: Path | None = None,
+    words: Sequence[str], environ: Mapping[str, str], emit: Emit, cwd: Path | None = None
 ) -> str:
-    """What a command prints on stdout.
-
-    `emit` is told while it runs what it says on stderr, and how far its tests are; without one,
-    stderr goes where ours goes.
-    """
-    stderr = None if emit is None else subprocess.PIPE
-    out: list[str] = []
-    try:
-        with subprocess.Popen(
-            words,
-            env=environ,
-            cwd=cwd,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            encoding="utf-8",
-            errors="replace",
-        ) as child:
-            hearing = threading.Thread(target=_pass_on, args=(child.stderr, emit), daemon=True)
-            hearing.start()
-            for line in child.stdout or ():
-                out.append(line)
-                for event in _said(line):
-                    (emit or silent)(event)
-            hearing.join()
-    except OSError as error:
-        raise EnvError(f"{error.strerror}", where=words[0], remedy="nothing was recorded") from None
+    """What a command prints on stdout; while it runs, `emit` hears of its stderr and progress."""
+    pipe, out = subprocess.PIPE, []
+    with subprocess.Popen(
+        words, env=environ, cwd=cwd, stdout=pipe, stderr=pipe, encoding="utf-8", errors="replace"
+    ) as child:
+        reader = threading.Thread(target=_pass_on, args=(child.stderr, emit), daemon=True)
+        reader.start()
+        for line in child.stdout or ():
+            out.append(line)
+            for event in _events(line):
+                emit(event)
+        reader.join()
     text = "".join(out)
     if child.returncode != 0:
         last = _last_line(text)
@@ -277,15 +245,15 @@ def _output(
     return text
 
 
-def _pass_on(lines: IO[str] | None, emit: Emit | None) -> None:
-    """Tell what a child says, a note a line, until it says no more."""
+def _pass_on(lines: IO[str] | None, emit: Emit) -> None:
+    """Report each line of a child's stderr as a note."""
     for line in lines or ():
-        if emit is not None and (text := line.strip().removeprefix("- ")):
+        if text := line.strip().removeprefix("- "):
             emit(Event(kind="note", text=text))
 
 
-def _said(line: str) -> Iterator[Event]:
-    """What a line of pytest's output means to those who wait: how far it is, or what failed."""
+def _events(line: str) -> Iterator[Event]:
+    """What a line of pytest's output reports: progress, or a failed test."""
     if share := _SHARE.search(line):
         yield Event(kind="progress", done=int(share[1]), total=100, unit="%")
     if line.startswith(_FAILED):

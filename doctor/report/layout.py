@@ -71,13 +71,23 @@ def _family(family: Family, results: Sequence[Result]) -> Iterator[Line]:
     yield from _wrap(worst.value, worst.value, f"{family.value:<{_HEADING}}", summary)
 
 
+def wrap(label: str, text: str, width: int = WIDTH) -> list[str]:
+    """A paragraph after its label, indented under itself; words are never broken."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _wrap(label: str, style: str, head: str, text: str) -> Iterator[Line]:
-    """`text` after `head`, folded to the page's width under itself."""
-    room = WIDTH - _LABEL - len(head)
-    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
-    yield Line(label=label, style=style, text=head + lines[0])
-    for line in lines[1:]:
-        yield Line(text=" " * len(head) + line)
+    """`text` after `head`, wrapped to the page's width under itself."""
+    first, *others = wrap(head, text, WIDTH - _LABEL) or [head]
+    yield Line(label=label, style=style, text=first)
+    yield from (Line(text=line) for line in others)
 
 
 def _findings(report: Report) -> Iterator[Line]:

@@ -10,14 +10,15 @@ from pathlib import Path
 from sdcoreml.envs.processes.process import isolated, run
 from sdcoreml.ground.errors import BrokenError
 
-MODULES = {
+_MODULES = {
     "pillow": "PIL",
     "protobuf": "google.protobuf",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
 }
 """Projects whose module is not their name with `_` for `-`."""
-_PROGRAM = """\
+
+IMPORTS = """\
 import importlib, json, sys, warnings
 warnings.simplefilter("ignore")
 failed = {}
@@ -25,15 +26,19 @@ for name in sys.argv[1:]:
     try:
         importlib.import_module(name)
     except BaseException as error:
-        failed[name] = f"{type(error).__name__}: {error}"
+        while error.__cause__ or error.__context__:
+            error = error.__cause__ or error.__context__
+        failed[name] = " ".join(f"{type(error).__name__}: {error}".split())
 sys.stdout.write("\\n" + json.dumps(failed))
 """
+"""Imports the modules named; prints those that cannot be imported, with the innermost reason."""
+
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
 def module_of(project: str) -> str:
     """The module to import for a project."""
-    return MODULES.get(project, project.replace("-", "_"))
+    return _MODULES.get(project, project.replace("-", "_"))
 
 
 def import_all(python: Path, projects: Iterable[str]) -> None:
@@ -45,7 +50,7 @@ def import_all(python: Path, projects: Iterable[str]) -> None:
     modules = [module_of(project) for project in projects]
     with tempfile.TemporaryDirectory() as nowhere:  # some packages write into HOME on import
         done = run(
-            [*isolated(python), "-B", "-c", _PROGRAM, *modules],
+            [*isolated(python), "-B", "-c", IMPORTS, *modules],
             cwd=Path(nowhere),
             environ=_OFFLINE | {"HOME": nowhere},
         )
@@ -55,8 +60,7 @@ def import_all(python: Path, projects: Iterable[str]) -> None:
         last = (done.err.strip().splitlines() or ["it printed nothing"])[-1]
         failed = {"the interpreter": f"exit code {done.code}: {last}"}
     if failed:
-        said = "; ".join(f"{name}: {' '.join(why.split())}" for name, why in failed.items())
+        said = "; ".join(f"{name}: {why}" for name, why in failed.items())
         raise BrokenError(
-            f"importing the direct pins failed: {said}",
-            remedy="`sdcoreml doctor` looks for the reason",
+            f"the direct pins cannot be imported: {said}", remedy="ask `sdcoreml doctor` why"
         )

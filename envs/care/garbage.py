@@ -18,7 +18,7 @@ from sdcoreml.ground.refusals import store_explained
 class Garbage:
     """What goes.
 
-    `environments` are those that no link keeps (in use, before that, or pinned), `pythons` were
+    `environments` are those that no link keeps (in use, or used before that), `pythons` were
     obtained for none but these, `engines` belong to another lock or another Python than today's.
     """
 

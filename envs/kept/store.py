@@ -36,7 +36,6 @@ LOCK = "requirements.txt"
 CONDA_LOCK = "conda.toml"
 SCHEMA = 1
 PREVIOUS = "~"
-PIN = "pin-"
 _TASK = "task"
 
 
@@ -164,22 +163,6 @@ def list_environments(folder: Path) -> dict[Environment, tuple[str, ...]]:
             found.append(one)
     found.sort(key=lambda one: one.built)
     return {one: tuple(links.get(one.path.name, ())) for one in found}
-
-
-def pin(label: str, environment: Environment) -> Path:
-    """Keep an environment from being collected, by a link of that label; gives the link."""
-    link = environment.path.parent / f"{PIN}{label}"
-    _point(link, Path(environment.path.name))
-    return link
-
-
-def unpin(label: str, folder: Path) -> bool:
-    """Take a pin away; False when there is none of that label."""
-    link = folder / f"{PIN}{label}"
-    if not link.is_symlink():
-        return False
-    link.unlink()
-    return True
 
 
 def free_name(folder: Path, key: str) -> Path:

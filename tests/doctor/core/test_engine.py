@@ -26,6 +26,7 @@ from sdcoreml.doctor.core.engine import (
 )
 from sdcoreml.doctor.core.facts import (
     Absent,
+    EnvironmentFacts,
     EvidenceFacts,
     Git,
     Hub,
@@ -76,6 +77,20 @@ def test_facts_are_handed_over_by_name() -> None:
     (result,) = examine(HEALTHY, [well]).results
     assert [finding.what for finding in result.findings] == ["8 cores"]
     assert result.status is Status.OK
+
+
+def test_a_finding_is_placed_at_its_subject_unless_it_names_a_place() -> None:
+    @check("TST009", Family.ENVIRONMENT)
+    def touched(system: System, environment: EnvironmentFacts) -> Findings:
+        """It was touched."""
+        yield warning(system.name, why="A reason.")
+        yield warning("a file", why="A reason.", where="/a/file")
+        yield ok(environment.seal)
+
+    (result,) = examine(HEALTHY, [touched]).results
+    path = getattr(HEALTHY.environment, "path", "")
+    assert [one.where for one in result.findings] == [path, "/a/file", ""]
+    assert path
 
 
 def test_the_worst_finding_is_the_status() -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from sdcoreml.convert.proof.record import FigureRecord, ProgramProof
 from sdcoreml.doctor.proving.trials import (
-    Command,
     Suite,
     Trial,
     TrialResult,
@@ -77,14 +76,6 @@ def test_a_damaged_environment_proves_nothing(made: Environment) -> None:
     (site_packages(made.path) / "one.py").unlink()
     with pytest.raises(EnvError, match="only a sound environment proves something"):
         prove(made, [Passed(TrialResult(ran="a", result="x"))])
-
-
-def test_a_command_is_run_inside_and_its_last_line_is_the_result(made: Environment) -> None:
-    proof = prove(
-        made, [Command(words=["python", "-c", "import two; print('a'); print(two.VALUE)"])]
-    )
-    assert proof.result == "2"
-    assert proof.ran.startswith("python -c import two;")
 
 
 def runner(folder: Path, body: str) -> Path:
@@ -177,11 +168,6 @@ def test_tests_that_did_not_pass_prove_nothing(
 def test_without_a_checkout_there_are_no_tests_to_pass(made: Environment, tiny: Toolchain) -> None:
     with pytest.raises(EnvError, match="prove a toolchain in a clone of the project"):
         prove(made, [Suite(toolchain=tiny, runner=Path("/nowhere/runner.py"))])
-
-
-def test_a_command_that_is_not_there_is_one_line(made: Environment) -> None:
-    with pytest.raises(EnvError, match="nothing-of-this-name: No such file"):
-        prove(made, [Command(words=["nothing-of-this-name"])])
 
 
 def test_the_lowest_figure_of_each_mode_is_the_floor() -> None:

@@ -28,11 +28,11 @@ def filled(folder: Path, size: int = 10) -> Path:
 def test_only_what_nothing_keeps_is_collected(tmp_path: Path) -> None:
     made = [finished(tmp_path / name, seal=name) for name in ("one", "two", "three", "four")]
     (tmp_path / "inside-tools").mkdir()  # not an environment: not ours to collect
-    store.pin("release", made[0])
+    (tmp_path / "release").symlink_to("one")
     for one in made[1:]:
         store.swap("tested", one.path)
     assert {one.path.name: links for one, links in store.list_environments(tmp_path).items()} == {
-        "one": ("pin-release",),
+        "one": ("release",),
         "two": (),
         "three": ("tested~",),
         "four": ("tested",),
@@ -40,7 +40,7 @@ def test_only_what_nothing_keeps_is_collected(tmp_path: Path) -> None:
     assert [path.name for path in collect(tmp_path)[0].folders] == ["two"]
     assert names(tmp_path) == {
         *(".lock", "one", "three", "four", "inside-tools"),
-        *("pin-release", "tested", "tested~"),
+        *("release", "tested", "tested~"),
     }
 
 

@@ -115,14 +115,6 @@ def test_rolling_back_twice_changes_nothing(tmp_path: Path) -> None:
     assert store.current("tested", tmp_path) == second
 
 
-def test_a_pin_can_be_taken_away(tmp_path: Path) -> None:
-    made = finished(tmp_path / "one")
-    assert store.pin("release", made) == tmp_path / "pin-release"
-    assert store.unpin("release", tmp_path)
-    assert not store.unpin("release", tmp_path)
-    assert list(store.list_environments(tmp_path).values()) == [()]
-
-
 def test_a_task_folder_outlives_others_and_not_its_task(tmp_path: Path) -> None:
     with store.task_folder(tmp_path) as mine:
         (mine / "file").write_text("x")
