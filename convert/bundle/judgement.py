@@ -13,6 +13,7 @@ from typing import Any
 
 from sdcoreml.convert.bundle.apps import ADD_ONS, Verdict, verdicts
 from sdcoreml.convert.bundle.families import PROGRAMS, refuse
+from sdcoreml.convert.bundle.noise import refuse_difference, refuse_prediction
 from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.identify import Identity, identify_path
@@ -85,15 +86,24 @@ def _refuse(identity: Identity) -> Fault | None:
     contents = identity.contents
     if identity.model:
         is_net = CONTROLNET in identity.model.components
-        return None if is_net else refuse(contents.family, contents.task, identity.path)
+        return None if is_net else _refuse_model(identity)
     if contents.kind is Kind.PIPELINE:
-        return refuse(contents.family, contents.task, identity.path)
+        return _refuse_model(identity)
     if identity.faults:
         return None
     what = f"this is {contents.kind.value}: {ADD_ONS.get(contents.kind, _IN_A_FOLDER)}"
     if contents.kind is Kind.UNKNOWN:
         what = "no model that is known here: its tensors have other names"
     return Fault(where=identity.path, what=what, error=UnsupportedError)
+
+
+def _refuse_model(identity: Identity) -> Fault | None:
+    contents, path = identity.contents, identity.path
+    return (
+        refuse(contents.family, contents.task, path)
+        or refuse_prediction(identity.prediction, path)
+        or refuse_difference(identity.schedule, path)
+    )
 
 
 _IN_A_FOLDER = "not alone in a file: give the folder in which its config.json is"

@@ -11,6 +11,7 @@ from typing import Any
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.jobs.staging import MARKER
+from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.record import ProgramProof
@@ -23,16 +24,24 @@ SCHEMA = 1
 """Version of the manifest's layout."""
 
 PACKAGE = ".mlpackage"
+_OPTIONAL = frozenset({"made_from", "notes", "settings"})
+"""Fields of a source record that are left out where there is nothing to say."""
 AGAIN = "convert the model again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRecord:
-    """The model: its folder's name, its family, and the files that it was put together from."""
+    """The model: its folder's name, its family, and the files that it was put together from.
+
+    `notes` are what was assumed of it or is worth knowing, `settings` what to set in the app for a
+    model of few steps.
+    """
 
     name: str
     family: str
     made_from: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    settings: AppSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +102,13 @@ class Manifest:
     def as_json(self) -> dict[str, object]:
         """For the file; no dates, so that it can be compared."""
         model = to_plain(self.model)
-        if not self.model.made_from:
-            del model["made_from"]
+        model = {name: said for name, said in model.items() if said or name not in _OPTIONAL}
+        options = to_plain(self.options)
+        if not self.options.accept_schedule:
+            del options["accept_schedule"]
         programs = {name: entry.as_json() for name, entry in self.programs.items()}
-        return {**to_plain(self), "schema": SCHEMA, "model": model, "programs": programs}
+        said = {"schema": SCHEMA, "model": model, "options": options, "programs": programs}
+        return {**to_plain(self), **said}
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:

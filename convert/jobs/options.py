@@ -52,6 +52,7 @@ class Options:
         prediction: what the UNet predicts; `None` believes the model's scheduler.
         pad_id: what prompts are padded with; `None` believes the model's tokenizers.
         latent_scale: what the app multiplies latents with; `None` is the constant of the family.
+        accept_schedule: convert a model although the apps have another noise schedule.
     """
 
     attention: Attention
@@ -71,6 +72,7 @@ class Options:
     prediction: Prediction | None = None
     pad_id: int | None = None
     latent_scale: float | None = None
+    accept_schedule: bool = False
 
     @property
     def wanted(self) -> tuple[str, ...]:

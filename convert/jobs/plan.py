@@ -10,6 +10,7 @@ from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED
 from sdcoreml.convert.bundle.families import OPTIONAL, ProgramSpec, programs_of
+from sdcoreml.convert.bundle.noise import refuse_schedule
 from sdcoreml.convert.compression.recipe import Method, parse_recipe, require_storable
 from sdcoreml.convert.jobs.options import ATTENTIONS, COMPRESSED, Options
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -17,7 +18,7 @@ from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.programs.drawable import require_drawable
 from sdcoreml.convert.programs.options import Precision
-from sdcoreml.ground.errors import SdcoremlError, UnsupportedError
+from sdcoreml.ground.errors import SdcoremlError, UnsupportedError, raise_first
 
 USUAL_SIZE = 64
 """Latent pixels each way, of a model that does not say."""
@@ -87,6 +88,8 @@ def default_options(model: Model) -> Options:
 def require_runnable(job: Job) -> None:
     """Raise `UnsupportedError` for options that no app can make use of, or that exclude others."""
     model, options = job.model, job.options
+    if not options.accept_schedule:
+        raise_first([*filter(None, [refuse_schedule(model.scheduler, model.path)])])
     is_xl, is_net = "text_encoder_2" in model.components, CONTROLNET in model.components
     if options.batch == 1 and (is_xl or is_net or options.controlled):
         which = "SDXL's UNet" if is_xl else "a ControlNet and its UNet"

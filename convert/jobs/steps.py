@@ -37,6 +37,8 @@ from sdcoreml.convert.jobs.staging import staged
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.models.merge import merge_component
+from sdcoreml.convert.models.prediction import read_prediction
+from sdcoreml.convert.models.schedule import ACCEPT, describe_difference
 from sdcoreml.convert.packages.sharing import share_weights
 from sdcoreml.convert.programs.options import Target
 from sdcoreml.convert.proof.record import ProgramProof
@@ -276,6 +278,8 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
             name=model.path.resolve().name,
             family=model.family.value,
             made_from=model.origin or {},
+            notes=_notes_of(folder.job),
+            settings=model.settings,
         ),
         inputs={**folder.kept.inputs, **describe(inputs)},
         options=folder.job.options,
@@ -287,6 +291,15 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
     )
     write_manifest(manifest, folder.path)
     return folder
+
+
+def _notes_of(job: Job) -> tuple[str, ...]:
+    """What is worth knowing of a model; what an option says is not assumed."""
+    model = job.model
+    assumed = read_prediction(model.scheduler, model.path).notes if job.options.prediction else ()
+    difference = describe_difference(model.scheduler)
+    accepted = (f"{difference} ({ACCEPT})",) if difference else ()
+    return (*(note for note in model.notes if note not in assumed), *accepted)
 
 
 def _entry(folder: Folder, made: StagedProgram) -> ProgramEntry:

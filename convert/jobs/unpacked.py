@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.families import require_family
+from sdcoreml.convert.bundle.noise import refuse_schedule
 from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import identify
@@ -22,7 +23,7 @@ from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.digest import describe
-from sdcoreml.ground.errors import BadInputError, SdcoremlError
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, raise_first
 from sdcoreml.ground.events import Emit, Event, silent
 
 
@@ -44,13 +45,16 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
     given = ingredients.model
     name = given.stem if given.is_file() else given.resolve().name
     plan = combine(ingredients, emit)
-    _require_supported(plan, given)
+    _require_supported(plan, ingredients)
     with scratch_beside(near / name) as scratch:
         folder = scratch / name
         try:
             emit(Event(kind="step", text=f"unpack {given.name}"))
             write_folder(plan, folder, emit=emit)
-            yield replace(open_model(folder), origin=origin_of(ingredients))
+            model = open_model(folder)
+            yield replace(
+                model, origin=origin_of(ingredients), notes=plan.notes, settings=plan.settings
+            )
         except SdcoremlError as error:  # nobody shall look for a file under its passing name
             error.move(folder, given)
             error.move(scratch, near)
@@ -82,7 +86,8 @@ def opened_again(
         told=PredictionSource(option=prediction and prediction.value),
         weights=Weights.AVERAGED if averaged else Weights.TRAINED,
     )
-    with opened(Ingredients(model=path, unpacking=unpacking), near, emit) as model:
+    ingredients = Ingredients(model=path, unpacking=unpacking, accepts_schedule=True)
+    with opened(ingredients, near, emit) as model:
         yield model
 
 
@@ -96,12 +101,14 @@ def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:
     }
 
 
-def _require_supported(plan: FolderPlan, path: Path) -> None:
+def _require_supported(plan: FolderPlan, ingredients: Ingredients) -> None:
     """Refuse what the folder would be before it is written."""
     pipeline = json.loads(_content(plan, INDEX_NAME))["_class_name"]
     scheduler = json.loads(_content(plan, "scheduler/scheduler_config.json"))
     configs = {name: part.config for name, part in plan.parts.items()}
-    require_family(*identify(pipeline, configs, scheduler), path)
+    require_family(*identify(pipeline, configs, scheduler), ingredients.model)
+    if not ingredients.accepts_schedule:
+        raise_first([*filter(None, [refuse_schedule(scheduler, ingredients.model)])])
 
 
 def _content(plan: FolderPlan, name: str) -> bytes:

@@ -109,7 +109,7 @@ def add_embedding(plan: FolderPlan, embedding: Embedding) -> FolderPlan:
         config = {**parts[component].config, "eos_token_id": end}
         parts[component] = replace(parts[component], config=config)
         files[f"{component}/config.json"] = as_json(config)
-    return FolderPlan(parts=parts, files=files)
+    return replace(plan, parts=parts, files=files)
 
 
 def _extend(part: ComponentFiles, vectors: TensorInfo, path: Path) -> tuple[int, ComponentFiles]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.convert.weights.tensor import TensorInfo
@@ -55,10 +56,15 @@ class ComponentFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderPlan:
-    """A folder to write: `files` maps a path in it to a file to copy, or to the bytes."""
+    """A folder to write: `files` maps a path in it to a file to copy, or to the bytes.
+
+    `notes` are worth knowing of the model, `settings` are what an app should be set to for it.
+    """
 
     parts: Mapping[str, ComponentFiles]
     files: Mapping[str, Path | bytes]
+    notes: tuple[str, ...] = ()
+    settings: AppSettings | None = None
 
     def with_component(self, name: str, part: ComponentFiles) -> FolderPlan:
         """This plan with another component `name`, and its config."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from sdcoreml.convert.models import controlnet
 from sdcoreml.convert.models.contents import Contents, Kind, recognise
 from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.layout import (
     CONFIG_NAME,
     INDEX_NAME,
@@ -22,6 +22,8 @@ from sdcoreml.convert.models.layout import (
     read_component,
     read_model,
 )
+from sdcoreml.convert.models.prediction import read_prediction
+from sdcoreml.convert.models.schedule import describe_difference
 from sdcoreml.convert.models.single_file import (
     EMA_PREFIX,
     UNET_PREFIX,
@@ -54,7 +56,8 @@ class Identity:
     """Everything that is known of `path` without reading a tensor.
 
     What was read is kept: `model` of a folder or a ControlNet, `single` of a whole model in one
-    file, `checkpoint` of any file.
+    file, `checkpoint` of any file. `settings` are what an app should be set to for a model of few
+    steps; `schedule` says how the noise it was trained on differs from the apps', if it does.
     """
 
     path: Path
@@ -62,6 +65,8 @@ class Identity:
     contents: Contents
     parts: tuple[ComponentFacts, ...] = ()
     prediction: str | None = None
+    settings: AppSettings | None = None
+    schedule: str = ""
     missing: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
@@ -118,6 +123,7 @@ def _of_folder(path: Path) -> Identity:
     unet = model.components.get("unet")
     flavour = "LCM" if unet and unet.config.get("time_cond_proj_dim") else ""
     contents = Contents(kind=kind, family=model.family, task=model.task, flavour=flavour)
+    predicted = read_prediction(model.scheduler, path)
     expected = () if model.family in (Family.SD3, Family.FLUX) else ("unet", "vae")
     missing = [name for name in expected if name not in model.components]
     if not any(name.startswith("text_encoder") for name in model.components):
@@ -127,24 +133,18 @@ def _of_folder(path: Path) -> Identity:
         form="diffusers folder" if path.exists() else NOT_THERE,
         contents=contents,
         parts=parts,
-        prediction=model.scheduler.get("prediction_type"),
+        prediction=predicted.kind if "unet" in model.components else None,
+        settings=model.settings,
+        schedule=describe_difference(model.scheduler),
         missing=() if kind is Kind.UNKNOWN else tuple(missing),
         faults=model.faults,
-        notes=(*model.notes, *_distilled(path, model.scheduler)),
+        notes=(*model.notes, *_advice(model.settings)),
         model=model,
     )
 
 
-DISTILLED = re.compile(r"turbo|lightning|hyper|lcm", re.IGNORECASE)
-
-
-def _distilled(path: Path, scheduler: Mapping[str, Any]) -> tuple[str, ...]:
-    """A note when something beside the tensors says that few steps are enough; they cannot."""
-    if found := DISTILLED.search(path.name):
-        return (f"its name says {found[0].lower()}: made for few steps and little guidance",)
-    if scheduler.get("timestep_spacing") == "trailing":
-        return ("its scheduler spaces steps as turbo and lightning models want them",)
-    return ()
+def _advice(settings: AppSettings | None) -> tuple[str, ...]:
+    return (settings.advice,) if settings else ()
 
 
 def _of_component(path: Path, component: Component) -> Identity:
@@ -167,10 +167,11 @@ def _of_file(path: Path) -> Identity:
         return Identity(path=path, form="file", contents=_NOTHING, faults=faults)
     contents = recognise({tensor.name: tensor.shape for tensor in checkpoint.tensors})
     single = take_apart(checkpoint) if contents.kind is Kind.PIPELINE else None
-    prediction = single.prediction if single else None
+    prediction = single.prediction.kind if single else None
     if single and single.family is not contents.family:
         contents = Contents(kind=contents.kind, family=single.family, task=contents.task)
-    notes = (*checkpoint.notes, *_distilled(path, {}))
+    settings = single.settings if single else find_settings(path.stem, checkpoint.metadata)
+    notes = (*checkpoint.notes, *(single.notes if single else ()), *_advice(settings))
     if single and prediction is None:
         notes += ("does not say what it predicts; --prediction_type tells a conversion",)
     missing = ("vae",) if single and "vae" not in single.parts else ()
@@ -180,6 +181,8 @@ def _of_file(path: Path) -> Identity:
         contents=contents,
         parts=_groups(checkpoint),
         prediction=prediction,
+        settings=settings,
+        schedule=describe_difference(single.schedule) if single else "",
         missing=missing,
         faults=single.faults if single else (),
         notes=notes,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.models.configs import IMAGE_SIZES
 from sdcoreml.convert.models.embedding import add_embedding, read_embedding
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
+from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.folder_plan import FolderPlan
 from sdcoreml.convert.models.layout import read_model
 from sdcoreml.convert.models.lora import LoraSource, merge_loras
@@ -34,13 +35,15 @@ class EmbeddingSource:
 class Ingredients:
     """A model, and what is to be changed in it.
 
-    `unpacking` is for a single file; of it, a folder knows only a VAE.
+    `unpacking` is for a single file; of it, a folder knows only a VAE. `accepts_schedule`: a noise
+    schedule that no app has is no reason to refuse the model.
     """
 
     model: Path
     unpacking: UnpackOptions = field(default_factory=UnpackOptions)
     loras: tuple[LoraSource, ...] = ()
     embeddings: tuple[EmbeddingSource, ...] = ()
+    accepts_schedule: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -74,7 +77,15 @@ def combine(ingredients: Ingredients, emit: Emit = silent) -> FolderPlan:
     plan = merge_loras(plan, ingredients.loras)
     for source in ingredients.embeddings:
         plan = add_embedding(plan, read_embedding(source.path, source.word))
-    return plan
+    return replace(plan, settings=_settings(ingredients) or plan.settings)
+
+
+def _settings(ingredients: Ingredients) -> AppSettings | None:
+    """What a LoRA for few steps makes of the model that it is merged into."""
+    for source in ingredients.loras:
+        if found := find_settings(source.path.stem, open_checkpoint(source.path).metadata):
+            return replace(found, by=f"the name or metadata of {source.path.name} say")
+    return None
 
 
 def _unpack(ingredients: Ingredients, emit: Emit) -> FolderPlan:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.models.family import Family, Task, identify
+from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.files import WeightFiles, find_weights
+from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.index import read_index
 from sdcoreml.convert.weights.source import Checkpoint, examine
@@ -86,6 +88,7 @@ class Model:
 
     `absent` are the parts that model_index.json lists and that have no folder, each with its fault.
     `origin` is what a manifest says of the files that it was put together from, if it was.
+    `settings` are what an app should be set to for a model of few steps.
     """
 
     path: Path
@@ -99,6 +102,7 @@ class Model:
     notes: tuple[str, ...] = ()
     absent: Mapping[str, Fault] = field(default_factory=dict)
     origin: Mapping[str, Any] | None = None
+    settings: AppSettings | None = None
 
 
 def read_model(path: Path) -> Model:
@@ -130,6 +134,7 @@ def read_model(path: Path) -> Model:
     pipeline = str(index.get("_class_name", ""))
     configs = {name: component.config for name, component in components.items()}
     family, task = identify(pipeline, configs, scheduler)
+    said = read_prediction(scheduler, path.resolve()).notes if "unet" in components else ()
     return Model(
         path=path,
         pipeline=pipeline,
@@ -139,9 +144,14 @@ def read_model(path: Path) -> Model:
         tokenizers=tokenizers,
         scheduler=scheduler,
         faults=tuple(faults),
-        notes=(*notes, *_notes(components)),
+        notes=(*notes, *_notes(components), *said),
         absent=absent,
+        settings=_settings(path, scheduler) if components else None,
     )
+
+
+def _settings(path: Path, scheduler: Mapping[str, Any]) -> AppSettings | None:
+    return find_settings(path.resolve().name, scheduler=scheduler)
 
 
 def read_component(name: str, folder: Path, *, kind: str = "") -> Component:

@@ -59,7 +59,9 @@ def plan_folder(model: Model) -> FolderPlan:
     """
     raise_first(model.faults)
     parts = {name: component_files(component) for name, component in model.components.items()}
-    return FolderPlan(parts=parts, files=other_files(model.path))
+    return FolderPlan(
+        parts=parts, files=other_files(model.path), notes=model.notes, settings=model.settings
+    )
 
 
 def require_apart(source: Path, target: Path) -> None:

@@ -1,16 +1,51 @@
-"""What a UNet predicts, noise or velocity: its tensors do not say, so every hint is looked at."""
+"""What a UNet predicts, noise or velocity: its tensors do not say, so every hint is looked at.
+
+Whatever says it is named, and where nothing does, it is assumed and said to be. Names are no proof:
+they are only reported when they point the other way.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.weights.source import Checkpoint
 from sdcoreml.ground.errors import BadInputError
 
-SPELLINGS = {"epsilon": "epsilon", "v_prediction": "v_prediction", "v-prediction": "v_prediction"}
+EPSILON, VELOCITY = "epsilon", "v_prediction"
+
+SPELLINGS = {EPSILON: EPSILON, VELOCITY: VELOCITY, "v-prediction": VELOCITY}
+"""What the option takes."""
+
+WORDS: Mapping[str, str] = {
+    **SPELLINGS,
+    "eps": EPSILON,
+    "noise": EPSILON,
+    "v": VELOCITY,
+    "v-pred": VELOCITY,
+    "v_pred": VELOCITY,
+    "velocity": VELOCITY,
+    "vpred": VELOCITY,
+    "vprediction": VELOCITY,
+}
+"""How metadata call it. ModelSpec (kohya's scripts) writes `v` and `epsilon`."""
+
+MARKS = frozenset({"v_pred", "edm_vpred.sigma_max", "edm_vpred.sigma_min"})
+"""Tensors by whose mere presence ComfyUI and others know a velocity."""
+ZERO_SNR_MARK = "ztsnr"
+
+ARCHITECTURES: Mapping[str, str] = {
+    "stable-diffusion-v2-512": EPSILON,
+    "stable-diffusion-v2-768-v": VELOCITY,
+}
+"""ModelSpec's names of the two kinds of SD 2.x."""
+
+NAMES = re.compile(r"v[-_ .]?pred|velocity|(?<![a-z])terminus|cosxl", re.IGNORECASE)
+"""In the name of a file or folder: it is probably a velocity."""
 
 # Training steps at which the SD 2 checkpoints were published, as in diffusers' conversion.
 _STEPS_EPSILON = 875_000
@@ -26,37 +61,110 @@ class PredictionSource:
     config: Path | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionFinding:
+    """What a UNet predicts: `kind`, or `None` where nothing tells and nothing may be assumed.
+
+    `by` is what says it, empty if it is assumed; `against` is what points the other way.
+    """
+
+    kind: str | None
+    by: str = ""
+    against: tuple[str, ...] = ()
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether nothing says it."""
+        return self.kind is not None and not self.by
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell the person; nothing where it is said and nothing contradicts."""
+        if self.kind is None or (self.by and not self.against):
+            return ()
+        but = f", though {' and '.join(self.against)} the other way" if self.against else ""
+        other = EPSILON if self.kind == VELOCITY else VELOCITY
+        said = f"{self.by} says that it predicts {self.kind}"
+        if not self.by:
+            said = f"the model does not say what it predicts: {self.kind} is assumed"
+        return (f"{said}{but}; --prediction-type {other} overrules that",)
+
+
 def find_prediction(
     family: Family, checkpoint: Checkpoint, told: PredictionSource | None
-) -> str | None:
-    """`"epsilon"`, `"v_prediction"`, or `None` when nothing tells.
+) -> PredictionFinding:
+    """What the UNet of a single file predicts, and what says so.
 
-    In this order: the option; the training config given or lying beside the file; metadata; a mark
-    among the tensors; the number of training steps; the family, where all its models agree.
+    In this order: the option; the training config given or lying beside the file; a mark among the
+    tensors; metadata; the number of training steps. What is left is assumed, but for SD 2.x, of
+    which there are two kinds.
     """
     told = told or PredictionSource()
     if told.option:
-        return SPELLINGS[told.option]
+        return PredictionFinding(kind=SPELLINGS[told.option], by="the option")
     beside = checkpoint.path.with_suffix(".yaml")
     config = told.config or (beside if beside.is_file() else None)
     if config:
-        return read_parameterization(config)
-    return _marked(checkpoint) or _usual(family, checkpoint)
+        found = PredictionFinding(kind=read_parameterization(config), by=config.name)
+    else:
+        found = next(_said(checkpoint), None) or _usual(family, checkpoint)
+    against = (*_contradictions(found, _said(checkpoint)), *_by_name(found, checkpoint.path))
+    return replace(found, against=tuple(dict.fromkeys(against)))
 
 
-def _marked(checkpoint: Checkpoint) -> str | None:
-    if any(tensor.name == "v_pred" for tensor in checkpoint.tensors):
-        return "v_prediction"
-    return SPELLINGS.get(checkpoint.metadata.get("modelspec.prediction_type", ""))
+def read_prediction(scheduler: Mapping[str, Any], path: Path) -> PredictionFinding:
+    """What the scheduler's config of the model folder at `path` says; diffusers assumes noise."""
+    said = scheduler.get("prediction_type")
+    found = PredictionFinding(kind=EPSILON)
+    if said:
+        found = PredictionFinding(kind=str(said), by="its scheduler")
+    return replace(found, against=tuple(_by_name(found, path)))
 
 
-def _usual(family: Family, checkpoint: Checkpoint) -> str | None:
+def has_zero_terminal_snr(checkpoint: Checkpoint) -> bool:
+    """Whether a file says that it was trained up to pure noise: a mark, or kohya's metadata."""
+    is_marked = any(tensor.name == ZERO_SNR_MARK for tensor in checkpoint.tensors)
+    return is_marked or _is_true(checkpoint.metadata.get("ss_zero_terminal_snr"))
+
+
+def _said(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
+    """All that the file itself says, the surest first."""
+    mark = next((one.name for one in checkpoint.tensors if one.name in MARKS), "")
+    if mark:
+        yield PredictionFinding(kind=VELOCITY, by=f"its tensor {mark}")
+    if word := checkpoint.metadata.get("modelspec.prediction_type"):
+        kind = WORDS.get(word.strip().lower(), word)
+        yield PredictionFinding(kind=kind, by="its metadata (modelspec.prediction_type)")
+    if (word := checkpoint.metadata.get("ss_v_parameterization")) is not None:
+        kind = VELOCITY if _is_true(word) else EPSILON
+        yield PredictionFinding(kind=kind, by="its metadata (ss_v_parameterization)")
+    architecture = checkpoint.metadata.get("modelspec.architecture", "").partition("/")[0]
+    if architecture in ARCHITECTURES:
+        by = "its metadata (modelspec.architecture)"
+        yield PredictionFinding(kind=ARCHITECTURES[architecture], by=by)
+
+
+def _contradictions(found: PredictionFinding, others: Iterator[PredictionFinding]) -> Iterator[str]:
+    yield from (f"{one.by} points" for one in others if one.kind != found.kind)
+
+
+def _by_name(found: PredictionFinding, path: Path) -> Iterator[str]:
+    if found.kind == EPSILON and (name := NAMES.search(path.name)):
+        yield f"its name ({name[0]}) points"
+
+
+def _is_true(word: str | None) -> bool:
+    return str(word).strip().lower() in {"true", "1", "yes"}
+
+
+def _usual(family: Family, checkpoint: Checkpoint) -> PredictionFinding:
     if family is not Family.SD2_V:
-        return "epsilon"
+        return PredictionFinding(kind=EPSILON)
     steps = checkpoint.scalars.get("global_step")
     if steps is None:
-        return None
-    return "epsilon" if steps == _STEPS_EPSILON else "v_prediction"
+        return PredictionFinding(kind=None)
+    kind = EPSILON if steps == _STEPS_EPSILON else VELOCITY
+    return PredictionFinding(kind=kind, by="its number of training steps")
 
 
 def read_parameterization(path: Path) -> str:
@@ -68,4 +176,4 @@ def read_parameterization(path: Path) -> str:
             f"not readable ({error})", where=path, remedy="give the model's YAML config"
         ) from None
     is_velocity = re.search(_VELOCITY, text, re.MULTILINE)
-    return "v_prediction" if is_velocity else "epsilon"
+    return VELOCITY if is_velocity else EPSILON

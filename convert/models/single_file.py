@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sdcoreml.convert.models import configs
 from sdcoreml.convert.models.family import TASKS, Family, Task
+from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.folder_plan import ComponentFiles
-from sdcoreml.convert.models.prediction import PredictionSource, find_prediction
+from sdcoreml.convert.models.prediction import (
+    EPSILON,
+    PredictionFinding,
+    PredictionSource,
+    find_prediction,
+    has_zero_terminal_snr,
+)
 from sdcoreml.convert.models.renames import (
     CLIP,
     OPEN_CLIP,
@@ -47,6 +55,7 @@ IGNORED = re.compile(
     r"""model_ema\. | first_stage_model\.loss\. | denoiser\. | embedding_manager\.
     | .*\.(position_ids|attn_mask|logit_scale) $
     | (alphas|betas|log_|sqrt_|posterior_|lvlb_).* | (logvar|scale_factor|v_pred|ztsnr) $
+    | edm_vpred\.
     """,
     re.VERBOSE,
 )
@@ -111,17 +120,24 @@ LAYOUTS: tuple[tuple[Family, tuple[TextPart, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleFile:
-    """A checkpoint taken apart. `prediction` is `None` when the file does not tell it."""
+    """A checkpoint taken apart.
+
+    `schedule` is what its scheduler's config has to say beyond the family's usual, `settings` what
+    an app should be set to, `notes` what else is worth knowing.
+    """
 
     path: Path
     family: Family
     task: Task
-    prediction: str | None
+    prediction: PredictionFinding
     image_size: int
     parts: Mapping[str, ComponentFiles]
     has_ema: bool
     faults: tuple[Fault, ...] = ()
     ignored: tuple[str, ...] = ()
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    settings: AppSettings | None = None
+    notes: tuple[str, ...] = ()
 
 
 def layout_of(names: Iterable[str]) -> tuple[Family, tuple[TextPart, ...]] | None:
@@ -149,7 +165,7 @@ def take_apart(
         return None
     family, texts = found
     prediction = find_prediction(family, checkpoint, told)
-    if family is Family.SD2_V and prediction == "epsilon":
+    if family is Family.SD2_V and prediction.kind == EPSILON:
         family = Family.SD2_BASE
     size = image_size or configs.IMAGE_SIZES[family]
     unet = partial(configs.unet_config, family=family, image_size=size)
@@ -175,7 +191,23 @@ def take_apart(
         has_ema=ledger.has_ema,
         faults=tuple(ledger.faults),
         ignored=tuple(name for name in ledger.tensors if name not in ledger.used),
+        schedule=_schedule(checkpoint),
+        settings=find_settings(checkpoint.path.stem, checkpoint.metadata),
+        notes=prediction.notes,
     )
+
+
+def _schedule(checkpoint: Checkpoint) -> Mapping[str, Any]:
+    """What marks and the length of the stored schedule tell of the noise it was trained on."""
+    found: dict[str, Any] = {}
+    if has_zero_terminal_snr(checkpoint):
+        found["rescale_betas_zero_snr"] = True
+    for tensor in checkpoint.tensors:
+        if tensor.name == "edm_vpred.sigma_max":
+            found["_class_name"] = "EDMEulerScheduler"
+        if tensor.name == "alphas_cumprod" and len(tensor.shape) == 1:
+            found["num_train_timesteps"] = tensor.shape[0]
+    return found
 
 
 def _unet(ledger: Ledger, weights: Weights) -> list[TensorInfo]:

@@ -52,7 +52,7 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
             remedy="see what `sdcoreml inspect` says it is",
         )
     raise_first(single.faults)
-    if single.prediction is None:
+    if single.prediction.kind is None:
         raise BadInputError(
             "a Stable Diffusion 2.x model that does not say what it predicts",
             where=path,
@@ -67,9 +67,10 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
     upcast = _upcasts(checkpoint) if options.upcast_attention is None else options.upcast_attention
     config = {**unet.config, "upcast_attention": upcast}
     parts["unet"] = ComponentFiles(kind=unet.kind, config=config, tensors=unet.tensors)
-    plan = _plan(single, parts, single.prediction, options)
+    plan = _plan(single, parts, single.prediction.kind, options)
     tokenizer = find_tokenizer(path, options.tokenizer, emit)
-    return replace(plan, files={**plan.files, **tokenizer.files(single.family)})
+    files = {**plan.files, **tokenizer.files(single.family)}
+    return replace(plan, files=files, notes=single.notes, settings=single.settings)
 
 
 def _upcasts(checkpoint: Checkpoint) -> bool:
@@ -81,7 +82,7 @@ def _plan(
     single: SingleFile, parts: dict[str, ComponentFiles], prediction: str, options: UnpackOptions
 ) -> FolderPlan:
     family = single.family
-    scheduler = scheduler_config(family, prediction, options.scheduler)
+    scheduler = {**scheduler_config(family, prediction, options.scheduler), **single.schedule}
     kinds = {name: part.kind for name, part in parts.items()}
     tokenizers = dict.fromkeys(PADS[family], "CLIPTokenizer")
     index = model_index(family, single.task, kinds, tokenizers, scheduler["_class_name"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
+from sdcoreml.convert.models.schedule import BETAS, STEPS
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.blocks import (
     resnet,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 LATENT = 4
-STEPS = 1000
-BETAS = (0.00085, 0.012)
 AXES = [1, 2, 3]
 DEFAULT_TOKENS = 77
 

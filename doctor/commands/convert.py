@@ -109,6 +109,7 @@ def ingredients_of(args: argparse.Namespace) -> Ingredients:
         unpacking=unpacking,
         loras=tuple(args.lora),
         embeddings=tuple(args.embedding),
+        accepts_schedule=vars(args).get("accept_schedule", False),
     )
 
 

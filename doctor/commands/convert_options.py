@@ -181,6 +181,11 @@ def _meaning(parser: argparse.ArgumentParser) -> None:
         " expect (default: as the model's scheduler says)",
     )
     group.add_argument(
+        "--accept-schedule",
+        action="store_true",
+        help="convert a model although it was trained with another noise schedule than the apps'",
+    )
+    group.add_argument(
         "--pad-id",
         type=numbered,
         metavar="ID",

@@ -39,7 +39,9 @@ def _line(program: ProgramEntry) -> str:
 
 def advice(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     """What there is to know before an app opens the folder."""
-    notes = []
+    notes = [*manifest.model.notes]
+    if settings := manifest.model.settings:
+        notes.append(settings.advice)
     if "controlnet" in {program.component for program in manifest.programs.values()}:
         (name,) = manifest.programs
         notes.append(

@@ -132,6 +132,8 @@ def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, Any]:
         "task": contents.task.name.lower() if contents.task else None,
         "flavour": contents.flavour or None,
         "prediction_type": identity.prediction,
+        "schedule": identity.schedule or None,
+        "settings": asdict(identity.settings) if identity.settings else None,
         "has_ema": identity.has_ema,
         "parameters": identity.parameters,
         "bytes": identity.nbytes,

@@ -98,3 +98,28 @@ def test_a_link_to_itself_is_nothing_there(tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     found = judge(tmp_path / "nothing")
     assert found.reasons[0].what == "no such file or folder"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "what"),
+    [
+        ({"rescale_betas_zero_snr": True}, "its noise schedule ends in pure noise"),
+        ({"prediction_type": "sample"}, "its UNet predicts 'sample', which no program here"),
+    ],
+)
+def test_a_folder_that_no_app_can_drive_is_refused(
+    tmp_path: Path, scheduler: dict[str, object], what: str
+) -> None:
+    folder = write_model(tmp_path / "model")
+    write_json(folder / "scheduler" / "scheduler_config.json", scheduler)
+    refusal = judge(folder).refusal
+    assert refusal
+    assert refusal.error is UnsupportedError
+    assert refusal.what.startswith(what)
+
+
+def test_a_file_that_no_app_can_drive_is_refused(tmp_path: Path) -> None:
+    file = save(tmp_path / "m.safetensors", original("sdxl") | {"ztsnr": np.zeros(0, "f4")})
+    refusal = judge(file).refusal
+    assert refusal
+    assert "--accept-schedule" in refusal.remedy

@@ -18,6 +18,7 @@ from sdcoreml.convert.jobs.plan import (
 from sdcoreml.convert.models.layout import read_model
 from sdcoreml.convert.programs.options import Attention, Precision, Target
 from sdcoreml.ground.errors import UnsupportedError
+from tests.convert.models.folders import write_json
 from tests.convert.stand_ins import UNET, job_of, write_controlnet, write_model, write_xl
 from tools.certify.models import CLIP_L, SD1_UNET, VAE
 
@@ -169,3 +170,13 @@ class TestRequireBuildable:
     def test_what_is_kept_as_it_is_does_not(self, tmp_path: Path) -> None:
         job = self.job(self.write(tmp_path / "cat", hidden_act="relu"))
         require_buildable(replace(job, redo=frozenset({"vae"})))
+
+
+def test_a_schedule_that_no_app_has_is_refused_unless_it_is_accepted(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "cat")
+    write_json(folder / "scheduler" / "scheduler_config.json", {"num_train_timesteps": 500})
+    model = read_model(folder)
+    with pytest.raises(UnsupportedError, match=r"500 steps of noise.*--accept-schedule"):
+        job_of(model, None, "ORIGINAL")
+    job = job_of(model, None, "ORIGINAL", accept_schedule=True)
+    assert job.options.accept_schedule

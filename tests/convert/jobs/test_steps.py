@@ -85,7 +85,10 @@ class TestConvertModel:
         output = convert(model, tmp_path / "out", StandIn(size=SIZE))
         content = json.loads((output / "manifest.json").read_text())
         assert content["schema"] == 1
-        assert content["model"] == {"name": "cat", "family": "Stable Diffusion 1.x"}
+        said = content["model"]
+        assert (said["name"], said["family"]) == ("cat", "Stable Diffusion 1.x")
+        (assumed,) = said["notes"]
+        assert assumed.startswith("the model does not say what it predicts: epsilon is assumed")
         assert content["toolchain"] == to_plain(MADE_IN)
         assert content["options"]["attention"] == "SPLIT_EINSUM"
         assert "unet/diffusion_pytorch_model.safetensors" in content["inputs"]

@@ -22,6 +22,7 @@ from sdcoreml.ground.errors import (
     UnsupportedError,
     WorkerError,
 )
+from sdcoreml.ground.events import Event
 from tests.convert.models.test_single_file import original, save
 from tests.convert.models.test_unpack import tokenizer, tree
 from tests.convert.stand_ins import write_model
@@ -150,3 +151,24 @@ class TestOpenedAgain:
             opened_again(file, manifest, tmp_path / "near"),
         ):
             pass
+
+
+def test_a_file_of_another_schedule_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    tokenizer(tmp_path / "tokenizer")
+    marked = original("sdxl") | {"ztsnr": np.zeros(0, "f4")}
+    file = save(tmp_path / "lightning.safetensors", marked)
+    events: list[Event] = []
+    near = tmp_path / "near"
+    with (
+        pytest.raises(UnsupportedError, match=r"pure noise.*--accept-schedule"),
+        opened(Ingredients(model=file), near, events.append),
+    ):
+        pass
+    assert not any(event.text.startswith("unpack") for event in events)
+    with opened(Ingredients(model=file, accepts_schedule=True), near) as model:
+        assert model.scheduler["rescale_betas_zero_snr"] is True
+        assert model.settings
+        assert model.settings.kind == "lightning"
+        assert [note.partition(":")[0] for note in model.notes] == [
+            "the model does not say what it predicts"
+        ]

@@ -146,7 +146,9 @@ def test_a_checkpoint(tmp_path: Path, name: str, family: Family, prediction: str
     assert (found.contents.family, found.prediction) == (family, prediction)
     assert (found.missing, found.faults, found.has_ema) == ((), (), False)
     untold = "does not say what it predicts; --prediction_type tells a conversion"
-    assert found.notes == (() if prediction else (untold,))
+    assumed = "the model does not say what it predicts: epsilon is assumed"
+    overrule = "--prediction-type v_prediction overrules that"
+    assert found.notes == (f"{assumed}; {overrule}" if prediction else untold,)
 
 
 def test_what_a_file_says_of_its_prediction_decides_its_family(tmp_path: Path) -> None:
@@ -191,8 +193,9 @@ def test_parts_of_a_checkpoint_are_its_groups(tmp_path: Path) -> None:
 )
 def test_a_name_that_speaks_of_few_steps_is_quoted(tmp_path: Path, name: str, note: str) -> None:
     found = identify_path(save(tmp_path / name, original("sd1")))
-    expected = f"its name says {note}: made for few steps and little guidance"
-    assert found.notes == ((expected,) if note else ())
+    assert (found.settings.kind if found.settings else "") == note
+    expected = f"its name says {note}: made for few steps and little guidance; in the app set"
+    assert any(line.startswith(expected) for line in found.notes) is bool(note)
 
 
 def test_parts_alone_are_known_for_what_they_are(tmp_path: Path) -> None:

@@ -126,3 +126,20 @@ def test_every_named_file_is_listed(folder: Path) -> None:
 )
 def test_an_embedding_is_a_file_and_maybe_a_word(text: str, path: str, word: str | None) -> None:
     assert parse_embedding(text) == EmbeddingSource(path=Path(path), word=word)
+
+
+def test_a_lora_for_few_steps_tells_what_to_set(tmp_path: Path) -> None:
+    tokenizer(tmp_path / "tokenizer")
+    model = save(tmp_path / "photo.safetensors", original("sd1"))
+    lora = {
+        f"{LORA}.lora_up.weight": np.ones((32, 1), "f4"),
+        f"{LORA}.lora_down.weight": np.ones((1, 32), "f4"),
+    }
+    source = LoraSource(path=save(tmp_path / "lcm-lora.safetensors", lora))
+    assert combine(Ingredients(model=model)).settings is None
+    settings = combine(Ingredients(model=model, loras=(source,))).settings
+    assert settings
+    assert (settings.kind, settings.by) == (
+        "lcm",
+        "the name or metadata of lcm-lora.safetensors say",
+    )

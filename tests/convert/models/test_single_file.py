@@ -56,7 +56,7 @@ COMPONENTS: Mapping[str, Mapping[str, Arrays]] = {
 def original(name: str) -> Arrays:
     wide = WIDE | TEXT if name == "sd2" else WIDE
     texts = original_texts(name, TEXT, wide, np.concatenate)
-    noise = {"betas": np.zeros(3, "f4"), "alphas_cumprod": np.zeros(3, "f4")}
+    noise = {"betas": np.zeros(1000, "f4"), "alphas_cumprod": np.zeros(1000, "f4")}
     return original_unet(UNIT[name]) | original_vae(VAE) | texts | noise
 
 
@@ -188,12 +188,12 @@ class TestPrediction:
         return save(folder / "m.safetensors", original("sd2"), **more)
 
     def test_nothing_tells_it(self, tmp_path: Path) -> None:
-        assert apart(self.path(tmp_path), None).prediction is None
+        assert apart(self.path(tmp_path), None).prediction.kind is None
 
     def test_metadata_tells_it(self, tmp_path: Path) -> None:
         metadata = {"modelspec.prediction_type": "epsilon"}
         found = apart(self.path(tmp_path, metadata=metadata), None)
-        assert (found.prediction, found.family, found.image_size) == (
+        assert (found.prediction.kind, found.family, found.image_size) == (
             "epsilon",
             Family.SD2_BASE,
             512,
@@ -203,7 +203,7 @@ class TestPrediction:
         path = self.path(tmp_path)
         path.with_suffix(".yaml").write_text('model:\n  params:\n    parameterization: "v"\n')
         found = apart(path, None)
-        assert (found.prediction, found.family, found.image_size) == (
+        assert (found.prediction.kind, found.family, found.image_size) == (
             "v_prediction",
             Family.SD2_V,
             768,
@@ -211,13 +211,15 @@ class TestPrediction:
 
     def test_the_option_overrules(self, tmp_path: Path) -> None:
         path = self.path(tmp_path, metadata={"modelspec.prediction_type": "epsilon"})
-        assert apart(path, "v-prediction").prediction == "v_prediction"
+        assert apart(path, "v-prediction").prediction.kind == "v_prediction"
 
     def test_a_mark_among_the_tensors_tells_it(self, tmp_path: Path) -> None:
         marked = original("sdxl") | {"v_pred": np.zeros(0, "f4")}
-        assert apart(save(tmp_path / "m.safetensors", marked), None).prediction == "v_prediction"
+        assert (
+            apart(save(tmp_path / "m.safetensors", marked), None).prediction.kind == "v_prediction"
+        )
         plain = save(tmp_path / "p.safetensors", original("sdxl"))
-        assert apart(plain, None).prediction == "epsilon"
+        assert apart(plain, None).prediction.kind == "epsilon"
 
     @pytest.mark.parametrize(("step", "said"), [(875_000, "epsilon"), (110_000, "v_prediction")])
     def test_the_training_steps_tell_it(self, tmp_path: Path, step: int, said: str) -> None:
@@ -225,7 +227,30 @@ class TestPrediction:
         body = state_dict(arrays)[2:-1]
         pickled = finished(mapping({"global_step": integer(step), "state_dict": body}))
         path = write_zip(tmp_path / "m.ckpt", arrays, pickled=pickled)
-        assert apart(path, None).prediction == said
+        assert apart(path, None).prediction.kind == said
+
+
+@pytest.mark.parametrize(
+    ("marks", "metadata", "expected"),
+    [
+        ({"ztsnr": (0,)}, {}, {"rescale_betas_zero_snr": True}),
+        ({}, {"ss_zero_terminal_snr": "True"}, {"rescale_betas_zero_snr": True}),
+        ({"edm_vpred.sigma_max": (1,)}, {}, {"_class_name": "EDMEulerScheduler"}),
+        ({"alphas_cumprod": (500,)}, {}, {"num_train_timesteps": 500}),
+        ({"alphas_cumprod": (1000,), "v_pred": (0,)}, {}, {"num_train_timesteps": 1000}),
+    ],
+)
+def test_marks_and_the_stored_schedule_tell_the_noise_that_it_was_trained_on(
+    tmp_path: Path,
+    marks: dict[str, tuple[int, ...]],
+    metadata: dict[str, str],
+    expected: dict[str, Any],
+) -> None:
+    arrays = original_unet(UNIT["sdxl"]) | original_vae(VAE)
+    arrays |= original_texts("sdxl", TEXT, WIDE, np.concatenate)
+    arrays |= {name: np.zeros(shape, "f4") for name, shape in marks.items()}
+    found = apart(save(tmp_path / "m.safetensors", arrays, metadata), None)
+    assert (found.schedule, found.faults) == (expected, ())
 
 
 HEADERS = {name: [(k, a.shape) for k, a in original(name).items()] for name in COMPONENTS}

@@ -12,6 +12,7 @@ from sdcoreml.convert.jobs.manifest import (
     SourceRecord,
 )
 from sdcoreml.convert.jobs.options import Options
+from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, Origin, Rounded
 from sdcoreml.doctor.commands.convert_summary import (
@@ -49,6 +50,19 @@ def manifest(programs: dict[str, ProgramEntry], **fields: Any) -> Manifest:
         programs=programs,
     )
     return replace(plain, **fields)
+
+
+def test_what_was_assumed_and_what_to_set_in_the_app_is_said_at_the_end() -> None:
+    settings = AppSettings(kind="turbo", by="its name says", steps="4", guidance="1")
+    model = SourceRecord(name="cat", family="", notes=("noise is assumed",), settings=settings)
+    said = summary(Path("out"), manifest({}, model=model)).splitlines()
+    assert said[-2:] == [
+        "  note: noise is assumed",
+        (
+            "  note: its name says turbo: made for few steps and little guidance; in the app set"
+            " DPM-Solver++, 4 steps, guidance 1"
+        ),
+    ]
 
 
 def test_the_summary_names_the_worst_figure_of_each_mode() -> None:

@@ -104,6 +104,8 @@ def test_a_folder_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "task": "text_to_image",
         "flavour": None,
         "prediction_type": "epsilon",
+        "schedule": None,
+        "settings": None,
         "has_ema": False,
         "parameters": 123,
         "bytes": 528,

@@ -1,0 +1,95 @@
+"""Models made for a few steps and little guidance, and what to set in the app for them.
+
+At the apps' usual 20 steps and guidance 7.5 they give burnt pictures. A merge leaves no trace among
+the tensors, so names, metadata and the scheduler are looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSettings:
+    """What to set in the app. `kind` is the method of distillation, `by` what tells it."""
+
+    kind: str
+    by: str
+    steps: str
+    guidance: str
+    scheduler: str = "DPM-Solver++"
+
+    @property
+    def advice(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.by} {self.kind}: made for few steps and little guidance; in the app set"
+            f" {self.scheduler}, {self.steps} steps, guidance {self.guidance}"
+        )
+
+
+_KINDS: tuple[tuple[str, str, str, str], ...] = (
+    (r"(?i:lightning)", "lightning", "4 to 8", "1"),
+    (r"(?i:turbo)", "turbo", "1 to 4 (merges: 4 to 8)", "1 (merges: up to 2)"),
+    (r"(?i:hyper[-_ ]?(?:sd|xl|flux|\d+[-_ ]?steps?))", "hyper", "1 to 8", "1"),
+    (r"LCM|(?<![A-Za-z])(?i:lcm)(?![A-Za-z])", "lcm", "4 to 8", "1 to 2"),
+    (r"TCD|(?<![A-Za-z])(?i:tcd)(?![A-Za-z])", "tcd", "4 to 8", "1"),
+    (r"(?<![A-Za-z])(?i:dmd2?)(?![A-Za-z])", "dmd", "4 to 8", "1"),
+)
+"""Pattern of a name → method, and the steps and guidance of its published model cards. 1 is no
+guidance, and the least that Mochi Diffusion takes."""
+
+_STEPS = re.compile(r"(?<!\d)(\d{1,2})[-_ ]?steps?(?![a-z])", re.IGNORECASE)
+
+METADATA = (
+    "modelspec.title",
+    "modelspec.description",
+    "modelspec.merged_from",
+    "ss_output_name",
+    "ss_base_model_name",
+    "ss_sd_model_name",
+)
+"""What a file says of itself, and of what it was made from."""
+
+CLASSES: Mapping[str, str] = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
+
+
+def find_settings(
+    name: str,
+    metadata: Mapping[str, str] | None = None,
+    scheduler: Mapping[str, Any] | None = None,
+) -> AppSettings | None:
+    """What to set for a model, and what tells it; `None` for a model of many steps.
+
+    Args:
+        name: of the model, or of a LoRA that is merged into it.
+        metadata: of that file.
+        scheduler: its scheduler's config.
+    """
+    return next(_found(name, metadata or {}, scheduler or {}), None)
+
+
+def _found(
+    name: str, metadata: Mapping[str, str], scheduler: Mapping[str, Any]
+) -> Iterator[AppSettings]:
+    said = [("its name says", name)]
+    said += [("its metadata say", metadata[key]) for key in METADATA if key in metadata]
+    for by, text in said:
+        for pattern, method, steps, guidance in _KINDS:
+            if re.search(pattern, text):
+                own = _STEPS.search(text)
+                count = str(own[1]) if own else steps
+                yield AppSettings(kind=method, by=by, steps=count, guidance=guidance)
+    if kind := CLASSES.get(str(scheduler.get("_class_name", ""))):
+        row = next(row for row in _KINDS if row[1] == kind)
+        yield AppSettings(kind=kind, by="its scheduler says", steps=row[2], guidance=row[3])
+    if scheduler.get("timestep_spacing") == "trailing":
+        yield AppSettings(
+            kind="turbo or lightning",
+            by="its scheduler spaces steps as",
+            steps="1 to 8",
+            guidance="1",
+        )

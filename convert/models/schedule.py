@@ -1,0 +1,122 @@
+"""The noise schedule that a model was trained with, beside the only one that the apps know.
+
+The apps read no scheduler's config: they count 1000 steps, with betas whose square roots grow from
+0.00085's to 0.012's (`schedules.json` of Apple's own Swift). The program gets such a step and a
+latent with as much noise as that schedule gives it. A model trained on other shares of noise would
+need another step, and no other schedule has one with exactly the same shares at a whole number, so
+nothing is rewritten: such a model is refused, or converted as it is for whoever accepts that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from operator import mul
+from typing import Any
+
+STEPS = 1000
+BETAS = (0.00085, 0.012)
+"""The apps' schedule: `scaled_linear` between these."""
+
+TOLERANCE = 1e-4
+"""How far a share of the image may be from the apps', as rounded betas in a config make it."""
+
+ACCEPT = "--accept-schedule"
+"""The option that converts a model whose schedule is another."""
+
+_USUAL = (0.0001, 0.02, "linear")
+_LATENT = (*BETAS, "scaled_linear")
+_MIXED = (*BETAS, "linear")
+DEFAULTS: Mapping[str, tuple[float, float, str]] = {
+    "DPMSolverSDEScheduler": _MIXED,
+    "HeunDiscreteScheduler": _MIXED,
+    "KDPM2AncestralDiscreteScheduler": _MIXED,
+    "KDPM2DiscreteScheduler": _MIXED,
+    "LCMScheduler": _LATENT,
+    "TCDScheduler": _LATENT,
+}
+"""First beta, last beta and growth that diffusers' classes take where a config says none of it;
+classes that are not named take `_USUAL`."""
+
+OTHER_KINDS: Mapping[str, str] = {
+    "FlowMatch": "it was trained on straight flows (flow matching)",
+    "EDM": "it was trained on EDM's continuous noise levels",
+    "ScoreSde": "it was trained on continuous noise levels",
+    "KarrasVe": "it was trained on continuous noise levels",
+    "CMStochastic": "it is a consistency model with noise levels of its own",
+}
+"""Part of a scheduler's class → what has no betas at all."""
+
+
+def describe_difference(scheduler: Mapping[str, Any]) -> str:
+    """How the schedule of a `scheduler_config.json` differs from the apps'; empty if it does not.
+
+    A config that says nothing about betas is taken for the usual one.
+    """
+    kind, betas = str(scheduler.get("_class_name", "")), scheduler.get("trained_betas")
+    if other := next((what for part, what in OTHER_KINDS.items() if part in kind), ""):
+        return other
+    if scheduler.get("use_flow_sigmas"):
+        return OTHER_KINDS["FlowMatch"]
+    steps = len(betas) if betas else scheduler.get("num_train_timesteps", STEPS)
+    if steps != STEPS:
+        return f"it was trained with {steps} steps of noise, the apps count {STEPS}"
+    if scheduler.get("rescale_betas_zero_snr"):
+        return "its noise schedule ends in pure noise (zero terminal SNR), the apps' does not"
+    return _compare_betas(kind, scheduler, betas)
+
+
+def _compare_betas(kind: str, scheduler: Mapping[str, Any], betas: Sequence[Any] | None) -> str:
+    if not betas and not scheduler.keys() & {"beta_start", "beta_end", "beta_schedule"}:
+        return ""
+    first, last, growth = DEFAULTS.get(kind, _USUAL)
+    first, last = scheduler.get("beta_start", first), scheduler.get("beta_end", last)
+    growth = scheduler.get("beta_schedule", growth)
+    said = "betas of its own" if betas else f"{growth} from {first} to {last}"
+    try:
+        own = [float(beta) for beta in betas] if betas else make_betas(growth, first, last)
+    except (TypeError, ValueError):
+        return f"its noise schedule is {said}, which is unknown here"
+    if _is_same(own):
+        return ""
+    return f"its noise schedule is {said}, the apps' is scaled_linear from 0.00085 to 0.012"
+
+
+def make_betas(growth: str, first: float, last: float, steps: int = STEPS) -> list[float]:
+    """The shares of noise that each step adds, as diffusers' schedulers compute them.
+
+    Raises:
+        ValueError: no such growth is known.
+    """
+    places = [step / (steps - 1) for step in range(steps)]
+    match growth:
+        case "linear":
+            return [first + (last - first) * place for place in places]
+        case "scaled_linear":
+            root, end = math.sqrt(first), math.sqrt(last)
+            return [(root + (end - root) * place) ** 2 for place in places]
+        case "sigmoid":
+            grown = (1 / (1 + math.exp(6 - 12 * place)) for place in places)
+            return [first + (last - first) * share for share in grown]
+        case "squaredcos_cap_v2":
+            kept = [
+                math.cos((step / steps + 0.008) / 1.008 * math.pi / 2) ** 2
+                for step in range(steps + 1)
+            ]
+            return [min(1 - kept[step + 1] / kept[step], 0.999) for step in range(steps)]
+        case _:
+            raise ValueError(growth)
+
+
+def kept_shares(betas: list[float]) -> list[float]:
+    """The share of the image in the variance at each step (`alphas_cumprod`)."""
+    return list(accumulate((1 - beta for beta in betas), mul))
+
+
+def _is_same(betas: list[float]) -> bool:
+    usual = kept_shares(make_betas("scaled_linear", *BETAS))
+    return all(
+        abs(own - theirs) <= TOLERANCE
+        for own, theirs in zip(kept_shares(betas), usual, strict=True)
+    )
