@@ -119,9 +119,17 @@ def _scores(g: Graph, seen: Var, name: str, count: int) -> Var:
 
 
 def _unit(g: Graph, x: Var) -> Var:
-    """Rows of length 1, in float32: the squares would not fit float16."""
+    """Rows of length 1, in float32: the squares would not fit float16.
+
+    A product with ones adds up the squares: of constants, as the concepts are, coremltools 9 with
+    numpy 2.4 cannot load a `reduce_sum`, which it tries to work out.
+    """
+    import numpy as np
+
     x = g.cast(x, DataType.FLOAT32)
-    squares = g.emit("reduce_sum", x=g.emit("square", x=x), axes=[1], keep_dims=True)
+    ones = g.table(np.ones((x.shape[1], 1), np.float32), "ones")
+    square = g.emit("square", x=x)
+    squares = g.emit("matmul", x=square, y=ones, transpose_x=False, transpose_y=False)
     result: Var = g.emit("real_div", x=x, y=g.emit("sqrt", x=squares))
     return result
 
