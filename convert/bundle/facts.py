@@ -102,12 +102,7 @@ def _is_pointer(path: Path) -> bool:
 
 def _read_compiled(path: Path) -> ProgramFacts:
     compiled = read_compiled(path)
-    model = Model(
-        specification_version=compiled.specification_version,
-        description=compiled.description,
-        program=compiled.program,
-    )
-    found = _facts(path, model, compiled.weights, compiled_faults(compiled))
+    found = _facts(path, compiled.model, compiled.weights, compiled_faults(compiled))
     match compiled.metadata:
         case [{"computePrecision": str() as precision}]:
             return replace(found, precision=precision)

@@ -22,8 +22,8 @@ from sdcoreml.convert.bundle.contract import (
 from sdcoreml.convert.compile.check import faults as compiled_faults
 from sdcoreml.convert.compile.compiled import read_compiled
 from sdcoreml.convert.spec.model import DataType, Feature, Model
-from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.storage.joined import Packages, open_whole
+from sdcoreml.convert.storage.package import open_program
 from sdcoreml.ground.errors import Fault, SdcoremlError
 
 REMEDY = "convert the model again; report it when it happens twice"
@@ -33,7 +33,8 @@ def folder_faults(written: Mapping[str, Packages], folder: Path) -> Iterator[Fau
     """Read the programs of a folder back and compare them with what the runtimes ask for.
 
     Args:
-        written: by component, its package or both halves of it; compiled folders lie beside them.
+        written: by component, its package or both halves of it, with compiled folders beside them;
+            or those folders themselves.
         folder: where all of them are, for errors.
     """
     models: dict[str, Model] = {}
@@ -43,7 +44,8 @@ def folder_faults(written: Mapping[str, Packages], folder: Path) -> Iterator[Fau
             with open_whole(packages) as program:
                 models[component] = program.model
             if len(halves) > 1:
-                yield from _first_half(read_package(halves[0]).model, models[component], halves[0])
+                with open_program(halves[0]) as first:
+                    yield from _first_half(first.model, models[component], halves[0])
             for package in halves:
                 if (compiled := package.with_suffix(COMPILED)).exists():
                     yield from compiled_faults(read_compiled(compiled))

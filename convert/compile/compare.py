@@ -17,9 +17,10 @@ from sdcoreml.convert.compile.compiled import (
     read_compiled,
 )
 from sdcoreml.convert.compile.coremldata import ordered
-from sdcoreml.convert.compile.lower import COMPILER, build_info
+from sdcoreml.convert.compile.lower import COMPILER, build_info, lower
 from sdcoreml.convert.compile.package import UNTRIED, compile_package
 from sdcoreml.convert.compile.xcode import XcodeCompiler
+from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, silent
@@ -122,6 +123,25 @@ def differences(ours: Path, apples: Path) -> Iterator[str]:
             yield f"{name}: differs"
 
 
+def package_differences(package: Path, compiled: Path) -> Iterator[str]:
+    """Where a package does not say what the compiled folder beside it says.
+
+    Weights that both have on disk together, by a hard link, are not read.
+
+    Raises:
+        BadInputError: one of them is damaged.
+    """
+    source, made = read_package(package), read_compiled(compiled)
+    yield from function_differences(made.program, lower(source.model))
+    raw = (ordered(made.description.raw), ordered(source.model.description.raw))
+    yield from unequal({"description": raw})
+    if source.weights is None or made.weights is None:
+        if source.weights != made.weights:
+            yield "weights are in one of them only"
+    elif not _same_file(made.weights, source.weights):
+        yield "weights differ"
+
+
 def _metadata(ours: object, apples: object) -> Iterator[str]:
     match ours, apples:
         case [dict() as here], [dict() as there]:
@@ -136,7 +156,7 @@ def _metadata(ours: object, apples: object) -> Iterator[str]:
 def _same_file(ours: Path, apples: Path) -> bool:
     if not (ours.is_file() and apples.is_file()):
         return ours.is_file() == apples.is_file()
-    return filecmp.cmp(ours, apples, shallow=False)
+    return ours.samefile(apples) or filecmp.cmp(ours, apples, shallow=False)
 
 
 def _own_info(compiled: CompiledModel) -> Mapping[str, str]:

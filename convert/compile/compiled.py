@@ -13,6 +13,7 @@ from sdcoreml.convert.compile.parse import parse
 from sdcoreml.convert.spec.model import (
     Blob,
     Description,
+    Model,
     Program,
     Value,
 )
@@ -42,6 +43,15 @@ class CompiledModel:
     description: Description
     metadata: Any
     weights: Path | None
+
+    @property
+    def model(self) -> Model:
+        """What its package's model file says, as far as a compiled folder keeps it."""
+        return Model(
+            specification_version=self.specification_version,
+            description=self.description,
+            program=self.program,
+        )
 
 
 def read_compiled(path: Path) -> CompiledModel:

@@ -83,9 +83,9 @@ class ProgramEntry:
         special = {"options": self.options.as_json(), "checked": self.checked.as_json()}
         return {**to_plain(self), **special}
 
-    def written(self, folder: Path, name: str) -> Packages:
-        """The package of this name in the folder, or its two halves."""
-        package = folder / f"{name}{PACKAGE}"
+    def written(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
+        """The package of this name in the folder, or its two halves; or what ends otherwise."""
+        package = folder / f"{name}{suffix}"
         return chunk_paths(package) if self.halves else package
 
 

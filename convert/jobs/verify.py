@@ -1,7 +1,8 @@
 """Checks a finished folder again: files, ports of the programs and, beside its model, the numbers.
 
 Without the model, the files are compared with the manifest and the programs with what the runtimes
-ask for. With it, every program is proved once more against the module it was made from.
+ask for. With it, every compiled folder, which is what apps load, is proved once more against the
+module it was made from, and its package, if it is there, must say the same.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sdcoreml.convert.bundle.tokenizer import (
     check_tokenizer,
 )
 from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.compile.compare import package_differences
 from sdcoreml.convert.jobs.manifest import (
     AGAIN,
     PACKAGE,
@@ -35,6 +37,7 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import CONFIG_NAME, Model
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.proof.record import ProgramProof
+from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.digest import describe, describe_files
@@ -44,12 +47,17 @@ from sdcoreml.ground.events import Emit, Event, silent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found: faults, and, by program, the proof of its numbers."""
+    """What was found: faults, and, by program, the proof of its numbers.
+
+    `absent` are packages that somebody deleted to save room, as no app needs them beside their
+    compiled folders.
+    """
 
     bundle: Path
     files: int
     faults: tuple[Fault, ...]
     checked: Mapping[str, ProgramProof]
+    absent: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -91,10 +99,17 @@ def verify(
     checked: Mapping[str, ProgramProof] = {}
     if against is not None and not faults:
         with _opened(against, bundle, manifest, emit) as model:
-            faults += input_faults(model, manifest)
+            faults += (*input_faults(model, manifest), *package_faults(bundle, manifest))
             checked = {} if faults else _check(bundle, manifest, model, against, runner, emit)
-    files = sum(len(program.files) for program in manifest.programs.values())
-    return Verification(bundle=bundle, files=files, faults=tuple(faults), checked=checked)
+    absent = absent_packages(bundle, manifest)
+    files = sum(
+        name.partition("/")[0] not in absent
+        for program in manifest.programs.values()
+        for name in program.files
+    )
+    return Verification(
+        bundle=bundle, files=files, faults=tuple(faults), checked=checked, absent=absent
+    )
 
 
 @contextmanager
@@ -115,8 +130,39 @@ def _opened(against: Against, bundle: Path, manifest: Manifest, emit: Emit) -> I
 
 def file_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     """Files that are missing, or are not the ones that were written, or are of another run."""
-    yield from changed_files(bundle, manifest.programs.values())
+    absent = absent_packages(bundle, manifest)
+    for fault in changed_files(bundle, manifest.programs.values()):
+        if Path(fault.where).relative_to(bundle).parts[0] not in absent:
+            yield fault
     yield from _strangers(bundle, manifest.programs.values())
+
+
+def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Packages that are not there at all, though the compiled folders that apps load are."""
+    return tuple(
+        package.name
+        for name, program in manifest.programs.items()
+        for package in _paths(program.written(bundle, name))
+        if not package.exists() and package.with_suffix(COMPILED).is_dir()
+    )
+
+
+def package_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
+    """Packages that do not say what their compiled folders say; those that are absent say nothing.
+
+    Where Apple's compiler is known to have made something else of a package, they are not compared.
+    """
+    for name, program in manifest.programs.items():
+        for package in _paths(program.written(bundle, name)):
+            compiled = package.with_suffix(COMPILED)
+            if package.exists() and not program.compiled.differences:
+                for difference in package_differences(package, compiled):
+                    what = f"does not say what {compiled.name} says: {difference}"
+                    yield Fault(where=package, what=what, remedy=AGAIN)
+
+
+def _paths(written: Packages) -> tuple[Path, ...]:
+    return (written,) if isinstance(written, Path) else written
 
 
 def changed_files(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault]:
@@ -147,10 +193,13 @@ def _strangers(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault
 
 def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     """What the runtimes would stumble over, in programs and tokenizer."""
-    programs = {
-        program.component: program.written(bundle, name)
-        for name, program in manifest.programs.items()
-    }
+    programs: dict[str, Packages] = {}
+    for name, program in manifest.programs.items():
+        packages = program.written(bundle, name)
+        are_there = all(package.exists() for package in _paths(packages))
+        programs[program.component] = (
+            packages if are_there else program.written(bundle, name, COMPILED)
+        )
     yield from folder_faults(programs, bundle)
     if CONTROLNET in programs:
         return
@@ -202,7 +251,7 @@ def _check(
             _built(bundle, name, program, model, scratch, emit)
             for name, program in manifest.programs.items()
         ]
-        emit(Event(kind="step", text=f"audit the weights of {len(built)} programs"))
+        emit(Event(kind="step", text=f"audit the weights of {len(built)} compiled programs"))
         proofs = prove(built, policy, runner, emit, fast=against.fast)
     return {made.part.stem: proofs[made.part.program] for made in built}
 
@@ -215,11 +264,11 @@ def _built(
     scratch: Path,
     emit: Emit,
 ) -> StagedProgram:
-    """A program of the manifest, beside the component it was made from."""
+    """A compiled program of the manifest, beside the component it was made from."""
     source = model.components[program.source]
     return StagedProgram(
         part=ProgramSpec(program=program.component, source=source.name, name=name),
-        package=bundle / f"{name}{PACKAGE}",
+        package=bundle / f"{name}{COMPILED}",
         config=source.folder / CONFIG_NAME,
         settings=source.config,
         weights=merge_component(source, scratch / source.name, emit),

@@ -26,15 +26,15 @@ from sdcoreml.convert.storage.pair import Storages, in_second
 from sdcoreml.ground.errors import ParityError
 
 Packages: TypeAlias = "Path | tuple[Path, Path]"
-"""A package, or the two halves of one in their order."""
+"""A package or a compiled folder, or the two halves of one in their order."""
 
 
 @contextmanager
 def open_whole(packages: Packages) -> Iterator[OpenProgram]:
-    """The package, or both halves as one program; its path then names both.
+    """The package or compiled folder, or both halves as one program; its path then names both.
 
     Raises:
-        BadInputError: not a package, or damaged.
+        BadInputError: neither of them, or damaged.
         UnsupportedError: a model is not an ML Program.
         ParityError: the halves do not belong together.
     """

@@ -1,4 +1,4 @@
-"""A `.mlpackage` opened: its main function, and its weights read when needed. Needs no torch."""
+"""A program opened, `.mlpackage` or `.mlmodelc`: its function, its weights. Needs no torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
+from sdcoreml.convert.compile.compiled import read_compiled
 from sdcoreml.convert.spec.blobs import MappedWeights, open_weights
 from sdcoreml.convert.spec.model import (
     Blob,
@@ -41,7 +42,7 @@ class ReadWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoWeights:
-    """The storage of a package that has no weight file."""
+    """The storage of a program that has no weight file."""
 
     package: Path
 
@@ -56,7 +57,7 @@ class NoWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenProgram:
-    """A package as it lies on disk: its model, the function that runs, and the weights."""
+    """A program as it lies on disk: its model, the function that runs, and the weights."""
 
     path: Path
     model: Model
@@ -66,25 +67,22 @@ class OpenProgram:
 
 @contextmanager
 def open_program(path: Path) -> Iterator[OpenProgram]:
-    """The package at `path`, read and ready to be looked at.
+    """The package at `path`, or the compiled folder, read and ready to be looked at.
 
     Raises:
-        BadInputError: not a package, or damaged.
+        BadInputError: neither of them, or damaged.
         UnsupportedError: its model is not an ML Program.
     """
-    package = read_package(path)
+    read = read_compiled(path) if path.suffix == ".mlmodelc" else read_package(path)
     with ExitStack() as stack:
         storage: BlobStorage = NoWeights(package=path)
-        if package.weights is not None:
+        if read.weights is not None:
             storage = ReadWeights(
-                mapped=stack.enter_context(open_weights(package.weights)),
-                file=stack.enter_context(package.weights.open("rb")),
+                mapped=stack.enter_context(open_weights(read.weights)),
+                file=stack.enter_context(read.weights.open("rb")),
             )
         yield OpenProgram(
-            path=path,
-            model=package.model,
-            function=main_function(package.model),
-            storage=storage,
+            path=path, model=read.model, function=main_function(read.model), storage=storage
         )
 
 

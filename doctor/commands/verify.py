@@ -93,6 +93,7 @@ def as_json(result: Verification) -> dict[str, Any]:
         "folder": str(result.bundle),
         "passed": result.passed,
         "files": result.files,
+        "absent": list(result.absent),
         "faults": [
             {"path": str(fault.where), "what": fault.what, "next": fault.remedy}
             for fault in result.faults
@@ -107,6 +108,8 @@ def summary(result: Verification) -> str:
         lines = [f"{result.bundle}: {len(result.faults)} problems", *map(str, result.faults)]
         return "\n".join(lines)
     lines = [f"{result.bundle}: {result.files} files as they were written"]
+    if result.absent:
+        lines.append(f"  absent by choice: {', '.join(result.absent)}; apps load what is compiled")
     for name, proof in result.checked.items():
         issued = proof.certificate
         how = f" (certified in {issued.toolchain} on {issued.date})" if issued else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -136,7 +137,7 @@ class TestHalves:
         assert result.passed
         asked = {item["component"]: item for item in runner.requests[-1][1]["packages"]}
         assert asked["unet"]["chunk"] is True
-        assert asked["unet"]["package"] == str(halves / "Unet.mlpackage")
+        assert asked["unet"]["package"] == str(halves / "Unet.mlmodelc")
 
     def test_one_alone(self, halves: Path) -> None:
         rmtree(halves / "UnetChunk2.mlmodelc")
@@ -196,7 +197,7 @@ def test_against_its_model_every_program_is_run_again(bundle: Path, model: Path)
         "component": "unet",
         "config": str(model / "unet" / "config.json"),
         "weights": str(model / "unet" / "diffusion_pytorch_model.safetensors"),
-        "package": str(bundle / "Unet.mlpackage"),
+        "package": str(bundle / "Unet.mlmodelc"),
         "options": {
             "attention": "SPLIT_EINSUM",
             "batch": 2,
@@ -207,6 +208,72 @@ def test_against_its_model_every_program_is_run_again(bundle: Path, model: Path)
             "width": 16,
         },
     }
+
+
+def record_again(bundle: Path, program: str) -> None:
+    """Make the manifest agree with the files of a program as they are now."""
+    path = bundle / "manifest.json"
+    manifest = json.loads(path.read_text())
+    files = manifest["programs"][program]["files"]
+    for name in files:
+        content = (bundle / name).read_bytes()
+        files[name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    path.write_text(json.dumps(manifest))
+
+
+def rewrite(path: Path, old: bytes, new: bytes) -> None:
+    """Replace bytes of a file that others may be linked to."""
+    content = path.read_bytes()
+    assert content.count(old) >= 1
+    path.unlink()
+    path.write_bytes(content.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "what"),
+    [
+        ("model.mil", b"x = z", b"x = image", "function 'main': operation 1 (identity) differs"),
+        ("weights/weight.bin", b"\x02", b"\x02\0\0\0\x01", "weights differ"),
+    ],
+)
+def test_a_package_must_say_what_is_compiled(
+    bundle: Path, model: Path, file: str, old: bytes, new: bytes, what: str
+) -> None:
+    rewrite(bundle / "VAEDecoder.mlmodelc" / file, old, new)
+    record_again(bundle, "VAEDecoder")
+    runner = StandIn(size=SIZE)
+    found = verify(bundle, runner, against(model)).faults
+    faults = [fault for fault in found if Path(fault.where) == bundle / "VAEDecoder.mlpackage"]
+    assert [fault.what for fault in faults] == [
+        f"does not say what VAEDecoder.mlmodelc says: {what}"
+    ]
+    assert runner.requests == []
+
+
+def test_packages_that_were_deleted_to_save_room_are_absent_by_choice(
+    bundle: Path, model: Path
+) -> None:
+    files = verify(bundle, StandIn(size=SIZE)).files
+    rmtree(bundle / "Unet.mlpackage")
+    rmtree(bundle / "TextEncoder.mlpackage")
+    result = verify(bundle, StandIn(size=SIZE), against(model))
+    assert result.passed
+    assert result.absent == ("TextEncoder.mlpackage", "Unet.mlpackage")
+    assert result.files == files - 6
+    assert len(result.checked) == 4
+
+
+def test_a_package_of_which_a_part_is_there_is_damaged(bundle: Path) -> None:
+    rmtree(bundle / "Unet.mlpackage" / "Data")
+    assert whats(verify(bundle, StandIn(size=SIZE)))[:2] == ["missing", "missing"]
+
+
+def test_a_program_that_is_there_in_no_form_is_missing(bundle: Path) -> None:
+    rmtree(bundle / "Unet.mlpackage")
+    rmtree(bundle / "Unet.mlmodelc")
+    result = verify(bundle, StandIn(size=SIZE))
+    assert result.absent == ()
+    assert "missing" in whats(result)
 
 
 def test_nothing_is_left_beside_the_folder(bundle: Path, model: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_damaged_folder_is_1(bundle: Path, capsys: pytest.CaptureFixture[str])
         "folder": str(bundle),
         "passed": False,
         "files": 32,
+        "absent": [],
         "faults": [
             {
                 "path": str(bundle / "vocab.json"),
