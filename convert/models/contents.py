@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from sdcoreml.convert.models.family import TASKS, Family, Task
-from sdcoreml.convert.models.single_file import UNET_PREFIX, layout_of
+from sdcoreml.convert.models.original_layout import UNET_PREFIX, layout_of
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 

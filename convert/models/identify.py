@@ -22,11 +22,11 @@ from sdcoreml.convert.models.layout import (
     read_component,
     read_model,
 )
+from sdcoreml.convert.models.original_layout import UNET_PREFIX
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.schedule import describe_difference
 from sdcoreml.convert.models.single_file import (
     EMA_PREFIX,
-    UNET_PREFIX,
     VAE_PREFIX,
     SingleFile,
     take_apart,

@@ -8,7 +8,7 @@ for: used, known to be of no use, or a fault.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
@@ -19,6 +19,14 @@ from sdcoreml.convert.models import configs
 from sdcoreml.convert.models.family import TASKS, Family, Task
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.folder_plan import ComponentFiles
+from sdcoreml.convert.models.original_layout import (
+    UNET_PREFIX,
+    TextPart,
+    block_of,
+    count_used_blocks,
+    describe_blocks,
+    layout_of,
+)
 from sdcoreml.convert.models.prediction import (
     EPSILON,
     PredictionFinding,
@@ -47,7 +55,6 @@ from sdcoreml.convert.weights.tensor import (
 )
 from sdcoreml.ground.errors import Fault
 
-UNET_PREFIX = "model.diffusion_model."
 VAE_PREFIX = "first_stage_model."
 EMA_PREFIX = "model_ema."
 
@@ -70,55 +77,6 @@ class Weights(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextPart:
-    """A text encoder: where its tensors are, and what its names are called."""
-
-    component: str
-    prefix: str
-    table: Table
-    kind: str = "CLIPTextModel"
-
-
-PROJECTED = "CLIPTextModelWithProjection"
-LAYOUTS: tuple[tuple[Family, tuple[TextPart, ...]], ...] = (
-    (
-        Family.SDXL,
-        (
-            TextPart(
-                component="text_encoder", prefix="conditioner.embedders.0.transformer.", table=CLIP
-            ),
-            TextPart(
-                component="text_encoder_2",
-                prefix="conditioner.embedders.1.model.",
-                table=OPEN_CLIP,
-                kind=PROJECTED,
-            ),
-        ),
-    ),
-    (
-        Family.SDXL_REFINER,
-        (
-            TextPart(
-                component="text_encoder_2",
-                prefix="conditioner.embedders.0.model.",
-                table=OPEN_CLIP,
-                kind=PROJECTED,
-            ),
-        ),
-    ),
-    (
-        Family.SD2_V,
-        (TextPart(component="text_encoder", prefix="cond_stage_model.model.", table=OPEN_CLIP),),
-    ),
-    (
-        Family.SD1,
-        (TextPart(component="text_encoder", prefix="cond_stage_model.transformer.", table=CLIP),),
-    ),
-)
-"""Which text encoders tell which family. SD 2.x is one of two, by what its UNet predicts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SingleFile:
     """A checkpoint taken apart.
 
@@ -138,17 +96,6 @@ class SingleFile:
     schedule: Mapping[str, Any] = field(default_factory=dict)
     settings: AppSettings | None = None
     notes: tuple[str, ...] = ()
-
-
-def layout_of(names: Iterable[str]) -> tuple[Family, tuple[TextPart, ...]] | None:
-    """The family and text encoders that `names` tell, if they are those of a whole checkpoint."""
-    known = tuple(names)
-    if not any(name.startswith(UNET_PREFIX) for name in known):
-        return None
-    for family, parts in LAYOUTS:
-        if all(any(name.startswith(part.prefix) for name in known) for part in parts):
-            return family, parts
-    return None
 
 
 def take_apart(
@@ -193,8 +140,14 @@ def take_apart(
         ignored=tuple(name for name in ledger.tensors if name not in ledger.used),
         schedule=_schedule(checkpoint),
         settings=find_settings(checkpoint.path.stem, checkpoint.metadata),
-        notes=prediction.notes,
+        notes=(*prediction.notes, *_blocks_note(ledger, family, texts)),
     )
+
+
+def _blocks_note(ledger: Ledger, family: Family, texts: tuple[TextPart, ...]) -> tuple[str, ...]:
+    if family not in (Family.SD2_BASE, Family.SD2_V):
+        return ()
+    return tuple(filter(None, (describe_blocks(ledger.tensors, text.prefix) for text in texts)))
 
 
 def _schedule(checkpoint: Checkpoint) -> Mapping[str, Any]:
@@ -237,16 +190,17 @@ def _text(ledger: Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
     if text.table is CLIP:
         return tensors
     if family in (Family.SD2_BASE, Family.SD2_V):
-        tensors = _without_last_layer(tensors)
+        tensors = _used(tensors, count_used_blocks(ledger.tensors, text.prefix))
     return [part for tensor in tensors for part in _split(tensor)]
 
 
-def _without_last_layer(tensors: Sequence[TensorInfo]) -> list[TensorInfo]:
-    """SD 2.x reads the layer before the last, so the last one and the projection are never used."""
-    numbers = [re.match(r"text_model\.encoder\.layers\.(\d+)\.", t.name) for t in tensors]
-    last = max((int(number[1]) for number in numbers if number), default=0)
-    unused = (f"text_model.encoder.layers.{last}.", "text_projection.")
-    return [tensor for tensor in tensors if not tensor.name.startswith(unused)]
+def _used(tensors: Sequence[TensorInfo], kept: int) -> list[TensorInfo]:
+    """SD 2.x reads its text encoder's states before the last block, and never the projection."""
+    return [
+        tensor
+        for tensor in tensors
+        if block_of(tensor.name) < kept and not tensor.name.startswith("text_projection.")
+    ]
 
 
 def _split(tensor: TensorInfo) -> Iterator[TensorInfo]:

@@ -28,6 +28,9 @@ HIDDEN = -1e4
 
 SECOND = "text_encoder_2"
 
+MOST_BLOCKS = 64
+"""More than any encoder has: those that config.json does not count, the library leaves aside."""
+
 LEGACY_END = 2
 """An `eos_token_id` that transformers reads as "the end is the largest id of the prompt"."""
 
@@ -164,7 +167,7 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
         ),
         ignored=(
             *_IGNORED,
-            *(f"text_model.encoder.layers.{block}." for block in range(used, text.layers)),
+            *(f"text_model.encoder.layers.{block}." for block in range(used, MOST_BLOCKS)),
         ),
     )
 

@@ -279,3 +279,18 @@ def test_any_change_of_names_and_shapes_is_a_fault_or_harmless(data: st.DataObje
     checkpoint = Checkpoint(path=Path("m"), container="x", tensors=tensors, files=(Path("m"),))
     found = take_apart(checkpoint, PredictionSource(option="epsilon"))
     assert found is None or found.faults or len(found.parts) > 1
+
+
+def test_sd2_in_the_newer_names_is_sd2(tmp_path: Path) -> None:
+    old, new = "cond_stage_model.", "conditioner.embedders.0."
+    arrays = {name.replace(old, new): array for name, array in original("sd2").items()}
+    found = apart(save(tmp_path / "m.safetensors", arrays))
+    assert (found.family, found.faults) == (Family.SD2_V, ())
+    assert found.parts.keys() == {"unet", "vae", "text_encoder"}
+
+
+def test_an_encoder_without_its_last_block_and_what_stands_behind_keeps_all(tmp_path: Path) -> None:
+    arrays = {k: a for k, a in original("sd2").items() if "text_projection" not in k}
+    found = apart(save(tmp_path / "m.safetensors", arrays))
+    assert found.parts["text_encoder"].config["num_hidden_layers"] == 3
+    assert found.notes == ("text_encoder: of the usual 24 blocks the file holds 3; 3 are used",)

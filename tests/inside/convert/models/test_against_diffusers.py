@@ -105,6 +105,24 @@ def test_every_component_is_bit_for_bit_theirs(
             assert torch.equal(written[key], tensor), f"{component} {key}"
 
 
+def test_a_file_without_the_unused_last_block_loses_no_used_one(tmp_path: Path) -> None:
+    checkpoint = {
+        name: tensor for name, tensor in original("sd2").items() if ".resblocks.23." not in name
+    }
+    from safetensors.torch import save_file
+
+    path = tmp_path / "m.safetensors"
+    save_file({k: t.contiguous().clone() for k, t in checkpoint.items()}, path)
+    ours = take_apart(open_checkpoint(path), PredictionSource(option="v_prediction"))
+    assert ours
+    expected = theirs_of("sd2", checkpoint, ours)["text_encoder"]
+    assert "text_model.encoder.layers.22.mlp.fc1.weight" in expected
+    write_safetensors(ours.parts["text_encoder"].tensors, tmp_path / "part.safetensors")
+    written = load_file(tmp_path / "part.safetensors")
+    assert written.keys() == expected.keys()
+    assert all(torch.equal(written[key], tensor) for key, tensor in expected.items())
+
+
 CLASSES: Mapping[str, Callable[[Mapping[str, Any]], torch.nn.Module]] = {
     "UNet2DConditionModel": lambda config: UNet2DConditionModel(**config),
     "AutoencoderKL": lambda config: AutoencoderKL(**config),

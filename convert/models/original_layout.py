@@ -1,0 +1,127 @@
+"""What the names in a single-file checkpoint tell: its family, and where its text encoders are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.renames import CLIP, OPEN_CLIP, Table
+
+UNET_PREFIX = "model.diffusion_model."
+ADDED = f"{UNET_PREFIX}label_emb."
+"""The UNets of SDXL and its refiner are told sizes and a pooled text; no other one is."""
+
+PROJECTED = "CLIPTextModelWithProjection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextPart:
+    """A text encoder: where its tensors are, and what its names are called."""
+
+    component: str
+    prefix: str
+    table: Table
+    kind: str = "CLIPTextModel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLayout:
+    """A family, the text encoders of its files, and whether its UNet has an added embedding."""
+
+    family: Family
+    texts: tuple[TextPart, ...]
+    is_added: bool
+
+
+def _first(prefix: str, table: Table) -> TextPart:
+    return TextPart(component="text_encoder", prefix=prefix, table=table)
+
+
+def _second(number: int) -> TextPart:
+    prefix = f"conditioner.embedders.{number}.model."
+    return TextPart(component="text_encoder_2", prefix=prefix, table=OPEN_CLIP, kind=PROJECTED)
+
+
+_SGM_CLIP = _first("conditioner.embedders.0.transformer.", CLIP)
+
+LAYOUTS: tuple[FileLayout, ...] = (
+    FileLayout(family=Family.SDXL, texts=(_SGM_CLIP, _second(1)), is_added=True),
+    FileLayout(family=Family.SDXL_REFINER, texts=(_second(0),), is_added=True),
+    FileLayout(
+        family=Family.SD2_V,
+        texts=(_first("cond_stage_model.model.", OPEN_CLIP),),
+        is_added=False,
+    ),
+    FileLayout(
+        family=Family.SD2_V,
+        texts=(_first("conditioner.embedders.0.model.", OPEN_CLIP),),
+        is_added=False,
+    ),
+    FileLayout(
+        family=Family.SD1,
+        texts=(_first("cond_stage_model.transformer.", CLIP),),
+        is_added=False,
+    ),
+    FileLayout(family=Family.SD1, texts=(_SGM_CLIP,), is_added=False),
+)
+"""Stability's newer code (sgm) calls the text encoders of every family `conditioner.embedders`.
+SD 2.x is one of two families, by what its UNet predicts."""
+
+
+def layout_of(names: Iterable[str]) -> tuple[Family, tuple[TextPart, ...]] | None:
+    """The family and text encoders that `names` tell, if they are those of a whole checkpoint."""
+    known = tuple(names)
+    if not _begins(known, UNET_PREFIX):
+        return None
+    is_added = _begins(known, ADDED)
+    for layout in LAYOUTS:
+        fits = all(_begins(known, text.prefix) for text in layout.texts)
+        if fits and layout.is_added == is_added:
+            return layout.family, layout.texts
+    return None
+
+
+def _begins(names: Iterable[str], prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in names)
+
+
+OPEN_CLIP_BLOCKS = 24
+"""Of the text encoder of SD 2.x (ViT-H/14), which is read before the last of them."""
+
+_BLOCK = re.compile(r"text_model\.encoder\.layers\.(\d+)\.")
+
+
+def block_of(name: str) -> int:
+    """The block of a CLIP text encoder that a tensor belongs to, -1 if to none."""
+    found = _BLOCK.match(name)
+    return int(found[1]) if found else -1
+
+
+def count_used_blocks(names: Collection[str], prefix: str) -> int:
+    """How many blocks of the OpenCLIP encoder under `prefix` SD 2.x uses.
+
+    The last one is never used, and files may leave it out. Of the real encoder the number tells: of
+    24 blocks 23 are used, and of 23 all. Of a reduced one, a projection or a logit scale tells that
+    the encoder is whole, for both stand behind the last block and are used by nobody either.
+    """
+    blocks = _count_blocks(names, prefix)
+    if blocks in (OPEN_CLIP_BLOCKS, OPEN_CLIP_BLOCKS - 1):
+        return OPEN_CLIP_BLOCKS - 1
+    behind = (f"{prefix}text_projection", f"{prefix}logit_scale")
+    return blocks - 1 if any(name.startswith(behind) for name in names) else blocks
+
+
+def describe_blocks(names: Collection[str], prefix: str) -> str:
+    """What to say of an encoder that is not whole, or not the real one; empty if there is none."""
+    blocks, used = _count_blocks(names, prefix), count_used_blocks(names, prefix)
+    if blocks == OPEN_CLIP_BLOCKS:
+        return ""
+    return f"text_encoder: of the usual 24 blocks the file holds {blocks}; {used} are used"
+
+
+def _count_blocks(names: Iterable[str], prefix: str) -> int:
+    pattern = re.compile(rf"{re.escape(prefix)}transformer\.resblocks\.(\d+)\.")
+    found = (pattern.match(name) for name in names)
+    return 1 + max((int(match[1]) for match in found if match), default=-1)
