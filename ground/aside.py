@@ -110,18 +110,24 @@ def open_aside(target: Path) -> Iterator[int]:
     flush_folder(target.parent)
 
 
+def _carry_nothing(old: Path, new: Path) -> None:
+    """What an older folder holds is all ours, and made anew."""
+
+
 @contextmanager
-def folder_aside(target: Path, mark: str) -> Iterator[Path]:
+def folder_aside(
+    target: Path, mark: str, carry: Callable[[Path, Path], None] = _carry_nothing
+) -> Iterator[Path]:
     """A new folder that takes the name `target` when the block ends well.
 
     An older folder of that name is replaced, if it is empty or holds a file named `mark`; any other
-    is not ours to replace.
+    is not ours to replace. `carry(old, new)` takes over from it what the new one is to keep, right
+    before it goes.
 
     Raises:
         BadInputError: `target` exists and is something else.
         NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
     """
-    _recover(target)
     if target.exists() and not (
         target.is_dir() and (_is_empty(target) or (target / mark).is_file())
     ):
@@ -130,10 +136,15 @@ def folder_aside(target: Path, mark: str) -> Iterator[Path]:
             where=target,
             remedy="choose another name or remove it",
         )
+    _recover(target)
     with scratch_beside(target) as part:
         part.chmod(0o777 & ~_umask())
         yield part
         _flush_tree(part)
+        if target.exists() and not _is_empty(target):
+            with explained(target):
+                carry(target, part)
+            flush_folder(part)
         _take_place(part, target)
     flush_folder(target.parent)
 
@@ -213,28 +224,28 @@ def _take_place(part: Path, target: Path) -> None:
     if not target.exists() or _is_empty(target):
         part.replace(target)
         return
-    old = _old(target)
+    old = waiting(target)
     target.replace(old)
     try:
         part.replace(target)
     except BaseException:
         old.replace(target)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    old.replace(part)  # whose name is swept, should this process die before all of it is gone
 
 
 def _recover(target: Path) -> None:
     """Put right what a run left that was killed between the two renames of `_take_place`."""
-    old = _old(target)
+    old = waiting(target)
     if not old.is_dir():
         return
-    if target.exists():
+    if target.exists() and not _is_empty(target):
         shutil.rmtree(old, ignore_errors=True)
     else:
         old.replace(target)
 
 
-def _old(target: Path) -> Path:
+def waiting(target: Path) -> Path:
     """Where an older folder waits while the new one takes its name."""
     return target.with_name(f".{target.name}.old")
 

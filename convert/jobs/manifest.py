@@ -10,7 +10,6 @@ from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.jobs.options import Options
-from sdcoreml.convert.jobs.staging import MARKER
 from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -19,6 +18,9 @@ from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.ground.codec import DecodeError, as_object, from_plain, to_plain
 from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import BadInputError
+
+MARKER = "manifest.json"
+"""The file's name: only a folder that holds one, or an empty one, is ever replaced."""
 
 SCHEMA = 1
 """Version of the manifest's layout."""

@@ -1,7 +1,8 @@
 """A result folder is made aside, under one lock, and takes its place in one rename.
 
-What `ground.aside` does for every folder, and for results two things more: a second run
-for the same folder is told so at once, and errors name the folder as people know it.
+What `ground.aside` does for every folder, and for results three things more: a second run
+for the same folder is told so at once, errors name the folder as people know it, and what a person
+or an app put into an older result is in the new one too.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sdcoreml.ground.aside import folder_aside
+from sdcoreml.convert.jobs.foreign import carry_over, foreign_names, require_room_for, rescue
+from sdcoreml.convert.jobs.manifest import MARKER
+from sdcoreml.ground.aside import folder_aside, waiting
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.locks import try_lock_file
 from sdcoreml.ground.refusals import explained
-
-MARKER = "manifest.json"
-"""Only a folder that holds this file, or an empty one, is ever replaced."""
 
 
 @contextmanager
@@ -24,16 +24,31 @@ def staged(target: Path) -> Iterator[Path]:
     """Give an empty folder to fill; on leaving without an error it becomes `target`.
 
     Raises:
-        BadInputError: `target` exists and is not a result of this tool.
+        BadInputError: `target` exists and is not a result of this tool, or holds what is neither
+            ours nor can be carried over.
         SdcoremlError: another process is making the same folder, or the place is not writable.
         NoSpaceError: the disk is full; nothing is left behind.
     """
-    with _locked(target), folder_aside(target, MARKER) as folder:
+    with _locked(target), _replacing(target) as folder:
         try:
             yield folder
         except SdcoremlError as error:  # nobody shall look for a file under its passing name
             error.move(folder, target)
             raise
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """A folder aside, once it is certain that nothing of a person's is lost with the older one."""
+    left = waiting(target)
+    current = target if (target / MARKER).is_file() else left
+    if current == target and (left / MARKER).is_file():
+        with explained(target):
+            rescue(left, target)
+    if (current / MARKER).is_file():
+        require_room_for(foreign_names(current), target)
+    with folder_aside(target, MARKER, carry_over) as folder:
+        yield folder
 
 
 @contextmanager

@@ -20,8 +20,10 @@ from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.names import TEXT_VERSIONS
 from sdcoreml.convert.compile.xcode import find_xcode
+from sdcoreml.convert.jobs.foreign import foreign_names
 from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep
 from sdcoreml.convert.jobs.manifest import (
+    MARKER,
     CompiledRecord,
     MadeIn,
     Manifest,
@@ -108,6 +110,7 @@ def convert_models(
         )
         scratch = stages[-1].enter_context(_scratch(folders[-1].path))
         conversion = Conversion(folders=folders, workshop=workshop, emit=emit, scratch=scratch)
+        _name_what_stays(jobs, emit)
         for step in TOGETHER:
             conversion = step(conversion)
         for folder, stage in zip(conversion.folders, stages, strict=True):
@@ -115,6 +118,14 @@ def convert_models(
                 folder = each(folder, conversion)  # noqa: PLW2901  the folder, one step further
             stage.close()
     return tuple(job.output for job in jobs)
+
+
+def _name_what_stays(jobs: Sequence[Job], emit: Emit) -> None:
+    """Say what lies in older results that a person or an app put there."""
+    for job in jobs:
+        stays = foreign_names(job.output) if (job.output / MARKER).is_file() else ()
+        if names := [name for name in stays if not name.startswith(".")]:
+            emit(Event(kind="note", text=f"kept in {job.output.name}: {', '.join(names)}"))
 
 
 def _require_compiler(job: Job) -> None:

@@ -10,7 +10,17 @@ from typing import TextIO
 
 import pytest
 
-from sdcoreml.convert.jobs.staging import MARKER, staged
+from sdcoreml.convert.jobs.manifest import (
+    MARKER,
+    MadeIn,
+    Manifest,
+    SourceRecord,
+    read_manifest,
+    write_manifest,
+)
+from sdcoreml.convert.jobs.options import Options
+from sdcoreml.convert.jobs.staging import staged
+from sdcoreml.convert.programs.options import Attention
 from sdcoreml.ground.errors import (
     BadInputError,
     NoSpaceError,
@@ -24,7 +34,15 @@ def names(folder: Path) -> list[str]:
 
 
 def result(folder: Path, text: str) -> None:
-    (folder / MARKER).write_text(text)
+    """A result of the model of this name, without programs."""
+    options = Options(attention=Attention.ORIGINAL, height=64, width=64)
+    source = SourceRecord(name=text, family="sd1")
+    made = Manifest(model=source, inputs={}, options=options, toolchain=MadeIn(), programs={})
+    write_manifest(made, folder)
+
+
+def made_of(folder: Path) -> str:
+    return read_manifest(folder).model.name
 
 
 class TestStaged:
@@ -33,19 +51,19 @@ class TestStaged:
         with staged(target) as folder:
             result(folder, "new")
             assert not target.exists()
-        assert (target / MARKER).read_text() == "new"
+        assert made_of(target) == "new"
         assert names(target.parent) == ["cat"]
 
     def test_an_older_result_is_replaced(self, tmp_path: Path) -> None:
         target = tmp_path / "cat"
         target.mkdir()
         result(target, "old")
-        (target / "gone").touch()
+        (target / "merges.txt").touch()
         with staged(target) as folder:
             result(folder, "new")
-            assert (target / MARKER).read_text() == "old"
+            assert made_of(target) == "old"
         assert names(target) == [MARKER]
-        assert (target / MARKER).read_text() == "new"
+        assert made_of(target) == "new"
         assert names(tmp_path) == ["cat"]
 
     def test_a_failure_leaves_the_older_result_and_nothing_else(self, tmp_path: Path) -> None:
@@ -55,7 +73,7 @@ class TestStaged:
         with pytest.raises(RuntimeError), staged(target) as folder:
             result(folder, "new")
             raise RuntimeError
-        assert (target / MARKER).read_text() == "old"
+        assert made_of(target) == "old"
         assert names(tmp_path) == ["cat"]
 
     def test_errors_name_the_final_place(self, tmp_path: Path) -> None:
@@ -104,7 +122,7 @@ class TestStaged:
             result(folder, "first")
             with staged(target):
                 pass
-        assert (target / MARKER).read_text() == "first"
+        assert made_of(target) == "first"
 
     def test_a_lock_on_a_file_that_is_gone_keeps_nobody_out(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -134,7 +152,7 @@ class TestStaged:
         result(old, "good")
         with pytest.raises(RuntimeError), staged(target):
             raise RuntimeError
-        assert (target / MARKER).read_text() == "good"
+        assert made_of(target) == "good"
         assert not old.exists()
 
     def test_what_a_killed_run_left_is_removed(self, tmp_path: Path) -> None:
@@ -153,4 +171,81 @@ class TestStaged:
         with staged(target) as folder:
             assert names(folder) == []
             result(folder, "new")
+        assert names(tmp_path) == ["cat"]
+
+    def test_a_manifest_that_nobody_can_read_is_not_replaced(self, tmp_path: Path) -> None:
+        (tmp_path / MARKER).write_text("[]")
+        with pytest.raises(BadInputError, match="move this folder away"), staged(tmp_path):
+            pass
+        assert (tmp_path / MARKER).read_text() == "[]"
+
+    def test_a_run_killed_between_the_two_renames_keeps_a_persons_files(
+        self, tmp_path: Path
+    ) -> None:
+        script = textwrap.dedent("""
+            import os, signal, sys
+            from pathlib import Path
+            from sdcoreml.convert.jobs.staging import staged
+            replace = Path.replace
+            def killed(old, new):
+                if old.name.endswith(".part") and new.name == "cat":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return replace(old, new)
+            Path.replace = killed
+            with staged(Path(sys.argv[1])) as folder:
+                (folder / "manifest.json").write_text("{}")
+        """)
+        target = tmp_path / "cat"
+        target.mkdir()
+        result(target, "old")
+        (target / "notes.txt").write_text("a person's")
+        run = subprocess.run([sys.executable, "-c", script, str(target)], check=False)
+        assert run.returncode == -signal.SIGKILL
+        assert not target.exists()
+        with staged(target) as folder:
+            result(folder, "new")
+        assert (made_of(target), (target / "notes.txt").read_text()) == ("new", "a person's")
+        assert names(tmp_path) == ["cat"]
+
+    def test_what_a_killed_run_put_aside_is_not_deleted_for_another_result(
+        self, tmp_path: Path
+    ) -> None:
+        target, old = tmp_path / "cat", tmp_path / ".cat.old"
+        for folder in (target, old):
+            folder.mkdir()
+            result(folder, folder.name)
+        (old / "notes.txt").write_text("a person's")
+        with staged(target) as folder:
+            result(folder, "new")
+        assert (made_of(target), (target / "notes.txt").read_text()) == ("new", "a person's")
+        assert names(tmp_path) == ["cat"]
+        old.mkdir()
+        result(old, "older")
+        (old / "notes.txt").write_text("others")
+        with pytest.raises(BadInputError, match=r"another lies in \.cat\.old"), staged(target):
+            pass
+        assert (old / "notes.txt").read_text() == "others"
+        assert (target / "notes.txt").read_text() == "a person's"
+
+    def test_what_comes_while_the_new_one_is_made_is_kept_too(self, tmp_path: Path) -> None:
+        target = tmp_path / "cat"
+        target.mkdir()
+        result(target, "old")
+        with staged(target) as folder:
+            result(folder, "new")
+            (target / "controlnet").symlink_to("nowhere")
+        assert (target / "controlnet").readlink() == Path("nowhere")
+
+    def test_what_is_in_the_way_of_a_new_file_is_refused(self, tmp_path: Path) -> None:
+        target = tmp_path / "cat"
+        target.mkdir()
+        result(target, "old")
+        (target / "notes").write_text("a person's")
+        with (
+            pytest.raises(BadInputError, match="notes: is in the way of a file"),
+            staged(target) as folder,
+        ):
+            result(folder, "new")
+            (folder / "notes").touch()
+        assert (made_of(target), (target / "notes").read_text()) == ("old", "a person's")
         assert names(tmp_path) == ["cat"]

@@ -1,0 +1,153 @@
+"""What a person or an app put into a finished folder: it outlives every conversion into it.
+
+Mochi links its ControlNets there, Apple's package wants real ones in `controlnet/`, and people keep
+notes. A new result takes all of it over; what it cannot take over, it refuses by name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
+from sdcoreml.convert.bundle.tokenizer import MERGES, VOCAB
+from sdcoreml.convert.jobs.manifest import MARKER, read_manifest
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.ground.errors import BadInputError, Fault, raise_first
+
+APART = "move it out of the folder, or choose another --output"
+
+
+def foreign_names(folder: Path) -> tuple[str, ...]:
+    """What lies in a finished folder, or in one of its programs, that the conversion did not write.
+
+    Paths relative to the folder, with slashes; a folder that holds nothing of ours by its own name
+    alone. The Finder's files inside a program are nobody's.
+
+    Raises:
+        BadInputError: the folder's manifest is not one of ours, so nobody knows what is whose.
+    """
+    ours = _written(folder)
+    tops = {name.partition("/")[0] for name in ours}
+    return tuple(_strangers(folder, ours, tops))
+
+
+def _written(folder: Path) -> frozenset[str]:
+    try:
+        programs = read_manifest(folder).programs.values()
+    except BadInputError as error:
+        error.remedy = "choose another --output, or move this folder away"
+        raise
+    words = () if CONTROLNET in {entry.component for entry in programs} else (VOCAB, MERGES)
+    return frozenset({MARKER, *words, *(name for entry in programs for name in entry.files)})
+
+
+def _strangers(folder: Path, ours: frozenset[str], tops: set[str]) -> Iterator[str]:
+    for path in sorted(folder.iterdir()):
+        if path.name not in tops:
+            yield path.name
+        elif path.is_dir() and not path.is_symlink():
+            for place, folders, files in os.walk(path):
+                links = [name for name in folders if (Path(place) / name).is_symlink()]
+                for name in sorted([*files, *links]):
+                    inside = (Path(place) / name).relative_to(folder).as_posix()
+                    if inside not in ours and not _is_finders(name):
+                        yield inside
+
+
+def _is_finders(name: str) -> bool:
+    return name == ".DS_Store" or name.startswith("._")
+
+
+def require_room_for(names: tuple[str, ...], folder: Path) -> None:
+    """Raise `BadInputError` for what could not lie in a new result as it lies in `folder`.
+
+    That is a program of another origin, which apps would load in place of what is made, and
+    whatever lies inside one of our own programs.
+    """
+    faults = []
+    for name in names:
+        if "/" in name:
+            faults.append(
+                Fault(
+                    where=folder / name,
+                    what="not written by a conversion, and its program is about to be replaced",
+                    remedy=APART,
+                )
+            )
+        elif name.endswith((COMPILED, PACKAGE)):
+            what = "not of this conversion, and apps may load it in place of what is"
+            faults.append(Fault(where=folder / name, what=what, remedy=APART))
+    raise_first(faults)
+
+
+def carry_over(old: Path, new: Path) -> None:
+    """Give all that is foreign in the finished folder `old` a second name in `new`.
+
+    Files are hard-linked, or copied where the disk has no links; symbolic links stay what they are.
+
+    Raises:
+        BadInputError: `new` has something of that name already.
+        OSError: the disk is full or not writable.
+    """
+    names = foreign_names(old)
+    require_room_for(names, old)
+    taken = [name for name in names if os.path.lexists(new / name)]
+    raise_first(
+        [
+            Fault(where=old / name, what="is in the way of a file to be written", remedy=APART)
+            for name in taken
+        ]
+    )
+    for name in names:
+        _link_tree(old / name, new / name)
+
+
+def _link_tree(source: Path, target: Path) -> None:
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif source.is_dir():
+        target.mkdir()
+        for path in source.iterdir():
+            _link_tree(path, target / path.name)
+        shutil.copystat(source, target)
+    else:
+        try:
+            target.hardlink_to(source)
+        except OSError:  # exFAT has none, and a file of somebody else's may refuse one
+            shutil.copy2(source, target)
+
+
+def rescue(left: Path, folder: Path) -> None:
+    """Bring what is foreign in `left`, which a killed run put aside, back into `folder`.
+
+    Raises:
+        BadInputError: `folder` has another thing of that name; both stay.
+    """
+    remedy = f"move what you need out of {left}, and delete it"
+    for name in foreign_names(left):
+        if not os.path.lexists(folder / name):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            _link_tree(left / name, folder / name)
+        elif not _is_same(left / name, folder / name):
+            raise BadInputError(
+                f"there are two of it, and another lies in {left.name}, of an interrupted run",
+                where=folder / name,
+                remedy=remedy,
+            )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two names are of the same file, or of links to one place, down all folders."""
+    if one.is_symlink() or other.is_symlink():
+        return one.is_symlink() and other.is_symlink() and one.readlink() == other.readlink()
+    if one.is_dir() and other.is_dir():
+        return all(
+            os.path.lexists(other / path.name) and _is_same(path, other / path.name)
+            for path in one.iterdir()
+        )
+    return one.samefile(other) or (
+        one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
+    )
