@@ -74,7 +74,7 @@ VERBS = (
     Verb(name="explain", help="describe a check or a known failure, and what to do"),
     Verb(
         name="recipe",
-        help="measure how many bits each layer needs, for convert --recipe",
+        help="measure the bits each layer needs, for convert --recipe",
         is_everyday=False,
     ),
     Verb(name="compile", help="compile packages without Xcode", is_everyday=False),

@@ -59,7 +59,7 @@ def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
     table = read_table(path)
     proofs = table.values.get("proof", [])
     if not isinstance(proofs, list) or not all(isinstance(proof, dict) for proof in proofs):
-        raise LockfileError("proof is not a list of tables", where=path, remedy="mend the file")
+        raise LockfileError("proof is not a list of tables", where=path, remedy="correct it")
     found = tuple(
         _read(TomlTable(path=path, place=f"proof[{n}].", values=proof, faults=table.faults))
         for n, proof in enumerate(proofs)

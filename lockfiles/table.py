@@ -77,9 +77,7 @@ class TomlTable:
     def finish(self) -> None:
         """Raise `LockfileError` with everything that was wrong, if anything was."""
         if self.faults:
-            raise LockfileError(
-                f"{'; '.join(self.faults)}", where=self.path, remedy="mend the file"
-            )
+            raise LockfileError(f"{'; '.join(self.faults)}", where=self.path, remedy="correct it")
 
     def _fault(self, key: str, wanted: str, value: object) -> None:
         what = "is missing" if value is None else f"is {value!r}, not a {wanted}"
@@ -93,9 +91,7 @@ def read_table(path: Path) -> TomlTable:
     except OSError as error:
         raise LockfileError(f"{error.strerror}", where=path, remedy="restore it with git") from None
     except ValueError as error:
-        raise LockfileError(
-            f"not valid TOML: {error}", where=path, remedy="mend the file"
-        ) from None
+        raise LockfileError(f"not valid TOML: {error}", where=path, remedy="correct it") from None
 
 
 def _reader() -> ModuleType:
@@ -107,9 +103,7 @@ def _reader() -> ModuleType:
         spec = importlib.util.find_spec("ensurepip")
         reader = _bundled(Path(spec.origin).parent) if spec and spec.origin else None
     if reader is None:
-        raise LockfileError(
-            "no TOML reader in this Python", remedy="take 3.11 or newer, or install tomli"
-        )
+        raise LockfileError("no TOML reader in this Python", remedy="use 3.11, or install tomli")
     return reader
 
 

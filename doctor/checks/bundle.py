@@ -26,7 +26,7 @@ def listed_by_apps(bundle: Bundle) -> Findings:
         yield error(
             "no Unet directly in the folder",
             why="Apps leave it out of their list without a word.",
-            fix=Fix("give the folder that holds Unet.mlmodelc itself (Resources, not above it)"),
+            fix=Fix("give the folder that holds Unet.mlmodelc itself (such as Resources)"),
         )
     needed = NEEDED_XL if bundle.is_xl else NEEDED
     missing = [name for name in needed if bundle.program(name) is None]
@@ -43,7 +43,7 @@ def listed_by_apps(bundle: Bundle) -> Findings:
             f"not compiled yet: {listed(packages)}",
             why="Swift apps load .mlmodelc; .mlpackage is one step before it.",
             fix=Fix(
-                "compile them, without Xcode", commands=((".venv/bin/sdcoreml", "compile", *paths),)
+                "compile them (no Xcode)", commands=((".venv/bin/sdcoreml", "compile", *paths),)
             ),
         )
     if bundle.unet is not None and not missing:

@@ -15,10 +15,7 @@ from sdcoreml.doctor.core.facts import (
 )
 from sdcoreml.ground.quantity import amount
 
-ANEW = Fix(
-    "build it from packages fetched again, past the cache",
-    commands=(("make", "env", "ARGS=--no-cache"),),
-)
+ANEW = Fix("build it from packages fetched anew", commands=(("make", "env", "ARGS=--no-cache"),))
 PROVE = Fix(
     "run the tests and the sample in it, and record the figures (minutes)",
     commands=((".venv/bin/sdcoreml", "env", "evidence", "--prove"),),

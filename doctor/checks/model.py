@@ -54,7 +54,7 @@ def layout(model: ModelFolder) -> Findings:
         yield error(
             f"no model_index.json in {model.path}{hint}",
             why="This is not the top of a diffusers model: nothing says what its parts are.",
-            fix=Fix("give the folder that holds model_index.json, unet/, vae/ and text_encoder/"),
+            fix=Fix("give the folder that holds model_index.json, unet/ and vae/"),
         )
         return
     parts = ", ".join(part.name for part in model.components)

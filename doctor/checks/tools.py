@@ -105,7 +105,7 @@ def checkout_clean(checkout: Checkout) -> Findings:
         yield error(
             f"the upstream checkout has changes: {listed(checkout.changed)}",
             why="What runs is then not the tested commit, whatever its name.",
-            fix=Fix(f"look at them: git -C {checkout.path} diff; then commit or discard them"),
+            fix=Fix(f"see them with git -C {checkout.path} diff; commit or discard them"),
         )
 
 
@@ -190,9 +190,7 @@ def _cure(xcode: XcodeFacts) -> Fix:
             "select the Xcode that is installed",
             commands=(("sudo", "xcode-select", "--switch", directory),),
         )
-    return Fix(
-        "install Xcode from the App Store and open it once; Command Line Tools are not enough"
-    )
+    return Fix("install Xcode itself (not only its Command Line Tools) and open it once")
 
 
 @check("XCO002", Family.XCODE)

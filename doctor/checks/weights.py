@@ -98,7 +98,7 @@ def pickles_safe(model: ModelFolder) -> Findings:
             yield error(
                 f"{_short(model, file)}: {file.unsafe[0]}",
                 why="Loading it with torch.load would run that. Nothing was executed here.",
-                fix=Fix("do not load it anywhere; get the model as safetensors from its author"),
+                fix=Fix("never load it; get the model as safetensors from its author"),
                 where=file.path,
             )
 

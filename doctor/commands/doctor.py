@@ -33,17 +33,14 @@ configure = declare
 def run(args: argparse.Namespace) -> int:
     """Examine, print, and return the exit code of what was found."""
     if args.fix and args.facts and not args.dry_run:
-        raise UsageError(
-            "--fix mends this machine", remedy="with --facts it can only plan: add --dry-run"
-        )
+        raise UsageError("--fix is for this machine", remedy="with --facts add --dry-run")
     selection = selection_of(args)
     checks = tuple(check for check in checks_for(args.goal) if selection.takes(check))
     gathered = gather_facts(args, checks)
     if args.goal == "bundle" and isinstance(gathered.facts.bundle, Absent):
         given = f"{', '.join(map(str, args.paths))} is none" if args.paths else "none was given"
         raise UsageError(
-            f"--goal bundle judges a finished folder, and {given}",
-            remedy="give one that sdcoreml convert made",
+            f"--goal bundle judges a finished folder, and {given}", remedy="give a finished folder"
         )
     report = judge(gathered, args.goal, checks, selection)
     code = exit_code(report, Status(args.fail_on))
@@ -124,9 +121,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
     """What to look at: the facts that these checks need, of the paths that were given."""
     kinds = {kind_of(path): str(path) for path in args.paths}
     if len(kinds) < len(args.paths):
-        raise UsageError(
-            "two paths of the same kind", remedy="examine one model, folder or checkout at a time"
-        )
+        raise UsageError("two paths of the same kind", remedy="give one of each")
     require_toolchain(args.toolchain)
     height, width = size_of(args.size)
     goal = Goal(
@@ -202,6 +197,5 @@ def require_known(words: Iterable[str]) -> None:
     unknown = [word for word in words if not any(names(word, check) for check in CHECKS)]
     if unknown:
         raise UsageError(
-            f"no check or family is called {', '.join(unknown)}",
-            remedy="sdcoreml explain lists them",
+            f"no check or family is called {', '.join(unknown)}", remedy="see sdcoreml explain"
         )

@@ -62,11 +62,7 @@ def _declare_choice(parser: argparse.ArgumentParser) -> None:
         metavar="ID=REASON",
         help="demote what this check or family finds; the reason is shown",
     )
-    add(
-        "--deep",
-        action="store_true",
-        help="hash every file of the environment, import the pins in it",
-    )
+    add("--deep", action="store_true", help="hash every file of the environment, import its pins")
     add(
         "--fail-on",
         choices=[status.value for status in (Status.INFO, Status.WARNING, Status.ERROR)],

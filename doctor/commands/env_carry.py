@@ -60,9 +60,7 @@ def _export_options(parser: argparse.ArgumentParser) -> None:
 def _import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=as_path, metavar="FILE")
     hidden = argparse.SUPPRESS
-    parser.add_argument(
-        "--python", type=as_path, metavar="PATH", default=hidden, help="which Python"
-    )
+    parser.add_argument("--python", type=as_path, metavar="PATH", default=hidden, help="its Python")
 
 
 ACTIONS = (
@@ -70,9 +68,6 @@ ACTIONS = (
         name="export", help="pack it into one file", configure=_export_options, run=export_archive
     ),
     Action(
-        name="import",
-        help="build it from such a file",
-        configure=_import_options,
-        run=import_archive,
+        name="import", help="build it from that file", configure=_import_options, run=import_archive
     ),
 )

@@ -102,9 +102,7 @@ def built(args: argparse.Namespace) -> Environment:
     found = store.read(name, environments_folder() / name)
     if found is None:
         raise EnvError(
-            "no environment built",
-            where=environments_folder() / name,
-            remedy="run `sdcoreml env` first",
+            "no environment built", where=environments_folder() / name, remedy="run `sdcoreml env`"
         )
     return found
 

@@ -76,9 +76,7 @@ def conda_files(args: argparse.Namespace) -> int:
 
 def _files_options(parser: argparse.ArgumentParser) -> None:
     toolchain_option(parser)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail when one is stale"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
 
 
 ACTIONS = (

@@ -54,9 +54,6 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 ACTIONS = (
     Action(
-        name="evidence",
-        help="what was proven in it; --prove proves it",
-        configure=_options,
-        run=evidence,
+        name="evidence", help="list its proofs, or --prove it", configure=_options, run=evidence
     ),
 )

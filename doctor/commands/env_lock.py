@@ -111,7 +111,7 @@ def _names(args: argparse.Namespace) -> tuple[str, ...]:
 def _lock_options(parser: argparse.ArgumentParser) -> None:
     toolchain_option(parser)
     add = parser.add_argument
-    add("--check", action="store_true", help="write nothing; fail when a lock is stale")
+    add("--check", action="store_true", help="write nothing; fail if a lock is stale")
     add("--offline", action="store_true", help="only prove that locks and wheels agree")
     add("--conda", action="store_true", help="the conda packages of Python instead: ask a channel")
     channel_option(parser)

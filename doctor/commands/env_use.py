@@ -29,9 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
     words = args.words[1:] if args.words[:1] == ["--"] else args.words
     if not words:
-        raise EnvError(
-            "env run: no command", remedy="write it after --, as in `env run -- python -V`"
-        )
+        raise EnvError("env run: no command", remedy="give one, as in `env run -- python -V`")
     activate.run(built(args), words)
 
 
@@ -128,9 +126,7 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _dry_run_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--dry-run", action="store_true", help="tell what would be removed, and remove nothing"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
 
 
 ACTIONS = (

@@ -17,9 +17,7 @@ from sdcoreml.ground.errors import UsageError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "names", nargs="*", metavar="ID", help="PIN001, a family, or the name of a failure"
-    )
+    parser.add_argument("names", nargs="*", metavar="ID", help="a check, family or failure")
     parser.add_argument("--markdown", action="store_true", help="write every page as one document")
 
 

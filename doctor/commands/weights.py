@@ -89,9 +89,7 @@ def _source(path: Path) -> Path:
         return path
     found = [weights.source for weights in find_weights(path) if weights.source]
     if not found:
-        raise BadInputError(
-            "no weights in this folder", where=path, remedy="give one component's folder"
-        )
+        raise BadInputError("no weights in it", where=path, remedy="give a component's folder")
     return found[0]
 
 

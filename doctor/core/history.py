@@ -33,14 +33,14 @@ def read(path: Path) -> Facts:
         return load(json.loads(path.read_bytes()))
     except OSError as error:
         raise BadInputError(
-            str(error.strerror), where=path, remedy="save one with --save-facts"
+            str(error.strerror), where=path, remedy="make one: --save-facts"
         ) from None
     except DecodeError as error:
         raise BadInputError(
-            str(error), where=path, remedy="save it again with this version"
+            str(error), where=path, remedy="save it anew with this version"
         ) from None
     except (ValueError, RecursionError):
-        raise BadInputError("not JSON", where=path, remedy="save one with --save-facts") from None
+        raise BadInputError("not JSON", where=path, remedy="make one: --save-facts") from None
 
 
 def before(path: Path) -> Facts | None:

@@ -72,9 +72,7 @@ class Suite:
         """Run them all; a checkout is needed, since a wheel has no tests."""
         emit(Event(kind="step", text="run the tests in it (minutes)"))
         if not self.runner.exists():
-            raise EnvError(
-                "not there", where=self.runner, remedy="prove a toolchain in a clone of the project"
-            )
+            raise EnvError("not there", where=self.runner, remedy="use a clone of the project")
         words = [sys.executable, str(self.runner), "-q"]
         last = _last_line(_output(words, _environ(environment, self.toolchain), emit))
         passed = _PASSED.search(last)
@@ -123,8 +121,7 @@ class Same:
             here, there = (packages_of(folder / one.name) for one in (self.toolchain, self.base))
         if differing := sorted(path for path in here | there if here.get(path) != there.get(path)):
             raise EnvError(
-                f"{self.toolchain.name} and {self.base.name} write it differently",
-                where=differing[0],
+                f"{self.toolchain.name} and {self.base.name} differ in it", where=differing[0]
             )
         return TrialResult(
             ran=f"sdcoreml convert in {self.toolchain.name} and in {self.base.name}",

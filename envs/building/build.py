@@ -99,9 +99,7 @@ def build(
             store.swap(wanted.name, final)
     made = store.read(wanted.name, final)
     if made is None:
-        raise EnvError(
-            "was removed while it was being finished", where=final, remedy="run this again"
-        )
+        raise EnvError("was removed meanwhile", where=final, remedy="run this again")
     return made
 
 
@@ -121,9 +119,9 @@ def _wanted(toolchain: Toolchain, options: BuildOptions) -> _Wanted:
     if options.backend == CONDA:
         if options.python is not None:
             raise EnvError(
-                "names the Python of a venv, and the conda backend brings its own",
+                "--python is for a venv; conda brings its own",
                 where=options.python,
-                remedy="leave out --python, or the backend",
+                remedy="leave one of them out",
             )
         conda = load_conda_lock(toolchain, target)
     name = name_of(toolchain, options.backend)

@@ -141,9 +141,7 @@ def _pyenv_lacks(wish: PythonWish) -> str:
 
 def _by_pyenv(wish: PythonWish) -> Path:
     program = _pyenv(wish) or "pyenv"
-    wish.emit(
-        Event(kind="step", text=f"let pyenv build Python {wish.version} (takes some minutes)")
-    )
+    wish.emit(Event(kind="step", text=f"let pyenv build Python {wish.version} (minutes)"))
     own = _passed(wish.environ, "PYENV_ROOT")
     _judge("pyenv", run([program, "install", "--skip-existing", wish.version], environ=own))
     return _named("pyenv", run([program, "prefix", wish.version], environ=own)) / "bin" / "python"

@@ -164,7 +164,7 @@ def _seal(plan: BuildPlan, emit: Emit) -> None:
         raise BrokenError(
             f"the seal is {seal}, wanted is {plan.expected_seal}",
             where=plan.toolchain.name,
-            remedy="export it again where it was built (the environment in use is as it was)",
+            remedy="export it again (the environment in use is as it was)",
         )
     store.write(replace(unsealed, seal=seal))
 

@@ -76,12 +76,10 @@ def export_environment(
     lock = load_lock(f"{toolchain.folder}/", environment.target)
     if lock.digest != environment.lock_digest:
         raise EnvError(
-            "built from another lock", where=environment.path, remedy="run `sdcoreml env` first"
+            "built from another lock", where=environment.path, remedy="run `sdcoreml env`"
         )
     if faults := verify_fast(environment).faults:
-        raise EnvError(
-            f"{faults[0]}", where=environment.path, remedy="run `sdcoreml env repair` first"
-        )
+        raise EnvError(f"{faults[0]}", where=environment.path, remedy="run `sdcoreml env repair`")
     with (
         store_explained(path),
         open_aside(path) as aside,
@@ -200,13 +198,13 @@ def _unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
             faults = _extract(archive, carried, folder, emit)
     except (tarfile.TarError, EOFError, ValueError, TypeError, KeyError) as error:
         raise ArchiveError(
-            f"not an exported environment ({error})", where=path, remedy=_AGAIN
+            f"no exported environment ({error})", where=path, remedy=_AGAIN
         ) from None
     except OSError as error:
         if error.filename != os.fspath(path):
             raise
         raise ArchiveError(
-            f"{error.strerror}", where=path, remedy="name the file of `env export`"
+            f"{error.strerror}", where=path, remedy="give a file of `env export`"
         ) from None
     if not faults:
         try:

@@ -166,7 +166,7 @@ class Rattler:
             raise InstallError(
                 f"states no SHA-256 for {', '.join(nameless)}, so that it cannot be locked",
                 where=channel,
-                remedy="name another channel with --channel",
+                remedy="give another --channel",
             )
         return tuple(sorted(packages, key=lambda package: package.name))
 
@@ -246,14 +246,12 @@ def _meaning(place: str, words: str) -> SdcoremlError:
     full = "://" not in place and folder.is_dir() and shutil.disk_usage(folder).free < _ENOUGH
     if full or re.search(r"os error (28|122|27)\b|Errno (28|122|27)\b|No space left", words):
         return NoSpaceError(
-            "the disk is full", where=place, remedy=f"free space and run this again {said}"
+            "the disk is full", where=place, remedy=f"free some and run this again {said}"
         )
     if re.search(r"No candidates were found|Cannot solve", words):
         return InstallError(f"the channel has no such Python for this target {said}", where=place)
     if re.search(r"os error 2\b|\b404\b|could not find subdir", words):
-        return InstallError(
-            "not there", where=place, remedy=f"name another channel with --channel {said}"
-        )
+        return InstallError("not there", where=place, remedy=f"give another --channel {said}")
     if re.search(r"(?i)sending request|request failed|dns error|timed out|connect", words):
         return UnreachableError(
             "the conda channel cannot be reached",

@@ -106,17 +106,13 @@ class CondaBase:
         found = probe(folder / "bin" / "python", "conda")
         if found is None:
             raise BrokenError(
-                f"no bin/python that runs in its Python {self.lock.python}",
-                where=self.channel,
-                remedy=_ANOTHER,
+                f"its Python {self.lock.python} does not run", where=self.channel, remedy=_ANOTHER
             )
         exact = PythonPin(version=self.lock.python, accepted=f"=={self.lock.python}")
         reason = why_unsuitable(found, exact, self.lock.target)
         if reason is not None:
             raise NoInterpreterError(
-                f"its Python {self.lock.python} is not fit: {reason}",
-                where=self.channel,
-                remedy=_ANOTHER,
+                f"Python {self.lock.python} is unfit: {reason}", where=self.channel, remedy=_ANOTHER
             )
 
 
@@ -160,7 +156,7 @@ def _bring(lacking: Sequence[Archive], base: str, engine: Engine, emit: Emit) ->
             if not _is_locked(aside, archive.package):
                 raise InstallError(
                     f"{base}{archive.package.path}: not the file that was locked",
-                    remedy="restore the lock with git, or name another channel with --channel",
+                    remedy="restore the lock with git, or give another --channel",
                 )
             aside.replace(archive.file)
     finally:
@@ -174,9 +170,7 @@ def _copy(places: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -
     for url, aside in places:
         path = Path(unquote(urlsplit(url).path))
         if not path.is_file():
-            raise InstallError(
-                "not there", where=path, remedy="name another channel with --channel"
-            )
+            raise InstallError("not there", where=path, remedy="give another --channel")
         shutil.copyfile(path, aside)
         done += aside.stat().st_size
         progress(done)

@@ -76,7 +76,7 @@ def compile_locks(
     installer = find_installer("uv")
     if not isinstance(installer, Uv):
         raise EnvError(
-            "uv: not found, and only it compiles for other machines", remedy="run make bootstrap"
+            "only uv compiles for other machines, and it is not found", remedy="run make bootstrap"
         )
     compiled: list[CompiledLocks] = []
     for name in toolchain.targets:

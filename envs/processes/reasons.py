@@ -71,9 +71,7 @@ def explain(finished: ProcessResult) -> SdcoremlError:
     for reason in REASONS:
         if re.search(reason.words, words):
             return reason.error(f"install: {reason.meaning} (the installer said: {quoted})")
-    return InstallError(
-        f"install: {ending}: {quoted}", remedy="run this again, or try --installer pip"
-    )
+    return InstallError(f"install: {ending}: {quoted}", remedy="try again, or --installer pip")
 
 
 def quote(words: str) -> str:

@@ -95,9 +95,7 @@ def why_unsuitable(interpreter: Interpreter, pin: PythonPin, target: str) -> str
         return f"it is {interpreter.implementation}, not CPython"
     if interpreter.target != target:
         if target == "macos-arm64":
-            return (
-                "it is an x86-64 Python under Rosetta on Apple silicon; use a native arm64 Python"
-            )
+            return "it is an x86-64 Python under Rosetta; use a native arm64 one"
         return f"it was built for {interpreter.target}, this machine is {target}"
     if not satisfies(interpreter.version, pin.accepted):
         return f"it is {interpreter.version}; the toolchain accepts {pin.accepted}"

@@ -92,7 +92,7 @@ def test_help_all_shows_the_other_verbs_too(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     others = """\
-  recipe    measure how many bits each layer needs, for convert --recipe
+  recipe    measure the bits each layer needs, for convert --recipe
   compile   compile packages without Xcode
 """
     last = "what to do\n"

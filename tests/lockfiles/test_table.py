@@ -97,7 +97,7 @@ def test_faults_of_inner_tables_name_their_place_and_are_raised_together() -> No
         read.finish()
     assert str(caught.value) == (
         "some.toml: outer.inner.depth is 'deep', not a int; other is 3, not a table;"
-        " absent.key is missing; mend the file"
+        " absent.key is missing; correct it"
     )
 
 
@@ -131,9 +131,9 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"name = ", "not valid TOML: .*; mend the file"),
-        (b"a = 1\na = 2\n", "not valid TOML: .*; mend the file"),
-        (b'name = "\xff"\n', "not valid TOML: .*utf-8.*; mend the file"),
+        (b"name = ", "not valid TOML: .*; correct it"),
+        (b"a = 1\na = 2\n", "not valid TOML: .*; correct it"),
+        (b'name = "\xff"\n', "not valid TOML: .*utf-8.*; correct it"),
     ],
 )
 def test_what_is_no_toml_is_one_line(tmp_path: Path, data: bytes, what: str) -> None:

@@ -43,16 +43,10 @@ serve({"certify": "tools.certify.task"})
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "cases", nargs="*", metavar="CASE", help="which (default: all not certified)"
-    )
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="default: all not certified")
     parser.add_argument("--list", action="store_true", help="list the cases and what is certified")
-    parser.add_argument(
-        "--runs", type=int, metavar="N", help="at most N sets of inputs each (default: all)"
-    )
-    parser.add_argument(
-        "--folder", type=Path, help="where to work (default: the system's temporary folder)"
-    )
+    parser.add_argument("--runs", type=int, metavar="N", help="sets of inputs each (default: all)")
+    parser.add_argument("--folder", type=Path, help="where to work (default: temporary)")
     parser.add_argument("--file", type=Path, default=FILE, help="the file of certificates")
     parser.add_argument(
         "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
@@ -62,13 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     """Certify the cases, one after the other; each is saved as soon as it is proved."""
     if unknown := sorted(set(args.cases) - CASES.keys()):
-        raise UsageError(
-            f"no case {', '.join(unknown)}", remedy="`python -m tools.certify --list` lists them"
-        )
+        raise UsageError(f"no case {', '.join(unknown)}", remedy="--list lists them")
     if args.folder and not args.folder.is_dir():
-        raise UsageError(
-            f"{args.folder} is no folder", where="--folder", remedy="make it, or leave it out"
-        )
+        raise UsageError(f"{args.folder} is no folder", where="--folder", remedy="make it first")
     known = {(item.component, item.title) for item in load(args.file).values()}
     if args.list:
         print("\n".join(_line(case, known) for case in CASES.values()))

@@ -96,7 +96,7 @@ def test_the_first_name_of_an_unsafe_pickle_is_said() -> None:
         "error: unet/diffusion_pytorch_model.safetensors: names os.system"
     ]
     assert remedies("MOD008", facts) == [
-        "do not load it anywhere; get the model as safetensors from its author"
+        "never load it; get the model as safetensors from its author"
     ]
 
 

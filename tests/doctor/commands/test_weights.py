@@ -122,7 +122,7 @@ def test_the_input_is_never_the_output(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_weights_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="no weights in this folder"):
+    with pytest.raises(BadInputError, match="no weights in it"):
         weights(tmp_path, tmp_path / "out")
 
 

@@ -166,7 +166,7 @@ def test_tests_that_did_not_pass_prove_nothing(
 
 
 def test_without_a_checkout_there_are_no_tests_to_pass(made: Environment, tiny: Toolchain) -> None:
-    with pytest.raises(EnvError, match="prove a toolchain in a clone of the project"):
+    with pytest.raises(EnvError, match="use a clone of the project"):
         prove(made, [Suite(toolchain=tiny, runner=Path("/nowhere/runner.py"))])
 
 

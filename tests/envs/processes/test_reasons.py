@@ -102,10 +102,10 @@ def test_a_complaint_is_quoted_in_one_line(words: str, quoted: str) -> None:
 
 def test_without_words_the_way_it_ended_is_told() -> None:
     assert str(explain(ProcessResult(code=3, out="", err=""))) == (
-        "install: exit code 3: exit code 3; run this again, or try --installer pip"
+        "install: exit code 3: exit code 3; try again, or --installer pip"
     )
     assert str(explain(ProcessResult(code=-15, out="", err="stopping"))) == (
-        "install: signal 15: stopping; run this again, or try --installer pip"
+        "install: signal 15: stopping; try again, or --installer pip"
     )
 
 
