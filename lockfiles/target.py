@@ -23,34 +23,20 @@ class LockTarget:
     """What `platform.machine()` says there."""
 
 
+_ROWS = (
+    ("macos-arm64", "aarch64-apple-darwin", "osx-arm64", "darwin", "arm64"),
+    ("macos-x86_64", "x86_64-apple-darwin", "osx-64", "darwin", "x86_64"),
+    ("linux-x86_64", "x86_64-manylinux_2_28", "linux-64", "linux", "x86_64"),
+)
 TARGETS: Mapping[str, LockTarget] = MappingProxyType(
     {
-        target.name: target
-        for target in (
-            LockTarget(
-                name="macos-arm64",
-                uv_platform="aarch64-apple-darwin",
-                conda_subdir="osx-arm64",
-                system="darwin",
-                machine="arm64",
-            ),
-            LockTarget(
-                name="macos-x86_64",
-                uv_platform="x86_64-apple-darwin",
-                conda_subdir="osx-64",
-                system="darwin",
-                machine="x86_64",
-            ),
-            LockTarget(
-                name="linux-x86_64",
-                uv_platform="x86_64-manylinux_2_28",
-                conda_subdir="linux-64",
-                system="linux",
-                machine="x86_64",
-            ),
+        name: LockTarget(
+            name=name, uv_platform=uv, conda_subdir=conda, system=system, machine=machine
         )
+        for name, uv, conda, system, machine in _ROWS
     }
 )
+
 _SYSTEMS = {"darwin": "macos", "win32": "windows"}
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64"}
 

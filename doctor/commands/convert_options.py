@@ -7,13 +7,13 @@ has its own answers. Destinations are fields of `convert.jobs.options.Options`, 
 from __future__ import annotations
 
 import argparse
-import os
 
 from sdcoreml.convert.jobs.options import ATTENTIONS
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.ingredients import parse_embedding
 from sdcoreml.convert.models.lora import LoraSource, parse_lora
 from sdcoreml.convert.programs.options import Precision, Prediction, Target
+from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.ground.places import as_path
 
 METHODS = ("kmeans", "uniform", "linear")
@@ -41,9 +41,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="default: models/NAME_ATTENTION_WxH, and how weights are stored",
     )
-    parser.add_argument(
-        "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
-    )
+    add_toolchain(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     for declare_group in (_ingredients, _shapes, _programs, _meaning, _storage):
         declare_group(parser)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
 from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, innermost
@@ -24,11 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("log", nargs="?", default="-", help="a file, or - for standard input")
     parser.add_argument("--json", action="store_true", help="write JSON")
-    parser.add_argument(
-        "--toolchain",
-        default=os.environ.get("TOOLCHAIN") or "tested",
-        help="with which it was run (default: tested)",
-    )
+    add_toolchain(parser)
     parser.add_argument(
         "--anywhere",
         action="store_true",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 
+from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.check import Status
 from sdcoreml.doctor.core.goal import GOALS
 from sdcoreml.doctor.report import FORMATS
@@ -34,11 +34,7 @@ def _declare_job(parser: argparse.ArgumentParser) -> None:
         help="a model, a finished folder, or an upstream checkout",
     )
     add("--goal", choices=GOALS, help="judge this goal alone, with the checks it needs")
-    add(
-        "--toolchain",
-        default=os.environ.get("TOOLCHAIN") or "tested",
-        help="which toolchain (default: tested)",
-    )
+    add_toolchain(parser)
     add("--output", type=as_path, metavar="FOLDER", help="where the result would go")
     add("--attention", default="SPLIT_EINSUM", help="attention layout of the conversion")
     add("--size", default="", metavar="WxH", help="image size in pixels, such as 512x768")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.core.backend import asked_backend, default_toolchain
 from sdcoreml.envs.building.base import BACKENDS, name_of
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
@@ -93,7 +93,7 @@ def asked(args: argparse.Namespace, option: str, default: Any = None) -> Any:  #
 
 def chosen(args: argparse.Namespace) -> Toolchain:
     """The toolchain that was asked for: `--toolchain`, else `$TOOLCHAIN`, else `tested`."""
-    return load_toolchain(asked(args, "toolchain") or os.environ.get("TOOLCHAIN") or "tested")
+    return load_toolchain(asked(args, "toolchain") or default_toolchain())
 
 
 def built(args: argparse.Namespace) -> Environment:

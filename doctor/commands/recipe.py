@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.programs.options import Attention, Target
 from sdcoreml.convert.worker import Runner, Worker
 from sdcoreml.doctor.commands.convert_options import target
+from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import build
 from sdcoreml.ground.aside import file_aside, scratch_beside
@@ -70,9 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="oldest system to run on, as for convert: from macOS15 on, layers may get 3 bits",
     )
     parser.add_argument("-o", "--output", type=as_path, default=Path("recipe.json"), metavar="JSON")
-    parser.add_argument(
-        "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
-    )
+    add_toolchain(parser)
 
 
 def run(args: argparse.Namespace, runner: Runner | None = None) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from sdcoreml.convert.certificates.store import FILE, load
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.convert.worker import Outcome, Runner, Worker
 from sdcoreml.doctor.commands.convert_summary import figures_of
-from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.core.backend import add_toolchain, asked_backend
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.ground.errors import UsageError
@@ -61,9 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     depth.add_argument(
         "--full", action="store_true", help="run everything, also graphs that are certified"
     )
-    parser.add_argument(
-        "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
-    )
+    add_toolchain(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
 
 

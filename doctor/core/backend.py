@@ -1,4 +1,4 @@
-"""Which kind of environment a command is about: one word for the whole command line, as TOOLCHAIN.
+"""Which environment a command is about: its toolchain and its backend.
 
 `make` hands its variables on in the environment, so that one choice holds for env, convert, verify
 and doctor alike.
@@ -6,10 +6,23 @@ and doctor alike.
 
 from __future__ import annotations
 
+import argparse
 import os
 
+from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.envs.building.base import BACKENDS, VENV
 from sdcoreml.ground.errors import UsageError
+
+
+def add_toolchain(parser: argparse.ArgumentParser) -> None:
+    """Declare `--toolchain`."""
+    text = "name of a toolchain, or the path of its folder (default: tested)"
+    parser.add_argument("--toolchain", metavar="NAME", default=default_toolchain(), help=text)
+
+
+def default_toolchain() -> str:
+    """`$TOOLCHAIN`, else "tested"."""
+    return os.environ.get("TOOLCHAIN") or DEFAULT_TOOLCHAIN
 
 
 def asked_backend(named: str = "") -> str:

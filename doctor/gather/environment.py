@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sdcoreml.doctor.core.facts import EnvironmentFacts, Unknown
+from sdcoreml.envs.pythons.venv import installed_projects
 from sdcoreml.ground.names import normalise
 
 NATIVE = {
@@ -43,13 +44,6 @@ def site_packages(root: Path) -> Path | Unknown:
     return found[0] if found else Unknown(reason=f"{root}: no lib/python3*/site-packages in it")
 
 
-def installed(site: Path) -> Mapping[str, str]:
-    """Normalised project names and versions of what is in a folder of packages."""
-    names = sorted(entry.name for entry in site.iterdir() if entry.name.endswith(".dist-info"))
-    split = (name.removesuffix(".dist-info").rpartition("-") for name in names)
-    return {normalise(name): version for name, _, version in split}
-
-
 def look(
     root: Path, *, python: str, lock_digest: str, seal: str, drift: bool, system: str
 ) -> EnvironmentFacts | Unknown:
@@ -68,7 +62,7 @@ def look(
         lock_digest=lock_digest,
         seal=seal,
         drift=drift,
-        installed=installed(site),
+        installed=installed_projects(site),
         duplicates=tuple(sorted(name for name, count in counts.items() if count > 1)),
         headless=tuple(_project(name) for name in infos if not _complete(site / name)),
         hollow=tuple(_project(name) for name in infos if _hollow(site, name, entries)),

@@ -209,10 +209,7 @@ class _Conversion:
 
 def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str]:
     """Variables with which the project's own commands take just this environment."""
-    return os.environ | {
-        "SDCOREML_ENVS": str(environment.path.parent),
-        "TOOLCHAIN": toolchain.name,
-    }
+    return os.environ | {"SDCOREML_ENVS": str(environment.path.parent), "TOOLCHAIN": toolchain.name}
 
 
 def _output(

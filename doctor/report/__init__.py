@@ -8,11 +8,7 @@ from typing import TextIO
 
 from sdcoreml.doctor.core.engine import Report
 
-FORMATS: Mapping[str, str] = {
-    "text": "text",
-    "json": "as_json",
-    "github": "github",
-}
+FORMATS: Mapping[str, str] = {"text": "text", "json": "as_json", "github": "github"}
 """Each output format and its module; only the chosen module is imported."""
 
 

@@ -6,7 +6,8 @@ import json
 from typing import Any, TextIO
 
 from sdcoreml.doctor.core.check import Finding
-from sdcoreml.doctor.core.engine import Report, Result, Verdict
+from sdcoreml.doctor.core.engine import Report, Result
+from sdcoreml.ground.codec import to_plain
 
 
 def write(report: Report, stream: TextIO) -> None:
@@ -27,7 +28,7 @@ def as_object(report: Report) -> dict[str, Any]:
         "compared": report.compared,
         "changes": list(report.changes),
         "results": [_result(result) for result in report.results],
-        "verdicts": [_verdict(verdict) for verdict in report.verdicts],
+        "verdicts": to_plain(report.verdicts),
     }
 
 
@@ -60,13 +61,3 @@ def _finding(finding: Finding) -> dict[str, Any]:
         },
     }
     return {name: value for name, value in fields.items() if value not in ("", {}, None)}
-
-
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "goal": verdict.goal,
-        "answer": verdict.answer,
-        "sentence": verdict.sentence,
-        "because": list(verdict.because),
-        "needs": list(verdict.needs),
-    }

@@ -10,17 +10,9 @@ from pathlib import Path
 
 from sdcoreml.envs.kept import conda_meta
 from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry, project_of, read_record
-from sdcoreml.envs.pythons.venv import site_packages
+from sdcoreml.envs.pythons.venv import installed_projects, site_packages
 from sdcoreml.ground.errors import InstallError
 from sdcoreml.lockfiles.lock import Lock
-
-
-def installed_projects(folder: Path) -> dict[str, str]:
-    """Normalised project names and versions of what is in the environment."""
-    found: dict[str, str] = {}
-    for info in sorted(site_packages(folder).glob("*.dist-info")):
-        found[project_of(info)] = info.name.removesuffix(".dist-info").partition("-")[2]
-    return found
 
 
 def require_locked(folder: Path, lock: Lock) -> None:
@@ -29,7 +21,7 @@ def require_locked(folder: Path, lock: Lock) -> None:
     A package with a marker may be there or not: the installer judged the marker. What conda brought
     (some Pythons come with a pip) is not looked at, unless it is what the lock brings, too.
     """
-    have = installed_projects(folder)
+    have = installed_projects(site_packages(folder))
     theirs = _of_conda(folder)
     want = {package.name: package.version for package in lock.packages}
     needed = {package.name for package in lock.packages if not package.marker}

@@ -29,15 +29,7 @@ def activated_environ(
     place = {"VIRTUAL_ENV": str(environment.path)}
     if environment.conda:
         place = {"CONDA_PREFIX": str(environment.path), "CONDA_DEFAULT_ENV": environment.name}
-    return (
-        kept
-        | place
-        | {
-            "PATH": path,
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONNOUSERSITE": "1",
-        }
-    )
+    return kept | place | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1"}
 
 
 def run(environment: Environment, command: Sequence[str]) -> NoReturn:

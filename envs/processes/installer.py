@@ -113,11 +113,7 @@ class Uv:
         )
 
     def _command(self, python: Path, requirements: Path, source: PackageSource) -> list[str]:
-        where = ["--default-index", source.index] if source.index else []
-        if source.wheels is not None:
-            where = ["--no-index", "--find-links", os.fspath(source.wheels)]
-        if self.cache is not None:
-            where += ["--cache-dir", os.fspath(self.cache)]
+        where = _where("--default-index", source, self.cache)
         command = [os.fspath(self.program), "pip", "install", "--no-config", *_HARD, *where]
         return [*command, "--python", os.fspath(python), "--requirement", os.fspath(requirements)]
 
@@ -142,14 +138,18 @@ class Pip:
         self, python: Path, requirements: Path, source: PackageSource, keep: Sequence[int] = ()
     ) -> None:
         """Run `pip install`."""
-        where = ["--index-url", source.index] if source.index else []
-        if source.wheels is not None:
-            where = ["--no-index", "--find-links", os.fspath(source.wheels)]
-        if self.cache is not None:
-            where += ["--cache-dir", os.fspath(self.cache)]
+        where = _where("--index-url", source, self.cache)
         command = [os.fspath(self.python), "-m", "pip", "--python", os.fspath(python), "install"]
         command += ["--quiet", *_HARD, "--no-compile", "--no-warn-script-location", *where]
         _judge(run([*command, "--requirement", os.fspath(requirements)], keep=keep))
+
+
+def _where(index: str, source: PackageSource, cache: Path | None) -> list[str]:
+    """The options that say where packages come from; `index` is the one that names an index."""
+    where = [index, source.index] if source.index else []
+    if source.wheels is not None:
+        where = ["--no-index", "--find-links", os.fspath(source.wheels)]
+    return where + (["--cache-dir", os.fspath(cache)] if cache is not None else [])
 
 
 def find_installer(name: str = "", cache: Path | None = None) -> Installer:

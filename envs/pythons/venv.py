@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from sdcoreml.envs.pythons.interpreter import Interpreter
+from sdcoreml.ground.names import normalise
 
 ACTIVATE = """\
 # Source this from bash or zsh; `deactivate` undoes it.
@@ -55,3 +56,10 @@ def site_packages(folder: Path) -> Path:
     """The one site-packages folder of an environment; conda links `python3.1` to `python3.10`."""
     found = sorted((folder / "lib").glob("python*/site-packages"))
     return next(path for path in found if not path.parent.is_symlink())
+
+
+def installed_projects(site: Path) -> dict[str, str]:
+    """Normalised names and versions of the projects in a site-packages folder."""
+    names = sorted(info.name.removesuffix(".dist-info") for info in site.glob("*.dist-info"))
+    split = (name.rpartition("-") for name in names)
+    return {normalise(name): version for name, _, version in split}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Any
 from sdcoreml.convert.certificates.store import FILE, Certificate, load, save
 from sdcoreml.convert.proof.record import parse_proof
 from sdcoreml.convert.worker import Runner, Worker
+from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import build
 from sdcoreml.ground.errors import UsageError
@@ -48,9 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, metavar="N", help="sets of inputs each (default: all)")
     parser.add_argument("--folder", type=Path, help="where to work (default: temporary)")
     parser.add_argument("--file", type=Path, default=FILE, help="the file of certificates")
-    parser.add_argument(
-        "--toolchain", default=os.environ.get("TOOLCHAIN") or "tested", help="default: tested"
-    )
+    add_toolchain(parser)
 
 
 def run(args: argparse.Namespace, runner: Runner | None = None) -> int:

@@ -112,10 +112,6 @@ MODELS: Mapping[Family, Mapping[str, Config]] = {
         "unet": SDXL_UNET,
         "vae": SDXL_VAE,
     },
-    Family.SDXL_REFINER: {
-        "text_encoder_2": OPEN_CLIP_BIG_G,
-        "unet": REFINER_UNET,
-        "vae": SDXL_VAE,
-    },
+    Family.SDXL_REFINER: {"text_encoder_2": OPEN_CLIP_BIG_G, "unet": REFINER_UNET, "vae": SDXL_VAE},
 }
 """Each family's components, by the names of their folders."""

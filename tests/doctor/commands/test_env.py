@@ -72,7 +72,7 @@ def test_which_prints_the_python(
 ) -> None:
     assert main(["env", "which"]) == 1
     assert capsys.readouterr().err == (
-        f"error: {tmp_path}/envs/tiny: no environment built; run `sdcoreml env` first\n"
+        f"error: {tmp_path}/envs/tiny: no environment built; run `sdcoreml env`\n"
     )
     main(["env", *words])
     capsys.readouterr()

@@ -204,7 +204,7 @@ def test_conda_packages_bring_it_into_the_store(conda_wish: PythonWish) -> None:
 
 
 def test_a_conda_channel_that_fails_leaves_nothing(conda_wish: PythonWish) -> None:
-    with pytest.raises(NoInterpreterError, match=r"conda: .*not there; name another channel"):
+    with pytest.raises(NoInterpreterError, match=r"conda: .*not there; give another --channel"):
         obtain(replace(conda_wish, channel="file:///nowhere"))
     assert not list(conda_wish.root.glob("python-*"))
     assert not list(conda_wish.root.glob(".building-*"))

@@ -95,7 +95,7 @@ def test_machines_are_taken_to_be_as_old_as_the_wheels_allow(
     ("place", "error", "words"),
     [
         ("http://127.0.0.1:9/c", UnreachableError, "the conda channel cannot be reached"),
-        ("file:///nowhere/at/all", InstallError, "not there; name another channel"),
+        ("file:///nowhere/at/all", InstallError, "not there; give another --channel"),
     ],
 )
 def test_a_channel_that_is_not_there_is_one_line(
@@ -123,7 +123,7 @@ def test_files_are_brought_over_http(engine: Engine, tmp_path: Path) -> None:
         sizes = [one.size for one in lock.packages]
         assert [file.stat().st_size for _, file in files] == sizes
         assert told[-1] == sum(sizes)
-        with pytest.raises(InstallError, match="not there; name another channel"):
+        with pytest.raises(InstallError, match="not there; give another --channel"):
             engine.download([(f"{url}/noarch/gone.conda", tmp_path / "gone")], told.append)
     with pytest.raises(UnreachableError):
         engine.download(files, told.append)

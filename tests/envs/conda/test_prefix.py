@@ -128,7 +128,7 @@ def test_once_brought_it_is_built_again_without_the_channel(place: Place) -> Non
     assert place.make(fresh=True).seal == first.seal
     archive = next((place.root / "packages").glob("*/python-*"))
     archive.write_bytes(b"altered")
-    place.fails(InstallError, "python.*: not there; name another channel", fresh=True)
+    place.fails(InstallError, "python.*: not there; give another --channel", fresh=True)
     assert verify_full(first).faults == ()
 
 
@@ -250,10 +250,10 @@ def both_bring(place: Place) -> None:
 @pytest.mark.parametrize(
     ("sicken", "error", "words"),
     [
-        (other_python, NoInterpreterError, f"is not fit: it is {VERSION}; the toolchain accepts"),
-        (no_python, BrokenError, f"no bin/python that runs in its Python {VERSION}"),
+        (other_python, NoInterpreterError, f"is unfit: it is {VERSION}; the toolchain accepts"),
+        (no_python, BrokenError, f"its Python {VERSION} does not run"),
         (other_archive, InstallError, "python-.*: not the file that was locked; restore the lock"),
-        (gone_archive, InstallError, "tzdata-.*: not there; name another channel"),
+        (gone_archive, InstallError, "tzdata-.*: not there; give another --channel"),
         (both_bring, EnvError, "one"),
     ],
 )
@@ -274,7 +274,7 @@ def test_a_channel_out_of_reach_is_one_line(place: Place) -> None:
 
 
 def test_a_named_python_is_for_a_venv(place: Place) -> None:
-    place.fails(EnvError, "the conda backend brings its own; leave out --python", python=PYTHON)
+    place.fails(EnvError, "conda brings its own; leave one of them out", python=PYTHON)
 
 
 def test_what_conda_brings_beside_the_lock_is_no_fault(place: Place) -> None:
