@@ -160,7 +160,7 @@ def test_what_is_written_is_this_text() -> None:
 def test_a_lock_that_is_no_text_says_so(tmp_path: Path) -> None:
     (tmp_path / "toolchain.toml").write_text(TOOLCHAIN)
     (tmp_path / "requirements.linux-x86_64.txt").write_bytes(b"one==1 \xff")
-    with pytest.raises(LockfileError, match=r"linux-x86_64\.txt: not UTF-8; restore it, or run make lock"):
+    with pytest.raises(LockfileError, match=r"linux-x86_64\.txt: not UTF-8; restore it, or run"):
         load_lock(f"{tmp_path}/", "linux-x86_64")
 
 

@@ -154,7 +154,7 @@ def test_the_plan_of_fixes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     code, out = replayed(capsys, "--facts", str(facts), "--fix", "--dry-run")
     assert code == 1
     assert out.startswith("by hand  check out the tested commit (GIT003)\n")
-    with pytest.raises(UsageError, match="it can only plan"):
+    with pytest.raises(UsageError, match="is for this machine"):
         doctor.run(parsed("--facts", str(facts), "--fix"))
     facts = saved(tmp_path / "b", HEALTHY)
     assert replayed(capsys, "--facts", str(facts), "--fix", "--dry-run") == (
@@ -258,6 +258,6 @@ def test_a_bare_python_finds_the_same_and_names_what_it_lacks() -> None:
     ("paths", "told"), [((), "none was given"), (("/nowhere/folder",), "/nowhere/folder is none")]
 )
 def test_a_bundle_that_is_not_there_is_not_called_well(paths: tuple[str, ...], told: str) -> None:
-    message = f"^--goal bundle judges a finished folder, and {told}; give one that sdcoreml"
+    message = f"^--goal bundle judges a finished folder, and {told}; give a finished folder"
     with pytest.raises(UsageError, match=message):
         doctor.run(parsed("--goal", "bundle", *paths))

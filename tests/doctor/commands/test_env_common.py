@@ -71,9 +71,7 @@ def test_what_is_not_built_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
     with pytest.raises(EnvError) as caught:
         built(parsed("--toolchain", "light"))
-    assert str(caught.value) == (
-        f"{tmp_path}/light: no environment built; run `sdcoreml env`"
-    )
+    assert str(caught.value) == (f"{tmp_path}/light: no environment built; run `sdcoreml env`")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ OLD_UV = """\
         (OLD_UV, NoSpaceError, "the disk is full"),
         ("error: Permission denied (os error 13)", EnvError, "not writable"),
         ("error: Read-only file system (os error 30)", EnvError, "not writable"),
-        ("thread panicked", InstallError, "exit code 2: thread panicked; try again, or --installer pip"),
+        ("thread panicked", InstallError, "exit code 2: thread panicked; try again"),
         ("", InstallError, "exit code 2"),
     ],
 )

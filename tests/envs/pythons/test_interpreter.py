@@ -135,7 +135,7 @@ def test_nothing_fit_is_none() -> None:
         (interpreter("3.11.0"), "linux-x86_64", "it is 3.11.0; the toolchain accepts"),
         (interpreter("3.10.10", implementation="PyPy"), "linux-x86_64", "it is PyPy"),
         (interpreter("3.10.10", "linux-32-bit"), "linux-x86_64", "built for linux-32-bit"),
-        (interpreter("3.10.10", "macos-x86_64"), "macos-arm64", "under Rosetta; use a native arm64 one"),
+        (interpreter("3.10.10", "macos-x86_64"), "macos-arm64", "under Rosetta; use a native"),
     ],
 )
 def test_an_unfit_python_is_refused_with_the_reason(
