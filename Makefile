@@ -36,7 +36,7 @@ ifdef EMPTY
 $(error $(EMPTY) is empty; give it a value or leave it out)
 endif
 ifeq ($(filter verify,$(ASKED))$(filter OUT,$(GIVEN)),verify)
-$(error no folder to verify; say which: make verify OUT=models/NAME_ATTENTION_WxH)
+$(error no folder to verify; say which: make verify OUT=models/NAME-ATTENTION_WxH)
 endif
 
 # They reach the tool through the environment as they were typed: make and the shell only pass them.

@@ -30,7 +30,7 @@ class Job:
 
     `redo` names programs or components to make anew in the folder that `output` already is; the
     others are kept as they are. `None` makes all. `beside` is the finished folder whose UNet a
-    ControlNet is for.
+    ControlNet is for, `name` what the model is called in names, in place of its own.
     """
 
     model: Model
@@ -38,13 +38,14 @@ class Job:
     options: Options
     redo: frozenset[str] | None = None
     beside: Path | None = None
+    name: str = ""
 
     @property
     def parts(self) -> tuple[ProgramSpec, ...]:
         """Every program to make."""
         wanted = [name for name in self.options.wanted if self.makes(OPTIONAL[name])]
         return tuple(
-            replace(part, name=net_name(self.model.path, self.options))
+            replace(part, name=net_name(self.name or _own_name(self.model), self.options))
             if part.program == CONTROLNET
             else part
             for part in programs_of(self.model, wanted)
@@ -67,14 +68,21 @@ def plan(
     *,
     redo: frozenset[str] | None = None,
     beside: Path | None = None,
+    name: str = "",
 ) -> Job:
     """The job for a model, by its own name where no `output` is given.
 
     Raises:
         UnsupportedError: options that no app can make use of, or that exclude each other.
     """
-    folder = output or default_folder(model, options)
-    job = Job(model=model, output=folder, options=options, redo=redo, beside=beside)
+    job = Job(
+        model=model,
+        output=output or default_folder(model, options, name),
+        options=options,
+        redo=redo,
+        beside=beside,
+        name=name,
+    )
     require_runnable(job)
     return job
 
@@ -141,30 +149,37 @@ def own_size(model: Model) -> tuple[int, int]:
     return height, width
 
 
-def default_folder(model: Model, options: Options) -> Path:
+def default_folder(model: Model, options: Options, name: str = "") -> Path:
     """Where a result goes if nobody says. Apps keep ControlNets apart from models."""
+    called = name or _own_name(model)
     if CONTROLNET in model.components:
-        return Path("controlnet") / net_name(model.path, options)
-    return Path("models") / folder_name(model.path, options)
+        return Path("controlnet") / net_name(called, options)
+    return Path("models") / folder_name(called, options)
 
 
-def folder_name(model: Path, options: Options) -> str:
-    """`<model>_<attention>_<W>x<H>`: by the part before the first `_`, Mochi finds other sizes."""
-    return f"{model.resolve().name.replace('_', '-')}_{_variant(options)}"
+def _own_name(model: Model) -> str:
+    return model.path.resolve().name
 
 
-def net_name(model: Path, options: Options) -> str:
-    """`<Name>_<attention>_<W>x<H>`: ControlNets of every size lie in one folder of the app's."""
-    words = re.split(r"[\W_]+", model.resolve().name)
-    return f"{''.join(word.capitalize() for word in words)}_{_variant(options)}"
+def folder_name(model: str, options: Options) -> str:
+    """`<model>-<attention>[-<bits>]_<W>x<H>`.
+
+    Mochi's button that swaps width and height looks for a folder of the same name up to the first
+    `_`: so all but the size stands before it.
+    """
+    return f"{model.replace('_', '-')}-{_variant(options)}"
+
+
+def net_name(model: str, options: Options) -> str:
+    """`<Name>-<attention>[-<bits>]_<W>x<H>`: ControlNets of every size lie in one folder."""
+    words = re.split(r"[\W_]+", model)
+    return f"{''.join(word.capitalize() for word in words)}-{_variant(options)}"
 
 
 def _variant(options: Options) -> str:
-    words = [options.attention.value.lower().replace("_", "-")]
-    words.append(f"{PIXELS_PER_LATENT * options.width}x{PIXELS_PER_LATENT * options.height}")
-    if options.recipe:
-        words.append(_storage(options.recipe))
-    return "_".join(words)
+    storage = f"-{_storage(options.recipe)}" if options.recipe else ""
+    width, height = (PIXELS_PER_LATENT * side for side in (options.width, options.height))
+    return f"{options.attention.value.lower().replace('_', '-')}{storage}_{width}x{height}"
 
 
 def _storage(fields: Mapping[str, Any]) -> str:

@@ -114,7 +114,7 @@ def encoder_present(bundle: Bundle) -> Findings:
     """The VAE encoder is there, and no controlnet folder in the way.
 
     Mochi reads the image size from it; without it, it offers no ControlNet and drops a starting
-    image.
+    image. The link named controlnet is Mochi's own.
     """
     if bundle.unet is not None and bundle.program("VAEEncoder") is None:
         yield warning(
@@ -125,8 +125,8 @@ def encoder_present(bundle: Bundle) -> Findings:
     if bundle.controlnet_folder:
         yield warning(
             "a folder named controlnet lies in the model's folder",
-            why="Mochi links its own there, unless something is in the way; its list then lies.",
-            fix=Fix("move the ControlNets to Mochi's own controlnet folder"),
+            why="Mochi lists its own folder's and loads these. Apple's package wants them here.",
+            fix=Fix("for Mochi, move the ControlNets to ~/MochiDiffusion/controlnet"),
         )
 
 

@@ -62,6 +62,7 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
             replace(base, attention=attention, width=width, height=height),
             redo=said.get("components"),
             beside=said.get("beside"),
+            name=said.get("name") or "",
         )
         for attention, (width, height) in pairs
     )
@@ -199,6 +200,9 @@ def require_consistent(args: argparse.Namespace, model: Model) -> None:
     wrong = {
         "--output names one folder; with several --size or --attention leave it out": bool(
             args.output and several
+        ),
+        "--output is the whole name of a model's folder; leave --name out": bool(
+            args.output and said.get("name") and not is_net
         ),
         "--components needs --output, the finished folder to mend": (
             "components" in said and not args.output

@@ -39,7 +39,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=as_path,
         metavar="FOLDER",
-        help="default: models/NAME_ATTENTION_WxH, and how weights are stored",
+        help="default: models/NAME-ATTENTION_WxH, with how weights are stored before the _",
+    )
+    parser.add_argument(
+        "--name",
+        type=called,
+        help="what the model is called in the folder's name (default: its own)",
     )
     add_toolchain(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
@@ -305,6 +310,19 @@ def _drawable(width: int, height: int) -> tuple[int, int]:
 def names(text: str) -> frozenset[str]:
     """Names of programs or components, between commas."""
     return frozenset(filter(None, (word.strip() for word in text.split(","))))
+
+
+def called(text: str) -> str:
+    """A name that a folder can have.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if not text.strip() or text.startswith(".") or {*text} & {"/", "\\", ":", "\0"}:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name for a folder; choose one without / and :, as cat"
+        )
+    return text
 
 
 def precision(text: str) -> tuple[str, Precision]:

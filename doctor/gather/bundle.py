@@ -23,13 +23,14 @@ def bundle(path: str) -> Bundle:
     folder = Path(path)
     names = {entry.name for entry in folder.iterdir()}
     read = programs_at(folder)
+    nets = folder / "controlnet"
     return Bundle(
         path=path,
         programs=tuple(map(program, read)),
         damage=tuple(f"{one.path.name}: {what}" for one in read for what in _damage(one)),
         vocabulary=_tokenizer(folder),
         manifest="manifest.json" in names,
-        controlnet_folder=(folder / "controlnet").is_dir(),
+        controlnet_folder=nets.is_dir() and not nets.is_symlink(),
     )
 
 

@@ -71,7 +71,7 @@ def package(folder: Path, name: str = "Unet") -> Path:
 
 
 def finished(at: Path, make: Callable[..., Path] = compiled) -> Path:
-    folder = at / "model_split-einsum_512x512"
+    folder = at / "model-split-einsum_512x512"
     for name in ("TextEncoder", "Unet", "VAEDecoder"):
         make(folder, name)
     base.write(folder / "vocab.json", "{}")

@@ -11,8 +11,10 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.jobs.plan import (
     Job,
+    default_options,
     folder_name,
     net_name,
+    plan,
     require_buildable,
 )
 from sdcoreml.convert.models.layout import read_model
@@ -28,42 +30,62 @@ class TestPlan:
         model = open_model(write_model(tmp_path / "cat", {**UNET, "sample_size": [16, 24]}))
         job = job_of(model, None, "ORIGINAL")
         assert (job.options.height, job.options.width) == (16, 24)
-        assert job.output == Path("models/cat_original_192x128")
+        assert job.output == Path("models/cat-original_192x128")
 
     def test_a_name_keeps_clear_of_mochis_separator(self) -> None:
         options = Options(attention=Attention.SPLIT_EINSUM_V2, height=64, width=96)
-        name = folder_name(Path("/somewhere/my_best_cat"), options)
-        assert name == "my-best-cat_split-einsum-v2_768x512"
+        name = folder_name("my_best_cat", options)
+        assert name == "my-best-cat-split-einsum-v2_768x512"
+
+    def test_mochis_swap_button_finds_the_same_attention_and_bits(self) -> None:
+        """It looks for what stands before the first `_` (GenerationController.swift)."""
+        cases = [
+            Options(attention=attention, height=height, width=width, recipe=recipe)
+            for attention in (Attention.ORIGINAL, Attention.SPLIT_EINSUM)
+            for recipe in (None, {"bits": 6})
+            for height, width in ((64, 96), (96, 64))
+        ]
+        before = [folder_name("cat", one).partition("_")[0] for one in cases]
+        assert before[::2] == before[1::2]
+        assert len({*before}) == 4
+
+    def test_another_name_may_be_given(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "v1-5-pruned-emaonly"))
+        named = plan(model, None, default_options(model), name="my_cat")
+        assert named.output == Path("models/my-cat-split-einsum_128x128")
+        net = open_model(write_controlnet(tmp_path / "net"))
+        named = plan(net, tmp_path / "out", default_options(net), name="edges")
+        assert [part.stem for part in named.parts] == ["Edges-split-einsum_512x512"]
 
     def test_a_controlnet_goes_where_apps_keep_them_by_a_name_of_its_own(
         self, tmp_path: Path
     ) -> None:
         net = open_model(write_controlnet(tmp_path / "lllyasviel_sd-controlnet-canny"))
         job = job_of(net, None, "ORIGINAL")
-        name = "LllyasvielSdControlnetCanny_original_512x512"
+        name = "LllyasvielSdControlnetCanny-original_512x512"
         assert job.output == Path("controlnet") / name
         assert [part.stem for part in job.parts] == [name]
         six = replace(job.options, recipe={"bits": 6})
-        assert net_name(Path("canny"), six) == "Canny_original_512x512_6-bit"
+        assert net_name("canny", six) == "Canny-original-6-bit_512x512"
 
     @pytest.mark.parametrize(
         ("recipe", "end"),
         [
             (None, ""),
-            ({"method": "kmeans", "bits": 6}, "_6-bit"),
-            ({"method": "uniform", "bits": 6}, "_6-bit-uniform"),
-            ({"method": "linear", "bits": 8}, "_8-bit-linear"),
-            ({"bits": 3, "group_size": 16}, "_3-bit-g16"),
-            ({"method": "uniform", "bits": 4, "group_size": 32}, "_4-bit-uniform-g32"),
-            ({"bits": 6, "layers": {"conv_in.weight": 8}}, "_mixed-bit"),
-            ({"programs": {"unet": {"bits": 4}}}, "_mixed-bit"),
+            ({"method": "kmeans", "bits": 6}, "-6-bit"),
+            ({"method": "uniform", "bits": 6}, "-6-bit-uniform"),
+            ({"method": "linear", "bits": 8}, "-8-bit-linear"),
+            ({"bits": 3, "group_size": 16}, "-3-bit-g16"),
+            ({"method": "uniform", "bits": 4, "group_size": 32}, "-4-bit-uniform-g32"),
+            ({"bits": 6, "layers": {"conv_in.weight": 8}}, "-mixed-bit"),
+            ({"programs": {"unet": {"bits": 4}}}, "-mixed-bit"),
         ],
     )
     def test_a_name_says_how_weights_are_stored(
         self, recipe: dict[str, Any] | None, end: str
     ) -> None:
         options = Options(attention=Attention.ORIGINAL, height=64, width=64, recipe=recipe)
-        assert folder_name(Path("cat"), options) == f"cat_original_512x512{end}"
+        assert folder_name("cat", options) == f"cat-original{end}_512x512"
 
     def test_only_unets_come_in_halves(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))

@@ -258,7 +258,7 @@ class TestControlnet:
 
     def test_its_folder_holds_one_program_and_no_tokenizer(self, tmp_path: Path) -> None:
         output = finish(self.job(tmp_path), StandIn(size=SIZE))
-        name = "SdControlnetCanny_split-einsum_128x128"
+        name = "SdControlnetCanny-split-einsum_128x128"
         assert {path.name for path in output.iterdir()} == {
             f"{name}.mlpackage",
             f"{name}.mlmodelc",
@@ -304,4 +304,4 @@ class TestRecipe:
     def test_the_name_says_how_many_bits(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         job = job_of(model, None, "ORIGINAL", recipe=self.RECIPE)
-        assert job.output == Path("models/cat_original_128x128_6-bit")
+        assert job.output == Path("models/cat-original-6-bit_128x128")

@@ -36,10 +36,20 @@ class TestJobsOf:
         model = open_model(write_model(tmp_path / "cat"))
         first, second = jobs_of(arguments("--size", "512x512", "--size", "512x768"), model)
         assert (first.output, second.output) == (
-            Path("models/cat_split-einsum_512x512"),
-            Path("models/cat_split-einsum_512x768"),
+            Path("models/cat-split-einsum_512x512"),
+            Path("models/cat-split-einsum_512x768"),
         )
         assert (second.options.width, second.options.height) == (64, 96)
+
+    def test_a_name_takes_the_place_of_the_models_own(self, tmp_path: Path) -> None:
+        model = open_model(write_model(tmp_path / "cat"))
+        (job,) = jobs_of(arguments("--name", "fluffy"), model)
+        assert job.output == Path("models/fluffy-split-einsum_128x128")
+        with pytest.raises(UsageError, match="leave --name out"):
+            jobs_of(arguments("--name", "fluffy", "--output", str(tmp_path / "out")), model)
+        for wrong in ("a/b", "", ".hidden"):
+            with pytest.raises(SystemExit):
+                arguments("--name", wrong)
 
     @pytest.mark.parametrize("output", ["cat/out", "cat", "."])
     def test_a_result_lies_apart_from_the_model(self, tmp_path: Path, output: str) -> None:
@@ -84,17 +94,17 @@ class TestJobsOf:
         attentions = ("--attention", "original", "--attention", "SPLIT_EINSUM")
         jobs = jobs_of(arguments(*sizes, *attentions), model)
         assert [job.output.name for job in jobs] == [
-            "cat_original_512x512",
-            "cat_original_512x768",
-            "cat_split-einsum_512x512",
-            "cat_split-einsum_512x768",
+            "cat-original_512x512",
+            "cat-original_512x768",
+            "cat-split-einsum_512x512",
+            "cat-split-einsum_512x768",
         ]
 
     def test_what_is_said_twice_is_made_once(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
         words = ("--size", "512x512", "--attention", "original")
         (job,) = jobs_of(arguments(*words, *words), model)
-        assert job.output.name == "cat_original_512x512"
+        assert job.output.name == "cat-original_512x512"
 
     def test_a_part_made_anew_has_the_folders_own_options_unless_told(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))

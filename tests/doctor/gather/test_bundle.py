@@ -151,6 +151,14 @@ def test_a_folder(tmp_path: Path) -> None:
     assert facts.vocabulary == ("vocab.json is missing", "merges.txt is missing")
 
 
+def test_the_link_that_mochi_makes_is_not_in_the_way(tmp_path: Path) -> None:
+    bundle_folder, nets = tmp_path / "cat", tmp_path / "controlnet"
+    compiled(bundle_folder)
+    nets.mkdir()
+    (bundle_folder / "controlnet").symlink_to(nets)
+    assert not examined(bundle_folder).controlnet_folder
+
+
 def test_tokenizer_files_are_read_as_the_swift_code_reads_them(tmp_path: Path) -> None:
     (tmp_path / "vocab.json").write_text('{"<|startoftext|>": 0, "<|endoftext|>": 1}')
     (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")

@@ -102,7 +102,7 @@ def test_a_controlnet_gives_what_its_unet_takes(folder: Path, tmp_path: Path) ->
     job = make(tmp_path / "sd-canny", tmp_path / "net")
     output = finish(replace(job, beside=folder), WORKER)
     (name,) = programs(output)
-    assert name == "SdCanny_split-einsum_128x128"
+    assert name == "SdCanny-split-einsum_128x128"
     assert worst(programs(output)[name]) >= 115
     assert (output / f"{name}.mlmodelc" / "model.mil").is_file()
     assert verify(output, WORKER, Against(model=tmp_path / "sd-canny", certificates={})).passed
