@@ -17,6 +17,8 @@ from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.files import WeightFiles, find_weights
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.dtypes import FLOATS8
+from sdcoreml.convert.weights.float8 import refuse_scaled
 from sdcoreml.convert.weights.index import read_index
 from sdcoreml.convert.weights.source import Checkpoint, examine
 from sdcoreml.ground.errors import Fault, SdcoremlError
@@ -76,8 +78,10 @@ class Component:
 
     @property
     def is_merged(self) -> bool:
-        """Whether the weights are one safetensors file already, in today's names."""
+        """Whether the weights are one safetensors file already, in today's names and no FP8."""
         if self.index or self.checkpoint is None or not self.has_current_names:
+            return False
+        if any(tensor.dtype in FLOATS8 for tensor in self.checkpoint.tensors):
             return False
         return self.checkpoint.container == "safetensors"
 
@@ -197,6 +201,7 @@ def _missing(index: Path) -> Iterator[str]:
 def _mismatches(kind: str, config: Mapping[str, Any], checkpoint: Checkpoint) -> Iterator[Fault]:
     """The tensors that the class lacks in `checkpoint`, or finds in another shape."""
     found = {tensor.name: tensor.shape for tensor in checkpoint.tensors}
+    yield from filter(None, [refuse_scaled(found, checkpoint.path)])
     expected = parameters(kind, config) or {}
     problems = {
         "missing": [name for name in expected if name not in found],

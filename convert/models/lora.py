@@ -25,7 +25,7 @@ from sdcoreml.convert.models.renames import (
     underscored,
 )
 from sdcoreml.convert.weights.cast import cast_block
-from sdcoreml.convert.weights.dtypes import FLOATS, NUMPY
+from sdcoreml.convert.weights.dtypes import FLOATS, FLOATS8, NUMPY
 from sdcoreml.convert.weights.gather import read_floats
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.tensor import TensorInfo, take_rows
@@ -220,7 +220,7 @@ def _delta(
     alpha = _number(path, roles["alpha"]) if "alpha" in roles else rank
     inner = math.prod(down.shape[1:]) * (math.prod(mid.shape[2:]) if mid else 1)
     fits = rank and up.shape[:1] == shape[:1] and math.prod(up.shape) == shape[0] * rank
-    if not fits or inner != math.prod(shape[1:]) or down.dtype not in FLOATS:
+    if not fits or inner != math.prod(shape[1:]) or down.dtype not in FLOATS - FLOATS8:
         raise BadInputError(
             (
                 f"{any_name!r} of shape {list(down.shape)} and {list(up.shape)} "

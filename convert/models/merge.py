@@ -7,6 +7,7 @@ from pathlib import Path
 from sdcoreml.convert.models.files import find_weights
 from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
 from sdcoreml.convert.models.layout import Component, Model
+from sdcoreml.convert.weights.float8 import widen
 from sdcoreml.convert.weights.header import PYTORCH
 from sdcoreml.convert.weights.writer import write_safetensors
 from sdcoreml.ground.errors import BadInputError, raise_first
@@ -29,7 +30,7 @@ def component_files(component: Component) -> ComponentFiles:
     return ComponentFiles(
         kind=component.kind,
         config=component.config,
-        tensors=checkpoint.tensors,
+        tensors=tuple(map(widen, checkpoint.tensors)),
         whole=component.weights[0] if is_right else None,
     )
 

@@ -46,6 +46,7 @@ from sdcoreml.convert.models.renames import (
     vae_numbering,
 )
 from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.float8 import refuse_scaled, widen
 from sdcoreml.convert.weights.source import Checkpoint
 from sdcoreml.convert.weights.tensor import (
     TensorInfo,
@@ -225,7 +226,7 @@ class Ledger:
         self.tensors = {tensor.name: tensor for tensor in checkpoint.tensors}
         self.used: set[str] = set()
         self.parts: dict[str, ComponentFiles] = {}
-        self.faults: list[Fault] = []
+        self.faults = [*filter(None, [refuse_scaled(self.tensors, self.path)])]
 
     @property
     def has_ema(self) -> bool:
@@ -284,7 +285,9 @@ class Ledger:
             f"{component}: tensors of an unexpected shape",
             [n for n, shape in expected.items() if shapes.get(n, shape) != shape],
         )
-        self.parts[component] = ComponentFiles(kind=kind, config=config, tensors=tuple(tensors))
+        self.parts[component] = ComponentFiles(
+            kind=kind, config=config, tensors=tuple(map(widen, tensors))
+        )
 
     def close(self) -> None:
         """Note what no component took."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import RELEASE_AFTER, Tensors
+from sdcoreml.convert.programs.text_encoder import MOST_BLOCKS
 from sdcoreml.convert.proof.compressed import Compressed, arguments, measure
 from sdcoreml.convert.proof.record import AuditRecord, Rounded
 from sdcoreml.convert.proof.tables import describe
@@ -108,10 +109,12 @@ class Audit:
 
 
 def prefixes_left_out(config: Mapping[str, Any], options: ProgramOptions) -> tuple[str, ...]:
-    """Beginnings of the names of tensors that the options of a conversion leave out."""
-    skipped = options.clip_skip - 1
-    last = int(config.get("num_hidden_layers", 12))
-    return tuple(f"text_model.encoder.layers.{number}." for number in range(last - skipped, last))
+    """Beginnings of the names of tensors that a conversion leaves out.
+
+    They are blocks that its options skip, and those that the config does not count.
+    """
+    used = int(config.get("num_hidden_layers", 12)) - options.clip_skip + 1
+    return tuple(f"text_model.encoder.layers.{number}." for number in range(used, MOST_BLOCKS))
 
 
 def audit(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sdcoreml.convert.weights.dtypes import NUMPY, SIZES
+from sdcoreml.convert.weights.dtypes import FLOATS8, NUMPY, SIZES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,12 +42,33 @@ def cast_block(data: memoryview | bytes, source: str, target: str) -> tuple[memo
 
 
 def as_floats(data: memoryview | bytes, source: str) -> np.ndarray:
-    """The elements of `data` as a numpy array; BF16 widened to float32, which is exact."""
+    """The elements of `data` as a numpy array.
+
+    BF16 and the 8-bit floats are widened to float32, which is exact.
+    """
     import numpy as np
 
+    if source in FLOATS8:
+        return np.asarray(_float8_values(source)[np.frombuffer(data, "u1")])
     if source == "BF16":
         return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
     return np.frombuffer(data, NUMPY[source])
+
+
+@cache
+def _float8_values(source: str) -> np.ndarray:
+    """The number of every byte: E5M2 is the upper half of a float16, E4M3 (fn) has no infinity."""
+    import numpy as np
+
+    codes = np.arange(256, dtype="<u2")
+    if source == "F8_E5M2":
+        return np.asarray((codes << 8).view("<f2").astype("<f4"))
+    exponent, mantissa = (codes >> 3 & 15).astype(int), (codes & 7).astype("<f4")
+    values = np.where(
+        exponent > 0, np.ldexp(1 + mantissa / 8, exponent - 7), np.ldexp(mantissa / 8, -6)
+    )
+    values[codes & 127 == 127] = np.nan  # noqa: PLR2004  all bits but the sign
+    return np.asarray(np.where(codes > 127, -values, values), "<f4")  # noqa: PLR2004  the sign
 
 
 def _cast(values: np.ndarray, target: str) -> np.ndarray:

@@ -31,8 +31,11 @@ whose serializer sorts by it, largest first, before it sorts by name."""
 
 RANKS: Mapping[str, int] = MappingProxyType({name: rank for rank, name in enumerate(SIZES)})
 
-FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
-"""What a cast may start from and arrive at. Everything else keeps its type."""
+FLOATS8 = frozenset({"F8_E4M3", "F8_E5M2"})
+"""Floats that a cast may start from, and never arrives at."""
+
+FLOATS = frozenset({"F64", "F32", "F16", "BF16"}) | FLOATS8
+"""What a cast may start from. Everything else keeps its type."""
 
 STORAGES: Mapping[str, str | None] = MappingProxyType(
     {

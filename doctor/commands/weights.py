@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from sdcoreml.convert.models.files import STEMS, find_weights
 from sdcoreml.convert.weights.clone import place_aside
+from sdcoreml.convert.weights.dtypes import FLOATS
 from sdcoreml.convert.weights.shards import parse_size, write_shards
 from sdcoreml.convert.weights.source import Checkpoint, open_checkpoint
 from sdcoreml.convert.weights.verify import check_members, check_written
@@ -45,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     digest = args.sha256 or args.verify
     options = WriteOptions(dtype=DTYPES.get(args.dtype or ""), digest=digest)
     with draw() as emit:
-        for note in checkpoint.notes:
+        for note in (*checkpoint.notes, *_left(checkpoint, args.dtype)):
             emit(Event(kind="note", text=note))
         if args.verify:
             emit(Event(kind="step", text="check the input"))
@@ -64,6 +67,14 @@ def run(args: argparse.Namespace) -> int:
         for file in written:
             sys.stdout.write(f"{file.sha256}  {file.path}\n")
     return 0
+
+
+def _left(checkpoint: Checkpoint, asked: str | None) -> Iterator[str]:
+    """What a cast leaves as it is: matrices of types that are no floats, as quantised ones are."""
+    kinds = (tensor.dtype for tensor in checkpoint.tensors if len(tensor.shape) > 1)
+    left = Counter(kind for kind in kinds if asked and kind not in FLOATS)
+    for kind, count in left.items():
+        yield f"tensors of {kind}, which are no floats, are left as they are ({count})"
 
 
 def _write(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -120,3 +122,31 @@ def test_only_finite_values_overflow(source: str, target: str) -> None:
     largest = {"F32": 3.4028234e38, "F64": 1e300}[source]
     values = np.array([1.0, largest, -largest, np.inf, np.nan], NUMPY[source])
     assert cast_block(values.tobytes(), source, target)[1] == 2
+
+
+# Bytes and what the OCP 8-bit floating point specification says that they are.
+@pytest.mark.parametrize(
+    ("kind", "code", "value"),
+    [
+        ("F8_E4M3", 0x00, 0.0),
+        ("F8_E4M3", 0x01, 2.0**-9),
+        ("F8_E4M3", 0x07, 0.875 * 2.0**-6),
+        ("F8_E4M3", 0x08, 2.0**-6),
+        ("F8_E4M3", 0x38, 1.0),
+        ("F8_E4M3", 0xBC, -1.5),
+        ("F8_E4M3", 0x7E, 448.0),
+        ("F8_E5M2", 0x01, 2.0**-16),
+        ("F8_E5M2", 0x3C, 1.0),
+        ("F8_E5M2", 0x7B, 57344.0),
+        ("F8_E5M2", 0xFC, -math.inf),
+    ],
+)
+def test_an_8_bit_float_is_exactly_a_float16(kind: str, code: int, value: float) -> None:
+    data, overflows = cast_block(bytes([code]), kind, "F16")
+    assert (np.frombuffer(data, "<f2")[0], overflows) == (value, 0)
+
+
+def test_e4m3_has_two_nans_and_no_infinity() -> None:
+    values = as_floats(bytes(range(256)), "F8_E4M3")
+    assert [int(code) for code in np.flatnonzero(np.isnan(values))] == [0x7F, 0xFF]
+    assert not np.isinf(values).any()

@@ -130,3 +130,21 @@ def test_a_wrong_size_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         weights(tmp_path, tmp_path / "out", "--max-shard-size", "huge")
     assert caught.value.code == 2
+
+
+def test_a_cast_says_what_it_leaves_and_casts_8_bit_floats(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrays = {"a": np.ones((2, 2), "i1"), "ids": np.arange(3)}
+    source = save_safetensors(tmp_path / "m.safetensors", arrays)
+    assert weights(source, tmp_path / "out.safetensors", "--dtype", "float16") == 0
+    said = "tensors of I8, which are no floats, are left as they are (1)"
+    assert said in capsys.readouterr().err
+    header = b'{"w":{"dtype":"F8_E4M3","shape":[1,2],"data_offsets":[0,2]}}'
+    small = tmp_path / "small.safetensors"
+    small.write_bytes(len(header).to_bytes(8, "little") + header + bytes([0x38, 0xC0]))
+    assert weights(small, tmp_path / "wide.safetensors", "--dtype", "float16") == 0
+    assert "already right" not in capsys.readouterr().err
+    wide = safetensors.numpy.load_file(tmp_path / "wide.safetensors")["w"]
+    assert wide.dtype == np.float16
+    assert wide.tolist() == [[1.0, -2.0]]

@@ -263,6 +263,28 @@ def test_clip_skip_leaves_out_blocks_and_keeps_the_norm(skip: int, tmp_path: Pat
     assert_equal(path, {"input_ids": ids.float()}, expected)
 
 
+def test_a_block_that_the_config_does_not_count_is_left_aside_as_the_library_does(
+    tmp_path: Path,
+) -> None:
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    deep = shaken(CLIPTextModel(CLIPTextConfig(**{**TEXT, "num_hidden_layers": 3})))
+    module = CLIPTextModel(CLIPTextConfig(**{**TEXT, "num_hidden_layers": 2}))
+    module.load_state_dict(deep.state_dict(), strict=False)
+    weights = save(deep.state_dict(), tmp_path / "deep.safetensors")
+    with TensorFile.open(weights) as tensors:
+        built = build_program("text_encoder", {**TEXT, "num_hidden_layers": 2}, tensors)
+        write_package(built, tensors, tmp_path / "x.mlpackage")
+    ids = ids_of(5, 9)
+    with torch.no_grad():
+        result = module.eval()(ids)
+    expected = {
+        "last_hidden_state": result.last_hidden_state,
+        "pooled_outputs": result.pooler_output,
+    }
+    assert_equal(tmp_path / "x.mlpackage", {"input_ids": ids.float()}, expected)
+
+
 @pytest.mark.parametrize("skip", [0, 3])
 def test_clip_skip_that_leaves_nothing_or_adds_something(skip: int) -> None:
     with pytest.raises(UnsupportedError, match="choose 1 to 2"):

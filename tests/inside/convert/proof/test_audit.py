@@ -170,8 +170,11 @@ def test_only_the_tensors_of_the_component_have_to_turn_up() -> None:
 
 def test_a_skipped_layer_need_not_turn_up() -> None:
     config, layer = {"num_hidden_layers": 12}, "text_model.encoder.layers."
-    assert prefixes_left_out(config, ProgramOptions()) == ()
-    assert prefixes_left_out(config, ProgramOptions(clip_skip=3)) == (f"{layer}10.", f"{layer}11.")
+    whole = prefixes_left_out(config, ProgramOptions())
+    assert f"{layer}11." not in whole
+    assert whole[0] == f"{layer}12.", "a block that config.json does not count"
+    skipped = prefixes_left_out(config, ProgramOptions(clip_skip=3))
+    assert skipped == (f"{layer}10.", f"{layer}11.", *whole)
     graph = Graph(inputs={"x": (F16, (1,))})
     graph.weight("a", VECTOR)
     checkpoint = Checkpoint({"a": VECTOR, f"{layer}11.w": MATRIX, f"{layer}1.w": normal(9)})

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sdcoreml.convert.weights.cast import as_floats
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.writer import WriteOptions, write_safetensors
@@ -147,3 +149,13 @@ def test_any_views_from_either_container(
     out = tmp_path / "out.safetensors"
     write_safetensors(open_checkpoint(tmp_path / "in.bin").tensors, out)
     assert out.read_bytes() == reference(tmp_path / "reference.safetensors", named)
+
+
+@pytest.mark.parametrize(
+    ("kind", "theirs"), [("F8_E4M3", torch.float8_e4m3fn), ("F8_E5M2", torch.float8_e5m2)]
+)
+def test_every_8_bit_float_is_theirs(kind: str, theirs: torch.dtype) -> None:
+    codes = bytes(range(256))
+    raw = torch.frombuffer(bytearray(codes), dtype=torch.uint8)
+    expected = raw.view(theirs).to(torch.float32)
+    np.testing.assert_array_equal(as_floats(codes, kind), expected.numpy())
