@@ -42,6 +42,9 @@ class SdcoremlError(Exception):
     explanation = ""
     """More for people, said after the line."""
 
+    code = ""
+    """Stable id of the doctor's check that finds the same, if one does."""
+
     def __init__(self, what: str, *, where: str | os.PathLike[str] = "", remedy: str = "") -> None:
         super().__init__(what)
         self.what = what
@@ -59,7 +62,13 @@ class SdcoremlError(Exception):
     @property
     def fault(self) -> Fault:
         """The error as a value, to be collected with others."""
-        return Fault(where=self.where, what=self.what, remedy=self.remedy, error=type(self))
+        return Fault(
+            where=self.where,
+            what=self.what,
+            remedy=self.remedy,
+            error=type(self),
+            code=self.code,
+        )
 
     def move(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:
         """Say `new` wherever the path `old` is named: nobody shall look for a passing name."""
@@ -165,18 +174,28 @@ class NoRoomError(UnableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that is wrong with an input, and the class of the error that it amounts to."""
+    """One thing that is wrong with an input, and the class of the error that it amounts to.
+
+    `code` is the stable id of the doctor's check that finds it, if one does.
+    """
 
     where: str | os.PathLike[str]
     what: str
     remedy: str = ""
     error: type[SdcoremlError] = BadInputError
+    code: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", os.fspath(self.where))
 
     def __str__(self) -> str:
         return one_sentence(self.where, self.what, self.remedy)
+
+    def raised(self) -> SdcoremlError:
+        """The error that it amounts to."""
+        error = self.error(self.what, where=self.where, remedy=self.remedy)
+        error.code = self.code
+        return error
 
     def at(self, where: str | os.PathLike[str]) -> Fault:
         """The same fault of another place."""

@@ -48,8 +48,8 @@ FAMILIES: Mapping[Family, tuple[tuple[Answer, str], tuple[Answer, str]]] = {
         ("yes", "as a refiner beside SDXL"),
     ),
     Family.SD3: (
-        ("limited", "SD 3 medium only, text to image; 3.5 normalizes queries, which it rejects"),
-        ("limited", "loads SD 3 medium, but scales the latents wrongly"),
+        ("no", "runs SD 3 medium, but nothing here builds its transformer"),
+        ("no", "loads SD 3 medium, but scales the latents wrongly; nothing here builds it"),
     ),
     Family.FLUX: (("no", "has no code for it"), ("no", "runs FLUX by other means than Core ML")),
     Family.UNKNOWN: (("no", "not a family it knows"), ("no", "not a family it knows")),
@@ -63,8 +63,20 @@ ADD_ONS: Mapping[Kind, str] = {
     Kind.TRANSFORMER: "not alone: it needs text encoders and a VAE",
     Kind.TEXT_ENCODER: "not alone: it is one part of a model",
     Kind.T2I_ADAPTER: "has no code for it",
+    Kind.IP_ADAPTER: "has no code for it",
+    Kind.MOTION_MODULE: "has no code for it",
+    Kind.HYPERNETWORK: "has no code for it",
+    Kind.TINY_VAE: "has no code for it",
+    Kind.OTHER_FAMILY: "not a family it knows",
     Kind.UNKNOWN: "not a model it knows",
 }
+
+GIVEN: Mapping[Kind, str] = {
+    Kind.LORA: "--lora",
+    Kind.TEXTUAL_INVERSION: "--embedding",
+    Kind.VAE: "--vae",
+}
+"""The option of `sdcoreml convert` that takes what is no model by itself."""
 
 
 _CONTROLLED = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})

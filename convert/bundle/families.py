@@ -62,6 +62,14 @@ PROGRAMS: Mapping[Family, tuple[ProgramSpec, ...]] = {
 }
 """The families that can be converted, and the programs of each."""
 
+
+def is_part_of(family: Family, programs: Collection[str]) -> bool:
+    """Whether a folder of such `programs` was made by parts, and lacks some that an app needs."""
+    return CONTROLNET not in programs and any(
+        spec.program not in programs for spec in PROGRAMS.get(family, ())
+    )
+
+
 OPTIONAL: Mapping[str, ProgramSpec] = {
     "controlled_unet": ProgramSpec(program="controlled_unet", source="unet"),
     "safety_checker": ProgramSpec(program="safety_checker", source="safety_checker"),
@@ -101,24 +109,22 @@ UNBUILT: Mapping[Family, str] = {
 """Why a family that is known cannot be converted."""
 
 
-def require_supported(model: Model) -> None:
-    """Raise `UnsupportedError`, with the reason, unless the model can be converted."""
-    require_family(model.family, model.task, model.path)
+def refuse(family: Family, task: Task | None, path: Path, named: str = "") -> Fault | None:
+    """Why no model of this family and task can be converted; `None` if they can.
 
-
-def require_family(family: Family, task: Task, path: Path) -> None:
-    """Raise `UnsupportedError`, with the reason, unless such models can be converted."""
-    if fault := refuse(family, task, path):
-        raise fault.error(fault.what, where=fault.where, remedy=fault.remedy)
-
-
-def refuse(family: Family, task: Task | None, path: Path) -> Fault | None:
-    """Why no model of this family and task can be converted; `None` if they can."""
+    `named` is what it calls itself, where its family is not known here.
+    """
     if family in PROGRAMS and task is Task.TEXT_TO_IMAGE:
         return None
     what = f"this is {family.value}, which is not supported"
     remedy = f"convert one of {', '.join(family.value for family in PROGRAMS)}"
-    if task and task in REASONS:
+    if family is Family.UNKNOWN:
+        own = f" ({named})" if named else ""
+        what = f"this is another family of models{own}, which is not supported"
+    elif task is Task.OTHER and family in PROGRAMS:
+        what = f"this {family.value} does not run: the apps feed its UNet 4 channels"
+        remedy = "convert a text-to-image model"
+    elif task and task in REASONS:
         what = f"this is {family.value} ({task.value}), which does not run: {REASONS[task]}"
         remedy = "convert a text-to-image model"
     elif family in UNBUILT:

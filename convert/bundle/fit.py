@@ -29,13 +29,16 @@ from sdcoreml.ground.errors import Fault, SdcoremlError
 REMEDY = "convert the model again; report it when it happens twice"
 
 
-def folder_faults(written: Mapping[str, Packages], folder: Path) -> Iterator[Fault]:
+def folder_faults(
+    written: Mapping[str, Packages], folder: Path, *, is_part: bool = False
+) -> Iterator[Fault]:
     """Read the programs of a folder back and compare them with what the runtimes ask for.
 
     Args:
         written: by component, its package or both halves of it, with compiled folders beside them;
             or those folders themselves.
         folder: where all of them are, for errors.
+        is_part: whether only some of the programs were asked for.
     """
     models: dict[str, Model] = {}
     for component, packages in written.items():
@@ -55,7 +58,7 @@ def folder_faults(written: Mapping[str, Packages], folder: Path) -> Iterator[Fau
     if models.keys() == {"controlnet"}:
         yield from check_controlnet(models["controlnet"], folder)
     else:
-        yield from check_programs(models, folder)
+        yield from check_programs(models, folder, is_part=is_part)
 
 
 def _first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
@@ -65,12 +68,16 @@ def _first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
         yield Fault(where=path, what=f"input {name} is in the second half only", remedy=REMEDY)
 
 
-def check_programs(models: Mapping[str, Model], folder: Path) -> Iterator[Fault]:
+def check_programs(
+    models: Mapping[str, Model], folder: Path, *, is_part: bool = False
+) -> Iterator[Fault]:
     """Where the programs of a folder differ from what the runtimes ask for, or from each other.
 
     `models` maps components (keys of `NAMES`) to their parsed specifications; two halves count as
     the one program that they are together.
     """
+    if "unet" not in models and is_part:
+        return  # the others are measured by it
     if "unet" not in models:
         yield Fault(where=folder / NAMES["unet"], what="no UNet in the folder", remedy=REMEDY)
         return
@@ -91,7 +98,8 @@ def check_programs(models: Mapping[str, Model], folder: Path) -> Iterator[Fault]
     for component, interface in wanted.items():
         path = folder / NAMES[component]
         if component not in models:
-            yield Fault(where=path, what="missing", remedy=REMEDY)
+            if not is_part:
+                yield Fault(where=path, what="missing", remedy=REMEDY)
             continue
         for what in _differences(models[component], interface):
             yield Fault(where=path, what=what, remedy=REMEDY)

@@ -6,20 +6,48 @@ converter: identify, take apart, then ask what each app and each builder demands
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from sdcoreml.convert.bundle.apps import ADD_ONS, Verdict, verdicts
-from sdcoreml.convert.bundle.families import PROGRAMS, refuse
+from sdcoreml.convert.bundle.apps import ADD_ONS, GIVEN, Verdict, verdicts
+from sdcoreml.convert.bundle.facts import is_coreml
+from sdcoreml.convert.bundle.families import PROGRAMS, RUN, UNBUILT, refuse
+from sdcoreml.convert.bundle.harmony import harmony_faults, vocabulary_faults
 from sdcoreml.convert.bundle.noise import refuse_difference, refuse_prediction
-from sdcoreml.convert.models.contents import Kind
+from sdcoreml.convert.models.contents import Contents, Kind
 from sdcoreml.convert.models.controlnet import CONTROLNET
-from sdcoreml.convert.models.identify import Identity, identify_path
+from sdcoreml.convert.models.identify import NOT_THERE, Identity, identify_path
+from sdcoreml.convert.models.layout import INDEX_NAME, Component, Model
+from sdcoreml.convert.models.unpack import UNSAID, UnpackOptions
 from sdcoreml.convert.programs.drawable import require_drawable
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.ground.errors import Fault, SdcoremlError, UnsupportedError
+from sdcoreml.convert.weights.source import CONTAINERS, FileKind, look_at
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.ground.errors import (
+    Fault,
+    SdcoremlError,
+    UnsafePickleError,
+    UnsupportedError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """Whether a model can be converted: what every command prints.
+
+    `"headers"`: by its headers it can, and only its weights could still speak against it, such as
+    a NaN; `"yes"` is of what was converted. `fault` is the first reason of a no.
+    """
+
+    can: Literal["yes", "headers", "no"]
+    fault: Fault | None = None
+
+    def as_json(self) -> dict[str, str | None]:
+        """`can`, the stable id of the check that finds the reason, and what to do."""
+        code, remedy = (self.fault.code, self.fault.remedy) if self.fault else ("", "")
+        return {"can": self.can, "code": code or None, "remedy": remedy or None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +55,16 @@ class Judgement:
     """What a path is, and what stands against converting it.
 
     `needed` are the components that its programs are made of. `refusal` says why no such model can
-    be converted, `refusals` why a builder takes no component of such a config. `verdicts` are the
-    apps' answers, a no where the converter says no.
+    be converted, `refusals` why a builder takes no component of such a config, `discords` where
+    components do not fit each other. `verdicts` are the apps' answers, a no where the converter
+    says no.
     """
 
     identity: Identity
     needed: tuple[str, ...] = ()
     refusal: Fault | None = None
     refusals: Mapping[str, Fault] = field(default_factory=dict)
+    discords: tuple[Fault, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 
     @property
@@ -42,33 +72,119 @@ class Judgement:
         """Components that are needed and not there."""
         return tuple(name for name in self.needed if name not in self.identity.configs)
 
+    def tensors_of(self, component: str) -> tuple[TensorInfo, ...]:
+        """The tensors of a component, in the names of the pinned libraries; () if not read."""
+        model, single = self.identity.model, self.identity.single
+        if model and component in model.components:
+            checkpoint = model.components[component].checkpoint
+            return checkpoint.tensors if checkpoint else ()
+        part = single.parts.get(component) if single else None
+        found = part.tensors if part else ()
+        return tuple(tensor for tensor in found if isinstance(tensor, TensorInfo))
+
+    @property
+    def obstacles(self) -> tuple[Fault, ...]:
+        """What it is, what is damaged and what is lacking, as far as that forbids a conversion."""
+        whole = [self.refusal] if self.refusal else []
+        faults = [_with_code(fault, self.identity) for fault in self.identity.faults]
+        if self.lacking and not faults:
+            what = f"no {' and no '.join(self.lacking)} in it"
+            remedy = "add what is missing from the model it was trained from"
+            if self.lacking == ("vae",) and self.identity.single:
+                remedy = "give one with --vae"
+            where, code = self.identity.path, "MOD004" if self.identity.model else "MOD018"
+            error = UnsupportedError
+            whole.append(Fault(where=where, what=what, remedy=remedy, error=error, code=code))
+        return (*whole, *faults)
+
     @property
     def reasons(self) -> tuple[Fault, ...]:
         """All that stands against a conversion; none if the headers promise that it works."""
-        whole = [self.refusal] if self.refusal else []
-        if self.lacking and not self.identity.faults:
-            what = f"no {' and no '.join(self.lacking)} in it"
-            remedy = "add what is missing from the model it was trained from"
-            where = self.identity.path
-            whole += [Fault(where=where, what=what, remedy=remedy, error=UnsupportedError)]
-        return (*self.identity.faults, *whole, *self.refusals.values())
+        named = (
+            replace(fault, what=f"{name}: {fault.what}") for name, fault in self.refusals.items()
+        )
+        return (*self.obstacles, *named, *self.discords)
+
+    @property
+    def ruling(self) -> Ruling:
+        """Yes by its headers, or no with the gravest reason: unsafe before all others."""
+        reasons = self.reasons
+        return Ruling(can="no", fault=gravest(reasons)) if reasons else Ruling(can="headers")
+
+    def require_convertible(self) -> None:
+        """Raise the ruling's reason as the error that it amounts to, if it is a no."""
+        raise_gravest(self.reasons)
 
 
-def judge(path: Path) -> Judgement:
-    """Judge whatever lies at `path`. Faults are collected, never raised; no tensor is read."""
-    identity = identify_path(path)
+def gravest(faults: Sequence[Fault]) -> Fault:
+    """The first of `faults`, but for an unsafe one before it."""
+    unsafe = (fault for fault in faults if fault.error is UnsafePickleError)
+    return next(unsafe, faults[0])
+
+
+def raise_gravest(faults: Sequence[Fault]) -> None:
+    """Raise the gravest of `faults`, if there is one, saying how many more there are."""
+    if faults:
+        rest = len(faults) - 1
+        error = gravest(faults).raised()
+        error.explanation = f"{rest} more: sdcoreml inspect lists them" if rest else ""
+        raise error
+
+
+def judge(
+    path: Path, options: UnpackOptions | None = None, *, accepts_schedule: bool = False
+) -> Judgement:
+    """Judge whatever lies at `path`. Faults are collected, never raised; no tensor is read.
+
+    With `options` as the model will be with them: with another VAE, or of the prediction type that
+    was told; `accepts_schedule` lets a noise schedule pass that no app has.
+    """
+    options = options or UnpackOptions()
+    identity = identify_path(path, options)
+    if identity.form != NOT_THERE and is_finished(path):
+        return Judgement(identity=_finished_folder(path), refusal=_finished(path))
+    needed = tuple(name for name in _needed(identity) if name != "vae" or not options.vae)
     refusals = {
         name: fault
         for name, config in identity.configs.items()
-        if config and (fault := _refuse_config(name, config, path))
+        if name in needed
+        and (config or not identity.faults)
+        and (fault := _refuse_config(name, config, path))
     }
+    refusal = _refuse(identity)
+    discords = (
+        ()
+        if refusal
+        else tuple(_discords(identity, options, refusals, accepts_schedule=accepts_schedule))
+    )
     return Judgement(
         identity=identity,
-        needed=_needed(identity),
-        refusal=_refuse(identity),
+        needed=needed,
+        refusal=refusal,
         refusals=refusals,
+        discords=discords,
         verdicts=_answers(identity, refusals),
     )
+
+
+FINISHED = "Core ML"
+"""The form of what was converted already."""
+
+
+def is_finished(path: Path) -> bool:
+    """Whether `path` is Core ML's and nothing that could be converted."""
+    is_older = path.suffix == ".mlmodel" and path.is_file()
+    return is_older or (is_coreml(path) and not (path / INDEX_NAME).is_file())
+
+
+def _finished_folder(path: Path) -> Identity:
+    return Identity(path=path, form=FINISHED, contents=Contents(kind=Kind.UNKNOWN))
+
+
+def _finished(path: Path) -> Fault:
+    """What was made already is not made again."""
+    what, remedy = "this is a Core ML model already", "give the model that it was made from"
+    return Fault(where=path, what=what, remedy=remedy, error=UnsupportedError, code="MOD001")
 
 
 def _needed(identity: Identity) -> tuple[str, ...]:
@@ -83,30 +199,103 @@ def _needed(identity: Identity) -> tuple[str, ...]:
 
 def _refuse(identity: Identity) -> Fault | None:
     """Why the converter has no use for what this is; what is damaged has faults instead."""
-    contents = identity.contents
-    if identity.model:
-        is_net = CONTROLNET in identity.model.components
-        return None if is_net else _refuse_model(identity)
-    if contents.kind is Kind.PIPELINE:
-        return _refuse_model(identity)
-    if identity.faults:
+    contents, model = identity.contents, identity.model
+    if model and CONTROLNET in model.components:
+        return _refuse_net(model)
+    if contents.kind is Kind.PIPELINE or contents.family in UNBUILT:
+        fault = refuse(contents.family, contents.task, identity.path, identity.named)
+        return fault and replace(fault, code="MOD009")
+    if contents.kind in (Kind.UNKNOWN, Kind.OTHER_FAMILY) and contents.flavour:
+        what = f"this is {contents.flavour}, another family of models, which no app runs"
+        code = "MOD009"
+        return Fault(
+            where=identity.path, what=what, remedy=ONE_OF, error=UnsupportedError, code=code
+        )
+    if identity.faults or model:
         return None
-    what = f"this is {contents.kind.value}: {ADD_ONS.get(contents.kind, _IN_A_FOLDER)}"
+    what, remedy = f"this is {contents.kind.value}: {ADD_ONS.get(contents.kind, _IN_A_FOLDER)}", ""
     if contents.kind is Kind.UNKNOWN:
-        what = "no model that is known here: its tensors have other names"
-    return Fault(where=identity.path, what=what, error=UnsupportedError)
+        what, remedy = "no model that is known here: its tensors have other names", ONE_OF
+    if option := GIVEN.get(contents.kind):
+        remedy = f"sdcoreml convert MODEL {option} {identity.path.name}"
+    elif (above := identity.path.resolve().parent / INDEX_NAME).is_file():
+        remedy = f"give the model that it lies in: {above.parent}"
+    return _unsupported(identity, what, remedy or ONE_OF, "MOD018")
 
 
-def _refuse_model(identity: Identity) -> Fault | None:
-    contents, path = identity.contents, identity.path
-    return (
-        refuse(contents.family, contents.task, path)
-        or refuse_prediction(identity.prediction, path)
-        or refuse_difference(identity.schedule, path)
-    )
+def _unsupported(identity: Identity, what: str, remedy: str, code: str) -> Fault:
+    where, error = identity.path, UnsupportedError
+    return Fault(where=where, what=what, remedy=remedy, error=error, code=code)
 
 
 _IN_A_FOLDER = "not alone in a file: give the folder in which its config.json is"
+ONE_OF = "give a whole model of Stable Diffusion 1.x, 2.x or XL"
+
+
+def _refuse_net(net: Model) -> Fault | None:
+    if net.family in RUN["controlled_unet"][0]:
+        return None
+    what = f"no app drives a ControlNet of {net.family.value}"
+    remedy = "convert one of Stable Diffusion 1.x or 2.x"
+    where, error = net.path, UnsupportedError
+    return Fault(where=where, what=what, remedy=remedy, error=error, code="MOD009")
+
+
+_CODES: Mapping[FileKind, str] = {FileKind.POINTER: "MOD005", **dict.fromkeys(CONTAINERS, "MOD007")}
+"""The check that finds a faulty file, by what it is; any other is no file of weights: MOD006."""
+
+
+def _with_code(fault: Fault, identity: Identity) -> Fault:
+    """A fault of what was read, with the check that finds it."""
+    code, model = "MOD001", identity.model
+    parts: Sequence[Component] = tuple(model.components.values()) if model else ()
+    if identity.single and fault in identity.single.faults:
+        code = "MOD018"
+    elif fault.error is UnsafePickleError:
+        code = "MOD008"
+    elif model and fault in model.absent.values():
+        code = "MOD003"
+    elif any(fault in part.mismatches for part in parts):
+        code = "MOD017"
+    elif any(fault in part.faults for part in parts) or identity.form == "file":
+        code = _code_of_file(Path(fault.where))
+    return replace(fault, code=fault.code or code)
+
+
+def _code_of_file(path: Path) -> str:
+    if path.is_dir():
+        return "MOD004"
+    if path.suffix == ".json":
+        return "MOD003"
+    try:
+        return _CODES.get(look_at(path)[1], "MOD006")
+    except SdcoremlError:
+        return "MOD006"
+
+
+def _discords(
+    identity: Identity,
+    options: UnpackOptions,
+    refusals: Mapping[str, Fault],
+    *,
+    accepts_schedule: bool,
+) -> Iterator[Fault]:
+    """What the components of a model want of each other, of a tokenizer and of the runtimes."""
+    model, single, path = identity.model, identity.single, identity.path
+    told = options.told.option if options.told else None
+    if single and single.prediction.kind is None:
+        yield replace(UNSAID.at(path), code="MOD018")
+    if single or (model and not identity.faults):
+        noise = (
+            refuse_prediction(told or identity.prediction, path),
+            None if accepts_schedule else refuse_difference(identity.schedule, path),
+        )
+        yield from (replace(fault, code="MOD009") for fault in noise if fault)
+    if not refusals and not identity.faults and identity.contents.family in PROGRAMS:
+        yield from harmony_faults(identity.configs, path)
+        if model and CONTROLNET not in model.components:
+            yield from vocabulary_faults(path, identity.configs)
+
 
 _PROGRAMS: Mapping[str, str] = {"vae": "vae_decoder"}
 """The program that is made of a component, where it has another name."""
@@ -120,7 +309,7 @@ def _refuse_config(component: str, config: Mapping[str, Any], path: Path) -> Fau
     try:
         require_drawable(_PROGRAMS.get(component, component), config, _ANY_SIZE)
     except SdcoremlError as error:
-        return error.fault.at(path)
+        return replace(error.fault.at(path), code="MOD010")
     return None
 
 

@@ -9,11 +9,12 @@ and a last line without a line feed is dropped.
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.ground.errors import Fault, raise_first
+from sdcoreml.ground.errors import BadInputError, Fault, raise_first
 
 VOCAB = "vocab.json"
 MERGES = "merges.txt"
@@ -39,22 +40,48 @@ def tokenizer_folder(model: Path) -> Path:
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:
-    """Read and mend (line ends only) the tokenizer of a model folder.
+    """Read and mend (line ends, a mark of byte order) the tokenizer of a model folder.
+
+    Where only transformers' newer `tokenizer.json` is there, both files are taken out of it.
 
     Raises:
         BadInputError: a file is missing or not what the Swift reader accepts.
     """
+    if tokenizer := _from_one_file(folder):
+        raise_first(tuple(check_tokenizer(tokenizer, folder)))
+        return tokenizer
     remedy = "copy vocab.json and merges.txt from the model that this one was trained from"
     missing = [name for name in (VOCAB, MERGES) if not (folder / name).is_file()]
     raise_first(
         [Fault(where=folder / name, what="no such file", remedy=remedy) for name in missing]
     )
-    merges = (folder / MERGES).read_bytes().replace(b"\r\n", b"\n")
+    merges = (folder / MERGES).read_bytes().removeprefix(BOM_UTF8).replace(b"\r\n", b"\n")
     if not merges.endswith(b"\n"):
         merges += b"\n"
-    tokenizer = Tokenizer(vocab=(folder / VOCAB).read_bytes(), merges=merges)
+    tokenizer = Tokenizer(vocab=_plain((folder / VOCAB).read_bytes()), merges=merges)
     raise_first(tuple(check_tokenizer(tokenizer, folder)))
     return tokenizer
+
+
+def _plain(vocab: bytes) -> bytes:
+    """A vocabulary in UTF-8 without a mark, which is all that Swift's reader is sure to take."""
+    return vocab.removeprefix(BOM_UTF8)
+
+
+def _from_one_file(folder: Path) -> Tokenizer | None:
+    """The two files out of tokenizer.json, if it is all there is."""
+    whole = folder / "tokenizer.json"
+    if not whole.is_file() or (folder / VOCAB).exists() or (folder / MERGES).exists():
+        return None
+    try:
+        model = json.loads(whole.read_bytes())["model"]
+        pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+        vocab = json.dumps(model["vocab"], ensure_ascii=False)
+    except (ValueError, KeyError, TypeError):
+        what, remedy = "not a tokenizer of pairs, as CLIP's is", "take vocab.json and merges.txt"
+        raise BadInputError(what, where=whole, remedy=remedy) from None
+    merges = "\n".join(("#version: 0.2", *pairs, ""))
+    return Tokenizer(vocab=vocab.encode(), merges=merges.encode())
 
 
 def check_tokenizer(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:

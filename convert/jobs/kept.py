@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdcoreml.convert.bundle.families import OPTIONAL, PROGRAMS
 from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
-from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.jobs.plan import Job, require_known
 from sdcoreml.convert.jobs.verify import changed_files, input_faults
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.ground.digest import FileRecord
-from sdcoreml.ground.errors import BadInputError, raise_first
+from sdcoreml.ground.errors import raise_first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +31,15 @@ def keep(job: Job, folder: Path) -> Kept:
     Each file is the same one, by a hard link or a copy-on-write clone where the disk can.
 
     Raises:
-        BadInputError: there is no earlier result, it was changed, or it is of another model; or
-            nothing in it goes by the names to make anew.
+        BadInputError: the earlier result was changed, or is of another model; or nothing in it goes
+            by the names to make anew.
     """
     if job.redo is None:
         return NOTHING
+    require_known(job)
+    if is_nothing(job.output):
+        return NOTHING
     manifest = read_manifest(job.output)
-    _require_known(job)
     made = {part.stem for part in job.parts}
     programs = {name: entry for name, entry in manifest.programs.items() if name not in made}
     raise_first(tuple(changed_files(job.output, programs.values())))
@@ -56,13 +57,6 @@ def keep(job: Job, folder: Path) -> Kept:
     return Kept(programs=programs, inputs=inputs)
 
 
-def _require_known(job: Job) -> None:
-    """Reject names to make anew that match no program and no component."""
-    parts = (*PROGRAMS[job.model.family], *(OPTIONAL[name] for name in job.options.wanted))
-    known = dict.fromkeys(name for part in parts for name in (part.source, part.program))
-    if unknown := sorted((job.redo or frozenset()) - known.keys()):
-        raise BadInputError(
-            f"no component {', '.join(unknown)} in this conversion",
-            where=job.output,
-            remedy=f"choose of {', '.join(known)}",
-        )
+def is_nothing(folder: Path) -> bool:
+    """Whether there is no earlier result, nor anything else, where one is to be."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.families import (
-    PROGRAMS,
-    REFINER,
-    RUN,
-    require_supported,
-)
+from sdcoreml.convert.bundle.families import REFINER
+from sdcoreml.convert.bundle.judgement import ONE_OF, judge, raise_gravest
 from sdcoreml.convert.models.controlnet import is_controlnet, read_controlnet
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.layout import Model, read_model
@@ -34,20 +30,10 @@ def open_model(path: Path) -> Model:
                 f"{path} --dump_path FOLDER"
             ),
         )
-    if is_controlnet(path):
-        return _driven(_sound(read_controlnet(path)))
-    model = read_model(path)
-    if model.family is not Family.UNKNOWN:
-        require_supported(model)
-    raise_first(model.faults)
-    require_supported(model)
-    missing = sorted({part.source for part in PROGRAMS[model.family]} - model.components.keys())
-    if missing:
-        raise UnsupportedError(
-            f"no {' and no '.join(missing)} in this folder",
-            where=path,
-            remedy="add the missing part from the model it was trained from",
-        )
+    judgement = judge(path)
+    raise_gravest(judgement.obstacles)
+    if (model := judgement.identity.model) is None:
+        raise BadInputError("not a model folder", where=path, remedy=ONE_OF)
     return model
 
 
@@ -85,16 +71,6 @@ def open_again(path: Path, refiner: Path | None = None) -> Model:
         return _sound(read_controlnet(path))
     model = _sound(read_model(path))
     return with_refiner(model, refiner) if refiner else model
-
-
-def _driven(net: Model) -> Model:
-    if net.family not in RUN["controlled_unet"][0]:
-        raise UnsupportedError(
-            f"no app drives a ControlNet of {net.family.value}",
-            where=net.path,
-            remedy="convert one of Stable Diffusion 1.x or 2.x",
-        )
-    return net
 
 
 def _sound(model: Model) -> Model:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED
-from sdcoreml.convert.bundle.families import OPTIONAL, ProgramSpec, programs_of
+from sdcoreml.convert.bundle.families import OPTIONAL, PROGRAMS, ProgramSpec, programs_of
 from sdcoreml.convert.bundle.noise import refuse_schedule
 from sdcoreml.convert.compression.recipe import Method, parse_recipe, require_storable
 from sdcoreml.convert.jobs.options import ATTENTIONS, COMPRESSED, Options
@@ -18,7 +18,7 @@ from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.programs.drawable import require_drawable
 from sdcoreml.convert.programs.options import Precision
-from sdcoreml.ground.errors import SdcoremlError, UnsupportedError, raise_first
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, raise_first
 
 USUAL_SIZE = 64
 """Latent pixels each way, of a model that does not say."""
@@ -29,8 +29,9 @@ class Job:
     """What to convert, where to, and how.
 
     `redo` names programs or components to make anew in the folder that `output` already is; the
-    others are kept as they are. `None` makes all. `beside` is the finished folder whose UNet a
-    ControlNet is for, `name` what the model is called in names, in place of its own.
+    others are kept as they are or, where there is no such folder yet, not made. `None` makes all.
+    `beside` is the finished folder whose UNet a ControlNet is for, `name` what the model is called
+    in names, in place of its own.
     """
 
     model: Model
@@ -130,8 +131,21 @@ def _require_compressible(job: Job, fields: Mapping[str, Any]) -> None:
         )
 
 
+def require_known(job: Job) -> None:
+    """Reject names to make anew that match no program and no component."""
+    parts = (*PROGRAMS.get(job.model.family, ()), *(OPTIONAL[name] for name in job.options.wanted))
+    known = dict.fromkeys(name for part in parts for name in (part.source, part.program))
+    if unknown := sorted((job.redo or frozenset()) - known.keys()):
+        raise BadInputError(
+            f"no component {', '.join(unknown)} in this conversion",
+            where=job.output,
+            remedy=f"choose of {', '.join(known)}",
+        )
+
+
 def require_buildable(job: Job) -> None:
     """Raise `SdcoremlError` for a program of the job that its builder would refuse to make."""
+    require_known(job)
     for part in job.parts:
         source = job.model.components[part.source]
         try:

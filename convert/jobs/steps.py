@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.bundle.families import ProgramSpec
+from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.fit import check_controlnet, folder_faults
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.compile.compare import Keep, compile_compared
@@ -258,7 +258,9 @@ def _check(folder: Folder, _: Conversion) -> Folder:
         entry.component: entry.written(folder.path, name)
         for name, entry in folder.kept.programs.items()
     } | {made.part.program: made.written for made in folder.programs}
-    faults = (*folder_faults(programs, folder.path), *_misfits(folder.job, programs))
+    is_part = folder.job.redo is not None and is_part_of(folder.job.model.family, programs)
+    fit = folder_faults(programs, folder.path, is_part=is_part)
+    faults = (*fit, *_misfits(folder.job, programs))
     if faults:
         raise SdcoremlError("; ".join(map(str, faults)))
     return folder

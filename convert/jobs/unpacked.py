@@ -9,21 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.bundle.families import require_family
-from sdcoreml.convert.bundle.noise import refuse_schedule
+from sdcoreml.convert.bundle.judgement import judge, raise_gravest
 from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import identify
 from sdcoreml.convert.models.folder_plan import FolderPlan, write_folder
 from sdcoreml.convert.models.ingredients import Ingredients, combine, require_folders_own
-from sdcoreml.convert.models.layout import INDEX_NAME, Model
+from sdcoreml.convert.models.layout import INDEX_NAME, Component, Model
 from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.digest import describe
-from sdcoreml.ground.errors import BadInputError, SdcoremlError, raise_first
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 
 
@@ -45,7 +44,7 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
     given = ingredients.model
     name = given.stem if given.is_file() else given.resolve().name
     plan = combine(ingredients, emit)
-    _require_supported(plan, ingredients)
+    _require_supported(ingredients)
     with scratch_beside(near / name) as scratch:
         folder = scratch / name
         try:
@@ -59,6 +58,48 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
             error.move(folder, given)
             error.move(scratch, near)
             raise
+
+
+def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
+    """The model that `opened` would give, without its weights; nothing is written or fetched.
+
+    Raises:
+        SdcoremlError: as `opened`.
+    """
+    if ingredients.is_plain:
+        require_folders_own(ingredients)
+        return open_model(ingredients.model)
+    _require_supported(ingredients)
+    given = ingredients.model
+    # A textual inversion changes the tokenizer, so that one must be there.
+    unpacking = replace(ingredients.unpacking, is_draft=not ingredients.embeddings)
+    plan = combine(replace(ingredients, unpacking=unpacking), emit)
+    name = given.with_suffix("") if given.is_file() else given
+    configs = {name: part.config for name, part in plan.parts.items()}
+    pipeline = str(_parsed(plan, INDEX_NAME).get("_class_name", ""))
+    scheduler = _parsed(plan, "scheduler/scheduler_config.json")
+    family, task = identify(pipeline, configs, scheduler)
+    return Model(
+        path=name,
+        pipeline=pipeline,
+        family=family,
+        task=task,
+        components={
+            key: Component(name=key, folder=given, kind=part.kind, config=part.config)
+            for key, part in plan.parts.items()
+        },
+        tokenizers={},
+        scheduler=scheduler,
+        origin={},
+        notes=plan.notes,
+        settings=plan.settings,
+    )
+
+
+def _parsed(plan: FolderPlan, name: str) -> Mapping[str, Any]:
+    content = plan.files.get(name, b"{}")
+    parsed = json.loads(content.read_bytes() if isinstance(content, Path) else content)
+    return parsed if isinstance(parsed, dict) else {}
 
 
 @contextmanager
@@ -101,16 +142,8 @@ def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:
     }
 
 
-def _require_supported(plan: FolderPlan, ingredients: Ingredients) -> None:
+def _require_supported(ingredients: Ingredients) -> None:
     """Refuse what the folder would be before it is written."""
-    pipeline = json.loads(_content(plan, INDEX_NAME))["_class_name"]
-    scheduler = json.loads(_content(plan, "scheduler/scheduler_config.json"))
-    configs = {name: part.config for name, part in plan.parts.items()}
-    require_family(*identify(pipeline, configs, scheduler), ingredients.model)
-    if not ingredients.accepts_schedule:
-        raise_first([*filter(None, [refuse_schedule(scheduler, ingredients.model)])])
-
-
-def _content(plan: FolderPlan, name: str) -> bytes:
-    content = plan.files.get(name, b"{}")
-    return content.read_bytes() if isinstance(content, Path) else content
+    accepts = ingredients.accepts_schedule
+    judgement = judge(ingredients.model, ingredients.unpacking, accepts_schedule=accepts)
+    raise_gravest((*judgement.obstacles, *judgement.discords))

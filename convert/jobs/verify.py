@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import COMPILED, NAMES
-from sdcoreml.convert.bundle.families import REFINER, ProgramSpec
+from sdcoreml.convert.bundle.families import REFINER, ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.fit import folder_faults
 from sdcoreml.convert.bundle.tokenizer import (
     MERGES,
@@ -34,6 +34,7 @@ from sdcoreml.convert.jobs.opening import open_again
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.unpacked import opened_again
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.layout import CONFIG_NAME, Model
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.proof.record import ProgramProof
@@ -200,7 +201,8 @@ def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
         programs[program.component] = (
             packages if are_there else program.written(bundle, name, COMPILED)
         )
-    yield from folder_faults(programs, bundle)
+    is_part = is_part_of(Family(manifest.model.family), programs)
+    yield from folder_faults(programs, bundle, is_part=is_part)
     if CONTROLNET in programs:
         return
     missing = [name for name in (VOCAB, MERGES) if not (bundle / name).is_file()]

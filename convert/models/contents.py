@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -25,12 +26,20 @@ class Kind(Enum):
     T2I_ADAPTER = "a T2I adapter"
     LORA = "a LoRA"
     TEXTUAL_INVERSION = "a textual inversion"
+    IP_ADAPTER = "an IP-Adapter"
+    MOTION_MODULE = "a motion module of AnimateDiff"
+    HYPERNETWORK = "a hypernetwork"
+    TINY_VAE = "a tiny VAE (TAESD)"
+    OTHER_FAMILY = "a model of another family"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What was recognised. `flavour`: how a LoRA names its tensors, or a trait such as LCM."""
+    """What was recognised.
+
+    `flavour`: how a LoRA names its tensors, a trait such as LCM, or which other family it is.
+    """
 
     kind: Kind
     family: Family = Family.UNKNOWN
@@ -103,6 +112,67 @@ def _checkpoint(shapes: Shapes) -> Contents | None:
     return None
 
 
+OTHER_FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("time_stack.", "input_blocks."), "Stable Video Diffusion"),
+    (("time_mix",), "Stable Video Diffusion"),
+    (("clip_txt_pooled_mapper.",), "Stable Cascade"),
+    (("clip_mapper.", "down_blocks."), "Stable Cascade"),
+    (("effnet_mapper.",), "Stable Cascade"),
+    (("img_in.proj.", "double_blocks."), "HunyuanVideo"),
+    (("token_refiner.",), "HunyuanVideo"),
+    (("double_blocks.", "img_attn_qkv."), "HunyuanVideo"),
+    (("pooler.attn", "blocks.0.default_modulation"), "HunyuanDiT"),
+    (("y_embedder.y_embedding",), "PixArt"),
+    (("caption_projection.", "adaln_single."), "PixArt"),
+    (("joint_transformer_blocks.",), "AuraFlow"),
+    (("double_layers.", "single_layers."), "AuraFlow"),
+    (("transformer_blocks.0.img_mlp.", "img_in."), "Qwen-Image"),
+    (("transformer_blocks.0.img_mod.",), "Qwen-Image"),
+    (("double_stream_modulation_img.",), "FLUX.2"),
+    (("distilled_guidance_layer.",), "Chroma"),
+    (("patch_embedding.", "blocks.0.cross_attn."), "Wan video"),
+    (("patchify_proj.",), "LTX video"),
+    (("cap_embedder.", "noise_refiner."), "Lumina or Z-Image"),
+    (("body.0.rdb1.",), "an ESRGAN upscaler"),
+    (("RRDB_trunk.",), "an ESRGAN upscaler"),
+    (("model.1.sub.0.RDB1.",), "an ESRGAN upscaler"),
+    (("conv_first.", "conv_up1."), "an ESRGAN upscaler"),
+)
+"""Parts of tensors' names that all occur → whose they are. None of them can be converted."""
+
+ADAPTERS: tuple[tuple[tuple[str, ...], Kind], ...] = (
+    (("motion_modules.", "temporal_transformer."), Kind.MOTION_MODULE),
+    (("ip_adapter.",), Kind.IP_ADAPTER),
+    (("image_proj.", "to_k_ip."), Kind.IP_ADAPTER),
+)
+"""The same of what changes a model in ways that no app has."""
+
+
+def _other(shapes: Shapes) -> Contents | None:
+    for parts, flavour in OTHER_FAMILIES:
+        if _has(shapes, *parts):
+            return Contents(kind=Kind.OTHER_FAMILY, flavour=flavour)
+    for parts, kind in ADAPTERS:
+        if _has(shapes, *parts) and not _has(shapes, "first_stage_model."):
+            return Contents(kind=kind)
+    if _is_tiny_vae(shapes):
+        return Contents(kind=Kind.TINY_VAE)
+    return Contents(kind=Kind.HYPERNETWORK) if _is_hypernetwork(shapes) else None
+
+
+def _is_tiny_vae(shapes: Shapes) -> bool:
+    """Whether every layer has a number alone for a name, and the second is a 3 x 3 kernel."""
+    names = [name.removeprefix("decoder.").removeprefix("encoder.") for name in shapes]
+    numbered = all(re.match(r"(layers\.)?\d+\.", name) for name in names)
+    return bool(names) and numbered and any(".conv." in name for name in names)
+
+
+def _is_hypernetwork(shapes: Shapes) -> bool:
+    """Whether all tensors are layers of networks by the width of a text, two of each."""
+    pattern = r"(?:.*[._])?(768|1024|1280|320|640|2048)\.?[._](\d)[._].*"
+    return bool(shapes) and all(re.fullmatch(pattern, name) for name in shapes)
+
+
 def _transformer(shapes: Shapes) -> Contents | None:
     for parts, family, flavour in (
         (("joint_blocks.", ".ln_q."), Family.SD3, "3.5"),
@@ -171,6 +241,7 @@ def _embedding(shapes: Shapes) -> Contents | None:
 
 _RULES: tuple[Callable[[Shapes], Contents | None], ...] = (
     _lora,
+    _other,
     _checkpoint,
     _transformer,
     _controlnet,

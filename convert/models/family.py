@@ -53,6 +53,29 @@ PIPELINES: Mapping[str, Family] = {
 }
 """Pipelines without a UNet."""
 
+STRANGERS = (
+    "AltDiffusion",
+    "AnimateDiff",
+    "AudioLDM",
+    "I2VGen",
+    "IF",
+    "Kandinsky",
+    "Kolors",
+    "LDM",
+    "LatentDiffusion",
+    "MusicLDM",
+    "StableCascade",
+    "StableDiffusionLatentUpscale",
+    "StableVideo",
+    "TextToVideo",
+    "UnCLIP",
+    "UniDiffuser",
+    "VersatileDiffusion",
+    "VideoToVideo",
+    "Wuerstchen",
+)
+"""How pipelines of other families begin, some of which have a UNet of the usual class."""
+
 
 def identify(
     pipeline: str, configs: Mapping[str, Mapping[str, Any]], scheduler: Mapping[str, Any]
@@ -64,10 +87,11 @@ def identify(
         configs: component name → its `config.json`.
         scheduler: `scheduler_config.json`, or nothing.
     """
-    unet = configs.get("unet")
+    unet = None if pipeline.startswith(STRANGERS) else configs.get("unet")
     if unet is None or unet.get("_class_name", "UNet2DConditionModel") != "UNet2DConditionModel":
         return PIPELINES.get(pipeline, Family.UNKNOWN), Task.OTHER
-    task = TASKS.get(unet.get("in_channels", 4), Task.OTHER)
+    channels = unet.get("in_channels", 4)
+    task = TASKS.get(channels, Task.OTHER) if type(channels) is int else Task.OTHER
     match unet.get("addition_embed_type"):
         case "text_time":
             refiner = "text_encoder" not in configs and "text_encoder_2" in configs

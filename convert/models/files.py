@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,8 @@ def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
 
     Plain before a variant, safetensors before pickles, one file before shards: the order in which
     the pinned diffusers would find them, if it could read shards. In a folder that has none of its
-    names, one index file of another name will do.
+    names, one index file of another name will do, or the only file of weights: a browser's
+    "model (1).safetensors".
     """
     groups: dict[tuple[str, str, str], list[tuple[Path, re.Match[str]]]] = {}
     for path in sorted(folder.iterdir()):
@@ -51,7 +52,7 @@ def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
             groups.setdefault((variant, found["format"], found["stem"]), []).append((path, found))
     ordered = sorted(groups, key=lambda key: (key[0] != "", key[0], key[1] != "safetensors"))
     if not ordered:
-        return tuple(_indexed(folder))
+        return tuple(_indexed(folder)) or tuple(_renamed(folder))
     return tuple(_choose(*key, groups[key]) for key in ordered)
 
 
@@ -62,6 +63,63 @@ def _indexed(folder: Path) -> Iterator[WeightFiles]:
             stem, _, form = index.name.removesuffix(".index.json").rpartition(".")
             shards = tuple(sorted(folder.glob(f"*-of-*.{form}")))
             yield WeightFiles(stem=stem, variant=None, format=form, source=index, files=shards)
+
+
+_COPY = re.compile(r"( \(\d+\)| copy( \d+)?| - Copy)(?=\.\w+$)")
+_STATES = ("optimizer", "random_states", "scheduler", "training_args")
+"""How the files begin that trainers leave beside the weights, under the same suffixes."""
+
+
+def _renamed(folder: Path) -> Iterator[WeightFiles]:
+    """The only file of weights, or the only one whose name is right but for a copy's number."""
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith((".", *_STATES))
+    ]
+    copies = [path for path in files if _NAME.fullmatch(_COPY.sub("", path.name))]
+    for only in (files, copies):
+        if len(only) == 1:
+            form = only[0].suffix[1:].lower()
+            yield WeightFiles(
+                stem=only[0].stem, variant=None, format=form, source=only[0], files=(only[0],)
+            )
+            return
+
+
+FOREIGN: Mapping[str, str] = {
+    ".gguf": "GGUF",
+    ".h5": "TensorFlow's HDF5 format",
+    ".msgpack": "Flax's format",
+    ".onnx": "ONNX",
+    ".onnx_data": "ONNX",
+    ".xml": "OpenVINO's format",
+}
+"""Suffixes of weights in formats that nothing here reads."""
+
+_UNFINISHED = frozenset({".aria2", ".crdownload", ".download", ".incomplete", ".part", ".tmp"})
+
+
+def explain_absence(folder: Path, name: str = "") -> tuple[str, str] | None:
+    """What lies in `folder` in place of weights, or of the file `name`, and what to do about it.
+
+    `None` if nothing there explains it.
+    """
+    names = [path.name for path in sorted(folder.iterdir())] if folder.is_dir() else []
+    for other in names:
+        stem, _, suffix = other.rpartition(".")
+        wanted = stem.lstrip(".")
+        is_it = wanted == name if name else Path(wanted).suffix.lower() in SUFFIXES
+        if suffix == "icloud" and is_it:
+            what = f"iCloud keeps {wanted} elsewhere: here is only {other}"
+            return what, "open the folder in Finder and choose Download Now, or use brctl download"
+        if f".{suffix}" in _UNFINISHED and (is_it or not name):
+            return f"a download that was not finished: {other}", "let it finish, or begin it again"
+    for other in [] if name else names:
+        if found := FOREIGN.get(Path(other).suffix.lower()):
+            what = f"its weights are in {found} alone ({other}), which nothing here reads"
+            return what, "download the same model's safetensors files"
+    return None
 
 
 def _choose(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from sdcoreml.convert.models.single_file import (
     SingleFile,
     take_apart,
 )
+from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.weights.source import Checkpoint, examine
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.errors import Fault
@@ -55,9 +56,10 @@ class ComponentFacts:
 class Identity:
     """Everything that is known of `path` without reading a tensor.
 
-    What was read is kept: `model` of a folder or a ControlNet, `single` of a whole model in one
-    file, `checkpoint` of any file. `settings` are what an app should be set to for a model of few
-    steps; `schedule` says how the noise it was trained on differs from the apps', if it does.
+    `named` is what a pipeline calls itself. What was read is kept: `model` of a folder or a
+    ControlNet, `single` of a whole model in one file, `checkpoint` of any file. `settings` are what
+    an app should be set to for a model of few steps; `schedule` says how the noise it was trained
+    on differs from the apps', if it does.
     """
 
     path: Path
@@ -67,6 +69,7 @@ class Identity:
     prediction: str | None = None
     settings: AppSettings | None = None
     schedule: str = ""
+    named: str = ""
     missing: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
@@ -98,10 +101,10 @@ class Identity:
         return sum(part.nbytes for part in self.parts)
 
 
-def identify_path(path: Path) -> Identity:
+def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
     """What `path` is: a diffusers folder, a component's folder, a file or an index.
 
-    Faults are collected, never raised.
+    Faults are collected, never raised. A file is taken apart as `options` say.
     """
     try:
         path.stat()
@@ -113,7 +116,7 @@ def identify_path(path: Path) -> Identity:
         return _of_component(path, read_component(path.resolve().name, path))
     if path.is_dir() or not path.exists():
         return _of_folder(path)
-    return _of_file(path)
+    return _of_file(path, options or UnpackOptions())
 
 
 def _of_folder(path: Path) -> Identity:
@@ -139,6 +142,7 @@ def _of_folder(path: Path) -> Identity:
         missing=() if kind is Kind.UNKNOWN else tuple(missing),
         faults=model.faults,
         notes=(*model.notes, *_advice(model.settings)),
+        named=model.pipeline,
         model=model,
     )
 
@@ -147,26 +151,49 @@ def _advice(settings: AppSettings | None) -> tuple[str, ...]:
     return (settings.advice,) if settings else ()
 
 
+TRANSFORMERS: Mapping[str, str] = {
+    "AuraFlowTransformer2DModel": "AuraFlow",
+    "Flux2Transformer2DModel": "FLUX.2",
+    "HunyuanVideoTransformer3DModel": "HunyuanVideo",
+    "PixArtTransformer2DModel": "PixArt",
+    "QwenImageTransformer2DModel": "Qwen-Image",
+    "StableCascadeUNet": "Stable Cascade",
+    "UNetSpatioTemporalConditionModel": "Stable Video Diffusion",
+    "WanTransformer3DModel": "Wan video",
+}
+"""Classes of other families → which family that is."""
+
+
 def _of_component(path: Path, component: Component) -> Identity:
     tensors = component.checkpoint.tensors if component.checkpoint else ()
     contents = recognise({tensor.name: tensor.shape for tensor in tensors})
-    is_net = component.kind == controlnet.KIND
+    net = (
+        controlnet.as_model(replace(component, name=controlnet.CONTROLNET))
+        if component.kind == controlnet.KIND
+        else None
+    )
+    if net:
+        contents = Contents(kind=Kind.CONTROLNET, family=net.family)
+    elif component.kind in TRANSFORMERS:
+        contents = Contents(kind=Kind.OTHER_FAMILY, flavour=TRANSFORMERS[component.kind])
     return Identity(
         path=path,
         form="component folder",
         contents=contents,
         parts=(_facts_of(component),),
         faults=component.all_faults,
-        model=controlnet.as_model(component) if is_net else None,
+        model=net,
     )
 
 
-def _of_file(path: Path) -> Identity:
+def _of_file(path: Path, options: UnpackOptions) -> Identity:
     checkpoint, faults = examine(path)
     if checkpoint is None:
         return Identity(path=path, form="file", contents=_NOTHING, faults=faults)
     contents = recognise({tensor.name: tensor.shape for tensor in checkpoint.tensors})
-    single = take_apart(checkpoint) if contents.kind is Kind.PIPELINE else None
+    is_whole = contents.kind is Kind.PIPELINE
+    told, weights = options.told, options.weights
+    single = take_apart(checkpoint, told, weights=weights) if is_whole else None
     prediction = single.prediction.kind if single else None
     if single and single.family is not contents.family:
         contents = Contents(kind=contents.kind, family=single.family, task=contents.task)

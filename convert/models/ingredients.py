@@ -74,7 +74,7 @@ def combine(ingredients: Ingredients, emit: Emit = silent) -> FolderPlan:
         UnsupportedError: a LoRA of a kind that cannot be merged.
     """
     plan = (_unpack if ingredients.model.is_file() else _read)(ingredients, emit)
-    plan = merge_loras(plan, ingredients.loras)
+    plan = merge_loras(plan, ingredients.loras, emit)
     for source in ingredients.embeddings:
         plan = add_embedding(plan, read_embedding(source.path, source.word))
     return replace(plan, settings=_settings(ingredients) or plan.settings)

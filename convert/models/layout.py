@@ -14,13 +14,14 @@ from typing import Any
 
 from sdcoreml.convert.models.family import Family, Task, identify
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
-from sdcoreml.convert.models.files import WeightFiles, find_weights
+from sdcoreml.convert.models.files import WeightFiles, explain_absence, find_weights
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.dtypes import FLOATS8
 from sdcoreml.convert.weights.float8 import refuse_scaled
 from sdcoreml.convert.weights.index import read_index
 from sdcoreml.convert.weights.source import Checkpoint, examine
+from sdcoreml.convert.weights.tensor import TensorInfo, drop_kernel
 from sdcoreml.ground.errors import Fault, SdcoremlError
 
 INDEX_NAME = "model_index.json"
@@ -35,6 +36,11 @@ OLD_ATTENTION = (
 MAX_CONFIG = 16 << 20
 UNREAD = frozenset({"feature_extractor", "image_encoder", "safety_checker"})
 """Parts that may be left out of a download: no program is made of them, unless it is asked for."""
+
+ASSUMED = (
+    "no scheduler/: that the UNet predicts noise (epsilon) on the usual schedule is assumed;"
+    " --prediction-type says otherwise"
+)
 
 _SHOWN = 4
 """Tensors that a fault names; a wrong config is wrong about hundreds."""
@@ -112,16 +118,18 @@ class Model:
 def read_model(path: Path) -> Model:
     """The model in the folder `path`. Faults are collected, never raised."""
     faults: list[Fault] = []
-    index = _read_index(path, faults)
+    notes: list[str] = []
+    index = _read_index(path, faults, notes)
     names = [name for name, entry in index.items() if _is_part(name, entry)]
     components: dict[str, Component] = {}
     tokenizers: dict[str, Path] = {}
     absent: dict[str, Fault] = {}
-    notes: list[str] = []
     for name in names:
         folder = path / name
         if not folder.is_dir() and name in UNREAD:
             notes.append(f"{INDEX_NAME} lists {name}/, which is missing and not needed")
+        elif not folder.is_dir() and name == "scheduler":
+            notes.append(ASSUMED)
         elif not folder.is_dir():
             what = f"the folder {name}/ is missing, {INDEX_NAME} lists it"
             absent[name] = Fault(where=path, what=what, remedy=DOWNLOAD)
@@ -132,7 +140,9 @@ def read_model(path: Path) -> Model:
             components[name] = read_component(name, folder, kind=str(index[name][1]))
             faults += components[name].all_faults
         elif _holds_model(str(index[name][1])):
-            faults.append(Fault(where=folder, what=f"{CONFIG_NAME} is missing", remedy=DOWNLOAD))
+            missing = f"{CONFIG_NAME} is missing"
+            what, remedy = explain_absence(folder, CONFIG_NAME) or (missing, DOWNLOAD)
+            faults.append(Fault(where=folder, what=what, remedy=remedy))
     scheduler_path = path / "scheduler" / "scheduler_config.json"
     scheduler = _read_json(scheduler_path, faults) if scheduler_path.is_file() else {}
     pipeline = str(index.get("_class_name", ""))
@@ -162,7 +172,7 @@ def read_component(name: str, folder: Path, *, kind: str = "") -> Component:
     """The component in `folder`, with whatever is wrong with it."""
     faults: list[Fault] = []
     config = _read_json(folder / CONFIG_NAME, faults)
-    kind = kind or str(config.get("_class_name") or (config.get("architectures") or [""])[0])
+    kind = kind or kind_of(config)
     found = find_weights(folder)
     component = Component(
         name=name,
@@ -173,7 +183,8 @@ def read_component(name: str, folder: Path, *, kind: str = "") -> Component:
         nameless=tuple(sorted(path.name for path in folder.iterdir() if "." not in path.name)),
     )
     if not found:
-        faults.append(Fault(where=folder, what="no weights in this folder", remedy=DOWNLOAD))
+        what, remedy = explain_absence(folder) or ("no weights in this folder", DOWNLOAD)
+        faults.append(Fault(where=folder, what=what, remedy=remedy))
         return replace(component, faults=tuple(faults))
     chosen = found[0]
     index = chosen.source if chosen.source and chosen.source.suffix == ".json" else None
@@ -224,17 +235,19 @@ def modernise(checkpoint: Checkpoint) -> Checkpoint:
 
     The pinned diffusers renames them on loading too (`_convert_deprecated_attention_blocks`).
     """
-    tensors = tuple(
-        replace(tensor, name=_modern_name(tensor.name)) for tensor in checkpoint.tensors
-    )
+    tensors = tuple(map(_modern, checkpoint.tensors))
     return checkpoint if tensors == checkpoint.tensors else replace(checkpoint, tensors=tensors)
 
 
-def _modern_name(name: str) -> str:
-    if ".attentions." in name:
-        for old, new in OLD_ATTENTION:
-            name = name.replace(old, new)
-    return name
+def _modern(tensor: TensorInfo) -> TensorInfo:
+    """A tensor in its new name; kernels that are 1 wide are matrices, whoever wrote them."""
+    name = tensor.name
+    if ".attentions." not in name:
+        return tensor
+    for old, new in OLD_ATTENTION:
+        name = name.replace(old, new)
+    is_kernel = len(tensor.shape) > 2 and set(tensor.shape[2:]) == {1}  # noqa: PLR2004
+    return replace(drop_kernel(tensor) if is_kernel else tensor, name=name)
 
 
 def _open(chosen: WeightFiles, faults: list[Fault]) -> Checkpoint | None:
@@ -248,20 +261,60 @@ def _open(chosen: WeightFiles, faults: list[Fault]) -> Checkpoint | None:
     return checkpoint
 
 
-def _read_index(path: Path, faults: list[Fault]) -> dict[str, Any]:
+def _read_index(path: Path, faults: list[Fault], notes: list[str]) -> dict[str, Any]:
     index = path / INDEX_NAME
     if index.is_file():
         return _read_json(index, faults)
     if not path.is_dir():
         what = "a file, not a model folder" if path.exists() else "no such file or folder"
+    elif found := _derive_index(path):
+        notes.append(f"no {INDEX_NAME}: the folders say what they hold")
+        return found
     else:
         what = f"no {INDEX_NAME} in this folder, so it is not a diffusers model"
-    faults.append(Fault(where=path, what=what, remedy=_suggest(path)))
+    what, remedy = _explain(path) or (what, _suggest(path))
+    faults.append(Fault(where=path, what=what, remedy=remedy))
     return {}
 
 
+_ESSENTIAL = ("unet", "vae")
+
+
+def _derive_index(path: Path) -> dict[str, Any]:
+    """What model_index.json would say of the folders in `path`, if a whole model's are there."""
+    if not all((path / name / CONFIG_NAME).is_file() for name in _ESSENTIAL):
+        return {}
+    folders = [child.name for child in sorted(path.iterdir()) if child.is_dir()]
+    kinds = {n: _read_json(path / n / CONFIG_NAME, []) for n in folders if _has_config(path / n)}
+    index: dict[str, Any] = {n: ["", kind_of(config)] for n, config in kinds.items()}
+    index |= {n: ["", ""] for n in folders if n.startswith("tokenizer") or n == "scheduler"}
+    return index
+
+
+def _has_config(folder: Path) -> bool:
+    return (folder / CONFIG_NAME).is_file()
+
+
+def kind_of(config: Mapping[str, Any]) -> str:
+    """The class that a config.json is of, or nothing."""
+    return str(config.get("_class_name") or (config.get("architectures") or [""])[0])
+
+
+def _explain(path: Path) -> tuple[str, str] | None:
+    """What a folder or file without a model_index.json is instead, and what to do."""
+    if (path / "snapshots").is_dir():
+        what = "a cache's folder, with the model in a snapshot of it"
+        found = sorted((path / "snapshots").glob(f"*/{INDEX_NAME}"))
+        return what, f"give {found[-1].parent}" if found else "download the model again"
+    if (path / INDEX_NAME).is_symlink():
+        return f"{INDEX_NAME} is a link to a file that is not there", DOWNLOAD
+    return explain_absence(path, INDEX_NAME) if path.is_dir() else None
+
+
 def _suggest(path: Path) -> str:
-    """What to give in place of `path`: often a component was given, and the model is above it."""
+    """What to give in place of `path`: the model below it, or above it where a component was."""
+    if below := sorted(path.glob(f"*/{INDEX_NAME}")) if path.is_dir() else []:
+        return f"give the model in it: {below[0].parent}"
     if path.is_dir() and ((above := path.resolve().parent) / INDEX_NAME).is_file():
         return f"give the model that it lies in: {above}"
     return "give the folder of a diffusers model"

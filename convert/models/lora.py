@@ -31,6 +31,7 @@ from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.tensor import TensorInfo, take_rows
 from sdcoreml.convert.weights.writer import Computed
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
+from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import expand_home
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ ALIASES: tuple[tuple[str, str], ...] = (
 """What diffusers' attention processors called the layers that they stood beside."""
 
 OTHER_KINDS = re.compile(r"\.(hada_w1_a|lokr_w1|lokr_w1_a|dora_scale|oft_blocks|diff)$")
+MOST_UNKNOWN = 0.25
+"""Tensors without a counterpart for each that has one, beyond which a LoRA is another model's."""
+
 ROWS_AT_ONCE = 4 << 20
 """Bytes of float32 rows that are in memory at a time."""
 
@@ -113,17 +117,18 @@ def parse_lora(text: str) -> LoraSource:
     return LoraSource(path=expand_home(path), scale=factor)
 
 
-def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource]) -> FolderPlan:
+def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = silent) -> FolderPlan:
     """`plan` with every LoRA of `sources` merged into its components.
 
+    A few tensors without a counterpart are left out, and named in a note.
+
     Raises:
-        BadInputError: not a LoRA, or one that was made for another model: every key without a
-            counterpart is counted.
+        BadInputError: not a LoRA, or one that was made for another model.
         UnsupportedError: a LoHa, LoKr, DoRA or the like.
     """
     deltas: dict[tuple[str, str], list[Delta]] = {}
     for source in sources:
-        for target, delta in read_lora(source, plan.parts).items():
+        for target, delta in read_lora(source, plan.parts, emit).items():
             deltas.setdefault(target, []).append(delta)
     parts = dict(plan.parts)
     for name, part in plan.parts.items():
@@ -135,7 +140,7 @@ def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource]) -> FolderPlan:
 
 
 def read_lora(
-    source: LoraSource, parts: Mapping[str, ComponentFiles]
+    source: LoraSource, parts: Mapping[str, ComponentFiles], emit: Emit = silent
 ) -> dict[tuple[str, str], Delta]:
     """What the LoRA adds: (component, tensor) → delta. Raises as `merge_loras`."""
     path = source.path
@@ -154,7 +159,11 @@ def read_lora(
             unknown.append(tensor.name)
         else:
             groups.setdefault(target, {})[role] = tensor
-    if unknown:
+    if unknown and len(unknown) <= MOST_UNKNOWN * sum(map(len, groups.values())):
+        named = ", ".join(unknown)
+        text = f"{path.name}: {len(unknown)} tensors mean nothing here and are left out: {named}"
+        emit(Event(kind="note", text=text))
+    elif unknown:
         raise BadInputError(
             f"{len(unknown)} tensors have no counterpart in this model, first {unknown[0]!r}",
             where=path,

@@ -63,6 +63,10 @@ _VAE_ROWS: tuple[Row, ...] = (
             ("mid.attn_1.q", "mid_block.attentions.0.to_q"),
             ("mid.attn_1.k", "mid_block.attentions.0.to_k"),
             ("mid.attn_1.v", "mid_block.attentions.0.to_v"),
+            ("mid.attn_1.to_q", "mid_block.attentions.0.to_q"),
+            ("mid.attn_1.to_k", "mid_block.attentions.0.to_k"),
+            ("mid.attn_1.to_v", "mid_block.attentions.0.to_v"),
+            ("mid.attn_1.to_out.0", "mid_block.attentions.0.to_out.0"),
             ("mid.attn_1.proj_out", "mid_block.attentions.0.to_out.0"),
         )
     ),

@@ -297,5 +297,5 @@ class Ledger:
     def _complain(self, what: str, names: Sequence[str]) -> None:
         if names:
             said = f"{what} ({len(names)}): {', '.join(names)}"
-            remedy = "this is another kind of model, or a damaged one: see sdcoreml inspect"
+            remedy = "this is another kind of model, or a damaged one: download it again"
             self.faults.append(Fault(where=self.path, what=said, remedy=remedy))

@@ -13,7 +13,7 @@ from sdcoreml.convert.models.single_file import SingleFile, Weights, take_apart
 from sdcoreml.convert.models.tokenizer import PADS, find_tokenizer
 from sdcoreml.convert.models.vae import read_vae
 from sdcoreml.convert.weights.source import Checkpoint
-from sdcoreml.ground.errors import BadInputError, raise_first
+from sdcoreml.ground.errors import BadInputError, Fault, raise_first
 from sdcoreml.ground.events import Emit, silent
 
 
@@ -22,7 +22,8 @@ class UnpackOptions:
     """What the user may say about a checkpoint that does not say it itself.
 
     `image_size` in pixels; `scheduler` one of `configs.SCHEDULERS`; `upcast_attention` as in the
-    UNet's config, `None` for what is known of the family.
+    UNet's config, `None` for what is known of the family. A draft does without a tokenizer, which
+    may have to be fetched.
     """
 
     told: PredictionSource | None = None
@@ -32,6 +33,14 @@ class UnpackOptions:
     upcast_attention: bool | None = None
     vae: Path | None = None
     tokenizer: Path | None = None
+    is_draft: bool = False
+
+
+UNSAID = Fault(
+    where="",
+    what="a Stable Diffusion 2.x model that does not say what it predicts",
+    remedy="give --prediction_type epsilon (the 512 base) or v_prediction (the 768 model)",
+)
 
 
 def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) -> FolderPlan:
@@ -49,15 +58,11 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
         raise BadInputError(
             "not a whole Stable Diffusion 1.x, 2.x or XL checkpoint",
             where=path,
-            remedy="see what `sdcoreml inspect` says it is",
+            remedy="give a whole one",
         )
     raise_first(single.faults)
     if single.prediction.kind is None:
-        raise BadInputError(
-            "a Stable Diffusion 2.x model that does not say what it predicts",
-            where=path,
-            remedy="give --prediction_type epsilon (the 512 base) or v_prediction (the 768 model)",
-        )
+        raise UNSAID.at(path).raised()
     parts = dict(single.parts)
     if options.vae:
         parts["vae"] = read_vae(options.vae, single.family, single.image_size)
@@ -68,9 +73,11 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
     config = {**unet.config, "upcast_attention": upcast}
     parts["unet"] = ComponentFiles(kind=unet.kind, config=config, tensors=unet.tensors)
     plan = _plan(single, parts, single.prediction.kind, options)
+    plan = replace(plan, notes=single.notes, settings=single.settings)
+    if options.is_draft:
+        return plan
     tokenizer = find_tokenizer(path, options.tokenizer, emit)
-    files = {**plan.files, **tokenizer.files(single.family)}
-    return replace(plan, files=files, notes=single.notes, settings=single.settings)
+    return replace(plan, files={**plan.files, **tokenizer.files(single.family)})
 
 
 def _upcasts(checkpoint: Checkpoint) -> bool:

@@ -33,7 +33,7 @@ def refuse_unknown(
     read: frozenset[str],
     accepted: Mapping[str, tuple[Any, ...]],
 ) -> None:
-    """Check every option of a config.
+    """Check every option of a config; one that is unknown, and null or false, asks for nothing.
 
     Args:
         component: what is being built, for the message.
@@ -51,6 +51,7 @@ def refuse_unknown(
             name.startswith("_")
             or name in read
             or name in _DESCRIPTIVE
+            or (name not in accepted and (value is None or value is False))
             or any(type(value) is type(good) and value == good for good in accepted.get(name, ()))
         )
     ]

@@ -54,7 +54,50 @@ _READ = frozenset(
         "vocab_size",
     }
 )
-_ACCEPTED: Mapping[str, tuple[Any, ...]] = {}
+_GENERATION = frozenset(
+    {
+        "begin_suppress_tokens",
+        "chunk_size_feed_forward",
+        "decoder_start_token_id",
+        "diversity_penalty",
+        "early_stopping",
+        "encoder_no_repeat_ngram_size",
+        "exponential_decay_length_penalty",
+        "finetuning_task",
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+        "id2label",
+        "label2id",
+        "length_penalty",
+        "max_length",
+        "min_length",
+        "no_repeat_ngram_size",
+        "num_beam_groups",
+        "num_beams",
+        "num_return_sequences",
+        "prefix",
+        "problem_type",
+        "repetition_penalty",
+        "return_dict",
+        "return_dict_in_generate",
+        "sep_token_id",
+        "suppress_tokens",
+        "task_specific_params",
+        "temperature",
+        "tie_encoder_decoder",
+        "tie_word_embeddings",
+        "tokenizer_class",
+        "top_k",
+        "top_p",
+        "torchscript",
+        "typical_p",
+        "use_bfloat16",
+    }
+)
+"""What transformers' PretrainedConfig (4.34.1) writes of every model, about generation and labels;
+CLIP's text model reads none of it."""
+
+_ACCEPTED: Mapping[str, tuple[Any, ...]] = {"pruned_heads": ({},)}
 _IGNORED = ("text_model.embeddings.position_ids",)
 
 
@@ -79,7 +122,7 @@ def parse_text(component: str, config: Config) -> TextConfig:
         UnsupportedError: it asks for something that is not implemented.
         BadInputError: it lacks something.
     """
-    refuse_unknown(component, config, _READ, _ACCEPTED)
+    refuse_unknown(component, config, _READ | _GENERATION, _ACCEPTED)
     width, inner, layers, heads = require(
         component,
         config,

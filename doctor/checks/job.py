@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.checks.model import lacking
 from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.checks.ruling import judged
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, warning
 from sdcoreml.doctor.core.facts import Goal, Output, System
 from sdcoreml.doctor.core.subjects import ModelFolder
@@ -18,13 +19,15 @@ NATIVE_SIZE = 512
 AWKWARD = frozenset(" \t'\"$&;()<>|*?")
 
 
+@judged
 @check("MOD009", Family.MODEL)
 def family_supported(model: ModelFolder) -> Findings:
     """The model is of a kind that can be converted and then run.
 
     Apple's package and Mochi run text-to-image UNets: no inpainting model (nine input channels), no
-    InstructPix2Pix (eight). SD3 and FLUX have a transformer in place of the UNet. The rule is the
-    converter's own.
+    InstructPix2Pix (eight). SD3 and FLUX have a transformer in place of the UNet. Nor do their
+    schedulers fit a UNet that was trained with another noise schedule, or to predict anything but
+    noise or velocity. The rules are the converter's own.
     """
     if model.refusal and model.kind in {"diffusers", "single-file"} and not lacking(model):
         yield error(
@@ -34,6 +37,7 @@ def family_supported(model: ModelFolder) -> Findings:
         )
 
 
+@judged
 @check("MOD010", Family.MODEL)
 def configs_supported(model: ModelFolder) -> Findings:
     """The converter implements every option in the configurations.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.checks.ruling import judged
 from sdcoreml.doctor.core.check import (
     Family,
     Finding,
@@ -28,6 +29,7 @@ SHARDS_SINCE = "0.29"
 SHARDED_BY_DIFFUSERS = frozenset({"unet", "vae", "transformer"})
 
 
+@judged
 @check("MOD001", Family.MODEL)
 def layout(model: ModelFolder) -> Findings:
     """The path is a diffusers folder, with model_index.json at its top.
@@ -52,7 +54,7 @@ def layout(model: ModelFolder) -> Findings:
     if model.kind not in {"diffusers", "controlnet"}:
         hint = f"; it may be meant: {model.nearby[0]}" if model.nearby else ""
         yield error(
-            f"no model_index.json in {model.path}{hint}",
+            model.reason or f"no model_index.json in {model.path}{hint}",
             why="This is not the top of a diffusers model: nothing says what its parts are.",
             fix=Fix("give the folder that holds model_index.json, unet/ and vae/"),
         )
@@ -111,6 +113,7 @@ def merge(path: str) -> Fix:
     )
 
 
+@judged
 @check("MOD003", Family.MODEL)
 def shards_present(model: ModelFolder) -> Findings:
     """Every shard that an index names is there.
@@ -141,6 +144,7 @@ def _faulty(part: Component, fault: str) -> Findings:
         yield _bad_json(part.folder, f"{part.name}: {fault}")
 
 
+@judged
 @check("MOD004", Family.MODEL)
 def weights_present(model: ModelFolder) -> Findings:
     """Every part that is converted has its weights.
@@ -167,6 +171,7 @@ def weights_present(model: ModelFolder) -> Findings:
             )
 
 
+@judged
 @check("MOD017", Family.MODEL)
 def config_matches(model: ModelFolder) -> Findings:
     """The UNet's weights have the shapes that its config.json says.
@@ -184,6 +189,7 @@ def config_matches(model: ModelFolder) -> Findings:
             )
 
 
+@judged
 @check("MOD018", Family.MODEL)
 def file_complete(model: ModelFolder) -> Findings:
     """A single checkpoint file is a whole model.
@@ -224,6 +230,7 @@ def _incomplete(model: ModelFolder, fault: str) -> Finding:
     )
 
 
+@judged
 @check("MOD019", Family.MODEL)
 def tokenizer_fits(model: ModelFolder) -> Findings:
     """The tokenizer's files are such as the Swift apps can read.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.checks.ruling import judged
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info
 from sdcoreml.doctor.core.subjects import ModelFolder, WeightFile
 
@@ -21,6 +22,7 @@ def broken(model: ModelFolder, kind: str) -> list[WeightFile]:
     return [file for file in files(model) if file.kind == kind]
 
 
+@judged
 @check("MOD005", Family.MODEL)
 def no_pointers(model: ModelFolder) -> Findings:
     """No weight file is a Git LFS pointer.
@@ -45,6 +47,7 @@ def no_pointers(model: ModelFolder) -> Findings:
         )
 
 
+@judged
 @check("MOD006", Family.MODEL)
 def no_web_pages(model: ModelFolder) -> Findings:
     """No weight file is a saved web page or an empty file.
@@ -69,6 +72,7 @@ def no_web_pages(model: ModelFolder) -> Findings:
         )
 
 
+@judged
 @check("MOD007", Family.MODEL)
 def files_whole(model: ModelFolder) -> Findings:
     """Every weight file is whole: as long as its valid header says.
@@ -86,6 +90,7 @@ def files_whole(model: ModelFolder) -> Findings:
             )
 
 
+@judged
 @check("MOD008", Family.MODEL)
 def pickles_safe(model: ModelFolder) -> Findings:
     """No pickle names anything that could run.

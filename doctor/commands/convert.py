@@ -6,14 +6,16 @@ import argparse
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
 from sdcoreml.convert.jobs.manifest import MadeIn, read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
 from sdcoreml.convert.jobs.plan import require_buildable
 from sdcoreml.convert.jobs.staging import staged
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
-from sdcoreml.convert.jobs.unpacked import opened
+from sdcoreml.convert.jobs.unpacked import draft, opened
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.prediction import PredictionSource
@@ -22,19 +24,21 @@ from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.worker import Runner, Worker
 from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of
 from sdcoreml.doctor.commands.convert_options import declare
+from sdcoreml.doctor.commands.convert_plan import as_data, as_text, plan_conversion
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.convert_summary import summary, verdicts
 from sdcoreml.doctor.commands.diagnose import page, versions_here
 from sdcoreml.doctor.commands.examine import preflight
 from sdcoreml.doctor.commands.preflight import address, environment_for, require_able
 from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.gather.toolchain import toolchain as measures
 from sdcoreml.doctor.gather.volumes import RESULTS
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import diagnose
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
-from sdcoreml.ground.errors import UsageError, WorkerError
+from sdcoreml.ground.errors import BadInputError, UnsafePickleError, UsageError, WorkerError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
@@ -46,11 +50,52 @@ configure = declare
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert one model; the result is a finished folder or an error, never a part of one."""
+    """Convert one model, or say what would come of it."""
     if args.sample == (args.model is not None):
         raise UsageError(
             "give one model, a folder or a file, or --sample", remedy="see sdcoreml convert --help"
         )
+    try:
+        return plan(args) if args.plan else convert(args)
+    except (BadInputError, UnsafePickleError, UsageError) as error:
+        if args.json:
+            ruling = Ruling(can="no", fault=error.fault)
+            print(json.dumps({"schema": SCHEMA, "verdict": ruling.as_json(), "results": []}))
+        raise
+
+
+def plan(args: argparse.Namespace) -> int:
+    """Say what would be made; nothing is written, built or fetched."""
+    if args.model is None:
+        raise UsageError("--plan needs a model", remedy="give a folder or a file")
+    with draw() as emit:
+        ingredients = ingredients_of(args)
+        judgement = judge_ingredients(args)
+        judgement.require_convertible()
+        model = _with_refiner(draft(ingredients, emit), args)
+        jobs = jobs_of(args, model)
+        for job in jobs:
+            require_buildable(job)
+    measured = measures(address(load_toolchain(args.toolchain)))
+    planned = plan_conversion(ingredients, judgement, jobs, measured)
+    if args.json:
+        verdict = judgement.ruling.as_json()
+        print(json.dumps({"schema": SCHEMA, "verdict": verdict, "plan": as_data(planned)}))
+    else:
+        print("\n".join(as_text(planned)))
+    return 0
+
+
+def judge_ingredients(args: argparse.Namespace) -> Judgement:
+    """The judgement of the model, as it is with what was said of it."""
+    told = PredictionSource(option=vars(args).get("prediction"))
+    accepts = vars(args).get("accept_schedule", False)
+    unpacking = replace(ingredients_of(args).unpacking, told=told)
+    return judge(args.model, unpacking, accepts_schedule=accepts)
+
+
+def convert(args: argparse.Namespace) -> int:
+    """Convert one model; the result is a finished folder or an error, never a part of one."""
     with draw() as emit, ExitStack() as unpacked:
         # What is wrong with the model or the options is said before gigabytes are fetched.
         model = unpacked.enter_context(chosen(args, emit)) if args.model else None
@@ -79,7 +124,8 @@ def run(args: argparse.Namespace) -> int:
         results = [
             {"folder": str(folder), "manifest": manifests[folder].as_json()} for folder in folders
         ]
-        print(json.dumps({"schema": SCHEMA, "results": results}))
+        verdict = Ruling(can="yes").as_json()
+        print(json.dumps({"schema": SCHEMA, "verdict": verdict, "results": results}))
     else:
         print("\n".join((*(summary(*item) for item in manifests.items()), *verdicts(manifests))))
     return 0
@@ -88,10 +134,15 @@ def run(args: argparse.Namespace) -> int:
 @contextmanager
 def chosen(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
     """The model that is to be converted, with the refiner that was named."""
+    judge_ingredients(args).require_convertible()
     near = args.output.parent if args.output else Path(RESULTS)
     with opened(ingredients_of(args), near, emit) as model:
-        refiner = vars(args).get("refiner_folder")
-        yield with_refiner(model, refiner) if refiner else model
+        yield _with_refiner(model, args)
+
+
+def _with_refiner(model: Model, args: argparse.Namespace) -> Model:
+    refiner = vars(args).get("refiner_folder")
+    return with_refiner(model, refiner) if refiner else model
 
 
 def ingredients_of(args: argparse.Namespace) -> Ingredients:

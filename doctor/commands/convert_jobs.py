@@ -13,6 +13,7 @@ from typing import Any
 from sdcoreml.convert.bundle.families import OPTIONAL
 from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.compression.recipe import parse_recipe
+from sdcoreml.convert.jobs.kept import is_nothing
 from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.options import (
     COMPRESSED,
@@ -80,7 +81,7 @@ def options_for(args: argparse.Namespace, model: Model) -> Options:
         BadInputError: there is no such folder.
     """
     asked = _asked_options(args)
-    if "components" in args:
+    if "components" in args and not is_nothing(args.output):
         return merge_with_existing(args, asked)
     if "beside" in args:
         return replace(options_of_finished_folder(args, default_options(model)), **asked)

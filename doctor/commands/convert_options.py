@@ -47,6 +47,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
         help="what the model is called in the folder's name (default: its own)",
     )
     add_toolchain(parser)
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="say what would be made, from what, and what it takes; write nothing",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     for declare_group in (_ingredients, _shapes, _programs, _meaning, _storage):
         declare_group(parser)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sdcoreml.convert.models.layout import INDEX_NAME
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.commands.doctor_changes import add_changes, is_plain, public, remember
 from sdcoreml.doctor.commands.doctor_options import declare
@@ -20,6 +21,7 @@ from sdcoreml.doctor.core.engine import Ignore, Report, Selection, examine, exit
 from sdcoreml.doctor.core.facts import Absent, Facts, Goal
 from sdcoreml.doctor.core.fix import apply, cure_lines, plan, plan_lines
 from sdcoreml.doctor.core.goal import conclude, relevant
+from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather import DEADLINE, DEEP_DEADLINE, Gathered, Request, gather
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.report import write
@@ -105,6 +107,7 @@ def judge(
         costs=gathered.costs,
         left_out=gathered.left_out,
         seconds=gathered.seconds + report.seconds,
+        ruling=facts.model.ruling if isinstance(facts.model, ModelFolder) else None,
     )
     if selection.select:
         return report
@@ -120,6 +123,8 @@ def goals_of(facts: Facts) -> tuple[str, ...]:
 def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Request:
     """What to look at: the facts that these checks need, of the paths that were given."""
     kinds = {kind_of(path): str(path) for path in args.paths}
+    if args.goal == "convert" and "bundle" in kinds and "model" not in kinds:
+        kinds["model"] = kinds.pop("bundle")
     if len(kinds) < len(args.paths):
         raise UsageError("two paths of the same kind", remedy="give one of each")
     require_toolchain(args.toolchain)
@@ -161,6 +166,8 @@ def configured_checkout() -> str:
 
 def kind_of(path: Path) -> str:
     """Whether a path is a finished folder, an upstream checkout, or (anything else) a model."""
+    if (path / INDEX_NAME).is_file():
+        return "model"
     if any(path.glob("*.mlmodelc")) or any(path.glob("*.mlpackage")):
         return "bundle"
     if (path / "python_coreml_stable_diffusion").is_dir():

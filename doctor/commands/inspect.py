@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED, NAMES, chunk_paths
 from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
-from sdcoreml.convert.bundle.judgement import Judgement, judge
+from sdcoreml.convert.bundle.judgement import FINISHED, Judgement, Ruling, judge
 from sdcoreml.convert.models.identify import ComponentFacts, Identity
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.doctor.core.estimate import needed_disk, needed_memory
@@ -36,21 +36,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what `args.path` is. 0, or the exit code of the gravest fault."""
     data: Mapping[str, Any]
-    if is_coreml(args.path):
+    lines: Iterable[str]
+    judgement = judge(args.path)
+    if is_coreml(args.path) and judgement.identity.form == FINISHED:
         programs = programs_at(args.path)
-        data, lines = programs_data(args.path, programs), programs_text(args.path, programs)
+        data, lines = (
+            programs_data(args.path, programs),
+            (
+                *programs_text(args.path, programs),
+                ruling_text(judgement.ruling),
+            ),
+        )
         faults = [fault for program in programs for fault in program.faults]
     else:
-        judgement = judge(args.path)
         needs = needs_of(judgement)
         data, lines = as_data(judgement, needs), as_text(judgement, needs)
         faults = list(judgement.identity.faults)
+    ruling = judgement.ruling
     if args.json:
+        data = {**data, "verdict": ruling.as_json()}
         json.dump(data, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
         sys.stdout.write("\n".join(lines) + "\n")
     return max((fault.error.exit_code for fault in faults), default=0)
+
+
+def ruling_text(ruling: Ruling) -> str:
+    """The verdict as a line."""
+    if fault := ruling.fault:
+        return f"  sdcoreml convert: no ({fault.code}), {replace(fault, where='')}"
+    return "  sdcoreml convert: yes, by its headers; the weights themselves are not read here"
 
 
 def programs_data(path: Path, programs: tuple[ProgramFacts, ...]) -> dict[str, Any]:
@@ -189,6 +205,7 @@ def as_text(judgement: Judgement, needs: Needs | None) -> Iterator[str]:
     if needs:
         disk, memory = amount(needs.disk), amount(needs.memory)
         yield f"  converting takes about {disk} of disk, {memory} of memory"
+    yield ruling_text(judgement.ruling)
     for fault in identity.faults:
         yield f"  fault: {fault}"
 

@@ -90,7 +90,7 @@ class Report:
 
     `costs` are seconds by fact group, `left_out` what there was no time for; `changes` what differs
     from other facts (those of the last good run, or of another machine), likeliest culprits first,
-    and `compared` says which.
+    and `compared` says which. `ruling` is the judgement of the model, if one was examined.
     """
 
     toolchain: str
@@ -102,6 +102,7 @@ class Report:
     left_out: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     compared: str = ""
+    ruling: Mapping[str, str | None] | None = None
     schema: int = SCHEMA
 
     def count(self, status: Status) -> int:

@@ -66,7 +66,8 @@ class ModelFolder:
     `kind` is "diffusers" for a folder with model_index.json, "controlnet" for a ControlNet's,
     "single-file" for one checkpoint file, "missing" for a path that is not there, "none" otherwise.
     `family` is what it is in words, `needed` the components that its programs are made of,
-    `refusal` why it cannot be converted, `remedy` what to do about that. A single file is a
+    `refusal` why it cannot be converted, `remedy` what to do about that. `can`, `code`, `reason`
+    and `cure` are the one judgement of it, as every command prints it. A single file is a
     component that has the weights; those in it come after it, and have parameters alone. `holds`
     names what it has in it: unet, vae, text_encoder, ema, lora, controlnet...
     """
@@ -84,6 +85,17 @@ class ModelFolder:
     holds: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     nearby: tuple[str, ...] = ()
+    can: str = ""
+    code: str = ""
+    reason: str = ""
+    cure: str = ""
+
+    @property
+    def ruling(self) -> dict[str, str | None] | None:
+        """The judgement as JSON-able values; nothing where none was made."""
+        if not self.can:
+            return None
+        return {"can": self.can, "code": self.code or None, "remedy": self.cure or None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,8 +44,12 @@ def describe(judgement: Judgement) -> ModelFolder:
         refusal=refusal.what if refusal else "",
         remedy=refusal.remedy if refusal else "",
     )
+    ruling = judgement.ruling
+    if fault := ruling.fault:
+        blank = replace(blank, code=fault.code, reason=fault.what, cure=fault.remedy)
+    blank = replace(blank, can=ruling.can)
     if identity.form == NOT_THERE:
-        return ModelFolder(path=str(path), kind="missing")
+        return replace(blank, kind="missing", needed=())
     if not path.is_dir():
         return _single_file(blank, identity)
     if identity.model and (net := identity.model.components.get(CONTROLNET)):

@@ -28,6 +28,7 @@ def as_object(report: Report) -> dict[str, Any]:
         "compared": report.compared,
         "changes": list(report.changes),
         "results": [_result(result) for result in report.results],
+        "verdict": report.ruling and dict(report.ruling),
         "verdicts": to_plain(report.verdicts),
     }
 

@@ -34,7 +34,7 @@ def whole(family: Family, task: Task | None = Task.TEXT_TO_IMAGE, flavour: str =
         (Family.SD2_V, "limited", "limited"),
         (Family.SDXL, "yes", "yes"),
         (Family.SDXL_REFINER, "yes", "yes"),
-        (Family.SD3, "limited", "limited"),
+        (Family.SD3, "no", "no"),
         (Family.FLUX, "no", "no"),
         (Family.UNKNOWN, "no", "no"),
     ],

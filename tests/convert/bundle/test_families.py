@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,13 @@ from sdcoreml.convert.bundle.families import (
     PROGRAMS,
     padding,
     programs_of,
-    require_supported,
+    refuse,
 )
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.layout import Model, read_model
 from sdcoreml.convert.programs.options import parse_options
 from sdcoreml.ground.errors import UnsupportedError
-from tests.convert.stand_ins import UNET, write_model
+from tests.convert.stand_ins import write_model
 
 END = "<|endoftext|>"
 
@@ -155,26 +156,31 @@ class TestPadding:
         assert padding(model.path / "nowhere", END) is None
 
 
-class TestRequireSupported:
+class TestRefuse:
     @pytest.mark.parametrize("family", PROGRAMS)
-    def test_families_with_programs(self, model: Model, family: Family) -> None:
-        require_supported(replace(model, family=family))
+    def test_families_with_programs(self, family: Family) -> None:
+        assert refuse(family, Task.TEXT_TO_IMAGE, Path("m")) is None
 
-    def test_a_task_that_the_apps_cannot_run(self, tmp_path: Path) -> None:
-        for channels, name in ((9, "inpainting"), (8, "instruct-pix2pix"), (5, "depth to image")):
-            folder = write_model(tmp_path / name, {**UNET, "in_channels": channels})
-            with pytest.raises(UnsupportedError) as caught:
-                require_supported(read_model(folder))
-            assert str(caught.value) == (
-                f"{folder}: this is Stable Diffusion 1.x ({name}), which does not run: its UNet"
-                f" takes {channels} channels, and the apps feed 4; convert a text-to-image model"
-            )
+    @pytest.mark.parametrize(
+        ("task", "channels"), [(Task.INPAINTING, 9), (Task.INSTRUCT, 8), (Task.DEPTH, 5)]
+    )
+    def test_a_task_that_the_apps_cannot_run(self, task: Task, channels: int) -> None:
+        assert str(refuse(Family.SD1, task, Path("m"))) == (
+            f"m: this is Stable Diffusion 1.x ({task.value}), which does not run: its UNet"
+            f" takes {channels} channels, and the apps feed 4; convert a text-to-image model"
+        )
+        other = str(refuse(Family.SD1, Task.OTHER, Path("m")))
+        assert "this Stable Diffusion 1.x does not run: the apps feed its UNet 4 channels" in other
 
-    @pytest.mark.parametrize("family", [Family.SD3, Family.FLUX, Family.UNKNOWN])
-    def test_families_without(self, model: Model, family: Family) -> None:
-        with pytest.raises(UnsupportedError, match=rf"this is {family.value}, which is not supp"):
-            require_supported(replace(model, family=family, task=Task.OTHER))
+    @pytest.mark.parametrize("family", [Family.SD3, Family.FLUX])
+    def test_families_without(self, family: Family) -> None:
+        said = str(refuse(family, Task.OTHER, Path("m")))
+        assert f"this is {family.value}, which is not supp" in said
 
-    def test_why_a_known_family_is_not_among_them(self, model: Model) -> None:
-        with pytest.raises(UnsupportedError, match=r"not supported: .*SD 3\.5 normalizes.*; conv"):
-            require_supported(replace(model, family=Family.SD3, task=Task.OTHER))
+    def test_another_family_is_called_what_it_calls_itself(self) -> None:
+        said = str(refuse(Family.UNKNOWN, Task.OTHER, Path("m"), "KolorsPipeline"))
+        assert "another family of models (KolorsPipeline), which is not supported" in said
+
+    def test_why_a_known_family_is_not_among_them(self) -> None:
+        said = str(refuse(Family.SD3, Task.OTHER, Path("m")))
+        assert re.search(r"not supported: .*SD 3\.5 normalizes.*; conv", said)

@@ -36,10 +36,12 @@ UNETS["sdxl"] = UNETS["sd2"] | {  # type: ignore[index]
     "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
     "transformer_layers_per_block": [1, 1, 2],
     "addition_embed_type": "text_time",
+    "cross_attention_dim": 128,
     "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": 160,
 }
 UNETS["refiner"] = UNETS["sdxl"] | {  # type: ignore[index]
+    "cross_attention_dim": 64,
     "block_out_channels": [32, 64, 64, 64],
     "down_block_types": ["DownBlock2D"] + ["CrossAttnDownBlock2D"] * 2 + ["DownBlock2D"],
     "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 2 + ["UpBlock2D"],

@@ -100,7 +100,7 @@ def test_tensors_tell_what_they_are(tensors: Shapes, expected: Contents) -> None
         (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=T2I, flavour="LCM"), "no", "no"),
         (Contents(kind=Kind.PIPELINE, family=Family.SD2_V, task=T2I), "limited", "limited"),
         (Contents(kind=Kind.PIPELINE, family=Family.SDXL, task=T2I), "yes", "yes"),
-        (Contents(kind=Kind.PIPELINE, family=Family.SD3, task=Task.OTHER), "limited", "limited"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD3, task=Task.OTHER), "no", "no"),
         (Contents(kind=Kind.PIPELINE, family=Family.SD3, flavour="3.5"), "no", "no"),
         (Contents(kind=Kind.PIPELINE, family=Family.FLUX), "no", "no"),
         (Contents(kind=Kind.CONTROLNET, family=Family.SD1), "yes", "yes"),

@@ -20,9 +20,12 @@ from tests.convert.models.test_single_file import VAE, original, save
 TOLD = PredictionSource(option="v_prediction")
 
 
+VOCAB = {"a</w>": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}
+
+
 def tokenizer(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
-    (folder / "vocab.json").write_text("{}")
+    (folder / "vocab.json").write_text(json.dumps(VOCAB))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     return folder
 

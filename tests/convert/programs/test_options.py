@@ -72,10 +72,11 @@ def test_options_of_a_config_are_read_accepted_descriptive_or_refused() -> None:
     read, accepted = frozenset({"width"}), {"act": ("silu",), "scale": (1, 1.0), "deep": (False,)}
     good = {"_name": "x", "width": 7, "act": "silu", "scale": 1.0, "torch_dtype": "float16"}
     refuse_unknown("unet", good, read, accepted)
-    bad = {"act": "gelu", "scale": True, "deep": 0, "new": None}
+    refuse_unknown("unet", {**good, "later": None, "newer": False}, read, accepted)
+    bad = {"act": "gelu", "scale": True, "deep": 0, "new": 1}
     with pytest.raises(UnsupportedError) as caught:
         refuse_unknown("unet", {**good, **bad}, read, accepted)
-    assert "act='gelu', scale=True, deep=0, new=None;" in str(caught.value)
+    assert "act='gelu', scale=True, deep=0, new=1;" in str(caught.value)
 
 
 def test_options_that_must_be_there() -> None:

@@ -94,7 +94,7 @@ def test_a_healthy_folder(tmp_path: Path) -> None:
     [
         ({"in_channels": 9}, "inpainting"),
         ({"in_channels": 8}, "instruct-pix2pix"),
-        ({"addition_embed_type": "image"}, "unknown"),
+        ({"addition_embed_type": "image"}, "another family"),
     ],
 )
 def test_what_no_app_can_run_is_refused(

@@ -1,0 +1,127 @@
+"""`sdcoreml convert --plan`: what would be made, from what, and what it takes."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.bundle.judgement import Judgement
+from sdcoreml.convert.compression.recipe import parse_recipe
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.models.ingredients import Ingredients
+from sdcoreml.convert.programs.options import Precision
+from sdcoreml.doctor.commands.convert_preflight import goal_of
+from sdcoreml.doctor.core.estimate import needed_disk, needed_memory, processor_time, wall_time
+from sdcoreml.doctor.core.facts import ToolchainFacts
+from sdcoreml.doctor.gather.model import describe
+from sdcoreml.ground.quantity import amount
+
+HALVES_OF_A_VAE: Mapping[str, tuple[str, ...]] = {
+    "vae_decoder": ("decoder.", "post_quant_conv."),
+    "vae_encoder": ("encoder.", "quant_conv."),
+}
+"""The tensors of a VAE that each of its programs has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedProgram:
+    """A program to make: its package, the component it is made of, and about how many bytes."""
+
+    name: str
+    source: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFolder:
+    """A folder to make."""
+
+    folder: str
+    programs: tuple[PlannedProgram, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionPlan:
+    """What would be made of which files (path to bytes), and what that takes.
+
+    `disk` and `memory` in bytes; `minutes` at most on this machine's cores, `None` where nobody
+    measured.
+    """
+
+    sources: Mapping[str, int]
+    folders: tuple[PlannedFolder, ...]
+    disk: int
+    memory: int
+    minutes: float | None
+
+
+def plan_conversion(
+    ingredients: Ingredients, judgement: Judgement, jobs: Sequence[Job], measured: ToolchainFacts
+) -> ConversionPlan:
+    """The plan of jobs of one model; `measured` is what the toolchain's conversions took."""
+    model, goal = describe(judgement), goal_of(jobs)
+    seconds = processor_time(model, goal, measured)
+    cores = os.cpu_count() or 1
+    minutes = wall_time(seconds, cores, measured.parallel) / 60 if seconds else None
+    named = dict.fromkeys((ingredients.model, *ingredients.files()))
+    return ConversionPlan(
+        sources={str(path): _size(path, judgement) for path in named},
+        folders=tuple(_folder(job, judgement) for job in jobs),
+        disk=needed_disk(model, measured),
+        memory=needed_memory(model, goal, measured),
+        minutes=minutes and round(minutes, 1),
+    )
+
+
+def as_data(plan: ConversionPlan) -> dict[str, Any]:
+    """The plan as JSON-able values."""
+    data = asdict(plan)
+    needs = {name: data.pop(name) for name in ("disk", "memory", "minutes")}
+    return {"from": data.pop("sources"), **data, "needs": needs}
+
+
+def as_text(plan: ConversionPlan) -> Iterator[str]:
+    """The plan as lines."""
+    yield "would be made from"
+    yield from (f"  {path}  {amount(size)}" for path, size in plan.sources.items())
+    for made in plan.folders:
+        yield f"{made.folder}: {len(made.programs)} programs"
+        width = max((len(program.name) for program in made.programs), default=0)
+        for program in made.programs:
+            size = f"about {amount(program.bytes)}" if program.bytes else "of unknown size"
+            yield f"  {program.name:<{width}}  of {program.source}, {size}"
+    yield f"takes about {amount(plan.disk)} of disk, {amount(plan.memory)} of memory"
+    if plan.minutes is not None:
+        yield f"and at most {max(plan.minutes, 0.1):.1f} minutes, once the environment is there"
+
+
+def _size(path: Path, judgement: Judgement) -> int:
+    return path.stat().st_size if path.is_file() else judgement.identity.nbytes
+
+
+def _folder(job: Job, judgement: Judgement) -> PlannedFolder:
+    programs = tuple(
+        PlannedProgram(
+            name=part.stem,
+            source=part.source,
+            bytes=_bytes(job, part.program, part.source, judgement),
+        )
+        for part in job.parts
+    )
+    return PlannedFolder(folder=str(job.output), programs=programs)
+
+
+def _bytes(job: Job, program: str, source: str, judgement: Judgement) -> int:
+    """About as many as the program's weights take; 0 where its component comes from elsewhere."""
+    spec = next(part for part in job.parts if part.program == program)
+    starts = HALVES_OF_A_VAE.get(program, ("",))
+    tensors = judgement.tensors_of(source)
+    count = sum(math.prod(t.shape) for t in tensors if t.name.startswith(starts))
+    bits = 32 if job.options.for_program(spec).precision is Precision.FP32 else 16
+    if recipe := job.options.recipe_for(spec):
+        bits = parse_recipe(recipe, program).bits
+    return count * bits // 8
