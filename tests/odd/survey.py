@@ -3,8 +3,8 @@
     python -m tests.odd.survey [--convert] [--seen | --held-back] [--json] [--keep FOLDER] [NAMES]
 
 Three answers are asked for: `inspect --json`, `doctor MODEL --goal convert --json`, and `convert`:
-by default up to where building would begin (the preflight included, so that the environment must be
-there), with `--convert` to the end. A name is a case's, or a part of one.
+by default its `--plan`, with `--convert` all of it, for which the environment must be there.
+A name is a case's, or a part of one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NoReturn
-from unittest.mock import patch
+from typing import Any
 
 from sdcoreml.convert.bundle.facts import programs_at
 from sdcoreml.doctor.cli import main as command
@@ -50,10 +48,6 @@ ABOUT: Mapping[Why, str] = {
 """What a refusal of `convert` must name, in any case, for a person to know why."""
 
 
-class ReachedEnvironmentError(BaseException):
-    """The conversion got as far as the environment's work: nothing was refused."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What one command made of a case. `can` is `None` where it gave no answer at all."""
@@ -63,6 +57,11 @@ class Answer:
     text: str
     seconds: float
     data: Any = None
+
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """What it printed as its verdict."""
+        return self.data.get("verdict") if isinstance(self.data, dict) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +73,7 @@ class Row:
     doctor: Answer
     convert: Answer
     made: dict[str, Any] = field(default_factory=dict)
+    to_the_end: bool = False
 
     def faults(self) -> Iterator[str]:
         """Every crash, contradiction and silence."""
@@ -92,15 +92,24 @@ class Row:
         for name, answer in answers.items():
             alone = case.options and name != "convert"
             right = ({case.alone} if case.alone else set(Can)) if alone else {case.can, case.also}
-            if Can.HEADERS in right:
-                # Only the bytes can tell; who reads them says no, who does not says yes.
-                right = {Can.HEADERS, Can.NO if name == "convert" else Can.YES}
-                right |= {Can.YES} if name == "convert" and not self.made else set()
+            if Can.YES in right:  # which nobody knows for sure who read no weights
+                right.add(Can.HEADERS)
+            if case.can is Can.HEADERS and name == "convert" and self.to_the_end:
+                right = {Can.NO}
             if answer.can not in right:
                 yield f"{name} says {answer.can.value if answer.can else 'nothing'}"
-        told = {answer.can for answer in answers.values()} - {Can.HEADERS, None}
-        if len(told) > 1 and not case.options and case.can is not Can.HEADERS:
-            yield "they disagree"
+        verdicts = [answer.verdict for answer in answers.values()]
+        if case.options or self.to_the_end:
+            verdicts.pop()
+        if any(verdict != verdicts[0] for verdict in verdicts):
+            yield f"they disagree: {verdicts}"
+        if self.doctor.can is not Can.NO and self.doctor.code:
+            yield "doctor's findings forbid what its verdict allows"
+        yield from (
+            f"{name}'s remedy is {name} itself"
+            for name, answer in answers.items()
+            if re.search(rf"sdcoreml {name}(?! MODEL)", str((answer.verdict or {}).get("remedy")))
+        )
 
     def _misleading(self) -> Iterator[str]:
         about = ABOUT.get(self.case.why)
@@ -109,7 +118,7 @@ class Row:
             if not re.search(about, message, re.IGNORECASE):
                 yield f"convert's refusal does not name {self.case.why.value}"
         if re.search(r"see (what `)?sdcoreml inspect", self.inspect.text):
-            yield "inspect's remedy is inspect"
+            yield "inspect's remedy is inspect itself"
 
     def _silences(self, answers: dict[str, Answer]) -> Iterator[str]:
         case = self.case
@@ -137,8 +146,6 @@ def run(arguments: Sequence[str]) -> tuple[int | str, str, str, float]:
     try:
         with redirect_stdout(out), redirect_stderr(err):
             code = command(arguments)
-    except ReachedEnvironmentError:
-        code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else str(error.code)
     except Exception as error:  # noqa: BLE001  a crash is a finding
@@ -155,63 +162,41 @@ def parsed(text: str) -> Any:
 
 
 def inspected(model: Path) -> Answer:
-    """`inspect`: its verdict where it has one, else whether any target runs what has no fault."""
-    code, out, err, seconds = run(["inspect", str(model), "--json"])
-    data = parsed(out)
-    can = None
-    if isinstance(data, dict):
-        targets = [target["runs"] for target in data.get("targets", ())]
-        verdict = data.get("verdict") or {}
-        runs = any(answer != "no" for answer in targets) and not data.get("missing") and code == 0
-        can = Can(verdict["can"]) if verdict else Can.YES if runs else Can.NO
-    return Answer(can=can, code=code, text=out + err, seconds=seconds, data=data)
+    """`inspect`, by its verdict."""
+    return _answer(["inspect", str(model), "--json"])
 
 
 def examined(model: Path) -> Answer:
-    """`doctor`: its verdict where it has one, else whether what it found of the model forbids."""
-    words = ["doctor", str(model), "--goal", "convert", "--json"]
-    code, out, err, seconds = run(words)
-    data = parsed(out)
-    can, said = None, err
-    if isinstance(data, dict):
-        verdict = data.get("verdict") or {}
-        blamed = {name for goal in data["verdicts"] for name in goal["because"]}
-        mine = [r for r in data["results"] if r["id"].startswith(("MOD", "BUN"))]
-        said += "\n".join(
-            f"{r['id']} {f['status']}: {f['what']}"
-            for r in mine
-            for f in r.get("findings", ())
-            if f["status"] != "ok"
-        )
-        no = any(r["id"] in blamed for r in mine)
-        can = Can(verdict["can"]) if verdict else Can.NO if no else Can.YES
-    elif code:
-        can = Can.NO
-    return Answer(can=can, code=code, text=said, seconds=seconds, data=data)
+    """`doctor`, by its verdict; its code is 1 where it blames the model for a conversion's no."""
+    answer = _answer(["doctor", str(model), "--goal", "convert", "--json"])
+    if not isinstance(answer.data, dict):
+        return answer
+    blamed = {name for goal in answer.data["verdicts"] for name in goal["because"]}
+    mine = [r for r in answer.data["results"] if r["id"].startswith(("MOD", "BUN"))]
+    said = "\n".join(
+        f"{r['id']} {f['status']}: {f['what']}; {f.get('fix', {}).get('title')}"
+        for r in mine
+        for f in r.get("findings", ())
+        if f["status"] != "ok"
+    )
+    code = int(any(r["id"] in blamed for r in mine))
+    return replace(answer, code=code, text=answer.text + said)
 
 
 def converted(case: Case, folder: Path, model: Path, *, to_the_end: bool) -> Answer:
-    """`convert`, all of it or what comes before anything is built."""
+    """`convert`, all of it or its plan."""
     options = [word.format(case=folder) for word in case.options]
     words = ["convert", "--json", "-o", str(folder / "made"), *SIZE, *options, "--", str(model)]
-    if to_the_end:
-        code, out, err, seconds = run(words)
-    else:
-        # The preflight's judgement counts, too: stop where the environment would be put to work.
-        command = "sdcoreml.doctor.commands.convert"
-        built = SimpleNamespace(python=Path(sys.executable))
-        with (
-            patch(f"{command}.environment_for", return_value=built),
-            patch(f"{command}.provenance", side_effect=reached),
-        ):
-            code, out, err, seconds = run(words)
-    can = Can.YES if code == 0 else Can.NO
-    return Answer(can=can, code=code, text=err, seconds=seconds, data=parsed(out))
+    return _answer(words if to_the_end else ["convert", "--plan", *words[1:]], is_text=False)
 
 
-def reached(*_: object, **__: object) -> NoReturn:
-    """Stands where the conversion would begin."""
-    raise ReachedEnvironmentError
+def _answer(words: Sequence[str], *, is_text: bool = True) -> Answer:
+    code, out, err, seconds = run(words)
+    data = parsed(out)
+    verdict = data.get("verdict") if isinstance(data, dict) else None
+    can = Can(verdict["can"]) if verdict else Can.NO if code else None
+    text = (out if is_text else "") + err
+    return Answer(can=can, code=code, text=text, seconds=seconds, data=data)
 
 
 def made(folder: Path) -> dict[str, Any]:
@@ -248,10 +233,7 @@ def survey(case: Case, place: Path, *, to_the_end: bool = False) -> Row:
     )
     if not to_the_end:
         return row
-    return Row(
-        **{name: getattr(row, name) for name in ("case", "inspect", "doctor", "convert")},
-        made=made(place / "made"),
-    )
+    return replace(row, made=made(place / "made"), to_the_end=True)
 
 
 def chosen(args: argparse.Namespace) -> list[Case]:

@@ -127,8 +127,20 @@ def test_parts_of_two_models_are_not_mixed(bundle: Path, model: Path) -> None:
     finish(job(model, bundle, "vae"), StandIn(size=SIZE))
 
 
-def test_there_is_nothing_to_mend(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="give a folder that sdcoreml convert made"):
+def test_from_nothing_only_what_is_named_is_made_and_the_rest_is_added_later(
+    model: Path, tmp_path: Path
+) -> None:
+    new = finish(job(model, tmp_path / "new", "unet"), StandIn(size=SIZE))
+    assert set(programs(new)) == {"Unet"}
+    assert verify(new, StandIn(size=SIZE)).faults == ()
+    finish(job(model, new, "vae"), StandIn(size=SIZE))
+    assert set(programs(new)) == {"Unet", "VAEDecoder", "VAEEncoder"}
+
+
+def test_a_folder_of_something_else_is_not_added_to(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "notes.txt").touch()
+    with pytest.raises(BadInputError, match="is no output of an earlier run"):
         finish(job(model, tmp_path / "new", "unet"), StandIn(size=SIZE))
 
 

@@ -73,6 +73,7 @@ PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 3,710,955 paramet
   Apple's Swift package: yes, text and image to image, ControlNet, safety checker
   Mochi Diffusion: yes, text and image to image, ControlNet; no safety checker
   converting takes about 15 MB of disk, 1.5 GB of memory
+  sdcoreml convert: yes, by its headers; the weights themselves are not read here
 """
     )
 
@@ -113,6 +114,7 @@ def test_a_folder_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "needs": None,
         "faults": [],
         "notes": [],
+        "verdict": {"can": "no", "code": "MOD010", "remedy": "take it from the model's source"},
     }
 
 
@@ -239,6 +241,8 @@ def test_nothing_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert inspect(path) == 3
     assert capsys.readouterr().out.replace(str(path), "PATH") == (
         "PATH: unknown; not there\n"
+        "  sdcoreml convert: no (MOD001), no such file or folder; give the folder of a diffusers"
+        " model\n"
         "  fault: PATH: no such file or folder; give the folder of a diffusers model\n"
     )
 
@@ -251,6 +255,8 @@ def test_a_finished_folder_as_text(tmp_path: Path, capsys: pytest.CaptureFixture
         "  VAEDecoder.mlpackage  specification 7, 1 operations, 64 bytes of weights\n"
         "    in   z [1, 4, 16, 16] float16\n"
         "    out  image [1, 3, 128, 128] float32\n"
+        "  sdcoreml convert: no (MOD001), this is a Core ML model already; give the model that it"
+        " was made from\n"
     )
 
 

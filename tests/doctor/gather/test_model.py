@@ -184,7 +184,7 @@ def test_the_parts_in_a_single_file_are_counted(
 def test_the_only_part_of_a_controlnet_is_what_is_converted(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"_class_name": "ControlNetModel"}')
     facts = examined(tmp_path)
-    assert (facts.kind, facts.needed) == ("controlnet", (tmp_path.name,))
+    assert (facts.kind, facts.needed) == ("controlnet", ("controlnet",))
 
 
 def test_shards_against_their_index(tmp_path: Path) -> None:
@@ -268,10 +268,11 @@ def test_files_that_are_not_converted_are_looked_at_as_well(tmp_path: Path) -> N
     assert "diffusion_pytorch_model.bin" in kinds
 
 
-def test_weights_under_a_name_that_is_not_looked_for_are_no_weights(tmp_path: Path) -> None:
+def test_weights_under_names_that_are_not_looked_for_are_no_weights(tmp_path: Path) -> None:
     root = folder(tmp_path)
     file = root / "vae/diffusion_pytorch_model.safetensors"
-    file.rename(file.with_name("vae.safetensors"))
+    file.with_name("second.safetensors").write_bytes(file.read_bytes())
+    file.rename(file.with_name("first.safetensors"))
     vae = next(part for part in examined(root).components if part.name == "vae")
     assert vae.faults == ("vae: no weights in this folder",)
 
@@ -329,7 +330,7 @@ def test_the_folder_of_a_controlnet_needs_no_index(tmp_path: Path) -> None:
     (net / "diffusion_pytorch_model.safetensors").write_bytes(TENSORS)
     found = examined(net)
     assert (found.kind, found.family) == ("controlnet", "Stable Diffusion 1.x")
-    assert [part.name for part in found.components] == ["sd-canny"]
+    assert [part.name for part in found.components] == ["controlnet"]
     assert found.size == len(TENSORS)
 
 
