@@ -14,7 +14,7 @@ from types import ModuleType
 
 from sdcoreml.ground.errors import ExitCode, UsageError
 from sdcoreml.ground.exits import end_on_sigterm, run_to_exit_code
-from sdcoreml.ground.visible import filtered
+from sdcoreml.ground.visible import filter_output
 
 INTRODUCTION = """\
 sdcoreml turns Stable Diffusion checkpoints into Core ML folders that Mochi
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(sys, name) is None:  # it was closed before we began
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     words = sys.argv[1:] if argv is None else argv
-    with filtered():
+    with filter_output():
         return run_to_exit_code(lambda: run(words))
 
 

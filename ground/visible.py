@@ -55,7 +55,7 @@ class Visible(io.TextIOWrapper):
         return len(text)
 
 
-def unfiltered(stream: TextIO) -> TextIO:
+def without_filter(stream: TextIO) -> TextIO:
     """The stream for a writer that has control sequences of its own, as rich has."""
     if not isinstance(stream, Visible):
         return stream
@@ -64,7 +64,7 @@ def unfiltered(stream: TextIO) -> TextIO:
 
 
 @contextmanager
-def filtered() -> Iterator[None]:
+def filter_output() -> Iterator[None]:
     """Within, what is printed on stdout and stderr is visible; afterwards they are as they were."""
     before = sys.stdout, sys.stderr
     for name in ("stdout", "stderr"):

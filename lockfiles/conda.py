@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.ground.errors import LockfileError
-from sdcoreml.lockfiles.table import TomlTable, quoted, read_table
+from sdcoreml.lockfiles.table import TomlTable, quote, read_table
 from sdcoreml.lockfiles.toolchain import FOLDER, Toolchain
 
 NOARCH = ("", "generic", "python")
@@ -130,21 +130,21 @@ def read_conda_lock(path: Path, target: str) -> CondaLock:
 
 def write_conda_lock(lock: CondaLock) -> str:
     """The text that `read_conda_lock` reads."""
-    lines = [_HEAD + f"python = {quoted(lock.python)}"]
+    lines = [_HEAD + f"python = {quote(lock.python)}"]
     for package in sorted(lock.packages, key=lambda package: package.name):
         lines += [
             "",
             "[[packages]]",
-            f"name = {quoted(package.name)}",
-            f"version = {quoted(package.version)}",
-            f"build = {quoted(package.build)}",
+            f"name = {quote(package.name)}",
+            f"version = {quote(package.version)}",
+            f"build = {quote(package.build)}",
             f"build-number = {package.build_number}",
-            f"noarch = {quoted(package.noarch)}",
-            f"path = {quoted(package.path)}",
-            f"sha256 = {quoted(package.sha256)}",
+            f"noarch = {quote(package.noarch)}",
+            f"path = {quote(package.path)}",
+            f"sha256 = {quote(package.sha256)}",
             f"size = {package.size}",
-            f"depends = [{', '.join(map(quoted, package.depends))}]",
-            f"known = {quoted(package.known)}",
+            f"depends = [{', '.join(map(quote, package.depends))}]",
+            f"known = {quote(package.known)}",
         ]
     return "\n".join(lines) + "\n"
 

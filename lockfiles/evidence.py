@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.errors import LockfileError
-from sdcoreml.lockfiles.table import TomlTable, quoted, read_table
+from sdcoreml.lockfiles.table import TomlTable, quote, read_table
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 FILE = "evidence.toml"
@@ -98,11 +98,11 @@ def _read(table: TomlTable) -> Evidence:
 
 
 def _write(proof: Evidence) -> str:
-    lines = [f"{name} = {quoted(getattr(proof, name))}" for name in _WORDS]
+    lines = [f"{name} = {quote(getattr(proof, name))}" for name in _WORDS]
     if proof.tests:
         lines.append(f"tests = {proof.tests}")
     if proof.psnr:
-        floors = ", ".join(f"{quoted(mode)} = {value}" for mode, value in proof.psnr.items())
+        floors = ", ".join(f"{quote(mode)} = {value}" for mode, value in proof.psnr.items())
         lines.append(f"psnr = {{ {floors} }}")
     return "\n".join(("", "[[proof]]", *lines, ""))
 

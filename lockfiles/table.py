@@ -107,7 +107,7 @@ def _reader() -> ModuleType:
     return reader
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A text as a TOML basic string: a JSON string but for DEL, which TOML wants escaped.
 
     Characters stay as they are: JSON escapes those beyond the basic plane as two halves, and TOML

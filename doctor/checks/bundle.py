@@ -6,7 +6,7 @@ Names are exact: volumes may be case-sensitive.
 from __future__ import annotations
 
 from sdcoreml.convert.bundle.contract import HALVES, KNOWN, NAMES, PACKAGE
-from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.subjects import Bundle
 
@@ -19,8 +19,8 @@ NEEDED_XL = (NAMES["text_encoder_2"], NAMES["vae_decoder"])
 def listed_by_apps(bundle: Bundle) -> Findings:
     """The folder has what an app needs to list and open it.
 
-    Mochi lists a folder only when a UNet lies directly in it, compiled, with a readable
-    metadata.json; a missing text encoder or decoder shows itself as a crash at the first image.
+    Mochi lists a folder only when a compiled UNet with a readable metadata.json lies directly in
+    it. Without a text encoder or decoder the app crashes at the first image.
     """
     if bundle.unet is None:
         yield error(
@@ -40,7 +40,7 @@ def listed_by_apps(bundle: Bundle) -> Findings:
     if packages:
         paths = (f"{bundle.path}/{name}.mlpackage" for name in packages)
         yield info(
-            f"not compiled yet: {listed(packages)}",
+            f"not compiled yet: {list_some(packages)}",
             why="Swift apps load .mlmodelc; .mlpackage is one step before it.",
             fix=Fix(
                 "compile them (no Xcode)", commands=((".venv/bin/sdcoreml", "compile", *paths),)
@@ -55,18 +55,19 @@ def listed_by_apps(bundle: Bundle) -> Findings:
 def containers_whole(bundle: Bundle) -> Findings:
     """Every program has its files, and none of them is a Git LFS pointer.
 
-    Copies that lost weights/weight.bin, and clones without git-lfs, look whole in a file manager.
+    A copy that lost weights/weight.bin, or a clone without git-lfs, looks complete in a file
+    manager.
     """
     for program in bundle.programs:
         if program.pointers:
             yield error(
-                f"{program.name}: Git LFS pointers in place of {listed(program.pointers)}",
+                f"{program.name}: Git LFS pointers in place of {list_some(program.pointers)}",
                 why='Core ML says "not a valid .mlmodelc file" of it.',
                 fix=Fix("git lfs pull in the clone, or download the archive"),
             )
         if program.missing:
             yield error(
-                f"{program.name}{program.container} lacks {listed(program.missing)}",
+                f"{program.name}{program.container} lacks {list_some(program.missing)}",
                 why="It cannot be loaded, or the app does not list it.",
                 fix=Fix("copy it again with all its files, or convert it again"),
             )
@@ -74,10 +75,10 @@ def containers_whole(bundle: Bundle) -> Findings:
 
 @check("BUN019", Family.BUNDLE)
 def programs_sound(bundle: Bundle) -> Findings:
-    """Every program can be read whole, with its weights where it looks.
+    """Every program can be read, and its weights are where it expects them.
 
-    The text of a compiled program, its description, its metadata and its weight file must agree;
-    Core ML finds out at load, an app with a message that names none of them.
+    A compiled program's text, description, metadata and weight file must agree. Core ML notices
+    only when it loads them, and an app's message then names none of them.
     """
     for fault in bundle.damage:
         yield error(
@@ -87,10 +88,10 @@ def programs_sound(bundle: Bundle) -> Findings:
 
 @check("BUN003", Family.BUNDLE)
 def chunks_paired(bundle: Bundle) -> Findings:
-    """Chunks are there in pairs, and not beside another whole UNet.
+    """Chunks come in pairs, and never beside a whole UNet.
 
-    When both chunks exist they win over the whole program, silently: a stale pair of full precision
-    beside a compressed Unet is what then runs. One chunk alone is ignored.
+    When both chunks exist, apps silently prefer them to the whole program: a stale full-precision
+    pair runs in place of the compressed Unet beside it. A single chunk is ignored.
     """
     for stem, halves in HALVES.items():
         first, second = (bundle.program(half) for half in halves)
@@ -111,10 +112,10 @@ def chunks_paired(bundle: Bundle) -> Findings:
 
 @check("BUN005", Family.BUNDLE)
 def encoder_present(bundle: Bundle) -> Findings:
-    """The VAE encoder is there, and no controlnet folder in the way.
+    """There is a VAE encoder, and no controlnet folder.
 
-    Mochi reads the image size from it; without it, it offers no ControlNet and drops a starting
-    image. The link named controlnet is Mochi's own.
+    Mochi reads the image size from the encoder; without it, Mochi offers no ControlNet and ignores
+    a starting image. A link named controlnet is fine: it is Mochi's own.
     """
     if bundle.unet is not None and bundle.program("VAEEncoder") is None:
         yield warning(
@@ -134,8 +135,8 @@ def encoder_present(bundle: Bundle) -> Findings:
 def tokenizer_readable(bundle: Bundle) -> Findings:
     """vocab.json and merges.txt are there and well-formed.
 
-    A missing vocab.json crashes the app. merges.txt must end with a line end, or its last merge is
-    lost, and every line must have two parts.
+    A missing vocab.json crashes the app. Every line of merges.txt must have two parts and end with
+    a line end, or the last merge is lost.
     """
     for fault in bundle.vocabulary:
         yield error(
@@ -147,10 +148,11 @@ def tokenizer_readable(bundle: Bundle) -> Findings:
 
 @check("BUN014", Family.BUNDLE)
 def weights_shared(bundle: Bundle) -> Findings:
-    """Unet and ControlledUnet are of the same weights.
+    """Unet and ControlledUnet have the same weights.
 
-    Converted from one checkpoint, their weight files are identical to the byte; different ones mean
-    that they are of different models, and give other images with a ControlNet than without.
+    Converted from one checkpoint, their weight files are identical byte for byte. If they differ,
+    the two come from different models, and images with a ControlNet look different from those
+    without.
     """
     plain, controlled = bundle.program("Unet"), bundle.program("ControlledUnet")
     if plain and controlled and plain.weights_digest != controlled.weights_digest:
@@ -163,10 +165,10 @@ def weights_shared(bundle: Bundle) -> Findings:
 
 @check("BUN015", Family.BUNDLE)
 def names_spelt(bundle: Bundle) -> Findings:
-    """Programs have their names in the exact spelling, capitals included.
+    """Programs are spelt exactly as the apps expect, capitals included.
 
-    Apple's own README once wrote ControlledUNet, the code asks for ControlledUnet. It works on a
-    volume that ignores case, and stops working on one that does not.
+    Apple's README once said ControlledUNet, but its code asks for ControlledUnet. The wrong
+    spelling works only on a volume that ignores case.
     """
     spelling = {name.casefold(): name for name in KNOWN}
     for program in bundle.programs:

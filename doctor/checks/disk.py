@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, ok, warning
-from sdcoreml.doctor.core.estimate import needed_disk
+from sdcoreml.doctor.core.estimate import estimate_disk
 from sdcoreml.doctor.core.facts import EnvironmentFacts, LockFacts, ToolchainFacts, VolumeFacts
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.ground.quantity import amount
@@ -26,7 +26,7 @@ FILES = 40_000
 """Files of a built environment, rounded up: `tested` has 28,400 on Linux."""
 
 
-def left(volume: VolumeFacts) -> str:
+def describe_room(volume: VolumeFacts) -> str:
     """What may still be written, in words; it is said when a quota is what limits it."""
     return amount(volume.room) + (" of the quota left" if volume.room < volume.free else " free")
 
@@ -40,12 +40,12 @@ def room_for_result(
 ) -> Findings:
     """The output's volume has room for the result.
 
-    The toolchain says how many times the model's size is needed: twice, for the tested one. The
-    merged weights and the new packages lie beside the model until the result is checked. An
-    environment that is still to be built on the same volume counts as well.
+    A conversion with the tested toolchain needs twice the model's size, since merged weights and
+    new packages lie side by side until the result is checked. An environment that has yet to be
+    built on the same volume counts as well.
     """
     output = volumes["output"]
-    needed = needed_disk(model, toolchain)
+    needed = estimate_disk(model, toolchain)
     parts = f"{toolchain.disk:g} times the model"
     if environment is None and output.device == volumes["environments"].device:
         needed += toolchain.installed_bytes
@@ -53,7 +53,7 @@ def room_for_result(
     if output.room < needed:
         short = amount(needed - output.room)
         yield error(
-            f"{left(output)} for the result in {output.path},"
+            f"{describe_room(output)} for the result in {output.path},"
             f" about {amount(needed)} needed ({parts})",
             why="The conversion would stop with a full disk after doing most of its work.",
             fix=Fix(f"free {short} there, or set another OUT= folder"),
@@ -61,7 +61,7 @@ def room_for_result(
             evidence={"room": str(output.room), "needed": str(needed)},
         )
     elif model.size:
-        yield ok(f"{left(output)} for the result, {amount(needed)} needed")
+        yield ok(f"{describe_room(output)} for the result, {amount(needed)} needed")
 
 
 @check("DSK002", Family.DISK)
@@ -72,19 +72,19 @@ def room_for_environment(
 ) -> Findings:
     """The environments' volume has room to build one.
 
-    It is built aside and then swapped in, so that a second one needs its full size as well.
+    A new environment is built beside the old one and then swapped in, so it needs its full size.
     """
     place, needed = volumes["environments"], toolchain.installed_bytes
     if environment is None and place.room < needed:
         yield error(
-            f"{left(place)} for the environment in {place.path}, {amount(needed)} needed",
+            f"{describe_room(place)} for the environment in {place.path}, {amount(needed)} needed",
             why="torch and its libraries are large; the installation would stop with a full disk.",
             fix=Fix("free space there, or point SDCOREML_ENVS at another volume"),
             evidence={"room": str(place.room), "needed": str(needed)},
             where=place.path,
         )
     else:
-        yield ok(f"{left(place)} for environments")
+        yield ok(f"{describe_room(place)} for environments")
 
 
 @check("DSK006", Family.DISK)
@@ -94,10 +94,10 @@ def room_for_packages(
     lock: LockFacts,
     environment: EnvironmentFacts | None = None,
 ) -> Findings:
-    """The volume of uv's cache has room for the packages of the environment.
+    """The volume of uv's cache has room for the environment's packages.
 
-    Wheels are downloaded, unpacked into the cache, and copied from there, so that the environment
-    takes its size twice when nothing is cached. `make env` asks uv what it has before it begins.
+    uv downloads wheels, unpacks them into its cache, and copies them from there: with an empty
+    cache the environment takes twice its size. `make env` first asks uv what it has.
     """
     if environment is not None:
         return
@@ -107,7 +107,7 @@ def room_for_packages(
         needed, parts = 2 * needed, "unpacked packages and the environment"
     if cache.room < needed:
         yield warning(
-            f"{left(cache)} for {parts} in {cache.path},"
+            f"{describe_room(cache)} for {parts} in {cache.path},"
             f" {amount(needed)} needed unless they are cached",
             why=f"{amount(lock.download)} are downloaded at most, and lie unpacked in uv's cache.",
             fix=Fix("free space there, or set UV_CACHE_DIR to a folder on another volume"),
@@ -119,10 +119,10 @@ def room_for_packages(
 def room_for_files(
     volumes: Mapping[str, VolumeFacts], environment: EnvironmentFacts | None = None
 ) -> Findings:
-    """The environments' volume may hold as many files as an environment has.
+    """The environments' volume can hold all files of an environment.
 
-    Home folders on shared machines often have room for bytes, and for few files. When the number
-    runs out the system says "No space left on device" with gigabytes free.
+    Home folders on shared machines often limit the number of files. Once it is reached, the system
+    says "No space left on device" with gigabytes free.
     """
     place = volumes["environments"]
     if environment is None and place.files_free is not None and place.files_free < FILES:
@@ -139,13 +139,13 @@ def room_for_files(
 def room_for_temporary_files(volumes: Mapping[str, VolumeFacts]) -> Findings:
     """The temporary folder's volume is not nearly full.
 
-    Core ML compiles models there before it loads them; a full one shows itself as "could not open
-    weights/weight.bin".
+    Core ML compiles models there before it loads them. When it is full, the error says "could not
+    open weights/weight.bin".
     """
     temporary = volumes["temporary"]
     if temporary.room < FREE_TEMPORARY:
         yield warning(
-            f"{left(temporary)} for temporary files in {temporary.path}",
+            f"{describe_room(temporary)} for temporary files in {temporary.path}",
             why="Compiling a model needs its size there; the error then names weight.bin.",
             fix=Fix("free space there, or set TMPDIR to a folder on another volume"),
             where=temporary.path,
@@ -161,7 +161,7 @@ def room_for_downloads(volumes: Mapping[str, VolumeFacts]) -> Findings:
     hub = volumes["hub"]
     if hub.room < FREE_CACHE:
         yield warning(
-            f"{left(hub)} for the hub's cache in {hub.path}",
+            f"{describe_room(hub)} for the hub's cache in {hub.path}",
             why="A model that does not fit is left half downloaded, sometimes without an error.",
             fix=Fix("free space there, or set HF_HOME to a folder on another volume"),
             where=hub.path,
@@ -170,7 +170,7 @@ def room_for_downloads(volumes: Mapping[str, VolumeFacts]) -> Findings:
 
 @check("DSK004", Family.DISK)
 def places_writable(volumes: Mapping[str, VolumeFacts]) -> Findings:
-    """The folders that are written to may be written to."""
+    """The folders that sdcoreml writes to are writable."""
     roles = (name for name in ("output", "environments") if not volumes[name].writable)
     for path, names in groupby(roles, key=lambda name: volumes[name].path):
         yield error(

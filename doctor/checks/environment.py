@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdcoreml.doctor.checks.pins import REPAIR, listed
+from sdcoreml.doctor.checks.pins import REPAIR, list_some
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.facts import (
     CondaEnvironment,
@@ -40,8 +40,8 @@ def present(
 ) -> Findings:
     """The tested environment is built.
 
-    Conversion runs inside an environment of its own, built from the lock, apart from the host's
-    Python. `make convert` builds it by itself when it is missing.
+    Conversion runs in an environment of its own, built from the lock and separate from the host's
+    Python. `make convert` builds it when it is missing.
     """
     if environment is None:
         yield warning(
@@ -59,8 +59,8 @@ def of_this_lock(
 ) -> Findings:
     """The environment was built from the lock of this checkout.
 
-    After a `git pull` that moved the lock, the environment of before is still there and still
-    whole; it is only not the tested one any more.
+    After a `git pull` that changed the lock, the old environment is still there and intact, but it
+    is no longer the tested one.
     """
     if environment.lock_digest and environment.lock_digest != lock.digest:
         yield error(
@@ -72,21 +72,21 @@ def of_this_lock(
 
 @check("ENV003", Family.ENVIRONMENT)
 def complete(environment: EnvironmentFacts) -> Findings:
-    """Every installed package has its files and its records.
+    """Every installed package has its files and its metadata.
 
-    An installer killed half-way leaves records without files or files without records, and every
-    one of them then reports that all is well. Seen here from the records alone; --deep hashes
-    every byte.
+    An installer that is killed half-way leaves metadata without files, or files without metadata.
+    Afterwards uv, pip and pip-sync all report that nothing is wrong. This check reads the metadata
+    alone; --deep hashes every byte.
     """
     if environment.hollow:
         yield error(
-            f"recorded as installed, but their files are gone: {listed(environment.hollow)}",
+            f"recorded as installed, but their files are gone: {list_some(environment.hollow)}",
             why="pip, uv and pip-sync all call this environment fine; the import will fail.",
             fix=REPAIR,
         )
     if environment.headless:
         yield error(
-            f"without METADATA or RECORD: {listed(environment.headless)}",
+            f"without METADATA or RECORD: {list_some(environment.headless)}",
             why="Left by an interrupted installation; what belongs to them cannot be told.",
             fix=REPAIR,
         )
@@ -96,15 +96,15 @@ def complete(environment: EnvironmentFacts) -> Findings:
 def sealed(verification: VerificationFacts) -> Findings:
     """The environment's files are those that were sealed.
 
-    When it was built, every file was hashed into a manifest, and the manifest into one digest, the
-    seal. The default look asks the file system whether anything was touched since; if so, sizes and
-    times are compared, and files found that nobody owns. --deep reads and hashes everything.
+    The build hashed every file into a manifest, and the manifest into one digest: the seal. By
+    default this check asks the file system whether anything was touched since. If so, it compares
+    sizes and times and looks for files that the seal does not know. --deep hashes everything.
     """
     if verification.faults:
         number = len(verification.faults)
         files = f"{number} files differ" if number > 1 else "1 file differs"
         owners = sorted(verification.owners, key=lambda owner: -verification.owners[owner])
-        of = f", of {listed(owners)}" if owners else ""
+        of = f", of {list_some(owners)}" if owners else ""
         yield error(
             f"{files} from the seal{of}; first {verification.faults[0]}",
             why="Something changed the environment after it was built and tested.",
@@ -112,7 +112,7 @@ def sealed(verification: VerificationFacts) -> Findings:
         )
     elif verification.strays:
         yield warning(
-            f"files that nobody sealed: {listed(verification.strays)}",
+            f"files that nobody sealed: {list_some(verification.strays)}",
             why="What was sealed is whole, but something wrote into the environment.",
             fix=REPAIR,
         )
@@ -124,7 +124,7 @@ def sealed(verification: VerificationFacts) -> Findings:
 def imports(smoke: Smoke) -> Findings:
     """The direct pins can be imported by an isolated interpreter (--deep).
 
-    The innermost message is the cause; what diffusers and transformers print around it is not.
+    The innermost message is the cause, not what diffusers and transformers print around it.
     """
     for name, reason in smoke.failures.items():
         yield error(
@@ -136,14 +136,14 @@ def imports(smoke: Smoke) -> Findings:
 
 @check("ENV006", Family.ENVIRONMENT)
 def no_hooks(environment: EnvironmentFacts) -> Findings:
-    """No file runs code at every start of the interpreter.
+    """No stray file runs code whenever Python starts.
 
-    sitecustomize.py and .pth files are executed by each Python of the environment before anything
-    else; none belongs to the lock.
+    Python executes sitecustomize.py and .pth files before anything else; no locked package brings
+    the ones found.
     """
     if environment.strays:
         yield warning(
-            f"files that run at every start: {listed(environment.strays)}",
+            f"files that run at every start: {list_some(environment.strays)}",
             why="They can change any import and belong to no locked package.",
             fix=REPAIR,
         )
@@ -151,12 +151,12 @@ def no_hooks(environment: EnvironmentFacts) -> Findings:
 
 @check("ENV007", Family.ENVIRONMENT)
 def proven(environment: EnvironmentFacts, evidence: EvidenceFacts) -> Findings:
-    """The environment is, byte for byte, one that was proven.
+    """The environment is byte for byte one that was proven.
 
     Each proof in the toolchain's evidence.toml names the seal of the environment in which the tests
-    passed and the sample was converted. The seal is equal on every machine with the same lock, kind
-    of system and Python: so it tells whether this is the environment that was tested, or only one
-    that was built from the same list.
+    passed and the sample was converted. Machines with the same lock, kind of system and Python give
+    the same seal, so it tells whether this is the environment that was tested, or merely one built
+    from the same list.
     """
     mine = (environment.lock_digest, environment.python)
     by = " of conda" if environment.backend == "conda" else ""
@@ -184,12 +184,11 @@ def proven(environment: EnvironmentFacts, evidence: EvidenceFacts) -> Findings:
 def conda_of_that_name(
     conda: CondaEnvironment, toolchain: ToolchainFacts, lock: LockFacts
 ) -> Findings:
-    """A conda environment of the toolchain's name is what the lock says.
+    """A conda environment that carries the toolchain's name matches the lock.
 
-    Many guides have one made by hand, with conda, mamba or micromamba, under just this name. It is
-    read where they keep environments, from its conda-meta and its .dist-info folders; no conda is
-    run. Nothing here works in it: `make env` builds an environment of its own, and with
-    BACKEND=conda one of this name, which is sealed.
+    Many guides let you make one of this very name with conda, mamba or micromamba. This check reads
+    its conda-meta and .dist-info folders and runs no conda. sdcoreml never works in it: `make env`
+    builds its own environment, and BACKEND=conda one of this name, which is sealed.
     """
     faults = [] if conda.python == toolchain.python else [_python(conda, toolchain)]
     faults += [
@@ -204,13 +203,13 @@ def conda_of_that_name(
     )
     if faults:
         yield warning(
-            f"the conda environment {conda.name} is not as locked: {listed(tuple(faults))}",
+            f"the conda environment {conda.name} is not as locked: {list_some(tuple(faults))}",
             why="What is typed in it runs other versions than those that were tested.",
             fix=BY_CONDA,
         )
     elif builds:
         yield info(
-            f"the conda environment {conda.name} has other builds than the lock: {listed(builds)}",
+            f"the conda environment {conda.name} has builds not in the lock: {list_some(builds)}",
             why="Every version is right, but Python and its libraries are not the locked files.",
             fix=BY_CONDA,
         )

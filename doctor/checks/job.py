@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdcoreml.doctor.checks.model import lacking
-from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.checks.model import find_lacking
+from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.checks.ruling import judged
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, warning
 from sdcoreml.doctor.core.facts import Goal, Output, System
@@ -24,12 +24,12 @@ AWKWARD = frozenset(" \t'\"$&;()<>|*?")
 def family_supported(model: ModelFolder) -> Findings:
     """The model is of a kind that can be converted and then run.
 
-    Apple's package and Mochi run text-to-image UNets: no inpainting model (nine input channels), no
-    InstructPix2Pix (eight). SD3 and FLUX have a transformer in place of the UNet. Nor do their
-    schedulers fit a UNet that was trained with another noise schedule, or to predict anything but
-    noise or velocity. The rules are the converter's own.
+    Apple's package and Mochi run text-to-image UNets, but no inpainting model (nine input channels)
+    and no InstructPix2Pix (eight). SD3 and FLUX have a transformer in place of the UNet. Nor do the
+    apps' schedulers fit a UNet trained with another noise schedule, or to predict anything but noise
+    or velocity. The converter refuses exactly the same models.
     """
-    if model.refusal and model.kind in {"diffusers", "single-file"} and not lacking(model):
+    if model.refusal and model.kind in {"diffusers", "single-file"} and not find_lacking(model):
         yield error(
             model.refusal,
             why="The conversion refuses it: no app could run the result.",
@@ -42,7 +42,7 @@ def family_supported(model: ModelFolder) -> Findings:
 def configs_supported(model: ModelFolder) -> Findings:
     """The converter implements every option in the configurations.
 
-    Unknown block types, class embeddings, dual attention and the like are refused, never ignored:
+    It refuses unknown block types, class embeddings, dual attention and the like:
     a program without them would run and draw something else. Nor is a VAE taken that does not
     shrink an image by eight, which the apps count on.
     """
@@ -67,7 +67,7 @@ def names_with_a_dot(model: ModelFolder) -> Findings:
     names = [f"{part.name}/{name}" for part in model.components for name in part.nameless]
     if names:
         yield info(
-            f"names without a dot: {listed(names)}",
+            f"names without a dot: {list_some(names)}",
             why="The upstream converter stops at them with 'list index out of range'.",
             fix=Fix("move them out of the component folders before using it"),
         )
@@ -170,12 +170,12 @@ def plain_paths(goal: Goal, model: ModelFolder) -> Findings:
 def output_fresh(output: Output) -> Findings:
     """The output folder holds no programs of unknown origin.
 
-    A converter that reuses whatever has the right name mixes sizes and settings. Here a finished
-    folder is replaced as a whole, and one that is not ours is never overwritten.
+    A converter that reuses whatever has the right name mixes sizes and settings. sdcoreml replaces
+    a finished folder as a whole, and never overwrites one that it did not make.
     """
     if output.programs and not output.manifest:
         yield error(
-            f"{output.path} holds programs that this tool did not make: {listed(output.programs)}",
+            f"{output.path} holds programs this tool did not make: {list_some(output.programs)}",
             why="They will not be overwritten, and must not be mixed with new ones.",
             fix=Fix("choose another OUT= folder, or move that one away"),
         )
@@ -183,10 +183,10 @@ def output_fresh(output: Output) -> Findings:
 
 @check("SYS005", Family.SYSTEM)
 def runs_here(system: System, model: ModelFolder) -> Findings:
-    """The result can be tried on this system.
+    """The result can be run on this system.
 
-    Core ML, Apple's compiler and mlx are for macOS alone. Programs are made, checked and compiled
-    anywhere; the upstream converter needs a Mac for its last step.
+    Core ML runs only on Apple's systems. sdcoreml converts, checks and compiles anywhere; the
+    upstream converter needs a Mac for its last step.
     """
     if system.name != "macOS" and model.kind in {"diffusers", "single-file"}:
         yield info(

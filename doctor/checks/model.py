@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.checks.ruling import judged
 from sdcoreml.doctor.core.check import (
     Family,
@@ -34,9 +34,9 @@ SHARDED_BY_DIFFUSERS = frozenset({"unet", "vae", "transformer"})
 def layout(model: ModelFolder) -> Findings:
     """The path is a diffusers folder, with model_index.json at its top.
 
-    A checkpoint file, a component folder or the folder above are often given instead. The parts
-    that model_index.json names must be there as folders with a config.json. A ControlNet has none:
-    its own config.json says what it is.
+    People often give a checkpoint file, a component's folder or the folder above instead. Each
+    component that model_index.json names must be a folder with a config.json. A ControlNet has no
+    model_index.json: its own config.json says what it is.
     """
     if model.kind == "single-file":
         yield info(
@@ -75,13 +75,13 @@ def _bad_json(where: str, fault: str) -> Finding:
 
 @check("MOD002", Family.MODEL)
 def shards_loadable(model: ModelFolder, toolchain: ToolchainFacts) -> Findings:
-    """The pinned diffusers can load the weights as they are saved.
+    """The pinned diffusers can load the weights in their present form.
 
     A UNet over 10 GB is saved in shards (diffusion_pytorch_model-00001-of-00002...). diffusers
     before 0.29 loads a UNet or VAE from shards in neither format, .bin or .safetensors, and stops
     with "no file named diffusion_pytorch_model.bin found". Turning the shards into safetensors is
-    no cure: they have to be merged into one file, which is a bit-identical copy of every tensor.
-    Nothing needs to be done by hand: make convert merges before it converts.
+    no cure: they have to be merged into one file, in which every tensor is a bit-identical copy.
+    You need do nothing: make convert merges before it converts.
     """
     diffusers = toolchain.pins.get("diffusers", "0")
     if satisfies(diffusers, f">={SHARDS_SINCE}"):
@@ -118,12 +118,13 @@ def merge(path: str) -> Fix:
 def shards_present(model: ModelFolder) -> Findings:
     """Every shard that an index names is there.
 
-    An interrupted download or a copy that skipped large files leaves the index and some shards.
+    An interrupted download, or a copy that skipped large files, leaves an index without all its
+    shards.
     """
     for part in model.components:
         if part.missing:
             yield error(
-                f"{part.name}: {part.index} names files that are not there: {listed(part.missing)}",
+                f"{part.name}: {part.index} names missing files: {list_some(part.missing)}",
                 why="Their tensors are missing; nothing can be converted from the rest.",
                 fix=Fix(f"download into {part.folder} again: {', '.join(part.missing)}"),
                 where=part.folder,
@@ -147,10 +148,10 @@ def _faulty(part: Component, fault: str) -> Findings:
 @judged
 @check("MOD004", Family.MODEL)
 def weights_present(model: ModelFolder) -> Findings:
-    """Every part that is converted has its weights.
+    """Every component to convert has its weights.
 
-    diffusers looks for exact names: diffusion_pytorch_model or model, then .safetensors or .bin. A
-    file renamed by a browser is not found.
+    diffusers looks for exact names: diffusion_pytorch_model or model, with .safetensors or .bin. It
+    does not find a file that a browser renamed.
     """
     if model.kind != "diffusers":
         return
@@ -176,13 +177,13 @@ def weights_present(model: ModelFolder) -> Findings:
 def config_matches(model: ModelFolder) -> Findings:
     """The UNet's weights have the shapes that its config.json says.
 
-    A config.json of another model, or a partial weight file renamed, shows itself in the first
-    convolution and in the width of the text features.
+    The first convolution and the width of the text features give away another model's config.json,
+    or a renamed file with only part of the weights.
     """
     for part in model.components:
         if part.mismatch:
             yield error(
-                f"{part.name}: {listed(part.mismatch)}",
+                f"{part.name}: {list_some(part.mismatch)}",
                 why="The configuration is another model's, or the weights are incomplete.",
                 fix=Fix("restore config.json and weights from the same model"),
                 where=part.folder,
@@ -194,16 +195,16 @@ def config_matches(model: ModelFolder) -> Findings:
 def file_complete(model: ModelFolder) -> Findings:
     """A single checkpoint file is a whole model.
 
-    LoRA, ControlNet, embedding, VAE and UNet files carry the same suffixes; the names of their
+    LoRA, ControlNet, embedding, VAE and UNet files have the same suffixes; only the names of their
     tensors tell them apart.
     """
     name = Path(model.path).name
-    if missing := lacking(model):
+    if missing := find_lacking(model):
         kinds = {"lora": "a LoRA", "controlnet": "a ControlNet", "embedding": "an embedding"}
         only = [kinds[held] for held in model.holds if held in kinds]
         yield error(
-            f"{name} is not a whole model but {only[0] if only else f'only {listed(model.holds)}'}",
-            why=f"{listed(missing)} would be missing in the conversion.",
+            f"{name} is no whole model but {only[0] if only else f'only {list_some(model.holds)}'}",
+            why=f"{list_some(missing)} would be missing in the conversion.",
             fix=Fix("take the full checkpoint, or give this with one (--lora, --vae ...)"),
         )
     elif model.kind == "single-file" and model.holds:
@@ -215,7 +216,7 @@ def file_complete(model: ModelFolder) -> Findings:
         )
 
 
-def lacking(model: ModelFolder) -> tuple[str, ...]:
+def find_lacking(model: ModelFolder) -> tuple[str, ...]:
     """What a single file would have to hold and does not; nothing where that is not known."""
     if model.kind != "single-file" or not model.holds:
         return ()
@@ -233,10 +234,10 @@ def _incomplete(model: ModelFolder, fault: str) -> Finding:
 @judged
 @check("MOD019", Family.MODEL)
 def tokenizer_fits(model: ModelFolder) -> Findings:
-    """The tokenizer's files are such as the Swift apps can read.
+    """The Swift apps can read the tokenizer's files.
 
-    vocab.json must be an object of token numbers, merges.txt lines of two parts. A page that a
-    proxy answered with is neither.
+    vocab.json must map tokens to numbers, and each line of merges.txt must have two parts. A web
+    page that was saved in their place is neither.
     """
     if model.kind != "diffusers":
         return
@@ -252,8 +253,8 @@ def tokenizer_fits(model: ModelFolder) -> Findings:
 def one_set_of_weights(model: ModelFolder) -> Findings:
     """A single checkpoint file does not hold its weights twice.
 
-    Training keeps an averaged copy (EMA), which is the better one for making pictures and doubles
-    the memory that loading takes.
+    Training keeps an averaged copy (EMA) of the weights. It makes better pictures, and doubles the
+    memory that loading takes.
     """
     if "ema" in model.holds:
         yield info(

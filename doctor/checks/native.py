@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdcoreml.doctor.checks.pins import REPAIR, listed
+from sdcoreml.doctor.checks.pins import REPAIR, list_some
 from sdcoreml.doctor.core.check import Family, Findings, check, error, ok
 from sdcoreml.doctor.core.facts import EnvironmentFacts
 
@@ -11,14 +11,14 @@ from sdcoreml.doctor.core.facts import EnvironmentFacts
 def compiled_parts(environment: EnvironmentFacts) -> Findings:
     """The compiled libraries of coremltools and torch are there.
 
-    coremltools installs from source as pure Python without complaint, converts for minutes and then
-    dies with "BlobWriter not loaded", because libmilstoragepython is not there. The files are
-    looked for by name; nothing is loaded.
+    Built from source, coremltools installs without complaint as pure Python, converts for minutes,
+    and then dies with "BlobWriter not loaded" because libmilstoragepython is missing. This check
+    looks for the files by name and loads nothing.
     """
     missing = [name for name, there in environment.native.items() if not there]
     if missing:
         yield error(
-            f"compiled parts are missing: {listed(missing)}",
+            f"compiled parts are missing: {list_some(missing)}",
             why='A conversion would run to its end and then fail with "BlobWriter not loaded".',
             fix=REPAIR,
         )
@@ -29,10 +29,10 @@ def compiled_parts(environment: EnvironmentFacts) -> Findings:
 
 @check("LIB002", Family.NATIVE)
 def binary_wheels(environment: EnvironmentFacts) -> Findings:
-    """Packages with native code came as wheels for this Python.
+    """Packages with native code were installed from wheels for this Python.
 
-    A WHEEL file tagged py3-none-any means that the package was built here from its source without
-    native code; a tag of another Python means that files were copied from elsewhere.
+    The tag py3-none-any in a WHEEL file means that the package was built here from source, without
+    its native code. The tag of another Python means that the files were copied from elsewhere.
     """
     digits = "".join(environment.python.split(".")[:2])
     for name, tags in environment.wheels.items():
@@ -58,12 +58,12 @@ def binary_wheels(environment: EnvironmentFacts) -> Findings:
 def from_the_index(environment: EnvironmentFacts) -> Findings:
     """Nothing was installed from a folder, an address or a revision.
 
-    Such an installation has no locked hash, and coremltools from its repository has no native code.
+    Such a package matches no locked hash, and coremltools from its repository has no native code.
     """
     if environment.origins:
         listing = [f"{name} ({origin})" for name, origin in environment.origins.items()]
         yield error(
-            f"not installed from the index: {listed(listing)}",
+            f"not installed from the index: {list_some(listing)}",
             why="What was installed cannot be compared with any hash of the lock.",
             fix=REPAIR,
         )

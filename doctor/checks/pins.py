@@ -17,7 +17,7 @@ from sdcoreml.doctor.core.check import (
 )
 from sdcoreml.doctor.core.facts import EnvironmentFacts, LockFacts, System, ToolchainFacts
 from sdcoreml.doctor.knowledge import CLASHES, Role, of_topic
-from sdcoreml.doctor.knowledge.diagnosis import clashes
+from sdcoreml.doctor.knowledge.diagnosis import find_clashes
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import key
 
@@ -31,16 +31,16 @@ _SHOWN = 6
 
 @check("PIN001", Family.PINS)
 def direct_pins(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Findings:
-    """Every direct pin is installed in its tested version.
+    """Every direct pin has its tested version.
 
-    These are the packages whose versions decide whether a conversion works; they were tested
-    together. One of them moved, usually by a later `pip install -U` of something else, is the most
-    frequent cause of failure in this field.
+    The versions of these packages decide whether a conversion works; they were tested together. The
+    most frequent cause of failed conversions is that one of them moved, usually because a later
+    `pip install -U` of something else moved it.
     """
-    wrong = differing(environment, toolchain.pins)
+    wrong = find_differences(environment, toolchain.pins)
     if wrong:
         yield error(
-            f"not the tested versions: {listed([*wrong.values()])}",
+            f"not the tested versions: {list_some([*wrong.values()])}",
             why="Only the tested combination is known to convert; others fail late or silently.",
             fix=REPAIR,
             evidence=wrong,
@@ -51,15 +51,15 @@ def direct_pins(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Fin
 
 @check("PIN002", Family.PINS)
 def whole_lock(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
-    """Every package of the lock is installed in its locked version.
+    """Every locked package has its locked version.
 
-    The lock names everything, down to the smallest indirect package, with its hashes.
+    The lock names every package, indirect ones included, with its hashes.
     """
-    wrong = differing(environment, lock.packages)
+    wrong = find_differences(environment, lock.packages)
     if wrong:
         yield error(
             f"{len(wrong)} of {len(lock.packages)} locked packages differ: "
-            f"{listed([*wrong.values()])}",
+            f"{list_some([*wrong.values()])}",
             why="The environment is not the one that was resolved and tested.",
             fix=REPAIR,
             evidence=wrong,
@@ -70,15 +70,15 @@ def whole_lock(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
 
 @check("PIN003", Family.PINS)
 def nothing_else(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
-    """Nothing is installed beside the lock.
+    """Nothing is installed that is not in the lock.
 
-    An extra package can pull in or shadow others, and no test has seen it. pip, setuptools and
-    wheel are what a virtual environment may bring itself.
+    An extra package can pull in or shadow others, and was never tested with the pins. pip,
+    setuptools and wheel are allowed: a virtual environment may bring them.
     """
     extra = sorted(set(environment.installed) - set(lock.packages) - {"pip", "setuptools", "wheel"})
     if extra:
         yield warning(
-            f"installed, but not in the lock: {listed(extra)}",
+            f"installed, but not in the lock: {list_some(extra)}",
             why="No test has seen them beside the pins; each can shadow a part of another.",
             fix=REPAIR,
         )
@@ -88,18 +88,18 @@ def nothing_else(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
 def one_of_each(environment: EnvironmentFacts) -> Findings:
     """No package is recorded twice.
 
-    Two records of one project are what a broken upgrade leaves behind: which of the two versions
-    the files belong to cannot be told any more.
+    A broken upgrade leaves two .dist-info folders of one project behind. Nobody can tell which of
+    the two versions the files belong to.
     """
     if environment.duplicates:
         yield error(
-            f"recorded twice: {listed(environment.duplicates)}",
+            f"recorded twice: {list_some(environment.duplicates)}",
             why="The remains of an interrupted upgrade: files of two versions are mixed.",
             fix=REPAIR,
         )
 
 
-def differing(environment: EnvironmentFacts, wanted: Mapping[str, str]) -> Mapping[str, str]:
+def find_differences(environment: EnvironmentFacts, wanted: Mapping[str, str]) -> Mapping[str, str]:
     """What is installed against what is wanted, in words, for each package that differs."""
     have = {name: environment.installed.get(normalise(name), "missing") for name in wanted}
     return {
@@ -109,7 +109,7 @@ def differing(environment: EnvironmentFacts, wanted: Mapping[str, str]) -> Mappi
     }
 
 
-def listed(names: tuple[str, ...] | list[str]) -> str:
+def list_some(names: tuple[str, ...] | list[str]) -> str:
     """The first few, and how many more."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
@@ -117,15 +117,15 @@ def listed(names: tuple[str, ...] | list[str]) -> str:
 
 @check("PIN005", Family.PINS)
 def no_known_clash(system: System, environment: EnvironmentFacts) -> Findings:
-    """No two installed versions are known not to go together.
+    """No two installed versions are known to clash.
 
-    The pairs are those of the known failures (sdcoreml explain lists them by name): each broke
-    somebody's conversion, and each is told by its version numbers alone.
+    The pairs come from the known failures, which `sdcoreml explain NAME` describes. Each broke
+    somebody's conversion and is recognised by version numbers alone.
     """
     versions = {**environment.installed, "python": environment.python}
     if system.name == "macOS":
         versions["macos"] = system.version
-    for entry in clashes(of_topic(CLASHES), versions):
+    for entry in find_clashes(of_topic(CLASHES), versions):
         pair = " with ".join(f"{name} {versions[normalise(name)]}" for name in entry.when)
         finding = Finding(
             status=Status.INFO if entry.role is Role.HARMLESS else Status.ERROR,
@@ -138,10 +138,10 @@ def no_known_clash(system: System, environment: EnvironmentFacts) -> Findings:
 
 @check("PIN006", Family.PINS)
 def within_ceilings(environment: EnvironmentFacts) -> Findings:
-    """The installed torch is not newer than coremltools was tested with.
+    """The installed torch is no newer than coremltools was tested with.
 
-    coremltools states its own ceilings in its source. A newer torch produces operations that it
-    cannot translate.
+    coremltools states these limits in its source. A newer torch produces operations that it cannot
+    translate.
     """
     for name, newest in environment.ceilings.items():
         have = environment.installed.get(name, "")

@@ -31,10 +31,10 @@ GB = 10**9
 
 @check("BUN004", Family.BUNDLE)
 def sizes_agree(bundle: Bundle) -> Findings:
-    """All programs are of one image size and one text width.
+    """All programs have the same image size and text width.
 
-    Each shape is fixed at conversion, and apps take the UNet's. Reused parts of an earlier size
-    make the app crash at the end of the first image.
+    Shapes are fixed at conversion, and apps go by the UNet's. A program of another size makes the
+    app crash at the end of the first image.
     """
     unet = bundle.unet
     sample = unet.shape("sample") if unet else ()
@@ -88,8 +88,8 @@ def _text_fits(bundle: Bundle) -> Findings:
 def features_named(bundle: Bundle) -> Findings:
     """Inputs and outputs are those that the Swift code asks for.
 
-    The UNet's inputs are asked for by name; the decoder's, encoder's and text encoders' only input
-    is taken as the first of an unordered set, so that there must be exactly one.
+    It asks for the UNet's inputs by name. Of the decoder, encoder and text encoders it takes the
+    first input of an unordered set, so there must be exactly one.
     """
     for program, what in _interface(bundle):
         yield error(
@@ -121,11 +121,11 @@ def _interface(bundle: Bundle) -> Iterator[tuple[Program, str]]:
 
 @check("BUN007", Family.BUNDLE)
 def metadata_readable(bundle: Bundle) -> Findings:
-    """Each description is in the form that Mochi reads.
+    """Mochi can read every program's metadata.json.
 
-    metadata.json must be an array of one object, its inputs described in text values only, and its
-    histogram of operations there: from "Ios16.einsum" in it Mochi tells split attention, and from
-    that the compute unit.
+    It must be an array of one object that describes inputs in text values only and has a histogram
+    of operations. From "Ios16.einsum" in it Mochi infers split attention, and from that the compute
+    unit.
     """
     for program in bundle.programs:
         if program.fault:
@@ -179,7 +179,8 @@ def xl_needs(bundle: Bundle, system: System) -> Findings:
 def engine_bearable(bundle: Bundle) -> Findings:
     """A split-attention UNet is small enough for the Neural Engine.
 
-    Above a gigabyte the engine's compiler takes very long or fails ("ANECCompile() FAILED").
+    With gigabytes of weights the engine's compiler takes very long or fails ("ANECCompile()
+    FAILED").
     """
     for program in bundle.programs:
         if program.attention == "split" and program.weights > 2 * GB:
@@ -191,10 +192,10 @@ def engine_bearable(bundle: Bundle) -> Findings:
 
 @check("BUN012", Family.BUNDLE)
 def text_encoder_new_enough(bundle: Bundle) -> Findings:
-    """The text encoder is not of the kind that crashes macOS 27.2's GPU path.
+    """The text encoder does not crash the GPU of macOS 27.2.
 
-    Programs traced with coremltools before 9.0 and torch before 2.4.1 keep attention in three
-    dimensions there. What this tool writes has four.
+    Text encoders traced with coremltools before 9.0 and torch before 2.4.1 have three-dimensional
+    attention, which crashes it. Those that sdcoreml writes have four dimensions.
     """
     for name in ("TextEncoder", "TextEncoder2"):
         program = bundle.program(name)
@@ -214,7 +215,7 @@ def text_encoder_new_enough(bundle: Bundle) -> Findings:
 def xl_decoder_precise(bundle: Bundle) -> Findings:
     """SDXL's VAE computes in 32 bits.
 
-    In 16 bits it overflows and gives black images, unless it is the variant trained against that.
+    In 16 bits it overflows and gives black images, unless it is the variant trained to avoid that.
     """
     for name in ("VAEDecoder", "VAEEncoder"):
         program = bundle.program(name)
@@ -230,8 +231,8 @@ def xl_decoder_precise(bundle: Bundle) -> Findings:
 def xl_inputs(bundle: Bundle) -> Findings:
     """SDXL's extra inputs have the shapes that the Swift code fills.
 
-    time_ids ends in 6 for a base model and in 5 for a refiner: that is how the two are told apart.
-    text_embeds is 1280 wide.
+    The last dimension of time_ids is 6 for a base model and 5 for a refiner, which is how apps tell
+    them apart. text_embeds is 1280 wide.
     """
     unet = bundle.unet
     if unet is None or not bundle.is_xl:
@@ -253,7 +254,7 @@ def xl_inputs(bundle: Bundle) -> Findings:
 
 @check("BUN017", Family.BUNDLE)
 def checker_size(bundle: Bundle) -> Findings:
-    """The safety checker takes pictures of 512x512, as the apps send them."""
+    """The safety checker takes images of 512x512, as the apps send them."""
     checker = bundle.program("SafetyChecker")
     images = checker.shape("images") if checker else ()
     if images and images != CHECKED_IMAGES:
@@ -272,8 +273,8 @@ def _by(shape: tuple[int, ...]) -> str:
 def controlnet_outputs(bundle: Bundle) -> Findings:
     """A ControlNet's outputs are 32-bit floats.
 
-    The Swift code reads the first net's outputs without conversion and adds others through raw
-    pointers to 32-bit floats.
+    The Swift code uses the first ControlNet's outputs unconverted, and adds those of others through
+    raw pointers to 32-bit floats.
     """
     for program in bundle.programs:
         halves = [one.name for one in program.outputs if one.dtype == "float16"]

@@ -30,7 +30,7 @@ def exactly(version: str) -> Fix:
 def host_python(host: HostPython) -> Findings:
     """The doctor's own Python is 3.10 or newer.
 
-    It runs on the host's Python, apart from the toolchain's; any release from 3.10 on will do.
+    The doctor runs on the host's Python, not on the toolchain's. Any release from 3.10 on will do.
     """
     if satisfies(host.version, f">={OLDEST}"):
         yield ok(f"{host.version} here")
@@ -44,11 +44,11 @@ def host_python(host: HostPython) -> Findings:
 
 @check("PY002", Family.PYTHON)
 def environment_python(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Findings:
-    """The environment runs the tested Python, to the patch release.
+    """The environment runs exactly the tested Python, patch release included.
 
-    The pins were tested on one patch release. Another accepted one is drift: it very likely works,
-    but a difference between two machines has to be looked for here first. Outside the accepted
-    range packages have no wheels, so that nothing fits.
+    The pins were tested on one patch release. Another one in the accepted range is called drift: it
+    very likely works, but it is the first suspect when two machines differ. Outside that range the
+    pinned packages have no wheels.
     """
     wanted = toolchain.python
     if environment.python == wanted:
@@ -75,8 +75,8 @@ def interpreter_to_build_with(
 ) -> Findings:
     """There is a Python to build the environment with.
 
-    Looked for on PATH and with pyenv, conda, uv and the framework installer. The exact release is
-    taken when there is one, else another patch of the accepted range.
+    It is searched for on PATH and where pyenv, conda, uv and python.org's installer put theirs. The
+    exact release is preferred; otherwise any patch release in the accepted range is used.
     """
     wanted = toolchain.python
     if environment is not None:
@@ -101,9 +101,9 @@ def interpreter_to_build_with(
 def pythonpath_clean(host: HostPython) -> Findings:
     """PYTHONPATH does not put other packages first.
 
-    Its folders come before the environment's own. Everything started here ignores it, but a command
-    typed by hand in the environment does not, and then loads another release or another Python's
-    compiled modules.
+    Its folders come before the environment's own. sdcoreml ignores PYTHONPATH; a Python that you
+    start yourself does not, and may then load another release, or modules compiled for another
+    Python.
     """
     foreign = [place for place in host.pythonpath if "site-packages" in place]
     if foreign:
@@ -118,8 +118,8 @@ def pythonpath_clean(host: HostPython) -> Findings:
 def user_site_clean(host: HostPython) -> Findings:
     """No user-site packages come before a conda environment's.
 
-    A virtual environment switches the user site off, conda does not: `pip install --user` of long
-    ago then shadows what is installed now.
+    A virtual environment ignores the user site; conda does not. What `pip install --user` put there
+    long ago then hides what is installed now.
     """
     if host.user_site and host.conda:
         yield warning(
@@ -133,8 +133,8 @@ def user_site_clean(host: HostPython) -> Findings:
 def pip_settings_neutral(host: HostPython) -> Findings:
     """No pip or uv setting changes what gets installed.
 
-    The locks carry hashes, so a foreign index can only fail, never sneak in another file; but it
-    does fail, and the message names a missing version rather than the setting.
+    The locks carry hashes, so another index can never slip in another file. It can make an
+    installation fail, though, with a message about a missing version rather than the setting.
     """
     if host.pip_settings:
         yield info(
@@ -147,7 +147,7 @@ def pip_settings_neutral(host: HostPython) -> Findings:
 def own_libraries(host: HostPython) -> Findings:
     """The host environment .venv is in use.
 
-    From a bare clone the doctor runs on the standard library alone: the same checks, plain text.
+    In a fresh clone the doctor runs on the standard library alone: the same checks, in plain text.
     """
     if not {"numpy", "rich"} <= set(host.libraries):
         yield info(
@@ -167,9 +167,9 @@ def own_libraries(host: HostPython) -> Findings:
 def conda_inactive(host: HostPython) -> Findings:
     """No conda environment is active.
 
-    Its python and its libraries come first on PATH. What is started here names its interpreter in
-    full; a command typed by hand takes conda's, and conda's OpenMP beside pip's torch stops with
-    "OMP: Error #15".
+    Its Python and libraries come first on PATH. sdcoreml names its interpreter in full; a command
+    that you type yourself gets conda's, and conda's OpenMP beside pip's torch stops with "OMP:
+    Error #15".
     """
     if host.conda:
         yield info(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
-from sdcoreml.doctor.core.estimate import needed_memory
+from sdcoreml.doctor.core.estimate import estimate_memory
 from sdcoreml.doctor.core.facts import Goal, Memory, System, ToolchainFacts
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.ground.quantity import amount
@@ -22,9 +22,9 @@ GB = 10**9
 def platform_supported(system: System, toolchain: ToolchainFacts) -> Findings:
     """The toolchain has a lock for this machine.
 
-    A lock is resolved for each target in advance, wheel by wheel and hash by hash. A target is
-    refused when a package it needs has no wheel there: building it from source fails late or, with
-    coremltools, succeeds without the native parts and fails at the very end.
+    Every supported target has a lock, which names each wheel and its hash. A target is refused when
+    a package has no wheel for it: a build from source fails late, or, with coremltools, succeeds
+    without its native code and fails at the last step.
     """
     reason = toolchain.refused.get(system.target)
     if reason:
@@ -47,10 +47,10 @@ def platform_supported(system: System, toolchain: ToolchainFacts) -> Findings:
 
 @check("SYS002", Family.SYSTEM)
 def native_processor(system: System) -> Findings:
-    """Python runs natively, not translated by Rosetta 2.
+    """Python runs natively, not under Rosetta 2.
 
-    An Intel Python on Apple silicon gets Intel wheels: torch ends at 2.2.2 there, mlx has none, and
-    code with AVX instructions stops with "illegal hardware instruction". The cause is usually an
+    An Intel Python on Apple silicon gets Intel wheels: torch ends at 2.2.2, mlx has none, and code
+    with AVX instructions stops with "illegal hardware instruction". The cause is usually an
     Intel Homebrew or conda, or a terminal opened with Rosetta.
     """
     if system.translated:
@@ -63,11 +63,11 @@ def native_processor(system: System) -> Findings:
 
 @check("SYS003", Family.SYSTEM)
 def macos_version(system: System) -> Findings:
-    """This macOS can run what is converted here.
+    """This macOS can run the converted models.
 
     Models are written for macOS 13 (specification 7). macOS 13.1 is the first that runs them well;
-    SDXL needs 14. On 27.2 betas the GPU path crashes on text encoders with three-dimensional
-    attention; the ones written by this tool use four dimensions.
+    SDXL needs 14. On the 27.2 betas the GPU crashes on text encoders with three-dimensional
+    attention; those that sdcoreml writes use four dimensions.
     """
     if system.name != "macOS" or not system.version:
         return
@@ -88,8 +88,8 @@ def macos_version(system: System) -> Findings:
 def text_encoding(system: System) -> Findings:
     """File names are read as UTF-8.
 
-    In the C or POSIX locale an older Python reads file names as ASCII and stops at the first accent
-    in a model's path.
+    In the C or POSIX locale, an older Python reads file names as ASCII and stops at the first
+    accent in a path.
     """
     if system.encoding.lower().replace("-", "") != "utf8":
         yield warning(
@@ -105,11 +105,11 @@ def enough_memory(
 ) -> Findings:
     """There is memory for the largest component.
 
-    Writing a component takes little, since weights are mapped and streamed; checking it against the
-    pinned module takes most: its libraries, its parameters, and what images of this size add. The
-    three were measured for the toolchain.
+    Writing a component takes little memory. Checking it against the pinned module takes the most:
+    for libraries, for parameters, and for images of this size. All three were measured for the
+    toolchain.
     """
-    needed = needed_memory(model, goal, toolchain)
+    needed = estimate_memory(model, goal, toolchain)
     have = memory.available + memory.swap_free
     amounts = f"about {amount(needed)} for the largest component, {amount(have)} free with swap"
     if needed > have and needed > memory.total:

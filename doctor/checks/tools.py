@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.facts import (
     Checkout,
@@ -25,9 +25,9 @@ UNDECLARED = ("diffusionkit", "omegaconf", "python-coreml-stable-diffusion")
 
 @check("GIT001", Family.GIT)
 def git_present(git: Git | None = None) -> Findings:
-    """The git program is installed.
+    """Git is installed.
 
-    Needed for the upstream checkout and for models that are git repositories. On a new Mac
+    It is needed for the upstream checkout and for models that are git repositories. On a new Mac
     /usr/bin/git is a stub until the Command Line Tools are installed.
     """
     if git is None:
@@ -44,7 +44,7 @@ def git_present(git: Git | None = None) -> Findings:
 def lfs_present(model: ModelFolder, git: Git) -> Findings:
     """Git LFS is installed where the model needs it.
 
-    Without the extension a clone of a model's repository holds pointers in place of its weights.
+    Without it, the clone of a model's repository holds pointers in place of weights.
     """
     files = [file for part in model.components for file in part.weights]
     if not git.lfs and any(file.kind == "lfs-pointer" for file in files):
@@ -59,7 +59,7 @@ def lfs_present(model: ModelFolder, git: Git) -> Findings:
 def checkout_is_repository(checkout: Checkout) -> Findings:
     """The upstream checkout is a git repository.
 
-    Only a repository can say which commit it is at. A downloaded archive looks the same and cannot.
+    Only a repository can say which commit it is at; a downloaded archive cannot.
     """
     if not checkout.repository:
         yield error(
@@ -73,7 +73,7 @@ def checkout_is_repository(checkout: Checkout) -> Findings:
 def checkout_commit(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
     """The upstream checkout is at the tested commit.
 
-    Later commits of apple/ml-stable-diffusion change options and ask for other pins.
+    Later commits of apple/ml-stable-diffusion change options and need other pins.
     """
     if not checkout.repository:
         return
@@ -99,11 +99,11 @@ def checkout_commit(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
 def checkout_clean(checkout: Checkout) -> Findings:
     """The upstream checkout has no local changes.
 
-    A changed file makes the commit's name mean nothing.
+    With changed files, the commit no longer says what runs.
     """
     if checkout.changed:
         yield error(
-            f"the upstream checkout has changes: {listed(checkout.changed)}",
+            f"the upstream checkout has changes: {list_some(checkout.changed)}",
             why="What runs is then not the tested commit, whatever its name.",
             fix=Fix(f"see them with git -C {checkout.path} diff; commit or discard them"),
         )
@@ -111,9 +111,9 @@ def checkout_clean(checkout: Checkout) -> Findings:
 
 @check("GIT005", Family.GIT)
 def checkout_complete(checkout: Checkout) -> Findings:
-    """The upstream checkout has its history.
+    """The upstream checkout has its full history.
 
-    A shallow clone may not hold the tested commit, and cannot say how far it is from it.
+    A shallow clone may lack the tested commit.
     """
     if checkout.shallow:
         yield info(
@@ -131,7 +131,7 @@ def checkout_complete(checkout: Checkout) -> Findings:
 def checkout_remote(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
     """The upstream checkout comes from the tested repository.
 
-    A fork may carry the same commit; it is only said, not held against it.
+    A fork may carry the same commit, so this is only a note.
     """
     if checkout.repository and _slug(checkout.remote) != _slug(toolchain.repository):
         yield info(
@@ -142,10 +142,10 @@ def checkout_remote(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
 
 @check("GIT007", Family.GIT)
 def upstream_imports(checkout: Checkout, environment: EnvironmentFacts) -> Findings:
-    """What the upstream converter imports undeclared is installed.
+    """The upstream converter's undeclared dependencies are installed.
 
     torch2coreml imports diffusionkit even for SD 1.5, and diffusers reads a checkpoint's YAML with
-    omegaconf. The converter here needs none of them.
+    omegaconf. sdcoreml's own converter needs neither.
     """
     missing = [name for name in UNDECLARED if name not in environment.installed]
     if missing:
@@ -166,9 +166,9 @@ def compiler_present(xcode: XcodeFacts) -> Findings:
     """Xcode's coremlcompiler can be run.
 
     The upstream converter calls it to turn each .mlpackage into the .mlmodelc that Swift apps load.
-    It ships with the full Xcode alone, not with the Command Line Tools, and hides behind a licence
-    that was not accepted. Nothing here needs it: sdcoreml compiles by itself, and compares with
-    Apple's compiler when asked to (sdcoreml compile --with-xcode).
+    It comes with the full Xcode, not with the Command Line Tools, and does not run until Xcode's
+    licence is accepted. sdcoreml does not need it: it has its own compiler, and compares the two
+    when you ask it to (`sdcoreml compile --with-xcode`).
     """
     if xcode.compiler:
         yield ok("coremlcompiler found")
@@ -197,8 +197,8 @@ def _cure(xcode: XcodeFacts) -> Fix:
 def developer_directory(xcode: XcodeFacts) -> Findings:
     """The selected developer directory is a full Xcode.
 
-    After a macOS upgrade, or when Xcode was moved, the selected directory may be gone; with the
-    Command Line Tools selected, coremlcompiler is not found although Xcode is installed.
+    After a macOS upgrade, or after Xcode was moved, the selected directory may be gone. While the
+    Command Line Tools are selected, coremlcompiler is not found even though Xcode is installed.
     """
     if not xcode.developer:
         yield warning(
@@ -218,12 +218,12 @@ def developer_directory(xcode: XcodeFacts) -> Findings:
 def downloads_complete(hub: Hub) -> Findings:
     """No download in the Hugging Face cache was interrupted.
 
-    A blob that ends in .incomplete means that its snapshot lacks a file, and a later run says "no
-    file named ..." about it.
+    A blob that ends in .incomplete means that its snapshot lacks a file; a later run then stops
+    with "no file named ...".
     """
     if hub.incomplete:
         yield info(
-            f"interrupted downloads in the hub's cache: {listed(hub.incomplete)}",
+            f"interrupted downloads in the hub's cache: {list_some(hub.incomplete)}",
             why="Those models lack a file; loading them by name fails with 'no file named'.",
             fix=Fix("download those models again: it goes on where it stopped"),
             where=hub.cache,
@@ -232,10 +232,10 @@ def downloads_complete(hub: Hub) -> Findings:
 
 @check("HUB003", Family.HUB)
 def certificates_found(hub: Hub) -> Findings:
-    """This Python finds certificates to trust.
+    """This Python finds trusted certificates.
 
-    python.org's installer for macOS brings none until Install Certificates.command is run; every
-    download then fails with CERTIFICATE_VERIFY_FAILED, and diffusers says something else about it.
+    python.org's Python for macOS has none until Install Certificates.command is run. Until then
+    every download fails with CERTIFICATE_VERIFY_FAILED, which diffusers reports as something else.
     """
     if not hub.roots:
         yield warning(
@@ -249,8 +249,8 @@ def certificates_found(hub: Hub) -> Findings:
 def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
     """The model is a folder here, not a name on the hub.
 
-    Names need a network, a token (the upstream converter asks for one even for public models) and
-    sometimes accepted terms; and names die, as runwayml's did in August 2024.
+    A name needs a network, a token (the upstream converter asks for one even for public models) and
+    sometimes accepted terms. And names vanish, as runwayml's did in August 2024.
     """
     if model.kind != "missing" or not _HUB_NAME.fullmatch(goal.model):
         return
@@ -268,8 +268,8 @@ def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
 def hub_summary(hub: Hub) -> Findings:
     """How the hub would be reached: token, offline switches, proxies.
 
-    Conversion here is local and needs none of it. The upstream converter asks for a token even for
-    public models. The token itself is never read.
+    sdcoreml converts local files and needs none of these; the upstream converter asks for a token
+    even for public models. The token itself is never read.
     """
     parts = ["token stored" if hub.token else "no token"]
     parts += [f"offline by {name}" for name in hub.offline]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sdcoreml.doctor.checks.pins import listed
+from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.checks.ruling import judged
 from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info
 from sdcoreml.doctor.core.subjects import ModelFolder, WeightFile
@@ -17,7 +17,7 @@ def files(model: ModelFolder) -> Iterator[WeightFile]:
         yield from part.weights
 
 
-def broken(model: ModelFolder, kind: str) -> list[WeightFile]:
+def files_of_kind(model: ModelFolder, kind: str) -> list[WeightFile]:
     """The files whose first bytes say that they are `kind`."""
     return [file for file in files(model) if file.kind == kind]
 
@@ -28,12 +28,12 @@ def no_pointers(model: ModelFolder) -> Findings:
     """No weight file is a Git LFS pointer.
 
     A repository cloned without git-lfs holds 130-byte text files in place of the weights. Readers
-    then complain of a header too large, or of an invalid pickle.
+    then report a header that is too large, or an invalid pickle.
     """
-    pointers = broken(model, "lfs-pointer")
+    pointers = files_of_kind(model, "lfs-pointer")
     if pointers:
         yield error(
-            f"Git LFS pointers instead of weights: {listed([_short(model, f) for f in pointers])}",
+            f"Git LFS pointers, not weights: {list_some([_short(model, f) for f in pointers])}",
             why="The repository was cloned without git-lfs; the weights were never downloaded.",
             fix=Fix(
                 "fetch what they point to",
@@ -52,17 +52,18 @@ def no_pointers(model: ModelFolder) -> Findings:
 def no_web_pages(model: ModelFolder) -> Findings:
     """No weight file is a saved web page or an empty file.
 
-    Sites that want a login answer a download with a page, which a browser or curl saves under the
-    name of the file.
+    A site that wants a login answers a download with a page, which a browser or curl saves under
+    the file's name.
     """
-    for file in broken(model, "web-page"):
+    for file in files_of_kind(model, "web-page"):
         yield error(
             f"{_short(model, file)} is a web page, not weights ({file.size} bytes)",
             why="The site answered the download with a login or error page.",
             fix=Fix("log in (or pass the site's token) and download it again"),
             where=file.path,
         )
-    for file in (*broken(model, "empty"), *broken(model, "other"), *broken(model, "unreadable")):
+    kinds = ("empty", "other", "unreadable")
+    for file in (file for kind in kinds for file in files_of_kind(model, kind)):
         what = file.fault or ("no weight file" if file.size else "empty")
         yield error(
             f"{_short(model, file)} is {what}",
@@ -75,10 +76,10 @@ def no_web_pages(model: ModelFolder) -> Findings:
 @judged
 @check("MOD007", Family.MODEL)
 def files_whole(model: ModelFolder) -> Findings:
-    """Every weight file is whole: as long as its valid header says.
+    """Every weight file is complete: exactly as long as its header says.
 
-    A truncated download keeps a perfect header: only the length gives it away. The rules of both
-    containers are applied by the converter's own readers.
+    A truncated download keeps a perfect header; only its length gives it away. The converter's own
+    readers judge both containers.
     """
     for file in files(model):
         if file.fault and file.kind in {"safetensors", "pickle"}:
@@ -95,7 +96,7 @@ def files_whole(model: ModelFolder) -> Findings:
 def pickles_safe(model: ModelFolder) -> Findings:
     """No pickle names anything that could run.
 
-    A .bin or .ckpt file is a program for Python's unpickler. Its opcodes are read here without
+    A .bin or .ckpt file is a program for Python's unpickler. This check reads its opcodes without
     running them; names such as os.system have no place in a checkpoint.
     """
     for file in files(model):
@@ -112,13 +113,13 @@ def pickles_safe(model: ModelFolder) -> Findings:
 def plain_pickles(model: ModelFolder) -> Findings:
     """No checkpoint carries a trainer's objects.
 
-    Such a file needs pytorch_lightning or the like to be unpickled, and torch 2.6 and newer refuses
-    it. The reader here leaves the objects aside.
+    torch.load needs pytorch_lightning or the like for such a file, and refuses it from torch 2.6
+    on. sdcoreml's reader skips the objects.
     """
     for file in files(model):
         if file.notes:
             yield info(
-                f"{_short(model, file)}: {listed(file.notes)}",
+                f"{_short(model, file)}: {list_some(file.notes)}",
                 why="torch.load would import a trainer's code for it, or refuse the file.",
             )
 

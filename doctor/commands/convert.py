@@ -30,7 +30,7 @@ from sdcoreml.doctor.commands.convert_summary import summary, verdicts
 from sdcoreml.doctor.commands.diagnose import page, versions_here
 from sdcoreml.doctor.commands.examine import preflight
 from sdcoreml.doctor.commands.preflight import address, environment_for, require_able
-from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.doctor.gather.toolchain import toolchain as measures
 from sdcoreml.doctor.gather.volumes import RESULTS
 from sdcoreml.doctor.knowledge import entries
@@ -104,7 +104,7 @@ def convert(args: argparse.Namespace) -> int:
         for job in jobs:
             require_buildable(job)
         wanted = goal_of(jobs) if jobs else None
-        options = BuildOptions(backend=asked_backend())
+        options = BuildOptions(backend=choose_backend())
         environment = environment_for(toolchain, emit, options=options, goal=wanted)
         worker = Worker(python=environment.python)
         if not jobs:

@@ -15,7 +15,12 @@ from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.programs.options import Precision
 from sdcoreml.doctor.commands.convert_preflight import goal_of
-from sdcoreml.doctor.core.estimate import needed_disk, needed_memory, processor_time, wall_time
+from sdcoreml.doctor.core.estimate import (
+    estimate_disk,
+    estimate_memory,
+    estimate_processor_time,
+    estimate_wall_time,
+)
 from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.doctor.gather.model import describe
 from sdcoreml.ground.quantity import amount
@@ -64,15 +69,15 @@ def plan_conversion(
 ) -> ConversionPlan:
     """The plan of jobs of one model; `measured` is what the toolchain's conversions took."""
     model, goal = describe(judgement), goal_of(jobs)
-    seconds = processor_time(model, goal, measured)
+    seconds = estimate_processor_time(model, goal, measured)
     cores = os.cpu_count() or 1
-    minutes = wall_time(seconds, cores, measured.parallel) / 60 if seconds else None
+    minutes = estimate_wall_time(seconds, cores, measured.parallel) / 60 if seconds else None
     named = dict.fromkeys((ingredients.model, *ingredients.files()))
     return ConversionPlan(
         sources={str(path): _size(path, judgement) for path in named},
         folders=tuple(_folder(job, judgement) for job in jobs),
-        disk=needed_disk(model, measured),
-        memory=needed_memory(model, goal, measured),
+        disk=estimate_disk(model, measured),
+        memory=estimate_memory(model, goal, measured),
         minutes=minutes and round(minutes, 1),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
 from sdcoreml.doctor.knowledge import Role, entries
-from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, innermost
+from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, find_innermost
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.places import expand_home
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(page(matches, log)))
     if any(match.entry.role is not Role.HARMLESS for match in matches):
         return 1
-    return 0 if matches and innermost(log) is None else NOTHING_KNOWN
+    return 0 if matches and find_innermost(log) is None else NOTHING_KNOWN
 
 
 def _read(name: str) -> str:
@@ -105,7 +105,7 @@ def page(matches: Sequence[Match], log: str = "") -> Iterator[str]:
         if match.entry.role is Role.HARMLESS:
             text = f"line {match.line}: {match.entry.id}: {match.entry.cause}"
             yield from wrap("harmless ", text)
-    found = None if told else innermost(log)
+    found = None if told else find_innermost(log)
     if found is not None:
         yield from wrap("unknown  ", "no failure that is known; what went wrong first is")
         yield from _quote(*found)

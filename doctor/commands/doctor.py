@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sdcoreml.convert.models.layout import INDEX_NAME
 from sdcoreml.doctor.checks import CHECKS
-from sdcoreml.doctor.commands.doctor_changes import add_changes, is_plain, public, remember
+from sdcoreml.doctor.commands.doctor_changes import add_changes, is_plain, redact_here, remember
 from sdcoreml.doctor.commands.doctor_options import declare
 from sdcoreml.doctor.core import history
 from sdcoreml.doctor.core.check import Check, Status
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if args.fix and args.facts and not args.dry_run:
         raise UsageError("--fix is for this machine", remedy="with --facts add --dry-run")
     selection = selection_of(args)
-    checks = tuple(check for check in checks_for(args.goal) if selection.takes(check))
+    checks = tuple(check for check in select_checks(args.goal) if selection.takes(check))
     gathered = gather_facts(args, checks)
     if args.goal == "bundle" and isinstance(gathered.facts.bundle, Absent):
         given = f"{', '.join(map(str, args.paths))} is none" if args.paths else "none was given"
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     report = add_changes(args, report, gathered.facts)
     write(report, args.format or "text", sys.stdout)
     if args.save_facts:
-        history.write(public(gathered.facts), args.save_facts)
+        history.write(redact_here(gathered.facts), args.save_facts)
     if not code and is_plain(args):
         remember(gathered.facts)
     return code
@@ -91,7 +91,7 @@ def run_visibly(command: Sequence[str]) -> int:
     return done.returncode
 
 
-def checks_for(goal: str | None) -> tuple[Check, ...]:
+def select_checks(goal: str | None) -> tuple[Check, ...]:
     """All checks, or those that matter for one goal."""
     return relevant(goal, CHECKS) if goal else CHECKS
 
@@ -141,7 +141,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         goal=goal,
         toolchain=args.toolchain,
         bundle=kinds.get("bundle", ""),
-        checkout=kinds.get("checkout", "") or configured_checkout(),
+        checkout=kinds.get("checkout", "") or find_checkout(),
         deep=args.deep,
         groups=tuple(sorted({name for check in checks for name in check.needs} - {"goal"})),
         seconds=DEEP_DEADLINE if args.deep else DEADLINE,
@@ -159,7 +159,7 @@ def require_toolchain(name: str) -> None:
         )
 
 
-def configured_checkout() -> str:
+def find_checkout() -> str:
     """The upstream checkout that the environment, or the project in this folder, names."""
     return os.environ.get("SDCOREML_UPSTREAM") or settings(Path.cwd()).checkout
 

@@ -21,7 +21,7 @@ def is_plain(args: argparse.Namespace) -> bool:
     return not (args.facts or args.select or args.goal)
 
 
-def public(facts: Facts) -> Facts:
+def redact_here(facts: Facts) -> Facts:
     """The facts without what their owner would not publish."""
     import platform
 
@@ -33,21 +33,21 @@ def public(facts: Facts) -> Facts:
 def add_changes(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
     """The report with what changed: since the facts given, or since the last good run."""
     if args.compare:
-        before: Facts | None = public(history.read(args.compare))
-        facts, name = public(facts), args.compare
+        before: Facts | None = redact_here(history.read(args.compare))
+        facts, name = redact_here(facts), args.compare
     elif is_plain(args) and report.count(Status.ERROR):
         path = last_good(facts)
-        before, name = history.before(path), f"the last good run{on_day(path)}"
+        before, name = history.read_if_any(path), f"the last good run{describe_day(path)}"
     else:
         return report
     if before is None:
         return report
-    from sdcoreml.doctor.core.compare import changes
+    from sdcoreml.doctor.core.compare import find_changes
 
-    return replace(report, compared=name, changes=tuple(map(str, changes(before, facts))))
+    return replace(report, compared=name, changes=tuple(map(str, find_changes(before, facts))))
 
 
-def on_day(path: Path) -> str:
+def describe_day(path: Path) -> str:
     """When these facts were written, in words; nothing where there are none."""
     try:
         moment = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)

@@ -15,12 +15,12 @@ from sdcoreml.doctor.commands import (
 )
 from sdcoreml.doctor.commands.env_common import (
     Action,
-    asked,
-    backend,
-    chosen,
     environment_options,
-    shown,
-    source,
+    read_backend,
+    read_option,
+    read_source,
+    read_toolchain,
+    shorten,
     source_options,
 )
 from sdcoreml.envs.kept.store import Environment
@@ -52,21 +52,21 @@ def build(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.building.build import BuildOptions
 
-    toolchain = chosen(args)
+    toolchain = read_toolchain(args)
     options = BuildOptions(
-        backend=backend(args),
-        python=asked(args, "python"),
-        provision=asked(args, "provision", default=False),
-        fresh=asked(args, "fresh", default=False),
-        no_cache=asked(args, "no_cache", default=False),
-        strict=asked(args, "strict", default=False),
-        installer=asked(args, "installer", ""),
-        source=source(args),
+        backend=read_backend(args),
+        python=read_option(args, "python"),
+        provision=read_option(args, "provision", default=False),
+        fresh=read_option(args, "fresh", default=False),
+        no_cache=read_option(args, "no_cache", default=False),
+        strict=read_option(args, "strict", default=False),
+        installer=read_option(args, "installer", ""),
+        source=read_source(args),
     )
     with draw() as emit:
         made = environment_for(toolchain, emit, options=options)
     print(describe(made, toolchain.python.version))
-    if said := proven(made, load_evidence(toolchain)):
+    if said := describe_proof(made, load_evidence(toolchain)):
         print(said)
     return 0
 
@@ -75,12 +75,12 @@ def describe(made: Environment, wanted: str) -> str:
     """Two lines about an environment; `wanted` is the tested Python."""
     drift = f" (drift: tested with {wanted})" if made.drift else ""
     return (
-        f"{made.name}: {shown(made.path)}, Python {made.interpreter.version}{drift},"
+        f"{made.name}: {shorten(made.path)}, Python {made.interpreter.version}{drift},"
         f" {made.files:,} files, {amount(made.size)}\nseal {made.seal}"
     )
 
 
-def proven(made: Environment, proofs: Iterable[Evidence]) -> str:
+def describe_proof(made: Environment, proofs: Iterable[Evidence]) -> str:
     """Whether this is, byte for byte, what was proven; "" where nothing like it was."""
     proof = find_proof(
         proofs,

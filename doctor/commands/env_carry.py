@@ -6,12 +6,12 @@ import argparse
 
 from sdcoreml.doctor.commands.env_common import (
     Action,
-    asked,
-    built,
-    chosen,
     environment_options,
-    shown,
-    source,
+    read_option,
+    read_source,
+    read_toolchain,
+    require_environment,
+    shorten,
     source_options,
 )
 from sdcoreml.ground.errors import EnvError
@@ -24,7 +24,7 @@ def export_archive(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.care.archive import export_environment
 
-    path, found = args.file, built(args)
+    path, found = args.file, require_environment(args)
     if found.conda:
         raise EnvError(
             "a conda environment is not exported",
@@ -33,9 +33,11 @@ def export_archive(args: argparse.Namespace) -> int:
             "lock that `sdcoreml env conda-files` writes",
         )
     with draw() as emit:
-        record = export_environment(found, chosen(args), path, source=source(args), emit=emit)
+        record = export_environment(
+            found, read_toolchain(args), path, source=read_source(args), emit=emit
+        )
     size = amount(path.stat().st_size)
-    print(f"{shown(path)}: {record.toolchain} for {record.target}, {size}")
+    print(f"{shorten(path)}: {record.toolchain} for {record.target}, {size}")
     print(f"seal {record.seal}")
     return 0
 
@@ -46,8 +48,8 @@ def import_archive(args: argparse.Namespace) -> int:
     from sdcoreml.envs.care.archive import import_environment
 
     with draw() as emit:
-        made = import_environment(args.file, python=asked(args, "python"), emit=emit)
-    print(f"{made.name}: {shown(made.path)}, built from {shown(args.file)}\nseal {made.seal}")
+        made = import_environment(args.file, python=read_option(args, "python"), emit=emit)
+    print(f"{made.name}: {shorten(made.path)}, built from {shorten(args.file)}\nseal {made.seal}")
     return 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.doctor.core.backend import asked_backend, default_toolchain
+from sdcoreml.doctor.core.backend import choose_backend, default_toolchain
 from sdcoreml.envs.building.base import BACKENDS, name_of
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
@@ -69,36 +69,38 @@ def channel_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def backend(args: argparse.Namespace) -> str:
+def read_backend(args: argparse.Namespace) -> str:
     """The backend that was asked for: `--backend`, else `$BACKEND`, else "venv"."""
-    return asked_backend(asked(args, "backend", ""))
+    return choose_backend(read_option(args, "backend", ""))
 
 
-def channel(args: argparse.Namespace) -> str:
+def read_channel(args: argparse.Namespace) -> str:
     """The conda channel that was asked for: `--channel`, else `$SDCOREML_CHANNEL`, else ""."""
-    return str(asked(args, "channel", "") or os.environ.get("SDCOREML_CHANNEL") or "")
+    return str(read_option(args, "channel", "") or os.environ.get("SDCOREML_CHANNEL") or "")
 
 
-def source(args: argparse.Namespace) -> PackageSource:
+def read_source(args: argparse.Namespace) -> PackageSource:
     """Where packages come from."""
     return PackageSource(
-        index=asked(args, "index", ""), wheels=asked(args, "find_links"), channel=channel(args)
+        index=read_option(args, "index", ""),
+        wheels=read_option(args, "find_links"),
+        channel=read_channel(args),
     )
 
 
-def asked(args: argparse.Namespace, option: str, default: Any = None) -> Any:  # noqa: ANN401  as argparse
+def read_option(args: argparse.Namespace, option: str, default: Any = None) -> Any:  # noqa: ANN401  as argparse
     """What was asked for, or `default`: an action's own default must not undo an earlier option."""
     return getattr(args, option, default)
 
 
-def chosen(args: argparse.Namespace) -> Toolchain:
+def read_toolchain(args: argparse.Namespace) -> Toolchain:
     """The toolchain that was asked for: `--toolchain`, else `$TOOLCHAIN`, else `tested`."""
-    return load_toolchain(asked(args, "toolchain") or default_toolchain())
+    return load_toolchain(read_option(args, "toolchain") or default_toolchain())
 
 
-def built(args: argparse.Namespace) -> Environment:
+def require_environment(args: argparse.Namespace) -> Environment:
     """The environment that was asked for, sound or not. Raises `EnvError` when there is none."""
-    name = name_of(chosen(args), backend(args))
+    name = name_of(read_toolchain(args), read_backend(args))
     found = store.read(name, environments_folder() / name)
     if found is None:
         raise EnvError(
@@ -107,7 +109,7 @@ def built(args: argparse.Namespace) -> Environment:
     return found
 
 
-def shown(path: Path) -> str:
+def shorten(path: Path) -> str:
     """A path as short as it can be told from here."""
     here = Path.cwd()
     return os.fspath(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)

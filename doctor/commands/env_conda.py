@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from sdcoreml.doctor.commands.env_common import Action, channel, chosen, shown, toolchain_option
+from sdcoreml.doctor.commands.env_common import (
+    Action,
+    read_channel,
+    read_toolchain,
+    shorten,
+    toolchain_option,
+)
 from sdcoreml.envs.kept import store
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.places import environments_folder
@@ -23,10 +29,10 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
         write_conda_locks,
     )
 
-    place = channel(args) or toolchain.conda.channel
+    place = read_channel(args) or toolchain.conda.channel
     if toolchain.base:
         for path in () if args.check else write_conda_files(toolchain):
-            print(f"wrote {shown(path)}")
+            print(f"wrote {shorten(path)}")
         print(f"{toolchain.name}: has the Python of {toolchain.base}")
         return
     with draw() as emit:
@@ -54,7 +60,7 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
         return
     changed = (*write_conda_locks(toolchain, locks), *write_conda_files(toolchain))
     for path in changed:
-        print(f"wrote {shown(path)}")
+        print(f"wrote {shorten(path)}")
     print(f"{toolchain.name}: {'locked' if changed else 'nothing moved'}")
 
 
@@ -62,14 +68,14 @@ def conda_files(args: argparse.Namespace) -> int:
     """Write what conda, mamba and micromamba read, or with --check say whether it is current."""
     from sdcoreml.envs.locking.conda_locking import check_conda, write_conda_files
 
-    toolchain = chosen(args)
+    toolchain = read_toolchain(args)
     if args.check:
         check_conda(toolchain)
         print(f"{toolchain.name}: conda's files are what the toolchain says")
         return 0
     changed = write_conda_files(toolchain)
     for path in changed:
-        print(f"wrote {shown(path)}")
+        print(f"wrote {shorten(path)}")
     print(f"{toolchain.name}: {'written' if changed else 'nothing moved'}")
     return 0
 

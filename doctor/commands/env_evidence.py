@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from sdcoreml.doctor.commands.env_common import Action, built, chosen, environment_options
+from sdcoreml.doctor.commands.env_common import (
+    Action,
+    environment_options,
+    read_toolchain,
+    require_environment,
+)
 from sdcoreml.lockfiles.evidence import append_evidence, load_evidence
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
 
 def evidence(args: argparse.Namespace) -> int:
     """List the proofs, or prove the environment and record that it passed."""
-    toolchain = chosen(args)
+    toolchain = read_toolchain(args)
     if not args.prove:
         _list(toolchain)
         return 0
@@ -23,7 +28,7 @@ def evidence(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.report.terminal import draw
 
     with draw() as emit:
-        proof = prove(built(args), _trials(toolchain), emit)
+        proof = prove(require_environment(args), _trials(toolchain), emit)
     print(f"{toolchain.name}: {proof.figures()}, seal {proof.seal[:16]}")
     print(f"recorded in {append_evidence(toolchain, proof)}")
     return 0

@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from sdcoreml.doctor.commands.env_common import Action, asked, channel_option, toolchain_option
+from sdcoreml.doctor.commands.env_common import (
+    Action,
+    channel_option,
+    read_option,
+    toolchain_option,
+)
 from sdcoreml.doctor.commands.env_conda import lock_conda
 from sdcoreml.ground.errors import LockfileError, NoOpinionError
 from sdcoreml.ground.events import Emit, Event
@@ -41,7 +46,9 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
     from sdcoreml.envs.locking.conda_locking import write_conda_files
 
     request = LockRequest(
-        upgrade=args.upgrade, exclude_newer=args.exclude_newer, wheels=asked(args, "find_links")
+        upgrade=args.upgrade,
+        exclude_newer=args.exclude_newer,
+        wheels=read_option(args, "find_links"),
     )
     if args.check:
         from sdcoreml.envs.locking.opinion import find_pip_tools
@@ -104,7 +111,7 @@ def _prove(toolchain: Toolchain) -> None:
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:
     """The toolchain that was named, else all of them."""
-    named = asked(args, "toolchain")
+    named = read_option(args, "toolchain")
     return (named,) if named else toolchain_names()
 
 

@@ -7,10 +7,10 @@ import json
 
 from sdcoreml.doctor.commands.env_common import (
     Action,
-    asked,
-    built,
     environment_options,
-    source,
+    read_option,
+    read_source,
+    require_environment,
     source_options,
 )
 from sdcoreml.ground.errors import EnvError
@@ -27,7 +27,7 @@ def verify(args: argparse.Namespace) -> int:
     from sdcoreml.envs.kept.verify import verify_fast, verify_full
     from sdcoreml.ground.events import Event
 
-    found = built(args)
+    found = require_environment(args)
     if args.full:
         with draw() as emit:
             emit(Event(kind="step", text="compare every byte with the seal"))
@@ -59,10 +59,10 @@ def repair(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.care.repair import repair as repair_environment
 
-    found = built(args)
+    found = require_environment(args)
     with draw() as emit:
         done = repair_environment(
-            found, source=source(args), installer=asked(args, "installer", ""), emit=emit
+            found, source=read_source(args), installer=read_option(args, "installer", ""), emit=emit
         )
     for path in done.restored[:_LISTED]:
         print(f"restored {path}")

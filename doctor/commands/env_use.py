@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 
-from sdcoreml.doctor.commands.env_common import Action, backend, built, chosen, environment_options
+from sdcoreml.doctor.commands.env_common import (
+    Action,
+    environment_options,
+    read_backend,
+    read_toolchain,
+    require_environment,
+)
 from sdcoreml.envs.building.base import name_of
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
@@ -19,7 +25,7 @@ SCHEMA = 1
 
 def which(args: argparse.Namespace) -> int:
     """Print the path of the environment's Python."""
-    print(built(args).python)
+    print(require_environment(args).python)
     return 0
 
 
@@ -30,14 +36,14 @@ def run(args: argparse.Namespace) -> int:
     words = args.words[1:] if args.words[:1] == ["--"] else args.words
     if not words:
         raise EnvError("env run: no command", remedy="give one, as in `env run -- python -V`")
-    activate.run(built(args), words)
+    activate.run(require_environment(args), words)
 
 
 def shell(args: argparse.Namespace) -> int:
     """Become the user's shell inside the environment."""
     from sdcoreml.envs.kept import activate
 
-    activate.shell(built(args))
+    activate.shell(require_environment(args))
 
 
 def list_stored(args: argparse.Namespace) -> int:
@@ -65,7 +71,7 @@ def rollback(args: argparse.Namespace) -> int:
     """Put the previous environment back into use."""
     from sdcoreml.envs.kept.verify import verify_fast
 
-    name, root = name_of(chosen(args), backend(args)), environments_folder()
+    name, root = name_of(read_toolchain(args), read_backend(args)), environments_folder()
     before = store.previous(name, root)
     if before is None:
         raise EnvError("there is no earlier environment to go back to", where=root / name)

@@ -15,7 +15,7 @@ from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
 from sdcoreml.convert.bundle.judgement import FINISHED, Judgement, Ruling, judge
 from sdcoreml.convert.models.identify import ComponentFacts, Identity
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
-from sdcoreml.doctor.core.estimate import needed_disk, needed_memory
+from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.gather.model import describe
 from sdcoreml.doctor.gather.toolchain import toolchain
@@ -132,8 +132,8 @@ def needs_of(judgement: Judgement) -> Needs | None:
     if judgement.reasons or not judgement.needed:
         return None
     found, measured = describe(judgement), toolchain(DEFAULT_TOOLCHAIN)
-    memory = needed_memory(found, Goal(), measured)
-    return Needs(disk=needed_disk(found, measured), memory=memory)
+    memory = estimate_memory(found, Goal(), measured)
+    return Needs(disk=estimate_disk(found, measured), memory=memory)
 
 
 def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, Any]:

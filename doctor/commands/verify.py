@@ -13,7 +13,7 @@ from sdcoreml.convert.certificates.store import FILE, load
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.convert.worker import Outcome, Runner, Worker
 from sdcoreml.doctor.commands.convert_summary import figures_of
-from sdcoreml.doctor.core.backend import add_toolchain, asked_backend
+from sdcoreml.doctor.core.backend import add_toolchain, choose_backend
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.ground.errors import UsageError
@@ -33,7 +33,7 @@ class Environment:
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         """Run the task in the built environment."""
-        options = BuildOptions(backend=asked_backend())
+        options = BuildOptions(backend=choose_backend())
         environment = build(load_toolchain(self.toolchain), options=options, emit=emit)
         return Worker(python=environment.python).run(task, request, emit)
 

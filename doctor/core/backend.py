@@ -25,7 +25,7 @@ def default_toolchain() -> str:
     return os.environ.get("TOOLCHAIN") or DEFAULT_TOOLCHAIN
 
 
-def asked_backend(named: str = "") -> str:
+def choose_backend(named: str = "") -> str:
     """The backend that is named, else `$BACKEND`, else "venv".
 
     Raises:

@@ -51,7 +51,7 @@ class FactChange:
         return f"{name}: {_show(self.before)} -> {_show(self.after)}"
 
 
-def changes(before: Facts, after: Facts) -> tuple[FactChange, ...]:
+def find_changes(before: Facts, after: Facts) -> tuple[FactChange, ...]:
     """Every difference of the machines, the likeliest culprits first.
 
     What was asked (the goal, its output) is no difference, and a model or a finished folder is

@@ -26,27 +26,27 @@ def estimate(facts: Facts) -> tuple[str, ...]:
     ):
         return ()
     needs = (
-        f"about {amount(needed_disk(model, toolchain))} of disk",
-        f"about {amount(needed_memory(model, facts.goal, toolchain))} of memory",
+        f"about {amount(estimate_disk(model, toolchain))} of disk",
+        f"about {amount(estimate_memory(model, facts.goal, toolchain))} of memory",
     )
-    seconds = processor_time(model, facts.goal, toolchain)
+    seconds = estimate_processor_time(model, facts.goal, toolchain)
     if not seconds or not isinstance(facts.system, System) or facts.system.cores < 1:
         return needs
     cores = facts.system.cores
     number = f"{cores} cores" if cores > 1 else "1 core"
-    time = duration(wall_time(seconds, cores, toolchain.parallel))
+    time = duration(estimate_wall_time(seconds, cores, toolchain.parallel))
     # Graphs that are certified need not be run, which nobody knows before they are built.
     most = time if time.startswith("less") else f"at most {time}"
     measured = f" (measured on {toolchain.measured_on})" if toolchain.measured_on else ""
     return (*needs, f"{most} on {number}{measured}")
 
 
-def needed_disk(model: ModelFolder, toolchain: ToolchainFacts) -> int:
+def estimate_disk(model: ModelFolder, toolchain: ToolchainFacts) -> int:
     """Bytes of the merged weights and of the result, which lie beside each other for a while."""
     return int(toolchain.disk * model.size)
 
 
-def needed_memory(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> int:
+def estimate_memory(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> int:
     """Peak bytes, of the component that takes the most.
 
     Where nobody measured, or the parts of a file are not known: the largest component's size times
@@ -65,7 +65,7 @@ def needed_memory(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> 
     )
 
 
-def processor_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float:
+def estimate_processor_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float:
     """CPU seconds to build and to check in full; 0 when a needed part has no measured rate.
 
     Checking runs each program: what works on images takes time in proportion to their area. A
@@ -84,7 +84,7 @@ def processor_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) ->
     )
 
 
-def wall_time(seconds: float, cores: int, parallel: float) -> float:
+def estimate_wall_time(seconds: float, cores: int, parallel: float) -> float:
     """Seconds on so many cores of work that takes `seconds` on one (Amdahl's law)."""
     return seconds * (1 - parallel + parallel / min(cores, MOST_CORES))
 

@@ -43,7 +43,7 @@ def read(path: Path) -> Facts:
         raise BadInputError("not JSON", where=path, remedy="make one: --save-facts") from None
 
 
-def before(path: Path) -> Facts | None:
+def read_if_any(path: Path) -> Facts | None:
     """The facts of an earlier run; None when there are none that can be read."""
     try:
         return read(path)

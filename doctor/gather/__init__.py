@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sdcoreml.doctor.core.facts import Absent, Facts, Goal
-from sdcoreml.doctor.gather.probe import Probe, together
+from sdcoreml.doctor.gather.probe import Probe, run_together
 
 DEADLINE = 10.0
 """Seconds until a task that hangs is abandoned; a healthy machine needs a tenth of a second."""
@@ -55,7 +55,7 @@ def gather(request: Request, probe: Probe) -> Gathered:
     begun = time.monotonic()
     table = tasks(request, probe)
     wanted = {name: table[name] for name in request.groups or table}
-    timed = together(wanted, seconds=request.seconds)
+    timed = run_together(wanted, seconds=request.seconds)
     values: dict[str, Any] = dict.fromkeys(table, Absent(reason="not asked for"))
     values |= {name: result.value for name, result in timed.items()}
     return Gathered(

@@ -12,7 +12,7 @@ from pathlib import Path
 from sdcoreml.doctor.core.facts import Absent, CondaEnvironment, Unknown
 from sdcoreml.doctor.gather.environment import site_packages
 from sdcoreml.doctor.gather.probe import Probe
-from sdcoreml.envs.pythons.venv import installed_projects
+from sdcoreml.envs.pythons.venv import list_projects
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
 META = "conda-meta"
@@ -31,7 +31,7 @@ def conda(toolchain: str, probe: Probe) -> CondaEnvironment | Absent | Unknown:
         name=name,
         python=builds.get("python", "").partition(" ")[0],
         builds=builds,
-        installed={} if isinstance(site, Unknown) else installed_projects(site),
+        installed={} if isinstance(site, Unknown) else list_projects(site),
     )
 
 

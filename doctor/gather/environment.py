@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sdcoreml.doctor.core.facts import EnvironmentFacts, Unknown
-from sdcoreml.envs.pythons.venv import installed_projects
+from sdcoreml.envs.pythons.venv import list_projects
 from sdcoreml.ground.names import normalise
 
 NATIVE = {
@@ -62,7 +62,7 @@ def look(
         lock_digest=lock_digest,
         seal=seal,
         drift=drift,
-        installed=installed_projects(site),
+        installed=list_projects(site),
         duplicates=tuple(sorted(name for name, count in counts.items() if count > 1)),
         headless=tuple(_project(name) for name in infos if not _complete(site / name)),
         hollow=tuple(_project(name) for name in infos if _hollow(site, name, entries)),

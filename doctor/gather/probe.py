@@ -106,7 +106,7 @@ class Timed:
     is_late: bool = False
 
 
-def together(tasks: Mapping[str, Callable[[], object]], *, seconds: float) -> dict[str, Timed]:
+def run_together(tasks: Mapping[str, Callable[[], object]], *, seconds: float) -> dict[str, Timed]:
     """Run all tasks at once; what raises or is not done after `seconds` becomes `Unknown`.
 
     A task that hangs (a network volume, say) is left behind in a daemon thread: Python has no way

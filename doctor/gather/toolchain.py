@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdcoreml.doctor.core import facts
-from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.doctor.core.facts import Absent, Unknown
 from sdcoreml.doctor.gather import environment as installed
 from sdcoreml.doctor.gather.probe import Probe, RunResult
@@ -55,7 +55,7 @@ def toolchain(name: str) -> facts.ToolchainFacts:
         disk=loaded.factors.disk,
         memory=loaded.factors.memory,
         installed_bytes=loaded.size_on(host_target()),
-        backend=asked_backend(),
+        backend=choose_backend(),
         rates=dict(loaded.measured.rates),
         peaks=dict(loaded.measured.peaks),
         parallel=loaded.measured.parallel,
@@ -135,7 +135,7 @@ def _built(name: str) -> Environment | None:
     from sdcoreml.envs.building.base import name_of
     from sdcoreml.envs.kept.store import current
 
-    return current(name_of(_load(name), asked_backend()))
+    return current(name_of(_load(name), choose_backend()))
 
 
 def environment(name: str, system: str) -> facts.EnvironmentFacts | Absent | Unknown:
@@ -164,7 +164,7 @@ def interpreter(
         return Unknown(reason=f"{python} is named, and examined when the environment is built")
     if not rebuild and _built(name) is not None:
         return Absent(reason="the environment is built")
-    if asked_backend() == CONDA:
+    if choose_backend() == CONDA:
         return Unknown(reason="conda's Python comes with its packages, and is examined then")
     pin = _load(name).python
     choice = choose(find_interpreters(pin), pin)

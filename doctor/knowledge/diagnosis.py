@@ -64,7 +64,7 @@ def diagnose(
             line=found.line + skipped,
             text=found.text,
             captured=found.captured,
-            doubt=contradiction(entry, versions or {}),
+            doubt=find_contradiction(entry, versions or {}),
         )
     return tuple(sorted(matches.values(), key=lambda match: match.rank))
 
@@ -81,7 +81,7 @@ def _find(entry: Failure, log: str, starts: list[int], end: int) -> Match | None
     return None
 
 
-def innermost(log: str) -> tuple[int, str] | None:
+def find_innermost(log: str) -> tuple[int, str] | None:
     """The line (from 1) and text of the first exception that a traceback of the log ends in.
 
     With chained exceptions the first is the cause; the lines of a traceback are indented, the
@@ -96,7 +96,7 @@ def innermost(log: str) -> tuple[int, str] | None:
     return None
 
 
-def contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
+def find_contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
     """Which known version lies outside the entry's conditions, in words; empty when none does."""
     for name, specifier in entry.when.items():
         have = versions.get(normalise(name))
@@ -105,11 +105,11 @@ def contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
     return ""
 
 
-def clashes(entries: Iterable[Failure], versions: Mapping[str, str]) -> tuple[Failure, ...]:
+def find_clashes(entries: Iterable[Failure], versions: Mapping[str, str]) -> tuple[Failure, ...]:
     """The known combinations that these versions are, before anything has failed."""
     return tuple(
         entry
         for entry in entries
         if all(normalise(name) in versions for name in entry.when)
-        and not contradiction(entry, versions)
+        and not find_contradiction(entry, versions)
     )

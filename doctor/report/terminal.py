@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from sdcoreml.ground.events import Emit, Event
-from sdcoreml.ground.visible import one_line, unfiltered
+from sdcoreml.ground.visible import one_line, without_filter
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -105,7 +105,7 @@ def draw(stream: TextIO | None = None) -> Iterator[Emit]:
         BarColumn(bar_width=24),
     )
     ends = (TextColumn("{task.fields[far]}"), TimeRemainingColumn(compact=True))
-    console = Console(file=unfiltered(stream))
+    console = Console(file=without_filter(stream))
     with Progress(*columns, *ends, console=console, transient=True) as progress:
         bars = Bars(progress)
         try:

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from sdcoreml.doctor.core.engine import Report
 from sdcoreml.doctor.report.layout import Line, page
-from sdcoreml.ground.visible import unfiltered, visible
+from sdcoreml.ground.visible import visible, without_filter
 
 STYLES = {
     "ok": "green",
@@ -33,7 +33,7 @@ def _write_coloured(lines: tuple[Line, ...], stream: TextIO) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=unfiltered(stream), highlight=False, markup=False, soft_wrap=True)
+    console = Console(file=without_filter(stream), highlight=False, markup=False, soft_wrap=True)
     for line in lines:
         text = Text(visible(str(line)))
         text.stylize(STYLES.get(line.style, ""), 0, len(line.label))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sdcoreml.envs.processes.process import ProcessResult, isolated, run
+from sdcoreml.envs.processes.process import ProcessResult, isolate, run
 from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import BrokenError, NoSpaceError, SdcoremlError
 
@@ -98,5 +98,5 @@ def _sources(folder: Path) -> list[Path]:
 
 
 def _compile(folder: Path, share: list[str]) -> ProcessResult:
-    command = [*isolated(folder / "bin" / "python"), "-S", "-W", "ignore", "-c", _PROGRAM]
+    command = [*isolate(folder / "bin" / "python"), "-S", "-W", "ignore", "-c", _PROGRAM]
     return run(command, cwd=folder, words="\0".join(share))

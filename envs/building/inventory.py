@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdcoreml.envs.kept import conda_meta
 from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry, project_of, read_record
-from sdcoreml.envs.pythons.venv import installed_projects, site_packages
+from sdcoreml.envs.pythons.venv import list_projects, site_packages
 from sdcoreml.ground.errors import InstallError
 from sdcoreml.lockfiles.lock import Lock
 
@@ -21,7 +21,7 @@ def require_locked(folder: Path, lock: Lock) -> None:
     A package with a marker may be there or not: the installer judged the marker. What conda brought
     (some Pythons come with a pip) is not looked at, unless it is what the lock brings, too.
     """
-    have = installed_projects(site_packages(folder))
+    have = list_projects(site_packages(folder))
     theirs = _of_conda(folder)
     want = {package.name: package.version for package in lock.packages}
     needed = {package.name for package in lock.packages if not package.marker}
@@ -40,7 +40,7 @@ def require_locked(folder: Path, lock: Lock) -> None:
 
 def _of_conda(folder: Path) -> frozenset[str]:
     """The projects whose `.dist-info` a conda package laid out."""
-    infos = (Path(laid.path).parent for laid in conda_meta.installed_files(folder))
+    infos = (Path(laid.path).parent for laid in conda_meta.list_files(folder))
     return frozenset(project_of(info) for info in infos if info.name.endswith(".dist-info"))
 
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from sdcoreml.envs.processes.process import isolated, run
+from sdcoreml.envs.processes.process import isolate, run
 from sdcoreml.ground.errors import BrokenError
 
 _MODULES = {
@@ -50,7 +50,7 @@ def import_all(python: Path, projects: Iterable[str]) -> None:
     modules = [module_of(project) for project in projects]
     with tempfile.TemporaryDirectory() as nowhere:  # some packages write into HOME on import
         done = run(
-            [*isolated(python), "-B", "-c", IMPORTS, *modules],
+            [*isolate(python), "-B", "-c", IMPORTS, *modules],
             cwd=Path(nowhere),
             environ=_OFFLINE | {"HOME": nowhere},
         )

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from sdcoreml.envs.processes.installer import PackageSource, find_installer
-from sdcoreml.envs.processes.process import clean_environ, isolated
+from sdcoreml.envs.processes.process import clean_environ, isolate
 from sdcoreml.envs.processes.reasons import quote
 from sdcoreml.envs.pythons import venv
 from sdcoreml.envs.pythons.interpreter import Interpreter, probe
@@ -200,7 +200,7 @@ class Rattler:
         logins = {_LOGINS: os.environ[_LOGINS]} if _LOGINS in os.environ else {}
         done, answer = 0, {"error": ""}
         with _spool(json.dumps(request)) as words, _spool() as complaints:
-            command = [*isolated(self.python), os.fspath(_CHILD)]
+            command = [*isolate(self.python), os.fspath(_CHILD)]
             environ = clean_environ() | logins
             with subprocess.Popen(
                 command,

@@ -191,7 +191,7 @@ def neutralise_records(folder: Path, channel: str) -> None:
 
 def find_altered(folder: Path) -> Iterator[str]:
     """Each file that is not there, or is not what its package says it is."""
-    for laid in conda_meta.installed_files(folder):
+    for laid in conda_meta.list_files(folder):
         path = folder / laid.path
         if not path.exists() and not path.is_symlink():
             yield f"{laid.package}: {laid.path} is missing"

@@ -17,9 +17,7 @@ _DROPPED = frozenset(
 )
 
 
-def activated_environ(
-    environment: Environment, environ: Mapping[str, str] = os.environ
-) -> dict[str, str]:
+def activate(environment: Environment, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The user's variables, changed so that commands and imports come from the environment.
 
     Bytecode is not written: what is imported is compiled already, and a stray would break the seal.
@@ -34,7 +32,7 @@ def activated_environ(
 
 def run(environment: Environment, command: Sequence[str]) -> NoReturn:
     """Become the command, inside the environment. Raises `EnvError` when it cannot be started."""
-    variables = activated_environ(environment)
+    variables = activate(environment)
     try:
         # Not execvpe with os.environ's PATH: the command is looked up where the child would.
         os.execvpe(command[0], list(command), variables)  # noqa: S606  the user's own command

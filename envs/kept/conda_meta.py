@@ -49,7 +49,7 @@ def records(prefix: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield path, record
 
 
-def installed_files(prefix: Path) -> Iterator[InstalledFile]:
+def list_files(prefix: Path) -> Iterator[InstalledFile]:
     """Every path that the packages of a prefix laid out; none where there is no conda."""
     for _, record in records(prefix):
         for entry in record.get("paths_data", {}).get("paths", ()):

@@ -188,7 +188,7 @@ def _owners_by_conda(folder: Path) -> dict[str, str]:
     owners: dict[str, str] = {}
     for path, record in conda_meta.records(folder):
         owners[os.path.relpath(path, folder)] = f"{CONDA}{record['name']}{PATCHED}"
-    for laid in conda_meta.installed_files(folder):
+    for laid in conda_meta.list_files(folder):
         owner = f"{CONDA}{laid.package}"
         owners[laid.path] = f"{owner}{PATCHED}" if laid.patched else owner
         if laid.path.endswith(".py") and laid.path.startswith("lib/python"):

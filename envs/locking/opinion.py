@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from sdcoreml.envs.locking.compile import LockRequest, requirements_in
-from sdcoreml.envs.processes.process import isolated, run
+from sdcoreml.envs.processes.process import isolate, run
 from sdcoreml.envs.processes.reasons import explain, quote
 from sdcoreml.envs.pythons import venv
 from sdcoreml.envs.pythons.interpreter import Interpreter, require
@@ -94,7 +94,7 @@ class PipTools:
             (folder / "requirements.in").write_text(pins, encoding="utf-8")
             output = folder / "requirements.txt"
             output.write_text(seed, encoding="utf-8")
-            command = [*isolated(python), "-m", "piptools", "compile", "--quiet", "--no-config"]
+            command = [*isolate(python), "-m", "piptools", "compile", "--quiet", "--no-config"]
             command += [*_PLAIN, *_limits(request), "--output-file", output.name, "requirements.in"]
             done = run(command, cwd=folder)
             if done.code == 0:

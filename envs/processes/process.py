@@ -44,7 +44,7 @@ def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return kept | _FIXED
 
 
-def isolated(python: Path) -> tuple[str, ...]:
+def isolate(python: Path) -> tuple[str, ...]:
     """The beginning of a command that runs code with `python` and nothing of the user's."""
     return (os.fspath(python), "-I")
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.envs.processes.process import isolated, run
+from sdcoreml.envs.processes.process import isolate, run
 from sdcoreml.ground.errors import NoInterpreterError
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.target import host_target, target_name
@@ -75,7 +75,7 @@ def find_interpreters(
 def probe(python: Path, source: str = "--python") -> Interpreter | None:
     """Ask a Python what it is; None when it does not run or does not answer."""
     try:
-        answer = run([*isolated(python), "-S", "-c", _ASK])
+        answer = run([*isolate(python), "-S", "-c", _ASK])
         path, version, implementation, system, machine, wide = json.loads(answer.out)
     except (OSError, ValueError):
         return None

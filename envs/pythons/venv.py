@@ -58,7 +58,7 @@ def site_packages(folder: Path) -> Path:
     return next(path for path in found if not path.parent.is_symlink())
 
 
-def installed_projects(site: Path) -> dict[str, str]:
+def list_projects(site: Path) -> dict[str, str]:
     """Normalised names and versions of the projects in a site-packages folder."""
     names = sorted(info.name.removesuffix(".dist-info") for info in site.glob("*.dist-info"))
     split = (name.rpartition("-") for name in names)

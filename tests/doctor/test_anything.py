@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.core.codec import load, save
-from sdcoreml.doctor.core.compare import changes
+from sdcoreml.doctor.core.compare import find_changes
 from sdcoreml.doctor.core.engine import Report, examine, exit_code
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.doctor.core.fix import plan, plan_lines
@@ -59,8 +59,8 @@ def test_no_facts_break_a_report(facts: Facts) -> None:
 @SLOW
 @given(FACTS, FACTS)
 def test_any_two_machines_can_be_compared(one: Facts, other: Facts) -> None:
-    assert changes(one, one) == ()
-    for change in changes(one, other):
+    assert find_changes(one, one) == ()
+    for change in find_changes(one, other):
         assert change.before != change.after
         assert str(change)
 

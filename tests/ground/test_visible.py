@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from sdcoreml.ground.visible import (
     Visible,
-    filtered,
+    filter_output,
     one_line,
-    unfiltered,
     visible,
+    without_filter,
 )
 
 
@@ -66,16 +66,16 @@ def test_who_colours_writes_beneath_and_in_order() -> None:
     raw, beneath = stream()
     out = Visible(beneath)
     print("first", file=out)
-    print("\x1b[1msecond\x1b[0m", file=unfiltered(out), flush=True)
+    print("\x1b[1msecond\x1b[0m", file=without_filter(out), flush=True)
     assert raw.getvalue() == b"first\n\x1b[1msecond\x1b[0m\n"
-    assert unfiltered(beneath) is beneath
+    assert without_filter(beneath) is beneath
 
 
 def test_within_streams_are_filtered_and_afterwards_as_before(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = sys.stdout, sys.stderr
-    with filtered(), filtered():
+    with filter_output(), filter_output():
         sys.stdout.write("\x1b[1mout\n")
         sys.stderr.write("\x1b[1merr\n")
     assert (sys.stdout, sys.stderr) == before

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
-from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.envs.building.base import name_of
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -61,7 +61,7 @@ def test_tools(python: Path) -> Path:
 def built(name: str) -> Path:
     """The Python of a toolchain's environment, which is built if need be."""
     subprocess.run([sys.executable, "-m", "sdcoreml", "env", "--toolchain", name], check=True)
-    kept = name_of(load_toolchain(name), asked_backend())
+    kept = name_of(load_toolchain(name), choose_backend())
     return environments_folder() / kept / "bin" / "python"
 
 

@@ -16,7 +16,7 @@ from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.table import (
     TomlTable,
     _bundled,
-    quoted,
+    quote,
     read_table,
 )
 
@@ -204,5 +204,5 @@ def test_a_python_without_pip_reads_with_what_ensurepip_would_install(
 def test_any_text_can_be_written_as_a_string(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "some.toml"
-        path.write_text(f"key = {quoted(text)}\n", encoding="utf-8")
+        path.write_text(f"key = {quote(text)}\n", encoding="utf-8")
         assert read_table(path).get("key", str) == text

@@ -153,7 +153,7 @@ NAME = "the conda environment coreml_stable_diffusion"
         ),
         (
             conda(builds={"python": "3.10.10 other_0", "pip": "23.0 py_0"}),
-            f"info: {NAME} has other builds than the lock: python 3.10.10 other_0, tzdata missing",
+            f"info: {NAME} has builds not in the lock: python 3.10.10 other_0, tzdata missing",
         ),
         (
             sick(conda=Absent(reason="no conda environment named x")),

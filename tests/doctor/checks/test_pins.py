@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.checks.pins import differing, listed
+from sdcoreml.doctor.checks.pins import find_differences, list_some
 from sdcoreml.doctor.core.facts import Facts
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import ENVIRONMENT, HEALTHY, INSTALLED, SYSTEM
@@ -82,7 +82,7 @@ def test_an_indirect_package_that_moved_is_no_matter_of_the_pins() -> None:
 def test_what_differs_is_found_by_any_spelling_of_a_name() -> None:
     have = replace(ENVIRONMENT, installed={"scikit-learn": "1.1.2", "torch": "2.2.0+cpu"})
     wanted = {"Scikit_Learn": "1.1.2", "torch": "2.2.0", "gone": "1"}
-    assert differing(have, wanted) == {
+    assert find_differences(have, wanted) == {
         "torch": "torch 2.2.0+cpu (tested 2.2.0)",
         "gone": "gone missing (tested 1)",
     }
@@ -100,7 +100,7 @@ def test_strangers_are_named_in_order() -> None:
 )
 def test_six_are_named(count: int, text: str) -> None:
     names = [f"p{n}" for n in range(count)]
-    assert listed(names) == listed(tuple(names)) == text
+    assert list_some(names) == list_some(tuple(names)) == text
 
 
 def test_a_clash_of_two_versions() -> None:

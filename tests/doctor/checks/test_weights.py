@@ -16,7 +16,7 @@ def test_pointers_are_one_finding_with_the_commands() -> None:
         part("vae", weights=(weights("vae/b.safetensors", **pointer),)),
     )
     assert said("MOD005", facts) == [
-        "error: Git LFS pointers instead of weights: unet/a.safetensors, vae/b.safetensors"
+        "error: Git LFS pointers, not weights: unet/a.safetensors, vae/b.safetensors"
     ]
     assert remedies("MOD005", facts)[1:] == [
         "git -C /models/sd15 lfs install --local",
@@ -69,7 +69,7 @@ def test_a_pointer_for_a_single_file_is_fetched_in_its_folder() -> None:
         components=(part("x", weights=(replace(file, path="/data/x.safetensors"),)),),
     )
     facts = sick(model=single)
-    assert said("MOD005", facts) == ["error: Git LFS pointers instead of weights: x.safetensors"]
+    assert said("MOD005", facts) == ["error: Git LFS pointers, not weights: x.safetensors"]
     assert remedies("MOD005", facts)[-1] == "git -C /data lfs pull"
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.commands.env_common import (
-    asked,
-    built,
-    chosen,
-    shown,
+    read_option,
+    read_toolchain,
+    require_environment,
+    shorten,
     source_options,
     toolchain_option,
 )
@@ -26,9 +26,9 @@ def parsed(*words: str) -> argparse.Namespace:
 def test_an_option_that_was_not_given_leaves_no_trace() -> None:
     """So that the action's own parser does not undo what stood before the action."""
     assert vars(parsed()) == {}
-    assert asked(parsed(), "index") is None
-    assert asked(parsed(), "index", "x") == "x"
-    assert asked(parsed("--index", "y"), "index", "x") == "y"
+    assert read_option(parsed(), "index") is None
+    assert read_option(parsed(), "index", "x") == "x"
+    assert read_option(parsed("--index", "y"), "index", "x") == "y"
 
 
 def test_options_of_where_packages_come_from() -> None:
@@ -46,12 +46,12 @@ def test_the_option_comes_before_the_environment_and_that_before_the_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("TOOLCHAIN", raising=False)
-    assert chosen(parsed()).name == "tested"
+    assert read_toolchain(parsed()).name == "tested"
     monkeypatch.setenv("TOOLCHAIN", "current")
-    assert chosen(parsed()).name == "current"
-    assert chosen(parsed("--toolchain", "light")).name == "light"
+    assert read_toolchain(parsed()).name == "current"
+    assert read_toolchain(parsed("--toolchain", "light")).name == "light"
     monkeypatch.setenv("TOOLCHAIN", "")
-    assert chosen(parsed()).name == "tested"
+    assert read_toolchain(parsed()).name == "tested"
 
 
 def test_the_help_names_the_toolchains_that_there_are() -> None:
@@ -64,13 +64,13 @@ def test_the_help_names_the_toolchains_that_there_are() -> None:
 
 def test_an_unknown_toolchain_is_refused() -> None:
     with pytest.raises(LockfileError, match="no toolchain named 'x'"):
-        chosen(parsed("--toolchain", "x"))
+        read_toolchain(parsed("--toolchain", "x"))
 
 
 def test_what_is_not_built_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
     with pytest.raises(EnvError) as caught:
-        built(parsed("--toolchain", "light"))
+        require_environment(parsed("--toolchain", "light"))
     assert str(caught.value) == (f"{tmp_path}/light: no environment built; run `sdcoreml env`")
 
 
@@ -85,4 +85,4 @@ def test_a_path_is_told_as_short_as_it_can_be(
     here.mkdir()
     monkeypatch.chdir(here)
     whole = (tmp_path / "beside") if text is None else here / path
-    assert shown(whole) == (text or str(whole))
+    assert shorten(whole) == (text or str(whole))

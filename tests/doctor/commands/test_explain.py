@@ -15,8 +15,8 @@ DSK003 = """\
 DSK003  The temporary folder's volume is not nearly full
         Disk; looks at volumes
 
-Core ML compiles models there before it loads them; a full one shows itself as
-"could not open weights/weight.bin".
+Core ML compiles models there before it loads them. When it is full, the error
+says "could not open weights/weight.bin".
 """
 
 
@@ -28,7 +28,7 @@ def test_a_check_has_a_page(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_page_names_the_failures_that_the_check_prevents() -> None:
     text = "\n".join(explain.page("pin001"))
-    assert text.startswith("PIN001  Every direct pin is installed in its tested version\n")
+    assert text.startswith("PIN001  Every direct pin has its tested version\n")
     assert "\nFinds in time: " in text
     assert "hub-cached-download-removed" in text
 
@@ -97,7 +97,7 @@ def test_without_a_name_every_check_is_listed(capsys: pytest.CaptureFixture[str]
 def test_the_document_has_every_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "--markdown"]) == 0
     out = capsys.readouterr().out
-    assert "### PIN001: Every direct pin is installed in its tested version\n" in out
+    assert "### PIN001: Every direct pin has its tested version\n" in out
     assert "| `disk-full` | The volume of the output" in out
 
 

@@ -20,7 +20,7 @@ from sdcoreml.doctor.commands.inspect import (
     programs_text,
     run,
 )
-from sdcoreml.doctor.core.estimate import needed_memory
+from sdcoreml.doctor.core.estimate import estimate_memory
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.gather.model import model
 from sdcoreml.doctor.gather.toolchain import toolchain
@@ -188,7 +188,7 @@ def test_what_a_conversion_needs_is_what_the_doctor_says(tmp_path: Path) -> None
 
     needs = needs_of(judge(path))
     assert needs is not None
-    assert needs.memory == needed_memory(found, Goal(), measured)
+    assert needs.memory == estimate_memory(found, Goal(), measured)
     assert needs.disk == 2 * path.stat().st_size
 
 

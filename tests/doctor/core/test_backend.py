@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.doctor.core.backend import asked_backend
+from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.ground.errors import UsageError
 
 
 def test_an_option_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKEND", "conda")
-    assert asked_backend() == "conda"
-    assert asked_backend("venv") == "venv"
+    assert choose_backend() == "conda"
+    assert choose_backend("venv") == "venv"
 
 
 @pytest.mark.parametrize("text", [None, ""])
@@ -17,10 +17,10 @@ def test_without_a_word_it_is_a_venv(monkeypatch: pytest.MonkeyPatch, text: str 
     monkeypatch.delenv("BACKEND", raising=False)
     if text is not None:
         monkeypatch.setenv("BACKEND", text)
-    assert asked_backend() == "venv"
+    assert choose_backend() == "venv"
 
 
 def test_any_other_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKEND", "docker")
     with pytest.raises(UsageError, match="BACKEND=docker: no such backend; there are: venv, conda"):
-        asked_backend()
+        choose_backend()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.core.compare import FactChange, changes
+from sdcoreml.doctor.core.compare import FactChange, find_changes
 from sdcoreml.doctor.core.facts import Absent, Goal
 from tests.doctor.healthy import (
     CHECKOUT,
@@ -32,7 +32,7 @@ def test_versions_are_suspected_before_systems_and_disks() -> None:
         system=replace(SYSTEM, version="27.2"),
         hub=Absent(reason="gone"),
     )
-    assert [str(change) for change in changes(HEALTHY, after)][:3] == [
+    assert [str(change) for change in find_changes(HEALTHY, after)][:3] == [
         "environment.installed.numpy: 1.23.5 -> 2.0.0",
         "environment.installed.omegaconf: 2.3.0 -> nothing",
         "system.version: 15.6 -> 27.2",
@@ -41,7 +41,7 @@ def test_versions_are_suspected_before_systems_and_disks() -> None:
 
 def test_memory_that_moved_a_little_is_no_change() -> None:
     def available(size: int) -> tuple[FactChange, ...]:
-        return changes(HEALTHY, replace(HEALTHY, memory=replace(MEMORY, available=size)))
+        return find_changes(HEALTHY, replace(HEALTHY, memory=replace(MEMORY, available=size)))
 
     now = MEMORY.available
     assert available(now - 1) == ()
@@ -58,16 +58,18 @@ def test_another_question_is_no_change_of_the_machine() -> None:
         bundle=Absent(reason="not given"),
         model=replace(MODEL, path="/models/other", size=1),
     )
-    assert changes(HEALTHY, asked) == ()
+    assert find_changes(HEALTHY, asked) == ()
 
 
 def test_the_same_model_is_compared() -> None:
     smaller = replace(HEALTHY, model=replace(MODEL, size=1))
-    assert [str(change) for change in changes(HEALTHY, smaller)] == ["model.size: 3000000000 -> 1"]
+    assert [str(change) for change in find_changes(HEALTHY, smaller)] == [
+        "model.size: 3000000000 -> 1"
+    ]
 
 
 def test_what_came_and_what_went() -> None:
-    found = changes(HEALTHY, replace(HEALTHY, git=Absent(reason="not installed")))
+    found = find_changes(HEALTHY, replace(HEALTHY, git=Absent(reason="not installed")))
     assert FactChange(place="facts.git.version", before="2.45.1", after=None) in found
     assert FactChange(place="facts.git.absent", before=None, after="not installed") in found
 
@@ -100,7 +102,7 @@ def test_each_kind_of_fact_has_its_place_in_the_order_of_suspicion() -> None:
         environment=replace(ENVIRONMENT, seal="x", installed={**INSTALLED, "numpy": "x"}),
         git=replace(GIT, version="x"),
     )
-    assert [change.place for change in changes(HEALTHY, after)] == [
+    assert [change.place for change in find_changes(HEALTHY, after)] == [
         "facts.environment.installed.numpy",
         "facts.environment.seal",
         "facts.lock.digest",
@@ -123,21 +125,21 @@ def test_half_of_a_restless_number_is_a_change(now: int, is_change: bool) -> Non
     before = replace(HEALTHY, memory=replace(MEMORY, available=100, swap_free=100))
     for field in ("available", "swap_free"):
         after = replace(before, memory=replace(before.memory, **{field: now}))  # type: ignore[arg-type]
-        assert bool(changes(before, after)) is is_change
+        assert bool(find_changes(before, after)) is is_change
 
 
 def test_a_number_at_rest_is_a_change_by_one() -> None:
     after = replace(HEALTHY, memory=replace(MEMORY, total=MEMORY.total + 1))
-    assert len(changes(HEALTHY, after)) == 1
+    assert len(find_changes(HEALTHY, after)) == 1
 
 
 def test_what_did_not_change_is_nothing() -> None:
-    assert changes(HEALTHY, HEALTHY) == ()
+    assert find_changes(HEALTHY, HEALTHY) == ()
 
 
 @pytest.mark.parametrize("name", SICK)
 def test_every_difference_is_told_both_ways(name: str) -> None:
-    there, back = changes(HEALTHY, SICK[name]), changes(SICK[name], HEALTHY)
+    there, back = find_changes(HEALTHY, SICK[name]), find_changes(SICK[name], HEALTHY)
     assert {(one.place, one.before, one.after) for one in map(flat, there)} == {
         (one.place, one.after, one.before) for one in map(flat, back)
     }

@@ -6,9 +6,9 @@ import pytest
 
 from sdcoreml.doctor.core.estimate import (
     estimate,
-    needed_memory,
-    processor_time,
-    wall_time,
+    estimate_memory,
+    estimate_processor_time,
+    estimate_wall_time,
 )
 from sdcoreml.doctor.core.facts import Absent, Unknown
 from sdcoreml.doctor.gather.toolchain import toolchain
@@ -24,14 +24,14 @@ CHECK = 0.4 * 860 + 2.0 * 84
     [(0, 0, 1.0), (512, 512, 1.0), (768, 512, 1.5), (0, 1024, 2.0), (256, 256, 0.25)],
 )
 def test_checking_takes_longer_for_larger_images(height: int, width: int, area: float) -> None:
-    seconds = processor_time(MODEL, replace(GOAL, height=height, width=width), TOOLCHAIN)
+    seconds = estimate_processor_time(MODEL, replace(GOAL, height=height, width=width), TOOLCHAIN)
     assert seconds == pytest.approx(BUILD + 0.1 * 123 + area * CHECK)
 
 
 def test_a_model_s_own_size_is_the_default() -> None:
     _, *others = MODEL.components
     wide = part("unet", parameters=860_000_000, sample=96)
-    seconds = processor_time(replace(MODEL, components=(wide, *others)), GOAL, TOOLCHAIN)
+    seconds = estimate_processor_time(replace(MODEL, components=(wide, *others)), GOAL, TOOLCHAIN)
     assert seconds == pytest.approx(BUILD + 0.1 * 123 + 2.25 * CHECK)
 
 
@@ -41,14 +41,14 @@ def test_a_second_text_encoder_counts_as_one_and_what_is_not_needed_does_not() -
         needed=("text_encoder", "text_encoder_2"),
         components=(*MODEL.components, part("text_encoder_2", parameters=700_000_000)),
     )
-    assert processor_time(more, GOAL, TOOLCHAIN) == pytest.approx(0.11 * (123 + 700))
+    assert estimate_processor_time(more, GOAL, TOOLCHAIN) == pytest.approx(0.11 * (123 + 700))
 
 
 def test_no_time_is_said_where_nobody_measured() -> None:
     unmeasured = replace(TOOLCHAIN, rates={"unet": 0.4})
-    assert processor_time(MODEL, GOAL, unmeasured) == 0.0
+    assert estimate_processor_time(MODEL, GOAL, unmeasured) == 0.0
     part_of_it = replace(TOOLCHAIN, rates={"build": 0.01, "unet": 0.4})
-    assert processor_time(MODEL, GOAL, part_of_it) == 0.0
+    assert estimate_processor_time(MODEL, GOAL, part_of_it) == 0.0
     assert len(estimate(replace(HEALTHY, toolchain=unmeasured))) == 2
     assert len(estimate(replace(HEALTHY, system=Unknown(reason="?")))) == 2
     assert estimate(replace(HEALTHY, model=Absent(reason="none given"))) == ()
@@ -77,13 +77,15 @@ def test_it_is_said_on_what_was_measured() -> None:
 def test_only_what_runs_on_all_cores_gets_shorter(
     cores: int, parallel: float, seconds: float
 ) -> None:
-    assert wall_time(100, cores, parallel) == pytest.approx(seconds)
-    assert wall_time(100, 200, parallel) == wall_time(100, 16, parallel), "then memory is the limit"
+    assert estimate_wall_time(100, cores, parallel) == pytest.approx(seconds)
+    assert estimate_wall_time(100, 200, parallel) == estimate_wall_time(100, 16, parallel), (
+        "then memory is the limit"
+    )
 
 
 def test_a_toolchain_without_torch_only_builds() -> None:
     light = replace(TOOLCHAIN, pins={"coremltools": "7.2"}, rates={"build": 0.01})
-    assert processor_time(MODEL, GOAL, light) == pytest.approx(BUILD)
+    assert estimate_processor_time(MODEL, GOAL, light) == pytest.approx(BUILD)
 
 
 PEAKS = {"base": 400e6, "parameter": 2.0, "vae": 1000e6, "unet": 500e6}
@@ -96,32 +98,34 @@ PEAKS = {"base": 400e6, "parameter": 2.0, "vae": 1000e6, "unet": 500e6}
 def test_memory_is_that_of_the_part_which_takes_the_most(side: int, expected: float) -> None:
     measured = replace(TOOLCHAIN, peaks=PEAKS)
     goal = replace(GOAL, height=side, width=side)
-    assert needed_memory(MODEL, goal, measured) == int(expected)
+    assert estimate_memory(MODEL, goal, measured) == int(expected)
 
 
 def test_without_measured_peaks_memory_is_a_factor_of_the_size() -> None:
-    assert needed_memory(MODEL, GOAL, TOOLCHAIN) == 2 * 10**9
-    assert needed_memory(replace(MODEL, components=()), GOAL, TOOLCHAIN) == 0
+    assert estimate_memory(MODEL, GOAL, TOOLCHAIN) == 2 * 10**9
+    assert estimate_memory(replace(MODEL, components=()), GOAL, TOOLCHAIN) == 0
     nothing = replace(MODEL, components=())
-    assert needed_memory(nothing, GOAL, replace(TOOLCHAIN, peaks=PEAKS)) == 0
+    assert estimate_memory(nothing, GOAL, replace(TOOLCHAIN, peaks=PEAKS)) == 0
 
 
 @pytest.mark.parametrize("name", ["tested", "light"])
 def test_every_toolchain_knows_every_part_of_sd15(name: str) -> None:
     facts = toolchain(name)
-    assert processor_time(MODEL, GOAL, facts) > 0
-    assert 10**8 < needed_memory(MODEL, GOAL, facts) < 10**10
+    assert estimate_processor_time(MODEL, GOAL, facts) > 0
+    assert 10**8 < estimate_memory(MODEL, GOAL, facts) < 10**10
     assert "cores" in facts.measured_on
 
 
 def test_the_parts_of_a_single_file_are_told_as_those_of_a_folder() -> None:
     file = replace(MODEL, kind="single-file", components=(part("checkpoint"), *MODEL.components))
     measured = replace(TOOLCHAIN, peaks=PEAKS)
-    assert needed_memory(file, GOAL, measured) == needed_memory(MODEL, GOAL, measured)
-    assert processor_time(file, GOAL, measured) == processor_time(MODEL, GOAL, measured)
+    assert estimate_memory(file, GOAL, measured) == estimate_memory(MODEL, GOAL, measured)
+    assert estimate_processor_time(file, GOAL, measured) == estimate_processor_time(
+        MODEL, GOAL, measured
+    )
 
 
 def test_a_single_file_of_unknown_parts_is_told_by_its_size() -> None:
     file = replace(MODEL, kind="single-file", needed=(), components=(part("checkpoint"),))
-    assert needed_memory(file, GOAL, replace(TOOLCHAIN, peaks=PEAKS)) == 2 * 10**9
-    assert processor_time(file, GOAL, TOOLCHAIN) == 0.0
+    assert estimate_memory(file, GOAL, replace(TOOLCHAIN, peaks=PEAKS)) == 2 * 10**9
+    assert estimate_processor_time(file, GOAL, TOOLCHAIN) == 0.0

@@ -9,8 +9,8 @@ import pytest
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.core.history import (
     LAST_GOOD,
-    before,
     read,
+    read_if_any,
     write,
 )
 from sdcoreml.ground.errors import BadInputError
@@ -20,16 +20,16 @@ from tests.doctor.healthy import HEALTHY
 def test_facts_come_back_from_disk(tmp_path: Path) -> None:
     write(HEALTHY, tmp_path / LAST_GOOD)
     assert read(tmp_path / LAST_GOOD) == HEALTHY
-    assert before(tmp_path / LAST_GOOD) == HEALTHY
+    assert read_if_any(tmp_path / LAST_GOOD) == HEALTHY
     assert [path.name for path in tmp_path.iterdir()] == [LAST_GOOD], "nothing is left aside"
 
 
 def test_the_same_facts_are_not_written_again(tmp_path: Path) -> None:
     path = tmp_path / "facts.json"
     write(HEALTHY, path)
-    before = path.stat().st_ino
+    inode = path.stat().st_ino
     write(HEALTHY, path)
-    assert path.stat().st_ino == before
+    assert path.stat().st_ino == inode
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_no_facts_is_said_in_a_line(tmp_path: Path, text: str, fault: st
     with pytest.raises(BadInputError, match=fault):
         read(path)
     path.rename(tmp_path / LAST_GOOD)
-    assert before(tmp_path / LAST_GOOD) is None
+    assert read_if_any(tmp_path / LAST_GOOD) is None
 
 
 def test_no_file_and_no_folder(tmp_path: Path) -> None:
@@ -85,5 +85,5 @@ def test_a_folder_that_is_not_ours_keeps_what_it_has(tmp_path: Path) -> None:
 def test_bytes_that_are_no_text_are_no_json(tmp_path: Path) -> None:
     path = tmp_path / "facts.json"
     path.write_bytes(b"\xff\xfe{")
-    with pytest.raises(BadInputError, match="not JSON; save one with --save-facts"):
+    with pytest.raises(BadInputError, match="not JSON; make one: --save-facts"):
         read(path)

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Unknown
-from sdcoreml.doctor.gather.probe import RunResult, run, together
+from sdcoreml.doctor.gather.probe import RunResult, run, run_together
 
 PYTHON = sys.executable
 
@@ -58,7 +58,7 @@ def test_tasks_run_together_and_a_failing_one_is_unknown() -> None:
     def fail() -> str:
         raise LookupError("nothing here")
 
-    results = together({"a": meet, "b": meet, "c": fail}, seconds=5)
+    results = run_together({"a": meet, "b": meet, "c": fail}, seconds=5)
     assert [results[name].value for name in "ab"] == ["met", "met"]
     assert results["c"].value == Unknown(reason="LookupError: nothing here")
     assert all(result.seconds >= 0 for result in results.values())
@@ -66,7 +66,7 @@ def test_tasks_run_together_and_a_failing_one_is_unknown() -> None:
 
 def test_a_task_that_hangs_does_not_hold_up_the_rest() -> None:
     never = threading.Event()
-    results = together({"stuck": never.wait, "quick": lambda: 1}, seconds=0.1)
+    results = run_together({"stuck": never.wait, "quick": lambda: 1}, seconds=0.1)
     never.set()
     assert results["stuck"].value == Unknown(reason="not done within 0.1 s")
     assert results["quick"].value == 1

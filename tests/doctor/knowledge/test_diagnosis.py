@@ -15,10 +15,10 @@ from sdcoreml.doctor.knowledge import (
 )
 from sdcoreml.doctor.knowledge.diagnosis import (
     LONGEST,
-    clashes,
-    contradiction,
     diagnose,
-    innermost,
+    find_clashes,
+    find_contradiction,
+    find_innermost,
 )
 from tests.doctor.healthy import TOOLCHAIN
 
@@ -86,7 +86,7 @@ def test_versions_that_contradict_raise_a_doubt() -> None:
     entry = replace(BASE, when={"diffusers": "<0.29", "huggingface_hub": ">=0.26"})
     (match,) = diagnose("boom", [entry], {"huggingface-hub": "0.17.3", "diffusers": "0.23.1"})
     assert match.doubt == "huggingface_hub 0.17.3 here, this needs >=0.26"
-    assert contradiction(entry, {"diffusers": "0.23.1"}) == "", "what is not known may fit"
+    assert find_contradiction(entry, {"diffusers": "0.23.1"}) == "", "what is not known may fit"
 
 
 def test_what_is_no_version_contradicts_nothing() -> None:
@@ -142,8 +142,8 @@ def test_the_tested_pins_do_not_clash_and_a_known_bad_pair_does() -> None:
         "protobuf": "3.20.3",
         "python": "3.10.10",
     }
-    assert clashes(CLASHING, tested) == ()
-    worse = clashes(CLASHING, {**tested, "huggingface-hub": "1.2.3"})
+    assert find_clashes(CLASHING, tested) == ()
+    worse = find_clashes(CLASHING, {**tested, "huggingface-hub": "1.2.3"})
     assert {entry.id for entry in worse} == {
         "hub-cached-download-removed",
         "hub-hffolder-removed",
@@ -171,7 +171,7 @@ TRACE = "Traceback (most recent call last):\n  File 'x.py', line 3\n    f()\n"
 def test_the_first_exception_of_a_chain_is_the_cause(
     log: str, found: tuple[int, str] | None
 ) -> None:
-    assert innermost(log) == found
+    assert find_innermost(log) == found
 
 
 def test_a_match_quotes_its_whole_line() -> None:
@@ -189,6 +189,6 @@ def test_a_log_of_exactly_the_longest_length_is_read_whole() -> None:
 
 def test_a_clash_needs_every_version_it_speaks_of() -> None:
     entry = replace(BASE, when={"torch": "<2", "Scikit_Learn": ">=1"})
-    assert clashes([entry], {"torch": "1.13", "scikit-learn": "1.1"}) == (entry,)
-    assert clashes([entry], {"torch": "1.13"}) == ()
-    assert clashes([entry], {"torch": "2.2", "scikit-learn": "1.1"}) == ()
+    assert find_clashes([entry], {"torch": "1.13", "scikit-learn": "1.1"}) == (entry,)
+    assert find_clashes([entry], {"torch": "1.13"}) == ()
+    assert find_clashes([entry], {"torch": "2.2", "scikit-learn": "1.1"}) == ()

@@ -31,7 +31,7 @@ def test_what_is_locked_is_installed(empty: Path) -> None:
     install(empty, "Foo_Bar", "1.0")
     install(empty, "torch", "2.2.0+cpu")
     wanted = lock(("foo-bar", "1.0", ""), ("torch", "2.2.0+cpu", ""), ("mac", "1", "no"))
-    assert venv.installed_projects(venv.site_packages(empty)) == {
+    assert venv.list_projects(venv.site_packages(empty)) == {
         "foo-bar": "1.0",
         "torch": "2.2.0+cpu",
     }
@@ -90,7 +90,7 @@ def test_what_lies_beside_packages_is_none(empty: Path) -> None:
     site = venv.site_packages(empty)
     (site / "old-1.0.egg-info").mkdir()
     (site / "loose.py").touch()
-    assert venv.installed_projects(venv.site_packages(empty)) == {}
+    assert venv.list_projects(venv.site_packages(empty)) == {}
 
 
 def said(folder: Path) -> list[str]:

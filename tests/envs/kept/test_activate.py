@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sdcoreml.envs.kept.activate import activated_environ
+from sdcoreml.envs.kept.activate import activate
 from tests.envs.kept.test_store import finished
 
 RUN = """\
@@ -22,7 +22,7 @@ except EnvError as error:
 def test_commands_and_imports_come_from_the_environment(tmp_path: Path) -> None:
     made = finished(tmp_path / "one")
     user = {"PATH": "/usr/bin", "PYTHONPATH": "/mine", "PYTHONHOME": "/x", "EDITOR": "vi"}
-    assert activated_environ(made, user) == {
+    assert activate(made, user) == {
         "PATH": f"{made.path}/bin:/usr/bin",
         "EDITOR": "vi",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.envs.kept.conda_meta import InstalledFile, installed_files, records
+from sdcoreml.envs.kept.conda_meta import InstalledFile, list_files, records
 from sdcoreml.ground.errors import BrokenError
 
 
@@ -38,7 +38,7 @@ def test_what_a_package_laid_out(tmp_path: Path) -> None:
     ]
     record(tmp_path, "a", paths_data={"paths": paths, "paths_version": 1})
     record(tmp_path, "b")  # as old versions of conda wrote them
-    assert list(installed_files(tmp_path)) == [
+    assert list(list_files(tmp_path)) == [
         InstalledFile(package="a", path="bin/x", sha256="aa", patched=False),
         InstalledFile(package="a", path="bin/y", sha256="cc", patched=True),
         InstalledFile(package="a", path="bin/z", sha256="", patched=False),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.envs.processes.process import clean_environ, isolated, run
+from sdcoreml.envs.processes.process import clean_environ, isolate, run
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ def test_every_pip_configuration_file_is_off() -> None:
 
 def test_a_child_gets_words_and_answers() -> None:
     program = "import sys; print(sys.stdin.read()[::-1]); print('e', file=sys.stderr); sys.exit(3)"
-    done = run([*isolated(Path(sys.executable)), "-c", program], words="abc")
+    done = run([*isolate(Path(sys.executable)), "-c", program], words="abc")
     assert (done.code, done.out, done.err) == (3, "cba\n", "e\n")
 
 
 def test_an_isolated_python_sees_no_user_site() -> None:
     program = "import sys; print(sys.flags.isolated, sys.flags.no_user_site)"
-    assert run([*isolated(Path(sys.executable)), "-c", program]).out == "1 1\n"
+    assert run([*isolate(Path(sys.executable)), "-c", program]).out == "1 1\n"
