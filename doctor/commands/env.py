@@ -56,10 +56,10 @@ def build(args: argparse.Namespace) -> int:
     options = BuildOptions(
         backend=read_backend(args),
         python=read_option(args, "python"),
-        provision=read_option(args, "provision", default=False),
+        provision=read_option(args, "provision", default=True),
         fresh=read_option(args, "fresh", default=False),
         no_cache=read_option(args, "no_cache", default=False),
-        strict=read_option(args, "strict", default=False),
+        strict=read_option(args, "strict", default=read_option(args, "provision", default=False)),
         installer=read_option(args, "installer", ""),
         source=read_source(args),
     )
@@ -103,7 +103,12 @@ def _build_options(parser: argparse.ArgumentParser) -> None:
     environment_options(parser)
     add, hidden = parser.add_argument, argparse.SUPPRESS
     add("--python", type=as_path, metavar="PATH", default=hidden, help="the Python to build with")
-    add("--provision", action="store_true", default=hidden, help="obtain the exact Python")
+    add(
+        "--provision",
+        action=argparse.BooleanOptionalAction,
+        default=hidden,
+        help="insist on the exact Python, or download none (default: let another stand in for it)",
+    )
     add("--strict", action="store_true", default=hidden, help="refuse any but the exact Python")
     add("--fresh", action="store_true", default=hidden, help="build even if it is there")
     add("--no-cache", action="store_true", default=hidden, help="build from what is fetched anew")

@@ -51,7 +51,7 @@ def _python_of_build(options: BuildOptions) -> str:
     """The Python that will come with the build, so that none is looked for; "" when none will."""
     if options.backend == CONDA:
         return "conda's Python"
-    return "the Python to provision" if options.provision else ""
+    return "the Python to obtain" if options.provision else ""
 
 
 def address(toolchain: Toolchain) -> str:

@@ -42,16 +42,16 @@ LAYOUT = "1"
 class BuildOptions:
     """What one build is asked for.
 
-    `backend` is "venv" or "conda"; `python` names the interpreter of a venv, and `provision`
-    obtains the exact one where there is none; `fresh` builds even if there is nothing to do, and
-    `no_cache` from packages that are fetched for it alone; `strict` refuses drift; `installer` is
-    "uv", "pip" or "" for the better one; `root` is the folder of environments, None for the usual
-    one; `seal`, unless "", is the one that must come out.
+    `backend` is "venv" or "conda"; `python` names the interpreter of a venv, without which
+    `provision` obtains the exact one where there is none; `fresh` builds even if there is nothing
+    to do, and `no_cache` from packages that are fetched for it alone; `strict` refuses drift;
+    `installer` is "uv", "pip" or "" for the better one; `root` is the folder of environments, None
+    for the usual one; `seal`, unless "", is the one that must come out.
     """
 
     backend: str = VENV
     python: Path | None = None
-    provision: bool = False
+    provision: bool = True
     fresh: bool = False
     no_cache: bool = False
     strict: bool = False
@@ -147,8 +147,9 @@ def _base(wanted: _Wanted, options: BuildOptions, place: tuple[Path, int], emit:
             emit=emit,
             environ=os.environ,
         )
-        return VenvBase(chosen=obtain(wish))
-    choice = require(toolchain.python, options.python)
+        choice = obtain(wish, strict=options.strict)
+    else:
+        choice = require(toolchain.python, options.python)
     _judge_drift(choice, toolchain, options, emit)
     return VenvBase(chosen=choice)
 
@@ -199,8 +200,7 @@ def _ready(wanted: _Wanted, options: BuildOptions, root: Path) -> Environment | 
         return None
     if found.moved or found.conda != (wanted.conda.digest if wanted.conda else ""):
         return None
-    exact = options.strict or options.provision
-    if (exact and found.drift) or options.seal not in ("", found.seal):
+    if (options.strict and found.drift) or options.seal not in ("", found.seal):
         return None
     if options.python is not None:
         named = probe(options.python)

@@ -1,7 +1,8 @@
 """Obtains the exact Python of a toolchain: from uv, from conda's packages, or with pyenv.
 
 `PROVIDERS` is the whole of it, the quickest first. Each says why it cannot help here before it is
-tried, so that a failure names every way and what is in it.
+tried, so that a failure names every way and what is in it. Unless the exact one is insisted upon,
+another accepted one stands in where it cannot be had.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sdcoreml.envs.conda.engine import Engine
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.processes.installer import Uv, find_installer
 from sdcoreml.envs.processes.process import ProcessResult, run
+from sdcoreml.envs.processes.reach import why_unreachable
 from sdcoreml.envs.processes.reasons import quote
 from sdcoreml.envs.pythons.interpreter import (
     OBTAINED,
@@ -25,11 +27,20 @@ from sdcoreml.envs.pythons.interpreter import (
     find_interpreters,
     require,
 )
-from sdcoreml.ground.errors import EnvError, LockfileError, NoInterpreterError, NoSpaceError
+from sdcoreml.ground.errors import (
+    EnvError,
+    LockfileError,
+    NoInterpreterError,
+    NoSpaceError,
+    UnreachableError,
+)
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.conda import load_conda_lock
+from sdcoreml.lockfiles.conda_files import channel_url
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain
+
+_OTHER_CHANNEL = "check the network and proxy (HTTPS_PROXY), or give another --channel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,39 +62,78 @@ class PythonWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A way to a Python: `lacks` says why it is none here, or ""; `provide` goes it."""
+    """A way to a Python: `lacks` says why it is none here, or ""; `provide` goes it.
+
+    One that is `slow` takes minutes, and is only tried for who insists on the exact Python.
+    """
 
     name: str
     lacks: Callable[[PythonWish], str]
     provide: Callable[[PythonWish], Path]
+    slow: bool = False
 
 
-def obtain(wish: PythonWish) -> Choice:
+def obtain(wish: PythonWish, *, strict: bool = True) -> Choice:
     """The exact Python: the one that is here already, else one that is brought.
 
+    Unless `strict`, another accepted one takes its place where that fails, and so do the minutes
+    that a slow provider would take.
+
     Raises:
-        NoInterpreterError: no provider could; it says why of each.
+        NoInterpreterError: none is here and none could be brought; it says why of each provider.
         NoSpaceError: the disk is full.
     """
-    exact = PythonPin(version=wish.version, accepted=f"=={wish.version}")
-    here = choose(find_interpreters(exact, wish.environ), exact)
-    if here is not None:
+    pin = _exactly(wish.version) if strict else wish.toolchain.python
+    here = choose(find_interpreters(pin, wish.environ), pin)
+    if here is not None and not here.drift:
         return here
-    reasons: list[str] = []
+    failures: dict[str, EnvError | LockfileError] = {}
     for provider in PROVIDERS:
-        reason = provider.lacks(wish)
-        if not reason:
-            try:
-                return require(exact, provider.provide(wish))
-            except NoSpaceError:
-                raise
-            except EnvError as error:
-                reason = str(error)
-        reasons.append(f"{provider.name}: {reason}")
+        if strict or not provider.slow:
+            brought = _brought(provider, wish)
+            if isinstance(brought, Choice):
+                return brought
+            failures[provider.name] = brought
+    missing = f"no Python {wish.version} could be obtained"
+    if not strict:
+        short = "; ".join(f"{name}: {error.what}" for name, error in failures.items())
+        wish.emit(Event(kind="note", text=f"{missing}: {short}"))
+        if (standing := here or _another_by_uv(wish, failures)) is not None:
+            return standing
     raise NoInterpreterError(
-        f"no Python {wish.version} could be obtained: {'; '.join(reasons)}",
+        f"{missing}: {'; '.join(f'{name}: {error}' for name, error in failures.items())}",
         remedy="install it by hand and name it with --python PATH",
     )
+
+
+def _exactly(version: str) -> PythonPin:
+    return PythonPin(version=version, accepted=f"=={version}")
+
+
+def _brought(provider: Provider, wish: PythonWish) -> Choice | EnvError | LockfileError:
+    """The exact Python by one provider, or why it is none."""
+    if reason := provider.lacks(wish):
+        return NoInterpreterError(reason)
+    try:
+        return require(_exactly(wish.version), provider.provide(wish))
+    except NoSpaceError:
+        raise
+    except (EnvError, LockfileError) as error:
+        return error
+
+
+def _another_by_uv(
+    wish: PythonWish, failures: dict[str, EnvError | LockfileError]
+) -> Choice | None:
+    """The newest patch of the tested minor that uv has; None, and why among the failures."""
+    if _uv() is None:
+        return None
+    minor = wish.version.rpartition(".")[0]
+    try:
+        return require(wish.toolchain.python, _by_uv(wish, minor))
+    except EnvError as error:
+        failures["uv, another patch"] = error
+        return None
 
 
 def _uv_lacks(wish: PythonWish) -> str:
@@ -92,13 +142,13 @@ def _uv_lacks(wish: PythonWish) -> str:
     return "" if _uv() else "not found"
 
 
-def _by_uv(wish: PythonWish) -> Path:
-    program = os.fspath(_uv() or "uv")
-    wish.emit(Event(kind="step", text=f"let uv bring Python {wish.version}"))
-    own = _passed(wish.environ, "UV_PYTHON_INSTALL_DIR")
-    install = [program, "python", "install", "--quiet", "--no-config", "--no-bin", wish.version]
+def _by_uv(wish: PythonWish, version: str = "") -> Path:
+    program, version = os.fspath(_uv() or "uv"), version or wish.version
+    wish.emit(Event(kind="step", text=f"let uv bring Python {version}"))
+    own = _passed(wish.environ, "UV_PYTHON_INSTALL_DIR", "UV_PYTHON_INSTALL_MIRROR")
+    install = [program, "python", "install", "--quiet", "--no-config", "--no-bin", version]
     _judge("uv", run(install, environ=own))
-    find = [program, "python", "find", "--no-config", "--system", "--managed-python", wish.version]
+    find = [program, "python", "find", "--no-config", "--system", "--managed-python", version]
     return _named("uv", run(find, environ=own))
 
 
@@ -122,6 +172,10 @@ def _by_conda(wish: PythonWish) -> Path:
     lock = load_conda_lock(wish.toolchain, host_target())
     final = wish.root / f"{OBTAINED}{lock.python}-{lock.digest[:16]}"
     if not final.exists():
+        # Else the engine would be brought first, which is larger than the Python.
+        address = f"{channel_url(wish.channel)}{lock.packages[0].path}"
+        if reason := why_unreachable(address):
+            raise UnreachableError(reason, where=wish.channel, remedy=_OTHER_CHANNEL)
         wish.emit(Event(kind="step", text=f"bring Python {lock.python} from {wish.channel}"))
         aside = wish.root / f".building-{final.name}-{os.getpid()}"
         base = CondaBase(
@@ -151,9 +205,9 @@ def _pyenv(wish: PythonWish) -> str | None:
     return shutil.which("pyenv", path=wish.environ.get("PATH"))
 
 
-def _passed(environ: Mapping[str, str], name: str) -> dict[str, str]:
-    """A setting that says where a provider keeps its Pythons: it may go through."""
-    return {name: environ[name]} if environ.get(name) else {}
+def _passed(environ: Mapping[str, str], *names: str) -> dict[str, str]:
+    """Settings that say where a provider keeps its Pythons, or has them from: they may pass."""
+    return {name: environ[name] for name in names if environ.get(name)}
 
 
 def _judge(name: str, done: ProcessResult) -> None:
@@ -172,5 +226,5 @@ def _named(name: str, done: ProcessResult) -> Path:
 PROVIDERS = (
     Provider(name="uv", lacks=_uv_lacks, provide=_by_uv),
     Provider(name="conda", lacks=_conda_lacks, provide=_by_conda),
-    Provider(name="pyenv", lacks=_pyenv_lacks, provide=_by_pyenv),
+    Provider(name="pyenv", lacks=_pyenv_lacks, provide=_by_pyenv, slow=True),
 )

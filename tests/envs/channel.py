@@ -35,22 +35,33 @@ class Content:
     patched: Mapping[str, str] = field(default_factory=dict)
 
 
-def python_content() -> Content:
-    """The interpreter, its standard library by links, and files that conda patches."""
+def python_content(version: str = VERSION) -> Content:
+    """The interpreter, its standard library by links, and files that conda patches.
+
+    With another `version` it calls itself that: its module `platform` says so.
+    """
     library = Path(sysconfig.get_path("stdlib"))
     links = {
         f"lib/python{MINOR}/{path.name}": str(path)
         for path in library.iterdir()
         if path.name not in {"__pycache__", "site-packages"}
     }
+    relabelled: dict[str, bytes] = {}
+    if version != VERSION:
+        del links[f"lib/python{MINOR}/platform.py"]
+        text = (library / "platform.py").read_text() + f"\npython_version = lambda: {version!r}\n"
+        relabelled = {f"lib/python{MINOR}/platform.py": text.encode()}
     script = f"#!{PLACEHOLDER}/bin/python{MINOR}\nimport sys; print(sys.prefix)\n"
     return Content(
         files={
-            f"bin/python{MINOR}": PYTHON.resolve().read_bytes(),
+            f"bin/python{MINOR}": PYTHON.resolve()
+            .read_bytes()
+            .replace(VERSION.encode(), version.encode()),
             "bin/where": script.encode(),
             "lib/libplace.so": b"\x7fELF" + PLACEHOLDER.encode() + b"/ssl\0the rest",
             f"lib/python{MINOR}/_place.py": f"PREFIX = {PLACEHOLDER!r}\n".encode(),
             f"lib/python{MINOR}/site-packages/README.txt": b"packages go here\n",
+            **relabelled,
         },
         links={
             "bin/python": f"python{MINOR}",

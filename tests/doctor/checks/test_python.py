@@ -45,7 +45,7 @@ def test_the_ways_to_the_exact_python() -> None:
     ("version", "expected"),
     [
         ("3.10.10", "ok: 3.10.10 to build with"),
-        ("3.10.13", "info: make env would use Python 3.10.13, not the tested 3.10.10 (drift)"),
+        ("3.10.13", "info: Python 3.10.13 is here (drift); make env tries to obtain 3.10.10"),
     ],
 )
 def test_the_python_to_build_with(version: str, expected: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from sdcoreml.envs.building import provision
 from sdcoreml.envs.building.base import VENV
-from sdcoreml.envs.building.build import BuildOptions, build
+from sdcoreml.envs.building.build import BuildOptions, build, ready
 from sdcoreml.envs.building.provision import (
     PROVIDERS,
     Provider,
@@ -21,10 +21,10 @@ from sdcoreml.envs.building.provision import (
 from sdcoreml.envs.care.garbage import collect
 from sdcoreml.envs.conda.engine import Engine
 from sdcoreml.envs.kept.verify import verify_full
-from sdcoreml.ground.errors import NoInterpreterError, NoSpaceError
+from sdcoreml.ground.errors import InstallError, NoInterpreterError, NoSpaceError
 from sdcoreml.ground.events import Event, silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
-from tests.envs.channel import MINOR, channel, lock_conda
+from tests.envs.channel import MINOR, channel, lock_conda, python_content
 from tests.envs.conda_engine import lend_engine, real_engine
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
 
@@ -166,9 +166,6 @@ def test_a_full_disk_is_not_another_provider_s_turn(
     def full(_wish: PythonWish) -> Path:
         raise NoSpaceError("/: full")
 
-    def never(_wish: PythonWish) -> Path:
-        raise AssertionError
-
     table = (
         Provider(name="one", lacks=lambda _: "", provide=full),
         Provider(name="two", lacks=lambda _: "", provide=never),
@@ -230,3 +227,111 @@ def test_a_venv_is_built_on_it_and_it_goes_with_the_last_of_them(
     (conda_wish.root / "tiny").unlink()
     collect(conda_wish.root)
     assert not prefix.exists()
+
+
+RELABELLED = VERSION[:-1] + ("1" if VERSION.endswith("0") else "0")
+"""Another patch of the Python that runs the tests."""
+
+
+def test_the_exact_python_is_brought_unasked_though_another_patch_is_here(
+    conda_wish: PythonWish, tmp_path: Path
+) -> None:
+    name = toolchain(tmp_path / "t", standard_wheels(tmp_path / "wheels"), version=RELABELLED)
+    content = python_content(RELABELLED)
+    lock_conda(name, channel(tmp_path / "exact", python=RELABELLED, content=content))
+    lend_engine(conda_wish.root)
+    source = replace(
+        BuildOptions().source, wheels=tmp_path / "wheels", channel=(tmp_path / "exact").as_uri()
+    )
+    said: list[Event] = []
+    made = build(
+        load_toolchain(name),
+        options=BuildOptions(source=source, root=conda_wish.root),
+        emit=said.append,
+    )
+    assert (made.interpreter.version, made.drift) == (RELABELLED, False)
+    assert [event for event in said if event.kind == "warning"] == []
+    assert verify_full(made).faults == ()
+
+
+def failing(words: str) -> Provider:
+    def provide(_wish: PythonWish) -> Path:
+        raise InstallError(words, remedy="try again")
+
+    return Provider(name="one", lacks=lambda _: "", provide=provide)
+
+
+def never(_wish: PythonWish) -> Path:
+    raise AssertionError
+
+
+@pytest.fixture
+def another_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonWish:
+    """A wish for a patch that is not here, on a machine that has another patch."""
+    slow = Provider(name="slow", lacks=lambda _: "", provide=never, slow=True)
+    monkeypatch.setattr(provision, "PROVIDERS", (failing("a wrong hash"), slow))
+    return wish(tmp_path, version=RELABELLED, environ={"PATH": str(PYTHON.parent)})
+
+
+def test_where_it_cannot_be_had_another_patch_stands_in(another_here: PythonWish) -> None:
+    said: list[Event] = []
+    choice = obtain(replace(another_here, emit=said.append), strict=False)
+    assert (choice.interpreter.version, choice.drift) == (VERSION, True)
+    text = f"no Python {RELABELLED} could be obtained: one: a wrong hash"
+    assert said == [Event(kind="note", text=text)]
+
+
+def test_whoever_insists_gets_no_other(
+    another_here: PythonWish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provision, "PROVIDERS", (failing("a wrong hash"),))
+    with pytest.raises(NoInterpreterError, match="one: a wrong hash; try again"):
+        obtain(another_here)
+
+
+def test_no_channel_costs_no_engine(
+    another_here: PythonWish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, "conda")
+    monkeypatch.setattr(provision, "PROVIDERS", PROVIDERS[1:2])
+    content = python_content(RELABELLED)
+    lock = channel(tmp_path / "channel", python=RELABELLED, content=content)
+    lock_conda(f"{another_here.toolchain.folder}/", lock)
+    said: list[Event] = []
+    away = replace(another_here, channel="http://127.0.0.1:9/conda-forge", emit=said.append)
+    choice = obtain(away, strict=False)
+    assert choice.drift
+    (event,) = said
+    assert event.text.endswith("conda: it cannot be reached: Connection refused")
+
+
+def test_without_any_uv_brings_another_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "managed" / "cpython-3.10.99" / "bin" / "python3.10"
+    script = f"""\
+case "$1 $2 $6$7" in
+'python install 3.10') {python(file, "3.10.99")};;
+'python find '*) echo {file};;
+*) echo "no $*" >&2; exit 1;;
+esac"""
+    uv = program(tmp_path / "uv-program" / "uv", script)
+    monkeypatch.setattr(sys, "executable", str(uv.with_name("python")))
+    monkeypatch.setattr(provision, "PROVIDERS", (failing("a wrong hash"),))
+    choice = obtain(wish(tmp_path), strict=False)
+    assert (choice.interpreter.version, choice.drift) == ("3.10.99", True)
+    program(uv, "echo 'no route to host' >&2; exit 1")
+    file.unlink()
+    with pytest.raises(NoInterpreterError, match=r"a wrong hash.*uv, another patch: .*no route"):
+        obtain(wish(tmp_path), strict=False)
+
+
+def test_a_drifting_environment_in_use_stays_unless_one_insists(
+    another_here: PythonWish, tmp_path: Path
+) -> None:
+    source = replace(BuildOptions().source, wheels=tmp_path / "wheels")
+    options = BuildOptions(python=PYTHON, source=source, root=tmp_path / "envs")
+    made = build(another_here.toolchain, options=options)
+    assert made.drift
+    assert ready(another_here.toolchain, replace(options, python=None)) == made
+    assert ready(another_here.toolchain, replace(options, python=None, strict=True)) is None
