@@ -110,7 +110,7 @@ esac"""
     assert (tmp_path / "asked").read_text() == (
         f"{root} install --skip-existing 3.10.10\n{root} prefix 3.10.10\n"
     )
-    assert [event.text for event in said] == ["let pyenv build Python 3.10.10 (takes some minutes)"]
+    assert [event.text for event in said] == ["let pyenv build Python 3.10.10 (minutes)"]
 
 
 @pytest.mark.parametrize(
