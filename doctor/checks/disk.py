@@ -27,7 +27,7 @@ FILES = 40_000
 
 
 def describe_room(volume: VolumeFacts) -> str:
-    """What may still be written, in words; it is said when a quota is what limits it."""
+    """What may still be written, in words; says so when a quota is the limit."""
     return amount(volume.room) + (" of the quota left" if volume.room < volume.free else " free")
 
 

@@ -26,8 +26,8 @@ def family_supported(model: ModelFolder) -> Findings:
 
     Apple's package and Mochi run text-to-image UNets, but no inpainting model (nine input channels)
     and no InstructPix2Pix (eight). SD3 and FLUX have a transformer in place of the UNet. Nor do the
-    apps' schedulers fit a UNet trained with another noise schedule, or to predict anything but noise
-    or velocity. The converter refuses exactly the same models.
+    apps' schedulers fit a UNet trained with another noise schedule, or to predict anything but
+    noise or velocity. The converter refuses exactly the same models.
     """
     if model.refusal and model.kind in {"diffusers", "single-file"} and not find_lacking(model):
         yield error(

@@ -1,4 +1,4 @@
-"""What `env` and `convert` ask the doctor before they begin, and his answer taken seriously."""
+"""Lets `env` and `convert` examine the machine first, and stop when the doctor says no."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def environment_for(
     options: BuildOptions | None = None,
     goal: Goal | None = None,
 ) -> Environment:
-    """The toolchain's environment; before one is built, this machine is examined for that.
+    """The toolchain's environment; before one is built, this machine is examined.
 
-    Nothing is examined when there is nothing to do. `goal` is what the environment is wanted for,
-    so that a model that will not fit is known before gigabytes are fetched.
+    Nothing is examined when the environment is there. `goal` is what it is needed for: so a model
+    that does not fit is reported before gigabytes are downloaded.
 
     Raises:
         UnableError: the machine cannot build it, or not reach the goal in it.
@@ -48,14 +48,14 @@ def environment_for(
 
 
 def _python_of_build(options: BuildOptions) -> str:
-    """The Python that will come with the build, so that none is looked for; "" when none will."""
+    """The Python that the build itself brings, so none is searched for; "" if it brings none."""
     if options.backend == CONDA:
         return "conda's Python"
     return "the Python to obtain" if options.provision else ""
 
 
 def address(toolchain: Toolchain) -> str:
-    """The words by which the toolchain is loaded again: its folder's path, name or not."""
+    """The path by which the toolchain can be loaded again, whether it has a name or not."""
     return f"{toolchain.folder}/"
 
 

@@ -1,8 +1,8 @@
 """Proving an environment: trials that it has to pass, and the evidence that it did.
 
-A resolved lock is not a tested one. The whole proof of a toolchain is that the project's own tests
-pass in it and that the sample is converted in it, each program run beside its pinned module. That
-of a toolchain which is a part of another is that both write the very same packages.
+A resolved lock is not a tested one. A toolchain is proven when the project's own tests pass in it
+and it converts the sample, with each program run beside its pinned module. A toolchain that is cut
+out of another is proven when both write identical packages.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ class Suite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """The sample made and converted in the environment, no program taken on a certificate."""
+    """Converts the sample in the environment and runs every program, certified or not."""
 
     toolchain: Toolchain
 
     def run(self, environment: Environment, emit: Emit) -> TrialResult:
-        """Convert it in a folder of its own, which goes again."""
+        """Convert it in a temporary folder."""
         emit(Event(kind="step", text="convert the sample in it, each program run in full"))
         with tempfile.TemporaryDirectory() as name:
             convert = _Conversion(environment, Path(name), emit)
@@ -105,7 +105,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Same:
-    """The sample converted in the environment and in that of the toolchain it is a part of."""
+    """Converts the sample here and in the toolchain that this one is cut out of."""
 
     toolchain: Toolchain
     base: Toolchain
@@ -131,7 +131,7 @@ class Same:
 
 
 def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent) -> Evidence:
-    """The evidence that an environment, byte for byte as sealed, passes trials.
+    """Run trials in an environment that is byte for byte as sealed, and give the evidence.
 
     Raises:
         EnvError: it is not as sealed, before or after, or does not pass; nothing is proven then.
@@ -208,7 +208,7 @@ class _Conversion:
 
 
 def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str]:
-    """Variables with which the project's own commands take just this environment."""
+    """Variables that make the project's own commands use just this environment."""
     return os.environ | {"SDCOREML_ENVS": str(environment.path.parent), "TOOLCHAIN": toolchain.name}
 
 

@@ -27,7 +27,7 @@ _NOTES = ("uv_cache.json",)
 
 
 def normalise(folder: Path) -> None:
-    """Make the bytes of the environment in `folder` hang on its packages alone."""
+    """Make the bytes of the environment in `folder` depend on its packages alone."""
     changed: dict[Path, tuple[str, str] | None] = {}
     changed |= {path: _fingerprint(path) for path in relocate_scripts(folder)}
     for info in site_packages(folder).glob("*.dist-info"):

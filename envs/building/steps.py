@@ -1,4 +1,4 @@
-"""The steps of a build, one after the other: `STEPS`; all that they know is the `Plan`."""
+"""The steps of a build, in order: `STEPS`. Each gets the `BuildPlan` and nothing else."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _seal(plan: BuildPlan, emit: Emit) -> None:
 
 
 def _defects(plan: BuildPlan, entries: tuple[ManifestEntry, ...], emit: Emit) -> tuple[str, ...]:
-    """Files that their wheel's RECORD belies, said; raises if it was the cache that is wrong."""
+    """Report files that contradict their wheel's RECORD; raises if the cache was altered."""
     found = inventory.find_defects(plan.folder, entries)
     owners = {defect.project for defect in found}
     packages = tuple(package for package in plan.packages if package.name in owners)

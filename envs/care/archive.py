@@ -1,12 +1,12 @@
-"""An environment as one file: the lock and its wheels, and the seal that must come of them.
+"""An environment as one file: the lock, its wheels, and the seal that they must give.
 
 environment.json         what it is: toolchain, target, Python, seal, and every member's hash
 toolchain.toml           the toolchain, and its locks for the one target
 requirements.<target>.txt, pylock.<target>.toml
 wheels/<file>            the wheel of each package
 
-A tar without compression (wheels are compressed), members sorted, without times or owners: the same
-environment gives the same bytes. Nothing of it is trusted before its hash was compared.
+A tar without compression (wheels are compressed), with sorted members and neither times nor owners:
+the same environment gives the same bytes. Nothing in it is trusted until its hash was compared.
 """
 
 from __future__ import annotations
@@ -115,14 +115,14 @@ def export_environment(
 def import_environment(
     path: Path, *, python: Path | None = None, folder: Path | None = None, emit: Emit = silent
 ) -> Environment:
-    """Build the environment of an archive, without a network, and put it into use.
+    """Build the environment of an archive without a network, and start using it.
 
     `python` names the interpreter; `folder` is that of environments, None for the usual one.
 
     Raises:
         ArchiveError: not an archive, damaged, or for another machine; nothing was built.
-        NoInterpreterError: not the Python that it was sealed with.
-        BrokenError: what was built has not the seal of the archive; it is not put into use.
+        NoInterpreterError: the Python that it was sealed with is not here.
+        BrokenError: what was built does not have the archive's seal, and is not used.
     """
     place = folder or environments_folder()
     with store_explained(place), task_folder(place) as unpacked:
@@ -156,7 +156,7 @@ def _packages(folder: Path, target: str) -> tuple[LockedPackage, ...]:
 
 
 def _unlike_lock(carried: ArchiveRecord, packages: Iterable[LockedPackage]) -> list[str]:
-    """How the wheels differ from exactly those that are locked."""
+    """How the wheels differ from those that are locked."""
     wheels = {f"sha256:{h}": n for n, h in carried.contents.items() if n.startswith(_WHEELS + "/")}
     faults: list[str] = []
     for package in packages:
@@ -185,7 +185,7 @@ def _pack(folder: Path, carried: ArchiveRecord, handle: int, emit: Emit) -> None
 
 
 def _unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
-    """Write the members of an archive into a folder, each with the hash that it must have."""
+    """Unpack an archive into a folder, comparing every hash."""
     try:
         with tarfile.open(path, mode="r:") as archive:
             carried = _read_record(archive)
@@ -237,7 +237,7 @@ def _read_record(archive: tarfile.TarFile) -> ArchiveRecord:
 def _extract(
     archive: tarfile.TarFile, carried: ArchiveRecord, folder: Path, emit: Emit
 ) -> list[str]:
-    """Write out the members that the record names; says which are missing or not as recorded."""
+    """Unpack the members that the record names; gives what is missing or not as recorded."""
     (folder / _WHEELS).mkdir()
     missing, faults = dict(carried.contents), []
     total = Path(os.fsdecode(archive.name or "")).stat().st_size
@@ -256,5 +256,5 @@ def _extract(
                 output.write(chunk)
         emit(Event(kind="progress", done=member.offset_data + member.size, total=total, unit="B"))
         if digest.hexdigest() != wanted:
-            faults.append(f"{member.name} has not the recorded hash")
+            faults.append(f"{member.name} does not have the recorded hash")
     return faults + [f"{name} is missing" for name in missing]

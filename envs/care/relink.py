@@ -1,7 +1,7 @@
-"""Puts another Python of the very same version beneath an environment whose own one is gone.
+"""Gives an environment whose Python is gone another one of exactly the same version.
 
-Homebrew, pyenv and conda remove old Pythons when they bring new ones. Only the few entries that
-name this machine's interpreter change; no seal covers those, so the seal stays what it was.
+Homebrew, pyenv and conda remove old Pythons when they install new ones. Only the few entries that
+name this machine's interpreter change; the seal does not cover those, so it stays the same.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from sdcoreml.lockfiles.toolchain import PythonPin
 
 
 def find_twin(gone: Interpreter, found: Iterable[Interpreter]) -> Interpreter | None:
-    """A Python that is there, of the same version and for the same kind of machine."""
+    """An existing Python of the same version, for the same kind of machine."""
     exact = PythonPin(version=gone.version, accepted=f"=={gone.version}")
     choice = choose((one for one in found if one.path.exists()), exact, gone.target)
     return choice.interpreter if choice else None
 
 
 def relink(environment: Environment, interpreter: Interpreter) -> Environment:
-    """Let an environment rest on `interpreter`; gives it as its record says from now on.
+    """Base an environment on `interpreter`; gives its new record.
 
-    The store's lock must be held. Killed in between, the environment is found damaged, and the next
-    repair does the rest.
+    The store's lock must be held. If this is killed half-way, the environment counts as damaged,
+    and the next repair finishes the work.
     """
     folder = environment.path
     entries = {entry.path: entry for entry in manifest.read(folder)}
@@ -53,7 +53,7 @@ def _as_it_is(folder: Path, entry: ManifestEntry) -> ManifestEntry:
 
 @contextmanager
 def _empty(folder: Path, interpreter: Interpreter) -> Iterator[Path]:
-    """An empty environment beside another one, for as long as the block runs."""
+    """A temporary, empty environment beside another one."""
     aside = folder.with_name(f".building-relink-{os.getpid()}")
     try:
         venv.create(aside, interpreter)

@@ -1,7 +1,7 @@
-"""Puts right what verification found wrong, and touches nothing else.
+"""Restores what verification found wrong, and touches nothing else.
 
-The packages concerned are installed aside from the environment's own lock; a file comes back only
-if it has the very bytes that were sealed. Each takes its place in one rename.
+The damaged packages are installed elsewhere, from the environment's own lock. A file is taken from
+there only if it has exactly the sealed bytes, and moved into place in one rename.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from sdcoreml.lockfiles.toolchain import PythonPin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairResult:
-    """What was put right: paths restored from their packages, and paths taken out."""
+    """Paths that were restored from their packages, and paths that were removed."""
 
     restored: tuple[str, ...]
     removed: tuple[str, ...]
 
 
 _ATTEMPTS = (("from the cache or the index", False), ("from the index, past the cache", True))
-"""In this order, for the cache may be what was altered."""
+"""In this order: the cache itself may be damaged."""
 
 
 def repair(
@@ -51,11 +51,11 @@ def repair(
     installer: str = "",
     emit: Emit = silent,
 ) -> RepairResult:
-    """Make an environment what its seal says again.
+    """Make an environment match its seal again.
 
     Raises:
-        BrokenError: its manifest is lost, or its interpreter with every one of that version, or a
-            sealed file cannot be had any more; it then has to be built anew.
+        BrokenError: it has to be built anew: its manifest is lost, no Python of its version is
+            left, or a sealed file is no longer available.
         InstallError: the packages cannot be reached.
     """
     folder = environment.path
@@ -88,7 +88,7 @@ def repair(
 
 
 def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tuple[str, ...]]:
-    """The environment with a Python beneath it, and the paths that had to change for that."""
+    """The environment on a Python that exists, and the paths that changed for that."""
     gone = environment.interpreter
     if environment.conda or gone.path.exists():
         return environment, ()
@@ -136,7 +136,7 @@ def _rebuild_hint(environment: Environment) -> str:
 
 
 def _base(environment: Environment, plan: InstallPlan) -> Base:
-    """What the environment was built on, by its own record and sealed lock."""
+    """The base of the environment, from its own record and sealed lock."""
     if not environment.conda:
         return VenvBase(chosen=Choice(interpreter=environment.interpreter, drift=False))
     root, path = environment.path.parent, environment.path / manifest.SEALED / store.CONDA_LOCK
@@ -168,7 +168,7 @@ def _packages(environment: Environment, lost: Iterable[ManifestEntry]) -> tuple[
 
 
 def _restore(folder: Path, scratch: Path, entry: ManifestEntry) -> bool:
-    """Give a path its sealed content from the scratch; False when the scratch's is another."""
+    """Take a path from the scratch environment; False unless it is as sealed there."""
     source, target = scratch / entry.path, folder / entry.path
     if not source.is_symlink() and not source.is_file():
         return False
@@ -187,7 +187,7 @@ def _restore(folder: Path, scratch: Path, entry: ManifestEntry) -> bool:
 
 
 def _remove(folder: Path, strays: Iterable[str]) -> None:
-    """Take out paths that are not part of the environment, and folders they leave empty."""
+    """Remove paths that are not part of the environment, and folders that become empty."""
     for stray in strays:
         path = folder / stray
         path.unlink()

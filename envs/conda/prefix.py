@@ -1,8 +1,8 @@
-"""The conda backend: a prefix of exactly the locked packages, laid out without a conda.
+"""The conda backend: a prefix of exactly the locked packages, unpacked without conda.
 
-Each archive's hash is compared every time it is used, here and not by the engine, which lets files
-of a `file://` channel pass unread. What lands in the prefix is compared with what the packages say
-of themselves, and the records in `conda-meta`, which name caches of this machine, are made neutral.
+Each archive is hashed every time it is used: here, since the engine does not hash files of a
+`file://` channel. The files in the prefix are compared with what the packages say of themselves,
+and the names of this machine's caches are removed from the records in `conda-meta`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class CondaBase:
         return _UNPACKED * sum(package.size for package in self.lock.packages)
 
     def answering(self) -> Path:
-        """The one that runs this: its own is not here yet. Of another minor, it knows of less."""
+        """The Python that runs this, since the base's own is not here yet."""
         return Path(sys.executable)
 
     def identity(self) -> tuple[str, ...]:
@@ -80,12 +80,12 @@ class CondaBase:
         return Choice(interpreter=interpreter, drift=False)
 
     def create(self, folder: Path, final: Path) -> None:
-        """Lay the packages out and prove that they are the Python that was locked.
+        """Unpack the packages and prove that they are the Python that was locked.
 
         Raises:
-            InstallError: an archive is not to be had, or is not the one that was locked.
-            BrokenError: what was laid out is not what the packages say, or does not run.
-            NoInterpreterError: it is another Python than the locked one.
+            InstallError: an archive is not available, or not the one that was locked.
+            BrokenError: a file is not what its package says, or Python does not run.
+            NoInterpreterError: it is not the locked Python.
         """
         engine, target = self.engine(), TARGETS[self.lock.target]
         archives = fetch(self.lock, self.channel, self.root / ARCHIVES, engine, self.emit)
@@ -119,7 +119,7 @@ class CondaBase:
 def fetch(
     lock: CondaLock, channel: str, folder: Path, engine: Engine, emit: Emit
 ) -> tuple[Archive, ...]:
-    """Bring every locked archive into `folder`, unless it is there; all hashes are compared.
+    """Download every locked archive that `folder` lacks; all hashes are compared.
 
     Raises:
         UnreachableError: the channel cannot be reached.
@@ -136,7 +136,7 @@ def fetch(
 
 
 def _bring(lacking: Sequence[Archive], base: str, engine: Engine, emit: Emit) -> None:
-    """Download archives aside; each takes its name only when it is the one that was locked."""
+    """Download archives under other names; each is renamed once it has the locked hash."""
     total = sum(archive.package.size for archive in lacking)
     emit(Event(kind="note", text=f"{amount(total)} of conda packages to download from {base}"))
     asides = {archive: archive.file.with_name(f".{archive.package.file}") for archive in lacking}
@@ -165,7 +165,7 @@ def _bring(lacking: Sequence[Archive], base: str, engine: Engine, emit: Emit) ->
 
 
 def _copy(places: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -> None:
-    """Take archives from a channel that is a folder."""
+    """Copy archives from a channel that is a folder."""
     done = 0
     for url, aside in places:
         path = Path(unquote(urlsplit(url).path))
@@ -181,7 +181,7 @@ def _is_locked(file: Path, package: CondaPackage) -> bool:
 
 
 def neutralise_records(folder: Path, channel: str) -> None:
-    """Take out of the records where this machine had the packages; name the channel instead."""
+    """Replace this machine's paths in the records by the channel."""
     for path, record in conda_meta.records(folder):
         kept = {key: value for key, value in record.items() if key not in _OF_THIS_MACHINE}
         kept |= {"channel": channel, "url": f"{channel}{record['subdir']}/{record['fn']}"}
@@ -190,7 +190,7 @@ def neutralise_records(folder: Path, channel: str) -> None:
 
 
 def find_altered(folder: Path) -> Iterator[str]:
-    """Each file that is not there, or is not what its package says it is."""
+    """Each file that is missing, or is not what its package says."""
     for laid in conda_meta.list_files(folder):
         path = folder / laid.path
         if not path.exists() and not path.is_symlink():

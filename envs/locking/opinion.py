@@ -2,7 +2,7 @@
 
 pip-compile evaluates markers for the Python that runs it, whatever its options say. So the
 pip-tools that is installed here (the extra `locking`) is run by the toolchain's Python: a
-throw-away environment finds it by a `.pth`. It is pure Python, so nothing is installed.
+throw-away environment gets it through a `.pth` file. It is pure Python, so nothing is installed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PLAIN = ("--no-header", "--no-annotate", "--no-emit-options", "--strip-extras",
 
 
 class Resolver(Protocol):
-    """Whoever can resolve pins for this machine."""
+    """Resolves pins for this machine."""
 
     def describe(self) -> str:
         """Who gives the opinion, such as `pip-tools 7.6.2 under Python 3.10.10`."""
@@ -63,7 +63,7 @@ class Resolver(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """Who was asked, about how many packages, and where the answer differs, one line each."""
+    """Who was asked, how many packages were compared, and each difference in one line."""
 
     by: str
     target: str
@@ -142,9 +142,9 @@ def pip_tools(toolchain: Toolchain, python: Path | None = None) -> PipTools:
 def second_opinion(
     toolchain: Toolchain, resolver: Resolver, request: LockRequest | None = None
 ) -> Opinion:
-    """Ask a resolver about the lock of a toolchain for this machine.
+    """Let another resolver judge a toolchain's lock for this machine.
 
-    As uv does, it starts from the versions that are locked, unless `request` is to upgrade.
+    Like uv, it starts from the locked versions, unless `request` asks for an upgrade.
 
     Raises:
         LockfileError: no lock for this machine.
@@ -177,7 +177,7 @@ def _differences(locked: Mapping[str, str], found: Mapping[str, str]) -> Iterabl
 
 
 def _applying(lock: Lock, toolchain: Toolchain) -> dict[str, str]:
-    """The versions of a lock, without the packages that their markers keep from its target."""
+    """The locked versions of those packages whose markers admit the lock's target."""
     from packaging.markers import Marker
 
     here = cast("dict[str, str]", environment(TARGETS[lock.target], toolchain.python.version))
@@ -195,7 +195,7 @@ def _versions(text: str) -> dict[str, str]:
 
 
 def _limits(request: LockRequest) -> Iterable[str]:
-    """The options of pip-compile that say what a request says to uv."""
+    """A request as options of pip-compile."""
     # Only when it tries again does pip say that it was the network.
     yield from ("--pip-args", "--only-binary :all: --retries 2")
     if request.wheels is not None:
@@ -205,7 +205,7 @@ def _limits(request: LockRequest) -> Iterable[str]:
 
 
 def _moment(text: str) -> str:
-    """A date's end: uv includes the day it is given, pip stops where it begins."""
+    """The day after a date: uv includes the day it is given, pip excludes it."""
     try:
         return (date.fromisoformat(text) + timedelta(days=1)).isoformat()
     except ValueError:

@@ -45,7 +45,7 @@ def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def isolate(python: Path) -> tuple[str, ...]:
-    """The beginning of a command that runs code with `python` and nothing of the user's."""
+    """How a command begins that runs `python` without any of the user's settings."""
     return (os.fspath(python), "-I")
 
 

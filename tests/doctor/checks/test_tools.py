@@ -60,7 +60,11 @@ def test_the_extension_matters_where_there_are_pointers() -> None:
 @pytest.mark.parametrize(
     ("complaint", "others", "cure"),
     [
-        ("unable to find utility", (), "install Xcode from the App Store and open it once"),
+        (
+            "unable to find utility",
+            (),
+            "install Xcode itself (not only its Command Line Tools) and open it",
+        ),
         (
             "unable to find utility",
             ("/Applications/Xcode.app",),

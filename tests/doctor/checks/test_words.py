@@ -56,8 +56,8 @@ info     XCO001  coremlcompiler cannot be run: unable to find utility
                  "coremlcompiler"
          why   Not needed here; the upstream converter stops for want of it
                after all its work.
-         do    install Xcode from the App Store and open it once; Command Line
-               Tools are not enough
+         do    install Xcode itself (not only its Command Line Tools) and open
+               it once
 """,
     "BUN004": """\
 error    BUN004  VAEEncoder is for 512x768 images, the UNet for 512x512

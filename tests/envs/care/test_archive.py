@@ -154,7 +154,7 @@ def no_record(contents: Members) -> None:
     [
         (without_a_wheel, r"wheels/one-1\.0-py3-none-any\.whl is missing"),
         (unrecorded_wheel, r"one 1\.0 has no wheel with a locked hash"),
-        (altered_wheel, r"wheels/one-1\.0-py3-none-any\.whl has not the recorded hash"),
+        (altered_wheel, r"wheels/one-1\.0-py3-none-any\.whl does not have the recorded hash"),
         (stranger, r"'\.\./\.\./evil' does not belong in it"),
         (strange_name, r"a member named '\.\./evil'"),
         (other_target, "is for plan9-mips, this machine is "),
