@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from sdcoreml.convert.models.words import WORD_END, add_word, why_untypable
 from sdcoreml.ground.errors import BadInputError, Fault, raise_first
 
 VOCAB = "vocab.json"
@@ -23,10 +26,14 @@ SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokenizer:
-    """The two files, byte for byte as they are to be written."""
+    """The two files, byte for byte as they are to be written.
+
+    `notes` say which of the model's added words can be typed, and which cannot.
+    """
 
     vocab: bytes
     merges: bytes
+    notes: tuple[str, ...] = ()
 
     def files(self) -> tuple[tuple[str, bytes], ...]:
         """File names and contents."""
@@ -40,16 +47,18 @@ def tokenizer_folder(model: Path) -> Path:
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:
-    """Read and mend (line ends, a mark of byte order) the tokenizer of a model folder.
+    """Read the tokenizer of a model folder, mend it, and give it its added words.
 
-    Where only transformers' newer `tokenizer.json` is there, both files are taken out of it.
+    Line ends and a mark of byte order are mended. Apple's reader knows no `added_tokens.json`: see
+    `sdcoreml.convert.models.words`. Where only transformers' newer `tokenizer.json` is there, both
+    files are taken out of it.
 
     Raises:
         BadInputError: a file is missing or not what the Swift reader accepts.
     """
     if tokenizer := _from_one_file(folder):
         raise_first(tuple(check_tokenizer(tokenizer, folder)))
-        return tokenizer
+        return _with_added_words(tokenizer, read_added_words(folder))
     remedy = "copy vocab.json and merges.txt from the model that this one was trained from"
     missing = [name for name in (VOCAB, MERGES) if not (folder / name).is_file()]
     raise_first(
@@ -60,7 +69,46 @@ def read_tokenizer(folder: Path) -> Tokenizer:
         merges += b"\n"
     tokenizer = Tokenizer(vocab=_plain((folder / VOCAB).read_bytes()), merges=merges)
     raise_first(tuple(check_tokenizer(tokenizer, folder)))
-    return tokenizer
+    return _with_added_words(tokenizer, read_added_words(folder))
+
+
+def read_added_words(folder: Path) -> Mapping[str, int]:
+    """The words that a tokenizer knows beside its vocabulary, and their numbers.
+
+    They are in any of three files; what is not readable holds none.
+    """
+    found: dict[str, int] = {}
+    for name, read in _ADDED.items():
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            found |= read(json.loads((folder / name).read_bytes()))
+    return {word: number for word, number in found.items() if word not in SPECIAL}
+
+
+_ADDED: Mapping[str, Callable[[Any], dict[str, int]]] = {
+    "tokenizer.json": lambda it: {one["content"]: int(one["id"]) for one in it["added_tokens"]},
+    "tokenizer_config.json": lambda it: {
+        one["content"]: int(number) for number, one in it["added_tokens_decoder"].items()
+    },
+    "added_tokens.json": lambda it: {str(word): int(number) for word, number in it.items()},
+}
+
+
+def _with_added_words(tokenizer: Tokenizer, words: Mapping[str, int]) -> Tokenizer:
+    vocabulary: dict[str, int] = json.loads(tokenizer.vocab)
+    merges = tokenizer.merges.decode().removesuffix("\n").split("\n")
+    new = {w: n for w, n in words.items() if not vocabulary.keys() & {w, w + WORD_END}}
+    lost = {word: why for word in new if (why := why_untypable(word))}
+    typed = [word for word in new if word not in lost]
+    notes = [f"its added word {word!r} cannot be typed: it {why}" for word, why in lost.items()]
+    if typed:
+        notes.insert(0, f"its added words can be typed: {', '.join(typed)}")
+        for word in typed:
+            add_word(vocabulary, merges, word, new[word])
+        tokenizer = Tokenizer(
+            vocab=json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":")).encode(),
+            merges=("\n".join(merges) + "\n").encode(),
+        )
+    return replace(tokenizer, notes=tuple(notes))
 
 
 def _plain(vocab: bytes) -> bytes:

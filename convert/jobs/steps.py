@@ -16,7 +16,7 @@ from typing import Any
 
 from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.fit import check_controlnet, folder_faults
-from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
+from sdcoreml.convert.bundle.tokenizer import Tokenizer, read_tokenizer, tokenizer_folder
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.names import TEXT_VERSIONS
 from sdcoreml.convert.compile.xcode import find_xcode
@@ -37,7 +37,7 @@ from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.staging import staged
 from sdcoreml.convert.models.controlnet import CONTROLNET
-from sdcoreml.convert.models.layout import CONFIG_NAME, Component
+from sdcoreml.convert.models.layout import CONFIG_NAME, Component, Model
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.schedule import ACCEPT, describe_difference
@@ -247,9 +247,13 @@ def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
     conversion.emit(Event(kind="step", text="write the folder"))
     model = folder.job.model
     if CONTROLNET not in model.components:
-        for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
+        for name, content in _tokenizer_of(model).files():
             (folder.path / name).write_bytes(content)
     return folder
+
+
+def _tokenizer_of(model: Model) -> Tokenizer:
+    return read_tokenizer(tokenizer_folder(model.path))
 
 
 def _check(folder: Folder, _: Conversion) -> Folder:
@@ -312,7 +316,8 @@ def _notes_of(job: Job) -> tuple[str, ...]:
     assumed = read_prediction(model.scheduler, model.path).notes if job.options.prediction else ()
     difference = describe_difference(model.scheduler)
     accepted = (f"{difference} ({ACCEPT})",) if difference else ()
-    return (*(note for note in model.notes if note not in assumed), *accepted)
+    known = () if CONTROLNET in model.components else _tokenizer_of(model).notes
+    return (*(note for note in model.notes if note not in assumed), *known, *accepted)
 
 
 def _entry(folder: Folder, made: StagedProgram) -> ProgramEntry:

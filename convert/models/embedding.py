@@ -1,24 +1,24 @@
 """Textual inversions, added to a model's vocabulary and to its text encoders' tables.
 
 A learned vector becomes a new row of the table and a new word of the vocabulary, written `<name>`;
-further vectors are `<name_1>`, `<name_2>` and so on. Apple's tokenizer splits prompts at spaces
-only and knows no added tokens, so each word also gets the merges that lead to it: they begin with
-`<`, which keeps them away from other words. transformers finds the word in `added_tokens.json`.
+further vectors are `<name_1>`, `<name_2>` and so on. Apple's tokenizer knows no added tokens: see
+`words`. The merges begin with `<`, which keeps them away from other words. transformers finds the
+word in `added_tokens.json`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan, as_json
 from sdcoreml.convert.models.vocabulary import MERGES, VOCABULARY
+from sdcoreml.convert.models.words import WORD_END, add_word
 from sdcoreml.convert.weights.cast import cast_block
 from sdcoreml.convert.weights.gather import gather
 from sdcoreml.convert.weights.source import open_checkpoint
@@ -31,7 +31,6 @@ TOKENIZERS: Mapping[str, str] = {"text_encoder": "tokenizer", "text_encoder_2": 
 ENCODERS: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
 """How the files of SDXL embeddings call the encoders; any other name is that of the first one."""
 
-WORD_END = "</w>"
 END_OF_TEXT = "<|endoftext|>"
 
 
@@ -109,7 +108,9 @@ def add_embedding(plan: FolderPlan, embedding: Embedding) -> FolderPlan:
         config = {**parts[component].config, "eos_token_id": end}
         parts[component] = replace(parts[component], config=config)
         files[f"{component}/config.json"] = as_json(config)
-    return replace(plan, parts=parts, files=files)
+    typed = " ".join(embedding.words(max(one.shape[0] for one in embedding.vectors.values())))
+    note = f"for {embedding.path.name} type {typed} in a prompt, with a space before : > _"
+    return replace(plan, parts=parts, files=files, notes=(*plan.notes, note))
 
 
 def _extend(part: ComponentFiles, vectors: TensorInfo, path: Path) -> tuple[int, ComponentFiles]:
@@ -153,9 +154,8 @@ def _add_words(
             raise BadInputError(
                 f"the word {word} exists already", where=path, remedy="give another name"
             )
-        vocabulary[word + WORD_END] = number
+        add_word(vocabulary, merges, word, number)
         tokens[word] = number
-        merges.extend(f"{left} {right}" for left, right in _missing_merges(word, merges))
     text = json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":"))
     files[f"{folder}/{VOCABULARY}"] = text.encode()
     files[f"{folder}/{MERGES}"] = ("\n".join(merges) + "\n").encode()
@@ -170,30 +170,3 @@ def _content(files: Mapping[str, Path | bytes], name: str, path: Path) -> bytes:
             f"the model has no {name} to add a word to", where=path, remedy="add its tokenizer"
         )
     return found.read_bytes() if isinstance(found, Path) else found
-
-
-def _missing_merges(word: str, merges: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The merges that make one token of `word`, after all those that exist."""
-    pieces = encode(word, merges)
-    whole = pieces[0]
-    for piece in pieces[1:]:
-        yield whole, piece
-        whole += piece
-
-
-def encode(word: str, merges: Sequence[str]) -> list[str]:
-    """The tokens of one word by byte-pair encoding: the earliest merge first, while any applies."""
-    ranks = {tuple(line.split(" ")): rank for rank, line in enumerate(merges) if line[:1] != "#"}
-    pieces = [*word[:-1], word[-1] + WORD_END]
-    while len(pieces) > 1:
-        best = min(pairwise(pieces), key=lambda pair: ranks.get(pair, len(ranks) + 1))
-        if best not in ranks:
-            break
-        merged: list[str] = []
-        for piece in pieces:
-            if merged and (merged[-1], piece) == best:
-                merged[-1] += piece
-            else:
-                merged.append(piece)
-        pieces = merged
-    return pieces

@@ -93,3 +93,42 @@ def test_a_last_line_that_would_be_dropped() -> None:
     vocab = json.dumps(VOCAB).encode()
     faults = tuple(check_tokenizer(Tokenizer(vocab=vocab, merges=b"a b\nc d"), Path("x")))
     assert [fault.what for fault in faults] == ["the last line has no line feed and would be lost"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("added_tokens.json", {"<a>": 5, "<|endoftext|>": 4}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"5": {"content": "<a>"}}}),
+        ("tokenizer.json", {"added_tokens": [{"id": 5, "content": "<a>"}]}),
+    ],
+)
+def test_added_words_reach_the_two_files(tmp_path: Path, name: str, content: object) -> None:
+    (tmp_path / name).write_text(json.dumps(content))
+    found = read_tokenizer(folder(tmp_path))
+    assert json.loads(found.vocab) == {**VOCAB, "<a></w>": 5, "<a>": 5}
+    assert found.merges.decode().splitlines() == [
+        *("#version: 0.2", "a b</w>", "< a", "<a ></w>", "<a >")
+    ]
+    assert found.notes == ("its added words can be typed: <a>",)
+
+
+def test_added_words_that_no_prompt_can_hold_are_named(tmp_path: Path) -> None:
+    words = {"two words": 5, "Big": 6, "ab": 7}
+    (tmp_path / "added_tokens.json").write_text(json.dumps(words))
+    found = read_tokenizer(folder(tmp_path))
+    assert json.loads(found.vocab) == VOCAB, "ab is a word of the vocabulary already"
+    assert found.notes == (
+        "its added word 'two words' cannot be typed: it has a space in it",
+        (
+            "its added word 'Big' cannot be typed: it has capital letters, and prompts are put in"
+            " lower case"
+        ),
+    )
+
+
+def test_other_files_that_say_nothing_of_words_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / "added_tokens.json").write_text("[]")
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 77}')
+    (tmp_path / "tokenizer.json").write_text("not JSON")
+    assert read_tokenizer(folder(tmp_path)).vocab == json.dumps(VOCAB).encode()

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sdcoreml.convert.models.embedding import (
     TABLE,
     add_embedding,
-    encode,
     read_embedding,
 )
 from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
+from sdcoreml.convert.models.words import encode
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.writer import write_safetensors
 from sdcoreml.ground.errors import BadInputError
@@ -57,6 +57,14 @@ def text(found: FolderPlan, name: str) -> str:
 def rows(folder: Path, found: FolderPlan, component: str = "text_encoder") -> np.ndarray:
     write_safetensors(found.parts[component].tensors, folder / "out.safetensors")
     return np.asarray(safetensors.numpy.load_file(folder / "out.safetensors")[TABLE])
+
+
+def test_what_to_type_is_noted(tmp_path: Path) -> None:
+    path = save(tmp_path / "Cat-Toy.safetensors", {"emb_params": VECTORS})
+    found = add_embedding(plan(tmp_path, "text_encoder"), read_embedding(path))
+    assert found.notes == (
+        "for Cat-Toy.safetensors type <cat-toy> <cat-toy_1> in a prompt, with a space before : > _",
+    )
 
 
 def test_vectors_become_rows_and_words(tmp_path: Path) -> None:

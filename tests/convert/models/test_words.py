@@ -1,0 +1,98 @@
+"""New words, as a stand-in for Apple's Swift tokenizer types them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from sdcoreml.convert.models.words import add_word, encode, why_untypable
+
+MERGES = ["#version: 0.2", "c a", "ca t", "ca t</w>", "t o", "> :</w>"]
+LETTERS = "abcdefghijklmnopqrstuvwxyz<>-_1,.!?)(:;'\""
+WORDS = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "ca", "cat", "cat</w>", "to", ">:</w>"]
+VOCABULARY = {word: number for number, word in enumerate(WORDS)}
+END = -1
+TOY, TOY_1 = 900, 901
+
+
+def swift(prompt: str, vocabulary: dict[str, int], merges: list[str]) -> list[int]:
+    """The ids that BPETokenizer.swift sends, without start and padding: see golden/swift-tokens."""
+    ranks = {tuple(line.split(" ")): rank for rank, line in enumerate(merges)}
+    found = []
+    for piece in filter(None, prompt.lower().strip().split(" ")):
+        parts = list(piece)
+        parts[-1] += "</w>"
+        while True:
+            pairs = list(itertools.pairwise(parts))
+            known = [pair for pair in pairs if pair in ranks]
+            if not known:
+                break
+            left, right = min(known, key=lambda pair: ranks[pair])
+            joined, at = [], 0
+            while at < len(parts):
+                is_pair = parts[at : at + 2] == [left, right]
+                joined.append(left + right if is_pair else parts[at])
+                at += 2 if is_pair else 1
+            parts = joined
+        found += [vocabulary.get(part, END) for part in parts]
+    return found
+
+
+def taught() -> tuple[dict[str, int], list[str]]:
+    vocabulary, merges = dict(VOCABULARY), list(MERGES)
+    add_word(vocabulary, merges, "<cat-toy>", TOY)
+    add_word(vocabulary, merges, "<cat-toy_1>", TOY_1)
+    return vocabulary, merges
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("<cat-toy>", [TOY]),
+        ("<cat-toy> <cat-toy_1>", [TOY, TOY_1]),
+        ("<CAT-toy>,", [TOY, VOCABULARY[",</w>"]]),
+        ("(<cat-toy_1>)", [VOCABULARY["("], TOY_1, VOCABULARY[")</w>"]]),
+        ("<cat-toy>, <cat-toy_1>.", [TOY, VOCABULARY[",</w>"], TOY_1, VOCABULARY[".</w>"]]),
+        ("<cat-toy>'s", [TOY, VOCABULARY["'"], VOCABULARY["s</w>"]]),
+        ("<cat-toy>!?", [TOY, VOCABULARY["!"], VOCABULARY["?</w>"]]),
+        ("<cat-toy> :", [TOY, VOCABULARY[":</w>"]]),
+    ],
+)
+def test_a_word_is_its_own_number_alone_and_beside_punctuation(
+    prompt: str, expected: list[int]
+) -> None:
+    assert swift(prompt, *taught()) == expected
+
+
+@pytest.mark.parametrize(
+    "prompt", ["cat", "a cat, two cats.", "toy >: (cat)", "cat-toy", "to_1 <3 <b>", "cat>"]
+)
+def test_no_other_prompt_changes(prompt: str) -> None:
+    assert swift(prompt, *taught()) == swift(prompt, VOCABULARY, MERGES)
+
+
+def test_the_merges_come_after_all_others_and_none_twice() -> None:
+    _, merges = taught()
+    assert merges[: len(MERGES)] == MERGES
+    assert len(set(merges)) == len(merges)
+
+
+def test_encoding_merges_the_earliest_pair_first() -> None:
+    assert encode("cat", MERGES) == ["cat</w>"]
+    assert encode("cat", MERGES, "") == ["cat"]
+    assert encode("act", MERGES) == ["a", "c", "t</w>"]
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("<cat>", ""),
+        ("sks", ""),
+        (" ", "is empty"),
+        ("a b", "has a space in it"),
+        ("Ab", "has capital letters, and prompts are put in lower case"),
+    ],
+)
+def test_what_cannot_be_typed_says_why(word: str, why: str) -> None:
+    assert why_untypable(word) == why
