@@ -89,6 +89,7 @@ CHECKS: tuple[Check, ...] = (
     job.names_with_a_dot,
     job.one_variant,
     job.half_precision,
+    job.told_by_itself,
     job.size_fits,
     job.attention_fits,
     job.plain_paths,

@@ -107,6 +107,21 @@ def half_precision(model: ModelFolder) -> Findings:
         )
 
 
+@check("MOD023", Family.MODEL)
+def told_by_itself(model: ModelFolder) -> Findings:
+    """The model says of itself how it is to be used.
+
+    Many files do not say what they predict, noise or velocity, so it is assumed. Models for few
+    steps give burnt pictures at the apps' usual 20 steps and guidance 7.5. What is assumed and what
+    to set is said here, in the summary of a conversion and in its manifest.
+    """
+    for note in model.notes:
+        yield info(
+            f"{Path(model.path).name}: {note}",
+            why="A wrong assumption or setting ruins every picture, and no check can see it.",
+        )
+
+
 @check("MOD014", Family.MODEL)
 def size_fits(goal: Goal, model: ModelFolder) -> Findings:
     """The image size is a multiple of 64 each way, of 32 for SDXL.

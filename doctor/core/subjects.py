@@ -69,7 +69,8 @@ class ModelFolder:
     `refusal` why it cannot be converted, `remedy` what to do about that. `can`, `code`, `reason`
     and `cure` are the one judgement of it, as every command prints it. A single file is a
     component that has the weights; those in it come after it, and have parameters alone. `holds`
-    names what it has in it: unet, vae, text_encoder, ema, lora, controlnet...
+    names what it has in it: unet, vae, text_encoder, ema, lora, controlnet... `notes` are what is
+    assumed of it, and what an app should be set to for it.
     """
 
     path: str
@@ -85,6 +86,7 @@ class ModelFolder:
     holds: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     nearby: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     can: str = ""
     code: str = ""
     reason: str = ""

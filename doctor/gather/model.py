@@ -47,7 +47,7 @@ def describe(judgement: Judgement) -> ModelFolder:
     ruling = judgement.ruling
     if fault := ruling.fault:
         blank = replace(blank, code=fault.code, reason=fault.what, cure=fault.remedy)
-    blank = replace(blank, can=ruling.can)
+    blank = replace(blank, can=ruling.can, notes=tuple(_notes(identity)))
     if identity.form == NOT_THERE:
         return replace(blank, kind="missing", needed=())
     if not path.is_dir():
@@ -62,6 +62,12 @@ def describe(judgement: Judgement) -> ModelFolder:
             components=(component(net, judgement.refusals.get(CONTROLNET)),),
         )
     return _folder(blank, judgement)
+
+
+def _notes(identity: Identity) -> Iterator[str]:
+    """What is known of the model as a whole; of a file's content, the file says it."""
+    known = identity.checkpoint.notes if identity.checkpoint else ()
+    yield from (note for note in identity.notes if note not in known)
 
 
 def _single_file(blank: ModelFolder, identity: Identity) -> ModelFolder:

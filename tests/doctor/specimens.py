@@ -191,6 +191,7 @@ SICK: Mapping[str, Facts] = {
     ),
     "MOD021": unet(kind="pickle", notes=("pytorch_lightning callbacks were left aside",)),
     "MOD022": model(kind="single-file", holds=("unet", "vae", "text_encoder", "ema")),
+    "MOD023": model(notes=("the model does not say what it predicts: epsilon is assumed",)),
     "BUN001": bundle(without="Unet"),
     "BUN002": bundle(program("Unet", missing=("weights/weight.bin",))),
     "BUN003": bundle(program("UnetChunk1")),

@@ -165,3 +165,11 @@ def test_programs_of_others_are_not_overwritten(
 def test_a_healthy_job_is_nothing_to_say() -> None:
     for number in (*range(9, 17), 20):
         assert said(f"MOD{number:03}", HEALTHY) == []
+
+
+def test_what_is_assumed_and_what_to_set_is_said() -> None:
+    facts = model(path="/m/photo", notes=("epsilon is assumed", "set 4 steps"))
+    assert said("MOD023", facts) == [
+        "info: photo: epsilon is assumed",
+        "info: photo: set 4 steps",
+    ]

@@ -349,3 +349,11 @@ def test_a_single_file_no_file_and_nothing(tmp_path: Path) -> None:
     path.write_bytes(TENSORS)
     assert examined(path).kind == "single-file"
     assert examined(tmp_path / "nowhere").kind == "missing"
+
+
+def test_what_is_assumed_of_a_file_is_noted_once(tmp_path: Path) -> None:
+    found = model(str(save_file(tmp_path / "my-turbo.safetensors", original("sd1"))))
+    assumed, settings = found.notes
+    assert assumed.startswith("the model does not say what it predicts: epsilon is assumed")
+    assert settings.startswith("its name says turbo")
+    assert found.components[0].weights[0].notes == ()
