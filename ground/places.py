@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from errno import ENAMETOOLONG
 from pathlib import Path
 
 import sdcoreml
@@ -36,6 +37,18 @@ def expand_home(text: str) -> Path:
             "no home folder is known for it", where=text, remedy=f"a file of that name is ./{text}"
         )
     return Path(expanded)
+
+
+def can_exist(path: Path) -> bool:
+    """Whether a disk could hold something under this name, or it is too long for any.
+
+    `Path.exists` and its like raise an error of such a name instead of answering.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno != ENAMETOOLONG
+    return True
 
 
 def as_path(text: str) -> Path:

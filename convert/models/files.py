@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,41 +85,6 @@ def _renamed(folder: Path) -> Iterator[WeightFiles]:
                 stem=only[0].stem, variant=None, format=form, source=only[0], files=(only[0],)
             )
             return
-
-
-FOREIGN: Mapping[str, str] = {
-    ".gguf": "GGUF",
-    ".h5": "TensorFlow's HDF5 format",
-    ".msgpack": "Flax's format",
-    ".onnx": "ONNX",
-    ".onnx_data": "ONNX",
-    ".xml": "OpenVINO's format",
-}
-"""Suffixes of weights in formats that nothing here reads."""
-
-_UNFINISHED = frozenset({".aria2", ".crdownload", ".download", ".incomplete", ".part", ".tmp"})
-
-
-def explain_absence(folder: Path, name: str = "") -> tuple[str, str] | None:
-    """What lies in `folder` in place of weights, or of the file `name`, and what to do about it.
-
-    `None` if nothing there explains it.
-    """
-    names = [path.name for path in sorted(folder.iterdir())] if folder.is_dir() else []
-    for other in names:
-        stem, _, suffix = other.rpartition(".")
-        wanted = stem.lstrip(".")
-        is_it = wanted == name if name else Path(wanted).suffix.lower() in SUFFIXES
-        if suffix == "icloud" and is_it:
-            what = f"iCloud keeps {wanted} elsewhere: here is only {other}"
-            return what, "open the folder in Finder and choose Download Now, or use brctl download"
-        if f".{suffix}" in _UNFINISHED and (is_it or not name):
-            return f"a download that was not finished: {other}", "let it finish, or begin it again"
-    for other in [] if name else names:
-        if found := FOREIGN.get(Path(other).suffix.lower()):
-            what = f"its weights are in {found} alone ({other}), which nothing here reads"
-            return what, "download the same model's safetensors files"
-    return None
 
 
 def _choose(

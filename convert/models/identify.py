@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.weights.source import Checkpoint, examine
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.errors import Fault
+from sdcoreml.ground.places import can_exist
 
 NOT_THERE = "not there"
 
@@ -106,12 +106,9 @@ def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
 
     Faults are collected, never raised. A file is taken apart as `options` say.
     """
-    try:
-        path.stat()
-    except OSError as error:
-        if error.errno == ENAMETOOLONG:  # which Path.is_dir does not take for an answer
-            fault = Fault(where=path, what="too long a name", remedy="give a file or a folder")
-            return Identity(path=path, form=NOT_THERE, contents=_NOTHING, faults=(fault,))
+    if not can_exist(path):
+        fault = Fault(where=path, what="too long a name", remedy="give a file or a folder")
+        return Identity(path=path, form=NOT_THERE, contents=_NOTHING, faults=(fault,))
     if path.is_dir() and not (path / INDEX_NAME).is_file() and (path / CONFIG_NAME).is_file():
         return _of_component(path, read_component(path.resolve().name, path))
     if path.is_dir() or not path.exists():

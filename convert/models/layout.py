@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.convert.models.absence import explain_absence, explain_folder, suggest_folder
 from sdcoreml.convert.models.family import Family, Task, identify
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
-from sdcoreml.convert.models.files import WeightFiles, explain_absence, find_weights
+from sdcoreml.convert.models.files import WeightFiles, find_weights
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.dtypes import FLOATS8
@@ -272,7 +273,7 @@ def _read_index(path: Path, faults: list[Fault], notes: list[str]) -> dict[str, 
         return found
     else:
         what = f"no {INDEX_NAME} in this folder, so it is not a diffusers model"
-    what, remedy = _explain(path) or (what, _suggest(path))
+    what, remedy = explain_folder(path, INDEX_NAME) or (what, suggest_folder(path, INDEX_NAME))
     faults.append(Fault(where=path, what=what, remedy=remedy))
     return {}
 
@@ -298,26 +299,6 @@ def _has_config(folder: Path) -> bool:
 def kind_of(config: Mapping[str, Any]) -> str:
     """The class that a config.json is of, or nothing."""
     return str(config.get("_class_name") or (config.get("architectures") or [""])[0])
-
-
-def _explain(path: Path) -> tuple[str, str] | None:
-    """What a folder or file without a model_index.json is instead, and what to do."""
-    if (path / "snapshots").is_dir():
-        what = "a cache's folder, with the model in a snapshot of it"
-        found = sorted((path / "snapshots").glob(f"*/{INDEX_NAME}"))
-        return what, f"give {found[-1].parent}" if found else "download the model again"
-    if (path / INDEX_NAME).is_symlink():
-        return f"{INDEX_NAME} is a link to a file that is not there", DOWNLOAD
-    return explain_absence(path, INDEX_NAME) if path.is_dir() else None
-
-
-def _suggest(path: Path) -> str:
-    """What to give in place of `path`: the model below it, or above it where a component was."""
-    if below := sorted(path.glob(f"*/{INDEX_NAME}")) if path.is_dir() else []:
-        return f"give the model in it: {below[0].parent}"
-    if path.is_dir() and ((above := path.resolve().parent) / INDEX_NAME).is_file():
-        return f"give the model that it lies in: {above}"
-    return "give the folder of a diffusers model"
 
 
 def _read_json(path: Path, faults: list[Fault]) -> dict[str, Any]:

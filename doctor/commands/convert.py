@@ -40,6 +40,7 @@ from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.ground.errors import BadInputError, UnsafePickleError, UsageError, WorkerError
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.places import can_exist
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 SAMPLE = Path("build") / "sample"
@@ -148,7 +149,8 @@ def _with_refiner(model: Model, args: argparse.Namespace) -> Model:
 def ingredients_of(args: argparse.Namespace) -> Ingredients:
     """The model, and what is to be changed in it."""
     # A folder's scheduler says it; there the option only overrules that in the program.
-    prediction = vars(args).get("prediction") if args.model.is_file() else None
+    is_file = can_exist(args.model) and args.model.is_file()
+    prediction = vars(args).get("prediction") if is_file else None
     unpacking = UnpackOptions(
         told=PredictionSource(option=prediction),
         weights=Weights.AVERAGED if args.extract_ema else Weights.TRAINED,

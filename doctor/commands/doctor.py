@@ -26,7 +26,7 @@ from sdcoreml.doctor.gather import DEADLINE, DEEP_DEADLINE, Gathered, Request, g
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.report import write
 from sdcoreml.ground.errors import UsageError
-from sdcoreml.ground.places import ROOT, expand_home
+from sdcoreml.ground.places import ROOT, can_exist, expand_home
 from sdcoreml.lockfiles.toolchain import FILE, toolchain_names
 
 configure = declare
@@ -166,7 +166,7 @@ def find_checkout() -> str:
 
 def kind_of(path: Path) -> str:
     """Whether a path is a finished folder, an upstream checkout, or (anything else) a model."""
-    if (path / INDEX_NAME).is_file():
+    if not can_exist(path) or (path / INDEX_NAME).is_file():
         return "model"
     if any(path.glob("*.mlmodelc")) or any(path.glob("*.mlpackage")):
         return "bundle"

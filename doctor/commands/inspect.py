@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     data: Mapping[str, Any]
     lines: Iterable[str]
     judgement = judge(args.path)
-    if is_coreml(args.path) and judgement.identity.form == FINISHED:
+    if judgement.identity.form == FINISHED and is_coreml(args.path):
         programs = programs_at(args.path)
         data, lines = (
             programs_data(args.path, programs),

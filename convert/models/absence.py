@@ -1,0 +1,65 @@
+"""What lies where a model's files should be and is none of them, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sdcoreml.convert.models.files import SUFFIXES
+
+FOREIGN: Mapping[str, str] = {
+    ".gguf": "GGUF",
+    ".h5": "TensorFlow's HDF5 format",
+    ".msgpack": "Flax's format",
+    ".onnx": "ONNX",
+    ".onnx_data": "ONNX",
+    ".xml": "OpenVINO's format",
+}
+"""Suffixes of weights in formats that nothing here reads."""
+
+_UNFINISHED = frozenset({".aria2", ".crdownload", ".download", ".incomplete", ".part", ".tmp"})
+
+
+def explain_absence(folder: Path, name: str = "") -> tuple[str, str] | None:
+    """What lies in `folder` in place of weights, or of the file `name`, and what to do about it.
+
+    `None` if nothing there explains it.
+    """
+    names = [path.name for path in sorted(folder.iterdir())] if folder.is_dir() else []
+    for other in names:
+        stem, _, suffix = other.rpartition(".")
+        wanted = stem.lstrip(".")
+        is_it = wanted == name if name else Path(wanted).suffix.lower() in SUFFIXES
+        if suffix == "icloud" and is_it:
+            what = f"iCloud keeps {wanted} elsewhere: here is only {other}"
+            return what, "open the folder in Finder and choose Download Now, or use brctl download"
+        if f".{suffix}" in _UNFINISHED and (is_it or not name):
+            return f"a download that was not finished: {other}", "let it finish, or begin it again"
+    for other in [] if name else names:
+        if found := FOREIGN.get(Path(other).suffix.lower()):
+            what = f"its weights are in {found} alone ({other}), which nothing here reads"
+            return what, "download the same model's safetensors files"
+    return None
+
+
+def explain_folder(path: Path, index: str) -> tuple[str, str] | None:
+    """What a folder or file without its `index`, model_index.json, is instead, and what to do."""
+    if (path / "snapshots").is_dir():
+        what = "a cache's folder, with the model in a snapshot of it"
+        found = sorted((path / "snapshots").glob(f"*/{index}"))
+        return what, f"give {found[-1].parent}" if found else "download the model again"
+    if (path / index).is_symlink():
+        return (
+            f"{index} is a link to a file that is not there",
+            "download the model again, with all its files",
+        )
+    return explain_absence(path, index) if path.is_dir() else None
+
+
+def suggest_folder(path: Path, index: str) -> str:
+    """What to give in place of `path`: the model below it, or above it where a component was."""
+    if below := sorted(path.glob(f"*/{index}")) if path.is_dir() else []:
+        return f"give the model in it: {below[0].parent}"
+    if path.is_dir() and ((above := path.resolve().parent) / index).is_file():
+        return f"give the model that it lies in: {above}"
+    return "give the folder of a diffusers model"

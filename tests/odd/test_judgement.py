@@ -1,0 +1,59 @@
+"""Inspect, the doctor and convert judge every odd input alike, and as it deserves.
+
+The doctor is asked through its own reader and its own checks, convert for its plan: nothing is
+built. What converts is converted in `tests/inside/convert/test_odd.py`, a sample of it, and all of
+it by `python -m tests.odd.survey --convert`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.check import Check, Family, Status
+from sdcoreml.doctor.core.subjects import ModelFolder
+from sdcoreml.doctor.gather.model import model as read_for_doctor
+from tests.odd.case import Can, Case
+from tests.odd.corpus import CASES
+from tests.odd.survey import Answer, Row, converted, inspected
+
+MODEL_CHECKS: tuple[Check, ...] = tuple(
+    check for check in CHECKS if check.family is Family.MODEL and check.needs == ("model",)
+)
+
+
+def adapted(model: Path) -> Answer:
+    """The doctor's verdict of a model, and whether his checks blame it."""
+    found: ModelFolder = read_for_doctor(str(model))
+    findings = [(check.id, finding) for check in MODEL_CHECKS for finding in check(found)]
+    blamed = {name for name, finding in findings if finding.status is Status.ERROR}
+    assert found.ruling
+    code = found.ruling["code"]
+    assert (code in blamed) == (found.can == "no"), "the verdict's code is a finding's"
+    text = "\n".join(f"{finding.what}; {finding.fix}" for _, finding in findings)
+    return Answer(
+        can=Can(found.can),
+        code=int(bool(blamed)),
+        text=text,
+        seconds=0.0,
+        data={"verdict": found.ruling},
+    )
+
+
+def assert_judged_rightly(case: Case, place: Path) -> None:
+    model = case.build(place)
+    row = Row(
+        case=case,
+        inspect=inspected(model),
+        doctor=adapted(model),
+        convert=converted(case, place, model, to_the_end=False),
+    )
+    assert list(row.faults()) == []
+    assert not (place / "made").exists(), "a plan writes nothing"
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=c.name) for c in CASES if not c.held_back])
+def test_every_command_says_the_same_and_is_right(case: Case, tmp_path: Path) -> None:
+    assert_judged_rightly(case, tmp_path)
