@@ -1,0 +1,40 @@
+"""A drawn sample of the odd inputs that every command says yes to is converted."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from sdcoreml.doctor.commands import convert
+from tests.convert.stand_ins import MADE_IN
+from tests.odd.case import Can, Case
+from tests.odd.corpus import CASES
+from tests.odd.survey import survey
+
+DRAWN = 4
+"""A minute each; all of them by `python -m tests.odd.survey --convert`."""
+
+
+def lot(case: Case) -> bytes:
+    return hashlib.sha256(f"draw {case.name}".encode()).digest()
+
+
+def draw() -> list[Case]:
+    return sorted((c for c in CASES if c.can is Can.YES and c.also is None), key=lot)[:DRAWN]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in draw()])
+def test_what_all_say_yes_to_is_converted(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = SimpleNamespace(python=Path(sys.executable))
+    monkeypatch.setattr(convert, "environment_for", lambda *_, **__: here)
+    monkeypatch.setattr(convert, "provenance", lambda *_: MADE_IN)
+    monkeypatch.setattr(convert, "require_able", lambda *_: None)
+    row = survey(case, tmp_path, to_the_end=True)
+    assert list(row.faults()) == []
+    assert row.convert.verdict == {"can": "yes", "code": None, "remedy": None}
