@@ -63,11 +63,7 @@ class SdcoremlError(Exception):
     def fault(self) -> Fault:
         """The error as a value, to be collected with others."""
         return Fault(
-            where=self.where,
-            what=self.what,
-            remedy=self.remedy,
-            error=type(self),
-            code=self.code,
+            where=self.where, what=self.what, remedy=self.remedy, error=type(self), code=self.code
         )
 
     def move(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:

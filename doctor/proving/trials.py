@@ -58,7 +58,6 @@ class Trial(Protocol):
 
     def run(self, environment: Environment, emit: Emit) -> TrialResult:
         """Run it. Raises `EnvError` when the environment does not pass."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,32 +26,25 @@ class Base(Protocol):
     @property
     def brings_sources(self) -> bool:
         """Whether it puts Python sources of its own into an environment."""
-        ...
 
     @property
     def size(self) -> int:
         """Bytes that it adds to an environment, about."""
-        ...
 
     def answering(self) -> Path:
         """A Python that can say, before anything is made, what the installer's cache holds."""
-        ...
 
     def identity(self) -> tuple[str, ...]:
         """What of it makes an environment another one."""
-        ...
 
     def choice(self, final: Path) -> Choice:
         """The interpreter of an environment that will be in `final`."""
-        ...
 
     def create(self, folder: Path, final: Path) -> None:
         """Make an environment without packages in `folder`, which will be moved to `final`."""
-        ...
 
     def recorded(self) -> dict[str, str]:
         """What the record of an environment says of it: fields of `envs.kept.store.Environment`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,6 @@ class Engine(Protocol):
             UnreachableError: the channel cannot be reached.
             InstallError: it has no such packages, or states no SHA-256 for one.
         """
-        ...
 
     def download(self, files: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -> None:
         """Bring each address into its file; `progress` is told the bytes brought so far.
@@ -80,7 +79,6 @@ class Engine(Protocol):
             InstallError: one is not there.
             NoSpaceError: the disk filled up.
         """
-        ...
 
     def link(
         self, archives: Iterable[Archive], folder: Path, final: Path, target: LockTarget
@@ -91,7 +89,6 @@ class Engine(Protocol):
             InstallError: they cannot be laid out.
             NoSpaceError: the disk filled up.
         """
-        ...
 
 
 def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "") -> Engine:

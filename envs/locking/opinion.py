@@ -47,7 +47,6 @@ class Resolver(Protocol):
 
     def describe(self) -> str:
         """Who gives the opinion, such as `pip-tools 7.6.2 under Python 3.10.10`."""
-        ...
 
     def resolve(self, pins: str, seed: str, request: LockRequest) -> Mapping[str, str]:
         """Normalised project names and versions that the requirements `pins` resolve to.
@@ -58,7 +57,6 @@ class Resolver(Protocol):
             NoOpinionError: it cannot be asked.
             InstallError: it finds no resolution.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,11 +58,9 @@ class Installer(Protocol):
 
     def describe(self) -> str:
         """Name and version, such as `uv 0.9.1`."""
-        ...
 
     def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:
         """Look, without a network, what need not be brought for hashed requirements."""
-        ...
 
     def install(
         self, python: Path, requirements: Path, source: PackageSource, keep: Sequence[int] = ()
@@ -75,7 +73,6 @@ class Installer(Protocol):
             InstallError: not reachable, not there, or not what was locked.
             NoSpaceError: the disk filled up.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
