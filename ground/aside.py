@@ -7,6 +7,7 @@ work.
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import sys
@@ -199,7 +200,7 @@ def _claim(target: Path, make: Callable[..., Any]) -> tuple[Path, int]:
 
 def sweep(target: Path) -> None:
     """Remove what killed runs left of `target`: hidden parts that nobody holds locked."""
-    for part in target.parent.glob(f".{_literal(target.name)}.*.part"):
+    for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
         try:
             handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
         except OSError:
@@ -213,11 +214,6 @@ def sweep(target: Path) -> None:
                 part.unlink(missing_ok=True)
         finally:
             os.close(handle)
-
-
-def _literal(name: str) -> str:
-    """`name` as a glob pattern that matches only itself."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
 
 
 def _take_place(part: Path, target: Path) -> None:

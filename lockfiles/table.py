@@ -19,7 +19,7 @@ from sdcoreml.ground.errors import LockfileError
 # Python 3.10 has none of its own: tomli is a dependency there, and every pip carries one, so that
 # the doctor can read the pins before anything is installed.
 _READERS = ("tomllib", "tomli", "pip._vendor.tomli")
-_BUNDLED = "_bundled/pip-*.whl"
+_BUNDLED = "_load_bundled/pip-*.whl"
 """Where `ensurepip`, of the standard library, keeps the pip that it would install."""
 
 _LOOKING = threading.Lock()
@@ -101,7 +101,7 @@ def _reader() -> ModuleType:
         if found:
             return importlib.import_module(found)
         spec = importlib.util.find_spec("ensurepip")
-        reader = _bundled(Path(spec.origin).parent) if spec and spec.origin else None
+        reader = _load_bundled(Path(spec.origin).parent) if spec and spec.origin else None
     if reader is None:
         raise LockfileError("no TOML reader in this Python", remedy="use 3.11, or install tomli")
     return reader
@@ -116,7 +116,7 @@ def quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _bundled(folder: Path) -> ModuleType | None:
+def _load_bundled(folder: Path) -> ModuleType | None:
     """The tomli inside the wheel of pip that waits in `folder`; None where there is no wheel."""
     for wheel in sorted(folder.glob(_BUNDLED)):
         spec = PathFinder.find_spec("tomli", [f"{wheel}/pip/_vendor"])

@@ -151,7 +151,7 @@ def _parse(table: TomlTable) -> Toolchain:
             memory=factors.get("memory", float, 2.0),
             environment=factors.get("environment", int),
         ),
-        measured=_measured(table),
+        measured=_read_measured(table),
         installed=table.table("installed").numbers(),
         unpacked=table.table("unpacked").numbers(),
         targets=table.table("targets").strings("supported"),
@@ -167,7 +167,7 @@ def _parse(table: TomlTable) -> Toolchain:
     return toolchain
 
 
-def _measured(table: TomlTable) -> Measured:
+def _read_measured(table: TomlTable) -> Measured:
     machine = table.table("measured")
     return Measured(
         on=machine.get("on", str, ""),

@@ -190,7 +190,9 @@ def conda_of_that_name(
     its conda-meta and .dist-info folders and runs no conda. sdcoreml never works in it: `make env`
     builds its own environment, and BACKEND=conda one of this name, which is sealed.
     """
-    faults = [] if conda.python == toolchain.python else [_python(conda, toolchain)]
+    faults = []
+    if conda.python != toolchain.python:
+        faults += [f"Python {conda.python or 'missing'} (tested {toolchain.python})"]
     faults += [
         f"{name} {conda.installed.get(name, 'missing')} (locked {version})"
         for name, version in lock.packages.items()
@@ -215,7 +217,3 @@ def conda_of_that_name(
         )
     else:
         yield ok(f"the conda environment {conda.name} is as locked")
-
-
-def _python(conda: CondaEnvironment, toolchain: ToolchainFacts) -> str:
-    return f"Python {conda.python or 'missing'} (tested {toolchain.python})"

@@ -31,12 +31,8 @@ class Action:
 
 def toolchain_option(parser: argparse.ArgumentParser) -> None:
     """Declare `--toolchain`."""
-    parser.add_argument(
-        "--toolchain",
-        metavar="NAME",
-        default=argparse.SUPPRESS,
-        help=f"{', '.join(toolchain_names())}, or the path of a folder (default: tested)",
-    )
+    text = f"{', '.join(toolchain_names())}, or the path of a folder (default: tested)"
+    parser.add_argument("--toolchain", metavar="NAME", default=argparse.SUPPRESS, help=text)
 
 
 def source_options(parser: argparse.ArgumentParser) -> None:
@@ -51,22 +47,14 @@ def source_options(parser: argparse.ArgumentParser) -> None:
 def environment_options(parser: argparse.ArgumentParser) -> None:
     """Declare `--toolchain` and `--backend`: which environment is meant."""
     toolchain_option(parser)
-    parser.add_argument(
-        "--backend",
-        choices=BACKENDS,
-        default=argparse.SUPPRESS,
-        help="what it is built on: a Python of this machine, or conda's (default: venv)",
-    )
+    text = "what it is built on: a Python of this machine, or conda's (default: venv)"
+    parser.add_argument("--backend", choices=BACKENDS, default=argparse.SUPPRESS, help=text)
 
 
 def channel_option(parser: argparse.ArgumentParser) -> None:
     """Declare `--channel`."""
-    parser.add_argument(
-        "--channel",
-        metavar="NAME",
-        default=argparse.SUPPRESS,
-        help="name or URL of the conda channel (default: $SDCOREML_CHANNEL, or conda-forge)",
-    )
+    text = "name or URL of the conda channel (default: $SDCOREML_CHANNEL, or conda-forge)"
+    parser.add_argument("--channel", metavar="NAME", default=argparse.SUPPRESS, help=text)
 
 
 def read_backend(args: argparse.Namespace) -> str:

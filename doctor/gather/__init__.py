@@ -75,22 +75,24 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         "system": lambda: machine.system(probe),
         "memory": lambda: machine.memory(probe),
         "host": lambda: python.host(probe),
-        "toolchain": lambda: _built().toolchain(request.toolchain),
-        "lock": lambda: _built().lock(request.toolchain),
-        "interpreter": lambda: _built().interpreter(
+        "toolchain": lambda: _toolchain().toolchain(request.toolchain),
+        "lock": lambda: _toolchain().lock(request.toolchain),
+        "interpreter": lambda: _toolchain().interpreter(
             request.toolchain, rebuild=request.rebuild, python=request.python
         ),
-        "environment": lambda: _built().environment(request.toolchain, probe.system),
-        "verification": lambda: _built().verification(request.toolchain, probe, deep=request.deep),
-        "evidence": lambda: _built().evidence(request.toolchain),
+        "environment": lambda: _toolchain().environment(request.toolchain, probe.system),
+        "verification": lambda: _toolchain().verification(
+            request.toolchain, probe, deep=request.deep
+        ),
+        "evidence": lambda: _toolchain().evidence(request.toolchain),
         "conda": lambda: conda.conda(request.toolchain, probe),
         "smoke": lambda: (
-            _built().smoke(request.toolchain, probe) if request.deep else Absent(reason=DEEP)
+            _toolchain().smoke(request.toolchain, probe) if request.deep else Absent(reason=DEEP)
         ),
         "git": lambda: tools.git(probe),
         "checkout": lambda: checkout.checkout(request.checkout, probe),
         "xcode": lambda: tools.xcode(probe),
-        "volumes": lambda: volumes.volumes(goal, _built().environments(), probe),
+        "volumes": lambda: volumes.volumes(goal, _toolchain().environments(), probe),
         "hub": lambda: tools.hub(probe),
         "output": lambda: volumes.output(goal),
         "model": lambda: _later("model").model(goal.model) if goal.model else NO_MODEL,
@@ -102,7 +104,7 @@ DEEP = "only looked at with --deep"
 NO_MODEL, NO_BUNDLE = Absent(reason="no model given"), Absent(reason="no finished folder given")
 
 
-def _built() -> Any:  # noqa: ANN401  a module, as below
+def _toolchain() -> Any:  # noqa: ANN401  a module, as below
     return _later("toolchain")
 
 

@@ -57,7 +57,7 @@ def by_library(path: str) -> Checkout | Unknown:
                 commit=repository.git.rev_parse(*_HEAD, with_exceptions=False),
                 remote=without_login(remotes["origin"].url) if "origin" in remotes else "",
                 shallow=Path(repository.common_dir, "shallow").is_file(),
-                changed=_changed_files(repository.git.status(porcelain=True)),
+                changed=_parse_status(repository.git.status(porcelain=True)),
             )
     except InvalidGitRepositoryError:
         return _no_repository(path)
@@ -95,7 +95,7 @@ def by_program(path: str, probe: Probe) -> Checkout | Unknown:
         commit=ask("rev-parse", *_HEAD),
         remote=without_login(ask("remote", "get-url", "origin")),
         shallow=ask("rev-parse", "--is-shallow-repository") == "true",
-        changed=_changed_files(status.out),
+        changed=_parse_status(status.out),
     )
 
 
@@ -109,6 +109,6 @@ def _explain_refusal(path: str, complaint: str) -> Unknown:
     return Unknown(reason=f"git refuses {path}: {first}")
 
 
-def _changed_files(status: str) -> tuple[str, ...]:
+def _parse_status(status: str) -> tuple[str, ...]:
     """The paths in `git status --porcelain`, whose lines begin with two letters."""
     return tuple(line.strip().partition(" ")[2].strip() for line in status.splitlines())

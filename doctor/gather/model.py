@@ -147,7 +147,7 @@ def _folder(blank: ModelFolder, judgement: Judgement) -> ModelFolder:
         ),
         tokenizer_faults=tuple(_tokenizer(path)),
         prediction=str(found.scheduler.get("prediction_type", "")) if found else "",
-        faults=tuple(map(_named, faults)) if is_pipeline else (),
+        faults=tuple(map(_describe_fault, faults)) if is_pipeline else (),
         nearby=() if is_pipeline else _nearby(path),
     )
 
@@ -173,7 +173,7 @@ def component(part: layout.Component, refusal: Fault | None = None) -> Component
         missing=part.missing,
         variants=part.variants,
         nameless=part.nameless,
-        faults=tuple(map(_named, own)),
+        faults=tuple(map(_describe_fault, own)),
         refusal=refusal.what if refusal else "",
         remedy=refusal.remedy if refusal else "",
         mismatch=tuple(fault.what for fault in part.mismatches),
@@ -240,7 +240,7 @@ def _step(config: Mapping[str, Any]) -> int:
     return PIXELS_PER_LATENT << max(len(levels) - 1, 0)
 
 
-def _named(fault: Fault) -> str:
+def _describe_fault(fault: Fault) -> str:
     """A fault with the name of its file, for whoever names the folder."""
     return f"{Path(fault.where).name}: {fault.what}"
 

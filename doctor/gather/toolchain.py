@@ -130,7 +130,7 @@ def environments() -> Path:
     return environments_folder()
 
 
-def _built(name: str) -> Environment | None:
+def _find_environment(name: str) -> Environment | None:
     """The environment in use for the toolchain, of the backend that was asked for."""
     from sdcoreml.envs.building.base import name_of
     from sdcoreml.envs.kept.store import current
@@ -140,7 +140,7 @@ def _built(name: str) -> Environment | None:
 
 def environment(name: str, system: str) -> facts.EnvironmentFacts | Absent | Unknown:
     """The environment that is current; what its record says and what is installed in it."""
-    built = _built(name)
+    built = _find_environment(name)
     if built is None:
         return Absent(reason=NOT_BUILT)
     looked = installed.look(
@@ -162,7 +162,7 @@ def interpreter(
 
     if python:
         return Unknown(reason=f"{python} is named, and examined when the environment is built")
-    if not rebuild and _built(name) is not None:
+    if not rebuild and _find_environment(name) is not None:
         return Absent(reason="the environment is built")
     if choose_backend() == CONDA:
         return Unknown(reason="conda's Python comes with its packages, and is examined then")
@@ -181,7 +181,7 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.VerificationFa
     was written, directories included. Only when something was touched are sizes and times compared
     file by file, and only in depth every byte.
     """
-    built = _built(name)
+    built = _find_environment(name)
     if built is None:
         return Absent(reason=NOT_BUILT)
     if not deep and is_untouched(built.path, probe):
@@ -220,7 +220,7 @@ def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
     """Import each direct pin in the environment's own isolated interpreter; takes seconds."""
     from sdcoreml.envs.building.smoke import IMPORTS, module_of
 
-    built = _built(name)
+    built = _find_environment(name)
     if built is None:
         return Absent(reason=NOT_BUILT)
     modules = [module_of(pin) for pin in _load(name).pins]

@@ -74,37 +74,37 @@ def build(
         NoSpaceError: the disk is full or would be.
     """
     options = options or BuildOptions()
-    wanted = _wanted(toolchain, options)
+    request = _read_options(toolchain, options)
     root = options.root or environments_folder()
-    if (found := _ready(wanted, options, root)) is not None:
+    if (found := _reuse(request, options, root)) is not None:
         return found
     with store.hold_lock(root, emit) as lock_fd:
-        if (found := _ready(wanted, options, root)) is not None:  # built while we waited
+        if (found := _reuse(request, options, root)) is not None:  # built while we waited
             return found
         with store_explained(root):
-            base = _base(wanted, options, (root, lock_fd), emit)
-        key = key_of(wanted.lock, base)
-        kept = None if options.fresh or options.no_cache else _kept(wanted.name, root / key)
+            base = _base(request, options, (root, lock_fd), emit)
+        key = key_of(request.lock, base)
+        kept = None if options.fresh or options.no_cache else _revive(request.name, root / key)
         if kept is not None and options.seal in ("", kept.seal):
-            store.swap(wanted.name, kept.path)
+            store.swap(request.name, kept.path)
             return kept
         final = store.free_name(root.resolve(), key)
-        plan = _plan(wanted, options, base, final, lock_fd)
+        plan = _plan(request, options, base, final, lock_fd)
         with store_explained(root), _aside(plan.folder, _own_cache(plan.folder)):
             for step in STEPS:
                 words = {"n": len(plan.packages), "download": plan.text_of_download}
                 emit(Event(kind="step", text=step.text.format(**words)))
                 step.run(plan, emit)
             plan.folder.rename(final)
-            store.swap(wanted.name, final)
-    made = store.read(wanted.name, final)
+            store.swap(request.name, final)
+    made = store.read(request.name, final)
     if made is None:
         raise EnvError("was removed meanwhile", where=final, remedy="run this again")
     return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _Request:
     """What is asked for, as far as it can be told without a look at this machine."""
 
     name: str
@@ -113,7 +113,7 @@ class _Wanted:
     conda: CondaLock | None
 
 
-def _wanted(toolchain: Toolchain, options: BuildOptions) -> _Wanted:
+def _read_options(toolchain: Toolchain, options: BuildOptions) -> _Request:
     target, conda = host_target(), None
     lock = load_lock(f"{toolchain.folder}/", target)
     if options.backend == CONDA:
@@ -125,19 +125,19 @@ def _wanted(toolchain: Toolchain, options: BuildOptions) -> _Wanted:
             )
         conda = load_conda_lock(toolchain, target)
     name = name_of(toolchain, options.backend)
-    return _Wanted(name=name, toolchain=toolchain, lock=lock, conda=conda)
+    return _Request(name=name, toolchain=toolchain, lock=lock, conda=conda)
 
 
-def _base(wanted: _Wanted, options: BuildOptions, place: tuple[Path, int], emit: Emit) -> Base:
+def _base(request: _Request, options: BuildOptions, place: tuple[Path, int], emit: Emit) -> Base:
     """What to build on; `place` is the store's folder and its lock's descriptor."""
-    (root, lock_fd), toolchain = place, wanted.toolchain
+    (root, lock_fd), toolchain = place, request.toolchain
     channel = options.source.channel or toolchain.conda.channel
 
     def engine() -> Engine:
         return find_engine(root, emit, keep=(lock_fd,), index=options.source.index)
 
-    if wanted.conda is not None:
-        return CondaBase(lock=wanted.conda, channel=channel, root=root, engine=engine, emit=emit)
+    if request.conda is not None:
+        return CondaBase(lock=request.conda, channel=channel, root=root, engine=engine, emit=emit)
     if options.provision and options.python is None:
         wish = PythonWish(
             toolchain=toolchain,
@@ -155,15 +155,15 @@ def _base(wanted: _Wanted, options: BuildOptions, place: tuple[Path, int], emit:
 
 
 def _plan(
-    wanted: _Wanted, options: BuildOptions, base: Base, final: Path, lock_fd: int
+    request: _Request, options: BuildOptions, base: Base, final: Path, lock_fd: int
 ) -> BuildPlan:
-    toolchain, lock = wanted.toolchain, wanted.lock
+    toolchain, lock = request.toolchain, request.lock
     folder = final.with_name(f".building-{final.name}-{os.getpid()}")
     artefacts = load_artefacts(toolchain, lock)
     installer = find_installer(options.installer, _own_cache(folder) if options.no_cache else None)
     return BuildPlan(
         toolchain=toolchain,
-        name=wanted.name,
+        name=request.name,
         lock=lock,
         packages=pin_wheels(lock, artefacts) if artefacts else lock.packages,
         artefacts=artefacts,
@@ -184,7 +184,7 @@ def _plan(
 
 def ready(toolchain: Toolchain, options: BuildOptions) -> Environment | None:
     """The environment in use when it already is what is asked for: `build` would do nothing."""
-    return _ready(_wanted(toolchain, options), options, options.root or environments_folder())
+    return _reuse(_read_options(toolchain, options), options, options.root or environments_folder())
 
 
 def key_of(lock: Lock, base: Base) -> str:
@@ -193,12 +193,12 @@ def key_of(lock: Lock, base: Base) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
-def _ready(wanted: _Wanted, options: BuildOptions, root: Path) -> Environment | None:
+def _reuse(request: _Request, options: BuildOptions, root: Path) -> Environment | None:
     """The environment in use, when it already is what is asked for."""
-    found, lock = store.current(wanted.name, root), wanted.lock
+    found, lock = store.current(request.name, root), request.lock
     if found is None or options.fresh or options.no_cache or found.lock_digest != lock.digest:
         return None
-    if found.moved or found.conda != (wanted.conda.digest if wanted.conda else ""):
+    if found.moved or found.conda != (request.conda.digest if request.conda else ""):
         return None
     if (options.strict and found.drift) or options.seal not in ("", found.seal):
         return None
@@ -209,7 +209,7 @@ def _ready(wanted: _Wanted, options: BuildOptions, root: Path) -> Environment | 
     return found
 
 
-def _kept(name: str, folder: Path) -> Environment | None:
+def _revive(name: str, folder: Path) -> Environment | None:
     """An environment built earlier from the same things, if it still is what it was."""
     found = store.read(name, folder)
     try:

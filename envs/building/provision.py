@@ -145,11 +145,11 @@ def _uv_lacks(wish: PythonWish) -> str:
 def _by_uv(wish: PythonWish, version: str = "") -> Path:
     program, version = os.fspath(_uv() or "uv"), version or wish.version
     wish.emit(Event(kind="step", text=f"let uv bring Python {version}"))
-    own = _passed(wish.environ, "UV_PYTHON_INSTALL_DIR", "UV_PYTHON_INSTALL_MIRROR")
+    own = _pass_on(wish.environ, "UV_PYTHON_INSTALL_DIR", "UV_PYTHON_INSTALL_MIRROR")
     install = [program, "python", "install", "--quiet", "--no-config", "--no-bin", version]
     _judge("uv", run(install, environ=own))
     find = [program, "python", "find", "--no-config", "--system", "--managed-python", version]
-    return _named("uv", run(find, environ=own))
+    return _read("uv", run(find, environ=own))
 
 
 def _uv() -> Path | None:
@@ -196,16 +196,16 @@ def _pyenv_lacks(wish: PythonWish) -> str:
 def _by_pyenv(wish: PythonWish) -> Path:
     program = _pyenv(wish) or "pyenv"
     wish.emit(Event(kind="step", text=f"let pyenv build Python {wish.version} (minutes)"))
-    own = _passed(wish.environ, "PYENV_ROOT")
+    own = _pass_on(wish.environ, "PYENV_ROOT")
     _judge("pyenv", run([program, "install", "--skip-existing", wish.version], environ=own))
-    return _named("pyenv", run([program, "prefix", wish.version], environ=own)) / "bin" / "python"
+    return _read("pyenv", run([program, "prefix", wish.version], environ=own)) / "bin" / "python"
 
 
 def _pyenv(wish: PythonWish) -> str | None:
     return shutil.which("pyenv", path=wish.environ.get("PATH"))
 
 
-def _passed(environ: Mapping[str, str], *names: str) -> dict[str, str]:
+def _pass_on(environ: Mapping[str, str], *names: str) -> dict[str, str]:
     """Settings that say where a provider keeps its Pythons, or has them from: they may pass."""
     return {name: environ[name] for name in names if environ.get(name)}
 
@@ -217,7 +217,7 @@ def _judge(name: str, done: ProcessResult) -> None:
         raise NoInterpreterError(f"it could not ({name} said: {said})")
 
 
-def _named(name: str, done: ProcessResult) -> Path:
+def _read(name: str, done: ProcessResult) -> Path:
     """The path that a provider printed."""
     _judge(name, done)
     return Path(done.out.strip())

@@ -90,16 +90,16 @@ class CondaBase:
         engine, target = self.engine(), TARGETS[self.lock.target]
         archives = fetch(self.lock, self.channel, self.root / ARCHIVES, engine, self.emit)
         engine.link(archives, folder, final, target)
-        neutralise_records(folder, channel_url(self._stated()))
+        neutralise_records(folder, channel_url(self._public_channel()))
         if faults := list(find_altered(folder)):
             raise BrokenError(f"{'; '.join(faults[:3])}", where=folder, remedy="run this again")
         self._prove(folder)
 
     def recorded(self) -> dict[str, str]:
         """The backend, the conda lock, and the channel without any password."""
-        return {"backend": "conda", "conda": self.lock.digest, "channel": self._stated()}
+        return {"backend": "conda", "conda": self.lock.digest, "channel": self._public_channel()}
 
-    def _stated(self) -> str:
+    def _public_channel(self) -> str:
         return _LOGIN.sub("", self.stated or self.channel)
 
     def _prove(self, folder: Path) -> None:

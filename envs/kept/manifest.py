@@ -179,7 +179,7 @@ def owners_of(folder: Path) -> dict[str, str]:
             path = os.path.relpath(base / row[0], folder)
             owners[path] = name
             if path.endswith(".py"):
-                owners[_compiled(path, base.parent.name)] = name
+                owners[_bytecode_path(path, base.parent.name)] = name
     return owners | _owners_by_conda(folder)
 
 
@@ -192,11 +192,11 @@ def _owners_by_conda(folder: Path) -> dict[str, str]:
         owner = f"{CONDA}{laid.package}"
         owners[laid.path] = f"{owner}{PATCHED}" if laid.patched else owner
         if laid.path.endswith(".py") and laid.path.startswith("lib/python"):
-            owners[_compiled(laid.path, laid.path.split("/")[1])] = owners[laid.path]
+            owners[_bytecode_path(laid.path, laid.path.split("/")[1])] = owners[laid.path]
     return owners
 
 
-def _compiled(source: str, python: str) -> str:
+def _bytecode_path(source: str, python: str) -> str:
     """Where the bytecode of a source goes; `python` is such as `python3.10`."""
     parent, _, stem = source.rpartition("/")
     tag = f"cpython-{python.removeprefix('python').replace('.', '')}"

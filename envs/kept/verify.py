@@ -43,7 +43,7 @@ def verify_fast(environment: Environment) -> VerifyResult:
         BrokenError: the manifest itself cannot be read.
     """
     entries = manifest.read(environment.path)
-    found = _found(environment)
+    found = _scan(environment)
     changes = [_glance(environment, entry, found.get(entry.path)) for entry in entries]
     return _outcome(environment, entries, changes, found)
 
@@ -55,7 +55,7 @@ def verify_full(environment: Environment, emit: Emit = silent) -> VerifyResult:
         BrokenError: the manifest itself cannot be read.
     """
     entries = manifest.read(environment.path)
-    found = _found(environment)
+    found = _scan(environment)
     done, total = 0, sum(entry.size for entry in entries)
     changes: list[str] = []
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -70,7 +70,7 @@ def verify_full(environment: Environment, emit: Emit = silent) -> VerifyResult:
 _Found = dict[str, tuple[EntryKind, os.stat_result]]
 
 
-def _found(environment: Environment) -> _Found:
+def _scan(environment: Environment) -> _Found:
     return {path: (kind, status) for path, kind, status in manifest.scan(environment.path)}
 
 

@@ -133,7 +133,7 @@ def check_folder(toolchain: Toolchain) -> dict[str, tuple[Artefact, ...]]:
     if not given.exists() or given.read_text(encoding="utf-8") != requirements_in(toolchain):
         faults.append(f"{given}: does not repeat the pins of toolchain.toml; run make lock")
     for target in toolchain.targets:
-        with _collected(faults):
+        with _collect(faults):
             lock = load_lock(f"{toolchain.folder}/", target)
             _check_pins(toolchain, lock)
             artefacts[target] = load_artefacts(toolchain, lock)
@@ -144,7 +144,7 @@ def check_folder(toolchain: Toolchain) -> dict[str, tuple[Artefact, ...]]:
 
 
 @contextmanager
-def _collected(faults: list[str]) -> Iterator[None]:
+def _collect(faults: list[str]) -> Iterator[None]:
     try:
         yield
     except LockfileError as error:

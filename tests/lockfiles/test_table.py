@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.table import (
     TomlTable,
-    _bundled,
+    _load_bundled,
     quote,
     read_table,
 )
@@ -194,10 +194,10 @@ def test_a_python_without_pip_reads_with_what_ensurepip_would_install(
     for name in ("tomli", "tomli._parser"):
         monkeypatch.setitem(sys.modules, name, None)  # so that it is put back after the test
         monkeypatch.delitem(sys.modules, name)
-    found = _bundled(tmp_path)
+    found = _load_bundled(tmp_path)
     assert found is not None
     assert found.loads("a = 1") == {"text": "a = 1"}
-    assert _bundled(tmp_path / "elsewhere") is None
+    assert _load_bundled(tmp_path / "elsewhere") is None
 
 
 @given(st.text(st.characters(codec="utf-8")))
