@@ -19,7 +19,7 @@ from sdcoreml.ground.errors import LockfileError
 # Python 3.10 has none of its own: tomli is a dependency there, and every pip carries one, so that
 # the doctor can read the pins before anything is installed.
 _READERS = ("tomllib", "tomli", "pip._vendor.tomli")
-_BUNDLED = "_load_bundled/pip-*.whl"
+_BUNDLED = "_bundled/pip-*.whl"
 """Where `ensurepip`, of the standard library, keeps the pip that it would install."""
 
 _LOOKING = threading.Lock()
