@@ -41,10 +41,12 @@ class Evidence:
     psnr: Mapping[str, float] = field(default_factory=dict)
 
     def figures(self) -> str:
-        """Such as `788 tests, at least 127.1 dB in fp32`; the result where there are no tests."""
+        """Such as `788 tests, the sample's programs at least 127.1 dB in fp32`."""
         said = [f"{self.tests} tests" if self.tests else self.result]
         floors = ", ".join(f"{decibel:.1f} dB in {mode}" for mode, decibel in self.psnr.items())
-        return ", ".join((*said, *((f"at least {floors}",) if floors else ())))
+        return ", ".join(
+            (*said, *((f"the sample's programs at least {floors}",) if floors else ()))
+        )
 
 
 def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:

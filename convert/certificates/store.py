@@ -40,8 +40,14 @@ class Certificate:
 
     @property
     def origin(self) -> Origin:
-        """Who certified it and when, for a manifest."""
-        return Origin(toolchain=self.toolchain, lock=self.lock, date=self.date)
+        """Who certified it, when, and what came of it, for a manifest."""
+        return Origin(
+            toolchain=self.toolchain,
+            lock=self.lock,
+            date=self.date,
+            runs=self.runs,
+            outputs=self.outputs,
+        )
 
     def summary(self) -> str:
         """One line for people."""

@@ -114,3 +114,12 @@ class Options:
     def recipe_for(self, spec: ProgramSpec) -> Mapping[str, Any] | None:
         """How the weights of a program are compressed, if at all."""
         return self.recipe if spec.program in COMPRESSED else None
+
+
+def what_apps_leave_out(options: Options) -> tuple[str, ...]:
+    """What an app will not offer of a folder with these options, in sentences."""
+    no_nets = (
+        "Mochi Diffusion offers no ControlNet for a ControlledUnet in halves, Apple's package does;"
+        " leave --chunk out for Mochi"
+    )
+    return (no_nets,) if options.chunk and options.controlled else ()

@@ -33,6 +33,7 @@ from sdcoreml.convert.jobs.manifest import (
     read_manifest,
     write_manifest,
 )
+from sdcoreml.convert.jobs.options import what_apps_leave_out
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.staging import staged
@@ -110,7 +111,7 @@ def convert_models(
         )
         scratch = stages[-1].enter_context(_scratch(folders[-1].path))
         conversion = Conversion(folders=folders, workshop=workshop, emit=emit, scratch=scratch)
-        _name_what_stays(jobs, emit)
+        _warn(jobs, emit)
         for step in TOGETHER:
             conversion = step(conversion)
         for folder, stage in zip(conversion.folders, stages, strict=True):
@@ -120,8 +121,10 @@ def convert_models(
     return tuple(job.output for job in jobs)
 
 
-def _name_what_stays(jobs: Sequence[Job], emit: Emit) -> None:
-    """Say what lies in older results that a person or an app put there."""
+def _warn(jobs: Sequence[Job], emit: Emit) -> None:
+    """Say what apps will not offer, and what stays that a person or an app put into the folders."""
+    for sentence in dict.fromkeys(one for job in jobs for one in what_apps_leave_out(job.options)):
+        emit(Event(kind="note", text=sentence))
     for job in jobs:
         stays = foreign_names(job.output) if (job.output / MARKER).is_file() else ()
         if names := [name for name in stays if not name.startswith(".")]:

@@ -10,8 +10,9 @@ names, as other converters give them, only running the program tells whether two
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -173,14 +174,21 @@ def audit(
 
 
 def _summary(compressed: Iterable[Compressed]) -> dict[str, Rounded]:
-    """By method: how many weights, and the lowest PSNR of any, in dB."""
-    by_method: dict[str, list[float]] = {}
+    """By method: how many weights, and how near the worst and a typical one stay to the model's."""
+    by_method: dict[str, list[Compressed]] = {}
     for item in compressed:
-        by_method.setdefault(item.method, []).append(item.psnr)
-    return {
-        method: Rounded(weights=len(figures), psnr=round(min(figures), 2))
-        for method, figures in by_method.items()
-    }
+        by_method.setdefault(item.method, []).append(item)
+    return {method: _rounded_by(items) for method, items in by_method.items()}
+
+
+def _rounded_by(items: Sequence[Compressed]) -> Rounded:
+    worst = min(items, key=lambda item: item.psnr)
+    return Rounded(
+        weights=len(items),
+        psnr=round(worst.psnr, 2),
+        typical=round(median(item.psnr for item in items), 2),
+        worst=worst.tensor,
+    )
 
 
 def _compressed(

@@ -25,10 +25,16 @@ class FigureRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounded:
-    """How many weights were compressed by one method, and the lowest PSNR of any, in dB."""
+    """How many weights were compressed by one method, and how near they stay to the model's.
+
+    PSNRs are in dB, of a weight's root mean square error against its range: `psnr` is the lowest,
+    of the tensor `worst`, and `typical` the median; 0 where an older manifest has none.
+    """
 
     weights: int
     psnr: float
+    typical: float = 0.0
+    worst: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +53,16 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """In which toolchain a graph was certified, by name and digest of its lock, and when."""
+    """In which toolchain a graph was certified, by name and digest of its lock, and when.
+
+    `outputs` are the figures of `runs` sets of inputs then, with random weights: another model's.
+    """
 
     toolchain: str
     lock: str
     date: str
+    runs: int = 0
+    outputs: tuple[FigureRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +70,10 @@ class ProgramProof:
     """How a program was proved.
 
     `graph` is the key of its graph's certificate, `None` where none can cover it; `outputs` are the
-    figures of `runs` sets of inputs. `fidelity` says how far compression takes the module from
-    itself. `certificate` is whose figures these are if nothing was run here, `sample` the size of
-    the small picture that was run in place of the program's own, `unchecked` why nothing was run.
-    `own` is the module's float32 precision in dB, where it had to be known.
+    figures of `runs` sets of inputs in this run. `fidelity` says how far compression takes the
+    module from itself. `certificate` stands for the graph if nothing was run here, `sample` is the
+    size of the small picture that was run in place of the program's own, `unchecked` why nothing
+    was run. `own` is the module's float32 precision in dB, where it had to be known.
     """
 
     component: str
@@ -76,6 +87,11 @@ class ProgramProof:
     sample: str = ""
     own: float | None = None
     unchecked: str = ""
+
+    @property
+    def measured(self) -> tuple[FigureRecord, ...]:
+        """This model's figures in this run. Older manifests keep a certificate's in their place."""
+        return () if self.certificate else self.outputs
 
     def as_json(self) -> dict[str, object]:
         """What `parse_proof` reads; what does not apply is left out."""

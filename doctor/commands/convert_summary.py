@@ -1,52 +1,137 @@
-"""What a conversion made, for people: each program's figures, and how far they are proven."""
+"""What a conversion made, for people: what was looked at, whose figures these are, what is next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry
-from sdcoreml.convert.proof.decibels import format_db
-from sdcoreml.convert.proof.record import ProgramProof
+from sdcoreml.convert.jobs.options import what_apps_leave_out
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.programs.options import Attention
+from sdcoreml.convert.proof.decibels import IDENTICAL, format_db
+from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, ProgramProof, Rounded
 
 
 def summary(folder: Path, manifest: Manifest) -> str:
-    """What was made and how well it was checked."""
+    """What was made, and what was looked at in this run."""
     programs, made_in = manifest.programs, manifest.toolchain
-    unchecked = any(program.checked.unchecked for program in programs.values())
-    how = "weights audited, numbers not checked" if unchecked else "each checked against its module"
+    how = ways([program.checked for program in programs.values()])
     width = max(len(name) for name in ("toolchain   ", *programs))
-    lines = [f"{folder}: {len(programs)} program{'s' * (len(programs) != 1)}, {how}"]
+    lines = [f"{folder}: {len(programs)} program{'s' * (len(programs) != 1)}{how}"]
     lines += [f"  {name:<{width}} {_line(program)}" for name, program in programs.items()]
     drift = f" (drift: tested with {made_in.tested_python})" if made_in.drift else ""
     toolchain = f"{made_in.name}, Python {made_in.python}{drift}"
-    return "\n".join((*lines, f"  {'toolchain':<{width}} {toolchain}", *advice(folder, manifest)))
+    return "\n".join(
+        (
+            *lines,
+            f"  {'toolchain':<{width}} {toolchain}",
+            *advice(manifest),
+            *next_steps(folder, manifest),
+        )
+    )
 
 
-def figures_of(proof: ProgramProof) -> str:
-    """The worst figure of each mode, or why there is none."""
-    worst: dict[str, float] = {}
-    for output in proof.outputs:
-        worst[output.mode] = min(output.psnr, worst.get(output.mode, output.psnr))
-    figures = ", ".join(f"{format_db(psnr)} in {mode}" for mode, psnr in worst.items())
-    return figures or proof.unchecked
+_MOCHI, _APPLES = "  next: for Mochi Diffusion", "        for Apple's package"
+NEURAL, GRAPHICS = ("CPU & Neural Engine", "cpuAndNeuralEngine"), ("CPU & GPU", "cpuAndGPU")
+
+
+def next_steps(folder: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Where the apps look for the folder, and what to choose there."""
+    components = {program.component for program in manifest.programs.values()}
+    if CONTROLNET in components:
+        (name,) = manifest.programs
+        mochi = f"{folder}/{name}.mlmodelc into ~/MochiDiffusion/controlnet, not a model's folder"
+        apples = f"into controlnet/ in the model's folder, then --controlnet {name}"
+        return (f"{_MOCHI} put {mochi}", f"{_APPLES} {apples}")
+    in_mochi, in_apples = GRAPHICS if manifest.options.attention is Attention.ORIGINAL else NEURAL
+    large = " --xl" if "text_encoder_2" in components else ""
+    mochi = f"~/MochiDiffusion/models and choose it there; compute unit Auto or {in_mochi}"
+    apples = f"--resource-path {folder} --compute-units {in_apples}{large}"
+    return (f"{_MOCHI} put the folder into {mochi}", f"{_APPLES} {apples}")
+
+
+def ways(proofs: Sequence[ProgramProof]) -> str:
+    """How programs were looked at in this run: all in one way, or so many in each."""
+    counts = Counter(map(_way, proofs))
+    if len(counts) == 1:
+        return f", each {next(iter(counts))}"
+    return "".join(f", {count} {way}" for way, count in counts.items())
+
+
+def _way(proof: ProgramProof) -> str:
+    if proof.certificate:
+        return "of a certified graph, with every weight accounted for"
+    return (
+        "with every weight accounted for, not run" if proof.unchecked else "run against its module"
+    )
 
 
 def _line(program: ProgramEntry) -> str:
-    halves = ", two halves" if program.halves else ""
-    return f"{figures_of(program.checked)}; {remark(program.checked)}{halves}"
+    return evidence(program.checked) + (", two halves" if program.halves else "")
 
 
-def advice(folder: Path, manifest: Manifest) -> tuple[str, ...]:
+def evidence(proof: ProgramProof) -> str:
+    """What is known of one program, and from where: its weights, this run, the certificate."""
+    return "; ".join((_weights(proof.audit), *_figures(proof)))
+
+
+def _weights(audit: AuditRecord) -> str:
+    rounded = audit.compressed
+    total = audit.matched + len(audit.unexplained) + sum(one.weights for one in rounded.values())
+    parts = [f"{audit.matched} of {total} weights equal"]
+    parts += [f"{one.weights} in {method}, {_error(one)}" for method, one in rounded.items()]
+    return ", ".join(parts)
+
+
+def _error(one: Rounded) -> str:
+    """How far compressed weights are off, in parts of the range that a layer's weights have."""
+    worst = f"{_share(one.psnr)} at worst" + (f" ({one.worst})" if one.worst else "")
+    typical = f"{_share(one.typical)} typically, " if one.typical else ""
+    return f"off by {typical}{worst} of their layer's range"
+
+
+def _share(psnr: float) -> str:
+    return f"{0 if psnr >= IDENTICAL else 100 * 10 ** (-psnr / 20):.2g} %"
+
+
+def _figures(proof: ProgramProof) -> Iterator[str]:
+    if issued := proof.certificate:
+        figures = worst_of(issued.outputs or proof.outputs)
+        then = f" (with random weights then: {figures})" if figures else ""
+        yield f"graph certified in {issued.toolchain} on {issued.date}{then}"
+    elif proof.unchecked:
+        yield f"not run: {proof.unchecked}"
+    else:
+        how = f" once, the same graph drawn for {proof.sample}" if proof.sample else ""
+        yield f"run here{how}: {worst_of(proof.outputs) or 'no figures'}"
+    if proof.fidelity:
+        lowest = min(item.psnr for item in proof.fidelity)
+        yield f"compressed, its output keeps {format_db(lowest)} of the model's"
+    if proof.own is not None:
+        yield f"its module is {proof.own:.1f} dB from exact itself"
+
+
+def worst_of(outputs: Sequence[FigureRecord]) -> str:
+    """The worst figure of each mode: `139.4 dB in fp32, 71.8 dB in fp16`."""
+    worst: dict[str, float] = {}
+    for output in outputs:
+        worst[output.mode] = min(output.psnr, worst.get(output.mode, output.psnr))
+    return ", ".join(f"{format_db(psnr)} in {mode}" for mode, psnr in worst.items())
+
+
+def advice(manifest: Manifest) -> tuple[str, ...]:
     """What there is to know before an app opens the folder."""
     notes = [*manifest.model.notes]
     if settings := manifest.model.settings:
         notes.append(settings.advice)
-    if "controlnet" in {program.component for program in manifest.programs.values()}:
-        (name,) = manifest.programs
+    notes += what_apps_leave_out(manifest.options)
+    proofs = [program.checked for program in manifest.programs.values()]
+    if any(proof.audit.compressed and not proof.fidelity for proof in proofs):
         notes.append(
-            f"Mochi Diffusion keeps ControlNets apart: put {folder}/{name}.mlmodelc into"
-            " ~/MochiDiffusion/controlnet, never into a model's folder"
+            "what compression costs the output was not measured; --full measures it, and"
+            " sdcoreml recipe for each layer"
         )
     if manifest.options.batch == 1:
         notes.append(
@@ -56,21 +141,6 @@ def advice(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     if manifest.options.states_own_size:
         notes.append("the UNet is told its own size, whatever size or crop the app states")
     return tuple(f"  note: {line}" for line in notes)
-
-
-def remark(proof: ProgramProof) -> str:
-    """How the weights stand to the checkpoint's, and whose word stands for the figures."""
-    parts = [f"{proof.audit.matched} weights equal"]
-    if proof.fidelity:
-        parts = [f"compressed weights leave {min(item.psnr for item in proof.fidelity):.1f} dB"]
-    elif rounded := proof.audit.compressed:
-        worst = min(item.psnr for item in rounded.values())
-        parts = [f"every compressed weight within {worst:.1f} dB of the model's"]
-    if issued := proof.certificate:
-        parts.append(f"graph certified in {issued.toolchain} on {issued.date}")
-    if proof.own is not None:
-        parts.append(f"its module is {proof.own:.1f} dB from exact itself")
-    return ", ".join(parts)
 
 
 def verdicts(manifests: Mapping[Path, Manifest]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from sdcoreml.convert.certificates.store import FILE, load
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.convert.worker import Outcome, Runner, Worker
-from sdcoreml.doctor.commands.convert_summary import figures_of
+from sdcoreml.doctor.commands.convert_summary import evidence
 from sdcoreml.doctor.core.backend import add_toolchain, choose_backend
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions, build
@@ -108,12 +108,7 @@ def summary(result: Verification) -> str:
     if result.absent:
         lines.append(f"  absent by choice: {', '.join(result.absent)}; apps load what is compiled")
     for name, proof in result.checked.items():
-        issued = proof.certificate
-        how = f" (certified in {issued.toolchain} on {issued.date})" if issued else ""
-        if proof.sample:
-            how = f" (a sample: the same graph, drawn and run for {proof.sample}, once)"
-        weights = f"{proof.audit.matched} weights equal"
-        lines.append(f"  {name:<12} {figures_of(proof)}{how}; {weights}")
+        lines.append(f"  {name:<12} {evidence(proof)}")
     if not result.checked:
         lines.append("  numbers not checked: add --against MODEL, the folder it was made from")
     return "\n".join(lines)

@@ -196,7 +196,8 @@ class VerificationFacts:
 class Proof:
     """A proof from a toolchain's evidence: of which environment, when, on what, and its result.
 
-    `figures` is its result in words, such as "788 tests, at least 127.1 dB in fp32".
+    `figures` is its result in words, such as "788 tests, the sample's programs at least 127.1 dB in
+    fp32".
     """
 
     when: str

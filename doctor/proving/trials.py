@@ -167,7 +167,7 @@ def floors(proofs: Iterable[ProgramProof]) -> dict[str, float]:
     """The lowest PSNR in dB of any output, by mode, in the proofs of a folder's programs."""
     lowest: dict[str, float] = {}
     for proof in proofs:
-        for output in proof.outputs:
+        for output in proof.measured:
             lowest[output.mode] = min(output.psnr, lowest.get(output.mode, output.psnr))
     return lowest
 

@@ -122,9 +122,15 @@ def test_figures_survive_and_stand_in_words() -> None:
         toolchain = replace(load_toolchain(), folder=Path(folder))
         append_evidence(toolchain, measured)
         assert load_evidence(toolchain) == (measured,)
-    assert measured.figures() == "788 tests, at least 127.1 dB in fp32, 68.8 dB in fp16"
+    assert (
+        measured.figures()
+        == "788 tests, the sample's programs at least 127.1 dB in fp32, 68.8 dB in fp16"
+    )
     no_tests = replace(measured, tests=0, result="32 files identical")
-    assert no_tests.figures() == "32 files identical, at least 127.1 dB in fp32, 68.8 dB in fp16"
+    assert (
+        no_tests.figures()
+        == "32 files identical, the sample's programs at least 127.1 dB in fp32, 68.8 dB in fp16"
+    )
     assert replace(measured, psnr={}).figures() == "788 tests"
     assert PROOF.figures() == "12 passed"
 

@@ -25,7 +25,9 @@ CHECKED: dict[str, Any] = {
         "matched": 138,
         "elements": 49490199,
         "extras": {"scale": "latent scale"},
-        "compressed": {"6-bit palette": {"weights": 9, "psnr": 41.26}},
+        "compressed": {
+            "6-bit palette": {"weights": 9, "psnr": 41.26, "typical": 43.1, "worst": "a.weight"}
+        },
         "anonymous": 0,
         "misplaced": [],
         "unexplained": [],
@@ -102,7 +104,13 @@ def of_program(**changes: Any) -> dict[str, Any]:
         of_program(
             checked={
                 **CHECKED,
-                "certificate": {"toolchain": "tested", "lock": "5f", "date": "2026-11-25"},
+                "certificate": {
+                    "toolchain": "tested",
+                    "lock": "5f",
+                    "date": "2026-11-25",
+                    "runs": 4,
+                    "outputs": [FIGURE],
+                },
             }
         ),
         of_program(checked={**CHECKED, "graph": None, "outputs": [], "unchecked": "no torch"}),

@@ -89,7 +89,7 @@ def test_each_failing_import_is_a_finding() -> None:
 
 def test_what_was_proven_is_told_with_its_figures_and_machine() -> None:
     (text,) = said("ENV007", HEALTHY)
-    figures = "788 tests, at least 127.1 dB in fp32, 68.8 dB in fp16"
+    figures = "788 tests, the sample's programs at least 127.1 dB in fp32, 68.8 dB in fp16"
     assert text == f"ok: proven on 2026-11-25: {figures} (macOS 14.5, Apple M2 (8 cores))"
 
 

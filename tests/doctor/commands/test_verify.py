@@ -30,7 +30,12 @@ CHECKED = proof(
     audit=AuditRecord(matched=684),
 )
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
-ORIGIN = Origin(toolchain="tested", lock="5f", date="2026-11-24")
+ORIGIN = Origin(
+    toolchain="tested",
+    lock="5f",
+    date="2026-11-24",
+    outputs=(FigureRecord(output="y", mode="fp32", psnr=121.0),),
+)
 
 
 def arguments(*words: str) -> argparse.Namespace:
@@ -103,13 +108,13 @@ def test_the_numbers_of_each_program_and_how_they_were_proved() -> None:
         bundle=Path("out"),
         files=28,
         faults=(),
-        checked={"Unet": CHECKED, "VAEDecoder": replace(CHECKED, certificate=ORIGIN)},
+        checked={"Unet": CHECKED, "VAEDecoder": replace(CHECKED, outputs=(), certificate=ORIGIN)},
     )
     assert verify.summary(result) == (
         "out: 28 files as they were written\n"
-        "  Unet         124.3 dB in fp32, 70.2 dB in fp16; 684 weights equal\n"
-        "  VAEDecoder   124.3 dB in fp32, 70.2 dB in fp16 (certified in tested on 2026-11-24);"
-        " 684 weights equal"
+        "  Unet         684 of 684 weights equal; run here: 124.3 dB in fp32, 70.2 dB in fp16\n"
+        "  VAEDecoder   684 of 684 weights equal; graph certified in tested on 2026-11-24"
+        " (with random weights then: 121.0 dB in fp32)"
     )
 
 
