@@ -132,3 +132,24 @@ def test_other_files_that_say_nothing_of_words_change_nothing(tmp_path: Path) ->
     (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 77}')
     (tmp_path / "tokenizer.json").write_text("not JSON")
     assert read_tokenizer(folder(tmp_path)).vocab == json.dumps(VOCAB).encode()
+
+
+def test_one_newer_file_holds_both(tmp_path: Path) -> None:
+    vocab = {"a</w>": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}
+    for merges in (["a </w>"], [["a", "</w>"]]):
+        model = {"vocab": vocab, "merges": merges}
+        (tmp_path / "tokenizer.json").write_text(json.dumps({"model": model}))
+        tokenizer = read_tokenizer(tmp_path)
+        assert json.loads(tokenizer.vocab) == vocab
+        assert tokenizer.merges == b"#version: 0.2\na </w>\n"
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(BadInputError, match="not a tokenizer of pairs"):
+        read_tokenizer(tmp_path)
+
+
+def test_a_mark_of_byte_order_is_no_part_of_either_file(tmp_path: Path) -> None:
+    vocab = b'{"<|startoftext|>": 1, "<|endoftext|>": 2}'
+    (tmp_path / "vocab.json").write_bytes(b"\xef\xbb\xbf" + vocab)
+    (tmp_path / "merges.txt").write_bytes(b"\xef\xbb\xbf#version: 0.2\n")
+    tokenizer = read_tokenizer(tmp_path)
+    assert (tokenizer.vocab, tokenizer.merges) == (vocab, b"#version: 0.2\n")

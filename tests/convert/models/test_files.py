@@ -71,3 +71,22 @@ def test_the_only_index_of_another_name_will_do(tmp_path: Path) -> None:
 
 def test_other_files_are_no_weights(tmp_path: Path) -> None:
     assert found(tmp_path, "flax_model.msgpack", "openvino_model.bin", "model.onnx", "x.bin") == []
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        (["diffusion_pytorch_model (1).safetensors"], "diffusion_pytorch_model (1).safetensors"),
+        (["unet.safetensors", "optimizer.bin", "._unet.safetensors"], "unet.safetensors"),
+        (["model copy.safetensors", "unet.ckpt"], "model copy.safetensors"),
+        (["first.safetensors", "second.safetensors"], None),
+    ],
+)
+def test_the_only_file_of_weights_will_do(
+    tmp_path: Path, names: list[str], taken: str | None
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    assert [weights.source for weights in find_weights(tmp_path)] == (
+        [tmp_path / taken] if taken else []
+    )

@@ -13,6 +13,7 @@ from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.writer import write_safetensors
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
+from sdcoreml.ground.events import Event
 from tests.convert.models.originals import TEXT_CONFIG, UNETS
 
 Arrays = dict[str, np.ndarray]
@@ -315,3 +316,18 @@ def test_a_lora_for_what_the_model_lacks_is_refused(tmp_path: Path, plan: Folder
     name = f"lora_te2_{TEXT.replace('.', '_')}.lora_down.weight"
     with pytest.raises(BadInputError, match="have no counterpart in this model, first 'lora_te2_"):
         merged(tmp_path, plan, {name: np.zeros((RANK, 3), "f4")})
+
+
+def test_a_few_tensors_that_mean_nothing_are_left_out_and_named(
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays]
+) -> None:
+    layers = [n for n, a in weights["unet"].items() if n.endswith(".weight") and a.ndim == 2][:4]
+    lora: Arrays = {"lora_unet_mystery.lora_up.weight": np.zeros((4, RANK), "f4")}
+    for layer in layers:
+        down, up = factors(weights["unet"][layer])
+        lora |= dict(zip(kohya(layer.removesuffix(".weight"))[:2], (down, up), strict=True))
+    events: list[Event] = []
+    source = LoraSource(path=save(tmp_path, lora))
+    merge_loras(plan, [source], events.append)
+    left = "1 tensors mean nothing here and are left out: lora_unet_mystery.lora_up.weight"
+    assert [event.text for event in events] == [f"lora.safetensors: {left}"]

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.models.absence import explain_absence, explain_folder, suggest_folder
+
+INDEX = "model_index.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        (".model.safetensors.icloud", "iCloud keeps model.safetensors elsewhere"),
+        ("model.safetensors.crdownload", "a download that was not finished: model.s"),
+        ("4b1c.incomplete", "a download that was not finished: 4b1c"),
+        ("flax_model.msgpack", "its weights are in Flax's format alone"),
+        ("model.onnx", "its weights are in ONNX alone"),
+        ("README.md", None),
+    ],
+)
+def test_what_lies_in_place_of_weights(tmp_path: Path, name: str, what: str | None) -> None:
+    (tmp_path / name).touch()
+    found = explain_absence(tmp_path)
+    assert found == what if what is None else found and found[0].startswith(what)
+
+
+def test_what_lies_in_place_of_one_file(tmp_path: Path) -> None:
+    for name in (".config.json.icloud", "flax_model.msgpack"):
+        (tmp_path / name).touch()
+    found = explain_absence(tmp_path, "config.json")
+    assert found
+    assert found[0].startswith("iCloud keeps config.json elsewhere")
+    assert explain_absence(tmp_path, "other.json") is None
+
+
+def test_the_root_of_a_cache_is_told_with_its_snapshot(tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshots" / "1f2e"
+    snapshot.mkdir(parents=True)
+    assert explain_folder(tmp_path, INDEX) == (
+        "a cache's folder, with the model in a snapshot of it",
+        "download the model again",
+    )
+    (snapshot / INDEX).touch()
+    found = explain_folder(tmp_path, INDEX)
+    assert found
+    assert found[1] == f"give {snapshot}"
+
+
+def test_an_index_that_links_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / INDEX).symlink_to("nowhere")
+    found = explain_folder(tmp_path, INDEX)
+    assert found
+    assert found[0] == f"{INDEX} is a link to a file that is not there"
+    assert explain_folder(tmp_path / "nothing", INDEX) is None
+
+
+def test_the_model_meant_is_below_or_above(tmp_path: Path) -> None:
+    (tmp_path / "model" / "unet").mkdir(parents=True)
+    assert suggest_folder(tmp_path, INDEX) == "give the folder of a diffusers model"
+    (tmp_path / "model" / INDEX).touch()
+    assert suggest_folder(tmp_path, INDEX) == f"give the model in it: {tmp_path / 'model'}"
+    above = suggest_folder(tmp_path / "model" / "unet", INDEX)
+    assert above == f"give the model that it lies in: {tmp_path / 'model'}"

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.cli import main
+from tests.doctor.commands.test_inspect import unpacked
+
+
+def test_a_plan_says_what_would_be_made_of_what_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = unpacked(tmp_path)
+    words = ["convert", "--plan", str(model), "-o", str(tmp_path / "made"), "--size", "128x128"]
+    before = sorted(tmp_path.rglob("*"))
+    assert main([*words, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["verdict"] == {"can": "headers", "code": None, "remedy": None}
+    (folder,) = data["plan"]["folders"]
+    assert folder["folder"] == str(tmp_path / "made")
+    sizes = {program["name"]: program["bytes"] for program in folder["programs"]}
+    assert list(sizes) == ["TextEncoder", "Unet", "VAEDecoder", "VAEEncoder"]
+    assert sizes["Unet"] == 2 * 2_199_268
+    assert sizes["VAEDecoder"] + sizes["VAEEncoder"] == 2 * 1_399_879
+    assert set(data["plan"]["needs"]) == {"disk", "memory", "minutes"}
+    assert data["plan"]["from"] == {str(model): 7_421_910}
+    assert main(words) == 0
+    assert "4 programs" in capsys.readouterr().out
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_compression_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = unpacked(tmp_path).with_name("m.safetensors")
+    words = ["convert", "--plan", "--json", "--bits", "4", str(file)]
+    assert main(words) == 0
+    (folder,) = json.loads(capsys.readouterr().out)["plan"]["folders"]
+    assert {p["name"]: p["bytes"] for p in folder["programs"]}["Unet"] == 2_199_268 // 2
+
+
+def test_a_refusal_is_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = unpacked(tmp_path)
+    (model / "tokenizer" / "vocab.json").unlink()
+    for words in (["--plan"], []):
+        assert main(["convert", *words, "--json", str(model)]) == 3
+        said = capsys.readouterr()
+        verdict = json.loads(said.out)["verdict"]
+        assert (verdict["can"], verdict["code"]) == ("no", "MOD019")
+        assert f"no such file; {verdict['remedy']}" in said.err
+
+
+def test_a_plan_needs_a_model() -> None:
+    assert main(["convert", "--plan", "--sample"]) == 2
