@@ -16,8 +16,13 @@ _WRITTEN = "# Written by `sdcoreml env conda-files`; what it says comes from too
 
 
 def conda_files(toolchain: Toolchain) -> dict[str, str]:
-    """Name and text of every file; an explicit lock only where the conda packages are locked."""
+    """Name and text of every file; an explicit lock only where the conda packages are locked.
+
+    A variant has none: conda brings the Python of the toolchain itself.
+    """
     files: dict[str, str] = {}
+    if toolchain.is_variant:
+        return files
     for name in toolchain.targets:
         target = TARGETS[name]
         files[f"environment.{name}.yml"] = environment_file(toolchain, target)

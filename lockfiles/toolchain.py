@@ -13,6 +13,8 @@ from sdcoreml.lockfiles.table import TomlTable, read_table
 
 FOLDER = Path(__file__).resolve().parent
 FILE = "toolchain.toml"
+VARIANT = "python"
+"""Before the minor, in the name of a toolchain's folder of locks for another Python."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|")
 
@@ -98,6 +100,16 @@ class Toolchain:
         """Bytes that the wheels of a target unpack to, before bytecode; about, if not measured."""
         return int(self.unpacked.get(target, self.size_on(target)))
 
+    @property
+    def is_variant(self) -> bool:
+        """Whether it is the form of another one for a newer Python; it has that one's name."""
+        return self.folder.name.startswith(VARIANT)
+
+    @property
+    def title(self) -> str:
+        """Its name, and where it is a variant, for which Python."""
+        return self.name + (f" for Python {self.folder.name.removeprefix(VARIANT)}" if self.is_variant else "")
+
     def require_target(self, target: str) -> None:
         """Raise `LockfileError` with the reason when this toolchain cannot work on `target`."""
         if target not in self.targets:
@@ -127,6 +139,16 @@ def load_toolchain(name: str = "tested") -> Toolchain:
         )
     folder = expand_home(name) if "/" in name else FOLDER / name
     return _parse(read_table(folder / FILE))
+
+
+def load_variants(toolchain: Toolchain) -> tuple[Toolchain, ...]:
+    """A toolchain and its forms for other Pythons, in the order in which they are preferred.
+
+    Raises:
+        LockfileError: the file of one is damaged.
+    """
+    files = sorted(toolchain.folder.glob(f"{VARIANT}*/{FILE}"))
+    return toolchain, *(_parse(read_table(file)) for file in files)
 
 
 def _parse(table: TomlTable) -> Toolchain:

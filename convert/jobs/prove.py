@@ -21,7 +21,7 @@ from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.record import ProgramProof, parse_proof
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.convert.worker import Runner
-from sdcoreml.ground.errors import ParityError
+from sdcoreml.ground.errors import ParityError, UnsupportedError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.quantity import amount
 
@@ -71,10 +71,14 @@ class StagedProgram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofPolicy:
-    """Certificates to accept, and the reason why torch is unavailable, if it is."""
+    """Certificates to accept, and the reason why torch is unavailable, if it is.
+
+    With `certified_only` a program that no certificate proves is refused then.
+    """
 
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
     reason: str = ""
+    certified_only: bool = False
 
 
 def prove(
@@ -110,6 +114,12 @@ def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
         certified = check_certified(*subject, policy.certificates)
         if certified is not None:
             return certified.proof()
+    if policy.reason and policy.certified_only:
+        raise UnsupportedError(
+            f"{made.part.program}: no certificate proves its graph, and it cannot be run:"
+            f" {policy.reason}",
+            remedy="let the toolchain tested have its Python 3.10: see sdcoreml doctor",
+        )
     return _audited(made, audit_package(*subject), policy.reason) if policy.reason else None
 
 

@@ -22,6 +22,11 @@ from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.worker import Runner, Worker
+from sdcoreml.doctor.commands.convert_environment import (
+    choose_environment,
+    is_replacement,
+    require_torch,
+)
 from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of
 from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.convert_plan import as_data, as_text, plan_conversion
@@ -29,7 +34,7 @@ from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.convert_summary import summary, verdicts
 from sdcoreml.doctor.commands.diagnose import page, versions_here
 from sdcoreml.doctor.commands.examine import preflight
-from sdcoreml.doctor.commands.preflight import address, environment_for, require_able
+from sdcoreml.doctor.commands.preflight import address, require_able
 from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.doctor.gather.toolchain import toolchain as measures
 from sdcoreml.doctor.gather.volumes import RESULTS
@@ -100,15 +105,16 @@ def convert(args: argparse.Namespace) -> int:
     with draw() as emit, ExitStack() as unpacked:
         # What is wrong with the model or the options is said before gigabytes are fetched.
         model = unpacked.enter_context(chosen(args, emit)) if args.model else None
-        toolchain = load_toolchain(args.toolchain)
         jobs = jobs_of(args, model) if model else ()
         for job in jobs:
             require_buildable(job)
         wanted = goal_of(jobs) if jobs else None
         options = BuildOptions(backend=choose_backend())
-        environment = environment_for(toolchain, emit, options=options, goal=wanted)
+        toolchain, environment = choose_environment(args.toolchain, emit, options, wanted)
         worker = Worker(python=environment.python)
         if not jobs:
+            if not SAMPLE.exists():
+                require_torch(toolchain, "making the sample")
             args.model = sample(worker, emit)
             jobs = jobs_of(args, unpacked.enter_context(chosen(args, emit)))
         emit(Event(kind="step", text="examine this machine for the job"))
@@ -116,7 +122,10 @@ def convert(args: argparse.Namespace) -> int:
         workshop = Workshop(
             runner=worker,
             toolchain=provenance(environment, toolchain),
-            policy=policy_of(args, toolchain),
+            policy=replace(
+                policy_of(args, toolchain),
+                certified_only=is_replacement(toolchain, args.toolchain),
+            ),
         )
         with explained(address(toolchain)):
             folders = convert_models(jobs, workshop, emit)

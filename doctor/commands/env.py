@@ -51,8 +51,8 @@ def build(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.commands.preflight import environment_for
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.building.build import BuildOptions
+    from sdcoreml.envs.building.variants import fit
 
-    toolchain = read_toolchain(args)
     options = BuildOptions(
         backend=read_backend(args),
         python=read_option(args, "python"),
@@ -63,6 +63,7 @@ def build(args: argparse.Namespace) -> int:
         installer=read_option(args, "installer", ""),
         source=read_source(args),
     )
+    toolchain = fit(read_toolchain(args), options)
     with draw() as emit:
         made = environment_for(toolchain, emit, options=options)
     print(describe(made, toolchain.python.version))

@@ -9,7 +9,7 @@ from sdcoreml.doctor.commands.env_common import (
     environment_options,
     read_option,
     read_source,
-    read_toolchain,
+    read_toolchain_in_use,
     require_environment,
     shorten,
     source_options,
@@ -34,7 +34,7 @@ def export_archive(args: argparse.Namespace) -> int:
         )
     with draw() as emit:
         record = export_environment(
-            found, read_toolchain(args), path, source=read_source(args), emit=emit
+            found, read_toolchain_in_use(args), path, source=read_source(args), emit=emit
         )
     size = amount(path.stat().st_size)
     print(f"{shorten(path)}: {record.toolchain} for {record.target}, {size}")

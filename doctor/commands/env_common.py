@@ -86,6 +86,14 @@ def read_toolchain(args: argparse.Namespace) -> Toolchain:
     return load_toolchain(read_option(args, "toolchain") or default_toolchain())
 
 
+def read_toolchain_in_use(args: argparse.Namespace) -> Toolchain:
+    """The same, in the form whose environment is in use, if any is."""
+    from sdcoreml.envs.building.variants import in_use
+
+    toolchain = read_toolchain(args)
+    return in_use(toolchain, read_backend(args)) or toolchain
+
+
 def require_environment(args: argparse.Namespace) -> Environment:
     """The environment that was asked for, sound or not. Raises `EnvError` when there is none."""
     name = name_of(read_toolchain(args), read_backend(args))

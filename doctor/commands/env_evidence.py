@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sdcoreml.doctor.commands.env_common import (
     Action,
     environment_options,
-    read_toolchain,
+    read_toolchain_in_use,
     require_environment,
 )
 from sdcoreml.lockfiles.evidence import append_evidence, load_evidence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def evidence(args: argparse.Namespace) -> int:
     """List the proofs, or prove the environment and record that it passed."""
-    toolchain = read_toolchain(args)
+    toolchain = read_toolchain_in_use(args)
     if not args.prove:
         _list(toolchain)
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sdcoreml.doctor.commands.env_common import (
@@ -17,7 +18,7 @@ from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.target import host_target
-from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, toolchain_names
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants, toolchain_names
 
 if TYPE_CHECKING:
     from sdcoreml.envs.locking.compile import LockRequest
@@ -29,12 +30,14 @@ def lock(args: argparse.Namespace) -> int:
 
     code = 0
     # One that is cut out of another comes after it.
-    for toolchain in sorted(map(load_toolchain, _names(args)), key=lambda one: bool(one.base)):
+    named = sorted(map(load_toolchain, _names(args)), key=lambda one: bool(one.base))
+    for toolchain in chain.from_iterable(map(load_variants, named)):
         if args.conda:
-            lock_conda(toolchain, args)
+            if not toolchain.is_variant:
+                lock_conda(toolchain, args)
         elif args.offline:
             _prove(toolchain)
-            print(f"{toolchain.name}: no second opinion was taken: --offline")
+            print(f"{toolchain.title}: no second opinion was taken: --offline")
         else:
             with draw() as emit:
                 code |= _compile(toolchain, args, emit)
@@ -59,7 +62,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
         changed = (*write_locks(toolchain, compiled), *write_conda_files(toolchain))
         for path in changed:
             print(f"wrote {path}")
-        print(f"{toolchain.name}: {'locked' if changed else 'nothing moved'}")
+        print(f"{toolchain.title}: {'locked' if changed else 'nothing moved'}")
         return 0
     _prove(toolchain)
     lines = (*find_stale(toolchain, compiled), *_second_opinion(toolchain, request, emit))
@@ -67,11 +70,11 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
         print(line)
     if lines:
         raise LockfileError(
-            f"the locks of {toolchain.name} are stale in {len(lines)} places",
+            f"the locks of {toolchain.title} are stale in {len(lines)} places",
             where=toolchain.folder,
             remedy="run make lock",
         )
-    print(f"{toolchain.name}: the locks are what the pins resolve to")
+    print(f"{toolchain.title}: the locks are what the pins resolve to")
     return 0
 
 
@@ -79,7 +82,7 @@ def _second_opinion(toolchain: Toolchain, request: LockRequest, emit: Emit) -> t
     """Where pip-tools comes to other versions on this machine; says so when it cannot be asked."""
     from sdcoreml.envs.locking.opinion import pip_tools, second_opinion
 
-    name, target = toolchain.name, host_target()
+    name, target = toolchain.title, host_target()
     if target not in toolchain.targets:
         print(f"{name}: no second opinion was taken: it would be for {target}, where {name} is not")
         return ()
@@ -104,9 +107,9 @@ def _prove(toolchain: Toolchain) -> None:
     for target, artefacts in check_folder(toolchain).items():
         size = amount(sum(artefact.size for artefact in artefacts))
         count = len(artefacts)
-        print(f"{toolchain.name} on {target}: {count} packages, a wheel for each, {size}")
+        print(f"{toolchain.title} on {target}: {count} packages, a wheel for each, {size}")
     for target, reason in toolchain.refused.items():
-        print(f"{toolchain.name} on {target}: refused: {reason}")
+        print(f"{toolchain.title} on {target}: refused: {reason}")
 
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from sdcoreml.convert.models.layout import CONFIG_NAME, Model
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.programs.options import Attention, Target
 from sdcoreml.convert.worker import Runner, Worker
+from sdcoreml.doctor.commands.convert_environment import require_torch
 from sdcoreml.doctor.commands.convert_options import target
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.report.terminal import draw
@@ -79,6 +80,7 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
         raise UsageError(f"from 1 to {WHOLE}", where="--target-bits")
     model = open_model(args.model)
     toolchain = load_toolchain(args.toolchain)
+    require_torch(toolchain, "measuring layers")
     # Whether the file can be written is to be known before minutes of measuring.
     with file_aside(args.output) as descriptor, open(descriptor, "wb", closefd=False) as file:
         with draw() as emit:

@@ -12,6 +12,7 @@ from typing import Any
 from sdcoreml.convert.certificates.store import FILE, load
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.convert.worker import Outcome, Runner, Worker
+from sdcoreml.doctor.commands.convert_environment import require_torch
 from sdcoreml.doctor.commands.convert_summary import evidence
 from sdcoreml.doctor.core.backend import add_toolchain, choose_backend
 from sdcoreml.doctor.report.terminal import draw
@@ -34,7 +35,9 @@ class Environment:
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         """Run the task in the built environment."""
         options = BuildOptions(backend=choose_backend())
-        environment = build(load_toolchain(self.toolchain), options=options, emit=emit)
+        toolchain = load_toolchain(self.toolchain)
+        require_torch(toolchain, "running a program that no certificate proves")
+        environment = build(toolchain, options=options, emit=emit)
         return Worker(python=environment.python).run(task, request, emit)
 
 

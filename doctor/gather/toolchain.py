@@ -33,9 +33,11 @@ NOT_BUILT = "the environment is not built (make env)"
 @cache
 def _load(name: str) -> Toolchain:
     """The named toolchain; several tasks ask for it."""
+    from sdcoreml.envs.building.variants import in_use
     from sdcoreml.lockfiles.toolchain import load_toolchain
 
-    return load_toolchain(name)
+    loaded = load_toolchain(name)
+    return in_use(loaded, choose_backend()) or loaded
 
 
 def toolchain(name: str) -> facts.ToolchainFacts:
@@ -71,7 +73,7 @@ def lock(name: str) -> facts.LockFacts | Absent:
     target = host_target()
     if target not in _load(name).targets:
         return Absent(reason=f"no lock for {target}")
-    loaded = load_lock(name, target)
+    loaded = load_lock(f"{_load(name).folder}/", target)
     return facts.LockFacts(
         path=str(loaded.path),
         digest=loaded.digest,

@@ -80,7 +80,7 @@ def compile_locks(
         )
     compiled: list[CompiledLocks] = []
     for name in toolchain.targets:
-        emit(Event(kind="step", text=f"resolve {toolchain.name} for {name}"))
+        emit(Event(kind="step", text=f"resolve {toolchain.title} for {name}"))
         compiled.append(_compile(installer, toolchain, TARGETS[name], request or LockRequest()))
         size = sum(artefact.size for artefact in compiled[-1].artefacts)
         count = len(compiled[-1].artefacts)

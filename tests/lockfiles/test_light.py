@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.lockfiles.artefact import load_artefacts
+from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
 from sdcoreml.lockfiles.lock import load_lock
-from sdcoreml.lockfiles.toolchain import load_toolchain
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants
+
+FORMS = load_variants(load_toolchain("light"))
 
 
 @pytest.mark.parametrize("target", load_toolchain("light").targets)
@@ -16,3 +18,24 @@ def test_light_is_a_part_of_tested_file_for_file(target: str) -> None:
     wheels = load_artefacts(load_toolchain("light"), load_lock("light", target))
     assert set(wheels) < set(load_artefacts(load_toolchain("tested"), load_lock("tested", target)))
     assert sum(wheel.size for wheel in wheels) < 40_000_000
+
+
+def test_light_is_locked_for_each_newer_python() -> None:
+    assert [form.python.version.rpartition(".")[0] for form in FORMS] == [
+        *("3.10", "3.11", "3.12", "3.13")
+    ]
+    assert {form.name for form in FORMS} == {"light"}
+    assert len({form.targets for form in FORMS}) == 1
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.title)
+@pytest.mark.parametrize("target", FORMS[0].targets)
+def test_each_form_has_a_wheel_for_each_package(form: Toolchain, target: str) -> None:
+    lock = load_lock(f"{form.folder}/", target)
+    wheels = load_artefacts(form, lock)
+    assert pin_wheels(lock, wheels)
+    locked = {package.name: package.version for package in lock.packages}
+    assert {name: locked[name] for name in form.pins} == form.pins
+    minor = form.python.version.rpartition(".")[0].replace(".", "")
+    assert any(f"cp{minor}-" in wheel.file for wheel in wheels if wheel.project == "numpy")
+    assert sum(wheel.size for wheel in wheels) < form.wheels_on(target)

@@ -1,0 +1,57 @@
+"""The environment that a conversion runs in: that of the toolchain, or of `light` in its place."""
+
+from __future__ import annotations
+
+from sdcoreml.doctor.commands.preflight import environment_for
+from sdcoreml.doctor.core.facts import Goal
+from sdcoreml.envs.building.build import BuildOptions
+from sdcoreml.envs.building.variants import fit, is_python_here
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.errors import NoInterpreterError, UsageError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+
+TORCH = "torch"
+REPLACEMENT = "light"
+"""The toolchain that takes the place of one whose Python cannot be had."""
+
+
+def choose_environment(
+    name: str, emit: Emit, options: BuildOptions, goal: Goal | None
+) -> tuple[Toolchain, Environment]:
+    """The named toolchain and its environment; `light` where no Python for it can be had.
+
+    `light` cannot run what it makes: a model of which it cannot prove every graph by a certificate
+    is then refused (see `is_replacement`).
+
+    Raises:
+        NoInterpreterError: there is no Python for `light` either.
+        UnableError: as `environment_for`.
+    """
+    toolchain = fit(load_toolchain(name), options)
+    try:
+        return toolchain, environment_for(toolchain, emit, options=options, goal=goal)
+    except NoInterpreterError as error:
+        light = fit(load_toolchain(REPLACEMENT), options)
+        if toolchain.name == light.name or not is_python_here(light.python):
+            raise
+        text = (
+            f"{light.title} converts in place of {toolchain.name}, for {error.what};"
+            " what it makes has to be certified"
+        )
+        emit(Event(kind="warning", text=text))
+        return light, environment_for(light, emit, options=options, goal=goal)
+
+
+def is_replacement(toolchain: Toolchain, asked: str) -> bool:
+    """Whether `light` stands in for the toolchain that was asked for."""
+    return toolchain.name == REPLACEMENT and load_toolchain(asked).name != REPLACEMENT
+
+
+def require_torch(toolchain: Toolchain, what: str) -> None:
+    """Raise `UsageError` where a toolchain cannot do `what`, with the one that can."""
+    if TORCH not in toolchain.pins:
+        raise UsageError(
+            f"the toolchain {toolchain.name} has no torch, which {what} needs",
+            remedy="use the toolchain tested: --toolchain tested (TOOLCHAIN=tested with make)",
+        )

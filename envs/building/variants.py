@@ -1,0 +1,58 @@
+"""Which form of a toolchain serves here: `light` is locked for several Pythons.
+
+They make the same programs, byte for byte, so that the Python that is here decides.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdcoreml.envs.building.base import CONDA, name_of
+from sdcoreml.envs.building.build import BuildOptions
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.pythons.interpreter import choose, find_interpreters, probe
+from sdcoreml.ground.places import environments_folder
+from sdcoreml.lockfiles.lock import load_lock
+from sdcoreml.lockfiles.target import host_target
+from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain, load_variants
+from sdcoreml.lockfiles.versions import satisfies
+
+
+def in_use(toolchain: Toolchain, backend: str, root: Path | None = None) -> Toolchain | None:
+    """The form whose environment is in use below `root`; None where there is none of it."""
+    forms = load_variants(toolchain)
+    if len(forms) == 1:
+        return toolchain
+    kept = store.current(name_of(toolchain, backend), root or environments_folder())
+    if kept is None or kept.target not in toolchain.targets:
+        return None
+    for one in forms:
+        if load_lock(f"{one.folder}/", kept.target).digest == kept.lock_digest:
+            return one
+    return None
+
+
+def fit(toolchain: Toolchain, options: BuildOptions) -> Toolchain:
+    """The form to build or to use here: the one in use, else the first whose Python is found.
+
+    Where none is found, or the Python is conda's, it is the toolchain itself.
+    """
+    forms = load_variants(toolchain)
+    if len(forms) == 1 or options.backend == CONDA or host_target() not in toolchain.targets:
+        return toolchain
+    if options.python is not None:
+        named = probe(options.python)
+        version = named.version if named else ""
+        return next((one for one in forms if version and _takes(one, version)), toolchain)
+    if not options.strict and (used := in_use(toolchain, options.backend, options.root)):
+        return used
+    return next((one for one in forms if is_python_here(one.python)), toolchain)
+
+
+def is_python_here(pin: PythonPin) -> bool:
+    """Whether a Python that is accepted is found on this machine."""
+    return choose(find_interpreters(pin), pin) is not None
+
+
+def _takes(toolchain: Toolchain, version: str) -> bool:
+    return satisfies(version, toolchain.python.accepted)

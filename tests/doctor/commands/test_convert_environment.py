@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.commands import convert_environment
+from sdcoreml.doctor.commands.convert_environment import (
+    choose_environment,
+    is_replacement,
+    require_torch,
+)
+from sdcoreml.doctor.core.facts import Goal
+from sdcoreml.envs.building.build import BuildOptions
+from sdcoreml.ground.errors import NoInterpreterError, UsageError
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+
+
+@pytest.fixture
+def without_310(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which no Python for `tested` can be had; an environment is its title."""
+
+    def environment_for(
+        toolchain: Toolchain, _emit: Emit, *, options: BuildOptions, goal: Goal | None
+    ) -> str:
+        assert options.provision
+        assert goal is None
+        if toolchain.name == "tested":
+            raise NoInterpreterError("no Python 3.10.10 could be obtained")
+        return toolchain.title
+
+    monkeypatch.setattr(convert_environment, "environment_for", environment_for)
+    monkeypatch.setattr(convert_environment, "is_python_here", lambda _: True)
+
+
+@pytest.mark.usefixtures("without_310")
+def test_light_converts_where_tested_has_no_python() -> None:
+    said: list[Event] = []
+    toolchain, environment = choose_environment("tested", said.append, BuildOptions(), None)
+    assert toolchain.name == "light"
+    assert str(environment) == toolchain.title
+    (text,) = (event.text for event in said)
+    assert text == (
+        f"{toolchain.title} converts in place of tested, for no Python 3.10.10 could be obtained;"
+        " what it makes has to be certified"
+    )
+
+
+@pytest.mark.usefixtures("without_310")
+def test_without_any_python_the_first_reason_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert_environment, "is_python_here", lambda _: False)
+    with pytest.raises(NoInterpreterError, match=r"no Python 3\.10\.10 could be obtained"):
+        choose_environment("tested", silent, BuildOptions(), None)
+
+
+def test_light_in_place_of_another_is_not_light_as_asked() -> None:
+    light, tested = load_toolchain("light"), load_toolchain("tested")
+    assert is_replacement(light, "tested")
+    assert not is_replacement(light, "light")
+    assert not is_replacement(tested, "tested")
+
+
+def test_what_light_cannot_do_names_the_toolchain_that_can() -> None:
+    require_torch(load_toolchain("tested"), "measuring layers")
+    with pytest.raises(UsageError, match=r"light has no torch, which measuring layers needs; use"):
+        require_torch(load_toolchain("light"), "measuring layers")
