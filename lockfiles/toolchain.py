@@ -108,7 +108,8 @@ class Toolchain:
     @property
     def title(self) -> str:
         """Its name, and where it is a variant, for which Python."""
-        return self.name + (f" for Python {self.folder.name.removeprefix(VARIANT)}" if self.is_variant else "")
+        minor = self.folder.name.removeprefix(VARIANT)
+        return f"{self.name} for Python {minor}" if self.is_variant else self.name
 
     def require_target(self, target: str) -> None:
         """Raise `LockfileError` with the reason when this toolchain cannot work on `target`."""

@@ -19,7 +19,7 @@ from sdcoreml.convert.spec.model import (
     TensorType,
     Value,
 )
-from sdcoreml.ground.errors import ParityError
+from sdcoreml.ground.errors import ParityError, UnsupportedError
 from sdcoreml.ground.events import silent
 from tests.convert.stand_ins import StandIn, model_of, proof, write_model, write_stand_in
 
@@ -82,6 +82,12 @@ def test_without_torch_a_wrong_weight_is_still_an_error(
     made = built(tmp_path, holding(values))
     with pytest.raises(ParityError, match=r"Unet\.mlpackage: .*weight"):
         prove([made], NO_TORCH, StandIn(size=SIZE), silent)
+
+
+def test_where_certificates_alone_count_what_has_none_is_refused(tmp_path: Path) -> None:
+    made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
+    with pytest.raises(UnsupportedError, match="unet: no certificate proves its graph"):
+        prove([made], replace(NO_TORCH, certified_only=True), StandIn(size=SIZE), silent)
 
 
 def test_a_package_and_its_compiled_folder_are_neighbours(tmp_path: Path) -> None:
