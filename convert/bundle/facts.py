@@ -12,10 +12,10 @@ from sdcoreml.convert.compile.check import weight_faults
 from sdcoreml.convert.compile.compiled import read_compiled
 from sdcoreml.convert.compile.histogram import EINSUM, histogram
 from sdcoreml.convert.spec.model import Feature, Model
+from sdcoreml.convert.spec.pointer import POINTER
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.ground.errors import Fault, SdcoremlError
 
-POINTER = b"version https://git-lfs"
 _TOOLS = "com.github.apple.coremltools."
 
 

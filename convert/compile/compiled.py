@@ -17,6 +17,7 @@ from sdcoreml.convert.spec.model import (
     Program,
     Value,
 )
+from sdcoreml.convert.spec.pointer import refuse_pointer
 from sdcoreml.ground.errors import BadInputError
 
 TEXT = "model.mil"
@@ -83,9 +84,11 @@ def _decoded(path: Path, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401  w
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise BadInputError(f"not readable: {error.strerror}", where=path, remedy=AGAIN) from error
+    refuse_pointer(content, path)
+    return content
 
 
 def blobs(program: Program) -> Iterator[tuple[Value, Blob]]:

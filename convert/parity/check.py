@@ -1,8 +1,9 @@
 """Checks a written package against the pinned module that it was made from.
 
-Three proofs: every weight is the checkpoint's (`convert.proof.audit`); run in float32, the
-graph computes what the module computes; run as a half-precision device would, it still does, within
-what half precision costs.
+Four proofs: every weight is the checkpoint's (`convert.proof.audit`); every other number is the one
+that the config asks for (`convert.proof.settings`); run in float32, the graph computes what the
+module computes; run as a half-precision device would, it still does, within what half precision
+costs.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from sdcoreml.convert.proof.audit import (
     audit,
     prefixes_left_out,
 )
+from sdcoreml.convert.proof.settings import settings_faults
 from sdcoreml.convert.references.components import Reference, reference
 from sdcoreml.convert.references.inputs import Feeds
 from sdcoreml.convert.references.modules import open_module
@@ -172,6 +174,9 @@ def check_program(
         else (),
         sample=picture_size(shapes) if small else "",
         own=own,
+        settings=settings_faults(
+            program.function, program.storage, component, original.config, options.program
+        ),
         normed=smallest_norm_group(original.config, input_shapes(program.function)),
     )
 

@@ -22,7 +22,8 @@ class Parity:
     far compression alone takes the module from itself; a program of compressed weights is compared
     with the module of the same compressed weights. `sample` is the size of the small picture that
     was run in place of the program's own. `own` is the module's float32 precision in dB, the worst
-    of its outputs, where it had to be known. `normed` is how many numbers a norm goes by at the
+    of its outputs, where it had to be known. `settings` are numbers beside the weights that are not
+    the module's. `normed` is how many numbers a norm goes by at the
     smallest map of a UNet, 0 for anything else.
     """
 
@@ -35,6 +36,7 @@ class Parity:
     fidelity: tuple[Figures, ...] = ()
     sample: str = ""
     own: float | None = None
+    settings: tuple[str, ...] = ()
     normed: int = 0
 
     @property
@@ -54,7 +56,7 @@ class Parity:
             for item in self.fidelity
             if not item.passed
         )
-        return (*self.audit.faults(), *low, *lost)
+        return (*self.audit.faults(), *self.settings, *low, *lost)
 
     def complaint(self) -> str:
         """All faults in one line, and what to do."""
@@ -64,7 +66,7 @@ class Parity:
         )
 
     def _remedy(self) -> str:
-        if not self.audit.passed:
+        if self.settings or not self.audit.passed:
             return REPORT
         if all(item.passed for item in self.figures):
             return "compress it less: more --bits, or a recipe that gives its layers more"

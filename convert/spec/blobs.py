@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.spec.model import Blob, DataType, TensorType
+from sdcoreml.convert.spec.pointer import refuse_pointer
 from sdcoreml.ground.errors import BadInputError
 
 ALIGNMENT = 64
@@ -195,7 +196,7 @@ def open_weights(path: Path) -> Iterator[MappedWeights]:
     """Map the weight file at `path`.
 
     Raises:
-        BadInputError: it is not readable or not a weight file of version 2.
+        BadInputError: it is not readable, a Git LFS pointer, or no weight file of version 2.
     """
     try:
         with path.open("rb") as stream:
@@ -205,6 +206,7 @@ def open_weights(path: Path) -> Iterator[MappedWeights]:
         raise BadInputError(
             f"not readable: {error.strerror}", where=path, remedy="check the path"
         ) from error
+    refuse_pointer(head, path)
     if len(head) < ALIGNMENT or struct.unpack_from("<I", head, 4) != (VERSION,):
         raise BadInputError(
             f"not a weight file of version {VERSION} ({len(pages)} bytes, beginning {head[:8]!r})",

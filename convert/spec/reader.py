@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from sdcoreml.convert.spec.description import description
 from sdcoreml.convert.spec.fields import KINDS, MEMBERS, MODEL
 from sdcoreml.convert.spec.model import Model
+from sdcoreml.convert.spec.pointer import refuse_pointer
 from sdcoreml.convert.spec.program import program
 from sdcoreml.convert.spec.wire import WireError, decode, split
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
@@ -80,6 +81,7 @@ def read_package(path: Path) -> Package:
         raise BadInputError(
             f"not readable: {error.strerror}", where=model_path, remedy=AGAIN
         ) from error
+    refuse_pointer(data, model_path)
     weights = model_path.parent / "weights" / "weight.bin"
     return Package(
         path=path,
@@ -93,7 +95,9 @@ def _model_path(package: Path) -> Path:
     """Where the manifest says that the model is."""
     manifest = package / "Manifest.json"
     try:
-        content = json.loads(manifest.read_bytes())
+        data = manifest.read_bytes()
+        refuse_pointer(data, manifest)
+        content = json.loads(data)
     except OSError as error:
         reason = error.strerror
         raise BadInputError(

@@ -90,6 +90,20 @@ def find(graph: Graph, name: str) -> Operation:
     return next(item for item in graph.operations if item.outputs[0].name == name)
 
 
+def before_the_end(kind: str, **arguments: object) -> Mutation:
+    """Put an operation of this kind on what the last addition adds."""
+
+    def mutate(graph: Graph) -> None:
+        last = graph.operations[-2:]
+        del graph.operations[-2:]
+        added = {"x": Ref("middle"), **arguments}
+        graph.op(kind, added, (DataType.FLOAT16, block.SHAPE), name="added")
+        graph.operations += last
+        argument("end", y=Ref("added"))(graph)
+
+    return mutate
+
+
 def put(graph: Graph, name: str, operation: Operation) -> None:
     graph.operations[graph.operations.index(find(graph, name))] = operation
 
@@ -128,6 +142,17 @@ CAUGHT: Mapping[str, Mutation] = {
     "attention not transposed": argument("mixed", transpose_y=False),
     "keys for values": argument("mixed", x=Ref("k_heads")),
     "a norm's epsilon": argument("norm", epsilon=np.float16(1e-3)),
+    "an epsilon ten times too small": argument("norm", epsilon=np.float16(1e-6)),
+    "an epsilon a millionth of the variance larger": argument("norm", epsilon=np.float16(1.1e-5)),
+    "a scale off by half a thousandth": argument("scaled", y=np.float16(0.3538)),
+    "a bound that no number reaches": before_the_end(
+        "clip", alpha=np.float16(-1000), beta=np.float16(1000)
+    ),
+    "a bound on one side": before_the_end(
+        "clip", alpha=np.float16(-np.inf), beta=np.float16(60000)
+    ),
+    "a number too small to count added": before_the_end("add", y=np.float16(6e-8)),
+    "a factor that rounds to nothing": before_the_end("mul", y=np.float16(0.9995)),
     "a norm's axis": argument("norm", axes=[3], gamma=None, beta=None),
     "a norm over all positions": argument("norm", axes=[1, 3], gamma=None, beta=None),
     "the norm skipped": argument("k", x=Ref("x")),
@@ -144,7 +169,6 @@ CAUGHT: Mapping[str, Mutation] = {
 
 INVISIBLE: Mapping[str, Mutation] = {
     "operands of an addition swapped": argument("end", x=Ref("middle"), y=Ref("down")),
-    "an epsilon a millionth of the variance larger": argument("norm", epsilon=np.float16(1.1e-5)),
     "padding of zero written out": argument("out", pad_type="custom", pad=[0, 0, 0, 0]),
     "a negative axis": argument("attention", axis=-1),
 }

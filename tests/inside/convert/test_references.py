@@ -233,14 +233,24 @@ def test_prompts_begin_end_and_are_padded_as_clip_does_it() -> None:
 def test_every_row_of_every_run_has_a_timestep_and_noise_of_its_own() -> None:
     runs = denoising(UNET, CONFIGS["unet"][1])
     steps = [step for feed in runs for step in feed["timestep"].tolist()]
-    assert steps == [981.0, 1.0, 441.0, 21.0]
+    assert steps == [999.0, 1.0, 0.0, 441.0]
     rows = [row for feed in runs for row in feed["sample"]]
     assert not any(torch.equal(one, other) for one, other in itertools.pairwise(rows))
 
 
 def test_a_batch_of_one_gets_one_timestep() -> None:
     shapes = {"sample": (1, 4, 8, 8), "timestep": (1,), "encoder_hidden_states": (1, 16, 1, 9)}
-    assert [feed["timestep"].tolist() for feed in denoising(UNET, shapes)] == [[981.0], [441.0]]
+    assert [feed["timestep"].tolist() for feed in denoising(UNET, shapes)] == [[999.0], [0.0]]
+
+
+def test_some_latents_and_states_are_larger_than_noise() -> None:
+    large = {"sample": (2, 4, 64, 64), "timestep": (2,), "encoder_hidden_states": (2, 64, 1, 77)}
+    for feed in denoising(UNET, large):
+        for name in ("sample", "encoder_hidden_states"):
+            values = feed[name].abs().flatten()
+            assert float(values.max()) > 5
+            assert float(values.median()) < 1
+            assert torch.equal(feed[name], feed[name].half().float())
 
 
 def test_residuals_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:

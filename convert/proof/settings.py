@@ -1,0 +1,328 @@
+"""Accounts for the numbers that a graph has beside its weights: epsilons, scales, axes, bounds.
+
+A run of the graph cannot tell each of them: an epsilon ten times too small changes nothing where
+the variance is large, and a bound nothing where no input is beyond it. So every single fraction
+must be one that the config, or the pinned module where the config has no say, asks for. What they
+ask for is read here anew: nothing is taken over from the builders. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.spec.model import Binding, DataType, Function, Operation, TensorType
+from sdcoreml.convert.storage.elements import BlobStorage, array, is_text
+
+if TYPE_CHECKING:
+    from sdcoreml.convert.storage.elements import Array
+
+LAYER_NORM = 1e-5
+"""torch's default, which diffusers' transformer blocks keep and CLIP's configs leave out."""
+
+BEFORE_TRANSFORMER = 1e-6
+"""diffusers' `Transformer2DModel`: the group norm in front of its blocks."""
+
+AUTOENCODER = 1e-6
+"""diffusers' `AutoencoderKL`: `resnet_eps` of both halves, whatever the config says."""
+
+DENOISER = 1e-5
+"""diffusers' default of `norm_eps`."""
+
+QUICK_GELU = 1.702
+"""transformers' `QuickGELUActivation`: `x * sigmoid(1.702 * x)`."""
+
+CAREFUL = 0.01
+"""diffusers' `StableDiffusionSafetyChecker`: what a special concept adds to each score."""
+
+OWN_SCALE = 0.18215
+"""diffusers' default of `scaling_factor`."""
+
+ROUNDING = 5e-4
+"""Half a unit in float16's last place, of the number itself: how far a scale may be off."""
+
+NEGLIGIBLE = 1e-6
+"""An epsilon that changes nothing beside a variance of 1."""
+
+_FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
+_VAES = ("vae_decoder", "vae_encoder")
+_TRANSFORMER = re.compile(r"attentions_\d+_norm_weight$")
+_ON_THE_WAY = frozenset({"reshape", "transpose", "slice_by_index", "split", "cast"})
+"""Operations that leave every number as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Graph:
+    """A function by its values: what computes each, their types, and the constants among them."""
+
+    storage: BlobStorage
+    makers: Mapping[str, Operation]
+    types: Mapping[str, Any]
+
+    def constant(self, binding: Binding) -> Array | None:
+        """The number, or the few whole numbers, that an argument is; `None` if it is computed."""
+        if isinstance(binding, str):
+            maker = self.makers.get(binding)
+            if maker is None or maker.type != "const":
+                return None
+            binding = maker.attributes["val"]
+        kind = binding.type
+        if is_text(binding) or not isinstance(kind, TensorType):
+            return None
+        if kind.count > 1 and kind.dtype in _FLOATS:
+            return None  # a weight or a table, which the audit has
+        return array(binding, self.storage)
+
+    def maker(self, binding: Binding) -> Operation | None:
+        """What computes an argument."""
+        return self.makers.get(binding) if isinstance(binding, str) else None
+
+    def behind(self, binding: Binding) -> Operation | None:
+        """The same, past all that leaves numbers as they are."""
+        found = self.maker(binding)
+        while found is not None and found.type in _ON_THE_WAY:
+            found = self.maker(found.inputs["x"][0])
+        return found
+
+    def factor(self, operation: Operation | None) -> float:
+        """The number that a multiplication multiplies by; 1 for any other operation."""
+        if operation is None or operation.type != "mul":
+            return 1.0
+        number = self.constant(operation.inputs["y"][0])
+        return 1.0 if number is None else float(number.reshape(-1)[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What the config of a component asks for."""
+
+    component: str
+    config: Mapping[str, Any]
+    options: ProgramOptions
+
+    @property
+    def layer_norm(self) -> float:
+        """Epsilon of layer norms."""
+        return float(
+            self.config.get("vision_config", self.config).get("layer_norm_eps", LAYER_NORM)
+        )
+
+    def group_norm(self, scale: str) -> float:
+        """Epsilon of the group norm whose scale has this name."""
+        if self.component in _VAES:
+            return AUTOENCODER
+        if _TRANSFORMER.search(scale):
+            return BEFORE_TRANSFORMER
+        return float(self.config.get("norm_eps", DENOISER))
+
+    def factors(self) -> Iterator[float]:
+        """What may be multiplied by anywhere."""
+        settings = self.config.get("vision_config", self.config)
+        if settings.get("hidden_act", "quick_gelu") == "quick_gelu":
+            yield QUICK_GELU
+        if self.component in _VAES and self.options.runtime_scale:
+            yield self.options.runtime_scale / self.config.get("scaling_factor", OWN_SCALE)
+        if self.component == "safety_checker":
+            yield CAREFUL
+
+    def summands(self) -> Iterator[float]:
+        """What may be added anywhere."""
+        if self.component in _VAES:
+            yield float(self.config.get("shift_factor") or 0)
+
+
+def settings_faults(
+    function: Function,
+    storage: BlobStorage,
+    component: str,
+    config: Mapping[str, Any],
+    options: ProgramOptions,
+) -> tuple[str, ...]:
+    """Each number of a graph that is not the one that the module has, a line each."""
+    operations = function.block.operations
+    graph = _Graph(
+        storage=storage,
+        makers={result.name: item for item in operations for result in item.outputs},
+        types=function.types,
+    )
+    wanted = _Wanted(component=component, config=config, options=options)
+    explained = {*_scale_names(graph, operations), *_epsilon_names(graph, operations)}
+    faults = [
+        *_group_norms(graph, wanted, operations),
+        *_attention(graph, operations),
+    ]
+    for operation in operations:
+        if operation.is_constant or operation.outputs[0].name in explained:
+            continue
+        for argument, bindings in operation.inputs.items():
+            for binding in bindings:
+                number = graph.constant(binding)
+                rule = _RULES.get((operation.type, argument), _no_number)
+                if number is not None and not rule(number, operation, graph, wanted):
+                    shown = " ".join(f"{item:g}" for item in number.reshape(-1)[:4])
+                    faults.append(f"{operation.outputs[0].name} has {argument} {shown}")
+    return tuple(faults)
+
+
+Rule = Callable[["Array", Operation, _Graph, _Wanted], bool]
+
+
+def _no_number(number: Array, *_: object) -> bool:
+    """No fraction is expected: whole numbers, which say shapes, are left to the run."""
+    return number.dtype.kind != "f"
+
+
+def _is(number: Array, wanted: float) -> bool:
+    """Whether it is this number, rounded to its own type."""
+    return bool(number.reshape(-1)[0] == number.dtype.type(wanted))
+
+
+def _layer_norm(number: Array, _: Operation, __: _Graph, wanted: _Wanted) -> bool:
+    return _is(number, wanted.layer_norm)
+
+
+def _negligible(number: Array, *_: object) -> bool:
+    return bool(0 <= number.reshape(-1)[0] <= NEGLIGIBLE)
+
+
+def _one(number: Array, *_: object) -> bool:
+    return _is(number, 1)
+
+
+def _two(number: Array, *_: object) -> bool:
+    return _is(number, 2)
+
+
+def _zero(number: Array, *_: object) -> bool:
+    return _no_number(number) or _is(number, 0)
+
+
+def _features(axes: Array, operation: Operation, graph: _Graph, _: _Wanted) -> bool:
+    """Over the features: the one dimension that is as long as the norm's scale."""
+    extents = graph.types[operation.outputs[0].name].shape
+    gamma = operation.inputs.get("gamma")
+    if gamma is None or not isinstance(gamma[0], str):
+        return False
+    shape = tuple(extents[axis] for axis in axes.reshape(-1).tolist())
+    return shape == tuple(graph.types[gamma[0]].shape)
+
+
+def _factor(number: Array, _: Operation, __: _Graph, wanted: _Wanted) -> bool:
+    """One of the factors, or what rounding to float16 leaves of one."""
+    for factor in wanted.factors():
+        rounded = number.dtype.type(factor)
+        if _is(number, factor) or _is(number, factor - float(rounded)):
+            return True
+    return _no_number(number)
+
+
+def _summand(number: Array, _: Operation, __: _Graph, wanted: _Wanted) -> bool:
+    return _no_number(number) or any(_is(number, item) for item in wanted.summands())
+
+
+def _scores(axis: Array, operation: Operation, graph: _Graph, _: _Wanted) -> bool:
+    """A softmax is over the keys: last in a product of matrices, second in an einsum's."""
+    product = _product(graph, operation)
+    last = len(graph.types[operation.outputs[0].name].shape) - 1
+    keys = 1 if product is not None and product.type == "einsum" else last
+    return int(axis.reshape(-1)[0]) in {keys, keys - last - 1}
+
+
+_RULES: Mapping[tuple[str, str], Rule] = {
+    ("add", "y"): _summand,
+    ("batch_norm", "epsilon"): _negligible,
+    ("greater", "y"): _zero,
+    ("layer_norm", "axes"): _features,
+    ("layer_norm", "epsilon"): _layer_norm,
+    ("mul", "y"): _factor,
+    ("softmax", "axis"): _scores,
+    ("sub", "x"): lambda number, *_: _no_number(number) or _one(number),
+    ("upsample_nearest_neighbor", "scale_factor_height"): _two,
+    ("upsample_nearest_neighbor", "scale_factor_width"): _two,
+}
+"""Operation and argument to what a single number there must be. Nowhere else may a fraction stand:
+in a `clip`, for one, which no module has."""
+
+
+def _epsilons(graph: _Graph, operations: Iterable[Operation]) -> Iterator[tuple[Operation, Array]]:
+    """The additions of a number under a root, and the numbers."""
+    for operation in operations:
+        if operation.type == "sqrt":
+            sum_ = graph.maker(operation.inputs["x"][0])
+            if sum_ is not None and sum_.type == "add":
+                number = graph.constant(sum_.inputs["y"][0])
+                if number is not None:
+                    yield sum_, number
+
+
+def _epsilon_names(graph: _Graph, operations: Iterable[Operation]) -> Iterator[str]:
+    return (sum_.outputs[0].name for sum_, _ in _epsilons(graph, operations))
+
+
+def _group_norms(graph: _Graph, wanted: _Wanted, operations: Iterable[Operation]) -> Iterator[str]:
+    """Group norms, each a division by a root before a scale and a shift, with another epsilon."""
+    owners: dict[str, str] = {}
+    for operation in operations:
+        if operation.type == "batch_norm":
+            quotient = graph.behind(operation.inputs["x"][0])
+            root = graph.maker(quotient.inputs["y"][0]) if quotient is not None else None
+            sum_ = graph.maker(root.inputs["x"][0]) if root is not None else None
+            if sum_ is not None:
+                owners[sum_.outputs[0].name] = str(operation.inputs["gamma"][0])
+    for sum_, number in _epsilons(graph, operations):
+        name = sum_.outputs[0].name
+        epsilon = wanted.group_norm(owners[name]) if name in owners else None
+        if epsilon is None or not _is(number, epsilon):
+            norm = owners.get(name, name).removesuffix("_weight")
+            yield f"{norm} has epsilon {float(number.reshape(-1)[0]):g}"
+
+
+def _product(graph: _Graph, softmax: Operation) -> Operation | None:
+    """The product of queries and keys that a softmax is of, past a scale and a mask."""
+    found = graph.behind(softmax.inputs["x"][0])
+    while found is not None and found.type in {"add", "mul"}:
+        found = graph.behind(found.inputs["x"][0])
+    return found if found is not None and found.type in {"matmul", "einsum"} else None
+
+
+def _operands(product: Operation) -> tuple[Binding, ...]:
+    return product.inputs.get("values") or (product.inputs["x"][0], product.inputs["y"][0])
+
+
+def _scales(graph: _Graph, softmax: Operation) -> tuple[list[Operation], int] | None:
+    """The multiplications that scale what a softmax is of, and the features of a head."""
+    product = _product(graph, softmax)
+    if product is None:
+        return None
+    after = [graph.behind(softmax.inputs["x"][0])]
+    while after[-1] is not None and after[-1] is not product:
+        after.append(graph.behind(after[-1].inputs["x"][0]))
+    operands = _operands(product)
+    before = [graph.behind(operand) for operand in operands]
+    scales = [item for item in (*after, *before) if item is not None and graph.factor(item) != 1]
+    shape = graph.types[operands[0]].shape if isinstance(operands[0], str) else ()
+    is_einsum = product.type == "einsum"
+    return scales, int(shape[-1 if is_einsum else -2]) if len(shape) > 1 else 0
+
+
+def _scale_names(graph: _Graph, operations: Iterable[Operation]) -> Iterator[str]:
+    for softmax in operations:
+        found = _scales(graph, softmax) if softmax.type == "softmax" else None
+        yield from (item.outputs[0].name for item in found[0]) if found else ()
+
+
+def _attention(graph: _Graph, operations: Iterable[Operation]) -> Iterator[str]:
+    """Attention that is not scaled by one over the root of a head's features."""
+    for softmax in operations:
+        found = _scales(graph, softmax) if softmax.type == "softmax" else None
+        if found is None:
+            continue
+        scales, features = found
+        scale = math.prod(graph.factor(item) for item in scales)
+        if not math.isclose(scale, features**-0.5, rel_tol=ROUNDING):
+            name = softmax.outputs[0].name
+            yield f"{name} is of scores scaled by {scale:g}, not {features**-0.5:g}"
