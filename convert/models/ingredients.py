@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -75,9 +75,18 @@ def combine(ingredients: Ingredients, emit: Emit = silent) -> FolderPlan:
     """
     plan = (_unpack if ingredients.model.is_file() else _read)(ingredients, emit)
     plan = merge_loras(plan, ingredients.loras, emit)
+    known = len(plan.notes)
     for source in ingredients.embeddings:
         plan = add_embedding(plan, read_embedding(source.path, source.word))
-    return replace(plan, settings=_settings(ingredients) or plan.settings)
+    plan = replace(plan, settings=_settings(ingredients) or plan.settings)
+    advice = (plan.settings.advice,) if plan.settings else ()
+    _tell((*plan.notes[known:], *advice), emit)
+    return plan
+
+
+def _tell(notes: Iterable[str], emit: Emit) -> None:
+    for note in notes:
+        emit(Event(kind="note", text=note))
 
 
 def _settings(ingredients: Ingredients) -> AppSettings | None:
@@ -90,16 +99,16 @@ def _settings(ingredients: Ingredients) -> AppSettings | None:
 
 def _unpack(ingredients: Ingredients, emit: Emit) -> FolderPlan:
     checkpoint = open_checkpoint(ingredients.model)
-    for note in checkpoint.notes:
-        emit(Event(kind="note", text=note))
-    return unpack(checkpoint, ingredients.unpacking, emit)
+    _tell(checkpoint.notes, emit)
+    plan = unpack(checkpoint, ingredients.unpacking, emit)
+    _tell(plan.notes, emit)
+    return plan
 
 
 def _read(ingredients: Ingredients, emit: Emit) -> FolderPlan:
     require_folders_own(ingredients)
     model = read_model(ingredients.model)
-    for note in model.notes:
-        emit(Event(kind="note", text=note))
+    _tell(model.notes, emit)
     plan = plan_folder(model)
     if not (vae := ingredients.unpacking.vae):
         return plan

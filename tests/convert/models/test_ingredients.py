@@ -143,3 +143,13 @@ def test_a_lora_for_few_steps_tells_what_to_set(tmp_path: Path) -> None:
         "lcm",
         "the name or metadata of lcm-lora.safetensors say",
     )
+
+
+def test_what_is_assumed_and_what_to_set_is_told_once_while_the_model_is_read(
+    tmp_path: Path,
+) -> None:
+    tokenizer(tmp_path / "tokenizer")
+    events: list[Event] = []
+    combine(Ingredients(model=save(tmp_path / "turbo.safetensors", original("sd1"))), events.append)
+    notes = [event.text.partition(":")[0] for event in events if event.kind == "note"]
+    assert notes == ["the model does not say what it predicts", "its name says turbo"]
