@@ -7,12 +7,14 @@ they are only reported when they point the other way.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.schedule import BETAS
 from sdcoreml.convert.weights.source import Checkpoint
 from sdcoreml.ground.errors import BadInputError
 
@@ -102,9 +104,7 @@ def find_prediction(
     told = told or PredictionSource()
     if told.option:
         return PredictionFinding(kind=SPELLINGS[told.option], by="the option")
-    beside = checkpoint.path.with_suffix(".yaml")
-    config = told.config or (beside if beside.is_file() else None)
-    if config:
+    if config := find_config(checkpoint, told):
         found = PredictionFinding(kind=read_parameterization(config), by=config.name)
     else:
         found = next(_said(checkpoint), None) or _usual(family, checkpoint)
@@ -167,13 +167,44 @@ def _usual(family: Family, checkpoint: Checkpoint) -> PredictionFinding:
     return PredictionFinding(kind=kind, by="its number of training steps")
 
 
+def find_config(checkpoint: Checkpoint, told: PredictionSource | None) -> Path | None:
+    """The training config of a single file: the one that was given, or lies beside it."""
+    beside = checkpoint.path.with_suffix(".yaml")
+    given = told.config if told else None
+    return given or (beside if beside.is_file() else None)
+
+
 def read_parameterization(path: Path) -> str:
     """The prediction type of a training config in YAML. Raises `BadInputError`."""
+    is_velocity = re.search(_VELOCITY, _read(path), re.MULTILINE)
+    return VELOCITY if is_velocity else EPSILON
+
+
+_SCHEDULE: Mapping[str, tuple[str, Callable[[str], float]]] = {
+    "linear_start": ("beta_start", float),
+    "linear_end": ("beta_end", float),
+    "timesteps": ("num_train_timesteps", int),
+}
+"""Keys of a training config → those of diffusers' schedulers. Its "linear" is `scaled_linear`."""
+
+
+def read_schedule(path: Path) -> Mapping[str, Any]:
+    """What a training config says of the noise, as a scheduler's config. Raises `BadInputError`."""
+    text, found = _read(path), dict[str, Any]()
+    for key, (name, kind) in _SCHEDULE.items():
+        if said := re.search(rf"^\s*{key}:\s*([\d.e-]+)\s*(?:#.*)?$", text, re.MULTILINE):
+            with suppress(ValueError):
+                found[name] = kind(said[1])
+    if found.keys() & {"beta_start", "beta_end"}:
+        found = {**dict(zip(("beta_start", "beta_end"), BETAS, strict=True)), **found}
+        found["beta_schedule"] = "scaled_linear"
+    return found
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(
             f"not readable ({error})", where=path, remedy="give the model's YAML config"
         ) from None
-    is_velocity = re.search(_VELOCITY, text, re.MULTILINE)
-    return VELOCITY if is_velocity else EPSILON

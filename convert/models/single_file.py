@@ -31,8 +31,10 @@ from sdcoreml.convert.models.prediction import (
     EPSILON,
     PredictionFinding,
     PredictionSource,
+    find_config,
     find_prediction,
     has_zero_terminal_snr,
+    read_schedule,
 )
 from sdcoreml.convert.models.renames import (
     CLIP,
@@ -139,7 +141,7 @@ def take_apart(
         has_ema=ledger.has_ema,
         faults=tuple(ledger.faults),
         ignored=tuple(name for name in ledger.tensors if name not in ledger.used),
-        schedule=_schedule(checkpoint),
+        schedule=_schedule(checkpoint, told),
         settings=find_settings(checkpoint.path.stem, checkpoint.metadata),
         notes=(*prediction.notes, *_blocks_note(ledger, family, texts)),
     )
@@ -151,9 +153,10 @@ def _blocks_note(ledger: Ledger, family: Family, texts: tuple[TextPart, ...]) ->
     return tuple(filter(None, (describe_blocks(ledger.tensors, text.prefix) for text in texts)))
 
 
-def _schedule(checkpoint: Checkpoint) -> Mapping[str, Any]:
-    """What marks and the length of the stored schedule tell of the noise it was trained on."""
-    found: dict[str, Any] = {}
+def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[str, Any]:
+    """What marks, the stored schedule's length and a training config tell of the noise."""
+    config = find_config(checkpoint, told)
+    found: dict[str, Any] = {**read_schedule(config)} if config else {}
     if has_zero_terminal_snr(checkpoint):
         found["rescale_betas_zero_snr"] = True
     for tensor in checkpoint.tensors:

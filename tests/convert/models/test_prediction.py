@@ -13,6 +13,7 @@ from sdcoreml.convert.models.prediction import (
     has_zero_terminal_snr,
     read_parameterization,
     read_prediction,
+    read_schedule,
 )
 from sdcoreml.convert.weights.source import Checkpoint
 from sdcoreml.convert.weights.tensor import TensorInfo
@@ -229,3 +230,31 @@ def test_a_folder_is_told_by_its_scheduler(
 ) -> None:
     found = read_prediction(scheduler, Path(name))
     assert (found.kind, found.notes) == (kind, notes)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            ["linear_start: 0.00085", "linear_end: 0.0120", "timesteps: 1000"],
+            {
+                "beta_start": 0.00085,
+                "beta_end": 0.012,
+                "beta_schedule": "scaled_linear",
+                "num_train_timesteps": 1000,
+            },
+        ),
+        (
+            ["linear_end: 2e-2  # more noise"],
+            {"beta_start": 0.00085, "beta_end": 0.02, "beta_schedule": "scaled_linear"},
+        ),
+        (["timesteps: 500"], {"num_train_timesteps": 500}),
+        (["# timesteps: 500", "log_every_timesteps: 7", "timesteps: 1-2"], {}),
+    ],
+)
+def test_a_training_config_tells_its_noise(
+    tmp_path: Path, lines: list[str], expected: dict[str, object]
+) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text("\n".join(f"    {line}" for line in lines))
+    assert read_schedule(path) == expected

@@ -294,3 +294,11 @@ def test_an_encoder_without_its_last_block_and_what_stands_behind_keeps_all(tmp_
     found = apart(save(tmp_path / "m.safetensors", arrays))
     assert found.parts["text_encoder"].config["num_hidden_layers"] == 3
     assert found.notes == ("text_encoder: of the usual 24 blocks the file holds 3; 3 are used",)
+
+
+def test_a_training_config_beside_the_file_tells_its_noise(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.safetensors", original("sd1"))
+    path.with_suffix(".yaml").write_text("    timesteps: 500\n    parameterization: eps\n")
+    arrays = {k: a for k, a in original("sd1").items() if "alphas" not in k and "betas" not in k}
+    save(path, arrays)
+    assert apart(path, None).schedule == {"num_train_timesteps": 500}
