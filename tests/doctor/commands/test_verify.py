@@ -118,6 +118,17 @@ def test_the_numbers_of_each_program_and_how_they_were_proved() -> None:
     )
 
 
+def test_packages_that_were_deleted_are_said_to_be_absent() -> None:
+    result = Verification(
+        bundle=Path("out"), files=16, faults=(), checked={}, absent=("Unet.mlpackage",)
+    )
+    assert verify.summary(result).splitlines()[:2] == [
+        "out: 16 files as they were written",
+        "  absent by choice: Unet.mlpackage; apps load what is compiled",
+    ]
+    assert verify.as_json(result)["absent"] == ["Unet.mlpackage"]
+
+
 def test_faults_come_one_a_line() -> None:
     fault = Fault(where=Path("out/vocab.json"), what="missing", remedy="convert the model again")
     result = Verification(bundle=Path("out"), files=28, faults=(fault, fault), checked={})
