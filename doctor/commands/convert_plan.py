@@ -18,8 +18,7 @@ from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.core.estimate import (
     estimate_disk,
     estimate_memory,
-    estimate_processor_time,
-    estimate_wall_time,
+    estimate_time,
 )
 from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.doctor.gather.model import describe
@@ -69,16 +68,14 @@ def plan_conversion(
 ) -> ConversionPlan:
     """The plan of jobs of one model; `measured` is what the toolchain's conversions took."""
     model, goal = describe(judgement), goal_of(jobs)
-    seconds = estimate_processor_time(model, goal, measured)
-    cores = os.cpu_count() or 1
-    minutes = estimate_wall_time(seconds, cores, measured.parallel) / 60 if seconds else None
+    minutes = estimate_time(model, goal, measured, os.cpu_count() or 1) / 60
     named = dict.fromkeys((ingredients.model, *ingredients.files()))
     return ConversionPlan(
         sources={str(path): _size(path, judgement) for path in named},
         folders=tuple(_folder(job, judgement) for job in jobs),
         disk=estimate_disk(model, measured),
         memory=estimate_memory(model, goal, measured),
-        minutes=minutes and round(minutes, 1),
+        minutes=round(minutes, 1) if minutes else None,
     )
 
 

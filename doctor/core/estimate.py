@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
+from sdcoreml.doctor.core.certified import is_certified
 from sdcoreml.doctor.core.facts import Facts, Goal, System, ToolchainFacts
 from sdcoreml.doctor.core.subjects import Component, ModelFolder
 from sdcoreml.ground.quantity import amount, duration
@@ -29,16 +30,15 @@ def estimate(facts: Facts) -> tuple[str, ...]:
         f"about {amount(estimate_disk(model, toolchain))} of disk",
         f"about {amount(estimate_memory(model, facts.goal, toolchain))} of memory",
     )
-    seconds = estimate_processor_time(model, facts.goal, toolchain)
-    if not seconds or not isinstance(facts.system, System) or facts.system.cores < 1:
+    if not isinstance(facts.system, System) or facts.system.cores < 1:
         return needs
     cores = facts.system.cores
+    seconds = estimate_time(model, facts.goal, toolchain, cores)
+    if not seconds:
+        return needs
     number = f"{cores} cores" if cores > 1 else "1 core"
-    time = duration(estimate_wall_time(seconds, cores, toolchain.parallel))
-    # Graphs that are certified need not be run, which nobody knows before they are built.
-    most = time if time.startswith("less") else f"at most {time}"
     measured = f" (measured on {toolchain.measured_on})" if toolchain.measured_on else ""
-    return (*needs, f"{most} on {number}{measured}")
+    return (*needs, f"{duration(seconds)} on {number}{measured}")
 
 
 def estimate_disk(model: ModelFolder, toolchain: ToolchainFacts) -> int:
@@ -56,31 +56,51 @@ def estimate_memory(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -
     if not toolchain.peaks or not parts:
         sizes = [sum(file.size for file in part.weights) for part in model.components]
         return int(toolchain.memory * max(sizes, default=0))
-    each, area = toolchain.peaks.get("parameter", 0.0), _area(model, goal)
-    return int(
-        toolchain.peaks.get("base", 0.0)
-        + max(
-            each * part.parameters + area * toolchain.peaks.get(_kind(part), 0.0) for part in parts
-        )
-    )
+    return int(max(_peak(part, model, goal, toolchain) for part in parts))
 
 
-def estimate_processor_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float:
-    """CPU seconds to build and to check in full; 0 when a needed part has no measured rate.
+def _peak(part: Component, model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float:
+    peaks = toolchain.peaks
+    if "certified_base" in peaks and _is_certified(part, model, goal, toolchain):
+        return peaks["certified_base"] + peaks["certified_parameter"] * part.parameters
+    pictures = _area(model, goal) * peaks.get(_kind(part), 0.0)
+    return peaks.get("base", 0.0) + peaks.get("parameter", 0.0) * part.parameters + pictures
 
-    Checking runs each program: what works on images takes time in proportion to their area. A
-    toolchain without torch checks none.
+
+def estimate_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts, cores: int) -> float:
+    """Seconds on so many cores; 0 when a needed part has no measured rate.
+
+    One core builds, and compares weights; only what runs programs runs on all of them.
     """
-    parts = _to_convert(model)
-    is_checked = "torch" in toolchain.pins
-    build = toolchain.rates.get("build", 0.0)
-    checks = [toolchain.rates.get(_kind(part), 0.0) for part in parts]
-    if not build or (is_checked and not all(checks)):
+    making = estimate_making(model, toolchain)
+    checking = estimate_checking(model, goal, toolchain)
+    if not making or checking is None:
         return 0.0
+    return making + estimate_wall_time(checking, cores, toolchain.parallel)
+
+
+def estimate_making(model: ModelFolder, toolchain: ToolchainFacts) -> float:
+    """CPU seconds to build every program and to compare its weights; 0 if nobody measured."""
+    rates = toolchain.rates
+    each = rates["build"] + rates.get("audit", 0.0) if "build" in rates else 0.0
+    return sum(part.parameters / 1e6 * each for part in _to_convert(model))
+
+
+def estimate_checking(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float | None:
+    """CPU seconds to run what no certificate stands for; `None` if nobody measured one of them.
+
+    What works on images takes time in proportion to their area. A toolchain without torch runs
+    nothing.
+    """
+    if "torch" not in toolchain.pins:
+        return 0.0
+    parts = [part for part in _to_convert(model) if not _is_certified(part, model, goal, toolchain)]
+    if any(_kind(part) not in toolchain.rates for part in parts):
+        return None
     area = _area(model, goal)
     return sum(
-        part.parameters / 1e6 * (build + is_checked * rate * (1 if _kind(part) == _TEXT else area))
-        for part, rate in zip(parts, checks, strict=True)
+        part.parameters / 1e6 * toolchain.rates[_kind(part)] * (1 if _kind(part) == _TEXT else area)
+        for part in parts
     )
 
 
@@ -99,8 +119,21 @@ def _kind(part: Component) -> str:
     return part.name.removesuffix("_2")
 
 
+def _is_certified(
+    part: Component, model: ModelFolder, goal: Goal, toolchain: ToolchainFacts
+) -> bool:
+    attention, size = goal.attention, _size(model, goal)
+    return is_certified(part, model, toolchain.certified, attention=attention, size=size)
+
+
 def _area(model: ModelFolder, goal: Goal) -> float:
-    """The image's area, asked for or the UNet's own, in times of that of the measurement."""
+    """The image's area in times of that of the measurement."""
+    width, height = _size(model, goal)
+    return width * height / NATIVE**2
+
+
+def _size(model: ModelFolder, goal: Goal) -> tuple[int, int]:
+    """Width and height of the image: what is asked for, or the UNet's own."""
     sides = (part.sample * PIXELS_PER_LATENT for part in model.components if part.name == "unet")
     own = next(sides, 0) or NATIVE
-    return (goal.height or own) * (goal.width or own) / NATIVE**2
+    return goal.width or own, goal.height or own

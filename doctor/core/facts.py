@@ -88,6 +88,7 @@ class ToolchainFacts:
     `peaks`, `parallel` and `measured_on` are what was measured, as `lockfiles.toolchain.Measured`
     says; `memory` is the factor of the largest component's size that stands in for peaks; `refused`
     maps a target to the reason why it cannot work; `backend` is the one that was asked for.
+    `certified` are the programs whose graphs need not be run, as `<component>: <title>`.
     """
 
     name: str
@@ -106,6 +107,7 @@ class ToolchainFacts:
     parallel: float = 1.0
     measured_on: str = ""
     backend: str = "venv"
+    certified: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from sdcoreml.envs.building.base import CONDA
 from sdcoreml.ground.names import normalise
 
 if TYPE_CHECKING:
+    from sdcoreml.convert.certificates.store import Certificate
     from sdcoreml.envs.kept.store import Environment
     from sdcoreml.lockfiles.toolchain import Toolchain
 
@@ -42,6 +43,7 @@ def _load(name: str) -> Toolchain:
 
 def toolchain(name: str) -> facts.ToolchainFacts:
     """The named toolchain as its toolchain.toml says."""
+    from sdcoreml.convert.certificates.store import load
     from sdcoreml.lockfiles.target import host_target
 
     loaded = _load(name)
@@ -62,7 +64,13 @@ def toolchain(name: str) -> facts.ToolchainFacts:
         peaks=dict(loaded.measured.peaks),
         parallel=loaded.measured.parallel,
         measured_on=loaded.measured.on,
+        certified=tuple(sorted(set(map(_certified, load().values())))),
     )
+
+
+def _certified(certificate: Certificate) -> str:
+    """Component and title; the system it was drawn for comes last in a title, and makes no odds."""
+    return f"{certificate.component}: {certificate.title.rpartition(', ')[0]}"
 
 
 def lock(name: str) -> facts.LockFacts | Absent:
