@@ -9,6 +9,7 @@ fail, not be wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,23 @@ def open_module(
     for own in _RENAMES:
         getattr(module, own, lambda _: None)(state)
     result = module.load_state_dict(state, strict=False, assign=True)
-    unknown = [name for name in result.unexpected_keys if not name.endswith(_NOT_WEIGHTS)]
+    unknown = [
+        name
+        for name in result.unexpected_keys
+        if not name.endswith(_NOT_WEIGHTS) and not _is_uncounted(module, name)
+    ]
     _demand_all(weights, result.missing_keys, unknown)
     for layer in module.modules():
         _round_epsilon(layer, rounding)
         _stream(layer, rounding, precision)
     return module.eval().requires_grad_(requires_grad=False)
+
+
+def _is_uncounted(module: torch.nn.Module, name: str) -> bool:
+    """Whether a tensor is of a text block that the config does not count: transformers warns."""
+    block = re.match(r"text_model\.encoder\.layers\.(\d+)\.", name)
+    count = getattr(getattr(module, "config", None), "num_hidden_layers", 0)
+    return bool(block and count and int(block[1]) >= count)
 
 
 def _demand_all(weights: Path, missing: list[str], unknown: list[str]) -> None:

@@ -196,6 +196,20 @@ def test_what_older_checkpoints_stored_beside_their_weights_is_no_fault(tmp_path
     open_module(lambda: reference("text_encoder").build(TEXT), path, torch.float32)
 
 
+def test_a_block_that_the_config_does_not_count_is_no_fault_and_others_are(
+    tmp_path: Path,
+) -> None:
+    module, path = saved("text_encoder", tmp_path)
+    count = TEXT["num_hidden_layers"]
+    last = f"text_model.encoder.layers.{count}.mlp.fc1.bias"
+    save_file({**module.state_dict(), last: torch.zeros(1)}, path)
+    open_module(lambda: reference("text_encoder").build(TEXT), path, torch.float32)
+    other = "text_model.encoder.layers.0.extra"
+    save_file({**module.state_dict(), other: torch.zeros(1)}, path)
+    with pytest.raises(BadInputError, match=f"has the unknown {other}"):
+        open_module(lambda: reference("text_encoder").build(TEXT), path, torch.float32)
+
+
 def test_a_vae_with_the_attention_names_of_2022_is_read(tmp_path: Path) -> None:
     plain, path = saved("vae_decoder", tmp_path)
     old = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
