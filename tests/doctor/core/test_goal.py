@@ -29,7 +29,7 @@ def test_a_healthy_machine_can_convert_and_what_it_takes() -> None:
     assert verdict.needs == (
         "about 6.0 GB of disk",
         "about 2.0 GB of memory",
-        "at most about 1 minute on 8 cores",
+        "about 1 minute on 8 cores",
     )
 
 
