@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
+import sdcoreml
 from sdcoreml.ground.errors import ExitCode, UsageError
 from sdcoreml.ground.exits import end_on_sigterm, run_to_exit_code
 from sdcoreml.ground.visible import filter_output
@@ -26,7 +27,7 @@ usage: sdcoreml VERB ...
 
 MORE = """\
 `sdcoreml VERB --help` shows the options of a verb; `sdcoreml help --all` lists
-every verb.
+every verb; `sdcoreml --version` says which sdcoreml this is.
 """
 
 EPILOG = """\
@@ -101,6 +102,9 @@ def run(words: Sequence[str]) -> int:
             return ExitCode.USAGE
         case ("-h" | "--help",):
             print(help_page(everyday), end="")
+            return ExitCode.FINE
+        case ("--version" | "-V",):
+            print(f"sdcoreml {sdcoreml.__version__}")
             return ExitCode.FINE
         case ("help",) | ("help", "--all" | "-h" | "--help"):
             print(help_page(VERBS), end="")

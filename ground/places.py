@@ -17,10 +17,24 @@ ROOT = PACKAGE.parent
 """The folder that holds it: the checkout, or somebody's site-packages."""
 
 
+def is_checkout() -> bool:
+    """Whether this is a clone, with its Makefile, and not an installed wheel."""
+    return (ROOT / "Makefile").is_file() and (ROOT / "envs" / "bootstrap.sh").is_file()
+
+
 def environments_folder() -> Path:
-    """The folder of all environments: `$SDCOREML_ENVS`, or `.envs` in this checkout."""
-    named = os.environ.get("SDCOREML_ENVS")
-    return expand_home(named).absolute() if named else ROOT / ".envs"
+    """The folder of all environments.
+
+    `$SDCOREML_ENVS`; else `.envs` in a checkout; else, for an installed wheel, in the user's data
+    folder: nothing is written into site-packages.
+    """
+    if named := os.environ.get("SDCOREML_ENVS"):
+        return expand_home(named).absolute()
+    if is_checkout():
+        return ROOT / ".envs"
+    from platformdirs import user_data_path  # an installed wheel has it, a bare clone need not
+
+    return user_data_path("sdcoreml", appauthor=False) / "envs"
 
 
 def expand_home(text: str) -> Path:

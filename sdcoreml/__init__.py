@@ -7,6 +7,8 @@ any Python: an older one must get as far as the sentence that says what is neede
 
 import sys
 
+__version__ = "0.1.0"
+
 if sys.version_info < (3, 10):  # noqa: UP036  a bare clone has no installer that would object
     sys.exit(
         "error: this is Python {}.{}, sdcoreml needs 3.10 or newer;"

@@ -95,8 +95,11 @@ def install(wheel: Path, python: str, folder: Path) -> Path:
     (site,) = folder.glob("lib/python*/site-packages")
     for name in STRANGERS:
         stranger(site, name)
-    if python == sys.executable:  # its libraries fit; others go without, as in a bare clone
-        (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    libraries = Path(sysconfig.get_path("purelib"))
+    if python == sys.executable:  # its libraries fit; others have the one that fits all
+        (site / "libraries.pth").write_text(os.fspath(libraries))
+    else:
+        shutil.copytree(libraries / "platformdirs", site / "platformdirs")
     return folder / "bin"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import sdcoreml as sdcoreml_package
 from sdcoreml.doctor import cli
 
 
@@ -59,7 +60,7 @@ usage: sdcoreml VERB ...
   explain   describe a check or a known failure, and what to do
 
 `sdcoreml VERB --help` shows the options of a verb; `sdcoreml help --all` lists
-every verb.
+every verb; `sdcoreml --version` says which sdcoreml this is.
 
 examples:
   sdcoreml doctor                  Can this machine convert? What is missing?
@@ -282,3 +283,9 @@ sys.exit(cli.main(["convert"]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "interrupted; nothing half-made was left\n")
+
+
+@pytest.mark.parametrize("word", ["--version", "-V"])
+def test_the_version_is_that_of_the_package(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([word]) == 0
+    assert capsys.readouterr().out == f"sdcoreml {sdcoreml_package.__version__}\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.ground.errors import UsageError
-from sdcoreml.ground.places import as_path, environments_folder, expand_home
+from sdcoreml.ground.places import ROOT, as_path, environments_folder, expand_home, is_checkout
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +43,20 @@ def test_a_home_that_nobody_has_is_refused_with_the_way_to_mean_a_file() -> None
 def test_the_environments_may_be_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDCOREML_ENVS", "~/envs")
     assert environments_folder() == Path("/home/me/envs")
+
+
+def test_in_a_checkout_environments_lie_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SDCOREML_ENVS", raising=False)
+    assert is_checkout()
+    assert environments_folder() == ROOT / ".envs"
+
+
+def test_an_installed_wheel_keeps_them_in_the_users_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SDCOREML_ENVS", raising=False)
+    monkeypatch.setattr("sdcoreml.ground.places.ROOT", tmp_path)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", "/home/me/data")
+    assert not is_checkout()
+    assert environments_folder() == Path("/home/me/data/sdcoreml/envs")
