@@ -31,13 +31,14 @@ def choose_environment(
     toolchain = fit(load_toolchain(name), options)
     try:
         return toolchain, environment_for(toolchain, emit, options=options, goal=goal)
-    except NoInterpreterError as error:
+    except NoInterpreterError:
         light = fit(load_toolchain(REPLACEMENT), options)
         if toolchain.name == light.name or not is_python_here(light.python):
             raise
         text = (
-            f"{light.title} converts in place of {toolchain.name}, for {error.what};"
-            " what it makes has to be certified"
+            f"{light.title} converts in place of {toolchain.name}, for which no Python"
+            f" {toolchain.python.version} nor another that it accepts can be had;"
+            " only programs whose graphs are certified pass"
         )
         emit(Event(kind="warning", text=text))
         return light, environment_for(light, emit, options=options, goal=goal)

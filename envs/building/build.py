@@ -138,7 +138,9 @@ def _base(request: _Request, options: BuildOptions, place: tuple[Path, int], emi
 
     if request.conda is not None:
         return CondaBase(lock=request.conda, channel=channel, root=root, engine=engine, emit=emit)
-    if options.provision and options.python is None:
+    # A variant was chosen for the Python that is here.
+    brings = options.strict or not toolchain.is_variant
+    if options.provision and brings and options.python is None:
         wish = PythonWish(
             toolchain=toolchain,
             root=root,

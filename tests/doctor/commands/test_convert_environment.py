@@ -40,8 +40,8 @@ def test_light_converts_where_tested_has_no_python() -> None:
     assert str(environment) == toolchain.title
     (text,) = (event.text for event in said)
     assert text == (
-        f"{toolchain.title} converts in place of tested, for no Python 3.10.10 could be obtained;"
-        " what it makes has to be certified"
+        f"{toolchain.title} converts in place of tested, for which no Python 3.10.10 nor another"
+        " that it accepts can be had; only programs whose graphs are certified pass"
     )
 
 

@@ -56,6 +56,17 @@ def test_the_one_in_use_stays_though_its_python_is_gone(
     assert fit(tiny, options) == used
 
 
+def test_nothing_is_brought_for_a_variant(
+    tiny: Toolchain, options: BuildOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tiny.folder / f"python{VERSION.rpartition('.')[0]}" / "toolchain.toml"
+    text = file.read_text().replace(f'version = "{VERSION}"', 'version = "3.8.1"')
+    file.write_text(text)
+    monkeypatch.setattr("sdcoreml.envs.building.provision.PROVIDERS", None)
+    made = build(fit(tiny, options), options=options)
+    assert (made.interpreter.version, made.drift) == (VERSION, True)
+
+
 def test_a_toolchain_of_one_form_is_itself(tmp_path: Path, options: BuildOptions) -> None:
     name = toolchain(tmp_path / "t", standard_wheels(tmp_path / "wheels"), version="3.8.0")
     only = load_toolchain(name)
