@@ -278,3 +278,19 @@ def test_whether_it_is_what_was_proven_is_said(
     append_evidence(tiny, replace(earlier, seal=made.seal, tests=7))
     main(["env", *words])
     assert capsys.readouterr().out.splitlines()[-1] == "proven on 2026-11-24: 7 tests (Linux, x)"
+
+
+def test_without_provision_nothing_is_brought_and_strict_refuses_drift(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(PYTHON.parent))
+    monkeypatch.setattr("sdcoreml.envs.building.provision.PROVIDERS", None)
+    locked = standard_wheels(tmp_path / "unbrought")
+    name = toolchain(tmp_path / "other", locked, version="3.10.99")
+    words = ["--no-provision", "--toolchain", name, "--find-links", str(tmp_path / "unbrought")]
+    assert main(["env", *words, "--strict"]) == 1
+    assert "stands in for the tested 3.10.99" in capsys.readouterr().err.splitlines()[-1]
+    assert main(["env", *words]) == 0
+    assert "(drift: tested with 3.10.99)" in capsys.readouterr().out
