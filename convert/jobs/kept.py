@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
+from sdcoreml.convert.jobs.manifest import MARKER, ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.plan import Job, require_known
 from sdcoreml.convert.jobs.verify import changed_files, input_faults
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.ground.digest import FileRecord
-from sdcoreml.ground.errors import raise_first
+from sdcoreml.ground.errors import BadInputError, raise_first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +60,22 @@ def keep(job: Job, folder: Path) -> Kept:
 def is_nothing(folder: Path) -> bool:
     """Whether there is no earlier result, nor anything else, where one is to be."""
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def require_lesser(job: Job, unchecked: str) -> None:
+    """Raise `BadInputError` where a result would be lost that the job's does not stand for.
+
+    That is one of another model, or one whose numbers were checked, where those of the new one
+    would not be for the reason `unchecked`.
+    """
+    if job.redo is not None or not (job.output / MARKER).is_file():
+        return
+    before, name = read_manifest(job.output), job.model.path.resolve().name
+    programs = before.programs.values()
+    remedy = "choose another --output, or add --force to replace it"
+    if before.model.name != name:
+        what = f"holds {before.model.name}, and this is {name}"
+        raise BadInputError(what, where=job.output, remedy=remedy)
+    if unchecked and programs and not any(entry.checked.unchecked for entry in programs):
+        what = f"its programs were checked, and the new ones would not be: {unchecked}"
+        raise BadInputError(what, where=job.output, remedy=remedy)

@@ -21,7 +21,7 @@ from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.names import TEXT_VERSIONS
 from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.foreign import foreign_names
-from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep
+from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     MARKER,
     CompiledRecord,
@@ -58,12 +58,13 @@ class Workshop:
     """What conversions are done with.
 
     `runner` runs tasks in the built environment, `toolchain` is what the manifest records of that,
-    and `policy` says how programs are proved.
+    `policy` says how programs are proved, and `force` replaces results of other models as well.
     """
 
     runner: Runner
     toolchain: MadeIn
     policy: ProofPolicy = field(default_factory=ProofPolicy)
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,8 @@ def convert_models(
     """
     for job in jobs:
         _require_compiler(job)
+        if not workshop.force:
+            require_lesser(job, workshop.policy.reason)
     with ExitStack() as unfinished:
         stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
         folders = tuple(

@@ -126,6 +126,7 @@ def convert(args: argparse.Namespace) -> int:
                 policy_of(args, toolchain),
                 certified_only=is_replacement(toolchain, args.toolchain),
             ),
+            force=args.force,
         )
         with explained(address(toolchain)):
             folders = convert_models(jobs, workshop, emit)

@@ -46,6 +46,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
         type=called,
         help="what the model is called in the folder's name (default: its own)",
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace a result of another model, or a checked one by one that cannot be checked",
+    )
     add_toolchain(parser)
     parser.add_argument(
         "--plan",

@@ -33,7 +33,7 @@ def summary(folder: Path, manifest: Manifest) -> str:
     )
 
 
-_MOCHI, _APPLES = "  next: for Mochi Diffusion", "        for Apple's package"
+_MOCHI, _APPLES = "  next: for Mochi Diffusion:", "        for Apple's package:"
 NEURAL, GRAPHICS = ("CPU & Neural Engine", "cpuAndNeuralEngine"), ("CPU & GPU", "cpuAndGPU")
 
 
@@ -43,7 +43,7 @@ def next_steps(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     if CONTROLNET in components:
         (name,) = manifest.programs
         mochi = f"{folder}/{name}.mlmodelc into ~/MochiDiffusion/controlnet, not a model's folder"
-        apples = f"into controlnet/ in the model's folder, then --controlnet {name}"
+        apples = f"put it into controlnet/ in the model's folder, then --controlnet {name}"
         return (f"{_MOCHI} put {mochi}", f"{_APPLES} {apples}")
     in_mochi, in_apples = GRAPHICS if manifest.options.attention is Attention.ORIGINAL else NEURAL
     large = " --xl" if "text_encoder_2" in components else ""

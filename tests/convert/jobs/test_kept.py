@@ -15,9 +15,11 @@ from safetensors.numpy import save_file
 from sdcoreml.convert.bundle.contract import Dimensions
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.jobs.prove import ProofPolicy
+from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.ground.errors import BadInputError, ParityError, SdcoremlError
-from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+from tests.convert.stand_ins import MADE_IN, StandIn, finish, job_of, write_model
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
@@ -147,3 +149,23 @@ def test_a_folder_of_something_else_is_not_added_to(model: Path, tmp_path: Path)
 def test_a_name_that_nothing_goes_by(bundle: Path, model: Path) -> None:
     with pytest.raises(BadInputError, match=r"no component unte in .*; choose of text_encoder, un"):
         finish(job(model, bundle, "unte"), StandIn(size=SIZE))
+
+
+def test_a_result_of_another_model_is_not_replaced_unless_forced(
+    bundle: Path, tmp_path: Path
+) -> None:
+    dog = job(write_model(tmp_path / "dog"), bundle)
+    before = inodes(bundle)
+    with pytest.raises(BadInputError, match=r"holds cat, and this is dog; .*--force"):
+        finish(dog, StandIn(size=SIZE))
+    assert inodes(bundle) == before
+    workshop = Workshop(runner=StandIn(size=SIZE), toolchain=MADE_IN, force=True)
+    convert_models([dog], workshop)
+    assert json.loads((bundle / "manifest.json").read_text())["model"]["name"] == "dog"
+
+
+def test_a_checked_result_is_not_replaced_by_an_unchecked_one(bundle: Path, model: Path) -> None:
+    policy = ProofPolicy(reason="light has no torch")
+    workshop = Workshop(runner=StandIn(size=SIZE), toolchain=MADE_IN, policy=policy)
+    with pytest.raises(BadInputError, match=r"were checked, .* would not be: light has no torch"):
+        convert_models([job(model, bundle)], workshop)
