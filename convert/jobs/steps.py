@@ -20,10 +20,9 @@ from sdcoreml.convert.bundle.tokenizer import Tokenizer, read_tokenizer, tokeniz
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.names import TEXT_VERSIONS
 from sdcoreml.convert.compile.xcode import find_xcode
-from sdcoreml.convert.jobs.foreign import foreign_names
+from sdcoreml.convert.jobs.caveats import warn
 from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep, require_lesser
 from sdcoreml.convert.jobs.manifest import (
-    MARKER,
     CompiledRecord,
     MadeIn,
     Manifest,
@@ -33,7 +32,6 @@ from sdcoreml.convert.jobs.manifest import (
     read_manifest,
     write_manifest,
 )
-from sdcoreml.convert.jobs.options import what_apps_leave_out
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.staging import staged
@@ -114,7 +112,7 @@ def convert_models(
         )
         scratch = stages[-1].enter_context(_scratch(folders[-1].path))
         conversion = Conversion(folders=folders, workshop=workshop, emit=emit, scratch=scratch)
-        _warn(jobs, emit)
+        warn(jobs, emit)
         for step in TOGETHER:
             conversion = step(conversion)
         for folder, stage in zip(conversion.folders, stages, strict=True):
@@ -122,16 +120,6 @@ def convert_models(
                 folder = each(folder, conversion)  # noqa: PLW2901  the folder, one step further
             stage.close()
     return tuple(job.output for job in jobs)
-
-
-def _warn(jobs: Sequence[Job], emit: Emit) -> None:
-    """Say what apps will not offer, and what stays that a person or an app put into the folders."""
-    for sentence in dict.fromkeys(one for job in jobs for one in what_apps_leave_out(job.options)):
-        emit(Event(kind="note", text=sentence))
-    for job in jobs:
-        stays = foreign_names(job.output) if (job.output / MARKER).is_file() else ()
-        if names := [name for name in stays if not name.startswith(".")]:
-            emit(Event(kind="note", text=f"kept in {job.output.name}: {', '.join(names)}"))
 
 
 def _require_compiler(job: Job) -> None:
