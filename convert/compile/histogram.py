@@ -23,6 +23,8 @@ IOS16 = frozenset(
         *("reduce_argmax", "reduce_max", "reduce_mean", "reduce_sum", "relu", "reshape", "rsqrt"),
         *("sigmoid", "silu", "sin", "softmax", "sqrt", "square", "sub", "upsample_bilinear"),
         *("constexpr_affine_dequantize", "constexpr_lut_to_dense", "constexpr_sparse_to_dense"),
+        # Seen in folders that Apple's compiler made of padded encoders and safety checkers.
+        *("gather_nd", "greater", "scatter_nd"),
         # Inferred: their kin are declared anew there.
         *("abs", "constexpr_cast", "exp", "gather", "layer_norm", "tanh"),
     }

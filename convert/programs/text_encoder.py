@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sdcoreml.convert.bundle.prompt import SECOND_PAD
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, known_activation
 from sdcoreml.convert.programs.config import Config, refuse_unknown, require
@@ -33,6 +34,9 @@ MOST_BLOCKS = 64
 
 LEGACY_END = 2
 """An `eos_token_id` that transformers reads as "the end is the largest id of the prompt"."""
+
+CLIP_WORDS = 49408
+"""CLIP's vocabulary; its last word is the end token. What follows are words that were added."""
 
 _READ = frozenset(
     {
@@ -186,8 +190,8 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
     ids = port("input_ids", DataType.FLOAT32, (1, tokens), "The prompt's token ids, padded.")
     with Graph((ids,), options) as g:
         numbers = g.cast(g.inputs["input_ids"], DataType.INT32)
-        end = _end(g, text, numbers)
-        states = [_embed(g, text, _padded(g, numbers, end))]
+        numbers, end = _restored(g, component, text, numbers)
+        states = [_embed(g, text, numbers)]
         mask = _causal_mask(g, tokens)
         for block in range(used):
             states.append(
@@ -245,26 +249,43 @@ def _require_known_pad(component: str, text: TextConfig, options: ProgramOptions
         )
 
 
-def _end(g: Graph, text: TextConfig, ids: Var) -> Var:
-    """The place of the first end token, (1,)."""
+def _end_token(text: TextConfig) -> int:
+    """The end token's id: CLIP's last word, where the config has the old number that says so."""
+    is_told = LEGACY_END < text.end < text.vocabulary
+    return text.end if is_told else min(text.vocabulary, CLIP_WORDS) - 1
+
+
+def _restored(g: Graph, component: str, text: TextConfig, ids: Var) -> tuple[Var, Var]:
+    """The ids (1, S) as diffusers sends them, and the place of the end token, (1,).
+
+    The rule, and what apps send, is `bundle.prompt.restore_prompt`.
+    """
     import numpy as np
 
-    if text.end != LEGACY_END:
-        ids = g.cast(g.emit("equal", x=ids, y=np.int32(text.end)), DataType.INT32)
-    place: Var = g.emit("reduce_argmax", x=ids, axis=1, keep_dims=False)
-    return place
+    end, length = _end_token(text), ids.shape[1]
+    app_pad = SECOND_PAD if component == SECOND else end
+    pad = app_pad if g.options.pad_id is None else g.options.pad_id
+    places = g.table(np.arange(length, dtype=np.int32)[np.newaxis], "places")
+    filler = _flag(g, "equal", ids, end)
+    if app_pad != end:
+        filler = add(g, filler, _flag(g, "equal", ids, app_pad))
+    words = mul(g, places, g.emit("sub", x=np.int32(1), y=filler))
+    last: Var = g.emit("reduce_max", x=words, axes=[1], keep_dims=False)
+    stop = add(g, last, _flag(g, "greater", np.int32(length - 1), last))
+    restored = ids
+    for where, new in (("equal", end), ("greater", pad)):
+        change = g.emit("sub", x=np.int32(new), y=ids)
+        restored = add(g, restored, mul(g, _flag(g, where, places, stop), change))
+    return restored, stop
 
 
-def _padded(g: Graph, ids: Var, end: Var) -> Var:
-    """The ids (1, S) with all that follows the first end token replaced by the padding's id."""
+def _flag(g: Graph, comparison: str, x: Any, y: Any) -> Var:  # noqa: ANN401  Var or number
+    """1 where the comparison holds, else 0, as int32."""
     import numpy as np
 
-    if g.options.pad_id is None:
-        return ids
-    places = g.table(np.arange(ids.shape[1], dtype=np.int32)[np.newaxis], "places")
-    follows = g.cast(g.emit("greater", x=places, y=end), DataType.INT32)
-    change: Var = g.emit("sub", x=np.int32(g.options.pad_id), y=ids)
-    return add(g, ids, mul(g, follows, change))
+    y = np.int32(y) if isinstance(y, int) else y
+    flag: Var = g.cast(g.emit(comparison, x=x, y=y), DataType.INT32)
+    return flag
 
 
 def _tokens(component: str, text: TextConfig, options: ProgramOptions) -> int:
@@ -304,7 +325,7 @@ def _rows(g: Graph, x: Var) -> Var:
 
 
 def _pooled(g: Graph, states: Var, end: Var) -> Var:
-    """The row of `states` (1, S, D) at the first end token, (1, D)."""
+    """The row of `states` (1, S, D) at the end token, (1, D)."""
     row = g.emit("gather", x=states, indices=end, axis=1)
     result: Var = g.emit("squeeze", x=row, axes=[1])
     return result

@@ -80,7 +80,10 @@ REFERENCES: Mapping[str, Reference] = {
         build=text.encoder, feeds=inputs.tokens, call=text.encode, outputs=(_STATES, _EMBEDS)
     ),
     "text_encoder_2": Reference(
-        build=text.projecting_encoder, feeds=inputs.tokens, call=text.encode, outputs=(_EMBEDS,)
+        build=text.projecting_encoder,
+        feeds=inputs.tokens_of_second,
+        call=text.encode,
+        outputs=(_EMBEDS,),
     ),
     "unet": _UNET,
     "controlled_unet": _UNET,

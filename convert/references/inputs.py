@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import torch
 
+from sdcoreml.convert.bundle.prompt import SECOND_PAD
+
 VOCABULARY = 49408
 """Number of CLIP's tokens, which a config need not say."""
 
@@ -34,18 +36,35 @@ sharpen attention beyond what apps' latents do; bounds are what `convert.proof.s
 
 
 def tokens(config: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Token ids (1, S), float32 as the contract has it: a short prompt, the longest one, none.
+    """Token ids (1, S), float32 as the contract has it, as apps send them to a first encoder.
 
-    CLIP's last two ids are its begin and end tokens, and SD 1.x pads with the end token.
+    A short prompt, the longest one with its end, one whose end was cut off, an unknown character
+    (sent as the end token) in the middle, and none. CLIP's last two ids are its begin and end.
     """
+    return _prompts(config, shapes, None)
+
+
+def tokens_of_second(config: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+    """As `tokens`, for SDXL's second encoder, whose prompts the apps pad with 0."""
+    return _prompts(config, shapes, SECOND_PAD)
+
+
+def _prompts(config: Mapping[str, Any], shapes: Shapes, pad: int | None) -> tuple[Feeds, ...]:
     ((name, (_, length)),) = shapes.items()
-    end = config.get("vocab_size", VOCABULARY) - 1
+    end = min(config.get("vocab_size", VOCABULARY), VOCABULARY) - 1
     generator = torch.Generator().manual_seed(SEED)
-    words = torch.randint(0, end - 1, (length - 2,), generator=generator).tolist()
-    prompts: tuple[list[int], ...] = (words[:11], words, [])
-    rows = ([end - 1, *prompt, end] for prompt in prompts)
+    words = torch.randint(1, end - 1, (length - 1,), generator=generator).tolist()
+    prompts: tuple[list[int], ...] = (
+        [*words[: length // 6], end],
+        [*words[:-1], end],
+        words,
+        [*words[: length // 8], end, *words[length // 8 : length // 4], end],
+        [end],
+    )
+    filler = end if pad is None else pad
+    rows = ([end - 1, *prompt] for prompt in prompts)
     return tuple(
-        {name: torch.tensor([row + [end] * (length - len(row))], dtype=torch.float32)}
+        {name: torch.tensor([row + [filler] * (length - len(row))], dtype=torch.float32)}
         for row in rows
     )
 

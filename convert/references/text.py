@@ -7,8 +7,12 @@ from typing import Any
 
 import torch
 
+from sdcoreml.convert.bundle.prompt import SECOND_PAD, restore_prompt
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.references.inputs import Feeds
+from sdcoreml.convert.references.inputs import VOCABULARY, Feeds
+
+LEGACY_END = 2
+"""The `eos_token_id` of every SD 1.x config, which is not the end token's."""
 
 
 def encoder(config: Mapping[str, Any]) -> torch.nn.Module:
@@ -30,31 +34,32 @@ def encode(
 ) -> dict[str, torch.Tensor]:
     """The states of every token, as SD 1.x and 2.x or as SDXL read them, and the pooled state.
 
-    `hidden_embeds` is what enters the last layer, without the final norm. `pooled_outputs` is
-    projected where the module has a projection. Of the options, `clip_skip` (2 leaves out the last
-    layer, 3 the last two) and `pad_id` count, which takes the place of every token after the
-    first end token, because the runtimes always pad with the end token.
+    The module sees the ids that diffusers would have sent: `bundle.prompt.restore_prompt` says how
+    they follow from those that apps send. `hidden_embeds` is what enters the last layer, without
+    the final norm. `pooled_outputs` is the state of the end token (the module itself may take an
+    unknown character of the apps for it), projected where the module has a projection. Of the
+    options, `clip_skip` (2 leaves out the last layer, 3 the last two) and `pad_id` (what the
+    model was trained to see behind the end token) count.
     """
     (numbers,) = feeds.values()
-    ids = _padded(numbers.long(), options.pad_id)
-    result = module(ids, output_hidden_states=True)
+    config = module.config
+    is_second = hasattr(module, "text_projection")
+    is_told = LEGACY_END < config.eos_token_id < config.vocab_size
+    end = config.eos_token_id if is_told else min(config.vocab_size, VOCABULARY) - 1
+    app_pad = SECOND_PAD if is_second else end
+    pad = options.pad_id
+    rows = [
+        restore_prompt(row, end=end, app_pad=app_pad, pad=app_pad if pad is None else pad)
+        for row in numbers.long().tolist()
+    ]
+    result = module(torch.tensor([ids for ids, _ in rows]), output_hidden_states=True)
     skip = options.clip_skip - 1
     last = result.last_hidden_state
     if skip:
         last = module.text_model.final_layer_norm(result.hidden_states[-1 - skip])
-    pooled = result.text_embeds if "text_embeds" in result else result.pooler_output
-    if skip:
-        pooled = last[torch.arange(len(ids)), ids.argmax(-1)]
+    pooled = last[torch.arange(len(rows)), [stop for _, stop in rows]]
     return {
         "last_hidden_state": last,
         "hidden_embeds": result.hidden_states[-2 - skip],
-        "pooled_outputs": pooled,
+        "pooled_outputs": module.text_projection(pooled) if is_second else pooled,
     }
-
-
-def _padded(ids: torch.Tensor, pad: int | None) -> torch.Tensor:
-    """The ids with `pad` after the first end token, which has the largest id of a row."""
-    if pad is None:
-        return ids
-    places = torch.arange(ids.shape[1])
-    return torch.where(places > ids.argmax(-1, keepdim=True), pad, ids)

@@ -20,6 +20,7 @@ from sdcoreml.convert.references.inputs import (
     images,
     latents,
     tokens,
+    tokens_of_second,
 )
 from sdcoreml.convert.references.modules import open_module
 from sdcoreml.convert.references.safety import check
@@ -236,12 +237,21 @@ def test_a_component_without_a_judge_is_named() -> None:
 
 def test_prompts_begin_end_and_are_padded_as_clip_does_it() -> None:
     rows = [feed["input_ids"][0].tolist() for feed in tokens(TEXT, {"input_ids": (1, 16)})]
-    short, full, empty = rows
-    assert all(row[0] == 38 and row[-1] == 39 and len(row) == 16 for row in rows)
-    assert short.index(39) == 12
+    short, full, cut, broken, empty = rows
+    assert all(row[0] == 38 and len(row) == 16 for row in rows)
+    assert short.index(39) == 3
     assert full.index(39) == 15
+    assert 39 not in cut
+    assert [place for place, word in enumerate(broken[:8]) if word == 39] == [3, 6, 7]
     assert empty == [38] + [39] * 15
-    assert all(0 <= word < 38 for word in full[1:-1])
+    assert all(0 < word < 38 for word in full[1:-1])
+
+
+def test_the_second_encoders_prompts_are_padded_with_0_as_apps_do_it() -> None:
+    shapes = {"input_ids": (1, 16)}
+    rows = [feed["input_ids"][0].tolist() for feed in tokens_of_second(TEXT, shapes)]
+    assert rows[0][3:] == [39] + [0] * 12
+    assert rows[-1] == [38, 39] + [0] * 14
 
 
 def test_every_row_of_every_run_has_a_timestep_and_noise_of_its_own() -> None:
@@ -408,18 +418,17 @@ def test_the_penultimate_states_are_those_before_the_last_layer(tmp_path: Path) 
     close(embeds, states[1])
 
 
-def test_a_pad_token_takes_every_place_after_the_first_end(tmp_path: Path) -> None:
+def test_a_pad_token_takes_every_place_behind_the_end(tmp_path: Path) -> None:
     module, _ = saved("text_encoder", tmp_path)
-    padded, wanted = (
-        {"input_ids": torch.tensor([[38.0, 5, 7, 39, rest, rest, rest, rest, rest]])}
-        for rest in (39, 0)
+    sent, wanted = (
+        torch.tensor([[38.0, 5, 7, 39, rest, rest, rest, rest, rest]]) for rest in (39, 0)
     )
     with torch.no_grad():
-        once = encode(module, padded, ProgramOptions(pad_id=0))
-        plain = encode(module, wanted, DEFAULT)
-        ignored = encode(module, padded, DEFAULT)
-    close(once["last_hidden_state"], plain["last_hidden_state"])
-    assert not torch.allclose(ignored["last_hidden_state"], plain["last_hidden_state"], atol=1e-3)
+        restored = encode(module, {"input_ids": sent}, ProgramOptions(pad_id=0))
+        ignored = encode(module, {"input_ids": sent}, DEFAULT)
+        plain = module(wanted.long()).last_hidden_state
+    close(restored["last_hidden_state"], plain)
+    assert not torch.allclose(ignored["last_hidden_state"], plain, atol=1e-3)
 
 
 @pytest.mark.parametrize(
