@@ -56,13 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         "file per component. Needs no torch and runs nothing that a pickle names.",
     )
     add = parser.add_argument
-    add(
-        "--checkpoint_path",
-        type=as_path,
-        required=True,
-        metavar="IN",
-        help="a folder or a file",
-    )
+    add("--checkpoint_path", type=as_path, required=True, metavar="IN", help="a folder or a file")
     add("--dump_path", type=as_path, required=True, metavar="OUT", help="the folder to make")
     add("--half", action="store_true", help="store weights as float16")
     add("--extract_ema", action="store_true", help="take the averaged weights of the UNet")
@@ -83,18 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE[:NAME]",
         help="add this textual inversion as the word <NAME>; may be repeated",
     )
-    add(
-        "--tokenizer",
-        type=as_path,
-        metavar="FOLDER",
-        help="where vocab.json and merges.txt are",
-    )
-    add(
-        "--original_config_file",
-        type=as_path,
-        metavar="YAML",
-        help="tells the prediction type",
-    )
+    add("--tokenizer", type=as_path, metavar="FOLDER", help="where vocab.json and merges.txt are")
+    add("--original_config_file", type=as_path, metavar="YAML", help="tells the prediction type")
     add("--image_size", type=int, metavar="PIXELS", help="what the model was trained on")
     add("--prediction_type", choices=tuple(SPELLINGS), help="needed for SD 2.x only")
     # diffusers took a value once, and a bare flag later.

@@ -154,10 +154,8 @@ def programs_of(model: Model, wanted: Collection[str] = ()) -> tuple[ProgramSpec
             raise UnsupportedError(
                 f"no {OPTIONAL[program].source} in this folder",
                 where=model.path,
-                remedy=(
-                    "add it from the model it was trained from, or leave --"
-                    f"{program.replace('_', '-')} out"
-                ),
+                remedy="add it from the model it was trained from, or leave --"
+                f"{program.replace('_', '-')} out",
             )
     parts = (*PROGRAMS[model.family], *(part for name, part in OPTIONAL.items() if name in wanted))
     return tuple(

@@ -25,12 +25,7 @@ from sdcoreml.convert.programs.drawable import require_drawable
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.weights.source import CONTAINERS, FileKind, look_at
 from sdcoreml.convert.weights.tensor import TensorInfo
-from sdcoreml.ground.errors import (
-    Fault,
-    SdcoremlError,
-    UnsafePickleError,
-    UnsupportedError,
-)
+from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError, UnsupportedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,7 @@ from typing import Any
 from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.proof.audit import (
-    PREFIXES,
-    Audit,
-    audit,
-    prefixes_left_out,
-)
+from sdcoreml.convert.proof.audit import PREFIXES, Audit, audit, prefixes_left_out
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import OpenProgram

@@ -28,12 +28,7 @@ from sdcoreml.convert.spec.model import (
     Value,
     ValueType,
 )
-from sdcoreml.convert.storage.elements import (
-    BlobStorage,
-    array,
-    is_text,
-    text,
-)
+from sdcoreml.convert.storage.elements import BlobStorage, array, is_text, text
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.errors import UnsupportedError
 

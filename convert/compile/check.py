@@ -8,13 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.compile.compiled import (
-    COREMLDATA,
-    METADATA,
-    TEXT,
-    CompiledModel,
-    blobs,
-)
+from sdcoreml.convert.compile.compiled import COREMLDATA, METADATA, TEXT, CompiledModel, blobs
 from sdcoreml.convert.compile.coremldata import ordered
 from sdcoreml.convert.compile.histogram import EINSUM, histogram
 from sdcoreml.convert.compile.lower import lower

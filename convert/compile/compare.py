@@ -9,13 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from sdcoreml.convert.compile.check import function_differences, unequal
-from sdcoreml.convert.compile.compiled import (
-    ANALYTICS,
-    TEXT,
-    WEIGHTS,
-    CompiledModel,
-    read_compiled,
-)
+from sdcoreml.convert.compile.compiled import ANALYTICS, TEXT, WEIGHTS, CompiledModel, read_compiled
 from sdcoreml.convert.compile.coremldata import ordered
 from sdcoreml.convert.compile.lower import COMPILER, build_info, lower
 from sdcoreml.convert.compile.package import UNTRIED, compile_package

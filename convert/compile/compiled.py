@@ -10,13 +10,7 @@ from typing import Any
 
 from sdcoreml.convert.compile.coremldata import read_coremldata
 from sdcoreml.convert.compile.parse import parse
-from sdcoreml.convert.spec.model import (
-    Blob,
-    Description,
-    Model,
-    Program,
-    Value,
-)
+from sdcoreml.convert.spec.model import Blob, Description, Model, Program, Value
 from sdcoreml.convert.spec.pointer import refuse_pointer
 from sdcoreml.ground.errors import BadInputError
 

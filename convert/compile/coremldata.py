@@ -14,12 +14,7 @@ from dataclasses import dataclass
 
 from sdcoreml.convert.spec.description import description
 from sdcoreml.convert.spec.model import Description, Model
-from sdcoreml.convert.spec.wire import (
-    DELIMITED,
-    WireError,
-    join,
-    split,
-)
+from sdcoreml.convert.spec.wire import DELIMITED, WireError, join, split
 from sdcoreml.ground.errors import BadInputError
 
 ML_PROGRAM = 502

@@ -22,10 +22,7 @@ from sdcoreml.convert.spec.model import (
     ValueType,
 )
 
-COMPILER: Mapping[str, str] = {
-    "coremlc-component-MIL": "3500.14.1",
-    "coremlc-version": "3500.32.1",
-}
+COMPILER: Mapping[str, str] = {"coremlc-component-MIL": "3500.14.1", "coremlc-version": "3500.32.1"}
 """The versions that the reference pairs' compiler wrote.
 
 Apple's loader takes other producers' strings too; whether it reads them at all is not known.

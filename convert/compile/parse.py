@@ -6,14 +6,7 @@ from dataclasses import dataclass
 
 from sdcoreml.convert.compile.constants import Constants
 from sdcoreml.convert.compile.names import BARE_SCALARS, BY_OPSET
-from sdcoreml.convert.spec.model import (
-    Binding,
-    Block,
-    Function,
-    NamedType,
-    Operation,
-    Program,
-)
+from sdcoreml.convert.spec.model import Binding, Block, Function, NamedType, Operation, Program
 
 VERSIONS = ("1.0", BARE_SCALARS)
 

@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sdcoreml.convert.compile.literals import (
-    LiteralError,
-    bracketed,
-    quoted,
-    spell,
-)
+from sdcoreml.convert.compile.literals import LiteralError, bracketed, quoted, spell
 from sdcoreml.convert.compile.lower import BUILD_INFO
 from sdcoreml.convert.compile.metadata import MAIN
 from sdcoreml.convert.compile.names import DTYPES, OPSETS, TEXT_VERSIONS

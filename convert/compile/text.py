@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sdcoreml.convert.compile.literals import (
-    LiteralError,
-    bracketed,
-    quoted,
-    spell,
-)
+from sdcoreml.convert.compile.literals import LiteralError, bracketed, quoted, spell
 from sdcoreml.convert.compile.names import BARE_SCALARS, DTYPES, OPSETS
 from sdcoreml.convert.spec.model import (
     Binding,

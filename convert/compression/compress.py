@@ -10,18 +10,8 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from sdcoreml.convert.compression.forms import (
-    Form,
-    Item,
-    Parts,
-    compress_weight,
-)
-from sdcoreml.convert.compression.recipe import (
-    BLOCKWISE,
-    WHOLE,
-    Recipe,
-    require_storable,
-)
+from sdcoreml.convert.compression.forms import Form, Item, Parts, compress_weight
+from sdcoreml.convert.compression.recipe import BLOCKWISE, WHOLE, Recipe, require_storable
 from sdcoreml.convert.programs.payload import (
     RELEASE_AFTER,
     DrawnProgram,
@@ -31,14 +21,7 @@ from sdcoreml.convert.programs.payload import (
     lay_out,
 )
 from sdcoreml.convert.spec.blobs import WEIGHT_FILE
-from sdcoreml.convert.spec.model import (
-    Blob,
-    DataType,
-    Model,
-    Operation,
-    TensorType,
-    Value,
-)
+from sdcoreml.convert.spec.model import Blob, DataType, Model, Operation, TensorType, Value
 from sdcoreml.ground.errors import UnsupportedError
 
 LEAST_ELEMENTS = 2048
@@ -123,9 +106,7 @@ def compressible(built: DrawnProgram) -> Iterator[Payload]:
 
 
 def _rewritten(
-    built: DrawnProgram,
-    replaced: Mapping[str, tuple[str, Parts]],
-    places: Mapping[str, int],
+    built: DrawnProgram, replaced: Mapping[str, tuple[str, Parts]], places: Mapping[str, int]
 ) -> Model:
     program = built.model.program
     function = program.main

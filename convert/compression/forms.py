@@ -14,13 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from sdcoreml.convert.compression.clustering import clusters
-from sdcoreml.convert.compression.palette import (
-    Histogram,
-    code_table,
-    histogram,
-    pack,
-    uniform,
-)
+from sdcoreml.convert.compression.palette import Histogram, code_table, histogram, pack, uniform
 from sdcoreml.convert.compression.recipe import Method
 from sdcoreml.convert.programs.payload import (
     SMALLEST_RECORD,
@@ -29,12 +23,7 @@ from sdcoreml.convert.programs.payload import (
     RecordSource,
     Tensors,
 )
-from sdcoreml.convert.spec.model import (
-    DataType,
-    Elements,
-    TensorType,
-    Value,
-)
+from sdcoreml.convert.spec.model import DataType, Elements, TensorType, Value
 
 if TYPE_CHECKING:
     import numpy as np

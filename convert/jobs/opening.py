@@ -25,10 +25,8 @@ def open_model(path: Path) -> Model:
         raise BadInputError(
             "a single file where a folder is needed",
             where=path,
-            remedy=(
-                "unpack it first: .venv/bin/python -m convert --checkpoint_path "
-                f"{path} --dump_path FOLDER"
-            ),
+            remedy="unpack it first: .venv/bin/python -m convert --checkpoint_path "
+            f"{path} --dump_path FOLDER",
         )
     judgement = judge(path)
     raise_gravest(judgement.obstacles)

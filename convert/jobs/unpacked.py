@@ -116,10 +116,8 @@ def opened_again(
         raise BadInputError(
             f"{', '.join(others)} went into this folder, too",
             where=path,
-            remedy=(
-                "put all together again with .venv/bin/python -m convert, and "
-                "verify against that folder"
-            ),
+            remedy="put all together again with .venv/bin/python -m convert, and "
+            "verify against that folder",
         )
     averaged = origin.get("averaged", False)
     prediction = manifest.options.prediction

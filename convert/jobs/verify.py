@@ -15,21 +15,10 @@ from pathlib import Path
 from sdcoreml.convert.bundle.contract import COMPILED, NAMES
 from sdcoreml.convert.bundle.families import REFINER, ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.fit import folder_faults
-from sdcoreml.convert.bundle.tokenizer import (
-    MERGES,
-    VOCAB,
-    Tokenizer,
-    check_tokenizer,
-)
+from sdcoreml.convert.bundle.tokenizer import MERGES, VOCAB, Tokenizer, check_tokenizer
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.compile.compare import package_differences
-from sdcoreml.convert.jobs.manifest import (
-    AGAIN,
-    PACKAGE,
-    Manifest,
-    ProgramEntry,
-    read_manifest,
-)
+from sdcoreml.convert.jobs.manifest import AGAIN, PACKAGE, Manifest, ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.opening import open_again
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.unpacked import opened_again
@@ -239,12 +228,7 @@ def _place(model: Model, name: str) -> Path:
 
 
 def _check(
-    bundle: Path,
-    manifest: Manifest,
-    model: Model,
-    against: Against,
-    runner: Runner,
-    emit: Emit,
+    bundle: Path, manifest: Manifest, model: Model, against: Against, runner: Runner, emit: Emit
 ) -> Mapping[str, ProgramProof]:
     """Prove each program: by certificate where there is one, by running it otherwise."""
     policy = ProofPolicy(certificates=against.certificates)
@@ -259,12 +243,7 @@ def _check(
 
 
 def _built(
-    bundle: Path,
-    name: str,
-    program: ProgramEntry,
-    model: Model,
-    scratch: Path,
-    emit: Emit,
+    bundle: Path, name: str, program: ProgramEntry, model: Model, scratch: Path, emit: Emit
 ) -> StagedProgram:
     """A compiled program of the manifest, beside the component it was made from."""
     source = model.components[program.source]

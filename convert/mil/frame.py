@@ -21,12 +21,7 @@ from sdcoreml.convert.spec.model import (
     TensorType,
     Value,
 )
-from sdcoreml.convert.storage.elements import (
-    BlobStorage,
-    array,
-    is_text,
-    text,
-)
+from sdcoreml.convert.storage.elements import BlobStorage, array, is_text, text
 from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 Values: TypeAlias = Mapping[str, tuple[torch.Tensor, DataType]]

@@ -12,11 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sdcoreml.convert.mil.frame import (
-    Frame,
-    Observer,
-    unobserved,
-)
+from sdcoreml.convert.mil.frame import Frame, Observer, unobserved
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.spec.model import Function, Operation
 from sdcoreml.convert.storage.elements import BlobStorage

@@ -45,8 +45,6 @@ EXACT = frozenset({*indexing.OPERATIONS, *shape.OPERATIONS})
 UNBOUNDED = (
     OPERATIONS.keys()
     - EXACT
-    - {
-        *("cos", "erf", "gelu", "relu", "sigmoid", "silu", "sin", "softmax", "tanh"),
-    }
+    - {*("cos", "erf", "gelu", "relu", "sigmoid", "silu", "sin", "softmax", "tanh")}
 )
 """Operations whose results may be infinite or no numbers although their arguments are finite."""

@@ -15,11 +15,7 @@ from typing import TypeAlias
 
 import torch
 
-from sdcoreml.convert.mil.frame import (
-    Frame,
-    Values,
-    unobserved,
-)
+from sdcoreml.convert.mil.frame import Frame, Values, unobserved
 from sdcoreml.convert.mil.interpreter import Executable, last_uses
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.spec.model import Function, Operation, TensorType

@@ -222,11 +222,7 @@ def _text_encoder(shapes: Shapes) -> Contents | None:
     return Contents(kind=Kind.TEXT_ENCODER) if is_text else None
 
 
-EMBEDDINGS: Mapping[int, Family] = {
-    768: Family.SD1,
-    1024: Family.SD2_BASE,
-    1280: Family.SDXL,
-}
+EMBEDDINGS: Mapping[int, Family] = {768: Family.SD1, 1024: Family.SD2_BASE, 1280: Family.SDXL}
 """Width of an embedding → family."""
 
 

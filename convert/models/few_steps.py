@@ -58,9 +58,7 @@ CLASSES: Mapping[str, str] = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
 
 
 def find_settings(
-    name: str,
-    metadata: Mapping[str, str] | None = None,
-    scheduler: Mapping[str, Any] | None = None,
+    name: str, metadata: Mapping[str, str] | None = None, scheduler: Mapping[str, Any] | None = None
 ) -> AppSettings | None:
     """What to set for a model, and what tells it; `None` for a model of many steps.
 

@@ -24,12 +24,7 @@ from sdcoreml.convert.models.layout import (
 from sdcoreml.convert.models.original_layout import UNET_PREFIX
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.schedule import describe_difference
-from sdcoreml.convert.models.single_file import (
-    EMA_PREFIX,
-    VAE_PREFIX,
-    SingleFile,
-    take_apart,
-)
+from sdcoreml.convert.models.single_file import EMA_PREFIX, VAE_PREFIX, SingleFile, take_apart
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.weights.source import Checkpoint, examine
 from sdcoreml.convert.weights.tensor import TensorInfo

@@ -18,12 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
-from sdcoreml.convert.models.renames import (
-    UNET,
-    period_numbering,
-    rename,
-    underscored,
-)
+from sdcoreml.convert.models.renames import UNET, period_numbering, rename, underscored
 from sdcoreml.convert.weights.cast import cast_block
 from sdcoreml.convert.weights.dtypes import FLOATS, FLOATS8, NUMPY
 from sdcoreml.convert.weights.gather import read_floats

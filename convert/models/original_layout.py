@@ -50,9 +50,7 @@ LAYOUTS: tuple[FileLayout, ...] = (
     FileLayout(family=Family.SDXL, texts=(_SGM_CLIP, _second(1)), is_added=True),
     FileLayout(family=Family.SDXL_REFINER, texts=(_second(0),), is_added=True),
     FileLayout(
-        family=Family.SD2_V,
-        texts=(_first("cond_stage_model.model.", OPEN_CLIP),),
-        is_added=False,
+        family=Family.SD2_V, texts=(_first("cond_stage_model.model.", OPEN_CLIP),), is_added=False
     ),
     FileLayout(
         family=Family.SD2_V,
@@ -60,9 +58,7 @@ LAYOUTS: tuple[FileLayout, ...] = (
         is_added=False,
     ),
     FileLayout(
-        family=Family.SD1,
-        texts=(_first("cond_stage_model.transformer.", CLIP),),
-        is_added=False,
+        family=Family.SD1, texts=(_first("cond_stage_model.transformer.", CLIP),), is_added=False
     ),
     FileLayout(family=Family.SD1, texts=(_SGM_CLIP,), is_added=False),
 )

@@ -50,12 +50,7 @@ from sdcoreml.convert.models.renames import (
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.float8 import refuse_scaled, widen
 from sdcoreml.convert.weights.source import Checkpoint
-from sdcoreml.convert.weights.tensor import (
-    TensorInfo,
-    drop_kernel,
-    take_rows,
-    transpose,
-)
+from sdcoreml.convert.weights.tensor import TensorInfo, drop_kernel, take_rows, transpose
 from sdcoreml.ground.errors import Fault
 
 VAE_PREFIX = "first_stage_model."

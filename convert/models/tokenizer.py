@@ -70,9 +70,7 @@ def find_tokenizer(
         raise BadInputError(
             f"no {VOCABULARY} and {MERGES} there",
             where=given,
-            remedy=(
-                "give the tokenizer/ folder of any Stable Diffusion model in "
-                "diffusers' layout, or leave --tokenizer out"
-            ),
+            remedy="give the tokenizer/ folder of any Stable Diffusion model in "
+            "diffusers' layout, or leave --tokenizer out",
         )
     return Tokenizer(folder=common(emit))

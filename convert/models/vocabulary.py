@@ -61,10 +61,8 @@ def vocabulary_folder(
             reason = str(error.args[0] if error.args else error).partition("\n")[0]
             raise SdcoremlError(
                 f"CLIP's vocabulary: could not be brought ({reason})",
-                remedy=(
-                    "give --tokenizer FOLDER, the tokenizer/ folder of any Stable "
-                    "Diffusion model in diffusers' layout"
-                ),
+                remedy="give --tokenizer FOLDER, the tokenizer/ folder of any Stable "
+                "Diffusion model in diffusers' layout",
             ) from error
     with folder_aside(folder, VOCABULARY) as aside:
         for name, content in files.items():

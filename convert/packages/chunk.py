@@ -10,19 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sdcoreml.convert.packages.cut import (
-    WORDS,
-    find_cut,
-    offsets,
-    steps_of,
-)
+from sdcoreml.convert.packages.cut import WORDS, find_cut, offsets, steps_of
 from sdcoreml.convert.programs.export import text
-from sdcoreml.convert.programs.payload import (
-    DrawnProgram,
-    Payload,
-    Weight,
-    lay_out,
-)
+from sdcoreml.convert.programs.payload import DrawnProgram, Payload, Weight, lay_out
 from sdcoreml.convert.spec.blobs import WEIGHT_FILE
 from sdcoreml.convert.spec.model import (
     Binding,

@@ -10,13 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdcoreml.convert.bundle.contract import IN_FIRST_HALF
-from sdcoreml.convert.spec.model import (
-    Blob,
-    DataType,
-    Function,
-    NamedType,
-    Operation,
-)
+from sdcoreml.convert.spec.model import Blob, DataType, Function, NamedType, Operation
 from sdcoreml.ground.errors import UnsupportedError
 
 MARGIN = 0.05

@@ -134,10 +134,7 @@ def _bytes(block: np.ndarray) -> memoryview:
 
 def manifest(digest: str) -> str:
     """`Manifest.json` for a model of this digest; the ids follow from it."""
-    items = {
-        "model.mlmodel": "CoreML Model Specification",
-        "weights": "CoreML Model Weights",
-    }
+    items = {"model.mlmodel": "CoreML Model Specification", "weights": "CoreML Model Weights"}
     ids = {name: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{digest}/{name}")).upper() for name in items}
     content = {
         "fileFormatVersion": "1.0.0",

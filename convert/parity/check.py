@@ -32,12 +32,7 @@ from sdcoreml.convert.parity.figures import (
 from sdcoreml.convert.parity.miniature import miniature
 from sdcoreml.convert.parity.outcome import Parity
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.proof.audit import (
-    PREFIXES,
-    Audit,
-    audit,
-    prefixes_left_out,
-)
+from sdcoreml.convert.proof.audit import PREFIXES, Audit, audit, prefixes_left_out
 from sdcoreml.convert.proof.settings import settings_faults
 from sdcoreml.convert.references.components import Reference, reference
 from sdcoreml.convert.references.inputs import Feeds

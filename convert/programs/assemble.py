@@ -10,14 +10,7 @@ from sdcoreml.convert.programs.account import account
 from sdcoreml.convert.programs.export import export
 from sdcoreml.convert.programs.graph import Graph
 from sdcoreml.convert.programs.payload import DescribedTensors, DrawnProgram
-from sdcoreml.convert.spec.model import (
-    DataType,
-    Description,
-    Feature,
-    Metadata,
-    Model,
-    TensorType,
-)
+from sdcoreml.convert.spec.model import DataType, Description, Feature, Metadata, Model, TensorType
 
 
 def same_name(name: str) -> str:

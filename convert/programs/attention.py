@@ -12,15 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sdcoreml.convert.programs.graph import Graph
-from sdcoreml.convert.programs.layers import (
-    add,
-    concat,
-    conv,
-    mul,
-    reshape,
-    slice_axis,
-    transpose,
-)
+from sdcoreml.convert.programs.layers import add, concat, conv, mul, reshape, slice_axis, transpose
 from sdcoreml.convert.programs.options import Attention, Precision
 from sdcoreml.convert.programs.toolkit import Var
 

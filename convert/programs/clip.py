@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdcoreml.convert.programs.attention import (
-    Heads,
-    Projections,
-    attention,
-    masked,
-)
+from sdcoreml.convert.programs.attention import Heads, Projections, attention, masked
 from sdcoreml.convert.programs.graph import Graph
-from sdcoreml.convert.programs.layers import (
-    ACTIVATIONS,
-    add,
-    conv,
-    layer_norm,
-)
+from sdcoreml.convert.programs.layers import ACTIVATIONS, add, conv, layer_norm
 from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.ground.errors import UnsupportedError
 

@@ -28,10 +28,7 @@ REASONS: Mapping[str, str] = {
 
 
 def refuse_unknown(
-    component: str,
-    config: Config,
-    read: frozenset[str],
-    accepted: Mapping[str, tuple[Any, ...]],
+    component: str, config: Config, read: frozenset[str], accepted: Mapping[str, tuple[Any, ...]]
 ) -> None:
     """Check every option of a config; one that is unknown, and null or false, asks for nothing.
 

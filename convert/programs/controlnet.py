@@ -10,21 +10,10 @@ from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.graph import Graph, port
-from sdcoreml.convert.programs.layers import (
-    HALVING,
-    SPATIAL,
-    conv,
-    silu,
-)
+from sdcoreml.convert.programs.layers import HALVING, SPATIAL, conv, silu
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.toolkit import Var
-from sdcoreml.convert.programs.unet import (
-    down_path,
-    inputs,
-    latent_size,
-    mid_block,
-    time_embedding,
-)
+from sdcoreml.convert.programs.unet import down_path, inputs, latent_size, mid_block, time_embedding
 from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
 from sdcoreml.convert.spec.model import Metadata
 

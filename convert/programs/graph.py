@@ -18,12 +18,7 @@ from sdcoreml.convert.programs.payload import (
     RecordSource,
     Weight,
 )
-from sdcoreml.convert.programs.toolkit import (
-    MilOp,
-    Plain,
-    Var,
-    toolkit,
-)
+from sdcoreml.convert.programs.toolkit import MilOp, Plain, Var, toolkit
 from sdcoreml.convert.spec.model import DataType, Feature
 
 if TYPE_CHECKING:

@@ -11,14 +11,7 @@ from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, known_activation
 from sdcoreml.convert.programs.config import Config, refuse_unknown, require
 from sdcoreml.convert.programs.graph import Graph, port
-from sdcoreml.convert.programs.layers import (
-    add,
-    conv,
-    layer_norm,
-    mul,
-    slice_axis,
-    transpose,
-)
+from sdcoreml.convert.programs.layers import add, conv, layer_norm, mul, slice_axis, transpose
 from sdcoreml.convert.programs.options import ProgramOptions, TextStates
 from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.spec.model import DataType, Metadata

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.schedule import BETAS, STEPS
 from sdcoreml.convert.programs.assemble import Draft
-from sdcoreml.convert.programs.blocks import (
-    resnet,
-    sinusoids,
-    time_mlp,
-    transformer,
-)
+from sdcoreml.convert.programs.blocks import resnet, sinusoids, time_mlp, transformer
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.layers import (
@@ -192,10 +187,7 @@ def inputs(
                 "Original size, crop, target size or score.",
             ),
             port(
-                "text_embeds",
-                kind,
-                (batch, unet.added.text),
-                "Pooled output of the text encoder.",
+                "text_embeds", kind, (batch, unet.added.text), "Pooled output of the text encoder."
             ),
         ]
     return tuple(features)

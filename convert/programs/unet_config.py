@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdcoreml.convert.programs.blocks import Norm, Transformer
-from sdcoreml.convert.programs.config import (
-    Config,
-    per_level,
-    refuse_unknown,
-    require,
-)
+from sdcoreml.convert.programs.config import Config, per_level, refuse_unknown, require
 from sdcoreml.ground.errors import UnsupportedError
 
 CROSS_DOWN, PLAIN_DOWN = "CrossAttnDownBlock2D", "DownBlock2D"

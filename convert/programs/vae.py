@@ -9,12 +9,7 @@ from typing import Any
 
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
-from sdcoreml.convert.programs.attention import (
-    Heads,
-    Projections,
-    attention,
-    original,
-)
+from sdcoreml.convert.programs.attention import Heads, Projections, attention, original
 from sdcoreml.convert.programs.blocks import Norm, resnet
 from sdcoreml.convert.programs.config import Config, refuse_unknown, require
 from sdcoreml.convert.programs.graph import Graph, port

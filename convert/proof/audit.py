@@ -21,13 +21,7 @@ from sdcoreml.convert.programs.text_encoder import MOST_BLOCKS
 from sdcoreml.convert.proof.compressed import Compressed, arguments, measure
 from sdcoreml.convert.proof.record import AuditRecord, Rounded
 from sdcoreml.convert.proof.tables import describe
-from sdcoreml.convert.spec.model import (
-    DataType,
-    Function,
-    Operation,
-    TensorType,
-    Value,
-)
+from sdcoreml.convert.spec.model import DataType, Function, Operation, TensorType, Value
 from sdcoreml.convert.storage.elements import BlobStorage, array, is_text
 
 if TYPE_CHECKING:

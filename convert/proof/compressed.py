@@ -14,13 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from sdcoreml.convert.proof.decibels import IDENTICAL
-from sdcoreml.convert.spec.model import (
-    Block,
-    DataType,
-    Operation,
-    TensorType,
-    Value,
-)
+from sdcoreml.convert.spec.model import Block, DataType, Operation, TensorType, Value
 from sdcoreml.convert.storage.elements import BlobStorage, array, unpack
 from sdcoreml.ground.errors import UnsupportedError
 
@@ -198,11 +192,7 @@ def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
 
 
 _ROUNDING = frozenset(
-    {
-        "constexpr_affine_dequantize",
-        "constexpr_blockwise_shift_scale",
-        "constexpr_lut_to_dense",
-    }
+    {"constexpr_affine_dequantize", "constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"}
 )
 """Forms that put the nearest of a few numbers in each one's place; others leave numbers out."""
 

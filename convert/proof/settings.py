@@ -151,10 +151,7 @@ def settings_faults(
     )
     wanted = _Wanted(component=component, config=config, options=options)
     explained = {*_scale_names(graph, operations), *_epsilon_names(graph, operations)}
-    faults = [
-        *_group_norms(graph, wanted, operations),
-        *_attention(graph, operations),
-    ]
+    faults = [*_group_norms(graph, wanted, operations), *_attention(graph, operations)]
     for operation in operations:
         if operation.is_constant or operation.outputs[0].name in explained:
             continue

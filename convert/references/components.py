@@ -9,12 +9,7 @@ from typing import Any, TypeAlias
 import torch
 
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.references import (
-    inputs,
-    safety,
-    text,
-    vision,
-)
+from sdcoreml.convert.references import inputs, safety, text, vision
 from sdcoreml.convert.references.inputs import Feeds, Shapes
 from sdcoreml.ground.errors import ParityError, UnsupportedError
 

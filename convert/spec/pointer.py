@@ -14,7 +14,5 @@ def refuse_pointer(head: bytes, path: Path) -> None:
     """Raise `BadInputError` if the beginning of the file at `path` is that of a pointer."""
     if head.startswith(POINTER):
         raise BadInputError(
-            "a git-lfs pointer, not the file",
-            where=path,
-            remedy="run 'git lfs pull' in its folder",
+            "a git-lfs pointer, not the file", where=path, remedy="run 'git lfs pull' in its folder"
         )

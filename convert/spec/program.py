@@ -27,12 +27,7 @@ from sdcoreml.convert.spec.model import (
     Value,
     ValueType,
 )
-from sdcoreml.convert.spec.wire import (
-    MAX_DEPTH,
-    Message,
-    WireError,
-    decode,
-)
+from sdcoreml.convert.spec.wire import MAX_DEPTH, Message, WireError, decode
 
 T = TypeVar("T")
 

@@ -60,10 +60,8 @@ def _refuse_kind(kinds: list[int], where: Path | str) -> None:
     raise UnsupportedError(
         f"holds {names}, not an ML Program",
         where=where,
-        remedy=(
-            "convert it again with a minimum deployment target of macOS 12 or "
-            "newer, as convert_to='mlprogram'"
-        ),
+        remedy="convert it again with a minimum deployment target of macOS 12 or "
+        "newer, as convert_to='mlprogram'",
     )
 
 

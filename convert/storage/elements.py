@@ -9,13 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from sdcoreml.convert.spec.model import (
-    Blob,
-    DataType,
-    Elements,
-    TensorType,
-    Value,
-)
+from sdcoreml.convert.spec.model import Blob, DataType, Elements, TensorType, Value
 from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -50,9 +44,7 @@ PACKED: Mapping[DataType, int] = {
 }
 """Bits of the types that share bytes, lowest bits first."""
 
-FLOATS = frozenset(
-    {DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64, DataType.BFLOAT16},
-)
+FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64, DataType.BFLOAT16})
 
 
 class BlobStorage(Protocol):

@@ -13,14 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from sdcoreml.convert.spec.model import (
-    Binding,
-    Function,
-    Model,
-    NamedType,
-    Operation,
-    free_name,
-)
+from sdcoreml.convert.spec.model import Binding, Function, Model, NamedType, Operation, free_name
 from sdcoreml.convert.storage.package import OpenProgram, open_program
 from sdcoreml.convert.storage.pair import Storages, in_second
 from sdcoreml.ground.errors import ParityError

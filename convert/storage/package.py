@@ -10,12 +10,7 @@ from pathlib import Path
 
 from sdcoreml.convert.compile.compiled import read_compiled
 from sdcoreml.convert.spec.blobs import MappedWeights, open_weights
-from sdcoreml.convert.spec.model import (
-    Blob,
-    DataType,
-    Function,
-    Model,
-)
+from sdcoreml.convert.spec.model import Blob, DataType, Function, Model
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.storage.elements import BlobStorage
 from sdcoreml.ground.errors import BadInputError

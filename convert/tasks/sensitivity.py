@@ -18,12 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sdcoreml.convert.compression.allotment import (
-    PROBED,
-    Layer,
-    allot,
-    average_bits,
-)
+from sdcoreml.convert.compression.allotment import PROBED, Layer, allot, average_bits
 from sdcoreml.convert.compression.clustering import cluster
 from sdcoreml.convert.compression.compress import compressible
 from sdcoreml.convert.compression.palette import code_table, error, histogram

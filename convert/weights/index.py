@@ -38,9 +38,7 @@ def read_index(path: Path) -> Index:
     """
     if path.stat().st_size > MAX_INDEX:
         raise BadInputError(
-            f"larger than {MAX_INDEX:,} bytes, too large for an index",
-            where=path,
-            remedy=AGAIN,
+            f"larger than {MAX_INDEX:,} bytes, too large for an index", where=path, remedy=AGAIN
         )
     try:
         content = json.loads(path.read_bytes(), object_pairs_hook=unique_keys)

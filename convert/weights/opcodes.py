@@ -14,13 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Protocol, cast
 
-from sdcoreml.convert.weights.machine import (
-    Builder,
-    Inert,
-    Machine,
-    MalformedPickleError,
-    Name,
-)
+from sdcoreml.convert.weights.machine import Builder, Inert, Machine, MalformedPickleError, Name
 
 
 class Stream(Protocol):

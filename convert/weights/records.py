@@ -10,12 +10,7 @@ from enum import Enum
 from typing import Any, cast
 
 from sdcoreml.convert.weights.dtypes import SIZES, STORAGES, TORCH
-from sdcoreml.convert.weights.machine import (
-    Inert,
-    MalformedPickleError,
-    Name,
-    Ordered,
-)
+from sdcoreml.convert.weights.machine import Inert, MalformedPickleError, Name, Ordered
 from sdcoreml.convert.weights.policy import CONSTRUCTORS, Verdict, judge
 from sdcoreml.ground.errors import UnsafePickleError
 
@@ -85,9 +80,7 @@ class Records:
             raise UnsafePickleError(
                 f"{harm} (nothing was run)",
                 where=self.where,
-                remedy=(
-                    "do not load this file anywhere, get a .safetensors version or ask its author"
-                ),
+                remedy="load this file nowhere; get a .safetensors version or ask its author",
             )
         if verdict is Verdict.INERT:
             self.unknown[full] += 1

@@ -9,12 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from sdcoreml.convert.weights.dtypes import NUMPY, SIZES
-from sdcoreml.convert.weights.header import (
-    Header,
-    HeaderError,
-    parse,
-    parse_length,
-)
+from sdcoreml.convert.weights.header import Header, HeaderError, parse, parse_length
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.errors import BadInputError
 

@@ -8,12 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdcoreml.convert.weights.tensor import TensorInfo
-from sdcoreml.convert.weights.writer import (
-    WriteOptions,
-    Written,
-    target_nbytes,
-    write_safetensors,
-)
+from sdcoreml.convert.weights.writer import WriteOptions, Written, target_nbytes, write_safetensors
 from sdcoreml.ground.aside import folder_aside, require_space
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event, silent

@@ -19,12 +19,7 @@ from sdcoreml.convert.weights.gather import gather
 from sdcoreml.convert.weights.hashing import StreamDigest
 from sdcoreml.convert.weights.header import PYTORCH, build
 from sdcoreml.convert.weights.tensor import TensorInfo, ended_early
-from sdcoreml.convert.weights.transfer import (
-    ShortReadError,
-    new_buffers,
-    read_blocks,
-    write_at,
-)
+from sdcoreml.convert.weights.transfer import ShortReadError, new_buffers, read_blocks, write_at
 from sdcoreml.ground.aside import file_aside, require_space, reserve
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent

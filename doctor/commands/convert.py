@@ -123,8 +123,7 @@ def convert(args: argparse.Namespace) -> int:
             runner=worker,
             toolchain=provenance(environment, toolchain),
             policy=replace(
-                policy_of(args, toolchain),
-                certified_only=is_replacement(toolchain, args.toolchain),
+                policy_of(args, toolchain), certified_only=is_replacement(toolchain, args.toolchain)
             ),
             force=args.force,
         )

@@ -15,11 +15,7 @@ from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.compression.recipe import parse_recipe
 from sdcoreml.convert.jobs.kept import is_nothing
 from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
-from sdcoreml.convert.jobs.options import (
-    COMPRESSED,
-    SHARED,
-    Options,
-)
+from sdcoreml.convert.jobs.options import COMPRESSED, SHARED, Options
 from sdcoreml.convert.jobs.plan import Job, default_options, plan
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -127,9 +123,8 @@ def options_of_finished_folder(args: argparse.Namespace, usual: Options) -> Opti
         raise BadInputError(
             "no ControlledUnet in this folder to take a ControlNet's residuals",
             where=folder,
-            remedy=(
-                f"add one: sdcoreml convert MODEL --components controlled_unet --output {folder}"
-            ),
+            remedy="add one: sdcoreml convert MODEL --components controlled_unet"
+            f" --output {folder}",
         )
     return replace(usual, **{name: getattr(before, name) for name in SHARED})
 

@@ -66,11 +66,7 @@ def _ingredients(parser: argparse.ArgumentParser) -> None:
     # With the spellings of diffusers' script beside ours, for messages that serve both commands.
     group = parser.add_argument_group("ingredients")
     group.add_argument(
-        "--vae",
-        "--vae_path",
-        type=as_path,
-        metavar="PATH",
-        help="use this VAE, a folder or a file",
+        "--vae", "--vae_path", type=as_path, metavar="PATH", help="use this VAE, a folder or a file"
     )
     group.add_argument(
         "--lora",
@@ -257,9 +253,7 @@ def _storage(parser: argparse.ArgumentParser) -> None:
         help="compress as this file says: method, bits, group_size, and bits of single layers",
     )
     group.add_argument(
-        "--full",
-        action="store_true",
-        help="run every program, also those whose graph is certified",
+        "--full", action="store_true", help="run every program, also those whose graph is certified"
     )
 
 

@@ -15,11 +15,7 @@ from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.programs.options import Precision
 from sdcoreml.doctor.commands.convert_preflight import goal_of
-from sdcoreml.doctor.core.estimate import (
-    estimate_disk,
-    estimate_memory,
-    estimate_time,
-)
+from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory, estimate_time
 from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.doctor.gather.model import describe
 from sdcoreml.ground.quantity import amount

@@ -42,10 +42,7 @@ def run(args: argparse.Namespace) -> int:
         programs = programs_at(args.path)
         data, lines = (
             programs_data(args.path, programs),
-            (
-                *programs_text(args.path, programs),
-                ruling_text(judgement.ruling),
-            ),
+            (*programs_text(args.path, programs), ruling_text(judgement.ruling)),
         )
         faults = [fault for program in programs for fault in program.faults]
     else:

@@ -152,7 +152,7 @@ def test_a_refusal_says_what_was_named_and_what_to_do() -> None:
         read(call(name("os", "system"), text("x")))
     assert str(caught.value) == (
         "model.bin: the pickle names 'os.system', which can run code (nothing was run); "
-        "do not load this file anywhere, get a .safetensors version or ask its author"
+        "load this file nowhere; get a .safetensors version or ask its author"
     )
     with pytest.raises(UnsafePickleError) as caught:
         read(call(name("lightning", "x" * 500)))
