@@ -9,18 +9,25 @@ from __future__ import annotations
 import argparse
 
 from sdcoreml.convert.jobs.options import ATTENTIONS
-from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.ingredients import parse_embedding
-from sdcoreml.convert.models.lora import LoraSource, parse_lora
-from sdcoreml.convert.programs.options import Precision, Prediction, Target
+from sdcoreml.convert.programs.options import Prediction, Target
+from sdcoreml.doctor.commands.convert_values import (
+    LARGEST,
+    attention_name,
+    folder_name,
+    image_size,
+    lora,
+    name_set,
+    positive_int,
+    positive_number,
+    precision,
+    target,
+    whole_number,
+)
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.ground.places import as_path
 
 METHODS = ("kmeans", "uniform", "linear")
-
-LARGEST = 2048
-"""Pixels a side: twice what SDXL is trained for. Attention's memory grows with the fourth power of
-it, so that no app draws more, and building such programs takes minutes for nothing."""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +50,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--name",
-        type=called,
+        type=folder_name,
         help="what the model is called in the folder's name (default: its own)",
     )
     parser.add_argument(
@@ -103,14 +110,14 @@ def _shapes(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--attention",
         action="append",
-        type=attention,
+        type=attention_name,
         choices=[name.value.lower().replace("_", "-") for name in ATTENTIONS],
         help="split-einsum for the Neural Engine (default), original for the GPU; repeatable",
     )
     group.add_argument(
         "--size",
         action="append",
-        type=pixels,
+        type=image_size,
         metavar="WxH",
         help="image size in pixels, a folder for each; repeatable (default: the model's; at most"
         f" {LARGEST} a side)",
@@ -123,7 +130,7 @@ def _shapes(parser: argparse.ArgumentParser) -> None:
         " not for SDXL and ControlNets",
     )
     group.add_argument(
-        "--tokens", type=counted, metavar="N", help="length of a prompt (default: 77)"
+        "--tokens", type=positive_int, metavar="N", help="length of a prompt (default: 77)"
     )
     group.add_argument(
         "--target",
@@ -159,7 +166,7 @@ def _programs(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--components",
-        type=names,
+        type=name_set,
         metavar="NAMES",
         help="make only these anew in the finished folder that --output names, with what else is"
         " asked for, and keep the rest: text_encoder, unet, vae_decoder, controlled_unet...",
@@ -196,14 +203,14 @@ def _meaning(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--pad-id",
-        type=numbered,
+        type=whole_number,
         metavar="ID",
         help="token that the model was trained with after a prompt's end; takes the place of the"
         " app's own padding (default: as the model's tokenizer says)",
     )
     group.add_argument(
         "--latent-scale",
-        type=positive,
+        type=positive_number,
         metavar="NUMBER",
         help="what the app multiplies latents with; where the VAE wants another, its programs make"
         " up for it (default: 0.18215, for SDXL 0.13025)",
@@ -235,7 +242,7 @@ def _storage(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--group-size",
-        type=counted,
+        type=positive_int,
         metavar="N",
         help="with --bits: a palette for each N output channels, not one for a weight (from macOS15"
         " on)",
@@ -255,116 +262,3 @@ def _storage(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--full", action="store_true", help="run every program, also those whose graph is certified"
     )
-
-
-def lora(text: str) -> LoraSource:
-    """A LoRA from `FILE[:SCALE]`. Raises `argparse.ArgumentTypeError` for an odd scale."""
-    try:
-        return parse_lora(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def attention(text: str) -> str:
-    """A name of an attention layout in the spelling of this command; Apple's is `SPLIT_EINSUM`."""
-    return text.lower().replace("_", "-")
-
-
-def counted(text: str) -> int:
-    """How many, one at least. Raises `argparse.ArgumentTypeError` for anything else."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def numbered(text: str) -> int:
-    """A number counted from 0. Raises `argparse.ArgumentTypeError` for anything else."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
-
-
-def pixels(text: str) -> tuple[int, int]:
-    """Width and height of an image from `WxH`.
-
-    Raises:
-        argparse.ArgumentTypeError: it is something else, no multiple of 8, or beyond `LARGEST`.
-    """
-    width, _, height = text.lower().partition("x")
-    if (
-        width.isdecimal()
-        and height.isdecimal()
-        and int(width)
-        and int(height)
-        and not int(width) % PIXELS_PER_LATENT
-        and not int(height) % PIXELS_PER_LATENT
-    ):
-        return _drawable(int(width), int(height))
-    raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in multiples of 8, as 512x768")
-
-
-def _drawable(width: int, height: int) -> tuple[int, int]:
-    if max(width, height) > LARGEST:
-        raise argparse.ArgumentTypeError(
-            f"{width}x{height} is larger than any app draws; choose at most {LARGEST} pixels a side"
-        )
-    return width, height
-
-
-def names(text: str) -> frozenset[str]:
-    """Names of programs or components, between commas."""
-    return frozenset(filter(None, (word.strip() for word in text.split(","))))
-
-
-def called(text: str) -> str:
-    """A name that a folder can have.
-
-    Raises:
-        argparse.ArgumentTypeError: it is none.
-    """
-    if not text.strip() or text.startswith(".") or {*text} & {"/", "\\", ":", "\0"}:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no name for a folder; choose one without / and :, as cat"
-        )
-    return text
-
-
-def precision(text: str) -> tuple[str, Precision]:
-    """A component, "all" if none is named, and its precision.
-
-    Raises:
-        argparse.ArgumentTypeError: it is no precision.
-    """
-    name, _, word = text.rpartition("=")
-    try:
-        return name or "all", Precision(word)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not fp16 or fp32, nor NAME=fp32") from None
-
-
-def positive(text: str) -> float:
-    """A number above 0.
-
-    Raises:
-        argparse.ArgumentTypeError: it is none.
-    """
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if 0 < number < float("inf"):
-        return number
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-
-
-def target(text: str) -> Target:
-    """A deployment target by either name: iOS16 is macOS13.
-
-    Raises:
-        argparse.ArgumentTypeError: nothing is written for that system.
-    """
-    try:
-        return Target.named(text)
-    except ValueError:
-        known = ", ".join(Target.names())
-        raise argparse.ArgumentTypeError(f"{text!r} is not one of {known}") from None

@@ -27,7 +27,7 @@ from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.programs.options import Attention, Target
 from sdcoreml.convert.worker import Runner, Worker
 from sdcoreml.doctor.commands.convert_environment import require_torch
-from sdcoreml.doctor.commands.convert_options import target
+from sdcoreml.doctor.commands.convert_values import target
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import build

@@ -11,13 +11,8 @@ from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.programs.options import Attention, Precision, Prediction, Target
 from sdcoreml.doctor.commands.convert_jobs import jobs_of, recipe_of
-from sdcoreml.doctor.commands.convert_options import (
-    declare,
-    pixels,
-    positive,
-    precision,
-    target,
-)
+from sdcoreml.doctor.commands.convert_options import declare
+from sdcoreml.doctor.commands.convert_values import image_size, positive_number, precision, target
 from sdcoreml.ground.errors import BadInputError, UsageError
 from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model, write_xl
 
@@ -282,7 +277,7 @@ class TestJobsOf:
     @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "much"])
     def test_a_scale_that_is_none(self, text: str) -> None:
         with pytest.raises(argparse.ArgumentTypeError, match="is not a number above 0"):
-            positive(text)
+            positive_number(text)
 
     def test_systems_by_either_name(self) -> None:
         assert [target(name) for name in ("macOS13", "ios16", "IOS18", "macos26")] == [
@@ -297,10 +292,10 @@ class TestJobsOf:
     @pytest.mark.parametrize("text", ["0x8", "512", "512x", "x512", "512x510", "axb", "-8x8"])
     def test_a_size_that_is_none(self, text: str) -> None:
         with pytest.raises(argparse.ArgumentTypeError, match="is not WIDTHxHEIGHT"):
-            pixels(text)
+            image_size(text)
 
     @pytest.mark.parametrize("text", ["64x64000", "2056x512", "512x2056"])
     def test_a_size_that_no_app_draws(self, text: str) -> None:
         with pytest.raises(argparse.ArgumentTypeError, match="at most 2048 pixels a side"):
-            pixels(text)
-        assert pixels("2048x2048") == (2048, 2048)
+            image_size(text)
+        assert image_size("2048x2048") == (2048, 2048)
