@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sdcoreml.convert.bundle.prompt import SECOND_PAD
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, known_activation
 from sdcoreml.convert.programs.config import Config, refuse_unknown, require
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.layers import add, conv, layer_norm, mul, slice_axis, transpose
 from sdcoreml.convert.programs.options import ProgramOptions, TextStates
+from sdcoreml.convert.programs.prompt import SECOND_PAD
 from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.spec.model import DataType, Metadata
 from sdcoreml.ground.errors import UnsupportedError
@@ -251,7 +251,7 @@ def _end_token(text: TextConfig) -> int:
 def _restored(g: Graph, component: str, text: TextConfig, ids: Var) -> tuple[Var, Var]:
     """The ids (1, S) as diffusers sends them, and the place of the end token, (1,).
 
-    The rule, and what apps send, is `bundle.prompt.restore_prompt`.
+    The rule, and what apps send, is `programs.prompt.restore_prompt`.
     """
     import numpy as np
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from sdcoreml.convert.bundle.prompt import SECOND_PAD
+from sdcoreml.convert.programs.prompt import SECOND_PAD
 
 VOCABULARY = 49408
 """Number of CLIP's tokens, which a config need not say."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from sdcoreml.convert.bundle.prompt import SECOND_PAD, restore_prompt
 from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.prompt import SECOND_PAD, restore_prompt
 from sdcoreml.convert.references.inputs import VOCABULARY, Feeds
 
 LEGACY_END = 2
@@ -34,8 +34,8 @@ def encode(
 ) -> dict[str, torch.Tensor]:
     """The states of every token, as SD 1.x and 2.x or as SDXL read them, and the pooled state.
 
-    The module sees the ids that diffusers would have sent: `bundle.prompt.restore_prompt` says how
-    they follow from those that apps send. `hidden_embeds` is what enters the last layer, without
+    The module sees the ids that diffusers would have sent: `programs.prompt.restore_prompt` says
+    how they follow from those of apps. `hidden_embeds` is what enters the last layer, without
     the final norm. `pooled_outputs` is the state of the end token (the module itself may take an
     unknown character of the apps for it), projected where the module has a projection. Of the
     options, `clip_skip` (2 leaves out the last layer, 3 the last two) and `pad_id` (what the

@@ -1,6 +1,6 @@
 """Prompts as real apps send them, against the pinned tokenizer and module, called as a user would.
 
-The program and its reference both read `bundle.prompt`; what ties that to the world is here.
+The program and its reference both read `programs.prompt`; what ties that to the world is here.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdcoreml.convert.bundle.prompt import END, SECOND_PAD, restore_prompt
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
 from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.prompt import END, SECOND_PAD, restore_prompt
 from tests.inside.convert.programs.models import TEXT
 from tests.inside.convert.programs.test_families import assert_equal, package, shaken
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdcoreml.convert.bundle.prompt import END, SECOND_PAD, restore_prompt
+from sdcoreml.convert.programs.prompt import END, SECOND_PAD, restore_prompt
 
 SENT = Path(__file__).resolve().parents[4] / "shared" / "golden" / "swift-tokens" / "tokens.json"
 """What Apple's Swift code sends; kept beside the repository, see its own README."""
