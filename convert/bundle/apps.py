@@ -18,7 +18,7 @@ Answer = Literal["yes", "limited", "no"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class AppVerdict:
     """Whether `target` runs a model, and the reason or the limits."""
 
     target: str
@@ -82,19 +82,19 @@ GIVEN: Mapping[Kind, str] = {
 _CONTROLLED = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})
 
 
-def verdicts(contents: Contents) -> tuple[Verdict, ...]:
+def verdicts(contents: Contents) -> tuple[AppVerdict, ...]:
     """What each target makes of `contents`."""
     refusal = _refusal(contents)
     if refusal:
-        return tuple(Verdict(target=name, runs="no", reason=refusal) for name in (APPLE, MOCHI))
+        return tuple(AppVerdict(target=name, runs="no", reason=refusal) for name in (APPLE, MOCHI))
     if contents.kind is Kind.CONTROLNET:
         runs: Answer = "yes" if contents.family in _CONTROLLED else "no"
         said = {"yes": "beside a UNet made for it", "no": "ControlNet for SD 1.x and 2.x only"}
         reason = said[runs]
-        return tuple(Verdict(target=name, runs=runs, reason=reason) for name in (APPLE, MOCHI))
+        return tuple(AppVerdict(target=name, runs=runs, reason=reason) for name in (APPLE, MOCHI))
     answers = FAMILIES[contents.family]
     return tuple(
-        Verdict(target=name, runs=runs, reason=reason)
+        AppVerdict(target=name, runs=runs, reason=reason)
         for name, (runs, reason) in zip((APPLE, MOCHI), answers, strict=True)
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sdcoreml.convert.bundle.apps import ADD_ONS, GIVEN, Verdict, verdicts
+from sdcoreml.convert.bundle.apps import ADD_ONS, GIVEN, AppVerdict, verdicts
 from sdcoreml.convert.bundle.facts import is_coreml
 from sdcoreml.convert.bundle.families import PROGRAMS, RUN, UNBUILT, refuse
 from sdcoreml.convert.bundle.harmony import harmony_faults, vocabulary_faults
@@ -60,7 +60,7 @@ class Judgement:
     refusal: Fault | None = None
     refusals: Mapping[str, Fault] = field(default_factory=dict)
     discords: tuple[Fault, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[AppVerdict, ...] = ()
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -308,7 +308,7 @@ def _refuse_config(component: str, config: Mapping[str, Any], path: Path) -> Fau
     return None
 
 
-def _answers(identity: Identity, refusals: Mapping[str, Fault]) -> tuple[Verdict, ...]:
+def _answers(identity: Identity, refusals: Mapping[str, Fault]) -> tuple[AppVerdict, ...]:
     """The apps' verdicts, without a yes to what the converter refuses."""
     answers = verdicts(identity.contents)
     why = "not as it is: see the faults" if identity.faults else ""

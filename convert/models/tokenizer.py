@@ -30,7 +30,7 @@ PADS: dict[Family, dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokenizer:
+class TokenizerSource:
     """The folder that holds vocab.json and merges.txt."""
 
     folder: Path
@@ -50,7 +50,7 @@ def find_tokenizer(
     given: Path | None,
     emit: Emit = silent,
     common: Callable[[Emit], Path] = vocabulary_folder,
-) -> Tokenizer:
+) -> TokenizerSource:
     """The tokenizer given, or lying beside `checkpoint` or in a folder `tokenizer` there.
 
     Where there is none, it is the one in the folder `common`, which all models share.
@@ -65,7 +65,7 @@ def find_tokenizer(
     )
     for folder in places:
         if (folder / VOCABULARY).is_file() and (folder / MERGES).is_file():
-            return Tokenizer(folder=folder)
+            return TokenizerSource(folder=folder)
     if given:
         raise BadInputError(
             f"no {VOCABULARY} and {MERGES} there",
@@ -73,4 +73,4 @@ def find_tokenizer(
             remedy="give the tokenizer/ folder of any Stable Diffusion model in "
             "diffusers' layout, or leave --tokenizer out",
         )
-    return Tokenizer(folder=common(emit))
+    return TokenizerSource(folder=common(emit))

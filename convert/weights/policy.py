@@ -114,7 +114,7 @@ DANGEROUS = frozenset(
 )
 
 
-class Verdict(Enum):
+class NameVerdict(Enum):
     """What to do about a name."""
 
     KNOWN = "part of the format"
@@ -122,13 +122,13 @@ class Verdict(Enum):
     DANGEROUS = "refuse the file"
 
 
-def judge(module: str, name: str) -> Verdict:
+def judge(module: str, name: str) -> NameVerdict:
     """The verdict on `module.name`."""
     if (module, name) in KNOWN:
-        return Verdict.KNOWN
+        return NameVerdict.KNOWN
     if module in ("builtins", "__builtin__") and name in HARMLESS_BUILTINS:
-        return Verdict.INERT
+        return NameVerdict.INERT
     parts = f"{module}.{name}".split(".")
     if any(".".join(parts[: end + 1]) in DANGEROUS for end in range(len(parts))):
-        return Verdict.DANGEROUS
-    return Verdict.INERT
+        return NameVerdict.DANGEROUS
+    return NameVerdict.INERT

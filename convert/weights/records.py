@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sdcoreml.convert.weights.dtypes import SIZES, STORAGES, TORCH
 from sdcoreml.convert.weights.machine import Inert, MalformedPickleError, Name, Ordered
-from sdcoreml.convert.weights.policy import CONSTRUCTORS, Verdict, judge
+from sdcoreml.convert.weights.policy import CONSTRUCTORS, NameVerdict, judge
 from sdcoreml.ground.errors import UnsafePickleError
 
 MAX_RANK = 64
@@ -72,9 +72,9 @@ class Records:
             raise MalformedPickleError(f"a name that is not printable text: {full!r}")
         verdict = judge(module, name)
         harm = None
-        if verdict is Verdict.DANGEROUS:
+        if verdict is NameVerdict.DANGEROUS:
             harm = f"the pickle names {full!r}, which can run code"
-        elif verdict is Verdict.INERT and self.trust is Trust.STRICT:
+        elif verdict is NameVerdict.INERT and self.trust is Trust.STRICT:
             harm = f"the pickle names {full!r}, which no state dict needs"
         if harm:
             raise UnsafePickleError(
@@ -82,7 +82,7 @@ class Records:
                 where=self.where,
                 remedy="load this file nowhere; get a .safetensors version or ask its author",
             )
-        if verdict is Verdict.INERT:
+        if verdict is NameVerdict.INERT:
             self.unknown[full] += 1
         return Name(module, name)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sdcoreml.convert.bundle.contract import HALVES, KNOWN, NAMES, PACKAGE
 from sdcoreml.doctor.checks.pins import list_some
-from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.subjects import Bundle
 
 AGAIN = Fix("convert the model again into a fresh folder")
@@ -15,7 +15,7 @@ NEEDED = (NAMES["text_encoder"], NAMES["vae_decoder"])
 NEEDED_XL = (NAMES["text_encoder_2"], NAMES["vae_decoder"])
 
 
-@check("BUN001", Family.BUNDLE)
+@check("BUN001", CheckFamily.BUNDLE)
 def listed_by_apps(bundle: Bundle) -> Findings:
     """The folder has what an app needs to list and open it.
 
@@ -51,7 +51,7 @@ def listed_by_apps(bundle: Bundle) -> Findings:
         yield ok(f"{len(bundle.programs)} programs{attention}")
 
 
-@check("BUN002", Family.BUNDLE)
+@check("BUN002", CheckFamily.BUNDLE)
 def containers_whole(bundle: Bundle) -> Findings:
     """Every program has its files, and none of them is a Git LFS pointer.
 
@@ -73,7 +73,7 @@ def containers_whole(bundle: Bundle) -> Findings:
             )
 
 
-@check("BUN019", Family.BUNDLE)
+@check("BUN019", CheckFamily.BUNDLE)
 def programs_sound(bundle: Bundle) -> Findings:
     """Every program can be read, and its weights are where it expects them.
 
@@ -86,7 +86,7 @@ def programs_sound(bundle: Bundle) -> Findings:
         )
 
 
-@check("BUN003", Family.BUNDLE)
+@check("BUN003", CheckFamily.BUNDLE)
 def chunks_paired(bundle: Bundle) -> Findings:
     """Chunks come in pairs, and never beside a whole UNet.
 
@@ -110,7 +110,7 @@ def chunks_paired(bundle: Bundle) -> Findings:
             )
 
 
-@check("BUN005", Family.BUNDLE)
+@check("BUN005", CheckFamily.BUNDLE)
 def encoder_present(bundle: Bundle) -> Findings:
     """There is a VAE encoder, and no controlnet folder.
 
@@ -131,7 +131,7 @@ def encoder_present(bundle: Bundle) -> Findings:
         )
 
 
-@check("BUN008", Family.BUNDLE)
+@check("BUN008", CheckFamily.BUNDLE)
 def tokenizer_readable(bundle: Bundle) -> Findings:
     """vocab.json and merges.txt are there and well-formed.
 
@@ -146,7 +146,7 @@ def tokenizer_readable(bundle: Bundle) -> Findings:
         )
 
 
-@check("BUN014", Family.BUNDLE)
+@check("BUN014", CheckFamily.BUNDLE)
 def weights_shared(bundle: Bundle) -> Findings:
     """Unet and ControlledUnet have the same weights.
 
@@ -163,7 +163,7 @@ def weights_shared(bundle: Bundle) -> Findings:
         )
 
 
-@check("BUN015", Family.BUNDLE)
+@check("BUN015", CheckFamily.BUNDLE)
 def names_spelt(bundle: Bundle) -> Findings:
     """Programs are spelt exactly as the apps expect, capitals included.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 
-from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, ok, warning
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, ok, warning
 from sdcoreml.doctor.core.estimate import estimate_disk
 from sdcoreml.doctor.core.facts import EnvironmentFacts, LockFacts, ToolchainFacts, VolumeFacts
 from sdcoreml.doctor.core.subjects import ModelFolder
@@ -31,7 +31,7 @@ def describe_room(volume: VolumeFacts) -> str:
     return amount(volume.room) + (" of the quota left" if volume.room < volume.free else " free")
 
 
-@check("DSK001", Family.DISK)
+@check("DSK001", CheckFamily.DISK)
 def room_for_result(
     volumes: Mapping[str, VolumeFacts],
     toolchain: ToolchainFacts,
@@ -64,7 +64,7 @@ def room_for_result(
         yield ok(f"{describe_room(output)} for the result, {amount(needed)} needed")
 
 
-@check("DSK002", Family.DISK)
+@check("DSK002", CheckFamily.DISK)
 def room_for_environment(
     volumes: Mapping[str, VolumeFacts],
     toolchain: ToolchainFacts,
@@ -87,7 +87,7 @@ def room_for_environment(
         yield ok(f"{describe_room(place)} for environments")
 
 
-@check("DSK006", Family.DISK)
+@check("DSK006", CheckFamily.DISK)
 def room_for_packages(
     volumes: Mapping[str, VolumeFacts],
     toolchain: ToolchainFacts,
@@ -115,7 +115,7 @@ def room_for_packages(
         )
 
 
-@check("DSK007", Family.DISK)
+@check("DSK007", CheckFamily.DISK)
 def room_for_files(
     volumes: Mapping[str, VolumeFacts], environment: EnvironmentFacts | None = None
 ) -> Findings:
@@ -135,7 +135,7 @@ def room_for_files(
         )
 
 
-@check("DSK003", Family.DISK)
+@check("DSK003", CheckFamily.DISK)
 def room_for_temporary_files(volumes: Mapping[str, VolumeFacts]) -> Findings:
     """The temporary folder's volume is not nearly full.
 
@@ -152,7 +152,7 @@ def room_for_temporary_files(volumes: Mapping[str, VolumeFacts]) -> Findings:
         )
 
 
-@check("DSK005", Family.DISK)
+@check("DSK005", CheckFamily.DISK)
 def room_for_downloads(volumes: Mapping[str, VolumeFacts]) -> Findings:
     """The volume of the Hugging Face cache is not nearly full.
 
@@ -168,7 +168,7 @@ def room_for_downloads(volumes: Mapping[str, VolumeFacts]) -> Findings:
         )
 
 
-@check("DSK004", Family.DISK)
+@check("DSK004", CheckFamily.DISK)
 def places_writable(volumes: Mapping[str, VolumeFacts]) -> Findings:
     """The folders that sdcoreml writes to are writable."""
     roles = (name for name in ("output", "environments") if not volumes[name].writable)

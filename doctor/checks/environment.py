@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sdcoreml.doctor.checks.pins import REPAIR, list_some
-from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.facts import (
     CondaEnvironment,
     EnvironmentFacts,
@@ -32,7 +32,7 @@ def build(toolchain: ToolchainFacts, lock: LockFacts | None) -> Fix:
 BY_CONDA = Fix("make env BACKEND=conda makes one that is, apart from it; or remove it")
 
 
-@check("ENV001", Family.ENVIRONMENT)
+@check("ENV001", CheckFamily.ENVIRONMENT)
 def present(
     toolchain: ToolchainFacts,
     environment: EnvironmentFacts | None = None,
@@ -53,7 +53,7 @@ def present(
         yield ok(f"{len(environment.installed)} packages, Python {environment.python}")
 
 
-@check("ENV002", Family.ENVIRONMENT)
+@check("ENV002", CheckFamily.ENVIRONMENT)
 def of_this_lock(
     environment: EnvironmentFacts, lock: LockFacts, toolchain: ToolchainFacts
 ) -> Findings:
@@ -70,7 +70,7 @@ def of_this_lock(
         )
 
 
-@check("ENV003", Family.ENVIRONMENT)
+@check("ENV003", CheckFamily.ENVIRONMENT)
 def complete(environment: EnvironmentFacts) -> Findings:
     """Every installed package has its files and its metadata.
 
@@ -92,7 +92,7 @@ def complete(environment: EnvironmentFacts) -> Findings:
         )
 
 
-@check("ENV004", Family.ENVIRONMENT)
+@check("ENV004", CheckFamily.ENVIRONMENT)
 def sealed(verification: VerificationFacts) -> Findings:
     """The environment's files are those that were sealed.
 
@@ -120,7 +120,7 @@ def sealed(verification: VerificationFacts) -> Findings:
         yield ok(f"{verification.files} files as sealed ({verification.depth})")
 
 
-@check("ENV005", Family.ENVIRONMENT)
+@check("ENV005", CheckFamily.ENVIRONMENT)
 def imports(smoke: Smoke) -> Findings:
     """The direct pins can be imported by an isolated interpreter (--deep).
 
@@ -134,7 +134,7 @@ def imports(smoke: Smoke) -> Findings:
         )
 
 
-@check("ENV006", Family.ENVIRONMENT)
+@check("ENV006", CheckFamily.ENVIRONMENT)
 def no_hooks(environment: EnvironmentFacts) -> Findings:
     """No stray file runs code whenever Python starts.
 
@@ -149,7 +149,7 @@ def no_hooks(environment: EnvironmentFacts) -> Findings:
         )
 
 
-@check("ENV007", Family.ENVIRONMENT)
+@check("ENV007", CheckFamily.ENVIRONMENT)
 def proven(environment: EnvironmentFacts, evidence: EvidenceFacts) -> Findings:
     """The environment is byte for byte one that was proven.
 
@@ -180,7 +180,7 @@ def proven(environment: EnvironmentFacts, evidence: EvidenceFacts) -> Findings:
         )
 
 
-@check("ENV008", Family.ENVIRONMENT)
+@check("ENV008", CheckFamily.ENVIRONMENT)
 def conda_of_that_name(
     conda: CondaEnvironment, toolchain: ToolchainFacts, lock: LockFacts
 ) -> Findings:

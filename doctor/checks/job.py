@@ -7,7 +7,7 @@ from pathlib import Path
 from sdcoreml.doctor.checks.model import find_lacking
 from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.checks.ruling import judged
-from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, warning
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, warning
 from sdcoreml.doctor.core.facts import Goal, Output, System
 from sdcoreml.doctor.core.subjects import ModelFolder
 
@@ -20,7 +20,7 @@ AWKWARD = frozenset(" \t'\"$&;()<>|*?")
 
 
 @judged
-@check("MOD009", Family.MODEL)
+@check("MOD009", CheckFamily.MODEL)
 def family_supported(model: ModelFolder) -> Findings:
     """The model is of a kind that can be converted and then run.
 
@@ -38,7 +38,7 @@ def family_supported(model: ModelFolder) -> Findings:
 
 
 @judged
-@check("MOD010", Family.MODEL)
+@check("MOD010", CheckFamily.MODEL)
 def configs_supported(model: ModelFolder) -> Findings:
     """The converter implements every option in the configurations.
 
@@ -56,7 +56,7 @@ def configs_supported(model: ModelFolder) -> Findings:
             )
 
 
-@check("MOD011", Family.MODEL)
+@check("MOD011", CheckFamily.MODEL)
 def names_with_a_dot(model: ModelFolder) -> Findings:
     """No component folder holds a name without a dot.
 
@@ -73,7 +73,7 @@ def names_with_a_dot(model: ModelFolder) -> Findings:
         )
 
 
-@check("MOD012", Family.MODEL)
+@check("MOD012", CheckFamily.MODEL)
 def one_variant(model: ModelFolder) -> Findings:
     """All components have weights of the same variant.
 
@@ -91,7 +91,7 @@ def one_variant(model: ModelFolder) -> Findings:
         )
 
 
-@check("MOD013", Family.MODEL)
+@check("MOD013", CheckFamily.MODEL)
 def half_precision(model: ModelFolder) -> Findings:
     """The UNet is not one whose attention overflows in half precision.
 
@@ -107,7 +107,7 @@ def half_precision(model: ModelFolder) -> Findings:
         )
 
 
-@check("MOD023", Family.MODEL)
+@check("MOD023", CheckFamily.MODEL)
 def told_by_itself(model: ModelFolder) -> Findings:
     """The model says of itself how it is to be used.
 
@@ -122,7 +122,7 @@ def told_by_itself(model: ModelFolder) -> Findings:
         )
 
 
-@check("MOD014", Family.MODEL)
+@check("MOD014", CheckFamily.MODEL)
 def size_fits(goal: Goal, model: ModelFolder) -> Findings:
     """The image size is a multiple of 64 each way, of 32 for SDXL.
 
@@ -143,7 +143,7 @@ def _sizes(goal: Goal) -> tuple[tuple[str, int], ...]:
     return (("width", goal.width), ("height", goal.height))
 
 
-@check("MOD015", Family.MODEL)
+@check("MOD015", CheckFamily.MODEL)
 def attention_fits(goal: Goal, model: ModelFolder) -> Findings:
     """The attention layout suits the model and its size.
 
@@ -167,7 +167,7 @@ def attention_fits(goal: Goal, model: ModelFolder) -> Findings:
         )
 
 
-@check("MOD016", Family.MODEL)
+@check("MOD016", CheckFamily.MODEL)
 def plain_paths(goal: Goal, model: ModelFolder) -> Findings:
     """No path has a space or a shell's special character in it.
 
@@ -181,7 +181,7 @@ def plain_paths(goal: Goal, model: ModelFolder) -> Findings:
         )
 
 
-@check("MOD020", Family.MODEL)
+@check("MOD020", CheckFamily.MODEL)
 def output_fresh(output: Output) -> Findings:
     """The output folder holds no programs of unknown origin.
 
@@ -196,7 +196,7 @@ def output_fresh(output: Output) -> Findings:
         )
 
 
-@check("SYS005", Family.SYSTEM)
+@check("SYS005", CheckFamily.SYSTEM)
 def runs_here(system: System, model: ModelFolder) -> Findings:
     """The result can be run on this system.
 

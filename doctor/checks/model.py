@@ -7,7 +7,7 @@ from pathlib import Path
 from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.checks.ruling import judged
 from sdcoreml.doctor.core.check import (
-    Family,
+    CheckFamily,
     Finding,
     Findings,
     Fix,
@@ -18,7 +18,7 @@ from sdcoreml.doctor.core.check import (
     warning,
 )
 from sdcoreml.doctor.core.facts import ToolchainFacts
-from sdcoreml.doctor.core.subjects import Component, ModelFolder
+from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.versions import satisfies
 
@@ -30,7 +30,7 @@ SHARDED_BY_DIFFUSERS = frozenset({"unet", "vae", "transformer"})
 
 
 @judged
-@check("MOD001", Family.MODEL)
+@check("MOD001", CheckFamily.MODEL)
 def layout(model: ModelFolder) -> Findings:
     """The path is a diffusers folder, with model_index.json at its top.
 
@@ -73,7 +73,7 @@ def _bad_json(where: str, fault: str) -> Finding:
     )
 
 
-@check("MOD002", Family.MODEL)
+@check("MOD002", CheckFamily.MODEL)
 def shards_loadable(model: ModelFolder, toolchain: ToolchainFacts) -> Findings:
     """The pinned diffusers can load the weights in their present form.
 
@@ -114,7 +114,7 @@ def merge(path: str) -> Fix:
 
 
 @judged
-@check("MOD003", Family.MODEL)
+@check("MOD003", CheckFamily.MODEL)
 def shards_present(model: ModelFolder) -> Findings:
     """Every shard that an index names is there.
 
@@ -133,7 +133,7 @@ def shards_present(model: ModelFolder) -> Findings:
             yield from _faulty(part, fault)
 
 
-def _faulty(part: Component, fault: str) -> Findings:
+def _faulty(part: ComponentState, fault: str) -> Findings:
     if fault == "missing":
         yield error(
             f"model_index.json names {part.name}, but there is no such folder",
@@ -146,7 +146,7 @@ def _faulty(part: Component, fault: str) -> Findings:
 
 
 @judged
-@check("MOD004", Family.MODEL)
+@check("MOD004", CheckFamily.MODEL)
 def weights_present(model: ModelFolder) -> Findings:
     """Every component to convert has its weights.
 
@@ -173,7 +173,7 @@ def weights_present(model: ModelFolder) -> Findings:
 
 
 @judged
-@check("MOD017", Family.MODEL)
+@check("MOD017", CheckFamily.MODEL)
 def config_matches(model: ModelFolder) -> Findings:
     """The UNet's weights have the shapes that its config.json says.
 
@@ -191,7 +191,7 @@ def config_matches(model: ModelFolder) -> Findings:
 
 
 @judged
-@check("MOD018", Family.MODEL)
+@check("MOD018", CheckFamily.MODEL)
 def file_complete(model: ModelFolder) -> Findings:
     """A single checkpoint file is a whole model.
 
@@ -232,7 +232,7 @@ def _incomplete(model: ModelFolder, fault: str) -> Finding:
 
 
 @judged
-@check("MOD019", Family.MODEL)
+@check("MOD019", CheckFamily.MODEL)
 def tokenizer_fits(model: ModelFolder) -> Findings:
     """The Swift apps can read the tokenizer's files.
 
@@ -249,7 +249,7 @@ def tokenizer_fits(model: ModelFolder) -> Findings:
         )
 
 
-@check("MOD022", Family.MODEL)
+@check("MOD022", CheckFamily.MODEL)
 def one_set_of_weights(model: ModelFolder) -> Findings:
     """A single checkpoint file does not hold its weights twice.
 

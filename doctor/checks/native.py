@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sdcoreml.doctor.checks.pins import REPAIR, list_some
-from sdcoreml.doctor.core.check import Family, Findings, check, error, ok
+from sdcoreml.doctor.core.check import CheckFamily, Findings, check, error, ok
 from sdcoreml.doctor.core.facts import EnvironmentFacts
 
 
-@check("LIB001", Family.NATIVE)
+@check("LIB001", CheckFamily.NATIVE)
 def compiled_parts(environment: EnvironmentFacts) -> Findings:
     """The compiled libraries of coremltools and torch are there.
 
@@ -27,7 +27,7 @@ def compiled_parts(environment: EnvironmentFacts) -> Findings:
         yield ok(f"compiled parts of {' and '.join(owners)} are there")
 
 
-@check("LIB002", Family.NATIVE)
+@check("LIB002", CheckFamily.NATIVE)
 def binary_wheels(environment: EnvironmentFacts) -> Findings:
     """Packages with native code were installed from wheels for this Python.
 
@@ -54,7 +54,7 @@ def binary_wheels(environment: EnvironmentFacts) -> Findings:
             )
 
 
-@check("LIB003", Family.NATIVE)
+@check("LIB003", CheckFamily.NATIVE)
 def from_the_index(environment: EnvironmentFacts) -> Findings:
     """Nothing was installed from a folder, an address or a revision.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sdcoreml.doctor.core.check import (
-    Family,
+    CheckFamily,
     Finding,
     Findings,
     Fix,
@@ -29,7 +29,7 @@ REPAIR = Fix(
 _SHOWN = 6
 
 
-@check("PIN001", Family.PINS)
+@check("PIN001", CheckFamily.PINS)
 def direct_pins(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Findings:
     """Every direct pin has its tested version.
 
@@ -49,7 +49,7 @@ def direct_pins(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Fin
         yield ok(f"{len(toolchain.pins)} direct pins")
 
 
-@check("PIN002", Family.PINS)
+@check("PIN002", CheckFamily.PINS)
 def whole_lock(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
     """Every locked package has its locked version.
 
@@ -68,7 +68,7 @@ def whole_lock(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
         yield ok(f"{len(lock.packages)} locked packages as tested")
 
 
-@check("PIN003", Family.PINS)
+@check("PIN003", CheckFamily.PINS)
 def nothing_else(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
     """Nothing is installed that is not in the lock.
 
@@ -84,7 +84,7 @@ def nothing_else(environment: EnvironmentFacts, lock: LockFacts) -> Findings:
         )
 
 
-@check("PIN004", Family.PINS)
+@check("PIN004", CheckFamily.PINS)
 def one_of_each(environment: EnvironmentFacts) -> Findings:
     """No package is recorded twice.
 
@@ -115,7 +115,7 @@ def list_some(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-@check("PIN005", Family.PINS)
+@check("PIN005", CheckFamily.PINS)
 def no_known_clash(system: System, environment: EnvironmentFacts) -> Findings:
     """No two installed versions are known to clash.
 
@@ -136,7 +136,7 @@ def no_known_clash(system: System, environment: EnvironmentFacts) -> Findings:
         yield finding
 
 
-@check("PIN006", Family.PINS)
+@check("PIN006", CheckFamily.PINS)
 def within_ceilings(environment: EnvironmentFacts) -> Findings:
     """The installed torch is no newer than coremltools was tested with.
 

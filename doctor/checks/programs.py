@@ -20,16 +20,16 @@ from sdcoreml.convert.bundle.contract import (
 )
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.doctor.checks.bundle import AGAIN
-from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, warning
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, warning
 from sdcoreml.doctor.core.facts import System
-from sdcoreml.doctor.core.subjects import Bundle, Program
+from sdcoreml.doctor.core.subjects import Bundle, ProgramState
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
 GB = 10**9
 
 
-@check("BUN004", Family.BUNDLE)
+@check("BUN004", CheckFamily.BUNDLE)
 def sizes_agree(bundle: Bundle) -> Findings:
     """All programs have the same image size and text width.
 
@@ -84,7 +84,7 @@ def _text_fits(bundle: Bundle) -> Findings:
             )
 
 
-@check("BUN006", Family.BUNDLE)
+@check("BUN006", CheckFamily.BUNDLE)
 def features_named(bundle: Bundle) -> Findings:
     """Inputs and outputs are those that the Swift code asks for.
 
@@ -99,7 +99,7 @@ def features_named(bundle: Bundle) -> Findings:
         )
 
 
-def _interface(bundle: Bundle) -> Iterator[tuple[Program, str]]:
+def _interface(bundle: Bundle) -> Iterator[tuple[ProgramState, str]]:
     for program in bundle.programs:
         if program.fault or not program.inputs:
             continue
@@ -119,7 +119,7 @@ def _interface(bundle: Bundle) -> Iterator[tuple[Program, str]]:
             yield text, f"no output named {wanted}"
 
 
-@check("BUN007", Family.BUNDLE)
+@check("BUN007", CheckFamily.BUNDLE)
 def metadata_readable(bundle: Bundle) -> Findings:
     """Mochi can read every program's metadata.json.
 
@@ -147,7 +147,7 @@ def metadata_readable(bundle: Bundle) -> Findings:
         )
 
 
-@check("BUN009", Family.BUNDLE)
+@check("BUN009", CheckFamily.BUNDLE)
 def loads_here(bundle: Bundle, system: System) -> Findings:
     """This macOS can load the specification version of every program."""
     newest = max((one.specification for one in bundle.programs), default=0)
@@ -164,7 +164,7 @@ def _is_known_macos(system: System) -> bool:
     return system.name == "macOS" and bool(system.version)
 
 
-@check("BUN010", Family.BUNDLE)
+@check("BUN010", CheckFamily.BUNDLE)
 def xl_needs(bundle: Bundle, system: System) -> Findings:
     """SDXL runs on macOS 14 or newer."""
     if bundle.is_xl and _is_known_macos(system) and not satisfies(system.version, f">={XL_MACOS}"):
@@ -175,7 +175,7 @@ def xl_needs(bundle: Bundle, system: System) -> Findings:
         )
 
 
-@check("BUN011", Family.BUNDLE)
+@check("BUN011", CheckFamily.BUNDLE)
 def engine_bearable(bundle: Bundle) -> Findings:
     """A split-attention UNet is small enough for the Neural Engine.
 
@@ -190,7 +190,7 @@ def engine_bearable(bundle: Bundle) -> Findings:
             )
 
 
-@check("BUN012", Family.BUNDLE)
+@check("BUN012", CheckFamily.BUNDLE)
 def text_encoder_new_enough(bundle: Bundle) -> Findings:
     """The text encoder does not crash the GPU of macOS 27.2.
 
@@ -211,7 +211,7 @@ def text_encoder_new_enough(bundle: Bundle) -> Findings:
             )
 
 
-@check("BUN013", Family.BUNDLE)
+@check("BUN013", CheckFamily.BUNDLE)
 def xl_decoder_precise(bundle: Bundle) -> Findings:
     """SDXL's VAE computes in 32 bits.
 
@@ -227,7 +227,7 @@ def xl_decoder_precise(bundle: Bundle) -> Findings:
             )
 
 
-@check("BUN016", Family.BUNDLE)
+@check("BUN016", CheckFamily.BUNDLE)
 def xl_inputs(bundle: Bundle) -> Findings:
     """SDXL's extra inputs have the shapes that the Swift code fills.
 
@@ -252,7 +252,7 @@ def xl_inputs(bundle: Bundle) -> Findings:
         )
 
 
-@check("BUN017", Family.BUNDLE)
+@check("BUN017", CheckFamily.BUNDLE)
 def checker_size(bundle: Bundle) -> Findings:
     """The safety checker takes images of 512x512, as the apps send them."""
     checker = bundle.program("SafetyChecker")
@@ -269,7 +269,7 @@ def _by(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-@check("BUN018", Family.BUNDLE)
+@check("BUN018", CheckFamily.BUNDLE)
 def controlnet_outputs(bundle: Bundle) -> Findings:
     """A ControlNet's outputs are 32-bit floats.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.facts import (
     EnvironmentFacts,
     HostPython,
@@ -26,7 +26,7 @@ def exactly(version: str) -> Fix:
     )
 
 
-@check("PY001", Family.PYTHON)
+@check("PY001", CheckFamily.PYTHON)
 def host_python(host: HostPython) -> Findings:
     """The doctor's own Python is 3.10 or newer.
 
@@ -42,7 +42,7 @@ def host_python(host: HostPython) -> Findings:
         )
 
 
-@check("PY002", Family.PYTHON)
+@check("PY002", CheckFamily.PYTHON)
 def environment_python(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Findings:
     """The environment runs exactly the tested Python, patch release included.
 
@@ -67,7 +67,7 @@ def environment_python(environment: EnvironmentFacts, toolchain: ToolchainFacts)
         )
 
 
-@check("PY003", Family.PYTHON)
+@check("PY003", CheckFamily.PYTHON)
 def interpreter_to_build_with(
     toolchain: ToolchainFacts,
     environment: EnvironmentFacts | None = None,
@@ -97,7 +97,7 @@ def interpreter_to_build_with(
         )
 
 
-@check("PY004", Family.PYTHON)
+@check("PY004", CheckFamily.PYTHON)
 def pythonpath_clean(host: HostPython) -> Findings:
     """PYTHONPATH does not put other packages first.
 
@@ -114,7 +114,7 @@ def pythonpath_clean(host: HostPython) -> Findings:
         )
 
 
-@check("PY005", Family.PYTHON)
+@check("PY005", CheckFamily.PYTHON)
 def user_site_clean(host: HostPython) -> Findings:
     """No user-site packages come before a conda environment's.
 
@@ -129,7 +129,7 @@ def user_site_clean(host: HostPython) -> Findings:
         )
 
 
-@check("PY006", Family.PYTHON)
+@check("PY006", CheckFamily.PYTHON)
 def pip_settings_neutral(host: HostPython) -> Findings:
     """No pip or uv setting changes what gets installed.
 
@@ -143,7 +143,7 @@ def pip_settings_neutral(host: HostPython) -> Findings:
         )
 
 
-@check("PY007", Family.PYTHON)
+@check("PY007", CheckFamily.PYTHON)
 def own_libraries(host: HostPython) -> Findings:
     """The host environment .venv is in use.
 
@@ -163,7 +163,7 @@ def own_libraries(host: HostPython) -> Findings:
         )
 
 
-@check("PY008", Family.PYTHON)
+@check("PY008", CheckFamily.PYTHON)
 def conda_inactive(host: HostPython) -> Findings:
     """No conda environment is active.
 

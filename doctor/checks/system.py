@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.estimate import estimate_memory
 from sdcoreml.doctor.core.facts import Goal, Memory, System, ToolchainFacts
 from sdcoreml.doctor.core.subjects import ModelFolder
@@ -18,7 +18,7 @@ BROKEN_TEXT_ENCODER_MACOS = ">=27.2"
 GB = 10**9
 
 
-@check("SYS001", Family.SYSTEM)
+@check("SYS001", CheckFamily.SYSTEM)
 def platform_supported(system: System, toolchain: ToolchainFacts) -> Findings:
     """The toolchain has a lock for this machine.
 
@@ -45,7 +45,7 @@ def platform_supported(system: System, toolchain: ToolchainFacts) -> Findings:
         yield ok(f"{system.name} {system.version}, {processor}, {cores}")
 
 
-@check("SYS002", Family.SYSTEM)
+@check("SYS002", CheckFamily.SYSTEM)
 def native_processor(system: System) -> Findings:
     """Python runs natively, not under Rosetta 2.
 
@@ -61,7 +61,7 @@ def native_processor(system: System) -> Findings:
         )
 
 
-@check("SYS003", Family.SYSTEM)
+@check("SYS003", CheckFamily.SYSTEM)
 def macos_version(system: System) -> Findings:
     """This macOS can run the converted models.
 
@@ -84,7 +84,7 @@ def macos_version(system: System) -> Findings:
         )
 
 
-@check("SYS004", Family.SYSTEM)
+@check("SYS004", CheckFamily.SYSTEM)
 def text_encoding(system: System) -> Findings:
     """File names are read as UTF-8.
 
@@ -99,7 +99,7 @@ def text_encoding(system: System) -> Findings:
         )
 
 
-@check("MEM001", Family.MEMORY)
+@check("MEM001", CheckFamily.MEMORY)
 def enough_memory(
     memory: Memory, toolchain: ToolchainFacts, model: ModelFolder, goal: Goal
 ) -> Findings:
@@ -127,7 +127,7 @@ def enough_memory(
         )
 
 
-@check("MEM002", Family.MEMORY)
+@check("MEM002", CheckFamily.MEMORY)
 def memory_summary(memory: Memory) -> Findings:
     """How much memory the machine has."""
     swap = f"{amount(memory.swap_free)} of swap" if memory.swap_total else "no swap"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sdcoreml.doctor.checks.pins import list_some
-from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info, ok, warning
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.facts import (
     Checkout,
     EnvironmentFacts,
@@ -23,7 +23,7 @@ UNDECLARED = ("diffusionkit", "omegaconf", "python-coreml-stable-diffusion")
 """What the upstream converter imports and its setup.py does not bring (at c891f43)."""
 
 
-@check("GIT001", Family.GIT)
+@check("GIT001", CheckFamily.GIT)
 def git_present(git: Git | None = None) -> Findings:
     """Git is installed.
 
@@ -40,7 +40,7 @@ def git_present(git: Git | None = None) -> Findings:
         yield ok(f"git {git.version}" + (", LFS" if git.lfs else ""))
 
 
-@check("GIT008", Family.GIT)
+@check("GIT008", CheckFamily.GIT)
 def lfs_present(model: ModelFolder, git: Git) -> Findings:
     """Git LFS is installed where the model needs it.
 
@@ -55,7 +55,7 @@ def lfs_present(model: ModelFolder, git: Git) -> Findings:
         )
 
 
-@check("GIT002", Family.GIT)
+@check("GIT002", CheckFamily.GIT)
 def checkout_is_repository(checkout: Checkout) -> Findings:
     """The upstream checkout is a git repository.
 
@@ -69,7 +69,7 @@ def checkout_is_repository(checkout: Checkout) -> Findings:
         )
 
 
-@check("GIT003", Family.GIT)
+@check("GIT003", CheckFamily.GIT)
 def checkout_commit(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
     """The upstream checkout is at the tested commit.
 
@@ -95,7 +95,7 @@ def checkout_commit(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
     )
 
 
-@check("GIT004", Family.GIT)
+@check("GIT004", CheckFamily.GIT)
 def checkout_clean(checkout: Checkout) -> Findings:
     """The upstream checkout has no local changes.
 
@@ -109,7 +109,7 @@ def checkout_clean(checkout: Checkout) -> Findings:
         )
 
 
-@check("GIT005", Family.GIT)
+@check("GIT005", CheckFamily.GIT)
 def checkout_complete(checkout: Checkout) -> Findings:
     """The upstream checkout has its full history.
 
@@ -127,7 +127,7 @@ def checkout_complete(checkout: Checkout) -> Findings:
         )
 
 
-@check("GIT006", Family.GIT)
+@check("GIT006", CheckFamily.GIT)
 def checkout_remote(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
     """The upstream checkout comes from the tested repository.
 
@@ -140,7 +140,7 @@ def checkout_remote(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
         )
 
 
-@check("GIT007", Family.GIT)
+@check("GIT007", CheckFamily.GIT)
 def upstream_imports(checkout: Checkout, environment: EnvironmentFacts) -> Findings:
     """The upstream converter's undeclared dependencies are installed.
 
@@ -161,7 +161,7 @@ def _slug(url: str) -> str:
     return "/".join(parts[-2:]).casefold()
 
 
-@check("XCO001", Family.XCODE)
+@check("XCO001", CheckFamily.XCODE)
 def compiler_present(xcode: XcodeFacts) -> Findings:
     """Xcode's coremlcompiler can be run.
 
@@ -193,7 +193,7 @@ def _cure(xcode: XcodeFacts) -> Fix:
     return Fix("install Xcode itself (not only its Command Line Tools) and open it once")
 
 
-@check("XCO002", Family.XCODE)
+@check("XCO002", CheckFamily.XCODE)
 def developer_directory(xcode: XcodeFacts) -> Findings:
     """The selected developer directory is a full Xcode.
 
@@ -214,7 +214,7 @@ def developer_directory(xcode: XcodeFacts) -> Findings:
         )
 
 
-@check("HUB001", Family.HUB)
+@check("HUB001", CheckFamily.HUB)
 def downloads_complete(hub: Hub) -> Findings:
     """No download in the Hugging Face cache was interrupted.
 
@@ -230,7 +230,7 @@ def downloads_complete(hub: Hub) -> Findings:
         )
 
 
-@check("HUB003", Family.HUB)
+@check("HUB003", CheckFamily.HUB)
 def certificates_found(hub: Hub) -> Findings:
     """This Python finds trusted certificates.
 
@@ -245,7 +245,7 @@ def certificates_found(hub: Hub) -> Findings:
         )
 
 
-@check("HUB004", Family.HUB)
+@check("HUB004", CheckFamily.HUB)
 def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
     """The model is a folder here, not a name on the hub.
 
@@ -264,7 +264,7 @@ def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
     )
 
 
-@check("HUB002", Family.HUB)
+@check("HUB002", CheckFamily.HUB)
 def hub_summary(hub: Hub) -> Findings:
     """How the hub would be reached: token, offline switches, proxies.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.checks.ruling import judged
-from sdcoreml.doctor.core.check import Family, Findings, Fix, check, error, info
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info
 from sdcoreml.doctor.core.subjects import ModelFolder, WeightFile
 
 
@@ -23,7 +23,7 @@ def files_of_kind(model: ModelFolder, kind: str) -> list[WeightFile]:
 
 
 @judged
-@check("MOD005", Family.MODEL)
+@check("MOD005", CheckFamily.MODEL)
 def no_pointers(model: ModelFolder) -> Findings:
     """No weight file is a Git LFS pointer.
 
@@ -48,7 +48,7 @@ def no_pointers(model: ModelFolder) -> Findings:
 
 
 @judged
-@check("MOD006", Family.MODEL)
+@check("MOD006", CheckFamily.MODEL)
 def no_web_pages(model: ModelFolder) -> Findings:
     """No weight file is a saved web page or an empty file.
 
@@ -74,7 +74,7 @@ def no_web_pages(model: ModelFolder) -> Findings:
 
 
 @judged
-@check("MOD007", Family.MODEL)
+@check("MOD007", CheckFamily.MODEL)
 def files_whole(model: ModelFolder) -> Findings:
     """Every weight file is complete: exactly as long as its header says.
 
@@ -92,7 +92,7 @@ def files_whole(model: ModelFolder) -> Findings:
 
 
 @judged
-@check("MOD008", Family.MODEL)
+@check("MOD008", CheckFamily.MODEL)
 def pickles_safe(model: ModelFolder) -> Findings:
     """No pickle names anything that could run.
 
@@ -109,7 +109,7 @@ def pickles_safe(model: ModelFolder) -> Findings:
             )
 
 
-@check("MOD021", Family.MODEL)
+@check("MOD021", CheckFamily.MODEL)
 def plain_pickles(model: ModelFolder) -> Findings:
     """No checkpoint carries a trainer's objects.
 

@@ -66,7 +66,7 @@ def require_able(report: Report) -> None:
         NoRoomError: only the disk stands in the way.
         UnableError: something else does.
     """
-    from sdcoreml.doctor.core.check import Family
+    from sdcoreml.doctor.core.check import CheckFamily
 
     verdict = report.verdicts[0]
     blocking = [result for result in report.results if result.id in verdict.because]
@@ -75,5 +75,7 @@ def require_able(report: Report) -> None:
     finding = max(blocking[0].findings, key=lambda finding: finding.status.rank)
     remedy = finding.fix.title if finding.fix else finding.why
     more = f"; {len(blocking) - 1} more, `sdcoreml doctor` lists them" if blocking[1:] else ""
-    error = NoRoomError if {result.family for result in blocking} == {Family.DISK} else UnableError
+    error = (
+        NoRoomError if {result.family for result in blocking} == {CheckFamily.DISK} else UnableError
+    )
     raise error(f"{finding.what} ({blocking[0].id}); {remedy}{more}")

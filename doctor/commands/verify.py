@@ -27,7 +27,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class EnvironmentOnDemand:
     """A runner that builds its environment only if it is asked to run something."""
 
     toolchain: str
@@ -81,7 +81,9 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
             model=args.against, refiner=args.refiner, certificates=certificates, fast=args.fast
         )
     with draw() as emit:
-        result = verify(args.bundle, runner or Environment(toolchain=args.toolchain), against, emit)
+        result = verify(
+            args.bundle, runner or EnvironmentOnDemand(toolchain=args.toolchain), against, emit
+        )
     print(json.dumps(as_json(result)) if args.json else summary(result))
     return 0 if result.passed else 1
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sdcoreml.doctor.core.subjects import Component, ModelFolder
+from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder
 
 CLOSE = 0.001
 """Share by which a count of parameters may differ: buffers are saved by some and not by others."""
@@ -54,7 +54,7 @@ PUBLISHED = (
 
 
 def is_certified(
-    part: Component,
+    part: ComponentState,
     model: ModelFolder,
     certified: Collection[str],
     *,
@@ -83,6 +83,6 @@ def _is_one(model: ModelFolder, known: Published) -> bool:
     return any(part.name == "unet" and _is_near(part, known) for part in model.components)
 
 
-def _is_near(part: Component, known: Published) -> bool:
+def _is_near(part: ComponentState, known: Published) -> bool:
     count = known.parameters.get(part.name, 0)
     return abs(part.parameters - count) < CLOSE * count

@@ -32,7 +32,7 @@ class Status(enum.Enum):
         return list(Status).index(self)
 
 
-class Family(enum.Enum):
+class CheckFamily(enum.Enum):
     """What a check is about; the value is the heading."""
 
     SYSTEM = "System"
@@ -98,7 +98,7 @@ class Check:
     """A registered check: it takes the facts `needs`, in order; `optional` ones may be absent."""
 
     id: str
-    family: Family
+    family: CheckFamily
     title: str
     page: str
     needs: tuple[str, ...]
@@ -110,7 +110,7 @@ class Check:
         return self.function(*facts)
 
 
-def check(name: str, family: Family) -> Callable[[Callable[..., Findings]], Check]:
+def check(name: str, family: CheckFamily) -> Callable[[Callable[..., Findings]], Check]:
     """Make a check of a function. Registration is by the tuple in `doctor.checks`, not by this."""
 
     def make(function: Callable[..., Findings]) -> Check:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sdcoreml.doctor.core.check import Check, Family, Finding, Fix, Status
+from sdcoreml.doctor.core.check import Check, CheckFamily, Finding, Fix, Status
 from sdcoreml.doctor.core.facts import Absent, Facts, Unknown
 from sdcoreml.ground.errors import SdcoremlError
 
@@ -61,7 +61,7 @@ class Result:
     """One check's outcome. `reason` says why it was skipped, unknown or ignored."""
 
     id: str
-    family: Family
+    family: CheckFamily
     title: str
     status: Status
     findings: tuple[Finding, ...] = ()
@@ -71,7 +71,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class GoalVerdict:
     """The answer for one goal. `answer` is "yes", "no" or "unknown"; `because` are check ids.
 
     `needs` says what the job takes here, in words ("0.7 GB of memory, 8.1 GB of disk").
@@ -96,7 +96,7 @@ class Report:
     toolchain: str
     target: str
     results: tuple[Result, ...]
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[GoalVerdict, ...] = ()
     seconds: float = 0.0
     costs: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()

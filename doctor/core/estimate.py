@@ -5,7 +5,7 @@ from __future__ import annotations
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.doctor.core.certified import is_certified
 from sdcoreml.doctor.core.facts import Facts, Goal, System, ToolchainFacts
-from sdcoreml.doctor.core.subjects import Component, ModelFolder
+from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder
 from sdcoreml.ground.quantity import amount, duration
 
 NATIVE = 512
@@ -59,7 +59,7 @@ def estimate_memory(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -
     return int(max(_peak(part, model, goal, toolchain) for part in parts))
 
 
-def _peak(part: Component, model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float:
+def _peak(part: ComponentState, model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float:
     peaks = toolchain.peaks
     if "certified_base" in peaks and _is_certified(part, model, goal, toolchain):
         return peaks["certified_base"] + peaks["certified_parameter"] * part.parameters
@@ -109,18 +109,18 @@ def estimate_wall_time(seconds: float, cores: int, parallel: float) -> float:
     return seconds * (1 - parallel + parallel / min(cores, MOST_CORES))
 
 
-def _to_convert(model: ModelFolder) -> list[Component]:
+def _to_convert(model: ModelFolder) -> list[ComponentState]:
     """The components that programs are made of."""
     return [part for part in model.components if part.name in model.needed]
 
 
-def _kind(part: Component) -> str:
+def _kind(part: ComponentState) -> str:
     """What it was measured as; SDXL's second text encoder is a larger one of the same kind."""
     return part.name.removesuffix("_2")
 
 
 def _is_certified(
-    part: Component, model: ModelFolder, goal: Goal, toolchain: ToolchainFacts
+    part: ComponentState, model: ModelFolder, goal: Goal, toolchain: ToolchainFacts
 ) -> bool:
     attention, size = goal.attention, _size(model, goal)
     return is_certified(part, model, toolchain.certified, attention=attention, size=size)

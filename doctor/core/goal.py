@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sdcoreml.doctor.core.check import Check, Family, Status
-from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN, Report, Result, Verdict
+from sdcoreml.doctor.core.check import Check, CheckFamily, Status
+from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN, GoalVerdict, Report, Result
 from sdcoreml.doctor.core.estimate import estimate
 from sdcoreml.doctor.core.facts import Facts
 
-BLOCKING: Mapping[str, frozenset[Family]] = {
-    "env": frozenset({Family.SYSTEM, Family.PYTHON, Family.DISK}),
+BLOCKING: Mapping[str, frozenset[CheckFamily]] = {
+    "env": frozenset({CheckFamily.SYSTEM, CheckFamily.PYTHON, CheckFamily.DISK}),
     # Not git: the checkout it is about is the upstream converter's, which this one does without.
-    "convert": frozenset(Family) - {Family.BUNDLE, Family.GIT},
-    "bundle": frozenset({Family.BUNDLE}),
+    "convert": frozenset(CheckFamily) - {CheckFamily.BUNDLE, CheckFamily.GIT},
+    "bundle": frozenset({CheckFamily.BUNDLE}),
 }
 """Whose errors stand in the way of a goal; an error elsewhere is reported but does not block."""
 
@@ -49,7 +49,9 @@ def conclude(
     )
 
 
-def verdict(goal: str, results: Iterable[Result], facts: Facts, checks: Iterable[Check]) -> Verdict:
+def verdict(
+    goal: str, results: Iterable[Result], facts: Facts, checks: Iterable[Check]
+) -> GoalVerdict:
     """Yes without errors, no with one in the way, unknown when something could not be looked at."""
     ids = {check.id for check in relevant(goal, checks)}
     concerned = [result for result in results if result.id in ids]
@@ -62,7 +64,7 @@ def verdict(goal: str, results: Iterable[Result], facts: Facts, checks: Iterable
         "no": f"{subject} cannot {what}",
         "unknown": f"whether {subject} can {what} could not be established",
     }[answer]
-    return Verdict(
+    return GoalVerdict(
         goal=goal,
         answer=answer,
         sentence=sentence,

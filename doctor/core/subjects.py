@@ -30,7 +30,7 @@ class WeightFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
+class ComponentState:
     """One component of a model: `unet`, `vae`, `text_encoder`...
 
     `index` is the index file of a sharded set or empty; `missing` the shards it names that are not
@@ -80,7 +80,7 @@ class ModelFolder:
     refusal: str = ""
     remedy: str = ""
     size: int = 0
-    components: tuple[Component, ...] = ()
+    components: tuple[ComponentState, ...] = ()
     tokenizer_faults: tuple[str, ...] = ()
     prediction: str = ""
     holds: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class ModelFolder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
+class PortState:
     """An input or output of a Core ML program; `dtype` in lower case, such as float16."""
 
     name: str
@@ -110,7 +110,7 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class ProgramState:
     """One `.mlmodelc` or `.mlpackage` of a finished folder.
 
     `attention` is "split" when the program has einsum operations, "original" when it has none,
@@ -121,8 +121,8 @@ class Program:
 
     name: str
     container: str
-    inputs: tuple[Feature, ...] = ()
-    outputs: tuple[Feature, ...] = ()
+    inputs: tuple[PortState, ...] = ()
+    outputs: tuple[PortState, ...] = ()
     attention: str = ""
     specification: int = 0
     precision: str = ""
@@ -149,18 +149,18 @@ class Bundle:
     """
 
     path: str
-    programs: tuple[Program, ...]
+    programs: tuple[ProgramState, ...]
     vocabulary: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
     manifest: bool = False
     controlnet_folder: bool = False
 
-    def program(self, name: str) -> Program | None:
+    def program(self, name: str) -> ProgramState | None:
         """The program of that name."""
         return next((one for one in self.programs if one.name == name), None)
 
     @property
-    def unet(self) -> Program | None:
+    def unet(self) -> ProgramState | None:
         """The program that apps look at first, in Mochi's order."""
         return next((found for name in UNETS if (found := self.program(name))), None)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sdcoreml.convert.bundle.facts import PortFacts, ProgramFacts, programs_at
 from sdcoreml.convert.bundle.tokenizer import MERGES, VOCAB, Tokenizer, check_tokenizer
 from sdcoreml.convert.compile.compiled import METADATA
-from sdcoreml.doctor.core.subjects import Bundle, Feature, Program
+from sdcoreml.doctor.core.subjects import Bundle, PortState, ProgramState
 from sdcoreml.ground.errors import Fault, SdcoremlError
 
 _SAMPLE = 1 << 20
@@ -34,12 +34,12 @@ def bundle(path: str) -> Bundle:
     )
 
 
-def program(found: ProgramFacts) -> Program:
+def program(found: ProgramFacts) -> ProgramState:
     """One program as the checks read it. `fault` is that of what Mochi reads, its metadata.json."""
     is_whole = not (found.missing or found.pointers)
     attention = "split" if found.is_split else "original"
     faults = [f"{METADATA}: {one.what}" for one in found.faults if _is_of_metadata(one)]
-    return Program(
+    return ProgramState(
         name=found.path.stem,
         container=found.path.suffix,
         inputs=tuple(map(_feature, found.inputs)),
@@ -56,8 +56,8 @@ def program(found: ProgramFacts) -> Program:
     )
 
 
-def _feature(port: PortFacts) -> Feature:
-    return Feature(name=port.name, shape=port.shape, dtype=port.dtype)
+def _feature(port: PortFacts) -> PortState:
+    return PortState(name=port.name, shape=port.shape, dtype=port.dtype)
 
 
 def _damage(found: ProgramFacts) -> tuple[str, ...]:

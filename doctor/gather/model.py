@@ -20,7 +20,7 @@ from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
 from sdcoreml.convert.models.files import SUFFIXES
 from sdcoreml.convert.models.identify import AVERAGED, NOT_THERE, Identity
 from sdcoreml.convert.weights.source import CONTAINERS, FileKind, examine, look_at
-from sdcoreml.doctor.core.subjects import Component, ModelFolder, WeightFile
+from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, WeightFile
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError
 
 COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker", "transformer")
@@ -83,9 +83,9 @@ def _single_file(blank: ModelFolder, identity: Identity) -> ModelFolder:
         kind="single-file",
         size=file.size,
         components=(
-            Component(name="checkpoint", folder=str(path.parent), weights=(file,)),
+            ComponentState(name="checkpoint", folder=str(path.parent), weights=(file,)),
             *(
-                Component(
+                ComponentState(
                     name=name,
                     folder=str(path.parent),
                     parameters=sum(math.prod(tensor.shape) for tensor in part.tensors),
@@ -143,7 +143,7 @@ def _folder(blank: ModelFolder, judgement: Judgement) -> ModelFolder:
         size=sum(map(_size, parts.values())),
         components=(
             *(component(part, judgement.refusals.get(part.name)) for part in parts.values()),
-            *(Component(name=n, folder=str(path / n), faults=("missing",)) for n in absent),
+            *(ComponentState(name=n, folder=str(path / n), faults=("missing",)) for n in absent),
         ),
         tokenizer_faults=tuple(_tokenizer(path)),
         prediction=str(found.scheduler.get("prediction_type", "")) if found else "",
@@ -160,12 +160,12 @@ def _nearby(path: Path) -> tuple[str, ...]:
     return tuple(folders + files)
 
 
-def component(part: layout.Component, refusal: Fault | None = None) -> Component:
+def component(part: layout.Component, refusal: Fault | None = None) -> ComponentState:
     """A component as the checks read it, with every weight file in its folder."""
     paths = sorted(path for path in part.folder.iterdir() if path.suffix in SUFFIXES)
     own = [fault for fault in part.faults if not _is_told_elsewhere(fault, part, paths)]
     tensors = part.checkpoint.tensors if part.checkpoint else ()
-    return Component(
+    return ComponentState(
         name=part.name,
         folder=str(part.folder),
         index=part.index.name if part.index else "",

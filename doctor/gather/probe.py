@@ -39,7 +39,7 @@ class RunResult:
     err: str = ""
 
 
-class Runner(Protocol):
+class ProcessRunner(Protocol):
     """Runs one program and returns what it said, or why that is not known."""
 
     def __call__(
@@ -94,7 +94,7 @@ class Probe:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     home: Path = field(default_factory=Path.home)
     root: Path = Path("/")
-    run: Runner = run
+    run: ProcessRunner = run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from sdcoreml.doctor.core.check import Family, Finding, Status
+from sdcoreml.doctor.core.check import CheckFamily, Finding, Status
 from sdcoreml.doctor.core.engine import Report, Result
 
 WIDTH = 80
@@ -56,7 +56,7 @@ def _families(report: Report) -> Iterator[Line]:
         yield from _family(family, tuple(group))
 
 
-def _family(family: Family, results: Sequence[Result]) -> Iterator[Line]:
+def _family(family: CheckFamily, results: Sequence[Result]) -> Iterator[Line]:
     """One line: well with what was found, skipped with the reason, or how many have a say."""
     said = [result for result in results if result.status.rank > Status.OK.rank]
     if said:

@@ -21,7 +21,7 @@ from sdcoreml.doctor.core.facts import (
     Output,
     Smoke,
 )
-from sdcoreml.doctor.core.subjects import Component, ModelFolder, Program
+from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, ProgramState
 from sdcoreml.doctor.knowledge import CLASHES, Failure
 from tests.doctor.healthy import (
     BUNDLE,
@@ -89,7 +89,7 @@ def given(name: str) -> Facts:
 def single(*holds: str) -> Facts:
     """A checkpoint file with these parts in it."""
     file = weights("../model.safetensors", size=2 * GB)
-    parts = (Component(name="checkpoint", folder="/models", weights=(file,)),)
+    parts = (ComponentState(name="checkpoint", folder="/models", weights=(file,)),)
     return sick(
         model=ModelFolder(
             path="/models/model.safetensors", kind="single-file", holds=holds, components=parts
@@ -109,7 +109,7 @@ def programs(*named: str) -> Facts:
     return sick(bundle=replace(BUNDLE, programs=tuple(program(name) for name in named)))
 
 
-def encoder(*shape: int) -> Program:
+def encoder(*shape: int) -> ProgramState:
     return program("VAEEncoder", inputs=features({"x": shape}))
 
 

@@ -29,10 +29,10 @@ from sdcoreml.doctor.core.facts import (
 )
 from sdcoreml.doctor.core.subjects import (
     Bundle,
-    Component,
-    Feature,
+    ComponentState,
     ModelFolder,
-    Program,
+    PortState,
+    ProgramState,
     WeightFile,
 )
 
@@ -52,7 +52,7 @@ def weights(name: str, **changes: Any) -> WeightFile:
     return WeightFile(**{**fields, **changes})
 
 
-def part(name: str, **changes: Any) -> Component:
+def part(name: str, **changes: Any) -> ComponentState:
     stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
     fields: dict[str, Any] = {
         "name": name,
@@ -60,7 +60,7 @@ def part(name: str, **changes: Any) -> Component:
         "weights": (weights(f"{name}/{stem}.safetensors"),),
         "variants": ("",),
     }
-    return Component(**{**fields, **changes})
+    return ComponentState(**{**fields, **changes})
 
 
 MODEL = ModelFolder(
@@ -183,7 +183,7 @@ VOLUMES = {
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 
-def program(name: str, **changes: Any) -> Program:
+def program(name: str, **changes: Any) -> ProgramState:
     """A program of a healthy SD 1.5 folder."""
     inputs: Shapes = {
         "Unet": {"sample": (2, 4, 64, 64), "timestep": (2,), "encoder_hidden_states": TEXT},
@@ -209,11 +209,13 @@ def program(name: str, **changes: Any) -> Program:
         "weights_digest": "unet" if "Unet" in name else name,
         "tools": {"coremltools": "7.2"},
     }
-    return Program(**{**fields, **changes})
+    return ProgramState(**{**fields, **changes})
 
 
-def features(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Feature, ...]:
-    return tuple(Feature(name=name, shape=shape, dtype="float16") for name, shape in shapes.items())
+def features(shapes: Mapping[str, tuple[int, ...]]) -> tuple[PortState, ...]:
+    return tuple(
+        PortState(name=name, shape=shape, dtype="float16") for name, shape in shapes.items()
+    )
 
 
 TEXT = (2, 768, 1, 77)

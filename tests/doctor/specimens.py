@@ -16,7 +16,7 @@ from sdcoreml.doctor.core.facts import (
     Smoke,
     VerificationFacts,
 )
-from sdcoreml.doctor.core.subjects import Component, ModelFolder, Program
+from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, ProgramState
 from tests.doctor.healthy import (
     BUNDLE,
     CHECKOUT,
@@ -49,7 +49,7 @@ def environment(**changes: Any) -> Facts:
     return sick(environment=replace(ENVIRONMENT, **changes))
 
 
-def model(*parts: Component, **changes: Any) -> Facts:
+def model(*parts: ComponentState, **changes: Any) -> Facts:
     """The healthy model with some parts replaced by name."""
     named = {one.name: one for one in (*MODEL.components, *parts)}
     return sick(model=replace(MODEL, components=tuple(named.values()), **changes))
@@ -82,7 +82,7 @@ def unet(**changes: Any) -> Facts:
     )
 
 
-def bundle(*programs: Program, without: str = "", **changes: Any) -> Facts:
+def bundle(*programs: ProgramState, without: str = "", **changes: Any) -> Facts:
     """The healthy folder with programs added or replaced by name, and one left out."""
     named = {one.name: one for one in (*BUNDLE.programs, *programs) if one.name != without}
     return sick(bundle=replace(BUNDLE, programs=tuple(named.values()), **changes))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.checks import CHECKS
-from sdcoreml.doctor.core.check import Check, Family, Status
+from sdcoreml.doctor.core.check import Check, CheckFamily, Status
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather.model import model as read_for_doctor
 from tests.odd.case import Can, Case
@@ -20,7 +20,7 @@ from tests.odd.corpus import CASES
 from tests.odd.survey import Answer, Row, converted, inspected
 
 MODEL_CHECKS: tuple[Check, ...] = tuple(
-    check for check in CHECKS if check.family is Family.MODEL and check.needs == ("model",)
+    check for check in CHECKS if check.family is CheckFamily.MODEL and check.needs == ("model",)
 )
 
 

@@ -14,7 +14,7 @@ from sdcoreml.convert.certificates.store import FILE, load, save
 from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.convert.worker import Runner
-from sdcoreml.doctor.commands.verify import Environment, summary
+from sdcoreml.doctor.commands.verify import EnvironmentOnDemand, summary
 from sdcoreml.doctor.report.terminal import draw
 from tools.certify.issue import Issuer, title_of
 
@@ -29,7 +29,9 @@ def main(argv: list[str], runner: Runner | None = None, file: Path = FILE) -> in
     args = parser.parse_args(argv)
     against = Against(model=args.against, refiner=args.refiner, certificates={}, fast=False)
     with draw() as emit:
-        result = verify(args.bundle, runner or Environment(toolchain=args.toolchain), against, emit)
+        result = verify(
+            args.bundle, runner or EnvironmentOnDemand(toolchain=args.toolchain), against, emit
+        )
     print(summary(result))
     if not result.passed:
         return 1

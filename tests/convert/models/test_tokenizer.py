@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.models.family import Family
-from sdcoreml.convert.models.tokenizer import PADS, Tokenizer, find_tokenizer
+from sdcoreml.convert.models.tokenizer import PADS, TokenizerSource, find_tokenizer
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event
 
@@ -38,7 +38,7 @@ def test_what_was_given_is_not_replaced_by_what_lies_around(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("family", list(PADS))
 def test_every_family_gets_its_tokenizers_and_their_padding(tmp_path: Path, family: Family) -> None:
-    files = Tokenizer(folder=write(tmp_path)).files(family)
+    files = TokenizerSource(folder=write(tmp_path)).files(family)
     for name, pad in PADS[family].items():
         config = files[f"{name}/tokenizer_config.json"]
         assert isinstance(config, bytes)

@@ -7,7 +7,7 @@ from sdcoreml.convert.weights.policy import (
     DANGEROUS,
     HARMLESS_BUILTINS,
     KNOWN,
-    Verdict,
+    NameVerdict,
     judge,
 )
 
@@ -15,28 +15,28 @@ from sdcoreml.convert.weights.policy import (
 @pytest.mark.parametrize(
     ("module", "name", "verdict"),
     [
-        ("torch._utils", "_rebuild_tensor_v2", Verdict.KNOWN),
-        ("collections", "OrderedDict", Verdict.KNOWN),
-        ("torch", "HalfStorage", Verdict.KNOWN),
-        ("torch", "bfloat16", Verdict.KNOWN),
-        ("builtins", "set", Verdict.INERT),
-        ("__builtin__", "dict", Verdict.INERT),
-        ("pathlib", "PosixPath", Verdict.INERT),
-        ("pytorch_lightning.callbacks", "ModelCheckpoint", Verdict.INERT),
-        ("numpy.core.multiarray", "scalar", Verdict.INERT),
-        ("builtins", "eval", Verdict.DANGEROUS),
-        ("builtins", "getattr", Verdict.DANGEROUS),
-        ("os", "system", Verdict.DANGEROUS),
-        ("os.path", "join", Verdict.DANGEROUS),
-        ("posix", "system", Verdict.DANGEROUS),
-        ("nt", "system", Verdict.DANGEROUS),
-        ("runpy", "run_path", Verdict.DANGEROUS),
-        ("torch.hub", "load", Verdict.DANGEROUS),
-        ("torch", "hub.load", Verdict.DANGEROUS),
-        ("osmosis", "filter", Verdict.INERT),
+        ("torch._utils", "_rebuild_tensor_v2", NameVerdict.KNOWN),
+        ("collections", "OrderedDict", NameVerdict.KNOWN),
+        ("torch", "HalfStorage", NameVerdict.KNOWN),
+        ("torch", "bfloat16", NameVerdict.KNOWN),
+        ("builtins", "set", NameVerdict.INERT),
+        ("__builtin__", "dict", NameVerdict.INERT),
+        ("pathlib", "PosixPath", NameVerdict.INERT),
+        ("pytorch_lightning.callbacks", "ModelCheckpoint", NameVerdict.INERT),
+        ("numpy.core.multiarray", "scalar", NameVerdict.INERT),
+        ("builtins", "eval", NameVerdict.DANGEROUS),
+        ("builtins", "getattr", NameVerdict.DANGEROUS),
+        ("os", "system", NameVerdict.DANGEROUS),
+        ("os.path", "join", NameVerdict.DANGEROUS),
+        ("posix", "system", NameVerdict.DANGEROUS),
+        ("nt", "system", NameVerdict.DANGEROUS),
+        ("runpy", "run_path", NameVerdict.DANGEROUS),
+        ("torch.hub", "load", NameVerdict.DANGEROUS),
+        ("torch", "hub.load", NameVerdict.DANGEROUS),
+        ("osmosis", "filter", NameVerdict.INERT),
     ],
 )
-def test_verdicts(module: str, name: str, verdict: Verdict) -> None:
+def test_verdicts(module: str, name: str, verdict: NameVerdict) -> None:
     assert judge(module, name) is verdict
 
 
@@ -69,16 +69,16 @@ def test_nothing_known_is_dangerous() -> None:
 )
 def test_what_exploits_name_is_refused(full: str) -> None:
     module, _, name = full.rpartition(".")
-    assert judge(module, name) is Verdict.DANGEROUS
+    assert judge(module, name) is NameVerdict.DANGEROUS
     # Protocol 4 walks dots of the name as well: the same attribute from further out.
     top, _, rest = full.partition(".")
-    assert judge(top, rest) is Verdict.DANGEROUS
+    assert judge(top, rest) is NameVerdict.DANGEROUS
 
 
 @pytest.mark.parametrize("name", sorted(HARMLESS_BUILTINS))
 def test_types_among_the_builtins_are_records(name: str) -> None:
-    assert judge("builtins", name) is judge("__builtin__", name) is Verdict.INERT
-    assert judge("builtins", f"{name}.__class__") is Verdict.DANGEROUS
+    assert judge("builtins", name) is judge("__builtin__", name) is NameVerdict.INERT
+    assert judge("builtins", f"{name}.__class__") is NameVerdict.DANGEROUS
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_types_among_the_builtins_are_records(name: str) -> None:
     ],
 )
 def test_only_whole_names_of_modules_count(module: str, name: str) -> None:
-    assert judge(module, name) is Verdict.INERT
+    assert judge(module, name) is NameVerdict.INERT
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_only_whole_names_of_modules_count(module: str, name: str) -> None:
     [("torch", "_rebuild_tensor_v2"), ("torch.utils", "Size"), ("collections", "Counter")],
 )
 def test_a_known_name_is_known_in_its_own_module_alone(module: str, name: str) -> None:
-    assert judge(module, name) is Verdict.INERT
+    assert judge(module, name) is NameVerdict.INERT
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_a_known_name_is_known_in_its_own_module_alone(module: str, name: str) -
 )
 def test_what_torch_save_writes_is_known(full: str) -> None:
     module, _, name = full.rpartition(".")
-    assert judge(module, name) is Verdict.KNOWN
+    assert judge(module, name) is NameVerdict.KNOWN

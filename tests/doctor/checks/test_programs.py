@@ -10,7 +10,7 @@ from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.core.check import Status
 from sdcoreml.doctor.core.engine import Selection, examine
 from sdcoreml.doctor.core.facts import Facts
-from sdcoreml.doctor.core.subjects import Bundle, Feature, Program
+from sdcoreml.doctor.core.subjects import Bundle, PortState, ProgramState
 from tests.doctor.checks.findings import said
 from tests.doctor.healthy import GB, HEALTHY, SYSTEM, features, program
 from tests.doctor.specimens import XL, XL_UNET, bundle
@@ -242,7 +242,7 @@ def test_pictures_for_the_safety_checker(shape: tuple[int, ...], expected: list[
 
 
 def test_only_a_controlnet_s_outputs_are_read_without_conversion() -> None:
-    halves = tuple(Feature(name=f"o{n}", shape=(1,), dtype="float16") for n in range(13))
+    halves = tuple(PortState(name=f"o{n}", shape=(1,), dtype="float16") for n in range(13))
     net = program("Canny", inputs=features({"controlnet_cond": (2, 3, 512, 512)}), outputs=halves)
     assert said("BUN018", bundle(net)) == ["error: Canny: 13 outputs are Float16"]
     whole = tuple(replace(one, dtype="float32") for one in halves)
@@ -260,7 +260,7 @@ FEATURES = (
 )
 some_features = st.lists(
     st.builds(
-        Feature,
+        PortState,
         name=st.sampled_from(FEATURES),
         shape=st.lists(st.sampled_from([0, 1, 4, 5, 64, 512]), max_size=5).map(tuple),
         dtype=st.sampled_from(["float16", "float32", ""]),
@@ -268,7 +268,7 @@ some_features = st.lists(
     max_size=4,
 ).map(tuple)
 some_programs = st.builds(
-    Program,
+    ProgramState,
     name=st.sampled_from(NAMES),
     container=st.sampled_from([".mlmodelc", ".mlpackage"]),
     inputs=some_features,

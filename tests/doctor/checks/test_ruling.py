@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from sdcoreml.doctor.checks.ruling import judged
-from sdcoreml.doctor.core.check import Family, Findings, Status, check, error, info
+from sdcoreml.doctor.core.check import CheckFamily, Findings, Status, check, error, info
 from sdcoreml.doctor.core.subjects import ModelFolder
 
 MODEL = ModelFolder(path="/m", kind="diffusers", can="no", code="MOD001", reason="r", cure="c")
 
 
 @judged
-@check("MOD001", Family.MODEL)
+@check("MOD001", CheckFamily.MODEL)
 def faulty(model: ModelFolder) -> Findings:
     """Find fault with a model of more than no size."""
     yield info("seen")

@@ -19,7 +19,7 @@ from sdcoreml.doctor.commands.doctor import (
     size_of,
 )
 from sdcoreml.doctor.core import history
-from sdcoreml.doctor.core.check import Family, Fix, Status, error
+from sdcoreml.doctor.core.check import CheckFamily, Fix, Status, error
 from sdcoreml.doctor.core.engine import Report, Result, Selection, examine
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.ground.errors import UsageError
@@ -169,7 +169,7 @@ def test_only_safe_fixes_are_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
         fix = Fix(title=f"fix {name}", commands=((sys.executable, "-c", code),), safe=safe)
         findings = (error(f"{name} is wrong", why="a test", fix=fix),)
         return Result(
-            id=name, family=Family.PINS, title=name, status=Status.ERROR, findings=findings
+            id=name, family=CheckFamily.PINS, title=name, status=Status.ERROR, findings=findings
         )
 
     results = (step("PIN001", safe=True), step("GIT003", safe=False))

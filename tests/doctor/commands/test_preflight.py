@@ -7,12 +7,12 @@ import pytest
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.preflight import environment_for, require_able
 from sdcoreml.doctor.core.check import (
-    Family,
+    CheckFamily,
     Finding,
     Fix,
     Status,
 )
-from sdcoreml.doctor.core.engine import Report, Result, Verdict
+from sdcoreml.doctor.core.engine import GoalVerdict, Report, Result
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept import store
@@ -27,14 +27,14 @@ HUGE = "environment = 999_000_000_000_000_000"
 """Bytes of an environment for which no disk has room."""
 
 
-def result(name: str, family: Family, what: str, remedy: str = "") -> Result:
+def result(name: str, family: CheckFamily, what: str, remedy: str = "") -> Result:
     fix = Fix(title=remedy) if remedy else None
     finding = Finding(status=Status.ERROR, what=what, why="it cannot work", fix=fix)
     return Result(id=name, family=family, title="", status=Status.ERROR, findings=(finding,))
 
 
 def report(*results: Result, answer: str = "no") -> Report:
-    verdict = Verdict(
+    verdict = GoalVerdict(
         goal="convert",
         answer=answer,
         sentence="this machine cannot convert cat",
@@ -43,8 +43,8 @@ def report(*results: Result, answer: str = "no") -> Report:
     return Report(toolchain="tested", target="x", results=results, verdicts=(verdict,))
 
 
-DISK = result("DSK001", Family.DISK, "1 GB free, 8 GB needed", "free 7 GB")
-OLD = result("PY001", Family.PYTHON, "no Python 3.10")
+DISK = result("DSK001", CheckFamily.DISK, "1 GB free, 8 GB needed", "free 7 GB")
+OLD = result("PY001", CheckFamily.PYTHON, "no Python 3.10")
 
 
 class TestRequireAble:

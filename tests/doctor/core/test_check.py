@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sdcoreml.doctor.core.check import (
-    Family,
+    CheckFamily,
     Findings,
     Fix,
     Status,
@@ -48,7 +48,7 @@ def test_evidence_goes_with_what_has_consequences() -> None:
 
 
 def test_docstring_is_title_and_page() -> None:
-    @check("TST001", Family.SYSTEM)
+    @check("TST001", CheckFamily.SYSTEM)
     def well(system: System) -> Findings:
         """All is well.
 
@@ -59,13 +59,13 @@ def test_docstring_is_title_and_page() -> None:
         """
         yield ok(system.name)
 
-    assert (well.id, well.family) == ("TST001", Family.SYSTEM)
+    assert (well.id, well.family) == ("TST001", CheckFamily.SYSTEM)
     assert well.title == "All is well"
     assert well.page == "And here is\nwhy.\n\nA second paragraph."
 
 
 def test_a_title_may_be_all_there_is() -> None:
-    @check("TST001", Family.SYSTEM)
+    @check("TST001", CheckFamily.SYSTEM)
     def well(system: System) -> Findings:
         """All is well."""
         yield ok(system.name)
@@ -78,11 +78,11 @@ def test_a_check_without_docstring_is_refused() -> None:
         return [ok(system.name)]
 
     with pytest.raises(TypeError, match="TST009 needs a docstring"):
-        check("TST009", Family.GIT)(silent)
+        check("TST009", CheckFamily.GIT)(silent)
 
 
 def test_what_a_check_looks_at_are_its_parameters() -> None:
-    @check("TST001", Family.GIT)
+    @check("TST001", CheckFamily.GIT)
     def one(system: System, hub: Hub, git: Git | None = None) -> Findings:
         """Looks at three facts."""
         local = system.cores
@@ -93,7 +93,7 @@ def test_what_a_check_looks_at_are_its_parameters() -> None:
 
 
 def test_a_check_is_called_with_its_facts_in_their_order() -> None:
-    @check("TST001", Family.GIT)
+    @check("TST001", CheckFamily.GIT)
     def one(system: str, hub: str) -> Findings:
         """Says what it was given."""
         yield ok(f"{system} before {hub}")

@@ -7,7 +7,7 @@ import pytest
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.core.check import (
     Check,
-    Family,
+    CheckFamily,
     Findings,
     Status,
     check,
@@ -38,7 +38,7 @@ from tests.doctor.healthy import HEALTHY, PROOF, TOOLCHAIN
 from tests.doctor.specimens import SICK, sick
 
 
-@check("TST001", Family.SYSTEM)
+@check("TST001", CheckFamily.SYSTEM)
 def well(system: System) -> Findings:
     """All is well.
 
@@ -48,20 +48,20 @@ def well(system: System) -> Findings:
     yield ok(f"{system.cores} cores")
 
 
-@check("TST002", Family.HUB)
+@check("TST002", CheckFamily.HUB)
 def ill(hub: Hub) -> Findings:
     """Something is wrong."""
     yield warning(hub.cache, why="A reason.")
     yield error("worse", why="Another.")
 
 
-@check("TST003", Family.GIT)
+@check("TST003", CheckFamily.GIT)
 def crashing(system: System) -> Findings:
     """Falls over."""
     raise ZeroDivisionError(system.name)
 
 
-@check("TST004", Family.GIT)
+@check("TST004", CheckFamily.GIT)
 def about_absence(git: Git | None = None) -> Findings:
     """Speaks of what is not there."""
     if git is None:
@@ -80,7 +80,7 @@ def test_facts_are_handed_over_by_name() -> None:
 
 
 def test_a_finding_is_placed_at_its_subject_unless_it_names_a_place() -> None:
-    @check("TST009", Family.ENVIRONMENT)
+    @check("TST009", CheckFamily.ENVIRONMENT)
     def touched(system: System, environment: EnvironmentFacts) -> Findings:
         """It was touched."""
         yield warning(system.name, why="A reason.")
@@ -117,7 +117,7 @@ def test_a_crash_is_a_finding_and_the_rest_still_runs() -> None:
 
 
 def test_an_error_of_our_own_is_no_crash_but_the_reason_why_nothing_is_known() -> None:
-    @check("TST005", Family.PINS)
+    @check("TST005", CheckFamily.PINS)
     def unreadable(system: System) -> Findings:
         """Cannot be established."""
         raise LockfileError(f"no reader on {system.name}", remedy="take another Python")
@@ -215,7 +215,7 @@ def test_the_report_says_for_what_it_was_made() -> None:
 
 
 def test_absence_comes_before_not_knowing() -> None:
-    @check("TST005", Family.GIT)
+    @check("TST005", CheckFamily.GIT)
     def both(hub: Hub, git: Git) -> Findings:
         """Looks at two facts."""
         yield ok(f"{hub} {git}")
@@ -234,7 +234,7 @@ def test_a_crash_says_how_to_report_it() -> None:
 
 
 def test_a_finding_before_a_crash_is_not_half_a_judgement() -> None:
-    @check("TST006", Family.GIT)
+    @check("TST006", CheckFamily.GIT)
     def breaking(system: System) -> Findings:
         """Says something and falls over."""
         yield error(system.name, why="A reason.")
@@ -282,7 +282,7 @@ def test_words_for_a_check(word: str, is_meant: bool) -> None:  # noqa: FBT001  
 
 
 def test_a_family_of_two_words_is_named_by_either_form() -> None:
-    @check("LIB009", Family.NATIVE)
+    @check("LIB009", CheckFamily.NATIVE)
     def one(system: System) -> Findings:
         """Looks at native code."""
         yield ok(system.name)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sdcoreml.doctor.checks import CHECKS
-from sdcoreml.doctor.core.check import Family
-from sdcoreml.doctor.core.engine import Verdict, examine
+from sdcoreml.doctor.core.check import CheckFamily
+from sdcoreml.doctor.core.engine import GoalVerdict, examine
 from sdcoreml.doctor.core.facts import (
     Absent,
     Facts,
@@ -17,7 +17,7 @@ from tests.doctor.healthy import BUNDLE, HEALTHY, TOOLCHAIN
 from tests.doctor.specimens import NOT_BUILT, SICK
 
 
-def judged(goal: str, facts: Facts) -> Verdict:
+def judged(goal: str, facts: Facts) -> GoalVerdict:
     (verdict,) = conclude(examine(facts, CHECKS), facts, CHECKS, goals=(goal,)).verdicts
     return verdict
 
@@ -77,7 +77,7 @@ def test_without_a_model_nothing_is_estimated() -> None:
 @pytest.mark.parametrize("goal", ["env", "convert", "bundle"])
 def test_preflight_runs_what_matters_for_the_goal(goal: str) -> None:
     families = {check.family for check in relevant(goal, CHECKS)}
-    assert (Family.MODEL in families) is (goal == "convert")
+    assert (CheckFamily.MODEL in families) is (goal == "convert")
 
 
 def test_environments_of_another_size_are_judged_by_the_toolchain() -> None:

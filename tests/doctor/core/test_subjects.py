@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.doctor.core.subjects import Bundle, Feature, Program
+from sdcoreml.doctor.core.subjects import Bundle, PortState, ProgramState
 
 
-def program(name: str, **inputs: tuple[int, ...]) -> Program:
-    features = tuple(Feature(name=key, shape=shape, dtype="") for key, shape in inputs.items())
-    return Program(name=name, container=".mlmodelc", inputs=features)
+def program(name: str, **inputs: tuple[int, ...]) -> ProgramState:
+    features = tuple(PortState(name=key, shape=shape, dtype="") for key, shape in inputs.items())
+    return ProgramState(name=name, container=".mlmodelc", inputs=features)
 
 
-def bundle(*programs: Program) -> Bundle:
+def bundle(*programs: ProgramState) -> Bundle:
     return Bundle(path="/m", programs=programs)
 
 

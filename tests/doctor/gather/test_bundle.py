@@ -12,7 +12,7 @@ import pytest
 from sdcoreml.convert.bundle.contract import Dimensions, interfaces
 from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.convert.spec.model import Metadata, Model
-from sdcoreml.doctor.core.subjects import Bundle, Feature, Program
+from sdcoreml.doctor.core.subjects import Bundle, PortState, ProgramState
 from sdcoreml.doctor.gather.bundle import bundle
 from tests.convert.stand_ins import model_of, write_stand_in
 
@@ -37,7 +37,7 @@ def compiled(root: Path, name: str = "Unet", model: Model = UNET) -> Path:
     return folder
 
 
-def program(path: Path) -> Program:
+def program(path: Path) -> ProgramState:
     """The only program of the folder that `path` lies in."""
     (found,) = examined(path.parent).programs
     return found
@@ -53,11 +53,11 @@ def test_a_compiled_program_is_read_once_and_whole(tmp_path: Path) -> None:
     facts = program(compiled(tmp_path, model=made))
     assert (facts.name, facts.container) == ("Unet", ".mlmodelc")
     assert facts.inputs == (
-        Feature(name="sample", shape=(2, 4, 16, 16), dtype="float16"),
-        Feature(name="timestep", shape=(2,), dtype="float16"),
-        Feature(name="encoder_hidden_states", shape=(2, 8, 1, 77), dtype="float16"),
+        PortState(name="sample", shape=(2, 4, 16, 16), dtype="float16"),
+        PortState(name="timestep", shape=(2,), dtype="float16"),
+        PortState(name="encoder_hidden_states", shape=(2, 8, 1, 77), dtype="float16"),
     )
-    assert facts.outputs == (Feature(name="noise_pred", shape=(2, 4, 16, 16), dtype="float32"),)
+    assert facts.outputs == (PortState(name="noise_pred", shape=(2, 4, 16, 16), dtype="float32"),)
     assert (facts.attention, facts.specification, facts.weights) == ("original", 7, len(BLOBS))
     assert facts.tools == {"coremltools": "7.2", "torch": "2.2.0"}
     assert (facts.missing, facts.pointers, facts.fault) == ((), (), "")
@@ -115,7 +115,7 @@ def test_missing_files_and_pointers(tmp_path: Path) -> None:
 def test_an_empty_package(tmp_path: Path) -> None:
     folder = tmp_path / "Unet.mlpackage"
     folder.mkdir()
-    assert program(folder) == Program(
+    assert program(folder) == ProgramState(
         name="Unet",
         container=".mlpackage",
         missing=(

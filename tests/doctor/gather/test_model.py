@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import save
 
 from sdcoreml.convert.models.layout import read_component
-from sdcoreml.doctor.core.subjects import Component, ModelFolder, WeightFile
+from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, WeightFile
 from sdcoreml.doctor.gather.model import component, model
 from tests.convert.models.test_single_file import averages, original
 from tests.convert.models.test_single_file import save as save_file
@@ -65,7 +65,7 @@ def examined(path: Path) -> ModelFolder:
     return model(str(path))
 
 
-def alone(path: Path) -> Component:
+def alone(path: Path) -> ComponentState:
     """A component's folder, examined by itself."""
     return component(read_component(path.name, path))
 
@@ -216,7 +216,7 @@ def test_missing_part_and_variants_and_names_without_a_dot(tmp_path: Path) -> No
     assert part.parameters == 32 * 4 * 3 * 3, "what is converted, whatever its copies"
     assert part.nameless == ("LICENSE",)
     shutil.rmtree(root / "vae")
-    assert examined(root).components[-1] == Component(
+    assert examined(root).components[-1] == ComponentState(
         name="vae", folder=str(root / "vae"), faults=("missing",)
     )
 

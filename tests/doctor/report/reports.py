@@ -6,12 +6,12 @@ import io
 from dataclasses import replace
 
 from sdcoreml.doctor.core.check import (
-    Family,
+    CheckFamily,
     Finding,
     Fix,
     Status,
 )
-from sdcoreml.doctor.core.engine import Report, Result, Verdict
+from sdcoreml.doctor.core.engine import GoalVerdict, Report, Result
 from sdcoreml.doctor.report import write
 
 FIX = Fix(title="build the environment again", commands=(("make", "env", "X=a b"),), safe=True)
@@ -21,15 +21,15 @@ REPORT = Report(
     results=(
         Result(
             id="SYS001",
-            family=Family.SYSTEM,
+            family=CheckFamily.SYSTEM,
             title="A lock",
             status=Status.OK,
             findings=(Finding(status=Status.OK, what="macOS 15.6 on arm64"),),
         ),
-        Result(id="SYS002", family=Family.SYSTEM, title="Native", status=Status.OK),
+        Result(id="SYS002", family=CheckFamily.SYSTEM, title="Native", status=Status.OK),
         Result(
             id="PIN001",
-            family=Family.PINS,
+            family=CheckFamily.PINS,
             title="Direct pins",
             status=Status.ERROR,
             findings=(
@@ -43,18 +43,22 @@ REPORT = Report(
                 Finding(status=Status.OK, what="three others are fine"),
             ),
         ),
-        Result(id="GIT001", family=Family.GIT, title="G", status=Status.UNKNOWN, reason="slow"),
-        Result(id="GIT002", family=Family.GIT, title="G", status=Status.UNKNOWN, reason="slow"),
+        Result(
+            id="GIT001", family=CheckFamily.GIT, title="G", status=Status.UNKNOWN, reason="slow"
+        ),
+        Result(
+            id="GIT002", family=CheckFamily.GIT, title="G", status=Status.UNKNOWN, reason="slow"
+        ),
         Result(
             id="XCO001",
-            family=Family.XCODE,
+            family=CheckFamily.XCODE,
             title="X",
             status=Status.SKIPPED,
             reason="only macOS has Xcode",
         ),
         Result(
             id="HUB001",
-            family=Family.HUB,
+            family=CheckFamily.HUB,
             title="H",
             status=Status.INFO,
             ignored="known since May",
@@ -62,8 +66,10 @@ REPORT = Report(
         ),
     ),
     verdicts=(
-        Verdict(goal="env", answer="yes", sentence="this machine can build it", needs=("6 GB",)),
-        Verdict(
+        GoalVerdict(
+            goal="env", answer="yes", sentence="this machine can build it", needs=("6 GB",)
+        ),
+        GoalVerdict(
             goal="convert",
             answer="no",
             sentence="this machine cannot convert",

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcoreml.doctor.core.check import (
-    Family,
+    CheckFamily,
     Finding,
     Fix,
     Status,
 )
-from sdcoreml.doctor.core.engine import Report, Result, Verdict
+from sdcoreml.doctor.core.engine import GoalVerdict, Report, Result
 from sdcoreml.doctor.report.layout import WIDTH, page
 from tests.doctor.report.reports import REPORT, report_of, warning_of
 
@@ -23,7 +23,7 @@ def lines(report: Report) -> list[str]:
 
 def result(name: str, status: Status, *findings: Finding, reason: str = "") -> Result:
     return Result(
-        id=name, family=Family.DISK, title="T", status=status, findings=findings, reason=reason
+        id=name, family=CheckFamily.DISK, title="T", status=status, findings=findings, reason=reason
     )
 
 
@@ -171,26 +171,26 @@ def test_the_tally_says_what_took_the_longest(changes: dict[str, object], line: 
 @pytest.mark.parametrize(
     ("verdict", "line"),
     [
-        (Verdict(goal="env", answer="yes", sentence="it can"), "yes      it can"),
+        (GoalVerdict(goal="env", answer="yes", sentence="it can"), "yes      it can"),
         (
-            Verdict(goal="env", answer="unknown", sentence="it may", because=("A",)),
+            GoalVerdict(goal="env", answer="unknown", sentence="it may", because=("A",)),
             "unknown  it may (A)",
         ),
         (
-            Verdict(goal="env", answer="no", sentence="never", because=tuple("ABCDE")),
+            GoalVerdict(goal="env", answer="no", sentence="never", because=tuple("ABCDE")),
             "no       never (A, B, C, D, E)",
         ),
         (
-            Verdict(goal="env", answer="no", sentence="never", because=tuple("ABCDEF")),
+            GoalVerdict(goal="env", answer="no", sentence="never", because=tuple("ABCDEF")),
             "no       never (A, B, C, D, E and 1 more)",
         ),
         (
-            Verdict(goal="env", answer="yes", sentence="it can", needs=("1 GB", "2 minutes")),
+            GoalVerdict(goal="env", answer="yes", sentence="it can", needs=("1 GB", "2 minutes")),
             "yes      it can; it takes 1 GB, 2 minutes",
         ),
     ],
 )
-def test_verdicts_come_last(verdict: Verdict, line: str) -> None:
+def test_verdicts_come_last(verdict: GoalVerdict, line: str) -> None:
     assert lines(replace(report(), verdicts=(verdict,)))[-1] == line
 
 

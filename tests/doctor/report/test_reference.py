@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sdcoreml.doctor.core.check import (
-    Family,
+    CheckFamily,
     Findings,
     check,
     ok,
@@ -14,7 +14,7 @@ from sdcoreml.doctor.report.reference import document
 from tests.doctor.knowledge.test_diagnosis import BASE
 
 
-@check("SYS001", Family.SYSTEM)
+@check("SYS001", CheckFamily.SYSTEM)
 def first(system: System) -> Findings:
     """The machine is known.
 
@@ -23,13 +23,13 @@ def first(system: System) -> Findings:
     yield ok(system.name)
 
 
-@check("SYS002", Family.SYSTEM)
+@check("SYS002", CheckFamily.SYSTEM)
 def second(system: System) -> Findings:
     """It is at rest."""
     yield ok(system.name)
 
 
-@check("DSK001", Family.DISK)
+@check("DSK001", CheckFamily.DISK)
 def third(system: System) -> Findings:
     """There is room."""
     yield ok(system.name)

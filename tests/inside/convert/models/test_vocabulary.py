@@ -9,7 +9,7 @@ import pytest
 from transformers import CLIPTokenizer, CLIPTokenizerFast
 
 from sdcoreml.convert.models.family import Family
-from sdcoreml.convert.models.tokenizer import PADS, Tokenizer
+from sdcoreml.convert.models.tokenizer import PADS, TokenizerSource
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
 
 START, END = 49406, 49407
@@ -24,7 +24,7 @@ PROMPTS = [
 
 @pytest.fixture
 def folders(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Path]:
-    for name, content in Tokenizer(folder=vocabulary_folder()).files(request.param).items():
+    for name, content in TokenizerSource(folder=vocabulary_folder()).files(request.param).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         data = content if isinstance(content, bytes) else content.read_bytes()
         (tmp_path / name).write_bytes(data)
