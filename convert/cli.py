@@ -1,6 +1,6 @@
 """`python -m convert`: a checkpoint in any form becomes a clean diffusers folder.
 
-The flags are those that people know from diffusers' own conversion script, plus a few.
+The flags are those of diffusers' own conversion script, plus a few.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ NOT_NEEDED: Mapping[str, str] = {
     "pipeline_type": "the names of the tensors tell it",
     "pipeline_class_name": "the family and the input channels tell it",
 }
-"""Flags that are accepted, and why they change nothing."""
+"""Flags that are accepted but have no effect, and why."""
 
 SWITCHES = frozenset({"from_safetensors", "to_safetensors"})
-"""Those of them without a value: most people's habit, nothing to remark on."""
+"""Ignored flags without a value: people pass them by habit, so they cause no remark."""
 
 UNSUPPORTED = ("stable_unclip", "stable_unclip_prior", "clip_stats_path", "controlnet")
-"""Flags for models that have no Core ML target here."""
+"""Flags for models that cannot become Core ML here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--original_config_file", type=as_path, metavar="YAML", help="tells the prediction type")
     add("--image_size", type=int, metavar="PIXELS", help="what the model was trained on")
     add("--prediction_type", choices=tuple(SPELLINGS), help="needed for SD 2.x only")
-    # diffusers took a value once, and a bare flag later.
+    # diffusers first took a value here, later a bare flag.
     add("--upcast_attention", nargs="?", const=True, type=_truth, help="as SD 2.1 needs it")
     add("--scheduler_type", choices=tuple(SCHEDULERS), help="default: the family's own")
     for flag, reason in NOT_NEEDED.items():
@@ -93,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Convert as `options` say."""
+    """Convert according to `options`."""
     source, target = options.checkpoint_path, options.dump_path
     for flag in UNSUPPORTED:
         if getattr(options, flag):
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _truth(text: str) -> bool:
-    """As diffusers' old script meant it, which took any text for true."""
+    """Parse a flag as diffusers' old script intended; the script itself took any text as true."""
     return text.lower() not in ("", "0", "false", "no")
 
 

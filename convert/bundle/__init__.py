@@ -1,1 +1,1 @@
-"""The finished folder: what MochiDiffusion and Apple's Swift package demand of it."""
+"""The finished folder: what MochiDiffusion and Apple's Swift package require of it."""

@@ -1,6 +1,6 @@
-"""Which of the programs that run Core ML folders can run a model, and why not.
+"""Which apps can run a model as a Core ML folder, and why the others cannot.
 
-Source: the family table of the folder contract, read in the two programs' own code.
+Source: the family table of the folder contract, checked against the source code of both apps.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ GIVEN: Mapping[Kind, str] = {
     Kind.TEXTUAL_INVERSION: "--embedding",
     Kind.VAE: "--vae",
 }
-"""The option of `sdcoreml convert` that takes what is no model by itself."""
+"""The option of `sdcoreml convert` that accepts files that are not models by themselves."""
 
 
 _CONTROLLED = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})
 
 
 def verdicts(contents: Contents) -> tuple[AppVerdict, ...]:
-    """What each target makes of `contents`."""
+    """The verdict of each target on `contents`."""
     refusal = _refusal(contents)
     if refusal:
         return tuple(AppVerdict(target=name, runs="no", reason=refusal) for name in (APPLE, MOCHI))

@@ -1,4 +1,4 @@
-"""The folder that MochiDiffusion and Apple's Swift package load: what must be in it, exactly.
+"""The exact contents of a folder that MochiDiffusion and Apple's Swift package can load.
 
 Names, shapes and dtypes are those that the Swift code asks for by name or by position
 (apple/ml-stable-diffusion, swift/StableDiffusion/pipeline); volumes may be case-sensitive.
@@ -23,7 +23,7 @@ NAMES: Mapping[str, str] = {
     "vae_encoder": "VAEEncoder",
     "safety_checker": "SafetyChecker",
 }
-"""Component to the stem of its package in the folder."""
+"""Maps each component to the stem of its package in the folder."""
 
 PACKAGE, COMPILED = ".mlpackage", ".mlmodelc"
 
@@ -35,16 +35,16 @@ FILES: Mapping[str, tuple[str, ...]] = {
         "Data/com.apple.CoreML/weights/weight.bin",
     ),
 }
-"""What a program consists of, by its suffix; its weights come last."""
+"""The parts of a program, by its suffix; the weights come last."""
 
 HALVED = ("unet", "controlled_unet", "unet_refiner")
-"""Components of which the runtimes also take two halves, and prefer them to the whole."""
+"""Components that the runtimes also accept in two halves, which they prefer to the whole."""
 
 HALVES: Mapping[str, tuple[str, str]] = {
     NAMES[component]: (f"{NAMES[component]}Chunk1", f"{NAMES[component]}Chunk2")
     for component in HALVED
 }
-"""The stem of a program to those of its halves."""
+"""Maps the stem of a program to the stems of its halves."""
 
 KNOWN = (
     *NAMES.values(),
@@ -54,62 +54,62 @@ KNOWN = (
 """Every stem that the Swift sources ask for, in their spelling; the last three are SD3's."""
 
 UNETS = ("Unet", "UnetChunk1", "ControlledUnet", "ControlledUnetChunk1")
-"""The programs by which Mochi Diffusion lists a folder, in the order in which it looks."""
+"""Mochi Diffusion lists a folder that holds one of these programs; it looks in this order."""
 
 FIRST_MACOS: Mapping[int, str] = {6: "12", 7: "13", 8: "14", 9: "15"}
-"""Specification version to the first macOS that loads it."""
+"""Maps a specification version to the first macOS that loads it."""
 
 XL_MACOS = "14"
-"""The first macOS that runs SDXL: older ones load it without end, or the app crashes."""
+"""The first macOS that runs SDXL: older ones never finish loading it, or the app crashes."""
 
 IN_FIRST_HALF = frozenset({"sample", "time_ids", "text_embeds"})
-"""Inputs whose description the Swift package reads, which it does in the first half only."""
+"""Inputs whose description the Swift package reads; it looks at the first half only."""
 
 RESIDUAL = "additional_residual_"
-"""A ControlNet's outputs and a ControlledUnet's inputs: the names are passed on as they are."""
+"""A ControlNet's outputs and a ControlledUnet's inputs, passed on under the same names."""
 
 CHECKED_PICTURE, SEEN_PICTURE = 512, 224
-"""Sides of what the runtimes send to the safety checker, whatever the size of the model."""
+"""Side of the picture that the runtimes send to the safety checker, for every model size."""
 
 CHECKED_IMAGES = (1, CHECKED_PICTURE, CHECKED_PICTURE, 3)
-"""The shape of that picture: the Swift package sends a dummy of it, whatever the model's size."""
+"""The shape of that picture; the Swift package sends a dummy of this shape for every model."""
 
 CONCEPTS = 17
-"""That the safety checker knows, each with a score."""
+"""The number of concepts that the safety checker scores."""
 
 REFINER_TIME_IDS, BASE_TIME_IDS = 5, 6
-"""Of an image: by this number the Swift package tells SDXL's refiner from its base."""
+"""`time_ids` per image; the Swift package tells SDXL's refiner from its base by this number."""
 
 XL_POOLED = 1280
-"""The width of SDXL's `text_embeds`, which its second text encoder gives."""
+"""The width of SDXL's `text_embeds`, an output of its second text encoder."""
 
 UNET_INPUTS = ("sample", "timestep", "encoder_hidden_states")
-"""What every UNet and every ControlNet is asked for by name."""
+"""The inputs that the runtimes look up by name in every UNet and every ControlNet."""
 
 CONTROL_INPUT = "controlnet_cond"
 """The picture that a ControlNet follows."""
 
 TEXT_STATES, TEXT_STATES_XL = "last_hidden_state", "hidden_embeds"
-"""The output of a text encoder that the UNet takes, of SD 1.x and 2.x, and of SDXL."""
+"""The text encoder output that the UNet takes: in SD 1.x and 2.x, and in SDXL."""
 
 UNREAD: Mapping[str, frozenset[str]] = {"text_encoder": frozenset({"pooled_outputs"})}
-"""Component to the outputs that no client reads, though each looks for some of their names.
+"""Maps a component to outputs that no client reads, though each looks for some of the names.
 
-SD 1.x and 2.x go by the states of every token. SDXL's pooled state is its second encoder's: Swift's
-`StableDiffusionXLPipeline` takes the first one's states only.
+SD 1.x and 2.x use the states of every token. SDXL takes its pooled state from the second encoder:
+Swift's `StableDiffusionXLPipeline` takes only the states of the first one.
 """
 
 ONE_INPUT = ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")
-"""Programs of which the runtimes take the first input of an unordered set."""
+"""The runtimes take the first of an unordered set of inputs, so these must have only one."""
 
 ONE_OUTPUT = ("Unet", "UnetChunk2", "ControlledUnet", "VAEDecoder", "VAEEncoder")
-"""Programs of which they take the first output of an unordered set."""
+"""The runtimes take the first of an unordered set of outputs, so these must have only one."""
 
 F16, F32 = DataType.FLOAT16, DataType.FLOAT32
 
 
 def chunk_paths(package: Path) -> tuple[Path, Path]:
-    """Where the halves of `Unet.mlpackage` belong: beside it, as `UnetChunk1` and `UnetChunk2`."""
+    """The paths of the halves of `Unet.mlpackage`: `UnetChunk1` and `UnetChunk2` beside it."""
     first, second = (package.with_stem(f"{package.stem}Chunk{number}") for number in (1, 2))
     return first, second
 
@@ -137,7 +137,7 @@ class Interface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dimensions:
-    """What the shapes of a folder's programs have in common.
+    """The dimensions that the shapes of a folder's programs share.
 
     `height` and `width` are the latent's, `features` is the width of the text states that the UNet
     takes, `tokens` the length of a prompt. SDXL has two more: `pooled`, the width of
@@ -155,12 +155,12 @@ class Dimensions:
 
     @property
     def is_xl(self) -> bool:
-        """Whether the UNet takes what only SDXL's takes."""
+        """Whether the UNet has the inputs that only SDXL's UNet has."""
         return self.pooled > 0
 
 
 def interfaces(size: Dimensions) -> Mapping[str, Interface]:
-    """What each program that a folder of these dimensions must hold looks like from outside."""
+    """The interface of each program that a folder of these dimensions must hold."""
     latent = (size.height, size.width)
     image = (PIXELS_PER_LATENT * size.height, PIXELS_PER_LATENT * size.width)
     return {
@@ -178,9 +178,9 @@ def interfaces(size: Dimensions) -> Mapping[str, Interface]:
 
 
 def optional_interfaces(size: Dimensions) -> Mapping[str, Interface]:
-    """The same of programs that a folder may hold: SDXL's refiner, the safety checker.
+    """The interfaces of optional programs: SDXL's refiner and the safety checker.
 
-    What a refiner takes is told by the second text encoder alone.
+    The inputs of a refiner follow from the second text encoder alone.
     """
     refiner = replace(size, features=size.pooled, time_ids=REFINER_TIME_IDS)
     return {
@@ -203,7 +203,7 @@ def optional_interfaces(size: Dimensions) -> Mapping[str, Interface]:
 def text_widths(size: Dimensions) -> Mapping[str, int]:
     """The text encoders that the UNet needs, and how wide their states are.
 
-    SDXL's UNet takes the states of both side by side, the refiner's those of the second alone.
+    SDXL's UNet takes the states of both, concatenated; the refiner takes those of the second only.
     """
     if not size.is_xl:
         return {"text_encoder": size.features}
@@ -248,8 +248,8 @@ def dimensions_of(unet: Model) -> Dimensions:
     """Read the dimensions from a UNet's inputs, as the Swift code does.
 
     Raises:
-        KeyError: an input that every UNet has is not there.
-        ValueError: an input has another rank.
+        KeyError: an input that every UNet has is missing.
+        ValueError: an input has the wrong rank.
     """
     shapes = {feature.name: feature.shape for feature in unet.description.inputs}
     batch, _, height, width = shapes["sample"]
@@ -268,7 +268,7 @@ def dimensions_of(unet: Model) -> Dimensions:
 
 
 def output_shapes(model: Model) -> Mapping[str, tuple[int, ...]]:
-    """Shapes of the main function's outputs: descriptions of ML Programs leave them out."""
+    """Shapes of the main function's outputs, which descriptions of ML Programs leave out."""
     function = model.program.functions[model.description.default_function or "main"]
     wanted = set(function.block.outputs)
     return {

@@ -1,4 +1,4 @@
-"""What a finished Core ML program is, package or compiled: one reader, one judgement."""
+"""The facts about a finished Core ML program, whether package or compiled model."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class PortFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramFacts:
-    """A program: `operations` counts them by key (`Ios16.conv`), `nbytes` are its weight file's.
+    """A program: `operations` counts by key (`Ios16.conv`), `nbytes` is the weight file's size.
 
     `precision` is what a compiled program says that it computes in; `tools` are what made it and
     their versions. `missing` and `pointers` name files that are not there or Git LFS pointers. A
-    program that could not be read has faults, and none of what is inside.
+    program that could not be read has faults and no facts about its content.
     """
 
     path: Path
@@ -54,22 +54,22 @@ class ProgramFacts:
 
     @property
     def weights(self) -> Path:
-        """Its weight file, if it has one."""
+        """The program's weight file, if it has one."""
         return self.path / FILES[self.path.suffix][-1]
 
     @property
     def is_split(self) -> bool:
-        """Whether attention is split by heads, which apps tell by this one operation."""
+        """Whether attention is split by heads; apps recognise this by a single operation."""
         return EINSUM in (self.operations or {})
 
 
 def is_coreml(path: Path) -> bool:
-    """Whether `path` is a program or a folder that holds some."""
+    """Whether `path` is a program or a folder of programs."""
     return path.suffix in (PACKAGE, COMPILED) or bool(_programs_in(path))
 
 
 def programs_at(path: Path) -> tuple[ProgramFacts, ...]:
-    """The program at `path`, or those in that folder; faults are kept, never raised."""
+    """The program at `path`, or the programs in that folder; faults are collected, never raised."""
     paths = [path] if path.suffix in (PACKAGE, COMPILED) else _programs_in(path)
     return tuple(_read(each) for each in paths)
 

@@ -1,4 +1,4 @@
-"""Which programs a family's folder holds, and what is particular about each.
+"""The programs in each family's folder, and the options that each of them needs.
 
 The runtimes adapt to nothing: they predict noise, pad prompts with the end token, and scale latents
 by a constant of the family. Where a model was trained otherwise, its programs make up for it.
@@ -25,8 +25,8 @@ class ProgramSpec:
     """One program to make.
 
     `program` names its builder, `source` the component whose config and weights it is made of,
-    `options` are fields of `ProgramOptions` that follow from the model; `name` is what it is called
-    in the folder, where the runtimes ask for no name of their own.
+    `options` are fields of `ProgramOptions` that follow from the model. `name` is its name in the
+    folder, for programs that the runtimes do not look up by name.
     """
 
     program: str
@@ -36,12 +36,12 @@ class ProgramSpec:
 
     @property
     def stem(self) -> str:
-        """What its package is called."""
+        """The stem of its package."""
         return self.name or NAMES[self.program]
 
 
 REFINER = "refiner"
-"""The component that is the UNet of another model, SDXL's refiner."""
+"""The component that comes from another model: the UNet of SDXL's refiner."""
 
 _PENULTIMATE = {"text_states": "penultimate"}
 _TEXT = ProgramSpec(program="text_encoder", source="text_encoder")
@@ -64,7 +64,7 @@ PROGRAMS: Mapping[Family, tuple[ProgramSpec, ...]] = {
 
 
 def is_part_of(family: Family, programs: Collection[str]) -> bool:
-    """Whether a folder of such `programs` was made by parts, and lacks some that an app needs."""
+    """Whether a folder with these `programs` is partial and lacks some that an app needs."""
     return CONTROLNET not in programs and any(
         spec.program not in programs for spec in PROGRAMS.get(family, ())
     )
@@ -75,7 +75,7 @@ OPTIONAL: Mapping[str, ProgramSpec] = {
     "safety_checker": ProgramSpec(program="safety_checker", source="safety_checker"),
     "unet_refiner": ProgramSpec(program="unet_refiner", source=REFINER),
 }
-"""Programs that a folder may hold beside those of its family, for whoever asks for them."""
+"""Programs that a folder can hold in addition to its family's, made only on request."""
 
 _SD = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})
 RUN: Mapping[str, tuple[frozenset[Family], str]] = {
@@ -86,11 +86,11 @@ RUN: Mapping[str, tuple[frozenset[Family], str]] = {
         "no app refines the images of {family}; leave --refiner out",
     ),
 }
-"""The families for which the runtimes ask for an optional program, and what to say of others."""
+"""The families for which the runtimes use an optional program, and the message for others."""
 
 SCALES: Mapping[Family, float] = {Family.SDXL: 0.13025, Family.SDXL_REFINER: 0.13025}
 SCALE = 0.18215
-"""What the apps multiply latents with; families not in `SCALES` get this one."""
+"""The apps' latent scale for every family that is not in `SCALES`."""
 
 REASONS: Mapping[Task, str] = {
     Task.INPAINTING: "its UNet takes 9 channels, and the apps feed 4",
@@ -106,13 +106,13 @@ UNBUILT: Mapping[Family, str] = {
     " no app's graph",
     Family.FLUX: "no app runs it as Core ML programs",
 }
-"""Why a family that is known cannot be converted."""
+"""Why a known family cannot be converted."""
 
 
 def refuse(family: Family, task: Task | None, path: Path, named: str = "") -> Fault | None:
-    """Why no model of this family and task can be converted; `None` if they can.
+    """Why models of this family and task cannot be converted; `None` if they can.
 
-    `named` is what it calls itself, where its family is not known here.
+    `named` is the model's own name for its family, if the family is not known here.
     """
     if family in PROGRAMS and task is Task.TEXT_TO_IMAGE:
         return None
@@ -133,11 +133,11 @@ def refuse(family: Family, task: Task | None, path: Path, named: str = "") -> Fa
 
 
 def programs_of(model: Model, wanted: Collection[str] = ()) -> tuple[ProgramSpec, ...]:
-    """The programs of a model's folder, each with the options that follow from the model.
+    """The programs of a model's folder, each with the options that the model implies.
 
     Args:
         model: of a family in `PROGRAMS`, or a ControlNet.
-        wanted: keys of `OPTIONAL`: programs to make beside those of the family.
+        wanted: keys of `OPTIONAL`: programs to make in addition to the family's.
 
     Raises:
         UnsupportedError: no runtime asks for one of these with this family, or the model has not
@@ -177,7 +177,7 @@ def _particular(model: Model, part: ProgramSpec) -> Mapping[str, Any]:
 
 
 def _vae(model: Model) -> Mapping[str, Any]:
-    """The app's own latent scale, where it is another; float32, where float16 overflows."""
+    """Options of a VAE: the app's latent scale if it differs, float32 if float16 overflows."""
     config = model.components["vae"].config
     scale = SCALES.get(model.family, SCALE)
     options: dict[str, Any] = {}
@@ -189,20 +189,20 @@ def _vae(model: Model) -> Mapping[str, Any]:
 
 
 PADS: Mapping[str, str] = {"text_encoder": "<|endoftext|>", "text_encoder_2": "!"}
-"""What the runtimes pad the prompt of a text encoder with."""
+"""The token that the runtimes pad prompts with, by text encoder."""
 
 
 def _padding(model: Model, source: str) -> Mapping[str, Any]:
-    """The id to put in the place of the runtimes' padding, where the model learnt another."""
+    """The id that replaces the runtimes' padding, if the model was trained with another one."""
     own = model.path / source.replace("text_encoder", "tokenizer")
     pad = padding(own if own.is_dir() else tokenizer_folder(model.path), PADS[source])
     return {} if pad is None else {"pad_id": pad}
 
 
 def padding(tokenizer: Path, usual: str) -> int | None:
-    """The id that a tokenizer pads with, or None where that is the token `usual`, as in the apps.
+    """The id that a tokenizer pads with, or None if it is the apps' own token, `usual`.
 
-    A broken vocabulary is somebody else's fault to find: nothing says otherwise.
+    A broken vocabulary gives None: reporting it is left to another check.
     """
     try:
         special = json.loads((tokenizer / "special_tokens_map.json").read_bytes())

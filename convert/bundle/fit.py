@@ -1,4 +1,4 @@
-"""Whether the programs of a folder fit together, and are what the runtimes ask for."""
+"""Checks that the programs of a folder fit together and are what the runtimes ask for."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder_faults(
         written: by component, its package or both halves of it, with compiled folders beside them;
             or those folders themselves.
         folder: where all of them are, for errors.
-        is_part: whether only some of the programs were asked for.
+        is_part: whether only some of the programs were requested.
     """
     models: dict[str, Model] = {}
     for component, packages in written.items():
@@ -62,7 +62,7 @@ def folder_faults(
 
 
 def _first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
-    """The runtimes read the description of some inputs, and look at the first half only."""
+    """Check the first half: the runtimes read the description of some inputs only there."""
     taken, here = ({port.name for port in model.description.inputs} for model in (whole, first))
     for name in sorted((IN_FIRST_HALF & taken) - here):
         yield Fault(where=path, what=f"input {name} is in the second half only", remedy=REMEDY)
@@ -71,13 +71,13 @@ def _first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
 def check_programs(
     models: Mapping[str, Model], folder: Path, *, is_part: bool = False
 ) -> Iterator[Fault]:
-    """Where the programs of a folder differ from what the runtimes ask for, or from each other.
+    """Where a folder's programs differ from what the runtimes ask for, or from each other.
 
     `models` maps components (keys of `NAMES`) to their parsed specifications; two halves count as
     the one program that they are together.
     """
     if "unet" not in models and is_part:
-        return  # the others are measured by it
+        return  # the others are compared with it
     if "unet" not in models:
         yield Fault(where=folder / NAMES["unet"], what="no UNet in the folder", remedy=REMEDY)
         return
@@ -113,8 +113,8 @@ def check_controlnet(net: Model, path: Path, controlled: Model | None = None) ->
 
     Args:
         net: the ControlNet.
-        path: where it lies.
-        controlled: the `ControlledUnet` that is to take its residuals, if it is known.
+        path: its location.
+        controlled: the `ControlledUnet` that will take its residuals, if known.
     """
     remedy = "convert it with --for FOLDER, or the model again with the same size and batch"
     faults = [*_not_a_controlnet(net)]
@@ -144,9 +144,9 @@ def _not_a_controlnet(net: Model) -> Iterator[str]:
 
 
 def _controlled(model: Model, unet: Interface) -> Interface:
-    """A UNet that takes residuals, too: numbered from 0, one for each skip and one for the middle.
+    """Check a UNet's residual inputs: numbered from 0, one for each skip and one for the middle.
 
-    Their shapes follow from the model's levels, which no port tells; the names must be complete.
+    Their shapes depend on the model's levels, which no port reveals; the names must be complete.
     """
     names = {feature.name: feature.shape for feature in model.description.inputs}
     count = sum(name.startswith(RESIDUAL) for name in names)
@@ -171,7 +171,7 @@ def _differences(model: Model, interface: Interface) -> Iterator[str]:
 def _compare(
     side: str, found: list[tuple[Feature, tuple[int, ...]]], wanted: tuple[Port, ...]
 ) -> Iterator[str]:
-    """Order is free: the runtimes ask by name, or there is only one to ask for."""
+    """Compare in any order: the runtimes look ports up by name, or there is only one."""
     have = {feature.name: (feature.dtype, shape) for feature, shape in found}
     for port in wanted:
         if port.name not in have:

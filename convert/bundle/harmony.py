@@ -1,4 +1,4 @@
-"""Whether the components of one model fit each other: what no component shows by itself."""
+"""Whether the components of a model fit each other, which no component shows by itself."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsupportedError
 
 ENCODERS = ("text_encoder", "text_encoder_2")
-"""The UNet's cross attention reads what all of them write, side by side."""
+"""The UNet's cross attention reads the outputs of all of these, concatenated."""
 
 Configs = Mapping[str, Mapping[str, Any]]
 
 
 def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
-    """Where the UNet reads texts of another width than the text encoders write together.
+    """The fault if the UNet reads text of another width than the text encoders write together.
 
-    Widths that a config does not say are those of the pinned libraries' classes; `configs` maps
+    Widths missing from a config are the defaults of the pinned libraries' classes; `configs` maps
     components to their parsed config.json.
     """
     widths = [configs[name].get("hidden_size", 512) for name in ENCODERS if name in configs]
@@ -35,9 +35,9 @@ def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
 
 
 def vocabulary_faults(path: Path, configs: Configs) -> Iterator[Fault]:
-    """What the Swift reader would stumble over in the tokenizer of the model folder `path`.
+    """What the Swift reader would reject in the tokenizer of the model folder `path`.
 
-    And words whose number is beyond the table of the text encoder that reads them.
+    Also words whose id is beyond the embedding table of the text encoder that reads them.
     """
     remedy = "take vocab.json and merges.txt of the model's own tokenizer folder"
     folder = tokenizer_folder(path)

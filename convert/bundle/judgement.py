@@ -1,7 +1,7 @@
-"""One judgement of a path, by headers alone: what it is, and whether it can be converted.
+"""Judges a path by headers alone: what it is, and whether it can be converted.
 
-The same reading and the same rules serve `sdcoreml inspect`, the doctor's checks of a model and the
-converter: identify, take apart, then ask what each app and each builder demands.
+`sdcoreml inspect`, the doctor's checks of a model and the converter share this reading and these
+rules: identify, take apart, then ask what each app and each builder requires.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError, Unsu
 class Ruling:
     """Whether a model can be converted: what every command prints.
 
-    `"headers"`: by its headers it can, and only its weights could still speak against it, such as
-    a NaN; `"yes"` is of what was converted. `fault` is the first reason of a no.
+    `"headers"`: it can, judging by its headers; only its weights could still prevent it, by a NaN
+    for example. `"yes"`: it was converted. `fault` is the first reason for a no.
     """
 
     can: Literal["yes", "headers", "no"]
     fault: Fault | None = None
 
     def as_json(self) -> dict[str, str | None]:
-        """`can`, the stable id of the check that finds the reason, and what to do."""
+        """`can`, the stable id of the check that finds the reason, and the remedy."""
         code, remedy = (self.fault.code, self.fault.remedy) if self.fault else ("", "")
         return {"can": self.can, "code": code or None, "remedy": remedy or None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What a path is, and what stands against converting it.
+    """What a path is, and what prevents converting it.
 
-    `needed` are the components that its programs are made of. `refusal` says why no such model can
-    be converted, `refusals` why a builder takes no component of such a config, `discords` where
-    components do not fit each other. `verdicts` are the apps' answers, a no where the converter
-    says no.
+    `needed` are the components that its programs are made from. `refusal` says why no model of
+    this kind can be converted, `refusals` why a builder rejects a component's config, `discords`
+    where components do not fit each other. `verdicts` are the apps' answers: no, wherever the
+    converter says no.
     """
 
     identity: Identity
@@ -64,11 +64,11 @@ class Judgement:
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """Components that are needed and not there."""
+        """Components that are needed but missing."""
         return tuple(name for name in self.needed if name not in self.identity.configs)
 
     def tensors_of(self, component: str) -> tuple[TensorInfo, ...]:
-        """The tensors of a component, in the names of the pinned libraries; () if not read."""
+        """The tensors of a component, under the pinned libraries' names; () if not read."""
         model, single = self.identity.model, self.identity.single
         if model and component in model.components:
             checkpoint = model.components[component].checkpoint
@@ -79,7 +79,7 @@ class Judgement:
 
     @property
     def obstacles(self) -> tuple[Fault, ...]:
-        """What it is, what is damaged and what is lacking, as far as that forbids a conversion."""
+        """What prevents a conversion: the kind of file, damage, or missing components."""
         whole = [self.refusal] if self.refusal else []
         faults = [_with_code(fault, self.identity) for fault in self.identity.faults]
         if self.lacking and not faults:
@@ -94,7 +94,7 @@ class Judgement:
 
     @property
     def reasons(self) -> tuple[Fault, ...]:
-        """All that stands against a conversion; none if the headers promise that it works."""
+        """Everything that prevents a conversion; empty if the headers show no obstacle."""
         named = (
             replace(fault, what=f"{name}: {fault.what}") for name, fault in self.refusals.items()
         )
@@ -102,23 +102,23 @@ class Judgement:
 
     @property
     def ruling(self) -> Ruling:
-        """Yes by its headers, or no with the gravest reason: unsafe before all others."""
+        """Yes by its headers, or no with the gravest reason; an unsafe file outranks all others."""
         reasons = self.reasons
         return Ruling(can="no", fault=gravest(reasons)) if reasons else Ruling(can="headers")
 
     def require_convertible(self) -> None:
-        """Raise the ruling's reason as the error that it amounts to, if it is a no."""
+        """If the ruling is a no, raise its reason as an error."""
         raise_gravest(self.reasons)
 
 
 def gravest(faults: Sequence[Fault]) -> Fault:
-    """The first of `faults`, but for an unsafe one before it."""
+    """The first of `faults`, or the first unsafe one if there is any."""
     unsafe = (fault for fault in faults if fault.error is UnsafePickleError)
     return next(unsafe, faults[0])
 
 
 def raise_gravest(faults: Sequence[Fault]) -> None:
-    """Raise the gravest of `faults`, if there is one, saying how many more there are."""
+    """Raise the gravest of `faults`, if any, and say how many more there are."""
     if faults:
         rest = len(faults) - 1
         error = gravest(faults).raised()
@@ -131,8 +131,8 @@ def judge(
 ) -> Judgement:
     """Judge whatever lies at `path`. Faults are collected, never raised; no tensor is read.
 
-    With `options` as the model will be with them: with another VAE, or of the prediction type that
-    was told; `accepts_schedule` lets a noise schedule pass that no app has.
+    `options` are applied first: another VAE, or a given prediction type. `accepts_schedule` permits
+    a noise schedule that no app has.
     """
     options = options or UnpackOptions()
     identity = identify_path(path, options)
@@ -163,11 +163,11 @@ def judge(
 
 
 FINISHED = "Core ML"
-"""The form of what was converted already."""
+"""The form of a model that is already converted."""
 
 
 def is_finished(path: Path) -> bool:
-    """Whether `path` is Core ML's and nothing that could be converted."""
+    """Whether `path` is already Core ML and holds nothing to convert."""
     is_older = path.suffix == ".mlmodel" and path.is_file()
     return is_older or (is_coreml(path) and not (path / INDEX_NAME).is_file())
 
@@ -177,7 +177,7 @@ def _finished_folder(path: Path) -> Identity:
 
 
 def _finished(path: Path) -> Fault:
-    """What was made already is not made again."""
+    """The judgement of a finished result, which is not converted again."""
     what, remedy = "this is a Core ML model already", "give the model that it was made from"
     return Fault(where=path, what=what, remedy=remedy, error=UnsupportedError, code="MOD001")
 
@@ -193,7 +193,7 @@ def _needed(identity: Identity) -> tuple[str, ...]:
 
 
 def _refuse(identity: Identity) -> Fault | None:
-    """Why the converter has no use for what this is; what is damaged has faults instead."""
+    """Why the converter cannot use this kind of file; damaged files have faults instead."""
     contents, model = identity.contents, identity.model
     if model and CONTROLNET in model.components:
         return _refuse_net(model)
@@ -237,11 +237,11 @@ def _refuse_net(net: Model) -> Fault | None:
 
 
 _CODES: Mapping[FileKind, str] = {FileKind.POINTER: "MOD005", **dict.fromkeys(CONTAINERS, "MOD007")}
-"""The check that finds a faulty file, by what it is; any other is no file of weights: MOD006."""
+"""The check that finds a faulty file, by its kind; any other is not a weight file: MOD006."""
 
 
 def _with_code(fault: Fault, identity: Identity) -> Fault:
-    """A fault of what was read, with the check that finds it."""
+    """A fault found while reading, with the id of the check that finds it."""
     code, model = "MOD001", identity.model
     parts: Sequence[Component] = tuple(model.components.values()) if model else ()
     if identity.single and fault in identity.single.faults:
@@ -275,7 +275,7 @@ def _discords(
     *,
     accepts_schedule: bool,
 ) -> Iterator[Fault]:
-    """What the components of a model want of each other, of a tokenizer and of the runtimes."""
+    """Where the components of a model do not fit each other, the tokenizer or the runtimes."""
     model, single, path = identity.model, identity.single, identity.path
     told = options.told.option if options.told else None
     if single and single.prediction.kind is None:
@@ -293,14 +293,14 @@ def _discords(
 
 
 _PROGRAMS: Mapping[str, str] = {"vae": "vae_decoder"}
-"""The program that is made of a component, where it has another name."""
+"""The program made from a component, if its name differs."""
 
 _ANY_SIZE = ProgramOptions(height=64, width=64)
-"""Whether a size suits a model is another question."""
+"""A size that every model accepts: whether a size suits a model is judged elsewhere."""
 
 
 def _refuse_config(component: str, config: Mapping[str, Any], path: Path) -> Fault | None:
-    """Why the builder of a component takes no such config, in its own words."""
+    """Why the builder of a component rejects its config, in the builder's own words."""
     try:
         require_drawable(_PROGRAMS.get(component, component), config, _ANY_SIZE)
     except SdcoremlError as error:
@@ -309,7 +309,7 @@ def _refuse_config(component: str, config: Mapping[str, Any], path: Path) -> Fau
 
 
 def _answers(identity: Identity, refusals: Mapping[str, Fault]) -> tuple[AppVerdict, ...]:
-    """The apps' verdicts, without a yes to what the converter refuses."""
+    """The apps' verdicts, with every yes removed if the converter refuses the model."""
     answers = verdicts(identity.contents)
     why = "not as it is: see the faults" if identity.faults else ""
     if not why and refusals:

@@ -1,4 +1,4 @@
-"""What the apps' schedulers and a model's UNet must agree on: noise, and how much of it when."""
+"""What the apps' schedulers and a UNet must agree on: prediction type and noise schedule."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sdcoreml.convert.models.schedule import ACCEPT, describe_difference
 from sdcoreml.ground.errors import Fault, UnsupportedError
 
 KINDS = frozenset({EPSILON, VELOCITY})
-"""What a program can turn into the noise that the apps ask for."""
+"""The predictions that a program can turn into the noise that the apps expect."""
 
 
 def refuse_prediction(kind: str | None, path: Path) -> Fault | None:
-    """Why no program is made of a UNet that predicts `kind`; `None` if one is, or none is known."""
+    """Why a UNet predicting `kind` cannot be converted; `None` if it can or `kind` is unknown."""
     if kind is None or kind in KINDS:
         return None
     what = f"its UNet predicts {kind!r}, which no program here turns into noise"
@@ -29,7 +29,7 @@ def refuse_schedule(scheduler: Mapping[str, Any], path: Path) -> Fault | None:
 
 
 def refuse_difference(difference: str, path: Path) -> Fault | None:
-    """The same, of what `describe_difference` found."""
+    """Why the apps cannot use a schedule with the difference that `describe_difference` found."""
     if not difference:
         return None
     remedy = f"{ACCEPT} converts it all the same; its pictures will be off"

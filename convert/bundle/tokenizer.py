@@ -47,14 +47,14 @@ def tokenizer_folder(model: Path) -> Path:
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:
-    """Read the tokenizer of a model folder, mend it, and give it its added words.
+    """Read the tokenizer of a model folder, repair it, and insert its added words.
 
-    Line ends and a mark of byte order are mended. Apple's reader knows no `added_tokens.json`: see
-    `sdcoreml.convert.models.words`. Where only transformers' newer `tokenizer.json` is there, both
-    files are taken out of it.
+    Repairs line endings and removes a byte order mark. Apple's reader ignores `added_tokens.json`:
+    see `sdcoreml.convert.models.words`. If there is only transformers' newer `tokenizer.json`, both
+    files are extracted from it.
 
     Raises:
-        BadInputError: a file is missing or not what the Swift reader accepts.
+        BadInputError: a file is missing, or the Swift reader would not accept it.
     """
     if tokenizer := _from_one_file(folder):
         raise_first(tuple(check_tokenizer(tokenizer, folder)))
@@ -73,9 +73,9 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def read_added_words(folder: Path) -> Mapping[str, int]:
-    """The words that a tokenizer knows beside its vocabulary, and their numbers.
+    """The words that a tokenizer knows in addition to its vocabulary, and their ids.
 
-    They are in any of three files; what is not readable holds none.
+    They can be in any of three files; an unreadable file counts as empty.
     """
     found: dict[str, int] = {}
     for name, read in _ADDED.items():
@@ -112,12 +112,12 @@ def _with_added_words(tokenizer: Tokenizer, words: Mapping[str, int]) -> Tokeniz
 
 
 def _plain(vocab: bytes) -> bytes:
-    """A vocabulary in UTF-8 without a mark, which is all that Swift's reader is sure to take."""
+    """A vocabulary in UTF-8 without a byte order mark, the only form that Swift surely reads."""
     return vocab.removeprefix(BOM_UTF8)
 
 
 def _from_one_file(folder: Path) -> Tokenizer | None:
-    """The two files out of tokenizer.json, if it is all there is."""
+    """Extract the two files from tokenizer.json, if there is nothing else."""
     whole = folder / "tokenizer.json"
     if not whole.is_file() or (folder / VOCAB).exists() or (folder / MERGES).exists():
         return None
@@ -133,7 +133,7 @@ def _from_one_file(folder: Path) -> Tokenizer | None:
 
 
 def check_tokenizer(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
-    """What the Swift reader would stumble over."""
+    """What the Swift reader would reject."""
     yield from _check_vocab(tokenizer.vocab, folder / VOCAB)
     yield from _check_merges(tokenizer.merges, folder / MERGES)
 

@@ -1,1 +1,1 @@
-"""Graphs that were proved once, so that a conversion with the same graph needs no second proof."""
+"""Graphs that were proved once, so that conversions with the same graph need no new proof."""

@@ -1,9 +1,9 @@
-"""What of a config.json says which module a program stands for.
+"""The options of a config.json that determine which module a program implements.
 
 Two files of one architecture seldom agree word for word: older ones lack options that newer ones
-write with their defaults, and every library adds notes. So only the options that the builders read
-count, each with its default where it is left out: those of the pinned diffusers and transformers.
-All others are refused by the builders unless they have their default, or concern training only.
+write out with their defaults, and every library adds notes. So only the options that the builders
+read count; a missing one has its default in the pinned diffusers and transformers. The builders
+refuse all others unless they have their default value or concern training only.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ UPWARDS: Mapping[str, Any] = {
     "time_embedding_dim": None,
     "up_block_types": ["UpBlock2D", _CROSS_UP, _CROSS_UP, _CROSS_UP],
 }
-"""Options of a UNet that a ControlNet, which has no way up, does not know."""
+"""UNet options that a ControlNet, which has no up path, does not have."""
 
 CONDITION: Mapping[str, Any] = {
     "conditioning_channels": 3,
@@ -71,14 +71,14 @@ READ: Mapping[str, Mapping[str, Any]] = {
     "vae_decoder": VAE,
     "vae_encoder": VAE,
 }
-"""Component to the options that count and their defaults; of any other, the whole config counts."""
+"""Maps a component to the options that count; for any other, the whole config counts."""
 
 RARE: Mapping[str, Any] = {"shift_factor": None}
-"""Options that builders read, too, and that count only where a config has them: no published model
-does, and what was certified before there were such stays so."""
+"""Options that builders also read, but that count only if a config has them: no published model
+does, and so older certificates stay valid."""
 
 SAME: Mapping[str, str] = {"unet_refiner": "unet"}
-"""Components that are others by another name in the folder."""
+"""Components that are the same as another one, under another name in the folder."""
 
 _ABOUT_FILES = frozenset({"architectures", "dtype", "torch_dtype", "transformers_version"})
 
@@ -89,7 +89,7 @@ JUDGED: Mapping[str, Any] = {
     "runtime_scale": None,
     "states_own_size": False,
 }
-"""The options of a conversion that change what a component is to compute, and their defaults."""
+"""Conversion options that change what a component computes, and their defaults."""
 
 LAYOUT_ONLY: Mapping[str, str] = {
     "attention": "the same attention, laid out in other operations",
@@ -101,13 +101,13 @@ LAYOUT_ONLY: Mapping[str, str] = {
     "tokens": "shape of the inputs, as the graph declares them",
     "width": "shape of the inputs, as the graph declares them",
 }
-"""The options that change how a component is computed and not what, and why they need no place in a
-certificate's key. Every option of a program stands in one of the two tables: one that is forgotten
-would certify programs that ignore it."""
+"""Options that change how a component is computed but not what, and why they can stay out of a
+certificate's key. Every program option must be in one of the two tables: a forgotten one would
+certify programs that ignore it."""
 
 
 def architecture(component: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a config that tell one module from another, as JSON."""
+    """The options of a config that distinguish one module from another, as JSON."""
     if component not in READ:
         kept = (name for name in config if name[0] != "_" and name not in _ABOUT_FILES)
         return {name: config[name] for name in kept}
@@ -116,7 +116,7 @@ def architecture(component: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def options_in_key(options: ProgramOptions) -> dict[str, Any]:
-    """The options of a conversion that count, where they are not at their defaults."""
+    """The conversion options that count and differ from their defaults."""
     return {
         name: value
         for name, value in options.as_json().items()

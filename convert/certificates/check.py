@@ -1,4 +1,4 @@
-"""The short check: where the graph is certified, auditing the weights is proof enough.
+"""The short check: if the graph is certified, auditing the weights is proof enough.
 
 Needs neither torch nor diffusers, and seconds instead of minutes.
 """
@@ -23,7 +23,7 @@ from sdcoreml.ground.errors import UnsupportedError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certified:
-    """A package whose graph is certified and whose weights are all in their places."""
+    """A package with a certified graph and every weight in its place."""
 
     component: str
     package: str
@@ -31,7 +31,7 @@ class Certified:
     audit: Audit
 
     def proof(self) -> ProgramProof:
-        """For the manifest: nothing was run, so the only figures are the certificate's own."""
+        """The proof for the manifest: nothing was run, so the figures are the certificate's."""
         certificate = self.certificate
         return ProgramProof(
             component=self.component,
@@ -54,7 +54,7 @@ def check_certified(
 ) -> Certified | None:
     """The proof of a package, or of both halves, by certificate and audit; `None` without one.
 
-    `None` says nothing against the package: only the full check can tell more.
+    `None` does not mean that the package is wrong: only the full check can tell.
 
     Raises:
         BadInputError: package or weights cannot be read.
@@ -81,7 +81,7 @@ def key_of(
     config: Mapping[str, Any],
     options: ProgramOptions,
 ) -> str:
-    """The key of a program's certificate; empty where no certificate can cover it."""
+    """The key of a program's certificate; empty if no certificate can cover it."""
     if not accounted.passed:
         return ""
     try:
@@ -97,7 +97,7 @@ def audit_package(
     weights: Path,
     options: ProgramOptions,
 ) -> Audit:
-    """The audit alone: all that can be proved without torch of a graph that nobody certified.
+    """The audit alone: all that can be proved without torch if the graph is not certified.
 
     Raises:
         BadInputError: package or weights cannot be read.

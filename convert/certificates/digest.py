@@ -1,12 +1,11 @@
-"""What a certificate covers, as one number: what is computed from which weights, and nothing else.
+"""The digest of what a certificate covers: what is computed from which weights, nothing else.
 
 A program's dataflow depends on config, options and builder alone; the checkpoint's weights fill
 named places in it. So each value gets a digest of the operation that computes it, its declared
 type, and the digests of what the operation reads. A weight that the audit proved to be in its place
 counts by its name; every other constant counts by its content. The names of values, the order of
-operations, the place of a blob and the way in which a weight is stored carry no meaning and do not
-count: so both halves of a program have the certificate of the whole, and so has a program whose
-weights were compressed.
+operations, the offset of a blob and the storage of a weight carry no meaning and do not count. So
+one certificate covers a whole program, its two halves, and the program with compressed weights.
 """
 
 from __future__ import annotations
@@ -40,17 +39,16 @@ def certificate_key(
     config: Mapping[str, Any],
     options: ProgramOptions,
 ) -> str:
-    """The digest that a certificate of this program bears, as hexadecimal SHA-256.
+    """The key of this program's certificate: a hexadecimal SHA-256.
 
     Args:
         program: an open package, or both halves of one.
-        component: which module it stands for.
+        component: which module it implements.
         placed: the constants that the audit proved to be the checkpoint's, and the names of the
             tensors; all others count by content.
-        config: the component's config.json, without which nobody could say which module the
-            program was compared with. Only what `architecture` reads of it counts.
-        options: of the program, of which those that change what is asked of the
-            module count.
+        config: the component's config.json, which determines the module that the program was
+            compared with. Only the options that `architecture` reads count.
+        options: the program's; only those that change what the module is asked to compute count.
 
     Raises:
         UnsupportedError: the program has parts that no certificate covers.
@@ -61,7 +59,7 @@ def certificate_key(
 
 
 def graph_digest(program: OpenProgram, placed: Mapping[str, str]) -> str:
-    """The digest of what a program computes, whatever module that is compared with.
+    """The digest of what a program computes, independent of any module.
 
     Raises:
         UnsupportedError: the program has nested blocks, states or flexible shapes.
@@ -137,9 +135,9 @@ def _computed(
 
 
 def _cast(source: _Value, plain: _Value) -> _Value:
-    """The result of a cast; back to the half precision that it was widened from, it is the same.
+    """The result of a cast; casting a widened FLOAT16 value back gives the original value.
 
-    That is what two halves of a program do to what one hands to the other.
+    The halves of a program do this to every value that crosses from one to the other.
     """
     before, after = (
         kind.dtype for kind in (source.kind, plain.kind) if isinstance(kind, TensorType)
@@ -152,7 +150,7 @@ def _cast(source: _Value, plain: _Value) -> _Value:
 
 
 def _constant(value: Value, storage: BlobStorage) -> str:
-    """A constant by its content, wherever it is stored."""
+    """A constant by its content, independent of where it is stored."""
     kind = _words(value.type)
     if is_text(value):
         return _hash("text", text(value))
@@ -163,7 +161,7 @@ def _constant(value: Value, storage: BlobStorage) -> str:
 
 
 def _features(place: str, features: Iterable[Feature]) -> Iterator[str]:
-    """What a model declares about its ports, in the order of their names."""
+    """The declarations of a model's ports, ordered by name."""
     for item in sorted(features, key=lambda feature: feature.name):
         if item.flexible or item.dtype is None:
             raise UnsupportedError(
@@ -179,7 +177,7 @@ def _words(kind: ValueType) -> str:
 
 
 def _hash(*parts: str | bytes) -> str:
-    """SHA-256 of the parts, each with its length, so that no two lists of parts look alike."""
+    """SHA-256 of the parts, each preceded by its length, so that no two lists collide."""
     digest = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part

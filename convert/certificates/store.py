@@ -19,13 +19,12 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A graph that computed what its module computes.
+    """A graph that was proved to compute what its module computes.
 
-    `key` is `convert.certificates.digest.certificate_key`; `title` says for people what it was;
-    `outputs` are the figures, of random weights;
-    `toolchain`, the digest of its `lock` and `date` (ISO 8601) say in what and when it was proved.
-    `like` names the certificate of the graph that was run, where that differs from this one in
-    nothing but the operator set that it declares.
+    `key` is `convert.certificates.digest.certificate_key`; `title` describes the graph for people;
+    `outputs` are the figures, measured with random weights; `toolchain`, the digest of its `lock`
+    and `date` (ISO 8601) say where and when it was proved. `like` names the certificate of the
+    graph that was run, if that graph differs from this one only in its declared operator set.
     """
 
     key: str
@@ -40,7 +39,7 @@ class Certificate:
 
     @property
     def origin(self) -> Origin:
-        """Who certified it, when, and what came of it, for a manifest."""
+        """For a manifest: which toolchain certified it, when, and with which figures."""
         return Origin(
             toolchain=self.toolchain,
             lock=self.lock,
@@ -56,10 +55,10 @@ class Certificate:
 
 
 def load(path: Path = FILE) -> dict[str, Certificate]:
-    """Every certificate by its key; none where there is no file.
+    """Every certificate by its key; empty if there is no file.
 
     Raises:
-        BadInputError: the file is not one of certificates.
+        BadInputError: the file is not a certificate file.
     """
     if not path.exists():
         return {}
@@ -78,7 +77,7 @@ def load(path: Path = FILE) -> dict[str, Certificate]:
 
 
 def save(certificates: Iterable[Certificate], path: Path = FILE) -> None:
-    """Write the file anew, in the order of component and title."""
+    """Rewrite the file, ordered by component and title."""
     ordered = sorted(certificates, key=lambda item: (item.component, item.title, item.key))
     content = {"schema": SCHEMA, "certificates": [asdict(item) for item in ordered]}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"

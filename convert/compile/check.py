@@ -1,4 +1,4 @@
-"""The checks that a compiled folder has to pass before anybody sees it."""
+"""The checks that a compiled model must pass before it is given its name."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ AGAIN = "compile the package again"
 
 
 def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
-    """What is wrong with a compiled folder by itself, whoever made it.
+    """What is wrong with a compiled model by itself, from any compiler.
 
     Every constant must lie in a sound record of the weight file, `model.mil` and the description
-    must name the same inputs and outputs, and `metadata.json` must say what its readers need.
+    must name the same inputs and outputs, and `metadata.json` must hold what its readers need.
     """
     path = compiled.path
     return (
@@ -45,7 +45,7 @@ def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
 
 
 def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Fault, ...]:
-    """Where a compiled folder does not say what its source says, operation by operation.
+    """Where a compiled model differs from its source, operation by operation.
 
     `stem` is the name of the source package without its suffix.
     """
@@ -68,9 +68,9 @@ def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Faul
 
 
 def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[Fault, ...]:
-    """Constants of `program` that are not in a sound record of its weight file.
+    """Constants of `program` that have no sound record in its weight file.
 
-    `where` is the model to name when there is no such file.
+    `where` is the model to name if there is no weight file.
     """
     found = list(blobs(program))
     if not found:
@@ -146,7 +146,7 @@ def _first(found: Function, wanted: Function) -> str:
 
 
 def _interfaces(compiled: CompiledModel) -> Iterator[str]:
-    """Inputs and outputs by name: Core ML refuses a program whose description differs."""
+    """Compare inputs and outputs by name: Core ML refuses a program whose description differs."""
     described = compiled.description
     sides: dict[str, Description | FunctionDescription] = {MAIN: described}
     if described.functions:
@@ -165,7 +165,7 @@ def _interfaces(compiled: CompiledModel) -> Iterator[str]:
 
 
 def _metadata(compiled: CompiledModel) -> Iterator[str]:
-    """What front ends need: one object, schemas of strings, a histogram that is true."""
+    """Check what front ends need: one object, schemas of strings, a correct histogram."""
     match compiled.metadata:
         case [{"inputSchema": list() as inputs, "outputSchema": list() as outputs, **rest}]:
             yield from _schemas(inputs, outputs)
@@ -196,7 +196,7 @@ def _histogram(compiled: CompiledModel, found: object) -> Iterator[str]:
 
 
 def _without_prefix(counts: Mapping[Any, Any]) -> Counter[str]:
-    """Counts by operation, whatever opset a compiler says that it is from."""
+    """Counts by operation, without the opset prefix that a compiler gives it."""
     plain: Counter[str] = Counter()
     for key, count in counts.items():
         name = str(key).rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""Our compiled model beside Apple's: every Mac with Xcode that compiles adds evidence."""
+"""Compares our compiled model with Apple's: every conversion on a Mac with Xcode adds evidence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sdcoreml.ground.events import Emit, silent
 
 
 class Keep(Enum):
-    """Whose result becomes the output, where there are two."""
+    """Whose result becomes the output if both compilers ran."""
 
     OURS = "ours"
     APPLES = "Apple's"
@@ -29,7 +29,7 @@ class Keep(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compilation:
-    """A compiled folder, a sentence on how far it is proven, and where the two compilers differ."""
+    """A compiled model, a sentence on how far it is proved, and where the two compilers differ."""
 
     path: Path
     verdict: str
@@ -43,7 +43,7 @@ def compile_compared(
     keep: Keep = Keep.OURS,
     emit: Emit = silent,
 ) -> Compilation:
-    """Compile `package` to `target`; where there is an Xcode, with both compilers, and compare.
+    """Compile `package` to `target`; if there is an Xcode, with both compilers, and compare.
 
     Raises:
         BadInputError: the package is damaged, or the compiler whose result is kept refuses it.
@@ -88,9 +88,9 @@ def _beside_ours(package: Path, apples: Path, aside: Path, emit: Emit) -> Compil
 
 
 def differences(ours: Path, apples: Path) -> Iterator[str]:
-    """Where two compiled folders of one package differ in what they say.
+    """Where two compiled models of one package differ in content.
 
-    The compilers' own versions, the order of maps and the layout of JSON do not count.
+    The compilers' versions, the order of maps and the layout of JSON are ignored.
 
     Raises:
         BadInputError: one of the folders is not a compiled ML Program.
@@ -118,9 +118,9 @@ def differences(ours: Path, apples: Path) -> Iterator[str]:
 
 
 def package_differences(package: Path, compiled: Path) -> Iterator[str]:
-    """Where a package does not say what the compiled folder beside it says.
+    """Where a package differs from the compiled model beside it.
 
-    Weights that both have on disk together, by a hard link, are not read.
+    Weights that both share through a hard link are not read.
 
     Raises:
         BadInputError: one of them is damaged.
@@ -154,7 +154,7 @@ def _same_file(ours: Path, apples: Path) -> bool:
 
 
 def _own_info(compiled: CompiledModel) -> Mapping[str, str]:
-    """Build information without the compiler's."""
+    """The build information without the compiler's entries."""
     entries = build_info(compiled.program).items()
     return {name: text for name, text in entries if name not in COMPILER}
 

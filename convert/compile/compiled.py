@@ -1,4 +1,4 @@
-"""A compiled model as values, whoever compiled it."""
+"""A compiled model as values, from any compiler."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CompiledModel:
 
     @property
     def model(self) -> Model:
-        """What its package's model file says, as far as a compiled folder keeps it."""
+        """The content of its package's model file, as far as a compiled model keeps it."""
         return Model(
             specification_version=self.specification_version,
             description=self.description,
@@ -86,7 +86,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def blobs(program: Program) -> Iterator[tuple[Value, Blob]]:
-    """Every constant of a program that is in a weight file, and where it is there."""
+    """Every constant of a program that is in a weight file, and its place there."""
     for function in program.functions.values():
         for operation in function.block.operations:
             for value in operation.constants:

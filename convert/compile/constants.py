@@ -26,7 +26,7 @@ from sdcoreml.convert.spec.model import (
 )
 
 MAX_DEPTH = 32
-"""Types within types; real programs have five."""
+"""How deep types may nest; real programs nest five."""
 
 _SIZE = r"(?:[0-9]{1,19}|\?)"
 _TENSOR = re.compile(rf"tensor<([a-z0-9]+), \[({_SIZE}(?:, {_SIZE})*)?\]>")
@@ -35,7 +35,7 @@ _COMPOUND = ("state", "list", "dict", "tuple")
 
 @lru_cache(maxsize=4096)
 def tensor_type(word: str) -> TensorType | None:
-    """The type in a `tensor<…>` word; `None` if it is none."""
+    """The type in a `tensor<…>` word; `None` for any other word."""
     found = _TENSOR.fullmatch(word)
     if found is None or found[1] not in BY_NAME:
         return None
@@ -46,7 +46,7 @@ def tensor_type(word: str) -> TensorType | None:
 
 @dataclass(slots=True, kw_only=True)
 class Constants(Cursor):
-    """A cursor that knows types and constants.
+    """A cursor that reads types and constants.
 
     `bare`: scalar types are bare names, as in text version 1.3.
     """
@@ -54,7 +54,7 @@ class Constants(Cursor):
     bare: bool = False
 
     def type(self, depth: int = 0) -> ValueType:
-        """A type."""
+        """Read a type."""
         word = self.next
         if word[:7] == "tensor<":
             kind = tensor_type(word)
@@ -88,7 +88,7 @@ class Constants(Cursor):
         return ListType(element=first, length=None if self.skip("?") else self.number())
 
     def value(self) -> Value:
-        """A constant: its type, and in parentheses its data."""
+        """Read a constant: its type, then its data in parentheses."""
         kind = self.type()
         self.expect("(")
         value = self._literal(kind)
@@ -96,7 +96,7 @@ class Constants(Cursor):
         return value
 
     def attributes(self) -> Mapping[str, Value]:
-        """Named constants in brackets, if there are any."""
+        """Read named constants in brackets, if there are any."""
         found: dict[str, Value] = {}
         if not self.skip("["):
             return found
@@ -136,7 +136,7 @@ class Constants(Cursor):
         return Blob(path=str(path), offset=int(offset))
 
     def _one(self, kind: TensorType) -> str | int | float:
-        """The only element of a constant that must be of this scalar type."""
+        """The single element of a constant, which must be of this scalar type."""
         start = self.at
         value = self.value()
         if value.type != kind or not isinstance(value.data, Elements):

@@ -34,12 +34,12 @@ _SORTED_WITHIN: Mapping[str, Mapping[int, str]] = {
     "ModelDescription": {METADATA: "Metadata"},
     "Metadata": {},
 }
-"""Messages of a description whose fields are put in order, by the field that holds them."""
+"""Messages within a description whose fields are sorted, by the field that holds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreMLData:
-    """What `coremldata.bin` says."""
+    """The content of `coremldata.bin`."""
 
     specification_version: int
     description: Description
@@ -53,7 +53,7 @@ def write_coremldata(model: Model) -> bytes:
 
 
 def ordered(raw: bytes, message: str = "ModelDescription") -> bytes:
-    """A serialised description with its fields in the order of their numbers.
+    """A serialised description with its fields ordered by number.
 
     Entries of the user-defined metadata, which Apple's compiler leaves in the random order of a
     hash table, are sorted; a description without metadata gets an empty one.
@@ -74,10 +74,10 @@ def ordered(raw: bytes, message: str = "ModelDescription") -> bytes:
 
 
 def read_coremldata(data: bytes, where: str | os.PathLike[str]) -> CoreMLData:
-    """What a `coremldata.bin` of an ML Program says.
+    """Parse the `coremldata.bin` of an ML Program.
 
     Raises:
-        BadInputError: the bytes are not one.
+        BadInputError: the bytes are not a `coremldata.bin`.
     """
     try:
         return _read(data)

@@ -1,9 +1,9 @@
 """How a compiled model counts its operations: `Ios16.einsum`, `Transpose`.
 
-The prefix is the newest opset, not newer than the function's own, in which Apple's operation
-registry declared the operation anew; none where iOS 15's declaration still holds. That registry is
-not coremltools'. Front ends read these keys: `Ios16.einsum` is how MochiDiffusion and Guernika tell
-a model for the Neural Engine.
+The prefix is the newest opset, up to the function's own, in which Apple's operation registry
+redeclared the operation; there is none while iOS 15's declaration still holds. That registry is
+not coremltools'. Front ends read these keys: MochiDiffusion and Guernika recognise a model for the
+Neural Engine by `Ios16.einsum`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IOS16 = frozenset(
         *("constexpr_affine_dequantize", "constexpr_lut_to_dense", "constexpr_sparse_to_dense"),
         # Seen in folders that Apple's compiler made of padded encoders and safety checkers.
         *("gather_nd", "greater", "scatter_nd"),
-        # Inferred: their kin are declared anew there.
+        # Inferred: related operations are redeclared there.
         *("abs", "constexpr_cast", "exp", "gather", "layer_norm", "tanh"),
     }
 )

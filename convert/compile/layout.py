@@ -7,7 +7,7 @@ from typing import Any
 
 
 def pretty(value: Any, indent: int = 0) -> str:  # noqa: ANN401  any JSON
-    """Two spaces a level, `"key" : value`, slashes escaped, an empty line in an empty array."""
+    """Two spaces per level, `"key" : value`, slashes escaped, an empty line in an empty array."""
     inner, outer = "  " * (indent + 1), "  " * indent
     match value:
         case dict():

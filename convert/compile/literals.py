@@ -36,11 +36,11 @@ _BOOLS = {"true": True, "false": False}
 
 
 class LiteralError(ValueError):
-    """Words that are no constant of their type, or a constant that has no words."""
+    """Words that are not a constant of their type, or a constant that cannot be written."""
 
 
 def hexadecimal(value: float) -> str:
-    """C99's `%a` of a double, normalised, with the shortest mantissa: `0x1.8p+1`, `-inf`."""
+    """A double as C99's `%a`, normalised, with the shortest mantissa: `0x1.8p+1`, `-inf`."""
     if not math.isfinite(value):
         return str(value)
     if value == 0:
@@ -51,10 +51,10 @@ def hexadecimal(value: float) -> str:
 
 
 def spell(elements: Elements, dtype: DataType) -> list[str]:
-    """A word for each element.
+    """The word for each element.
 
     Raises:
-        LiteralError: the type has no known words, or the elements are not stored as it demands.
+        LiteralError: the type has no known notation, or the elements are not stored as it requires.
     """
     values: Any = elements.values
     if dtype in BYTE_FORMATS:
@@ -68,7 +68,7 @@ def elements(spelt: Sequence[str], dtype: DataType) -> Elements:
     """The elements that the words stand for.
 
     Raises:
-        LiteralError: a word is no constant of the type, or is out of its range.
+        LiteralError: a word is not a constant of the type, or is out of its range.
     """
     if dtype in BOUNDS:
         lower, upper = BOUNDS[dtype]
@@ -147,7 +147,7 @@ def quoted(text: str) -> str:
     """A string in quotes.
 
     Raises:
-        LiteralError: it has characters that no reference shows in Apple's notation.
+        LiteralError: it has characters whose notation by Apple is unknown: no reference has them.
     """
     if not PLAIN.fullmatch(text):
         raise LiteralError(f"the string {text[:40]!r} has characters other than plain ASCII")

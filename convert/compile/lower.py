@@ -1,4 +1,4 @@
-"""What Apple's compiler adds to a program, as values: the program that `model.mil` states."""
+"""Adds to a program what Apple's compiler adds; the result is the program in `model.mil`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sdcoreml.convert.spec.model import (
 COMPILER: Mapping[str, str] = {"coremlc-component-MIL": "3500.14.1", "coremlc-version": "3500.32.1"}
 """The versions that the reference pairs' compiler wrote.
 
-Apple's loader takes other producers' strings too; whether it reads them at all is not known.
+Apple's loader also accepts other producers' strings; whether it reads them at all is unknown.
 """
 
 BUILD_INFO = "buildInfo"
@@ -38,7 +38,7 @@ _RANGES = ListType(element=_RANGE)
 
 
 def lower(model: Model) -> Program:
-    """The program of a model as its compiled text states it.
+    """The program of a model as its compiled text writes it.
 
     Inputs are sorted by name, of the blocks only the one in use remains, the compiler's versions
     join `buildInfo`, and inputs of flexible shape are described on their function.
@@ -72,7 +72,7 @@ def _function(function: Function, inputs: tuple[Feature, ...]) -> Function:
 
 
 def build_info(program: Program) -> Mapping[str, str]:
-    """What a program says of its making, such as the versions of tools."""
+    """A program's build information, such as the versions of tools."""
     value = program.attributes.get(BUILD_INFO)
     if value is None or not isinstance(value.data, Pairs):
         return {}
@@ -89,7 +89,7 @@ def _build_info(program: Program) -> Value:
 
 
 def _flexible(features: list[Feature]) -> Value:
-    """Default shapes and ranges of the inputs of flexible shape."""
+    """Default shapes and ranges of the inputs with flexible shapes."""
     shapes = [(feature.name, _value(_SHAPE, feature.shape)) for feature in features]
     ranges = [
         (

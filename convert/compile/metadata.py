@@ -1,7 +1,7 @@
-"""`metadata.json`: what front ends read of a compiled model.
+"""`metadata.json`: what front ends read about a compiled model.
 
-Content as Apple's compiler writes it; its order of keys is that of a hash table and no reader may
-depend on it, so here it is fixed. Every value within a schema is a string.
+The content is what Apple's compiler writes. Apple's order of keys is that of a hash table, and no
+reader may depend on it, so the order is fixed here. Every value within a schema is a string.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ AVAILABILITY: Mapping[int, tuple[str, ...]] = {
     8: ("14.0", "17.0", "17.0", "17.0", "10.0", "1.0"),
     9: ("15.0", "18.0", "18.0", "18.0", "11.0", "2.0"),
 }
-"""Oldest systems by specification version, in the order of `_SYSTEMS`."""
+"""The oldest systems for each specification version, in the order of `_SYSTEMS`."""
 
 MAIN = "main"
 
@@ -54,7 +54,7 @@ _TIMES = " \u00d7 "
 
 
 def metadata(model: Model, stem: str) -> Json:
-    """The one object of `metadata.json`; `stem` is the package's name without its suffix."""
+    """The single object in `metadata.json`; `stem` is the package's name without its suffix."""
     described, program = model.description, model.program
     about, functions = described.metadata, described.functions
     default = described.default_function if functions else MAIN
@@ -136,7 +136,7 @@ def _flexibility(ranges: tuple[tuple[int, int], ...]) -> Mapping[str, str]:
 
 
 def _computed(function: Function) -> Iterable[str]:
-    """Precisions of everything that a function computes, its constants included."""
+    """The precisions of everything that a function computes, including constants."""
     kinds = {output.type for operation in function.block.operations for output in operation.outputs}
     dtypes = {kind.dtype for kind in kinds if isinstance(kind, TensorType)}
     return {PRECISIONS[dtype] for dtype in dtypes if dtype in PRECISIONS}
@@ -145,8 +145,8 @@ def _computed(function: Function) -> Iterable[str]:
 def _stored(function: Function) -> Iterator[str]:
     """How the weights of a function are stored.
 
-    What is said of iOS 18's palettes, their codes' type too, is inferred: no reference
-    pair has one.
+    The wording for iOS 18's palettes, including the type of their codes, is inferred: no reference
+    pair has such a palette.
     """
     for operation in function.block.operations:
         values = {**operation.attributes, **_immediate(operation)}
@@ -174,7 +174,7 @@ def _stored(function: Function) -> Iterator[str]:
 
 
 def _immediate(operation: Operation) -> Mapping[str, Value]:
-    """The arguments that are constants themselves."""
+    """The arguments that are immediate constants."""
     return {
         name: binding
         for name, bindings in operation.inputs.items()
@@ -188,21 +188,21 @@ def _palette(entries: int) -> str:
 
 
 def _precision(dtype: DataType) -> str:
-    """Apple's name of an element type; inferred for those that no reference pair has."""
+    """Apple's name for an element type; inferred if no reference pair has the type."""
     return PRECISIONS.get(dtype, dtype.name.capitalize().replace("Ui", "UI"))
 
 
 def _join(names: Iterable[str]) -> str:
-    """One precision by its name, several as `Mixed (…)`, none as nothing."""
+    """One precision by its name, several as `Mixed (…)`, none as the empty string."""
     found = sorted(set(names))
     return f"Mixed ({', '.join(found)})" if len(found) > 1 else "".join(found)
 
 
 def _without_empty(entries: Json) -> Json:
-    """Texts that say nothing are left out, as Apple's compiler does."""
+    """Drop empty texts, as Apple's compiler does."""
     return {key: value for key, value in entries.items() if value != ""}
 
 
 def write_metadata(model: Model, stem: str) -> str:
-    """The text of `metadata.json`; without a newline at its end."""
+    """The text of `metadata.json`, without a final newline."""
     return pretty([metadata(model, stem)])

@@ -27,7 +27,7 @@ DTYPES: Mapping[DataType, str] = {
     DataType.UINT4: "uint4",
     DataType.UINT6: "uint6",
 }
-"""Element types. Those of less than 8 bits are inferred: no reference pair has one."""
+"""Element types. Those under 8 bits are inferred: no reference pair has one."""
 
 BY_NAME: Mapping[str, DataType] = {name: dtype for dtype, name in DTYPES.items()}
 
@@ -45,4 +45,4 @@ TEXT_VERSIONS: Mapping[int, str] = {6: "1.0", 7: "1.0", 8: "1.0", 9: "1.3"}
 """Version of the text, by the model's specification version (not by its opset)."""
 
 BARE_SCALARS = "1.3"
-"""The text version that writes a scalar's type as `fp16`, not as `tensor<fp16, []>`."""
+"""The text version that writes the type of a scalar as `fp16`, not as `tensor<fp16, []>`."""

@@ -1,4 +1,4 @@
-"""A `.mlpackage` compiled to a `.mlmodelc` folder: written aside, checked, renamed."""
+"""Compiles a `.mlpackage` to a `.mlmodelc` folder: writes aside, checks, renames."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ UNTRIED = (
     "compiled without Xcode, equal to Apple's compiler on the reference pairs, not yet loaded on a"
     " Mac"
 )
-"""What an output says as long as no Mac has tried it."""
+"""The note on an output that no Mac has tried yet."""
 
 
 def compile_package(package: Path, target: Path, emit: Emit = silent) -> CompiledModel:
     """Compile the package to the folder `target` (`….mlmodelc`).
 
-    An older compiled folder of that name is replaced once the new one has passed every check. The
+    An older compiled model of that name is replaced once the new one has passed every check. The
     weight file is cloned or hard-linked where the file system allows it.
 
     Raises:
@@ -64,7 +64,7 @@ def compile_package(package: Path, target: Path, emit: Emit = silent) -> Compile
 
 
 def _write(source: Package, folder: Path) -> str:
-    """Write all files of the compiled folder; returns what became of the weights."""
+    """Write all files of the compiled model; returns how the weight file was placed."""
     model = source.model
     try:
         text = write(lower(model), TEXT_VERSIONS[model.specification_version])

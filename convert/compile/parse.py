@@ -1,4 +1,4 @@
-"""The text of `model.mil` as a program: the check of every compiled folder."""
+"""Parses the text of `model.mil` to a program, in order to check every compiled model."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Text:
 
 
 def parse(text: str) -> Text:
-    """The program that `text` says.
+    """Parse the program in `text`.
 
     Raises:
-        TextError: it is not a program; the message names the line.
+        TextError: `text` is not a program; the message names the line.
     """
     return _Parser(text=text).file()
 
@@ -107,13 +107,13 @@ class _Parser(Constants):
         return tuple(bindings)
 
     def binding(self) -> Binding:
-        """A name, or a constant, which begins with its type."""
+        """Read a name, or a constant, which begins with its type."""
         if self.next[:7] == "tensor<" or self.second in ("<", "("):
             return self.value()
         return self.name()
 
     def named(self, end: str) -> list[NamedType]:
-        """Types and names, separated by commas, up to `end`."""
+        """Read types and names, separated by commas, up to `end`."""
         items = []
         while True:
             kind = self.type()

@@ -1,7 +1,7 @@
-"""What this compiler does not translate, each with its reason.
+"""What this compiler does not translate, and why.
 
-The notation of these parts is not known from any model that Apple's compiler made, and a guess
-would be found out on somebody's Mac.
+No known model from Apple's compiler shows the notation of these parts, and a wrong guess would fail
+only on somebody's Mac.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _operation(operation: Operation) -> Iterator[str]:
 
 
 def _constant(value: Value) -> str:
-    """Why a constant has no known notation; empty if it has one."""
+    """Why the notation of a constant is unknown; empty if it is known."""
     try:
         match value.data, value.type:
             case Elements() as elements, TensorType(dtype=dtype, shape=shape):

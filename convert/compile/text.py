@@ -1,7 +1,7 @@
-"""A program as the text of `model.mil`.
+"""Writes a program as the text of `model.mil`.
 
-One operation is one line; arguments and attributes are sorted by name, functions and their inputs
-too, everything else keeps its order. Observed on compiled models of Apple's own compiler.
+Each operation is one line. Arguments, attributes, functions and their inputs are sorted by name;
+everything else keeps its order. Observed in compiled models from Apple's own compiler.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OFFSET = TensorType(dtype=DataType.UINT64)
 
 
 def write(program: Program, version: str) -> str:
-    """The text of a program in text version 1.0 or 1.3; without a newline at its end.
+    """The text of a program in text version 1.0 or 1.3, without a final newline.
 
     Raises:
         LiteralError: a constant, a type or an opset has no known notation.
@@ -48,7 +48,7 @@ def write(program: Program, version: str) -> str:
 class _Writer:
     version: str
     types: dict[ValueType, str] = field(default_factory=dict)
-    """Texts of the types met: a program repeats a few types thousands of times."""
+    """Cache of type texts: a program repeats a few types thousands of times."""
 
     def program(self, program: Program) -> Iterable[str]:
         yield f"program({self.version})\n{self.attributes(program.attributes)}\n{{\n"

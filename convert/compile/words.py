@@ -15,14 +15,14 @@ WORD = re.compile(
     r"|-?[A-Za-z_][A-Za-z0-9_@]*"
     r"|\S"
 )
-"""A tensor type is one word: a program repeats a few of them thousands of times."""
+"""A tensor type, read as one word: a program repeats a few of them thousands of times."""
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
 """An identifier, as MIL.proto defines it."""
 
 
 def split(text: str) -> list[str]:
-    """The words of `text`, white space left out."""
+    """The words of `text`, without whitespace."""
     return WORD.findall(text)
 
 
@@ -52,7 +52,7 @@ class Cursor:
         return self.words[self.at + 1]
 
     def take(self) -> str:
-        """The word at the cursor, passing over it."""
+        """Return the word at the cursor and move past it."""
         word = self.words[self.at]
         if not word:
             self.fail("the text ends too early")
@@ -60,27 +60,27 @@ class Cursor:
         return word
 
     def expect(self, *wanted: str) -> None:
-        """Pass over these words."""
+        """Move past these words, or raise `TextError`."""
         for word in wanted:
             if self.words[self.at] != word:
                 self.fail(f"expected {word!r}, found {self.next[:40]!r}")
             self.at += 1
 
     def skip(self, word: str) -> bool:
-        """Pass over `word` if it is next."""
+        """Move past `word` if it is next."""
         if self.words[self.at] != word:
             return False
         self.at += 1
         return True
 
     def name(self) -> str:
-        """An identifier."""
+        """Read an identifier."""
         if not NAME.fullmatch(self.next):
             self.fail(f"expected a name, found {self.next[:40]!r}")
         return self.take()
 
     def number(self) -> int:
-        """A decimal number that fits 64 bits."""
+        """Read a decimal number that fits 64 bits."""
         if not re.fullmatch("[0-9]{1,19}", self.next):
             self.fail(f"expected a number, found {self.next[:40]!r}")
         return int(self.take())

@@ -1,4 +1,4 @@
-"""Apple's own compiler, where there is one: a Mac with the full Xcode."""
+"""Apple's own compiler, available on a Mac with the full Xcode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 
 PATIENCE = 20.0
-"""Seconds for the questions that find the compiler; its work has no limit."""
+"""Timeout in seconds for locating the compiler; compiling itself has no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class XcodeCompiler:
     command: tuple[str, ...]
 
     def compile(self, package: Path, target: Path, emit: Emit = silent) -> None:
-        """Compile `package` to the folder `target`, replacing a compiled folder of that name.
+        """Compile `package` to the folder `target`, replacing an older compiled model of that name.
 
         Raises:
             BadInputError: the compiler refused the package.
@@ -66,7 +66,7 @@ class XcodeCompiler:
 
 
 def find_xcode() -> XcodeCompiler | None:
-    """The compiler of the selected Xcode; `None` where there is none.
+    """The compiler of the selected Xcode; `None` if there is none.
 
     The Command Line Tools alone do not have it. `xcode-select` is asked first because `xcrun`
     would open a window where no developer tools are installed.
@@ -78,7 +78,7 @@ def find_xcode() -> XcodeCompiler | None:
 
 
 def _answer(*command: str) -> str:
-    """What a short command prints; nothing if it fails."""
+    """The output of a short command; empty if it fails."""
     try:
         done = subprocess.run(
             command,

@@ -1,9 +1,9 @@
-"""How many bits each layer's weight gets, where all together may have so many on average.
+"""Distributes bits over the layers' weights, within a given average.
 
-What a layer's rounding does to the output is measured once, at `PROBED` bits; at others it changes
-as the error of the weight itself does. Errors of different layers add up, as independent noise
-does. So bits go, one step at a time, to the layer whose next step takes most error away for its
-size.
+The effect of a layer's rounding on the output is measured once, at `PROBED` bits; at other widths
+it is assumed to scale with the error of the weight itself. Errors of different layers add up like
+independent noise. So bits go, one step at a time, to the layer whose next step removes the most
+error for its size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 PROBED = 4
-"""Bits at which the effect of every layer is measured."""
+"""The width in bits at which the effect of every layer is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +21,11 @@ class Layer:
     """One layer's weight.
 
     Attributes:
-        name: the constant's.
+        name: of the constant.
         elements: number of weights.
         effect: mean squared error of the program's output when this weight alone has `PROBED` bits,
             over the output's variance.
-        errors: squared error of the weight itself by bits, in any unit.
+        errors: maps bits to the squared error of the weight itself, in any unit.
     """
 
     name: str
@@ -34,19 +34,19 @@ class Layer:
     errors: Mapping[int, float]
 
     def cost(self, bits: int) -> float:
-        """Expected effect at these bits."""
+        """The expected effect at this width."""
         if not self.errors[PROBED]:
             return 0.0
         return self.effect * self.errors.get(bits, 0.0) / self.errors[PROBED]
 
 
 def allot(layers: Sequence[Layer], average: float, steps: Sequence[int]) -> dict[str, int]:
-    """Bits by the layer's name, at most `average` for each weight.
+    """Bits by layer name, on average at most `average` for each weight.
 
-    `steps` are the widths that can be stored, ascending.
+    `steps` are the available widths, ascending.
 
     Raises:
-        ValueError: the average is less than the least that can be stored.
+        ValueError: the average is below the smallest width.
     """
     if average < steps[0]:
         raise ValueError(f"{average:g} bits on average: at least {steps[0]} can be stored")
@@ -69,9 +69,9 @@ def allot(layers: Sequence[Layer], average: float, steps: Sequence[int]) -> dict
 
 
 def _steps(layer: Layer, place: int, steps: Sequence[int]) -> list[tuple[float, str, int]]:
-    """The best step up from a place, as an entry of the queue: what it gains for each bit.
+    """The best step up from a width, as a queue entry that begins with its gain per bit.
 
-    A jump over a width is taken where it gains more for each bit than the next one does.
+    It skips a width if the larger step gains more per bit.
     """
     here = layer.cost(steps[place])
     gains = [
@@ -88,6 +88,6 @@ def _steps(layer: Layer, place: int, steps: Sequence[int]) -> list[tuple[float, 
 
 
 def average_bits(layers: Sequence[Layer], bits: Mapping[str, int]) -> float:
-    """Bits for each weight, on average."""
+    """The average number of bits per weight."""
     total = sum(layer.elements for layer in layers)
     return sum(layer.elements * bits[layer.name] for layer in layers) / total if total else 0.0

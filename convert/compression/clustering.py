@@ -1,9 +1,9 @@
-"""k-means in one dimension, which need not guess: the best few values of many histograms at once.
+"""Exact k-means in one dimension: finds the best few values for many histograms at once.
 
-Dynamic programming finds the best partition of a histogram. Large ones are first put into cells
-much narrower than an entry's share; afterwards the borders move, all at once, from those of cells
-to where they belong. Whole stacks of histograms go through the same operations on arrays: so a
-thousand groups of channels cost what their numbers cost.
+Dynamic programming finds the best partition of a histogram. Large histograms are first binned into
+cells much narrower than an entry's share; afterwards all borders move together from cell borders to
+their final places. Whole stacks of histograms go through the same array operations, so a thousand
+groups of channels cost no more than their elements do.
 """
 
 from __future__ import annotations
@@ -19,39 +19,40 @@ if TYPE_CHECKING:
     import numpy as np
 
 STACKED = 16
-"""Histograms that are done together; what is computed of them fits a processor's cache."""
+"""Histograms processed together; the intermediate arrays fit a processor's cache."""
 
 CELLS: Mapping[int, int] = {2: 128, 4: 64, 8: 48, 16: 32, 64: 24, 256: 4}
-"""Cells for each entry of a palette of so many entries."""
+"""Maps the size of a palette to the number of cells for each entry."""
 
 REACH = 2
 """A run has at most this many times the average number of cells."""
 
 LEAST_CELLS = 512
-"""Up to so many values each is a cell of its own, and a run may have any number of them."""
+"""Up to this many values, each is a cell of its own, and a run can have any number of them."""
 
 _CAPPED = 2
-"""Times that what one value takes of the cells is brought down to one of them."""
+"""Rounds of capping the share of any single value at one cell."""
 
 _PARTS = (1 / 16, 1 / 128, 0)
-"""How far borders move at a time, as a part of the way to the next one, which a few moves reach:
-so an entry can change places with a gap far away. In the end (0) it is one value at a time."""
+"""How far borders move at a time, as a fraction of the distance to the next one, so that a few
+moves reach it and an entry can change places with a gap far away. The last (0) is one value at a
+time."""
 
 _AROUND = 16
-"""Moves to either side that are tried at once."""
+"""Moves to each side that are tried at once."""
 
 _ROUNDS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Histograms, one after the other.
+    """Concatenated histograms.
 
     Attributes:
-        bounds: the place, among all values, where each begins, and the end of the last.
-        values: ascending in each.
-        mass: how many elements lie before each place, and before the end, float64.
-        sums: likewise their sum.
+        bounds: the index among all values at which each begins, and the end of the last.
+        values: ascending within each histogram.
+        mass: the number of elements before each index, and before the end, float64.
+        sums: likewise, their sum.
     """
 
     bounds: np.ndarray
@@ -61,7 +62,7 @@ class Stack:
 
 
 def stack(data: list[Histogram]) -> Stack:
-    """Put histograms on one another."""
+    """Concatenate histograms."""
     import numpy as np
 
     values = np.concatenate([item.values for item in data])
@@ -75,15 +76,15 @@ def stack(data: list[Histogram]) -> Stack:
 
 
 def cluster(data: Histogram, size: int) -> np.ndarray:
-    """The palette of `size` float16 values, ascending, with the least squared error.
+    """The palette of `size` float16 values, ascending, with the smallest squared error.
 
-    With no more than `size` distinct values in the data it holds just them, the last repeated.
+    If the data has at most `size` distinct values, it holds just those, with the last repeated.
     """
     return next(clusters([data], size))
 
 
 def clusters(data: Iterable[Histogram], size: int) -> Iterator[np.ndarray]:
-    """Such a palette for each histogram. Only a few histograms are held at a time."""
+    """The palette of each histogram. Only a few histograms are in memory at a time."""
     rest = iter(data)
     while few := list(itertools.islice(rest, STACKED)):
         large = [item for item in few if item.values.size > LEAST_CELLS]
@@ -106,7 +107,7 @@ def _exact(data: Histogram, size: int) -> np.ndarray:
 
 
 def _approached(data: list[Histogram], size: int) -> Iterable[np.ndarray]:
-    """The palettes of many values: first by cells, then by values near the borders found."""
+    """Palettes for many values: first by cells, then by single values near the borders found."""
     if not data:
         return ()
     stacked = stack(data)
@@ -116,9 +117,9 @@ def _approached(data: list[Histogram], size: int) -> Iterable[np.ndarray]:
 
 
 def _palettes(data: Stack, cuts: np.ndarray) -> np.ndarray:
-    """The means of the runs between borders, ascending, a row for each histogram.
+    """The means of the runs between borders, ascending, one row per histogram.
 
-    In place of the mean of an empty run there is the largest value.
+    An empty run gets the largest value.
     """
     import numpy as np
 
@@ -130,7 +131,7 @@ def _palettes(data: Stack, cuts: np.ndarray) -> np.ndarray:
 def _cells(data: Stack, count: int) -> np.ndarray:
     """The borders of `count` cells for each histogram, some of them empty.
 
-    Where entries of an optimal palette lie, there are as many cells: their number grows with the
+    Cells are distributed like the entries of an optimal palette: their number grows with the
     density to the power 1/3 (Panter and Dite), so every entry gets about the same number of them.
     """
     import numpy as np
@@ -141,7 +142,7 @@ def _cells(data: Stack, count: int) -> np.ndarray:
     width[begin] = data.values[begin + 1] - data.values[begin]
     width[end - 1] = data.values[end - 1] - data.values[end - 2]
     part = np.cbrt(np.diff(data.mass) * width**2)
-    for _ in range(_CAPPED):  # or the gap before an outlier would take most of the cells
+    for _ in range(_CAPPED):  # otherwise, the gap before an outlier would take most of the cells
         most = np.add.reduceat(part, begin) / count
         part = np.minimum(part, np.repeat(most, end - begin))
     grown = np.concatenate(([0.0], np.cumsum(part)))
@@ -155,7 +156,7 @@ def _cells(data: Stack, count: int) -> np.ndarray:
 def _partition(data: Stack, borders: np.ndarray, size: int, reach: int) -> np.ndarray:
     """The borders between the best `size` runs of at most `reach` cells, and both ends.
 
-    By dynamic programming over the ends of runs.
+    Uses dynamic programming over the ends of runs.
     """
     import numpy as np
 
@@ -169,7 +170,7 @@ def _partition(data: Stack, borders: np.ndarray, size: int, reach: int) -> np.nd
     best[:, reach] = 0.0
     came, reached = np.empty((size, groups, ends), np.intp), np.empty_like(gain)
     for run in range(size):
-        # For each end, the best of the runs before: of those that end up to `reach` cells earlier.
+        # For each end, the best preceding run: of those that end up to `reach` cells earlier.
         window = np.lib.stride_tricks.sliding_window_view(best, reach, axis=1)[:, :-1]
         np.add(gain, window, out=reached)
         came[run] = reached.argmax(axis=2)
@@ -181,9 +182,9 @@ def _partition(data: Stack, borders: np.ndarray, size: int, reach: int) -> np.nd
 
 
 def _gain(count: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """What runs explain of their values' squares' sum: the more, the less the error.
+    """How much of their values' sum of squares the runs explain: more means a smaller error.
 
-    A run that ends before it begins, so that its count is negative, is none.
+    A run with a negative count, which ends before it begins, is invalid.
     """
     import numpy as np
 
@@ -194,7 +195,7 @@ def _gain(count: np.ndarray, total: np.ndarray) -> np.ndarray:
 
 
 def _settled(data: Stack, cuts: np.ndarray) -> np.ndarray:
-    """The best borders between single values near those of cells.
+    """The best borders between single values, near the borders of cells.
 
     All borders move at once, each to the best of a few places around it, in ever smaller steps,
     until no joint move helps. Lloyd's algorithm, which moves one border after the other, stays
@@ -216,7 +217,7 @@ def _settled(data: Stack, cuts: np.ndarray) -> np.ndarray:
 
 
 def _places(cuts: np.ndarray, part: float) -> np.ndarray:
-    """Where each border may go: its own place in the midst of others, ascending."""
+    """The places to which each border can move: around its own, ascending."""
     import numpy as np
 
     moves = np.arange(-_AROUND, _AROUND + 1)
@@ -236,7 +237,7 @@ def _places(cuts: np.ndarray, part: float) -> np.ndarray:
 
 
 def _moved(data: Stack, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best borders of each histogram, each at one of its places, and what they explain."""
+    """The best borders of each histogram, chosen from their places, and what they explain."""
     import numpy as np
 
     groups, borders, moves = places.shape

@@ -1,7 +1,7 @@
-"""Smaller weights: palettes of 1 to 8 bits, or 8-bit integers, for a built program.
+"""Compresses the weights of a built program: palettes of 1 to 8 bits, or 8-bit integers.
 
-Works on the specification, so a program is compressed whoever drew it, and before it is chunked.
-Only weights of the checkpoint are touched: never the causal mask or a timestep table.
+Works on the specification, so it accepts programs from any builder; it runs before chunking.
+Only the checkpoint's weights are compressed, never the causal mask or a timestep table.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from sdcoreml.convert.spec.model import Blob, DataType, Model, Operation, Tensor
 from sdcoreml.ground.errors import UnsupportedError
 
 LEAST_ELEMENTS = 2048
-"""Smaller weights stay as they are; coremltools' threshold."""
+"""Weights below this size stay as they are; coremltools' threshold."""
 
 
 Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
-"""What became of each weight of one checkpoint so far: other programs of it want the same."""
+"""The compressed weights of one checkpoint so far: its other programs need the same ones."""
 
 
 def compress(
     built: DrawnProgram, tensors: Tensors, recipe: Recipe, palettes: Palettes | None = None
 ) -> DrawnProgram:
-    """The program with compressed weights. Reads every weight once, here, and again when writing.
+    """The program with compressed weights. Reads every weight once here, and again when writing.
 
-    `palettes` spares the work for weights of which another program was made already.
+    `palettes` saves the work for weights that another program has already used.
 
     Raises:
-        UnsupportedError: bits, precision or target for which there is no form.
+        UnsupportedError: no storage form exists for these bits, this precision or this target.
         BadInputError: a weight is not finite.
     """
     _check(built, recipe)
@@ -90,7 +90,7 @@ def _check(built: DrawnProgram, recipe: Recipe) -> None:
 
 
 def compressible(built: DrawnProgram) -> Iterator[Payload]:
-    """The large weights of layers: no embedding, whose rows are looked up or added."""
+    """The large weights of layers, without embeddings, whose rows are looked up or added."""
     of_layers = {
         name
         for operation in built.model.program.main.block.operations
@@ -125,7 +125,7 @@ def _operation(
     *,
     is_newer: bool,
 ) -> Operation:
-    """The operation with its constant replaced, or with its weight at its new place."""
+    """The operation with its constant replaced, or with its weight at the new offset."""
     name = operation.outputs[0].name
     if operation.type != "const":
         return operation

@@ -1,9 +1,9 @@
-"""What takes a weight's place: a palette and codes, or integers and scales, in either notation.
+"""What replaces a weight: a palette and codes, or integers and scales, in either notation.
 
-Up to iOS 17, codes are bytes with the shape beside them, and a table serves the whole weight. From
-iOS 18 on, codes are elements of 1 to 8 bits in the weight's own shape, and a table or a scale has
-the weight's rank: so groups of output channels can have a table each. Source of the newer form:
-what coremltools 9 writes for iOS 18.
+Up to iOS 17, codes are bytes with the shape beside them, and one table serves the whole weight.
+From iOS 18 on, codes are elements of 1 to 8 bits in the weight's own shape, and a table or a scale
+has the weight's rank, so each group of output channels can have its own table. Source of the newer
+form: what coremltools 9 writes for iOS 18.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 Item: TypeAlias = tuple[str, TensorType, RecordSource]
 Parts: TypeAlias = "dict[str, Item | Value]"
-"""Arguments of the operation that takes a constant's place: a record each, or a small value."""
+"""Arguments of the operation that replaces a constant: each is a record or a small value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How one weight is to be stored.
+    """How one weight is stored.
 
     Attributes:
         method: palette or integers.
-        bits: of a code.
-        group: output channels for each palette; `None`, one palette for all of them.
+        bits: of each code.
+        group: output channels per palette; `None` means one palette for all of them.
         is_newer: in the notation of iOS 18.
     """
 
@@ -51,7 +51,7 @@ class Form:
 
 
 def compress_weight(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
-    """The type of the operation that stands for a weight, and its arguments.
+    """The type and the arguments of the operation that replaces a weight.
 
     Raises:
         BadInputError: the weight is not finite.
@@ -81,7 +81,7 @@ def _palettized(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Pa
 
     half, size = DataType.FLOAT16, 1 << form.bits
     shape = tuple(length or 1 for length in payload.type.shape)
-    # coremltools leaves a weight whole whose channels are no multiple of a group.
+    # coremltools does not compress a weight whose channels are not a multiple of the group.
     groups = shape[0] // form.group if form.group and shape[0] % form.group == 0 else 1
     each = payload.type.count // groups
     blocks = payload.source.blocks(tensors, half)
@@ -121,7 +121,7 @@ def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[st
         TensorType(dtype=DataType.INT8, shape=payload.type.shape),
         Integers(source=payload.source, scale=scale),
     )
-    if is_newer:  # its scale is always a record: Core ML is said to stumble over one in the text
+    if is_newer:  # its scale is always a record: Core ML reportedly fails on one in the text
         kind = TensorType(
             dtype=DataType.FLOAT16, shape=(rows, *[1] * (len(payload.type.shape) - 1))
         )
@@ -140,7 +140,7 @@ def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[st
 
 
 def _stored(name: str, kind: TensorType, content: np.ndarray) -> Item | Value:
-    """A record, or the value itself where that is too small for one."""
+    """A record, or the value itself if it is too small for one."""
     if content.size < SMALLEST_RECORD:
         return Value(type=kind, data=Elements(values=content.tobytes()))
     return name, kind, ComputedConstant(content)
@@ -149,9 +149,9 @@ def _stored(name: str, kind: TensorType, content: np.ndarray) -> Item | Value:
 def _cut(
     blocks: Iterable[np.ndarray], each: int, start: int = 0
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """The elements, cut at every `each` of them, with the number of the group.
+    """The elements in pieces of `each`, each piece with the number of its group.
 
-    `start` is the place of the first of these elements in the weight.
+    `start` is the index of the first of these elements in the weight.
     """
     place = start
     for block in blocks:
@@ -165,7 +165,7 @@ def _cut(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codes:
-    """The numbers of the entries nearest to the elements of a weight, packed.
+    """The packed codes of a weight: for each element, the index of the nearest palette entry.
 
     `palettes` has a row for each group of `each` elements.
     """
@@ -192,7 +192,7 @@ class Codes:
                 yield pack(np.concatenate(codes), self.bits)
 
     def identity(self) -> Hashable:
-        """Whose codes they are, and of which palettes."""
+        """The weight and the palettes that the codes depend on."""
         return ("codes", self.source.identity(), self.palettes.tobytes(), self.bits, self.each)
 
 
@@ -213,9 +213,9 @@ class Integers:
         yield np.clip(np.rint(rows), -127, 127).astype(np.int8).reshape(-1)
 
     def identity(self) -> Hashable:
-        """Whose integers they are, and by which scale."""
+        """The weight and the scales that the integers depend on."""
         return ("integers", self.source.identity(), self.scale.tobytes())
 
 
 _PACKED = 1 << 20
-"""Codes packed at a time; fills whole bytes at every width."""
+"""Number of codes packed at a time; they fill whole bytes at every width."""

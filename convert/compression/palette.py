@@ -1,7 +1,7 @@
-"""Palettes for float16 weights, and the codes that stand for their entries.
+"""Palettes for float16 weights, and the codes of their entries.
 
-A float16 weight has one of 65,536 values, so however large a tensor is, its histogram says it all.
-`convert.compression.clustering` finds the best palette for one.
+A float16 weight has one of 65,536 values, so a histogram describes a tensor of any size.
+`convert.compression.clustering` finds the best palette for a histogram.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 VALUES = 1 << 16
 _SIGN = 1 << 15
-"""From this bit pattern on, numbers are negative, the larger pattern the less."""
+"""From this bit pattern on, numbers are negative: a larger pattern is a smaller number."""
 
 BITS = (1, 2, 3, 4, 6, 8)
-"""Widths of codes; those of 3 bits Core ML reads from iOS 18 and macOS 15 on."""
+"""Widths of codes; Core ML reads 3-bit codes from iOS 18 and macOS 15 on."""
 
 _COUNTED = 1 << 20
 
@@ -46,7 +46,7 @@ def histogram(blocks: Iterable[np.ndarray], where: str = "weight") -> Histogram:
     tallies = [
         _tally(block[start : start + _COUNTED].view(np.uint16))
         for block in blocks
-        for start in range(0, block.size, _COUNTED)  # bincount widens what it is given
+        for start in range(0, block.size, _COUNTED)  # bincount widens its argument
     ]
     found, counts = (np.concatenate(column) for column in zip(*tallies, strict=True))
     if len(tallies) > 1:
@@ -64,18 +64,18 @@ def histogram(blocks: Iterable[np.ndarray], where: str = "weight") -> Histogram:
 
 
 def _tally(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The bit patterns that occur, uint16, ascending, and how often each does, int64."""
+    """The bit patterns that occur, uint16, ascending, and their counts, int64."""
     import numpy as np
 
     if patterns.size >= VALUES:
         return _present(np.bincount(patterns, minlength=VALUES))
-    ordered = np.sort(patterns, kind="stable")  # for so few, faster than counting all patterns
+    ordered = np.sort(patterns, kind="stable")  # faster for so few than counting all patterns
     ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), ordered.size - 1)
     return ordered[ends], np.diff(ends, prepend=-1)
 
 
 def _present(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of the counts that are not zero, uint16, and these counts."""
+    """The indices of the counts that are not zero, uint16, and these counts."""
     import numpy as np
 
     found = np.flatnonzero(counts > 0)
@@ -83,14 +83,14 @@ def _present(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def uniform(data: Histogram, size: int) -> np.ndarray:
-    """The palette of `size` float16 values at equal distances from the least to the largest."""
+    """The palette of `size` equally spaced float16 values from the smallest to the largest."""
     import numpy as np
 
     return np.linspace(data.values[0], data.values[-1], size).astype(np.float16)
 
 
 def error(data: Histogram, palette: np.ndarray) -> float:
-    """The sum of squared differences of every element from its nearest entry."""
+    """The sum of squared differences between every element and its nearest entry."""
     import numpy as np
 
     entries = palette.astype(np.float64)
@@ -99,9 +99,9 @@ def error(data: Histogram, palette: np.ndarray) -> float:
 
 
 def code_table(palette: np.ndarray) -> np.ndarray:
-    """For each of the 65,536 float16 bit patterns the number, uint8, of the nearest entry.
+    """The index, uint8, of the nearest entry for each of the 65,536 float16 bit patterns.
 
-    `palette` is ascending. A number between two entries is the lower one's; NaN has any.
+    `palette` is ascending. A tie goes to the lower entry; NaN gets an arbitrary one.
     """
     import numpy as np
 
@@ -115,7 +115,7 @@ def code_table(palette: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _numbers() -> np.ndarray:
-    """What the bit patterns stand for, float64, ascending: NaN is taken for an infinity."""
+    """The values of the bit patterns, float64, ascending: NaN counts as infinity."""
     import numpy as np
 
     positive = np.arange(_SIGN, dtype=np.uint16).view(np.float16).astype(np.float64)
@@ -124,14 +124,14 @@ def _numbers() -> np.ndarray:
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
-    """Codes of `bits` bits, lowest first, one after the other in bytes.
+    """Pack codes of `bits` bits into bytes, lowest bits first.
 
-    Only the last call for a tensor may have a number of codes that does not fill whole bytes.
+    Only the last call for a tensor may pass codes that do not fill whole bytes.
     """
     import numpy as np
 
     whole = np.concatenate((codes, np.zeros(-codes.size % 8, np.uint8)))
-    words = whole.view("<u8")  # eight codes each, which move together, then pairs, then fours
+    words = whole.view("<u8")  # eight codes each: single codes move, then pairs, then fours
     for room, used in ((8, bits), (16, 2 * bits), (32, 4 * bits)):
         low = np.uint64(sum((1 << used) - 1 << place for place in range(0, 64, 2 * room)))
         moved = words >> np.uint64(room - used)
@@ -143,7 +143,7 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
 
 
 def pad_palette(values: np.ndarray, size: int) -> np.ndarray:
-    """These few values, the last repeated, as a palette."""
+    """Fill up a palette of fewer values by repeating the last."""
     import numpy as np
 
     full = np.concatenate((values, np.repeat(values[-1:], size - values.size)))

@@ -1,4 +1,4 @@
-"""How the weights of a program are to shrink: what may be asked, and a file that asks it."""
+"""How to compress the weights of a program: the choices, and the file that states them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sdcoreml.convert.compression.palette import BITS
 from sdcoreml.ground.errors import UnsupportedError
 
 WHOLE = 16
-"""Bits of a weight that stays as it is."""
+"""Bits of an uncompressed weight."""
 
 BLOCKWISE = 9
-"""From this specification version on, codes may have 3 bits and groups of channels a palette."""
+"""The first specification version with 3-bit codes and a palette per group of channels."""
 
 NEWER_ONLY = 3
-"""The width of codes that older systems cannot read."""
+"""The width of codes that older systems cannot read, in bits."""
 
 
 class Method(str, Enum):
-    """How weights shrink."""
+    """How weights are compressed."""
 
     KMEANS = "kmeans"
     UNIFORM = "uniform"
@@ -33,12 +33,12 @@ class Recipe:
     """What becomes of each weight.
 
     Attributes:
-        method: a palette by clustering, one of equal steps, or 8-bit integers with a scale for each
-            output channel.
-        bits: of a code; 16 leaves weights as they are.
+        method: a clustered palette, a uniform one, or 8-bit integers with a scale for each output
+            channel.
+        bits: of each code; 16 leaves weights as they are.
         layers: bits for the weights of single layers, by the constant's name.
-        group_size: output channels for each palette; a weight whose channels are no multiple of it
-            has one palette, as all have where it is `None`.
+        group_size: output channels per palette. `None` means one palette per weight; so does a
+            number of channels that is not a multiple of the size.
     """
 
     method: Method = Method.KMEANS
@@ -52,12 +52,12 @@ class Recipe:
 
 
 def palette_bits(specification: int) -> tuple[int, ...]:
-    """Widths of a palette's codes that programs of a specification version can hold."""
+    """The widths of palette codes that a specification version supports."""
     return BITS if specification >= BLOCKWISE else tuple(b for b in BITS if b != NEWER_ONLY)
 
 
 def require_storable(recipe: Recipe, specification: int, where: str) -> None:
-    """Raise `UnsupportedError` for what programs of a specification version cannot hold.
+    """Raise `UnsupportedError` for a recipe that a specification version does not support.
 
     `where` begins the message.
     """
@@ -85,13 +85,13 @@ def require_storable(recipe: Recipe, specification: int, where: str) -> None:
 
 
 def parse_recipe(fields: Mapping[str, Any], component: str = "") -> Recipe:
-    """The recipe that a JSON object describes.
+    """Parse a recipe from a JSON object.
 
-    Under `programs` it may have fields for single components, by their names; where those of this
-    `component` say nothing, those beside it count. The UNets of one model have one recipe.
+    `programs` can hold fields for single components, by name; a field that is missing for this
+    `component` is taken from the top level. The UNets of one model share one recipe.
 
     Raises:
-        UnsupportedError: a field or a method that does not exist, for whatever component.
+        UnsupportedError: a field or a method that does not exist, for any component.
     """
     programs = fields.get("programs", {})
     common = {name: value for name, value in fields.items() if name != "programs"}
