@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -27,20 +26,7 @@ def test_a_refusal_has_a_reason_and_a_yes_has_none() -> None:
     assert [case.name for case in CASES if (case.can is Can.YES) != (case.why is Why.NOTHING)] == []
 
 
-CRASHES = frozenset({"long-name"})
-"""What `inspect` still crashes on; whoever mends one takes it out."""
-
-
-def names(cases: Iterable[Case]) -> list[object]:
-    return [
-        pytest.param(
-            case, id=case.name, marks=[pytest.mark.xfail(strict=False)] * (case.name in CRASHES)
-        )
-        for case in cases
-    ]
-
-
-@pytest.mark.parametrize("case", names(CASES))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_look_never_crashes(case: Case, tmp_path: Path) -> None:
     answer = inspected(case.build(tmp_path))
     assert isinstance(answer.code, int)

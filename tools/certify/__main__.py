@@ -54,7 +54,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     """Certify the cases, one after the other; each is saved as soon as it is proved."""
     if unknown := sorted(set(args.cases) - CASES.keys()):
-        raise UsageError(f"no case {', '.join(unknown)}", remedy="--list lists them")
+        raise UsageError(
+            f"no case {', '.join(unknown)}", remedy="`python -m tools.certify --list` lists them"
+        )
     if args.folder and not args.folder.is_dir():
         raise UsageError(f"{args.folder} is no folder", where="--folder", remedy="make it first")
     known = {(item.component, item.title) for item in load(args.file).values()}
