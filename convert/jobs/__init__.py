@@ -1,1 +1,1 @@
-"""Jobs: what is asked for, planned, run, and written down in a manifest."""
+"""Jobs: conversions planned, run, and recorded in a manifest."""

@@ -1,4 +1,4 @@
-"""What is said before anything is built, since it may change a caller's mind."""
+"""Warnings given before anything is built, since they may change a caller's mind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdcoreml.ground.events import Emit, Event
 
 
 def warn(jobs: Sequence[Job], emit: Emit) -> None:
-    """Say what apps will not offer, and what stays that a person or an app put into the folders."""
+    """Report what apps will not offer, and which foreign files in the folders will be kept."""
     for sentence in dict.fromkeys(one for job in jobs for one in what_apps_leave_out(job.options)):
         emit(Event(kind="note", text=sentence))
     for job in jobs:

@@ -1,7 +1,7 @@
-"""What a person or an app put into a finished folder: it outlives every conversion into it.
+"""Files that a person or an app put into a finished folder; every new conversion keeps them.
 
 Mochi links its ControlNets there, Apple's package wants real ones in `controlnet/`, and people keep
-notes. A new result takes all of it over; what it cannot take over, it refuses by name.
+notes. A new result keeps all of them; it refuses by name what it cannot keep.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ APART = "move it out of the folder, or choose another --output"
 
 
 def foreign_names(folder: Path) -> tuple[str, ...]:
-    """What lies in a finished folder, or in one of its programs, that the conversion did not write.
+    """Everything in a finished folder, or in its programs, that the conversion did not write.
 
     Paths relative to the folder, with slashes; a folder that holds nothing of ours by its own name
     alone. The Finder's files inside a program are nobody's.
 
     Raises:
-        BadInputError: the folder's manifest is not one of ours, so nobody knows what is whose.
+        BadInputError: the folder's manifest is not ours, so foreign files cannot be told from ours.
     """
     ours = _written(folder)
     tops = {name.partition("/")[0] for name in ours}
@@ -62,10 +62,10 @@ def _is_finders(name: str) -> bool:
 
 
 def require_room_for(names: tuple[str, ...], folder: Path) -> None:
-    """Raise `BadInputError` for what could not lie in a new result as it lies in `folder`.
+    """Raise `BadInputError` for foreign files that a new result could not keep in place.
 
-    That is a program of another origin, which apps would load in place of what is made, and
-    whatever lies inside one of our own programs.
+    These are programs of another origin, which apps would load in place of ours, and any file
+    inside one of our own programs.
     """
     faults = []
     for name in names:
@@ -84,12 +84,12 @@ def require_room_for(names: tuple[str, ...], folder: Path) -> None:
 
 
 def carry_over(old: Path, new: Path) -> None:
-    """Give all that is foreign in the finished folder `old` a second name in `new`.
+    """Link every foreign file of the finished folder `old` into `new`.
 
-    Files are hard-linked, or copied where the disk has no links; symbolic links stay what they are.
+    Files are hard-linked, or copied if the disk has no links; symbolic links stay symbolic.
 
     Raises:
-        BadInputError: `new` has something of that name already.
+        BadInputError: `new` already has something of that name.
         OSError: the disk is full or not writable.
     """
     names = foreign_names(old)
@@ -116,15 +116,15 @@ def _link_tree(source: Path, target: Path) -> None:
     else:
         try:
             target.hardlink_to(source)
-        except OSError:  # exFAT has none, and a file of somebody else's may refuse one
+        except OSError:  # exFAT has no links, and another user's file may refuse one
             shutil.copy2(source, target)
 
 
 def rescue(left: Path, folder: Path) -> None:
-    """Bring what is foreign in `left`, which a killed run put aside, back into `folder`.
+    """Restore foreign files to `folder` from `left`, which a killed run put aside.
 
     Raises:
-        BadInputError: `folder` has another thing of that name; both stay.
+        BadInputError: `folder` has something else of that name; both stay.
     """
     remedy = f"move what you need out of {left}, and delete it"
     for name in foreign_names(left):
@@ -140,7 +140,7 @@ def rescue(left: Path, folder: Path) -> None:
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    """Whether two names are of the same file, or of links to one place, down all folders."""
+    """Whether two paths are the same file, or links to the same place; compares folders deeply."""
     if one.is_symlink() or other.is_symlink():
         return one.is_symlink() and other.is_symlink() and one.readlink() == other.readlink()
     if one.is_dir() and other.is_dir():

@@ -1,4 +1,4 @@
-"""Programs of an earlier result that stay as they are when only some are made anew."""
+"""Programs of an earlier result that are kept when only some are rebuilt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdcoreml.ground.errors import BadInputError, raise_first
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What a manifest says of programs that stay as they are, and of the files they came from."""
+    """The manifest's entries for kept programs, and for the files that they came from."""
 
     programs: Mapping[str, ProgramEntry] = field(default_factory=dict)
     inputs: Mapping[str, FileRecord] = field(default_factory=dict)
@@ -26,13 +26,13 @@ NOTHING = Kept()
 
 
 def keep(job: Job, folder: Path) -> Kept:
-    """Take over into `folder` the programs of the job's earlier result that it does not make.
+    """Place in `folder` the programs of the earlier result that the job does not rebuild.
 
-    Each file is the same one, by a hard link or a copy-on-write clone where the disk can.
+    Each file is a hard link or a copy-on-write clone if the disk supports it.
 
     Raises:
-        BadInputError: the earlier result was changed, or is of another model; or nothing in it goes
-            by the names to make anew.
+        BadInputError: the earlier result was changed, or comes from another model, or has nothing
+            with the names to rebuild.
     """
     if job.redo is None:
         return NOTHING
@@ -58,15 +58,15 @@ def keep(job: Job, folder: Path) -> Kept:
 
 
 def is_nothing(folder: Path) -> bool:
-    """Whether there is no earlier result, nor anything else, where one is to be."""
+    """Whether the place for the result is empty: no earlier result, nor anything else."""
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def require_lesser(job: Job, unchecked: str) -> None:
-    """Raise `BadInputError` where a result would be lost that the job's does not stand for.
+    """Raise `BadInputError` if the job would replace a result that it cannot make up for.
 
-    That is one of another model, or one whose numbers were checked, where those of the new one
-    would not be for the reason `unchecked`.
+    That is a result from another model, or one whose numbers were checked when the new ones would
+    not be, for the reason `unchecked`.
     """
     if job.redo is not None or not (job.output / MARKER).is_file():
         return

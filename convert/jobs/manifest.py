@@ -20,23 +20,23 @@ from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import BadInputError
 
 MARKER = "manifest.json"
-"""The file's name: only a folder that holds one, or an empty one, is ever replaced."""
+"""The file's name. Only a folder with a manifest, or an empty folder, is ever replaced."""
 
 SCHEMA = 1
 """Version of the manifest's layout."""
 
 PACKAGE = ".mlpackage"
 _OPTIONAL = frozenset({"made_from", "notes", "settings"})
-"""Fields of a source record that are left out where there is nothing to say."""
+"""Fields of a source record that are left out if empty."""
 AGAIN = "convert the model again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRecord:
-    """The model: its folder's name, its family, and the files that it was put together from.
+    """The model: its folder's name, its family, and the files that it was assembled from.
 
-    `notes` are what was assumed of it or is worth knowing, `settings` what to set in the app for a
-    model of few steps.
+    `notes` are assumptions and other facts worth knowing, `settings` the app's settings for a
+    few-step model.
     """
 
     name: str
@@ -61,7 +61,7 @@ class MadeIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledRecord:
-    """How far the compiled models are proven, and where two compilers differ."""
+    """How far the compiled models are proved, and where two compilers differ."""
 
     verdict: str = ""
     differences: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class CompiledRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramEntry:
-    """One program: what it was made of and how, its proof, and its files."""
+    """One program: its source and options, its proof, and its files."""
 
     component: str
     source: str
@@ -86,14 +86,14 @@ class ProgramEntry:
         return {**to_plain(self), **special}
 
     def written(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
-        """The package of this name in the folder, or its two halves; or what ends otherwise."""
+        """The package of this name in the folder, or its halves; or those with another suffix."""
         package = folder / f"{name}{suffix}"
         return chunk_paths(package) if self.halves else package
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """All that is recorded of a finished folder; programs by the name of their package."""
+    """The record of a finished folder; programs by the name of their package."""
 
     model: SourceRecord
     inputs: Mapping[str, FileRecord]
@@ -102,7 +102,7 @@ class Manifest:
     programs: Mapping[str, ProgramEntry]
 
     def as_json(self) -> dict[str, object]:
-        """For the file; no dates, so that it can be compared."""
+        """For the file; without dates, so that manifests can be compared."""
         model = to_plain(self.model)
         model = {name: said for name, said in model.items() if said or name not in _OPTIONAL}
         options = to_plain(self.options)
@@ -120,7 +120,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 
 def inputs_of(component: Component) -> Iterator[tuple[str, Path]]:
-    """The files that a component is made of, each by its name in a manifest."""
+    """The source files of a component, by their names in a manifest."""
     for path in (component.folder / CONFIG_NAME, *component.weights):
         yield f"{component.name}/{path.name}", path
 
@@ -129,7 +129,7 @@ def read_manifest(bundle: Path) -> Manifest:
     """The manifest of a finished folder.
 
     Raises:
-        BadInputError: there is none, or it is not one of ours.
+        BadInputError: there is no manifest, or it is not ours.
     """
     path = bundle / MARKER
     try:
@@ -149,10 +149,10 @@ def read_manifest(bundle: Path) -> Manifest:
 
 
 def parse_manifest(content: object) -> Manifest:
-    """The manifest that `Manifest.as_json` made `content` of.
+    """Parse the manifest from `content`, as written by `Manifest.as_json`.
 
     Raises:
-        DecodeError: it is of another schema, or a field is missing, unknown or of another type.
+        DecodeError: it has another schema, or a field is missing, unknown or of another type.
     """
     fields = {**as_object(content, "manifest")}
     schema = fields.pop("schema", None)

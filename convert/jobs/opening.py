@@ -1,4 +1,4 @@
-"""The model that a conversion starts from: read, and refused at once if nothing can come of it."""
+"""Opens the model to convert, and refuses it at once if it cannot be converted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def open_model(path: Path) -> Model:
 
 
 def with_refiner(model: Model, path: Path) -> Model:
-    """SDXL's base with the UNet of the refiner in the folder `path` as one more component.
+    """SDXL's base model with the refiner's UNet from the folder `path` as an additional component.
 
     Raises:
         BadInputError: the refiner's folder is damaged or incomplete.
@@ -60,7 +60,7 @@ def with_refiner(model: Model, path: Path) -> Model:
 
 
 def open_again(path: Path, refiner: Path | None = None) -> Model:
-    """Open the source of a finished folder; whether it is supported is not checked again.
+    """Open the source of a finished folder, without checking again that it is supported.
 
     Raises:
         BadInputError: the folder is damaged or incomplete.

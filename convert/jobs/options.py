@@ -1,4 +1,4 @@
-"""What a caller may choose about a whole folder, and the options of each program that follow."""
+"""The options of a whole folder, and the options of each program that follow from them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sdcoreml.convert.programs.options import (
 )
 
 ATTENTIONS = (Attention.SPLIT_EINSUM, Attention.ORIGINAL, Attention.SPLIT_EINSUM_V2)
-"""The first is what is taken where nobody says."""
+"""The first is the default."""
 
 COMPRESSED = frozenset(
     {"text_encoder", "text_encoder_2", "unet", "controlled_unet", "unet_refiner", "controlnet"}
 )
-"""Programs that a recipe is for; a VAE is small, and shows every bit it loses."""
+"""Programs that a recipe applies to; not VAEs, which are small and show every lost bit."""
 
 SHARED = ("attention", "height", "width", "batch", "tokens", "clip_skip", "target")
-"""Fields that are the same for every program."""
+"""Fields that have the same value in every program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,23 +36,23 @@ class Options:
         attention: layout of every UNet's attention.
         height: the latent's, an eighth of the image's.
         width: likewise.
-        batch: rows of the UNet's inputs: 2, or 1 for apps that then ask twice.
+        batch: rows of the UNet's inputs: 2, or 1 for apps that then call the UNet twice.
         tokens: length of a prompt.
         clip_skip: 2 leaves out the text encoder's last block, 3 the last two.
-        target: the oldest system that is to run the programs.
-        states_own_size: SDXL's UNet is told its own size, whatever the app says.
-        controlled: also a UNet that takes a ControlNet's residuals.
-        safety_checker: also the safety checker.
-        refiner: also the UNet of SDXL's refiner.
-        chunk: every UNet in two halves.
+        target: the oldest system that can run the programs.
+        states_own_size: SDXL's UNet gets its own size instead of the app's.
+        controlled: also make a UNet that takes a ControlNet's residuals.
+        safety_checker: also make the safety checker.
+        refiner: also make the UNet of SDXL's refiner.
+        chunk: write every UNet in two halves.
         recipe: compresses the weights of `COMPRESSED`; fields of `Recipe`.
-        precision: of a program, or of all that are made of a component, by its name; "all" stands
-            for the rest. Where none is given, the model decides: float16, and float32 for a VAE
-            that overflows it.
-        prediction: what the UNet predicts; `None` believes the model's scheduler.
-        pad_id: what prompts are padded with; `None` believes the model's tokenizers.
-        latent_scale: what the app multiplies latents with; `None` is the constant of the family.
-        accept_schedule: convert a model although the apps have another noise schedule.
+        precision: by the name of a program, or of a component for all its programs; "all" is for
+            the rest. By default the model decides: float16, or float32 for a VAE that overflows
+            float16.
+        prediction: what the UNet predicts; `None` trusts the model's scheduler.
+        pad_id: the token id that pads prompts; `None` trusts the model's tokenizers.
+        latent_scale: the factor that the app applies to latents; `None` is the family's constant.
+        accept_schedule: convert a model even if its noise schedule is not the apps'.
     """
 
     attention: Attention
@@ -76,7 +76,7 @@ class Options:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The optional programs that are asked for, keys of `convert.bundle.families.OPTIONAL`."""
+        """The requested optional programs, keys of `convert.bundle.families.OPTIONAL`."""
         asked = {
             "controlled_unet": self.controlled,
             "safety_checker": self.safety_checker,
@@ -87,11 +87,11 @@ class Options:
     def for_program(self, spec: ProgramSpec) -> ProgramOptions:
         """The options of one program.
 
-        What the caller overrides comes before what the model needs, and that before what holds for
-        the whole folder.
+        The caller's overrides take precedence over what the model needs, and that over the options
+        of the whole folder.
 
         Raises:
-            UnsupportedError: the model needs something that no builder knows.
+            UnsupportedError: the model needs something that no builder supports.
         """
         shared = {name: getattr(self, name) for name in SHARED}
         own_size = self.states_own_size and spec.program in ("unet", "unet_refiner")
@@ -117,7 +117,7 @@ class Options:
 
 
 def what_apps_leave_out(options: Options) -> tuple[str, ...]:
-    """What an app will not offer of a folder with these options, in sentences."""
+    """Sentences on what an app will not offer for a folder with these options."""
     no_nets = (
         "Mochi Diffusion offers no ControlNet for a ControlledUnet in halves, Apple's package does;"
         " leave --chunk out for Mochi"

@@ -1,4 +1,4 @@
-"""One conversion as a value: what to convert, where to, how."""
+"""One conversion as a value: what to convert, where to, and how."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ from sdcoreml.convert.programs.options import Precision
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, raise_first
 
 USUAL_SIZE = 64
-"""Latent pixels each way, of a model that does not say."""
+"""Latent height and width of a model that does not state its size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What to convert, where to, and how.
 
-    `redo` names programs or components to make anew in the folder that `output` already is; the
-    others are kept as they are or, where there is no such folder yet, not made. `None` makes all.
-    `beside` is the finished folder whose UNet a ControlNet is for, `name` what the model is called
-    in names, in place of its own.
+    `redo` names programs or components to rebuild in the existing folder `output`; the others are
+    kept, or not made if there is no such folder yet. `None` makes all. `beside` is the finished
+    folder whose UNet a ControlNet is for. `name` replaces the model's own name in folder names.
     """
 
     model: Model
@@ -54,7 +53,7 @@ class Job:
         )
 
     def makes(self, part: ProgramSpec) -> bool:
-        """Whether the program is made, and not kept."""
+        """Whether the program is made rather than kept."""
         return self.redo is None or bool(self.redo & {part.program, part.source})
 
     def halves(self, part: ProgramSpec) -> bool:
@@ -71,10 +70,10 @@ def plan(
     beside: Path | None = None,
     name: str = "",
 ) -> Job:
-    """The job for a model, by its own name where no `output` is given.
+    """The job for a model; its name gives the folder if there is no `output`.
 
     Raises:
-        UnsupportedError: options that no app can make use of, or that exclude each other.
+        UnsupportedError: options that no app can use, or that exclude each other.
     """
     job = Job(
         model=model,
@@ -89,13 +88,13 @@ def plan(
 
 
 def default_options(model: Model) -> Options:
-    """What a model is converted with if nobody says otherwise: its own size."""
+    """The default options of a model: its own size."""
     height, width = own_size(model)
     return Options(attention=ATTENTIONS[0], height=height, width=width)
 
 
 def require_runnable(job: Job) -> None:
-    """Raise `UnsupportedError` for options that no app can make use of, or that exclude others."""
+    """Raise `UnsupportedError` for options that no app can use, or that exclude each other."""
     model, options = job.model, job.options
     if not options.accept_schedule:
         raise_first([*filter(None, [refuse_schedule(model.scheduler, model.path)])])
@@ -116,7 +115,7 @@ def require_runnable(job: Job) -> None:
 
 
 def _require_compressible(job: Job, fields: Mapping[str, Any]) -> None:
-    """Raise `UnsupportedError` for a recipe that one of the programs it is for cannot follow."""
+    """Raise `UnsupportedError` for a recipe that does not suit one of its programs."""
     model, options = job.model, job.options
     parts = [part for part in job.parts if part.program in COMPRESSED]
     for part in parts:
@@ -132,7 +131,7 @@ def _require_compressible(job: Job, fields: Mapping[str, Any]) -> None:
 
 
 def require_known(job: Job) -> None:
-    """Reject names to make anew that match no program and no component."""
+    """Reject names to rebuild that match no program and no component."""
     parts = (*PROGRAMS.get(job.model.family, ()), *(OPTIONAL[name] for name in job.options.wanted))
     known = dict.fromkeys(name for part in parts for name in (part.source, part.program))
     if unknown := sorted((job.redo or frozenset()) - known.keys()):
@@ -144,7 +143,7 @@ def require_known(job: Job) -> None:
 
 
 def require_buildable(job: Job) -> None:
-    """Raise `SdcoremlError` for a program of the job that its builder would refuse to make."""
+    """Raise `SdcoremlError` for a program of the job that its builder would refuse."""
     require_known(job)
     for part in job.parts:
         source = job.model.components[part.source]
@@ -156,7 +155,7 @@ def require_buildable(job: Job) -> None:
 
 
 def own_size(model: Model) -> tuple[int, int]:
-    """Height and width of the latents that a model was made for."""
+    """Height and width of the latents that a model was trained for."""
     component = model.components.get("unet") or model.components[CONTROLNET]
     size = component.config.get("sample_size") or USUAL_SIZE
     height, width = (size, size) if isinstance(size, int) else size
@@ -164,7 +163,7 @@ def own_size(model: Model) -> tuple[int, int]:
 
 
 def default_folder(model: Model, options: Options, name: str = "") -> Path:
-    """Where a result goes if nobody says. Apps keep ControlNets apart from models."""
+    """The default folder for a result. Apps keep ControlNets apart from models."""
     called = name or _own_name(model)
     if CONTROLNET in model.components:
         return Path("controlnet") / net_name(called, options)
@@ -178,14 +177,14 @@ def _own_name(model: Model) -> str:
 def folder_name(model: str, options: Options) -> str:
     """`<model>-<attention>[-<bits>]_<W>x<H>`.
 
-    Mochi's button that swaps width and height looks for a folder of the same name up to the first
-    `_`: so all but the size stands before it.
+    Mochi's button that swaps width and height looks for a folder with the same name up to the first
+    `_`, so only the size comes after it.
     """
     return f"{model.replace('_', '-')}-{_variant(options)}"
 
 
 def net_name(model: str, options: Options) -> str:
-    """`<Name>-<attention>[-<bits>]_<W>x<H>`: ControlNets of every size lie in one folder."""
+    """`<Name>-<attention>[-<bits>]_<W>x<H>`: ControlNets of every size share one folder."""
     words = re.split(r"[\W_]+", model)
     return f"{''.join(word.capitalize() for word in words)}-{_variant(options)}"
 
@@ -197,7 +196,7 @@ def _variant(options: Options) -> str:
 
 
 def _storage(fields: Mapping[str, Any]) -> str:
-    """How weights are stored: `6-bit`, `4-bit-uniform-g32`, or `mixed-bit` by a file of layers."""
+    """How weights are stored: `6-bit`, `4-bit-uniform-g32`, or `mixed-bit` for bits by layer."""
     if fields.get("layers") or fields.get("programs"):
         return "mixed-bit"
     recipe = parse_recipe(fields)

@@ -1,8 +1,8 @@
-"""How a written program is proved: by certificate, by running it, or, without torch, in part.
+"""Proves a written program: by certificate, by running it, or, without torch, in part.
 
-Its weights are audited in every case, byte for byte. Its graph is proved by a certificate where one
-was issued for just this graph; otherwise by running the package beside its pinned module; and where
-there is no torch to run it with, the outcome says so.
+Its weights are always audited, byte for byte. Its graph is proved by a certificate if one was
+issued for exactly this graph, otherwise by running the package beside its pinned module. If there
+is no torch to run it with, the outcome says so.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from sdcoreml.ground.quantity import amount
 class StagedProgram:
     """A program's package in the staging folder, and what it was made from.
 
-    `settings` is the component's parsed `config`. Where
-    `halves` is true, two packages stand in the place of `package`; see `chunk_paths`.
+    `settings` is the component's parsed `config`. If `halves` is true, two packages replace
+    `package`; see `chunk_paths`.
     """
 
     part: ProgramSpec
@@ -44,12 +44,12 @@ class StagedProgram:
 
     @property
     def written(self) -> Packages:
-        """What lies in the folder: the package, or its two halves."""
+        """The files in the folder: the package, or its two halves."""
         return chunk_paths(self.package) if self.halves else self.package
 
     @property
     def packages(self) -> tuple[Path, ...]:
-        """The same, always as a tuple."""
+        """The packages, always as a tuple."""
         return (self.written,) if isinstance(self.written, Path) else self.written
 
     @property
@@ -58,7 +58,7 @@ class StagedProgram:
         return tuple(package.with_suffix(".mlmodelc") for package in self.packages)
 
     def request(self) -> Mapping[str, Any]:
-        """This program, as the tasks of the child want it."""
+        """This program as a request to the child's tasks."""
         return {
             "component": self.part.program,
             "config": str(self.config.resolve()),
@@ -73,7 +73,7 @@ class StagedProgram:
 class ProofPolicy:
     """Certificates to accept, and the reason why torch is unavailable, if it is.
 
-    With `certified_only` a program that no certificate proves is refused then.
+    With `certified_only`, a program without a certificate is refused if torch is unavailable.
     """
 
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
@@ -91,10 +91,10 @@ def prove(
 ) -> Mapping[str, ProgramProof]:
     """The proof of each program, by its name.
 
-    `fast` runs a sample only.
+    `fast` runs only a sample.
 
     Raises:
-        ParityError: a package computes, or holds, something else than it should.
+        ParityError: a package computes or holds something wrong.
     """
     proofs = {made.part.program: _short(made, policy) for made in built}
     found = {program: proof for program, proof in proofs.items() if proof is not None}
@@ -108,7 +108,7 @@ def prove(
 
 
 def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
-    """The proof that needs no torch; `None` where the program is still to be run."""
+    """The proof that needs no torch; `None` if the program still has to be run."""
     subject = (made.written, made.part.program, made.settings, made.weights, made.options)
     if policy.certificates:
         certified = check_certified(*subject, policy.certificates)
@@ -124,7 +124,7 @@ def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
 
 
 def _audited(made: StagedProgram, audit: Audit, reason: str) -> ProgramProof:
-    """The proof of a program whose weights are all that could be proved."""
+    """The proof of a program if only its weights could be proved."""
     if faults := audit.faults():
         raise ParityError(
             f"{'; '.join(faults)}", where=made.package, remedy="report it with its config.json"

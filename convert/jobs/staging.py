@@ -1,8 +1,8 @@
-"""A result folder is made aside, under one lock, and takes its place in one rename.
+"""Makes a result folder aside, under one lock, and puts it in place with one rename.
 
-What `ground.aside` does for every folder, and for results three things more: a second run
-for the same folder is told so at once, errors name the folder as people know it, and what a person
-or an app put into an older result is in the new one too.
+Adds three things to what `ground.aside` does for every folder: a second run for the same folder
+fails at once, errors name the folder by the name people know, and foreign files in an older result
+are kept in the new one.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from sdcoreml.ground.refusals import explained
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; on leaving without an error it becomes `target`.
+    """Yield an empty folder to fill; on leaving without an error it becomes `target`.
 
     Raises:
-        BadInputError: `target` exists and is not a result of this tool, or holds what is neither
-            ours nor can be carried over.
+        BadInputError: `target` exists and is not a result of this tool, or holds foreign files that
+            cannot be kept.
         SdcoremlError: another process is making the same folder, or the place is not writable.
         NoSpaceError: the disk is full; nothing is left behind.
     """
     with _locked(target), _replacing(target) as folder:
         try:
             yield folder
-        except SdcoremlError as error:  # nobody shall look for a file under its passing name
+        except SdcoremlError as error:  # errors must not name a file by its temporary path
             error.move(folder, target)
             raise
 
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
-    """A folder aside, once it is certain that nothing of a person's is lost with the older one."""
+    """A folder aside, created once it is certain that the older one holds no file to be lost."""
     left = waiting(target)
     current = target if (target / MARKER).is_file() else left
     if current == target and (left / MARKER).is_file():
@@ -53,7 +53,7 @@ def _replacing(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
-    """Hold the lock of `target` and take its file away at the end."""
+    """Hold the lock of `target` and remove the lock file at the end."""
     lock = target.with_name(f".{target.name}.lock")
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Conversions, from one model folder to finished, checked Core ML folders.
 
-Folders of one model, such as for several sizes, are built together (`TOGETHER`), so that what they
-have in common is made and stored once; then each is checked and written by itself (`EACH`).
-Everything is made in a staging folder that becomes the result at the very end.
+Folders of one model, for example for several sizes, are built together (`TOGETHER`), so that shared
+parts are made and stored once; then each is checked and written by itself (`EACH`). Everything is
+made in a staging folder that becomes the result at the very end.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from sdcoreml.ground.quantity import amount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """What conversions are done with.
+    """The tools of a conversion.
 
     `runner` runs tasks in the built environment, `toolchain` is what the manifest records of that,
     `policy` says how programs are proved, and `force` replaces results of other models as well.
@@ -82,7 +82,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """All that the steps know: folders of one model, and one safetensors file a component."""
+    """The state shared by the steps: folders of one model, one safetensors file per component."""
 
     folders: tuple[Folder, ...]
     workshop: Workshop
@@ -94,11 +94,11 @@ class Conversion:
 def convert_models(
     jobs: Sequence[Job], workshop: Workshop, emit: Emit = silent
 ) -> tuple[Path, ...]:
-    """Do the jobs, which are all of one model; returns the finished folders.
+    """Run the jobs, which all have the same model; returns the finished folders.
 
     Raises:
-        SdcoremlError: nothing is left behind of the job that failed and of those after it, and
-            older results are untouched.
+        SdcoremlError: a job failed. It and the later ones leave nothing behind, and older results
+            are untouched.
     """
     for job in jobs:
         _require_compiler(job)
@@ -123,7 +123,7 @@ def convert_models(
 
 
 def _require_compiler(job: Job) -> None:
-    """Raise `UnsupportedError` for a target that only Xcode compiles for, where there is none."""
+    """Raise `UnsupportedError` if only Xcode can compile for the target and there is no Xcode."""
     target = job.options.target
     if not _is_known(job) and find_xcode() is None:
         raise UnsupportedError(
@@ -133,13 +133,13 @@ def _require_compiler(job: Job) -> None:
 
 
 def _is_known(job: Job) -> bool:
-    """Whether the compiled form of the target is known, so that no Xcode is needed."""
+    """Whether we know the target's compiled form, so that no Xcode is needed."""
     return job.options.target.specification in TEXT_VERSIONS
 
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder for what only the conversion needs; gone before the result takes its place."""
+    """A folder for temporary files, removed before the result takes its place."""
     scratch = folder / ".scratch"
     scratch.mkdir()
     yield scratch
@@ -147,7 +147,7 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _merge(conversion: Conversion) -> Conversion:
-    """One safetensors file for each component, in place where there is one already."""
+    """Make one safetensors file per component, or use the existing one in place."""
     jobs = [folder.job for folder in conversion.folders]
     sources = {part.source: job.model for job in jobs for part in job.parts}
     weights = {
@@ -166,7 +166,7 @@ def _merge_one(component: Component, target: Path, emit: Emit) -> Path:
 
 
 def _draft(conversion: Conversion) -> Conversion:
-    """Say which programs are to be made, and take over what is kept of earlier results."""
+    """List the programs to make, and place the parts of earlier results that are kept."""
 
     def drafted(folder: Folder) -> Folder:
         job = folder.job
@@ -191,7 +191,7 @@ def _stage(job: Job, part: ProgramSpec, path: Path, weights: Mapping[str, Path])
 
 
 def _build(conversion: Conversion) -> Conversion:
-    """Write all packages, those of one component in one child process."""
+    """Write all packages, using one child process per component."""
     by_source: dict[str, list[dict[str, Any]]] = {}
     for folder in conversion.folders:
         where = "" if len(conversion.folders) == 1 else f" of {folder.job.output.name}"
@@ -210,7 +210,7 @@ def _build(conversion: Conversion) -> Conversion:
 
 
 def _share(folder: Folder, _: Conversion) -> Folder:
-    """Store once what new and kept programs have in common."""
+    """Store what new and kept programs share only once."""
     share_weights(folder.path)
     return folder
 
@@ -222,7 +222,7 @@ def _prove(folder: Folder, conversion: Conversion) -> Folder:
 
 
 def _compile(folder: Folder, conversion: Conversion) -> Folder:
-    """Write the compiled folders; on a Mac with Xcode they are compared with what Apple makes."""
+    """Write the compiled models; on a Mac with Xcode, compare them with Apple's."""
     preferred = Keep.OURS if _is_known(folder.job) else Keep.APPLES
     compiled = {}
     for made in folder.programs:
@@ -237,7 +237,7 @@ def _compile(folder: Folder, conversion: Conversion) -> Folder:
 
 
 def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
-    """Write the tokenizer's files, which a ControlNet has none of."""
+    """Write the tokenizer's files; a ControlNet has none."""
     conversion.emit(Event(kind="step", text="write the folder"))
     model = folder.job.model
     if CONTROLNET not in model.components:
@@ -305,7 +305,7 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
 
 
 def _notes_of(job: Job) -> tuple[str, ...]:
-    """What is worth knowing of a model; what an option says is not assumed."""
+    """The notes on a model, without assumptions that an option has settled."""
     model = job.model
     assumed = read_prediction(model.scheduler, model.path).notes if job.options.prediction else ()
     difference = describe_difference(model.scheduler)
@@ -315,7 +315,7 @@ def _notes_of(job: Job) -> tuple[str, ...]:
 
 
 def _entry(folder: Folder, made: StagedProgram) -> ProgramEntry:
-    """What the manifest says of one program."""
+    """The manifest's entry for one program."""
     paths = [path for each in (*made.packages, *made.compiled) for path in files_below(each)]
     return ProgramEntry(
         component=made.part.program,

@@ -1,4 +1,4 @@
-"""The folder that a conversion starts from: the one that was given, or one made for it aside."""
+"""The folder that a conversion starts from: the given one, or a temporary one made for it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from sdcoreml.ground.events import Emit, Event, silent
 
 @contextmanager
 def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterator[Model]:
-    """The model to convert; a single file, or a folder to change, is put together on the way.
+    """Open the model to convert; a single file, or a folder to change, is assembled first.
 
-    That is done in a hidden folder in the folder `near`, at the speed of a copy, and what needs no
-    change is linked; it is gone when the block ends. The model's name and the errors are those of
-    what was given.
+    It is assembled in a hidden folder in `near`, at the speed of a copy; what needs no change is
+    linked. The hidden folder is removed when the block ends. The model's name and the errors refer
+    to the given file or folder.
 
     Raises:
-        SdcoremlError: any of the given files is not fit, or the disk is full.
+        SdcoremlError: one of the given files is unsuitable, or the disk is full.
     """
     if ingredients.is_plain:
         require_folders_own(ingredients)
@@ -54,14 +54,14 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
             yield replace(
                 model, origin=origin_of(ingredients), notes=plan.notes, settings=plan.settings
             )
-        except SdcoremlError as error:  # nobody shall look for a file under its passing name
+        except SdcoremlError as error:  # errors must not name a file by its temporary path
             error.move(folder, given)
             error.move(scratch, near)
             raise
 
 
 def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
-    """The model that `opened` would give, without its weights; nothing is written or fetched.
+    """The model that `opened` would yield, without its weights; nothing is written or fetched.
 
     Raises:
         SdcoremlError: as `opened`.
@@ -71,7 +71,7 @@ def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
         return open_model(ingredients.model)
     _require_supported(ingredients)
     given = ingredients.model
-    # A textual inversion changes the tokenizer, so that one must be there.
+    # A textual inversion changes the tokenizer, so there must be one.
     unpacking = replace(ingredients.unpacking, is_draft=not ingredients.embeddings)
     plan = combine(replace(ingredients, unpacking=unpacking), emit)
     name = given.with_suffix("") if given.is_file() else given
@@ -106,10 +106,10 @@ def _parsed(plan: FolderPlan, name: str) -> Mapping[str, Any]:
 def opened_again(
     path: Path, manifest: Manifest, near: Path, emit: Emit = silent
 ) -> Iterator[Model]:
-    """The single file that the finished folder of `manifest` was made from, unpacked as then.
+    """Unpack the single file that `manifest`'s folder was made from, in the same way as then.
 
     Raises:
-        BadInputError: more than this file went into it, or the file is not fit.
+        BadInputError: other files went into the folder, too, or the file is unsuitable.
     """
     origin = manifest.model.made_from
     if others := sorted(name for name in origin.get("files", {}) if name != path.name):
@@ -131,7 +131,7 @@ def opened_again(
 
 
 def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:
-    """What a manifest says of the files that a model was put together from."""
+    """The manifest's record of the files that a model was assembled from."""
     return {
         "files": to_plain(describe({path.name: path for path in ingredients.files()})),
         "averaged": ingredients.unpacking.weights is Weights.AVERAGED,
@@ -141,7 +141,7 @@ def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:
 
 
 def _require_supported(ingredients: Ingredients) -> None:
-    """Refuse what the folder would be before it is written."""
+    """Refuse an unsupported model before its folder is written."""
     accepts = ingredients.accepts_schedule
     judgement = judge(ingredients.model, ingredients.unpacking, accepts_schedule=accepts)
     raise_gravest((*judgement.obstacles, *judgement.discords))

@@ -1,8 +1,8 @@
-"""Checks a finished folder again: files, ports of the programs and, beside its model, the numbers.
+"""Re-checks a finished folder: its files, the programs' ports and, given its model, the numbers.
 
 Without the model, the files are compared with the manifest and the programs with what the runtimes
-ask for. With it, every compiled folder, which is what apps load, is proved once more against the
-module it was made from, and its package, if it is there, must say the same.
+ask for. With the model, every compiled model, which is what apps load, is proved again against the
+module it was made from, and its package, if present, must agree with it.
 """
 
 from __future__ import annotations
@@ -37,10 +37,9 @@ from sdcoreml.ground.events import Emit, Event, silent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found: faults, and, by program, the proof of its numbers.
+    """The result: faults, and the proof of the numbers by program.
 
-    `absent` are packages that somebody deleted to save room, as no app needs them beside their
-    compiled folders.
+    `absent` are packages that somebody deleted to save space: apps need only the compiled models.
     """
 
     bundle: Path
@@ -57,7 +56,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """The model to verify against, and how: certificates that count, a sample only if `fast`.
+    """The model to verify against, and how: accepted certificates, and only a sample if `fast`.
 
     `refiner` is the model that `UnetRefiner` was made from.
     """
@@ -77,7 +76,7 @@ def verify(
         bundle: what `sdcoreml convert` made.
         runner: runs the check of numbers in the built environment, if one is needed.
         against: the model it was made from; without it, the numbers are not checked.
-        emit: told the steps.
+        emit: is told each step.
 
     Raises:
         BadInputError: the folder has no manifest, or the model cannot be read.
@@ -119,7 +118,7 @@ def _opened(against: Against, bundle: Path, manifest: Manifest, emit: Emit) -> I
 
 
 def file_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Files that are missing, or are not the ones that were written, or are of another run."""
+    """Files that are missing, were changed, or come from another run."""
     absent = absent_packages(bundle, manifest)
     for fault in changed_files(bundle, manifest.programs.values()):
         if Path(fault.where).relative_to(bundle).parts[0] not in absent:
@@ -128,7 +127,7 @@ def file_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 
 
 def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Packages that are not there at all, though the compiled folders that apps load are."""
+    """Packages that are absent although the compiled models that apps load are present."""
     return tuple(
         package.name
         for name, program in manifest.programs.items()
@@ -138,9 +137,9 @@ def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def package_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Packages that do not say what their compiled folders say; those that are absent say nothing.
+    """Packages that differ from their compiled models; absent packages are skipped.
 
-    Where Apple's compiler is known to have made something else of a package, they are not compared.
+    They are not compared if Apple's compiler is known to have compiled a package differently.
     """
     for name, program in manifest.programs.items():
         for package in _paths(program.written(bundle, name)):
@@ -156,7 +155,7 @@ def _paths(written: Packages) -> tuple[Path, ...]:
 
 
 def changed_files(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault]:
-    """Files of these programs of a manifest that are missing, or are not the ones of then."""
+    """Files of these programs in a manifest that are missing or were changed."""
     recorded = {
         name: described for program in programs for name, described in program.files.items()
     }
@@ -173,7 +172,7 @@ def changed_files(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fa
 
 
 def _strangers(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault]:
-    """Programs of another run: halves, for one, that the apps would load in place of the whole."""
+    """Programs of another run, such as halves that apps would load in place of the whole."""
     known = {name.partition("/")[0] for program in programs for name in program.files}
     for path in sorted(bundle.iterdir()):
         if path.suffix in (PACKAGE, COMPILED) and path.name not in known:
@@ -182,7 +181,7 @@ def _strangers(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault
 
 
 def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """What the runtimes would stumble over, in programs and tokenizer."""
+    """What the runtimes would reject in the programs and the tokenizer."""
     programs: dict[str, Packages] = {}
     for name, program in manifest.programs.items():
         packages = program.written(bundle, name)
@@ -205,7 +204,7 @@ def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 def input_faults(
     model: Model, manifest: Manifest, sources: Collection[str] | None = None
 ) -> Iterator[Fault]:
-    """Files of the model that are not those the folder was made from; of these sources alone."""
+    """Files of the model, for these sources, that differ from those the folder was made from."""
     remedy = "give the model that the folder was made from, or convert this one"
     recorded = {
         name: described
@@ -221,7 +220,7 @@ def input_faults(
 
 
 def _place(model: Model, name: str) -> Path:
-    """Where a file of the manifest's inputs is now."""
+    """The current path of a file among the manifest's inputs."""
     source, _, file = name.partition("/")
     component = model.components.get(source)
     return (component.folder if component else model.path / source) / file
@@ -230,7 +229,7 @@ def _place(model: Model, name: str) -> Path:
 def _check(
     bundle: Path, manifest: Manifest, model: Model, against: Against, runner: Runner, emit: Emit
 ) -> Mapping[str, ProgramProof]:
-    """Prove each program: by certificate where there is one, by running it otherwise."""
+    """Prove each program: by certificate if there is one, otherwise by running it."""
     policy = ProofPolicy(certificates=against.certificates)
     with scratch_beside(bundle.resolve()) as scratch:
         built = [

@@ -1,4 +1,4 @@
-"""What lies where a model's files should be and is none of them, and what to do about it."""
+"""Explains what lies where a model's files should be, and what to do about it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FOREIGN: Mapping[str, str] = {
     ".onnx_data": "ONNX",
     ".xml": "OpenVINO's format",
 }
-"""Suffixes of weights in formats that nothing here reads."""
+"""Suffixes of weight formats that are not supported here."""
 
 _UNFINISHED = frozenset({".aria2", ".crdownload", ".download", ".incomplete", ".part", ".tmp"})
 
 
 def explain_absence(folder: Path, name: str = "") -> tuple[str, str] | None:
-    """What lies in `folder` in place of weights, or of the file `name`, and what to do about it.
+    """What `folder` holds in place of weights, or of the file `name`, and what to do about it.
 
     `None` if nothing there explains it.
     """
@@ -43,7 +43,7 @@ def explain_absence(folder: Path, name: str = "") -> tuple[str, str] | None:
 
 
 def explain_folder(path: Path, index: str) -> tuple[str, str] | None:
-    """What a folder or file without its `index`, model_index.json, is instead, and what to do."""
+    """What a folder or file without `index` (model_index.json) is instead, and what to do."""
     if (path / "snapshots").is_dir():
         what = "a cache's folder, with the model in a snapshot of it"
         found = sorted((path / "snapshots").glob(f"*/{index}"))
@@ -57,7 +57,7 @@ def explain_folder(path: Path, index: str) -> tuple[str, str] | None:
 
 
 def suggest_folder(path: Path, index: str) -> str:
-    """What to give in place of `path`: the model below it, or above it where a component was."""
+    """What to give in place of `path`: the model inside it, or the model that it is a part of."""
     if below := sorted(path.glob(f"*/{index}")) if path.is_dir() else []:
         return f"give the model in it: {below[0].parent}"
     if path.is_dir() and ((above := path.resolve().parent) / index).is_file():

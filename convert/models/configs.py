@@ -1,6 +1,6 @@
-"""The configs of a model that came without any: from the shapes of its tensors, and its family.
+"""Derives the configs of a model that has none, from its family and its tensors' shapes.
 
-Shapes tell widths, depths and which levels attend; the family tells what shapes cannot: the number
+Shapes give widths, depths and which levels attend; the family gives what shapes cannot: the number
 of heads, the scaling of the latents, the activation of the text encoder, the noise schedule.
 """
 
@@ -22,10 +22,10 @@ IMAGE_SIZES: Mapping[Family, int] = {
     Family.SDXL: 1024,
     Family.SDXL_REFINER: 1024,
 }
-"""Pixels of the side that each family was trained on."""
+"""Side length in pixels of the images that each family was trained on."""
 
 SCALING: Mapping[Family, float] = {Family.SDXL: 0.13025, Family.SDXL_REFINER: 0.13025}
-"""What a latent is multiplied by, where it is not 0.18215."""
+"""The latent scale of a family, if it is not 0.18215."""
 
 PROJECTIONS: Mapping[Family, int] = {Family.SD1: 768, Family.SD2_BASE: 512, Family.SD2_V: 512}
 """`projection_dim` of text encoders whose projection is not in the checkpoint."""
@@ -56,7 +56,7 @@ HEAD_WIDTH = 64
 
 
 def _count(shapes: Shapes, pattern: str) -> int:
-    """How many different numbers stand at the group of `pattern` at the start of a name."""
+    """How many different numbers the group of `pattern` matches at the start of names."""
     found = (re.match(pattern, name) for name in shapes)
     return len({match[1] for match in found if match})
 
@@ -71,7 +71,7 @@ def unet_config(shapes: Shapes, family: Family, image_size: int) -> Config:
     ]
     middle = _count(shapes, r"mid_block\.attentions\.0\.transformer_blocks\.(\d+)\.")
     attends = [depth > 0 for depth in depths]
-    # A level without attention has no depth to tell; the last one lends its entry to the middle.
+    # A level without attention shows no depth; the middle takes its entry from the last level.
     idle = middle if family is Family.SDXL_REFINER else 1
     depths = [depth or idle for depth in depths[:-1]] + [middle]
     linear = len(shapes["mid_block.attentions.0.proj_in.weight"]) == 2  # noqa: PLR2004  a matrix
@@ -143,7 +143,7 @@ def text_config(shapes: Shapes, family: Family, kind: str, *, open_clip: bool) -
 
 
 def scheduler_config(family: Family, prediction: str, name: str | None) -> Config:
-    """The noise schedule that every family here was trained with, for the scheduler `name`."""
+    """The config of the scheduler `name`, with the noise schedule that every family here uses."""
     is_xl = family in (Family.SDXL, Family.SDXL_REFINER)
     name = name or ("euler" if is_xl else "pndm")
     config: Config = {

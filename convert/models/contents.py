@@ -1,4 +1,4 @@
-"""What a set of tensors is, told by their names and shapes alone."""
+"""Recognises what a set of tensors is, by their names and shapes alone."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Contents:
 
 
 def recognise(shapes: Shapes) -> Contents:
-    """What the tensors with `shapes` are. The first rule that fits wins."""
+    """Recognise the tensors with `shapes`. The first rule that fits wins."""
     for rule in _RULES:
         if found := rule(shapes):
             return found
@@ -102,7 +102,7 @@ LORA_FLAVOURS: Mapping[str, str] = {
     "_lora.down.": "diffusers",
     ".lora.down.": "diffusers",
 }
-"""Part of a tensor's name → who names LoRAs so."""
+"""Part of a tensor's name → the tool that names LoRAs this way."""
 
 
 def _checkpoint(shapes: Shapes) -> Contents | None:
@@ -138,14 +138,14 @@ OTHER_FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("model.1.sub.0.RDB1.",), "an ESRGAN upscaler"),
     (("conv_first.", "conv_up1."), "an ESRGAN upscaler"),
 )
-"""Parts of tensors' names that all occur → whose they are. None of them can be converted."""
+"""Parts of tensors' names, all of which occur → their family. None can be converted."""
 
 ADAPTERS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("motion_modules.", "temporal_transformer."), Kind.MOTION_MODULE),
     (("ip_adapter.",), Kind.IP_ADAPTER),
     (("image_proj.", "to_k_ip."), Kind.IP_ADAPTER),
 )
-"""The same of what changes a model in ways that no app has."""
+"""The same for files that modify a model in ways that no app supports."""
 
 
 def _other(shapes: Shapes) -> Contents | None:
@@ -161,14 +161,14 @@ def _other(shapes: Shapes) -> Contents | None:
 
 
 def _is_tiny_vae(shapes: Shapes) -> bool:
-    """Whether every layer has a number alone for a name, and the second is a 3 x 3 kernel."""
+    """Whether every layer's name is a plain number and the second has a 3 x 3 kernel."""
     names = [name.removeprefix("decoder.").removeprefix("encoder.") for name in shapes]
     numbered = all(re.match(r"(layers\.)?\d+\.", name) for name in names)
     return bool(names) and numbered and any(".conv." in name for name in names)
 
 
 def _is_hypernetwork(shapes: Shapes) -> bool:
-    """Whether all tensors are layers of networks by the width of a text, two of each."""
+    """Whether all tensors are layers of networks keyed by text width, two networks per width."""
     pattern = r"(?:.*[._])?(768|1024|1280|320|640|2048)\.?[._](\d)[._].*"
     return bool(shapes) and all(re.fullmatch(pattern, name) for name in shapes)
 

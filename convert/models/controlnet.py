@@ -29,7 +29,7 @@ def read_controlnet(path: Path) -> Model:
 def as_model(net: Component) -> Model:
     """A model of a ControlNet alone.
 
-    Its family is that of the UNets it steers. What it steers with is no input of the latents, so
+    Its family is that of the UNets it steers. Its picture is not an input beside the latents, so
     its task is always text to image.
     """
     config = net.config

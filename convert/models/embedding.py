@@ -29,7 +29,7 @@ from sdcoreml.ground.errors import BadInputError
 TABLE = "text_model.embeddings.token_embedding.weight"
 TOKENIZERS: Mapping[str, str] = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
 ENCODERS: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
-"""How the files of SDXL embeddings call the encoders; any other name is that of the first one."""
+"""The encoders' names in files of SDXL embeddings; any other name means the first encoder."""
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -43,12 +43,12 @@ class Embedding:
     vectors: Mapping[str, TensorInfo]
 
     def words(self, count: int) -> list[str]:
-        """What is typed for the vectors, in order."""
+        """The words to type for the vectors, in order."""
         return [f"<{self.name}{f'_{number}' if number else ''}>" for number in range(count)]
 
 
 def read_embedding(path: Path, name: str | None = None) -> Embedding:
-    """The textual inversion in the file at `path`, called `name`, or after the file.
+    """The textual inversion in the file at `path`, called `name` or else by the file's name.
 
     Raises:
         BadInputError: not a textual inversion, or a name that no tokenizer can take.
@@ -84,7 +84,7 @@ def add_embedding(plan: FolderPlan, embedding: Embedding) -> FolderPlan:
     """`plan` with the vectors of `embedding` in its tables and its words in the vocabularies.
 
     Raises:
-        BadInputError: it was made for another model, or its word exists already.
+        BadInputError: it was made for another model, or its word already exists.
     """
     parts, files = dict(plan.parts), dict(plan.files)
     encoders = [name for name in TOKENIZERS if name in parts]
@@ -104,7 +104,7 @@ def add_embedding(plan: FolderPlan, embedding: Embedding) -> FolderPlan:
         folder = TOKENIZERS[component]
         ids = {word: rows + number for number, word in enumerate(words)}
         end = _add_words(files, folder, ids, embedding.path)
-        # The pooled output is read at the largest id, unless the config says which one ends a text.
+        # The pooled output is read at the largest id, unless the config names the end token.
         config = {**parts[component].config, "eos_token_id": end}
         parts[component] = replace(parts[component], config=config)
         files[f"{component}/config.json"] = as_json(config)
@@ -114,7 +114,7 @@ def add_embedding(plan: FolderPlan, embedding: Embedding) -> FolderPlan:
 
 
 def _extend(part: ComponentFiles, vectors: TensorInfo, path: Path) -> tuple[int, ComponentFiles]:
-    """The number of rows before, and the part with `vectors` as further rows of its table."""
+    """The previous number of rows, and the part with `vectors` appended to its table."""
     table = next(tensor for tensor in part.tensors if tensor.name == TABLE)
     rows, width = table.shape
     if vectors.shape[1] != width:

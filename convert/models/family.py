@@ -1,6 +1,6 @@
-"""What kind of model a set of configs describes: by structure, never by a name or a width.
+"""Identifies a model by its configs' structure, never by a name or a width.
 
-Widths tell nothing about a reduced model, so the rules look at what makes each family's UNet
+Widths say nothing about a reduced model, so the rules look at what makes each family's UNet
 different: the linear projections of SD 2, the added time embedding of SDXL, the input channels.
 """
 
@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 PIXELS_PER_LATENT = 8
-"""Image pixels to a latent pixel, each way: every family's VAE, and what the apps count on."""
+"""Image pixels per latent pixel, each way: true of every family's VAE; the apps rely on it."""
 
 
 class Family(Enum):
@@ -28,7 +28,7 @@ class Family(Enum):
 
 
 class Task(Enum):
-    """What the UNet is given beside the latents."""
+    """What the UNet receives in addition to the latents."""
 
     TEXT_TO_IMAGE = "text to image"
     INPAINTING = "inpainting"
@@ -45,7 +45,7 @@ TASKS: Mapping[int, Task] = {
     7: Task.UPSCALING,
     5: Task.DEPTH,
 }
-"""Input channels of an SD UNet → what they carry beside four of latents."""
+"""Input channels of an SD UNet → what they carry in addition to four latent channels."""
 
 PIPELINES: Mapping[str, Family] = {
     "StableDiffusion3Pipeline": Family.SD3,
@@ -74,7 +74,7 @@ STRANGERS = (
     "VideoToVideo",
     "Wuerstchen",
 )
-"""How pipelines of other families begin, some of which have a UNet of the usual class."""
+"""Prefixes of other families' pipeline names; some have a UNet of the usual class."""
 
 
 def identify(

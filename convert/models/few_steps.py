@@ -1,4 +1,4 @@
-"""Models made for a few steps and little guidance, and what to set in the app for them.
+"""Recognises models for few steps and little guidance, and gives their app settings.
 
 At the apps' usual 20 steps and guidance 7.5 they give burnt pictures. A merge leaves no trace among
 the tensors, so names, metadata and the scheduler are looked at.
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSettings:
-    """What to set in the app. `kind` is the method of distillation, `by` what tells it."""
+    """Settings for the app. `kind` is the distillation method, `by` the evidence for it."""
 
     kind: str
     by: str
@@ -39,8 +39,8 @@ _KINDS: tuple[tuple[str, str, str, str], ...] = (
     (r"TCD|(?<![A-Za-z])(?i:tcd)(?![A-Za-z])", "tcd", "4 to 8", "1"),
     (r"(?<![A-Za-z])(?i:dmd2?)(?![A-Za-z])", "dmd", "4 to 8", "1"),
 )
-"""Pattern of a name → method, and the steps and guidance of its published model cards. 1 is no
-guidance, and the least that Mochi Diffusion takes."""
+"""Pattern of a name → method, with the steps and guidance from its published model cards. Guidance
+1 means none, and is the smallest value that Mochi Diffusion accepts."""
 
 _STEPS = re.compile(r"(?<!\d)(\d{1,2})[-_ ]?steps?(?![a-z])", re.IGNORECASE)
 
@@ -52,7 +52,7 @@ METADATA = (
     "ss_base_model_name",
     "ss_sd_model_name",
 )
-"""What a file says of itself, and of what it was made from."""
+"""Metadata keys for a file's own name and for its sources."""
 
 CLASSES: Mapping[str, str] = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
 
@@ -60,7 +60,7 @@ CLASSES: Mapping[str, str] = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
 def find_settings(
     name: str, metadata: Mapping[str, str] | None = None, scheduler: Mapping[str, Any] | None = None
 ) -> AppSettings | None:
-    """What to set for a model, and what tells it; `None` for a model of many steps.
+    """The settings for a model, and the evidence; `None` for a model that needs many steps.
 
     Args:
         name: of the model, or of a LoRA that is merged into it.

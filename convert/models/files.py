@@ -1,4 +1,4 @@
-"""Which weight files a component's folder holds, and which of them to take."""
+"""Finds the weight files in a component's folder, and which of them to use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUFFIXES = frozenset({".safetensors", ".bin", ".ckpt", ".pt", ".pth"})
-"""Of files that hold weights, whoever wrote them."""
+"""Suffixes of weight files, from any tool."""
 
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
-"""What diffusers calls weights, and what transformers calls them (safetensors, pickled)."""
+"""The names of weight files in diffusers and in transformers (safetensors, pickled)."""
 
 _NAME = re.compile(
     rf"(?P<stem>{'|'.join(STEMS)})"
@@ -38,7 +38,7 @@ class WeightFiles:
 
 
 def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
-    """Every set of weights in `folder`, the one to take first.
+    """Every set of weights in `folder`; the one to use comes first.
 
     Plain before a variant, safetensors before pickles, one file before shards: the order in which
     the pinned diffusers would find them, if it could read shards. In a folder that has none of its
@@ -67,11 +67,11 @@ def _indexed(folder: Path) -> Iterator[WeightFiles]:
 
 _COPY = re.compile(r"( \(\d+\)| copy( \d+)?| - Copy)(?=\.\w+$)")
 _STATES = ("optimizer", "random_states", "scheduler", "training_args")
-"""How the files begin that trainers leave beside the weights, under the same suffixes."""
+"""Prefixes of files that trainers leave beside the weights, with the same suffixes."""
 
 
 def _renamed(folder: Path) -> Iterator[WeightFiles]:
-    """The only file of weights, or the only one whose name is right but for a copy's number."""
+    """The only weight file, or the only one whose name is right except for a copy number."""
     files = [
         path
         for path in sorted(folder.iterdir())

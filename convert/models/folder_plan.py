@@ -35,7 +35,7 @@ TRANSFORMERS_NAME = "model.safetensors"
 class ComponentFiles:
     """A component: its class, its config, and its tensors in the names of the pinned libraries.
 
-    `whole` is a file that already is what would be written, if there is one.
+    `whole` is an existing file identical to the one that would be written, if any.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class ComponentFiles:
 
     @property
     def file_name(self) -> str:
-        """What the pinned `from_pretrained` looks for: diffusers' configs name their class."""
+        """The file the pinned `from_pretrained` looks for: diffusers' configs name their class."""
         return DIFFUSERS_NAME if "_class_name" in self.config else TRANSFORMERS_NAME
 
     def nbytes(self, dtype: str | None) -> int:
@@ -58,7 +58,7 @@ class ComponentFiles:
 class FolderPlan:
     """A folder to write: `files` maps a path in it to a file to copy, or to the bytes.
 
-    `notes` are worth knowing of the model, `settings` are what an app should be set to for it.
+    `notes` are facts worth knowing about the model, `settings` its settings for the app.
     """
 
     parts: Mapping[str, ComponentFiles]
@@ -80,10 +80,10 @@ def as_json(content: Mapping[str, Any]) -> bytes:
 def write_folder(
     plan: FolderPlan, target: Path, options: WriteOptions | None = None, emit: Emit = silent
 ) -> tuple[Written, ...]:
-    """Make the folder `target`. It is made aside and renamed, so it is never half there.
+    """Make the folder `target`. It is made aside and renamed, so it is never incomplete.
 
     Raises:
-        BadInputError: `target` exists and is no earlier output.
+        BadInputError: `target` exists and is not an earlier output.
         NoSpaceError: not enough room.
     """
     options = options or WriteOptions()

@@ -1,4 +1,4 @@
-"""What a path is, from headers alone: the facts that `sdcoreml inspect` shows."""
+"""Identifies a path from headers alone: the facts that `sdcoreml inspect` shows."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class ComponentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Everything that is known of `path` without reading a tensor.
+    """Everything that is known about `path` without reading a tensor.
 
-    `named` is what a pipeline calls itself. What was read is kept: `model` of a folder or a
-    ControlNet, `single` of a whole model in one file, `checkpoint` of any file. `settings` are what
-    an app should be set to for a model of few steps; `schedule` says how the noise it was trained
-    on differs from the apps', if it does.
+    `named` is the pipeline's own name. What was read is kept: `model` for a folder or a ControlNet,
+    `single` for a whole model in one file, `checkpoint` for any file. `settings` are the app's
+    settings for a few-step model; `schedule` says how the noise schedule it was trained with
+    differs from the apps', if it does.
     """
 
     path: Path
@@ -74,7 +74,7 @@ class Identity:
 
     @property
     def configs(self) -> Mapping[str, Mapping[str, Any]]:
-        """Of every component, as its config.json has it or as its tensors tell it."""
+        """The config of every component, from its config.json or derived from its tensors."""
         parts = (self.model.components if self.model else None) or (
             self.single.parts if self.single else {}
         )
@@ -82,7 +82,7 @@ class Identity:
 
     @property
     def has_ema(self) -> bool:
-        """Whether the weights are there twice, as trained and averaged."""
+        """Whether the weights are present twice: as trained and averaged."""
         return any(part.name == AVERAGED for part in self.parts)
 
     @property
@@ -99,7 +99,7 @@ class Identity:
 def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
     """What `path` is: a diffusers folder, a component's folder, a file or an index.
 
-    Faults are collected, never raised. A file is taken apart as `options` say.
+    Faults are collected, never raised. A file is taken apart according to `options`.
     """
     if not can_exist(path):
         fault = Fault(where=path, what="too long a name", remedy="give a file or a folder")
@@ -153,7 +153,7 @@ TRANSFORMERS: Mapping[str, str] = {
     "UNetSpatioTemporalConditionModel": "Stable Video Diffusion",
     "WanTransformer3DModel": "Wan video",
 }
-"""Classes of other families → which family that is."""
+"""Classes of other families → the family."""
 
 
 def _of_component(path: Path, component: Component) -> Identity:

@@ -1,4 +1,4 @@
-"""All that a model is put together from: a folder or a single file, a VAE, LoRAs, embeddings."""
+"""Everything that a model is assembled from: a folder or file, a VAE, LoRAs, embeddings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sdcoreml.ground.places import expand_home
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingSource:
-    """A textual inversion, and the word it is to be (`None`: the one it was trained as)."""
+    """A textual inversion, and its word (`None`: the one it was trained with)."""
 
     path: Path
     word: str | None = None
@@ -33,10 +33,10 @@ class EmbeddingSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingredients:
-    """A model, and what is to be changed in it.
+    """A model, and the changes to make in it.
 
-    `unpacking` is for a single file; of it, a folder knows only a VAE. `accepts_schedule`: a noise
-    schedule that no app has is no reason to refuse the model.
+    `unpacking` is for a single file; for a folder, only its VAE applies. With `accepts_schedule`, a
+    noise schedule that no app has is no reason to refuse the model.
     """
 
     model: Path
@@ -47,7 +47,7 @@ class Ingredients:
 
     @property
     def is_plain(self) -> bool:
-        """Whether this is a model folder, to be taken as it is."""
+        """Whether this is a model folder to be used unchanged."""
         is_changed = self.unpacking.vae or self.loras or self.embeddings
         return not self.model.is_file() and not is_changed
 
@@ -69,9 +69,9 @@ def combine(ingredients: Ingredients, emit: Emit = silent) -> FolderPlan:
     """Plan the folder of the model; only headers and small files are read.
 
     Raises:
-        BadInputError: one of the files is damaged, or is not what it is named as.
-        UnsafePickleError: one names something that has no place in a checkpoint.
-        UnsupportedError: a LoRA of a kind that cannot be merged.
+        BadInputError: one of the files is damaged, or is not what it was given as.
+        UnsafePickleError: one names something that does not belong in a checkpoint.
+        UnsupportedError: a LoRA is of a kind that cannot be merged.
     """
     plan = (_unpack if ingredients.model.is_file() else _read)(ingredients, emit)
     plan = merge_loras(plan, ingredients.loras, emit)
@@ -90,7 +90,7 @@ def _tell(notes: Iterable[str], emit: Emit) -> None:
 
 
 def _settings(ingredients: Ingredients) -> AppSettings | None:
-    """What a LoRA for few steps makes of the model that it is merged into."""
+    """The app settings of a model that a few-step LoRA is merged into."""
     for source in ingredients.loras:
         if found := find_settings(source.path.stem, open_checkpoint(source.path).metadata):
             return replace(found, by=f"the name or metadata of {source.path.name} say")
@@ -120,7 +120,7 @@ def _read(ingredients: Ingredients, emit: Emit) -> FolderPlan:
 
 
 def require_folders_own(ingredients: Ingredients) -> None:
-    """Refuse what is asked about a single file, but stands in a folder's own configs."""
+    """Refuse options for single files that a folder's own configs already answer."""
     options = ingredients.unpacking
     asked = {
         "averaged weights (EMA)": options.weights is Weights.AVERAGED,
