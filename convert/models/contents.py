@@ -161,7 +161,7 @@ def _other(shapes: Shapes) -> Contents | None:
 
 
 def _is_tiny_vae(shapes: Shapes) -> bool:
-    """Whether every layer's name is a plain number and the second has a 3 x 3 kernel."""
+    """Whether every layer's name is a plain number and some layer is a `conv`."""
     names = [name.removeprefix("decoder.").removeprefix("encoder.") for name in shapes]
     numbered = all(re.match(r"(layers\.)?\d+\.", name) for name in names)
     return bool(names) and numbered and any(".conv." in name for name in names)

@@ -33,10 +33,10 @@ OLD_ATTENTION = (
     (".value.", ".to_v."),
     (".proj_attn.", ".to_out.0."),
 )
-"""What diffusers called the parts of the VAE's attention before 0.17, as in SD 1.5's own VAE."""
+"""The names of the VAE's attention layers before diffusers 0.17, as in SD 1.5's own VAE."""
 MAX_CONFIG = 16 << 20
 UNREAD = frozenset({"feature_extractor", "image_encoder", "safety_checker"})
-"""Parts that may be left out of a download: no program is made of them, unless it is asked for."""
+"""Parts that a download can lack: no program is made from them unless requested."""
 
 ASSUMED = (
     "no scheduler/: that the UNet predicts noise (epsilon) on the usual schedule is assumed;"
@@ -44,7 +44,7 @@ ASSUMED = (
 )
 
 _SHOWN = 4
-"""Tensors that a fault names; a wrong config is wrong about hundreds."""
+"""The most tensors that a fault names; a wrong config is wrong about hundreds."""
 
 DOWNLOAD = "download the model again, with all its files"
 
@@ -54,13 +54,13 @@ class Component:
     """A part with weights: UNet, VAE, text encoder.
 
     `kind` is its class, as `model_index.json` or its own config names it. `index` is the index file
-    when the weights are sharded, `missing` are the shards it names that are not there. `variants`
-    are all that the folder has weights of ("" for the plain ones); `variant` is the one to take.
-    `nameless` are files without a dot in their name, over which the upstream converter stumbles.
+    when the weights are sharded, `missing` are the absent shards that it names. `variants` are all
+    variants of the weights in the folder ("" for the plain ones); `variant` is the one to use.
+    `nameless` are files without a dot in their name, on which the upstream converter fails.
 
     `checkpoint` is `None` when the weights are missing or faulty; its tensors have the names of the
-    pinned libraries, even where the file has older ones. `faults` are those of the files,
-    `mismatches` those between weights and config.
+    pinned libraries, even if the file has older ones. `faults` are faults in the files,
+    `mismatches` are those between weights and config.
     """
 
     name: str
@@ -80,12 +80,12 @@ class Component:
 
     @property
     def all_faults(self) -> tuple[Fault, ...]:
-        """Whatever stops a conversion."""
+        """Every fault that stops a conversion."""
         return self.faults + self.mismatches
 
     @property
     def is_merged(self) -> bool:
-        """Whether the weights are one safetensors file already, in today's names and no FP8."""
+        """Whether the weights are already one safetensors file with today's names and no FP8."""
         if self.index or self.checkpoint is None or not self.has_current_names:
             return False
         if any(tensor.dtype in FLOATS8 for tensor in self.checkpoint.tensors):
@@ -97,9 +97,9 @@ class Component:
 class Model:
     """A model folder. `faults` stop a conversion; `notes` are worth knowing.
 
-    `absent` are the parts that model_index.json lists and that have no folder, each with its fault.
-    `origin` is what a manifest says of the files that it was put together from, if it was.
-    `settings` are what an app should be set to for a model of few steps.
+    `absent` are the parts that model_index.json lists but that have no folder, each with its fault.
+    `origin` is the manifest's record of the files that the model was assembled from, if it was.
+    `settings` are the app's settings for a few-step model.
     """
 
     path: Path
@@ -170,7 +170,7 @@ def _settings(path: Path, scheduler: Mapping[str, Any]) -> AppSettings | None:
 
 
 def read_component(name: str, folder: Path, *, kind: str = "") -> Component:
-    """The component in `folder`, with whatever is wrong with it."""
+    """The component in `folder`, with all its faults."""
     faults: list[Fault] = []
     config = _read_json(folder / CONFIG_NAME, faults)
     kind = kind or kind_of(config)
@@ -205,7 +205,7 @@ def read_component(name: str, folder: Path, *, kind: str = "") -> Component:
 
 
 def _missing(index: Path) -> Iterator[str]:
-    """The names of shards that are not there; an index that says none has a fault of its own."""
+    """The names of absent shards; an index without any shard has a fault of its own."""
     with suppress(SdcoremlError):
         yield from (shard.name for shard in read_index(index).shards if not shard.is_file())
 
@@ -232,16 +232,16 @@ def _mismatches(kind: str, config: Mapping[str, Any], checkpoint: Checkpoint) ->
 
 
 def modernise(checkpoint: Checkpoint) -> Checkpoint:
-    """A VAE's checkpoint in today's names; the same object when it has them already.
+    """A VAE's checkpoint with today's names; the same object if it already has them.
 
-    The pinned diffusers renames them on loading too (`_convert_deprecated_attention_blocks`).
+    The pinned diffusers also renames them on loading (`_convert_deprecated_attention_blocks`).
     """
     tensors = tuple(map(_modern, checkpoint.tensors))
     return checkpoint if tensors == checkpoint.tensors else replace(checkpoint, tensors=tensors)
 
 
 def _modern(tensor: TensorInfo) -> TensorInfo:
-    """A tensor in its new name; kernels that are 1 wide are matrices, whoever wrote them."""
+    """A tensor under its new name; 1 x 1 kernels become matrices."""
     name = tensor.name
     if ".attentions." not in name:
         return tensor
@@ -282,7 +282,7 @@ _ESSENTIAL = ("unet", "vae")
 
 
 def _derive_index(path: Path) -> dict[str, Any]:
-    """What model_index.json would say of the folders in `path`, if a whole model's are there."""
+    """The model_index.json that the folders in `path` imply, if they form a whole model."""
     if not all((path / name / CONFIG_NAME).is_file() for name in _ESSENTIAL):
         return {}
     folders = [child.name for child in sorted(path.iterdir()) if child.is_dir()]
@@ -297,7 +297,7 @@ def _has_config(folder: Path) -> bool:
 
 
 def kind_of(config: Mapping[str, Any]) -> str:
-    """The class that a config.json is of, or nothing."""
+    """The class that a config.json describes, or an empty string."""
     return str(config.get("_class_name") or (config.get("architectures") or [""])[0])
 
 

@@ -1,4 +1,4 @@
-"""LoRAs, merged into the weights they were trained beside, while these are written.
+"""Merges LoRAs into the weights that they were trained for, while those are written.
 
     W' = W + scale * alpha / rank * (up @ down)
 
@@ -70,11 +70,11 @@ ALIASES: tuple[tuple[str, str], ...] = (
     ("_self_attn_to_v", "_self_attn_v_proj"),
     ("_self_attn_to_out", "_self_attn_out_proj"),
 )
-"""What diffusers' attention processors called the layers that they stood beside."""
+"""The names that diffusers' attention processors gave to the layers that they modify."""
 
 OTHER_KINDS = re.compile(r"\.(hada_w1_a|lokr_w1|lokr_w1_a|dora_scale|oft_blocks|diff)$")
 MOST_UNKNOWN = 0.25
-"""Tensors without a counterpart for each that has one, beyond which a LoRA is another model's."""
+"""Above this ratio of unmatched to matched tensors, a LoRA belongs to another model."""
 
 ROWS_AT_ONCE = 4 << 20
 """Bytes of float32 rows that are in memory at a time."""
@@ -82,7 +82,7 @@ ROWS_AT_ONCE = 4 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraSource:
-    """A LoRA file and how strongly it is to be merged."""
+    """A LoRA file and its merge strength."""
 
     path: Path
     scale: float = 1.0
@@ -115,11 +115,11 @@ def parse_lora(text: str) -> LoraSource:
 def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = silent) -> FolderPlan:
     """`plan` with every LoRA of `sources` merged into its components.
 
-    A few tensors without a counterpart are left out, and named in a note.
+    A few tensors without a counterpart are skipped and named in a note.
 
     Raises:
-        BadInputError: not a LoRA, or one that was made for another model.
-        UnsupportedError: a LoHa, LoKr, DoRA or the like.
+        BadInputError: not a LoRA, or a LoRA for another model.
+        UnsupportedError: a LoHa, LoKr, DoRA or similar.
     """
     deltas: dict[tuple[str, str], list[Delta]] = {}
     for source in sources:
@@ -237,7 +237,7 @@ def _delta(
 
 
 def _number(path: Path, tensor: TensorInfo) -> float:
-    """The one finite number that a tensor holds: any other would spoil every weight it touches."""
+    """The single number in a tensor, required to be finite or it would spoil every weight."""
     is_known = tensor.dtype in {*NUMPY, "BF16"}
     values: list[float] = read_floats(tensor).reshape(-1).tolist() if is_known else []
     if len(values) != 1 or not math.isfinite(values[0]):

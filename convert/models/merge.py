@@ -1,4 +1,4 @@
-"""A diffusers folder with one safetensors file per component, from weights saved in any way."""
+"""Makes a diffusers folder with one safetensors file per component, from any saved weights."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sdcoreml.ground.errors import BadInputError, raise_first
 from sdcoreml.ground.events import Emit, silent
 
 TEXTS = frozenset({".json", ".txt", ".md", ".model", ".yaml"})
-"""Files worth keeping beside the weights: configs, tokenizers, model cards."""
+"""Suffixes of files to keep beside the weights: configs, tokenizers, model cards."""
 
 
 def component_files(component: Component) -> ComponentFiles:
-    """The component as a plan takes it. Raises `BadInputError` for unreadable weights."""
+    """The component as part of a plan. Raises `BadInputError` for unreadable weights."""
     checkpoint = component.checkpoint
     if checkpoint is None:
         raise BadInputError(
@@ -38,8 +38,8 @@ def component_files(component: Component) -> ComponentFiles:
 def merge_component(component: Component, target: Path, emit: Emit = silent) -> Path:
     """The component's weights as one safetensors file.
 
-    Used in place when they are one already; otherwise written into the folder `target`, which is
-    made if need be, under the name that diffusers or transformers looks for.
+    If they already are, the file is used in place. Otherwise it is written into the folder
+    `target`, which is made if needed, under the name that diffusers or transformers looks for.
 
     Raises:
         BadInputError: the weights are missing or faulty.
@@ -52,11 +52,11 @@ def merge_component(component: Component, target: Path, emit: Emit = silent) -> 
 
 
 def plan_folder(model: Model) -> FolderPlan:
-    """Plan a folder with the content of `model`'s own.
+    """Plan a folder with the content of `model`'s own folder.
 
     Raises:
         BadInputError: the model has faults.
-        UnsafePickleError: a pickle of the model names something that has no place in it.
+        UnsafePickleError: a pickle of the model names something that does not belong in it.
     """
     raise_first(model.faults)
     parts = {name: component_files(component) for name, component in model.components.items()}
@@ -66,7 +66,7 @@ def plan_folder(model: Model) -> FolderPlan:
 
 
 def require_apart(source: Path, target: Path) -> None:
-    """Raise `BadInputError` when one of the two folders lies in the other."""
+    """Raise `BadInputError` if one of the two folders lies inside the other."""
     old, new = source.resolve(), target.resolve()
     if old == new or old in new.parents or new in old.parents:
         raise BadInputError(
@@ -75,10 +75,10 @@ def require_apart(source: Path, target: Path) -> None:
 
 
 def other_files(source: Path) -> dict[str, Path | bytes]:
-    """What is no weight in a model folder: path in it → file. No hidden folders.
+    """The files of a model folder that are not weights: path in it → file. No hidden folders.
 
     Raises:
-        BadInputError: one of them is a link into a cache that lost the file.
+        BadInputError: one of them is a link to a file missing from its cache.
     """
     files: dict[str, Path | bytes] = {}
     folders = [path for path in source.iterdir() if path.is_dir() and path.name[0] != "."]

@@ -1,4 +1,4 @@
-"""What the names in a single-file checkpoint tell: its family, and where its text encoders are."""
+"""Recognises the family and text encoders of a single-file checkpoint by its tensors' names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sdcoreml.convert.models.renames import CLIP, OPEN_CLIP, Table
 
 UNET_PREFIX = "model.diffusion_model."
 ADDED = f"{UNET_PREFIX}label_emb."
-"""The UNets of SDXL and its refiner are told sizes and a pooled text; no other one is."""
+"""Marks the UNets of SDXL and its refiner: only they take sizes and a pooled text state."""
 
 PROJECTED = "CLIPTextModelWithProjection"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextPart:
-    """A text encoder: where its tensors are, and what its names are called."""
+    """A text encoder: the prefix of its tensors, and their naming scheme."""
 
     component: str
     prefix: str
@@ -63,11 +63,11 @@ LAYOUTS: tuple[FileLayout, ...] = (
     FileLayout(family=Family.SD1, texts=(_SGM_CLIP,), is_added=False),
 )
 """Stability's newer code (sgm) calls the text encoders of every family `conditioner.embedders`.
-SD 2.x is one of two families, by what its UNet predicts."""
+What its UNet predicts decides which of two families an SD 2.x file belongs to."""
 
 
 def layout_of(names: Iterable[str]) -> tuple[Family, tuple[TextPart, ...]] | None:
-    """The family and text encoders that `names` tell, if they are those of a whole checkpoint."""
+    """The family and text encoders that `names` imply, if they are a whole checkpoint's."""
     known = tuple(names)
     if not _begins(known, UNET_PREFIX):
         return None
@@ -84,7 +84,7 @@ def _begins(names: Iterable[str], prefix: str) -> bool:
 
 
 OPEN_CLIP_BLOCKS = 24
-"""Of the text encoder of SD 2.x (ViT-H/14), which is read before the last of them."""
+"""Blocks in SD 2.x's text encoder (ViT-H/14), whose states are read before the last one."""
 
 _BLOCK = re.compile(r"text_model\.encoder\.layers\.(\d+)\.")
 
@@ -98,9 +98,9 @@ def block_of(name: str) -> int:
 def count_used_blocks(names: Collection[str], prefix: str) -> int:
     """How many blocks of the OpenCLIP encoder under `prefix` SD 2.x uses.
 
-    The last one is never used, and files may leave it out. Of the real encoder the number tells: of
-    24 blocks 23 are used, and of 23 all. Of a reduced one, a projection or a logit scale tells that
-    the encoder is whole, for both stand behind the last block and are used by nobody either.
+    The last one is never used, and files can omit it. For the real encoder, the number decides: of
+    24 blocks, 23 are used; of 23, all. For a reduced one, a projection or a logit scale shows that
+    the encoder is whole, since both follow the last block and are also unused.
     """
     blocks = _count_blocks(names, prefix)
     if blocks in (OPEN_CLIP_BLOCKS, OPEN_CLIP_BLOCKS - 1):
@@ -110,7 +110,7 @@ def count_used_blocks(names: Collection[str], prefix: str) -> int:
 
 
 def describe_blocks(names: Collection[str], prefix: str) -> str:
-    """What to say of an encoder that is not whole, or not the real one; empty if there is none."""
+    """The note on an encoder that is not whole or not the real one; empty if there is none."""
     blocks, used = _count_blocks(names, prefix), count_used_blocks(names, prefix)
     if blocks == OPEN_CLIP_BLOCKS:
         return ""

@@ -1,7 +1,7 @@
-"""What a UNet predicts, noise or velocity: its tensors do not say, so every hint is looked at.
+"""Finds whether a UNet predicts noise or velocity; tensors do not say, so every hint counts.
 
-Whatever says it is named, and where nothing does, it is assumed and said to be. Names are no proof:
-they are only reported when they point the other way.
+The evidence is named; without any, the result is reported as an assumption. Names are no proof:
+they are reported only if they point the other way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sdcoreml.ground.errors import BadInputError
 EPSILON, VELOCITY = "epsilon", "v_prediction"
 
 SPELLINGS = {EPSILON: EPSILON, VELOCITY: VELOCITY, "v-prediction": VELOCITY}
-"""What the option takes."""
+"""The values of the option."""
 
 WORDS: Mapping[str, str] = {
     **SPELLINGS,
@@ -34,20 +34,20 @@ WORDS: Mapping[str, str] = {
     "vpred": VELOCITY,
     "vprediction": VELOCITY,
 }
-"""How metadata call it. ModelSpec (kohya's scripts) writes `v` and `epsilon`."""
+"""The names in metadata. ModelSpec (kohya's scripts) writes `v` and `epsilon`."""
 
 MARKS = frozenset({"v_pred", "edm_vpred.sigma_max", "edm_vpred.sigma_min"})
-"""Tensors by whose mere presence ComfyUI and others know a velocity."""
+"""Tensors whose mere presence means velocity to ComfyUI and others."""
 ZERO_SNR_MARK = "ztsnr"
 
 ARCHITECTURES: Mapping[str, str] = {
     "stable-diffusion-v2-512": EPSILON,
     "stable-diffusion-v2-768-v": VELOCITY,
 }
-"""ModelSpec's names of the two kinds of SD 2.x."""
+"""ModelSpec's names for the two kinds of SD 2.x."""
 
 NAMES = re.compile(r"v[-_ .]?pred|velocity|(?<![a-z])terminus|cosxl", re.IGNORECASE)
-"""In the name of a file or folder: it is probably a velocity."""
+"""In the name of a file or folder, this suggests a velocity."""
 
 # Training steps at which the SD 2 checkpoints were published, as in diffusers' conversion.
 _STEPS_EPSILON = 875_000
@@ -57,7 +57,7 @@ _VELOCITY = r"""^\s*parameterization:\s*(["']?)v\1\s*(?:#.*)?$"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionSource:
-    """What was told beside the checkpoint: the option, and the training config (YAML) if any."""
+    """Sources other than the checkpoint: the option, and the training config (YAML) if any."""
 
     option: str | None = None
     config: Path | None = None
@@ -65,9 +65,9 @@ class PredictionSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionFinding:
-    """What a UNet predicts: `kind`, or `None` where nothing tells and nothing may be assumed.
+    """What a UNet predicts: `kind`, or `None` if nothing says and nothing can be assumed.
 
-    `by` is what says it, empty if it is assumed; `against` is what points the other way.
+    `by` is the evidence, empty if assumed; `against` is the evidence to the contrary.
     """
 
     kind: str | None
@@ -76,12 +76,12 @@ class PredictionFinding:
 
     @property
     def is_assumed(self) -> bool:
-        """Whether nothing says it."""
+        """Whether there is no evidence."""
         return self.kind is not None and not self.by
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to tell the person; nothing where it is said and nothing contradicts."""
+        """What to tell the person; empty if there is evidence and nothing contradicts it."""
         if self.kind is None or (self.by and not self.against):
             return ()
         but = f", though {' and '.join(self.against)} the other way" if self.against else ""
@@ -95,11 +95,11 @@ class PredictionFinding:
 def find_prediction(
     family: Family, checkpoint: Checkpoint, told: PredictionSource | None
 ) -> PredictionFinding:
-    """What the UNet of a single file predicts, and what says so.
+    """What the UNet of a single file predicts, and the evidence.
 
-    In this order: the option; the training config given or lying beside the file; a mark among the
-    tensors; metadata; the number of training steps. What is left is assumed, but for SD 2.x, of
-    which there are two kinds.
+    In this order: the option; the training config, given or beside the file; a marker tensor;
+    metadata; the number of training steps. Without any of these, noise is assumed, except for
+    SD 2.x, which has two kinds.
     """
     told = told or PredictionSource()
     if told.option:
@@ -113,7 +113,7 @@ def find_prediction(
 
 
 def read_prediction(scheduler: Mapping[str, Any], path: Path) -> PredictionFinding:
-    """What the scheduler's config of the model folder at `path` says; diffusers assumes noise."""
+    """The prediction in the scheduler's config of the folder `path`; diffusers assumes noise."""
     said = scheduler.get("prediction_type")
     found = PredictionFinding(kind=EPSILON)
     if said:
@@ -122,13 +122,13 @@ def read_prediction(scheduler: Mapping[str, Any], path: Path) -> PredictionFindi
 
 
 def has_zero_terminal_snr(checkpoint: Checkpoint) -> bool:
-    """Whether a file says that it was trained up to pure noise: a mark, or kohya's metadata."""
+    """Whether a marker or kohya's metadata says that the model was trained up to pure noise."""
     is_marked = any(tensor.name == ZERO_SNR_MARK for tensor in checkpoint.tensors)
     return is_marked or _is_true(checkpoint.metadata.get("ss_zero_terminal_snr"))
 
 
 def _said(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
-    """All that the file itself says, the surest first."""
+    """All evidence in the file itself, the most reliable first."""
     mark = next((one.name for one in checkpoint.tensors if one.name in MARKS), "")
     if mark:
         yield PredictionFinding(kind=VELOCITY, by=f"its tensor {mark}")
@@ -168,7 +168,7 @@ def _usual(family: Family, checkpoint: Checkpoint) -> PredictionFinding:
 
 
 def find_config(checkpoint: Checkpoint, told: PredictionSource | None) -> Path | None:
-    """The training config of a single file: the one that was given, or lies beside it."""
+    """The training config of a single file: the given one, or the one beside it."""
     beside = checkpoint.path.with_suffix(".yaml")
     given = told.config if told else None
     return given or (beside if beside.is_file() else None)
@@ -189,7 +189,7 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[str], float]]] = {
 
 
 def read_schedule(path: Path) -> Mapping[str, Any]:
-    """What a training config says of the noise, as a scheduler's config. Raises `BadInputError`."""
+    """A training config's noise schedule, as a scheduler's config. Raises `BadInputError`."""
     text, found = _read(path), dict[str, Any]()
     for key, (name, kind) in _SCHEDULE.items():
         if said := re.search(rf"^\s*{key}:\s*([\d.e-]+)\s*(?:#.*)?$", text, re.MULTILINE):

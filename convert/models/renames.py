@@ -1,8 +1,8 @@
-"""The names of the original checkpoints and those of diffusers, as tables.
+"""Tables that map the names of the original checkpoints to those of diffusers.
 
-A row is a leading part of a name and what it becomes. The first row that fits wins; what follows is
-kept, after the rows for the inside of a residual layer had their turn. `{n}` stands for a number;
-the right side may use it, or what the numbering of its table makes of it.
+A row holds the prefix of a name and its replacement. The first row that fits wins; the rest of the
+name is kept, after the rows for the inside of a residual layer are applied. `{n}` is a number; the
+right side can use it, or the values that its table's numbering derives from it.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ OPEN_CLIP = Table(rows=_OPEN_CLIP_ROWS)
 
 
 def underscored(table: Table) -> Table:
-    """`table` for names whose dots were made underscores, as some trainers do."""
+    """`table` for names with underscores in place of dots, as some trainers write them."""
 
     def flat(rows: tuple[Row, ...]) -> tuple[Row, ...]:
         return tuple((old.replace(".", "_"), new.replace(".", "_")) for old, new in rows)
@@ -126,7 +126,7 @@ def underscored(table: Table) -> Table:
 
 
 def period_numbering(period: int) -> Numbering:
-    """How the flat block numbers of a UNet fall into levels of `period` blocks."""
+    """Map a UNet's flat block numbers to levels of `period` blocks."""
     return {
         "down": lambda n: (n - 1) // period,
         "down_layer": lambda n: (n - 1) % period,
@@ -136,7 +136,7 @@ def period_numbering(period: int) -> Numbering:
 
 
 def unet_numbering(names: Sequence[str]) -> Numbering:
-    """How the flat block numbers of `names` fall into levels of layers.
+    """Map the flat block numbers in `names` to levels of layers.
 
     A level has as many residual layers as come before the first downsampling, which ends it.
     """
@@ -146,7 +146,7 @@ def unet_numbering(names: Sequence[str]) -> Numbering:
 
 
 def vae_numbering(names: Sequence[str]) -> Numbering:
-    """The decoder counts its levels from the image, diffusers from the latents."""
+    """Map level numbers: the decoder counts from the image, diffusers from the latents."""
     last = max(_numbers(r"decoder\.up\.(\d+)\.", names), default=0)
     return {"mirror": lambda n: last - n}
 
@@ -157,7 +157,7 @@ def _numbers(pattern: str, names: Sequence[str]) -> set[int]:
 
 
 def rename(name: str, table: Table, numbering: Numbering) -> str | None:
-    """The new name of `name`, or `None` when no row fits."""
+    """The new name of `name`, or `None` if no row fits."""
     for old, new in table.rows:
         if found := _pattern(old).match(name):
             head, rest = _expand(new, found, numbering), name[found.end() :]

@@ -1,10 +1,10 @@
-"""The noise schedule that a model was trained with, beside the only one that the apps know.
+"""Compares the noise schedule that a model was trained with to the only one in the apps.
 
 The apps read no scheduler's config: they count 1000 steps, with betas whose square roots grow from
 0.00085's to 0.012's (`schedules.json` of Apple's own Swift). The program gets such a step and a
-latent with as much noise as that schedule gives it. A model trained on other shares of noise would
-need another step, and no other schedule has one with exactly the same shares at a whole number, so
-nothing is rewritten: such a model is refused, or converted as it is for whoever accepts that.
+latent with the noise level of that schedule. A model trained on other noise levels would need
+another step, and no other schedule has exactly the same level at a whole step, so nothing is
+rewritten: such a model is refused, or converted unchanged if the caller accepts that.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 STEPS = 1000
 BETAS = (0.00085, 0.012)
-"""The apps' schedule: `scaled_linear` between these."""
+"""The apps' schedule: `scaled_linear` between these betas."""
 
 TOLERANCE = 1e-4
-"""How far a share of the image may be from the apps', as rounded betas in a config make it."""
+"""Tolerance on the image's share against the apps', to allow for rounded betas in configs."""
 
 ACCEPT = "--accept-schedule"
-"""The option that converts a model whose schedule is another."""
+"""The option that converts a model with another schedule."""
 
 _USUAL = (0.0001, 0.02, "linear")
 _LATENT = (*BETAS, "scaled_linear")
@@ -36,8 +36,7 @@ DEFAULTS: Mapping[str, tuple[float, float, str]] = {
     "LCMScheduler": _LATENT,
     "TCDScheduler": _LATENT,
 }
-"""First beta, last beta and growth that diffusers' classes take where a config says none of it;
-classes that are not named take `_USUAL`."""
+"""Diffusers' defaults by class for first beta, last beta and growth; other classes use `_USUAL`."""
 
 OTHER_KINDS: Mapping[str, str] = {
     "FlowMatch": "it was trained on straight flows (flow matching)",
@@ -46,13 +45,13 @@ OTHER_KINDS: Mapping[str, str] = {
     "KarrasVe": "it was trained on continuous noise levels",
     "CMStochastic": "it is a consistency model with noise levels of its own",
 }
-"""Part of a scheduler's class → what has no betas at all."""
+"""Part of a scheduler's class → the kind of scheduler, which has no betas at all."""
 
 
 def describe_difference(scheduler: Mapping[str, Any]) -> str:
     """How the schedule of a `scheduler_config.json` differs from the apps'; empty if it does not.
 
-    A config that says nothing about betas is taken for the usual one.
+    A config without betas counts as the usual one.
     """
     kind, betas = str(scheduler.get("_class_name", "")), scheduler.get("trained_betas")
     if other := next((what for part, what in OTHER_KINDS.items() if part in kind), ""):
@@ -84,10 +83,10 @@ def _compare_betas(kind: str, scheduler: Mapping[str, Any], betas: Sequence[Any]
 
 
 def make_betas(growth: str, first: float, last: float, steps: int = STEPS) -> list[float]:
-    """The shares of noise that each step adds, as diffusers' schedulers compute them.
+    """The share of noise that each step adds, as diffusers' schedulers compute it.
 
     Raises:
-        ValueError: no such growth is known.
+        ValueError: the growth is unknown.
     """
     places = [step / (steps - 1) for step in range(steps)]
     match growth:

@@ -1,4 +1,4 @@
-"""A single-file checkpoint in the original layout, taken apart into diffusers' components.
+"""Takes a single-file checkpoint in the original layout apart into diffusers' components.
 
 Nothing is copied here: every tensor of a component is a tensor of the file under another name, some
 of them a part of one, transposed, or without the axes of a 1 x 1 kernel. Every tensor is accounted
@@ -64,7 +64,7 @@ IGNORED = re.compile(
     """,
     re.VERBOSE,
 )
-"""Schedules, losses, buffers and marks: in checkpoints, but in no component."""
+"""Schedules, losses, buffers and markers: in checkpoints, but not in any component."""
 
 
 class Weights(Enum):
@@ -78,8 +78,8 @@ class Weights(Enum):
 class SingleFile:
     """A checkpoint taken apart.
 
-    `schedule` is what its scheduler's config has to say beyond the family's usual, `settings` what
-    an app should be set to, `notes` what else is worth knowing.
+    `schedule` is what its scheduler's config adds to the family's default, `settings` the app's
+    settings, `notes` what else is worth knowing.
     """
 
     path: Path
@@ -103,7 +103,7 @@ def take_apart(
     image_size: int | None = None,
     weights: Weights = Weights.TRAINED,
 ) -> SingleFile | None:
-    """The components in `checkpoint`; `None` when it is no whole checkpoint of a known family."""
+    """The components in `checkpoint`; `None` if it is not a whole one of a known family."""
     ledger = Ledger(checkpoint)
     found = layout_of(ledger.tensors)
     if found is None:
@@ -149,7 +149,7 @@ def _blocks_note(ledger: Ledger, family: Family, texts: tuple[TextPart, ...]) ->
 
 
 def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[str, Any]:
-    """What marks, the stored schedule's length and a training config tell of the noise."""
+    """The noise schedule as given by markers, its stored length and a training config."""
     config = find_config(checkpoint, told)
     found: dict[str, Any] = {**read_schedule(config)} if config else {}
     if has_zero_terminal_snr(checkpoint):
@@ -179,7 +179,7 @@ def take_vae(ledger: Ledger, prefix: str = VAE_PREFIX) -> list[TensorInfo]:
 
 
 def _as_linear(tensor: TensorInfo) -> TensorInfo:
-    """The attention of the original VAE is made of 1 x 1 convolutions, diffusers' of matrices."""
+    """Turn the original VAE's attention, made of 1 x 1 convolutions, into diffusers' matrices."""
     is_attention = ".attentions." in tensor.name and tensor.shape[2:] == (1, 1)
     return drop_kernel(tensor) if is_attention else tensor
 
@@ -194,7 +194,7 @@ def _text(ledger: Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
 
 
 def _used(tensors: Sequence[TensorInfo], kept: int) -> list[TensorInfo]:
-    """SD 2.x reads its text encoder's states before the last block, and never the projection."""
+    """The parts SD 2.x uses: it reads states before the last block, and never the projection."""
     return [
         tensor
         for tensor in tensors
@@ -203,7 +203,7 @@ def _used(tensors: Sequence[TensorInfo], kept: int) -> list[TensorInfo]:
 
 
 def _split(tensor: TensorInfo) -> Iterator[TensorInfo]:
-    """OpenCLIP's own ways: query, key and value in one tensor, the projection transposed."""
+    """Undo OpenCLIP's packing: query, key and value in one tensor, a transposed projection."""
     stem, is_fused, kind = tensor.name.rpartition(".in_proj_")
     if is_fused and tensor.shape:
         width = tensor.shape[0] // 3
@@ -232,7 +232,7 @@ class Ledger:
         return sum(name.startswith(EMA_PREFIX) for name in self.tensors) > 100  # noqa: PLR2004
 
     def take(self, prefix: str, table: Table, numbering: Numbering) -> list[TensorInfo]:
-        """The tensors under `prefix` in their new names; those that no row fits stay behind."""
+        """The tensors under `prefix` with their new names; those that no row fits are left."""
         taken = []
         for name, tensor in self.tensors.items():
             if name.startswith(prefix):
@@ -243,7 +243,7 @@ class Ledger:
         return taken
 
     def take_averages(self) -> None:
-        """Let the averaged tensors stand in for the trained ones, under whose names they go."""
+        """Replace the trained tensors with the averaged ones, under the same names."""
         if not self.has_ema:
             remedy = "leave out --extract_ema"
             what = "holds no averaged (EMA) weights"
@@ -266,7 +266,7 @@ class Ledger:
         tensors: Sequence[TensorInfo],
         derive: Callable[[Mapping[str, tuple[int, ...]]], configs.Config],
     ) -> None:
-        """Make a component of `tensors`, and note what it lacks or has too much."""
+        """Make a component from `tensors`, and note missing and surplus ones."""
         if not tensors:
             self._complain(f"no {component} in the file", [component])
             return
@@ -288,7 +288,7 @@ class Ledger:
         )
 
     def close(self) -> None:
-        """Note what no component took."""
+        """Note the tensors that no component took."""
         left = [n for n in self.tensors if n not in self.used and not IGNORED.match(n)]
         self._complain("tensors of no known component", left)
 

@@ -1,6 +1,6 @@
-"""Every parameter that a component of diffusers 0.23.1 or transformers 4.34.1 has, from its config.
+"""Lists every parameter of a diffusers 0.23.1 or transformers 4.34.1 component by its config.
 
-What a checkpoint lacks, has too much or has in another shape is told by comparing with this. Shapes
+Comparing it with a checkpoint shows missing, surplus and misshapen tensors. Shapes
 are PyTorch's: a convolution is (out, in, height, width), a linear layer (out, in).
 """
 
@@ -15,13 +15,13 @@ Parameter: TypeAlias = tuple[str, Shape]
 Config: TypeAlias = Mapping[str, Any]
 
 MOST = 20_000
-"""Parameters at which a config is not believed any more; SDXL's UNet has 1,680."""
+"""The most parameters of a credible config; SDXL's UNet has 1,680."""
 
 
 def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
-    """Name → shape of every parameter of the class `kind`; of a ControlNet, of its way down.
+    """Name → shape of every parameter of the class `kind`; of a ControlNet, of its down path.
 
-    `None` for a class that is not described here, or an option of it that adds parameters.
+    `None` if the class is not described here, or if one of its options adds parameters.
     """
     describe = _CLASSES.get(kind)
     if describe is None or any(config.get(option) not in (None, False) for option in _UNUSUAL):
@@ -65,7 +65,7 @@ _DEFAULTS: Mapping[str, Config] = {
     "CLIPTextModel": {"max_position_embeddings": 77, "vocab_size": 49408},
     "CLIPTextModelWithProjection": {"max_position_embeddings": 77, "vocab_size": 49408},
 }
-"""What the classes assume where a config says nothing (the block lists it always says)."""
+"""The classes' defaults for missing options (a config always has the block lists)."""
 
 
 def _with_bias(name: str, *weight: int) -> Iterator[Parameter]:
@@ -129,7 +129,7 @@ def _levels(config: Config) -> tuple[list[int], list[int]]:
 
 
 def _unet_encoder(config: Config) -> Iterator[Parameter]:
-    """The way down and the middle, which a ControlNet has under the same names."""
+    """The down path and the middle, which a ControlNet has under the same names."""
     widths, depths = _levels(config)
     time = 4 * widths[0]
     yield from _with_bias("conv_in", widths[0], config["in_channels"], 3, 3)

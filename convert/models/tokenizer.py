@@ -1,6 +1,6 @@
 """The CLIP tokenizer's two files, for a checkpoint that came without them.
 
-All Stable Diffusion models share them: they are taken from where the user says, from beside the
+All Stable Diffusion models share them: they come from where the user says, from beside the
 checkpoint, or from the package index.
 """
 
@@ -26,7 +26,7 @@ PADS: dict[Family, dict[str, str]] = {
     Family.SDXL: {"tokenizer": END, "tokenizer_2": "!"},
     Family.SDXL_REFINER: {"tokenizer_2": "!"},
 }
-"""The tokenizers of each family, and what they pad with: OpenCLIP with token 0, which is "!"."""
+"""The tokenizers of each family and their padding: OpenCLIP's is token 0, which is "!"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class TokenizerSource:
     folder: Path
 
     def files(self, family: Family) -> dict[str, Path | bytes]:
-        """What the model's folder gets: path → content."""
+        """The files for the model's folder: path → content."""
         files: dict[str, Path | bytes] = {}
         for name, pad in PADS[family].items():
             files[f"{name}/{VOCABULARY}"] = self.folder / VOCABULARY
@@ -51,13 +51,13 @@ def find_tokenizer(
     emit: Emit = silent,
     common: Callable[[Emit], Path] = vocabulary_folder,
 ) -> TokenizerSource:
-    """The tokenizer given, or lying beside `checkpoint` or in a folder `tokenizer` there.
+    """The given tokenizer, or the one beside `checkpoint` or in a folder `tokenizer` there.
 
-    Where there is none, it is the one in the folder `common`, which all models share.
+    If there is none, the one in the folder `common`, which all models share.
 
     Raises:
         BadInputError: there is none where the user says.
-        SdcoremlError: there is none beside the checkpoint, and none can be brought.
+        SdcoremlError: there is none beside the checkpoint, and none can be fetched.
     """
     beside = checkpoint.parent
     places: Iterable[Path] = (

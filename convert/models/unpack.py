@@ -19,11 +19,11 @@ from sdcoreml.ground.events import Emit, silent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackOptions:
-    """What the user may say about a checkpoint that does not say it itself.
+    """Facts that the user can state about a checkpoint that does not state them itself.
 
-    `image_size` in pixels; `scheduler` one of `configs.SCHEDULERS`; `upcast_attention` as in the
-    UNet's config, `None` for what is known of the family. A draft does without a tokenizer, which
-    may have to be fetched.
+    `image_size` in pixels; `scheduler` is one of `configs.SCHEDULERS`; `upcast_attention` as in the
+    UNet's config, `None` for the family's default. A draft does without a tokenizer, which might
+    have to be fetched.
     """
 
     told: PredictionSource | None = None
@@ -47,8 +47,8 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
     """Plan the folder of the model in `checkpoint`.
 
     Raises:
-        BadInputError: not a whole checkpoint, incomplete, or something it does not tell is needed.
-        SdcoremlError: there is no tokenizer beside it, and none can be brought.
+        BadInputError: not a whole checkpoint, incomplete, or a needed fact is missing.
+        SdcoremlError: there is no tokenizer beside it, and none can be fetched.
     """
     path = checkpoint.path
     single = take_apart(
@@ -81,7 +81,7 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
 
 
 def _upcasts(checkpoint: Checkpoint) -> bool:
-    """SD 2.1 needs it, and is known by its training steps (diffusers' conversion does the same)."""
+    """Whether to upcast: SD 2.1 needs it, recognised by its training steps, as in diffusers."""
     return checkpoint.scalars.get("global_step") == 110_000  # noqa: PLR2004  published with it
 
 

@@ -20,7 +20,7 @@ NONE = f"holds no VAE; give a file or folder with an {KIND}"
 
 
 def read_vae(path: Path, family: Family, image_size: int) -> ComponentFiles:
-    """The VAE at `path`; `family` and `image_size` (pixels) fill in what its tensors do not tell.
+    """The VAE at `path`; `family` and `image_size` (pixels) supply what its tensors do not show.
 
     Raises:
         BadInputError: not a VAE, or an incomplete one.

@@ -1,7 +1,7 @@
-"""CLIP's vocabulary, which all Stable Diffusion models share, out of a locked package.
+"""Extracts CLIP's vocabulary, shared by all Stable Diffusion models, from a locked package.
 
-This project may not carry it. A wheel on the package index does: OpenAI's list of merges, from
-which vocab.json and merges.txt follow, byte for byte as they are published with the models.
+This project must not ship it. A wheel on the package index contains OpenAI's list of merges, from
+which vocab.json and merges.txt follow, byte for byte as published with the models.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ MEMBER = "open_clip/bpe_simple_vocab_16e6.txt.gz"
 _UNFIT = (EnvError, OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 TOKENS = 49408
-"""Two for each byte, alone and at the end of a word; one a merge; the two special ones."""
+"""Two tokens per byte, alone and at the end of a word; one per merge; two special ones."""
 
 
 def vocabulary_folder(
     emit: Emit = silent, bring: Callable[[Path], None] | None = None, home: Path | None = None
 ) -> Path:
-    """The folder with vocab.json and merges.txt, brought from the package index if need be.
+    """The folder with vocab.json and merges.txt, fetched from the package index if needed.
 
     `bring` puts the locked wheel into a folder. The result is kept beside the environments, or in
     the folder `home`.
 
     Raises:
-        SdcoremlError: the wheel cannot be had, or is another than the locked one.
+        SdcoremlError: the wheel cannot be fetched, or is not the locked one.
     """
     folder = (home or environments_folder()) / "clip-vocabulary"
     if all(_digest(folder / name) == digest for name, digest in DIGESTS.items()):
@@ -71,10 +71,10 @@ def vocabulary_folder(
 
 
 def derive(merges: str) -> Mapping[str, bytes]:
-    """The two files from OpenAI's list: a line of no interest, then two parts a line, best first.
+    """Derive both files from OpenAI's list: a header line, then two parts per line, best first.
 
     Raises:
-        ValueError: what comes of it is not what is published with the models.
+        ValueError: the result is not what is published with the models.
     """
     pairs = merges.split("\n")[1 : TOKENS - 2 * 256 - len(SPECIAL) + 1]
     letters = _letters()

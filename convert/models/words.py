@@ -1,11 +1,11 @@
-"""New words in the form in which Apple's Swift tokenizer types them: vocabulary entries and merges.
+"""Adds new words as vocabulary entries and merges that Apple's Swift tokenizer understands.
 
 Facts (BPETokenizer.swift of apple/ml-stable-diffusion): a prompt is put in lower case and split at
-spaces only; each piece is merged by byte-pair encoding, its last letter with `</w>`; what is then
-not in the vocabulary becomes the end token. There are no added tokens. So a word gets one entry for
-where a space follows, another of the same number for where anything else does, as `<cat>,`, and
-merges that lead to both. They come after all others, so that whatever is merged without them stays.
-Merges of CLIP's own still win: before `>`, before `:` at the end, and before `_`, leave a space.
+spaces only; each piece is merged by byte-pair encoding, its last letter with `</w>`; anything that
+is then not in the vocabulary becomes the end token. There are no added tokens. So a word gets one
+entry for use before a space, another with the same id for use before anything else, as in `<cat>,`,
+and merges that lead to both. They follow all other merges, so that existing results do not change.
+CLIP's own merges still win: leave a space before `>`, before `:` at the end, and before `_`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WORD_END = "</w>"
 
 
 def why_untypable(word: str) -> str:
-    """Why no prompt can hold a word as one token; empty if one can."""
+    """Why no prompt can contain a word as one token; empty if one can."""
     if not word.strip():
         return "is empty"
     if " " in word:
@@ -30,14 +30,14 @@ def why_untypable(word: str) -> str:
 def add_word(
     vocabulary: MutableMapping[str, int], merges: list[str], word: str, number: int
 ) -> None:
-    """Put a word of this number into a vocabulary and its list of merges."""
+    """Add a word with this id to a vocabulary and its list of merges."""
     for end in (WORD_END, ""):
         vocabulary[word + end] = number
         merges.extend(f"{left} {right}" for left, right in _missing_merges(word, merges, end))
 
 
 def _missing_merges(word: str, merges: Sequence[str], end: str) -> Iterator[tuple[str, str]]:
-    """The merges that make one token of `word`, after all those that exist."""
+    """The merges to append so that `word` becomes one token."""
     pieces = encode(word, merges, end)
     whole = pieces[0]
     for piece in pieces[1:]:
@@ -48,7 +48,7 @@ def _missing_merges(word: str, merges: Sequence[str], end: str) -> Iterator[tupl
 def encode(word: str, merges: Sequence[str], end: str = WORD_END) -> list[str]:
     """The tokens of one word by byte-pair encoding: the earliest merge first, while any applies.
 
-    `end` is what its last letter carries, nothing if more letters follow.
+    `end` is the suffix of its last letter, empty if more letters follow.
     """
     ranks = {tuple(line.split(" ")): rank for rank, line in enumerate(merges) if line[:1] != "#"}
     pieces = [*word[:-1], word[-1] + end]

@@ -1,4 +1,4 @@
-"""A program in two halves of about the same weight, for systems that load no more than so much.
+"""Splits a program into two halves of about equal weight, for systems with a size limit.
 
 The runtimes give the first half the program's inputs, the second both those and the first's
 outputs. Works on the specification, so it comes after compression. What crosses from one half to

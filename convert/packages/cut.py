@@ -1,4 +1,4 @@
-"""Where a program is best cut in two: near half of its weights, with little to carry across.
+"""Finds the best place to cut a program in two: near half its weights, with little to carry.
 
 Constants belong to neither half: each gets those that it uses. So only the other operations count,
 its steps.
@@ -14,20 +14,20 @@ from sdcoreml.convert.spec.model import Blob, DataType, Function, NamedType, Ope
 from sdcoreml.ground.errors import UnsupportedError
 
 MARGIN = 0.05
-"""How far from half of the weights the cut may be, as a share of all."""
+"""How far from half of the weights the cut can be, as a share of all weights."""
 
 WORDS: Mapping[DataType, str] = {DataType.FLOAT16: "fp16", DataType.FLOAT32: "fp32"}
-"""Types of values that may be carried across, as `cast` names them."""
+"""Types of values that can be carried across, by their names in `cast`."""
 
 HIGHEST_RANK = 5
-"""Of a multi-array that enters or leaves a program; the lowest is 1."""
+"""The highest rank of a multi-array that enters or leaves a program; the lowest is 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """The first half is the first `place` steps; `carried` is what it computes for the second.
+    """A cut after the first `place` steps; `carried` is what the first half hands to the second.
 
-    `uneven` is how far the weights are from being shared equally, as a share of all.
+    `uneven` is how far the weights are from an equal split, as a share of all weights.
     """
 
     place: int
@@ -36,7 +36,7 @@ class Cut:
 
     @property
     def cost(self) -> tuple[int, float]:
-        """What makes one cut better than another: fewer elements carried, then more even halves."""
+        """The sort key, lower is better: fewer elements carried, then more even halves."""
         return sum(value.tensor.count for value in self.carried), self.uneven
 
 
@@ -50,7 +50,7 @@ def find_cut(component: str, function: Function, sizes: Mapping[int, int]) -> Cu
 
     Raises:
         UnsupportedError: the program has several outputs, or no place near the middle of its
-            weights where what is alive can leave a program.
+            weights where all live values can leave a program.
     """
     outputs = function.block.outputs
     if len(outputs) != 1:
@@ -79,7 +79,7 @@ def steps_of(function: Function) -> tuple[Operation, ...]:
 
 
 def offsets(operation: Operation) -> Iterator[int]:
-    """Where the records of a constant are; those of iOS 18's compressed ones are arguments."""
+    """The offsets of a constant's records; iOS 18's compressed ones keep them in arguments."""
     return (item.data.offset for item in operation.constants if isinstance(item.data, Blob))
 
 
@@ -94,7 +94,7 @@ def _shares(function: Function, sizes: Mapping[int, int]) -> list[int]:
 
 
 def _cuts(function: Function, shares: Sequence[int]) -> Iterator[Cut]:
-    """Every place near the middle that leaves described inputs and the output where they belong."""
+    """Every cut near the middle that leaves the described inputs and output in their halves."""
     steps = steps_of(function)
     last = {name: place for place, step in enumerate(steps, 1) for name in step.reads}
     unread = {item.name for item in function.inputs} & IN_FIRST_HALF

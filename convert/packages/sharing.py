@@ -1,8 +1,8 @@
-"""Weight files of one content are stored once.
+"""Stores weight files with equal content once.
 
-A UNet, the same for a ControlNet, and every image size and attention layout of it have one
-`weight.bin`, byte for byte. Hard links make it cost its size once; where a disk has none, every
-package keeps its own.
+A UNet, its variant for ControlNets, and all image sizes and attention layouts of it have the same
+`weight.bin`, byte for byte. Hard links store it only once; on a disk without links, every package
+keeps its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sdcoreml.ground.digest import sha256
 def share_weights(folder: Path) -> tuple[Path, ...]:
     """Link the weight files of a folder's packages to equal ones among them.
 
-    Returns the files that became links. What cannot be linked is left as it is.
+    Returns the files that became links. Files that cannot be linked are left unchanged.
     """
     known: list[Path] = []
     shared = []
@@ -30,14 +30,14 @@ def share_weights(folder: Path) -> tuple[Path, ...]:
 
 
 def _equal(one: Path, other: Path) -> bool:
-    """Whether two files have one content but are not one file yet."""
+    """Whether two files have equal content but are not the same file yet."""
     if one.stat().st_size != other.stat().st_size or one.samefile(other):
         return False
     return sha256(one) == sha256(other)
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Put a hard link to `source` in the place of `target`."""
+    """Replace `target` with a hard link to `source`."""
     aside = target.with_name(f".{target.name}.link")
     try:
         aside.unlink(missing_ok=True)

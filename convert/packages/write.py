@@ -48,17 +48,17 @@ def write_package(built: DrawnProgram, tensors: Tensors, path: Path) -> None:
 
 
 class Shelf:
-    """The weight files that were written from one checkpoint so far, by what is in them.
+    """The weight files written from one checkpoint so far, by content.
 
     A UNet has the same weights in the same order for every size, attention and use, so one file
-    does for all of its programs. Nothing is compared: equal layouts of one checkpoint are equal.
+    serves all of its programs. Contents are not compared: equal layouts of one checkpoint suffice.
     """
 
     def __init__(self) -> None:
         self._files: dict[object, Path] = {}
 
     def place(self, payloads: tuple[Payload, ...], file: Path) -> bool:
-        """Give an equal file the name `file`, too; false where there is none, or no hard link."""
+        """Hard-link an equal file as `file`; false if there is none, or no hard links."""
         known = self._files.get(_contents(payloads))
         if known is None:
             return False
@@ -82,9 +82,9 @@ def write_packages(
 ) -> None:
     """Write several packages of one checkpoint; see `write_package`.
 
-    None gets its name before all are written, and the first one gets it last: a run that is killed
-    in between leaves no first half of a pair without its second. Weight files that are on the
-    `shelf` are not written again.
+    Packages get their names only after all are written, the first one last: a run that is killed in
+    between never leaves the first half of a pair without the second. Weight files on the `shelf`
+    are not written again.
     """
     shelf = shelf or Shelf()
     with ExitStack() as stack:
@@ -106,7 +106,7 @@ def _fill(folder: Path, built: DrawnProgram, tensors: Tensors, shelf: Shelf) -> 
 
 
 def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensors) -> None:
-    """Write every record at the place that the program expects it."""
+    """Write every record at the offset that the program expects."""
     written = file.write(header(len(payloads)))
     held = 0
     for payload in payloads:
