@@ -36,7 +36,7 @@ spec.loader.exec_module(sys.modules["sdcoreml"])
 from sdcoreml.convert.tasks.serve import serve
 serve()
 """
-"""Shows the child our own package and nothing of what else lies beside it on the host."""
+"""Gives the child our own package, and nothing else that lies beside it on the host."""
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -47,7 +47,7 @@ _POLL = 0.1
 
 
 class Runner(Protocol):
-    """Whoever runs tasks: the real `Worker`, or a stand-in of the tests."""
+    """Runs tasks: the real `Worker`, or a fake in tests."""
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         """Run the named task to its end and return what it answered."""

@@ -19,7 +19,7 @@ Result: TypeAlias = "torch.Tensor | Sequence[torch.Tensor]"
 class Arguments:
     """The arguments of one operation by name, in the precision in which it computes.
 
-    `kinds` holds the declared element type of each tensor, whatever it is held in.
+    `kinds` holds the declared element type of each tensor, independent of its torch type.
     """
 
     values: Mapping[str, Argument]
@@ -54,7 +54,7 @@ class Arguments:
         return value
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> list[int]:
-        """A parameter of integers (or flags), flat."""
+        """A parameter of integers or flags, flattened."""
         if name not in self.values and default is not None:
             return list(default)
         return [int(item) for item in self[name].reshape(-1).tolist()]

@@ -28,7 +28,7 @@ Values: TypeAlias = Mapping[str, tuple[torch.Tensor, DataType]]
 """Tensors by name, and the type that each is declared to have."""
 
 Observer: TypeAlias = Callable[[Operation, str, torch.Tensor], None]
-"""Told each operation, the name of its output and what it computed."""
+"""Called with each operation, the name of its output and the result."""
 
 
 def unobserved(operation: Operation, name: str, result: torch.Tensor) -> None:
@@ -36,7 +36,7 @@ def unobserved(operation: Operation, name: str, result: torch.Tensor) -> None:
 
 
 class Frame:
-    """The values of one run: constants as operations still to be read, tensors as computed."""
+    """The values of one run: computed tensors, and constants that are read when needed."""
 
     def __init__(self, function: Function, storage: BlobStorage, mode: Mode) -> None:
         self._function = function
@@ -48,7 +48,7 @@ class Frame:
         self._kinds: dict[str, DataType] = {}
 
     def feed(self, feeds: Mapping[str, torch.Tensor]) -> None:
-        """Take the function's inputs."""
+        """Store the function's inputs."""
         declared = {item.name: item.tensor for item in self._function.inputs}
         if feeds.keys() != declared.keys():
             raise ParityError(f"inputs {sorted(feeds)} given to a program of {sorted(declared)}")
@@ -67,7 +67,7 @@ class Frame:
             self._keep(output.name, result, output.tensor.dtype)
 
     def altered(self, operation: Operation, name: str, value: torch.Tensor) -> torch.Tensor:
-        """What the operation would compute if the constant `name` were this; nothing is kept."""
+        """Compute the operation as if the constant `name` had this value; nothing is stored."""
         self._tensors[name] = value
         try:
             ((_, result),) = self._computed(operation)
@@ -76,16 +76,16 @@ class Frame:
         return result
 
     def values(self) -> Values:
-        """All tensors that are kept, inputs among them, and the type of each."""
+        """All stored tensors, including inputs, and the type of each."""
         return {name: (tensor, self._kinds[name]) for name, tensor in self._tensors.items()}
 
     def resume(self, values: Values) -> None:
-        """Keep these values of another run."""
+        """Continue from these values of another run."""
         for name, (tensor, kind) in values.items():
             self._keep(name, tensor, kind)
 
     def release(self, names: Iterable[str]) -> None:
-        """Forget values that nothing will ask for again."""
+        """Release values that are not needed again."""
         for name in names:
             self._tensors.pop(name, None)
 
@@ -97,7 +97,7 @@ class Frame:
         return value
 
     def _computed(self, operation: Operation) -> list[tuple[NamedType, torch.Tensor]]:
-        """Each output and its tensor, checked and rounded to what is declared."""
+        """Each output and its tensor, checked and rounded to the declared type."""
         kernel = OPERATIONS.get(operation.type)
         if kernel is None or operation.blocks:
             raise UnsupportedError("this operation is not implemented in the interpreter")
@@ -108,7 +108,7 @@ class Frame:
         if len(tensors) != len(operation.outputs):
             raise ParityError(f"{len(tensors)} results for {len(operation.outputs)} outputs")
         pairs = list(zip(operation.outputs, tensors, strict=True))
-        if operation.type in UNBOUNDED:  # what only moves or shrinks was finite before
+        if operation.type in UNBOUNDED:  # what only moves or shrinks values was finite before
             for output, tensor in pairs:
                 _demand_finite(tensor, held(output.tensor.dtype, self._mode))
         return [(output, self._rounded(output, tensor, kind)) for output, tensor in pairs]
@@ -127,7 +127,7 @@ class Frame:
         self._kinds[name] = kind
 
     def _arguments(self, operation: Operation) -> Arguments:
-        """Every argument by name; constants of the oldest form stand among the attributes."""
+        """Every argument by name; constants of the oldest form are attributes."""
         values: dict[str, Argument] = {}
         kinds: dict[str, DataType] = {}
         widen = operation.type not in EXACT
@@ -172,7 +172,7 @@ class Frame:
         return value
 
     def _decompressed(self, operation: Operation) -> torch.Tensor:
-        """A compressed constant, rounded to its type in either mode: that is what it stands for."""
+        """A compressed constant, rounded in both modes to its type, which defines its value."""
         ((output, result),) = self._computed(operation)
         return result.to(held(output.tensor.dtype, Mode.FP16)).to(result.dtype)
 
@@ -189,7 +189,7 @@ class Frame:
 
 
 _HALF_LIMIT = 65520.0
-"""What is nearer to infinity than to the largest float16, 65504, rounds to infinity."""
+"""From here on, values round to infinity rather than to the largest float16, 65504."""
 
 _HALF = frozenset({torch.float16, torch.bfloat16})
 _WIDER = {DataType.UINT16: "i4", DataType.UINT32: "i8"}
@@ -212,7 +212,7 @@ def _demand_shape(what: str, tensor: torch.Tensor, declared: TensorType) -> None
 
 
 def _demand_finite(tensor: torch.Tensor, target: torch.dtype) -> None:
-    """Look at the extremes: a pass without a temporary, which not-a-number does not escape."""
+    """Check the extremes: one pass without a temporary, which also catches NaN."""
     if not tensor.is_floating_point() or not target.is_floating_point or not tensor.numel():
         return
     limit = _HALF_LIMIT if target is torch.float16 else math.inf

@@ -1,6 +1,6 @@
 """Runs a parsed ML Program on torch.
 
-The reference for what a written program means, on any system and for every toolchain: it knows
+The reference for the meaning of a written program, on any system and for every toolchain. It knows
 nothing of Core ML's framework or of coremltools, only the values of `convert.spec.model`.
 """
 
@@ -68,10 +68,10 @@ class Executable:
             return {name: frame.tensor(name) for name in self.function.block.outputs}
 
     def constant(self, name: str) -> torch.Tensor:
-        """A constant of the program in float32, decompressed if need be.
+        """A constant of the program in float32, decompressed if needed.
 
         Raises:
-            ParityError: there is none of this name, or it breaks what it declares.
+            ParityError: there is no such constant, or it violates its declaration.
         """
         frame = Frame(self.function, self.storage, Mode.FP32)
         with torch.no_grad():
@@ -89,7 +89,7 @@ class Executable:
 
 
 def last_uses(function: Function) -> dict[int, list[str]]:
-    """For each operation, by its number, the names that none after it uses."""
+    """For each operation, by its index, the names that no later operation uses."""
     last: dict[str, int] = {}
     for number, operation in enumerate(function.block.operations):
         last.update((output.name, number) for output in operation.outputs)

@@ -1,10 +1,10 @@
 """Runs a program and variants of it, each with one weight changed, without running each of them.
 
-A variant differs from the program only from the operation on that has its weight. So the program
-runs once; for a few neighbouring layers at a time, the same program drawn for as many times the
-rows goes on from where the first of them begins, and at each layer the rows of its variant are
-changed. Rows do not mix in these programs: a variant's are what it would compute alone. But weights
-are read once for many variants, and nothing before a layer is computed again for it.
+A variant differs from the program only from the operation with the changed weight onwards. So the
+program runs once. For each few neighbouring layers, a wide copy of the program, with one set of
+rows per variant, continues from the first of these layers, and at each layer the rows of its
+variant are changed. Rows do not mix in these programs, so each variant gets the result it would
+get alone. But weights are read once for many variants, and nothing before a layer is recomputed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from sdcoreml.ground.errors import UnsupportedError
 
 Outputs: TypeAlias = "dict[str, torch.Tensor]"
 Changes: TypeAlias = "Mapping[str, Callable[[], torch.Tensor]]"
-"""For each weight that has a variant, by its name, what it is there: float32, in its shape."""
+"""Maps the name of each weight with a variant to its value there: float32, in its shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A program, and the same one for `times` as many rows: as many variants go together."""
+    """A program, and one with `times` as many rows, which runs `times` variants at once."""
 
     program: Executable
     wide: Executable
@@ -37,11 +37,11 @@ class Scene:
     def run(
         self, feeds: Mapping[str, torch.Tensor], changes: Changes
     ) -> tuple[Outputs, dict[str, Outputs]]:
-        """What the program computes in float32, and what each variant does, by its weight's name.
+        """Outputs of the program in float32, and of each variant by its weight's name.
 
         Raises:
-            UnsupportedError: the programs are not the same but for their rows, or two operations
-                have a weight in common.
+            UnsupportedError: the programs differ in more than their rows, or two operations share
+                a weight.
         """
         function = self.program.function
         _require_alike(function, self.wide.function, changes)
@@ -87,10 +87,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Variants that go together: where the first begins, and all values that are then alive.
+    """Variants that run together: where the first begins, and all values live at that point.
 
-    `changed` has for each layer, by its operation's number, the weight and what is computed with it
-    changed.
+    `changed` maps each layer, by its operation's index, to its weight and to the result with the
+    changed weight.
     """
 
     start: int = 0

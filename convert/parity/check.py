@@ -48,7 +48,7 @@ Advance: TypeAlias = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """How much to run, and what for.
+    """How much to run, and with which options.
 
     `runs` limits the sets of inputs, `modes` are the precisions, in order; `small` takes a small
     picture in place of the program's own where `convert.parity.miniature` can. `program` are the
@@ -102,7 +102,7 @@ def check_component(
 
     Raises:
         ParityError: the program breaks what it declares, or computes something not finite.
-        BadInputError: package or weights cannot be read, or do not belong to the config.
+        BadInputError: package or weights cannot be read, or do not match the config.
     """
     original = Original(
         component=component, reference=reference(component), config=config, weights=weights
@@ -199,14 +199,14 @@ def own_precision(
 def _small(
     program: OpenProgram, original: Original, options: CheckOptions, accounted: Audit
 ) -> OpenProgram | None:
-    """The program for a small picture, if that is asked for and can be had."""
+    """The program for a small picture, if requested and possible."""
     if not options.small or not accounted.passed:
         return None
     return miniature(program, original.component, accounted, original.config, options.program)
 
 
 def picture_size(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Width and height of the image, in pixels, by a program's latent or picture."""
+    """Width and height of the image in pixels, from a program's latent or picture."""
     name = next(name for name in ("sample", "z", "x") if name in shapes)
     height, width = shapes[name][-2:]
     pixels = 1 if name == "x" else 8
@@ -223,7 +223,7 @@ def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:
 
 
 def weight_rounding(function: Function) -> torch.dtype:
-    """The type that the program's weights were rounded to: that of its largest constant."""
+    """The type that the program's weights were rounded to: the type of its largest constant."""
     sizes = {
         (output.type.count, output.type.dtype)
         for operation in function.block.operations
@@ -237,14 +237,14 @@ def weight_rounding(function: Function) -> torch.dtype:
 
 
 def _decompressed(program: OpenProgram, accounted: Audit) -> dict[str, torch.Tensor]:
-    """The compressed weights of a program, by the names of the tensors they stand for."""
+    """The decompressed weights of a program, by the names of their tensors."""
     run = Executable.of(program)
     return {item.tensor: run.constant(name) for name, item in accounted.compressed.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Module:
-    """The pinned module of a check: what it is made of, and what it is asked."""
+    """The pinned module of a check: its source, and the inputs and options of the check."""
 
     original: Original
     rounding: torch.dtype
@@ -258,7 +258,7 @@ class _Module:
         advance: Advance = lambda: None,
         precision: torch.dtype = torch.float32,
     ) -> list[Outputs]:
-        """What it computes for each set of inputs. The module is gone when this returns."""
+        """The module's outputs for each set of inputs. The module is freed when this returns."""
         original = self.original
         module = open_module(
             lambda: original.reference.build(original.config),
@@ -294,7 +294,7 @@ def _default_type(precision: torch.dtype) -> Iterator[None]:
 def _actual(
     program: Executable, mode: Mode, feeds: Iterable[Feeds], advance: Advance
 ) -> list[Outputs]:
-    """What the program computes for each set of inputs."""
+    """The program's outputs for each set of inputs."""
     outputs: list[Outputs] = []
     for feed in feeds:
         outputs.append(program.run(feed, mode))
@@ -303,7 +303,7 @@ def _actual(
 
 
 def _counter(emit: Emit, text: str, total: int) -> Advance:
-    """A function to call after each run, which tells how many are done."""
+    """A function to call after each run; it reports how many are done."""
     done = itertools.count(1)
 
     def advance() -> None:

@@ -1,7 +1,7 @@
-"""A program as the builder draws it today, its weights left out: to compare finished ones with.
+"""A program as the builder draws it today, without weights, for comparison with finished ones.
 
-Whether a package has the very graph that the builder draws for a config and options is seen from
-digests alone. Needs coremltools, but no torch and no checkpoint.
+Digests alone show whether a package has exactly the graph that the builder draws for a config and
+options. Needs coremltools, but no torch and no checkpoint.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Shape:
 
 @dataclass(frozen=True, slots=True)
 class Undefined:
-    """A checkpoint of just the tensors that a graph declares, all of them zeros without memory."""
+    """A checkpoint with just the tensors that a graph declares, as zeros that take no memory."""
 
     shapes: Mapping[str, tuple[int, ...]]
 
@@ -51,7 +51,7 @@ class Undefined:
         return np.broadcast_to(np.zeros((), np.float16), self.shapes[name])
 
     def release(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: there are no pages to give back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How far results are from the expected ones, and how far they may be."""
+"""How far results are from the expected ones, and how far they are allowed to be."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FLOORS: Mapping[Mode, float] = {Mode.FP32: 115.0, Mode.FP16: 65.0}
 """Least PSNR in dB at which a program counts as its module."""
 
 UNREAD_FLOOR = 20.0
-"""dB that tell an output which no client reads (`UNREAD`) from another one, and ask no more of it:
-states of another place in the prompt, of the same spread, are about 13 dB away."""
+"""Floor in dB for an output that no client reads (`UNREAD`): enough to tell it from another one.
+States of another place in the prompt, with the same spread, are about 13 dB away."""
 
 ROUNDINGS = 15.0
 """dB below the module's own precision that its program may lie, as it rounds in other places.
@@ -36,7 +36,7 @@ HALF = 78.0
 """dB between float32's 24 bits and float16's 11: `20 log10(2 ** 13)`."""
 
 LEAST: Mapping[Mode, float] = {Mode.FP32: 60.0, Mode.FP16: 35.0}
-"""What no module excuses; 35 dB is what Apple's converter asks of half precision."""
+"""The floor in dB that no module can relax; Apple's converter asks 35 dB of half precision."""
 
 
 def relaxed_floor(mode: Mode, usual: float, own: float) -> float:

@@ -1,4 +1,4 @@
-"""A package's program for a small picture: the same graph and the same weights, a fraction of work.
+"""A package's program for a small picture: same graph, same weights, a fraction of the work.
 
 A UNet costs as many operations for one picture of 512x512 as for a dozen of 128x192. A builder
 draws one graph for every size; so where a package has, operation for operation, the graph that the
@@ -61,7 +61,7 @@ def miniature(
 def small_size(config: Mapping[str, Any], options: ProgramOptions) -> tuple[int, int] | None:
     """Latent height and width: not square, two positions high at the lowest of the levels.
 
-    Where queries are handled in pieces there are enough of them, at the first level that attends,
+    If queries are split into pieces, the size gives enough of them, at the first attention level,
     for a whole piece and a part of one.
     """
     channels = config.get("block_out_channels")
@@ -76,7 +76,7 @@ def small_size(config: Mapping[str, Any], options: ProgramOptions) -> tuple[int,
 
 
 def _filled(small: Drawing, program: OpenProgram, placed: Mapping[str, str]) -> OpenProgram:
-    """The drawing with the package's weights, however those are stored."""
+    """The drawing with the package's weights, in any storage form."""
     stored = {item.outputs[0].name: item for item in program.function.block.operations}
     holders = {word: stored[name] for name, word in placed.items()}
     operations: list[Operation] = []

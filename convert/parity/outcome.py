@@ -11,7 +11,7 @@ from sdcoreml.convert.proof.record import ProgramProof
 
 REPORT = "do not use it, report it with its config.json"
 FEW = 8
-"""Numbers that a norm needs to be steady: of two it makes signs, however small their difference."""
+"""How many numbers make a norm stable: of only two, it keeps nothing but the signs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Parity:
         return (*self.audit.faults(), *self.settings, *low, *lost)
 
     def complaint(self) -> str:
-        """All faults in one line, and what to do."""
+        """All faults in one line, and the remedy."""
         return (
             f"{self.package}: does not compute what its {self.component} computes:"
             f" {'; '.join(self.faults())}; {self._remedy()}"
@@ -81,7 +81,7 @@ class Parity:
         return f"its weights need more: {full}"
 
     def _is_half_precision_to_blame(self) -> bool:
-        """Whether nothing is wrong but what rounding to float16 makes of a right graph."""
+        """Whether the only fault is what float16 rounding does to a correct graph."""
         right = [item.passed for item in self.figures if item.mode is Mode.FP32]
         return bool(right) and all((*right, *(item.passed for item in self.fidelity)))
 

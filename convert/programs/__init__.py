@@ -1,4 +1,4 @@
-"""One module a component: ML Programs written from config and tensors."""
+"""Writes ML Programs from config and tensors, with one module per component."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def draw(component: str, config: Config, options: ProgramOptions | None = None) 
         options: size, attention and the like.
 
     Raises:
-        UnsupportedError: the component, or what its config or the options ask for, is unknown here.
+        UnsupportedError: the component, its config or an option is not supported.
         BadInputError: the config lacks something.
     """
     if component not in DRAWERS:
@@ -57,7 +57,7 @@ def build_program(
 
     Raises:
         UnsupportedError: see `draw`.
-        BadInputError: config and tensors do not belong together; all faults are listed.
+        BadInputError: config and tensors do not match; all faults are listed.
     """
     from sdcoreml.convert.programs.assemble import assemble
 

@@ -1,4 +1,4 @@
-"""Every tensor of the checkpoint has a place in the program, and every weight a tensor."""
+"""Checks that every checkpoint tensor has a place in the program, and every weight a tensor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def account(
     """Compare what a program declares with what the checkpoint holds.
 
     Args:
-        component: what is being built, for the message.
+        component: the one being built, for the message.
         declared: tensor name to the shape that the program gives it.
         tensors: the checkpoint's.
         ignored: prefixes and whole names of tensors that belong to other programs, or to none.
@@ -51,7 +51,7 @@ def _is(name: str, ignored: tuple[str, ...]) -> bool:
 
 
 def _misfit(name: str, shape: tuple[int, ...], tensors: DescribedTensors) -> str | None:
-    """What is wrong with a tensor that exists; dimensions of size 1 may be left out or added."""
+    """What is wrong with a present tensor; dimensions of size 1 can be missing or added."""
     found = tensors.info(name)
     if _text(_core(found.shape)) != _text(_core(shape)):
         return f"{name} is {_text(found.shape)}, expected {_text(_core(shape))}"

@@ -14,7 +14,7 @@ from sdcoreml.convert.spec.model import DataType, Description, Feature, Metadata
 
 
 def same_name(name: str) -> str:
-    """The tensor's name, in a checkpoint that never had another."""
+    """Return the name unchanged: for checkpoints whose tensors never had older names."""
     return name
 
 
@@ -23,10 +23,10 @@ class Draft:
     """A program that follows from config and options alone: no weight has been looked at.
 
     Attributes:
-        component: what it is, for messages.
+        component: its name, for messages.
         graph: closed, with its outputs declared.
         outputs: output name to its description, for all of them.
-        metadata: what Xcode shows; no runtime reads it.
+        metadata: texts that Xcode shows; no runtime reads them.
         ignored: beginnings of the names of tensors that belong to other programs, or to none.
         older_name: what a tensor was called in older checkpoints.
     """

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention in the layouts that the runtimes tell apart.
+"""Scaled dot-product attention in the layouts that the runtimes distinguish.
 
 Queries are (B, C, 1, Q), keys and values (B, C, 1, K), with the heads side by side in C. Queries
 are scaled before the product: scaled after it, large logits overflow float16 on their way.
@@ -17,14 +17,14 @@ from sdcoreml.convert.programs.options import Attention, Precision
 from sdcoreml.convert.programs.toolkit import Var
 
 PIECE = 512
-"""Queries that `SPLIT_EINSUM_V2` handles at a time."""
+"""The number of queries that `SPLIT_EINSUM_V2` handles at a time."""
 
 Layout: TypeAlias = Callable[[Graph, Var, Var, Var, int], Var]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projections:
-    """What a module calls its four linear layers; the last always has a bias."""
+    """A module's names for its four linear layers; the last always has a bias."""
 
     query: str = "to_q"
     key: str = "to_k"

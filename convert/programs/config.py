@@ -24,16 +24,16 @@ REASONS: Mapping[str, str] = {
     "out_channels": "apps want 4",
     "time_cond_proj_dim": "a consistency model's guidance embedding, which no app feeds",
 }
-"""Why the runtimes could not run what an option asks for, where it is they who could not."""
+"""Reasons for refusing an option that the runtimes themselves do not support."""
 
 
 def refuse_unknown(
     component: str, config: Config, read: frozenset[str], accepted: Mapping[str, tuple[Any, ...]]
 ) -> None:
-    """Check every option of a config; one that is unknown, and null or false, asks for nothing.
+    """Check every option of a config; an unknown one is accepted if null or false.
 
     Args:
-        component: what is being built, for the message.
+        component: the one being built, for the message.
         config: the parsed config.json; names that begin with `_` are its writer's notes.
         read: options that the builder reads, whatever their value, or that concern training only.
         accepted: option to the values that the builder implements.

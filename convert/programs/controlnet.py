@@ -1,4 +1,4 @@
-"""ControlNet: the way down of a UNet that also sees a picture, for the skip tensors of another."""
+"""ControlNet: a UNet's down path that also sees a picture and adds to another UNet's skips."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
     of the names and shapes that the controlled UNet takes.
 
     Raises:
-        UnsupportedError: the config or the size is not one that this builder makes.
+        UnsupportedError: this builder does not support the config or the size.
         BadInputError: the config lacks something.
     """
     net = parse_controlnet("controlnet", config)

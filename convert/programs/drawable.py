@@ -1,6 +1,6 @@
-"""Whether a component can be drawn: what its builder asks of config and options, and nothing else.
+"""Checks whether a component can be drawn: its builder's requirements on config and options.
 
-Takes no time and needs no coremltools, so that it can be said before anything is fetched or built.
+Takes no time and needs no coremltools, so it can run before anything is fetched or built.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sdcoreml.convert.programs.vae import parse_vae
 
 
 def require_drawable(component: str, config: Config, options: ProgramOptions) -> None:
-    """Return if the builder of a component takes this config and these options.
+    """Return if the builder of a component accepts this config and these options.
 
     Raises:
         UnsupportedError: it asks for something that is not implemented, or has not what is asked.

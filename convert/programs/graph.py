@@ -84,7 +84,7 @@ class Graph:
         return result
 
     def _rename_defaults(self, op: MilOp, bound: Mapping[str, Plain]) -> None:
-        """The builder numbers the constants that it adds itself through all graphs of a process."""
+        """Rename the builder's own constants, which it numbers across all graphs of a process."""
         for parameter in op.inputs.keys() - bound.keys():
             var = op.inputs[parameter]
             var.name = var.op.name = self._unique(f"{op.name}_{parameter}")

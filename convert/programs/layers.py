@@ -164,7 +164,7 @@ def group_norm(g: Graph, x: Var, path: str, groups: int, eps: float) -> Var:
 
 
 def layer_norm(g: Graph, x: Var, path: str, *, axis: int = 1, eps: float = 1e-5) -> Var:
-    """Normalise over one dimension, then scale and shift; a scale of 0 is as good as any."""
+    """Normalise over one dimension, then scale and shift; a scale of 0 needs no special case."""
     size = x.shape[axis]
     result: Var = g.emit(
         "layer_norm",

@@ -1,4 +1,4 @@
-"""What a caller may choose about a program."""
+"""The options of a single program."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TextStates(str, Enum):
 class Target(str, Enum):
     """The oldest system that runs the program: its operator set and specification version.
 
-    The like of it on phones and tablets has another number for the same.
+    The matching system for phones and tablets has another version number.
     """
 
     MACOS13 = "macOS13"
@@ -66,10 +66,10 @@ class Target(str, Enum):
 
     @classmethod
     def named(cls, name: str) -> Target:
-        """The target of that name, of either kind of system, in any case.
+        """The target with this name, for either kind of system; case does not matter.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there is no such target.
         """
         for member in cls:
             if name.lower() in (member.value.lower(), member.ios.lower()):
@@ -78,12 +78,12 @@ class Target(str, Enum):
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """Every name that there is."""
+        """The names of all targets."""
         return (*(member.value for member in cls), *(member.ios for member in cls))
 
     @property
     def ios(self) -> str:
-        """The same for phones and tablets; also the member of coremltools' target enumeration."""
+        """The name for phones and tablets; also the member of coremltools' target enumeration."""
         return {
             Target.MACOS13: "iOS16",
             Target.MACOS14: "iOS17",
@@ -160,7 +160,7 @@ _ENUMS: Mapping[str, type[Enum]] = {
 _DEFAULTS = {item.name: item.default for item in fields(ProgramOptions)}
 
 STATED = frozenset({"attention", "batch", "clip_skip", "height", "target", "tokens", "width"})
-"""Options that every manifest states, at their defaults, too."""
+"""Options that every manifest states, even at their defaults."""
 
 
 def parse_options(content: Mapping[str, Any]) -> ProgramOptions:

@@ -1,4 +1,4 @@
-"""Where the content of a program's weight file comes from, as long as nothing has been read.
+"""Describes where the content of a program's weight file comes from, before it is read.
 
 A graph only declares its weights: name and shape of a checkpoint's tensor. They are read one by one
 when the file is written, in blocks, so that memory stays flat however large the model is.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SMALLEST_RECORD = 10
-"""Constants of fewer elements stand in the program itself, as coremltools has it."""
+"""Constants with fewer elements are stored in the program itself, as in coremltools."""
 
 RELEASE_AFTER = 48 << 20
 """Bytes to read before mapped pages are given back: the largest tensor alone weighs as much."""
@@ -27,7 +27,7 @@ _BLOCK = 1 << 22
 
 
 class TensorShape(Protocol):
-    """What a graph asks about a tensor."""
+    """What a graph needs to know about a tensor."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,7 +72,7 @@ class RecordSource(Protocol):
         ...
 
     def identity(self) -> Hashable:
-        """What is equal for sources of equal content, in one checkpoint."""
+        """A value that is equal for sources with equal content, within one checkpoint."""
         ...
 
 

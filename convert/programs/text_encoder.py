@@ -23,7 +23,7 @@ HIDDEN = -1e4
 SECOND = "text_encoder_2"
 
 MOST_BLOCKS = 64
-"""More than any encoder has: those that config.json does not count, the library leaves aside."""
+"""More blocks than any encoder has: the library ignores blocks beyond config.json's count."""
 
 LEGACY_END = 2
 """An `eos_token_id` that transformers reads as "the end is the largest id of the prompt"."""
@@ -150,7 +150,7 @@ def draw_text_encoder(config: Config, options: ProgramOptions) -> Draft:
     or, for SDXL, `hidden_embeds`, and `pooled_outputs` (1, D), the last state of the end token.
 
     Raises:
-        UnsupportedError: config, length or options are none that this builder makes.
+        UnsupportedError: this builder does not support the config, length or options.
         BadInputError: the config lacks something.
     """
     return _draw("text_encoder", config, options)
@@ -162,7 +162,7 @@ def draw_text_encoder_2(config: Config, options: ProgramOptions) -> Draft:
 
 
 def for_second(options: ProgramOptions) -> ProgramOptions:
-    """What the second text encoder is asked for: SDXL always wants its penultimate states."""
+    """Options of the second text encoder: SDXL always uses its penultimate states."""
     return replace(options, text_states=TextStates.PENULTIMATE)
 
 
@@ -170,7 +170,7 @@ def read_extent(component: str, text: TextConfig, options: ProgramOptions) -> tu
     """How many tokens the program reads, and how many of the model's blocks run.
 
     Raises:
-        UnsupportedError: the model has not as many, or does not know the token to pad with.
+        UnsupportedError: the model has fewer, or its vocabulary lacks the padding token.
     """
     _require_known_pad(component, text, options)
     return _tokens(component, text, options), _blocks(component, text, options)

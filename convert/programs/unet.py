@@ -98,7 +98,7 @@ def _draw(
 
 
 def noise(g: Graph, prediction: Var) -> Var:
-    """What the runtimes' schedulers want of the UNet's prediction."""
+    """Turn the UNet's prediction into the noise that the runtimes' schedulers expect."""
     if g.options.prediction is Prediction.EPSILON:
         return prediction
     t = g.cast(g.inputs["timestep"], DataType.INT32)
@@ -224,7 +224,7 @@ def _own_size(g: Graph, ids: Var) -> Var:
 def down_path(
     g: Graph, unet: UnetConfig, x: Var, time: Var, context: Var, *, added: Var | None = None
 ) -> list[Var]:
-    """From the latent image to the smallest map; every tensor that the way up will want again.
+    """From the latent image to the smallest map; returns every skip tensor for the up path.
 
     `added` is what a ControlNet adds to the first.
     """
@@ -244,7 +244,7 @@ def down_path(
 
 
 def mid_block(g: Graph, unet: UnetConfig, x: Var, time: Var, context: Var) -> Var:
-    """The smallest map, seen once more."""
+    """The middle block, on the smallest map."""
     channels, last = unet.channels[-1], unet.levels - 1
     x = resnet(g, x, time, "mid_block.resnets.0", channels, unet.norm)
     x = transformer(g, x, context, "mid_block.attentions.0", unet.transformer(last))
@@ -252,7 +252,7 @@ def mid_block(g: Graph, unet: UnetConfig, x: Var, time: Var, context: Var) -> Va
 
 
 def up_path(g: Graph, unet: UnetConfig, x: Var, skips: list[Var], time: Var, context: Var) -> Var:
-    """Back to the size of the latent image, joined by the tensors of the way down."""
+    """Back to the size of the latent image, concatenating the skip tensors of the down path."""
     remaining = list(skips)
     for block, level in enumerate(reversed(range(unet.levels))):
         path, channels = f"up_blocks.{block}", unet.channels[level]

@@ -41,7 +41,7 @@ _NOT_WEIGHTS = ("position_ids",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What became of each weight.
+    """The outcome for each weight.
 
     `sources` maps a constant of the program to the tensors whose bytes it has (several when the
     checkpoint holds equal ones); `extras` maps the constants that a builder adds to what they are.
@@ -188,7 +188,7 @@ def _rounded_by(items: Sequence[Compressed]) -> Rounded:
 def _compressed(
     function: Function, storage: BlobStorage, tensors: Tensors, owners: Mapping[str, str]
 ) -> dict[str, Compressed]:
-    """Every compressed constant whose name, or the beginning of it, is a tensor's."""
+    """Every compressed constant whose name is, or begins with, a tensor's name."""
     found = {}
     for operation in compressed_constants(function):
         owner = compressed_owner(operation, owners)
@@ -261,7 +261,7 @@ class _Index:
                     yield other
 
     def _candidates(self, dtype: str) -> dict[tuple[Any, ...], list[str]]:
-        """The names by what equal tensors share, once rounded to a type."""
+        """The tensors' names, grouped by what equal tensors share once rounded to a type."""
         if dtype not in self._alike:
             alike = self._alike[dtype] = {}
             for name in self.owners.values():
@@ -311,7 +311,7 @@ def _values(operation: Operation) -> Iterator[tuple[str, Value]]:
 
 
 def _key(tensor: Array, sample: Array) -> tuple[Any, ...]:
-    """What equal tensors share: the shape without dimensions of size 1, and sampled bytes."""
+    """A key that equal tensors share: the shape without dimensions of size 1, and sampled bytes."""
     return (*(size for size in tensor.shape if size != 1), sample.tobytes())
 
 

@@ -50,7 +50,7 @@ class Compressed:
 def measure(
     operation: Operation, parts: Mapping[str, Array], tensor: Array, name: str
 ) -> Compressed:
-    """Hold a compressed constant against the tensor it was made from.
+    """Compare a compressed constant with the tensor it was made from.
 
     Args:
         operation: the `constexpr_` operation.
@@ -59,7 +59,7 @@ def measure(
         name: the tensor's.
 
     Raises:
-        UnsupportedError: the form of compression is not one that can be held against anything.
+        UnsupportedError: this form of compression cannot be compared.
     """
     import numpy as np
 
@@ -179,7 +179,7 @@ def _linear(codes: Array, scale: Array, zero: Array) -> tuple[str, Array, Reach]
 
 
 def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """Small numbers left out: what is kept is exact, what is not is no larger than what is."""
+    """Small numbers dropped: kept ones are exact, and no dropped one is larger than a kept one."""
     import numpy as np
 
     shape = tuple(int(size) for size in parts["shape"])
@@ -194,7 +194,7 @@ def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
 _ROUNDING = frozenset(
     {"constexpr_affine_dequantize", "constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"}
 )
-"""Forms that put the nearest of a few numbers in each one's place; others leave numbers out."""
+"""Forms that replace each number by the nearest of a few; other forms drop numbers."""
 
 _METHODS: Mapping[str, Callable[[Mapping[str, Array]], tuple[str, Array, Reach]]] = {
     "constexpr_affine_dequantize": _affine,

@@ -1,9 +1,9 @@
-"""PSNRs that stand for something else, and how a PSNR is written for people."""
+"""PSNR values with a special meaning, and how a PSNR is written for people."""
 
 from __future__ import annotations
 
 IDENTICAL = 999.0
-"""Written as the PSNR, in dB, of equal results; its negative, where no PSNR can be computed."""
+"""The PSNR, in dB, recorded for equal results; its negative means that none can be computed."""
 
 
 def format_db(psnr: float) -> str:

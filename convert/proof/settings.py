@@ -52,7 +52,7 @@ _FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
 _VAES = ("vae_decoder", "vae_encoder")
 _TRANSFORMER = re.compile(r"attentions_\d+_norm_weight$")
 _ON_THE_WAY = frozenset({"reshape", "transpose", "slice_by_index", "split", "cast"})
-"""Operations that leave every number as it is."""
+"""Operations that leave every number unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class _Graph:
         return self.makers.get(binding) if isinstance(binding, str) else None
 
     def behind(self, binding: Binding) -> Operation | None:
-        """The same, past all that leaves numbers as they are."""
+        """What computes an argument, skipping operations that leave numbers unchanged."""
         found = self.maker(binding)
         while found is not None and found.type in _ON_THE_WAY:
             found = self.maker(found.inputs["x"][0])
@@ -120,7 +120,7 @@ class _Wanted:
         return float(self.config.get("norm_eps", DENOISER))
 
     def factors(self) -> Iterator[float]:
-        """What may be multiplied by anywhere."""
+        """The factors that are allowed anywhere."""
         settings = self.config.get("vision_config", self.config)
         if settings.get("hidden_act", "quick_gelu") == "quick_gelu":
             yield QUICK_GELU
@@ -130,7 +130,7 @@ class _Wanted:
             yield CAREFUL
 
     def summands(self) -> Iterator[float]:
-        """What may be added anywhere."""
+        """The summands that are allowed anywhere."""
         if self.component in _VAES:
             yield float(self.config.get("shift_factor") or 0)
 
@@ -142,7 +142,7 @@ def settings_faults(
     config: Mapping[str, Any],
     options: ProgramOptions,
 ) -> tuple[str, ...]:
-    """Each number of a graph that is not the one that the module has, a line each."""
+    """Each number of a graph that differs from the module's, one per line."""
     operations = function.block.operations
     graph = _Graph(
         storage=storage,
@@ -174,7 +174,7 @@ def _no_number(number: Array, *_: object) -> bool:
 
 
 def _is(number: Array, wanted: float) -> bool:
-    """Whether it is this number, rounded to its own type."""
+    """Whether the number is this one, rounded to its own type."""
     return bool(number.reshape(-1)[0] == number.dtype.type(wanted))
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def describe(constant: Array) -> str | None:
-    """What a constant is that builders add by themselves; `None` if it is none of them.
+    """Describe a constant that builders add by themselves; `None` for any other constant.
 
     Zeros and ones of any shape pass here. That hides no damaged weight: the tensor whose place they
     took is not found in the program, and the audit reports it as missing.
@@ -85,7 +85,7 @@ def _is_own_size(constant: Array) -> bool:
 
 
 def _is_kept_ids(constant: Array) -> bool:
-    """Where SDXL's `time_ids` stay as they were sent: crop and score."""
+    """A mask of the SDXL `time_ids` that stay as sent: crop and score."""
     return constant.reshape(-1).tolist() in ([0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 1])
 
 

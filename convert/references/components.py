@@ -35,10 +35,10 @@ class Reference:
     def expected(
         self, module: torch.nn.Module, feeds: Feeds, options: ProgramOptions, names: Collection[str]
     ) -> Outputs:
-        """What a program with outputs of these names should compute.
+        """The expected results for a program with outputs of these names.
 
         Raises:
-            ParityError: the names are those of no form of the component.
+            ParityError: no form of the component has these names.
         """
         results = self.call(module, feeds, options)
         forms = self.outputs or (frozenset(results),)
@@ -52,7 +52,7 @@ def reference(component: str) -> Reference:
     """The reference of a component.
 
     Raises:
-        UnsupportedError: there is none.
+        UnsupportedError: the component has no reference.
     """
     if component not in REFERENCES:
         known = ", ".join(REFERENCES)

@@ -14,7 +14,7 @@ import torch
 from sdcoreml.convert.programs.prompt import SECOND_PAD
 
 VOCABULARY = 49408
-"""Number of CLIP's tokens, which a config need not say."""
+"""The size of CLIP's vocabulary, which a config can omit."""
 
 TIME_IDS: Mapping[int, tuple[tuple[float, ...], ...]] = {
     6: ((1024.0, 1024.0, 0.0, 0.0, 1024.0, 1024.0), (832.0, 1216.0, 0.0, 64.0, 768.0, 1344.0)),
@@ -78,7 +78,7 @@ def denoising(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
 
 
 def _bounded(name: str, noise: torch.Tensor, steps: tuple[float, ...]) -> torch.Tensor:
-    """The input of this name: noise, or what stands in its place."""
+    """The input of this name: noise, or a bounded substitute."""
     if name == "timestep":
         return _rows(steps, noise)
     if name == "time_ids":

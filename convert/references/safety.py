@@ -15,7 +15,7 @@ CAREFUL = 0.01
 
 
 def checker(config: Mapping[str, Any]) -> torch.nn.Module:
-    """The pinned checker, which also tells the scores that it decides by.
+    """The pinned checker, extended to return the scores that it decides by.
 
     Diffusers' `forward_onnx` keeps them to itself, and its adjustment is 0. Here the pictures and
     the verdict are its own wherever the adjustment is 0, too.

@@ -1,4 +1,4 @@
-"""The model description: what a model takes, gives and says of itself."""
+"""The model description: a model's inputs, outputs and metadata."""
 
 from __future__ import annotations
 

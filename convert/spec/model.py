@@ -275,7 +275,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionDescription:
-    """What a model of several functions says of one of them (specification 9)."""
+    """The description of one function in a model with several (specification 9)."""
 
     name: str
     inputs: tuple[Feature, ...]
@@ -297,7 +297,7 @@ class Description:
 
 
 def free_name(name: str, taken: Container[str]) -> str:
-    """`name`, with as many underscores after it as it takes to differ from those taken."""
+    """`name`, with enough underscores appended to differ from all taken names."""
     while name in taken:
         name += "_"
     return name

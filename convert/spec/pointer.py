@@ -7,11 +7,11 @@ from pathlib import Path
 from sdcoreml.ground.errors import BadInputError
 
 POINTER = b"version https://git-lfs"
-"""How each of them begins."""
+"""The first bytes of every pointer."""
 
 
 def refuse_pointer(head: bytes, path: Path) -> None:
-    """Raise `BadInputError` if the beginning of the file at `path` is that of a pointer."""
+    """Raise `BadInputError` if the file at `path` begins like a pointer."""
     if head.startswith(POINTER):
         raise BadInputError(
             "a git-lfs pointer, not the file", where=path, remedy="run 'git lfs pull' in its folder"

@@ -1,8 +1,7 @@
 """A Core ML model specification as bytes.
 
-Fields are written in the order of their numbers, maps sorted by key, and what has its default is
-left out, as proto3 has it: the same values give the same bytes, with any protobuf library and with
-none.
+Fields are written in the order of their numbers, maps are sorted by key, and default values are
+left out, as in proto3. So the same values give the same bytes, with any protobuf library or none.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def open_whole(packages: Packages) -> Iterator[OpenProgram]:
 
 
 def join(first: OpenProgram, second: OpenProgram) -> OpenProgram:
-    """Both halves as one program. What the second one computes gets another name where need be.
+    """Both halves as one program. Results of the second half are renamed if needed.
 
     Raises:
         ParityError: the second half takes something that the first one has in another type, or

@@ -42,7 +42,7 @@ class NoWeights:
     package: Path
 
     def read(self, blob: Blob, _: DataType) -> bytearray:
-        """Nothing is there to be read."""
+        """Raise: there is nothing to read."""
         raise BadInputError(
             f"a constant is said to be in {blob.path}, which is missing",
             where=self.package,

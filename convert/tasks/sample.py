@@ -1,4 +1,4 @@
-"""Makes a small Stable Diffusion 1.x folder, broken in just the way that starts this project.
+"""Makes a small Stable Diffusion 1.x folder with the very defect that started this project.
 
 Real architectures of the pinned libraries with random weights from a fixed seed, a working CLIP
 byte-pair tokenizer, and UNet and VAE saved as sharded `.bin` files with an index: the layout that
@@ -24,7 +24,7 @@ MERGES = (
     *("t h", "th e</w>", "i n", "a n", "an d</w>", "o f</w>", "c a", "ca t</w>", "d o"),
     *("do g</w>", "o n</w>", "s t", "a r", "in g</w>", "p h", "ph o", "t o", "pho to</w>"),
 )
-"""A small, real byte-pair vocabulary: enough to tokenize any text, none of it anybody's."""
+"""A small, real byte-pair vocabulary: enough to tokenize any text, and not taken from anyone."""
 
 
 def task(request: Mapping[str, Any], emit: Emit) -> str:

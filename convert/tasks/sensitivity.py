@@ -38,11 +38,11 @@ from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.events import Emit, Event
 
 TOGETHER = 16
-"""Variants that run at a time, as rows of a batch."""
+"""The number of variants that run at a time, as rows of a batch."""
 
 _COMPARED = (2, 4, 6)
 _ASSUMED = 8
-"""At so many bits a weight's own error is not computed: it is a sixteenth of that at two less."""
+"""At this width, a weight's own error is not computed: it is 1/16 of that at two bits less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Rounding:
     palettes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
     def errors(self, payload: Payload, widths: Sequence[int]) -> dict[int, float]:
-        """Squared error of a weight by bits of its codes."""
+        """The squared error of a weight, by the width of its codes in bits."""
         half = DataType.FLOAT16
         counted = histogram(payload.source.blocks(self.tensors, half), payload.name)
         for bits in widths:
@@ -61,7 +61,7 @@ class Rounding:
         return {bits: error(counted, self.palettes[payload.name, bits]) for bits in widths}
 
     def blocks(self, payload: Payload, dtype: DataType, bits: int) -> Iterator[np.ndarray]:
-        """What stands for the elements of a weight with codes of so many bits."""
+        """A weight's elements after rounding to codes of this many bits."""
         whole = payload.source.blocks(self.tensors, dtype)
         if bits == WHOLE:
             yield from whole
@@ -86,7 +86,7 @@ class Unwritten:
     bits: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, blob: Blob, dtype: DataType) -> memoryview:
-        """The bytes that the record at this place would have."""
+        """The bytes that the record at this offset would have."""
         payload = self.payloads[blob.offset]
         blocks = self.rounding.blocks(payload, dtype, self.bits.get(payload.name, WHOLE))
         return np.concatenate(list(blocks)).data.cast("B")
@@ -116,7 +116,7 @@ class Subject:
         )
 
     def outputs(self, bits: Mapping[str, int]) -> torch.Tensor:
-        """All that the program computes with these layers' weights rounded."""
+        """All outputs of the program with these layers' weights rounded."""
         return flat(self._executable(self.built, bits).run(self.feeds))
 
     def _executable(self, built: DrawnProgram, bits: Mapping[str, int]) -> Executable:
@@ -162,7 +162,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
 def prepare(
     component: str, config: Mapping[str, Any], options: ProgramOptions, tensors: DescribedTensors
 ) -> Subject:
-    """The program for a small square picture, where it has a size, ready to be measured."""
+    """The program, ready to be measured; for a small square picture, if it has an image size."""
     if size := small_size(config, options):
         options = replace(options, height=size[0], width=size[0])
     built = build_program(component, config, tensors, options)
@@ -225,6 +225,6 @@ def flat(outputs: Outputs) -> torch.Tensor:
 
 
 def psnr(wanted: torch.Tensor, found: torch.Tensor) -> float:
-    """In dB, as `convert.parity.figures.distance` has it."""
+    """The PSNR in dB, as defined by `convert.parity.figures.distance`."""
     rms = (wanted - found).square().mean().sqrt()
     return round(float(20 * torch.log10((wanted.max() - wanted.min()) / rms)), 2)

@@ -46,7 +46,7 @@ def serve(tasks: Mapping[str, str] = TASKS) -> None:
 
 
 def _fields(error: SdcoremlError) -> Mapping[str, str]:
-    """What the parent makes the same error of."""
+    """The fields from which the parent recreates the error."""
     return {
         "type": type(error).__name__,
         "what": error.what,

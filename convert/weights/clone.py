@@ -1,4 +1,4 @@
-"""A second name for a file that is already right: shared blocks, a link, or else a copy."""
+"""Places an existing file a second time: by shared blocks, by a link, or else by a copy."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def place(source: Path, target: Path) -> Placement:
     It is not renamed into place, so it belongs in a folder that is itself made aside.
 
     Raises:
-        SdcoremlError: a copy turned out not to be equal.
+        SdcoremlError: a copy is not equal to its source.
         OSError: the disk is full or not writable.
     """
     real = source.resolve()

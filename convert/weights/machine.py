@@ -43,7 +43,7 @@ class Ordered(dict[Any, Any]):
 
 
 class Builder(Protocol):
-    """Answers what names, calls and persistent ids stand for."""
+    """Provides the values of names, calls and persistent ids."""
 
     def name(self, module: str, name: str) -> Name:
         """Admit a name or raise."""
@@ -80,7 +80,7 @@ class Machine:
         return items
 
     def call(self, function: object, arguments: object) -> object:
-        """What `function(*arguments)` stands for."""
+        """The value or record of `function(*arguments)`."""
         if type(arguments) is not tuple:
             raise MalformedPickleError("call with arguments that are not a tuple")
         if type(function) is Name:

@@ -19,7 +19,7 @@ MAX_EXTENT = 1 << 48
 
 
 class Trust(Enum):
-    """What names beside the format's own a file may mention."""
+    """Which names a file can mention in addition to the format's own."""
 
     STRICT = "none"
     """For `.bin`: PyTorch's `state_dict` and nothing else."""

@@ -51,7 +51,7 @@ def write_shards(
     """Write `tensors` to the new folder `folder` as `stem-0000N-of-0000M.safetensors` and an index.
 
     Raises:
-        BadInputError: no tensors, or `folder` is something else than an earlier output.
+        BadInputError: there are no tensors, or `folder` is not an earlier output.
         NoSpaceError: not enough room.
     """
     runs = split(tensors, limit, options)

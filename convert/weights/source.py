@@ -134,7 +134,7 @@ def _open_file(path: Path) -> Checkpoint:
 
 
 def _require_file(path: Path) -> None:
-    """Refuse what reading would not end, or fail, before it is opened: a pipe, for one."""
+    """Refuse, before opening it, anything whose reading would fail or never end, such as a pipe."""
     if not path.is_file():
         what = "neither a file nor a folder" if path.exists() else "no such file"
         what = "a folder, not a file" if path.is_dir() else what
@@ -162,7 +162,7 @@ _LARGEST_PAGE = 64 << 10
 
 
 def sniff(head: bytes, size: int) -> FileKind:
-    """What a file of `size` bytes is that begins with `head`, its first 512 bytes."""
+    """Identify a file of `size` bytes by `head`, its first 512 bytes."""
     text = head.lstrip().lower()
     if not head:
         return FileKind.EMPTY
@@ -193,7 +193,7 @@ def identify(path: Path) -> FileKind:
 
 
 def look_at(path: Path) -> tuple[bytes, FileKind]:
-    """The first bytes of the file `path`, and what they tell.
+    """The first bytes of the file `path`, and the kind of file they indicate.
 
     Raises:
         BadInputError: no file, or not readable.

@@ -1,4 +1,4 @@
-"""Second looks: the checksums that a zip file carries, and what really arrived on the disk."""
+"""Verifies the checksums in a zip file, and the bytes actually written to the disk."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check_written(written: Written) -> None:
     """Read `written` back from the disk and compare it with the digest taken while writing.
 
     Raises:
-        SdcoremlError: the bytes on the disk are others than those that were written.
+        SdcoremlError: the bytes on the disk differ from those that were written.
     """
     if written.sha256 is None:
         raise ValueError("written without a digest, so there is nothing to compare with")

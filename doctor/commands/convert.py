@@ -56,7 +56,7 @@ configure = declare
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert one model, or say what would come of it."""
+    """Convert one model, or report what a conversion would make."""
     if args.sample == (args.model is not None):
         raise UsageError(
             "give one model, a folder or a file, or --sample", remedy="see sdcoreml convert --help"
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def plan(args: argparse.Namespace) -> int:
-    """Say what would be made; nothing is written, built or fetched."""
+    """Report what would be made; nothing is written, built or fetched."""
     if args.model is None:
         raise UsageError("--plan needs a model", remedy="give a folder or a file")
     with draw() as emit:
@@ -93,7 +93,7 @@ def plan(args: argparse.Namespace) -> int:
 
 
 def judge_ingredients(args: argparse.Namespace) -> Judgement:
-    """The judgement of the model, as it is with what was said of it."""
+    """The judgement of the model, with the given options applied."""
     told = PredictionSource(option=vars(args).get("prediction"))
     accepts = vars(args).get("accept_schedule", False)
     unpacking = replace(ingredients_of(args).unpacking, told=told)
@@ -103,7 +103,7 @@ def judge_ingredients(args: argparse.Namespace) -> Judgement:
 def convert(args: argparse.Namespace) -> int:
     """Convert one model; the result is a finished folder or an error, never a part of one."""
     with draw() as emit, ExitStack() as unpacked:
-        # What is wrong with the model or the options is said before gigabytes are fetched.
+        # Report faults in the model or the options before fetching gigabytes.
         model = unpacked.enter_context(chosen(args, emit)) if args.model else None
         jobs = jobs_of(args, model) if model else ()
         for job in jobs:
@@ -143,7 +143,7 @@ def convert(args: argparse.Namespace) -> int:
 
 @contextmanager
 def chosen(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
-    """The model that is to be converted, with the refiner that was named."""
+    """The model to convert, with the named refiner."""
     judge_ingredients(args).require_convertible()
     near = args.output.parent if args.output else Path(RESULTS)
     with opened(ingredients_of(args), near, emit) as model:
@@ -156,7 +156,7 @@ def _with_refiner(model: Model, args: argparse.Namespace) -> Model:
 
 
 def ingredients_of(args: argparse.Namespace) -> Ingredients:
-    """The model, and what is to be changed in it."""
+    """The model, and the changes to make in it."""
     # A folder's scheduler says it; there the option only overrules that in the program.
     is_file = can_exist(args.model) and args.model.is_file()
     prediction = vars(args).get("prediction") if is_file else None
@@ -177,7 +177,7 @@ def ingredients_of(args: argparse.Namespace) -> Ingredients:
 
 @contextmanager
 def explained(toolchain: str) -> Iterator[None]:
-    """Read a dead child's last words with the knowledge of known failures, and of what is here."""
+    """Explain a dead child's last words by known failures and the state of this machine."""
     try:
         yield
     except WorkerError as error:
@@ -195,7 +195,7 @@ def sample(runner: Runner, emit: Emit) -> Path:
 
 
 def provenance(environment: Environment, toolchain: Toolchain) -> MadeIn:
-    """The toolchain, as the manifest records it."""
+    """The toolchain in the manifest's form."""
     return MadeIn(
         name=environment.toolchain,
         seal=environment.seal,

@@ -13,13 +13,13 @@ from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 TORCH = "torch"
 REPLACEMENT = "light"
-"""The toolchain that takes the place of one whose Python cannot be had."""
+"""The toolchain that replaces one whose Python is unavailable."""
 
 
 def choose_environment(
     name: str, emit: Emit, options: BuildOptions, goal: Goal | None
 ) -> tuple[Toolchain, Environment]:
-    """The named toolchain and its environment; `light` where no Python for it can be had.
+    """The named toolchain and its environment; `light` if no Python for it is available.
 
     `light` cannot run what it makes: a model of which it cannot prove every graph by a certificate
     is then refused (see `is_replacement`).

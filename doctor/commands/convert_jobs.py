@@ -32,20 +32,20 @@ FLAGS: Mapping[str, str] = {
     "safety_checker": "safety_checker",
     "unet_refiner": "refiner",
 }
-"""The options that ask for optional programs; naming one in --components asks for it, too."""
+"""The options that request optional programs; naming one in --components also requests it."""
 
 
 def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
-    """A job for each size and attention that is asked for.
+    """A job for each requested size and attention.
 
     Raises:
-        UsageError: options that do not go together.
+        UsageError: the options contradict each other.
         SdcoremlError: the folder that an option names is not what it should be.
     """
     said = vars(args)
     require_consistent(args, model)
     base = options_for(args, model)
-    # What is said twice is made once: two jobs would wait for each other's folder.
+    # A repeated value makes one job: two would wait for each other's folder.
     attentions = [Attention(word.upper().replace("-", "_")) for word in said.get("attention", ())]
     sizes = [tuple(side // PIXELS_PER_LATENT for side in size) for size in said.get("size", ())]
     pairs = itertools.product(
@@ -70,7 +70,7 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
 
 
 def options_for(args: argparse.Namespace, model: Model) -> Options:
-    """What all jobs have in common: the model's own or a finished folder's, and what is asked.
+    """The options shared by all jobs: the model's or a finished folder's, plus the requested ones.
 
     Raises:
         UsageError: what is asked for does not go with the finished folder.
@@ -157,7 +157,7 @@ def merge_with_existing(args: argparse.Namespace, asked: Mapping[str, Any]) -> O
 
 
 def _difference(before: Options, args: argparse.Namespace) -> str:
-    """What a folder is for, in words, where another size or length of prompts is asked for."""
+    """What a folder was made for, in words, if another size or prompt length is requested."""
     width, height = (PIXELS_PER_LATENT * side for side in (before.width, before.height))
     if any(size != (width, height) for size in vars(args).get("size", ())):
         return f"{width}x{height} pixels"
@@ -168,10 +168,10 @@ def _difference(before: Options, args: argparse.Namespace) -> str:
 def _recipe_before(
     folder: Path, programs: Iterable[ProgramEntry], redo: Collection[str]
 ) -> Mapping[str, Any] | None:
-    """How the parts to make anew are compressed; a new UNet as the one that is there already.
+    """The compression of rebuilt parts; a new UNet gets that of the existing one.
 
     Raises:
-        UsageError: one is, and another is not, or in another way.
+        UsageError: these parts are compressed in different ways.
     """
     sources = {OPTIONAL[name].source for name in redo if name in OPTIONAL}
     entries = [entry for entry in programs if entry.component in COMPRESSED]
@@ -189,7 +189,7 @@ def _recipe_before(
 
 
 def require_consistent(args: argparse.Namespace, model: Model) -> None:
-    """Raise `UsageError` for options that do not go together, or not with such a model."""
+    """Raise `UsageError` for options that contradict each other or do not suit the model."""
     said = vars(args)
     is_net = CONTROLNET in model.components
     several = len(said.get("size", ())) > 1 or len(said.get("attention", ())) > 1
@@ -240,7 +240,7 @@ def _asked_compression(args: argparse.Namespace) -> Mapping[str, Any] | None:
 
 
 def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
-    """The compression that was asked for, if any.
+    """The requested compression, if any.
 
     Raises:
         UsageError: a file and bits at once, a method or groups without bits, or a file that is no

@@ -1,4 +1,4 @@
-"""What may be asked of `sdcoreml convert`, and how it is spelled.
+"""The options of `sdcoreml convert`, and their spellings.
 
 What is not given is not there: `convert_jobs` tells it from what was said, since an earlier result
 has its own answers. Destinations are fields of `convert.jobs.options.Options`, where there is one.

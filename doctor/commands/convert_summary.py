@@ -1,4 +1,4 @@
-"""What a conversion made, for people: what was looked at, whose figures these are, what is next."""
+"""Summarises a conversion for people: what was checked, whose figures these are, what is next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, ProgramProo
 
 
 def summary(folder: Path, manifest: Manifest) -> str:
-    """What was made, and what was looked at in this run."""
+    """What was made, and what was checked in this run."""
     programs, made_in = manifest.programs, manifest.toolchain
     how = ways([program.checked for program in programs.values()])
     width = max(len(name) for name in ("toolchain   ", *programs))
@@ -53,7 +53,7 @@ def next_steps(folder: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def ways(proofs: Sequence[ProgramProof]) -> str:
-    """How programs were looked at in this run: all in one way, or so many in each."""
+    """How programs were checked in this run: all in one way, or how many in each."""
     counts = Counter(map(_way, proofs))
     if len(counts) == 1:
         return f", each {next(iter(counts))}"
@@ -73,7 +73,7 @@ def _line(program: ProgramEntry) -> str:
 
 
 def evidence(proof: ProgramProof) -> str:
-    """What is known of one program, and from where: its weights, this run, the certificate."""
+    """The evidence on one program and its source: its weights, this run, the certificate."""
     return "; ".join((_weights(proof.audit), *_figures(proof)))
 
 
@@ -86,7 +86,7 @@ def _weights(audit: AuditRecord) -> str:
 
 
 def _error(one: Rounded) -> str:
-    """How far compressed weights are off, in parts of the range that a layer's weights have."""
+    """The error of compressed weights, relative to the range of a layer's weights."""
     worst = f"{_share(one.psnr)} at worst" + (f" ({one.worst})" if one.worst else "")
     typical = f"{_share(one.typical)} typically, " if one.typical else ""
     return f"off by {typical}{worst} of their layer's range"
@@ -122,7 +122,7 @@ def worst_of(outputs: Sequence[FigureRecord]) -> str:
 
 
 def advice(manifest: Manifest) -> tuple[str, ...]:
-    """What there is to know before an app opens the folder."""
+    """What to know before an app opens the folder."""
     notes = [*manifest.model.notes]
     if settings := manifest.model.settings:
         notes.append(settings.advice)

@@ -1,4 +1,4 @@
-"""What the options of `sdcoreml convert` may be given: each a `type` of argparse."""
+"""The values of `sdcoreml convert`'s options: each function is a `type` of argparse."""
 
 from __future__ import annotations
 

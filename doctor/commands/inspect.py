@@ -125,7 +125,7 @@ class Needs:
 
 
 def needs_of(judgement: Judgement) -> Needs | None:
-    """What the doctor says that a conversion takes; nothing for what cannot be converted."""
+    """The doctor's estimate of what a conversion takes; `None` if nothing can be converted."""
     if judgement.reasons or not judgement.needed:
         return None
     found, measured = describe(judgement), toolchain(DEFAULT_TOOLCHAIN)

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     model = open_model(args.model)
     toolchain = load_toolchain(args.toolchain)
     require_torch(toolchain, "measuring layers")
-    # Whether the file can be written is to be known before minutes of measuring.
+    # Find out whether the file can be written before minutes of measuring.
     with file_aside(args.output) as descriptor, open(descriptor, "wb", closefd=False) as file:
         with draw() as emit:
             worker = runner or Worker(python=build(toolchain, emit=emit).python)
@@ -124,7 +124,7 @@ def measured(
 
 
 def summary(args: argparse.Namespace, found: Mapping[str, Any]) -> str:
-    """What the mixture is worth, for people."""
+    """The gain of the mixture, for people."""
     uniform = ", ".join(f"{psnr} dB with {bits} bits" for bits, psnr in found["uniform"].items())
     more = "" if args.target is Target.MACOS13 else f" --target {args.target.value}"
     return (
