@@ -26,7 +26,7 @@ SHARPENED = {
     "vae_encoder": (("to_q.", "to_k."), 8),
     "safety_checker": (("q_proj.", "k_proj."), 12),
     "text_encoder": (("q_proj.", "k_proj."), 20),
-    "text_encoder_2": (("q_proj.", "k_proj."), 20),
+    "text_encoder_2": (("q_proj.", "k_proj."), 40),
 }
 """Component to the parts of names of weights that are enlarged, and by what factor."""
 

@@ -33,10 +33,10 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
 """Options under which each component emits all that it can."""
 
 DIGESTS: Mapping[Target, str] = {
-    Target.MACOS13: "6f462a97c44bb401d9e56c9061be7e57869bf43058263650f6d27d138a0376ca",
-    Target.MACOS14: "064854b4c80aba2de491ef7687d4134c264dba895c7b853f3b64678bb24d7ee3",
-    Target.MACOS15: "302f1fd43e921c78ca561b5dac301a5d0beced9c8a3a859c29a6d799e6df365c",
-    Target.MACOS26: "f92f29b57fac3252343aae6c17efd7b52ee60e19ae094fcab34e8f4435b5c22c",
+    Target.MACOS13: "c95b819f3a9a4a5ff9a5e83bbc25bb175a4c92b841106d2827d53bb64edf039f",
+    Target.MACOS14: "076e1b6bc0f7b82372db7d23e3c9134e4ec1a816b5569031bdaa217f4086a9e3",
+    Target.MACOS15: "1a14fed3d5a7b6c7f7a0b51a91d9bb431fbc202cc85d0b1613d95b83d51e3277",
+    Target.MACOS26: "32a8cb324c72e2d8f38ae937b90cfa9297c87a74fa7ebeb9639a42804148a085",
 }
 """SHA-256 of all specifications, whatever the coremltools. Another builder, other digests."""
 

@@ -37,7 +37,7 @@ def test_what_the_builders_draw_has_the_modules_numbers(case: str) -> None:
     [
         ("unet", UNET, {"norm_eps": 1e-6}, "conv_norm_out has epsilon 1.00136e-05"),
         ("text_encoder", TEXT, {"layer_norm_eps": 1e-6}, "text_model_final_layer_norm has epsilon"),
-        ("text_encoder", TEXT, {"hidden_act": "gelu"}, "mul_1 has y 1.70215"),
+        ("text_encoder", TEXT, {"hidden_act": "gelu"}, "mul_4 has y 1.70215"),
         (
             "safety_checker",
             CONFIGS["safety_checker"],

@@ -67,7 +67,7 @@ def test_it_is_the_graph_that_its_package_is(made: Checkpoint, compiled: Path) -
         flip_a_bit,
         text("= add(x", "= mul(x"),
         text("(0x1p-2)", "(0x1.01p-2)"),
-        text("transpose_x = constant_13", "transpose_x = constant_2"),
+        text("transpose_x = constant_16", "transpose_x = constant_4"),
     ],
     ids=["a bit of a weight", "another operation", "another constant", "swapped constants"],
 )
