@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from sdcoreml.doctor.commands import convert
+from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.convert.stand_ins import MADE_IN
 from tests.odd.case import Can, Case
 from tests.odd.corpus import CASES
@@ -31,8 +32,8 @@ def draw() -> list[Case]:
 def test_what_all_say_yes_to_is_converted(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = SimpleNamespace(python=Path(sys.executable))
-    monkeypatch.setattr(convert, "environment_for", lambda *_, **__: here)
+    here = (load_toolchain("tested"), SimpleNamespace(python=Path(sys.executable)))
+    monkeypatch.setattr(convert, "choose_environment", lambda *_: here)
     monkeypatch.setattr(convert, "provenance", lambda *_: MADE_IN)
     monkeypatch.setattr(convert, "require_able", lambda *_: None)
     row = survey(case, tmp_path, to_the_end=True)
