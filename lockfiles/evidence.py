@@ -73,10 +73,10 @@ def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
 def find_proof(
     proofs: Iterable[Evidence], *, target: str, python: str, lock: str, seal: str
 ) -> Evidence | None:
-    """The last proof of just this environment; else the last of what should be equal to it.
+    """Find the last proof of this very environment, or else of one that should equal it.
 
-    Same target, Python and lock give the same seal: with another one, bytes differ from what was
-    proven. None where nothing like it was proven.
+    The same target, Python and lock give the same seal; another seal means that bytes differ from
+    those that were proven. None if nothing like it was proven.
     """
     mine = (target, python, lock)
     alike = [proof for proof in proofs if (proof.target, proof.python, proof.lock) == mine]

@@ -244,7 +244,7 @@ def _check(
 def _built(
     bundle: Path, name: str, program: ProgramEntry, model: Model, scratch: Path, emit: Emit
 ) -> StagedProgram:
-    """A compiled program of the manifest, beside the component it was made from."""
+    """Pair a compiled program of the manifest with the component that it was made from."""
     source = model.components[program.source]
     return StagedProgram(
         part=ProgramSpec(program=program.component, source=source.name, name=name),

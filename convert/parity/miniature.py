@@ -59,7 +59,7 @@ def miniature(
 
 
 def small_size(config: Mapping[str, Any], options: ProgramOptions) -> tuple[int, int] | None:
-    """Latent height and width: not square, two positions high at the lowest of the levels.
+    """Return latent height and width: not square, and two positions high at the lowest level.
 
     If queries are split into pieces, the size gives enough of them, at the first attention level,
     for a whole piece and a part of one.

@@ -94,7 +94,7 @@ class ProgramProof:
         return () if self.certificate else self.outputs
 
     def as_json(self) -> dict[str, object]:
-        """What `parse_proof` reads; what does not apply is left out."""
+        """The proof as `parse_proof` reads it, without the fields that do not apply."""
         content: dict[str, object] = to_plain(self)
         optional = {"fidelity", "certificate", "sample", "own", "unchecked"}
         return {

@@ -43,7 +43,7 @@ OWN_SCALE = 0.18215
 """diffusers' default of `scaling_factor`."""
 
 ROUNDING = 5e-4
-"""Half a unit in float16's last place, of the number itself: how far a scale may be off."""
+"""How far a scale may be off, relative to itself: half a unit in float16's last place."""
 
 NEGLIGIBLE = 1e-6
 """An epsilon that changes nothing beside a variance of 1."""

@@ -59,9 +59,9 @@ def tensors_of(path: Path, header: Header) -> tuple[TensorInfo, ...]:
 class TensorFile:
     """A safetensors file as a mapping from name to array, without copying.
 
-    Arrays are read-only views of mapped pages in the stored type, but for BF16, which numpy does
-    not have and which is widened to float32 (a copy), and the 8-bit floats, which come as their raw
-    bytes. Views live as long as they are referenced; `release` only gives their pages back to the
+    Arrays are read-only views of mapped pages in the stored type. Two types are exceptions: numpy
+    has no BF16, so that is widened to float32 (a copy), and 8-bit floats come as their raw bytes.
+    Views live as long as they are referenced; `release` only gives their pages back to the
     system, which reads them again when needed. The names asked for are remembered: see `unused`.
     """
 

@@ -217,7 +217,7 @@ def file_complete(model: ModelFolder) -> Findings:
 
 
 def find_lacking(model: ModelFolder) -> tuple[str, ...]:
-    """What a single file would have to hold and does not; nothing where that is not known."""
+    """List the components that a single file lacks; empty if its content is unknown."""
     if model.kind != "single-file" or not model.holds:
         return ()
     return tuple(name for name in ("unet", "vae", "text_encoder") if name not in model.holds)

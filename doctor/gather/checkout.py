@@ -1,4 +1,4 @@
-"""The upstream converter's checkout: which commit, changed or not, whole or not, from where.
+"""The upstream converter's checkout: its commit, its changes, its origin, and what it lacks.
 
 Read with GitPython, or by the git program where there is no GitPython (a bare Python): the facts
 are the same. Importing GitPython costs 200 ms, so it waits until there is a checkout to read.

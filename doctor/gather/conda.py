@@ -51,7 +51,7 @@ def _places(name: str, probe: Probe) -> Iterator[Path]:
 
 
 def _builds(prefix: Path) -> Iterator[tuple[str, str]]:
-    """Each conda package's name, with version and build, after the names of its records."""
+    """Yield each conda package's name with its version and build, read from file names."""
     for record in sorted((prefix / META).glob("*-*-*.json")):
         name, version, build = record.name.removesuffix(".json").rsplit("-", 2)
         yield name, f"{version} {build}"

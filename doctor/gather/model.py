@@ -185,7 +185,7 @@ def component(part: layout.Component, refusal: Fault | None = None) -> Component
 
 
 def _is_told_elsewhere(fault: Fault, part: layout.Component, paths: list[Path]) -> bool:
-    """Whether another field says the same: a file is faulty, shards are missing, or all weights."""
+    """Whether another field reports it: a faulty file, missing shards, or missing weights."""
     return (
         Path(fault.where) in paths
         or (bool(part.missing) and Path(fault.where) == part.index)

@@ -35,7 +35,7 @@ class BuildPlan:
     """Under which the store keeps it."""
     lock: Lock
     packages: tuple[LockedPackage, ...]
-    """Those of the lock, each tied to one wheel where the toolchain says which."""
+    """The packages of the lock, each pinned to one wheel if the toolchain names it."""
     artefacts: tuple[Artefact, ...]
     base: Base
     choice: Choice

@@ -33,9 +33,9 @@ def in_use(toolchain: Toolchain, backend: str, root: Path | None = None) -> Tool
 
 
 def fit(toolchain: Toolchain, options: BuildOptions) -> Toolchain:
-    """The form to build or to use here: the one in use, else the first whose Python is found.
+    """Choose the form to build or use here: the one in use, else the first whose Python is found.
 
-    Where none is found, or the Python is conda's, it is the toolchain itself.
+    If no Python is found, or it is conda's, that is the toolchain itself.
     """
     forms = load_variants(toolchain)
     if len(forms) == 1 or options.backend == CONDA or host_target() not in toolchain.targets:

@@ -148,7 +148,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def _packages(folder: Path, target: str) -> tuple[LockedPackage, ...]:
-    """The packages of the lock in a folder, each tied to its wheel where that is known."""
+    """Read the packages of the lock in a folder, each pinned to its wheel if that is known."""
     toolchain = load_toolchain(f"{folder}/")
     lock = load_lock(f"{folder}/", target)
     artefacts = load_artefacts(toolchain, lock)

@@ -18,10 +18,10 @@ FOLDER = "conda-meta"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledFile:
-    """One path that a package laid out, relative to the prefix.
+    """One file that a package installed, by its path in the prefix.
 
-    `sha256` is that of the file as it is in the prefix, "" where the record does not say;
-    `patched` when the prefix's own path was written into it.
+    `sha256` is of the file as installed, "" if the record does not say; `patched` is whether the
+    prefix's own path was written into it.
     """
 
     package: str
