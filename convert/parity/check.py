@@ -117,13 +117,9 @@ def check_program(
     """Check a program that is already open; see `check_component`."""
     component = original.component
     with TensorFile.open(original.weights) as tensors:
-        accounted = audit(
-            program.function,
-            program.storage,
-            tensors,
-            PREFIXES.get(component, ()),
-            prefixes_left_out(original.config, options.program),
-        )
+        left_out = prefixes_left_out(original.config, options.program)
+        prefixes = PREFIXES.get(component, ())
+        accounted = audit(program.function, program.storage, tensors, prefixes, left_out)
     small = _small(program, original, options, accounted)
     running = small or program
     shapes = input_shapes(running.function)
@@ -154,9 +150,7 @@ def check_program(
     if options.lenient and not all(item.passed for item in figures):
         exact = module.answers(replaced, precision=torch.float64)
         own = own_precision(exact, expected, unread)
-        figures = [
-            replace(item, floor=relaxed_floor(item.mode, item.floor, own)) for item in figures
-        ]
+        figures = [replace(it, floor=relaxed_floor(it.mode, it.floor, own)) for it in figures]
     return Parity(
         component=component,
         package=str(program.path),
