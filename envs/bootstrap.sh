@@ -90,6 +90,19 @@ PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 export PIP_USER PIP_DISABLE_PIP_VERSION_CHECK PIP_NO_INPUT
 log=$(mktemp)
 
+# The index in force, as envs/mirrors finds it: by a variable that people already set, else by
+# `url` under `[index]` of the user's own configuration.
+config=${HOME:-}/.config
+if [ "$(uname -s 2>/dev/null)" = Darwin ]; then config="${HOME:-}/Library/Application Support"; fi
+config=${XDG_CONFIG_HOME:-$config}/sdcoreml/config.toml
+index=${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-}}}
+case ${index%%://*} in *=*) index=${index#*=} ;; esac
+if [ -z "$index" ] && [ -r "$config" ]; then
+    index=$(awk '/^[ \t]*\[/ { mine = /^[ \t]*\[index\]/ }
+        mine && /^[ \t]*url[ \t]*=/ { sub(/^[^=]*=[ \t]*["\047]/, ""); sub(/["\047].*/, ""); print; exit }' "$config")
+fi
+if [ -n "$index" ]; then PIP_INDEX_URL=$index; export PIP_INDEX_URL; fi
+
 # uv of the host lock, by its hashes, in a folder that goes when it has brought a Python.
 bring_uv() {
     scratch=$(mktemp -d)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.errors import ExitCode, SdcoremlError
 from sdcoreml.ground.refusals import DENIED, FULL
 from sdcoreml.ground.visible import one_line
@@ -36,7 +37,7 @@ def run_to_exit_code(command: Callable[[], int]) -> int:
         _discard_output()
         return ExitCode.FINE
     except SdcoremlError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        print(f"error: {one_line(hide_credentials(str(error)))}", file=sys.stderr)
         if error.explanation:
             print(error.explanation, file=sys.stderr)
         return error.exit_code
@@ -54,7 +55,8 @@ def end_on_sigterm() -> None:
 
 def report_bug(error: BaseException) -> str:
     """Write the traceback of an unexpected error to a log; return the line that names it."""
-    summary = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = hide_credentials(str(error))
+    summary = f"{type(error).__name__}: {said}" if said else type(error).__name__
     lines = (
         f"sdcoreml on Python {platform.python_version()}, {platform.platform()}",
         f"command: {' '.join(sys.argv)}",
@@ -63,7 +65,7 @@ def report_bug(error: BaseException) -> str:
     with suppress(OSError):
         handle, path = tempfile.mkstemp(prefix="sdcoreml-bug-", suffix=".log")
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write("\n".join(lines))
+            stream.write(hide_credentials("\n".join(lines)))
         return f"this is a bug of sdcoreml: {one_line(summary)}; {REPORT}: {path}"
     return f"this is a bug of sdcoreml: {one_line(summary)}; no log could be written"
 

@@ -35,7 +35,16 @@ ROOMS = {
         "weights",
     ),
     "doctor": ("checks", "commands", "core", "gather", "knowledge", "proving", "report"),
-    "envs": ("building", "care", "conda", "kept", "locking", "processes", "pythons"),
+    "envs": (
+        "building",
+        "care",
+        "conda",
+        "kept",
+        "locking",
+        "mirrors",
+        "processes",
+        "pythons",
+    ),
 }
 DOORS = {
     "convert": {"__init__", "__main__", "cli", "worker"},

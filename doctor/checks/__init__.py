@@ -76,6 +76,7 @@ CHECKS: tuple[Check, ...] = (
     tools.hub_summary,
     tools.certificates_found,
     tools.model_is_local,
+    tools.mirrors_in_force,
     model.layout,
     model.shards_loadable,
     model.shards_present,

@@ -8,8 +8,8 @@ from sdcoreml.doctor.checks.model import find_lacking
 from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.checks.ruling import judged
 from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, warning
-from sdcoreml.doctor.core.facts import Goal, Output, System
-from sdcoreml.doctor.core.subjects import ModelFolder
+from sdcoreml.doctor.core.facts import Goal, System
+from sdcoreml.doctor.core.subjects import ModelFolder, Output
 
 STEP = 64
 """Image pixels: a UNet of four levels halves the latent three times; a pixel of that is eight of

@@ -264,6 +264,28 @@ def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
     )
 
 
+@check("HUB005", CheckFamily.HUB)
+def mirrors_in_force(hub: Hub) -> Findings:
+    """Which servers are asked in place of the usual ones, and who said so.
+
+    An option comes before the variables that people already set (UV_DEFAULT_INDEX, UV_INDEX_URL,
+    PIP_INDEX_URL, SDCOREML_CHANNEL, HF_ENDPOINT), those before config.toml in the user's own
+    configuration folder: [index], [channel], [hub] and [civitai], each with its url. What comes
+    from a mirror is admitted by its hash alone.
+    """
+    if hub.mirror_fault:
+        yield warning(
+            hub.mirror_fault,
+            why="Whatever downloads stops with this, before it asks anybody.",
+            fix=Fix("correct it, or take it away: then the usual servers are asked"),
+        )
+    for mirror in hub.mirrors:
+        yield info(
+            f"in place of the usual server: {mirror}",
+            why="Files come from there; their hashes are those that were locked or published.",
+        )
+
+
 @check("HUB002", CheckFamily.HUB)
 def hub_summary(hub: Hub) -> Findings:
     """How the hub would be reached: token, offline switches, proxies.

@@ -13,6 +13,7 @@ from sdcoreml.doctor.core.backend import choose_backend, default_toolchain
 from sdcoreml.envs.building.base import BACKENDS, name_of
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.mirrors.mirror import CHANNEL, mirror_of
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import EnvError
 from sdcoreml.ground.places import as_path, environments_folder
@@ -39,9 +40,15 @@ def source_options(parser: argparse.ArgumentParser) -> None:
     """Declare where packages come from, and who brings them."""
     add, hidden = parser.add_argument, argparse.SUPPRESS
     add("--installer", choices=("uv", "pip"), default=hidden, help="default: uv if there is one")
-    add("--index", metavar="URL", default=hidden, help="a mirror of the package index")
+    index_option(parser)
     add("--find-links", type=as_path, metavar="FOLDER", default=hidden, help="wheels, no network")
     channel_option(parser)
+
+
+def index_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--index`."""
+    text = "a mirror of the package index (default: $UV_DEFAULT_INDEX, $PIP_INDEX_URL, or pip's)"
+    parser.add_argument("--index", metavar="URL", default=argparse.SUPPRESS, help=text)
 
 
 def environment_options(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +70,8 @@ def read_backend(args: argparse.Namespace) -> str:
 
 
 def read_channel(args: argparse.Namespace) -> str:
-    """The conda channel that was asked for: `--channel`, else `$SDCOREML_CHANNEL`, else ""."""
-    return str(read_option(args, "channel", "") or os.environ.get("SDCOREML_CHANNEL") or "")
+    """The conda channel that was asked for; "" for the toolchain's own."""
+    return mirror_of(CHANNEL, read_option(args, "channel", "")).address
 
 
 def read_source(args: argparse.Namespace) -> PackageSource:

@@ -7,6 +7,7 @@ import argparse
 from sdcoreml.doctor.commands.env_common import (
     Action,
     read_channel,
+    read_option,
     read_toolchain,
     shorten,
     toolchain_option,
@@ -37,7 +38,8 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
         return
     with draw() as emit:
         with store.hold_lock(environments_folder(), emit) as lock_fd:
-            engine = find_engine(environments_folder(), emit, keep=(lock_fd,))
+            index = read_option(args, "index", "")
+            engine = find_engine(environments_folder(), emit, keep=(lock_fd,), index=index)
         locks = solve_python(toolchain, engine, place, newest=args.exclude_newer, emit=emit)
     if args.check:
         lines = find_stale_conda(toolchain, locks)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sdcoreml.doctor.commands.env_common import (
     Action,
     channel_option,
+    index_option,
     read_option,
     toolchain_option,
 )
@@ -52,6 +53,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
         upgrade=args.upgrade,
         exclude_newer=args.exclude_newer,
         wheels=read_option(args, "find_links"),
+        index=read_option(args, "index", ""),
     )
     if args.check:
         from sdcoreml.envs.locking.opinion import find_pip_tools
@@ -125,6 +127,7 @@ def _lock_options(parser: argparse.ArgumentParser) -> None:
     add("--offline", action="store_true", help="only prove that locks and wheels agree")
     add("--conda", action="store_true", help="the conda packages of Python instead: ask a channel")
     channel_option(parser)
+    index_option(parser)
     add("--upgrade", action="store_true", help="forget the versions that are locked now")
     add("--exclude-newer", metavar="DATE", default="", help="ignore what is newer than that")
     hidden = argparse.SUPPRESS

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from sdcoreml.doctor.core.subjects import Bundle, ModelFolder
+from sdcoreml.doctor.core.subjects import Bundle, ModelFolder, Output
 from sdcoreml.ground.codec import JSON
 
 T = TypeVar("T")
@@ -287,7 +287,9 @@ class VolumeFacts:
 class Hub:
     """What decides whether a model name can be fetched. Never the token, only that there is one.
 
-    `roots` says whether this Python finds certificates to trust.
+    `roots` says whether this Python finds certificates to trust. `mirrors` are the servers that
+    take the place of the usual ones, each with who said so; `mirror_fault` is why that cannot be
+    told.
     """
 
     token: bool
@@ -297,15 +299,8 @@ class Hub:
     cache: str
     incomplete: tuple[str, ...]
     roots: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """What lies where the result is to go: programs of an earlier run, and whether by this tool."""
-
-    path: str
-    programs: tuple[str, ...]
-    manifest: bool
+    mirrors: tuple[str, ...] = ()
+    mirror_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,3 +168,12 @@ class Bundle:
     def is_xl(self) -> bool:
         """Whether the UNet takes SDXL's extra inputs."""
         return bool(self.unet and self.unet.shape("time_ids"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What lies where the result is to go: programs of an earlier run, and whether by this tool."""
+
+    path: str
+    programs: tuple[str, ...]
+    manifest: bool

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from sdcoreml.doctor.core.facts import HostPython
 from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.envs.mirrors.mirror import INDEX
 
 LIBRARIES = ("git", "numpy", "psutil", "rich", "uv")
 """Import names of what `.venv` holds; without them some answers are poorer, none is wrong."""
 
-_UV = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_CONFIG_FILE")
+_UV = ("UV_INDEX", "UV_CONFIG_FILE")
 _PIP = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "CONSTRAINT", "PRE", "NO_BINARY", "TARGET")
 
 
@@ -48,7 +49,8 @@ def _user_packages(home: Path) -> tuple[str, ...]:
 def _pip_settings(probe: Probe) -> tuple[str, ...]:
     """Names of the settings that change what pip or uv would choose; values may hold passwords."""
     named = [f"{tool}_{name}" for tool in ("PIP", "UV") for name in _PIP]
-    found = [name for name in (*named, *_UV) if probe.environ.get(name)]
+    honoured = INDEX.variables  # of which HUB005 speaks
+    found = [name for name in (*named, *_UV) if probe.environ.get(name) and name not in honoured]
     for path in _pip_files(probe):
         if path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")

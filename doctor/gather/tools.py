@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from sdcoreml.doctor.core.facts import Absent, Git, Hub, Unknown, XcodeFacts
 from sdcoreml.doctor.gather.machine import not_on_macos
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.doctor.gather.volumes import hub_cache
+from sdcoreml.envs.mirrors.configuration import read_configuration
+from sdcoreml.envs.mirrors.mirror import SERVERS, mirror_of
+from sdcoreml.ground.addresses import hide_credentials
+from sdcoreml.ground.errors import SdcoremlError
 
 XCODES = "Applications"
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "DIFFUSERS_OFFLINE", "UV_OFFLINE")
@@ -73,7 +78,20 @@ def hub(probe: Probe) -> Hub:
         cache=str(cache),
         incomplete=_incomplete(cache),
         roots=_has_roots(probe),
+        **_mirrors(probe),
     )
+
+
+def _mirrors(probe: Probe) -> dict[str, Any]:
+    """The mirrors in force, without passwords, or what is wrong with where they are named."""
+    try:
+        configuration = read_configuration()
+        found = {
+            server.table: mirror_of(server, "", probe.environ, configuration) for server in SERVERS
+        }
+    except SdcoremlError as error:
+        return {"mirror_fault": hide_credentials(str(error))}
+    return {"mirrors": tuple(f"{name} {mirror}" for name, mirror in found.items() if mirror.by)}
 
 
 def _has_roots(probe: Probe) -> bool:

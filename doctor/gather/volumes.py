@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.doctor.core.facts import Absent, Goal, Output, VolumeFacts
+from sdcoreml.doctor.core.facts import Absent, Goal, VolumeFacts
+from sdcoreml.doctor.core.subjects import Output
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 
 RESULTS = "models"

@@ -12,11 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.visible import one_line, without_filter
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+
+def shown(text: str) -> str:
+    """A text of an event on one line, without passwords and tokens."""
+    return one_line(hide_credentials(text))
 
 
 def plain(stream: TextIO) -> Emit:
@@ -25,11 +31,11 @@ def plain(stream: TextIO) -> Emit:
     def emit(event: Event) -> None:
         match event.kind:
             case "step":
-                print(f"- {one_line(event.text)}", file=stream, flush=True)
+                print(f"- {shown(event.text)}", file=stream, flush=True)
             case "note":
-                print(f"  {one_line(event.text)}", file=stream, flush=True)
+                print(f"  {shown(event.text)}", file=stream, flush=True)
             case "warning":
-                print(f"  warning: {one_line(event.text)}", file=stream, flush=True)
+                print(f"  warning: {shown(event.text)}", file=stream, flush=True)
             case "progress" | "result":
                 pass
 
@@ -57,7 +63,7 @@ class Bars:
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
-        text = one_line(event.text)
+        text = shown(event.text)
         match event.kind:
             case "step":
                 self.finish()

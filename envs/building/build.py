@@ -22,6 +22,7 @@ from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_fast
+from sdcoreml.envs.mirrors.mirror import CHANNEL, mirror_of
 from sdcoreml.envs.processes.installer import PackageSource, find_installer
 from sdcoreml.envs.pythons.interpreter import Choice, install_hints, probe, require
 from sdcoreml.ground.errors import BrokenError, EnvError, NoInterpreterError
@@ -131,7 +132,7 @@ def _read_options(toolchain: Toolchain, options: BuildOptions) -> _Request:
 def _base(request: _Request, options: BuildOptions, place: tuple[Path, int], emit: Emit) -> Base:
     """What to build on; `place` is the store's folder and its lock's descriptor."""
     (root, lock_fd), toolchain = place, request.toolchain
-    channel = options.source.channel or toolchain.conda.channel
+    channel = mirror_of(CHANNEL, options.source.channel).address or toolchain.conda.channel
 
     def engine() -> Engine:
         return find_engine(root, emit, keep=(lock_fd,), index=options.source.index)

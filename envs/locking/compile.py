@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.envs.mirrors.mirror import index_variables
 from sdcoreml.envs.processes.installer import Uv, find_installer
 from sdcoreml.envs.processes.process import run
 from sdcoreml.envs.processes.reasons import explain
@@ -40,12 +41,14 @@ _HEAD = "# The direct pins of toolchain.toml, for the resolver; written by `sdco
 class LockRequest:
     """How to resolve: `upgrade` forgets the versions locked now; `exclude_newer` is a date or "".
 
-    `wheels` is a folder to resolve from instead of the index (tests do).
+    `wheels` is a folder to resolve from instead of the index (tests do); `index` is a mirror of
+    that, "" for the one in force.
     """
 
     upgrade: bool = False
     exclude_newer: str = ""
     wheels: Path | None = None
+    index: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +227,8 @@ def _resolve(
         command += ["--exclude-newer", request.exclude_newer]
     if request.wheels is not None:
         command += ["--no-index", "--find-links", os.fspath(request.wheels)]
-    done = run([*command, "requirements.in", "--output-file", output.name], cwd=folder)
+    command += ["requirements.in", "--output-file", output.name]
+    done = run(command, cwd=folder, environ=index_variables(request.index))
     if done.code != 0:
         raise explain(done)
 

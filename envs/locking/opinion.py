@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from sdcoreml.envs.locking.compile import LockRequest, requirements_in
+from sdcoreml.envs.mirrors.mirror import index_variables
 from sdcoreml.envs.processes.process import isolate, run
 from sdcoreml.envs.processes.reasons import explain, quote
 from sdcoreml.envs.pythons import venv
@@ -94,7 +95,7 @@ class PipTools:
             output.write_text(seed, encoding="utf-8")
             command = [*isolate(python), "-m", "piptools", "compile", "--quiet", "--no-config"]
             command += [*_PLAIN, *_limits(request), "--output-file", output.name, "requirements.in"]
-            done = run(command, cwd=folder)
+            done = run(command, cwd=folder, environ=index_variables(request.index))
             if done.code == 0:
                 return _versions(output.read_text(encoding="utf-8"))
             if missing := re.search("^ModuleNotFoundError: (.*)", done.err, re.MULTILINE):

@@ -11,11 +11,12 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sdcoreml.envs.mirrors.mirror import index_variables
 from sdcoreml.envs.processes.process import ProcessResult, run
 from sdcoreml.envs.processes.reasons import explain
 from sdcoreml.ground.errors import EnvError
@@ -26,7 +27,7 @@ _CACHED = re.compile(r"already cached: ([A-Za-z0-9._-]+)==")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSource:
-    """Where packages come from: the public index unless `index` (a URL) or `wheels` (a folder).
+    """Where packages come from: the index in force unless `index` (a URL) or `wheels` (a folder).
 
     `channel` (name or URL) is that of conda packages, "" for the toolchain's. The hashes of the
     locks admit the same files from anywhere. With `offline` the installer has
@@ -94,13 +95,14 @@ class Uv:
         mode = "clone" if sys.platform == "darwin" else "copy"
         command = [*self._command(python, requirements, source), "--quiet", "--link-mode", mode]
         command += ["--offline"] if source.offline else []
-        _judge(run(command, keep=keep))
+        _judge(run(command, environ=_index(source), keep=keep))
 
     def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:
         """Run `uv pip install --dry-run --offline`; nothing is cached where it cannot tell."""
         with tempfile.TemporaryDirectory() as nowhere:  # or it asks for an environment
             command = [*self._command(python, requirements, source), "--target", nowhere]
-            said = run([*command, "--verbose", "--dry-run", "--offline"]).err
+            command += ["--verbose", "--dry-run", "--offline"]
+            said = run(command, environ=_index(source)).err
         asked = [os.fspath(self.program), "cache", "dir", "--no-config"]
         return Cache(
             cached=frozenset(_CACHED.findall(said)),
@@ -110,7 +112,7 @@ class Uv:
         )
 
     def _command(self, python: Path, requirements: Path, source: PackageSource) -> list[str]:
-        where = _where("--default-index", source, self.cache)
+        where = _where(source, self.cache)
         command = [os.fspath(self.program), "pip", "install", "--no-config", *_HARD, *where]
         return [*command, "--python", os.fspath(python), "--requirement", os.fspath(requirements)]
 
@@ -135,18 +137,23 @@ class Pip:
         self, python: Path, requirements: Path, source: PackageSource, keep: Sequence[int] = ()
     ) -> None:
         """Run `pip install`."""
-        where = _where("--index-url", source, self.cache)
+        where = _where(source, self.cache)
         command = [os.fspath(self.python), "-m", "pip", "--python", os.fspath(python), "install"]
         command += ["--quiet", *_HARD, "--no-compile", "--no-warn-script-location", *where]
-        _judge(run([*command, "--requirement", os.fspath(requirements)], keep=keep))
+        command += ["--requirement", os.fspath(requirements)]
+        _judge(run(command, environ=_index(source), keep=keep))
 
 
-def _where(index: str, source: PackageSource, cache: Path | None) -> list[str]:
-    """The options that say where packages come from; `index` is the one that names an index."""
-    where = [index, source.index] if source.index else []
-    if source.wheels is not None:
-        where = ["--no-index", "--find-links", os.fspath(source.wheels)]
+def _where(source: PackageSource, cache: Path | None = None) -> list[str]:
+    """The options that say where packages come from, unless it is an index."""
+    wheels = source.wheels
+    where = ["--no-index", "--find-links", os.fspath(wheels)] if wheels is not None else []
     return where + (["--cache-dir", os.fspath(cache)] if cache is not None else [])
+
+
+def _index(source: PackageSource) -> Mapping[str, str]:
+    """The variables that name the index in force, unless none is asked."""
+    return index_variables(source.index) if source.wheels is None else {}
 
 
 def find_installer(name: str = "", cache: Path | None = None) -> Installer:
@@ -176,13 +183,11 @@ def download(python: Path, requirements: Path, folder: Path, source: PackageSour
         InstallError: not reachable, not there, or not what was locked.
         NoSpaceError: the disk filled up.
     """
-    where = ["--index-url", source.index] if source.index else []
-    if source.wheels is not None:
-        where = ["--no-index", "--find-links", os.fspath(source.wheels)]
+    where = _where(source)
     command = [sys.executable, "-m", "pip", "--python", os.fspath(python), "download", "--quiet"]
     command += [*_HARD, *where, "--dest", os.fspath(folder)]
     # pip gathers them in its temporary folder first: on the same volume, where there is room.
-    environ = {"TMPDIR": os.fspath(folder.parent)}
+    environ = {"TMPDIR": os.fspath(folder.parent), **_index(source)}
     _judge(run([*command, "--requirement", os.fspath(requirements)], environ=environ))
 
 

@@ -16,6 +16,7 @@ KEPT = frozenset(
         # How to reach and trust an index; neither can change what a hash admits.
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "NIX_SSL_CERT_FILE", "PIP_CERT"),
         *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"),
+        *("PIP_TRUSTED_HOST", "UV_INSECURE_HOST"),
         *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
         *("UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT", "PIP_RETRIES", "PIP_DEFAULT_TIMEOUT"),
     }

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from sdcoreml.envs.processes.process import ProcessResult
+from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.errors import (
     EnvError,
     InstallError,
@@ -78,4 +79,5 @@ def quote(words: str) -> str:
     """An installer's complaint in one line, without its drawing."""
     lines = (line.strip(_FRAME).strip() for line in words.splitlines())
     plain = (re.sub(r"^(error|ERROR|cause|Caused by): *", "", line) for line in lines)
-    return ": ".join(line.rstrip(":") for line in plain if line)[:_LENGTH]
+    joined = ": ".join(line.rstrip(":") for line in plain if line)
+    return hide_credentials(joined)[:_LENGTH]

@@ -18,10 +18,9 @@ from sdcoreml.doctor.core.facts import (
     Goal,
     LockFacts,
     Memory,
-    Output,
     Smoke,
 )
-from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, ProgramState
+from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, Output, ProgramState
 from sdcoreml.doctor.knowledge import CLASHES, Failure
 from tests.doctor.healthy import (
     BUNDLE,

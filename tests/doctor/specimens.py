@@ -12,11 +12,10 @@ from sdcoreml.doctor.core.facts import (
     Git,
     Goal,
     Memory,
-    Output,
     Smoke,
     VerificationFacts,
 )
-from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, ProgramState
+from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, Output, ProgramState
 from tests.doctor.healthy import (
     BUNDLE,
     CHECKOUT,
@@ -113,7 +112,7 @@ SICK: Mapping[str, Facts] = {
     "PY003": sick(environment=NOT_BUILT, interpreter=Absent(reason="no suitable Python found")),
     "PY004": host(pythonpath=("/opt/homebrew/lib/python3.11/site-packages",)),
     "PY005": host(conda="base", user_site=("/home/me/.local/lib/python3.10/site-packages",)),
-    "PY006": host(pip_settings=("PIP_INDEX_URL",)),
+    "PY006": host(pip_settings=("PIP_NO_BINARY",)),
     "PY007": host(libraries={}),
     "PY008": host(conda="base"),
     "ENV001": sick(environment=NOT_BUILT),
@@ -159,6 +158,7 @@ SICK: Mapping[str, Facts] = {
     "MEM001": sick(memory=Memory(total=GB, available=GB, swap_total=0, swap_free=0)),
     "HUB001": sick(hub=replace(HUB, incomplete=("models--a--b/blobs/0123.incomplete",))),
     "HUB003": sick(hub=replace(HUB, roots=False)),
+    "HUB005": sick(hub=replace(HUB, mirror_fault="$HF_ENDPOINT: mirror is no address")),
     "HUB004": replace(
         sick(model=ModelFolder(path="runwayml/stable-diffusion-v1-5", kind="missing")),
         goal=Goal(model="runwayml/stable-diffusion-v1-5"),

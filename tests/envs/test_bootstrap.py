@@ -154,6 +154,44 @@ def test_settings_of_the_user_do_not_leak(clone: Clone) -> None:
     assert (seen["PIP_USER"], seen["PIP_NO_INPUT"]) == ("0", "1")
 
 
+CONFIGURED = """\
+[channel]
+url = "https://channel.invalid"
+[index]
+# ours
+url = "https://configured.invalid/simple"  # with a remark
+[hub]
+url = "https://hub.invalid"
+"""
+
+
+@pytest.mark.parametrize(
+    ("environ", "asked"),
+    [
+        ({}, "https://configured.invalid/simple"),
+        ({"PIP_INDEX_URL": "https://pip.invalid"}, "https://pip.invalid"),
+        (
+            {"PIP_INDEX_URL": "https://pip.invalid", "UV_INDEX_URL": "https://uv.invalid"},
+            "https://uv.invalid",
+        ),
+        (
+            {"UV_INDEX_URL": "https://uv.invalid", "UV_DEFAULT_INDEX": "a=https://now.invalid"},
+            "https://now.invalid",
+        ),
+    ],
+)
+def test_the_mirror_of_the_package_index_is_asked(
+    clone: Clone, environ: Mapping[str, str], asked: str
+) -> None:
+    clone.python()
+    own = clone.folder.parent / "settings" / "sdcoreml" / "config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(CONFIGURED)
+    clone.run(XDG_CONFIG_HOME=str(own.parents[1]), **environ)
+    seen = clone.calls.with_name("calls.env").read_text().splitlines()
+    assert f"PIP_INDEX_URL={asked}" in seen
+
+
 @pytest.mark.parametrize("changed", ["lockfiles/host/requirements.txt", "pyproject.toml"])
 def test_what_it_depends_on_makes_it_anew(clone: Clone, changed: str) -> None:
     clone.python()

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.core.facts import Goal, Output
+from sdcoreml.doctor.core.facts import Goal
+from sdcoreml.doctor.core.subjects import Output
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import HEALTHY, MODEL, part
 from tests.doctor.specimens import model, sick

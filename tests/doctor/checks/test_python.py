@@ -74,9 +74,9 @@ def test_the_user_site_matters_with_conda_alone() -> None:
 
 
 def test_settings_are_named_without_their_values() -> None:
-    facts = host(pip_settings=("PIP_INDEX_URL", "pip.conf: extra_index_url"))
+    facts = host(pip_settings=("PIP_NO_BINARY", "pip.conf: extra_index_url"))
     assert said("PY006", facts) == [
-        "info: settings that change what pip or uv choose: PIP_INDEX_URL, pip.conf: extra_index_url"
+        "info: settings that change what pip or uv choose: PIP_NO_BINARY, pip.conf: extra_index_url"
     ]
 
 

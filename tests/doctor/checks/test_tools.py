@@ -99,6 +99,14 @@ def test_the_hub_in_a_line() -> None:
     ]
 
 
+def test_mirrors_are_said_where_there_are_any() -> None:
+    hub = replace(HUB, mirrors=("index https://a.invalid (by $PIP_INDEX_URL)",))
+    assert said("HUB005", sick(hub=hub)) == [
+        "info: in place of the usual server: index https://a.invalid (by $PIP_INDEX_URL)"
+    ]
+    assert said("HUB005", sick(hub=HUB)) == []
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

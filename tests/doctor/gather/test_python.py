@@ -73,9 +73,9 @@ def test_a_user_site_of_another_python_is_no_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_PRE"),
-        *("PIP_NO_BINARY", "PIP_TARGET", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
-        *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_CONSTRAINT", "UV_NO_BINARY", "UV_CONFIG_FILE"),
+        *("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_PRE"),
+        *("PIP_NO_BINARY", "PIP_TARGET", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
+        *("UV_INDEX", "UV_CONSTRAINT", "UV_NO_BINARY", "UV_CONFIG_FILE"),
     ],
 )
 def test_settings_are_named_and_their_values_kept_to_themselves(tmp_path: Path, name: str) -> None:
@@ -87,6 +87,7 @@ def test_settings_are_named_and_their_values_kept_to_themselves(tmp_path: Path, 
 
 def test_settings_that_choose_nothing_are_not_named(tmp_path: Path) -> None:
     environ = {"PIP_CERT": "/x", "PIP_CACHE_DIR": "/x", "UV_CACHE_DIR": "/x", "PIP_NO_INPUT": "1"}
+    environ |= {"PIP_INDEX_URL": "https://a.invalid", "UV_DEFAULT_INDEX": "https://a.invalid"}
     assert host(probe(tmp_path, **environ)).pip_settings == ()
 
 

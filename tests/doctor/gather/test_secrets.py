@@ -60,7 +60,7 @@ def test_no_secret_gets_into_facts(machine: Path) -> None:
     assert facts.hub.token
     assert facts.hub.proxies == ("HTTPS_PROXY",)
     assert isinstance(facts.host, HostPython)
-    assert "PIP_INDEX_URL" in facts.host.pip_settings
+    assert facts.hub.mirrors == ("index https://****@example.invalid/simple (by $UV_INDEX_URL)",)
     assert "pip.conf: extra_index_url" in facts.host.pip_settings
     assert isinstance(facts.checkout, Checkout)
     assert facts.checkout.remote == "https://example.invalid/simple"

@@ -109,6 +109,22 @@ def test_hub_tells_that_there_is_a_token_and_never_which(tmp_path: Path, *, stor
     )
 
 
+def test_mirrors_in_force_and_who_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    own = tmp_path / "sdcoreml" / "config.toml"
+    environ = {"PIP_INDEX_URL": "https://u:p@a.invalid/simple"}
+    assert hub(Probe(environ=environ, home=tmp_path)).mirrors == (
+        "index https://****@a.invalid/simple (by $PIP_INDEX_URL)",
+    )
+    own.parent.mkdir()
+    own.write_text("[channel]\nurl = 'https://c.invalid/forge'\n")
+    assert hub(Probe(environ={}, home=tmp_path)).mirrors == (
+        f"channel https://c.invalid/forge (by [channel] of {own})",
+    )
+    own.write_text("[chanel]\n")
+    assert "[chanel] is not known" in hub(Probe(environ={}, home=tmp_path)).mirror_fault
+
+
 def test_no_certificates_to_trust(tmp_path: Path) -> None:
     environ = {"SSL_CERT_FILE": str(tmp_path / "none.pem"), "SSL_CERT_DIR": str(tmp_path)}
     assert not hub(Probe(environ=environ, home=tmp_path)).roots

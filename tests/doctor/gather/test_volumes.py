@@ -8,9 +8,9 @@ import pytest
 from sdcoreml.doctor.core.facts import (
     Absent,
     Goal,
-    Output,
     Unknown,
 )
+from sdcoreml.doctor.core.subjects import Output
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.doctor.gather.volumes import (
     Quota,

@@ -93,31 +93,38 @@ def test_pip_compiles_nothing(program: Program) -> None:
     assert words.index("--python") < words.index("install"), "it is an option of pip itself"
 
 
-@pytest.mark.parametrize(
-    ("source", "option", "value"),
-    [
-        (
-            PackageSource(index="https://mirror.invalid/simple"),
-            None,
-            "https://mirror.invalid/simple",
-        ),
-        (PackageSource(wheels=Path("/wheels")), "--find-links", "/wheels"),
-        (
-            PackageSource(index="https://mirror.invalid", wheels=Path("/wheels")),
-            "--find-links",
-            "/wheels",
-        ),
-    ],
-)
-def test_where_packages_come_from(
-    program: Program, source: PackageSource, option: str | None, value: str
-) -> None:
-    for installer, index in zip(both(program), ("--default-index", "--index-url"), strict=True):
-        installer.install(PYTHON, LOCK, source)
+def variables(program: Program) -> dict[str, str]:
+    """What a stand-in saw of its environment."""
+    lines = program.calls.with_name("calls.env").read_text().splitlines()
+    return dict(line.partition("=")[::2] for line in lines)
+
+
+@pytest.mark.parametrize("index", ["", "https://me:secret@mirror.invalid/simple"])
+def test_wheels_of_a_folder_are_the_only_ones(program: Program, index: str) -> None:
+    for installer in both(program):
+        installer.install(PYTHON, LOCK, PackageSource(index=index, wheels=Path("/wheels")))
         words = program.called()
-        assert pair(words, option or index) == value
-        assert ("--no-index" in words) == (source.wheels is not None)
-        assert (index in words) == (option is None)
+        assert pair(words, "--find-links") == "/wheels"
+        assert "--no-index" in words
+        assert not {"UV_DEFAULT_INDEX", "PIP_INDEX_URL"} & variables(program).keys()
+
+
+def test_a_mirror_is_named_where_nobody_else_reads_its_password(program: Program) -> None:
+    mirror = "https://me:secret@mirror.invalid/simple"
+    for installer in both(program):
+        installer.install(PYTHON, LOCK, PackageSource(index=mirror))
+        assert "secret" not in " ".join(program.called())
+        seen = variables(program)
+        assert (seen["UV_DEFAULT_INDEX"], seen["PIP_INDEX_URL"]) == (mirror, mirror)
+
+
+def test_the_index_that_people_have_set_already_is_asked(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.invalid/simple")
+    for installer in both(program):
+        installer.install(PYTHON, LOCK, PackageSource())
+        assert variables(program)["UV_DEFAULT_INDEX"] == "https://mirror.invalid/simple"
 
 
 def test_a_cache_of_its_own(program: Program) -> None:
@@ -129,7 +136,7 @@ def test_a_cache_of_its_own(program: Program) -> None:
 def test_neither_sees_the_user_s_settings(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("PIP_INDEX_URL", "UV_INDEX", "PYTHONPATH", "VIRTUAL_ENV"):
+    for name in ("PIP_EXTRA_INDEX_URL", "UV_INDEX", "PYTHONPATH", "VIRTUAL_ENV"):
         monkeypatch.setenv(name, "mine")
     for installer in both(program):
         installer.install(PYTHON, LOCK, PackageSource())

@@ -1,0 +1,109 @@
+"""The user's own configuration: one file for all projects, in the user's configuration folder.
+
+    [index]
+    url = "https://mirror.example/simple"
+
+    [channel]
+    url = "https://mirror.example/conda-forge"
+
+    [hub]
+    url = "https://mirror.example"
+
+    [sources]
+    comfy = ["/home/me/ComfyUI"]
+
+It is never looked for in the current folder: a model or a clone from elsewhere must not say where
+things are downloaded from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdcoreml.ground.aside import write_text
+from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.refusals import explained
+
+NAME = "config.toml"
+ADDRESSES = ("index", "channel", "hub", "civitai")
+"""The tables that hold an address, each as its `url`."""
+SOURCES = "sources"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What the file `path` says: addresses by table, and folders of models by kind."""
+
+    path: Path
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def configuration_file() -> Path | None:
+    """Where the file is, or would be; None on a bare Python, which has no library to tell."""
+    try:
+        from platformdirs import user_config_path
+    except ImportError:
+        return None
+    return user_config_path("sdcoreml", appauthor=False) / NAME
+
+
+def read_configuration(path: Path | None = None) -> Configuration:
+    """What the user's file says; nothing where there is none.
+
+    Raises:
+        LockfileError: it is no TOML, or a value is not of the kind that belongs there.
+    """
+    path = path or configuration_file()
+    if path is None or not path.is_file():
+        return Configuration(path=path or Path(NAME))
+    from sdcoreml.lockfiles.table import read_table
+
+    table = read_table(path)
+    known = {*ADDRESSES, SOURCES}
+    table.faults.extend(
+        f"[{name}] is not known; there are {', '.join(sorted(known))}"
+        for name in table.values
+        if name not in known
+    )
+    addresses = {}
+    for name in ADDRESSES:
+        if name in table.values:
+            addresses[name] = table.table(name).get("url", str)
+    folders = table.table(SOURCES)
+    sources = {kind: folders.strings(kind) for kind in folders.values}
+    table.finish()
+    return Configuration(path=path, addresses=addresses, sources=sources)
+
+
+def write_sources(sources: Mapping[str, tuple[str, ...]], path: Path | None = None) -> Path:
+    """Replace the `[sources]` of the user's file; what else it says stays, comments included.
+
+    Raises:
+        LockfileError: the file is no TOML.
+        SdcoremlError: it cannot be written.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    path = path or configuration_file()
+    if path is None:
+        raise LockfileError("no folder is known for it", where=NAME, remedy="run make bootstrap")
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
+    except (TOMLKitError, UnicodeDecodeError) as error:
+        raise LockfileError(f"is no TOML: {error}", where=path, remedy="correct it") from error
+    table = tomlkit.table()
+    for kind, folders in sources.items():
+        if folders:
+            table[kind] = list(folders)
+    if table:
+        document[SOURCES] = table
+    else:
+        document.pop(SOURCES, None)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, tomlkit.dumps(document))
+    return path

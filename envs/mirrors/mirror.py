@@ -1,0 +1,107 @@
+"""Which server is asked for packages, for conda's packages and for models, and who said so.
+
+An option comes before the variables that people already set, those before the user's own
+configuration, and that before the usual server. What a mirror serves is admitted by its hash alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sdcoreml.envs.mirrors.configuration import Configuration, read_configuration
+from sdcoreml.ground.addresses import hide_credentials
+from sdcoreml.ground.errors import LockfileError, SdcoremlError, UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A kind of server: its table in the configuration, and the variables that name another one.
+
+    `option` is that of our own command line, "" where there is none. `is_named` says that a name
+    will do in place of an address, as with conda's channels.
+    """
+
+    table: str
+    variables: tuple[str, ...]
+    option: str = ""
+    is_named: bool = False
+
+
+INDEX = Server(
+    table="index",
+    variables=("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"),
+    option="--index",
+)
+CHANNEL = Server(
+    table="channel", variables=("SDCOREML_CHANNEL",), option="--channel", is_named=True
+)
+HUB = Server(table="hub", variables=("HF_ENDPOINT",))
+CIVITAI = Server(table="civitai", variables=())
+SERVERS = (INDEX, CHANNEL, HUB, CIVITAI)
+
+_NAMED = re.compile(r"[\w.-]+=(?=\w+://)")
+"""uv lets an index have a name: `work=https://...`."""
+_ADDRESS = re.compile(r"(?:https?|file)://\S+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """A server that takes the usual one's place: its address, and `by` whom it was named.
+
+    Both are "" where the usual one is asked.
+    """
+
+    address: str = ""
+    by: str = ""
+
+    def __str__(self) -> str:
+        return f"{hide_credentials(self.address)} (by {self.by})" if self.by else "the usual one"
+
+
+def mirror_of(
+    server: Server,
+    given: str = "",
+    environ: Mapping[str, str] = os.environ,
+    configuration: Configuration | None = None,
+) -> Mirror:
+    """The mirror in force; `given` is what the option names.
+
+    Raises:
+        UsageError: an option or a variable holds no address.
+        LockfileError: the user's configuration is damaged, or holds no address.
+    """
+    if given:
+        return Mirror(address=_address(server, given, server.option, UsageError), by=server.option)
+    for name in server.variables:
+        if said := environ.get(name, "").strip():
+            return Mirror(address=_address(server, said, f"${name}", UsageError), by=f"${name}")
+    configuration = configuration or read_configuration()
+    if said := configuration.addresses.get(server.table, ""):
+        place = f"{configuration.path}"
+        by = f"[{server.table}] of {place}"
+        return Mirror(address=_address(server, said, by, LockfileError), by=by)
+    return Mirror()
+
+
+def _address(server: Server, said: str, by: str, error: type[SdcoremlError]) -> str:
+    said = _NAMED.sub("", said, count=1)
+    if not server.is_named and not _ADDRESS.fullmatch(said):
+        raise error(
+            f"{hide_credentials(said)} is no address",
+            where=by,
+            remedy="give one that begins with https://",
+        )
+    return said.rstrip("/") if server is not INDEX else said
+
+
+def index_variables(given: str = "", environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """What tells uv and pip which index to ask; empty for the usual one.
+
+    Variables, since the words of a command can be read by everybody on a machine, and an address
+    may hold a password.
+    """
+    address = mirror_of(INDEX, given, environ).address
+    return {"UV_DEFAULT_INDEX": address, "PIP_INDEX_URL": address} if address else {}
