@@ -10,7 +10,7 @@ PYTHON_IN := .venv/bin/python
 RUN := unset ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL;
 
 # What each goal may be told; all take COMMON. Anything else would be ignored in silence.
-GOALS := help bootstrap doctor env convert verify test lint unit inside lock bench clean
+GOALS := help bootstrap doctor env upstream convert verify test lint unit inside lock bench clean
 COMMON := ARGS TOOLCHAIN BACKEND PYTHON SDCOREML_ENVS
 TAKES_doctor := MODEL OUT ATTENTION SIZE
 TAKES_convert := MODEL OUT ATTENTION SIZE BITS
@@ -63,6 +63,9 @@ doctor: bootstrap ## examine this machine, the toolchain and (MODEL=path) a mode
 
 env: bootstrap ## build the tested environment, or confirm that it is there
 	@$(RUN) $(SDCOREML) env $(ARGS)
+
+upstream: bootstrap ## obtain Apple's converter at the tested commit, or repair it
+	@$(RUN) $(SDCOREML) env upstream $(ARGS)
 
 convert: ## turn MODEL=path (or, without MODEL, a small sample) into a Core ML folder OUT=folder
 	@$(if $(value MODEL),,echo "converting the built-in sample, a tiny model of random weights;" \

@@ -141,7 +141,7 @@ def folder_aside(
     with scratch_beside(target) as part:
         part.chmod(0o777 & ~_umask())
         yield part
-        _flush_tree(part)
+        flush_tree(part)
         if target.exists() and not _is_empty(target):
             with explained(target):
                 carry(target, part)
@@ -256,7 +256,8 @@ def _umask() -> int:
     return mask
 
 
-def _flush_tree(folder: Path) -> None:
+def flush_tree(folder: Path) -> None:
+    """Flush every file and folder below a folder to disk, and itself."""
     for place, _, names in os.walk(folder):
         for name in names:
             _flush(Path(place) / name, os.O_RDONLY)

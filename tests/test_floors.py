@@ -44,6 +44,7 @@ ROOMS = {
         "mirrors",
         "processes",
         "pythons",
+        "upstream",
     ),
 }
 DOORS = {

@@ -11,6 +11,7 @@ from sdcoreml.doctor.commands import (
     env_evidence,
     env_lock,
     env_proof,
+    env_upstream,
     env_use,
 )
 from sdcoreml.doctor.commands.env_common import (
@@ -124,4 +125,5 @@ ACTIONS = (
     *env_carry.ACTIONS,
     *env_lock.ACTIONS,
     *env_conda.ACTIONS,
+    *env_upstream.ACTIONS,
 )

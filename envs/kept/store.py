@@ -6,6 +6,7 @@
 .envs/python-*     a Python that was obtained to build with
 .envs/packages     archives of conda packages; their hashes are compared at each use
 .envs/engine-*     the conda engine, once something asked for it
+.envs/upstream-*   the upstream converter at its tested commit, once something asked for it
 .envs/.building-*  a build under way, or what a killed one left
 .envs/.task.*      files of one task that does not hold the lock; its folder is locked instead
 .envs/.lock        held while anything here is changed
