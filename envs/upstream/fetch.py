@@ -93,10 +93,9 @@ def explain(url: str, commit: str, said: str) -> EnvError | BadInputError | NoSp
             remedy="leave --from out for the tested repository",
         )
     complaints = _COMPLAINT.findall(said) or ["git said nothing of why"]
+    why = one_line(complaints[0]).rstrip("'.")
     return UnreachableError(
-        f"the upstream commit cannot be fetched: {one_line(complaints[0]).rstrip("'.")}",
-        where=url,
-        remedy=REMEDY,
+        f"the upstream commit cannot be fetched: {why}", where=url, remedy=REMEDY
     )
 
 
