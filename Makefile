@@ -6,8 +6,9 @@
 SDCOREML := .venv/bin/sdcoreml
 PYTHON_IN := .venv/bin/python
 
-# What the tool runs (--fix runs make) must not inherit what this make was told.
-RUN := unset ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL;
+# The tool knows that make started it, and spells its advice so; what it runs in turn (--fix runs make)
+# must not inherit what this make was told.
+RUN := export SDCOREML_BY_MAKE=1; unset ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL;
 
 # What each goal may be told; all take COMMON. Anything else would be ignored in silence.
 GOALS := help bootstrap doctor env upstream convert verify test lint unit inside lock bench clean

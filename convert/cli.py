@@ -22,7 +22,7 @@ from sdcoreml.ground.errors import UnsupportedError
 from sdcoreml.ground.events import Event
 from sdcoreml.ground.exits import end_on_sigterm, run_to_exit_code
 from sdcoreml.ground.places import as_path
-from sdcoreml.ground.visible import one_line
+from sdcoreml.ground.visible import filter_output, one_line
 
 NOT_NEEDED: Mapping[str, str] = {
     "from_safetensors": "the container is told by its first bytes",
@@ -45,7 +45,8 @@ UNSUPPORTED = ("stable_unclip", "stable_unclip_prior", "clip_stats_path", "contr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     end_on_sigterm()
-    return run_to_exit_code(lambda: run(build_parser().parse_args(arguments)))
+    with filter_output():
+        return run_to_exit_code(lambda: run(build_parser().parse_args(arguments)))
 
 
 def build_parser() -> argparse.ArgumentParser:

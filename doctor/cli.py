@@ -7,12 +7,14 @@ import difflib
 import importlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
 import sdcoreml
+from sdcoreml.ground.advice import start_here
 from sdcoreml.ground.errors import ExitCode, UsageError
 from sdcoreml.ground.exits import end_on_sigterm, run_to_exit_code
 from sdcoreml.ground.visible import filter_output
@@ -22,7 +24,7 @@ sdcoreml turns Stable Diffusion checkpoints into Core ML folders that Mochi
 Diffusion and Apple's Swift package open, and checks every program it writes
 against the original model.
 
-usage: sdcoreml VERB ...
+usage: {tool} VERB ...
 """
 
 MORE = """\
@@ -31,12 +33,6 @@ every verb; `sdcoreml --version` says which sdcoreml this is.
 """
 
 EPILOG = """\
-examples:
-  sdcoreml doctor                  Can this machine convert? What is missing?
-  sdcoreml doctor path/to/model    What is wrong with this model?
-  sdcoreml env                     Build the tested environment.
-  sdcoreml convert path/to/model   Convert a model into a checked Core ML folder.
-
 exit codes:
   0    success
   1    problems were found
@@ -49,6 +45,15 @@ exit codes:
   70   a bug of sdcoreml; the error names a log to report it with
   130  interrupted (143 when terminated)
 """
+
+
+EXAMPLES = (
+    ("doctor", "Can this machine convert? What is missing?"),
+    ("doctor path/to/model", "What is wrong with this model?"),
+    ("env", "Build the tested environment."),
+    ("convert path/to/model", "Convert a model into a checked Core ML folder."),
+)
+"""Commands, and what they are for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +124,11 @@ def run(words: Sequence[str]) -> int:
 def help_page(verbs: Iterable[Verb]) -> str:
     """What `--help` prints: what sdcoreml is, the verbs, examples and exit codes."""
     lines = "".join(f"  {verb.name:<10}{verb.help}\n" for verb in verbs)
-    return f"{INTRODUCTION}\n{lines}\n{MORE}\n{EPILOG}"
+    tool = shlex.join(start_here().program)
+    width = len(tool) + 24
+    examples = "".join(f"  {f'{tool} {words}':<{width}} {what}\n" for words, what in EXAMPLES)
+    head = INTRODUCTION.format(tool=tool)
+    return f"{head}\n{lines}\n{MORE}\nexamples:\n{examples}\n{EPILOG}"
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -138,7 +147,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             remedy=suggestion(name, names) or "`sdcoreml --help` lists the verbs",
         )
     parser = argparse.ArgumentParser(
-        prog=f"sdcoreml {verb.name}",
+        prog=f"{shlex.join(start_here().program)} {verb.name}",
         description=f"{verb.help[0].upper()}{verb.help[1:]}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

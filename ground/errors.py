@@ -209,7 +209,7 @@ def raise_first(faults: Sequence[Fault]) -> None:
         return
     gravest = max(faults, key=lambda fault: fault.error.exit_code)
     rest = len(faults) - 1
-    more = f" (and {rest} more: sdcoreml inspect lists them)" if rest else ""
+    more = f" (and {rest} more: `sdcoreml inspect MODEL` lists them)" if rest else ""
     remedy = gravest.remedy + more if gravest.remedy else ""
     what = gravest.what if gravest.remedy else gravest.what + more
     raise gravest.error(what, where=gravest.where, remedy=remedy)

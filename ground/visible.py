@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
+from sdcoreml.ground.advice import spell
+
 _KEPT = {ord("\n"), ord("\t")}
 _DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 # JSON never holds the first kind; in it, `\u` is the one notation for the others.
@@ -32,7 +34,7 @@ def one_line(text: str) -> str:
 
 
 class Visible(io.TextIOWrapper):
-    """A text stream over another's bytes that shows control characters, and any name.
+    """A text stream over another's bytes that shows control characters, any name, and commands.
 
     Names on disk are bytes; Python holds those that are no text as surrogates, which no encoding
     has: they, and what the terminal's encoding lacks, are written as escapes, too.
@@ -50,8 +52,8 @@ class Visible(io.TextIOWrapper):
         self.beneath = beneath
 
     def write(self, text: str, /) -> int:
-        """Write the text as `visible` gives it."""
-        super().write(visible(text))
+        """Write the text as `visible` gives it, with commands that can be pasted."""
+        super().write(visible(spell(text)))
         return len(text)
 
 

@@ -64,7 +64,7 @@ def read_artefacts(path: Path, target: LockTarget, python: str) -> tuple[Artefac
             lock.select(environment=environment(target, python), tags=list(tags(target, python)))
         )
     except (PylockSelectError, PylockValidationError) as error:
-        raise LockfileError(f"{error}", where=path, remedy="run make lock") from None
+        raise LockfileError(f"{error}", where=path, remedy="run `sdcoreml env lock`") from None
     found: list[Artefact] = []
     for package, wheel in chosen:
         if not isinstance(wheel, PackageWheel):
@@ -130,7 +130,9 @@ def pin_wheels(lock: Lock, artefacts: Iterable[Artefact]) -> tuple[LockedPackage
     if faults:
         name = f"pylock.{lock.target}.toml"
         raise LockfileError(
-            f"disagrees with {name}: {'; '.join(faults)}", where=lock.path, remedy="run make lock"
+            f"disagrees with {name}: {'; '.join(faults)}",
+            where=lock.path,
+            remedy="run `sdcoreml env lock`",
         )
     return tuple(packages)
 

@@ -62,7 +62,9 @@ def load_lock(toolchain: str, target: str) -> Lock:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         what = getattr(error, "strerror", None) or "not UTF-8"
-        raise LockfileError(f"{what}", where=path, remedy="restore it, or run make lock") from None
+        raise LockfileError(
+            f"{what}", where=path, remedy="restore it, or run `sdcoreml env lock`"
+        ) from None
     packages = parse_lock(text, path)
     return Lock(
         toolchain=loaded.name,
@@ -95,7 +97,9 @@ def parse_lock(text: str, path: Path) -> tuple[LockedPackage, ...]:
     if not packages and not faults:
         faults.append("nothing is locked in it")
     if faults:
-        raise LockfileError("; ".join(faults), where=path, remedy="restore it, or run make lock")
+        raise LockfileError(
+            "; ".join(faults), where=path, remedy="restore it, or run `sdcoreml env lock`"
+        )
     return tuple(sorted(packages, key=lambda package: (package.name, package.marker)))
 
 

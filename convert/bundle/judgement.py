@@ -25,6 +25,7 @@ from sdcoreml.convert.programs.drawable import require_drawable
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.weights.source import CONTAINERS, FileKind, look_at
 from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.ground.advice import command, spell
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError, UnsupportedError
 
 
@@ -42,7 +43,7 @@ class Ruling:
     def as_json(self) -> dict[str, str | None]:
         """`can`, the stable id of the check that finds the reason, and the remedy."""
         code, remedy = (self.fault.code, self.fault.remedy) if self.fault else ("", "")
-        return {"can": self.can, "code": code or None, "remedy": remedy or None}
+        return {"can": self.can, "code": code or None, "remedy": spell(remedy) or None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ def raise_gravest(faults: Sequence[Fault]) -> None:
     if faults:
         rest = len(faults) - 1
         error = gravest(faults).raised()
-        error.explanation = f"{rest} more: sdcoreml inspect lists them" if rest else ""
+        error.explanation = f"{rest} more: `sdcoreml inspect MODEL` lists them" if rest else ""
         raise error
 
 
@@ -212,7 +213,7 @@ def _refuse(identity: Identity) -> Fault | None:
     if contents.kind is Kind.UNKNOWN:
         what, remedy = "no model that is known here: its tensors have other names", ONE_OF
     if option := GIVEN.get(contents.kind):
-        remedy = f"sdcoreml convert MODEL {option} {identity.path.name}"
+        remedy = command("convert", "MODEL", option, identity.path.name)
     elif (above := identity.path.resolve().parent / INDEX_NAME).is_file():
         remedy = f"give the model that it lies in: {above.parent}"
     return _unsupported(identity, what, remedy or ONE_OF, "MOD018")

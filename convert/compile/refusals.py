@@ -28,7 +28,7 @@ from sdcoreml.convert.spec.model import (
 )
 from sdcoreml.ground.errors import Fault, UnsupportedError
 
-WITH_XCODE = "compile it on a Mac with Xcode (sdcoreml compile --with-xcode)"
+WITH_XCODE = "compile it on a Mac with Xcode (`sdcoreml compile --with-xcode PACKAGE -o FOLDER`)"
 
 
 def refusals(model: Model, where: Path) -> tuple[Fault, ...]:

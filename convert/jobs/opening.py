@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +26,8 @@ def open_model(path: Path) -> Model:
         raise BadInputError(
             "a single file where a folder is needed",
             where=path,
-            remedy="unpack it first: .venv/bin/python -m convert --checkpoint_path "
-            f"{path} --dump_path FOLDER",
+            remedy="unpack it first: `python -m sdcoreml.convert --checkpoint_path"
+            f" {shlex.quote(str(path))} --dump_path FOLDER`",
         )
     judgement = judge(path)
     raise_gravest(judgement.obstacles)

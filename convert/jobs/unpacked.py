@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -116,8 +117,8 @@ def opened_again(
         raise BadInputError(
             f"{', '.join(others)} went into this folder, too",
             where=path,
-            remedy="put all together again with .venv/bin/python -m convert, and "
-            "verify against that folder",
+            remedy="put all together again with `python -m sdcoreml.convert --checkpoint_path"
+            f" {shlex.quote(str(path))} --dump_path FOLDER ...`, and verify against that folder",
         )
     averaged = origin.get("averaged", False)
     prediction = manifest.options.prediction

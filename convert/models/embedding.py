@@ -24,6 +24,7 @@ from sdcoreml.convert.weights.gather import gather
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.convert.weights.writer import Computed
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import BadInputError
 
 TABLE = "text_model.embeddings.token_embedding.weight"
@@ -61,7 +62,9 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
     }
     if len(vectors) != len(tensors):
         raise BadInputError(
-            "not a textual inversion", where=path, remedy="see what `sdcoreml inspect` says"
+            "not a textual inversion",
+            where=path,
+            remedy=f"see what {command('inspect', path)} says",
         )
     name = (name or path.stem).lower().strip("<>")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):

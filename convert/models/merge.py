@@ -10,6 +10,7 @@ from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.weights.float8 import widen
 from sdcoreml.convert.weights.header import PYTORCH
 from sdcoreml.convert.weights.writer import write_safetensors
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import BadInputError, raise_first
 from sdcoreml.ground.events import Emit, silent
 
@@ -24,7 +25,7 @@ def component_files(component: Component) -> ComponentFiles:
         raise BadInputError(
             "no readable weights",
             where=component.folder,
-            remedy="see what `sdcoreml inspect` says about it",
+            remedy=f"see what {command('inspect', component.folder)} says about it",
         )
     is_right = component.is_merged and checkpoint.metadata.get("format") == PYTORCH["format"]
     return ComponentFiles(

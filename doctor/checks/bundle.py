@@ -42,9 +42,7 @@ def listed_by_apps(bundle: Bundle) -> Findings:
         yield info(
             f"not compiled yet: {list_some(packages)}",
             why="Swift apps load .mlmodelc; .mlpackage is one step before it.",
-            fix=Fix(
-                "compile them (no Xcode)", commands=((".venv/bin/sdcoreml", "compile", *paths),)
-            ),
+            fix=Fix("compile them (no Xcode)", commands=(("sdcoreml", "compile", *paths),)),
         )
     if bundle.unet is not None and not missing:
         attention = f", {bundle.unet.attention} attention" if bundle.unet.attention else ""

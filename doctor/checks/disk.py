@@ -97,7 +97,7 @@ def room_for_packages(
     """The volume of uv's cache has room for the environment's packages.
 
     uv downloads wheels, unpacks them into its cache, and copies them from there: with an empty
-    cache the environment takes twice its size. `make env` first asks uv what it has.
+    cache the environment takes twice its size. `sdcoreml env` first asks uv what it has.
     """
     if environment is not None:
         return

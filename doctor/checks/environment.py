@@ -15,10 +15,10 @@ from sdcoreml.doctor.core.facts import (
 )
 from sdcoreml.ground.quantity import amount
 
-ANEW = Fix("build it from packages fetched anew", commands=(("make", "env", "ARGS=--no-cache"),))
+ANEW = Fix("build it from packages fetched anew", commands=(("sdcoreml", "env", "--no-cache"),))
 PROVE = Fix(
     "run the tests and the sample in it, and record the figures (minutes)",
-    commands=((".venv/bin/sdcoreml", "env", "evidence", "--prove"),),
+    commands=(("sdcoreml", "env", "evidence", "--prove"),),
 )
 
 
@@ -26,10 +26,10 @@ def build(toolchain: ToolchainFacts, lock: LockFacts | None) -> Fix:
     """What building takes, and the command for it."""
     fetched = f"{amount(lock.download)} to download unless cached, " if lock else ""
     size = f"{fetched}{amount(toolchain.installed_bytes)} on disk"
-    return Fix(f"build it ({size})", commands=(("make", "env"),), safe=True)
+    return Fix(f"build it ({size})", commands=(("sdcoreml", "env"),), safe=True)
 
 
-BY_CONDA = Fix("make env BACKEND=conda makes one that is, apart from it; or remove it")
+BY_CONDA = Fix("`sdcoreml env --backend conda` makes one that is, apart from it; or remove it")
 
 
 @check("ENV001", CheckFamily.ENVIRONMENT)
@@ -41,12 +41,12 @@ def present(
     """The tested environment is built.
 
     Conversion runs in an environment of its own, built from the lock and separate from the host's
-    Python. `make convert` builds it when it is missing.
+    Python. `sdcoreml convert` builds it when it is missing.
     """
     if environment is None:
         yield warning(
             f"the {toolchain.name} environment is not built yet",
-            why="Conversion runs inside it; make convert builds it first.",
+            why="Conversion runs inside it; `sdcoreml convert` builds it first.",
             fix=build(toolchain, lock),
         )
     else:
@@ -187,8 +187,9 @@ def conda_of_that_name(
     """A conda environment that carries the toolchain's name matches the lock.
 
     Many guides let you make one of this very name with conda, mamba or micromamba. This check reads
-    its conda-meta and .dist-info folders and runs no conda. sdcoreml never works in it: `make env`
-    builds its own environment, and BACKEND=conda one of this name, which is sealed.
+    its conda-meta and .dist-info folders and runs no conda. sdcoreml never works in it:
+    `sdcoreml env` builds its own environment, and `sdcoreml env --backend conda` one of this name,
+    which is sealed.
     """
     faults = []
     if conda.python != toolchain.python:

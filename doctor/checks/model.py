@@ -19,6 +19,7 @@ from sdcoreml.doctor.core.check import (
 )
 from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder
+from sdcoreml.ground.advice import UNPACK
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.versions import satisfies
 
@@ -41,7 +42,7 @@ def layout(model: ModelFolder) -> Findings:
     if model.kind == "single-file":
         yield info(
             f"{Path(model.path).name} is a single checkpoint file, {amount(model.size)}",
-            why="sdcoreml convert takes it as it is; the upstream converter wants a folder.",
+            why="`sdcoreml convert` takes it as it is; the upstream converter wants a folder.",
         )
         return
     if model.kind == "missing":
@@ -81,7 +82,7 @@ def shards_loadable(model: ModelFolder, toolchain: ToolchainFacts) -> Findings:
     before 0.29 loads a UNet or VAE from shards in neither format, .bin or .safetensors, and stops
     with "no file named diffusion_pytorch_model.bin found". Turning the shards into safetensors is
     no cure: they have to be merged into one file, in which every tensor is a bit-identical copy.
-    You need do nothing: make convert merges before it converts.
+    You need do nothing: `sdcoreml convert` merges before it converts.
     """
     diffusers = toolchain.pins.get("diffusers", "0")
     if satisfies(diffusers, f">={SHARDS_SINCE}"):
@@ -106,10 +107,10 @@ def shards_loadable(model: ModelFolder, toolchain: ToolchainFacts) -> Findings:
 def merge(path: str) -> Fix:
     """The two ways to merge a sharded folder."""
     merged = path.rstrip("/") + "-merged"
-    command = (".venv/bin/python", "-m", "convert", "--to_safetensors", "--checkpoint_path", path)
+    command = (*UNPACK, "--to_safetensors", "--checkpoint_path", path)
     return Fix(
         "convert, which merges on the way; or write a merged copy of the folder",
-        commands=(("make", "convert", f"MODEL={path}"), (*command, "--dump_path", merged)),
+        commands=(("sdcoreml", "convert", path), (*command, "--dump_path", merged)),
     )
 
 
@@ -212,7 +213,7 @@ def file_complete(model: ModelFolder) -> Findings:
         family = "SDXL" if "sdxl" in model.holds else "SD 1.x or 2.x"
         yield info(
             f"{name} is {family} in the original layout",
-            why="sdcoreml convert sees that itself; diffusers' script has to be told the family.",
+            why="`sdcoreml convert` sees that itself; diffusers' script has to be told the family.",
         )
 
 

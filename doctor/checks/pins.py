@@ -23,7 +23,7 @@ from sdcoreml.lockfiles.versions import key
 
 REPAIR = Fix(
     "restore the environment to what was sealed and tested",
-    commands=(("make", "env", "ARGS=repair"),),
+    commands=(("sdcoreml", "env", "repair"),),
     safe=True,
 )
 _SHOWN = 6

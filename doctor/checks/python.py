@@ -16,12 +16,12 @@ OLDEST = "3.10"
 
 
 def exactly(version: str) -> Fix:
-    """Get just this Python and build with it: what make does, and how it is done by hand."""
+    """Get just this Python and build with it: what `env` does, and how it is done by hand."""
     uv = "uv has none" if version in UV_LACKS else f"uv python install {version}"
     return Fix(
-        f"let make obtain it; or get it by hand (pyenv install {version}, micromamba create"
-        f" -p ./python python={version}, python.org's installer; {uv}) and run make env",
-        commands=(("make", "env", "ARGS=--provision"),),
+        f"let sdcoreml obtain it; or get it by hand (pyenv install {version}, micromamba create"
+        f" -p ./python python={version}, python.org's installer; {uv}) and run `sdcoreml env`",
+        commands=(("sdcoreml", "env", "--provision"),),
         safe=True,
     )
 
@@ -83,7 +83,7 @@ def interpreter_to_build_with(
         return
     if interpreter is None:
         yield warning(
-            f"no Python {toolchain.accepted} found on this machine: make env obtains {wanted}",
+            f"no Python {toolchain.accepted} found here: `sdcoreml env` obtains {wanted}",
             why="The pinned wheels need it; without a network it cannot be brought.",
             fix=exactly(wanted),
         )
@@ -91,7 +91,8 @@ def interpreter_to_build_with(
         yield ok(f"{wanted} to build with")
     else:
         yield info(
-            f"Python {interpreter.version} is here (drift); make env tries to obtain {wanted}",
+            f"Python {interpreter.version} is here (drift);"
+            f" `sdcoreml env` tries to obtain {wanted}",
             why="Another patch release works in all likelihood, but it is not what was tested.",
             fix=exactly(wanted),
         )
@@ -139,7 +140,7 @@ def pip_settings_neutral(host: HostPython) -> Findings:
     if host.pip_settings:
         yield info(
             f"settings that change what pip or uv choose: {', '.join(host.pip_settings)}",
-            why="`make env` ignores them; a command typed by hand does not.",
+            why="`sdcoreml env` ignores them; a command typed by hand does not.",
         )
 
 
@@ -153,7 +154,7 @@ def own_libraries(host: HostPython) -> Findings:
         yield info(
             "this is a bare Python, without the libraries of the tool's own .venv",
             why="Every check runs all the same; building and converting need .venv.",
-            fix=Fix("let make build it, under a minute", commands=(("make", "doctor"),)),
+            fix=Fix("let make build it, under a minute", commands=(("sdcoreml", "doctor"),)),
         )
     if host.externally_managed and not host.isolated:
         yield info(

@@ -57,7 +57,7 @@ def native_processor(system: System) -> Findings:
         yield error(
             "this Python is an Intel program running under Rosetta 2",
             why="It gets Intel wheels: an older torch, no mlx, and crashes where AVX is expected.",
-            fix=Fix("install an arm64 Python (python.org, pyenv, Homebrew), then: make env"),
+            fix=Fix("install an arm64 Python (python.org, pyenv, Homebrew), then: `sdcoreml env`"),
         )
 
 

@@ -168,7 +168,7 @@ def compiler_present(xcode: XcodeFacts) -> Findings:
     The upstream converter calls it to turn each .mlpackage into the .mlmodelc that Swift apps load.
     It comes with the full Xcode, not with the Command Line Tools, and does not run until Xcode's
     licence is accepted. sdcoreml does not need it: it has its own compiler, and compares the two
-    when you ask it to (`sdcoreml compile --with-xcode`).
+    when you ask it to (`sdcoreml compile --with-xcode PACKAGE --output FOLDER`).
     """
     if xcode.compiler:
         yield ok("coremlcompiler found")

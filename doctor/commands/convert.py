@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     """Convert one model, or report what a conversion would make."""
     if args.sample == (args.model is not None):
         raise UsageError(
-            "give one model, a folder or a file, or --sample", remedy="see sdcoreml convert --help"
+            "give one model, a folder or a file, or --sample",
+            remedy="see `sdcoreml convert --help`",
         )
     try:
         return plan(args) if args.plan else convert(args)

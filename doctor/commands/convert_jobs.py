@@ -24,6 +24,7 @@ from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.merge import require_apart
 from sdcoreml.convert.programs.options import Attention, Prediction
 from sdcoreml.doctor.commands.convert_options import METHODS
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
 from sdcoreml.lockfiles.toolchain import Toolchain
 
@@ -123,8 +124,8 @@ def options_of_finished_folder(args: argparse.Namespace, usual: Options) -> Opti
         raise BadInputError(
             "no ControlledUnet in this folder to take a ControlNet's residuals",
             where=folder,
-            remedy="add one: sdcoreml convert MODEL --components controlled_unet"
-            f" --output {folder}",
+            remedy="add one: "
+            + command(*["convert", "MODEL", "--components", "controlled_unet", "--output"], folder),
         )
     return replace(usual, **{name: getattr(before, name) for name in SHARED})
 

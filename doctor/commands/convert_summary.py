@@ -131,7 +131,7 @@ def advice(manifest: Manifest) -> tuple[str, ...]:
     if any(proof.audit.compressed and not proof.fidelity for proof in proofs):
         notes.append(
             "what compression costs the output was not measured; --full measures it, and"
-            " sdcoreml recipe for each layer"
+            " `sdcoreml recipe MODEL` for each layer"
         )
     if manifest.options.batch == 1:
         notes.append(

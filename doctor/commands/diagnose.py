@@ -12,6 +12,7 @@ from sdcoreml.doctor.core.facts import EnvironmentFacts, System
 from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, find_innermost
 from sdcoreml.doctor.report.layout import wrap
+from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.places import expand_home
 
@@ -84,7 +85,7 @@ def as_object(match: Match) -> dict[str, object]:
         "line": match.line,
         "text": match.text,
         "cause": entry.cause,
-        "fix": entry.fix,
+        "fix": spell(entry.fix),
         "checks": list(entry.checks),
         "captured": dict(match.captured),
         "doubt": match.doubt,

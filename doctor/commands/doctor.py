@@ -25,8 +25,9 @@ from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather import DEADLINE, DEEP_DEADLINE, Gathered, Request, gather
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.report import write
+from sdcoreml.ground.advice import spell_words
 from sdcoreml.ground.errors import UsageError
-from sdcoreml.ground.places import ROOT, can_exist, expand_home
+from sdcoreml.ground.places import can_exist, expand_home
 from sdcoreml.lockfiles.toolchain import FILE, toolchain_names
 
 configure = declare
@@ -85,9 +86,8 @@ def mend(args: argparse.Namespace, report: Report, selection: Selection) -> int:
 
 
 def run_visibly(command: Sequence[str]) -> int:
-    """Run one command in this checkout, its output on the terminal and nothing to read."""
-    here = ROOT
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, cwd=here)
+    """Run one command where the person stands, its output on the terminal and nothing to read."""
+    done = subprocess.run(spell_words(command), check=False, stdin=subprocess.DEVNULL)
     return done.returncode
 
 
@@ -204,5 +204,5 @@ def require_known(words: Iterable[str]) -> None:
     unknown = [word for word in words if not any(names(word, check) for check in CHECKS)]
     if unknown:
         raise UsageError(
-            f"no check or family is called {', '.join(unknown)}", remedy="see sdcoreml explain"
+            f"no check or family is called {', '.join(unknown)}", remedy="see `sdcoreml explain`"
         )

@@ -85,5 +85,5 @@ def words(text: str) -> list[str]:
     """
     found = [word.strip() for word in text.split(",") if word.strip()]
     if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} names no check; sdcoreml explain lists them")
+        raise argparse.ArgumentTypeError(f"{text!r} names no check; `sdcoreml explain` lists them")
     return found

@@ -29,7 +29,7 @@ def export_archive(args: argparse.Namespace) -> int:
         raise EnvError(
             "a conda environment is not exported",
             where=found.path,
-            remedy="carry its toolchain as a venv (BACKEND=venv), or use the explicit "
+            remedy="carry its toolchain as a venv (--backend venv), or use the explicit "
             "lock that `sdcoreml env conda-files` writes",
         )
     with draw() as emit:

@@ -74,7 +74,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
         raise LockfileError(
             f"the locks of {toolchain.title} are stale in {len(lines)} places",
             where=toolchain.folder,
-            remedy="run make lock",
+            remedy="run `sdcoreml env lock`",
         )
     print(f"{toolchain.title}: the locks are what the pins resolve to")
     return 0

@@ -55,7 +55,7 @@ def list_stored(args: argparse.Namespace) -> int:
         print(json.dumps({"schema": SCHEMA, "root": root, "environments": rows}))
         return 0
     if not stored:
-        print(f"no environment is built in {environments_folder()}; sdcoreml env builds one")
+        print(f"no environment is built in {environments_folder()}; `sdcoreml env` builds one")
     for one, links in stored.items():
         drift = "*" if one.drift else " "
         print(

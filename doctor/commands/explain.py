@@ -13,6 +13,7 @@ from sdcoreml.doctor.core.engine import names
 from sdcoreml.doctor.knowledge import Failure, entries
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.visible import without_filter
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if args.markdown:
         from sdcoreml.doctor.report.reference import document
 
-        sys.stdout.write(document(CHECKS, entries()))
+        without_filter(sys.stdout).write(document(CHECKS, entries()))
     elif args.names:
         print("\n\n".join("\n".join(page(name)) for name in args.names))
     else:
@@ -55,7 +56,7 @@ def page(name: str) -> Iterator[str]:
         yield from listing(several)
     else:
         near = [one.id for one in entries() if name.lower() in one.id]
-        hint = f"perhaps {', '.join(near[:3])}" if near else "sdcoreml explain lists the checks"
+        hint = f"perhaps {', '.join(near[:3])}" if near else "`sdcoreml explain` lists the checks"
         raise UsageError(f"nothing is called {name}", remedy=hint)
 
 

@@ -31,6 +31,7 @@ from sdcoreml.doctor.commands.convert_values import target
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import build
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.aside import file_aside, scratch_beside
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit
@@ -126,11 +127,11 @@ def measured(
 def summary(args: argparse.Namespace, found: Mapping[str, Any]) -> str:
     """The gain of the mixture, for people."""
     uniform = ", ".join(f"{psnr} dB with {bits} bits" for bits, psnr in found["uniform"].items())
-    more = "" if args.target is Target.MACOS13 else f" --target {args.target.value}"
+    more = () if args.target is Target.MACOS13 else ("--target", args.target.value)
     return (
         f"{args.output}: {len(found['layers'])} layers of the {args.component},"
         f" {found['average']:.2f} bits on average\n"
         f"on noise at a few latent pixels its output keeps {found['psnr']} dB of the model's;"
         f" uniform {uniform}\n"
-        f"apply it with: sdcoreml convert MODEL --recipe {args.output}{more}"
+        f"apply it with: {command('convert', 'MODEL', '--recipe', args.output, *more)}"
     )

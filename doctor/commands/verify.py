@@ -17,6 +17,7 @@ from sdcoreml.doctor.commands.convert_summary import evidence
 from sdcoreml.doctor.core.backend import add_toolchain, choose_backend
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions, build
+from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.places import as_path
@@ -97,7 +98,7 @@ def as_json(result: Verification) -> dict[str, Any]:
         "files": result.files,
         "absent": list(result.absent),
         "faults": [
-            {"path": str(fault.where), "what": fault.what, "next": fault.remedy}
+            {"path": str(fault.where), "what": fault.what, "next": spell(fault.remedy)}
             for fault in result.faults
         ],
         "programs": {name: proof.as_json() for name, proof in result.checked.items()},

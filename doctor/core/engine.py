@@ -173,7 +173,7 @@ def _crash(check: Check, error: Exception) -> Finding:
         status=Status.UNKNOWN,
         what=f"the check itself failed: {type(error).__name__}: {error}",
         why="This is a fault in sdcoreml; nothing is known about what it examines.",
-        fix=Fix(f"report it, with the output of: make doctor ARGS='--select {check.id} --json'"),
+        fix=Fix(f"report it, with the output of `sdcoreml doctor --select {check.id} --json`"),
     )
 
 
@@ -196,23 +196,28 @@ def _place(finding: Finding, known: Mapping[str, object]) -> Finding:
 
 
 def _add_environment_flags(finding: Finding, flags: Mapping[str, str]) -> Finding:
-    """Point the fix at the environment that was examined: a plain `make env` is about the default.
+    """Point the fix at the environment that was examined, so that checks need not know which it is.
 
-    So the checks need not know which one it is.
+    A plain `sdcoreml env` is about the default one.
     """
     if finding.fix is None:
         return finding
-    variables = tuple(f"{key.upper()}={value}" for key, value in flags.items())
-    options = tuple(word for key, value in flags.items() for word in (f"--{key}", value))
     commands = tuple(
-        (*command, *variables)
-        if command[0] == "make"
-        else (*command, *options)
-        if command[1:2] == ("env",)
-        else command
+        (*command, *_options(flags, _FLAGGED.get(command[1], ())))
         for command in finding.fix.commands
     )
     return replace(finding, fix=replace(finding.fix, commands=commands))
+
+
+_FLAGGED: Mapping[str, tuple[str, ...]] = {
+    "env": ("toolchain", "backend"),
+    "convert": ("toolchain",),
+}
+"""The verbs that are about an environment, and their options for which one."""
+
+
+def _options(flags: Mapping[str, str], names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word for name in names if name in flags for word in (f"--{name}", flags[name]))
 
 
 def _demote_ignored(result: Result, reason: str) -> Result:

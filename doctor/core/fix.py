@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from sdcoreml.doctor.core.check import Fix, Status
 from sdcoreml.doctor.core.engine import Report, Result
+from sdcoreml.ground.advice import spell, spell_words
 
 Run: TypeAlias = Callable[[Sequence[str]], int]
 """Runs one command in the sight of the user and returns its exit code."""
@@ -61,9 +62,9 @@ def plan_lines(steps: Sequence[FixStep]) -> Iterator[str]:
     """The plan as text: what would be run, and what people have to do themselves."""
     for step in steps:
         label = "safe" if step.fix.safe else "by hand"
-        yield f"{label:<9}{step.fix.title} ({', '.join(step.checks)})"
+        yield f"{label:<9}{spell(step.fix.title)} ({', '.join(step.checks)})"
         for command in step.fix.commands:
-            yield f"{'':<9}run   {shlex.join(command)}"
+            yield f"{'':<9}run   {shlex.join(spell_words(command))}"
     if not steps:
         yield "nothing found that a command could mend"
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sdcoreml.lockfiles.toolchain import Toolchain
 
 
-NOT_BUILT = "the environment is not built (make env)"
+NOT_BUILT = "the environment is not built (`sdcoreml env`)"
 
 
 @cache

@@ -7,6 +7,7 @@ verdicts last.
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ _SLOW = 3
 _TOLD = 0.005
 """Seconds below which a cost reads 0.00 and is not worth a word."""
 
+_COMMAND = re.compile(r"`[^`]+`")
+_UNBROKEN = "\0"
 _NAMED = 5
 _CHANGES = 8
 
@@ -72,15 +75,16 @@ def _family(family: CheckFamily, results: Sequence[Result]) -> Iterator[Line]:
 
 
 def wrap(label: str, text: str, width: int = WIDTH) -> list[str]:
-    """A paragraph after its label, indented under itself; words are never broken."""
-    return textwrap.wrap(
-        text,
+    """A paragraph after its label, indented under itself; words and commands are never broken."""
+    lines = textwrap.wrap(
+        _COMMAND.sub(lambda found: found[0].replace(" ", _UNBROKEN), text),
         width,
         initial_indent=label,
         subsequent_indent=" " * len(label),
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_UNBROKEN, " ") for line in lines]
 
 
 def _wrap(label: str, style: str, head: str, text: str) -> Iterator[Line]:

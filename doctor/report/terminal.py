@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from sdcoreml.ground.addresses import hide_credentials
+from sdcoreml.ground.advice import spell
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.visible import one_line, without_filter
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def shown(text: str) -> str:
-    """A text of an event on one line, without passwords and tokens."""
-    return one_line(hide_credentials(text))
+    """A text of an event on one line, without passwords and tokens, its commands to be pasted."""
+    return one_line(hide_credentials(spell(text)))
 
 
 def plain(stream: TextIO) -> Emit:

@@ -126,7 +126,7 @@ def engine_name() -> str:
 def _host() -> Interpreter:
     here = probe(Path(sys.executable))
     if here is None:
-        raise EnvError("does not answer", where=sys.executable, remedy="run make bootstrap")
+        raise EnvError("does not answer", where=sys.executable, remedy="run `make bootstrap`")
     return here
 
 

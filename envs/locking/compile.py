@@ -79,7 +79,8 @@ def compile_locks(
     installer = find_installer("uv")
     if not isinstance(installer, Uv):
         raise EnvError(
-            "only uv compiles for other machines, and it is not found", remedy="run make bootstrap"
+            "only uv compiles for other machines, and it is not found",
+            remedy="run `make bootstrap`",
         )
     compiled: list[CompiledLocks] = []
     for name in toolchain.targets:
@@ -134,7 +135,9 @@ def check_folder(toolchain: Toolchain) -> dict[str, tuple[Artefact, ...]]:
     artefacts: dict[str, tuple[Artefact, ...]] = {}
     given = toolchain.folder / "requirements.in"
     if not given.exists() or given.read_text(encoding="utf-8") != requirements_in(toolchain):
-        faults.append(f"{given}: does not repeat the pins of toolchain.toml; run make lock")
+        faults.append(
+            f"{given}: does not repeat the pins of toolchain.toml; run `sdcoreml env lock`"
+        )
     for target in toolchain.targets:
         with _collect(faults):
             lock = load_lock(f"{toolchain.folder}/", target)
@@ -162,7 +165,9 @@ def _check_pins(toolchain: Toolchain, lock: Lock) -> None:
         if locked.get(name) != version
     ]
     if wrong:
-        raise LockfileError(f"{', '.join(wrong)}", where=lock.path, remedy="run make lock")
+        raise LockfileError(
+            f"{', '.join(wrong)}", where=lock.path, remedy="run `sdcoreml env lock`"
+        )
 
 
 def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> CompiledLocks:

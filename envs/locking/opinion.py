@@ -39,7 +39,7 @@ from sdcoreml.lockfiles.target import TARGETS, host_target
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 _TOOL = "pip-tools"
-_INSTALL = "run `python -m pip install 'sdcoreml[locking]'` (in a checkout: make bootstrap)"
+_INSTALL = "run `python -m pip install 'sdcoreml[locking]'` (a checkout's .venv has it)"
 _PLAIN = ("--no-header", "--no-annotate", "--no-emit-options", "--strip-extras", "--allow-unsafe")
 
 

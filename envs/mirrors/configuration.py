@@ -90,7 +90,7 @@ def write_sources(sources: Mapping[str, tuple[str, ...]], path: Path | None = No
 
     path = path or configuration_file()
     if path is None:
-        raise LockfileError("no folder is known for it", where=NAME, remedy="run make bootstrap")
+        raise LockfileError("no folder is known for it", where=NAME, remedy="run `make bootstrap`")
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
     except (TOMLKitError, UnicodeDecodeError) as error:

@@ -171,7 +171,7 @@ def find_installer(name: str = "", cache: Path | None = None) -> Installer:
     pip = Pip(python=Path(sys.executable), cache=cache)
     if name != "uv" and pip.describe():
         return pip
-    raise EnvError("not found", where=name or "uv and pip", remedy="run make bootstrap")
+    raise EnvError("not found", where=name or "uv and pip", remedy="run `make bootstrap`")
 
 
 def download(python: Path, requirements: Path, folder: Path, source: PackageSource) -> None:

@@ -146,7 +146,7 @@ def install_hints(pin: PythonPin) -> str:
     version = pin.version
     uv = "uv has none" if version in UV_LACKS else f"`uv python install {version}` has it too"
     return (
-        "--provision obtains it (ARGS=--provision with make), or get it with"
+        "`sdcoreml env --provision` obtains it, or get it with"
         f" `pyenv install {version}`, with `conda create -n python-{version}"
         f" python={version}` (or micromamba), or with the python.org installer ({uv}),"
         " then run this again; one in an unusual place is named with --python PATH"

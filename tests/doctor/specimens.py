@@ -91,7 +91,7 @@ XL = {"sample": (2, 4, 128, 128), "time_ids": (2, 6), "text_embeds": (2, 1280)}
 XL_UNET = program("Unet", inputs=features({**XL, "timestep": (2,), "encoder_hidden_states": TEXT}))
 
 
-NOT_BUILT = Absent(reason="the environment is not built (make env)")
+NOT_BUILT = Absent(reason="the environment is not built (`sdcoreml env`)")
 
 SHARDED = part(
     "unet",

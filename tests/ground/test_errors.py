@@ -105,7 +105,7 @@ def test_the_gravest_is_raised_wherever_it_stands(at: int) -> None:
     with pytest.raises(UnsafePickleError) as caught:
         raise_first(faults)
     assert str(caught.value) == (
-        "/models/unet.bin: unsafe; do it (and 2 more: sdcoreml inspect lists them)"
+        "/models/unet.bin: unsafe; do it (and 2 more: `sdcoreml inspect MODEL` lists them)"
     )
 
 

@@ -138,7 +138,7 @@ def test_two_locks_that_disagree_are_refused_with_every_difference() -> None:
         pin_wheels(lock(*packages), wheels)
     assert (
         "absent has no wheel; moved is 2, locked is 1; other.whl has none of the locked hashes;"
-        " extra is not locked; run make lock" in str(caught.value)
+        " extra is not locked; run `sdcoreml env lock`" in str(caught.value)
     )
 
 

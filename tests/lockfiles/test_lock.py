@@ -111,7 +111,9 @@ def test_a_refused_target_says_why() -> None:
 
 def test_a_missing_lock_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "toolchain.toml").write_text(TOOLCHAIN)
-    with pytest.raises(LockfileError, match=r"linux-x86_64\.txt: No such file.*make lock"):
+    with pytest.raises(
+        LockfileError, match=r"linux-x86_64\.txt: No such file.*`sdcoreml env lock`"
+    ):
         load_lock(f"{tmp_path}/", "linux-x86_64")
 
 

@@ -302,5 +302,5 @@ def test_faults_of_shards_are_counted_and_the_gravest_comes_first(tmp_path: Path
         tmp_path / "model-00002-of-00002.bin",
         {"a/data.pkl": finished(group(name("os", "system"), text("x")) + b"R")},
     )
-    with pytest.raises(UnsafePickleError, match=r"00002-of.* \(and 1 more: sdcoreml inspect"):
+    with pytest.raises(UnsafePickleError, match=r"00002-of.* \(and 1 more: `sdcoreml inspect"):
         open_checkpoint(index)

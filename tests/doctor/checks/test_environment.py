@@ -21,17 +21,17 @@ def test_not_built_is_a_warning_and_the_rest_is_skipped() -> None:
     assert said("ENV001", facts) == ["warning: the tested environment is not built yet"]
     assert remedies("ENV001", facts) == [
         "build it (3.0 GB to download unless cached, 6.0 GB on disk)",
-        "make env",
+        "sdcoreml env",
     ]
     unlocked = sick(environment=NOT_BUILT, lock=Absent(reason="no lock for it"))
-    assert remedies("ENV001", unlocked) == ["build it (6.0 GB on disk)", "make env"]
+    assert remedies("ENV001", unlocked) == ["build it (6.0 GB on disk)", "sdcoreml env"]
     for name in ("ENV002", "ENV003", "ENV006", "PIN001", "PIN005", "LIB001"):
-        assert said(name, facts) == ["skipped: the environment is not built (make env)"]
+        assert said(name, facts) == ["skipped: the environment is not built (`sdcoreml env`)"]
 
 
 def test_another_lock_is_built_anew_and_damage_repaired() -> None:
-    assert remedies("ENV002", environment(lock_digest="old"))[-1] == "make env"
-    assert remedies("ENV003", environment(hollow=("torch",)))[-1] == "make env ARGS=repair"
+    assert remedies("ENV002", environment(lock_digest="old"))[-1] == "sdcoreml env"
+    assert remedies("ENV003", environment(hollow=("torch",)))[-1] == "sdcoreml env repair"
 
 
 def test_an_environment_without_a_record_of_its_lock_is_not_accused() -> None:
@@ -98,7 +98,7 @@ def test_other_bytes_than_the_proven_ones_are_a_warning() -> None:
     assert said("ENV007", facts) == [
         "warning: sealed 0123456789abcdef, but what was proven is seal-1"
     ]
-    assert remedies("ENV007", facts)[-1] == "make env ARGS=--no-cache"
+    assert remedies("ENV007", facts)[-1] == "sdcoreml env --no-cache"
 
 
 @pytest.mark.parametrize(
@@ -172,5 +172,5 @@ def test_without_locked_conda_packages_versions_are_what_counts() -> None:
 
 def test_a_conda_environment_that_is_not_as_locked_is_left_alone() -> None:
     assert remedies("ENV008", conda(python="3.11.0")) == [
-        "make env BACKEND=conda makes one that is, apart from it; or remove it"
+        "`sdcoreml env --backend conda` makes one that is, apart from it; or remove it"
     ]

@@ -49,9 +49,9 @@ def test_unet_and_vae_in_shards_are_one_finding() -> None:
     assert what.startswith("warning: unet and vae: saved in shards, which diffusers 0.23.1 cannot")
     assert remedies("MOD002", facts) == [
         "convert, which merges on the way; or write a merged copy of the folder",
-        "make convert MODEL=/models/sd15",
+        "sdcoreml convert /models/sd15",
         (
-            ".venv/bin/python -m convert --to_safetensors --checkpoint_path /models/sd15 "
+            "python -m sdcoreml.convert --to_safetensors --checkpoint_path /models/sd15 "
             "--dump_path /models/sd15-merged"
         ),
     ]

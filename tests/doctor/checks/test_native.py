@@ -87,7 +87,7 @@ def test_native_code_comes_back_with_a_repair() -> None:
         environment(origins={"x": "file:///src"}),
     ):
         found = [remedies(name, facts) for name in ("LIB001", "LIB002", "LIB003")]
-        assert [lines[-1] for lines in found if lines] == ["make env ARGS=repair"]
+        assert [lines[-1] for lines in found if lines] == ["sdcoreml env repair"]
 
 
 def test_everything_from_the_index_is_nothing_to_say() -> None:

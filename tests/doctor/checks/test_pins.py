@@ -67,7 +67,7 @@ def test_every_pin_that_moved_is_named_with_both_versions() -> None:
     ]
     assert remedies("PIN001", facts) == [
         "restore the environment to what was sealed and tested",
-        "make env ARGS=repair",
+        "sdcoreml env repair",
     ]
 
 

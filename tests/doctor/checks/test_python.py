@@ -38,14 +38,14 @@ def test_the_ways_to_the_exact_python() -> None:
     way, command = remedies("PY002", environment(python="3.10.13"))
     for word in ("pyenv install 3.10.10", "micromamba", "python.org", "uv has none"):
         assert word in way
-    assert command == "make env ARGS=--provision"
+    assert command == "sdcoreml env --provision"
 
 
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
         ("3.10.10", "ok: 3.10.10 to build with"),
-        ("3.10.13", "info: Python 3.10.13 is here (drift); make env tries to obtain 3.10.10"),
+        ("3.10.13", "info: Python 3.10.13 is here (drift); `sdcoreml env` tries to obtain 3.10.10"),
     ],
 )
 def test_the_python_to_build_with(version: str, expected: str) -> None:

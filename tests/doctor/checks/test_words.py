@@ -21,8 +21,8 @@ warning  MOD002  unet: saved in shards, which diffusers 0.23.1 cannot load ("no
                Conversion here merges by itself.
          do    convert, which merges on the way; or write a merged copy of the
                folder
-         run   make convert MODEL=/models/sd15
-         run   .venv/bin/python -m convert --to_safetensors --checkpoint_path \
+         run   sdcoreml convert /models/sd15
+         run   python -m sdcoreml.convert --to_safetensors --checkpoint_path \
 /models/sd15 --dump_path /models/sd15-merged
 """,
     "PIN001": """\
@@ -30,7 +30,7 @@ error    PIN001  not the tested versions: numpy 2.1.0 (tested 1.23.5)
          why   Only the tested combination is known to convert; others fail late
                or silently.
          do    restore the environment to what was sealed and tested
-         run   make env ARGS=repair
+         run   sdcoreml env repair
 """,
     "PIN005": """\
 error    PIN005  huggingface-hub 0.26.0 with diffusers 0.23.1:
@@ -38,7 +38,7 @@ error    PIN005  huggingface-hub 0.26.0 with diffusers 0.23.1:
          why   huggingface_hub 0.26 removed cached_download, which diffusers
                before 0.29 imports.
          do    restore the environment to what was sealed and tested
-         run   make env ARGS=repair
+         run   sdcoreml env repair
 """,
     "GIT003": """\
 error    GIT003  the upstream checkout is at e12202c1f640, tested is

@@ -16,8 +16,8 @@ cause    huggingface_hub 0.26 removed cached_download, which diffusers before
          0.29 imports.
          line 4: ImportError: cannot import name 'cached_download' from
          'huggingface_hub' (x.py)
-do       Go back to huggingface_hub 0.25.2 or older (tested: 0.17.3), or: make
-         env.
+do       Go back to huggingface_hub 0.25.2 or older (tested: 0.17.3), or:
+         `sdcoreml env`.
          hub-cached-download-removed; seen in time by PIN005, PIN001
 
 follows  diffusers and transformers import lazily and wrap whatever failed in

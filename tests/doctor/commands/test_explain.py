@@ -65,7 +65,7 @@ def test_several_pages_stand_apart(capsys: pytest.CaptureFixture[str]) -> None:
     ("name", "hint"),
     [
         ("cached", "; perhaps hub-cached-download-removed"),
-        ("PIN999", "; sdcoreml explain lists the checks"),
+        ("PIN999", "; `sdcoreml explain` lists the checks"),
         ("", "; perhaps "),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_recipe_is_written_that_convert_takes(
         f"{file}: 2 layers of the unet, 4.50 bits on average\n"
         "on noise at a few latent pixels its output keeps 41.5 dB of the model's; uniform 35.0"
         " dB with 4 bits, 47.25 dB with 6 bits\n"
-        f"apply it with: sdcoreml convert MODEL --recipe {file}\n"
+        f"apply it with: `sdcoreml convert MODEL --recipe {file}`\n"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "recipe.json"]
 
@@ -74,8 +74,8 @@ def test_layers_may_have_three_bits_where_the_system_reads_them(
     assert recipe.run(arguments(*words, "--target", "iOS18"), runner) == 0
     assert [request["options"]["target"] for request in runner.requests] == ["macOS13", "macOS15"]
     first, second = capsys.readouterr().out.splitlines()[2::3]
-    assert first.endswith(f"--recipe {file}")
-    assert second.endswith(f"--recipe {file} --target macOS15")
+    assert first.endswith(f"--recipe {file}`")
+    assert second.endswith(f"--recipe {file} --target macOS15`")
 
 
 @pytest.mark.parametrize("bits", ["0.5", "17"])

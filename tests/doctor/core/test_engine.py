@@ -128,16 +128,18 @@ def test_an_error_of_our_own_is_no_crash_but_the_reason_why_nothing_is_known() -
     assert result.findings == ()
 
 
-def test_make_is_told_of_a_toolchain_that_is_not_its_default() -> None:
+def test_commands_are_told_of_a_toolchain_that_is_not_its_default() -> None:
     def commands(name: str, toolchain: str) -> tuple[tuple[str, ...], ...]:
         facts = replace(SICK[name], toolchain=replace(TOOLCHAIN, name=toolchain))
         (result,) = examine(facts, CHECKS, Selection(select=(name,))).results
         assert result.findings[0].fix
         return result.findings[0].fix.commands
 
-    assert commands("ENV001", "tested") == (("make", "env"),)
-    assert commands("ENV001", "current") == (("make", "env", "TOOLCHAIN=current"),)
-    assert commands("PIN001", "current") == (("make", "env", "ARGS=repair", "TOOLCHAIN=current"),)
+    assert commands("ENV001", "tested") == (("sdcoreml", "env"),)
+    assert commands("ENV001", "current") == (("sdcoreml", "env", "--toolchain", "current"),)
+    assert commands("PIN001", "current") == (
+        ("sdcoreml", "env", "repair", "--toolchain", "current"),
+    )
     assert commands("GIT003", "current") == commands("GIT003", "tested")
 
 
@@ -148,9 +150,9 @@ def test_commands_are_told_of_the_backend_as_of_the_toolchain() -> None:
         assert result.findings[0].fix
         return result.findings[0].fix.commands
 
-    assert commands("ENV001", backend="conda") == (("make", "env", "BACKEND=conda"),)
+    assert commands("ENV001", backend="conda") == (("sdcoreml", "env", "--backend", "conda"),)
     both = commands("ENV001", backend="conda", name="light")
-    assert both == (("make", "env", "TOOLCHAIN=light", "BACKEND=conda"),)
+    assert both == (("sdcoreml", "env", "--toolchain", "light", "--backend", "conda"),)
     unproven = replace(PROOF, lock_digest="another")
     facts = sick(evidence=EvidenceFacts(proofs=(unproven,)))
     facts = replace(facts, toolchain=replace(TOOLCHAIN, backend="conda"))
@@ -230,7 +232,7 @@ def test_a_crash_says_how_to_report_it() -> None:
     (finding,) = crash.findings
     assert finding.why.startswith("This is a fault in sdcoreml")
     assert finding.fix
-    assert finding.fix.title.endswith("make doctor ARGS='--select TST003 --json'")
+    assert finding.fix.title.endswith("`sdcoreml doctor --select TST003 --json`")
 
 
 def test_a_finding_before_a_crash_is_not_half_a_judgement() -> None:

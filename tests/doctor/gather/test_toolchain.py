@@ -108,7 +108,7 @@ def test_nothing_built(environments: Path) -> None:
         toolchain.verification("tested", Probe(), deep=False),
         toolchain.smoke("tested", Probe()),
     ):
-        assert fact == Absent(reason="the environment is not built (make env)")
+        assert fact == Absent(reason="the environment is not built (`sdcoreml env`)")
 
 
 def touch(folder: Path) -> None:
