@@ -70,11 +70,17 @@ def checkout_is_repository(checkout: Checkout) -> Findings:
 
 
 @check("GIT003", CheckFamily.GIT)
-def checkout_commit(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
-    """The upstream checkout is at the tested commit.
+def checkout_commit(toolchain: ToolchainFacts, checkout: Checkout | None = None) -> Findings:
+    """The upstream checkout is at the tested commit, or is not needed.
 
-    Later commits of apple/ml-stable-diffusion change options and need other pins.
+    sdcoreml converts by itself. `sdcoreml env upstream`, or `sdcoreml convert --backend upstream`,
+    obtains Apple's converter at its tested commit; every file of it is examined, and git runs in no
+    checkout for that. Later commits of apple/ml-stable-diffusion change options and need other
+    pins.
     """
+    if checkout is None:
+        yield ok("no upstream checkout, not needed unless --backend upstream")
+        return
     if not checkout.repository:
         return
     if checkout.commit == toolchain.commit:
@@ -102,10 +108,13 @@ def checkout_clean(checkout: Checkout) -> Findings:
     With changed files, the commit no longer says what runs.
     """
     if checkout.changed:
+        own = f"see them with git -C {checkout.path} diff; commit or discard them"
         yield error(
             f"the upstream checkout has changes: {list_some(checkout.changed)}",
             why="What runs is then not the tested commit, whatever its name.",
-            fix=Fix(f"see them with git -C {checkout.path} diff; commit or discard them"),
+            fix=Fix("repair it", commands=(("make", "upstream"),), safe=True)
+            if checkout.kept
+            else Fix(own),
         )
 
 
@@ -113,9 +122,10 @@ def checkout_clean(checkout: Checkout) -> Findings:
 def checkout_complete(checkout: Checkout) -> Findings:
     """The upstream checkout has its full history.
 
-    A shallow clone may lack the tested commit.
+    A shallow clone may lack the tested commit. What `sdcoreml env upstream` obtained is that commit
+    and no other.
     """
-    if checkout.shallow:
+    if checkout.shallow and not checkout.kept:
         yield info(
             "the upstream checkout is shallow",
             why="Another commit cannot be checked out of it without fetching.",
@@ -145,8 +155,10 @@ def upstream_imports(checkout: Checkout, environment: EnvironmentFacts) -> Findi
     """The upstream converter's undeclared dependencies are installed.
 
     torch2coreml imports diffusionkit even for SD 1.5, and diffusers reads a checkpoint's YAML with
-    omegaconf. sdcoreml's own converter needs neither.
+    omegaconf. sdcoreml's own converter needs neither, and `--backend upstream` does without them.
     """
+    if checkout.kept:
+        return
     missing = [name for name in UNDECLARED if name not in environment.installed]
     if missing:
         yield info(

@@ -236,7 +236,10 @@ class Git:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
-    """An upstream converter's checkout; `repository` is false for a folder git does not know."""
+    """An upstream converter's checkout; `repository` is false for a folder git does not know.
+
+    `kept` is true for the tested commit in our own store, where `sdcoreml env upstream` put it.
+    """
 
     path: str
     repository: bool
@@ -244,6 +247,7 @@ class Checkout:
     remote: str
     shallow: bool
     changed: tuple[str, ...]
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
             _toolchain().smoke(request.toolchain, probe) if request.deep else Absent(reason=DEEP)
         ),
         "git": lambda: tools.git(probe),
-        "checkout": lambda: checkout.checkout(request.checkout, probe),
+        "checkout": lambda: checkout.checkout(request.checkout, probe, request.toolchain),
         "xcode": lambda: tools.xcode(probe),
         "volumes": lambda: volumes.volumes(goal, _toolchain().environments(), probe),
         "hub": lambda: tools.hub(probe),

@@ -7,14 +7,25 @@ import pytest
 from sdcoreml.doctor.core.facts import Absent, Git, Goal
 from sdcoreml.doctor.core.subjects import ModelFolder
 from tests.doctor.checks.findings import remedies, said
-from tests.doctor.healthy import CHECKOUT, HEALTHY, HUB, XCODE
-from tests.doctor.specimens import checkout, sick, unet, xcode
+from tests.doctor.healthy import CHECKOUT, HEALTHY, HUB, PINS, XCODE
+from tests.doctor.specimens import checkout, environment, sick, unet, xcode
 
 
 def test_no_checkout_configured_is_no_fault() -> None:
-    facts = sick(checkout=Absent(reason="no upstream checkout configured (SDCOREML_UPSTREAM)"))
-    for number in range(2, 8):
-        assert said(f"GIT{number:03}", facts)[0].startswith("skipped: no upstream checkout")
+    facts = sick(checkout=Absent(reason="not needed unless --backend upstream"))
+    assert said("GIT003", facts) == [
+        "ok: no upstream checkout, not needed unless --backend upstream"
+    ]
+    for number in (2, 4, 5, 6, 7):
+        assert said(f"GIT{number:03}", facts) == ["skipped: not needed unless --backend upstream"]
+
+
+def test_the_tested_commit_in_the_store_is_shallow_and_repaired_by_make() -> None:
+    kept = checkout(kept=True, shallow=True, changed=("unet.py",))
+    assert said("GIT005", kept) == []
+    assert said("GIT007", replace(kept, environment=environment(installed=PINS).environment)) == []
+    assert said("GIT004", kept) == ["error: the upstream checkout has changes: unet.py"]
+    assert remedies("GIT004", kept) == ["repair it", "make upstream"]
 
 
 def test_a_folder_that_is_no_repository_is_said_once() -> None:

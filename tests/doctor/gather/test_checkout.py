@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.doctor.core.facts import Absent, Checkout, Unknown
-from sdcoreml.doctor.gather.checkout import by_library, by_program, checkout
-from sdcoreml.doctor.gather.probe import Probe, RunResult
+from sdcoreml.doctor.gather.checkout import checkout
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.envs.upstream.store import obtain
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.upstreams import make_repository, make_toolchain
 
 ORIGIN = "https://user:secret@example.org/apple/ml-stable-diffusion"
 
@@ -34,17 +37,15 @@ def repository(path: Path) -> str:
     return git(path, "rev-parse", "HEAD")
 
 
-def read_both(path: Path) -> Checkout:
-    """The facts as the library reads them, the program's being the same."""
-    read = by_library(str(path))
-    assert read == by_program(str(path), Probe())
-    assert isinstance(read, Checkout)
-    return read
+def read(path: Path) -> Checkout:
+    found = checkout(str(path), Probe(environ={}))
+    assert isinstance(found, Checkout)
+    return found
 
 
 def test_a_clean_checkout(tmp_path: Path) -> None:
     commit = repository(tmp_path)
-    assert read_both(tmp_path) == Checkout(
+    assert read(tmp_path) == Checkout(
         path=str(tmp_path),
         repository=True,
         commit=commit,
@@ -73,7 +74,7 @@ def removed_and_staged(path: Path) -> None:
     ("change", "expected"),
     [
         (modified, ("a.py",)),
-        (moved_and_untracked, ("b.py -> c.py", "new")),
+        (moved_and_untracked, ("b.py", "c.py", "new")),
         (removed_and_staged, ("a.py", "b.py")),
     ],
 )
@@ -82,7 +83,7 @@ def test_what_was_changed(
 ) -> None:
     repository(tmp_path)
     change(tmp_path)
-    assert read_both(tmp_path).changed == expected
+    assert read(tmp_path).changed == expected
 
 
 def test_a_shallow_clone_of_a_detached_commit(tmp_path: Path) -> None:
@@ -90,18 +91,18 @@ def test_a_shallow_clone_of_a_detached_commit(tmp_path: Path) -> None:
     commit = repository(source)
     git(source, "commit", "-q", "--allow-empty", "-m", "two")
     git(tmp_path, "clone", "-q", "--depth=1", f"file://{source}", "clone")
-    read = read_both(tmp_path / "clone")
-    assert (read.shallow, read.remote) == (True, f"file://{source}")
+    clone = read(tmp_path / "clone")
+    assert (clone.shallow, clone.remote) == (True, f"file://{source}")
     git(source, "checkout", "-q", "--detach", commit)
-    assert read_both(source).commit == commit
+    assert read(source).commit == commit
 
 
 def test_a_linked_worktree_and_a_repository_without_a_commit(tmp_path: Path) -> None:
     commit = repository(tmp_path / "main")
     git(tmp_path / "main", "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
-    assert read_both(tmp_path / "linked").commit == commit
+    assert read(tmp_path / "linked").commit == commit
     git(tmp_path, "init", "-q", "fresh")
-    fresh = read_both(tmp_path / "fresh")
+    fresh = read(tmp_path / "fresh")
     assert (fresh.repository, fresh.commit, fresh.remote) == (True, "", "")
 
 
@@ -110,59 +111,87 @@ def test_a_folder_that_is_no_checkout(tmp_path: Path, inner: str) -> None:
     repository(tmp_path / "main")
     git(tmp_path, "init", "-q", "--bare", "bare")
     (tmp_path / inner).mkdir(exist_ok=True)
-    assert not read_both(tmp_path / inner).repository
+    assert not read(tmp_path / inner).repository
 
 
-@pytest.mark.parametrize(("file", "complaint"), [("config", "config"), ("index", "index")])
-def test_a_damaged_repository_is_not_called_clean(
-    tmp_path: Path, file: str, complaint: str
-) -> None:
-    repository(tmp_path)
-    (tmp_path / ".git" / file).write_text("[core\n")
-    for read in (by_library(str(tmp_path)), by_program(str(tmp_path), Probe())):
-        assert isinstance(read, Unknown)
-        assert read.reason.startswith(f"git refuses {tmp_path}: ")
-        assert complaint in read.reason
-
-
-def told(argv: Sequence[str], /, *, seconds: float = 1.0) -> RunResult | Unknown:
-    """A git program that knows nothing."""
-    del seconds
-    return Unknown(reason=f"{argv[0]}: No such file or directory")
-
-
-def test_without_gitpython_the_program_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_repository_is_not_called_clean(tmp_path: Path) -> None:
     commit = repository(tmp_path)
-    monkeypatch.setitem(sys.modules, "git", None)
-    read = checkout(str(tmp_path), Probe(system="Linux"))
-    assert isinstance(read, Checkout)
-    assert read.commit == commit
-    assert checkout(str(tmp_path), Probe(system="Linux", run=told)) == Unknown(
-        reason="git: No such file or directory"
-    )
+    (tmp_path / ".git/objects" / commit[:2] / commit[2:]).unlink()
+    found = checkout(str(tmp_path), Probe(environ={}))
+    assert found == Unknown(reason=f"{tmp_path}: has no commit {commit}")
+
+
+def test_what_use_leaves_is_no_change(tmp_path: Path) -> None:
+    repository(tmp_path)
+    for name in ("__pycache__", "x.egg-info", "venv", "shadow"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".DS_Store").touch()
+    (tmp_path / "shadow/__init__.py").touch()
+    assert read(tmp_path).changed == ("shadow/",)
+
+
+HOSTILE = """
+[core]
+\tfsmonitor = "touch {pwn}; false"
+\thooksPath = {hooks}
+\tpager = touch {pwn}
+\tsshCommand = touch {pwn}
+\tworktree = /
+[filter "evil"]
+\tclean = touch {pwn}
+\tsmudge = touch {pwn}
+\tprocess = touch {pwn}
+[diff]
+\texternal = touch {pwn}
+[include]
+\tpath = {fifo}
+"""
+
+
+def test_nothing_of_a_checkout_is_run_by_looking_at_it(tmp_path: Path) -> None:
+    commit = repository(tmp_path / "evil")
+    pwn, hooks, inside = tmp_path / "pwn", tmp_path / "hooks", tmp_path / "evil/.git"
+    hooks.mkdir()
+    for name in ("post-index-change", "fsmonitor-watchman", "post-checkout"):
+        (hooks / name).write_text(f"#!/bin/sh\ntouch {pwn}\n")
+        (hooks / name).chmod(0o755)
+    os.mkfifo(tmp_path / "fifo")
+    words = HOSTILE.format(pwn=pwn, hooks=hooks, fifo=tmp_path / "fifo")
+    (inside / "config").write_text((inside / "config").read_text() + words)
+    (inside / "info").mkdir(exist_ok=True)
+    (inside / "info/attributes").write_text("* filter=evil diff=evil\n")
+    (tmp_path / "evil/a.py").write_text("changed\n")
+    found = read(tmp_path / "evil")
+    assert (found.commit, found.changed) == (commit, ("a.py",))
+    assert not pwn.exists()
 
 
 def test_where_a_checkout_is_named(tmp_path: Path) -> None:
     commit = repository(tmp_path)
-    named = checkout("", Probe(system="Linux", environ={"SDCOREML_UPSTREAM": str(tmp_path)}))
+    named = checkout("", Probe(environ={"SDCOREML_UPSTREAM": str(tmp_path)}))
     assert isinstance(named, Checkout)
     assert named.commit == commit
-    assert isinstance(checkout("", Probe(environ={})), Absent)
-    assert isinstance(checkout(str(tmp_path / "none"), Probe(environ={})), Absent)
+    assert not read(tmp_path / "none").repository
 
 
-def test_git_is_not_started_on_a_mac_without_developer_tools(tmp_path: Path) -> None:
-    repository(tmp_path)
-    read = checkout(str(tmp_path), Probe(system="Darwin", run=told))
-    assert read == Unknown(reason="git needs the developer tools (xcode-select --install)")
-
-
-def test_gitpython_is_not_imported_without_a_checkout() -> None:
-    code = (
-        "import sys; from sdcoreml.doctor.gather.checkout import checkout;"
-        "from sdcoreml.doctor.gather.probe import Probe;"
-        " checkout('', Probe(environ={})); sys.exit('git' in sys.modules)"
+def test_the_tested_commit_in_the_store_is_looked_at_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
+    made = make_repository(tmp_path / "source")
+    toolchain = str(make_toolchain(tmp_path / "tested", made))
+    upstream = load_toolchain(toolchain).upstream
+    assert checkout("", Probe(environ={}), toolchain) == Absent(
+        reason="not needed unless --backend upstream"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    path = obtain(upstream, str(tmp_path / "source")).path
+    (path / "setup.py").unlink()
+    assert checkout("", Probe(environ={}), toolchain) == Checkout(
+        path=str(path),
+        repository=True,
+        commit=upstream.commit,
+        remote=upstream.repository,
+        shallow=True,
+        changed=("setup.py",),
+        kept=True,
+    )
