@@ -86,7 +86,7 @@ lint: bootstrap ## ruff and mypy
 	@.venv/bin/mypy
 
 unit: bootstrap ## the tests that need no torch
-	@$(RUN) $(PYTHON_IN) -m pytest -q $(ARGS)
+	@$(RUN) $(PYTHON_IN) -m pytest -q -n logical --dist worksteal $(ARGS)
 
 inside: bootstrap ## the tests that run in the tested environment, a conversion of the sample among them
 	@$(RUN) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)

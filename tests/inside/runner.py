@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
 
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
 from sdcoreml.doctor.core.backend import choose_backend
@@ -27,6 +31,15 @@ sys.path.extend(sys.argv[1:3])
 import pytest
 sys.exit(pytest.main(sys.argv[3:]))
 """
+# pytest-xdist starts a worker as PYTHON -u -c CODE. It must be as isolated as its parent, and know
+# the same folders before it imports pytest.
+WORKER = """\
+#!/bin/sh
+for code; do :; done
+exec {python} -I -B -u -c 'import sys; sys.path.extend(sys.argv[2:4]); exec(sys.argv[1])' \\
+    "$code" {root} {tools}
+"""
+MEMORY = 4_000_000_000  # bytes one process of tests may need: torch, and a tiny model's programs
 PINNED = "accelerate|coremltools|diffusers|huggingface_hub|tokenizers|torch|transformers"
 LEFT_BEHIND = "ignore:Implicitly cleaning up:ResourceWarning"
 OPTIONS = (
@@ -65,20 +78,34 @@ def built(name: str) -> Path:
     return environments_folder() / kept / "bin" / "python"
 
 
+def spread(python: Path, tools: Path, folder: Path) -> list[str]:
+    """The options that run the tests in as many processes as there are cores and memory for."""
+    script = folder / "python"
+    words = {"python": python, "root": ROOT, "tools": tools}
+    script.write_text(
+        WORKER.format_map({key: shlex.quote(str(path)) for key, path in words.items()})
+    )
+    script.chmod(0o700)
+    count = min(os.cpu_count() or 1, psutil.virtual_memory().total // MEMORY)
+    return ["--dist", "worksteal", "--tx", f"{max(1, count)}*popen//python={script}"]
+
+
 def main(arguments: list[str]) -> int:
     """Build the environment if need be, then run the tests in it."""
     name = os.environ.get("TOOLCHAIN") or "tested"
     python = built(name)
     vocabulary_folder()  # there is no pip in the built environment, which would bring it
-    command = [str(python), "-I", "-B", "-c", LAUNCH, str(ROOT), str(test_tools(python)), *OPTIONS]
+    tools = test_tools(python)
+    command = [str(python), "-I", "-B", "-c", LAUNCH, str(ROOT), str(tools), *OPTIONS]
     where = [] if any(word.startswith("tests/") for word in arguments) else ["tests/inside"]
     # Tiny models: a second thread costs more than it does.
     light = {"SDCOREML_LIGHT_PYTHON": str(built("light"))} if name == "tested" else {}
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     environ = {**os.environ, **light, **threads, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    return subprocess.run(
-        [*command, *arguments, *where], check=False, cwd=ROOT, env=environ
-    ).returncode
+    with TemporaryDirectory(prefix="sdcoreml-inside-") as folder:
+        workers = [] if where == [] else spread(python, tools, Path(folder))
+        command += [*workers, *arguments, *where]
+        return subprocess.run(command, check=False, cwd=ROOT, env=environ).returncode
 
 
 if __name__ == "__main__":
