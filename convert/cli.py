@@ -20,8 +20,9 @@ from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.weights.writer import WriteOptions
 from sdcoreml.ground.errors import UnsupportedError
 from sdcoreml.ground.events import Event
-from sdcoreml.ground.exits import end_on_sigterm, run_to_exit_code
+from sdcoreml.ground.exits import run_to_exit_code
 from sdcoreml.ground.places import as_path
+from sdcoreml.ground.signals import end_on_signals
 from sdcoreml.ground.visible import filter_output, one_line
 
 NOT_NEEDED: Mapping[str, str] = {
@@ -44,7 +45,7 @@ UNSUPPORTED = ("stable_unclip", "stable_unclip_prior", "clip_stats_path", "contr
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    end_on_sigterm()
+    end_on_signals()
     with filter_output():
         return run_to_exit_code(lambda: run(build_parser().parse_args(arguments)))
 

@@ -7,6 +7,7 @@ stdin closes, so that no parent, however it died, leaves one behind.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from sdcoreml.ground import errors
+from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.events import Emit, from_json, silent
 from sdcoreml.ground.places import PACKAGE
 from sdcoreml.ground.quantity import amount
@@ -44,6 +46,11 @@ _TAIL = 4000
 _WARNING = re.compile(r"warning\b", re.IGNORECASE)
 _ERROR = re.compile(r"error\b|exception\b|fatal|abort|terminat", re.IGNORECASE)
 _POLL = 0.1
+_GRACE = 10
+"""Seconds that a child has to end in, once it has closed its output."""
+
+CLOSE = "close other programs and run again"
+LOOK = "`sdcoreml doctor --deep` checks the environment it runs in"
 
 
 class Runner(Protocol):
@@ -77,15 +84,20 @@ class Worker:
             WorkerError: the child died, or answered nothing.
         """
         command = [os.fspath(self.python), "-I", "-B", "-c", self.launch, os.fspath(PACKAGE)]
-        with tempfile.TemporaryFile() as stderr, _started(command, stderr) as process:
+        with (
+            scratch_folder(Path(tempfile.gettempdir()) / "child") as place,
+            (place / "stderr").open("w+b") as stderr,
+            _started(command, stderr, place) as process,
+        ):
             assert process.stdin is not None  # noqa: S101  both pipes are asked for in _started
             assert process.stdout is not None  # noqa: S101
             with _peak_memory(process.pid) as peak:
                 answer = _converse(process.stdin, process.stdout, task, request, emit)
-                code = process.wait()
+                code = _wait(process)
             if answer is None:
                 log = _tail(stderr)
-                raise errors.WorkerError(_obituary(task, code, peak(), log), log=log)
+                remedy = CLOSE if code == -signal.SIGKILL else LOOK
+                raise errors.WorkerError(_obituary(task, code, peak(), log), log=log, remedy=remedy)
         if "error" in answer:
             raise _revive(answer["error"])
         return Outcome(value=answer["value"], peak_memory=answer["peak_memory"])
@@ -102,7 +114,10 @@ def _converse(
         return None
     answer: Mapping[str, Any] | None = None
     for line in stdout:
-        event = from_json(line.decode())
+        try:
+            event = from_json(line.decode())
+        except ValueError:  # it died in the middle of a line
+            return None
         if event.kind == "result":
             answer = event.data
         else:
@@ -110,13 +125,38 @@ def _converse(
     return answer
 
 
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    """The exit code of a child that has closed its output; None when it had to be stopped."""
+    try:
+        return process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+
+
 @contextmanager
-def _started(command: list[str], stderr: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """The child process, which is certainly gone when the block is left."""
+def _started(
+    command: list[str], stderr: IO[bytes], place: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The child process, which is certainly gone when the block is left.
+
+    Its temporary files lie in `place`: torch leaves some that nobody removes.
+    """
     environ = {key: os.environ[key] for key in _KEPT if key in os.environ} | _OFFLINE
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environ
-    )
+    environ["TMPDIR"] = os.fspath(place)
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environ
+        )
+    except OSError as error:
+        if error.errno == errno.EAGAIN:  # it is not about this program
+            raise
+        raise errors.WorkerError(
+            f"cannot be started ({error.strerror})",
+            where=command[0],
+            remedy="`sdcoreml env` builds or repairs the environment",
+        ) from None
     try:
         yield process
     finally:
@@ -124,8 +164,10 @@ def _started(command: list[str], stderr: IO[bytes]) -> Iterator[subprocess.Popen
             process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+            # Closing passes on what is left of a request that a dead child never read.
+            with suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
 
 
 @contextmanager
@@ -144,12 +186,14 @@ def _peak_memory(pid: int) -> Iterator[Callable[[], int]]:
                 peak = max(peak, process.memory_info().rss)
 
     thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
+    with suppress(RuntimeError):  # without another thread there is no figure, that is all
+        thread.start()
     try:
         yield lambda: peak
     finally:
         over.set()
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
 
 
 def _revive(error: Mapping[str, str]) -> errors.SdcoremlError:
@@ -161,18 +205,25 @@ def _revive(error: Mapping[str, str]) -> errors.SdcoremlError:
     return revived
 
 
-def _obituary(task: str, code: int, peak: int, tail: str) -> str:
+def _obituary(task: str, code: int | None, peak: int, tail: str) -> str:
     """Why the child died, in one line, as far as the operating system tells."""
     if code == -signal.SIGKILL:
         return (
             f"{task}: the child process was killed from outside after using {amount(peak)} of"
-            " memory, most likely because memory ran out; close other programs and run again"
+            " memory, most likely because memory ran out"
         )
-    how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return (
-        f"{task}: the child process {how} without an answer: {_last_words(tail)};"
-        " `sdcoreml doctor --deep` checks the environment it runs in"
-    )
+    return f"{task}: the child process {_end_of(code)} without an answer: {_last_words(tail)}"
+
+
+def _end_of(code: int | None) -> str:
+    if code is None:
+        return "closed its output and went on"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"died of {signal.Signals(-code).name}"
+    except ValueError:
+        return f"died of signal {-code}"
 
 
 def _last_words(log: str) -> str:

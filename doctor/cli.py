@@ -16,7 +16,8 @@ from types import ModuleType
 import sdcoreml
 from sdcoreml.ground.advice import start_here
 from sdcoreml.ground.errors import ExitCode, UsageError
-from sdcoreml.ground.exits import end_on_sigterm, run_to_exit_code
+from sdcoreml.ground.exits import run_to_exit_code
+from sdcoreml.ground.signals import end_on_signals
 from sdcoreml.ground.visible import filter_output
 
 INTRODUCTION = """\
@@ -43,7 +44,7 @@ exit codes:
   6    a program computes wrong numbers
   7    a child process died
   70   a bug of sdcoreml; the error names a log to report it with
-  130  interrupted (143 when terminated)
+  130  interrupted (129 when the terminal was closed, 143 when terminated)
 """
 
 
@@ -89,7 +90,7 @@ VERBS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
-    end_on_sigterm()
+    end_on_signals()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before we began
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123

@@ -20,6 +20,7 @@ from typing import Any
 from sdcoreml.ground import locks
 from sdcoreml.ground.errors import BadInputError, NoSpaceError
 from sdcoreml.ground.refusals import FULL, explained
+from sdcoreml.ground.signals import unbroken
 
 
 def require_space(target: Path, nbytes: int) -> None:
@@ -221,13 +222,14 @@ def _take_place(part: Path, target: Path) -> None:
         part.replace(target)
         return
     old = waiting(target)
-    target.replace(old)
-    try:
-        part.replace(target)
-    except BaseException:
-        old.replace(target)
-        raise
-    old.replace(part)  # whose name is swept, should this process die before all of it is gone
+    with unbroken():
+        target.replace(old)
+        try:
+            part.replace(target)
+        except BaseException:
+            old.replace(target)
+            raise
+        old.replace(part)  # whose name is swept, should this process die before all of it is gone
 
 
 def _recover(target: Path) -> None:

@@ -25,6 +25,7 @@ class ExitCode(IntEnum):
     WRONG_NUMBERS = 6
     CHILD_DIED = 7
     BUG = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

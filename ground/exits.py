@@ -5,19 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import platform
-import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
-from typing import NoReturn
 
 from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.errors import ExitCode, SdcoremlError
 from sdcoreml.ground.refusals import DENIED, FULL
+from sdcoreml.ground.signals import NOTHING_LEFT
 from sdcoreml.ground.visible import one_line
+
+NO_THREAD = "can't start new thread"
+"""What Python says when the system refuses one."""
 
 REPORT = "please open an issue with that file, after removing what is private in it"
 
@@ -31,11 +32,8 @@ def run_to_exit_code(command: Callable[[], int]) -> int:
         code = command()
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("interrupted; nothing half-made was left", file=sys.stderr)
+        print(f"interrupted; {NOTHING_LEFT}", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        _discard_output()
-        return ExitCode.FINE
     except SdcoremlError as error:
         print(f"error: {one_line(hide_credentials(str(error)))}", file=sys.stderr)
         if error.explanation:
@@ -43,14 +41,11 @@ def run_to_exit_code(command: Callable[[], int]) -> int:
         return error.exit_code
     except OSError as error:
         return _end_refused(error)
+    except RuntimeError as error:
+        return _end_crowded() if str(error) == NO_THREAD else _end_bug(error)
     except Exception as error:  # noqa: BLE001  the last resort: nobody shall see a traceback
         return _end_bug(error)
     return code
-
-
-def end_on_sigterm() -> None:
-    """Let SIGTERM raise SystemExit, so that every `finally` on the way out cleans up."""
-    signal.signal(signal.SIGTERM, _terminate)
 
 
 def report_bug(error: BaseException) -> str:
@@ -76,11 +71,22 @@ def _end_refused(error: OSError) -> int:
         _discard_output()
         print("error: the output did not fit: no space left where it goes", file=sys.stderr)
         return ExitCode.NO_SPACE
+    if error.errno == errno.EAGAIN and error.filename is None:  # no process can be started
+        return _end_crowded()
     if error.filename is None or error.errno not in FULL | DENIED | {errno.EIO}:
         return _end_bug(error)
     place = one_line(os.fsdecode(error.filename))
     print(f"error: {place}: {error.strerror}; check the disk and its permissions", file=sys.stderr)
     return ExitCode.NO_SPACE if error.errno in FULL else ExitCode.BAD_INPUT
+
+
+def _end_crowded() -> int:
+    print(
+        "error: this system lets no more threads or processes start; close other programs, or"
+        " raise the limit (ulimit -u)",
+        file=sys.stderr,
+    )
+    return ExitCode.PROBLEMS
 
 
 def _end_bug(error: Exception) -> int:
@@ -91,8 +97,3 @@ def _end_bug(error: Exception) -> int:
 def _discard_output() -> None:
     """Send what is still buffered for stdout nowhere: flushing it would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
-    print("terminated; nothing half-made was left", file=sys.stderr)
-    raise SystemExit(ExitCode.TERMINATED)

@@ -32,9 +32,22 @@ def environments_folder() -> Path:
         return expand_home(named).absolute()
     if is_checkout():
         return ROOT / ".envs"
-    from platformdirs import user_data_path  # an installed wheel has it, a bare clone need not
+    from platformdirs import user_data_dir  # an installed wheel has it, a bare clone need not
 
-    return user_data_path("sdcoreml", appauthor=False) / "envs"
+    data = user_data_dir("sdcoreml", appauthor=False)
+    if data.startswith("~"):
+        raise UsageError(
+            "no home folder is known for this user", remedy="say where with SDCOREML_ENVS=/a/folder"
+        )
+    return Path(data) / "envs"
+
+
+def home_folder() -> Path:
+    """The user's home folder; where none is known (in a container), a place that cannot be."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull, "home")
 
 
 def expand_home(text: str) -> Path:

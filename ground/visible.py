@@ -6,10 +6,12 @@ what is said here, set the window's title, or turn the reading direction around.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from sdcoreml.ground.advice import spell
@@ -33,11 +35,12 @@ def one_line(text: str) -> str:
     return visible(text).replace("\n", "\\n")
 
 
-class Visible(io.TextIOWrapper):
-    """A text stream over another's bytes that shows control characters, any name, and commands.
+class Patient(io.TextIOWrapper):
+    """A text stream over another's bytes that goes on in silence when nobody reads any more.
 
-    Names on disk are bytes; Python holds those that are no text as surrogates, which no encoding
-    has: they, and what the terminal's encoding lacks, are written as escapes, too.
+    `head` has seen enough, or the terminal was closed: that ends the output, never the work. Names
+    on disk are bytes; Python holds those that are no text as surrogates, which no encoding has:
+    they, and what the terminal's encoding lacks, are written as escapes.
     """
 
     def __init__(self, beneath: io.TextIOWrapper) -> None:
@@ -52,6 +55,33 @@ class Visible(io.TextIOWrapper):
         self.beneath = beneath
 
     def write(self, text: str, /) -> int:
+        """Write the text, or nothing at all where nobody reads."""
+        try:
+            return super().write(text)
+        except OSError as error:
+            self._fall_silent(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Pass on what was written, or drop it."""
+        try:
+            super().flush()
+        except OSError as error:
+            self._fall_silent(error)
+
+    def _fall_silent(self, error: OSError) -> None:
+        """Send this and all that follows nowhere, if it was the reader that went."""
+        if error.errno not in {errno.EPIPE, errno.EIO}:
+            raise error
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+
+
+class Visible(Patient):
+    """Such a stream that shows control characters, and commands as they can be pasted."""
+
+    def write(self, text: str, /) -> int:
         """Write the text as `visible` gives it, with commands that can be pasted."""
         super().write(visible(spell(text)))
         return len(text)
@@ -62,7 +92,11 @@ def without_filter(stream: TextIO) -> TextIO:
     if not isinstance(stream, Visible):
         return stream
     stream.flush()
-    return stream.beneath
+    return _PLAIN.get(stream, stream.beneath)
+
+
+_PLAIN: dict[Visible, Patient] = {}
+"""Beside each filter the stream without it; both are let go together, and close nothing."""
 
 
 @contextmanager
@@ -72,11 +106,15 @@ def filter_output() -> Iterator[None]:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper) and not isinstance(stream, Visible):
-            setattr(sys, name, Visible(stream))
+            filtered = Visible(stream)
+            _PLAIN[filtered] = Patient(stream)
+            setattr(sys, name, filtered)
     try:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, Visible) and stream not in before:
-                stream.detach()
+                for one in (_PLAIN.pop(stream), stream):
+                    with suppress(OSError):  # what did not fit was said, or cannot be
+                        one.detach()
         sys.stdout, sys.stderr = before

@@ -1,11 +1,16 @@
-"""`python -m sdcoreml` is `sdcoreml`."""
+"""`python -m sdcoreml` is `sdcoreml`; whatever happens while it is imported is no traceback."""
 
 import sys
 
-try:
-    from sdcoreml.doctor.cli import main
-except KeyboardInterrupt:
-    sys.exit(130)
+
+def main() -> int:
+    """Import the command line and run it; what the console script calls."""
+    try:
+        from sdcoreml.doctor.cli import main as run
+    except KeyboardInterrupt:
+        return 130
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())

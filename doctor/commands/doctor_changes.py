@@ -14,6 +14,7 @@ from sdcoreml.doctor.core.check import Status
 from sdcoreml.doctor.core.engine import Report
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.places import home_folder
 
 
 def is_plain(args: argparse.Namespace) -> bool:
@@ -27,7 +28,7 @@ def redact_here(facts: Facts) -> Facts:
 
     from sdcoreml.doctor.core.redact import redact, secrets_here
 
-    return redact(facts, secrets_here(os.environ, Path.home(), platform.node()))
+    return redact(facts, secrets_here(os.environ, home_folder(), platform.node()))
 
 
 def add_changes(args: argparse.Namespace, report: Report, facts: Facts) -> Report:

@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar
 
 from sdcoreml.doctor.core.facts import Unknown
 from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.places import home_folder
 
 T = TypeVar("T")
 
@@ -92,7 +93,7 @@ class Probe:
     system: str = field(default_factory=platform.system)
     machine: str = field(default_factory=platform.machine)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    home: Path = field(default_factory=Path.home)
+    home: Path = field(default_factory=home_folder)
     root: Path = Path("/")
     run: ProcessRunner = run
 

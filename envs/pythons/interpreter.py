@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sdcoreml.envs.processes.process import isolate, run
 from sdcoreml.ground.errors import NoInterpreterError
-from sdcoreml.ground.places import environments_folder
+from sdcoreml.ground.places import environments_folder, home_folder
 from sdcoreml.lockfiles.target import host_target, target_name
 from sdcoreml.lockfiles.toolchain import PythonPin
 from sdcoreml.lockfiles.versions import key, satisfies
@@ -173,7 +173,7 @@ def _candidates(minors: tuple[str, ...], environ: Mapping[str, str]) -> Iterator
 
 
 def _folders(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    home = Path(environ.get("HOME") or Path.home())
+    home = Path(environ.get("HOME") or home_folder())
     for entry in environ.get("PATH", "").split(os.pathsep):
         if entry:
             yield "PATH", Path(entry)

@@ -13,7 +13,7 @@ from sdcoreml.ground.errors import BadInputError, EnvError, NoSpaceError, Unreac
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.visible import one_line
 
-REMEDY = "check the network and proxy, or name a clone: sdcoreml env upstream --from PATH"
+REMEDY = "check the network and proxy, or name a clone: `sdcoreml env upstream --from PATH`"
 _ADDRESS = re.compile(r"(https?|ssh|git)://\S+|[\w.-]+@[\w.-]+:\S+")
 _FULL = re.compile(r"No space left|[Dd]isk quota|File too large")
 _LACKING = re.compile(r"not our ref|unadvertised object|couldn't find remote ref", re.IGNORECASE)
@@ -53,7 +53,7 @@ def fetch(url: str, commit: str, scratch: Path, emit: Emit) -> Objects:
         raise EnvError(
             "git is not installed, so the upstream commit cannot be fetched",
             remedy="install git (macOS: xcode-select --install; Debian: apt install git),"
-            " or name a clone: sdcoreml env upstream --from PATH",
+            " or name a clone: `sdcoreml env upstream --from PATH`",
         ) from None
 
     class Progress(RemoteProgress):

@@ -112,6 +112,7 @@ import signal, sys
 from sdcoreml.convert import cli
 # A test run in the background hands down that it ignores the keyboard.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def wait(*_):
     print("ready", flush=True)
     import time
@@ -121,7 +122,9 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_signals_end_it_with_their_code(
     tmp_path: Path, folder: Path, number: signal.Signals, code: int
 ) -> None:

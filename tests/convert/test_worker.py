@@ -161,3 +161,79 @@ time.sleep(60)
     while alive(child):
         assert time.monotonic() < deadline, "the child outlived its parent"
         time.sleep(0.05)
+
+
+def dying(program: str, request: str = "x" * 10**6) -> str:
+    """What is told of a child that this program is, in place of one that serves."""
+    with pytest.raises(WorkerError) as caught:
+        Worker(python=Path(sys.executable), launch=program).run("try", {"much": request})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("import os; os._exit(0)", "ended with exit code 0 without an answer"),
+        ("import os; os._exit(9)", "ended with exit code 9 without an answer"),
+        ("import os; os.close(0); os._exit(4)", "ended with exit code 4 without an answer"),
+        ("import os; os.kill(os.getpid(), 15)", "died of SIGTERM without an answer"),
+        ("import os; os.kill(os.getpid(), 40)", "died of signal 40 without an answer"),
+        (
+            'import os; os.write(1, b\'{"kind": "resu\'); os._exit(0)',
+            "ended with exit code 0 without an answer",
+        ),
+        ("print('not one of ours')", "ended with exit code 0 without an answer"),
+        ("nonsense", "exit code 1 without an answer: NameError: name 'nonsense' is not defined"),
+    ],
+)
+def test_a_child_that_dies_at_once_is_told_as_what_it_is(program: str, told: str) -> None:
+    assert told in dying(program)
+
+
+def test_a_child_that_closes_its_output_and_goes_on_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sdcoreml.convert.worker._GRACE", 0.1)
+    told = dying("import os, time; os.dup2(2, 1); time.sleep(600)", "little")
+    assert "try: the child process closed its output and went on without an answer" in told
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda _: None, "No such file or directory"),
+        (lambda path: path.write_text("#!/bin/sh\n"), "Permission denied"),
+        (lambda path: (path.write_bytes(b"\x7fELF"), path.chmod(0o755)), "Exec format error"),
+    ],
+)
+def test_a_python_that_cannot_be_started_is_named(tmp_path: Path, make: Any, why: str) -> None:
+    python = tmp_path / "python"
+    make(python)
+    with pytest.raises(WorkerError) as caught:
+        Worker(python=python).run("try", {})
+    assert str(caught.value) == (
+        f"{python}: cannot be started ({why}); `sdcoreml env` builds or repairs the environment"
+    )
+
+
+def test_a_program_that_is_no_python_is_told_too() -> None:
+    with pytest.raises(WorkerError, match="ended with exit code 1 without an answer"):
+        Worker(python=Path("/bin/false")).run("try", {})
+
+
+def test_where_no_thread_can_be_started_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    outcome, _ = run("return 1")
+    assert outcome.value == 1
+
+
+def test_what_libraries_leave_in_the_temporary_folder_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    outcome, _ = run("import tempfile; return tempfile.mkdtemp()")
+    assert outcome.value.startswith(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,7 @@ exit codes:
   6    a program computes wrong numbers
   7    a child process died
   70   a bug of sdcoreml; the error names a log to report it with
-  130  interrupted (143 when terminated)
+  130  interrupted (129 when the terminal was closed, 143 when terminated)
 """
 
 
@@ -196,21 +197,38 @@ def test_a_reader_that_has_enough_is_no_fault() -> None:
     assert run.stderr == ""
 
 
-def test_terminated_from_outside_is_said_and_has_its_code() -> None:
-    code = (
+@pytest.mark.parametrize("words", [("doctor", "--select", "SYS,NONSENSE"), ("verify", "/nowhere")])
+def test_a_reader_that_went_changes_no_exit_code(words: tuple[str, ...]) -> None:
+    own = sdcoreml(*words).returncode
+    assert own
+    command = shlex.join([sys.executable, "-m", "sdcoreml", *words])
+    for pipe in ("2>&1 | true", "2>&1 >&- | true"):
+        told = f"{command} {pipe}; echo ${{PIPESTATUS[0]}}"
+        run = subprocess.run(["bash", "-c", told], capture_output=True, text=True, check=True)
+        assert (run.stdout, run.stderr) == (f"{own}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "the terminal was closed")],
+)
+def test_ended_from_outside_is_said_and_has_its_code(name: str, code: int, said: str) -> None:
+    program = (
         "import os, signal, sys, sdcoreml.doctor.cli as c\n"
+        f"signal.signal(signal.{name}, signal.SIG_DFL)\n"
         "class A:\n"
         "    def run(self, args):\n"
         "        try:\n"
-        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"            os.kill(os.getpid(), signal.{name})\n"
         "        finally:\n"
         "            print('cleaned up', file=sys.stderr)\n"
         "c.parse = lambda argv: A()\n"
         "sys.exit(c.main(['env']))\n"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert run.returncode == 143
-    assert run.stderr == "terminated; nothing half-made was left\ncleaned up\n"
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == code
+    assert run.stderr == f"{said}; nothing half-made was left\ncleaned up\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
@@ -255,8 +273,14 @@ def test_without_a_place_for_errors_they_do_not_go_into_the_data() -> None:
     assert json.loads(done.stdout)["kind"] == "unknown"
 
 
-@pytest.mark.parametrize("module", ["sdcoreml", "doctor", "convert"])
-def test_ctrl_c_while_the_tool_is_still_loading_is_no_traceback(module: str) -> None:
+CALLS = (
+    *(f"runpy.run_module({name!r}, run_name='__main__')" for name in ("doctor", "convert")),
+    "from sdcoreml.__main__ import main; sys.exit(main())",  # as the console script does
+)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_ctrl_c_while_the_tool_is_still_loading_is_no_traceback(call: str) -> None:
     # Ctrl-C arrives when the first module of the command line is imported.
     code = f"""\
 import runpy, sys
@@ -266,7 +290,7 @@ class Interrupt:
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupt())
 sys.argv[1:] = []
-runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
+{call}
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "")

@@ -72,3 +72,20 @@ def test_a_bug_of_ours_is_one_line_and_a_log(
     text = log.read_text()
     assert "Traceback (most recent call last)" in text
     assert "raise error" in text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("can't start new thread"),
+        BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
+    ],
+)
+def test_a_system_that_starts_nothing_more_is_named(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_to_exit_code(failing(error)) == 1
+    assert capsys.readouterr().err == (
+        "error: this system lets no more threads or processes start; close other programs, or"
+        " raise the limit (ulimit -u)\n"
+    )

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.ground.errors import UsageError
-from sdcoreml.ground.places import ROOT, as_path, environments_folder, expand_home, is_checkout
+from sdcoreml.ground.places import (
+    ROOT,
+    as_path,
+    environments_folder,
+    expand_home,
+    home_folder,
+    is_checkout,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +67,18 @@ def test_an_installed_wheel_keeps_them_in_the_users_data_folder(
     monkeypatch.setenv("XDG_DATA_HOME", "/home/me/data")
     assert not is_checkout()
     assert environments_folder() == Path("/home/me/data/sdcoreml/envs")
+
+
+def test_without_a_home_nothing_is_looked_for_and_no_folder_is_called_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: object) -> None:
+        raise KeyError("no such user")
+
+    for name in ("HOME", "XDG_DATA_HOME", "SDCOREML_ENVS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert not (home_folder() / ".pyenv").exists()
+    monkeypatch.setattr("sdcoreml.ground.places.ROOT", tmp_path)
+    with pytest.raises(UsageError, match="no home folder is known for this user; say where with"):
+        environments_folder()

@@ -1,0 +1,67 @@
+"""The signals that end a program: each runs every `finally` on its way, and none breaks a swap."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, NoReturn
+
+from sdcoreml.ground.errors import ExitCode
+
+NOTHING_LEFT = "nothing half-made was left"
+ENDINGS: Mapping[signal.Signals, tuple[ExitCode, str]] = {
+    signal.SIGHUP: (ExitCode.HUNG_UP, f"the terminal was closed; {NOTHING_LEFT}"),
+    signal.SIGTERM: (ExitCode.TERMINATED, f"terminated; {NOTHING_LEFT}"),
+}
+"""Signals that a person or the system ends a program with: its exit code, and what it says."""
+
+
+def end_on_signals() -> None:
+    """Let them raise SystemExit, so that every `finally` on the way out cleans up.
+
+    One that is ignored, as under nohup, stays ignored.
+    """
+    for number in ENDINGS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Within, these signals and Ctrl-C wait until the block has ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def wait(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {
+        number: signal.signal(number, wait)
+        for number in (*ENDINGS, signal.SIGINT)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in came:
+            os.kill(os.getpid(), number)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    # What comes while things are put right is for nobody; and a second one shall not stop it.
+    for other in ENDINGS:
+        signal.signal(other, signal.SIG_IGN)
+    code, said = ENDINGS[signal.Signals(number)]
+    with suppress(OSError, ValueError):  # the terminal may be gone
+        sys.stderr.write(f"{said}\n")
+        sys.stderr.flush()
+    raise SystemExit(code)
