@@ -34,7 +34,10 @@ def environments_folder() -> Path:
         return ROOT / ".envs"
     from platformdirs import user_data_dir  # an installed wheel has it, a bare clone need not
 
-    data = user_data_dir("sdcoreml", appauthor=False)
+    try:
+        data = user_data_dir("sdcoreml", appauthor=False)
+    except RuntimeError:  # an older one leaves the `~` there
+        data = "~"
     if data.startswith("~"):
         raise UsageError(
             "no home folder is known for this user", remedy="say where with SDCOREML_ENVS=/a/folder"
