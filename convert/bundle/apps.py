@@ -62,6 +62,7 @@ ADD_ONS: Mapping[Kind, str] = {
     Kind.UNET: "not alone: it needs a text encoder and a VAE",
     Kind.TRANSFORMER: "not alone: it needs text encoders and a VAE",
     Kind.TEXT_ENCODER: "not alone: it is one part of a model",
+    Kind.CONTROL_LORA: "has no code for it",
     Kind.T2I_ADAPTER: "has no code for it",
     Kind.IP_ADAPTER: "has no code for it",
     Kind.MOTION_MODULE: "has no code for it",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
+from sdcoreml.convert.models.alike import one_for_all
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsupportedError
 
 ENCODERS = ("text_encoder", "text_encoder_2")
@@ -26,7 +28,7 @@ def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
     unet = configs.get("unet")
     if unet is None or not widths or not all(isinstance(width, int) for width in widths):
         return
-    read = unet.get("cross_attention_dim", 1280)
+    read = one_for_all(unet.get("cross_attention_dim", 1280))
     if read != sum(widths):
         what = f"the UNet reads texts {read} wide, and the text encoder writes {sum(widths)}"
         remedy = "take the UNet and the text encoder from the same model"
@@ -34,23 +36,33 @@ def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
         yield Fault(where=path, what=what, remedy=remedy, error=error, code="MOD017")
 
 
-def vocabulary_faults(path: Path, configs: Configs) -> Iterator[Fault]:
-    """What the Swift reader would reject in the tokenizer of the model folder `path`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """What is wrong with a model's words, and what to know of those that were added."""
 
-    Also words whose id is beyond the embedding table of the text encoder that reads them.
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_vocabulary(path: Path, configs: Configs) -> Vocabulary:
+    """Read the tokenizer of the model folder `path`.
+
+    Its faults are what the Swift reader would reject, and words whose id is beyond the embedding
+    table of the text encoder that reads them.
     """
     remedy = "take vocab.json and merges.txt of the model's own tokenizer folder"
     folder = tokenizer_folder(path)
     try:
-        vocabulary = json.loads(read_tokenizer(folder).vocab)
+        tokenizer = read_tokenizer(folder)
     except SdcoremlError as error:
         fault = error.fault
         where, what = fault.where, fault.what
-        yield Fault(where=where, what=what, remedy=remedy, error=fault.error, code="MOD019")
-        return
+        broken = Fault(where=where, what=what, remedy=remedy, error=fault.error, code="MOD019")
+        return Vocabulary(faults=(broken,))
     reader = next((name for name in ENCODERS if name in configs), None)
     rows = configs[reader].get("vocab_size", 49408) if reader else None
-    largest = max(vocabulary.values())
-    if isinstance(rows, int) and largest >= rows:
-        what = f"the tokenizer numbers words up to {largest}, and {reader} has {rows} rows"
-        yield Fault(where=folder, what=what, remedy=remedy, code="MOD019")
+    largest = max(json.loads(tokenizer.vocab).values())
+    if not isinstance(rows, int) or largest < rows:
+        return Vocabulary(notes=tokenizer.notes)
+    what = f"the tokenizer numbers words up to {largest}, and {reader} has {rows} rows"
+    return Vocabulary(faults=(Fault(where=folder, what=what, remedy=remedy, code="MOD019"),))

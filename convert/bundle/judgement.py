@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sdcoreml.convert.bundle.apps import ADD_ONS, GIVEN, AppVerdict, verdicts
-from sdcoreml.convert.bundle.facts import is_coreml
 from sdcoreml.convert.bundle.families import PROGRAMS, RUN, UNBUILT, refuse
-from sdcoreml.convert.bundle.harmony import harmony_faults, vocabulary_faults
+from sdcoreml.convert.bundle.finished import FINISHED, is_finished
+from sdcoreml.convert.bundle.harmony import Vocabulary, harmony_faults, read_vocabulary
 from sdcoreml.convert.bundle.noise import refuse_difference, refuse_prediction
 from sdcoreml.convert.models.contents import Contents, Kind
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -137,7 +137,8 @@ def judge(
     """
     options = options or UnpackOptions()
     identity = identify_path(path, options)
-    if identity.form != NOT_THERE and is_finished(path):
+    has_parts = identity.model is not None and bool(identity.model.components)
+    if identity.form != NOT_THERE and not has_parts and is_finished(path):
         return Judgement(identity=_finished_folder(path), refusal=_finished(path))
     needed = tuple(name for name in _needed(identity) if name != "vae" or not options.vae)
     refusals = {
@@ -148,29 +149,24 @@ def judge(
         and (fault := _refuse_config(name, config, path))
     }
     refusal = _refuse(identity)
+    vocabulary = None if refusal or refusals else _vocabulary(identity)
     discords = (
         ()
         if refusal
-        else tuple(_discords(identity, options, refusals, accepts_schedule=accepts_schedule))
+        else (
+            *_discords(identity, options, refusals, accepts_schedule=accepts_schedule),
+            *(vocabulary.faults if vocabulary else ()),
+        )
     )
+    words = vocabulary.notes if vocabulary else ()
     return Judgement(
-        identity=identity,
+        identity=replace(identity, notes=(*identity.notes, *words)),
         needed=needed,
         refusal=refusal,
         refusals=refusals,
         discords=discords,
         verdicts=_answers(identity, refusals),
     )
-
-
-FINISHED = "Core ML"
-"""The form of a model that is already converted."""
-
-
-def is_finished(path: Path) -> bool:
-    """Whether `path` is already Core ML and holds nothing to convert."""
-    is_older = path.suffix == ".mlmodel" and path.is_file()
-    return is_older or (is_coreml(path) and not (path / INDEX_NAME).is_file())
 
 
 def _finished_folder(path: Path) -> Identity:
@@ -209,7 +205,9 @@ def _refuse(identity: Identity) -> Fault | None:
         )
     if identity.faults or model:
         return None
-    what, remedy = f"this is {contents.kind.value}: {ADD_ONS.get(contents.kind, _IN_A_FOLDER)}", ""
+    said = ADD_ONS.get(contents.kind, _IN_A_FOLDER)
+    said = f"no app {said}" if said.startswith("has ") else said
+    what, remedy = f"this is {contents.kind.value}: {said}", ""
     if contents.kind is Kind.UNKNOWN:
         what, remedy = "no model that is known here: its tensors have other names", ONE_OF
     if option := GIVEN.get(contents.kind):
@@ -289,8 +287,15 @@ def _discords(
         yield from (replace(fault, code="MOD009") for fault in noise if fault)
     if not refusals and not identity.faults and identity.contents.family in PROGRAMS:
         yield from harmony_faults(identity.configs, path)
-        if model and CONTROLNET not in model.components:
-            yield from vocabulary_faults(path, identity.configs)
+
+
+def _vocabulary(identity: Identity) -> Vocabulary | None:
+    """The words of a sound model's folder; a file's are looked for when it is converted."""
+    model = identity.model
+    if identity.faults or identity.contents.family not in PROGRAMS:
+        return None
+    is_whole = model and CONTROLNET not in model.components
+    return read_vocabulary(identity.path, identity.configs) if is_whole else None
 
 
 _PROGRAMS: Mapping[str, str] = {"vae": "vae_decoder"}

@@ -42,6 +42,17 @@ def explain_absence(folder: Path, name: str = "") -> tuple[str, str] | None:
     return None
 
 
+_SHOWN = 4
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files in `folder` that have the suffix of a weight file."""
+    if not folder.is_dir():
+        return []
+    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES)
+    return [path for path in found if path.is_file() and not path.name.startswith(".")]
+
+
 def explain_folder(path: Path, index: str) -> tuple[str, str] | None:
     """What a folder or file without `index` (model_index.json) is instead, and what to do."""
     if (path / "snapshots").is_dir():
@@ -62,4 +73,7 @@ def suggest_folder(path: Path, index: str) -> str:
         return f"give the model in it: {below[0].parent}"
     if path.is_dir() and ((above := path.resolve().parent) / index).is_file():
         return f"give the model that it lies in: {above}"
+    if files := weight_files(path):
+        which = "the file" if len(files) == 1 else "one of the files"
+        return f"give {which} in it: {', '.join(file.name for file in files[:_SHOWN])}"
     return "give the folder of a diffusers model"

@@ -23,6 +23,7 @@ class Kind(Enum):
     VAE = "a VAE"
     TEXT_ENCODER = "a text encoder"
     CONTROLNET = "a ControlNet"
+    CONTROL_LORA = "a Control-LoRA or ControlNet-LLLite"
     T2I_ADAPTER = "a T2I adapter"
     LORA = "a LoRA"
     TEXTUAL_INVERSION = "a textual inversion"
@@ -122,7 +123,9 @@ OTHER_FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("token_refiner.",), "HunyuanVideo"),
     (("double_blocks.", "img_attn_qkv."), "HunyuanVideo"),
     (("pooler.attn", "blocks.0.default_modulation"), "HunyuanDiT"),
+    (("text_embedding_padding",), "HunyuanDiT"),
     (("y_embedder.y_embedding",), "PixArt"),
+    (("y_embedder.y_proj.", "t_block."), "PixArt"),
     (("caption_projection.", "adaln_single."), "PixArt"),
     (("joint_transformer_blocks.",), "AuraFlow"),
     (("double_layers.", "single_layers."), "AuraFlow"),
@@ -131,8 +134,15 @@ OTHER_FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("double_stream_modulation_img.",), "FLUX.2"),
     (("distilled_guidance_layer.",), "Chroma"),
     (("patch_embedding.", "blocks.0.cross_attn."), "Wan video"),
+    (("patch_embedding.weight", "blocks.0.attn1."), "Wan video"),
+    (("patch_embedding.weight", "blocks.0.self_attn."), "Wan video"),
+    (("double_stream_blocks.", "caption_projection."), "HiDream"),
+    (("time_caption_embed.",), "OmniGen"),
+    (("t5_y_embedder.",), "Mochi 1 video"),
+    (("pretransform.",), "Stable Audio"),
     (("patchify_proj.",), "LTX video"),
-    (("cap_embedder.", "noise_refiner."), "Lumina or Z-Image"),
+    (("noise_refiner.",), "Lumina or Z-Image"),
+    (("cap_embedder.", "context_refiner."), "Lumina or Z-Image"),
     (("body.0.rdb1.",), "an ESRGAN upscaler"),
     (("RRDB_trunk.",), "an ESRGAN upscaler"),
     (("model.1.sub.0.RDB1.",), "an ESRGAN upscaler"),
@@ -142,6 +152,8 @@ OTHER_FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
 
 ADAPTERS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("motion_modules.", "temporal_transformer."), Kind.MOTION_MODULE),
+    (("lllite_",), Kind.CONTROL_LORA),
+    (("lora_controlnet",), Kind.CONTROL_LORA),
     (("ip_adapter.",), Kind.IP_ADAPTER),
     (("image_proj.", "to_k_ip."), Kind.IP_ADAPTER),
 )
@@ -218,7 +230,8 @@ def _vae(shapes: Shapes) -> Contents | None:
 
 
 def _text_encoder(shapes: Shapes) -> Contents | None:
-    is_text = _has(shapes, "encoder.layers.0.self_attn.q_proj.weight")
+    is_clip = _has(shapes, "encoder.layers.0.self_attn.q_proj.weight")
+    is_text = is_clip or _has(shapes, "encoder.block.0.layer.0.SelfAttention.")
     return Contents(kind=Kind.TEXT_ENCODER) if is_text else None
 
 
@@ -235,6 +248,18 @@ def _embedding(shapes: Shapes) -> Contents | None:
     return Contents(kind=Kind.TEXTUAL_INVERSION, family=family)
 
 
+_LAYER = re.compile(r"(?:^|[._])(?:layers?|\w*blocks|h)\.\d+\.(?:\w+\.)*\w*(?:attn|attention)")
+
+
+def _any_transformer(shapes: Shapes) -> Contents | None:
+    """The last resort: numbered layers that attend are a transformer, whosoever made it."""
+    if _has(shapes, "model.layers.0.self_attn."):
+        return Contents(kind=Kind.OTHER_FAMILY, flavour="a language model")
+    if any(_LAYER.search(name) for name in shapes):
+        return Contents(kind=Kind.OTHER_FAMILY, flavour="a transformer that is not known here")
+    return None
+
+
 _RULES: tuple[Callable[[Shapes], Contents | None], ...] = (
     _lora,
     _other,
@@ -246,4 +271,5 @@ _RULES: tuple[Callable[[Shapes], Contents | None], ...] = (
     _vae,
     _text_encoder,
     _embedding,
+    _any_transformer,
 )

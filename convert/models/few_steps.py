@@ -48,17 +48,28 @@ METADATA = (
     "modelspec.title",
     "modelspec.description",
     "modelspec.merged_from",
+    "sd_merge_models",
+    "sd_merge_recipe",
     "ss_output_name",
     "ss_base_model_name",
     "ss_sd_model_name",
 )
-"""Metadata keys for a file's own name and for its sources."""
+"""Metadata keys for a file's own name and for its sources; `sd_merge_` is the web UI's merger's."""
 
-CLASSES: Mapping[str, str] = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
+CLASSES: Mapping[str, str] = {
+    "LCMScheduler": "lcm",
+    "LatentConsistencyModelImg2ImgPipeline": "lcm",
+    "LatentConsistencyModelPipeline": "lcm",
+    "TCDScheduler": "tcd",
+}
+"""Classes of schedulers and pipelines → method."""
 
 
 def find_settings(
-    name: str, metadata: Mapping[str, str] | None = None, scheduler: Mapping[str, Any] | None = None
+    name: str,
+    metadata: Mapping[str, str] | None = None,
+    scheduler: Mapping[str, Any] | None = None,
+    pipeline: str = "",
 ) -> AppSettings | None:
     """The settings for a model, and the evidence; `None` for a model that needs many steps.
 
@@ -66,12 +77,13 @@ def find_settings(
         name: of the model, or of a LoRA that is merged into it.
         metadata: of that file.
         scheduler: its scheduler's config.
+        pipeline: the class of its pipeline.
     """
-    return next(_found(name, metadata or {}, scheduler or {}), None)
+    return next(_found(name, metadata or {}, scheduler or {}, pipeline), None)
 
 
 def _found(
-    name: str, metadata: Mapping[str, str], scheduler: Mapping[str, Any]
+    name: str, metadata: Mapping[str, str], scheduler: Mapping[str, Any], pipeline: str
 ) -> Iterator[AppSettings]:
     said = [("its name says", name)]
     said += [("its metadata say", metadata[key]) for key in METADATA if key in metadata]
@@ -81,9 +93,10 @@ def _found(
                 own = _STEPS.search(text)
                 count = str(own[1]) if own else steps
                 yield AppSettings(kind=method, by=by, steps=count, guidance=guidance)
-    if kind := CLASSES.get(str(scheduler.get("_class_name", ""))):
-        row = next(row for row in _KINDS if row[1] == kind)
-        yield AppSettings(kind=kind, by="its scheduler says", steps=row[2], guidance=row[3])
+    for by, name_of_class in (("scheduler", scheduler.get("_class_name")), ("pipeline", pipeline)):
+        if kind := CLASSES.get(str(name_of_class)):
+            row = next(row for row in _KINDS if row[1] == kind)
+            yield AppSettings(kind=kind, by=f"its {by} says", steps=row[2], guidance=row[3])
     if scheduler.get("timestep_spacing") == "trailing":
         yield AppSettings(
             kind="turbo or lightning",

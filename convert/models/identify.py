@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.models import controlnet
+from sdcoreml.convert.models.absence import weight_files
 from sdcoreml.convert.models.contents import Contents, Kind, recognise
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
@@ -107,8 +108,17 @@ def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
     if path.is_dir() and not (path / INDEX_NAME).is_file() and (path / CONFIG_NAME).is_file():
         return _of_component(path, read_component(path.resolve().name, path))
     if path.is_dir() or not path.exists():
-        return _of_folder(path)
+        return _of_add_on_in(path) or _of_folder(path)
     return _of_file(path, options or UnpackOptions())
+
+
+def _of_add_on_in(folder: Path) -> Identity | None:
+    """The only weight file in a folder that is no model: a LoRA's or an embedding's repository."""
+    files = () if (folder / INDEX_NAME).is_file() else weight_files(folder)
+    if len(files) != 1:
+        return None
+    found = _of_file(files[0], UnpackOptions())
+    return None if found.contents.kind in (Kind.PIPELINE, Kind.UNKNOWN) else found
 
 
 def _of_folder(path: Path) -> Identity:
@@ -155,6 +165,23 @@ TRANSFORMERS: Mapping[str, str] = {
 }
 """Classes of other families → the family."""
 
+KNOWN = frozenset(
+    {
+        "AutoencoderKL",
+        "AutoencoderTiny",
+        "CLIPTextModel",
+        "CLIPTextModelWithProjection",
+        "CLIPVisionModelWithProjection",
+        "StableDiffusionSafetyChecker",
+        "T2IAdapter",
+        "UNet2DConditionModel",
+        controlnet.KIND,
+    }
+)
+"""Classes that Stable Diffusion's parts and add-ons have."""
+_STRANGE = frozenset({Kind.UNKNOWN, Kind.OTHER_FAMILY, Kind.TRANSFORMER, Kind.CONTROLNET})
+"""What tensors tell of a component whose class may know it better."""
+
 
 def _of_component(path: Path, component: Component) -> Identity:
     tensors = component.checkpoint.tensors if component.checkpoint else ()
@@ -168,6 +195,8 @@ def _of_component(path: Path, component: Component) -> Identity:
         contents = Contents(kind=Kind.CONTROLNET, family=net.family)
     elif component.kind in TRANSFORMERS:
         contents = Contents(kind=Kind.OTHER_FAMILY, flavour=TRANSFORMERS[component.kind])
+    elif component.kind and component.kind not in KNOWN and _is_strange(contents):
+        contents = Contents(kind=Kind.OTHER_FAMILY, flavour=component.kind)
     return Identity(
         path=path,
         form="component folder",
@@ -176,6 +205,11 @@ def _of_component(path: Path, component: Component) -> Identity:
         faults=component.all_faults,
         model=net,
     )
+
+
+def _is_strange(contents: Contents) -> bool:
+    is_unknown = contents.family is Family.UNKNOWN or contents.kind is Kind.CONTROLNET
+    return contents.kind in _STRANGE and is_unknown
 
 
 def _of_file(path: Path, options: UnpackOptions) -> Identity:

@@ -19,8 +19,8 @@ from sdcoreml.convert.models.files import WeightFiles, find_weights
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.dtypes import FLOATS8
-from sdcoreml.convert.weights.float8 import refuse_scaled
 from sdcoreml.convert.weights.index import read_index
+from sdcoreml.convert.weights.quantised import refuse_quantised
 from sdcoreml.convert.weights.source import Checkpoint, examine
 from sdcoreml.convert.weights.tensor import TensorInfo, drop_kernel
 from sdcoreml.ground.errors import Fault, SdcoremlError
@@ -142,7 +142,8 @@ def read_model(path: Path) -> Model:
             faults += components[name].all_faults
         elif _holds_model(str(index[name][1])):
             missing = f"{CONFIG_NAME} is missing"
-            what, remedy = explain_absence(folder, CONFIG_NAME) or (missing, DOWNLOAD)
+            foreign = None if find_weights(folder) else explain_absence(folder)
+            what, remedy = explain_absence(folder, CONFIG_NAME) or foreign or (missing, DOWNLOAD)
             faults.append(Fault(where=folder, what=what, remedy=remedy))
     scheduler_path = path / "scheduler" / "scheduler_config.json"
     scheduler = _read_json(scheduler_path, faults) if scheduler_path.is_file() else {}
@@ -161,12 +162,12 @@ def read_model(path: Path) -> Model:
         faults=tuple(faults),
         notes=(*notes, *_notes(components), *said),
         absent=absent,
-        settings=_settings(path, scheduler) if components else None,
+        settings=_settings(path, scheduler, pipeline) if components else None,
     )
 
 
-def _settings(path: Path, scheduler: Mapping[str, Any]) -> AppSettings | None:
-    return find_settings(path.resolve().name, scheduler=scheduler)
+def _settings(path: Path, scheduler: Mapping[str, Any], pipeline: str) -> AppSettings | None:
+    return find_settings(path.resolve().name, scheduler=scheduler, pipeline=pipeline)
 
 
 def read_component(name: str, folder: Path, *, kind: str = "") -> Component:
@@ -212,8 +213,10 @@ def _missing(index: Path) -> Iterator[str]:
 
 def _mismatches(kind: str, config: Mapping[str, Any], checkpoint: Checkpoint) -> Iterator[Fault]:
     """The tensors that the class lacks in `checkpoint`, or finds in another shape."""
+    if quantised := refuse_quantised(checkpoint.tensors, checkpoint.path):
+        yield quantised
+        return
     found = {tensor.name: tensor.shape for tensor in checkpoint.tensors}
-    yield from filter(None, [refuse_scaled(found, checkpoint.path)])
     expected = parameters(kind, config) or {}
     problems = {
         "missing": [name for name in expected if name not in found],

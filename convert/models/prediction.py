@@ -46,13 +46,20 @@ ARCHITECTURES: Mapping[str, str] = {
 }
 """ModelSpec's names for the two kinds of SD 2.x."""
 
+BASES: Mapping[str, str] = {"sd_v1_v": VELOCITY, "sd_v2": EPSILON, "sd_v2_v": VELOCITY}
+"""kohya's names of what was trained on: each is velocity if and only if the training was
+(`get_model_version_str_for_sd1_sd2` of sd-scripts)."""
+
 NAMES = re.compile(r"v[-_ .]?pred|velocity|(?<![a-z])terminus|cosxl", re.IGNORECASE)
 """In the name of a file or folder, this suggests a velocity."""
 
 # Training steps at which the SD 2 checkpoints were published, as in diffusers' conversion.
 _STEPS_EPSILON = 875_000
 
-_VELOCITY = r"""^\s*parameterization:\s*(["']?)v\1\s*(?:#.*)?$"""
+_VELOCITY = (
+    r"""^\s*(parameterization:\s*(["']?)v\2|target:.*denoiser_scaling\.VScaling)\s*(?:#.*)?$"""
+)
+"""In a training config: Stability's first code, and its newer one (sgm)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +145,8 @@ def _said(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
     if (word := checkpoint.metadata.get("ss_v_parameterization")) is not None:
         kind = VELOCITY if _is_true(word) else EPSILON
         yield PredictionFinding(kind=kind, by="its metadata (ss_v_parameterization)")
+    if (base := checkpoint.metadata.get("ss_base_model_version", "")) in BASES:
+        yield PredictionFinding(kind=BASES[base], by="its metadata (ss_base_model_version)")
     architecture = checkpoint.metadata.get("modelspec.architecture", "").partition("/")[0]
     if architecture in ARCHITECTURES:
         by = "its metadata (modelspec.architecture)"

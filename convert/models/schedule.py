@@ -51,7 +51,8 @@ OTHER_KINDS: Mapping[str, str] = {
 def describe_difference(scheduler: Mapping[str, Any]) -> str:
     """How the schedule of a `scheduler_config.json` differs from the apps'; empty if it does not.
 
-    A config without betas counts as the usual one.
+    What a config leaves out is its class's default, as in the library; a config without a class
+    and without betas counts as the usual one.
     """
     kind, betas = str(scheduler.get("_class_name", "")), scheduler.get("trained_betas")
     if other := next((what for part, what in OTHER_KINDS.items() if part in kind), ""):
@@ -67,19 +68,20 @@ def describe_difference(scheduler: Mapping[str, Any]) -> str:
 
 
 def _compare_betas(kind: str, scheduler: Mapping[str, Any], betas: Sequence[Any] | None) -> str:
-    if not betas and not scheduler.keys() & {"beta_start", "beta_end", "beta_schedule"}:
+    said = scheduler.keys() & {"_class_name", "beta_start", "beta_end", "beta_schedule"}
+    if not betas and not said:
         return ""
     first, last, growth = DEFAULTS.get(kind, _USUAL)
     first, last = scheduler.get("beta_start", first), scheduler.get("beta_end", last)
     growth = scheduler.get("beta_schedule", growth)
-    said = "betas of its own" if betas else f"{growth} from {first} to {last}"
+    own_words = "betas of its own" if betas else f"{growth} from {first} to {last}"
     try:
         own = [float(beta) for beta in betas] if betas else make_betas(growth, first, last)
     except (TypeError, ValueError):
-        return f"its noise schedule is {said}, which is unknown here"
+        return f"its noise schedule is {own_words}, which is unknown here"
     if _is_same(own):
         return ""
-    return f"its noise schedule is {said}, the apps' is scaled_linear from 0.00085 to 0.012"
+    return f"its noise schedule is {own_words}, the apps' is scaled_linear from 0.00085 to 0.012"
 
 
 def make_betas(growth: str, first: float, last: float, steps: int = STEPS) -> list[float]:

@@ -48,7 +48,8 @@ from sdcoreml.convert.models.renames import (
     vae_numbering,
 )
 from sdcoreml.convert.models.skeleton import parameters
-from sdcoreml.convert.weights.float8 import refuse_scaled, widen
+from sdcoreml.convert.weights.float8 import widen
+from sdcoreml.convert.weights.quantised import refuse_quantised
 from sdcoreml.convert.weights.source import Checkpoint
 from sdcoreml.convert.weights.tensor import TensorInfo, drop_kernel, take_rows, transpose
 from sdcoreml.ground.errors import Fault
@@ -60,11 +61,12 @@ IGNORED = re.compile(
     r"""model_ema\. | first_stage_model\.loss\. | denoiser\. | embedding_manager\.
     | .*\.(position_ids|attn_mask|logit_scale) $
     | (alphas|betas|log_|sqrt_|posterior_|lvlb_).* | (logvar|scale_factor|v_pred|ztsnr) $
-    | edm_vpred\.
+    | edm_vpred\. | (cond_stage_model|conditioner\.embedders\.0)\.(transformer\.)?text_projection
     """,
     re.VERBOSE,
 )
-"""Schedules, losses, buffers and markers: in checkpoints, but not in any component."""
+"""Schedules, losses, buffers and markers: in checkpoints, but not in any component. The projection
+is CLIP-L's, which ComfyUI writes though neither SD 1.x nor SDXL uses it."""
 
 
 class Weights(Enum):
@@ -224,7 +226,7 @@ class Ledger:
         self.tensors = {tensor.name: tensor for tensor in checkpoint.tensors}
         self.used: set[str] = set()
         self.parts: dict[str, ComponentFiles] = {}
-        self.faults = [*filter(None, [refuse_scaled(self.tensors, self.path)])]
+        self.faults = [*filter(None, [refuse_quantised(checkpoint.tensors, self.path)])]
 
     @property
     def has_ema(self) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeAlias
 
+from sdcoreml.convert.models.alike import one_for_all
+
 Shape: TypeAlias = tuple[int, ...]
 Parameter: TypeAlias = tuple[str, Shape]
 Config: TypeAlias = Mapping[str, Any]
@@ -24,15 +26,19 @@ def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
     `None` if the class is not described here, or if one of its options adds parameters.
     """
     describe = _CLASSES.get(kind)
-    if describe is None or any(config.get(option) not in (None, False) for option in _UNUSUAL):
+    plain = {**config, **{n: one_for_all(config[n]) for n in _FOR_EACH if n in config}}
+    if describe is None or any(plain.get(option) not in (None, False) for option in _UNUSUAL):
         return None
     try:
-        found = dict(islice(describe({**_DEFAULTS[kind], **config}), MOST))
+        found = dict(islice(describe({**_DEFAULTS[kind], **plain}), MOST))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None
     sizes = (size for shape in found.values() for size in shape)
     return found if len(found) < MOST and all(type(size) is int for size in sizes) else None
 
+
+_FOR_EACH = ("cross_attention_dim", "only_cross_attention")
+"""Options that can be given for each block."""
 
 _UNUSUAL = (
     "class_embed_type",

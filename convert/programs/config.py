@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from sdcoreml.convert.models.alike import one_for_all
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
 Config: TypeAlias = "Mapping[str, Any]"
@@ -49,7 +50,7 @@ def refuse_unknown(
             or name in read
             or name in _DESCRIPTIVE
             or (name not in accepted and (value is None or value is False))
-            or any(type(value) is type(good) and value == good for good in accepted.get(name, ()))
+            or any(_is_same(value, good) for good in accepted.get(name, ()))
         )
     ]
     if faults:
@@ -58,6 +59,22 @@ def refuse_unknown(
             where=component,
             remedy="convert a model without it",
         )
+
+
+def _is_same(value: object, good: object) -> bool:
+    """Whether `value` is what the builder implements, given once or for each block."""
+    return any(type(one) is type(good) and one == good for one in (value, one_for_all(value)))
+
+
+def require_divisible(component: str, name: str, parts: int, *widths: int) -> None:
+    """Raise `BadInputError` unless the option `name` divides every width into `parts` parts."""
+    if any(type(n) is not int for n in (parts, *widths)) or parts < 1:
+        what = f"config.json has {name}={parts!r} for a width of {', '.join(map(str, widths))}"
+    elif odd := [width for width in widths if width % parts]:
+        what = f"config.json has {name}={parts}, which does not divide a width of {odd[0]}"
+    else:
+        return
+    raise BadInputError(what, where=component, remedy="take it from the model's source")
 
 
 def require(component: str, config: Config, *names: str) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, known_activation
-from sdcoreml.convert.programs.config import Config, refuse_unknown, require
+from sdcoreml.convert.programs.config import Config, refuse_unknown, require, require_divisible
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.layers import add, conv, layer_norm, mul, slice_axis, transpose
 from sdcoreml.convert.programs.options import ProgramOptions, TextStates
@@ -128,6 +128,7 @@ def parse_text(component: str, config: Config) -> TextConfig:
         "num_hidden_layers",
         "num_attention_heads",
     )
+    require_divisible(component, "num_attention_heads", heads, width)
     activation = known_activation(component, config.get("hidden_act", "quick_gelu"))
     eps = config.get("layer_norm_eps", 1e-5)
     return TextConfig(

@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sdcoreml.convert.models.alike import one_for_all
 from sdcoreml.convert.programs.blocks import Norm, Transformer
-from sdcoreml.convert.programs.config import Config, per_level, refuse_unknown, require
+from sdcoreml.convert.programs.config import (
+    Config,
+    per_level,
+    refuse_unknown,
+    require,
+    require_divisible,
+)
 from sdcoreml.ground.errors import UnsupportedError
 
 CROSS_DOWN, PLAIN_DOWN = "CrossAttnDownBlock2D", "DownBlock2D"
@@ -129,18 +136,31 @@ def parse_unet(
     channels, context, down = require(
         component, config, "block_out_channels", "cross_attention_dim", "down_block_types"
     )
+    context = one_for_all(context)
+    if type(context) is not int:
+        raise UnsupportedError(
+            f"config.json has another cross_attention_dim for each block: {context}",
+            where=component,
+            remedy="convert a model whose blocks all read the same text",
+        )
     levels = len(channels)
     up = config.get("up_block_types", [_UP.get(kind) for kind in reversed(down)])
     _check_blocks(component, down, up)
+    groups, heads = config.get("norm_num_groups", 32), config.get("attention_head_dim", 8)
+    require_divisible(component, "norm_num_groups", groups, *channels)
+    pairs = zip(per_level(heads, levels), channels, down, reversed(up), strict=False)
+    for count, width, *kinds in pairs:
+        if {CROSS_DOWN, CROSS_UP} & {*kinds}:
+            require_divisible(component, "attention_head_dim", count, width)
     return UnetConfig(
         channels=tuple(channels),
         layers=per_level(config.get("layers_per_block", 2), levels),
-        heads=per_level(config.get("attention_head_dim", 8), levels),
+        heads=per_level(heads, levels),
         depths=per_level(config.get("transformer_layers_per_block", 1), levels),
         is_cross_down=tuple(kind == CROSS_DOWN for kind in down),
         is_cross_up=tuple(kind == CROSS_UP for kind in up),
         context=context,
-        norm=Norm(groups=config.get("norm_num_groups", 32), eps=config.get("norm_eps", 1e-5)),
+        norm=Norm(groups=groups, eps=config.get("norm_eps", 1e-5)),
         time_width=config.get("time_embedding_dim") or 4 * channels[0],
         flip=config.get("flip_sin_to_cos", True),
         shift=config.get("freq_shift", 0),
@@ -173,6 +193,7 @@ def _added(config: Config) -> Added | None:
         "projection_class_embeddings_input_dim",
         "cross_attention_dim",
     )
+    context = one_for_all(context)
     ids = 5 if total - 5 * width == context else 6
     return Added(ids=ids, width=width, text=total - ids * width)
 

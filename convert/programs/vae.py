@@ -11,7 +11,7 @@ from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.attention import Heads, Projections, attention, original
 from sdcoreml.convert.programs.blocks import Norm, resnet
-from sdcoreml.convert.programs.config import Config, refuse_unknown, require
+from sdcoreml.convert.programs.config import Config, refuse_unknown, require, require_divisible
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.layers import (
     SPATIAL,
@@ -100,6 +100,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
             where=component,
             remedy="take the VAE of a Stable Diffusion model",
         )
+    require_divisible(component, "norm_num_groups", config.get("norm_num_groups", 32), *channels)
     scale = config.get("scaling_factor", DEFAULT_SCALE)
     size = config.get("sample_size")
     default = size >> LEVELS - 1 if isinstance(size, int) else None

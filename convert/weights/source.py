@@ -140,6 +140,12 @@ def _require_file(path: Path) -> None:
         what = "a folder, not a file" if path.is_dir() else what
         what = "a link to a file that is not there" if path.is_symlink() else what
         raise BadInputError(what, where=path, remedy="give a checkpoint file or an index file")
+    if (control := path.with_name(f"{path.name}.aria2")).exists():
+        raise BadInputError(
+            f"a download that was not finished: {control.name} lies beside it",
+            where=path,
+            remedy="let it finish, or download the file again",
+        )
 
 
 class FileKind(Enum):
@@ -209,6 +215,20 @@ def look_at(path: Path) -> tuple[bytes, FileKind]:
     return head, sniff(head, path.stat().st_size)
 
 
+_UNPACK = "unpack it, and give what is in it"
+OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
+    (257, b"ustar", "a tar file of PyTorch before 0.1.10", "save it again with a newer PyTorch"),
+    (0, b"\x80", "a bare pickle, not a PyTorch checkpoint", "get a .safetensors version"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a packed file, in 7-Zip's format", _UNPACK),
+    (0, b"Rar!", "a packed file, in RAR's format", _UNPACK),
+    (0, b"\x1f\x8b", "a packed file, in gzip's format", _UNPACK),
+    (0, b"\xfd7zXZ", "a packed file, in xz's format", _UNPACK),
+    (0, b"BZh", "a packed file, in bzip2's format", _UNPACK),
+    (0, b"\x28\xb5\x2f\xfd", "a packed file, in Zstandard's format", _UNPACK),
+)
+"""Where in a file, which bytes → what it is, and what to do about it."""
+
+
 def _describe(kind: FileKind, head: bytes) -> tuple[str, str]:
     """What a file that is no checkpoint is instead, and what to do about it."""
     if kind is FileKind.EMPTY:
@@ -219,10 +239,9 @@ def _describe(kind: FileKind, head: bytes) -> tuple[str, str]:
         return f"a git-lfs pointer, not the weights{real}", "run 'git lfs pull' in its folder"
     if kind is FileKind.PAGE:
         return "a web page, not weights", f"{AGAIN}, after logging in if the model needs it"
-    if head[257:262] == b"ustar":
-        return "a tar file of PyTorch before 0.1.10", "save it again with a newer PyTorch"
-    if head[:1] == b"\x80":
-        return "a bare pickle, not a PyTorch checkpoint", "get a .safetensors version"
+    for start, end, what, remedy in OTHERS:
+        if head[start : start + len(end)] == end:
+            return what, remedy
     return f"not a checkpoint (starts with {head[:8].hex(' ')})", AGAIN
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED, NAMES, chunk_paths
 from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
-from sdcoreml.convert.bundle.judgement import FINISHED, Judgement, Ruling, judge
+from sdcoreml.convert.bundle.finished import FINISHED
+from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
 from sdcoreml.convert.models.identify import ComponentFacts, Identity
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -66,11 +65,6 @@ class Case:
     makes: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     alone: Can | None = Can.YES
-
-    @property
-    def held_back(self) -> bool:
-        """Whether who mends the code is not to look at this case; half of all are."""
-        return hashlib.sha256(self.name.encode()).digest()[0] % 2 == 1
 
 
 def no(name: str, build: Build, why: Why, truth: str, **more: Any) -> Case:

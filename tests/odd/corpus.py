@@ -9,6 +9,9 @@ from tests.odd import (
     families,
     files,
     folders,
+    later_files,
+    later_folders,
+    later_meaning,
     meaning,
     others,
     places,
@@ -16,7 +19,7 @@ from tests.odd import (
 )
 from tests.odd.case import Case
 
-CASES: tuple[Case, ...] = (
+FIRST: tuple[Case, ...] = (
     *families.CASES,
     *others.CASES,
     *folders.CASES,
@@ -28,3 +31,6 @@ CASES: tuple[Case, ...] = (
     *addons.CASES,
     *places.CASES,
 )
+SECOND: tuple[Case, ...] = (*later_folders.CASES, *later_meaning.CASES, *later_files.CASES)
+"""Written from the issue's words and the field's habits, after the first part was mended."""
+CASES = (*FIRST, *SECOND)

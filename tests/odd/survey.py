@@ -1,6 +1,6 @@
 """Ask every command what it makes of every odd input, and print where they disagree.
 
-    python -m tests.odd.survey [--convert] [--seen | --held-back] [--json] [--keep FOLDER] [NAMES]
+    python -m tests.odd.survey [--convert] [--part first|second] [--json] [--keep FOLDER] [NAMES]
 
 Three answers are asked for: `inspect --json`, `doctor MODEL --goal convert --json`, and `convert`:
 by default its `--plan`, with `--convert` all of it, for which the environment must be there.
@@ -18,15 +18,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.facts import programs_at
 from sdcoreml.doctor.cli import main as command
+from sdcoreml.doctor.commands import convert
+from sdcoreml.doctor.commands.convert_environment import choose_environment
+from sdcoreml.doctor.core.backend import choose_backend
+from sdcoreml.envs.building.build import BuildOptions
+from sdcoreml.ground.events import silent
 from tests.odd.case import Can, Case, Why
-from tests.odd.corpus import CASES
+from tests.odd.corpus import CASES, FIRST, SECOND
+from tests.odd.warm import warm_worker
 
 SLOW = 5.0
 """Seconds that a look at a tiny model may take."""
@@ -183,11 +189,12 @@ def examined(model: Path) -> Answer:
     return replace(answer, code=code, text=answer.text + said)
 
 
-def converted(case: Case, folder: Path, model: Path, *, to_the_end: bool) -> Answer:
-    """`convert`, all of it or its plan."""
+def converted(case: Case, folder: Path, model: Path, toolchain: str = "") -> Answer:
+    """`convert` in a toolchain's environment, or only its plan."""
     options = [word.format(case=folder) for word in case.options]
     words = ["convert", "--json", "-o", str(folder / "made"), *SIZE, *options, "--", str(model)]
-    return _answer(words if to_the_end else ["convert", "--plan", *words[1:]], is_text=False)
+    how = ["--toolchain", toolchain] if toolchain else ["--plan"]
+    return _answer(["convert", *how, *words[1:]], is_text=False)
 
 
 def _answer(words: Sequence[str], *, is_text: bool = True) -> Answer:
@@ -222,26 +229,24 @@ def made(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def survey(case: Case, place: Path, *, to_the_end: bool = False) -> Row:
-    """Build a case in the empty folder `place` and ask everybody."""
+def survey(case: Case, place: Path, toolchain: str = "") -> Row:
+    """Build a case in the empty folder `place` and ask everybody; with a toolchain, convert it."""
     model = case.build(place)
     row = Row(
         case=case,
         inspect=inspected(model),
         doctor=examined(model),
-        convert=converted(case, place, model, to_the_end=to_the_end),
+        convert=converted(case, place, model, toolchain),
     )
-    if not to_the_end:
+    if not toolchain:
         return row
     return replace(row, made=made(place / "made"), to_the_end=True)
 
 
 def chosen(args: argparse.Namespace) -> list[Case]:
     """The cases that were asked for."""
-    cases = [case for case in CASES if not args.names or any(n in case.name for n in args.names)]
-    if args.seen or args.held_back:
-        cases = [case for case in cases if case.held_back == args.held_back]
-    return cases
+    part = {"first": FIRST, "second": SECOND}.get(args.part, CASES)
+    return [case for case in part if not args.names or any(n in case.name for n in args.names)]
 
 
 def as_object(row: Row) -> dict[str, Any]:
@@ -253,7 +258,6 @@ def as_object(row: Row) -> dict[str, Any]:
         answer.pop("data")
     return {
         "case": case.name,
-        "held_back": case.held_back,
         "truth": case.truth,
         "can": case.can.value,
         "why": case.why.value,
@@ -284,18 +288,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="cases, or parts of their names (default: all)")
     parser.add_argument("--json", action="store_true", help="one object a line, every case")
     parser.add_argument("--convert", action="store_true", help="convert to the end")
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--seen", action="store_true", help="only the half that is not held back")
-    group.add_argument("--held-back", action="store_true", help="only the half that is")
+    parser.add_argument("--part", choices=("first", "second"), help="only these (default: all)")
+    parser.add_argument("--toolchain", default="tested", help="what --convert converts with")
     parser.add_argument("--keep", type=Path, help="leave the inputs in this folder")
     args = parser.parse_args(argv)
     run(["inspect", str(Path(__file__).parent), "--json"])  # the first one pays for the imports
+    with ExitStack() as environment:
+        if args.convert:
+            _, built = choose_environment(
+                args.toolchain, silent, BuildOptions(backend=choose_backend()), None
+            )
+            worker = environment.enter_context(warm_worker(built.python))
+            setattr(convert, "Worker", lambda **_: worker)  # noqa: B010  not exported
+        return survey_all(args)
+
+
+def survey_all(args: argparse.Namespace) -> int:
+    """Survey the chosen cases one by one, and print what is wrong."""
     wrong = count = 0
     if not args.json:
         say(f"{'case':<40}  {'truth':<7}  {'inspect':<7}  {'doctor':<7}  {'convert':<7}")
     for case in chosen(args):
         place = Path(tempfile.mkdtemp(dir=args.keep, prefix=f"{case.name}-"))
-        row = survey(case, place, to_the_end=args.convert)
+        row = survey(case, place, args.toolchain if args.convert else "")
         count += 1
         faulty = any(row.faults())
         wrong += faulty

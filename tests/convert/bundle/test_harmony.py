@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.bundle.harmony import Configs, harmony_faults, vocabulary_faults
+from sdcoreml.convert.bundle.harmony import Configs, harmony_faults, read_vocabulary
 
 TEXT = {"hidden_size": 64, "vocab_size": 3}
 
@@ -34,8 +34,8 @@ def test_words_must_have_a_row(tmp_path: Path, largest: int, faults: int) -> Non
     vocabulary = {"<|startoftext|>": 0, "<|endoftext|>": 1, "a</w>": largest}
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     (folder / "merges.txt").write_text("#version: 0.2\n")
-    found = list(vocabulary_faults(tmp_path, {"text_encoder": TEXT}))
+    found = read_vocabulary(tmp_path, {"text_encoder": TEXT}).faults
     assert [fault.code for fault in found] == ["MOD019"] * faults
     (folder / "vocab.json").unlink()
-    (fault,) = vocabulary_faults(tmp_path, {"text_encoder": TEXT})
+    (fault,) = read_vocabulary(tmp_path, {"text_encoder": TEXT}).faults
     assert (fault.where, fault.what) == (str(folder / "vocab.json"), "no such file")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdcoreml.convert.weights.float8 import refuse_scaled, widen
+from sdcoreml.convert.weights.float8 import widen
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.convert.weights.writer import Computed
 
@@ -27,14 +27,3 @@ def test_8_bit_floats_become_float16(tmp_path: Path) -> None:
 def test_other_types_stay(tmp_path: Path, dtype: str) -> None:
     stored = tensor(tmp_path / "f", dtype)
     assert widen(stored) is stored
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["a.b.scale_weight", "a.weight_scale", "a.weight_scale_2", "scaled_fp8", "a.comfy_quant"],
-)
-def test_scales_are_refused_by_their_name(name: str) -> None:
-    fault = refuse_scaled(["a.weight", name], Path("m"))
-    assert fault
-    assert name in fault.what
-    assert refuse_scaled(["a.weight", "a.scale_shift_table", "logit_scale"], Path("m")) is None

@@ -36,6 +36,6 @@ def test_what_all_say_yes_to_is_converted(
     monkeypatch.setattr(convert, "choose_environment", lambda *_: here)
     monkeypatch.setattr(convert, "provenance", lambda *_: MADE_IN)
     monkeypatch.setattr(convert, "require_able", lambda *_: None)
-    row = survey(case, tmp_path, to_the_end=True)
+    row = survey(case, tmp_path, "tested")
     assert list(row.faults()) == []
     assert row.convert.verdict == {"can": "yes", "code": None, "remedy": None}

@@ -1,0 +1,63 @@
+"""Recognises a path that is Core ML already: a finished folder, a repository of them, or a zip."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
+from sdcoreml.convert.bundle.facts import is_coreml
+from sdcoreml.convert.models.layout import INDEX_NAME
+
+FINISHED = "Core ML"
+"""The form of a model that is already converted."""
+
+_SUFFIXES = (COMPILED, PACKAGE)
+_DEPTH = 3
+"""Levels below a repository's root: `split_einsum/compiled/Unet.mlmodelc` in Apple's."""
+_MOST = 2000
+"""Entries to look at, so that no look at a whole disk takes long."""
+
+
+def is_finished(path: Path) -> bool:
+    """Whether `path` is already Core ML and holds nothing to convert."""
+    if path.is_file() and path.suffix in (".mlmodel", ".zip"):
+        return path.suffix == ".mlmodel" or _is_in_zip(path)
+    if (path / INDEX_NAME).is_file():
+        return False
+    return is_coreml(path) or any(name.endswith(_SUFFIXES) for name in _names_below(path))
+
+
+def _is_in_zip(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return any(part.endswith(_SUFFIXES) for name in names for part in name.split("/"))
+
+
+def _names_below(path: Path) -> Iterator[str]:
+    """The names of folders below `path`, nearest first, within bounds; none if it is a model."""
+    level, seen = [path], 0
+    for _ in range(_DEPTH):
+        below: list[Path] = []
+        for folder in level:
+            for entry in _entries(folder):
+                seen += 1
+                if seen > _MOST or entry.name == INDEX_NAME:
+                    return
+                if entry.is_dir(follow_symlinks=False):
+                    yield entry.name
+                    below.append(Path(entry.path))
+        level = below
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []

@@ -1,0 +1,417 @@
+"""Single files and add-ons of the second part: what mergers, trainers and quantizers leave."""
+
+from __future__ import annotations
+
+import struct
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from tests.convert.weights import torch_files
+from tests.odd import base
+from tests.odd.addons import controlnet, file, vae_file, with_vae
+from tests.odd.case import Can, Case, Why, no, yes
+from tests.odd.files import TEXT, UNET, VAE, added, kept, pickled, retyped
+from tests.odd.others import ORIGINALS
+from tests.odd.shapes import Shapes
+
+MATRIX = f"{UNET}input_blocks.1.1.proj_in.weight"
+E4M3_NAN = 0x7F
+
+
+def comfy(at: Path) -> Path:
+    """SDXL as ComfyUI saves it: CLIP-L's projection and scale, which no conversion needs."""
+    more = {
+        "conditioner.embedders.0.text_projection": np.eye(32, dtype="f2"),
+        "conditioner.embedders.0.logit_scale": np.array(4.6, "f2"),
+        "conditioner.embedders.0.transformer.text_model.embeddings.position_ids": np.arange(77)[
+            None
+        ],
+        "denoiser.sigmas": np.linspace(0.03, 14.6, 1000, dtype="f4"),
+    }
+    return base.write_file(at, content=base.safetensors(base.original("sdxl") | more))
+
+
+def quantized(at: Path, suffixes: dict[str, np.ndarray]) -> Path:
+    """A UNet of packed bytes, with what its quantizer writes beside each matrix."""
+    tensors = base.original("sd1")
+    for name, tensor in list(tensors.items()):
+        if name.startswith(UNET) and tensor.ndim == 2:
+            tensors[name] = np.zeros((tensor.size // 2, 1), "u1")
+            tensors |= {f"{name}{suffix}": value for suffix, value in suffixes.items()}
+    return base.write_file(at, content=base.safetensors(tensors))
+
+
+def scaled_anew(at: Path) -> Path:
+    """FP8 as ComfyUI writes it since 2025: `weight_scale`, and a description in bytes."""
+    tensors, dtypes = base.original("sd1"), {}
+    for name, tensor in list(tensors.items()):
+        if name.startswith(UNET) and tensor.ndim == 2:
+            bits = np.random.default_rng(1).integers(0x30, 0x3A, tensor.shape)
+            tensors[name] = bits.astype("u1")
+            dtypes[name] = "F8_E4M3"
+            tensors[f"{name}_scale"] = np.array(0.5, "f4")
+            words = np.frombuffer(b'{"format": "float8_e4m3fn"}', "u1")
+            tensors[f"{name.removesuffix('weight')}comfy_quant"] = words
+    return base.write_file(at, content=base.safetensors(tensors, dtypes=dtypes))
+
+
+def spoilt(at: Path, dtype: str, value: int, width: str) -> Path:
+    """One number of a type that numpy has not, given as bits."""
+    tensors = base.original("sd1")
+    bits = np.full(tensors[MATRIX].shape, 0x30 if width == "u1" else 0x3C00, width)
+    bits.reshape(-1)[7] = value
+    content = base.safetensors(tensors | {MATRIX: bits}, dtypes={MATRIX: dtype})
+    return base.write_file(at, content=content)
+
+
+def averaged_nan(at: Path) -> Path:
+    """Averages that are not finite beside trained weights that are."""
+    tensors = base.original("sd1")
+    for name in list(tensors):
+        if name.startswith(UNET):
+            average = np.full(tensors[name].shape, np.nan, "f2")
+            tensors["model_ema." + "".join(name.split(".")[1:])] = average
+    return base.write_file(at, content=base.safetensors(tensors))
+
+
+def unused_nan(at: Path) -> Path:
+    """An SD 2.x file with NaN in the last block, which SD 2.x never uses."""
+    tensors = base.original("sd2", blocks=23)
+    for name, tensor in list(tensors.items()):
+        if ".resblocks.23." in name:
+            tensors[name] = np.full(tensor.shape, np.nan, "f2")
+    metadata = {"modelspec.prediction_type": "epsilon"}
+    return base.write_file(at, content=base.safetensors(tensors, metadata))
+
+
+def pickled_with(at: Path, change: base.Tensors) -> Path:
+    base.write_tokenizer(at / "tokenizer")
+    return torch_files.write_zip(at / "model.ckpt", base.original("sd1") | change)
+
+
+def parameters(at: Path) -> Path:
+    """A pickle of parameters rather than tensors, as `torch.save(module.parameters)` leaves."""
+    base.write_tokenizer(at / "tokenizer")
+    tensors = base.original("sd1")
+    parts = {
+        key: torch_files.call(
+            torch_files.name("torch._utils", "_rebuild_parameter"),
+            torch_files.tensor(
+                torch_files.storage(str(number), array.dtype.name, array.size), array.shape
+            ),
+            b"\x88",
+            torch_files.call(torch_files.name("collections", "OrderedDict")),
+        )
+        for number, (key, array) in enumerate(tensors.items())
+    }
+    pickled = torch_files.finished(torch_files.mapping({"state_dict": torch_files.mapping(parts)}))
+    return torch_files.write_zip(at / "model.ckpt", tensors, pickled=pickled)
+
+
+NUMPY_SCORE = torch_files.call(
+    torch_files.name("numpy.core.multiarray", "scalar"),
+    torch_files.call(torch_files.name("numpy", "dtype"), torch_files.text("f8"), b"\x89", b"\x88"),
+    b"C\x08" + struct.pack("<d", 0.5),
+)
+
+
+def inner(at: Path, start: str, name: str = "model.safetensors") -> Path:
+    """The UNet alone, in original names under another start."""
+    tensors = {
+        start + n.removeprefix(UNET): t
+        for n, t in base.original("sd1").items()
+        if n.startswith(UNET)
+    }
+    return base.write(at / name, base.safetensors(tensors))
+
+
+def lost_loss(at: Path) -> Path:
+    """A VAE with its training loss: a pickle of kl-f8's kind."""
+    tensors = base.original("sd1")
+    tensors = {n.removeprefix(VAE): t for n, t in tensors.items() if n.startswith(VAE)}
+    more = base.drawn({"loss.logvar": (), "loss.discriminator.main.0.weight": (64, 3, 4, 4)})
+    return torch_files.write_zip(at / "kl-f8-anime2.ckpt", tensors | more)
+
+
+def prefixed(at: Path, family: str, start: str) -> Path:
+    names = [start + name.removeprefix("model.diffusion_model.") for name in ORIGINALS[family]]
+    tensors = base.drawn(dict.fromkeys(names, (64, 64)))
+    return base.write(at / f"{family}.safetensors", base.safetensors(tensors))
+
+
+def named(at: Path, names: tuple[str, ...]) -> Path:
+    tensors = base.drawn(dict.fromkeys(names, (64, 64)))
+    return base.write(at / "model.safetensors", base.safetensors(tensors))
+
+
+def net_in_pickle(at: Path) -> Path:
+    net = controlnet(at, "sd1")
+    (net / "diffusion_pytorch_model.safetensors").unlink()
+    torch_files.write_zip(net / "diffusion_pytorch_model.bin", base.controlnet(base.SD1_UNET)[1])
+    return net
+
+
+def vae_folder_beside(at: Path) -> Path:
+    base.write_folder(at / "other")
+    return base.write_folder(at / "model")
+
+
+def cut_vae(at: Path) -> Path:
+    path = vae_file(at, original=True)
+    data = path.read_bytes()
+    return base.write(path, data[: len(data) // 2])
+
+
+LATER_FAMILIES: dict[str, tuple[str, ...]] = {
+    "chroma": (
+        "double_blocks.0.img_attn.qkv.weight",
+        "distilled_guidance_layer.in_proj.weight",
+    ),
+    "hidream": (
+        "double_stream_blocks.0.block.ff_i.gate.weight",
+        "caption_projection.0.linear.weight",
+    ),
+    "ltx-video": (
+        "model.diffusion_model.transformer_blocks.0.scale_shift_table",
+        "model.diffusion_model.patchify_proj.weight",
+        "vae.per_channel_statistics.mean-of-means",
+    ),
+    "lumina2": ("cap_embedder.0.weight", "context_refiner.0.attention.qkv.weight"),
+    "cosmos": ("net.blocks.0.self_attn.q_proj.weight", "net.x_embedder.proj.1.weight"),
+    "wan-prefixed": (
+        "model.diffusion_model.blocks.0.self_attn.q.weight",
+        "model.diffusion_model.patch_embedding.weight",
+        "model.diffusion_model.time_projection.1.weight",
+    ),
+    "qwen-prefixed": (
+        "model.diffusion_model.transformer_blocks.0.attn.add_q_proj.weight",
+        "model.diffusion_model.transformer_blocks.0.img_mod.1.weight",
+        "model.diffusion_model.txt_norm.weight",
+    ),
+    "omnigen2": (
+        "double_stream_layers.0.img_instruct_attn.to_q.weight",
+        "time_caption_embed.caption_embedder.0.weight",
+        "ref_image_refiner.0.attn.to_q.weight",
+    ),
+    "mochi-video": ("blocks.0.attn.qkv_x.weight", "t5_y_embedder.to_kv.weight"),
+}
+OFT: Shapes = {
+    "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.oft_blocks": (4, 8, 8)
+}
+TWO_TEXTS: Shapes = {
+    f"text_encoder{n}.text_model.encoder.layers.0.self_attn.q_proj.lora_{side}.weight": shape
+    for n in ("", "_2")
+    for side, shape in (("A", (4, 768)), ("B", (768, 4)))
+}
+CONTROL_LORA: Shapes = {
+    "lora_controlnet": (0,),
+    "input_blocks.0.0.weight": (320, 4, 3, 3),
+    "input_hint_block.0.weight": (16, 3, 3, 3),
+    "input_blocks.4.1.proj_in.up": (640, 4),
+    "input_blocks.4.1.proj_in.down": (4, 640),
+}
+NET_FILE: Shapes = {
+    "controlnet_cond_embedding.conv_in.weight": (16, 3, 3, 3),
+    "controlnet_mid_block.weight": (1280, 1280, 1, 1),
+    "conv_in.weight": (320, 4, 3, 3),
+}
+NF4 = {
+    ".absmax": np.ones(8, "f4"),
+    ".quant_map": np.ones(16, "f4"),
+    ".nested_absmax": np.ones(1, "f4"),
+    ".quant_state.bitsandbytes__nf4": np.zeros(90, "u1"),
+}
+
+CASES: tuple[Case, ...] = (
+    # What savers leave in files that are sound
+    yes("sdxl-saved-by-comfy", comfy, "ComfyUI's SDXL, with what CLIP-L's class has more"),
+    yes(
+        "averages-numbers-only",
+        partial(added, model_ema__decay=np.array(0.9999, "f4"), model_ema__num_updates=np.ones(1)),
+        "counters of averages that were pruned",
+    ),
+    yes(
+        "file-with-training-loss",
+        partial(added, first_stage_model__loss__logvar=np.zeros((), "f4")),
+        "the VAE's training loss was left in",
+    ),
+    yes(
+        "file-with-positions-in-half",
+        partial(
+            added,
+            cond_stage_model__transformer__text_model__embeddings__position_ids=np.linspace(
+                0, 76.2, 77
+            ).astype("f2")[None],
+        ),
+        "position ids that a merge has cast and bent; the library makes its own",
+    ),
+    yes("ckpt-of-parameters", parameters, "a pickle of parameters"),
+    yes(
+        "ckpt-with-numpy-score",
+        partial(pickled, beside={"best_model_score": NUMPY_SCORE}),
+        "a trainer's score as a number of NumPy's",
+    ),
+    yes(
+        "ckpt-flat",
+        partial(pickled_with, change={}),
+        "a pickle of tensors with no state_dict around them",
+    ),
+    yes(
+        "civitai-beside",
+        lambda at: base.write(
+            base.write_file(at).with_name("model.civitai.info"), {"model": {"type": "Checkpoint"}}
+        ).with_name("model.safetensors"),
+        "a manager's notes and a picture beside the file",
+    ),
+    # Quantized
+    no("file-nf4", partial(quantized, suffixes=NF4), Why.FORMAT, "bitsandbytes' four bits"),
+    no(
+        "file-int8-scb",
+        partial(quantized, suffixes={"_scb": np.ones(4, "f4")}),
+        Why.FORMAT,
+        "packed bytes with scales",
+    ),
+    yes(
+        "file-fp8-newer-scales",
+        scaled_anew,
+        "FP8 with newer names of its scales",
+        also=Can.NO,
+    ),
+    yes(
+        "file-fp8-text",
+        partial(retyped, dtype="F8_E4M3", start=TEXT),
+        "a text encoder in FP8",
+    ),
+    # Numbers that are none
+    *(
+        Case(
+            name=f"file-nan-{name}",
+            build=build,
+            truth="a number that is none, which only reading the weights tells",
+            can=Can.HEADERS,
+            why=Why.VALUES,
+        )
+        for name, build in (
+            ("fp8", partial(spoilt, dtype="F8_E4M3", value=E4M3_NAN, width="u1")),
+            ("fp8-e5m2", partial(spoilt, dtype="F8_E5M2", value=0x7C, width="u1")),
+            ("bfloat16", partial(spoilt, dtype="BF16", value=0x7FC1, width="u2")),
+            (
+                "pickled",
+                partial(
+                    pickled_with, change={f"{UNET}out.2.bias": np.array([0, np.nan, 0, 0], "f2")}
+                ),
+            ),
+        )
+    ),
+    yes("file-nan-in-averages", averaged_nan, "NaN only where nobody reads"),
+    yes("file-nan-in-unused-block", unused_nan, "NaN only in the block that SD 2.x leaves aside"),
+    Case(
+        name="file-minus-infinity-in-a-bias",
+        build=partial(
+            pickled_with, change={f"{VAE}decoder.conv_out.bias": np.full(3, -np.inf, "f4")}
+        ),
+        truth="minus infinity in a vector",
+        can=Can.HEADERS,
+        why=Why.VALUES,
+    ),
+    # Parts of a model in a file
+    no("unet-of-comfy", partial(inner, start="diffusion_model."), Why.COMPONENT, "a UNet"),
+    no("unet-of-original", partial(inner, start=UNET), Why.COMPONENT, "a UNet with its start"),
+    no(
+        "text-and-vae-only",
+        lambda at: kept(at, TEXT, VAE),
+        Why.INCOMPLETE,
+        "everything but the UNet",
+    ),
+    # Other families
+    *(
+        no(
+            f"{name}-later-file",
+            partial(named, names=names),
+            Why.FAMILY,
+            "a file of another family",
+        )
+        for name, names in LATER_FAMILIES.items()
+    ),
+    no(
+        "flux-under-comfys-start",
+        partial(prefixed, family="flux-original", start="model.diffusion_model."),
+        Why.FAMILY,
+        "Flux's transformer alone, by ComfyUI's names",
+    ),
+    no(
+        "stable-audio-file",
+        lambda at: base.write(
+            at / "model.ckpt",
+            base.safetensors(
+                base.drawn(
+                    {
+                        "model.model.transformer.layers.0.self_attn.to_qkv.weight": (64, 64),
+                        "pretransform.model.encoder.layers.0.weight_v": (64, 64),
+                    }
+                )
+            ),
+        ),
+        Why.FAMILY,
+        "a model of sounds",
+    ),
+    # Add-ons
+    no("lora-oft", partial(file, shapes=OFT), Why.ADD_ON, "an OFT", says="--lora"),
+    no(
+        "lora-peft-two-texts",
+        partial(file, shapes=TWO_TEXTS),
+        Why.ADD_ON,
+        "PEFT's names, for both text encoders of SDXL",
+        says="--lora",
+    ),
+    no("control-lora", partial(file, shapes=CONTROL_LORA), Why.ADD_ON, "Stability's Control-LoRA"),
+    no("controlnet-file", partial(file, shapes=NET_FILE), Why.ADD_ON, "a ControlNet's file"),
+    no("vae-with-loss", lost_loss, Why.ADD_ON, "a VAE with its training loss", says="--vae"),
+    no(
+        "embedding-named-by-digest",
+        partial(file, shapes={"string_to_param.*": (4, 768)}, name="cat.pt"),
+        Why.ADD_ON,
+        "a textual inversion of the web UI, flat",
+        says="--embedding",
+    ),
+    yes("controlnet-pickled", net_in_pickle, "a ControlNet in a pickle"),
+    yes(
+        "with-vae-folder",
+        vae_folder_beside,
+        "another model's VAE folder",
+        options=("--vae", "{case}/other/vae"),
+    ),
+    yes(
+        "with-vae-of-a-model",
+        vae_folder_beside,
+        "another model's folder, for its VAE",
+        options=("--vae", "{case}/other"),
+    ),
+    no(
+        "with-vae-not-there",
+        partial(with_vae, original=False),
+        Why.OPTION,
+        "a VAE that is not there",
+        options=("--vae", "{case}/nowhere.safetensors"),
+    ),
+    yes(
+        "nan-where-nothing-is-made-of-it",
+        partial(
+            added,
+            cond_stage_model__transformer__text_model__final_layer_norm__bias=np.full(
+                64, np.nan, "f2"
+            ),
+        ),
+        "NaN in the text encoder, and only the UNet is asked for",
+        options=("--components", "unet"),
+        makes={"programs": ["Unet"]},
+    ),
+    no(
+        "vae-file-in-half",
+        cut_vae,
+        Why.DAMAGED,
+        "half of a VAE",
+    ),
+)

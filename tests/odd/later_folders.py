@@ -1,0 +1,506 @@
+"""Folders and paths of the second part: what downloads, trainers and newer libraries leave."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.odd import base
+from tests.odd.case import Can, Case, Why, no, yes
+from tests.odd.configs import edited, retensored
+from tests.odd.families import reshaped
+from tests.odd.folders import UNET, pickled, put, renamed, sd1, sharded, without
+from tests.odd.places import compiled, files, finished
+
+CONFIG, VAE_CONFIG, TEXT_CONFIG = "unet/config.json", "vae/config.json", "text_encoder/config.json"
+INDEX = "model_index.json"
+SHARD = "diffusion_pytorch_model-0000{}-of-00002.safetensors"
+
+
+def split(at: Path, component: str, stem: str) -> Path:
+    """Another component in two shards."""
+    model = sd1(at)
+    tensors = base.tensors_of(base.MODELS["sd1"][component])
+    base.weights(model, component).unlink()
+    names = [f"{stem}-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    places: dict[str, str] = {}
+    for name, half in zip(names, np.array_split(list(tensors), 2), strict=True):
+        part = {str(key): tensors[key] for key in half}
+        base.write(model / component / name, base.safetensors(part))
+        places |= dict.fromkeys(part, name)
+    base.write(model / component / f"{stem}.safetensors.index.json", {"weight_map": places})
+    return model
+
+
+def whole_and_shards(at: Path) -> Path:
+    model = sharded(at)
+    base.write(model / UNET, base.component_bytes("sd1", "unet"))
+    return model
+
+
+def swapped(at: Path) -> Path:
+    """SDXL with its two text encoders in each other's folders."""
+    model = base.write_folder(at / "model", "sdxl")
+    first, second, aside = (model / n for n in ("text_encoder", "text_encoder_2", "aside"))
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+    return model
+
+
+def quantized(at: Path) -> Path:
+    """A UNet that bitsandbytes saved in four bits."""
+    tensors = base.tensors_of(base.SD1_UNET)
+    for name, tensor in list(tensors.items()):
+        if tensor.ndim == 2:
+            tensors[name] = np.zeros((tensor.size // 2, 1), "u1")
+            tensors[f"{name}.absmax"] = np.ones(8, "f4")
+            tensors[f"{name}.quant_map"] = np.ones(16, "f4")
+    settings = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    model = edited(at, CONFIG, quantization_config=settings)
+    base.write(model / UNET, base.safetensors(tensors))
+    return model
+
+
+def spoilt(at: Path, family: str, component: str, value: float) -> Path:
+    """One number of a component that is none."""
+    model = base.write_folder(at / "model", family)
+    tensors = base.tensors_of(base.MODELS[family][component])
+    name = [n for n, t in tensors.items() if t.ndim == 1][-1]
+    wrong = tensors[name].copy()
+    wrong[-1] = value
+    base.write(base.weights(model, component), base.safetensors(tensors | {name: wrong}))
+    return model
+
+
+def spoilt_shard(at: Path) -> Path:
+    model = sharded(at)
+    path = model / "unet" / SHARD.format(2)
+    data = bytearray(path.read_bytes())
+    data[-2:] = np.array(np.nan, "f2").tobytes()
+    base.write(path, bytes(data))
+    return model
+
+
+def aria(at: Path) -> Path:
+    """Allocated whole and filled from the front: the size is right, the end is zeros."""
+    model = sd1(at)
+    data = base.component_bytes("sd1", "unet")
+    base.write(model / UNET, data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    base.write(model / f"{UNET}.aria2", b"\x00\x01")
+    return model
+
+
+def aria_file(at: Path) -> Path:
+    data = base.file_bytes("sd1")
+    path = base.write_file(at, content=data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    base.write(path.with_name("model.safetensors.aria2"), b"\x00\x01")
+    return path
+
+
+def hub_of_core_ml(at: Path) -> Path:
+    """A hub repository of Core ML models, as Apple publishes them."""
+    root = at / "coreml-stable-diffusion-v1-5"
+    for attention in ("original", "split_einsum"):
+        folder = root / attention / "compiled"
+        for name in ("TextEncoder", "Unet", "VAEDecoder"):
+            compiled(folder, name)
+        base.write(folder / "vocab.json", "{}")
+        base.write(folder / "merges.txt", "")
+    return root
+
+
+def caches(at: Path) -> Path:
+    """The hub's cache itself, which holds the roots of models."""
+    for name in ("models--a--b", "models--c--d"):
+        base.write(at / "hub" / name / "refs" / "main", "a" * 40)
+    base.write(at / "hub" / "version.txt", "1")
+    return at / "hub"
+
+
+def two_snapshots(at: Path) -> Path:
+    root = at / "models--somebody--model"
+    for revision in ("a" * 40, "b" * 40):
+        base.write_folder(root / "snapshots" / revision)
+    base.write(root / "refs" / "main", "b" * 40)
+    return root
+
+
+def long_text(at: Path) -> Path:
+    """LongCLIP: a text encoder of 248 places, and a tokenizer that says so."""
+    config = base.TEXT | {"max_position_embeddings": 248}
+    model = edited(at, "tokenizer/tokenizer_config.json", model_max_length=248)
+    base.write(model / TEXT_CONFIG, config)
+    base.write(base.weights(model, "text_encoder"), base.safetensors(base.tensors_of(config)))
+    return model
+
+
+def kolors(at: Path) -> Path:
+    """Kolors: SDXL's UNet beside ChatGLM."""
+    model = base.write_folder(at / "kolors", "sdxl")
+    base.edit(
+        model / INDEX,
+        _class_name="KolorsPipeline",
+        text_encoder=["kolors", "ChatGLMModel"],
+        text_encoder_2=...,
+        tokenizer=["kolors", "ChatGLMTokenizer"],
+        tokenizer_2=...,
+    )
+    base.edit(model / CONFIG, encoder_hid_dim=4096, encoder_hid_dim_type="text_proj")
+    base.write(model / TEXT_CONFIG, {"architectures": ["ChatGLMModel"], "hidden_size": 4096})
+    return model
+
+
+def family_folder(at: Path, pipeline: str, transformer: str, vae: str) -> Path:
+    model = at / "model"
+    parts = {"transformer": ["diffusers", transformer], "vae": ["diffusers", vae]}
+    base.write(model / INDEX, {"_class_name": pipeline, "_diffusers_version": "0.36.0"} | parts)
+    for name, kind in (("transformer", transformer), ("vae", vae)):
+        base.write(model / name / "config.json", {"_class_name": kind, "num_layers": 1})
+        tensors = base.drawn({"proj_out.weight": (64, 64)})
+        base.write(base.weights(model, name), base.safetensors(tensors))
+    return model
+
+
+def net_union(at: Path) -> Path:
+    config, tensors = base.controlnet(base.SDXL_UNET)
+    net = at / "controlnet-union"
+    base.write(net / "config.json", config | {"_class_name": "ControlNetUnionModel"})
+    more = base.drawn({"task_embedding": (6, 32), "control_add_embedding.linear_1.weight": (32, 8)})
+    path = net / "diffusion_pytorch_model.safetensors"
+    base.write(path, base.safetensors(tensors | more))
+    return net
+
+
+def without_prefix(tensors: base.Tensors) -> base.Tensors:
+    return {name.removeprefix("text_model."): tensor for name, tensor in tensors.items()}
+
+
+def fewer_layers(at: Path) -> Path:
+    """A distilled SDXL: fewer transformer layers, as its config and its weights both say."""
+    return reshaped("sdxl", at, transformer_layers_per_block=[1, 1])
+
+
+def trained(at: Path) -> Path:
+    """A trainer's checkpoint: the UNet and its optimizer."""
+    model = sd1(at)
+    place = at / "output" / "checkpoint-500"
+    place.mkdir(parents=True)
+    (model / "unet").rename(place / "unet")
+    base.write(place / "optimizer.bin", bytes(64))
+    base.write(place / "scheduler.bin", bytes(64))
+    return place
+
+
+def one_shard(at: Path) -> Path:
+    return sharded(at) / "unet" / SHARD.format(1)
+
+
+def shard_index(at: Path) -> Path:
+    return sharded(at) / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+
+
+def stale_index(at: Path) -> Path:
+    """An index that still names pickles; the shards beside it were converted since."""
+    model = sharded(at)
+    place = model / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    base.write(place, place.read_text().replace("00002.safetensors", "00002.bin"))
+    return model
+
+
+def add_on_folder(at: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> Path:
+    folder = at / "my-add-on"
+    base.write(folder / "README.md", "---\nbase_model: a/b\n---\n")
+    base.write(folder / name, base.safetensors(base.drawn(shapes)))
+    return folder
+
+
+def repository_of_files(at: Path) -> Path:
+    """A repository as of 2022: pickles and a training config."""
+    repository = at / "stable-diffusion-v-1-4-original"
+    for name in ("sd-v1-4.safetensors", "sd-v1-4-full-ema.safetensors"):
+        base.write_file(repository, name=name)
+    base.write(repository / "v1-inference.yaml", "model:\n  base_learning_rate: 1.0e-04\n")
+    return repository
+
+
+def pickled_variant(at: Path) -> Path:
+    model = pickled(at, "unet/diffusion_pytorch_model.bin")
+    plain = model / "unet" / "diffusion_pytorch_model.bin"
+    plain.rename(plain.with_name("diffusion_pytorch_model.fp16.bin"))
+    return model
+
+
+DIFFUSERS_LORA: dict[str, tuple[int, ...]] = {
+    "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight": (4, 768),
+    "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.lora_B.weight": (320, 4),
+}
+NEWER_INDEX: dict[str, Any] = {
+    "requires_safety_checker": True,
+    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+    "feature_extractor": ["transformers", "CLIPFeatureExtractor"],
+}
+
+CASES: tuple[Case, ...] = (
+    # What stands beside the files
+    yes(
+        "windows-leftovers",
+        partial(put, files={"Thumbs.db": bytes(64), "unet/desktop.ini": "", "vae/Thumbs.db": ""}),
+        "Windows' notes",
+    ),
+    yes(
+        "macosx-folder",
+        partial(put, files={"__MACOSX/unet/._config.json": b"\x00\x05", "__MACOSX/._x": ""}),
+        "what an archive made on a Mac leaves",
+    ),
+    yes(
+        "git-clone",
+        partial(put, files={".git/HEAD": "ref: x", ".gitattributes": "*.bin filter=lfs\n"}),
+        "a clone with its weights fetched",
+    ),
+    yes(
+        "averaged-unet-beside",
+        partial(put, files={"unet_ema/config.json": "{}", "unet_ema/x.safetensors": b"half"}),
+        "a trainer's averaged UNet, not listed",
+    ),
+    yes(
+        "download-metadata",
+        partial(put, files={f"{UNET}.lock": "", f"{UNET}.metadata": "abc\n1"}),
+        "the hub client's notes beside the weights",
+    ),
+    yes(
+        "old-index-of-missing-checker",
+        partial(edited, name=INDEX, **NEWER_INDEX),
+        "a checker listed under a library of 2022, and not downloaded",
+    ),
+    yes(
+        "inpainting-pipeline-of-plain-unet",
+        partial(edited, name=INDEX, _class_name="StableDiffusionInpaintPipeline"),
+        "an inpainting pipeline that blends; its UNet takes four channels",
+    ),
+    no(
+        "unet-of-own-code",
+        partial(edited, name=INDEX, unet=["my_module", "MyUNet"]),
+        Why.CONFIG,
+        "a UNet of a repository's own code",
+        also=Can.YES,
+    ),
+    # Weights in other shapes of files
+    yes("text-encoder-in-shards", partial(split, component="text_encoder", stem="model"), "shards"),
+    yes("vae-in-shards", partial(split, component="vae", stem="diffusion_pytorch_model"), "shards"),
+    yes("whole-and-shards", whole_and_shards, "a merged file beside the shards it was made of"),
+    no(
+        "stale-index",
+        stale_index,
+        Why.INCOMPLETE,
+        "an index of shards that have other names since",
+        also=Can.YES,
+    ),
+    yes("fp16-pickle", pickled_variant, "an fp16 variant in a pickle"),
+    yes(
+        "two-variants",
+        lambda at: put(at, {"unet/diffusion_pytorch_model.non_ema.safetensors": b"half"}),
+        "a broken variant beside the whole file",
+    ),
+    no("one-shard", one_shard, Why.COMPONENT, "one of two shards", says="shard|folder|part"),
+    no("shard-index", shard_index, Why.NOT_A_MODEL, "an index of shards", says="folder|model"),
+    # Unfinished downloads
+    no("aria2-unfinished", aria, Why.DOWNLOAD, "of full size, half of it zeros", says="aria2"),
+    no("aria2-unfinished-file", aria_file, Why.DOWNLOAD, "the same of one file", says="aria2"),
+    no(
+        "firefox-part",
+        partial(renamed, old=UNET, new=f"{UNET}.part"),
+        Why.DOWNLOAD,
+        "Firefox's unfinished download",
+        says=r"\.part",
+    ),
+    no(
+        "safari-download",
+        lambda at: without(
+            at, UNET, more={f"{UNET}.download/diffusion_pytorch_model.safetensors": b"half"}
+        ),
+        Why.DOWNLOAD,
+        "Safari's unfinished download, a folder",
+        says=r"\.download",
+    ),
+    # Configs of newer libraries and of wrong hands
+    yes("sample-size-of-two", partial(edited, name=CONFIG, sample_size=[16, 16]), "two numbers"),
+    yes("layers-in-a-list", partial(edited, name=CONFIG, layers_per_block=[2, 2]), "the same"),
+    yes("context-in-a-list", partial(edited, name=CONFIG, cross_attention_dim=[64, 64]), "equal"),
+    yes(
+        "cross-attention-in-a-list",
+        partial(edited, name=CONFIG, only_cross_attention=[False, False]),
+        "off, for each block",
+    ),
+    yes(
+        "transformers-in-a-list",
+        partial(edited, name=CONFIG, transformer_layers_per_block=[1, 1]),
+        "one each, which is the default",
+    ),
+    yes("distilled-sdxl", fewer_layers, "a smaller SDXL"),
+    no(
+        "heads-by-the-newer-key",
+        partial(edited, name=CONFIG, num_attention_heads=8),
+        Why.CONFIG,
+        "heads by a key that the library refuses",
+        also=Can.YES,
+    ),
+    no(
+        "vae-with-means",
+        partial(edited, name=VAE_CONFIG, latents_mean=[0.1] * 4, latents_std=[8.0] * 4),
+        Why.CONFIG,
+        "latents with a mean of their own, which no app adds",
+    ),
+    no(
+        "vae-without-quant-conv",
+        partial(edited, name=VAE_CONFIG, use_quant_conv=False, use_post_quant_conv=False),
+        Why.CONFIG,
+        "a VAE that leaves convolutions out that its weights have",
+        also=Can.YES,
+    ),
+    no(
+        "vae-16-channels-alone",
+        partial(edited, name=VAE_CONFIG, latent_channels=16),
+        Why.CONFIG,
+        "another family's VAE",
+    ),
+    no(
+        "text-heads-that-do-not-divide",
+        partial(edited, name=TEXT_CONFIG, num_attention_heads=5),
+        Why.CONFIG,
+        "64 wide, in five heads",
+    ),
+    no(
+        "text-act-unheard-of",
+        partial(edited, name=TEXT_CONFIG, hidden_act="wiggle"),
+        Why.CONFIG,
+        "an activation that nobody has",
+    ),
+    no(
+        "text-of-248-places",
+        long_text,
+        Why.CONFIG,
+        "a text encoder of 248 places, of which apps use 77",
+        also=Can.YES,
+        says="248|77",
+    ),
+    no(
+        "text-without-prefix",
+        partial(retensored, component="text_encoder", change=without_prefix),
+        Why.CONFIG,
+        "a text encoder by names without text_model",
+        also=Can.YES,
+    ),
+    no("text-encoders-swapped", swapped, Why.CONFIG, "each in the other's folder"),
+    no(
+        "unet-config-of-a-vae",
+        partial(put, files={CONFIG: json.dumps(base.VAE)}),
+        Why.CONFIG,
+        "the VAE's config in the UNet's folder",
+    ),
+    no("folder-nf4", quantized, Why.FORMAT, "four bits by bitsandbytes"),
+    # Numbers that are none
+    *(
+        Case(
+            name=f"folder-{name}",
+            build=build,
+            truth="a number that is none, which only reading the weights tells",
+            can=Can.HEADERS,
+            why=Why.VALUES,
+        )
+        for name, build in (
+            ("nan-in-a-shard", spoilt_shard),
+            (
+                "minus-infinity-in-text-2",
+                partial(spoilt, family="sdxl", component="text_encoder_2", value=-np.inf),
+            ),
+            ("nan-in-vae", partial(spoilt, family="sd1", component="vae", value=np.nan)),
+        )
+    ),
+    # Other families
+    *(
+        no(
+            f"{name}-later-folder",
+            partial(family_folder, pipeline=pipeline, transformer=transformer, vae=vae),
+            Why.FAMILY,
+            "a pipeline of another family",
+        )
+        for name, pipeline, transformer, vae in (
+            ("sana", "SanaPipeline", "SanaTransformer2DModel", "AutoencoderDC"),
+            ("lumina2", "Lumina2Pipeline", "Lumina2Transformer2DModel", "AutoencoderKL"),
+            ("chroma", "ChromaPipeline", "ChromaTransformer2DModel", "AutoencoderKL"),
+            (
+                "cogvideox",
+                "CogVideoXPipeline",
+                "CogVideoXTransformer3DModel",
+                "AutoencoderKLCogVideoX",
+            ),
+            ("ltx", "LTXPipeline", "LTXVideoTransformer3DModel", "AutoencoderKLLTXVideo"),
+            ("omnigen", "OmniGenPipeline", "OmniGenTransformer2DModel", "AutoencoderKL"),
+        )
+    ),
+    no("kolors-folder", kolors, Why.FAMILY, "SDXL's UNet and ChatGLM"),
+    no("controlnet-union", net_union, Why.FAMILY, "a ControlNet that no app drives"),
+    # Paths that are no model, or one level off
+    no("checkpoint-of-a-trainer", trained, Why.INCOMPLETE, "a UNet and its optimizer"),
+    no(
+        "folder-of-a-lora",
+        partial(add_on_folder, name="pytorch_lora_weights.safetensors", shapes=DIFFUSERS_LORA),
+        Why.ADD_ON,
+        "a LoRA's repository",
+        says="--lora",
+    ),
+    no(
+        "folder-of-an-embedding",
+        partial(add_on_folder, name="learned_embeds.safetensors", shapes={"<cat>": (1, 768)}),
+        Why.ADD_ON,
+        "an embedding's repository",
+        says="--embedding",
+    ),
+    no(
+        "repository-of-files",
+        repository_of_files,
+        Why.NOT_A_MODEL,
+        "two single files and a training config",
+        also=Can.YES,
+        says="sd-v1-4",
+    ),
+    no("hub-of-core-ml", hub_of_core_ml, Why.FINISHED, "a repository of Core ML models"),
+    no(
+        "manifest-of-a-folder",
+        lambda at: base.write(finished(at) / "manifest.json", {"programs": {}}),
+        Why.NOT_A_MODEL,
+        "the manifest of a finished folder",
+    ),
+    no("hub-itself", caches, Why.NOT_A_MODEL, "the hub's cache, with models below"),
+    no(
+        "cache-of-two-snapshots",
+        two_snapshots,
+        Why.NOT_A_MODEL,
+        "a cache with two revisions",
+        also=Can.YES,
+        says="snapshots",
+    ),
+    *(
+        no(
+            f"archive-{kind}",
+            partial(
+                files, name="x", names={f"model.{kind}": data + bytes(64)}, give=f"model.{kind}"
+            ),
+            Why.FORMAT,
+            "a packed file",
+            says="unpack",
+        )
+        for kind, data in (("7z", b"7z\xbc\xaf\x27\x1c"), ("rar", b"Rar!\x1a\x07\x01\x00"))
+    ),
+    no(
+        "torrent",
+        partial(files, name="x", names={"m.torrent": b"d8:announce3:abc"}, give="m.torrent"),
+        Why.NOT_A_MODEL,
+        "a torrent",
+    ),
+)

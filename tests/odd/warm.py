@@ -1,0 +1,143 @@
+"""One process of the built environment that serves many conversions: it imports torch only once.
+
+Each task runs in a fork of it, so every one begins with the same clean state, as in a process of
+its own. What was asked before, of files of the same content, is answered from memory: the same
+input gives the same bytes. Most odd inputs are the same model in another folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.worker import LAUNCH, Outcome, _converse, _revive
+from sdcoreml.ground.errors import WorkerError
+from sdcoreml.ground.events import Emit, silent
+from sdcoreml.ground.places import PACKAGE
+
+_SERVE = "from sdcoreml.convert.tasks.serve import serve\nserve()\n"
+_MANY = """\
+import contextlib, os, signal, socket
+from sdcoreml.convert.tasks import build
+with contextlib.suppress(ImportError):
+    from sdcoreml.convert.tasks import check
+from sdcoreml.convert.tasks.serve import serve
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[2])
+listening.listen()
+while True:
+    client, _ = listening.accept()
+    if os.fork() == 0:
+        os.dup2(client.fileno(), 0)
+        os.dup2(client.fileno(), 1)
+        serve()
+    client.close()
+"""
+_SECONDS = 120.0
+"""How long the imports may take on a busy machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmWorker:
+    """A `Runner` whose tasks are forks of the process that listens at `address`.
+
+    Answers, and copies of the packages that were built, are kept in the folder `kept`.
+    """
+
+    address: str
+    kept: Path
+    known: dict[str, Outcome] = field(default_factory=dict)
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        """As `Worker.run`."""
+        key = digest(f"{task} {json.dumps(_by_content(request))}".encode())
+        places = [Path(program["package"]) for program in request.get("programs", ())]
+        copies = [self.kept / f"{key}-{number}" for number in range(len(places))]
+        if key not in self.known:
+            self.known[key] = self._ask(task, request, emit)
+            for place, copy in zip(places, copies, strict=True):
+                shutil.copytree(place, copy)
+        elif places:
+            for place, copy in zip(places, copies, strict=True):
+                shutil.copytree(copy, place)
+        return self.known[key]
+
+    def _ask(self, task: str, request: Mapping[str, Any], emit: Emit) -> Outcome:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(self.address)
+            with client.makefile("wb") as asked, client.makefile("rb") as told:
+                answer = _converse(asked, told, task, request, emit)
+        if answer is None:
+            raise WorkerError(f"{task}: the child died without an answer")
+        if "error" in answer:
+            raise _revive(answer["error"])
+        return Outcome(value=answer["value"], peak_memory=answer["peak_memory"])
+
+
+_RESULTS = frozenset({"package", "title"})
+"""What names a program's place, and says nothing of what it is."""
+
+
+def _by_content(value: Any) -> Any:
+    """A request with digests of files and folders in place of their paths."""
+    match value:
+        case dict():
+            return {
+                name: "" if name in _RESULTS and not Path(str(item)).exists() else _by_content(item)
+                for name, item in value.items()
+            }
+        case list() | tuple():
+            return [_by_content(item) for item in value]
+        case str() if Path(value).is_absolute():
+            place = Path(value)
+            files = sorted(place.rglob("*")) if place.is_dir() else [place]
+            return [digest(file.read_bytes()) for file in files if file.is_file()]
+        case _:
+            return value
+
+
+def digest(data: bytes) -> str:
+    """The SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def warm_worker(python: Path) -> Iterator[WarmWorker]:
+    """A worker of the environment of `python`, which ends with the block."""
+    assert LAUNCH.endswith(_SERVE)
+    program = LAUNCH.removesuffix(_SERVE) + _MANY
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"{folder}/listening"
+        environ = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        process = subprocess.Popen(
+            [python, "-I", "-B", "-c", program, PACKAGE, address],
+            env=environ,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait(process, Path(address))
+            yield WarmWorker(address=address, kept=Path(folder))
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], address: Path) -> None:
+    end = time.monotonic() + _SECONDS
+    while not address.exists():
+        if process.poll() is not None or time.monotonic() > end:
+            raise WorkerError("the built environment does not start")
+        time.sleep(0.1)
+    time.sleep(0.2)  # bound, and about to listen
