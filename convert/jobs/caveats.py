@@ -1,13 +1,17 @@
-"""Warnings given before anything is built, since they may change a caller's mind."""
+"""What to know of a conversion: warnings before anything is built, and notes for the manifest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.jobs.foreign import foreign_names
 from sdcoreml.convert.jobs.manifest import MARKER
 from sdcoreml.convert.jobs.options import what_apps_leave_out
 from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.prediction import read_prediction
+from sdcoreml.convert.models.schedule import ACCEPT, describe_difference
 from sdcoreml.ground.events import Emit, Event
 
 
@@ -19,3 +23,15 @@ def warn(jobs: Sequence[Job], emit: Emit) -> None:
         stays = foreign_names(job.output) if (job.output / MARKER).is_file() else ()
         if names := [name for name in stays if not name.startswith(".")]:
             emit(Event(kind="note", text=f"kept in {job.output.name}: {', '.join(names)}"))
+
+
+def notes_of(job: Job) -> tuple[str, ...]:
+    """The notes on a model, without assumptions that an option has settled."""
+    model = job.model
+    assumed = read_prediction(model.scheduler, model.path).notes if job.options.prediction else ()
+    difference = describe_difference(model.scheduler)
+    accepted = (f"{difference} ({ACCEPT})",) if difference else ()
+    known = (
+        () if CONTROLNET in model.components else read_tokenizer(tokenizer_folder(model.path)).notes
+    )
+    return (*(note for note in model.notes if note not in assumed), *known, *accepted)

@@ -68,8 +68,19 @@ class CompiledRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MadeBy:
+    """Another converter that wrote a program: its repository, and the commit that ran."""
+
+    repository: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramEntry:
-    """One program: its source and options, its proof, and its files."""
+    """One program: its source and options, its proof, and its files.
+
+    `made_by` is left out of the file where our own builders wrote it.
+    """
 
     component: str
     source: str
@@ -79,11 +90,15 @@ class ProgramEntry:
     compiled: CompiledRecord
     files: Mapping[str, FileRecord]
     recipe: Mapping[str, Any] | None = None
+    made_by: MadeBy | None = None
 
     def as_json(self) -> dict[str, object]:
         """For the file."""
         special = {"options": self.options.as_json(), "checked": self.checked.as_json()}
-        return {**to_plain(self), **special}
+        content = {**to_plain(self), **special}
+        if self.made_by is None:
+            del content["made_by"]
+        return content
 
     def written(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
         """The package of this name in the folder, or its halves; or those with another suffix."""

@@ -31,7 +31,8 @@ class StagedProgram:
     """A program's package in the staging folder, and what it was made from.
 
     `settings` is the component's parsed `config`. If `halves` is true, two packages replace
-    `package`; see `chunk_paths`.
+    `package`; see `chunk_paths`. If `foreign` is true, another converter wrote it: it is asked for
+    that converter's own precision, and not for the forms that our builders write.
     """
 
     part: ProgramSpec
@@ -41,6 +42,7 @@ class StagedProgram:
     weights: Path
     options: ProgramOptions
     halves: bool = False
+    foreign: bool = False
 
     @property
     def written(self) -> Packages:
@@ -66,6 +68,7 @@ class StagedProgram:
             "package": str(self.package.resolve()),
             "options": self.options.as_json(),
             **({"chunk": True} if self.halves else {}),
+            **({"foreign": True} if self.foreign else {}),
         }
 
 

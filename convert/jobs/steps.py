@@ -16,11 +16,11 @@ from typing import Any
 
 from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.fit import check_controlnet, folder_faults
-from sdcoreml.convert.bundle.tokenizer import Tokenizer, read_tokenizer, tokenizer_folder
+from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.names import TEXT_VERSIONS
 from sdcoreml.convert.compile.xcode import find_xcode
-from sdcoreml.convert.jobs.caveats import warn
+from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
@@ -35,11 +35,10 @@ from sdcoreml.convert.jobs.manifest import (
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.staging import staged
+from sdcoreml.convert.jobs.upstream import UpstreamConverter, build, options_of, require_possible
 from sdcoreml.convert.models.controlnet import CONTROLNET
-from sdcoreml.convert.models.layout import CONFIG_NAME, Component, Model
+from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.models.merge import merge_component
-from sdcoreml.convert.models.prediction import read_prediction
-from sdcoreml.convert.models.schedule import ACCEPT, describe_difference
 from sdcoreml.convert.packages.sharing import share_weights
 from sdcoreml.convert.programs.options import Target
 from sdcoreml.convert.proof.record import ProgramProof
@@ -57,12 +56,14 @@ class Workshop:
 
     `runner` runs tasks in the built environment, `toolchain` is what the manifest records of that,
     `policy` says how programs are proved, and `force` replaces results of other models as well.
+    `upstream` writes the packages in place of our builders.
     """
 
     runner: Runner
     toolchain: MadeIn
     policy: ProofPolicy = field(default_factory=ProofPolicy)
     force: bool = False
+    upstream: UpstreamConverter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,8 @@ def convert_models(
     """
     for job in jobs:
         _require_compiler(job)
+        if workshop.upstream:
+            require_possible(job)
         if not workshop.force:
             require_lesser(job, workshop.policy.reason)
     with ExitStack() as unfinished:
@@ -171,27 +174,35 @@ def _draft(conversion: Conversion) -> Conversion:
     def drafted(folder: Folder) -> Folder:
         job = folder.job
         kept = keep(job, folder.path)
-        programs = (_stage(job, part, folder.path, conversion.weights) for part in job.parts)
+        programs = (_stage(folder, part, conversion) for part in job.parts)
         return replace(folder, kept=kept, programs=tuple(programs))
 
     return replace(conversion, folders=tuple(map(drafted, conversion.folders)))
 
 
-def _stage(job: Job, part: ProgramSpec, path: Path, weights: Mapping[str, Path]) -> StagedProgram:
+def _stage(folder: Folder, part: ProgramSpec, conversion: Conversion) -> StagedProgram:
+    job, foreign = folder.job, conversion.workshop.upstream is not None
     source = job.model.components[part.source]
     return StagedProgram(
         part=part,
-        package=path / f"{part.stem}.mlpackage",
+        package=folder.path / f"{part.stem}.mlpackage",
         config=source.folder / CONFIG_NAME,
         settings=source.config,
-        weights=weights[part.source],
-        options=job.options.for_program(part),
+        weights=conversion.weights[part.source],
+        options=options_of(part, job) if foreign else job.options.for_program(part),
         halves=job.halves(part),
+        foreign=foreign,
     )
 
 
 def _build(conversion: Conversion) -> Conversion:
-    """Write all packages, using one child process per component."""
+    """Write all packages, using one child process per component, or the upstream converter."""
+    workshop = conversion.workshop
+    if workshop.upstream:
+        for folder in conversion.folders:
+            parts = (folder.job, folder.programs, workshop.upstream, workshop.runner)
+            build(*parts, conversion.scratch / folder.path.name, conversion.emit)
+        return conversion
     by_source: dict[str, list[dict[str, Any]]] = {}
     for folder in conversion.folders:
         where = "" if len(conversion.folders) == 1 else f" of {folder.job.output.name}"
@@ -241,13 +252,9 @@ def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
     conversion.emit(Event(kind="step", text="write the folder"))
     model = folder.job.model
     if CONTROLNET not in model.components:
-        for name, content in _tokenizer_of(model).files():
+        for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
             (folder.path / name).write_bytes(content)
     return folder
-
-
-def _tokenizer_of(model: Model) -> Tokenizer:
-    return read_tokenizer(tokenizer_folder(model.path))
 
 
 def _check(folder: Folder, _: Conversion) -> Folder:
@@ -279,7 +286,7 @@ def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
 
 def _describe(folder: Folder, conversion: Conversion) -> Folder:
     """Write the manifest."""
-    model = folder.job.model
+    model, workshop = folder.job.model, conversion.workshop
     sources = dict.fromkeys(made.part.source for made in folder.programs)
     inputs = {
         name: path for source in sources for name, path in inputs_of(model.components[source])
@@ -289,32 +296,22 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
             name=model.path.resolve().name,
             family=model.family.value,
             made_from=model.origin or {},
-            notes=_notes_of(folder.job),
+            notes=notes_of(folder.job),
             settings=model.settings,
         ),
         inputs={**folder.kept.inputs, **describe(inputs)},
         options=folder.job.options,
-        toolchain=conversion.workshop.toolchain,
+        toolchain=workshop.toolchain,
         programs={
             **folder.kept.programs,
-            **{made.part.stem: _entry(folder, made) for made in folder.programs},
+            **{made.part.stem: _entry(folder, made, workshop) for made in folder.programs},
         },
     )
     write_manifest(manifest, folder.path)
     return folder
 
 
-def _notes_of(job: Job) -> tuple[str, ...]:
-    """The notes on a model, without assumptions that an option has settled."""
-    model = job.model
-    assumed = read_prediction(model.scheduler, model.path).notes if job.options.prediction else ()
-    difference = describe_difference(model.scheduler)
-    accepted = (f"{difference} ({ACCEPT})",) if difference else ()
-    known = () if CONTROLNET in model.components else _tokenizer_of(model).notes
-    return (*(note for note in model.notes if note not in assumed), *known, *accepted)
-
-
-def _entry(folder: Folder, made: StagedProgram) -> ProgramEntry:
+def _entry(folder: Folder, made: StagedProgram, workshop: Workshop) -> ProgramEntry:
     """The manifest's entry for one program."""
     paths = [path for each in (*made.packages, *made.compiled) for path in files_below(each)]
     return ProgramEntry(
@@ -326,6 +323,7 @@ def _entry(folder: Folder, made: StagedProgram) -> ProgramEntry:
         checked=folder.proofs[made.part.program],
         compiled=folder.compiled[made.part.program],
         files=describe_files(paths, folder.path),
+        made_by=workshop.upstream.made_by if workshop.upstream else None,
     )
 
 

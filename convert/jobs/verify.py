@@ -254,4 +254,5 @@ def _built(
         weights=merge_component(source, scratch / source.name, emit),
         options=program.options,
         halves=program.halves,
+        foreign=program.made_by is not None,
     )

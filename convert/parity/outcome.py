@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdcoreml.convert.mil.kinds import Mode
-from sdcoreml.convert.parity.figures import Figures
+from sdcoreml.convert.parity.figures import LEAST, Figures
 from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.record import ProgramProof
 
@@ -102,6 +102,21 @@ class Parity:
             sample=self.sample,
             own=None if self.own is None else round(self.own, 2),
         )
+
+
+def as_foreign(parity: Parity) -> Parity:
+    """The outcome for a program that another converter wrote.
+
+    It is asked for what Apple's converter asks of itself, 35 dB, and its numbers beside the weights
+    are not judged: it stores them in other forms, epsilons in float16, say. Pooled states are only
+    measured: of a prompt without an end, as apps send a long one, it pools another place.
+    """
+    floor = LEAST[Mode.FP16]
+    figures = tuple(
+        replace(item, floor=0.0 if item.output == "pooled_outputs" else floor)
+        for item in parity.figures
+    )
+    return replace(parity, figures=figures, settings=())
 
 
 def _short(figure: Figures) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,19 @@ def task(request: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
     its `package`, and may have `options` (fields of `ProgramOptions`), a `recipe` (fields of
     `Recipe`), a `title` for those who watch, and `chunk`: if true, the two halves are written in
     place of the whole, to `chunk_paths` of the package. What the programs have in common, palettes
-    and weight files, is made once. Answers with what was written, and counts, for each of them.
+    and weight files, is made once. Answers with what was written, counts, and CPU seconds, for each
+    of them; the first bears the start of the process.
     """
     config = read_config(Path(request["config"]))
     palettes: Palettes = {}
     shelf = Shelf()
     with TensorFile.open(Path(request["weights"])) as tensors:
-        return [
-            _build(program, config, tensors, (palettes, shelf), emit)
-            for program in request["programs"]
-        ]
+        built, begun = [], 0.0
+        for program in request["programs"]:
+            made = _build(program, config, tensors, (palettes, shelf), emit)
+            begun, since = time.process_time(), begun
+            built.append({**made, "cpu": begun - since})
+        return built
 
 
 def _build(
@@ -59,6 +63,7 @@ def _build(
         written = dict(zip(chunk_paths(package), chunk(built), strict=True))
     write_packages(written, tensors, shelf)
     return {
+        "component": component,
         "packages": [str(path) for path in written],
         "parameters": built.parameters,
         "operations": sum(

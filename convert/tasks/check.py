@@ -10,7 +10,7 @@ from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.parity.check import FULL, QUICK, check_component
-from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.parity.outcome import Parity, as_foreign
 from sdcoreml.convert.programs.options import parse_options
 from sdcoreml.ground.errors import ParityError
 from sdcoreml.ground.events import Emit, Event
@@ -22,7 +22,8 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     Each names its `component` and the paths of its `package`, of its `config` (config.json) and of
     its `weights` (one safetensors file) and the `options` of the conversion that concern it (fields
     of `ProgramOptions`); where `chunk` is true, the two halves of the package are checked instead.
-    `request["fast"]` asks for a sample only.
+    `request["fast"]` asks for a sample only. A package that is `foreign` passes as
+    `convert.parity.outcome.as_foreign` has it.
 
     Raises:
         ParityError: packages are not what they should be; all of them are named.
@@ -32,14 +33,16 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     for part in request["packages"]:
         package = Path(part["package"])
         emit(Event(kind="step", text=f"check {package.name}"))
-        checked[part["component"]] = check_component(
+        foreign = part.get("foreign", False)
+        parity = check_component(
             part["component"],
             chunk_paths(package) if part.get("chunk") else package,
             json.loads(Path(part["config"]).read_bytes()),
             Path(part["weights"]),
-            replace(depth, program=parse_options(part.get("options", {})), lenient=True),
+            replace(depth, program=parse_options(part.get("options", {})), lenient=not foreign),
             emit,
         )
+        checked[part["component"]] = as_foreign(parity) if foreign else parity
     failures = [parity.complaint() for parity in checked.values() if not parity.passed]
     if failures:
         raise ParityError("; ".join(failures))

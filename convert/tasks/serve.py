@@ -22,6 +22,7 @@ TASKS: Mapping[str, str] = {
     "build": "sdcoreml.convert.tasks.build",
     "check": "sdcoreml.convert.tasks.check",
     "sensitivity": "sdcoreml.convert.tasks.sensitivity",
+    "upstream": "sdcoreml.convert.tasks.upstream",
 }
 """Task name to the module whose `task(request, emit)` does it; imported when asked for."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
 from sdcoreml.convert.jobs.manifest import MadeIn, read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
-from sdcoreml.convert.jobs.plan import require_buildable
+from sdcoreml.convert.jobs.plan import Job, require_buildable
 from sdcoreml.convert.jobs.staging import staged
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.jobs.unpacked import draft, opened
@@ -32,6 +32,12 @@ from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.convert_plan import as_data, as_text, plan_conversion
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.convert_summary import summary, verdicts
+from sdcoreml.doctor.commands.convert_upstream import (
+    adapt,
+    convert_upstream,
+    table,
+    wants_upstream,
+)
 from sdcoreml.doctor.commands.diagnose import page, versions_here
 from sdcoreml.doctor.commands.examine import preflight
 from sdcoreml.doctor.commands.preflight import address, require_able
@@ -80,9 +86,7 @@ def plan(args: argparse.Namespace) -> int:
         judgement = judge_ingredients(args)
         judgement.require_convertible()
         model = _with_refiner(draft(ingredients, emit), args)
-        jobs = jobs_of(args, model)
-        for job in jobs:
-            require_buildable(job)
+        jobs = jobs_asked(args, model)
     measured = measures(address(load_toolchain(args.toolchain)))
     planned = plan_conversion(ingredients, judgement, jobs, measured)
     if args.json:
@@ -106,9 +110,7 @@ def convert(args: argparse.Namespace) -> int:
     with draw() as emit, ExitStack() as unpacked:
         # Report faults in the model or the options before fetching gigabytes.
         model = unpacked.enter_context(chosen(args, emit)) if args.model else None
-        jobs = jobs_of(args, model) if model else ()
-        for job in jobs:
-            require_buildable(job)
+        jobs = jobs_asked(args, model) if model else ()
         wanted = goal_of(jobs) if jobs else None
         options = BuildOptions(backend=choose_backend())
         toolchain, environment = choose_environment(args.toolchain, emit, options, wanted)
@@ -117,7 +119,7 @@ def convert(args: argparse.Namespace) -> int:
             if not SAMPLE.exists():
                 require_torch(toolchain, "making the sample")
             args.model = sample(worker, emit)
-            jobs = jobs_of(args, unpacked.enter_context(chosen(args, emit)))
+            jobs = jobs_asked(args, unpacked.enter_context(chosen(args, emit)))
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(goal_of(jobs), toolchain=address(toolchain)))
         workshop = Workshop(
@@ -129,17 +131,31 @@ def convert(args: argparse.Namespace) -> int:
             force=args.force,
         )
         with explained(address(toolchain)):
-            folders = convert_models(jobs, workshop, emit)
+            if wants_upstream(args):
+                folders, comparisons = convert_upstream(args, jobs, workshop, toolchain, emit)
+            else:
+                folders, comparisons = convert_models(jobs, workshop, emit), ()
     manifests = {folder: read_manifest(folder) for folder in folders}
     if args.json:
         results = [
             {"folder": str(folder), "manifest": manifests[folder].as_json()} for folder in folders
         ]
         verdict = Ruling(can="yes").as_json()
-        print(json.dumps({"schema": SCHEMA, "verdict": verdict, "results": results}))
+        told = {"comparisons": [one.as_json() for one in comparisons]} if comparisons else {}
+        print(json.dumps({"schema": SCHEMA, "verdict": verdict, "results": results, **told}))
     else:
         print("\n".join((*(summary(*item) for item in manifests.items()), *verdicts(manifests))))
+        for one in comparisons:
+            print("\n".join(table(one)))
     return 0
+
+
+def jobs_asked(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
+    """The jobs that the arguments ask for, each of which the chosen converter can do."""
+    jobs = adapt(args, jobs_of(args, model))
+    for job in jobs:
+        require_buildable(job)
+    return jobs
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from sdcoreml.convert.models.ingredients import parse_embedding
 from sdcoreml.convert.programs.options import Prediction, Target
 from sdcoreml.doctor.commands.convert_values import (
     LARGEST,
+    OURS,
     attention_name,
+    converter,
     folder_name,
     image_size,
     lora,
@@ -65,8 +67,28 @@ def declare(parser: argparse.ArgumentParser) -> None:
         help="say what would be made, from what, and what it takes; write nothing",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    _converter(parser)
     for declare_group in (_ingredients, _shapes, _programs, _meaning, _storage):
         declare_group(parser)
+
+
+def _converter(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("converter")
+    group.add_argument(
+        "--converter",
+        "--backend",
+        type=converter,
+        default=OURS,
+        metavar="NAME",
+        help="upstream: Apple's own at its tested commit, unmodified, which takes an hour and 10 GB"
+        " where ours takes a minute; its packages are checked and bundled like ours (default:"
+        f" {OURS})",
+    )
+    group.add_argument(
+        "--compare-upstream",
+        action="store_true",
+        help="convert with both, and say what differs, program by program",
+    )
 
 
 def _ingredients(parser: argparse.ArgumentParser) -> None:

@@ -7,10 +7,32 @@ import argparse
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.lora import LoraSource, parse_lora
 from sdcoreml.convert.programs.options import Precision, Target
+from sdcoreml.envs.building.base import BACKENDS
 
 LARGEST = 2048
 """Pixels a side: twice what SDXL is trained for. Attention's memory grows with the fourth power of
 it, so that no app draws more, and building such programs takes minutes for nothing."""
+
+
+OURS, UPSTREAM = "sdcoreml", "upstream"
+CONVERTERS = (OURS, UPSTREAM)
+
+
+def converter(text: str) -> str:
+    """The name of a converter.
+
+    Raises:
+        argparse.ArgumentTypeError: there is none of that name; what an environment is built on is
+            another question.
+    """
+    if text in CONVERTERS:
+        return text
+    known = " or ".join(CONVERTERS)
+    if text in BACKENDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no converter ({known}); for an environment built on it set BACKEND={text}"
+        )
+    raise argparse.ArgumentTypeError(f"{text!r} is no converter; choose {known}")
 
 
 def lora(text: str) -> LoraSource:

@@ -23,6 +23,7 @@ from sdcoreml.convert.bundle.contract import (
 from sdcoreml.convert.jobs.manifest import MadeIn
 from sdcoreml.convert.jobs.plan import Job, default_options, plan
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.upstream import FLAGS
 from sdcoreml.convert.models.layout import Model as Source
 from sdcoreml.convert.packages.write import manifest
 from sdcoreml.convert.programs.options import Attention
@@ -226,9 +227,29 @@ class StandIn:
             for program in request["programs"]:
                 emit(Event(kind="step", text=f"build {program['title']}"))
                 self._write(program)
-            return Outcome(value=[], peak_memory=1)
+            costs = [{"component": one["component"], "cpu": 1.0} for one in request["programs"]]
+            return Outcome(value=costs, peak_memory=1)
+        if task == "upstream":
+            return self._write_upstream(request)
         checked = {name: proof(name).as_json() for name in components_of(request)}
         return Outcome(value=checked, peak_memory=1)
+
+    def _write_upstream(self, request: Mapping[str, Any]) -> Outcome:
+        """As `convert.tasks.upstream` does, the names of the packages included."""
+        component, out = request["component"], Path(request["out"])
+        name = next(
+            word.removeprefix("--model-version=")
+            for word in request["arguments"]
+            if word.startswith("--model-version=")
+        )
+        stem = f"Stable_Diffusion_version_{name}_{FLAGS[component][1]}"
+        package = out / f"{stem}.mlpackage"
+        chunk = "--chunk-unet" in request["arguments"]
+        self._write({"component": component, "package": package, "chunk": chunk})
+        for half, number in zip(chunk_paths(package), (1, 2), strict=True):
+            if half.exists():
+                half.rename(out / f"{stem}_chunk{number}.mlpackage")
+        return Outcome(value=[{"component": component, "cpu": 60.0}], peak_memory=10)
 
     def _write(self, program: Mapping[str, Any]) -> None:
         component, package = program["component"], Path(program["package"])

@@ -1,0 +1,220 @@
+"""Has the upstream converter write the packages of a job, in place of our own builders.
+
+It gets what it needs to work: a diffusers folder with one safetensors file for each component, and
+one process for each program, so that memory is that of one. What it has no word for is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdcoreml.convert.bundle.contract import chunk_paths
+from sdcoreml.convert.bundle.families import SCALES, ProgramSpec
+from sdcoreml.convert.jobs.manifest import MadeBy
+from sdcoreml.convert.jobs.options import Options
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.jobs.prove import StagedProgram
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.folder_plan import as_json, write_folder
+from sdcoreml.convert.models.layout import INDEX_NAME, Model
+from sdcoreml.convert.models.merge import component_files, plan_folder
+from sdcoreml.convert.programs.options import ProgramOptions, Target
+from sdcoreml.convert.worker import Runner
+from sdcoreml.ground.aside import require_space
+from sdcoreml.ground.errors import UnsupportedError, WorkerError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.quantity import amount
+
+FLAGS: Mapping[str, tuple[str, str]] = {
+    "text_encoder": ("--convert-text-encoder", "text_encoder"),
+    "text_encoder_2": ("--convert-text-encoder", "text_encoder_2"),
+    "unet": ("--convert-unet", "unet"),
+    "controlled_unet": ("--convert-unet", "control-unet"),
+    "vae_decoder": ("--convert-vae-decoder", "vae_decoder"),
+    "vae_encoder": ("--convert-vae-encoder", "vae_encoder"),
+    "safety_checker": ("--convert-safety-checker", "safety_checker"),
+}
+"""The converter's option for each program, and its own name for it."""
+
+BASE, MEMORY = 600_000_000, 12
+"""Bytes of memory: the libraries, and each parameter of a component (measured: 10.4 GB for
+SD 1.5's UNet)."""
+
+_KEPT = ("text_states",)
+"""What a model asks of a program and the converter does by itself."""
+
+_LEFT = {
+    "prediction": "the UNet predicts a velocity, which apps take for noise",
+    "pad_id": "prompts are padded as the apps do it, not as the model was trained",
+    "runtime_scale": "latents are scaled as the apps do it, not as the VAE was trained",
+}
+"""What a model asks for, and goes without here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamConverter:
+    """The checkout of the converter, proved to be the commit."""
+
+    checkout: Path
+    repository: str
+    commit: str
+
+    @property
+    def made_by(self) -> MadeBy:
+        """For the manifest."""
+        return MadeBy(repository=self.repository, commit=self.commit)
+
+
+def require_possible(job: Job) -> None:
+    """Raise `UnsupportedError` for what the upstream converter cannot be asked for."""
+    options = job.options
+    recipe = options.recipe or {}
+    usual = Options(attention=options.attention, height=options.height, width=options.width)
+    unknown = {
+        "a ControlNet": CONTROLNET in job.model.components,
+        "--refiner": options.refiner,
+        "--batch 1": options.batch != usual.batch,
+        "--tokens": options.tokens != usual.tokens,
+        "--clip-skip": options.clip_skip != usual.clip_skip,
+        f"--target {options.target.value}": options.target is not Target.MACOS13,
+        "--own-size": options.states_own_size,
+        "--precision": bool(options.precision),
+        "--prediction-type": options.prediction is not None,
+        "--pad-id": options.pad_id is not None,
+        "--latent-scale": options.latent_scale is not None,
+        "--recipe, --method and --group-size": bool(recipe)
+        and (recipe.keys() - {"method", "bits"} or recipe.get("method", "kmeans") != "kmeans"),
+        "--bits with --chunk (it leaves the halves uncompressed)": bool(recipe) and options.chunk,
+    }
+    if asked := [name for name, is_so in unknown.items() if is_so]:
+        raise UnsupportedError(
+            f"the upstream converter does not do {', '.join(asked)}",
+            where=job.model.path,
+            remedy="leave that out, or let sdcoreml convert it (without --converter)",
+        )
+
+
+def options_of(spec: ProgramSpec, job: Job) -> ProgramOptions:
+    """The options of a program as the upstream converter writes it: it adapts to no model."""
+    kept = {name: value for name, value in spec.options.items() if name in _KEPT}
+    if spec.source == "vae" and job.model.family in SCALES:
+        kept["precision"] = "fp32"
+    return job.options.for_program(replace(spec, options=kept))
+
+
+def warn_of_losses(job: Job, emit: Emit) -> None:
+    """Say what the model asks for and the upstream converter does not do."""
+    asked = dict.fromkeys(name for part in job.parts for name in part.options)
+    for name in asked:
+        if name in _LEFT:
+            emit(Event(kind="warning", text=f"upstream: {_LEFT[name]}"))
+
+
+def build(
+    job: Job,
+    programs: Sequence[StagedProgram],
+    converter: UpstreamConverter,
+    runner: Runner,
+    scratch: Path,
+    emit: Emit,
+) -> None:
+    """Write the packages of a job.
+
+    Raises:
+        WorkerError: the converter failed; its log goes with the error.
+        NoSpaceError: there is no room for what it writes.
+    """
+    warn_of_losses(job, emit)
+    folder = scratch / "upstream"
+    parameters = _parameters(job.model)
+    require_space(folder, 3 * 2 * sum(parameters.values()))  # its file, its package, its copy
+    name = _name(job.model)
+    write_model(job.model, folder / name, {made.part.source for made in programs}, emit)
+    for made in programs:
+        _announce(made, parameters[made.part.source], emit)
+        out = folder / f"out-{made.part.program}"
+        request = {
+            "component": made.part.program,
+            "checkout": str(converter.checkout),
+            "folder": str(folder.resolve()),
+            "out": str(out.resolve()),
+            "arguments": arguments(made, job, name, out.name),
+        }
+        answer = runner.run("upstream", request, emit)
+        _place(made, out, name)
+        emit(Event(kind="note", text=f"written in {amount(answer.peak_memory)} of memory"))
+
+
+def _announce(made: StagedProgram, parameters: int, emit: Emit) -> None:
+    import psutil
+
+    needs, free = BASE + MEMORY * parameters, psutil.virtual_memory().available
+    text = f"upstream writes {made.part.stem}; it may take {amount(needs)} of memory"
+    emit(Event(kind="step", text=text))
+    if needs > free:
+        emit(Event(kind="warning", text=f"only {amount(free)} of memory are free"))
+
+
+def arguments(made: StagedProgram, job: Job, name: str, out: str) -> list[str]:
+    """The converter's own words for one program of a job."""
+    options, part = job.options, made.part
+    words = [FLAGS[part.program][0], f"--model-version={name}", "-o", out]
+    words += ["--latent-h", str(options.height), "--latent-w", str(options.width)]
+    words += ["--attention-implementation", options.attention.value]
+    if job.model.family in SCALES:
+        words.append("--xl-version")
+    if part.program == "controlled_unet":
+        words.append("--unet-support-controlnet")
+    if made.halves:
+        words.append("--chunk-unet")
+    if recipe := options.recipe_for(part):
+        words += ["--quantize-nbits", str(recipe["bits"])]
+    return words
+
+
+def write_model(model: Model, folder: Path, sources: Collection[str], emit: Emit) -> None:
+    """Write the model as the converter loads it: one safetensors file for each component.
+
+    The safety checker stays out where no program is made of it: it would be loaded for nothing.
+    """
+    plan = plan_folder(model)
+    if "safety_checker" not in sources:
+        parts = {name: part for name, part in plan.parts.items() if name != "safety_checker"}
+        index = json.loads((model.path / INDEX_NAME).read_bytes())
+        index |= {name: [None, None] for name in ("safety_checker", "feature_extractor")}
+        plan = replace(plan, parts=parts, files={**plan.files, INDEX_NAME: as_json(index)})
+    write_folder(plan, folder, emit=emit)
+
+
+def _place(made: StagedProgram, out: Path, name: str) -> None:
+    """Move a program's package, or its halves, to where they belong."""
+    stem = f"Stable_Diffusion_version_{name}_{FLAGS[made.part.program][1]}"
+    names = (f"{stem}_chunk1", f"{stem}_chunk2") if made.halves else (stem,)
+    targets = chunk_paths(made.package) if made.halves else (made.package,)
+    for one, target in zip(names, targets, strict=True):
+        package = out / f"{one}.mlpackage"
+        if not package.is_dir():
+            raise WorkerError(
+                f"the upstream converter wrote no {package.name}",
+                where=out,
+                remedy="let sdcoreml convert the model",
+            )
+        package.replace(target)
+
+
+def _name(model: Model) -> str:
+    """The model's name, which the converter writes into each package."""
+    return model.path.resolve().name
+
+
+def _parameters(model: Model) -> dict[str, int]:
+    """How many numbers each component has."""
+    return {
+        name: sum(math.prod(tensor.shape) for tensor in component_files(component).tensors)
+        for name, component in model.components.items()
+        if component.checkpoint is not None
+    }

@@ -1,0 +1,171 @@
+"""The task `upstream`: one program, written by Apple's converter, whose files stay as they are.
+
+It runs as its own users run it, as `__main__`, in a folder of its own. What it imports and the
+tested environment lacks is stood in for: diffusionkit (for Stable Diffusion 3 alone) and pytest
+(for a test helper of coremltools). Nothing is asked of a network: the model is a folder, Apple's
+compiler and tokenizer files are left to our own steps.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import runpy
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TextIO
+
+from sdcoreml.ground.errors import WorkerError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.quantity import amount
+
+MODULE = "python_coreml_stable_diffusion.torch2coreml"
+LOW_MEMORY, LOW_DISK = 500_000_000, 500_000_000
+"""Bytes left at which those who watch are warned."""
+
+_SD3 = {
+    "diffusionkit": (),
+    "diffusionkit.tests": (),
+    "diffusionkit.tests.torch2coreml": ("convert_mmdit_to_mlpackage", "convert_vae_to_mlpackage"),
+}
+_STEP = re.compile(r"INFO:[\w.]*:(?P<said>(?:Converting|JIT tracing|Chunking|Quantizing|Saved).*)")
+_BAR = re.compile(r"(?P<what>[\w ][^:]*): +\d+%\|.*\| (?P<done>\d+)/(?P<total>\d+) ")
+_PERIOD = 1.0
+
+
+def task(request: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
+    """Run the converter of `request["checkout"]` with `request["arguments"]`.
+
+    It is run in the folder `request["folder"]`, which also takes its temporary files. Answers, as
+    the task `build` does, with what was written for the program `request["component"]`: its CPU
+    time in seconds, and the packages in `request["out"]`.
+    """
+    folder, out = Path(request["folder"]), Path(request["out"])
+    os.chdir(folder)
+    (folder / "tmp").mkdir(exist_ok=True)
+    tempfile.tempdir = str(folder / "tmp")
+    stand_in()
+    sys.path.insert(0, request["checkout"])
+    sys.argv = ["torch2coreml", *request["arguments"]]
+    with _watched(folder, emit), _followed(emit):
+        try:
+            runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
+        except SystemExit as ended:
+            if ended.code:
+                what = f"it ended with exit code {ended.code}"
+                raise WorkerError(what, where=MODULE, remedy="see what it printed") from None
+    packages = sorted(str(path) for path in out.glob("*.mlpackage"))
+    return [{"component": request["component"], "packages": packages, "cpu": time.process_time()}]
+
+
+def stand_in() -> None:
+    """Let the converter be imported without what the tested environment lacks."""
+    if importlib.util.find_spec("diffusionkit") is None:
+        sys.modules.update({name: _module(name, functions) for name, functions in _SD3.items()})
+    if importlib.util.find_spec("pytest") is not None:
+        return
+    # diffusers and transformers ask whether there is a pytest, and must hear that there is none.
+    for name in ("diffusers.utils", "transformers.utils"):
+        importlib.import_module(name)
+    sys.modules["pytest"] = _module("pytest", ())
+    importlib.import_module("coremltools.converters.mil.testing_utils")
+    del sys.modules["pytest"]
+
+
+def _module(name: str, functions: tuple[str, ...]) -> ModuleType:
+    module = ModuleType(name)
+    for function in functions:
+        setattr(module, function, _refuse)
+    return module
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise WorkerError("diffusionkit is not in the tested environment", where=MODULE)
+
+
+@contextmanager
+def _followed(emit: Emit) -> Iterator[None]:
+    """Tell progress from what is written to stderr, which goes on to where it went."""
+    before = sys.stderr
+    # As much of a stream as the converter uses.
+    sys.stderr = Log(before, emit)
+    try:
+        yield
+    finally:
+        sys.stderr = before
+
+
+class Log:
+    """A stream that passes everything on, and tells the steps and bars that it finds in it."""
+
+    encoding = "utf-8"
+
+    def __init__(self, stream: TextIO, emit: Emit) -> None:
+        self._stream = stream
+        self._emit = emit
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        """Pass the text on; lines end in a line feed, those of bars in a carriage return."""
+        *lines, self._line = re.split(r"[\r\n]", self._line + text)
+        for line in lines:
+            self._tell(line)
+        if text.startswith("\r"):  # a bar returns first, and has no end
+            self._tell(text[1:])
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Pass it on."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """It is none."""
+        return False
+
+    def fileno(self) -> int:
+        """The stream's own."""
+        return self._stream.fileno()
+
+    def _tell(self, line: str) -> None:
+        if found := _STEP.match(line):
+            self._emit(Event(kind="step", text=f"upstream: {found['said'].rstrip('. ')}"))
+        elif found := _BAR.match(line):
+            done, total = int(found["done"]), int(found["total"])
+            what = found["what"].strip()
+            self._emit(Event(kind="progress", text=what, done=done, total=total, unit="passes"))
+
+
+@contextmanager
+def _watched(folder: Path, emit: Emit) -> Iterator[None]:
+    """Warn, once each, when memory or disk run low while the block runs."""
+    over = threading.Event()
+
+    def watch() -> None:
+        import psutil
+
+        told: set[str] = set()
+        while not over.wait(_PERIOD):
+            with suppress(OSError):
+                left = {
+                    "memory": (psutil.virtual_memory().available, LOW_MEMORY),
+                    f"disk at {folder}": (psutil.disk_usage(str(folder)).free, LOW_DISK),
+                }
+                for what, (free, least) in left.items():
+                    if free < least and what not in told:
+                        told.add(what)
+                        emit(Event(kind="warning", text=f"{amount(free)} of {what} are left"))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,263 @@
+"""`sdcoreml convert` with Apple's converter in place of ours, or beside it to see what differs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sdcoreml.convert.bundle.contract import UNREAD, output_shapes
+from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
+from sdcoreml.convert.jobs.plan import Job, default_folder
+from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.upstream import UpstreamConverter, require_possible
+from sdcoreml.convert.proof.record import ProgramProof
+from sdcoreml.convert.spec.model import Feature
+from sdcoreml.convert.storage.package import open_program
+from sdcoreml.convert.worker import Outcome, Runner
+from sdcoreml.doctor.commands.convert_environment import require_torch
+from sdcoreml.doctor.commands.convert_values import OURS, UPSTREAM
+from sdcoreml.envs.upstream.store import obtain
+from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.events import Emit, silent
+from sdcoreml.ground.quantity import amount
+from sdcoreml.lockfiles.toolchain import Toolchain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """One program as one converter made it.
+
+    `decibels` are those of the worst output that apps read, by precision; `operations` compute
+    something; `cpu` is in seconds, `memory` the peak of the process in bytes.
+    """
+
+    decibels: Mapping[str, float]
+    operations: int
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramComparison:
+    """A program by both converters, and every difference of its inputs and outputs."""
+
+    program: str
+    sdcoreml: Made
+    upstream: Made
+    interface: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderComparison:
+    """The folders that both converters made of a job, and their programs."""
+
+    ours: Path
+    theirs: Path
+    commit: str
+    programs: tuple[ProgramComparison, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {**to_plain(self), "ours": str(self.ours), "theirs": str(self.theirs)}
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringRunner:
+    """Runs tasks, and keeps what each program cost."""
+
+    inner: Runner
+    costs: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        """Run the task; what writes programs answers with the CPU seconds of each."""
+        outcome = self.inner.run(task, request, emit)
+        if task in ("build", "upstream"):
+            for made in outcome.value:
+                self.costs[made["component"]] = (made["cpu"], outcome.peak_memory)
+        return outcome
+
+
+def wants_upstream(args: argparse.Namespace) -> bool:
+    """Whether the upstream converter takes part."""
+    return bool(args.compare_upstream) or args.converter == UPSTREAM
+
+
+def adapt(args: argparse.Namespace, jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """The jobs as the chosen converter does them; refused at once where it cannot.
+
+    By default the folder of an upstream conversion has a name of its own, so that it replaces none
+    of ours.
+
+    Raises:
+        UsageError: options that contradict each other.
+        UnsupportedError: the upstream converter cannot do it.
+    """
+    if not wants_upstream(args):
+        return tuple(jobs)
+    if args.compare_upstream and (args.converter == UPSTREAM or "components" in args):
+        raise UsageError(
+            "--compare-upstream makes whole folders with both converters",
+            remedy="leave --converter and --components out",
+        )
+    for job in jobs:
+        require_possible(job)
+    if args.compare_upstream or args.output:
+        return tuple(jobs)
+    return tuple(map(beside, jobs))
+
+
+def beside(job: Job, *, named: bool = False) -> Job:
+    """The job for a folder that says `upstream` in its name; `named` if the name was asked for."""
+    if named:
+        return replace(job, output=job.output.with_name(f"{job.output.name}-{UPSTREAM}"))
+    name = f"{job.name or job.model.path.resolve().name}-{UPSTREAM}"
+    return replace(job, name=name, output=default_folder(job.model, job.options, name))
+
+
+def convert_upstream(
+    args: argparse.Namespace,
+    jobs: Sequence[Job],
+    workshop: Workshop,
+    toolchain: Toolchain,
+    emit: Emit,
+) -> tuple[tuple[Path, ...], tuple[FolderComparison, ...]]:
+    """Run the jobs with the upstream converter, or with both; gives folders and comparisons.
+
+    Raises:
+        UsageError: the toolchain has no torch.
+        SdcoremlError: the tested commit cannot be obtained, or a job failed.
+    """
+    require_torch(toolchain, "the upstream converter")
+    asked = toolchain.upstream
+    kept = obtain(asked, emit=emit)
+    converter = UpstreamConverter(
+        checkout=kept.path, repository=asked.repository, commit=kept.commit
+    )
+    if not args.compare_upstream:
+        return convert_models(jobs, replace(workshop, upstream=converter), emit), ()
+    named = args.output is not None
+    comparisons = compare(jobs, workshop, converter, emit, named=named)
+    return tuple(path for one in comparisons for path in (one.ours, one.theirs)), comparisons
+
+
+def compare(
+    jobs: Sequence[Job],
+    workshop: Workshop,
+    upstream: UpstreamConverter,
+    emit: Emit,
+    *,
+    named: bool,
+) -> tuple[FolderComparison, ...]:
+    """Convert with both, and compare; every program is run, certified or not.
+
+    `named` says that the output's name was asked for.
+    """
+    found = []
+    for job in jobs:
+        other = beside(job, named=named)
+        policy = replace(workshop.policy, certificates={})
+        runners = MeasuringRunner(workshop.runner), MeasuringRunner(workshop.runner)
+        mine = replace(workshop, runner=runners[0], policy=policy)
+        convert_models([job], mine, emit)
+        convert_models([other], replace(mine, runner=runners[1], upstream=upstream), emit)
+        found.append(
+            FolderComparison(
+                ours=job.output,
+                theirs=other.output,
+                commit=upstream.commit,
+                programs=tuple(_compare_programs(job.output, other.output, *runners)),
+            )
+        )
+    return tuple(found)
+
+
+def _compare_programs(
+    ours: Path, theirs: Path, mine: MeasuringRunner, upstream: MeasuringRunner
+) -> Iterator[ProgramComparison]:
+    entries, others = read_manifest(ours).programs, read_manifest(theirs).programs
+    for name, entry in entries.items():
+        yield ProgramComparison(
+            program=name,
+            sdcoreml=_made(ours, name, entry, mine),
+            upstream=_made(theirs, name, others[name], upstream),
+            interface=tuple(
+                _differences(_ports(ours, name, entry), _ports(theirs, name, others[name]))
+            ),
+        )
+
+
+def _made(folder: Path, name: str, entry: ProgramEntry, runner: MeasuringRunner) -> Made:
+    cpu, memory = runner.costs[entry.component]
+    operations = 0
+    for package in _packages(folder, name, entry):
+        with open_program(package) as program:
+            block = program.function.block
+            operations += sum(not item.is_constant for item in block.operations)
+    return Made(
+        decibels=_decibels(entry.checked), operations=operations, cpu=round(cpu, 1), memory=memory
+    )
+
+
+def _packages(folder: Path, name: str, entry: ProgramEntry) -> tuple[Path, ...]:
+    written = entry.written(folder, name)
+    return (written,) if isinstance(written, Path) else written
+
+
+def _decibels(proof: ProgramProof) -> dict[str, float]:
+    worst: dict[str, float] = {}
+    for figure in proof.outputs:
+        if figure.output not in UNREAD.get(proof.component, ()):
+            worst[figure.mode] = min(figure.psnr, worst.get(figure.mode, figure.psnr))
+    return worst
+
+
+def _ports(folder: Path, name: str, entry: ProgramEntry) -> dict[str, str]:
+    """Inputs and outputs of a program, in order: `input sample` and `float16 [2, 4, 64, 64]`."""
+    ports: dict[str, str] = {}
+    for package in _packages(folder, name, entry):
+        with open_program(package) as program:
+            shapes, said = output_shapes(program.model), program.model.description
+            ports |= {f"input {one.name}": _typed(one, one.shape) for one in said.inputs}
+            ports |= {
+                f"output {one.name}": _typed(one, shapes.get(one.name, one.shape))
+                for one in said.outputs
+            }
+    return ports
+
+
+def _typed(feature: Feature, shape: tuple[int, ...]) -> str:
+    return f"{feature.dtype.name.lower() if feature.dtype else feature.kind} {list(shape)}"
+
+
+def _differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[str]:
+    for port in dict.fromkeys((*ours, *theirs)):
+        here, there = ours.get(port, "none"), theirs.get(port, "none")
+        if here != there:
+            yield f"{port}: {here} by {OURS}, {there} by {UPSTREAM}"
+    same = [port for port in ours if port in theirs]
+    if same != [port for port in theirs if port in ours]:
+        yield f"order: {', '.join(same)} by {OURS}; by {UPSTREAM} {', '.join(theirs)}"
+
+
+def table(comparison: FolderComparison) -> Iterator[str]:
+    """The comparison for people."""
+    yield f"{comparison.theirs}: by apple/ml-stable-diffusion at {comparison.commit[:12]}"
+    yield (
+        f"  {'program':<16} {'converter':<9} {'dB fp32':>8} {'dB fp16':>8} {'operations':>10}"
+        f" {'CPU s':>8} {'memory':>8}"
+    )
+    for one in comparison.programs:
+        for name, made in ((OURS, one.sdcoreml), (UPSTREAM, one.upstream)):
+            figures = (made.decibels.get(mode) for mode in ("fp32", "fp16"))
+            decibels = " ".join(f"{'-' if it is None else f'{it:.1f}':>8}" for it in figures)
+            program = one.program if name == OURS else ""
+            yield (
+                f"  {program:<16} {name:<9} {decibels} {made.operations:>10,} {made.cpu:>8.1f}"
+                f" {amount(made.memory):>8}"
+            )
+    different = [f"{one.program} {line}" for one in comparison.programs for line in one.interface]
+    yield from (f"  interface: {line}" for line in different or ["the same in every program"])
