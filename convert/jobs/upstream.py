@@ -40,9 +40,9 @@ FLAGS: Mapping[str, tuple[str, str]] = {
 }
 """The converter's option for each program, and its own name for it."""
 
-BASE, MEMORY = 600_000_000, 12
-"""Bytes of memory: the libraries, and each parameter of a component (measured: 10.4 GB for
-SD 1.5's UNet)."""
+BASE, MEMORY = 2_000_000_000, 10
+"""Bytes of memory, at most: of any UNet's graph, and of each parameter of a component (measured:
+2.2 GB for the sample's UNet, 10.4 GB for that of SD 1.5)."""
 
 _KEPT = ("text_states",)
 """What a model asks of a program and the converter does by itself."""
@@ -153,7 +153,7 @@ def _announce(made: StagedProgram, parameters: int, emit: Emit) -> None:
     import psutil
 
     needs, free = BASE + MEMORY * parameters, psutil.virtual_memory().available
-    text = f"upstream writes {made.part.stem}; it may take {amount(needs)} of memory"
+    text = f"upstream writes {made.part.stem}; it may take up to {amount(needs)} of memory"
     emit(Event(kind="step", text=text))
     if needs > free:
         emit(Event(kind="warning", text=f"only {amount(free)} of memory are free"))

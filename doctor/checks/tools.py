@@ -73,10 +73,10 @@ def checkout_is_repository(checkout: Checkout) -> Findings:
 def checkout_commit(toolchain: ToolchainFacts, checkout: Checkout | None = None) -> Findings:
     """The upstream checkout is at the tested commit, or is not needed.
 
-    sdcoreml converts by itself. `sdcoreml env upstream`, or `sdcoreml convert --backend upstream`,
-    obtains Apple's converter at its tested commit; every file of it is examined, and git runs in no
-    checkout for that. Later commits of apple/ml-stable-diffusion change options and need other
-    pins.
+    sdcoreml converts by itself. `sdcoreml env upstream` obtains Apple's converter at its tested
+    commit, and so does `sdcoreml convert MODEL --converter upstream`; every file of it is examined,
+    and git runs in no checkout for that. Later commits of apple/ml-stable-diffusion change options
+    and need other pins.
     """
     if checkout is None:
         yield ok("no upstream checkout, not needed unless --backend upstream")
@@ -155,7 +155,8 @@ def upstream_imports(checkout: Checkout, environment: EnvironmentFacts) -> Findi
     """The upstream converter's undeclared dependencies are installed.
 
     torch2coreml imports diffusionkit even for SD 1.5, and diffusers reads a checkpoint's YAML with
-    omegaconf. sdcoreml's own converter needs neither, and `--backend upstream` does without them.
+    omegaconf. sdcoreml's own converter needs neither, and `--converter upstream` does
+    without them.
     """
     if checkout.kept:
         return

@@ -185,7 +185,7 @@ def _compare_programs(
             sdcoreml=_made(ours, name, entry, mine),
             upstream=_made(theirs, name, others[name], upstream),
             interface=tuple(
-                _differences(_ports(ours, name, entry), _ports(theirs, name, others[name]))
+                interface_differences(_ports(ours, name, entry), _ports(theirs, name, others[name]))
             ),
         )
 
@@ -233,14 +233,16 @@ def _typed(feature: Feature, shape: tuple[int, ...]) -> str:
     return f"{feature.dtype.name.lower() if feature.dtype else feature.kind} {list(shape)}"
 
 
-def _differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[str]:
+def interface_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[str]:
+    """What differs of two programs' inputs and outputs: names, types, shapes, and their order."""
     for port in dict.fromkeys((*ours, *theirs)):
-        here, there = ours.get(port, "none"), theirs.get(port, "none")
-        if here != there:
-            yield f"{port}: {here} by {OURS}, {there} by {UPSTREAM}"
-    same = [port for port in ours if port in theirs]
-    if same != [port for port in theirs if port in ours]:
-        yield f"order: {', '.join(same)} by {OURS}; by {UPSTREAM} {', '.join(theirs)}"
+        one, other = ours.get(port, "none"), theirs.get(port, "none")
+        if one != other:
+            yield f"{port}: {one} by {OURS}, {other} by {UPSTREAM}"
+    here = [port for port in ours if port in theirs]
+    there = [port for port in theirs if port in ours]
+    if here != there:
+        yield f"order: {', '.join(here)} by {OURS}; {', '.join(there)} by {UPSTREAM}"
 
 
 def table(comparison: FolderComparison) -> Iterator[str]:

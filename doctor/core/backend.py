@@ -33,7 +33,10 @@ def choose_backend(named: str = "") -> str:
     """
     backend = named or os.environ.get("BACKEND") or VENV
     if backend not in BACKENDS:
+        known = f"there are: {', '.join(BACKENDS)}"
+        other = "; `sdcoreml convert MODEL --converter upstream` has Apple's converter do it"
         raise UsageError(
-            f"BACKEND={backend}: no such backend", remedy=f"there are: {', '.join(BACKENDS)}"
+            f"BACKEND={backend}: no such backend",
+            remedy=known + (other if backend == "upstream" else ""),
         )
     return backend

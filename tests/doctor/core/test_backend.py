@@ -24,3 +24,9 @@ def test_any_other_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKEND", "docker")
     with pytest.raises(UsageError, match="BACKEND=docker: no such backend; there are: venv, conda"):
         choose_backend()
+
+
+def test_the_upstream_converter_is_no_backend_and_says_how_it_is_asked_for() -> None:
+    with pytest.raises(UsageError, match="no such backend") as caught:
+        choose_backend("upstream")
+    assert "--converter upstream" in caught.value.remedy
