@@ -28,12 +28,12 @@ from sdcoreml.convert.jobs.manifest import (
     Manifest,
     ProgramEntry,
     SourceRecord,
-    inputs_of,
     read_manifest,
     write_manifest,
 )
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
+from sdcoreml.convert.jobs.reading import read_all
 from sdcoreml.convert.jobs.staging import staged
 from sdcoreml.convert.jobs.upstream import UpstreamConverter, build, options_of, require_possible
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -44,7 +44,7 @@ from sdcoreml.convert.programs.options import Target
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.worker import Runner
-from sdcoreml.ground.digest import describe, describe_files, files_below
+from sdcoreml.ground.digest import FileRecord, describe_files, files_below
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsupportedError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
@@ -83,13 +83,17 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """The state shared by the steps: folders of one model, one safetensors file per component."""
+    """The state shared by the steps: folders of one model, one safetensors file per component.
+
+    `inputs` are the records of the files that each component was read from.
+    """
 
     folders: tuple[Folder, ...]
     workshop: Workshop
     emit: Emit
     scratch: Path
     weights: Mapping[str, Path] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, FileRecord]] = field(default_factory=dict)
 
 
 def convert_models(
@@ -147,6 +151,11 @@ def _scratch(folder: Path) -> Iterator[Path]:
     scratch.mkdir()
     yield scratch
     shutil.rmtree(scratch)
+
+
+def _read(conversion: Conversion) -> Conversion:
+    """Hash all weights, and find what is no number, before anything is made from them."""
+    return replace(conversion, inputs=read_all([folder.job for folder in conversion.folders]))
 
 
 def _merge(conversion: Conversion) -> Conversion:
@@ -288,9 +297,7 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
     """Write the manifest."""
     model, workshop = folder.job.model, conversion.workshop
     sources = dict.fromkeys(made.part.source for made in folder.programs)
-    inputs = {
-        name: path for source in sources for name, path in inputs_of(model.components[source])
-    }
+    inputs = {n: record for source in sources for n, record in conversion.inputs[source].items()}
     manifest = Manifest(
         model=SourceRecord(
             name=model.path.resolve().name,
@@ -299,7 +306,7 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
             notes=notes_of(folder.job),
             settings=model.settings,
         ),
-        inputs={**folder.kept.inputs, **describe(inputs)},
+        inputs={**folder.kept.inputs, **inputs},
         options=folder.job.options,
         toolchain=workshop.toolchain,
         programs={
@@ -327,7 +334,7 @@ def _entry(folder: Folder, made: StagedProgram, workshop: Workshop) -> ProgramEn
     )
 
 
-TOGETHER: tuple[Callable[[Conversion], Conversion], ...] = (_merge, _draft, _build)
+TOGETHER: tuple[Callable[[Conversion], Conversion], ...] = (_read, _merge, _draft, _build)
 """The steps that all folders of a model take together."""
 
 EACH: tuple[Callable[[Folder, Conversion], Folder], ...] = (

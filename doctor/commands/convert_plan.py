@@ -12,6 +12,7 @@ from typing import Any
 from sdcoreml.convert.bundle.judgement import Judgement
 from sdcoreml.convert.compression.recipe import parse_recipe
 from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.jobs.reading import HALVES
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.programs.options import Precision
 from sdcoreml.doctor.commands.convert_preflight import goal_of
@@ -19,12 +20,6 @@ from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory, estima
 from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.doctor.gather.model import describe
 from sdcoreml.ground.quantity import amount
-
-HALVES_OF_A_VAE: Mapping[str, tuple[str, ...]] = {
-    "vae_decoder": ("decoder.", "post_quant_conv."),
-    "vae_encoder": ("encoder.", "quant_conv."),
-}
-"""The tensors of a VAE that each of its programs has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +111,7 @@ def _folder(job: Job, judgement: Judgement) -> PlannedFolder:
 def _bytes(job: Job, program: str, source: str, judgement: Judgement) -> int:
     """About as many as the program's weights take; 0 where its component comes from elsewhere."""
     spec = next(part for part in job.parts if part.program == program)
-    starts = HALVES_OF_A_VAE.get(program, ("",))
+    starts = HALVES.get(program, ("",))
     tensors = judgement.tensors_of(source)
     count = sum(math.prod(t.shape) for t in tensors if t.name.startswith(starts))
     bits = 32 if job.options.for_program(spec).precision is Precision.FP32 else 16

@@ -1,0 +1,52 @@
+"""Reads all weights of a conversion once, before anything is built from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from sdcoreml.convert.bundle.families import ProgramSpec
+from sdcoreml.convert.jobs.manifest import inputs_of
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.models.layout import Component
+from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.scan import scan_file
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.ground.digest import FileRecord, describe
+
+HALVES: Mapping[str, tuple[str, ...]] = {
+    "vae_decoder": ("decoder.", "post_quant_conv."),
+    "vae_encoder": ("encoder.", "quant_conv."),
+}
+"""The tensors of a VAE that each of its programs has."""
+
+
+def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
+    """The records of every component's files, for jobs of one model. Raises as `read_inputs`."""
+    parts: dict[str, list[ProgramSpec]] = {}
+    for part in (part for job in jobs for part in job.parts):
+        parts.setdefault(part.source, []).append(part)
+    models = {part.source: job.model for job in jobs for part in job.parts}
+    return {name: read_inputs(models[name].components[name], made) for name, made in parts.items()}
+
+
+def read_inputs(component: Component, parts: Iterable[ProgramSpec]) -> Mapping[str, FileRecord]:
+    """Size and SHA-256 of a component's files, by their names in the manifest.
+
+    Raises:
+        BadInputError: a tensor that one of `parts`, the programs made of it, has is not finite.
+    """
+    tensors = tuple(_used(component, tuple(parts)))
+    records: dict[str, FileRecord] = {}
+    for name, path in inputs_of(component):
+        inside = [tensor for tensor in tensors if tensor.path == path]
+        records |= {name: scan_file(path, inside)} if inside else describe({name: path})
+    return records
+
+
+def _used(component: Component, parts: tuple[ProgramSpec, ...]) -> Iterator[TensorInfo]:
+    """The tensors that the programs have: what else lies in a file may be what it is."""
+    known = parameters(component.kind, component.config)
+    starts = tuple(start for part in parts for start in HALVES.get(part.program, ("",)))
+    for tensor in component.checkpoint.tensors if component.checkpoint else ():
+        if tensor.name.startswith(starts) and (known is None or tensor.name in known):
+            yield tensor

@@ -1,0 +1,85 @@
+"""Reads a weight file once: its SHA-256, and whether its numbers are numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sdcoreml.convert.weights.dtypes import SIZES
+from sdcoreml.convert.weights.hashing import StreamDigest
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.convert.weights.transfer import ShortReadError, new_buffers, read_blocks
+from sdcoreml.ground.digest import FileRecord
+from sdcoreml.ground.errors import BadInputError
+
+SPOILT: dict[str, int] = {
+    "F16": 0x7C00,
+    "BF16": 0x7F80,
+    "F32": 0x7F800000,
+    "F64": 0x7FF0000000000000,
+    "F8_E5M2": 0x7C,
+    "F8_E4M3": 0x7F,
+}
+"""Type → the smallest bit pattern, without its sign, that is no finite number: it is infinity, and
+NaN in E4M3, which has no infinity. As integers all floats are in the order of their sizes."""
+
+RUIN = "the model is damaged, or was trained to ruin: take another version of it"
+
+
+def scan_file(path: Path, tensors: Sequence[TensorInfo]) -> FileRecord:
+    """Size and SHA-256 of the file `path`; `tensors` are those in it that have to be finite.
+
+    The file is read once, in blocks, while another thread hashes. Of a tensor that is not stored
+    in one piece, or that shares its bytes with another, only the digest is taken: whoever builds
+    with it looks again.
+
+    Raises:
+        BadInputError: a tensor holds NaN or infinity, or the file ended early.
+    """
+    digest, buffers = StreamDigest(), new_buffers(2)  # one is hashed while the other is filled
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            for start, count, tensor in _pieces(tensors, size):
+                for block in read_blocks(file.fileno(), start, count, buffers):
+                    digest.update(block)
+                    if tensor:
+                        _require_finite(block, tensor)
+            return FileRecord(size=size, sha256=digest.hexdigest())
+        except ShortReadError:
+            remedy = "download the file again"
+            raise BadInputError("the file ended early", where=path, remedy=remedy) from None
+        finally:
+            digest.close()
+
+
+def _pieces(
+    tensors: Sequence[TensorInfo], size: int
+) -> Iterator[tuple[int, int, TensorInfo | None]]:
+    """The whole file in pieces: start, length, and the tensor that is there if it is looked at."""
+    position = 0
+    for tensor in sorted(tensors, key=lambda tensor: tensor.start):
+        end = tensor.start + tensor.nbytes
+        whole = tensor.stride is None and tensor.dtype in SPOILT and position <= tensor.start
+        if whole and tensor.nbytes and end <= size:
+            if tensor.start > position:
+                yield position, tensor.start - position, None
+            yield tensor.start, tensor.nbytes, tensor
+            position = end
+    if size > position:
+        yield position, size - position, None
+
+
+def _require_finite(block: memoryview, tensor: TensorInfo) -> None:
+    import numpy as np
+
+    width = SIZES[tensor.dtype]
+    first = SPOILT[tensor.dtype]
+    bits = np.frombuffer(block, f"<u{width}")
+    if int((bits << 1).max(initial=0)) < first << 1:  # the shift takes the sign away
+        return
+    sizes = bits & ((1 << 8 * width - 1) - 1)
+    is_nan = bool((sizes > first).any()) or tensor.dtype == "F8_E4M3"
+    what = f"the tensor {tensor.name} holds {'NaN' if is_nan else 'an infinite number'}"
+    raise BadInputError(what, where=tensor.path, remedy=RUIN)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdcoreml.convert.bundle.families import ProgramSpec
+from sdcoreml.convert.jobs.reading import read_inputs
+from sdcoreml.convert.models.layout import Component, read_component
+from sdcoreml.ground.errors import BadInputError
+from tests.odd import base
+
+DECODER = ProgramSpec(program="vae_decoder", source="vae")
+ENCODER = ProgramSpec(program="vae_encoder", source="vae")
+
+
+def vae(folder: Path, **spoilt: float) -> Component:
+    """A VAE in which the named tensors, with `__` for a dot, are full of a number."""
+    tensors = base.tensors_of(base.VAE)
+    for name, value in spoilt.items():
+        known = name.replace("__", ".")
+        shape = tensors[known].shape if known in tensors else (3,)
+        tensors[known] = np.full(shape, value, "f2")
+    base.write(folder / "config.json", base.VAE)
+    base.write(folder / "diffusion_pytorch_model.safetensors", base.safetensors(tensors))
+    return read_component("vae", folder)
+
+
+def test_the_digests_are_those_of_the_component_s_files(tmp_path: Path) -> None:
+    records = read_inputs(vae(tmp_path), (DECODER, ENCODER))
+    assert {name: record.sha256 for name, record in records.items()} == {
+        f"vae/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in tmp_path.iterdir()
+    }
+
+
+def test_a_number_that_is_none_is_told_with_its_tensor(tmp_path: Path) -> None:
+    spoilt = vae(tmp_path, decoder__conv_out__bias=np.nan)
+    with pytest.raises(BadInputError, match=r"decoder\.conv_out\.bias holds NaN"):
+        read_inputs(spoilt, (DECODER,))
+
+
+def test_what_no_program_has_may_be_what_it_is(tmp_path: Path) -> None:
+    spoilt = vae(tmp_path, encoder__conv_in__bias=np.inf, loss__logvar=np.nan)
+    assert len(read_inputs(spoilt, (DECODER,))) == 2
+    with pytest.raises(BadInputError, match="an infinite number"):
+        read_inputs(spoilt, (DECODER, ENCODER))

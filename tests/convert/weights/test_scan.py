@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdcoreml.convert.weights.safetensors import read_header, tensors_of
+from sdcoreml.convert.weights.scan import scan_file
+from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.ground.errors import BadInputError
+from tests.odd.base import safetensors
+
+
+def written(path: Path, **tensors: np.ndarray) -> tuple[Path, tuple[TensorInfo, ...]]:
+    path.write_bytes(safetensors(tensors))
+    return path, tensors_of(path, read_header(path))
+
+
+def stored(path: Path, dtype: str, bits: list[int]) -> tuple[Path, tuple[TensorInfo, ...]]:
+    width = {"F8": "u1", "BF": "<u2"}[dtype[:2]]
+    path.write_bytes(np.array(bits, width).tobytes())
+    return path, (TensorInfo(name="w", dtype=dtype, shape=(len(bits),), path=path, start=0),)
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8"])
+def test_the_record_of_a_sound_file_is_that_of_its_bytes(tmp_path: Path, dtype: str) -> None:
+    largest = np.finfo(dtype).max
+    numbers = np.array([0, -0.0, largest, -largest, np.finfo(dtype).tiny], dtype)
+    path, tensors = written(tmp_path / "w", a=numbers, b=np.ones(700_000, dtype))
+    record = scan_file(path, tensors)
+    assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert record.size == path.stat().st_size
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8"])
+@pytest.mark.parametrize(
+    ("value", "said"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite")]
+)
+def test_what_is_no_number_is_found_and_its_tensor_named(
+    tmp_path: Path, dtype: str, value: float, said: str
+) -> None:
+    spoilt = np.ones(600_000, dtype)
+    spoilt[-1] = value
+    path, tensors = written(tmp_path / "w", a=np.ones(3, dtype), b=spoilt)
+    with pytest.raises(BadInputError, match=f"tensor b holds .*{said}") as caught:
+        scan_file(path, tensors)
+    assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest", "spoilt"),
+    [
+        ("F8_E4M3", 0xFE, 0xFF),
+        ("F8_E4M3", 0x7E, 0x7F),
+        ("F8_E5M2", 0x7B, 0x7C),
+        ("F8_E5M2", 0xFB, 0xFE),
+        ("BF16", 0x7F7F, 0x7FC0),
+        ("BF16", 0xFF7F, 0xFF80),
+    ],
+)
+def test_types_that_numpy_has_not(tmp_path: Path, dtype: str, largest: int, spoilt: int) -> None:
+    assert scan_file(*stored(tmp_path / "a", dtype, [0, largest])).size
+    with pytest.raises(BadInputError, match="tensor w"):
+        scan_file(*stored(tmp_path / "b", dtype, [0, spoilt]))
+
+
+def test_only_the_tensors_that_are_asked_for_have_to_be_numbers(tmp_path: Path) -> None:
+    path, tensors = written(tmp_path / "w", a=np.full(9, np.nan, "f2"), b=np.ones(9, "f2"))
+    assert scan_file(path, [tensor for tensor in tensors if tensor.name == "b"]).size
+
+
+def test_tensors_that_share_their_bytes_are_read_once(tmp_path: Path) -> None:
+    path, tensors = written(tmp_path / "w", a=np.ones(9, "f2"))
+    record = scan_file(path, [*tensors, *tensors])
+    assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
