@@ -84,6 +84,11 @@ VERBS = (
         help="measure the bits each layer needs, for convert --recipe",
         is_everyday=False,
     ),
+    Verb(
+        name="sources",
+        help="say where other programs keep models, to find them by name",
+        is_everyday=False,
+    ),
     Verb(name="compile", help="compile packages without Xcode", is_everyday=False),
 )
 

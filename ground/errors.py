@@ -121,6 +121,10 @@ class WorkerError(SdcoremlError):
         self.log = log
 
 
+class FetchError(SdcoremlError):
+    """A model that was named cannot be had: no way to the server, or it is not for everybody."""
+
+
 class LockfileError(SdcoremlError):
     """A toolchain or a lock is missing, damaged or does not serve this machine."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.jobs.options import Options
+from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -26,7 +27,7 @@ SCHEMA = 1
 """Version of the manifest's layout."""
 
 PACKAGE = ".mlpackage"
-_OPTIONAL = frozenset({"made_from", "notes", "settings"})
+_OPTIONAL = frozenset({"fetched", "made_from", "notes", "settings"})
 """Fields of a source record that are left out if empty."""
 AGAIN = "convert the model again"
 
@@ -36,7 +37,7 @@ class SourceRecord:
     """The model: its folder's name, its family, and the files that it was assembled from.
 
     `notes` are assumptions and other facts worth knowing, `settings` the app's settings for a
-    few-step model.
+    few-step model; `fetched` says where a model came from that was named, and under what licence.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SourceRecord:
     made_from: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     settings: AppSettings | None = None
+    fetched: FetchedFrom | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -305,6 +305,7 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
             made_from=model.origin or {},
             notes=notes_of(folder.job),
             settings=model.settings,
+            fetched=model.fetched,
         ),
         inputs={**folder.kept.inputs, **inputs},
         options=folder.job.options,

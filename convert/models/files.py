@@ -37,6 +37,23 @@ class WeightFiles:
     files: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightName:
+    """What the name of a weight file, of a shard or of an index says; `variant` is "" for none."""
+
+    format: str
+    variant: str
+
+
+def parse_weight_name(name: str) -> WeightName | None:
+    """What a file's name says of a set of weights; None where it is no name of one."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    variant = found["variant"] or found["later_variant"] or found["index_variant"] or ""
+    return WeightName(format=found["format"], variant=variant)
+
+
 def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
     """Every set of weights in `folder`; the one to use comes first.
 
@@ -48,8 +65,9 @@ def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
     groups: dict[tuple[str, str, str], list[tuple[Path, re.Match[str]]]] = {}
     for path in sorted(folder.iterdir()):
         if found := _NAME.fullmatch(path.name):
-            variant = found["variant"] or found["later_variant"] or found["index_variant"] or ""
-            groups.setdefault((variant, found["format"], found["stem"]), []).append((path, found))
+            said = parse_weight_name(path.name) or WeightName(format="", variant="")
+            key = (said.variant, said.format, found["stem"])
+            groups.setdefault(key, []).append((path, found))
     ordered = sorted(groups, key=lambda key: (key[0] != "", key[0], key[1] != "safetensors"))
     if not ordered:
         return tuple(_indexed(folder)) or tuple(_renamed(folder))

@@ -14,6 +14,7 @@ from typing import Any
 
 from sdcoreml.convert.models.absence import explain_absence, explain_folder, suggest_folder
 from sdcoreml.convert.models.family import Family, Task, identify
+from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.files import WeightFiles, find_weights
 from sdcoreml.convert.models.prediction import read_prediction
@@ -99,7 +100,7 @@ class Model:
 
     `absent` are the parts that model_index.json lists but that have no folder, each with its fault.
     `origin` is the manifest's record of the files that the model was assembled from, if it was.
-    `settings` are the app's settings for a few-step model.
+    `settings` are the app's settings for a few-step model; `fetched` says where it came from.
     """
 
     path: Path
@@ -114,6 +115,7 @@ class Model:
     absent: Mapping[str, Fault] = field(default_factory=dict)
     origin: Mapping[str, Any] | None = None
     settings: AppSettings | None = None
+    fetched: FetchedFrom | None = None
 
 
 def read_model(path: Path) -> Model:

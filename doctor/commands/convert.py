@@ -40,6 +40,7 @@ from sdcoreml.doctor.commands.convert_upstream import (
 )
 from sdcoreml.doctor.commands.diagnose import page, versions_here
 from sdcoreml.doctor.commands.examine import preflight
+from sdcoreml.doctor.commands.named_models import brought, seen_from_afar
 from sdcoreml.doctor.commands.preflight import address, require_able
 from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.doctor.gather.toolchain import toolchain as measures
@@ -81,14 +82,14 @@ def plan(args: argparse.Namespace) -> int:
     """Report what would be made; nothing is written, built or fetched."""
     if args.model is None:
         raise UsageError("--plan needs a model", remedy="give a folder or a file")
-    with draw() as emit:
+    with draw() as emit, seen_from_afar(args.model, emit) as args.model:
         ingredients = ingredients_of(args)
         judgement = judge_ingredients(args)
         judgement.require_convertible()
         model = _with_refiner(draft(ingredients, emit), args)
         jobs = jobs_asked(args, model)
-    measured = measures(address(load_toolchain(args.toolchain)))
-    planned = plan_conversion(ingredients, judgement, jobs, measured)
+        measured = measures(address(load_toolchain(args.toolchain)))
+        planned = plan_conversion(ingredients, judgement, jobs, measured)
     if args.json:
         verdict = judgement.ruling.as_json()
         print(json.dumps({"schema": SCHEMA, "verdict": verdict, "plan": as_data(planned)}))
@@ -160,11 +161,23 @@ def jobs_asked(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
 
 @contextmanager
 def chosen(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
-    """The model to convert, with the named refiner."""
-    judge_ingredients(args).require_convertible()
-    near = args.output.parent if args.output else Path(RESULTS)
-    with opened(ingredients_of(args), near, emit) as model:
-        yield _with_refiner(model, args)
+    """The model to convert, with the named refiner; a model that was named is brought first."""
+    checker = vars(args).get("safety_checker", False)
+    with brought(args.model, emit, lambda path: require_plan(args, path), with_checker=checker) as (
+        args.model,
+        origin,
+    ):
+        judge_ingredients(args).require_convertible()
+        near = args.output.parent if args.output else Path(RESULTS)
+        with opened(ingredients_of(args), near, emit) as model:
+            yield replace(_with_refiner(model, args), fetched=origin)
+
+
+def require_plan(args: argparse.Namespace, path: Path) -> None:
+    """Refuse a model or options that no conversion could serve, by headers alone."""
+    trial = argparse.Namespace(**{**vars(args), "model": path})
+    judge_ingredients(trial).require_convertible()
+    jobs_asked(trial, _with_refiner(draft(ingredients_of(trial)), trial))
 
 
 def _with_refiner(model: Model, args: argparse.Namespace) -> Model:

@@ -26,6 +26,7 @@ from sdcoreml.doctor.commands.convert_values import (
     target,
     whole_number,
 )
+from sdcoreml.doctor.commands.named_models import as_model
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.ground.places import as_path
 
@@ -37,8 +38,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         nargs="?",
-        type=as_path,
-        help="a diffusers folder, of a model or of a ControlNet, or a single .safetensors or .ckpt",
+        type=as_model,
+        help="a diffusers folder, of a model or of a ControlNet, a single .safetensors or .ckpt, or"
+        " a name: owner/name[@revision] of the hub, an address, civitai:VERSION",
     )
     parser.add_argument(
         "--sample", action="store_true", help="make a small model of random weights and convert it"

@@ -95,6 +95,7 @@ def test_help_all_shows_the_other_verbs_too(
 ) -> None:
     others = """\
   recipe    measure the bits each layer needs, for convert --recipe
+  sources   say where other programs keep models, to find them by name
   compile   compile packages without Xcode
 """
     last = "what to do\n"

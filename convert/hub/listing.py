@@ -1,0 +1,93 @@
+"""What a model on the hub has: its files with sizes and hashes, its commit and its licence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sdcoreml.convert.hub.access import Access, library
+from sdcoreml.convert.hub.failures import Asked
+from sdcoreml.convert.hub.names import HubName
+from sdcoreml.convert.hub.web import Web
+from sdcoreml.ground.errors import FetchError
+
+NEWEST = "main"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFile:
+    """A file: its size in bytes, and its SHA-256, or git's own hash where it is a small one."""
+
+    path: str
+    size: int
+    sha256: str = ""
+    git: str = ""
+
+    @property
+    def blob(self) -> str:
+        """Its name in the hub's cache: the hash that the hub calls its ETag."""
+        return self.sha256 or self.git
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A model at one commit; `files` by path."""
+
+    name: HubName
+    commit: str
+    files: Mapping[str, HubFile]
+    licence: str = ""
+
+    @property
+    def folder_name(self) -> str:
+        """What the hub's cache calls the folder of this model."""
+        return f"models--{self.name.repo.replace('/', '--')}"
+
+
+def list_model(name: HubName, access: Access, web: Web) -> Listing:
+    """Ask the hub what a model has.
+
+    Raises:
+        FetchError: the hub cannot be reached, or does not tell us.
+        BadInputError: it has no such model or revision.
+    """
+    url = f"{access.hub}/api/models/{name.repo}/revision/{quote(name.revision or NEWEST, safe='')}"
+    asked = Asked(name=name, server=access.hub, has_token=bool(access.hub_token))
+    answer = web.get_json(f"{url}?blobs=true", asked, access.hub_token)
+    try:
+        return _read(name, answer)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FetchError(
+            f"this is not how a hub answers ({type(error).__name__}: {error})",
+            where=access.hub,
+            remedy="name another server with HF_ENDPOINT",
+        ) from error
+
+
+def _read(name: HubName, answer: Any) -> Listing:  # noqa: ANN401  JSON
+    info = library().ModelInfo(**answer)
+    if not info.sha or info.siblings is None:
+        raise ValueError("no commit or no files")
+    files = {}
+    for file in info.siblings:
+        if ".." in Path(file.rfilename).parts or file.rfilename.startswith("/"):
+            raise ValueError(f"a file outside of the model: {file.rfilename}")
+        files[file.rfilename] = HubFile(
+            path=file.rfilename,
+            size=(file.lfs.size if file.lfs else file.size) or 0,
+            sha256=(file.lfs.sha256 if file.lfs else None) or "",
+            git=file.blob_id or "",
+        )
+    card = info.card_data.to_dict() if info.card_data else {}
+    return Listing(name=name, commit=str(info.sha), files=files, licence=licence_of(card))
+
+
+def licence_of(card: Mapping[str, Any]) -> str:
+    """The licence's name, as the data on a model's page say it; "" where they say none."""
+    said, own = card.get("license"), card.get("license_name")
+    if isinstance(said, list):
+        said = ", ".join(map(str, said))
+    return str(own if own and said in (None, "other") else said or "")

@@ -1,0 +1,244 @@
+"""Brings one file: resumed where an earlier run was stopped, and compared with its hash.
+
+It grows beside its place under the name that the hub's own programs give an unfinished file, and
+takes its place when it is whole and right. Whoever brings the same file meanwhile is waited for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from sdcoreml.convert.hub.failures import Asked, no_connection
+from sdcoreml.convert.hub.web import PAUSES, UNSATISFIABLE, Web
+from sdcoreml.ground.aside import flush_folder, require_space
+from sdcoreml.ground.errors import BadInputError, FetchError, NoSpaceError
+from sdcoreml.ground.events import Event
+from sdcoreml.ground.locks import lock_file
+from sdcoreml.ground.refusals import FULL, explained
+
+if TYPE_CHECKING:
+    import httpx2
+
+UNFINISHED = ".incomplete"
+_CHUNK = 1 << 20
+_PART = 206
+Progress = Callable[[int], None]
+
+
+class Digest(Protocol):
+    """A running hash."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes in."""
+
+    def hexdigest(self) -> str:
+        """The hash of what was taken in so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A file to bring: from where, to where, and what it must be.
+
+    `size` in bytes, or None where nobody says it; `sha256` or git's own hash of it, `git`, or both
+    "". `lock` is the file that keeps two programs from bringing it at once.
+    """
+
+    url: str
+    target: Path
+    lock: Path
+    size: int | None = None
+    sha256: str = ""
+    git: str = ""
+    token: str = field(default="", repr=False)
+
+    @property
+    def part(self) -> Path:
+        """Where it grows."""
+        return self.target.with_name(self.target.name + UNFINISHED)
+
+    def digest(self) -> Digest:
+        """The hash to compare it by, at its beginning."""
+        if self.sha256 or not self.git:
+            return hashlib.sha256()
+        return hashlib.sha1(b"blob %d\0" % (self.size or 0), usedforsecurity=False)
+
+
+def bring(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> None:
+    """Bring a file, unless it is there; `progress` is told how many bytes are there.
+
+    Raises:
+        FetchError: the server cannot be reached, or does not give it.
+        BadInputError: it is not there, or what came is another file.
+        NoSpaceError: the disk is full; what came is kept, to go on from.
+    """
+    with explained(wanted.target):
+        wanted.target.parent.mkdir(parents=True, exist_ok=True)
+        wanted.lock.parent.mkdir(parents=True, exist_ok=True)
+
+    def wait(_: str) -> None:
+        text = f"another program is bringing {asked.file or wanted.target.name}; waiting for it"
+        web.emit(Event(kind="note", text=text))
+
+    with lock_file(wanted.lock, wait):
+        if wanted.target.exists():
+            return
+        was_begun = wanted.part.exists()
+        found = _fill(wanted, web, asked, progress)
+        if was_begun and not _is_right(wanted, found):
+            # What a killed run left may be anything: it is brought once more, from the start.
+            wanted.part.unlink()
+            found = _fill(wanted, web, asked, progress)
+        if not _is_right(wanted, found):
+            wanted.part.unlink()
+            raise _another(wanted, found, asked)
+        wanted.part.replace(wanted.target)
+        flush_folder(wanted.target.parent)
+
+
+def _is_right(wanted: Wanted, found: str) -> bool:
+    return (wanted.sha256 or wanted.git) in ("", found)
+
+
+def _another(wanted: Wanted, found: str, asked: Asked) -> BadInputError:
+    stated = wanted.sha256 or wanted.git
+    return BadInputError(
+        f"{asked.file or wanted.target.name}: what came is another file than was published"
+        f" (its hash is {found[:16]}..., not {stated[:16]}...); it was thrown away",
+        where=f"{asked.name}",
+        remedy="run this again; if it stays so, something between here and the server"
+        " changes what comes: try another network, without a mirror",
+    )
+
+
+def _fill(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> str:
+    """Bring what is missing of the unfinished file; the hash of the whole."""
+    with explained(wanted.part), wanted.part.open("a+b") as stream:
+        require_space(wanted.target, max(0, (wanted.size or 0) - stream.tell()))
+        try:
+            return _pour(wanted, stream, web, asked, progress)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise NoSpaceError(
+                f"the disk filled up while bringing {asked.file or wanted.target.name}",
+                where=wanted.target.parent,
+                remedy="free space, or choose another disk with HF_HOME; what came is kept",
+            ) from error
+
+
+def _pour(wanted: Wanted, stream: BinaryIO, web: Web, asked: Asked, progress: Progress) -> str:
+    growing = _Growing(wanted, stream, progress)
+    best, fruitless = growing.size, 0
+    while True:
+        error = _read_on(growing, web, asked)
+        if growing.is_whole() or (error is None and wanted.size is None):
+            os.fsync(stream.fileno())
+            return growing.hash
+        # From a server that knows no ranges it comes from the start each time.
+        fruitless = 0 if growing.size > best else fruitless + 1
+        best = max(best, growing.size)
+        if fruitless >= len(PAUSES):
+            raise no_connection(error, asked) if error else _short(wanted, growing.size, asked)
+        web.sleep(PAUSES[fruitless])
+
+
+class _Growing:
+    """The unfinished file with its hash; what an earlier run brought is read at once."""
+
+    def __init__(self, wanted: Wanted, stream: BinaryIO, progress: Progress) -> None:
+        self.wanted = wanted
+        self._stream = stream
+        self._progress = progress
+        self._digest = wanted.digest()
+        self.size = 0
+        stream.seek(0)
+        while chunk := stream.read(_CHUNK):
+            self._count(chunk)
+        if wanted.size is not None and self.size > wanted.size:
+            self.begin_anew()
+
+    def is_whole(self) -> bool:
+        """Whether it has its size, or more."""
+        return self.wanted.size is not None and self.size >= self.wanted.size
+
+    @property
+    def hash(self) -> str:
+        """The hash of what is there."""
+        return self._digest.hexdigest()
+
+    def add(self, chunk: bytes) -> None:
+        """Write more at its end."""
+        self._stream.write(chunk)
+        self._count(chunk)
+
+    def begin_anew(self) -> None:
+        """Throw away what is there."""
+        self._stream.truncate(0)
+        self._digest = self.wanted.digest()
+        self.size = 0
+
+    def flush(self) -> None:
+        """Hand what is there to the system, so that a killed process loses none of it."""
+        self._stream.flush()
+
+    def _count(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self.size += len(chunk)
+        self._progress(self.size)
+
+
+def _short(wanted: Wanted, size: int, asked: Asked) -> FetchError:
+    return FetchError(
+        f"{asked.file or wanted.target.name}: the server ended it after {size:,} of"
+        f" {wanted.size:,} bytes, again and again",
+        where=f"{asked.name}",
+        remedy="run this again later: it goes on from there",
+    )
+
+
+def _read_on(growing: _Growing, web: Web, asked: Asked) -> Exception | None:
+    """One request for the rest; the error that ended it early, if one did."""
+    import httpx2
+
+    if growing.is_whole():
+        return None
+    have, wanted = growing.size, growing.wanted
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with web.answer(wanted.url, asked, wanted.token, headers) as response:
+        if have and not _goes_on(response, have):
+            growing.begin_anew()
+        if response.status_code == UNSATISFIABLE:
+            return None
+        _require_file(response, wanted, asked)
+        try:
+            for chunk in response.iter_bytes():  # larger pieces are lost with a connection
+                growing.add(chunk)
+                if growing.is_whole():
+                    break
+        except httpx2.TransportError as error:
+            return error
+        finally:
+            growing.flush()
+    return None
+
+
+def _goes_on(response: httpx2.Response, have: int) -> bool:
+    """Whether an answer begins where the file ends, and not at its start, or beyond its end."""
+    begins = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+    return response.status_code == _PART and begins
+
+
+def _require_file(response: httpx2.Response, wanted: Wanted, asked: Asked) -> None:
+    """Refuse a page for people in a file's place: a login, or the page about the file."""
+    kind = response.headers.get("Content-Type", "")
+    if kind.startswith("text/html") and not (wanted.sha256 or wanted.git):
+        raise BadInputError(
+            "this is the address of a web page, not of a file",
+            where=f"{asked.name}",
+            remedy="copy the address of its download button",
+        )

@@ -1,0 +1,116 @@
+"""Asks a server: one client for all, patient with those that ask for a pause.
+
+The token goes to the server it is for alone: the client drops it where an answer leads to another
+host.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sdcoreml import __version__
+from sdcoreml.convert.hub.failures import TOO_MANY, Asked, no_connection, refusal
+from sdcoreml.ground.errors import FetchError
+from sdcoreml.ground.events import Emit, Event, silent
+
+if TYPE_CHECKING:
+    import httpx2
+
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between attempts that brought nothing; after the last one it is given up."""
+LONGEST = 90.0
+"""Seconds that a server may ask us to wait, each time."""
+_BUSY = frozenset({TOO_MANY, 408, 500, 502, 503, 504})
+_CONNECT, _READ = 10.0, 30.0
+_AGENT = f"sdcoreml/{__version__}"
+_REFUSED = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """A client, who is told what takes long, and how to wait."""
+
+    client: httpx2.Client
+    emit: Emit = silent
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def get_json(self, url: str, asked: Asked, token: str = "") -> Any:  # noqa: ANN401  JSON
+        """What an address answers, as JSON.
+
+        Raises:
+            FetchError, BadInputError: it cannot be reached, or refuses.
+        """
+        with self.answer(url, asked, token) as response:
+            try:
+                response.read()
+                return response.json()
+            except ValueError:
+                raise FetchError(
+                    "this is no answer of such a server: a login page, perhaps, of this network",
+                    where=asked.server,
+                    remedy="log in with a browser, or name another server with HF_ENDPOINT",
+                ) from None
+
+    @contextmanager
+    def answer(
+        self, url: str, asked: Asked, token: str = "", headers: Mapping[str, str] | None = None
+    ) -> Iterator[httpx2.Response]:
+        """The answer to a request, its content yet to be read.
+
+        Raises:
+            FetchError, BadInputError: the server cannot be reached, or refuses.
+        """
+        import httpx2
+
+        said = {"Accept-Encoding": "identity", **(headers or {})}
+        if token:
+            said["Authorization"] = f"Bearer {token}"
+        for pause in (*PAUSES, None):
+            request = self.client.build_request("GET", url, headers=said)
+            try:
+                response = self.client.send(request, stream=True, follow_redirects=True)
+            except (httpx2.TransportError, httpx2.TooManyRedirects, httpx2.InvalidURL) as error:
+                if pause is None or not isinstance(error, httpx2.TransportError):
+                    raise no_connection(error, asked) from error
+                self.sleep(pause)
+                continue
+            try:
+                wait = _wait(response, pause)
+                if wait is None:
+                    if response.status_code >= _REFUSED and response.status_code != UNSATISFIABLE:
+                        raise refusal(response, asked)
+                    yield response
+                    return
+            finally:
+                response.close()
+            if wait > 1:
+                text = f"the server asks for a pause of {wait:.0f} s ({response.status_code})"
+                self.emit(Event(kind="note", text=text))
+            self.sleep(wait)
+
+
+UNSATISFIABLE = 416
+"""A range beyond the end: the caller's affair."""
+
+
+def _wait(response: httpx2.Response, pause: float | None) -> float | None:
+    """Seconds to wait before asking again; None where the answer is to be taken as it is."""
+    if response.status_code not in _BUSY or pause is None:
+        return None
+    asked = response.headers.get("Retry-After", "")
+    wait = float(asked) if asked.isdecimal() else pause
+    return wait if wait <= LONGEST else None
+
+
+@contextmanager
+def open_web(emit: Emit = silent) -> Iterator[Web]:
+    """A client that goes by this user's proxies and certificates, closed at the end."""
+    import httpx2
+
+    timeout = httpx2.Timeout(_READ, connect=_CONNECT)
+    with httpx2.Client(timeout=timeout, headers={"User-Agent": _AGENT}) as client:
+        yield Web(client=client, emit=emit)

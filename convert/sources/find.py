@@ -1,0 +1,117 @@
+"""Finds a model that another program keeps: by its exact name, else by one that differs in case.
+
+Where: in the folders of `SDCOREML_MODELS`, then in those that `sdcoreml sources add` named.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from sdcoreml.convert.models.files import SUFFIXES
+from sdcoreml.convert.models.layout import INDEX_NAME
+from sdcoreml.envs.mirrors.configuration import read_configuration
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.places import expand_home
+
+VARIABLE = "SDCOREML_MODELS"
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "folder": ("",),
+    "comfy": ("models/checkpoints", "models/diffusers"),
+    "a1111": ("models/Stable-diffusion",),
+}
+"""Where the programs keep whole models, below the folder that is named."""
+_DEPTH = 4
+_NEAR = 4
+
+
+def find_model(word: str, emit: Emit, environ: Mapping[str, str] = os.environ) -> Path:
+    """The model of that name. Nobody is asked for it over a network.
+
+    Raises:
+        BadInputError: there is none, or there are several.
+    """
+    folders = tuple(folders_here(environ))
+    models = tuple(dict.fromkeys(path for folder in folders for path in models_in(folder)))
+    found = match(word, models)
+    if len(found) == 1:
+        emit(Event(kind="note", text=f"{word} is {found[0]}"))
+        return found[0]
+    if found:
+        raise BadInputError(
+            f"{len(found)} models have this name: {', '.join(map(str, found))}",
+            where=word,
+            remedy="give the path of one",
+        )
+    raise BadInputError(_absence(folders, models), where=word, remedy=_remedy(word, models))
+
+
+def match(word: str, models: Iterable[Path]) -> tuple[Path, ...]:
+    """The models of that name: exactly, else but for the suffix, else whatever the case."""
+    known = tuple(models)
+    tests = (
+        lambda path: path.name == word,
+        lambda path: name_of(path) == word,
+        lambda path: name_of(path).casefold() == word.casefold(),
+    )
+    for test in tests:
+        if found := tuple(path for path in known if test(path)):
+            return found
+    return ()
+
+
+def name_of(path: Path) -> str:
+    """A model's name: a file's without its suffix."""
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
+
+
+def folders_here(environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
+    """The folders to look in."""
+    for text in filter(None, environ.get(VARIABLE, "").split(os.pathsep)):
+        yield expand_home(text)
+    for kind, roots in read_configuration().sources.items():
+        for root in roots:
+            yield from (expand_home(root) / below for below in KINDS.get(kind, ("",)))
+
+
+def models_in(folder: Path) -> Iterator[Path]:
+    """The models in a folder and below: files of weights, and folders in diffusers' layout."""
+    for place, names, files in os.walk(folder, followlinks=True):
+        here = Path(place)
+        if INDEX_NAME in files:
+            yield here
+            names.clear()
+            continue
+        if len(here.relative_to(folder).parts) >= _DEPTH:
+            names.clear()
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        yield from (
+            here / name
+            for name in sorted(files)
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+        )
+
+
+def _absence(folders: Iterable[Path], models: Iterable[Path]) -> str:
+    count, places = len(tuple(models)), len(tuple(folders))
+    if not places:
+        return "there is no file or folder of that name here"
+    return (
+        f"there is no file or folder of that name here, nor among the {count} models in"
+        f" {places} folder{'s' if places > 1 else ''} of models"
+    )
+
+
+def _remedy(word: str, models: Iterable[Path]) -> str:
+    names = {name_of(path).casefold(): name_of(path) for path in models}
+    near = difflib.get_close_matches(word.casefold(), names, n=_NEAR, cutoff=0.5)
+    inside = [name for name in names if word.casefold() in name and name not in near]
+    if close := [names[name] for name in (*near, *sorted(inside))][:_NEAR]:
+        return f"near to it are {', '.join(close)}"
+    return (
+        "give a path, or owner/name of the hub; folders of models are named with"
+        f" `sdcoreml sources add folder PATH`, or {VARIABLE}"
+    )

@@ -1,0 +1,93 @@
+"""Models that are named on the command line: brought for a conversion, or looked at from afar."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sdcoreml.convert.hub.names import (
+    HUB_HOSTS,
+    CivitaiName,
+    FileAddress,
+    HubName,
+    ModelName,
+    PlainWord,
+    parse_model,
+)
+from sdcoreml.convert.models.fetched import FetchedFrom
+from sdcoreml.convert.sources.find import find_model
+from sdcoreml.envs.mirrors.mirror import HUB, mirror_of
+from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.events import Emit
+
+Located = tuple[Path, FetchedFrom | None]
+
+
+def as_model(text: str) -> Path | ModelName:
+    """What an argument names as a model; the `type` of them all.
+
+    Raises:
+        argparse.ArgumentTypeError: it begins like a name or an address, and is none.
+    """
+    try:
+        hosts = {urlsplit(mirror_of(HUB).address).netloc} - {""} if ":" in text else set()
+        return parse_model(text, HUB_HOSTS | hosts)
+    except SdcoremlError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+@contextmanager
+def brought(
+    given: Path | ModelName,
+    emit: Emit,
+    examine: Callable[[Path], None],
+    *,
+    with_checker: bool = False,
+) -> Iterator[Located]:
+    """The path of a model, brought here if it was only named, and where it came from.
+
+    `examine` sees a model first as far as its headers show it, and raises if it is no good.
+    """
+    match given:
+        case Path():
+            yield given, None
+        case PlainWord():
+            yield find_model(given.word, emit), None
+        case HubName():
+            from sdcoreml.convert.hub.access import access_here
+            from sdcoreml.convert.hub.obtain import obtain_from_hub
+
+            access = access_here()
+            with obtain_from_hub(given, access, emit, examine, with_checker=with_checker) as found:
+                yield found.path, found.origin
+        case FileAddress() | CivitaiName():
+            from sdcoreml.convert.hub.access import access_here
+            from sdcoreml.convert.hub.elsewhere import obtain_file
+
+            with obtain_file(given, access_here(), emit, examine) as found:
+                yield found.path, found.origin
+
+
+@contextmanager
+def seen_from_afar(given: Path | ModelName, emit: Emit) -> Iterator[Path]:
+    """The path of a model; of one that is only named, as far as its headers show it."""
+    match given:
+        case Path():
+            yield given
+        case PlainWord():
+            yield find_model(given.word, emit)
+        case HubName():
+            from sdcoreml.convert.hub.access import access_here
+            from sdcoreml.convert.hub.obtain import sketch_from_hub
+
+            with sketch_from_hub(given, access_here(), emit) as found:
+                yield found.path
+        case FileAddress() | CivitaiName():
+            from sdcoreml.convert.hub.access import access_here
+            from sdcoreml.convert.hub.elsewhere import sketch_file
+
+            with sketch_file(given, access_here(), emit) as found:
+                yield found.path

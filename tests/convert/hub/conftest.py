@@ -1,0 +1,40 @@
+"""What the tests of names share: a hub on this machine, and who asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.hub.access import Access
+from tests.convert.hub.server import Server, serving
+
+
+@pytest.fixture(scope="session")
+def _running() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def hub(_running: Server) -> Server:
+    """The server, with nothing on it."""
+    _running.repositories.clear()
+    _running.pages.clear()
+    _running.faults.clear()
+    _running.requests.clear()
+    _running.sent = 0
+    _running.gate = None
+    return _running
+
+
+@pytest.fixture
+def access(hub: Server, tmp_path: Path) -> Access:
+    """How it is reached, with empty folders."""
+    return Access(
+        hub=hub.address,
+        civitai=hub.address,
+        cache=tmp_path / "hub",
+        downloads=tmp_path / "downloads",
+    )

@@ -1,0 +1,323 @@
+"""A model is listed, judged by its headers, brought, checked, and found by the hub's library."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+
+from sdcoreml.convert.hub.access import Access
+from sdcoreml.convert.hub.names import HubName
+from sdcoreml.convert.hub.obtain import obtain_from_hub, sketch_from_hub
+from sdcoreml.convert.models.fetched import FetchedFrom
+from sdcoreml.convert.models.identify import identify_path
+from sdcoreml.convert.models.layout import read_model
+from sdcoreml.ground.errors import (
+    BadInputError,
+    FetchError,
+    NoSpaceError,
+    SdcoremlError,
+    UnsupportedError,
+)
+from sdcoreml.ground.events import Event, silent
+from tests.convert.hub.server import COMMIT, Fault, Repository, Server
+from tests.convert.models.folders import save_safetensors, write_model
+
+NAME = HubName(repo="acme/dream")
+CARD = b"---\nlicense: other\nlicense_name: dream-1\n---\n"
+
+
+def accept(path: Path) -> None:
+    """An examination that finds nothing."""
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def source(tmp_path: Path, hub: Server) -> dict[str, bytes]:
+    """A model of safetensors alone, on the hub, with more than a conversion needs."""
+    folder = write_model(tmp_path / "source")
+    for part, stem in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
+        for old in (folder / part).glob("*.bin*"):
+            old.unlink()
+        save_safetensors(folder / part / f"{stem}.safetensors")
+    files = {**files_of(folder), "README.md": CARD, "dream.ckpt": b"all of it"}
+    hub.repositories["acme/dream"] = Repository(files=files, licence="openrail")
+    return files
+
+
+WEIGHTS = {
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+    "text_encoder/model.safetensors",
+}
+
+
+def test_a_model_is_brought_once_with_what_is_needed(
+    source: dict[str, bytes], hub: Server, access: Access
+) -> None:
+    said: list[Event] = []
+    with obtain_from_hub(NAME, access, said.append, accept) as found:
+        assert found.path.name == "dream", "the model's name, for the result's"
+        expected = {path: content for path, content in source.items() if "/" in path}
+        expected["model_index.json"] = source["model_index.json"]
+        assert files_of(found.path) == expected
+        assert found.origin == FetchedFrom(
+            name="hf:acme/dream",
+            revision=COMMIT,
+            licence="openrail",
+            address="https://huggingface.co/acme/dream",
+        )
+    assert not found.path.exists()
+    note = (
+        "acme/dream at 01234567, diffusers folder, 10 files, all to fetch: 1 kB; licence openrail"
+    )
+    assert said[0].text.replace("2 kB", "1 kB") == note
+    assert not hub.asked("dream.ckpt")
+    before = len(hub.requests)
+    with obtain_from_hub(NAME, access, said.append, accept):
+        pass
+    assert [request.path for request in hub.requests[before:]] == [
+        "/api/models/acme/dream/revision/main?blobs=true"
+    ]
+    assert said[-1].text.endswith("10 files, all here already; licence openrail")
+
+
+def test_the_hub_s_own_library_finds_what_was_brought(
+    source: dict[str, bytes], access: Access
+) -> None:
+    with obtain_from_hub(NAME, access, silent, accept):
+        pass
+    for path in WEIGHTS:
+        found = huggingface_hub.hf_hub_download(
+            "acme/dream", path, cache_dir=access.cache, local_files_only=True
+        )
+        assert Path(found).read_bytes() == source[path]
+    (listed,) = huggingface_hub.scan_cache_dir(access.cache).repos
+    assert listed.repo_id == "acme/dream"
+    assert set(next(iter(listed.revisions)).refs) == {"main"}
+
+
+def test_what_the_hub_s_own_library_brought_is_found(
+    source: dict[str, bytes], hub: Server, access: Access
+) -> None:
+    with obtain_from_hub(NAME, access, silent, accept):
+        pass
+    hub.requests.clear()
+    offline = replace(access, offline="HF_HUB_OFFLINE", hub="http://127.0.0.1:9")
+    with obtain_from_hub(NAME, offline, silent, accept) as found:
+        assert set(files_of(found.path)) >= WEIGHTS
+        assert found.origin.licence == "dream-1"
+    assert hub.requests == []
+    assert source
+
+
+def test_without_a_network_the_cache_is_taken_and_that_is_said(
+    source: dict[str, bytes], access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdcoreml.convert.hub.web.PAUSES", ())
+    gone = replace(access, hub="http://127.0.0.1:9")
+    with (
+        pytest.raises(FetchError, match="cannot be reached"),
+        obtain_from_hub(NAME, gone, silent, accept),
+    ):
+        pass
+    with obtain_from_hub(NAME, access, silent, accept):
+        pass
+    said: list[Event] = []
+    with obtain_from_hub(NAME, gone, said.append, accept) as found:
+        assert read_model(found.path).components.keys() == {"unet", "vae", "text_encoder"}
+    assert said[0].kind == "warning"
+    assert said[0].text.endswith("what the hub's cache has of it is taken")
+    assert source
+
+
+def test_offline_what_is_not_in_the_cache_is_told(access: Access, hub: Server) -> None:
+    offline = replace(access, offline="HF_HUB_OFFLINE")
+    with (
+        pytest.raises(
+            FetchError, match=r"^acme/dream: is not in the cache, and HF_HUB_OFFLINE forbids"
+        ),
+        obtain_from_hub(NAME, offline, silent, accept),
+    ):
+        pass
+    assert hub.requests == []
+
+
+def test_it_is_judged_before_anything_large_is_brought(
+    source: dict[str, bytes], hub: Server, access: Access
+) -> None:
+    seen: list[int] = []
+
+    def refuse(path: Path) -> None:
+        seen.append(identify_path(path).parameters)
+        raise UnsupportedError("no", where=path / "unet")
+
+    with (
+        pytest.raises(UnsupportedError, match=r"^acme/dream/unet: no$"),
+        obtain_from_hub(NAME, access, silent, refuse),
+    ):
+        pass
+    assert seen == [3 * 41]
+    assert not list(access.cache.glob("**/*.safetensors"))
+    large = sum(len(source[path]) for path in WEIGHTS)
+    assert all("Range" in request.headers for request in hub.asked("/cdn/"))
+    assert large
+
+
+def test_a_sketch_has_the_full_length_and_the_header(
+    source: dict[str, bytes], access: Access
+) -> None:
+    with sketch_from_hub(NAME, access, silent) as found:
+        assert found.is_sketch
+        for path in WEIGHTS:
+            assert (found.path / path).stat().st_size == len(source[path])
+        assert identify_path(found.path).parameters == 3 * 41
+        assert identify_path(found.path).form == "diffusers folder"
+
+
+def test_pickles_are_not_judged_from_afar(hub: Server, access: Access, tmp_path: Path) -> None:
+    hub.repositories["acme/dream"] = Repository(files=files_of(write_model(tmp_path / "source")))
+    said = r"pickles.*; sdcoreml convert acme/dream brings them"
+    with pytest.raises(FetchError, match=said), sketch_from_hub(NAME, access, silent):
+        pass
+    with obtain_from_hub(NAME, access, silent, accept) as found:
+        assert read_model(found.path).components.keys() == {"unet", "vae", "text_encoder"}
+
+
+def test_what_is_damaged_in_the_cache_is_brought_again(
+    source: dict[str, bytes], access: Access
+) -> None:
+    with obtain_from_hub(NAME, access, silent, accept):
+        pass
+    place = next(access.cache.glob("**/unet/*.safetensors"))
+    place.resolve().write_bytes(b"?" * place.stat().st_size)
+    said: list[Event] = []
+    with obtain_from_hub(NAME, access, said.append, accept) as found:
+        assert files_of(found.path)[f"unet/{place.name}"] == source[f"unet/{place.name}"]
+    assert "is damaged: it is brought again" in " ".join(event.text for event in said)
+
+
+def test_a_file_of_its_own(source: dict[str, bytes], access: Access) -> None:
+    name = HubName(repo="acme/dream", file="dream.ckpt", revision=COMMIT)
+    with obtain_from_hub(name, access, silent, accept) as found:
+        assert found.path.name == "dream.ckpt"
+        assert found.path.read_bytes() == source["dream.ckpt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "error", "said"),
+    [
+        (
+            HubName(repo="acme/none"),
+            None,
+            BadInputError,
+            r"^acme/none: the hub has no such model \(401\), nor is there a file .*set HF_TOKEN",
+        ),
+        (
+            HubName(repo="acme/dream", revision="v9"),
+            None,
+            BadInputError,
+            r"^acme/dream: the model has no revision v9; leave it out",
+        ),
+        (
+            HubName(repo="acme/dream", file="x.ckpt"),
+            None,
+            BadInputError,
+            r"^acme/dream/x.ckpt: the model has no file x.ckpt; it has dream.ckpt",
+        ),
+        (
+            NAME,
+            Fault(path="/resolve/", status=403, headers={"X-Error-Code": "GatedRepo"}),
+            FetchError,
+            r"licence \(403\); accept it with an account of yours at .*, then set HF_TOKEN to",
+        ),
+        (
+            NAME,
+            Fault(path="/resolve/", status=401, headers={"X-Error-Code": "GatedRepo"}),
+            FetchError,
+            r"accept its licence \(401\)",
+        ),
+        (NAME, Fault(path="/resolve/", status=404), BadInputError, "no such model"),
+        (
+            NAME,
+            Fault(path="/api/", status=429, headers={"Retry-After": "300"}),
+            FetchError,
+            r"too many requests from here \(429\); try again in 300 s",
+        ),
+    ],
+)
+def test_what_goes_wrong_is_one_line_with_a_way_out(
+    hub: Server,
+    access: Access,
+    name: HubName,
+    fault: Fault | None,
+    error: type[SdcoremlError],
+    said: str,
+) -> None:
+    hub.repositories["acme/dream"] = Repository(files={"dream.ckpt": b"all of it"})
+    hub.faults = [fault] if fault else []
+    with (
+        pytest.raises(error, match=said) as caught,
+        obtain_from_hub(name, access, silent, accept),
+    ):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_wants_a_login_is_told(hub: Server, access: Access) -> None:
+    hub.pages["/api/models/acme/dream/revision/main"] = ("text/html", b"<html>log in</html>")
+    with (
+        pytest.raises(FetchError, match="this is no answer of such a server: a login page"),
+        obtain_from_hub(NAME, access, silent, accept),
+    ):
+        pass
+
+
+def test_a_wrong_token_is_told_from_none(hub: Server, access: Access) -> None:
+    mine = replace(access, hub_token="t" * 9)
+    with (
+        pytest.raises(FetchError, match=r"your token may not see it \(401\)"),
+        obtain_from_hub(HubName(repo="acme/none"), mine, silent, accept),
+    ):
+        pass
+    assert hub.requests[0].headers["Authorization"] == f"Bearer {'t' * 9}"
+    assert "ttt" not in repr(mine)
+
+
+def test_a_disk_without_room_is_told_before_anything_comes(
+    hub: Server, access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.repositories["acme/dream"] = Repository(files={"dream.ckpt": b"x"})
+    answer = json.dumps(
+        {
+            "id": "acme/dream",
+            "sha": COMMIT,
+            "siblings": [{"rfilename": "dream.ckpt", "size": 10**18, "blobId": "0" * 40}],
+        }
+    )
+    hub.pages["/api/models/acme/dream/revision/main"] = ("application/json", answer.encode())
+    with pytest.raises(NoSpaceError), obtain_from_hub(NAME, access, silent, accept):
+        pass
+    assert not hub.asked("/resolve/")
+    monkeypatch.undo()
+
+
+def test_a_listing_cannot_lead_out_of_the_cache(hub: Server, access: Access) -> None:
+    answer = {"id": "a/b", "sha": COMMIT, "siblings": [{"rfilename": "../x.ckpt", "size": 1}]}
+    content = json.dumps(answer).encode()
+    hub.pages["/api/models/acme/dream/revision/main"] = ("application/json", content)
+    with (
+        pytest.raises(FetchError, match="a file outside of the model"),
+        obtain_from_hub(NAME, access, silent, accept),
+    ):
+        pass

@@ -1,0 +1,71 @@
+"""`sdcoreml sources` remembers folders, and refuses those that hold no models of that program."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.cli import main
+
+
+@pytest.fixture
+def comfy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.delenv("SDCOREML_MODELS", raising=False)
+    folder = tmp_path / "ComfyUI"
+    (folder / "models/checkpoints").mkdir(parents=True)
+    (folder / "models/checkpoints/dream.safetensors").touch()
+    return folder
+
+
+def test_a_folder_is_added_listed_and_removed(
+    comfy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = comfy.parent / "settings/sdcoreml/config.toml"
+    assert main(["sources", "add", "comfy", str(comfy)]) == 0
+    assert capsys.readouterr().out == f"{comfy}: 1 models; remembered in {own}\n"
+    assert main(["sources", "add", "comfy", str(comfy)]) == 0
+    assert own.read_text() == f'[sources]\ncomfy = ["{comfy}"]\n'
+    capsys.readouterr()
+    assert main(["sources", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folders"] == {
+        f"{comfy}/models/checkpoints": 1,
+        f"{comfy}/models/diffusers": 0,
+    }
+    assert main(["sources", "remove", "comfy", str(comfy)]) == 0
+    assert own.read_text() == ""
+    capsys.readouterr()
+    assert main(["sources"]) == 0
+    assert capsys.readouterr().out.startswith("no folders of models; name one with")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (
+            ["add", "a1111", "."],
+            3,
+            "has no folder models/Stable-diffusion; give the folder in which",
+        ),
+        (["add", "folder", "nowhere"], 3, "no such folder; give a folder that is there"),
+        (["remove", "comfy", "nowhere"], 2, "is no comfy folder of models; there are none"),
+        (["add", "invoke", "."], 2, "invalid choice"),
+    ],
+)
+def test_what_is_no_such_folder_is_refused(
+    comfy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.chdir(comfy)
+    try:
+        found = main(["sources", *words])
+    except SystemExit as error:
+        found = int(str(error.code))
+    assert found == code
+    assert said in capsys.readouterr().err
