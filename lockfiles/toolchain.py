@@ -111,6 +111,11 @@ class Toolchain:
         minor = self.folder.name.removeprefix(VARIANT)
         return f"{self.name} for Python {minor}" if self.is_variant else self.name
 
+    @property
+    def has_torch(self) -> bool:
+        """Whether programs can be run in it beside their modules, not only built."""
+        return "torch" in self.pins
+
     def require_target(self, target: str) -> None:
         """Raise `LockfileError` with the reason when this toolchain cannot work on `target`."""
         if target not in self.targets:

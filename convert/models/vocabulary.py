@@ -77,7 +77,7 @@ def derive(merges: str) -> Mapping[str, bytes]:
         ValueError: the result is not what is published with the models.
     """
     pairs = merges.split("\n")[1 : TOKENS - 2 * 256 - len(SPECIAL) + 1]
-    letters = _letters()
+    letters = byte_letters()
     words = [*letters, *(f"{letter}</w>" for letter in letters)]
     words += [*("".join(pair.split()) for pair in pairs), *SPECIAL]
     numbered = {word: number for number, word in enumerate(words)}
@@ -92,7 +92,7 @@ def derive(merges: str) -> Mapping[str, bytes]:
     return files
 
 
-def _letters() -> list[str]:
+def byte_letters() -> list[str]:
     """One printable letter for each byte, in the order of their tokens."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1)]
     plain += range(ord("®"), ord("ÿ") + 1)

@@ -18,7 +18,6 @@ from sdcoreml.ground.errors import SdcoremlError, WorkerError
 from sdcoreml.ground.events import Emit, Event, to_json
 
 TASKS: Mapping[str, str] = {
-    "sample": "sdcoreml.convert.tasks.sample",
     "build": "sdcoreml.convert.tasks.build",
     "check": "sdcoreml.convert.tasks.check",
     "sensitivity": "sdcoreml.convert.tasks.sensitivity",

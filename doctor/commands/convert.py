@@ -13,19 +13,18 @@ from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
 from sdcoreml.convert.jobs.manifest import MadeIn, read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
 from sdcoreml.convert.jobs.plan import Job, require_buildable
-from sdcoreml.convert.jobs.staging import staged
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.jobs.unpacked import draft, opened
 from sdcoreml.convert.models.ingredients import Ingredients
-from sdcoreml.convert.models.layout import Model
+from sdcoreml.convert.models.layout import INDEX_NAME, Model
 from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.sample import is_sample, write_sample
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
-from sdcoreml.convert.worker import Runner, Worker
+from sdcoreml.convert.worker import Worker
 from sdcoreml.doctor.commands.convert_environment import (
     choose_environment,
     is_replacement,
-    require_torch,
 )
 from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of
 from sdcoreml.doctor.commands.convert_options import declare
@@ -50,6 +49,7 @@ from sdcoreml.doctor.knowledge.diagnosis import diagnose
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.aside import folder_aside
 from sdcoreml.ground.errors import BadInputError, UnsafePickleError, UsageError, WorkerError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.places import can_exist
@@ -109,18 +109,13 @@ def judge_ingredients(args: argparse.Namespace) -> Judgement:
 def convert(args: argparse.Namespace) -> int:
     """Convert one model; the result is a finished folder or an error, never a part of one."""
     with draw() as emit, ExitStack() as unpacked:
+        if args.sample:
+            args.model = sample(emit)
         # Report faults in the model or the options before fetching gigabytes.
-        model = unpacked.enter_context(chosen(args, emit)) if args.model else None
-        jobs = jobs_asked(args, model) if model else ()
-        wanted = goal_of(jobs) if jobs else None
+        jobs = jobs_asked(args, unpacked.enter_context(chosen(args, emit)))
         options = BuildOptions(backend=choose_backend())
-        toolchain, environment = choose_environment(args.toolchain, emit, options, wanted)
+        toolchain, environment = choose_environment(args.toolchain, emit, options, goal_of(jobs))
         worker = Worker(python=environment.python)
-        if not jobs:
-            if not SAMPLE.exists():
-                require_torch(toolchain, "making the sample")
-            args.model = sample(worker, emit)
-            jobs = jobs_asked(args, unpacked.enter_context(chosen(args, emit)))
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(goal_of(jobs), toolchain=address(toolchain)))
         workshop = Workshop(
@@ -216,11 +211,12 @@ def explained(toolchain: str) -> Iterator[None]:
         raise
 
 
-def sample(runner: Runner, emit: Emit) -> Path:
+def sample(emit: Emit) -> Path:
     """The sample model, made once: it appears complete or not at all."""
-    if not SAMPLE.exists():
-        with staged(SAMPLE) as folder:
-            runner.run("sample", {"path": str(folder.resolve())}, emit)
+    if not is_sample(SAMPLE):
+        emit(Event(kind="step", text="make the sample model"))
+        with folder_aside(SAMPLE, INDEX_NAME) as folder:
+            write_sample(folder)
     return SAMPLE
 
 

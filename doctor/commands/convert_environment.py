@@ -11,7 +11,6 @@ from sdcoreml.ground.errors import NoInterpreterError, UsageError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
-TORCH = "torch"
 REPLACEMENT = "light"
 """The toolchain that replaces one whose Python is unavailable."""
 
@@ -51,7 +50,7 @@ def is_replacement(toolchain: Toolchain, asked: str) -> bool:
 
 def require_torch(toolchain: Toolchain, what: str) -> None:
     """Raise `UsageError` where a toolchain cannot do `what`, with the one that can."""
-    if TORCH not in toolchain.pins:
+    if not toolchain.has_torch:
         raise UsageError(
             f"the toolchain {toolchain.name} has no torch, which {what} needs",
             remedy="use the toolchain tested: --toolchain tested (TOOLCHAIN=tested with make)",

@@ -44,8 +44,10 @@ def _list(toolchain: Toolchain) -> None:
 
 def _trials(toolchain: Toolchain) -> tuple[Trial, ...]:
     """What a toolchain of its kind has to pass."""
-    from sdcoreml.doctor.proving.trials import Same, Sample, Suite
+    from sdcoreml.doctor.proving.trials import Golden, Same, Sample, Suite
 
+    if toolchain.is_variant:
+        return (Golden(),)
     if toolchain.base:
         return (Same(toolchain=toolchain, base=load_toolchain(toolchain.base)),)
     return Suite(toolchain=toolchain), Sample(toolchain=toolchain)

@@ -2,7 +2,8 @@
 
 A resolved lock is not a tested one. A toolchain is proven when the project's own tests pass in it
 and it converts the sample, with each program run beside its pinned module. A toolchain that is cut
-out of another is proven when both write identical packages.
+out of another is proven when both write identical packages, and its form for another Python when it
+writes every golden program as all others do.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 CHECKOUT = ROOT
 _RUNNER = Path("tests/inside/runner.py")
+_GOLDEN = "tests.inside.convert.golden"
 _PASSED = re.compile(r"\b(\d+) passed\b")
 _SHARE = re.compile(r"^[.sxXFEpR]+ +\[ *(\d+)%\]$")
 _FAILED = ("FAILED ", "ERROR ")
@@ -127,6 +129,20 @@ class Same:
             result=f"{len(here)} files identical to those of {self.base.name}",
             psnr=floors(entry.checked for entry in manifest.programs.values()),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """Builds the golden programs, whose bytes are written down."""
+
+    checkout: Path = CHECKOUT
+
+    def run(self, environment: Environment, emit: Emit) -> TrialResult:
+        """Build them all with the environment's Python; a checkout is needed."""
+        emit(Event(kind="step", text="build the golden programs in it"))
+        words = [str(environment.python), "-B", "-m", _GOLDEN, "--check"]
+        last = _last_line(_output(words, os.environ, emit, self.checkout))
+        return TrialResult(ran=f"python -m {_GOLDEN} --check", result=last)
 
 
 def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent) -> Evidence:

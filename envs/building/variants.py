@@ -26,8 +26,10 @@ def in_use(toolchain: Toolchain, backend: str, root: Path | None = None) -> Tool
     kept = store.current(name_of(toolchain, backend), root or environments_folder())
     if kept is None or kept.target not in toolchain.targets:
         return None
+    # Forms may have the same lock: hashes of wheels for several Pythons stand in it.
     for one in forms:
-        if load_lock(f"{one.folder}/", kept.target).digest == kept.lock_digest:
+        lock = load_lock(f"{one.folder}/", kept.target)
+        if lock.digest == kept.lock_digest and _takes(one, kept.interpreter.version):
             return one
     return None
 

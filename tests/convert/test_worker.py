@@ -121,7 +121,7 @@ def test_the_line_that_says_why_is_quoted_and_no_warning(log: str, last: str) ->
 
 def test_an_interpreter_without_the_libraries_says_which() -> None:
     with pytest.raises(WorkerError, match="No module named 'torch'"):
-        Worker(python=Path(sys.executable)).run("sample", {"path": "/nonexistent/never/made"})
+        Worker(python=Path(sys.executable)).run("check", {"packages": []})
 
 
 def test_secrets_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.MonkeyPatch) -> None:

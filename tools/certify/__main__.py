@@ -90,7 +90,7 @@ def certify(
         ParityError: a program is not its module.
     """
     cases = [CASES[name] for name in names]
-    for _, group in itertools.groupby(cases, lambda case: (case.family, case.part.source)):
+    for _, group in itertools.groupby(cases, lambda case: (case.model, case.part.source)):
         with tempfile.TemporaryDirectory(prefix="certify.", dir=args.folder) as folder:
             for case in group:
                 request = {"case": case.name, "folder": folder, "runs": args.runs}

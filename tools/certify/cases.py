@@ -1,4 +1,4 @@
-"""The programs that are certified: what most people convert, the most common first."""
+"""The programs that are certified: the sample's and what most people convert."""
 
 from __future__ import annotations
 
@@ -7,55 +7,50 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sdcoreml.convert.bundle.families import PROGRAMS, ProgramSpec
-from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.options import ProgramOptions, parse_options
 from tools.certify.models import MODELS, Config
 
 ATTENTIONS = ("SPLIT_EINSUM", "ORIGINAL", "SPLIT_EINSUM_V2")
 TARGETS = ("macOS13", "macOS14")
 
-_SHORT: Mapping[Family, str] = {
-    Family.SD1: "sd1",
-    Family.SD2_BASE: "sd2-base",
-    Family.SD2_V: "sd2-v",
-    Family.SDXL: "sdxl",
-    Family.SDXL_REFINER: "sdxl-refiner",
-}
 _CONTROLLED = ProgramSpec(program="controlled_unet", source="unet")
-_PROGRAMS: Mapping[Family, tuple[str, ...]] = {
-    Family.SD1: ("text_encoder", "unet", "controlled_unet", "vae_decoder", "vae_encoder"),
-    Family.SD2_BASE: ("text_encoder", "unet"),
-    Family.SD2_V: ("unet", "vae_decoder", "vae_encoder"),
-    Family.SDXL: ("text_encoder", "text_encoder_2", "unet", "vae_decoder", "vae_encoder"),
-    Family.SDXL_REFINER: ("unet",),
+_PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "sample": ("text_encoder", "unet", "vae_decoder", "vae_encoder"),
+    "sd1": ("text_encoder", "unet", "controlled_unet", "vae_decoder", "vae_encoder"),
+    "sd2-base": ("text_encoder", "unet"),
+    "sd2-v": ("unet", "vae_decoder", "vae_encoder"),
+    "sdxl": ("text_encoder", "text_encoder_2", "unet", "vae_decoder", "vae_encoder"),
+    "sdxl-refiner": ("unet",),
 }
-"""Those of each family that no family before it has in the same form and size."""
+"""Those of each model that no model before it has in the same form and size."""
 
-_PARTICULAR: Mapping[tuple[Family, str], Mapping[str, Any]] = {
-    (Family.SD2_BASE, "text_encoder"): {"pad_id": 0},
-    (Family.SD2_V, "unet"): {"prediction": "v_prediction"},
-    (Family.SDXL, "vae"): {"precision": "fp32"},
+_PARTICULAR: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("sd2-base", "text_encoder"): {"pad_id": 0},
+    ("sd2-v", "unet"): {"prediction": "v_prediction"},
+    ("sdxl", "vae"): {"precision": "fp32"},
 }
 """What `convert.bundle.families.programs_of` asks of the published models' programs."""
 
-_SIZES: Mapping[Family, tuple[tuple[int, int], ...]] = {
-    Family.SD1: ((512, 512), (512, 768), (768, 512)),
-    Family.SD2_BASE: ((512, 512),),
-    Family.SD2_V: ((768, 768),),
-    Family.SDXL: ((1024, 1024), (768, 768)),
-    Family.SDXL_REFINER: ((1024, 1024),),
+_SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
+    "sample": ((256, 256),),
+    "sd1": ((512, 512), (512, 768), (768, 512)),
+    "sd2-base": ((512, 512),),
+    "sd2-v": ((768, 768),),
+    "sdxl": ((1024, 1024), (768, 768)),
+    "sdxl-refiner": ((1024, 1024),),
 }
 """Image width and height in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One program of one family. `width` and `height` are the image's, in pixels.
+    """One program of a model, a key of `MODELS`. `width` and `height` are the image's, in pixels.
 
     A text encoder has neither size nor attention.
     """
 
-    family: Family
+    model: str
     part: ProgramSpec
     attention: str = ""
     width: int = 0
@@ -65,7 +60,7 @@ class Case:
     @property
     def name(self) -> str:
         """Such as `sd1-unet-split-einsum-512x512`."""
-        words = [_SHORT[self.family], self.part.program, self.attention]
+        words = [self.model, self.part.program, self.attention]
         if self.width:
             words.append(f"{self.width}x{self.height}")
         return "-".join(word.lower().replace("_", "-") for word in words if word)
@@ -74,12 +69,12 @@ class Case:
     def title(self) -> str:
         """For people."""
         size = f"{self.width}x{self.height}" if self.width else ""
-        return ", ".join(word for word in (self.family.value, self.attention, size) if word)
+        return ", ".join(word for word in (MODELS[self.model].title, self.attention, size) if word)
 
     @property
     def config(self) -> Config:
         """The component's config.json."""
-        return MODELS[self.family][self.part.source]
+        return MODELS[self.model].configs[self.part.source]
 
     def options(self, target: str) -> ProgramOptions:
         """What `sdcoreml convert` asks of the program."""
@@ -93,19 +88,19 @@ class Case:
         return parse_options({**attention, **size, **particular, "target": target})
 
 
-def _cases(family: Family) -> Iterator[Case]:
-    for part in (*PROGRAMS[family], _CONTROLLED):
-        if part.program not in _PROGRAMS[family]:
+def _cases(model: str) -> Iterator[Case]:
+    for part in (*PROGRAMS[MODELS[model].family], _CONTROLLED):
+        if part.program not in _PROGRAMS[model]:
             continue
-        particular = _PARTICULAR.get((family, part.source), {})
-        plain = Case(family=family, part=part, particular=particular)
+        particular = _PARTICULAR.get((model, part.source), {})
+        plain = Case(model=model, part=part, particular=particular)
         if part.source.startswith("text"):
             yield plain
             continue
-        for width, height in _SIZES[family]:
+        for width, height in _SIZES[model]:
             for attention in ATTENTIONS if part.source == "unet" else ("",):
                 yield replace(plain, width=width, height=height, attention=attention)
 
 
-CASES: Mapping[str, Case] = {case.name: case for family in MODELS for case in _cases(family)}
+CASES: Mapping[str, Case] = {case.name: case for model in MODELS for case in _cases(model)}
 """By name, in the order in which they are certified."""

@@ -1,11 +1,13 @@
-"""The configs of the published models, as far as builders read them: what certificates are for."""
+"""The configs of the sample and the published models, as far as builders read them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.sample import CONFIGS as SAMPLE
 
 Config: TypeAlias = "Mapping[str, Any]"
 
@@ -98,20 +100,46 @@ VAE: Config = {
 }
 SDXL_VAE: Config = {**VAE, "sample_size": 1024, "scaling_factor": 0.13025}
 
-MODELS: Mapping[Family, Mapping[str, Config]] = {
-    Family.SD1: {"text_encoder": CLIP_L, "unet": SD1_UNET, "vae": VAE},
-    Family.SD2_BASE: {"text_encoder": OPEN_CLIP_H, "unet": SD2_UNET, "vae": VAE},
-    Family.SD2_V: {
-        "text_encoder": OPEN_CLIP_H,
-        "unet": {**SD2_UNET, "sample_size": 96},
-        "vae": {**VAE, "sample_size": 768},
-    },
-    Family.SDXL: {
-        "text_encoder": CLIP_L,
-        "text_encoder_2": OPEN_CLIP_BIG_G,
-        "unet": SDXL_UNET,
-        "vae": SDXL_VAE,
-    },
-    Family.SDXL_REFINER: {"text_encoder_2": OPEN_CLIP_BIG_G, "unet": REFINER_UNET, "vae": SDXL_VAE},
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownModel:
+    """A model whose graphs are certified: its title, and its components' configs by folder."""
+
+    title: str
+    family: Family
+    configs: Mapping[str, Config]
+
+
+def _published(family: Family, configs: Mapping[str, Config]) -> KnownModel:
+    return KnownModel(title=family.value, family=family, configs=configs)
+
+
+MODELS: Mapping[str, KnownModel] = {
+    "sample": KnownModel(title="the sample", family=Family.SD1, configs=SAMPLE),
+    "sd1": _published(Family.SD1, {"text_encoder": CLIP_L, "unet": SD1_UNET, "vae": VAE}),
+    "sd2-base": _published(
+        Family.SD2_BASE, {"text_encoder": OPEN_CLIP_H, "unet": SD2_UNET, "vae": VAE}
+    ),
+    "sd2-v": _published(
+        Family.SD2_V,
+        {
+            "text_encoder": OPEN_CLIP_H,
+            "unet": {**SD2_UNET, "sample_size": 96},
+            "vae": {**VAE, "sample_size": 768},
+        },
+    ),
+    "sdxl": _published(
+        Family.SDXL,
+        {
+            "text_encoder": CLIP_L,
+            "text_encoder_2": OPEN_CLIP_BIG_G,
+            "unet": SDXL_UNET,
+            "vae": SDXL_VAE,
+        },
+    ),
+    "sdxl-refiner": _published(
+        Family.SDXL_REFINER,
+        {"text_encoder_2": OPEN_CLIP_BIG_G, "unet": REFINER_UNET, "vae": SDXL_VAE},
+    ),
 }
-"""Each family's components, by the names of their folders."""
+"""By the word that the names of their cases begin with."""

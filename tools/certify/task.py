@@ -36,7 +36,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
         ParityError: a program is not its module.
     """
     case, folder = CASES[request["case"]], Path(request["folder"])
-    weights = folder / f"{case.family.name}-{case.part.source}.safetensors"
+    weights = folder / f"{case.model}-{case.part.source}.safetensors"
     if not weights.exists():
         emit(Event(kind="step", text=f"make random weights for the {case.part.source}"))
         write_specimen(weights, shapes_of(case))

@@ -1,14 +1,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sdcoreml.convert.worker import Outcome
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.convert import (
     configure,
@@ -16,46 +12,40 @@ from sdcoreml.doctor.commands.convert import (
     run,
     sample,
 )
-from sdcoreml.ground.errors import SdcoremlError, UnsupportedError, WorkerError
-from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, WorkerError
+from sdcoreml.ground.events import Event, silent
 from sdcoreml.ground.exits import run_to_exit_code
 from tests.doctor.commands.test_inspect import unpacked
-
-
-@dataclass
-class Maker:
-    """A `Runner` that makes a sample, or dies on the way."""
-
-    dies: bool = False
-    calls: int = 0
-
-    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
-        self.calls += 1
-        assert task == "sample"
-        emit(Event(kind="note", text="made"))
-        folder = Path(request["path"])
-        (folder / "model_index.json").touch()
-        if self.dies:
-            raise WorkerError("sample: died")
-        return Outcome(value=str(folder), peak_memory=1)
 
 
 class TestSample:
     def test_it_is_made_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
-        maker = Maker()
-        assert sample(maker, silent) == sample(maker, silent) == Path("build/sample")
-        assert maker.calls == 1
+        said: list[Event] = []
+        assert sample(said.append) == sample(said.append) == Path("build/sample")
+        assert [event.text for event in said] == ["make the sample model"]
         assert [path.name for path in Path("build").iterdir()] == ["sample"]
+
+    def test_an_older_one_is_made_anew(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        index = sample(silent) / "model_index.json"
+        new = index.read_bytes()
+        index.write_bytes(b"{}")
+        (index.parent / "unet" / "left_over.bin").touch()
+        assert (sample(silent) / "model_index.json").read_bytes() == new
+        assert not (index.parent / "unet" / "left_over.bin").exists()
 
     def test_half_a_sample_never_has_its_name(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(WorkerError):
-            sample(Maker(dies=True), silent)
-        assert not Path("build/sample").exists()
-        assert sample(Maker(), silent).is_dir()
+        Path("build").mkdir()
+        Path("build/sample").write_text("somebody's file")
+        with pytest.raises(BadInputError, match="exists and is no output of an earlier run"):
+            sample(silent)
+        assert [path.name for path in Path("build").iterdir()] == ["sample"]
 
 
 def test_a_dead_childs_words_are_explained_after_the_error(

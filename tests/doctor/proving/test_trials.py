@@ -7,6 +7,7 @@ import pytest
 
 from sdcoreml.convert.proof.record import FigureRecord, ProgramProof
 from sdcoreml.doctor.proving.trials import (
+    Golden,
     Suite,
     Trial,
     TrialResult,
@@ -168,6 +169,27 @@ def test_tests_that_did_not_pass_prove_nothing(
 def test_without_a_checkout_there_are_no_tests_to_pass(made: Environment, tiny: Toolchain) -> None:
     with pytest.raises(EnvError, match="use a clone of the project"):
         prove(made, [Suite(toolchain=tiny, runner=Path("/nowhere/runner.py"))])
+
+
+def golden(folder: Path, body: str) -> Path:
+    """A checkout with a stand-in of the golden programs."""
+    place = folder / "checkout" / "tests" / "inside" / "convert"
+    place.mkdir(parents=True)
+    (place / "golden.py").write_text(f"import sys\n{body}")
+    return folder / "checkout"
+
+
+def test_golden_programs_are_built_in_the_environment(made: Environment, tmp_path: Path) -> None:
+    body = "print(sys.prefix, *sys.argv[1:]); print('50 programs, 156 files identical')"
+    proof = prove(made, [Golden(checkout=golden(tmp_path, body))])
+    assert proof.ran == "python -m tests.inside.convert.golden --check"
+    assert proof.result == proof.figures() == "50 programs, 156 files identical"
+
+
+def test_other_bytes_than_the_golden_ones_prove_nothing(made: Environment, tmp_path: Path) -> None:
+    checkout = golden(tmp_path, "print('unet: other bytes than in golden.json'); sys.exit(1)")
+    with pytest.raises(EnvError, match=r"exit code 1 \(unet: other bytes than in golden\.json\)"):
+        prove(made, [Golden(checkout=checkout)])
 
 
 def test_the_lowest_figure_of_each_mode_is_the_floor() -> None:

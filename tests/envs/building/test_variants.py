@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,18 @@ def test_the_one_in_use_stays_though_its_python_is_gone(
     assert used is not None
     assert used.is_variant
     assert fit(tiny, options) == used
+
+
+def test_of_forms_with_the_same_lock_that_of_its_python_is_in_use(
+    tiny: Toolchain, options: BuildOptions
+) -> None:
+    here = fit(tiny, options)
+    text = (here.folder / "toolchain.toml").read_text()
+    first = tiny.folder / "python3.0"  # comes first among the variants
+    shutil.copytree(here.folder, first)
+    (first / "toolchain.toml").write_text(text.replace(f"=={VERSION}", "==3.0.1"))
+    build(here, options=options)
+    assert in_use(tiny, "venv", options.root) == here
 
 
 def test_nothing_is_brought_for_a_variant(

@@ -2,8 +2,9 @@
 
     .envs/tested/bin/python -m tests.inside.convert.golden
 
-writes these anew: for a change of bytes that is meant. Weights are SHAKE-256 of their tensors'
-names; no library draws them, so that no version of one can draw others.
+writes these anew: for a change of bytes that is meant. With `--check` it compares, in the
+environment of any toolchain, and writes nothing. Weights are SHAKE-256 of their tensors' names; no
+library draws them, so that no version of one can draw others.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from sdcoreml.convert.programs import draw
 from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.tasks import build
 from sdcoreml.convert.weights.writer import Computed, write_safetensors
-from sdcoreml.convert.worker import Worker
 from sdcoreml.ground.digest import files_below, sha256
-from tests.inside.convert.programs.models import CONFIGS, TEXT, UNET, XL
+from sdcoreml.ground.events import silent
+from tests.inside.convert.programs.configs import CONFIGS, TEXT, UNET, XL
 
 FILE = Path(__file__).with_suffix(".json")
 AGAIN = ".envs/tested/bin/python -m tests.inside.convert.golden"
@@ -133,19 +135,28 @@ CASES: Mapping[str, Golden] = {
 }
 
 
-def digests(python: Path, folder: Path) -> dict[str, dict[str, str]]:
-    """SHA-256 of each file of each case's packages, as the environment of `python` writes them."""
+Build: TypeAlias = Callable[[Mapping[str, Any]], object]
+"""Does a request to the task "build"."""
+
+
+def build_here(request: Mapping[str, Any]) -> None:
+    """In this very process: `light` has not what it takes to watch over another."""
+    build.task(request, silent)
+
+
+def digests(run: Build, folder: Path) -> dict[str, dict[str, str]]:
+    """SHA-256 of each file of each case's packages, as `run` writes them."""
     found: dict[str, dict[str, str]] = {}
     ordered = sorted(CASES.items(), key=lambda item: item[1].checkpoint)
     for number, (_, cases) in enumerate(groupby(ordered, key=lambda item: item[1].checkpoint)):
         place = folder / str(number)
         place.mkdir()
-        found |= _build(dict(cases), python, place)
+        found |= _build(dict(cases), run, place)
     return {name: found[name] for name in CASES}
 
 
 def _build(
-    cases: Mapping[str, Golden], python: Path, folder: Path
+    cases: Mapping[str, Golden], run: Build, folder: Path
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """The digests of the programs of one checkpoint."""
     first = next(iter(cases.values()))
@@ -166,7 +177,7 @@ def _build(
     request = {"config": str(config), "weights": str(weights), "programs": programs}
     for number in range(len(programs)):
         (folder / str(number)).mkdir()
-    Worker(python=python).run("build", request)
+    run(request)
     for number, name in enumerate(cases):
         place = folder / str(number)
         yield name, {it.relative_to(place).as_posix(): sha256(it) for it in files_below(place)}
@@ -182,13 +193,23 @@ def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> Computed:
     return Computed(name=name, dtype=dtype, shape=shape, blocks=blocks)
 
 
-def main() -> None:
-    """Write `golden.json` with what this environment makes."""
+def main(arguments: Sequence[str]) -> int:
+    """Write `golden.json` with what this environment makes, or compare; 1 where that differs."""
     with tempfile.TemporaryDirectory() as folder:
-        found = digests(Path(sys.executable), Path(folder))
-    FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(f"{FILE}: {len(found)} programs, {sum(map(len, found.values()))} files")
+        found = digests(build_here, Path(folder))
+    files = f"{len(found)} programs, {sum(map(len, found.values()))} files"
+    if arguments != ["--check"]:
+        FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        print(f"{FILE}: {files}")
+        return 0
+    golden = json.loads(FILE.read_bytes())
+    differing = [name for name in found | golden if found.get(name) != golden.get(name)]
+    for name in differing:
+        print(f"{name}: other bytes than in {FILE.name}")
+    if not differing:
+        print(f"{files} identical to {FILE.name}")
+    return int(bool(differing))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -16,7 +16,7 @@ from diffusers import StableDiffusionPipeline
 
 from sdcoreml.convert import cli
 from sdcoreml.convert.jobs.opening import open_model
-from sdcoreml.convert.tasks.sample import write_sample
+from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.worker import Worker
 from tests.convert.stand_ins import finish, job_of
 

@@ -15,10 +15,11 @@ import torch
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import Against, verify
-from sdcoreml.convert.tasks.sample import write_sample
+from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.worker import Worker
 from tests.convert.stand_ins import finish, finish_all, job_of
-from tests.inside.convert.programs.models import CHECKER, TEXT, UNET, VAE, XL, module
+from tests.inside.convert.programs.configs import CHECKER, TEXT, UNET, VAE, XL
+from tests.inside.convert.programs.models import module
 
 WORKER = Worker(python=Path(sys.executable))
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"

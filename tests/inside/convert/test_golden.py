@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from sdcoreml.convert.programs.options import (
     TextStates,
     parse_options,
 )
+from sdcoreml.convert.worker import Worker
 from tests.inside.convert.golden import AGAIN, CASES, FILE, KINDS, digests
 
 GOLDEN: Mapping[str, Mapping[str, str]] = json.loads(FILE.read_bytes())
@@ -39,7 +41,8 @@ def written(
 ) -> Mapping[str, Mapping[str, str]]:
     if not PYTHONS[request.param]:
         pytest.skip("light is a part of tested alone")
-    return digests(Path(PYTHONS[request.param]), tmp_path_factory.mktemp("golden"))
+    worker = Worker(python=Path(PYTHONS[request.param]))
+    return digests(partial(worker.run, "build"), tmp_path_factory.mktemp("golden"))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -28,7 +28,8 @@ from sdcoreml.convert.proof import settings
 from sdcoreml.convert.references import inputs
 from sdcoreml.convert.references.vision import noise_of_velocity, own_size
 from tests.inside.convert.mil.packages import open_package
-from tests.inside.convert.programs.models import TEXT, VAE, checkpoint
+from tests.inside.convert.programs.configs import TEXT, VAE
+from tests.inside.convert.programs.models import checkpoint
 
 SWIFT_SHARES = (
     *(0.9995749, 0.94563377, 0.8681543, 0.7684407, 0.6515235),

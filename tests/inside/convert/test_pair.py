@@ -22,7 +22,8 @@ from sdcoreml.convert.tasks import check as parity_task
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import ParityError, UnsupportedError
 from sdcoreml.ground.events import Event, silent
-from tests.inside.convert.programs.models import XL, Checkpoint, checkpoint
+from tests.inside.convert.programs.configs import XL
+from tests.inside.convert.programs.models import Checkpoint, checkpoint
 
 Pair = tuple[Path, Path]
 

@@ -10,7 +10,7 @@ import pytest
 
 from sdcoreml.convert.bundle.families import programs_of
 from sdcoreml.convert.jobs.options import Options
-from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.convert.models.family import Task
 from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.programs.options import Attention, ProgramOptions, Target, TextStates
 from sdcoreml.convert.proof.record import AuditRecord, Origin, ProgramProof
@@ -32,18 +32,18 @@ VELOCITY = {"prediction_type": "v_prediction"}
 
 
 def model(case: Case, folder: Path) -> Model:
-    """The published model of a case's family, as far as its programs' options follow from it."""
+    """The model of a case, as far as its programs' options follow from it."""
     return Model(
         path=folder,
         pipeline="",
         tokenizers={},
-        family=case.family,
+        family=MODELS[case.model].family,
         task=Task.TEXT_TO_IMAGE,
         components={
             name: Component(name=name, folder=folder / name, kind="", config=config)
-            for name, config in MODELS[case.family].items()
+            for name, config in MODELS[case.model].configs.items()
         },
-        scheduler=VELOCITY if case.family is Family.SD2_V else {},
+        scheduler=VELOCITY if case.model == "sd2-v" else {},
     )
 
 

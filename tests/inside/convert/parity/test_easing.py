@@ -15,7 +15,8 @@ from sdcoreml.convert.parity.figures import UNREAD_FLOOR
 from sdcoreml.convert.parity.outcome import Parity
 from sdcoreml.convert.programs.options import ProgramOptions, TextStates
 from sdcoreml.convert.references.components import REFERENCES
-from tests.inside.convert.programs.models import TEXT, Checkpoint, checkpoint, save
+from tests.inside.convert.programs.configs import TEXT
+from tests.inside.convert.programs.models import Checkpoint, checkpoint, save
 
 SHARPENED = {
     "controlled_unet": (("to_q.", "to_k."), 6),

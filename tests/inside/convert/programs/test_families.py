@@ -24,16 +24,8 @@ from sdcoreml.convert.programs.options import (
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import UnsupportedError
 from tests.inside.convert.mil.packages import open_package
-from tests.inside.convert.programs.models import (
-    CROSS,
-    PLAIN,
-    TEXT,
-    UNET,
-    VAE,
-    XL,
-    checkpoint,
-    save,
-)
+from tests.inside.convert.programs.configs import CROSS, PLAIN, TEXT, UNET, VAE, XL
+from tests.inside.convert.programs.models import checkpoint, save
 
 Tensors = Mapping[str, torch.Tensor]
 REFINER = {**XL, "cross_attention_dim": 24, "projection_class_embeddings_input_dim": 24 + 5 * 8}

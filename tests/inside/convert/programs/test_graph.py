@@ -21,7 +21,8 @@ from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.programs.payload import ComputedConstant, Weight
 from sdcoreml.convert.spec.model import DataType, Program
 from sdcoreml.convert.spec.writer import serialise_model
-from tests.inside.convert.programs.models import CONFIGS, UNET, checkpoint
+from tests.inside.convert.programs.configs import CONFIGS, UNET
+from tests.inside.convert.programs.models import checkpoint
 
 ROOT = Path(__file__).resolve().parents[4]
 X = port("x", DataType.FLOAT16, (1, 4), "x")

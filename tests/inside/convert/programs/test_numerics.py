@@ -23,16 +23,8 @@ from sdcoreml.convert.spec.model import DataType, Operation, TensorType
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.storage.elements import FLOATS, array
 from tests.inside.convert.mil.packages import open_package
-from tests.inside.convert.programs.models import (
-    CROSS,
-    CROSS_UP,
-    PLAIN,
-    PLAIN_UP,
-    TEXT,
-    Checkpoint,
-    checkpoint,
-    save,
-)
+from tests.inside.convert.programs.configs import CROSS, CROSS_UP, PLAIN, PLAIN_UP, TEXT
+from tests.inside.convert.programs.models import Checkpoint, checkpoint, save
 
 
 def operations(made: Checkpoint, kind: str) -> list[Operation]:

@@ -18,14 +18,8 @@ from sdcoreml.convert.programs.options import (
     Target,
 )
 from sdcoreml.convert.spec.model import DataType
-from tests.inside.convert.programs.models import (
-    CROSS,
-    CROSS_UP,
-    XL,
-    Checkpoint,
-    checkpoint,
-    save,
-)
+from tests.inside.convert.programs.configs import CROSS, CROSS_UP, XL
+from tests.inside.convert.programs.models import Checkpoint, checkpoint, save
 
 
 @pytest.mark.parametrize("attention", Attention)

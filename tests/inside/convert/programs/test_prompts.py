@@ -14,7 +14,7 @@ import torch
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.prompt import END, SECOND_PAD, restore_prompt
-from tests.inside.convert.programs.models import TEXT
+from tests.inside.convert.programs.configs import TEXT
 from tests.inside.convert.programs.test_families import assert_equal, package, shaken
 
 SENT = Path(__file__).resolve().parents[5] / "shared" / "golden" / "swift-tokens" / "tokens.json"

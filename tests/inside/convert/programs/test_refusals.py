@@ -15,7 +15,8 @@ from sdcoreml.convert.programs import build_program, draw
 from sdcoreml.convert.programs.options import Precision, ProgramOptions
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
-from tests.inside.convert.programs.models import CONFIGS, UNET, Checkpoint, checkpoint, save
+from tests.inside.convert.programs.configs import CONFIGS, UNET
+from tests.inside.convert.programs.models import Checkpoint, checkpoint, save
 
 REFUSED: Mapping[str, tuple[str, Any]] = {
     "inpainting": ("in_channels", 9),

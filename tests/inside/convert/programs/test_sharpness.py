@@ -13,7 +13,8 @@ from sdcoreml.convert.parity.check import FULL, check_component
 from sdcoreml.convert.parity.figures import FLOORS, HALF, ROUNDINGS
 from sdcoreml.convert.parity.outcome import Parity
 from sdcoreml.convert.programs import layers
-from tests.inside.convert.programs.models import CROSS, CROSS_UP, Checkpoint, checkpoint, save
+from tests.inside.convert.programs.configs import CROSS, CROSS_UP
+from tests.inside.convert.programs.models import Checkpoint, checkpoint, save
 
 HEADS_OF_40_AND_80 = {
     "block_out_channels": [80, 160],

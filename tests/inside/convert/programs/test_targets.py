@@ -20,7 +20,7 @@ from sdcoreml.convert.programs.options import (
 )
 from sdcoreml.convert.spec.model import Model
 from sdcoreml.convert.spec.writer import serialise_model
-from tests.inside.convert.programs.models import CONFIGS
+from tests.inside.convert.programs.configs import CONFIGS
 
 CHOICES: Mapping[str, Mapping[str, Any]] = {
     "text_encoder": {"pad_id": 0},

@@ -11,7 +11,7 @@ from sdcoreml.convert.parity.drawn import Drawing, draw_without_weights
 from sdcoreml.convert.programs.options import ProgramOptions, parse_options
 from sdcoreml.convert.proof.settings import settings_faults
 from tests.inside.convert.golden import CASES
-from tests.inside.convert.programs.models import CONFIGS, TEXT, UNET, VAE
+from tests.inside.convert.programs.configs import CONFIGS, TEXT, UNET, VAE
 
 SMALL = ProgramOptions(height=16, width=16)
 

@@ -13,7 +13,7 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.jobs.upstream import UpstreamConverter
 from sdcoreml.convert.jobs.verify import Against, verify
-from sdcoreml.convert.tasks.sample import write_sample
+from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.tasks.upstream import Log
 from sdcoreml.convert.worker import Worker
 from sdcoreml.ground.errors import WorkerError

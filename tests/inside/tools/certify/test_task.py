@@ -19,7 +19,8 @@ from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.proof.record import parse_proof
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.events import silent
-from tests.inside.convert.programs.models import CONFIGS, checkpoint
+from tests.inside.convert.programs.configs import CONFIGS
+from tests.inside.convert.programs.models import checkpoint
 from tools.certify import specimen, task
 from tools.certify.cases import CASES, TARGETS
 from tools.certify.issue import Issuer
@@ -39,7 +40,8 @@ def drawn_key(component: str, config: Mapping[str, Any], options: ProgramOptions
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     """The case with a tiny model in the place of the published one."""
     case = replace(CASES[NAME], width=128, height=192)
-    monkeypatch.setitem(MODELS, case.family, {"unet": CONFIGS["unet"]})
+    tiny = replace(MODELS[case.model], configs={"unet": CONFIGS["unet"]})
+    monkeypatch.setitem(MODELS, case.model, tiny)
     monkeypatch.setitem(CASES, NAME, case)
     return NAME
 
