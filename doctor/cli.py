@@ -140,6 +140,8 @@ def help_page(verbs: Iterable[Verb]) -> str:
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Parse a verb and its options; only that verb's module is imported.
 
+    The result also has the verb's `run`, and the `words` themselves, to say them again.
+
     Raises:
         UsageError: there is no such verb.
         SystemExit: the options are wrong, or help was asked for.
@@ -164,7 +166,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         known = re.findall(r"--[\w-]+", parser.format_usage())
         hint = suggestion(rest[0], known)
         parser.error(f"unrecognized arguments: {' '.join(rest)}" + (f"; {hint}" if hint else ""))
-    args.run = module.run
+    args.run, args.words = module.run, tuple(words)
     return args
 
 

@@ -121,7 +121,8 @@ def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
         raise UnsupportedError(
             f"{made.part.program}: no certificate proves its graph, and it cannot be run:"
             f" {policy.reason}",
-            remedy="let the toolchain tested have its Python 3.10: see `sdcoreml doctor`",
+            remedy="the toolchain tested can run it, once it has its Python 3.10, which"
+            " `sdcoreml env --provision` brings",
         )
     return _audited(made, audit_package(*subject), policy.reason) if policy.reason else None
 

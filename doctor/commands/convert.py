@@ -25,6 +25,7 @@ from sdcoreml.convert.worker import Worker
 from sdcoreml.doctor.commands.convert_environment import (
     choose_environment,
     is_replacement,
+    require_torch,
 )
 from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of
 from sdcoreml.doctor.commands.convert_options import declare
@@ -108,13 +109,16 @@ def judge_ingredients(args: argparse.Namespace) -> Judgement:
 
 def convert(args: argparse.Namespace) -> int:
     """Convert one model; the result is a finished folder or an error, never a part of one."""
+    if args.full:
+        require_torch(load_toolchain(args.toolchain), "running every program", args)
     with draw() as emit, ExitStack() as unpacked:
         if args.sample:
             args.model = sample(emit)
         # Report faults in the model or the options before fetching gigabytes.
         jobs = jobs_asked(args, unpacked.enter_context(chosen(args, emit)))
         options = BuildOptions(backend=choose_backend())
-        toolchain, environment = choose_environment(args.toolchain, emit, options, goal_of(jobs))
+        wanted = goal_of(jobs)
+        toolchain, environment = choose_environment(args, emit, options, wanted)
         worker = Worker(python=environment.python)
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(goal_of(jobs), toolchain=address(toolchain)))

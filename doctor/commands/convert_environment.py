@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 from sdcoreml.doctor.commands.preflight import environment_for
+from sdcoreml.doctor.core.backend import say_again
+from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.building.variants import fit, is_python_here
@@ -16,9 +20,11 @@ REPLACEMENT = "light"
 
 
 def choose_environment(
-    name: str, emit: Emit, options: BuildOptions, goal: Goal | None
+    args: argparse.Namespace, emit: Emit, options: BuildOptions, goal: Goal | None
 ) -> tuple[Toolchain, Environment]:
     """The named toolchain and its environment; `light` if no Python for it is available.
+
+    `light` does not replace it where `args` ask that every program is run.
 
     `light` cannot run what it makes: a model of which it cannot prove every graph by a certificate
     is then refused (see `is_replacement`).
@@ -27,12 +33,12 @@ def choose_environment(
         NoInterpreterError: there is no Python for `light` either.
         UnableError: as `environment_for`.
     """
-    toolchain = fit(load_toolchain(name), options)
+    toolchain = fit(load_toolchain(args.toolchain), options)
     try:
         return toolchain, environment_for(toolchain, emit, options=options, goal=goal)
     except NoInterpreterError:
         light = fit(load_toolchain(REPLACEMENT), options)
-        if toolchain.name == light.name or not is_python_here(light.python):
+        if args.full or toolchain.name == light.name or not is_python_here(light.python):
             raise
         text = (
             f"{light.title} converts in place of {toolchain.name}, for which no Python"
@@ -48,10 +54,13 @@ def is_replacement(toolchain: Toolchain, asked: str) -> bool:
     return toolchain.name == REPLACEMENT and load_toolchain(asked).name != REPLACEMENT
 
 
-def require_torch(toolchain: Toolchain, what: str) -> None:
-    """Raise `UsageError` where a toolchain cannot do `what`, with the one that can."""
+def require_torch(toolchain: Toolchain, what: str, args: argparse.Namespace) -> None:
+    """Raise `UsageError` where a toolchain cannot do `what`, with the command that can.
+
+    `args` are those of the command that was given.
+    """
     if not toolchain.has_torch:
         raise UsageError(
             f"the toolchain {toolchain.name} has no torch, which {what} needs",
-            remedy="use the toolchain tested: --toolchain tested (TOOLCHAIN=tested with make)",
+            remedy=f"the toolchain {DEFAULT_TOOLCHAIN} has: {say_again(args, DEFAULT_TOOLCHAIN)}",
         )

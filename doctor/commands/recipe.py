@@ -79,9 +79,9 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     """Measure one program of a model and write the recipe."""
     if not 1 <= args.target_bits <= WHOLE:
         raise UsageError(f"from 1 to {WHOLE}", where="--target-bits")
-    model = open_model(args.model)
     toolchain = load_toolchain(args.toolchain)
-    require_torch(toolchain, "measuring layers")
+    require_torch(toolchain, "measuring layers", args)
+    model = open_model(args.model)
     # Find out whether the file can be written before minutes of measuring.
     with file_aside(args.output) as descriptor, open(descriptor, "wb", closefd=False) as file:
         with draw() as emit:

@@ -29,15 +29,20 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentOnDemand:
-    """A runner that builds its environment only if it is asked to run something."""
+    """A runner that builds its environment only if it is asked to run something.
+
+    `args` are those of the command that it runs for.
+    """
 
     toolchain: str
+    args: argparse.Namespace
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         """Run the task in the built environment."""
         options = BuildOptions(backend=choose_backend())
         toolchain = load_toolchain(self.toolchain)
-        require_torch(toolchain, "running a program that no certificate proves")
+        names = ", ".join(part["component"] for part in request.get("packages", ()))
+        require_torch(toolchain, f"running what no certificate proves ({names})", self.args)
         environment = build(toolchain, options=options, emit=emit)
         return Worker(python=environment.python).run(task, request, emit)
 
@@ -76,6 +81,8 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
     if args.against is None and (args.fast or args.full):
         raise UsageError("--fast and --full say how to run programs", remedy="add --against MODEL")
     against = None
+    if args.full:
+        require_torch(load_toolchain(args.toolchain), "running every program", args)
     if args.against is not None:
         certificates = {} if args.full else load(file)
         against = Against(
@@ -83,7 +90,10 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
         )
     with draw() as emit:
         result = verify(
-            args.bundle, runner or EnvironmentOnDemand(toolchain=args.toolchain), against, emit
+            args.bundle,
+            runner or EnvironmentOnDemand(toolchain=args.toolchain, args=args),
+            against,
+            emit,
         )
     print(json.dumps(as_json(result)) if args.json else summary(result))
     return 0 if result.passed else 1

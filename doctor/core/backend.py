@@ -11,6 +11,7 @@ import os
 
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.envs.building.base import BACKENDS, VENV
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import UsageError
 
 
@@ -23,6 +24,16 @@ def add_toolchain(parser: argparse.ArgumentParser) -> None:
 def default_toolchain() -> str:
     """`$TOOLCHAIN`, else "tested"."""
     return os.environ.get("TOOLCHAIN") or DEFAULT_TOOLCHAIN
+
+
+def say_again(args: argparse.Namespace, toolchain: str) -> str:
+    """The command that was given, with another toolchain, for a text."""
+    verb, *words = args.words
+    while "--toolchain" in words:
+        at = words.index("--toolchain")
+        del words[at : at + 2]
+    kept = (word for word in words if not word.startswith("--toolchain="))
+    return command(verb, *kept, "--toolchain", toolchain)
 
 
 def choose_backend(named: str = "") -> str:

@@ -6,6 +6,7 @@ The folder is verified in full, and the graphs of its programs join the certific
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from datetime import date
 from pathlib import Path
@@ -27,10 +28,14 @@ def main(argv: list[str], runner: Runner | None = None, file: Path = FILE) -> in
     parser.add_argument("--refiner", type=Path, help="what UnetRefiner is made of")
     parser.add_argument("--toolchain", default="tested", help="default: tested")
     args = parser.parse_args(argv)
+    args.words = ("verify", os.fspath(args.bundle), "--against", os.fspath(args.against))
     against = Against(model=args.against, refiner=args.refiner, certificates={}, fast=False)
     with draw() as emit:
         result = verify(
-            args.bundle, runner or EnvironmentOnDemand(toolchain=args.toolchain), against, emit
+            args.bundle,
+            runner or EnvironmentOnDemand(toolchain=args.toolchain, args=args),
+            against,
+            emit,
         )
     print(summary(result))
     if not result.passed:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.bundle.families import PROGRAMS
-from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.programs import DRAWERS
 from sdcoreml.convert.programs.drawable import CHECKS, require_drawable
 from sdcoreml.convert.programs.options import ProgramOptions, parse_options
@@ -30,10 +29,11 @@ def options(**fields: Any) -> ProgramOptions:
     return ProgramOptions(**{"height": 64, "width": 64, **fields})
 
 
-@pytest.mark.parametrize("family", PROGRAMS)
-def test_the_published_models_can_be_drawn(family: Family) -> None:
-    for part in PROGRAMS[family]:
-        config = MODELS[family][part.source]
+@pytest.mark.parametrize("name", MODELS)
+def test_the_published_models_can_be_drawn(name: str) -> None:
+    model = MODELS[name]
+    for part in PROGRAMS[model.family]:
+        config = model.configs[part.source]
         require_drawable(part.program, config, parse_options(part.options))
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
+from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands import convert_environment
 from sdcoreml.doctor.commands.convert_environment import (
     choose_environment,
@@ -10,9 +13,11 @@ from sdcoreml.doctor.commands.convert_environment import (
 )
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.envs.building.build import BuildOptions
-from sdcoreml.ground.errors import NoInterpreterError, UsageError
+from sdcoreml.ground.errors import ExitCode, NoInterpreterError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+
+ASKED = argparse.Namespace(toolchain="tested", full=False)
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def without_310(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_310")
 def test_light_converts_where_tested_has_no_python() -> None:
     said: list[Event] = []
-    toolchain, environment = choose_environment("tested", said.append, BuildOptions(), None)
+    toolchain, environment = choose_environment(ASKED, said.append, BuildOptions(), None)
     assert toolchain.name == "light"
     assert str(environment) == toolchain.title
     (text,) = (event.text for event in said)
@@ -49,7 +54,15 @@ def test_light_converts_where_tested_has_no_python() -> None:
 def test_without_any_python_the_first_reason_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convert_environment, "is_python_here", lambda _: False)
     with pytest.raises(NoInterpreterError, match=r"no Python 3\.10\.10 could be obtained"):
-        choose_environment("tested", silent, BuildOptions(), None)
+        choose_environment(ASKED, silent, BuildOptions(), None)
+
+
+@pytest.mark.usefixtures("without_310")
+def test_light_replaces_nothing_where_every_program_is_to_be_run() -> None:
+    with pytest.raises(NoInterpreterError, match=r"no Python 3\.10\.10 could be obtained"):
+        choose_environment(
+            argparse.Namespace(toolchain="tested", full=True), silent, BuildOptions(), None
+        )
 
 
 def test_light_in_place_of_another_is_not_light_as_asked() -> None:
@@ -59,7 +72,36 @@ def test_light_in_place_of_another_is_not_light_as_asked() -> None:
     assert not is_replacement(tested, "tested")
 
 
-def test_what_light_cannot_do_names_the_toolchain_that_can() -> None:
-    require_torch(load_toolchain("tested"), "measuring layers")
-    with pytest.raises(UsageError, match=r"light has no torch, which measuring layers needs; use"):
-        require_torch(load_toolchain("light"), "measuring layers")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("recipe", "a b", "--toolchain", "light", "--target-bits", "4"),
+        ("recipe", "a b", "--toolchain=light", "--target-bits", "4"),
+        ("recipe", "a b", "--target-bits", "4"),  # TOOLCHAIN said it
+    ],
+)
+def test_what_light_cannot_do_is_said_with_the_command_that_can(words: tuple[str, ...]) -> None:
+    args = argparse.Namespace(words=words)
+    require_torch(load_toolchain("tested"), "measuring layers", args)
+    with pytest.raises(UsageError) as caught:
+        require_torch(load_toolchain("light"), "measuring layers", args)
+    assert str(caught.value) == (
+        "the toolchain light has no torch, which measuring layers needs; the toolchain tested has:"
+        " `sdcoreml recipe 'a b' --target-bits 4 --toolchain tested`"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("recipe", "nowhere"),
+        ("convert", "--sample", "--full"),
+        ("verify", "nowhere", "--against", "nowhere", "--full"),
+    ],
+)
+def test_it_is_said_before_anything_is_looked_at(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLCHAIN", "light")
+    assert main(words) == ExitCode.USAGE
+    assert "the toolchain light has no torch, which" in capsys.readouterr().err
