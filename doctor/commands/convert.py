@@ -109,8 +109,8 @@ def judge_ingredients(args: argparse.Namespace) -> Judgement:
 
 def convert(args: argparse.Namespace) -> int:
     """Convert one model; the result is a finished folder or an error, never a part of one."""
-    if args.full:
-        require_torch(load_toolchain(args.toolchain), "running every program", args)
+    if needs := needs_torch(args):
+        require_torch(load_toolchain(args.toolchain), needs, args)
     with draw() as emit, ExitStack() as unpacked:
         if args.sample:
             args.model = sample(emit)
@@ -118,7 +118,7 @@ def convert(args: argparse.Namespace) -> int:
         jobs = jobs_asked(args, unpacked.enter_context(chosen(args, emit)))
         options = BuildOptions(backend=choose_backend())
         wanted = goal_of(jobs)
-        toolchain, environment = choose_environment(args, emit, options, wanted)
+        toolchain, environment = choose_environment(args.toolchain, emit, options, wanted, needs)
         worker = Worker(python=environment.python)
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(goal_of(jobs), toolchain=address(toolchain)))
@@ -148,6 +148,13 @@ def convert(args: argparse.Namespace) -> int:
         for one in comparisons:
             print("\n".join(table(one)))
     return 0
+
+
+def needs_torch(args: argparse.Namespace) -> str:
+    """What of a conversion cannot be done without torch, in words; "" if nothing is."""
+    if args.full:
+        return "running every program"
+    return "the upstream converter" if wants_upstream(args) else ""
 
 
 def jobs_asked(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:

@@ -20,11 +20,12 @@ REPLACEMENT = "light"
 
 
 def choose_environment(
-    args: argparse.Namespace, emit: Emit, options: BuildOptions, goal: Goal | None
+    name: str, emit: Emit, options: BuildOptions, goal: Goal | None, needs: str = ""
 ) -> tuple[Toolchain, Environment]:
     """The named toolchain and its environment; `light` if no Python for it is available.
 
-    `light` does not replace it where `args` ask that every program is run.
+    `needs` is what of the conversion cannot be done without torch, if anything: then `light` does
+    not replace it.
 
     `light` cannot run what it makes: a model of which it cannot prove every graph by a certificate
     is then refused (see `is_replacement`).
@@ -33,12 +34,12 @@ def choose_environment(
         NoInterpreterError: there is no Python for `light` either.
         UnableError: as `environment_for`.
     """
-    toolchain = fit(load_toolchain(args.toolchain), options)
+    toolchain = fit(load_toolchain(name), options)
     try:
         return toolchain, environment_for(toolchain, emit, options=options, goal=goal)
     except NoInterpreterError:
         light = fit(load_toolchain(REPLACEMENT), options)
-        if args.full or toolchain.name == light.name or not is_python_here(light.python):
+        if needs or toolchain.name == light.name or not is_python_here(light.python):
             raise
         text = (
             f"{light.title} converts in place of {toolchain.name}, for which no Python"

@@ -17,7 +17,6 @@ from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.spec.model import Feature
 from sdcoreml.convert.storage.package import open_program
 from sdcoreml.convert.worker import Outcome, Runner
-from sdcoreml.doctor.commands.convert_environment import require_torch
 from sdcoreml.doctor.commands.convert_values import OURS, UPSTREAM
 from sdcoreml.envs.upstream.store import obtain
 from sdcoreml.ground.codec import to_plain
@@ -128,10 +127,8 @@ def convert_upstream(
     """Run the jobs with the upstream converter, or with both; gives folders and comparisons.
 
     Raises:
-        UsageError: the toolchain has no torch.
         SdcoremlError: the tested commit cannot be obtained, or a job failed.
     """
-    require_torch(toolchain, "the upstream converter")
     asked = toolchain.upstream
     kept = obtain(asked, emit=emit)
     converter = UpstreamConverter(

@@ -17,8 +17,6 @@ from sdcoreml.ground.errors import ExitCode, NoInterpreterError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
-ASKED = argparse.Namespace(toolchain="tested", full=False)
-
 
 @pytest.fixture
 def without_310(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +38,7 @@ def without_310(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_310")
 def test_light_converts_where_tested_has_no_python() -> None:
     said: list[Event] = []
-    toolchain, environment = choose_environment(ASKED, said.append, BuildOptions(), None)
+    toolchain, environment = choose_environment("tested", said.append, BuildOptions(), None)
     assert toolchain.name == "light"
     assert str(environment) == toolchain.title
     (text,) = (event.text for event in said)
@@ -54,15 +52,13 @@ def test_light_converts_where_tested_has_no_python() -> None:
 def test_without_any_python_the_first_reason_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convert_environment, "is_python_here", lambda _: False)
     with pytest.raises(NoInterpreterError, match=r"no Python 3\.10\.10 could be obtained"):
-        choose_environment(ASKED, silent, BuildOptions(), None)
+        choose_environment("tested", silent, BuildOptions(), None)
 
 
 @pytest.mark.usefixtures("without_310")
-def test_light_replaces_nothing_where_every_program_is_to_be_run() -> None:
+def test_light_replaces_nothing_where_torch_is_needed() -> None:
     with pytest.raises(NoInterpreterError, match=r"no Python 3\.10\.10 could be obtained"):
-        choose_environment(
-            argparse.Namespace(toolchain="tested", full=True), silent, BuildOptions(), None
-        )
+        choose_environment("tested", silent, BuildOptions(), None, "running every program")
 
 
 def test_light_in_place_of_another_is_not_light_as_asked() -> None:
@@ -96,6 +92,7 @@ def test_what_light_cannot_do_is_said_with_the_command_that_can(words: tuple[str
     [
         ("recipe", "nowhere"),
         ("convert", "--sample", "--full"),
+        ("convert", "nowhere", "--converter", "upstream"),
         ("verify", "nowhere", "--against", "nowhere", "--full"),
     ],
 )
