@@ -22,6 +22,7 @@ from sdcoreml.convert.hub.transfer import Wanted, bring
 from sdcoreml.convert.hub.web import Web, open_web
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.files import SUFFIXES
+from sdcoreml.ground.aside import require_space
 from sdcoreml.ground.errors import BadInputError, FetchError, UnsupportedError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.quantity import amount
@@ -38,11 +39,12 @@ _KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """A file to bring, what it is called, and where it came from."""
+    """A file to bring, what it is called, where it came from, and about how many bytes it has."""
 
     wanted: Wanted
     asked: Asked
     origin: FetchedFrom
+    about: int | None = None
 
     @property
     def is_here(self) -> bool:
@@ -97,7 +99,7 @@ def sketch_file(name: FileAddress | CivitaiName, access: Access, emit: Emit) -> 
 
 
 def _tell(file: RemoteFile, emit: Emit) -> None:
-    size = f", {amount(file.wanted.size)}" if file.wanted.size is not None else ""
+    size = f", {amount(file.about)}" if file.about is not None else ""
     state = "here already" if file.is_here else "to fetch"
     licence = f"; licence {file.origin.licence}" if file.origin.licence else ""
     name = file.wanted.target.name
@@ -113,7 +115,8 @@ def _sketch(file: RemoteFile, web: Web) -> Iterator[Path]:
 
 
 def _bring(file: RemoteFile, web: Web) -> None:
-    total = file.wanted.size or 0
+    total = file.about or 0
+    require_space(file.wanted.target, total)
     said = f" {amount(total)}" if total else ""
     web.emit(Event(kind="step", text=f"fetch{said} of {file.asked.name}"))
 
@@ -148,12 +151,13 @@ def _at_address(name: FileAddress, access: Access, web: Web) -> RemoteFile:
     mark, size = _mark(name, web, asked)
     target = folder / mark / name.file
     wanted = Wanted(url=name.url, target=target, lock=target.with_name(".lock"), size=size)
-    return RemoteFile(wanted=wanted, asked=asked, origin=_origin(name))
+    return RemoteFile(wanted=wanted, asked=asked, origin=_origin(name), about=size)
 
 
 def _kept(path: Path, asked: Asked) -> RemoteFile:
     wanted = Wanted(url="", target=path, lock=path.with_name(".lock"), size=path.stat().st_size)
-    return RemoteFile(wanted=wanted, asked=asked, origin=_origin(asked.name))
+    origin = _origin(asked.name)
+    return RemoteFile(wanted=wanted, asked=asked, origin=origin, about=wanted.size)
 
 
 def _origin(name: object) -> FetchedFrom:
@@ -225,6 +229,7 @@ def _read_version(answer: Any, asked: Asked, folder: Path, access: Access) -> Re
             licence=_licence(answer),
             address=address,
         ),
+        about=round(chosen["sizeKB"] * 1024),
     )
 
 

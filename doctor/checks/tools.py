@@ -18,7 +18,8 @@ from sdcoreml.doctor.core.facts import (
 from sdcoreml.doctor.core.subjects import ModelFolder
 
 _SHORT = 12
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_NAMED = re.compile(r"(hf|civitai|https?):.+")
+"""A name that the command line could not turn into a path."""
 UNDECLARED = ("diffusionkit", "omegaconf", "python-coreml-stable-diffusion")
 """What the upstream converter imports and its setup.py does not bring (at c891f43)."""
 
@@ -260,20 +261,22 @@ def certificates_found(hub: Hub) -> Findings:
 
 @check("HUB004", CheckFamily.HUB)
 def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
-    """The model is a folder here, not a name on the hub.
+    """A model that is only named can be looked at.
 
-    A name needs a network, a token (the upstream converter asks for one even for public models) and
-    sometimes accepted terms. And names vanish, as runwayml's did in August 2024.
+    What it is comes from the hub's listing and the headers of its files, which takes a network, and
+    sometimes accepted terms and a token. And names vanish, as runwayml's did in August 2024.
     """
-    if model.kind != "missing" or not _HUB_NAME.fullmatch(goal.model):
+    if model.kind != "missing" or not _NAMED.fullmatch(goal.model):
         return
     dead = (
-        " (runwayml removed its models in August 2024)" if goal.model.startswith("runway") else ""
+        " (runwayml removed its models in August 2024)"
+        if goal.model.startswith("hf:runway")
+        else ""
     )
     yield error(
-        f"{goal.model} is a name on the hub, not a folder here{dead}",
-        why="Nothing is downloaded by name: what is converted must be known to the byte.",
-        fix=Fix(f"download it once (hf download {goal.model}), then give that folder"),
+        f"{goal.model} is not here, and could not be looked at from here{dead}",
+        why="What it is comes from the hub's listing and the headers of its files.",
+        fix=Fix("see what was said of it at first, or give a folder or a file that is here"),
     )
 
 

@@ -40,7 +40,7 @@ from sdcoreml.doctor.commands.convert_upstream import (
 )
 from sdcoreml.doctor.commands.diagnose import page, versions_here
 from sdcoreml.doctor.commands.examine import preflight
-from sdcoreml.doctor.commands.named_models import brought, seen_from_afar
+from sdcoreml.doctor.commands.named_models import brought, by_name, seen_from_afar
 from sdcoreml.doctor.commands.preflight import address, require_able
 from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.doctor.gather.toolchain import toolchain as measures
@@ -83,7 +83,8 @@ def plan(args: argparse.Namespace) -> int:
     """Report what would be made; nothing is written, built or fetched."""
     if args.model is None:
         raise UsageError("--plan needs a model", remedy="give a folder or a file")
-    with draw() as emit, seen_from_afar(args.model, emit) as args.model:
+    given = args.model
+    with draw() as emit, seen_from_afar(given, emit) as args.model:
         ingredients = ingredients_of(args)
         judgement = judge_ingredients(args)
         judgement.require_convertible()
@@ -93,9 +94,10 @@ def plan(args: argparse.Namespace) -> int:
         planned = plan_conversion(ingredients, judgement, jobs, measured)
     if args.json:
         verdict = judgement.ruling.as_json()
-        print(json.dumps({"schema": SCHEMA, "verdict": verdict, "plan": as_data(planned)}))
+        text = json.dumps({"schema": SCHEMA, "verdict": verdict, "plan": as_data(planned)})
     else:
-        print("\n".join(as_text(planned)))
+        text = "\n".join(as_text(planned))
+    print(by_name(text, args.model, given))
     return 0
 
 

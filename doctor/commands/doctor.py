@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
+from sdcoreml.convert.hub.names import HubName
 from sdcoreml.convert.models.layout import INDEX_NAME
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.commands.doctor_changes import add_changes, is_plain, redact_here, remember
 from sdcoreml.doctor.commands.doctor_options import declare
+from sdcoreml.doctor.commands.named_models import told_by_name
 from sdcoreml.doctor.core import history
 from sdcoreml.doctor.core.check import Check, Status
 from sdcoreml.doctor.core.config import settings
@@ -25,8 +30,9 @@ from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather import DEADLINE, DEEP_DEADLINE, Gathered, Request, gather
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.report import write
+from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.advice import spell_words
-from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.errors import SdcoremlError, UsageError
 from sdcoreml.ground.places import can_exist, expand_home
 from sdcoreml.lockfiles.toolchain import FILE, toolchain_names
 
@@ -37,6 +43,34 @@ def run(args: argparse.Namespace) -> int:
     """Examine, print, and return the exit code of what was found."""
     if args.fix and args.facts and not args.dry_run:
         raise UsageError("--fix is for this machine", remedy="with --facts add --dry-run")
+    with ExitStack() as looking:
+        told = look_from_afar(args, looking)
+        return _examine(args, told)
+
+
+def look_from_afar(args: argparse.Namespace, looking: ExitStack) -> Callable[[str], str]:
+    """Put paths in place of names, as far as they can be looked at from here.
+
+    Gives what puts the names back into a text, `str` where there were none. What cannot be looked
+    at stays a name, and why is said on stderr: a check then finds it.
+    """
+    changes: list[Callable[[str], str]] = []
+    paths = []
+    for given in args.paths:
+        try:
+            path, change = looking.enter_context(told_by_name(given))
+            changes.append(change)
+        except SdcoremlError as error:
+            print(f"warning: {hide_credentials(str(error))}", file=sys.stderr)
+            path = Path(f"hf:{given}" if isinstance(given, HubName) else f"{given}")
+        paths.append(path)
+    if paths == args.paths:
+        return str
+    args.paths = paths
+    return lambda text: reduce(lambda said, change: change(said), changes, text)
+
+
+def _examine(args: argparse.Namespace, told: Callable[[str], str]) -> int:
     selection = selection_of(args)
     checks = tuple(check for check in select_checks(args.goal) if selection.takes(check))
     gathered = gather_facts(args, checks)
@@ -50,7 +84,12 @@ def run(args: argparse.Namespace) -> int:
     if args.fix:
         return mend(args, report, Selection(ignore=selection.ignore))
     report = add_changes(args, report, gathered.facts)
-    write(report, args.format or "text", sys.stdout)
+    if told is str:
+        write(report, args.format or "text", sys.stdout)
+    else:
+        page = io.StringIO()
+        write(report, args.format or "text", page)
+        sys.stdout.write(told(page.getvalue()))
     if args.save_facts:
         history.write(redact_here(gathered.facts), args.save_facts)
     if not code and is_plain(args):

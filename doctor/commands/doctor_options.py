@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from sdcoreml.doctor.commands.named_models import as_model
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.check import Status
 from sdcoreml.doctor.core.goal import GOALS
@@ -29,9 +30,9 @@ def _declare_job(parser: argparse.ArgumentParser) -> None:
     add(
         "paths",
         nargs="*",
-        type=as_path,
+        type=as_model,
         metavar="PATH",
-        help="a model, a finished folder, or an upstream checkout",
+        help="a model (or its name on the hub), a finished folder, or an upstream checkout",
     )
     add("--goal", choices=GOALS, help="judge this goal alone, with the checks it needs")
     add_toolchain(parser)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
 from sdcoreml.convert.bundle.finished import FINISHED
 from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
 from sdcoreml.convert.models.identify import ComponentFacts, Identity
+from sdcoreml.doctor.commands.named_models import as_model, told_by_name
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.gather.model import describe
 from sdcoreml.doctor.gather.toolchain import toolchain
 from sdcoreml.ground.errors import Fault
-from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
 
 SCHEMA = 1
@@ -30,12 +30,18 @@ SCHEMA = 1
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("path", type=as_path, help="a model, a checkpoint or a Core ML folder")
+    text = "a model, a checkpoint or a Core ML folder, or a name that convert takes"
+    parser.add_argument("path", type=as_model, help=text)
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what `args.path` is. 0, or the exit code of the gravest fault."""
+    with told_by_name(args.path) as (args.path, told):
+        return _show(args, told)
+
+
+def _show(args: argparse.Namespace, told: Callable[[str], str]) -> int:
     data: Mapping[str, Any]
     lines: Iterable[str]
     judgement = judge(args.path)
@@ -53,10 +59,9 @@ def run(args: argparse.Namespace) -> int:
     ruling = judgement.ruling
     if args.json:
         data = {**data, "verdict": ruling.as_json()}
-        json.dump(data, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        sys.stdout.write(told(json.dumps(data, indent=2)) + "\n")
     else:
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write(told("\n".join(lines)) + "\n")
     return max((fault.error.exit_code for fault in faults), default=0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,27 @@ def brought(
 
             with obtain_file(given, access_here(), emit, examine) as found:
                 yield found.path, found.origin
+
+
+@contextmanager
+def told_by_name(given: Path | ModelName) -> Iterator[tuple[Path, Callable[[str], str]]]:
+    """As `seen_from_afar`, and what puts the given name into a text in place of that path.
+
+    What is noted meanwhile goes to stderr, a line each.
+    """
+    if isinstance(given, Path):
+        yield given, str
+        return
+    from sdcoreml.doctor.report.terminal import plain
+
+    with seen_from_afar(given, plain(sys.stderr)) as path:
+        yield path, lambda text: by_name(text, path, given)
+
+
+def by_name(text: str, path: Path, given: Path | ModelName) -> str:
+    """The text with a name in place of the passing path that stood for it."""
+    is_here = isinstance(given, Path | PlainWord)
+    return text if is_here else text.replace(str(path), f"{given}")
 
 
 @contextmanager

@@ -160,8 +160,8 @@ SICK: Mapping[str, Facts] = {
     "HUB003": sick(hub=replace(HUB, roots=False)),
     "HUB005": sick(hub=replace(HUB, mirror_fault="$HF_ENDPOINT: mirror is no address")),
     "HUB004": replace(
-        sick(model=ModelFolder(path="runwayml/stable-diffusion-v1-5", kind="missing")),
-        goal=Goal(model="runwayml/stable-diffusion-v1-5"),
+        sick(model=ModelFolder(path="hf:runwayml/stable-diffusion-v1-5", kind="missing")),
+        goal=Goal(model="hf:runwayml/stable-diffusion-v1-5"),
     ),
     "MOD001": sick(
         model=replace(MODEL, kind="none", components=(), nearby=("/models/sd15/inner",))

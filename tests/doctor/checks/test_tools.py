@@ -122,15 +122,16 @@ def test_mirrors_are_said_where_there_are_any() -> None:
     ("name", "expected"),
     [
         (
-            "runwayml/stable-diffusion-v1-5",
+            "hf:runwayml/stable-diffusion-v1-5",
             [
                 (
-                    "error: runwayml/stable-diffusion-v1-5 is a name on the hub, not a folder here "
-                    "(runwayml removed its models in August 2024)"
+                    "error: hf:runwayml/stable-diffusion-v1-5 is not here, and could not be looked "
+                    "at from here (runwayml removed its models in August 2024)"
                 )
             ],
         ),
-        ("a/b", ["error: a/b is a name on the hub, not a folder here"]),
+        ("civitai:1", ["error: civitai:1 is not here, and could not be looked at from here"]),
+        ("a/b", []),
         ("/a/b", []),
         ("a", []),
     ],
