@@ -132,8 +132,8 @@ def checkout_complete(checkout: Checkout) -> Findings:
             why="Another commit cannot be checked out of it without fetching.",
             fix=Fix(
                 "fetch the rest",
+                # By hand alone: git obeys what the checkout's own configuration names as programs.
                 commands=(("git", "-C", checkout.path, "fetch", "--unshallow"),),
-                safe=True,
             ),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry
@@ -26,10 +26,20 @@ def summary(folder: Path, manifest: Manifest) -> str:
     return "\n".join(
         (
             *lines,
+            *(f"  {'converter':<{width}} {maker}" for maker in makers(programs.values())),
             f"  {'toolchain':<{width}} {toolchain}",
             *advice(manifest),
             *next_steps(folder, manifest),
         )
+    )
+
+
+def makers(programs: Iterable[ProgramEntry]) -> tuple[str, ...]:
+    """The other converters that wrote programs, unmodified, each by repository and commit."""
+    found = dict.fromkeys(program.made_by for program in programs if program.made_by)
+    return tuple(
+        f"{made.repository.removesuffix('.git').partition('://')[2]} at {made.commit[:12]}"
+        for made in found
     )
 
 

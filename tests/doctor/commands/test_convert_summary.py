@@ -6,6 +6,7 @@ from typing import Any
 
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
+    MadeBy,
     MadeIn,
     Manifest,
     ProgramEntry,
@@ -88,6 +89,16 @@ def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
     ]
     exact = replace(made, toolchain=replace(DRIFTED, drift=False))
     assert "drift" not in summary(Path("models/cat"), exact)
+
+
+def test_another_converter_is_named_once_by_its_commit() -> None:
+    theirs = MadeBy(repository="https://example.invalid/a/b.git", commit="c891f4357b2269853152")
+    made = manifest({"Unet": entry(made_by=theirs), "VAEDecoder": entry(made_by=theirs)})
+    said = summary(Path("cat"), made).splitlines()
+    assert [line for line in said if "converter" in line] == [
+        "  converter    example.invalid/a/b at c891f4357b22"
+    ]
+    assert "converter" not in summary(Path("cat"), manifest({"Unet": entry()}))
 
 
 def test_how_many_were_looked_at_in_which_way_is_counted() -> None:
