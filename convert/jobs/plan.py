@@ -150,7 +150,7 @@ def require_buildable(job: Job) -> None:
         try:
             require_drawable(part.program, source.config, job.options.for_program(part))
         except SdcoremlError as error:
-            error.where = str(source.folder)
+            error.where, error.code = str(source.folder), error.code or "MOD010"
             raise
 
 

@@ -27,7 +27,7 @@ from sdcoreml.convert.programs.options import Prediction, ProgramOptions
 from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
 from sdcoreml.convert.spec.model import DataType, Feature, Metadata
-from sdcoreml.ground.errors import UnsupportedError
+from sdcoreml.ground.errors import Fault, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,12 +153,13 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
     step = 2 ** (unet.levels - 1)
     if height % step or width % step:
         pixels = PIXELS_PER_LATENT * width, PIXELS_PER_LATENT * height
-        raise UnsupportedError(
+        what = (
             f"a latent image of {width}x{height}, for {pixels[0]}x{pixels[1]} pixels, cannot be "
-            f"halved {unet.levels - 1} times",
-            where=component,
-            remedy=f"choose multiples of {PIXELS_PER_LATENT * step} pixels",
+            f"halved {unet.levels - 1} times"
         )
+        remedy = f"choose multiples of {PIXELS_PER_LATENT * step} pixels"
+        error = UnsupportedError
+        raise Fault(where=component, what=what, remedy=remedy, error=error, code="MOD014").raised()
     return height, width
 
 

@@ -79,7 +79,7 @@ def read_config(path: Path) -> Config:
         BadInputError: it is not a JSON object.
     """
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_bytes())  # a byte order mark may come first
     except (OSError, ValueError) as error:
         raise BadInputError(
             f"{error}", where=path, remedy="take it from the model's source"

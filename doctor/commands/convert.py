@@ -29,7 +29,7 @@ from sdcoreml.doctor.commands.convert_environment import (
 )
 from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of
 from sdcoreml.doctor.commands.convert_options import declare
-from sdcoreml.doctor.commands.convert_plan import as_data, as_text, plan_conversion
+from sdcoreml.doctor.commands.convert_plan import MACHINE, as_data, as_text, plan_conversion
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.convert_summary import summary, verdicts
 from sdcoreml.doctor.commands.convert_upstream import (
@@ -51,7 +51,13 @@ from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.ground.aside import folder_aside
-from sdcoreml.ground.errors import BadInputError, UnsafePickleError, UsageError, WorkerError
+from sdcoreml.ground.errors import (
+    BadInputError,
+    UnableError,
+    UnsafePickleError,
+    UsageError,
+    WorkerError,
+)
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.places import can_exist
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
@@ -72,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         )
     try:
         return plan(args) if args.plan else convert(args)
-    except (BadInputError, UnsafePickleError, UsageError) as error:
+    except (BadInputError, UnsafePickleError, UsageError, UnableError) as error:
         if args.json:
             ruling = Ruling(can="no", fault=error.fault)
             print(json.dumps({"schema": SCHEMA, "verdict": ruling.as_json(), "results": []}))
@@ -90,8 +96,9 @@ def plan(args: argparse.Namespace) -> int:
         judgement.require_convertible()
         model = _with_refiner(draft(ingredients, emit), args)
         jobs = jobs_asked(args, model)
-        measured = measures(address(load_toolchain(args.toolchain)))
-        planned = plan_conversion(ingredients, judgement, jobs, measured)
+        toolchain = address(load_toolchain(args.toolchain))
+        machine = preflight(goal_of(jobs), toolchain=toolchain, families=MACHINE)
+        planned = plan_conversion(ingredients, judgement, jobs, measures(toolchain), machine)
     if args.json:
         verdict = judgement.ruling.as_json()
         text = json.dumps({"schema": SCHEMA, "verdict": verdict, "plan": as_data(planned)})

@@ -16,6 +16,8 @@ from sdcoreml.convert.jobs.reading import HALVES
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.programs.options import Precision
 from sdcoreml.doctor.commands.convert_preflight import goal_of
+from sdcoreml.doctor.core.check import CheckFamily, Status
+from sdcoreml.doctor.core.engine import Report
 from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory, estimate_time
 from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.doctor.gather.model import describe
@@ -40,11 +42,21 @@ class PlannedFolder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MachineFinding:
+    """What a check of the preflight says of this machine: disk, memory, Xcode."""
+
+    id: str
+    status: str
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionPlan:
     """What would be made of which files (path to bytes), and what that takes.
 
     `disk` and `memory` in bytes; `minutes` at most on this machine's cores, `None` where nobody
-    measured.
+    measured. `can` is whether this machine has them, and `machine` what it has.
     """
 
     sources: Mapping[str, int]
@@ -52,12 +64,29 @@ class ConversionPlan:
     disk: int
     memory: int
     minutes: float | None
+    can: str
+    machine: tuple[MachineFinding, ...]
+
+
+MACHINE = frozenset({CheckFamily.DISK, CheckFamily.MEMORY, CheckFamily.XCODE})
+"""The checks of the preflight that a plan runs: what is cheap to ask, and differs by machine."""
+
+MACHINE_SUMMARIES = frozenset({"DSK001", "MEM002", "XCO001"})
+"""The checks whose good news is a figure to know."""
 
 
 def plan_conversion(
-    ingredients: Ingredients, judgement: Judgement, jobs: Sequence[Job], measured: ToolchainFacts
+    ingredients: Ingredients,
+    judgement: Judgement,
+    jobs: Sequence[Job],
+    measured: ToolchainFacts,
+    machine: Report,
 ) -> ConversionPlan:
-    """The plan of jobs of one model; `measured` is what the toolchain's conversions took."""
+    """The plan of jobs of one model.
+
+    `measured` is what the toolchain's conversions took, `machine` what the preflight says of this
+    machine.
+    """
     model, goal = describe(judgement), goal_of(jobs)
     minutes = estimate_time(model, goal, measured, os.cpu_count() or 1) / 60
     named = dict.fromkeys((ingredients.model, *ingredients.files()))
@@ -67,14 +96,30 @@ def plan_conversion(
         disk=estimate_disk(model, measured),
         memory=estimate_memory(model, goal, measured),
         minutes=round(minutes, 1) if minutes else None,
+        can=machine.verdicts[0].answer,
+        machine=tuple(_findings(machine)),
     )
+
+
+def _findings(machine: Report) -> Iterator[MachineFinding]:
+    for result in machine.results:
+        for finding in result.findings:
+            if finding.status is Status.OK and result.id not in MACHINE_SUMMARIES:
+                continue
+            yield MachineFinding(
+                id=result.id,
+                status=finding.status.value,
+                what=finding.what,
+                remedy=finding.fix.title if finding.fix else "",
+            )
 
 
 def as_data(plan: ConversionPlan) -> dict[str, Any]:
     """The plan as JSON-able values."""
     data = asdict(plan)
     needs = {name: data.pop(name) for name in ("disk", "memory", "minutes")}
-    return {"from": data.pop("sources"), **data, "needs": needs}
+    machine = {"can": data.pop("can"), "findings": data.pop("machine")}
+    return {"from": data.pop("sources"), **data, "needs": needs, "machine": machine}
 
 
 def as_text(plan: ConversionPlan) -> Iterator[str]:
@@ -90,6 +135,12 @@ def as_text(plan: ConversionPlan) -> Iterator[str]:
     yield f"takes about {amount(plan.disk)} of disk, {amount(plan.memory)} of memory"
     if plan.minutes is not None:
         yield f"and at most {max(plan.minutes, 0.1):.1f} minutes, once the environment is there"
+    yield "this machine cannot do it" if plan.can == "no" else "this machine has"
+    for found in plan.machine:
+        is_fine = found.status in (Status.OK.value, Status.INFO.value)
+        mark = "" if is_fine else f"{found.status}: "
+        remedy = f"; {found.remedy}" if found.remedy and not is_fine else ""
+        yield f"  {mark}{found.what} ({found.id}){remedy}"
 
 
 def _size(path: Path, judgement: Judgement) -> int:

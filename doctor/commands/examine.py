@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.check import CheckFamily
 from sdcoreml.doctor.core.engine import Report, examine
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.core.goal import conclude, relevant
@@ -22,15 +24,19 @@ def preflight(
     rebuild: bool = False,
     python: str = "",
     probe: Probe | None = None,
+    families: Collection[CheckFamily] = (),
 ) -> Report:
     """Gather, check and judge for one goal, in the named toolchain.
 
     With `rebuild` the environment is about to be built: what is there now is not looked at, and
     room and a Python for the new one are. `python` is the one to build it with, if it was named.
+    `families` are the only checks to run, if any are given.
     `report.verdicts[0].answer` is "yes", "no" or "unknown"; `report.verdicts[0].because` names the
     checks that stand in the way.
     """
     checks = relevant(goal.kind, CHECKS)
+    if families:
+        checks = tuple(one for one in checks if one.family in families)
     needed = {name for check in checks for name in check.needs} - {"goal"}
     request = Request(
         goal=goal,

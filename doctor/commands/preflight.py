@@ -75,7 +75,9 @@ def require_able(report: Report) -> None:
     finding = max(blocking[0].findings, key=lambda finding: finding.status.rank)
     remedy = finding.fix.title if finding.fix else finding.why
     more = f"; {len(blocking) - 1} more, `sdcoreml doctor` lists them" if blocking[1:] else ""
-    error = (
+    kind = (
         NoRoomError if {result.family for result in blocking} == {CheckFamily.DISK} else UnableError
     )
-    raise error(f"{finding.what} ({blocking[0].id}); {remedy}{more}")
+    error = kind(f"{finding.what} ({blocking[0].id}); {remedy}{more}")
+    error.code = blocking[0].id
+    raise error

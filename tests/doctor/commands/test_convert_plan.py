@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands.convert_plan import ConversionPlan, MachineFinding, as_text
 from tests.doctor.commands.test_inspect import unpacked
 
 
@@ -52,3 +53,46 @@ def test_a_refusal_is_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_a_plan_needs_a_model() -> None:
     assert main(["convert", "--plan", "--sample"]) == 2
+
+
+def test_a_plan_says_what_this_machine_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = unpacked(tmp_path)
+    words = ["convert", "--plan", str(model), "-o", str(tmp_path / "made")]
+    assert main([*words, "--json"]) == 0
+    machine = json.loads(capsys.readouterr().out)["plan"]["machine"]
+    assert machine["can"] in ("yes", "no")
+    said = {found["id"]: found["what"] for found in machine["findings"]}
+    assert "needed" in said["DSK001"]
+    assert main(words) == 0
+    assert f"  {said['DSK001'].partition(' free')[0]}" in capsys.readouterr().out
+
+
+def test_a_machine_that_cannot_says_why() -> None:
+    short = MachineFinding(
+        id="DSK001", status="error", what="1 GB free, 4 GB needed", remedy="free 3 GB"
+    )
+    fine = MachineFinding(id="MEM002", status="ok", what="8 of 16 GB free, no swap", remedy="")
+    planned = ConversionPlan(
+        sources={"m": 9},
+        folders=(),
+        disk=4_000_000_000,
+        memory=9,
+        minutes=None,
+        can="no",
+        machine=(short, fine),
+    )
+    assert list(as_text(planned))[-3:] == [
+        "this machine cannot do it",
+        "  error: 1 GB free, 4 GB needed (DSK001); free 3 GB",
+        "  8 of 16 GB free, no swap (MEM002)",
+    ]
+
+
+def test_a_refusal_after_the_judgement_has_its_check_s_id(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = unpacked(tmp_path)
+    assert main(["convert", "--plan", "--json", "--size", "520x520", str(model)]) == 3
+    assert json.loads(capsys.readouterr().out)["verdict"]["code"] == "MOD014"
