@@ -59,11 +59,15 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """A verb, its line in `--help`, and the module of that name, with `configure` and `run`."""
+    """A verb, its line in `--help`, and the module of that name, with `configure` and `run`.
+
+    One that writes sweeps first: it removes what killed runs left where it works.
+    """
 
     name: str
     help: str
     is_everyday: bool = True
+    sweeps: bool = False
 
     def load(self) -> ModuleType:
         """Import the module; only the verb that is run costs its imports."""
@@ -72,24 +76,32 @@ class Verb:
 
 VERBS = (
     Verb(name="doctor", help="find what is wrong with this machine, a model or a folder"),
-    Verb(name="env", help="build the tested environment, which conversion runs in"),
-    Verb(name="convert", help="turn a model or a ControlNet into a checked Core ML folder"),
-    Verb(name="verify", help="check a finished folder again, alone or against its model"),
+    Verb(name="env", help="build the tested environment, which conversion runs in", sweeps=True),
+    Verb(
+        name="convert",
+        help="turn a model or a ControlNet into a checked Core ML folder",
+        sweeps=True,
+    ),
+    Verb(
+        name="verify", help="check a finished folder again, alone or against its model", sweeps=True
+    ),
     Verb(name="inspect", help="show what a checkpoint or folder is, and what can run it"),
-    Verb(name="weights", help="rewrite any checkpoint as clean, verified safetensors"),
+    Verb(name="weights", help="rewrite any checkpoint as clean, verified safetensors", sweeps=True),
     Verb(name="diagnose", help="find the cause in the log of a failed conversion"),
     Verb(name="explain", help="describe a check or a known failure, and what to do"),
     Verb(
         name="recipe",
         help="measure the bits each layer needs, for convert --recipe",
         is_everyday=False,
+        sweeps=True,
     ),
     Verb(
         name="sources",
         help="say where other programs keep models, to find them by name",
         is_everyday=False,
     ),
-    Verb(name="compile", help="compile packages without Xcode", is_everyday=False),
+    Verb(name="compile", help="compile packages without Xcode", is_everyday=False, sweeps=True),
+    Verb(name="clean", help="remove what interrupted runs left, and caches", is_everyday=False),
 )
 
 
@@ -123,6 +135,10 @@ def run(words: Sequence[str]) -> int:
         case ("help", *rest):
             words = (*rest, "--help")
     args = parse(words)
+    if args.sweeps:
+        from sdcoreml.doctor.core.workplaces import sweep_workplaces
+
+        sweep_workplaces(lambda line: print(line, file=sys.stderr))
     code: int = args.run(args)
     return code
 
@@ -166,7 +182,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         known = re.findall(r"--[\w-]+", parser.format_usage())
         hint = suggestion(rest[0], known)
         parser.error(f"unrecognized arguments: {' '.join(rest)}" + (f"; {hint}" if hint else ""))
-    args.run, args.words = module.run, tuple(words)
+    args.run, args.words, args.sweeps = module.run, tuple(words), verb.sweeps
     return args
 
 

@@ -1,13 +1,12 @@
 """Files and folders that appear complete or not at all.
 
 Each is made under a hidden name beside its target, flushed to disk, and renamed. The hidden one is
-locked while its maker lives: so the next run can tell a killed run's leftover from a neighbour's
-work.
+locked while its maker lives: so any later run can tell a killed run's leftover from a neighbour's
+work. Its name bears our token: nothing else is ever taken for a leftover.
 """
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import sys
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.ground import locks
-from sdcoreml.ground.errors import BadInputError, NoSpaceError
+from sdcoreml.ground.errors import BadInputError, NoSpaceError, SdcoremlError
+from sdcoreml.ground.leftovers import hidden, prefix, sweep
 from sdcoreml.ground.refusals import FULL, explained
 from sdcoreml.ground.signals import unbroken
 
@@ -67,8 +67,7 @@ def file_aside(target: Path) -> Iterator[int]:
             raise BadInputError(
                 "is a folder", where=target, remedy="give the name of a file, in it or elsewhere"
             )
-        _make_parent(target)
-        with open_aside(target) as handle:
+        with parent_made(target), open_aside(target) as handle:
             yield handle
 
 
@@ -97,7 +96,7 @@ def open_aside(target: Path) -> Iterator[int]:
     Raises:
         OSError: the target is as it was before.
     """
-    sweep(target)
+    sweep(target.parent)
     part, handle = _claim(target, tempfile.mkstemp)
     try:
         os.fchmod(handle, 0o666 & ~_umask())
@@ -154,16 +153,14 @@ def folder_aside(
 @contextmanager
 def scratch_beside(target: Path) -> Iterator[Path]:
     """A hidden folder on the disk of `target`, gone when the block ends, unless it was renamed."""
-    with explained(target):
-        _make_parent(target)
-        with scratch_folder(target) as part:
-            yield part
+    with explained(target), parent_made(target), scratch_folder(target) as part:
+        yield part
 
 
 @contextmanager
 def scratch_folder(target: Path) -> Iterator[Path]:
     """As `scratch_beside`, in a folder that is there, and with errors as the system says them."""
-    sweep(target)
+    sweep(target.parent)
     part, handle = _claim(target, tempfile.mkdtemp)
     try:
         yield part
@@ -172,14 +169,45 @@ def scratch_folder(target: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def _make_parent(target: Path) -> None:
-    """Make the folder that `target` is to be in, unless it is a place such as /proc."""
+@contextmanager
+def parent_made(target: Path) -> Iterator[None]:
+    """Make the folder that `target` is to be in; if the block fails, remove it, if it is empty.
+
+    Raises:
+        BadInputError: it is a place such as /proc.
+    """
+    made = [folder for folder in target.parents if not folder.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError:
         raise BadInputError(
             "no folder can be made there", where=target, remedy="choose another place"
         ) from None
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
+@contextmanager
+def sole_maker(target: Path) -> Iterator[None]:
+    """Hold the lock of a folder in the making: two makers would replace each other's.
+
+    Raises:
+        SdcoremlError: another process makes the same folder.
+    """
+    lock = hidden(target, "lock")
+    with explained(target), parent_made(target), locks.try_lock_file(lock) as held:
+        if not held:
+            raise SdcoremlError(
+                "another conversion is writing this folder",
+                where=target,
+                remedy="wait for it, or choose another output",
+            )
+        yield
 
 
 def _claim(target: Path, make: Callable[..., Any]) -> tuple[Path, int]:
@@ -188,32 +216,16 @@ def _claim(target: Path, make: Callable[..., Any]) -> tuple[Path, int]:
     Between its making and its locking a neighbour may take it for a leftover and remove it; then
     another one is made.
     """
+    with suppress(FileNotFoundError):
+        target.lstat()  # a name that no file can have is told before anything is written
     while True:
-        made = make(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        made = make(prefix=prefix(target), suffix=".part", dir=target.parent)
         with suppress(FileNotFoundError):
             part = Path(made if isinstance(made, str) else made[1])
             handle = os.open(part, os.O_RDONLY) if isinstance(made, str) else made[0]
             locks.lock(handle)
             if part.exists():
                 return part, handle
-            os.close(handle)
-
-
-def sweep(target: Path) -> None:
-    """Remove what killed runs left of `target`: hidden parts that nobody holds locked."""
-    for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
-        try:
-            handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:
-            continue
-        try:
-            if not locks.try_lock(handle):
-                continue
-            if part.is_dir():
-                shutil.rmtree(part, ignore_errors=True)
-            else:
-                part.unlink(missing_ok=True)
-        finally:
             os.close(handle)
 
 
@@ -245,7 +257,7 @@ def _recover(target: Path) -> None:
 
 def waiting(target: Path) -> Path:
     """Where an older folder waits while the new one takes its name."""
-    return target.with_name(f".{target.name}.old")
+    return hidden(target, "old")
 
 
 def _is_empty(folder: Path) -> bool:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -50,6 +47,10 @@ def run_to_exit_code(command: Callable[[], int]) -> int:
 
 def report_bug(error: BaseException) -> str:
     """Write the traceback of an unexpected error to a log; return the line that names it."""
+    import platform
+    import tempfile
+    import traceback
+
     said = hide_credentials(str(error))
     summary = f"{type(error).__name__}: {said}" if said else type(error).__name__
     lines = (

@@ -24,7 +24,7 @@ from sdcoreml.convert.compile.refusals import WITH_XCODE, refusals
 from sdcoreml.convert.compile.text import write
 from sdcoreml.convert.spec.reader import Package, read_package
 from sdcoreml.convert.weights.clone import place
-from sdcoreml.ground.aside import folder_aside
+from sdcoreml.ground.aside import folder_aside, sole_maker
 from sdcoreml.ground.errors import UnsupportedError, raise_first
 from sdcoreml.ground.events import Emit, Event, silent
 
@@ -52,7 +52,7 @@ def compile_package(package: Path, target: Path, emit: Emit = silent) -> Compile
         refusals(source.model, source.model_path)
         + weight_faults(source.model.program, source.weights, source.model_path)
     )
-    with folder_aside(target, COREMLDATA) as part:
+    with sole_maker(target), folder_aside(target, COREMLDATA) as part:
         placed = _write(source, part)
         compiled = read_compiled(part)
         raise_first(faults(compiled) + differences(compiled, source.model, package.stem))

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from sdcoreml.convert.jobs.foreign import carry_over, foreign_names, require_room_for, rescue
 from sdcoreml.convert.jobs.manifest import MARKER
-from sdcoreml.ground.aside import folder_aside, waiting
+from sdcoreml.ground.aside import folder_aside, sole_maker, waiting
 from sdcoreml.ground.errors import SdcoremlError
-from sdcoreml.ground.locks import try_lock_file
 from sdcoreml.ground.refusals import explained
 
 
@@ -29,7 +28,7 @@ def staged(target: Path) -> Iterator[Path]:
         SdcoremlError: another process is making the same folder, or the place is not writable.
         NoSpaceError: the disk is full; nothing is left behind.
     """
-    with _locked(target), _replacing(target) as folder:
+    with sole_maker(target), _replacing(target) as folder:
         try:
             yield folder
         except SdcoremlError as error:  # errors must not name a file by its temporary path
@@ -49,19 +48,3 @@ def _replacing(target: Path) -> Iterator[Path]:
         require_room_for(foreign_names(current), target)
     with folder_aside(target, MARKER, carry_over) as folder:
         yield folder
-
-
-@contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """Hold the lock of `target` and remove the lock file at the end."""
-    lock = target.with_name(f".{target.name}.lock")
-    with explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    with explained(lock), try_lock_file(lock) as held:
-        if not held:
-            raise SdcoremlError(
-                "another conversion is writing this folder",
-                where=target,
-                remedy="wait for it, or choose another output",
-            )
-        yield

@@ -24,7 +24,7 @@ from sdcoreml.convert.weights.writer import (
     target_nbytes,
     write_safetensors,
 )
-from sdcoreml.ground.aside import folder_aside, require_space
+from sdcoreml.ground.aside import folder_aside, require_space, sole_maker
 from sdcoreml.ground.events import Emit, Event, silent
 
 DIFFUSERS_NAME = "diffusion_pytorch_model.safetensors"
@@ -94,7 +94,7 @@ def write_folder(
     }
     require_space(target, sum(sizes.values()))
     written = []
-    with folder_aside(target, INDEX_NAME) as aside:
+    with sole_maker(target), folder_aside(target, INDEX_NAME) as aside:
         for name, content in plan.files.items():
             file = aside / name
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -43,8 +43,8 @@ from sdcoreml.doctor.commands.examine import preflight
 from sdcoreml.doctor.commands.named_models import brought, by_name, seen_from_afar
 from sdcoreml.doctor.commands.preflight import address, require_able
 from sdcoreml.doctor.core.backend import choose_backend
+from sdcoreml.doctor.core.workplaces import BUILD, RESULTS
 from sdcoreml.doctor.gather.toolchain import toolchain as measures
-from sdcoreml.doctor.gather.volumes import RESULTS
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import diagnose
 from sdcoreml.doctor.report.terminal import draw
@@ -62,7 +62,7 @@ from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.places import can_exist
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
-SAMPLE = Path("build") / "sample"
+SAMPLE = Path(BUILD) / "sample"
 SCHEMA = 1
 """Version of what `--json` prints."""
 

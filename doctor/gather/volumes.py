@@ -10,10 +10,8 @@ from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Absent, Goal, VolumeFacts
 from sdcoreml.doctor.core.subjects import Output
+from sdcoreml.doctor.core.workplaces import RESULTS
 from sdcoreml.doctor.gather.probe import Probe, RunResult
-
-RESULTS = "models"
-"""Where `sdcoreml convert` writes, from the folder it is started in, unless told."""
 
 _QUOTA = {
     "Linux": ("quota", "-u", "-w", "-p", "--hide-device", "--show-mntpoint"),

@@ -26,8 +26,9 @@ from typing import Any
 
 from sdcoreml.envs.kept.manifest import SEALED
 from sdcoreml.envs.pythons.interpreter import Interpreter
-from sdcoreml.ground.aside import flush_folder, scratch_folder, sweep, write_text
+from sdcoreml.ground.aside import flush_folder, scratch_folder, write_text
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.leftovers import sweep
 from sdcoreml.ground.locks import lock_file
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.refusals import store_explained
@@ -192,7 +193,7 @@ def hold_lock(folder: Path, emit: Emit = silent) -> Iterator[int]:
             handle = stack.enter_context(lock_file(folder / ".lock", notice))
         for leftover in folder.glob(".building-*"):
             remove(leftover)
-        sweep(folder / _TASK)
+        sweep(folder)
         yield handle
 
 

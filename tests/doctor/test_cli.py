@@ -97,6 +97,7 @@ def test_help_all_shows_the_other_verbs_too(
   recipe    measure the bits each layer needs, for convert --recipe
   sources   say where other programs keep models, to find them by name
   compile   compile packages without Xcode
+  clean     remove what interrupted runs left, and caches
 """
     last = "what to do\n"
     assert cli.main(words) == 0
@@ -218,6 +219,7 @@ def test_ended_from_outside_is_said_and_has_its_code(name: str, code: int, said:
         "import os, signal, sys, sdcoreml.doctor.cli as c\n"
         f"signal.signal(signal.{name}, signal.SIG_DFL)\n"
         "class A:\n"
+        "    sweeps = False\n"
         "    def run(self, args):\n"
         "        try:\n"
         f"            os.kill(os.getpid(), signal.{name})\n"

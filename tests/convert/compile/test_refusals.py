@@ -70,7 +70,7 @@ def test_a_refusal_says_where_and_what_to_do() -> None:
     (fault,) = refusals(replace(SOUND, specification_version=10), WHERE)
     assert str(fault) == (
         "model.mlmodel: specification version 10 (6 to 9 can be compiled without Xcode);"
-        " compile it on a Mac with Xcode (sdcoreml compile --with-xcode)"
+        " compile it on a Mac with Xcode (`sdcoreml compile --with-xcode PACKAGE -o FOLDER`)"
     )
     assert fault.error is UnsupportedError
 

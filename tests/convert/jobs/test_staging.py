@@ -133,7 +133,7 @@ class TestStaged:
 
         def removed_before(stream: TextIO, operation: int) -> None:
             if not removed:
-                removed.append(tmp_path / ".cat.lock")
+                removed.append(tmp_path / ".cat.sdcoreml-lock")
                 removed[0].unlink()
             lock(stream, operation)
 
@@ -147,7 +147,7 @@ class TestStaged:
 
     def test_a_folder_lost_between_the_two_renames_comes_back(self, tmp_path: Path) -> None:
         target = tmp_path / "cat"
-        old = tmp_path / ".cat.old"
+        old = tmp_path / ".cat.sdcoreml-old"
         old.mkdir()
         result(old, "good")
         with pytest.raises(RuntimeError), staged(target):
@@ -210,7 +210,7 @@ class TestStaged:
     def test_what_a_killed_run_put_aside_is_not_deleted_for_another_result(
         self, tmp_path: Path
     ) -> None:
-        target, old = tmp_path / "cat", tmp_path / ".cat.old"
+        target, old = tmp_path / "cat", tmp_path / ".cat.sdcoreml-old"
         for folder in (target, old):
             folder.mkdir()
             result(folder, folder.name)
@@ -222,7 +222,10 @@ class TestStaged:
         old.mkdir()
         result(old, "older")
         (old / "notes.txt").write_text("others")
-        with pytest.raises(BadInputError, match=r"another lies in \.cat\.old"), staged(target):
+        with (
+            pytest.raises(BadInputError, match=r"another lies in \.cat\.sdcoreml-old"),
+            staged(target),
+        ):
             pass
         assert (old / "notes.txt").read_text() == "others"
         assert (target / "notes.txt").read_text() == "a person's"

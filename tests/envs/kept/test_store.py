@@ -124,7 +124,7 @@ def test_a_task_folder_outlives_others_and_not_its_task(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_task_left_is_removed(tmp_path: Path) -> None:
-    left = tmp_path / ".task.abc.part"
+    left = tmp_path / ".task.sdcoreml-abcdefgh.part"
     (left / "wheels").mkdir(parents=True)
     with store.hold_lock(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -1,0 +1,105 @@
+"""`sdcoreml clean`: what interrupted runs left, and caches; a model or a result never.
+
+What runs that were killed left is removed by any later run that finds it, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.doctor.core.workplaces import workplaces
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.leftovers import find_leftovers, sweep
+from sdcoreml.ground.places import as_path, environments_folder
+from sdcoreml.ground.quantity import amount
+
+CACHES = ("packages", "clip-vocabulary")
+"""Folders of the store that hold nothing but what can be fetched again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removable:
+    """Something to remove: what it is, where, and its bytes."""
+
+    what: str
+    path: Path
+    size: int
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=as_path,
+        metavar="FOLDER",
+        help="look here too: where else results were to be written",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List what there is, and remove it unless told not to."""
+    for folder in args.folders:
+        if not folder.is_dir():
+            raise UsageError("no such folder", where=folder, remedy="give one that is there")
+    store = environments_folder()
+    found = [*leftovers([*workplaces(), *args.folders]), *of_store(store)]
+    if not found:
+        print("nothing to remove: no run left anything, and no cache is filled")
+        return 0
+    if not args.dry_run:
+        remove(found, store)
+    for one in found:
+        print(f"{one.what}  {amount(one.size):>7}  {one.path}")
+    total = sum(one.size for one in found)
+    print(f"{'would be removed' if args.dry_run else 'removed'}: {amount(total)}")
+    return 0
+
+
+def leftovers(folders: Iterable[Path]) -> Iterator[Removable]:
+    """Hidden parts that nobody holds, each once."""
+    found = dict.fromkeys(part for folder in folders for part in find_leftovers(folder.resolve()))
+    for part in found:
+        yield Removable(what="left  ", path=part, size=size_of(part))
+
+
+def of_store(store: Path) -> Iterator[Removable]:
+    """Builds that were broken off, and caches, unless somebody works in the store now."""
+    if not store.is_dir():
+        return
+    for path in sorted(store.glob(".building-*")):
+        yield Removable(what="left  ", path=path, size=size_of(path))
+    for name in CACHES:
+        if (store / name).is_dir():
+            yield Removable(what="cache ", path=store / name, size=size_of(store / name))
+
+
+def remove(found: Iterable[Removable], store: Path) -> None:
+    """Remove all of it; what is in a store while its lock is held."""
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.kept import store as kept
+
+    inside = [one.path for one in found if one.path.parent == store]
+    for folder in {one.path.parent for one in found} - {store}:
+        sweep(folder)
+    if inside:
+        with draw() as emit, kept.hold_lock(store, emit):
+            for path in inside:
+                if path.exists():
+                    kept.remove(path)
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file, or of all files in a folder."""
+    if not path.is_dir() or path.is_symlink():
+        return path.lstat().st_size
+    return sum(
+        os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118  many thousands
+        for place, _, names in os.walk(path)
+        for name in names
+    )

@@ -1,0 +1,33 @@
+"""The folders that the tool works in, seen from here: where a killed run leaves something."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.leftovers import sweep
+from sdcoreml.ground.places import environments_folder
+
+RESULTS = "models"
+"""Where `sdcoreml convert` writes, from the folder it is started in, unless told."""
+
+BUILD = "build"
+"""Where it makes the sample."""
+
+
+def workplaces() -> tuple[Path, ...]:
+    """The current folder, those in it, the store of environments and the temporary folder."""
+    here = Path.cwd()
+    folders = [here, here / RESULTS, here / BUILD, Path(tempfile.gettempdir())]
+    with suppress(UsageError):  # no home is known
+        folders.append(environments_folder())
+    return tuple(dict.fromkeys(folders))
+
+
+def sweep_workplaces(say: Callable[[str], None]) -> None:
+    """What any run that writes does first: remove what killed ones left where it works."""
+    for part in (part for folder in workplaces() for part in sweep(folder)):
+        say(f"removed what an interrupted run left: {part}")

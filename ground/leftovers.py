@@ -1,0 +1,77 @@
+"""What killed runs leave: hidden files and folders whose names bear our token, held by nobody.
+
+A part is locked while its maker lives. Nothing without the token is ever touched: a person's own
+`.out.old` or `.x.part` is theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sdcoreml.ground import locks
+
+TOKEN = "sdcoreml"  # noqa: S105  no secret: it says whose a file is
+_LONGEST = 200
+"""Bytes of a target's name that its hidden names repeat: no disk takes more than 255."""
+
+_PART = re.compile(rf"\..+\.{TOKEN}-[a-z0-9_]{{8}}\.part", re.DOTALL)
+
+
+def hidden(target: Path, what: str) -> Path:
+    """A hidden name of ours beside `target`."""
+    return target.with_name(f"{prefix(target)}{what}")
+
+
+def prefix(target: Path) -> str:
+    """How such a name begins; a long name is repeated in part."""
+    name = os.fsencode(target.name)[:_LONGEST]
+    return f".{os.fsdecode(name)}.{TOKEN}-"
+
+
+def sweep(folder: Path) -> tuple[Path, ...]:
+    """Remove what killed runs left in a folder, and give its names."""
+    gone = []
+    for part in _parts(folder):
+        with _unheld(part) as is_left:
+            if is_left and part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            elif is_left:
+                part.unlink(missing_ok=True)
+            gone += [part] if is_left else []
+    return tuple(gone)
+
+
+def find_leftovers(folder: Path) -> tuple[Path, ...]:
+    """What `sweep` would remove: parts with our token that nobody holds locked."""
+    found = []
+    for part in _parts(folder):
+        with _unheld(part) as is_left:
+            found += [part] if is_left else []
+    return tuple(found)
+
+
+def _parts(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry.path) for entry in entries if _PART.fullmatch(entry.name)]
+    except OSError:
+        return []
+
+
+@contextmanager
+def _unheld(part: Path) -> Iterator[bool]:
+    """Hold a part, unless somebody does; whether nobody did."""
+    try:
+        handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        yield False
+        return
+    try:
+        yield locks.try_lock(handle)
+    finally:
+        os.close(handle)

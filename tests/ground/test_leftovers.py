@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sdcoreml.ground import locks
+from sdcoreml.ground.leftovers import find_leftovers, sweep
+
+OURS = ".out.sdcoreml-abcdefg1.part"
+THEIRS = (
+    *(".other.1.part", ".out.old", ".out.sdcoreml-old", ".x.tmpabcd.part", "out.sdcoreml-abcdefgh"),
+    *(".out.sdcoreml-abc.part", "out.sdcoreml-abcdefgh.part", ".out.sdcoreml-ABCDEFGH.part"),
+    ".out.sdcoreml-abcdefgh.part~",
+)
+
+
+def test_what_bears_no_token_of_ours_is_never_touched(tmp_path: Path) -> None:
+    for name in (OURS, *THEIRS):
+        (tmp_path / name).touch()
+    assert find_leftovers(tmp_path) == (tmp_path / OURS,)
+    assert sweep(tmp_path) == (tmp_path / OURS,)
+    assert {path.name for path in tmp_path.iterdir()} == {*THEIRS}
+
+
+def test_a_folder_goes_with_all_it_holds_and_a_pipe_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / OURS / "deep").mkdir(parents=True)
+    (tmp_path / OURS / "deep" / "file").touch()
+    os.mkfifo(tmp_path / ".p.sdcoreml-abcdefg2.part")
+    assert len(sweep(tmp_path)) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_somebody_holds_stays(tmp_path: Path) -> None:
+    (tmp_path / OURS).mkdir()
+    handle = os.open(tmp_path / OURS, os.O_RDONLY)
+    locks.lock(handle)
+    assert (find_leftovers(tmp_path), sweep(tmp_path)) == ((), ())
+    os.close(handle)
+    assert sweep(tmp_path) == (tmp_path / OURS,)
+
+
+def test_a_folder_that_cannot_be_read_holds_nothing_of_ours(tmp_path: Path) -> None:
+    assert sweep(tmp_path / "none") == ()
