@@ -44,8 +44,6 @@ PROSE = (
 )
 """Texts that name a command and advise none; the short ones are whole texts."""
 
-COMING = {"sdcoreml convert --backend upstream"}
-
 STARTS = {
     "make": Start(program=(".venv/bin/sdcoreml",), python=".venv/bin/python", has_make=True),
     ".venv": Start(program=(".venv/bin/sdcoreml",), python=".venv/bin/python"),
@@ -103,7 +101,6 @@ def spans() -> set[str]:
         for span in SPAN.findall(text)
         if span.split()[:1] == ["sdcoreml"] or span.split()[:3] == [*UNPACK]
     }
-    found -= COMING
     return {span for span in found if span.split()[1:2] not in ([], ["VERB"], ["{X}"])}
 
 

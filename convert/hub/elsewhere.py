@@ -22,6 +22,7 @@ from sdcoreml.convert.hub.transfer import Wanted, bring
 from sdcoreml.convert.hub.web import Web, open_web
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.files import SUFFIXES
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.aside import require_space
 from sdcoreml.ground.errors import BadInputError, FetchError, UnsupportedError
 from sdcoreml.ground.events import Emit, Event
@@ -29,10 +30,10 @@ from sdcoreml.ground.quantity import amount
 
 _KEY = 16
 _KINDS: Mapping[str, str] = {
-    "LORA": "a LoRA: sdcoreml convert MODEL --lora FILE takes it",
-    "LoCon": "a LoRA: sdcoreml convert MODEL --lora FILE takes it",
-    "TextualInversion": "a textual inversion: sdcoreml convert MODEL --embedding FILE takes it",
-    "VAE": "a VAE: sdcoreml convert MODEL --vae FILE takes it",
+    "LORA": "a LoRA: `sdcoreml convert MODEL --lora FILE` takes it",
+    "LoCon": "a LoRA: `sdcoreml convert MODEL --lora FILE` takes it",
+    "TextualInversion": "a textual inversion: `sdcoreml convert MODEL --embedding FILE` takes it",
+    "VAE": "a VAE: `sdcoreml convert MODEL --vae FILE` takes it",
 }
 """What Civitai has beside whole models, and what takes it."""
 
@@ -92,7 +93,7 @@ def sketch_file(name: FileAddress | CivitaiName, access: Access, emit: Emit) -> 
             raise FetchError(
                 "it is a pickle, which cannot be judged before it is here",
                 where=f"{name}",
-                remedy=f"sdcoreml convert {name} brings it",
+                remedy=f"{command('convert', str(name))} brings it",
             )
         with _sketch(file, web) as path:
             yield Obtained(path=path, origin=file.origin, is_sketch=True)

@@ -18,6 +18,7 @@ from sdcoreml.convert.hub.transfer import bring
 from sdcoreml.convert.hub.web import Web, open_web
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.files import SUFFIXES
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.aside import require_space
 from sdcoreml.ground.errors import FetchError
 from sdcoreml.ground.events import Emit, Event
@@ -87,7 +88,7 @@ def sketch_from_hub(name: HubName, access: Access, emit: Emit) -> Iterator[Obtai
             raise FetchError(
                 "its weights are pickles, which cannot be judged before they are here",
                 where=f"{name}",
-                remedy=f"sdcoreml convert {name} brings them ({amount(order.nbytes)})",
+                remedy=f"{command('convert', str(name))} brings them ({amount(order.nbytes)})",
             )
         with _sketch(order, web) as path:
             yield Obtained(path=path, origin=order.origin, is_sketch=bool(order.missing))

@@ -94,7 +94,7 @@ def require_possible(job: Job) -> None:
         raise UnsupportedError(
             f"the upstream converter does not do {', '.join(asked)}",
             where=job.model.path,
-            remedy="leave that out, or let sdcoreml convert it (without --converter)",
+            remedy="leave that out, or leave out --converter",
         )
 
 
@@ -201,7 +201,7 @@ def _place(made: StagedProgram, out: Path, name: str) -> None:
             raise WorkerError(
                 f"the upstream converter wrote no {package.name}",
                 where=out,
-                remedy="let sdcoreml convert the model",
+                remedy="leave out --converter",
             )
         package.replace(target)
 

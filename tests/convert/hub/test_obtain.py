@@ -187,7 +187,7 @@ def test_a_sketch_has_the_full_length_and_the_header(
 
 def test_pickles_are_not_judged_from_afar(hub: Server, access: Access, tmp_path: Path) -> None:
     hub.repositories["acme/dream"] = Repository(files=files_of(write_model(tmp_path / "source")))
-    said = r"pickles.*; sdcoreml convert acme/dream brings them"
+    said = r"pickles.*; `sdcoreml convert acme/dream` brings them"
     with pytest.raises(FetchError, match=said), sketch_from_hub(NAME, access, silent):
         pass
     with obtain_from_hub(NAME, access, silent, accept) as found:
