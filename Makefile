@@ -51,7 +51,7 @@ help: ## show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables: MODEL=a folder or a single file  OUT=folder  TOOLCHAIN=tested  BACKEND=venv (or conda)"
+	@echo "  variables: MODEL=a folder, a file or owner/name  OUT=folder  TOOLCHAIN=tested  BACKEND=venv (or conda)"
 	@echo "             ATTENTION=split-einsum (or original)  SIZE=512x768  BITS=6"
 	@echo "             PYTHON=/path/to/python3  ARGS='more options'"
 

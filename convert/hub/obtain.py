@@ -125,6 +125,12 @@ class _Order:
         return sum(self.shelf.listing.files[path].size for path in self.missing)
 
     @property
+    def begun(self) -> int:
+        """Bytes of them that an earlier run brought."""
+        parts = (self.shelf.wanted(path).part for path in self.missing)
+        return sum(part.stat().st_size for part in parts if part.exists())
+
+    @property
     def title(self) -> str:
         return self.name.repo.rpartition("/")[2]
 
@@ -171,7 +177,9 @@ class _Order:
         if not missing:
             return f"{', '.join(parts)}, all here already; {licence}"
         which = f"{missing} of them" if missing < chosen else "all"
-        return f"{', '.join(parts)}, {which} to fetch: {amount(self.nbytes)}; {licence}"
+        begun = self.begun
+        rest = f" (of which {amount(begun)} came before)" if begun else ""
+        return f"{', '.join(parts)}, {which} to fetch: {amount(self.nbytes)}{rest}; {licence}"
 
 
 def _list(name: HubName, access: Access, web: Web) -> Listing:

@@ -117,18 +117,19 @@ def _another(wanted: Wanted, found: str, asked: Asked) -> BadInputError:
 
 def _fill(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> str:
     """Bring what is missing of the unfinished file; the hash of the whole."""
-    with explained(wanted.part), wanted.part.open("a+b") as stream:
-        require_space(wanted.target, max(0, (wanted.size or 0) - stream.tell()))
-        try:
+    try:
+        with wanted.part.open("a+b") as stream:
+            require_space(wanted.target, max(0, (wanted.size or 0) - stream.tell()))
             return _pour(wanted, stream, web, asked, progress)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
+    except OSError as error:
+        if error.errno in FULL:
             raise NoSpaceError(
                 f"the disk filled up while bringing {asked.file or wanted.target.name}",
                 where=wanted.target.parent,
                 remedy="free space, or choose another disk with HF_HOME; what came is kept",
             ) from error
+        with explained(wanted.part):
+            raise
 
 
 def _pour(wanted: Wanted, stream: BinaryIO, web: Web, asked: Asked, progress: Progress) -> str:

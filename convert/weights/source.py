@@ -215,10 +215,13 @@ def look_at(path: Path) -> tuple[bytes, FileKind]:
     return head, sniff(head, path.stat().st_size)
 
 
+_SAFE = "get the same model's safetensors files"
 _UNPACK = "unpack it, and give what is in it"
 OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (257, b"ustar", "a tar file of PyTorch before 0.1.10", "save it again with a newer PyTorch"),
     (0, b"\x80", "a bare pickle, not a PyTorch checkpoint", "get a .safetensors version"),
+    (0, b"GGUF", "weights in GGUF's format, which nothing here reads", _SAFE),
+    (0, b"\x89HDF", "weights in TensorFlow's HDF5 format, which nothing here reads", _SAFE),
     (0, b"7z\xbc\xaf\x27\x1c", "a packed file, in 7-Zip's format", _UNPACK),
     (0, b"Rar!", "a packed file, in RAR's format", _UNPACK),
     (0, b"\x1f\x8b", "a packed file, in gzip's format", _UNPACK),

@@ -306,8 +306,9 @@ def mirrors_in_force(hub: Hub) -> Findings:
 def hub_summary(hub: Hub) -> Findings:
     """How the hub would be reached: token, offline switches, proxies.
 
-    sdcoreml converts local files and needs none of these; the upstream converter asks for a token
-    even for public models. The token itself is never read.
+    Files that are here need none of these. A model that is named does, with a token where its
+    authors or the hub ask for one; the upstream converter asks even for public models. The doctor
+    never reads the token itself.
     """
     parts = ["token stored" if hub.token else "no token"]
     parts += [f"offline by {name}" for name in hub.offline]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -50,6 +51,7 @@ from sdcoreml.doctor.knowledge.diagnosis import diagnose
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.mirrors.mirror import index_variables
 from sdcoreml.ground.aside import folder_aside
 from sdcoreml.ground.errors import (
     BadInputError,
@@ -76,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
             "give one model, a folder or a file, or --sample",
             remedy="see `sdcoreml convert --help`",
         )
+    os.environ.update(index_variables(args.index) if args.index else {})
     try:
         return plan(args) if args.plan else convert(args)
     except (BadInputError, UnsafePickleError, UsageError, UnableError) as error:

@@ -64,6 +64,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     add_toolchain(parser)
     parser.add_argument(
+        "--index",
+        metavar="URL",
+        help="a mirror of the package index (default: $UV_DEFAULT_INDEX, $PIP_INDEX_URL, or pip's)",
+    )
+    parser.add_argument(
         "--plan",
         action="store_true",
         help="say what would be made, from what, and what it takes; write nothing",

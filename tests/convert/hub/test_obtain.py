@@ -92,6 +92,19 @@ def test_a_model_is_brought_once_with_what_is_needed(
     assert said[-1].text.endswith("10 files, all here already; licence openrail")
 
 
+def test_what_came_before_is_said(source: dict[str, bytes], access: Access) -> None:
+    with obtain_from_hub(NAME, access, silent, accept):
+        pass
+    place = next(access.cache.glob("**/unet/*.safetensors"))
+    blob = place.resolve()
+    blob.rename(blob.with_name(f"{blob.name}.incomplete"))
+    said: list[Event] = []
+    with obtain_from_hub(NAME, access, said.append, accept) as found:
+        assert files_of(found.path)[f"unet/{place.name}"] == source[f"unet/{place.name}"]
+    size = f"{len(source[f'unet/{place.name}'])} bytes"
+    assert f"10 files, 1 of them to fetch: {size} (of which {size} came before);" in said[0].text
+
+
 def test_the_hub_s_own_library_finds_what_was_brought(
     source: dict[str, bytes], access: Access
 ) -> None:

@@ -193,6 +193,15 @@ BAD_FILES: Mapping[str, tuple[bytes, str]] = {
         b"\x80\x04N.",
         "a bare pickle, not a PyTorch checkpoint; get a .safetensors version",
     ),
+    "gguf": (
+        b"GGUF\x03\x00\x00\x00",
+        "weights in GGUF's format, which nothing here reads; get the same model's safetensors files",
+    ),
+    "hdf5": (
+        b"\x89HDF\r\n\x1a\n",
+        "weights in TensorFlow's HDF5 format, which nothing here reads; get the same model's"
+        " safetensors files",
+    ),
     "noise": (
         b"GIF89a..",
         "not a checkpoint (starts with 47 49 46 38 39 61 2e 2e); download the file again",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,3 +147,16 @@ def test_the_user_s_own_file_says_where_models_come_from(
     own.write_text(f'[hub]\nurl = "{hub.address}"\n')
     assert main(["convert", "acme/none"]) == 3
     assert len(hub.requests) == 1
+
+
+def test_a_mirror_of_the_package_index_is_named_for_the_whole_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"):
+        monkeypatch.setenv(name, "https://usual.invalid")
+    mirror = "https://me:secret@mirror.invalid/simple"
+    assert main(["convert", "none.ckpt", "--index", mirror]) == 3
+    assert os.environ["UV_DEFAULT_INDEX"] == os.environ["PIP_INDEX_URL"] == mirror
+    assert main(["convert", "none.ckpt", "--index", "//me:secret@mirror"]) == 2
+    assert "--index: //" in capsys.readouterr().err
