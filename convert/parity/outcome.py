@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from sdcoreml.convert.mil.kinds import Mode
@@ -10,6 +11,7 @@ from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.record import ProgramProof
 
 REPORT = "do not use it, report it with its config.json"
+_REWRITTEN = re.compile(r"\.transformer_blocks\.\d+\.norm\d\.bias$")
 FEW = 8
 """How many numbers make a norm stable: of only two, it keeps nothing but the signs."""
 
@@ -24,7 +26,7 @@ class Parity:
     was run in place of the program's own. `own` is the module's float32 precision in dB, the worst
     of its outputs, where it had to be known. `settings` are numbers beside the weights that are not
     the module's. `normed` is how many numbers a norm goes by at the
-    smallest map of a UNet, 0 for anything else.
+    smallest map of a UNet, 0 for anything else. `foreign` says that another converter wrote it.
     """
 
     component: str
@@ -38,6 +40,7 @@ class Parity:
     own: float | None = None
     settings: tuple[str, ...] = ()
     normed: int = 0
+    foreign: bool = False
 
     @property
     def passed(self) -> bool:
@@ -56,7 +59,8 @@ class Parity:
             for item in self.fidelity
             if not item.passed
         )
-        return (*self.audit.faults(), *self.settings, *low, *lost)
+        weights = _unexplained_in_foreign(self.audit) if self.foreign else self.audit.faults()
+        return (*weights, *self.settings, *low, *lost)
 
     def complaint(self) -> str:
         """All faults in one line, and the remedy."""
@@ -66,6 +70,8 @@ class Parity:
         )
 
     def _remedy(self) -> str:
+        if self.foreign:
+            return "do not use it, let sdcoreml convert the model"
         if self.settings or not self.audit.passed:
             return REPORT
         if all(item.passed for item in self.figures):
@@ -116,7 +122,20 @@ def as_foreign(parity: Parity) -> Parity:
         replace(item, floor=0.0 if item.output == "pooled_outputs" else floor)
         for item in parity.figures
     )
-    return replace(parity, figures=figures, settings=())
+    return replace(parity, figures=figures, settings=(), foreign=True)
+
+
+def _unexplained_in_foreign(audit: Audit) -> tuple[str, ...]:
+    """What is wrong with the weights of another converter's program.
+
+    Apple's converter divides the bias of a transformer block's norm by its weight, so that neither
+    it nor the table of timesteps, rounded to float16, is the checkpoint's; running tells of those.
+    """
+    if len(audit.unexplained) <= 1 + len(audit.missing) and all(
+        _REWRITTEN.search(name) for name in audit.missing
+    ):
+        audit = replace(audit, unexplained=(), missing=())
+    return audit.faults()
 
 
 def _short(figure: Figures) -> str:

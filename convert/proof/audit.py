@@ -205,8 +205,11 @@ def compressed_constants(function: Function) -> tuple[Operation, ...]:
 
 
 def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | None:
-    """The tensor that a compressed constant is named for: `NAME`, or `NAME_palettized`, say."""
-    words = plain(operation.outputs[0].name).split("_")
+    """The tensor that a compressed constant is named for: `NAME`, or `NAME_palettized`, say.
+
+    Apple's converter names a text encoder's `text_encoder_NAME_to_fp16_palettized`.
+    """
+    words = plain(operation.outputs[0].name).removeprefix("text_encoder_").split("_")
     names = ("_".join(words[:count]) for count in range(len(words), 0, -1))
     return next((owners[name] for name in names if name in owners), None)
 

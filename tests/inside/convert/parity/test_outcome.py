@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.parity.figures import Figures
-from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.parity.outcome import Parity, as_foreign
 from sdcoreml.convert.proof.audit import Audit
 
 CLEAN = Audit(sources={"a": ("a",)}, extras={"z": "zeros"}, elements=3)
@@ -84,3 +84,26 @@ def test_an_outcome_as_the_manifest_has_it() -> None:
             "missing": [],
         },
     }
+
+
+BIAS = "down_blocks.0.attentions.0.transformer_blocks.0.norm1.bias"
+
+
+def test_what_another_converter_wrote_is_asked_for_its_own_precision() -> None:
+    pooled = replace(LOW, output="pooled_outputs", psnr=5.0)
+    assert as_foreign(outcome(GOOD, LOW, pooled)).passed
+    failing = as_foreign(outcome(GOOD, replace(LOW, psnr=34.0)))
+    assert failing.faults() == (
+        "y in fp16 mode: 34.0 dB, at least 35 dB needed (largest error 0.25)",
+    )
+    assert failing.complaint().endswith("; do not use it, let sdcoreml convert the model")
+
+
+def test_a_bias_that_it_divides_by_its_weight_is_run_and_no_other_weight_may_differ() -> None:
+    rewritten = replace(CLEAN, unexplained=("beta", "table"), missing=(BIAS,))
+    assert as_foreign(outcome(GOOD, audit=rewritten)).passed
+    assert as_foreign(outcome(GOOD, audit=rewritten)).proof().audit.missing == (BIAS,)
+    more = replace(rewritten, unexplained=("beta", "table", "another"))
+    assert not as_foreign(outcome(GOOD, audit=more)).passed
+    other = replace(CLEAN, unexplained=("k",), missing=("conv_in.weight",))
+    assert not as_foreign(outcome(GOOD, audit=other)).passed
