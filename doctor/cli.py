@@ -102,6 +102,7 @@ VERBS = (
     ),
     Verb(name="compile", help="compile packages without Xcode", is_everyday=False, sweeps=True),
     Verb(name="clean", help="remove what interrupted runs left, and caches", is_everyday=False),
+    Verb(name="complete", help="print what a shell needs to complete", is_everyday=False),
 )
 
 

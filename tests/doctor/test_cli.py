@@ -98,6 +98,7 @@ def test_help_all_shows_the_other_verbs_too(
   sources   say where other programs keep models, to find them by name
   compile   compile packages without Xcode
   clean     remove what interrupted runs left, and caches
+  complete  print what a shell needs to complete
 """
     last = "what to do\n"
     assert cli.main(words) == 0
