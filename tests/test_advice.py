@@ -36,6 +36,7 @@ PROSE = (
     "a folder that sdcoreml convert made",
     "the file that sdcoreml recipe wrote",
     "  sdcoreml convert: ",
+    "to use it, once:\n",
     "sdcoreml convert --sample --full",
     "sdcoreml convert in {X} and in {X}",
     "sdcoreml env lock",
