@@ -121,13 +121,14 @@ class _Order:
 
     @property
     def nbytes(self) -> int:
-        """Bytes to bring."""
-        return sum(self.shelf.listing.files[path].size for path in self.missing)
+        """Bytes to bring; files of one content come once."""
+        files = [self.shelf.listing.files[path] for path in self.missing]
+        return sum({file.blob: file.size for file in files}.values())
 
     @property
     def begun(self) -> int:
         """Bytes of them that an earlier run brought."""
-        parts = (self.shelf.wanted(path).part for path in self.missing)
+        parts = {self.shelf.wanted(path).part for path in self.missing}
         return sum(part.stat().st_size for part in parts if part.exists())
 
     @property

@@ -102,7 +102,7 @@ def test_what_came_before_is_said(source: dict[str, bytes], access: Access) -> N
     with obtain_from_hub(NAME, access, said.append, accept) as found:
         assert files_of(found.path)[f"unet/{place.name}"] == source[f"unet/{place.name}"]
     size = f"{len(source[f'unet/{place.name}'])} bytes"
-    assert f"10 files, 1 of them to fetch: {size} (of which {size} came before);" in said[0].text
+    assert f"10 files, 3 of them to fetch: {size} (of which {size} came before);" in said[0].text
 
 
 def test_the_hub_s_own_library_finds_what_was_brought(

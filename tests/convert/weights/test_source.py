@@ -174,6 +174,7 @@ def test_a_payload_is_refused_and_never_runs(tmp_path: Path, suffix: str) -> Non
     assert not evil.exists()
 
 
+SAFE = "get the same model's safetensors files"
 PULL = "run 'git lfs pull' in its folder"
 BAD_FILES: Mapping[str, tuple[bytes, str]] = {
     "empty": (b"", "the file is empty; download the file again"),
@@ -195,12 +196,11 @@ BAD_FILES: Mapping[str, tuple[bytes, str]] = {
     ),
     "gguf": (
         b"GGUF\x03\x00\x00\x00",
-        "weights in GGUF's format, which nothing here reads; get the same model's safetensors files",
+        f"weights in GGUF's format, which nothing here reads; {SAFE}",
     ),
     "hdf5": (
         b"\x89HDF\r\n\x1a\n",
-        "weights in TensorFlow's HDF5 format, which nothing here reads; get the same model's"
-        " safetensors files",
+        f"weights in TensorFlow's HDF5 format, which nothing here reads; {SAFE}",
     ),
     "noise": (
         b"GIF89a..",
