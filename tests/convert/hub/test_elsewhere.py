@@ -155,7 +155,7 @@ def test_another_file_than_was_published_is_thrown_away(
         (
             {"model": {"type": "LORA"}},
             UnsupportedError,
-            "this is a LoRA: sdcoreml convert MODEL --lora FILE",
+            "this is a LoRA: `sdcoreml convert MODEL --lora FILE`",
         ),
         ({"model": {"type": "Upscaler"}}, UnsupportedError, "of the kind Upscaler"),
         ({"file": {"name": "x.zip"}}, UnsupportedError, r"has no file of weights, only x\.zip"),
