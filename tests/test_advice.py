@@ -35,6 +35,7 @@ SPAN = re.compile(r"`((?:'[^']*'|[^`'])*)`")
 PROSE = (
     "a folder that sdcoreml convert made",
     "the file that sdcoreml recipe wrote",
+    "let sdcoreml convert the model",
     "  sdcoreml convert: ",
     "to use it, once:\n",
     "sdcoreml convert --sample --full",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.jobs.manifest import MARKER, ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.plan import Job, require_known
-from sdcoreml.convert.jobs.verify import changed_files, input_faults
+from sdcoreml.convert.jobs.verify import absent_packages, changed_files, input_faults
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import BadInputError, raise_first
@@ -42,6 +42,12 @@ def keep(job: Job, folder: Path) -> Kept:
     manifest = read_manifest(job.output)
     made = {part.stem for part in job.parts}
     programs = {name: entry for name, entry in manifest.programs.items() if name not in made}
+    if absent := absent_packages(job.output, replace(manifest, programs=programs)):
+        raise BadInputError(
+            f"no part of it can be kept without its package, and {absent[0]} is absent",
+            where=job.output,
+            remedy="convert the model anew, without --components",
+        )
     raise_first(tuple(changed_files(job.output, programs.values())))
     sources = {entry.source for entry in programs.values()}
     raise_first(tuple(input_faults(job.model, manifest, sources)))

@@ -7,12 +7,13 @@ are kept in the new one.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sdcoreml.convert.jobs.foreign import carry_over, foreign_names, require_room_for, rescue
-from sdcoreml.convert.jobs.manifest import MARKER
+from sdcoreml.convert.jobs.manifest import MARKER, Manifest
 from sdcoreml.ground.aside import folder_aside, sole_maker, waiting
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.refusals import explained
@@ -34,6 +35,18 @@ def staged(target: Path) -> Iterator[Path]:
         except SdcoremlError as error:  # errors must not name a file by its temporary path
             error.move(folder, target)
             raise
+
+
+def drop_packages(folder: Path, manifest: Manifest) -> None:
+    """Remove the packages from a folder: apps load only what is compiled.
+
+    Both share their weights on this disk, but a copy of the folder elsewhere holds them twice. The
+    manifest goes on describing them, and `verify` calls them absent by choice.
+    """
+    for name, program in manifest.programs.items():
+        written = program.written(folder, name)
+        for package in (written,) if isinstance(written, Path) else written:
+            shutil.rmtree(package, ignore_errors=True)
 
 
 @contextmanager

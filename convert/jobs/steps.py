@@ -34,7 +34,7 @@ from sdcoreml.convert.jobs.manifest import (
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.reading import read_all
-from sdcoreml.convert.jobs.staging import staged
+from sdcoreml.convert.jobs.staging import drop_packages, staged
 from sdcoreml.convert.jobs.upstream import UpstreamConverter, build, options_of, require_possible
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
@@ -56,7 +56,7 @@ class Workshop:
 
     `runner` runs tasks in the built environment, `toolchain` is what the manifest records of that,
     `policy` says how programs are proved, and `force` replaces results of other models as well.
-    `upstream` writes the packages in place of our builders.
+    `upstream` writes the packages in place of our builders; without `keeps_packages` they go.
     """
 
     runner: Runner
@@ -64,6 +64,7 @@ class Workshop:
     policy: ProofPolicy = field(default_factory=ProofPolicy)
     force: bool = False
     upstream: UpstreamConverter | None = None
+    keeps_packages: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,8 +225,7 @@ def _build(conversion: Conversion) -> Conversion:
         request = {key: programs[0][key] for key in ("config", "weights")}
         request["programs"] = programs
         answer = conversion.workshop.runner.run("build", request, conversion.emit)
-        note = f"built in {amount(answer.peak_memory)} of memory"
-        conversion.emit(Event(kind="note", text=note))
+        conversion.emit(Event(kind="note", text=f"built in {amount(answer.peak_memory)} of memory"))
     return conversion
 
 
@@ -274,8 +274,7 @@ def _check(folder: Folder, _: Conversion) -> Folder:
     } | {made.part.program: made.written for made in folder.programs}
     is_part = folder.job.redo is not None and is_part_of(folder.job.model.family, programs)
     fit = folder_faults(programs, folder.path, is_part=is_part)
-    faults = (*fit, *_misfits(folder.job, programs))
-    if faults:
+    if faults := (*fit, *_misfits(folder.job, programs)):
         raise SdcoremlError("; ".join(map(str, faults)))
     return folder
 
@@ -316,6 +315,8 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
         },
     )
     write_manifest(manifest, folder.path)
+    if not workshop.keeps_packages:
+        drop_packages(folder.path, manifest)
     return folder
 
 

@@ -141,6 +141,7 @@ def convert(args: argparse.Namespace) -> int:
                 policy_of(args, toolchain), certified_only=is_replacement(toolchain, args.toolchain)
             ),
             force=args.force,
+            keeps_packages=args.packages == "keep",
         )
         with explained(address(toolchain)):
             if wants_upstream(args):
@@ -185,7 +186,7 @@ def chosen(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
         args.model,
         origin,
     ):
-        judge_ingredients(args).require_convertible()
+        require_plan(args, args.model)  # before gigabytes are unpacked
         near = args.output.parent if args.output else Path(RESULTS)
         with opened(ingredients_of(args), near, emit) as model:
             yield replace(_with_refiner(model, args), fetched=origin)

@@ -289,5 +289,12 @@ def _storage(parser: argparse.ArgumentParser) -> None:
         help="compress as this file says: method, bits, group_size, and bits of single layers",
     )
     group.add_argument(
+        "--packages",
+        choices=("keep", "drop"),
+        default="keep",
+        help="drop the .mlpackage files, which apps do not need: a copy of the folder is then half"
+        " as large, but no program of it can be run or kept again (default: keep)",
+    )
+    group.add_argument(
         "--full", action="store_true", help="run every program, also those whose graph is certified"
     )

@@ -169,3 +169,22 @@ def test_a_checked_result_is_not_replaced_by_an_unchecked_one(bundle: Path, mode
     workshop = Workshop(runner=StandIn(size=SIZE), toolchain=MADE_IN, policy=policy)
     with pytest.raises(BadInputError, match=r"were checked, .* would not be: light has no torch"):
         convert_models([job(model, bundle)], workshop)
+
+
+def test_packages_are_dropped_on_request_and_then_absent_by_choice(
+    tmp_path: Path, model: Path
+) -> None:
+    runner, output = StandIn(size=SIZE), tmp_path / "small"
+    workshop = Workshop(runner=runner, toolchain=MADE_IN, keeps_packages=False)
+    convert_models([job(model, output)], workshop)
+    names = {path.name for path in output.iterdir()}
+    assert not [name for name in names if name.endswith(".mlpackage")]
+    found = verify(output, runner)
+    assert (found.passed, set(found.absent)) == (
+        True,
+        {"TextEncoder.mlpackage", "Unet.mlpackage", "VAEDecoder.mlpackage", "VAEEncoder.mlpackage"},
+    )
+    with pytest.raises(BadInputError, match=r"no part of it can be kept .*; convert the model ane"):
+        finish(job(model, output, "unet"), runner)
+    finish(job(model, output), runner)
+    assert (output / "Unet.mlpackage").is_dir()
