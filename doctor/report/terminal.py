@@ -1,15 +1,16 @@
 """Draws the event stream of a long task on stderr.
 
 On a terminal: one line a step, with a bar where the step says how far it is. Elsewhere, as in CI:
-one plain line a step and nothing that moves. stdout is never touched: it carries data.
+one plain line a step, one a minute while it lasts, and nothing that moves. stdout is never touched: it carries data.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from sdcoreml.ground.addresses import hide_credentials
@@ -21,26 +22,73 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
+MINUTE = 60.0
+_LOOK = 5.0
+"""Seconds between two looks at the clock."""
+
+
 def shown(text: str) -> str:
     """A text of an event on one line, without passwords and tokens, its commands to be pasted."""
     return one_line(hide_credentials(spell(text)))
 
 
-def plain(stream: TextIO) -> Emit:
-    """An `Emit` that writes one line for each step, note and warning."""
+class Lines:
+    """An `Emit` that writes one line for each step, note and warning.
 
-    def emit(event: Event) -> None:
+    Where nothing was written for a minute, `beat` says that the step goes on, and how far it is.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._step, self._far = "", ""
+        self._began = self._spoke = clock()
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        text = shown(event.text)
         match event.kind:
             case "step":
-                print(f"- {shown(event.text)}", file=stream, flush=True)
+                self._step, self._far, self._began = text, "", self._clock()
+                self._say(f"- {text}")
             case "note":
-                print(f"  {shown(event.text)}", file=stream, flush=True)
+                self._say(f"  {text}")
             case "warning":
-                print(f"  warning: {shown(event.text)}", file=stream, flush=True)
-            case "progress" | "result":
+                self._say(f"  warning: {text}")
+            case "progress":
+                self._far = how_far(event)
+            case "result":
                 pass
 
-    return emit
+    def beat(self) -> None:
+        """Say that the step goes on, unless something was said in the last minute."""
+        now = self._clock()
+        if self._step and now - self._spoke >= MINUTE:
+            far = f", {self._far}" if self._far else ""
+            minutes = int((now - self._began) // MINUTE)
+            self._say(f"  still at it: {self._step}, {minutes} min{far}")
+
+    def _say(self, line: str) -> None:
+        self._spoke = self._clock()
+        print(line, file=self._stream, flush=True)
+
+
+@contextmanager
+def beating(beat: Callable[[], None]) -> Iterator[None]:
+    """Call `beat` every few seconds while the block runs."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.wait(_LOOK):
+            with suppress(OSError, ValueError):  # the work says what is wrong with the stream
+                beat()
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    with suppress(RuntimeError):  # no more threads here: then there is no heartbeat
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def how_far(event: Event) -> str:
@@ -101,7 +149,9 @@ def draw(stream: TextIO | None = None) -> Iterator[Emit]:
     """Give an `Emit` that suits the stream (stderr unless told): bars on a terminal, else lines."""
     stream = stream or sys.stderr
     if not stream.isatty():
-        yield plain(stream)
+        lines = Lines(stream)
+        with beating(lines.beat):
+            yield lines
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn

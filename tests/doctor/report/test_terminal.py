@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 import time
 
 import pytest
@@ -10,9 +11,10 @@ from rich.progress import Progress
 
 from sdcoreml.doctor.report.terminal import (
     Bars,
+    Lines,
+    beating,
     draw,
     how_far,
-    plain,
 )
 from sdcoreml.ground.events import Event
 
@@ -28,7 +30,7 @@ STORY = (
 
 def test_away_from_a_terminal_each_step_is_one_line() -> None:
     stream = io.StringIO()
-    emit = plain(stream)
+    emit = Lines(stream)
     for event in STORY:
         emit(event)
     assert stream.getvalue() == (
@@ -96,7 +98,7 @@ def test_on_a_terminal_the_bytes_stand_beside_the_bar() -> None:
 def test_names_are_words_not_markup_and_steer_nothing() -> None:
     event = Event(kind="step", text="write [red]a\x1b[2J\n.safetensors")
     lines, live = io.StringIO(), io.StringIO()
-    plain(lines)(event)
+    Lines(lines)(event)
     assert lines.getvalue() == "- write [red]a\\x1b[2J\\n.safetensors\n"
     live.isatty = lambda: True  # type: ignore[method-assign]
     with draw(live) as emit:
@@ -104,3 +106,42 @@ def test_names_are_words_not_markup_and_steer_nothing() -> None:
     # What is drawn live and what stays, without rich's own cursor movements.
     assert live.getvalue().count("write [red]a\\x1b[2J\\n.safetensors") >= 1
     assert "a\x1b[2J" not in live.getvalue()
+
+
+def test_a_long_step_has_a_line_a_minute_away_from_a_terminal() -> None:
+    stream, now = io.StringIO(), [0.0]
+    lines = Lines(stream, lambda: now[0])
+
+    def after(seconds: float) -> str:
+        now[0] += seconds
+        before = len(stream.getvalue())
+        lines.beat()
+        return stream.getvalue()[before:]
+
+    assert after(100) == "", "nothing has begun"
+    lines(Event(kind="step", text="install"))
+    assert after(59) == ""
+    assert after(1) == "  still at it: install, 1 min\n"
+    assert after(59) == ""
+    lines(Event(kind="progress", done=12 * 10**8, total=558 * 10**7, unit="B"))
+    assert after(1) == "  still at it: install, 2 min, 1.20 of 5.58 GB\n"
+    lines(Event(kind="note", text="half"))
+    assert after(59) == ""
+    lines(Event(kind="step", text="seal"))
+    assert after(60) == "  still at it: seal, 1 min\n"
+
+
+def test_the_heart_beats_while_the_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdcoreml.doctor.report.terminal._LOOK", 0.001)
+    beats = threading.Semaphore(0)
+    with beating(beats.release):
+        assert all(beats.acquire(timeout=10) for _ in range(3))
+
+
+def test_a_heart_that_cannot_beat_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    with beating(lambda: None):
+        pass
