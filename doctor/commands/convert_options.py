@@ -293,7 +293,7 @@ def _storage(parser: argparse.ArgumentParser) -> None:
         choices=("keep", "drop"),
         default="keep",
         help="drop the .mlpackage files, which apps do not need: a copy of the folder is then half"
-        " as large, but no program of it can be run or kept again (default: keep)",
+        " as large, but --components can keep nothing of it (default: keep)",
     )
     group.add_argument(
         "--full", action="store_true", help="run every program, also those whose graph is certified"

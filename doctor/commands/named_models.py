@@ -81,9 +81,9 @@ def told_by_name(given: Path | ModelName) -> Iterator[tuple[Path, Callable[[str]
     if isinstance(given, Path):
         yield given, str
         return
-    from sdcoreml.doctor.report.terminal import plain
+    from sdcoreml.doctor.report.terminal import Lines
 
-    with seen_from_afar(given, plain(sys.stderr)) as path:
+    with seen_from_afar(given, Lines(sys.stderr)) as path:
         yield path, lambda text: by_name(text, path, given)
 
 

@@ -1,7 +1,8 @@
 """Draws the event stream of a long task on stderr.
 
 On a terminal: one line a step, with a bar where the step says how far it is. Elsewhere, as in CI:
-one plain line a step, one a minute while it lasts, and nothing that moves. stdout is never touched: it carries data.
+one plain line a step, one a minute while it lasts, and nothing that moves. stdout is never touched:
+it carries data.
 """
 
 from __future__ import annotations
