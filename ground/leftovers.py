@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,9 @@ TOKEN = "sdcoreml"  # noqa: S105  no secret: it says whose a file is
 _LONGEST = 200
 """Bytes of a target's name that its hidden names repeat: no disk takes more than 255."""
 
-_PART = re.compile(rf"\..+\.{TOKEN}-[a-z0-9_]{{8}}\.part", re.DOTALL)
+_PART = re.compile(rf"\..+\.{TOKEN}-([a-z0-9_]{{8}}\.part|lock)", re.DOTALL)
+_FRESH = 60
+"""Seconds for which a lock file is left alone: its maker may be about to lock it."""
 
 
 def hidden(target: Path, what: str) -> Path:
@@ -58,9 +61,14 @@ def find_leftovers(folder: Path) -> tuple[Path, ...]:
 def _parts(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in entries if _PART.fullmatch(entry.name)]
+            ours = [Path(entry.path) for entry in entries if _PART.fullmatch(entry.name)]
+        return [path for path in ours if path.suffix == ".part" or _is_old(path)]
     except OSError:
         return []
+
+
+def _is_old(lock: Path) -> bool:
+    return time.time() - lock.lstat().st_mtime > _FRESH
 
 
 @contextmanager

@@ -41,3 +41,12 @@ def test_what_somebody_holds_stays(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_read_holds_nothing_of_ours(tmp_path: Path) -> None:
     assert sweep(tmp_path / "none") == ()
+
+
+def test_a_killed_runs_lock_goes_once_it_is_old(tmp_path: Path) -> None:
+    old, fresh = tmp_path / ".old.sdcoreml-lock", tmp_path / ".new.sdcoreml-lock"
+    for path in (old, fresh):
+        path.touch()
+    os.utime(old, (0, 0))
+    assert sweep(tmp_path) == (old,)
+    assert fresh.exists()
