@@ -19,10 +19,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 from sdcoreml.ground import errors
 from sdcoreml.ground.aside import scratch_folder
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.events import Emit, from_json, silent
 from sdcoreml.ground.places import PACKAGE
 from sdcoreml.ground.quantity import amount
@@ -56,7 +57,7 @@ LOOK = "`sdcoreml doctor --deep` checks the environment it runs in"
 class Runner(Protocol):
     """Runs tasks: the real `Worker`, or a fake in tests."""
 
-    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+    def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
         """Run the named task to its end and return what it answered."""
         ...
 
@@ -65,8 +66,17 @@ class Runner(Protocol):
 class Outcome:
     """A task's JSON-able answer and the highest resident memory of its process, in bytes."""
 
-    value: Any
+    value: object
     peak_memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What the child says last: the task's value, or the fields of the error that it raised."""
+
+    peak_memory: int
+    value: object = None
+    error: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +86,7 @@ class Worker:
     python: Path
     launch: str = LAUNCH
 
-    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+    def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
         """Run the named task of `convert.tasks.serve.TASKS`.
 
         Raises:
@@ -98,28 +108,28 @@ class Worker:
                 log = _tail(stderr)
                 remedy = CLOSE if code == -signal.SIGKILL else LOOK
                 raise errors.WorkerError(_obituary(task, code, peak(), log), log=log, remedy=remedy)
-        if "error" in answer:
-            raise _revive(answer["error"])
-        return Outcome(value=answer["value"], peak_memory=answer["peak_memory"])
+        if answer.error is not None:
+            raise _revive(answer.error)
+        return Outcome(value=answer.value, peak_memory=answer.peak_memory)
 
 
 def _converse(
-    stdin: IO[bytes], stdout: IO[bytes], task: str, request: Mapping[str, Any], emit: Emit
-) -> Mapping[str, Any] | None:
+    stdin: IO[bytes], stdout: IO[bytes], task: str, request: Mapping[str, object], emit: Emit
+) -> _Answer | None:
     """Send the request, pass events on, return the answer, or None when the child gave none."""
     try:
         stdin.write(json.dumps({"task": task, "request": request}).encode() + b"\n")
         stdin.flush()
     except BrokenPipeError:
         return None
-    answer: Mapping[str, Any] | None = None
+    answer: _Answer | None = None
     for line in stdout:
         try:
             event = from_json(line.decode())
         except ValueError:  # it died in the middle of a line
             return None
         if event.kind == "result":
-            answer = event.data
+            answer = from_plain(_Answer, event.data, "answer")
         else:
             emit(event)
     return answer

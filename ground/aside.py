@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.ground import locks
 from sdcoreml.ground.errors import BadInputError, NoSpaceError, SdcoremlError
@@ -210,7 +209,9 @@ def sole_maker(target: Path) -> Iterator[None]:
         yield
 
 
-def _claim(target: Path, make: Callable[..., Any]) -> tuple[Path, int]:
+def _claim(
+    target: Path, make: Callable[..., str] | Callable[..., tuple[int, str]]
+) -> tuple[Path, int]:
     """A new hidden file or folder beside `target`, locked by this process: its path and handle.
 
     Between its making and its locking a neighbour may take it for a leftover and remove it; then

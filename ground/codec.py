@@ -1,7 +1,7 @@
 """Frozen dataclasses to JSON and back; their own annotations are the schema.
 
 Understood: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), text, numbers, truth,
-None, `Any` (as it is), and unions of one type with None and with dataclasses of a single field,
+None, `object` (as it is), and unions of one type with None and with dataclasses of a single field,
 which are told by that field's name. A field is named in JSON as its metadata says:
 `field(metadata={JSON: "name"})`.
 """
@@ -45,12 +45,27 @@ def from_plain(kind: type[T], data: object, place: str) -> T:
     return cast("T", _decode(kind, data, place))
 
 
+def read_field(
+    content: Mapping[str, object], name: str, kind: type[T], default: T | None = None
+) -> T:
+    """The field `name` of a JSON object, as `kind`; `default`, if there is one, where it is absent.
+
+    Raises:
+        DecodeError: it is of another type, or absent without a default.
+    """
+    if name in content:
+        return from_plain(kind, content[name], name)
+    if default is None:
+        raise DecodeError(f"field {name!r} is missing")
+    return default
+
+
 def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an annotation
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         return _one_of(get_args(kind), data, place)
     if origin is tuple:
-        if not isinstance(data, list):
+        if not isinstance(data, (list, tuple)):
             raise DecodeError(f"{place}: an array is wanted")
         (item, *_) = get_args(kind)
         return tuple(_decode(item, one, f"{place}[{n}]") for n, one in enumerate(data))
@@ -61,14 +76,14 @@ def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an 
         }
     if is_dataclass(kind):
         return _dataclass(cast("type", kind), as_object(data, place), place)
-    if kind is Any or type(data) is kind or (kind is float and type(data) is int):
+    if kind is object or type(data) is kind or (kind is float and type(data) is int):
         return data
     if issubclass(kind, Enum):
         return _member(kind, data, place)
     raise DecodeError(f"{place}: {kind.__name__} is wanted, not {type(data).__name__}")
 
 
-def _one_of(kinds: tuple[Any, ...], data: object, place: str) -> object:
+def _one_of(kinds: tuple[object, ...], data: object, place: str) -> object:
     """None by itself, the types of a single field by its name; otherwise the first type."""
     if data is None and types.NoneType in kinds:
         return None
@@ -85,12 +100,12 @@ def _member(kind: type[Enum], data: object, place: str) -> Enum:
         return kind(data)
     except ValueError:
         wanted = ", ".join(str(member.value) for member in kind)
-        raise DecodeError(f"{place}: one of {wanted} is wanted") from None
+        raise DecodeError(f"{place}: one of {wanted} is wanted, not {data!r}") from None
 
 
 def as_object(data: object, place: str) -> Mapping[str, object]:
     """A JSON object as it is. Raises `DecodeError` for anything else."""
-    if not isinstance(data, dict):
+    if not isinstance(data, Mapping):
         raise DecodeError(f"{place}: an object is wanted")
     return data
 
@@ -121,5 +136,5 @@ def _is_required(one: Field[Any]) -> bool:
 
 
 @cache
-def _hints(kind: type) -> Mapping[str, Any]:
+def _hints(kind: type) -> Mapping[str, object]:
     return get_type_hints(kind)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["step", "progress", "note", "warning", "result"]
 
@@ -29,7 +29,7 @@ class Event:
     done: int = 0
     total: int = 0
     unit: str = ""
-    data: Any = None
+    data: object = None
 
 
 Emit: TypeAlias = Callable[[Event], None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.lock import Lock, LockedPackage
@@ -153,7 +153,7 @@ def tags(target: LockTarget, python: str) -> Iterator[Tag]:
 
 def environment(target: LockTarget, python: str) -> Environment:
     """The values of environment markers on that target."""
-    values: Mapping[str, Any] = {
+    values: Mapping[str, object] = {
         "implementation_name": "cpython",
         "implementation_version": python,
         "os_name": "posix",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sdcoreml.ground.errors import LockfileError
 
@@ -36,7 +36,7 @@ class TomlTable:
 
     path: Path
     place: str = ""
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
     faults: list[str] = field(default_factory=list)
 
     def get(self, key: str, kind: type[Value], default: Value | None = None) -> Value:
@@ -65,6 +65,19 @@ class TomlTable:
             value = {}
         place = f"{self.place}{key}."
         return TomlTable(path=self.path, place=place, values=value, faults=self.faults)
+
+    def tables(self, key: str) -> tuple[TomlTable, ...]:
+        """The array of tables at `key`; empty when there is none."""
+        rows = self.values.get(key, ())
+        if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
+            self._fault(key, "array of tables", rows)
+            return ()
+        return tuple(
+            TomlTable(
+                path=self.path, place=f"{self.place}{key}[{n}].", values=row, faults=self.faults
+            )
+            for n, row in enumerate(rows)
+        )
 
     def mapping(self) -> dict[str, str]:
         """The whole table as a mapping of strings to strings."""

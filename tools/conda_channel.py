@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sdcoreml.envs.conda.engine import Engine, find_engine
 from sdcoreml.envs.kept import store
@@ -41,16 +41,17 @@ def read_facts(path: Path = FACTS) -> tuple[Row, ...]:
 def write_channel(folder: Path, facts: Sequence[Row]) -> None:
     """Write the index of a channel that has these builds, and no archive of any."""
     for subdir in {"noarch", *(target.conda_subdir for target in TARGETS.values())}:
-        index: dict[str, Any] = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": {}}
+        packages: dict[str, dict[str, object]] = {"packages": {}, "packages.conda": {}}
         for row in facts:
             if row["subdir"] == subdir:
                 kind = "packages.conda" if row["file"].endswith(".conda") else "packages"
-                index[kind][row["file"]] = _record(row)
+                packages[kind][row["file"]] = _record(row)
+        index = {"info": {"subdir": subdir}, **packages}
         (folder / subdir).mkdir(parents=True)
         (folder / subdir / "repodata.json").write_text(json.dumps(index), encoding="utf-8")
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _record(row: Row) -> dict[str, object]:
     """A row as an index has it; what is not known is not there."""
     optional = {key: row[key] for key in ("md5", "noarch") if row[key]}
     return {

@@ -10,7 +10,6 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.contract import NAMES
 from sdcoreml.convert.bundle.tokenizer import tokenizer_folder
@@ -31,7 +30,7 @@ class ProgramSpec:
 
     program: str
     source: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     name: str = ""
 
     @property
@@ -163,7 +162,7 @@ def programs_of(model: Model, wanted: Collection[str] = ()) -> tuple[ProgramSpec
     )
 
 
-def _particular(model: Model, part: ProgramSpec) -> Mapping[str, Any]:
+def _particular(model: Model, part: ProgramSpec) -> Mapping[str, object]:
     match part.source:
         case "text_encoder" | "text_encoder_2":
             return _padding(model, part.source)
@@ -176,11 +175,11 @@ def _particular(model: Model, part: ProgramSpec) -> Mapping[str, Any]:
             return {}
 
 
-def _vae(model: Model) -> Mapping[str, Any]:
+def _vae(model: Model) -> Mapping[str, object]:
     """Options of a VAE: the app's latent scale if it differs, float32 if float16 overflows."""
     config = model.components["vae"].config
     scale = SCALES.get(model.family, SCALE)
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if config.get("scaling_factor", SCALE) != scale:
         options["runtime_scale"] = scale
     if model.family in SCALES and config.get("force_upcast", True):
@@ -192,7 +191,7 @@ PADS: Mapping[str, str] = {"text_encoder": "<|endoftext|>", "text_encoder_2": "!
 """The token that the runtimes pad prompts with, by text encoder."""
 
 
-def _padding(model: Model, source: str) -> Mapping[str, Any]:
+def _padding(model: Model, source: str) -> Mapping[str, object]:
     """The id that replaces the runtimes' padding, if the model was trained with another one."""
     own = model.path / source.replace("text_encoder", "tokenizer")
     pad = padding(own if own.is_dir() else tokenizer_folder(model.path), PADS[source])

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.models.alike import one_for_all
@@ -15,7 +14,7 @@ from sdcoreml.ground.errors import Fault, SdcoremlError, UnsupportedError
 ENCODERS = ("text_encoder", "text_encoder_2")
 """The UNet's cross attention reads the outputs of all of these, concatenated."""
 
-Configs = Mapping[str, Mapping[str, Any]]
+Configs = Mapping[str, Mapping[str, object]]
 
 
 def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
@@ -24,9 +23,10 @@ def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
     Widths missing from a config are the defaults of the pinned libraries' classes; `configs` maps
     components to their parsed config.json.
     """
-    widths = [configs[name].get("hidden_size", 512) for name in ENCODERS if name in configs]
+    stated = [configs[name].get("hidden_size", 512) for name in ENCODERS if name in configs]
+    widths = [width for width in stated if isinstance(width, int)]
     unet = configs.get("unet")
-    if unet is None or not widths or not all(isinstance(width, int) for width in widths):
+    if unet is None or not widths or len(widths) < len(stated):
         return
     read = one_for_all(unet.get("cross_attention_dim", 1280))
     if read != sum(widths):

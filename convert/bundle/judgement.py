@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sdcoreml.convert.bundle.apps import ADD_ONS, GIVEN, AppVerdict, verdicts
 from sdcoreml.convert.bundle.families import PROGRAMS, RUN, UNBUILT, refuse
@@ -305,7 +305,7 @@ _ANY_SIZE = ProgramOptions(height=64, width=64)
 """A size that every model accepts: whether a size suits a model is judged elsewhere."""
 
 
-def _refuse_config(component: str, config: Mapping[str, Any], path: Path) -> Fault | None:
+def _refuse_config(component: str, config: Mapping[str, object], path: Path) -> Fault | None:
     """Why the builder of a component rejects its config, in the builder's own words."""
     try:
         require_drawable(_PROGRAMS.get(component, component), config, _ANY_SIZE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.models.prediction import EPSILON, VELOCITY
 from sdcoreml.convert.models.schedule import ACCEPT, describe_difference
@@ -23,7 +22,7 @@ def refuse_prediction(kind: str | None, path: Path) -> Fault | None:
     return Fault(where=path, what=what, remedy=remedy, error=UnsupportedError)
 
 
-def refuse_schedule(scheduler: Mapping[str, Any], path: Path) -> Fault | None:
+def refuse_schedule(scheduler: Mapping[str, object], path: Path) -> Fault | None:
     """Why the apps cannot drive a model of this `scheduler_config.json`; `None` if they can."""
     return refuse_difference(describe_difference(scheduler), path)
 

@@ -9,13 +9,12 @@ refuse all others unless they have their default value or concern training only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from sdcoreml.convert.programs.options import ProgramOptions
 
 _CROSS_DOWN, _CROSS_UP = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
 
-UNET: Mapping[str, Any] = {
+UNET: Mapping[str, object] = {
     "addition_embed_type": None,
     "addition_time_embed_dim": None,
     "attention_head_dim": 8,
@@ -31,19 +30,19 @@ UNET: Mapping[str, Any] = {
     "projection_class_embeddings_input_dim": None,
     "transformer_layers_per_block": 1,
 }
-UPWARDS: Mapping[str, Any] = {
+UPWARDS: Mapping[str, object] = {
     "out_channels": 4,
     "time_embedding_dim": None,
     "up_block_types": ["UpBlock2D", _CROSS_UP, _CROSS_UP, _CROSS_UP],
 }
 """UNet options that a ControlNet, which has no up path, does not have."""
 
-CONDITION: Mapping[str, Any] = {
+CONDITION: Mapping[str, object] = {
     "conditioning_channels": 3,
     "conditioning_embedding_out_channels": [16, 32, 96, 256],
     "controlnet_conditioning_channel_order": "rgb",
 }
-TEXT: Mapping[str, Any] = {
+TEXT: Mapping[str, object] = {
     "eos_token_id": 49407,
     "hidden_act": "quick_gelu",
     "hidden_size": 512,
@@ -54,14 +53,14 @@ TEXT: Mapping[str, Any] = {
     "num_hidden_layers": 12,
     "vocab_size": 49408,
 }
-VAE: Mapping[str, Any] = {
+VAE: Mapping[str, object] = {
     "block_out_channels": [64],
     "latent_channels": 4,
     "layers_per_block": 1,
     "norm_num_groups": 32,
     "scaling_factor": 0.18215,
 }
-READ: Mapping[str, Mapping[str, Any]] = {
+READ: Mapping[str, Mapping[str, object]] = {
     "controlled_unet": {**UNET, **UPWARDS},
     "controlnet": {**UNET, **CONDITION},
     "text_encoder": TEXT,
@@ -73,7 +72,7 @@ READ: Mapping[str, Mapping[str, Any]] = {
 }
 """Maps a component to the options that count; for any other, the whole config counts."""
 
-RARE: Mapping[str, Any] = {"shift_factor": None}
+RARE: Mapping[str, object] = {"shift_factor": None}
 """Options that builders also read, but that count only if a config has them: no published model
 does, and so older certificates stay valid."""
 
@@ -82,7 +81,7 @@ SAME: Mapping[str, str] = {"unet_refiner": "unet"}
 
 _ABOUT_FILES = frozenset({"architectures", "dtype", "torch_dtype", "transformers_version"})
 
-JUDGED: Mapping[str, Any] = {
+JUDGED: Mapping[str, object] = {
     "clip_skip": 1,
     "pad_id": None,
     "prediction": "epsilon",
@@ -106,7 +105,7 @@ certificate's key. Every program option must be in one of the two tables: a forg
 certify programs that ignore it."""
 
 
-def architecture(component: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def architecture(component: str, config: Mapping[str, object]) -> dict[str, object]:
     """The options of a config that distinguish one module from another, as JSON."""
     if component not in READ:
         kept = (name for name in config if name[0] != "_" and name not in _ABOUT_FILES)
@@ -115,7 +114,7 @@ def architecture(component: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return counted | {name: config[name] for name in RARE if config.get(name)}
 
 
-def options_in_key(options: ProgramOptions) -> dict[str, Any]:
+def options_in_key(options: ProgramOptions) -> dict[str, object]:
     """The conversion options that count and differ from their defaults."""
     return {
         name: value

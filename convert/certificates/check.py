@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.certificates.store import Certificate
@@ -47,7 +46,7 @@ class Certified:
 def check_certified(
     package: Packages,
     component: str,
-    config: Mapping[str, Any],
+    config: Mapping[str, object],
     weights: Path,
     options: ProgramOptions,
     certificates: Mapping[str, Certificate],
@@ -78,7 +77,7 @@ def key_of(
     program: OpenProgram,
     component: str,
     accounted: Audit,
-    config: Mapping[str, Any],
+    config: Mapping[str, object],
     options: ProgramOptions,
 ) -> str:
     """The key of a program's certificate; empty if no certificate can cover it."""
@@ -93,7 +92,7 @@ def key_of(
 def audit_package(
     package: Packages,
     component: str,
-    config: Mapping[str, Any],
+    config: Mapping[str, object],
     weights: Path,
     options: ProgramOptions,
 ) -> Audit:

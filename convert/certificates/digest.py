@@ -14,7 +14,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sdcoreml.convert.certificates.architecture import SAME, architecture, options_in_key
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -36,7 +35,7 @@ def certificate_key(
     program: OpenProgram,
     component: str,
     placed: Mapping[str, str],
-    config: Mapping[str, Any],
+    config: Mapping[str, object],
     options: ProgramOptions,
 ) -> str:
     """The key of this program's certificate: a hexadecimal SHA-256.

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.compile.compiled import COREMLDATA, METADATA, TEXT, CompiledModel, blobs
 from sdcoreml.convert.compile.coremldata import ordered
@@ -115,7 +114,7 @@ def _located(path: Path, reasons: Iterator[str]) -> Iterator[Fault]:
     return (Fault(where=path, what=what, remedy=AGAIN) for what in reasons)
 
 
-def unequal(pairs: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+def unequal(pairs: Mapping[str, tuple[object, object]]) -> Iterator[str]:
     """The names of pairs whose two sides are not equal."""
     for name, (found, wanted) in pairs.items():
         if found != wanted:
@@ -174,7 +173,7 @@ def _metadata(compiled: CompiledModel) -> Iterator[str]:
             yield "not an array of one object with an input and an output schema"
 
 
-def _schemas(*schemas: list[Any]) -> Iterator[str]:
+def _schemas(*schemas: list[object]) -> Iterator[str]:
     for entry in (entry for schema in schemas for entry in schema):
         if not isinstance(entry, dict) or not all(isinstance(v, str) for v in entry.values()):
             yield "a schema has an entry that is not of strings only; MochiDiffusion cannot read it"
@@ -195,7 +194,7 @@ def _histogram(compiled: CompiledModel, found: object) -> Iterator[str]:
         yield f"the histogram is wrong about {EINSUM}: the kind of attention would be mistaken"
 
 
-def _without_prefix(counts: Mapping[Any, Any]) -> Counter[str]:
+def _without_prefix(counts: Mapping[str, object]) -> Counter[str]:
     """Counts by operation, without the opset prefix that a compiler gives it."""
     plain: Counter[str] = Counter()
     for key, count in counts.items():

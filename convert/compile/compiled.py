@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sdcoreml.convert.compile.coremldata import read_coremldata
 from sdcoreml.convert.compile.parse import parse
@@ -21,6 +21,8 @@ METADATA = "metadata.json"
 WEIGHTS = "weights/weight.bin"
 
 AGAIN = "compile the package again"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def read_compiled(path: Path) -> CompiledModel:
     )
 
 
-def _decoded(path: Path, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401  what `parse` gives
+def _decoded(path: Path, parse: Callable[[str], T]) -> T:
     try:
         return parse(_bytes(path).decode())
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, not a program

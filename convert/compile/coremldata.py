@@ -59,7 +59,11 @@ def ordered(raw: bytes, message: str = "ModelDescription") -> bytes:
     hash table, are sorted; a description without metadata gets an empty one.
     """
     fields = [
-        (number, wire, ordered(payload, within) if within else payload)
+        (
+            number,
+            wire,
+            ordered(payload, within) if within and isinstance(payload, bytes) else payload,
+        )
         for number, wire, payload in split(raw)
         for within in [_SORTED_WITHIN[message].get(number)]
     ]

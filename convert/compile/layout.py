@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 
-def pretty(value: Any, indent: int = 0) -> str:  # noqa: ANN401  any JSON
+def pretty(value: object, indent: int = 0) -> str:
     """Two spaces per level, `"key" : value`, slashes escaped, an empty line in an empty array."""
     inner, outer = "  " * (indent + 1), "  " * indent
     match value:

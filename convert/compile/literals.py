@@ -56,12 +56,12 @@ def spell(elements: Elements, dtype: DataType) -> list[str]:
     Raises:
         LiteralError: the type has no known notation, or the elements are not stored as it requires.
     """
-    values: Any = elements.values
+    values: bytes | Sequence[object] = elements.values
     if dtype in BYTE_FORMATS:
         values = _unpack(values, dtype)
     elif dtype not in _READ or isinstance(values, bytes):
         raise LiteralError(f"immediate elements of {dtype.name} have no known notation")
-    return [_WRITE[type(value)](value) for value in values]
+    return [_word(value) for value in values]
 
 
 def elements(spelt: Sequence[str], dtype: DataType) -> Elements:
@@ -109,7 +109,7 @@ def _nested(spelt: Sequence[str], shape: Sequence[int]) -> str:
     return f"[{', '.join(rows)}]"
 
 
-def _unpack(raw: object, dtype: DataType) -> Sequence[Any]:
+def _unpack(raw: object, dtype: DataType) -> Sequence[object]:
     code = BYTE_FORMATS[dtype]
     if not isinstance(raw, bytes) or len(raw) % struct.calcsize(code):
         raise LiteralError(f"elements of {DTYPES[dtype]} that are no whole number of raw ones")
@@ -154,12 +154,16 @@ def quoted(text: str) -> str:
     return f'"{text}"'
 
 
-_WRITE: Mapping[type, Callable[[Any], str]] = {
-    bool: lambda value: "true" if value else "false",
-    int: str,
-    float: hexadecimal,
-    str: quoted,
-}
+def _word(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return hexadecimal(value)
+        case str():
+            return quoted(value)
+    return str(value)
+
 
 _READ: Mapping[DataType, Callable[[str], Any]] = {
     DataType.BOOL: _bool,

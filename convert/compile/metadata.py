@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sdcoreml.convert.compile.histogram import histogram
 from sdcoreml.convert.compile.layout import pretty
@@ -25,7 +25,7 @@ from sdcoreml.convert.spec.model import (
     Value,
 )
 
-Json: TypeAlias = dict[str, Any]
+Json: TypeAlias = dict[str, object]
 
 PRECISIONS: Mapping[DataType, str] = {
     DataType.FLOAT16: "Float16",

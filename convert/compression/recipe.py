@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from sdcoreml.convert.compression.palette import BITS
+from sdcoreml.ground.codec import DecodeError, as_object, from_plain
 from sdcoreml.ground.errors import UnsupportedError
 
 WHOLE = 16
@@ -84,7 +84,7 @@ def require_storable(recipe: Recipe, specification: int, where: str) -> None:
         )
 
 
-def parse_recipe(fields: Mapping[str, Any], component: str = "") -> Recipe:
+def parse_recipe(fields: Mapping[str, object], component: str = "") -> Recipe:
     """Parse a recipe from a JSON object.
 
     `programs` can hold fields for single components, by name; a field that is missing for this
@@ -93,29 +93,24 @@ def parse_recipe(fields: Mapping[str, Any], component: str = "") -> Recipe:
     Raises:
         UnsupportedError: a field or a method that does not exist, for any component.
     """
-    programs = fields.get("programs", {})
+    programs = as_object(fields.get("programs", {}), "recipe.programs")
     common = {name: value for name, value in fields.items() if name != "programs"}
-    recipes = {name: _parsed({**common, **own}) for name, own in programs.items()}
+    recipes = {
+        name: _parsed({**common, **as_object(own, f"recipe.programs.{name}")})
+        for name, own in programs.items()
+    }
     return recipes.get(_LIKE.get(component, component)) or _parsed(common)
 
 
 _LIKE: Mapping[str, str] = {"controlled_unet": "unet"}
 
 
-def _parsed(fields: Mapping[str, Any]) -> Recipe:
-    known = Recipe.__dataclass_fields__
-    if strange := sorted(set(fields) - set(known)):
-        raise UnsupportedError(
-            f"recipe: {', '.join(strange)} unknown", remedy=f"known: {', '.join(known)}"
-        )
+def _parsed(fields: Mapping[str, object]) -> Recipe:
     try:
-        method = Method(fields.get("method", Method.KMEANS))
-    except ValueError:
-        choices = ", ".join(member.value for member in Method)
-        raise UnsupportedError(
-            f"recipe: method is not {fields['method']!r}", remedy=f"choose {choices}"
-        ) from None
-    recipe = replace(Recipe(**fields), method=method)
+        recipe = from_plain(Recipe, fields, "recipe")
+    except DecodeError as error:
+        known = ", ".join(Recipe.__dataclass_fields__)
+        raise UnsupportedError(f"{error}", remedy=f"the fields are {known}") from None
     _require_groups(recipe)
     return recipe
 
@@ -124,7 +119,7 @@ def _require_groups(recipe: Recipe) -> None:
     size = recipe.group_size
     if size is None:
         return
-    if type(size) is not int or size < 1:
+    if size < 1:
         raise UnsupportedError(
             f"recipe: group_size is {size!r}", remedy="it counts output channels, as 16 or 32 do"
         )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.jobs.options import Options
@@ -42,7 +41,7 @@ class SourceRecord:
 
     name: str
     family: str
-    made_from: Mapping[str, Any] = field(default_factory=dict)
+    made_from: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     settings: AppSettings | None = None
     fetched: FetchedFrom | None = None
@@ -91,7 +90,7 @@ class ProgramEntry:
     checked: ProgramProof
     compiled: CompiledRecord
     files: Mapping[str, FileRecord]
-    recipe: Mapping[str, Any] | None = None
+    recipe: Mapping[str, object] | None = None
     made_by: MadeBy | None = None
 
     def as_json(self) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.programs.options import (
@@ -67,7 +66,7 @@ class Options:
     safety_checker: bool = False
     refiner: bool = False
     chunk: bool = False
-    recipe: Mapping[str, Any] | None = None
+    recipe: Mapping[str, object] | None = None
     precision: Mapping[str, Precision] = field(default_factory=dict)
     prediction: Prediction | None = None
     pad_id: int | None = None
@@ -98,10 +97,10 @@ class Options:
         sized = {"states_own_size": own_size}
         return parse_options({**shared, **sized, **spec.options, **self._overrides(spec)})
 
-    def _overrides(self, spec: ProgramSpec) -> Mapping[str, Any]:
+    def _overrides(self, spec: ProgramSpec) -> Mapping[str, object]:
         asked = self.precision
         precision = asked.get(spec.program, asked.get(spec.source, asked.get("all")))
-        chosen: dict[str, Any] = {"precision": precision}
+        chosen: dict[str, object] = {"precision": precision}
         match spec.source:
             case "unet":
                 chosen["prediction"] = self.prediction
@@ -111,7 +110,7 @@ class Options:
                 chosen["runtime_scale"] = self.latent_scale
         return {name: value for name, value in chosen.items() if value is not None}
 
-    def recipe_for(self, spec: ProgramSpec) -> Mapping[str, Any] | None:
+    def recipe_for(self, spec: ProgramSpec) -> Mapping[str, object] | None:
         """How the weights of a program are compressed, if at all."""
         return self.recipe if spec.program in COMPRESSED else None
 

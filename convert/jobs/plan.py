@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED
 from sdcoreml.convert.bundle.families import OPTIONAL, PROGRAMS, ProgramSpec, programs_of
@@ -18,6 +17,7 @@ from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.programs.drawable import require_drawable
 from sdcoreml.convert.programs.options import Precision
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, raise_first
 
 USUAL_SIZE = 64
@@ -114,7 +114,7 @@ def require_runnable(job: Job) -> None:
         _require_compressible(job, options.recipe)
 
 
-def _require_compressible(job: Job, fields: Mapping[str, Any]) -> None:
+def _require_compressible(job: Job, fields: Mapping[str, object]) -> None:
     """Raise `UnsupportedError` for a recipe that does not suit one of its programs."""
     model, options = job.model, job.options
     parts = [part for part in job.parts if part.program in COMPRESSED]
@@ -158,7 +158,9 @@ def own_size(model: Model) -> tuple[int, int]:
     """Height and width of the latents that a model was trained for."""
     component = model.components.get("unet") or model.components[CONTROLNET]
     size = component.config.get("sample_size") or USUAL_SIZE
-    height, width = (size, size) if isinstance(size, int) else size
+    if isinstance(size, int):
+        return size, size
+    height, width = from_plain(tuple[int, ...], size, "sample_size")
     return height, width
 
 
@@ -195,7 +197,7 @@ def _variant(options: Options) -> str:
     return f"{options.attention.value.lower().replace('_', '-')}{storage}_{width}x{height}"
 
 
-def _storage(fields: Mapping[str, Any]) -> str:
+def _storage(fields: Mapping[str, object]) -> str:
     """How weights are stored: `6-bit`, `4-bit-uniform-g32`, or `mixed-bit` for bits by layer."""
     if fields.get("layers") or fields.get("programs"):
         return "mixed-bit"

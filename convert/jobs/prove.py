@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.bundle.families import ProgramSpec
@@ -21,6 +20,7 @@ from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.record import ProgramProof, parse_proof
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.convert.worker import Runner
+from sdcoreml.ground.codec import as_object
 from sdcoreml.ground.errors import ParityError, UnsupportedError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.quantity import amount
@@ -38,7 +38,7 @@ class StagedProgram:
     part: ProgramSpec
     package: Path
     config: Path
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     weights: Path
     options: ProgramOptions
     halves: bool = False
@@ -59,7 +59,7 @@ class StagedProgram:
         """The folders that the runtimes load; each shares its package's weight file."""
         return tuple(package.with_suffix(".mlmodelc") for package in self.packages)
 
-    def request(self) -> Mapping[str, Any]:
+    def request(self) -> Mapping[str, object]:
         """This program as a request to the child's tasks."""
         return {
             "component": self.part.program,
@@ -107,7 +107,13 @@ def prove(
     request = {"packages": [made.request() for made in pending], "fast": fast}
     answer = runner.run("check", request, emit)
     emit(Event(kind="note", text=f"checked in {amount(answer.peak_memory)} of memory"))
-    return {**found, **{program: parse_proof(proof) for program, proof in answer.value.items()}}
+    return {
+        **found,
+        **{
+            program: parse_proof(proof)
+            for program, proof in as_object(answer.value, "answer").items()
+        },
+    }
 
 
 def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.fit import check_controlnet, folder_faults
@@ -205,6 +204,10 @@ def _stage(folder: Folder, part: ProgramSpec, conversion: Conversion) -> StagedP
     )
 
 
+_COMMON = ("config", "weights")
+"""Fields of a request that all programs of a component have in common."""
+
+
 def _build(conversion: Conversion) -> Conversion:
     """Write all packages, using one child process per component, or the upstream converter."""
     workshop = conversion.workshop
@@ -213,7 +216,7 @@ def _build(conversion: Conversion) -> Conversion:
             parts = (folder.job, folder.programs, workshop.upstream, workshop.runner)
             build(*parts, conversion.scratch / folder.path.name, conversion.emit)
         return conversion
-    by_source: dict[str, list[dict[str, Any]]] = {}
+    by_source: dict[str, list[dict[str, object]]] = {}
     for folder in conversion.folders:
         where = "" if len(conversion.folders) == 1 else f" of {folder.job.output.name}"
         for made in folder.programs:
@@ -222,8 +225,13 @@ def _build(conversion: Conversion) -> Conversion:
             asked = {**made.request(), "title": made.part.stem + where, **extra}
             by_source.setdefault(made.part.source, []).append(asked)
     for programs in by_source.values():
-        request = {key: programs[0][key] for key in ("config", "weights")}
-        request["programs"] = programs
+        request = {
+            **{key: programs[0][key] for key in _COMMON},
+            "programs": [
+                {key: value for key, value in program.items() if key not in _COMMON}
+                for program in programs
+            ],
+        }
         answer = conversion.workshop.runner.run("build", request, conversion.emit)
         conversion.emit(Event(kind="note", text=f"built in {amount(answer.peak_memory)} of memory"))
     return conversion

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.judgement import judge, raise_gravest
 from sdcoreml.convert.jobs.manifest import Manifest
@@ -21,7 +20,7 @@ from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.ground.aside import scratch_beside
-from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.codec import as_object, to_plain
 from sdcoreml.ground.digest import describe
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -97,7 +96,7 @@ def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
     )
 
 
-def _parsed(plan: FolderPlan, name: str) -> Mapping[str, Any]:
+def _parsed(plan: FolderPlan, name: str) -> Mapping[str, object]:
     content = plan.files.get(name, b"{}")
     parsed = json.loads(content.read_bytes() if isinstance(content, Path) else content)
     return parsed if isinstance(parsed, dict) else {}
@@ -113,7 +112,9 @@ def opened_again(
         BadInputError: other files went into the folder, too, or the file is unsuitable.
     """
     origin = manifest.model.made_from
-    if others := sorted(name for name in origin.get("files", {}) if name != path.name):
+    if others := sorted(
+        name for name in as_object(origin.get("files", {}), "files") if name != path.name
+    ):
         raise BadInputError(
             f"{', '.join(others)} went into this folder, too",
             where=path,
@@ -131,7 +132,7 @@ def opened_again(
         yield model
 
 
-def origin_of(ingredients: Ingredients) -> Mapping[str, Any]:
+def origin_of(ingredients: Ingredients) -> Mapping[str, object]:
     """The manifest's record of the files that a model was assembled from."""
     return {
         "files": to_plain(describe({path.name: path for path in ingredients.files()})),

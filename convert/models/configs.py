@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family, Task
 
-Config = dict[str, Any]
+Config = dict[str, object]
 Shapes = Mapping[str, tuple[int, ...]]
 
 IMAGE_SIZES: Mapping[Family, int] = {

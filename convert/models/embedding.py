@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan, as_json
 from sdcoreml.convert.models.vocabulary import MERGES, VOCABULARY
@@ -148,7 +147,7 @@ def _add_words(
     files: dict[str, Path | bytes], folder: str, ids: Mapping[str, int], path: Path
 ) -> int:
     """Put the words into the tokenizer's files; returns the id that ends a text."""
-    vocabulary: dict[str, Any] = json.loads(_content(files, f"{folder}/{VOCABULARY}", path))
+    vocabulary: dict[str, int] = json.loads(_content(files, f"{folder}/{VOCABULARY}", path))
     merges = _content(files, f"{folder}/{MERGES}", path).decode().splitlines()
     added = f"{folder}/added_tokens.json"
     tokens = json.loads(_content(files, added, path)) if added in files else {}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
 
 PIXELS_PER_LATENT = 8
 """Image pixels per latent pixel, each way: true of every family's VAE; the apps rely on it."""
@@ -78,7 +77,7 @@ STRANGERS = (
 
 
 def identify(
-    pipeline: str, configs: Mapping[str, Mapping[str, Any]], scheduler: Mapping[str, Any]
+    pipeline: str, configs: Mapping[str, Mapping[str, object]], scheduler: Mapping[str, object]
 ) -> tuple[Family, Task]:
     """The family and task of a diffusers pipeline.
 

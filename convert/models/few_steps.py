@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,7 @@ CLASSES: Mapping[str, str] = {
 def find_settings(
     name: str,
     metadata: Mapping[str, str] | None = None,
-    scheduler: Mapping[str, Any] | None = None,
+    scheduler: Mapping[str, object] | None = None,
     pipeline: str = "",
 ) -> AppSettings | None:
     """The settings for a model, and the evidence; `None` for a model that needs many steps.
@@ -83,7 +82,7 @@ def find_settings(
 
 
 def _found(
-    name: str, metadata: Mapping[str, str], scheduler: Mapping[str, Any], pipeline: str
+    name: str, metadata: Mapping[str, str], scheduler: Mapping[str, object], pipeline: str
 ) -> Iterator[AppSettings]:
     said = [("its name says", name)]
     said += [("its metadata say", metadata[key]) for key in METADATA if key in metadata]

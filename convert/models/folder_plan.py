@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
@@ -39,7 +38,7 @@ class ComponentFiles:
     """
 
     kind: str
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     tensors: tuple[TensorInfo | Computed, ...]
     whole: Path | None = None
 
@@ -72,7 +71,7 @@ class FolderPlan:
         return replace(self, parts={**self.parts, name: part}, files=files)
 
 
-def as_json(content: Mapping[str, Any]) -> bytes:
+def as_json(content: Mapping[str, object]) -> bytes:
     """A config as diffusers writes it."""
     return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.models import controlnet
 from sdcoreml.convert.models.absence import weight_files
@@ -74,7 +73,7 @@ class Identity:
     checkpoint: Checkpoint | None = None
 
     @property
-    def configs(self) -> Mapping[str, Mapping[str, Any]]:
+    def configs(self) -> Mapping[str, Mapping[str, object]]:
         """The config of every component, from its config.json or derived from its tensors."""
         parts = (self.model.components if self.model else None) or (
             self.single.parts if self.single else {}

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.models.absence import explain_absence, explain_folder, suggest_folder
 from sdcoreml.convert.models.family import Family, Task, identify
@@ -67,7 +66,7 @@ class Component:
     name: str
     folder: Path
     kind: str
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     weights: tuple[Path, ...] = ()
     index: Path | None = None
     missing: tuple[str, ...] = ()
@@ -109,11 +108,11 @@ class Model:
     task: Task
     components: Mapping[str, Component]
     tokenizers: Mapping[str, Path]
-    scheduler: Mapping[str, Any]
+    scheduler: Mapping[str, object]
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
     absent: Mapping[str, Fault] = field(default_factory=dict)
-    origin: Mapping[str, Any] | None = None
+    origin: Mapping[str, object] | None = None
     settings: AppSettings | None = None
     fetched: FetchedFrom | None = None
 
@@ -123,11 +122,13 @@ def read_model(path: Path) -> Model:
     faults: list[Fault] = []
     notes: list[str] = []
     index = _read_index(path, faults, notes)
-    names = [name for name, entry in index.items() if _is_part(name, entry)]
+    kinds = {
+        name: kind for name, entry in index.items() if (kind := _class_of(name, entry)) is not None
+    }
     components: dict[str, Component] = {}
     tokenizers: dict[str, Path] = {}
     absent: dict[str, Fault] = {}
-    for name in names:
+    for name, kind in kinds.items():
         folder = path / name
         if not folder.is_dir() and name in UNREAD:
             notes.append(f"{INDEX_NAME} lists {name}/, which is missing and not needed")
@@ -140,9 +141,9 @@ def read_model(path: Path) -> Model:
         elif name.startswith("tokenizer"):
             tokenizers[name] = folder
         elif (folder / CONFIG_NAME).is_file():
-            components[name] = read_component(name, folder, kind=str(index[name][1]))
+            components[name] = read_component(name, folder, kind=kind)
             faults += components[name].all_faults
-        elif _holds_model(str(index[name][1])):
+        elif _holds_model(kind):
             missing = f"{CONFIG_NAME} is missing"
             foreign = None if find_weights(folder) else explain_absence(folder)
             what, remedy = explain_absence(folder, CONFIG_NAME) or foreign or (missing, DOWNLOAD)
@@ -168,7 +169,7 @@ def read_model(path: Path) -> Model:
     )
 
 
-def _settings(path: Path, scheduler: Mapping[str, Any], pipeline: str) -> AppSettings | None:
+def _settings(path: Path, scheduler: Mapping[str, object], pipeline: str) -> AppSettings | None:
     return find_settings(path.resolve().name, scheduler=scheduler, pipeline=pipeline)
 
 
@@ -213,7 +214,7 @@ def _missing(index: Path) -> Iterator[str]:
         yield from (shard.name for shard in read_index(index).shards if not shard.is_file())
 
 
-def _mismatches(kind: str, config: Mapping[str, Any], checkpoint: Checkpoint) -> Iterator[Fault]:
+def _mismatches(kind: str, config: Mapping[str, object], checkpoint: Checkpoint) -> Iterator[Fault]:
     """The tensors that the class lacks in `checkpoint`, or finds in another shape."""
     if quantised := refuse_quantised(checkpoint.tensors, checkpoint.path):
         yield quantised
@@ -267,7 +268,7 @@ def _open(chosen: WeightFiles, faults: list[Fault]) -> Checkpoint | None:
     return checkpoint
 
 
-def _read_index(path: Path, faults: list[Fault], notes: list[str]) -> dict[str, Any]:
+def _read_index(path: Path, faults: list[Fault], notes: list[str]) -> dict[str, object]:
     index = path / INDEX_NAME
     if index.is_file():
         return _read_json(index, faults)
@@ -286,13 +287,13 @@ def _read_index(path: Path, faults: list[Fault], notes: list[str]) -> dict[str, 
 _ESSENTIAL = ("unet", "vae")
 
 
-def _derive_index(path: Path) -> dict[str, Any]:
+def _derive_index(path: Path) -> dict[str, object]:
     """The model_index.json that the folders in `path` imply, if they form a whole model."""
     if not all((path / name / CONFIG_NAME).is_file() for name in _ESSENTIAL):
         return {}
     folders = [child.name for child in sorted(path.iterdir()) if child.is_dir()]
     kinds = {n: _read_json(path / n / CONFIG_NAME, []) for n in folders if _has_config(path / n)}
-    index: dict[str, Any] = {n: ["", kind_of(config)] for n, config in kinds.items()}
+    index: dict[str, object] = {n: ["", kind_of(config)] for n, config in kinds.items()}
     index |= {n: ["", ""] for n in folders if n.startswith("tokenizer") or n == "scheduler"}
     return index
 
@@ -301,12 +302,17 @@ def _has_config(folder: Path) -> bool:
     return (folder / CONFIG_NAME).is_file()
 
 
-def kind_of(config: Mapping[str, Any]) -> str:
+def kind_of(config: Mapping[str, object]) -> str:
     """The class that a config.json describes, or an empty string."""
-    return str(config.get("_class_name") or (config.get("architectures") or [""])[0])
+    match config:
+        case {"_class_name": str() as name} if name:
+            return name
+        case {"architectures": [name, *_]}:
+            return str(name)
+    return ""
 
 
-def _read_json(path: Path, faults: list[Fault]) -> dict[str, Any]:
+def _read_json(path: Path, faults: list[Fault]) -> dict[str, object]:
     data = b""
     try:
         with path.open("rb") as file:
@@ -327,13 +333,13 @@ def _read_json(path: Path, faults: list[Fault]) -> dict[str, Any]:
     return content
 
 
-def _is_part(name: str, entry: object) -> bool:
-    """Whether an entry of the index is a folder: `[library, class]`, neither of them null."""
+def _class_of(name: str, entry: object) -> str | None:
+    """The class of a part that the index lists as a folder: `[library, class]`, neither null."""
     match entry:
-        case [str(), str()]:
-            return not name.startswith("_") and Path(name).name == name and name != ".."
-        case _:
-            return False
+        case [str(), str() as kind]:
+            is_folder = not name.startswith("_") and Path(name).name == name and name != ".."
+            return kind if is_folder else None
+    return None
 
 
 def _holds_model(kind: str) -> bool:

@@ -25,6 +25,7 @@ from sdcoreml.convert.weights.gather import read_floats
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.tensor import TensorInfo, take_rows
 from sdcoreml.convert.weights.writer import Computed
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import expand_home
@@ -199,7 +200,8 @@ def _spellings(layer: str, component: str, parts: Mapping[str, ComponentFiles]) 
     yield f"{layer}_0"  # to_out is a list of one layer and a dropout
     if component == "unet":
         layers = parts[component].config.get("layers_per_block", 2)
-        numbering = period_numbering(layers + 1 if isinstance(layers, int) else layers[0] + 1)
+        first = layers[0] if isinstance(layers, list) else layers
+        numbering = period_numbering(from_plain(int, first, "layers_per_block") + 1)
         original = rename(f"{layer}_", underscored(UNET), numbering)
         if original:
             yield original.removesuffix("_")

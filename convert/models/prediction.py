@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.schedule import BETAS
@@ -119,7 +118,7 @@ def find_prediction(
     return replace(found, against=tuple(dict.fromkeys(against)))
 
 
-def read_prediction(scheduler: Mapping[str, Any], path: Path) -> PredictionFinding:
+def read_prediction(scheduler: Mapping[str, object], path: Path) -> PredictionFinding:
     """The prediction in the scheduler's config of the folder `path`; diffusers assumes noise."""
     said = scheduler.get("prediction_type")
     found = PredictionFinding(kind=EPSILON)
@@ -197,9 +196,9 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[str], float]]] = {
 """Keys of a training config → those of diffusers' schedulers. Its "linear" is `scaled_linear`."""
 
 
-def read_schedule(path: Path) -> Mapping[str, Any]:
+def read_schedule(path: Path) -> Mapping[str, object]:
     """A training config's noise schedule, as a scheduler's config. Raises `BadInputError`."""
-    text, found = _read(path), dict[str, Any]()
+    text, found = _read(path), dict[str, object]()
     for key, (name, kind) in _SCHEDULE.items():
         if said := re.search(rf"^\s*{key}:\s*([\d.e-]+)\s*(?:#.*)?$", text, re.MULTILINE):
             with suppress(ValueError):

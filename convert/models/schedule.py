@@ -10,10 +10,11 @@ rewritten: such a model is refused, or converted unchanged if the caller accepts
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from operator import mul
-from typing import Any
+
+from sdcoreml.ground.codec import from_plain, read_field
 
 STEPS = 1000
 BETAS = (0.00085, 0.012)
@@ -48,7 +49,7 @@ OTHER_KINDS: Mapping[str, str] = {
 """Part of a scheduler's class → the kind of scheduler, which has no betas at all."""
 
 
-def describe_difference(scheduler: Mapping[str, Any]) -> str:
+def describe_difference(scheduler: Mapping[str, object]) -> str:
     """How the schedule of a `scheduler_config.json` differs from the apps'; empty if it does not.
 
     What a config leaves out is its class's default, as in the library; a config without a class
@@ -59,7 +60,8 @@ def describe_difference(scheduler: Mapping[str, Any]) -> str:
         return other
     if scheduler.get("use_flow_sigmas"):
         return OTHER_KINDS["FlowMatch"]
-    steps = len(betas) if betas else scheduler.get("num_train_timesteps", STEPS)
+    stated = scheduler.get("num_train_timesteps", STEPS)
+    steps = len(betas) if isinstance(betas, list) and betas else stated
     if steps != STEPS:
         return f"it was trained with {steps} steps of noise, the apps count {STEPS}"
     if scheduler.get("rescale_betas_zero_snr"):
@@ -67,17 +69,24 @@ def describe_difference(scheduler: Mapping[str, Any]) -> str:
     return _compare_betas(kind, scheduler, betas)
 
 
-def _compare_betas(kind: str, scheduler: Mapping[str, Any], betas: Sequence[Any] | None) -> str:
+def _compare_betas(kind: str, scheduler: Mapping[str, object], betas: object) -> str:
     said = scheduler.keys() & {"_class_name", "beta_start", "beta_end", "beta_schedule"}
     if not betas and not said:
         return ""
     first, last, growth = DEFAULTS.get(kind, _USUAL)
-    first, last = scheduler.get("beta_start", first), scheduler.get("beta_end", last)
-    growth = scheduler.get("beta_schedule", growth)
-    own_words = "betas of its own" if betas else f"{growth} from {first} to {last}"
+    begin, end = scheduler.get("beta_start", first), scheduler.get("beta_end", last)
+    stated = scheduler.get("beta_schedule", growth)
+    own_words = "betas of its own" if betas else f"{stated} from {begin} to {end}"
     try:
-        own = [float(beta) for beta in betas] if betas else make_betas(growth, first, last)
-    except (TypeError, ValueError):
+        if betas:
+            own = [float(beta) for beta in from_plain(tuple[float, ...], betas, "trained_betas")]
+        else:
+            own = make_betas(
+                read_field(scheduler, "beta_schedule", str, growth),
+                read_field(scheduler, "beta_start", float, first),
+                read_field(scheduler, "beta_end", float, last),
+            )
+    except ValueError:
         return f"its noise schedule is {own_words}, which is unknown here"
     if _is_same(own):
         return ""

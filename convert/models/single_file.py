@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.models import configs
 from sdcoreml.convert.models.family import TASKS, Family, Task
@@ -93,7 +92,7 @@ class SingleFile:
     has_ema: bool
     faults: tuple[Fault, ...] = ()
     ignored: tuple[str, ...] = ()
-    schedule: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Mapping[str, object] = field(default_factory=dict)
     settings: AppSettings | None = None
     notes: tuple[str, ...] = ()
 
@@ -150,10 +149,10 @@ def _blocks_note(ledger: Ledger, family: Family, texts: tuple[TextPart, ...]) ->
     return tuple(filter(None, (describe_blocks(ledger.tensors, text.prefix) for text in texts)))
 
 
-def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[str, Any]:
+def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[str, object]:
     """The noise schedule as given by markers, its stored length and a training config."""
     config = find_config(checkpoint, told)
-    found: dict[str, Any] = {**read_schedule(config)} if config else {}
+    found: dict[str, object] = {**read_schedule(config)} if config else {}
     if has_zero_terminal_snr(checkpoint):
         found["rescale_betas_zero_snr"] = True
     for tensor in checkpoint.tensors:

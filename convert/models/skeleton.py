@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TypeAlias
+
+from sdcoreml.ground.codec import read_field
 
 from sdcoreml.convert.models.alike import one_for_all
 
 Shape: TypeAlias = tuple[int, ...]
 Parameter: TypeAlias = tuple[str, Shape]
-Config: TypeAlias = Mapping[str, Any]
+Config: TypeAlias = Mapping[str, object]
 
 MOST = 20_000
 """The most parameters of a credible config; SDXL's UNet has 1,680."""
@@ -31,10 +33,9 @@ def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
         return None
     try:
         found = dict(islice(describe({**_DEFAULTS[kind], **plain}), MOST))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except (IndexError, KeyError, ValueError):
         return None
-    sizes = (size for shape in found.values() for size in shape)
-    return found if len(found) < MOST and all(type(size) is int for size in sizes) else None
+    return found if len(found) < MOST else None
 
 
 _FOR_EACH = ("cross_attention_dim", "only_cross_attention")
@@ -110,14 +111,20 @@ def _transformer(name: str, width: int, depth: int, config: Config) -> Iterator[
         for number in (1, 2, 3):
             yield from _norm(f"{block}.norm{number}", width)
         yield from _attention(f"{block}.attn1", width, width)
-        yield from _attention(f"{block}.attn2", width, config["cross_attention_dim"])
+        yield from _attention(f"{block}.attn2", width, _whole(config, "cross_attention_dim"))
         yield from _with_bias(f"{block}.ff.net.0.proj", 8 * width, width)
         yield from _with_bias(f"{block}.ff.net.2", width, 4 * width)
     yield from _with_bias(f"{name}.proj_out", width, width, *kernel)
 
 
-def _per_level(value: Any, levels: int) -> list[int]:  # noqa: ANN401  as a config has it
-    return list(value) if isinstance(value, (list, tuple)) else [value] * levels
+def _whole(config: Config, name: str) -> int:
+    return read_field(config, name, int)
+
+
+def _per_level(config: Config, name: str, levels: int) -> tuple[int, ...]:
+    if isinstance(config[name], (list, tuple)):
+        return read_field(config, name, tuple[int, ...])
+    return (_whole(config, name),) * levels
 
 
 def _unet(config: Config) -> Iterator[Parameter]:
@@ -125,24 +132,26 @@ def _unet(config: Config) -> Iterator[Parameter]:
     widths, depths = _levels(config)
     yield from _unet_up(config, widths, depths, 4 * widths[0])
     yield from _norm("conv_norm_out", widths[0])
-    yield from _with_bias("conv_out", config["out_channels"], widths[0], 3, 3)
+    yield from _with_bias("conv_out", _whole(config, "out_channels"), widths[0], 3, 3)
 
 
-def _levels(config: Config) -> tuple[list[int], list[int]]:
+def _levels(config: Config) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Channels and transformer blocks of every level."""
-    widths = list(config["block_out_channels"])
-    return widths, _per_level(config.get("transformer_layers_per_block", 1), len(widths))
+    widths = read_field(config, "block_out_channels", tuple[int, ...])
+    return widths, _per_level(
+        {"transformer_layers_per_block": 1, **config}, "transformer_layers_per_block", len(widths)
+    )
 
 
 def _unet_encoder(config: Config) -> Iterator[Parameter]:
     """The down path and the middle, which a ControlNet has under the same names."""
     widths, depths = _levels(config)
     time = 4 * widths[0]
-    yield from _with_bias("conv_in", widths[0], config["in_channels"], 3, 3)
+    yield from _with_bias("conv_in", widths[0], _whole(config, "in_channels"), 3, 3)
     yield from _with_bias("time_embedding.linear_1", time, widths[0])
     yield from _with_bias("time_embedding.linear_2", time, time)
     if config.get("addition_embed_type") == "text_time":
-        added = config["projection_class_embeddings_input_dim"]
+        added = _whole(config, "projection_class_embeddings_input_dim")
         yield from _with_bias("add_embedding.linear_1", time, added)
         yield from _with_bias("add_embedding.linear_2", time, time)
     yield from _unet_down(config, widths, depths, time)
@@ -152,11 +161,12 @@ def _unet_encoder(config: Config) -> Iterator[Parameter]:
 
 
 def _unet_down(
-    config: Config, widths: list[int], depths: list[int], time: int
+    config: Config, widths: tuple[int, ...], depths: tuple[int, ...], time: int
 ) -> Iterator[Parameter]:
-    layers = _per_level(config["layers_per_block"], len(widths))
+    layers = _per_level(config, "layers_per_block", len(widths))
     width_in = widths[0]
-    for level, (kind, width) in enumerate(zip(config["down_block_types"], widths, strict=True)):
+    kinds = read_field(config, "down_block_types", tuple[str, ...])
+    for level, (kind, width) in enumerate(zip(kinds, widths, strict=True)):
         block = f"down_blocks.{level}"
         for layer in range(layers[level]):
             yield from _resnet(f"{block}.resnets.{layer}", width_in, width, time)
@@ -168,12 +178,13 @@ def _unet_down(
 
 
 def _unet_up(
-    config: Config, widths: list[int], depths: list[int], time: int
+    config: Config, widths: tuple[int, ...], depths: tuple[int, ...], time: int
 ) -> Iterator[Parameter]:
-    layers = _per_level(config["layers_per_block"], len(widths))[::-1]
+    layers = _per_level(config, "layers_per_block", len(widths))[::-1]
     back, back_depths = widths[::-1], depths[::-1]
     before = back[0]
-    for level, (kind, width) in enumerate(zip(config["up_block_types"], back, strict=True)):
+    kinds = read_field(config, "up_block_types", tuple[str, ...])
+    for level, (kind, width) in enumerate(zip(kinds, back, strict=True)):
         block = f"up_blocks.{level}"
         below = back[min(level + 1, len(back) - 1)]
         for layer in range(layers[level] + 1):
@@ -188,16 +199,17 @@ def _unet_up(
 
 
 def _vae(config: Config) -> Iterator[Parameter]:
-    widths, latent = list(config["block_out_channels"]), config["latent_channels"]
-    layers = config["layers_per_block"]
-    yield from _vae_side("encoder", "down", widths, layers, config["in_channels"], 2 * latent)
+    widths = read_field(config, "block_out_channels", tuple[int, ...])
+    latent, layers = _whole(config, "latent_channels"), _whole(config, "layers_per_block")
+    channels_in, channels_out = _whole(config, "in_channels"), _whole(config, "out_channels")
+    yield from _vae_side("encoder", "down", widths, layers, channels_in, 2 * latent)
     yield from _with_bias("quant_conv", 2 * latent, 2 * latent, 1, 1)
     yield from _with_bias("post_quant_conv", latent, latent, 1, 1)
-    yield from _vae_side("decoder", "up", widths[::-1], layers + 1, latent, config["out_channels"])
+    yield from _vae_side("decoder", "up", widths[::-1], layers + 1, latent, channels_out)
 
 
 def _vae_side(
-    side: str, way: str, widths: list[int], layers: int, channels_in: int, channels_out: int
+    side: str, way: str, widths: tuple[int, ...], layers: int, channels_in: int, channels_out: int
 ) -> Iterator[Parameter]:
     before, middle = widths[0], widths[-1] if side == "encoder" else widths[0]
     yield from _with_bias(f"{side}.conv_in", before, channels_in, 3, 3)
@@ -218,24 +230,30 @@ def _vae_side(
 
 
 def _clip_text(config: Config) -> Iterator[Parameter]:
-    width = config["hidden_size"]
-    yield "text_model.embeddings.token_embedding.weight", (config["vocab_size"], width)
-    positions = config["max_position_embeddings"]
+    width, inner = _whole(config, "hidden_size"), _whole(config, "intermediate_size")
+    yield "text_model.embeddings.token_embedding.weight", (_whole(config, "vocab_size"), width)
+    positions = _whole(config, "max_position_embeddings")
     yield "text_model.embeddings.position_embedding.weight", (positions, width)
-    for number in range(config["num_hidden_layers"]):
+    for number in range(_whole(config, "num_hidden_layers")):
         layer = f"text_model.encoder.layers.{number}"
         for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
             yield from _with_bias(f"{layer}.self_attn.{part}", width, width)
         yield from _norm(f"{layer}.layer_norm1", width)
         yield from _norm(f"{layer}.layer_norm2", width)
-        yield from _with_bias(f"{layer}.mlp.fc1", config["intermediate_size"], width)
-        yield from _with_bias(f"{layer}.mlp.fc2", width, config["intermediate_size"])
+        yield from _with_bias(f"{layer}.mlp.fc1", inner, width)
+        yield from _with_bias(f"{layer}.mlp.fc2", width, inner)
     yield from _norm("text_model.final_layer_norm", width)
 
 
 def _clip_text_projected(config: Config) -> Iterator[Parameter]:
     yield from _clip_text(config)
-    yield "text_projection.weight", (config["projection_dim"], config["hidden_size"])
+    yield (
+        "text_projection.weight",
+        (
+            _whole(config, "projection_dim"),
+            _whole(config, "hidden_size"),
+        ),
+    )
 
 
 _CLASSES: Mapping[str, Callable[[Config], Iterator[Parameter]]] = {

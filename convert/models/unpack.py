@@ -92,7 +92,7 @@ def _plan(
     scheduler = {**scheduler_config(family, prediction, options.scheduler), **single.schedule}
     kinds = {name: part.kind for name, part in parts.items()}
     tokenizers = dict.fromkeys(PADS[family], "CLIPTokenizer")
-    index = model_index(family, single.task, kinds, tokenizers, scheduler["_class_name"])
+    index = model_index(family, single.task, kinds, tokenizers, str(scheduler["_class_name"]))
     files: dict[str, Path | bytes] = {
         INDEX_NAME: as_json(index),
         "scheduler/scheduler_config.json": as_json(scheduler),

@@ -9,7 +9,7 @@ from pathlib import Path
 from sdcoreml.convert.models import configs
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.folder_plan import ComponentFiles
-from sdcoreml.convert.models.layout import CONFIG_NAME, modernise, read_component
+from sdcoreml.convert.models.layout import CONFIG_NAME, kind_of, modernise, read_component
 from sdcoreml.convert.models.merge import component_files
 from sdcoreml.convert.models.single_file import VAE_PREFIX, Ledger, take_vae
 from sdcoreml.convert.weights.source import open_checkpoint
@@ -31,7 +31,7 @@ def read_vae(path: Path, family: Family, image_size: int) -> ComponentFiles:
             raise BadInputError(f"{NONE}", where=path)
         component = read_component("vae", folder, kind=KIND)
         config = component.config
-        claimed = config.get("_class_name") or next(iter(config.get("architectures", ())), KIND)
+        claimed = kind_of(config) or KIND
         if claimed != KIND:
             raise BadInputError(f"is a {claimed}", where=folder, remedy=f"give one with an {KIND}")
         raise_first(component.all_faults)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 
@@ -41,6 +41,7 @@ from sdcoreml.convert.spec.model import DataType, Function, TensorType
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.codec import read_field
 from sdcoreml.ground.events import Emit, Event, silent
 
 Advance: TypeAlias = Callable[[], None]
@@ -76,14 +77,14 @@ class Original:
 
     component: str
     reference: Reference
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     weights: Path
 
 
 def check_component(
     component: str,
     package: Packages,
-    config: Mapping[str, Any],
+    config: Mapping[str, object],
     weights: Path,
     options: CheckOptions = FULL,
     emit: Emit = silent,
@@ -170,13 +171,13 @@ def check_program(
     )
 
 
-def smallest_norm_group(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> int:
+def smallest_norm_group(config: Mapping[str, object], shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Elements per group in a UNet's deepest group norm; 0 for any other component."""
-    channels = config.get("block_out_channels")
+    channels = read_field(config, "block_out_channels", tuple[int, ...], ())
     if not channels or "sample" not in shapes:
         return 0
     height, width = (extent >> len(channels) - 1 for extent in shapes["sample"][-2:])
-    return int(channels[-1]) // int(config.get("norm_num_groups", 32)) * height * width
+    return channels[-1] // read_field(config, "norm_num_groups", int, 32) * height * width
 
 
 def own_precision(

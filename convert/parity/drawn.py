@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sdcoreml.convert.programs import draw
 from sdcoreml.convert.programs.assemble import assemble
@@ -82,7 +82,7 @@ class Drawing:
 
 
 def draw_without_weights(
-    component: str, config: Mapping[str, Any], options: ProgramOptions
+    component: str, config: Mapping[str, object], options: ProgramOptions
 ) -> Drawing:
     """The program of a component for these options of a conversion, without its weights.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from sdcoreml.convert.certificates.digest import graph_digest
 from sdcoreml.convert.parity.drawn import Drawing, draw_without_weights
@@ -21,6 +20,7 @@ from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.spec.model import Operation
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.convert.storage.pair import Storages, in_second
+from sdcoreml.ground.codec import read_field
 from sdcoreml.ground.errors import UnsupportedError
 
 
@@ -28,7 +28,7 @@ def miniature(
     program: OpenProgram,
     component: str,
     accounted: Audit,
-    config: Mapping[str, Any],
+    config: Mapping[str, object],
     options: ProgramOptions,
 ) -> OpenProgram | None:
     """The program for a small picture, or `None` where it has no size or is not as drawn.
@@ -58,17 +58,17 @@ def miniature(
     return _filled(small, program, accounted.placed)
 
 
-def small_size(config: Mapping[str, Any], options: ProgramOptions) -> tuple[int, int] | None:
+def small_size(config: Mapping[str, object], options: ProgramOptions) -> tuple[int, int] | None:
     """Return latent height and width: not square, and two positions high at the lowest level.
 
     If queries are split into pieces, the size gives enough of them, at the first attention level,
     for a whole piece and a part of one.
     """
-    channels = config.get("block_out_channels")
+    channels = read_field(config, "block_out_channels", tuple[int, ...], ())
     if not channels:
         return None
     unit = 2 ** len(channels)
-    kinds = config.get("down_block_types", ())
+    kinds = read_field(config, "down_block_types", tuple[str, ...], ())
     first = next((place for place, kind in enumerate(kinds) if "CrossAttn" in kind), 0)
     wanted = PIECE if options.attention is Attention.SPLIT_EINSUM_V2 else 0
     times = next(n for n in itertools.count(1) if 1.5 * (n * unit >> first) ** 2 > wanted)

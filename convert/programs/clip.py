@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdcoreml.convert.programs.attention import Heads, Projections, attention, masked
+from sdcoreml.convert.programs.config import ConfigReader
 from sdcoreml.convert.programs.graph import Graph
 from sdcoreml.convert.programs.layers import ACTIVATIONS, add, conv, layer_norm
 from sdcoreml.convert.programs.toolkit import Var
@@ -23,15 +24,27 @@ class ClipLayer:
     eps: float
 
 
-def known_activation(component: str, name: str) -> str:
-    """The name, if it is one that can be built. Raises `UnsupportedError` otherwise."""
-    if name not in ACTIVATIONS:
+def read_layer(reader: ConfigReader) -> ClipLayer:
+    """What a CLIP model's config says of its layers.
+
+    Raises:
+        UnsupportedError: it names an activation that cannot be built.
+        BadInputError: it lacks something.
+    """
+    reader.require("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    activation = reader.read("hidden_act", str, "quick_gelu")
+    if activation not in ACTIVATIONS:
         raise UnsupportedError(
-            f"config.json has hidden_act={name!r}",
-            where=component,
+            f"config.json has hidden_act={activation!r}",
+            where=reader.component,
             remedy=f"this converter builds {', '.join(ACTIVATIONS)}",
         )
-    return name
+    return ClipLayer(
+        inner=reader.read("intermediate_size", int),
+        heads=reader.read("num_attention_heads", int),
+        activation=activation,
+        eps=reader.read("layer_norm_eps", float, 1e-5),
+    )
 
 
 def clip_layer(g: Graph, layer: ClipLayer, x: Var, path: str, mask: Var | None = None) -> Var:

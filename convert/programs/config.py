@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 from sdcoreml.convert.models.alike import one_for_all
+from sdcoreml.ground.codec import DecodeError, read_field
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
-Config: TypeAlias = "Mapping[str, Any]"
+Config: TypeAlias = "Mapping[str, object]"
+T = TypeVar("T")
+
+_REMEDY = "take it from the model's source"
 
 _DESCRIPTIVE = frozenset(
     {"architectures", "dtype", "model_type", "torch_dtype", "transformers_version"}
@@ -29,7 +34,7 @@ REASONS: Mapping[str, str] = {
 
 
 def refuse_unknown(
-    component: str, config: Config, read: frozenset[str], accepted: Mapping[str, tuple[Any, ...]]
+    component: str, config: Config, read: frozenset[str], accepted: Mapping[str, tuple[object, ...]]
 ) -> None:
     """Check every option of a config; an unknown one is accepted if null or false.
 
@@ -68,31 +73,48 @@ def _is_same(value: object, good: object) -> bool:
 
 def require_divisible(component: str, name: str, parts: int, *widths: int) -> None:
     """Raise `BadInputError` unless the option `name` divides every width into `parts` parts."""
-    if any(type(n) is not int for n in (parts, *widths)) or parts < 1:
+    if parts < 1:
         what = f"config.json has {name}={parts!r} for a width of {', '.join(map(str, widths))}"
     elif odd := [width for width in widths if width % parts]:
         what = f"config.json has {name}={parts}, which does not divide a width of {odd[0]}"
     else:
         return
-    raise BadInputError(what, where=component, remedy="take it from the model's source")
+    raise BadInputError(what, where=component, remedy=_REMEDY)
 
 
-def require(component: str, config: Config, *names: str) -> tuple[Any, ...]:
-    """The values of options that have no default.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigReader:
+    """Reads the options of a component's config.json, each as the type that its class takes."""
 
-    Raises:
-        BadInputError: names all that are absent.
-    """
-    absent = [name for name in names if name not in config]
-    if absent:
-        raise BadInputError(
-            f"config.json lacks {', '.join(absent)}",
-            where=component,
-            remedy="take it from the model's source",
-        )
-    return tuple(config[name] for name in names)
+    component: str
+    config: Config
 
+    def require(self, *names: str) -> None:
+        """Raise `BadInputError` that names all of these options that are absent."""
+        if absent := [name for name in names if name not in self.config]:
+            raise BadInputError(
+                f"config.json lacks {', '.join(absent)}", where=self.component, remedy=_REMEDY
+            )
 
-def per_level(value: int | Sequence[int], levels: int) -> tuple[int, ...]:
-    """One number for each level, from one for all or a list."""
-    return (value,) * levels if isinstance(value, int) else tuple(value)
+    def read(self, name: str, kind: type[T], default: T | None = None) -> T:
+        """The value of an option, `default` where it is absent.
+
+        Raises:
+            BadInputError: it is of another type, or absent without a default.
+        """
+        try:
+            return read_field(self.config, name, kind, default)
+        except DecodeError as error:
+            raise BadInputError(
+                f"config.json: {error}", where=self.component, remedy=_REMEDY
+            ) from None
+
+    def read_nullable(self, name: str, kind: type[T]) -> T | None:
+        """The value of an option, `None` where it is null or absent; otherwise as `read`."""
+        return None if self.config.get(name) is None else self.read(name, kind)
+
+    def read_per_level(self, name: str, levels: int, default: int) -> tuple[int, ...]:
+        """One number for each level, from one for all or a list; otherwise as `read`."""
+        if isinstance(self.config.get(name), (list, tuple)):
+            return self.read(name, tuple[int, ...])
+        return (self.read(name, int, default),) * levels

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Any
 
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
-from sdcoreml.convert.programs.config import Config
+from sdcoreml.convert.programs.config import Config, ConfigReader
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.layers import HALVING, SPATIAL, conv, silu
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -20,7 +19,7 @@ from sdcoreml.convert.spec.model import Metadata
 DEFAULT_CHANNELS = (16, 32, 96, 256)
 
 _READ = frozenset({"conditioning_embedding_out_channels"})
-_ACCEPTED: Mapping[str, tuple[Any, ...]] = {
+_ACCEPTED: Mapping[str, tuple[object, ...]] = {
     "conditioning_channels": (3,),
     "controlnet_conditioning_channel_order": ("rgb",),
     "global_pool_conditions": (False,),
@@ -49,11 +48,13 @@ def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
     picture = port(
         "controlnet_cond", options.precision.dtype, size, "The picture to follow, 0 to 1."
     )
-    widths = config.get("conditioning_embedding_out_channels", DEFAULT_CHANNELS)
+    widths = ConfigReader(component="controlnet", config=config).read(
+        "conditioning_embedding_out_channels", tuple[int, ...], DEFAULT_CHANNELS
+    )
     with Graph((*inputs(net, options, height, width), picture), options) as g:
         time = silu(g, time_embedding(g, net))
         context = g.input("encoder_hidden_states")
-        seen = _embed(g, g.input("controlnet_cond"), tuple(widths), net.channels[0])
+        seen = _embed(g, g.input("controlnet_cond"), widths, net.channels[0])
         skips = down_path(g, net, g.input("sample"), time, context, added=seen)
         middle = mid_block(g, net, skips[-1], time, context)
         for index, x in enumerate((*skips, middle)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import (
@@ -43,7 +43,7 @@ class Graph:
         self.options = options
         self._kit = kit
         self._names = {feature.name: 1 for feature in self.features}
-        self._constants: dict[Any, Any] = {}
+        self._constants: dict[tuple[object, ...], Var] = {}
         self.sources: dict[str, RecordSource] = {}
         self.declared: dict[str, tuple[int, ...]] = {}
         placeholders = {
@@ -115,8 +115,7 @@ class Graph:
             self._constants[key] = self._constant(array, self._unique(name))
             if array.size >= SMALLEST_RECORD and array.dtype.kind == "f":
                 self.sources[self._constants[key].name] = ComputedConstant(array)
-        found: Var = self._constants[key]
-        return found
+        return self._constants[key]
 
     def weight(self, tensor: str, shape: tuple[int, ...]) -> Var:
         """A tensor of the checkpoint, viewed as `shape`; declared once, however often asked for."""
@@ -129,8 +128,7 @@ class Graph:
             self._constants[key] = var
             self.sources[var.name] = Weight(tensor=tensor)
             self.declared[tensor] = shape
-        found: Var = self._constants[key]
-        return found
+        return self._constants[key]
 
     def _bind(self, value: Plain) -> MilOp:
         if isinstance(value, self._kit.var):

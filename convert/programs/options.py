@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any
 
 from sdcoreml.convert.spec.model import DataType
+from sdcoreml.ground.advice import command
+from sdcoreml.ground.codec import DecodeError, from_plain
 from sdcoreml.ground.errors import UnsupportedError
 
 
@@ -138,7 +139,7 @@ class ProgramOptions:
     runtime_scale: float | None = None
     states_own_size: bool = False
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `parse_options` reads: `STATED` and whatever differs from its default."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {
@@ -148,40 +149,19 @@ class ProgramOptions:
         }
 
 
-_ENUMS: Mapping[str, type[Enum]] = {
-    "attention": Attention,
-    "precision": Precision,
-    "target": Target,
-    "prediction": Prediction,
-    "text_states": TextStates,
-}
-
-
 _DEFAULTS = {item.name: item.default for item in fields(ProgramOptions)}
 
 STATED = frozenset({"attention", "batch", "clip_skip", "height", "target", "tokens", "width"})
 """Options that every manifest states, even at their defaults."""
 
 
-def parse_options(content: Mapping[str, Any]) -> ProgramOptions:
+def parse_options(content: Mapping[str, object]) -> ProgramOptions:
     """The options that a JSON object names, all others at their defaults.
 
     Raises:
         UnsupportedError: an option or a value that does not exist.
     """
-    known = ProgramOptions.__dataclass_fields__
-    if strange := sorted(content.keys() - known.keys()):
-        raise UnsupportedError(
-            f"options: {', '.join(strange)} unknown", remedy=f"known: {', '.join(known)}"
-        )
-    values: dict[str, Any] = {}
-    for name, value in content.items():
-        kind = _ENUMS.get(name)
-        try:
-            values[name] = value if kind is None else kind(value)
-        except ValueError:
-            choices = ", ".join(str(member.value) for member in kind or ())
-            raise UnsupportedError(
-                f"options: {name} cannot be {value!r}", remedy=f"choose {choices}"
-            ) from None
-    return ProgramOptions(**values)
+    try:
+        return from_plain(ProgramOptions, content, "options")
+    except DecodeError as error:
+        raise UnsupportedError(f"{error}", remedy=f"see {command('convert', '--help')}") from None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sdcoreml.convert.programs.assemble import Draft
-from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, known_activation
-from sdcoreml.convert.programs.config import Config, require
+from sdcoreml.convert.programs.clip import clip_layer, read_layer
+from sdcoreml.convert.programs.config import Config, ConfigReader
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.layers import (
     Kernel,
@@ -45,8 +47,10 @@ def draw_safety_checker(config: Config, options: ProgramOptions) -> Draft:
         UnsupportedError: the config has an unknown activation.
         BadInputError: the config lacks something.
     """
-    (vision,) = require("safety_checker", config, "vision_config")
-    size, patch = vision.get("image_size", 224), vision.get("patch_size", 32)
+    reader = ConfigReader(component="safety_checker", config=config)
+    reader.require("vision_config")
+    vision = replace(reader, config=reader.read("vision_config", dict[str, object]))
+    size, patch = vision.read("image_size", int, 224), vision.read("patch_size", int, 32)
     half = DataType.FLOAT16
     features = (
         port("clip_input", half, (1, 3, size, size), "The picture as CLIP wants it."),
@@ -55,7 +59,7 @@ def draw_safety_checker(config: Config, options: ProgramOptions) -> Draft:
     )
     with Graph(features, options) as g:
         embedded = _see(g, vision, g.input("clip_input"), Kernel(size=patch, stride=patch))
-        width = config.get("projection_dim", 512)
+        width = reader.read("projection_dim", int, 512)
         seen = conv(g, embedded, "visual_projection", width, bias=False)
         seen = _unit(g, reshape(g, seen, 1, width))
         special = _scores(g, seen, "special_care_embeds", SPECIAL)
@@ -81,19 +85,10 @@ def draw_safety_checker(config: Config, options: ProgramOptions) -> Draft:
     )
 
 
-def _see(g: Graph, vision: Config, picture: Var, kernel: Kernel) -> Var:
+def _see(g: Graph, vision: ConfigReader, picture: Var, kernel: Kernel) -> Var:
     """CLIP's vision transformer: the normalised state of the class token, (1, D, 1, 1)."""
-    width, inner, layers, heads = require(
-        "safety_checker",
-        vision,
-        "hidden_size",
-        "intermediate_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-    )
-    eps = vision.get("layer_norm_eps", 1e-5)
-    activation = known_activation("safety_checker", vision.get("hidden_act", "quick_gelu"))
-    layer = ClipLayer(inner=inner, heads=heads, activation=activation, eps=eps)
+    layer = read_layer(vision)
+    width, layers = vision.read("hidden_size", int), vision.read("num_hidden_layers", int)
     path = f"{VISION}.embeddings"
     patches = Kernel(size=kernel.size, stride=kernel.stride, pad=(0, 0, 0, 0))
     x = conv(g, picture, f"{path}.patch_embedding", width, patches, bias=False)
@@ -102,11 +97,11 @@ def _see(g: Graph, vision: Config, picture: Var, kernel: Kernel) -> Var:
     x = concat(g, [token, reshape(g, x, 1, width, 1, count)], 3)
     places = g.weight(f"{path}.position_embedding.weight", (count + 1, width))
     x = add(g, x, reshape(g, transpose(g, places, 1, 0), 1, width, 1, count + 1))
-    x = layer_norm(g, x, f"{VISION}.pre_layrnorm", eps=eps)
+    x = layer_norm(g, x, f"{VISION}.pre_layrnorm", eps=layer.eps)
     for index in range(layers):
         x = clip_layer(g, layer, x, f"{VISION}.encoder.layers.{index}")
     x = g.emit("slice_by_index", x=x, begin=[0, 0, 0, 0], end=[1, width, 1, 1])
-    return layer_norm(g, x, f"{VISION}.post_layernorm", eps=eps)
+    return layer_norm(g, x, f"{VISION}.post_layernorm", eps=layer.eps)
 
 
 def _scores(g: Graph, seen: Var, name: str, count: int) -> Var:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sdcoreml.convert.programs.assemble import Draft
-from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, known_activation
-from sdcoreml.convert.programs.config import Config, refuse_unknown, require, require_divisible
+from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, read_layer
+from sdcoreml.convert.programs.config import Config, ConfigReader, refuse_unknown, require_divisible
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.layers import add, conv, layer_norm, mul, slice_axis, transpose
 from sdcoreml.convert.programs.options import ProgramOptions, TextStates
 from sdcoreml.convert.programs.prompt import SECOND_PAD
-from sdcoreml.convert.programs.toolkit import Var
+from sdcoreml.convert.programs.toolkit import Plain, Var
 from sdcoreml.convert.spec.model import DataType, Metadata
 from sdcoreml.ground.errors import UnsupportedError
 
@@ -94,7 +93,7 @@ _GENERATION = frozenset(
 """What transformers' PretrainedConfig (4.34.1) writes of every model, about generation and labels;
 CLIP's text model reads none of it."""
 
-_ACCEPTED: Mapping[str, tuple[Any, ...]] = {"pruned_heads": ({},)}
+_ACCEPTED: Mapping[str, tuple[object, ...]] = {"pruned_heads": ({},)}
 _IGNORED = ("text_model.embeddings.position_ids",)
 
 
@@ -120,26 +119,18 @@ def parse_text(component: str, config: Config) -> TextConfig:
         BadInputError: it lacks something.
     """
     refuse_unknown(component, config, _READ | _GENERATION, _ACCEPTED)
-    width, inner, layers, heads = require(
-        component,
-        config,
-        "hidden_size",
-        "intermediate_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-    )
-    require_divisible(component, "num_attention_heads", heads, width)
-    activation = known_activation(component, config.get("hidden_act", "quick_gelu"))
-    eps = config.get("layer_norm_eps", 1e-5)
+    reader = ConfigReader(component=component, config=config)
+    layer, width = read_layer(reader), reader.read("hidden_size", int)
+    require_divisible(component, "num_attention_heads", layer.heads, width)
     return TextConfig(
-        vocabulary=config.get("vocab_size", 49408),
+        vocabulary=reader.read("vocab_size", int, 49408),
         width=width,
-        layers=layers,
-        layer=ClipLayer(inner=inner, heads=heads, activation=activation, eps=eps),
-        positions=config.get("max_position_embeddings", 77),
-        eps=eps,
-        end=config.get("eos_token_id", 49407),
-        projection=config.get("projection_dim", 512),
+        layers=reader.read("num_hidden_layers", int),
+        layer=layer,
+        positions=reader.read("max_position_embeddings", int, 77),
+        eps=layer.eps,
+        end=reader.read("eos_token_id", int, 49407),
+        projection=reader.read("projection_dim", int, 512),
     )
 
 
@@ -273,7 +264,7 @@ def _restored(g: Graph, component: str, text: TextConfig, ids: Var) -> tuple[Var
     return restored, stop
 
 
-def _flag(g: Graph, comparison: str, x: Any, y: Any) -> Var:  # noqa: ANN401  Var or number
+def _flag(g: Graph, comparison: str, x: Plain, y: Plain) -> Var:
     """1 where the comparison holds, else 0, as int32."""
     import numpy as np
 

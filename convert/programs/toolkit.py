@@ -32,7 +32,7 @@ UNNEEDED = (
 
 
 MilOp: TypeAlias = Any
-"""An operation of the builder, or the values it is bound to: coremltools has no types."""
+"""An object of coremltools, which has no types: an operation, what it is bound to, a dtype."""
 
 Plain: TypeAlias = Any
 """A plain value that becomes a constant: number, string, list of numbers, numpy scalar or array."""
@@ -43,7 +43,7 @@ class Var(Protocol):
 
     name: str
     shape: tuple[int, ...]
-    dtype: Any
+    dtype: MilOp
 
     @property
     def rank(self) -> int:
@@ -55,12 +55,12 @@ class Var(Protocol):
 class Toolkit:
     """The parts of coremltools that a graph is made with."""
 
-    builder: Any
-    function: Any
-    targets: Any
+    builder: MilOp
+    function: MilOp
+    targets: MilOp
     version: str
     var: type
-    dtypes: Mapping[DataType, Any]
+    dtypes: Mapping[DataType, MilOp]
 
     def opset(self, target: Target) -> MilOp:
         """The builder's name for the operator set of `target`, or for the newest that it knows.

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sdcoreml.convert.models.alike import one_for_all
 from sdcoreml.convert.programs.blocks import Norm, Transformer
-from sdcoreml.convert.programs.config import (
-    Config,
-    per_level,
-    refuse_unknown,
-    require,
-    require_divisible,
-)
+from sdcoreml.convert.programs.config import Config, ConfigReader, refuse_unknown, require_divisible
 from sdcoreml.ground.errors import UnsupportedError
 
 CROSS_DOWN, PLAIN_DOWN = "CrossAttnDownBlock2D", "DownBlock2D"
 CROSS_UP, PLAIN_UP = "CrossAttnUpBlock2D", "UpBlock2D"
 
-NOTHING: Mapping[str, tuple[Any, ...]] = {}
+NOTHING: Mapping[str, tuple[object, ...]] = {}
 
 _READ = frozenset(
     {
@@ -46,7 +39,7 @@ _READ = frozenset(
     }
 )
 
-_ACCEPTED: Mapping[str, tuple[Any, ...]] = {
+_ACCEPTED: Mapping[str, tuple[object, ...]] = {
     "act_fn": ("silu", "swish"),
     "addition_embed_type": (None, "text_time"),
     "attention_type": ("default",),
@@ -122,7 +115,7 @@ def parse_unet(
     component: str,
     config: Config,
     read: frozenset[str] = frozenset(),
-    accepted: Mapping[str, tuple[Any, ...]] = NOTHING,
+    accepted: Mapping[str, tuple[object, ...]] = NOTHING,
 ) -> UnetConfig:
     """Check the config of a UNet, or of something made like one.
 
@@ -133,10 +126,10 @@ def parse_unet(
         BadInputError: it lacks something.
     """
     refuse_unknown(component, config, _READ | read, {**_ACCEPTED, **accepted})
-    channels, context, down = require(
-        component, config, "block_out_channels", "cross_attention_dim", "down_block_types"
-    )
-    context = one_for_all(context)
+    reader = ConfigReader(component=component, config=config)
+    reader.require("block_out_channels", "cross_attention_dim", "down_block_types")
+    channels = reader.read("block_out_channels", tuple[int, ...])
+    context = one_for_all(config["cross_attention_dim"])
     if type(context) is not int:
         raise UnsupportedError(
             f"config.json has another cross_attention_dim for each block: {context}",
@@ -144,35 +137,38 @@ def parse_unet(
             remedy="convert a model whose blocks all read the same text",
         )
     levels = len(channels)
-    up = config.get("up_block_types", [_UP.get(kind) for kind in reversed(down)])
+    down = reader.read("down_block_types", tuple[str, ...])
+    mirrored = tuple(_UP.get(kind, kind) for kind in reversed(down))
+    up = reader.read("up_block_types", tuple[str, ...], mirrored)
     _check_blocks(component, down, up)
-    groups, heads = config.get("norm_num_groups", 32), config.get("attention_head_dim", 8)
+    groups = reader.read("norm_num_groups", int, 32)
+    heads = reader.read_per_level("attention_head_dim", levels, 8)
     require_divisible(component, "norm_num_groups", groups, *channels)
-    pairs = zip(per_level(heads, levels), channels, down, reversed(up), strict=False)
+    pairs = zip(heads, channels, down, reversed(up), strict=False)
     for count, width, *kinds in pairs:
         if {CROSS_DOWN, CROSS_UP} & {*kinds}:
             require_divisible(component, "attention_head_dim", count, width)
     return UnetConfig(
-        channels=tuple(channels),
-        layers=per_level(config.get("layers_per_block", 2), levels),
-        heads=per_level(heads, levels),
-        depths=per_level(config.get("transformer_layers_per_block", 1), levels),
+        channels=channels,
+        layers=reader.read_per_level("layers_per_block", levels, 2),
+        heads=heads,
+        depths=reader.read_per_level("transformer_layers_per_block", levels, 1),
         is_cross_down=tuple(kind == CROSS_DOWN for kind in down),
         is_cross_up=tuple(kind == CROSS_UP for kind in up),
         context=context,
-        norm=Norm(groups=groups, eps=config.get("norm_eps", 1e-5)),
-        time_width=config.get("time_embedding_dim") or 4 * channels[0],
-        flip=config.get("flip_sin_to_cos", True),
-        shift=config.get("freq_shift", 0),
-        sample_size=config.get("sample_size"),
-        added=_added(config),
+        norm=Norm(groups=groups, eps=reader.read("norm_eps", float, 1e-5)),
+        time_width=reader.read_nullable("time_embedding_dim", int) or 4 * channels[0],
+        flip=reader.read("flip_sin_to_cos", bool, default=True),
+        shift=reader.read("freq_shift", float, 0),
+        sample_size=reader.read_nullable("sample_size", int),
+        added=_added(reader, context),
     )
 
 
 _UP = {CROSS_DOWN: CROSS_UP, PLAIN_DOWN: PLAIN_UP}
 
 
-def _check_blocks(component: str, down: list[str], up: list[str]) -> None:
+def _check_blocks(component: str, down: tuple[str, ...], up: tuple[str, ...]) -> None:
     strange = [kind for kind in (*down, *up) if kind not in {*_UP, *_UP.values()}]
     if strange:
         raise UnsupportedError(
@@ -182,18 +178,13 @@ def _check_blocks(component: str, down: list[str], up: list[str]) -> None:
         )
 
 
-def _added(config: Config) -> Added | None:
+def _added(reader: ConfigReader, context: int) -> Added | None:
     """SDXL's base embeds six numbers; its refiner five, and sees only one text encoder's states."""
-    if config.get("addition_embed_type") is None:
+    if reader.config.get("addition_embed_type") is None:
         return None
-    width, total, context = require(
-        "unet",
-        config,
-        "addition_time_embed_dim",
-        "projection_class_embeddings_input_dim",
-        "cross_attention_dim",
-    )
-    context = one_for_all(context)
+    reader.require("addition_time_embed_dim", "projection_class_embeddings_input_dim")
+    width = reader.read("addition_time_embed_dim", int)
+    total = reader.read("projection_class_embeddings_input_dim", int)
     ids = 5 if total - 5 * width == context else 6
     return Added(ids=ids, width=width, text=total - ids * width)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.attention import Heads, Projections, attention, original
 from sdcoreml.convert.programs.blocks import Norm, resnet
-from sdcoreml.convert.programs.config import Config, refuse_unknown, require, require_divisible
+from sdcoreml.convert.programs.config import Config, ConfigReader, refuse_unknown, require_divisible
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.layers import (
     SPATIAL,
@@ -88,8 +87,10 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
         UnsupportedError: it asks for something that is not implemented, or gives no size.
         BadInputError: it lacks something.
     """
-    refuse_unknown(component, config, _READ, _accepted(len(config.get("block_out_channels", ()))))
-    (channels,) = require(component, config, "block_out_channels")
+    reader = ConfigReader(component=component, config=config)
+    channels = reader.read("block_out_channels", tuple[int, ...], ())
+    refuse_unknown(component, config, _READ, _accepted(len(channels)))
+    reader.require("block_out_channels")
     if len(channels) != LEVELS:
         raise UnsupportedError(
             (
@@ -100,8 +101,9 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
             where=component,
             remedy="take the VAE of a Stable Diffusion model",
         )
-    require_divisible(component, "norm_num_groups", config.get("norm_num_groups", 32), *channels)
-    scale = config.get("scaling_factor", DEFAULT_SCALE)
+    groups = reader.read("norm_num_groups", int, 32)
+    require_divisible(component, "norm_num_groups", groups, *channels)
+    scale = reader.read("scaling_factor", float, DEFAULT_SCALE)
     size = config.get("sample_size")
     default = size >> LEVELS - 1 if isinstance(size, int) else None
     height, width = options.height or default, options.width or default
@@ -110,14 +112,14 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
             "config.json gives no sample_size", where=component, remedy="choose a size"
         )
     return VaeConfig(
-        channels=tuple(channels),
-        layers=config.get("layers_per_block", 1),
-        norm=Norm(groups=config.get("norm_num_groups", 32), eps=EPS),
+        channels=channels,
+        layers=reader.read("layers_per_block", int, 1),
+        norm=Norm(groups=groups, eps=EPS),
         latent=LATENT,
         height=height,
         width=width,
         ratio=(options.runtime_scale or scale) / scale,
-        shift=config.get("shift_factor") or 0.0,
+        shift=reader.read_nullable("shift_factor", float) or 0.0,
     )
 
 
@@ -128,7 +130,7 @@ def older_name(name: str) -> str:
     return name
 
 
-def _accepted(levels: int) -> Mapping[str, tuple[Any, ...]]:
+def _accepted(levels: int) -> Mapping[str, tuple[object, ...]]:
     return {
         "act_fn": ("silu", "swish"),
         "down_block_types": (["DownEncoderBlock2D"] * levels,),

@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import RELEASE_AFTER, Tensors
@@ -23,6 +23,7 @@ from sdcoreml.convert.proof.record import AuditRecord, Rounded
 from sdcoreml.convert.proof.tables import describe
 from sdcoreml.convert.spec.model import DataType, Function, Operation, TensorType, Value
 from sdcoreml.convert.storage.elements import BlobStorage, array, is_text
+from sdcoreml.ground.codec import read_field
 
 if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
@@ -103,12 +104,12 @@ class Audit:
         )
 
 
-def prefixes_left_out(config: Mapping[str, Any], options: ProgramOptions) -> tuple[str, ...]:
+def prefixes_left_out(config: Mapping[str, object], options: ProgramOptions) -> tuple[str, ...]:
     """Beginnings of the names of tensors that a conversion leaves out.
 
     They are blocks that its options skip, and those that the config does not count.
     """
-    used = int(config.get("num_hidden_layers", 12)) - options.clip_skip + 1
+    used = read_field(config, "num_hidden_layers", int, 12) - options.clip_skip + 1
     return tuple(f"text_model.encoder.layers.{number}." for number in range(used, MOST_BLOCKS))
 
 
@@ -232,7 +233,7 @@ class _Index:
     def __init__(self, tensors: Tensors, names: Iterable[str]) -> None:
         self.owners = {plain(name): name for name in names}
         self._tensors = tensors
-        self._alike: dict[str, dict[tuple[Any, ...], list[str]]] = {}
+        self._alike: dict[str, dict[tuple[object, ...], list[str]]] = {}
         self._touched = 0
 
     def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
@@ -263,7 +264,7 @@ class _Index:
                 if other in found and self._is_equal(other, mine):
                     yield other
 
-    def _candidates(self, dtype: str) -> dict[tuple[Any, ...], list[str]]:
+    def _candidates(self, dtype: str) -> dict[tuple[object, ...], list[str]]:
         """The tensors' names, grouped by what equal tensors share once rounded to a type."""
         if dtype not in self._alike:
             alike = self._alike[dtype] = {}
@@ -313,7 +314,7 @@ def _values(operation: Operation) -> Iterator[tuple[str, Value]]:
                 yield f"{operation.outputs[0].name}.{argument}", binding
 
 
-def _key(tensor: Array, sample: Array) -> tuple[Any, ...]:
+def _key(tensor: Array, sample: Array) -> tuple[object, ...]:
     """A key that equal tensors share: the shape without dimensions of size 1, and sampled bytes."""
     return (*(size for size in tensor.shape if size != 1), sample.tobytes())
 

@@ -12,11 +12,19 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.spec.model import Binding, DataType, Function, Operation, TensorType
+from sdcoreml.convert.spec.model import (
+    Binding,
+    DataType,
+    Function,
+    Operation,
+    TensorType,
+    ValueType,
+)
 from sdcoreml.convert.storage.elements import BlobStorage, array, is_text
+from sdcoreml.ground.codec import as_object, from_plain, read_field
 
 if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
@@ -61,7 +69,7 @@ class _Graph:
 
     storage: BlobStorage
     makers: Mapping[str, Operation]
-    types: Mapping[str, Any]
+    types: Mapping[str, ValueType]
 
     def constant(self, binding: Binding) -> Array | None:
         """The number, or the few whole numbers, that an argument is; `None` if it is computed."""
@@ -76,6 +84,11 @@ class _Graph:
         if kind.count > 1 and kind.dtype in _FLOATS:
             return None  # a weight or a table, which the audit has
         return array(binding, self.storage)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The extents of a value; none for what is no tensor, and 0 for one that is not fixed."""
+        kind = self.types[name]
+        return tuple(size or 0 for size in kind.shape) if isinstance(kind, TensorType) else ()
 
     def maker(self, binding: Binding) -> Operation | None:
         """What computes an argument."""
@@ -101,15 +114,18 @@ class _Wanted:
     """What the config of a component asks for."""
 
     component: str
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     options: ProgramOptions
+
+    @property
+    def text_or_vision(self) -> Mapping[str, object]:
+        """The config of a transformer: the component's own, or that of its vision model."""
+        return as_object(self.config.get("vision_config", self.config), "vision_config")
 
     @property
     def layer_norm(self) -> float:
         """Epsilon of layer norms."""
-        return float(
-            self.config.get("vision_config", self.config).get("layer_norm_eps", LAYER_NORM)
-        )
+        return read_field(self.text_or_vision, "layer_norm_eps", float, LAYER_NORM)
 
     def group_norm(self, scale: str) -> float:
         """Epsilon of the group norm whose scale has this name."""
@@ -117,29 +133,31 @@ class _Wanted:
             return AUTOENCODER
         if _TRANSFORMER.search(scale):
             return BEFORE_TRANSFORMER
-        return float(self.config.get("norm_eps", DENOISER))
+        return read_field(self.config, "norm_eps", float, DENOISER)
 
     def factors(self) -> Iterator[float]:
         """The factors that are allowed anywhere."""
-        settings = self.config.get("vision_config", self.config)
-        if settings.get("hidden_act", "quick_gelu") == "quick_gelu":
+        if self.text_or_vision.get("hidden_act", "quick_gelu") == "quick_gelu":
             yield QUICK_GELU
         if self.component in _VAES and self.options.runtime_scale:
-            yield self.options.runtime_scale / self.config.get("scaling_factor", OWN_SCALE)
+            yield self.options.runtime_scale / read_field(
+                self.config, "scaling_factor", float, OWN_SCALE
+            )
         if self.component == "safety_checker":
             yield CAREFUL
 
     def summands(self) -> Iterator[float]:
         """The summands that are allowed anywhere."""
         if self.component in _VAES:
-            yield float(self.config.get("shift_factor") or 0)
+            shift = self.config.get("shift_factor")
+            yield 0.0 if shift is None else from_plain(float, shift, "shift_factor")
 
 
 def settings_faults(
     function: Function,
     storage: BlobStorage,
     component: str,
-    config: Mapping[str, Any],
+    config: Mapping[str, object],
     options: ProgramOptions,
 ) -> tuple[str, ...]:
     """Each number of a graph that differs from the module's, one per line."""
@@ -200,12 +218,12 @@ def _zero(number: Array, *_: object) -> bool:
 
 def _features(axes: Array, operation: Operation, graph: _Graph, _: _Wanted) -> bool:
     """Over the features: the one dimension that is as long as the norm's scale."""
-    extents = graph.types[operation.outputs[0].name].shape
+    extents = graph.shape(operation.outputs[0].name)
     gamma = operation.inputs.get("gamma")
     if gamma is None or not isinstance(gamma[0], str):
         return False
     shape = tuple(extents[axis] for axis in axes.reshape(-1).tolist())
-    return shape == tuple(graph.types[gamma[0]].shape)
+    return shape == graph.shape(gamma[0])
 
 
 def _factor(number: Array, _: Operation, __: _Graph, wanted: _Wanted) -> bool:
@@ -224,7 +242,7 @@ def _summand(number: Array, _: Operation, __: _Graph, wanted: _Wanted) -> bool:
 def _scores(axis: Array, operation: Operation, graph: _Graph, _: _Wanted) -> bool:
     """A softmax is over the keys: last in a product of matrices, second in an einsum's."""
     product = _product(graph, operation)
-    last = len(graph.types[operation.outputs[0].name].shape) - 1
+    last = len(graph.shape(operation.outputs[0].name)) - 1
     keys = 1 if product is not None and product.type == "einsum" else last
     return int(axis.reshape(-1)[0]) in {keys, keys - last - 1}
 
@@ -301,9 +319,9 @@ def _scales(graph: _Graph, softmax: Operation) -> tuple[list[Operation], int] | 
     operands = _operands(product)
     before = [graph.behind(operand) for operand in operands]
     scales = [item for item in (*after, *before) if item is not None and graph.factor(item) != 1]
-    shape = graph.types[operands[0]].shape if isinstance(operands[0], str) else ()
+    shape = graph.shape(operands[0]) if isinstance(operands[0], str) else ()
     is_einsum = product.type == "einsum"
-    return scales, int(shape[-1 if is_einsum else -2]) if len(shape) > 1 else 0
+    return scales, shape[-1 if is_einsum else -2] if len(shape) > 1 else 0
 
 
 def _scale_names(graph: _Graph, operations: Iterable[Operation]) -> Iterator[str]:

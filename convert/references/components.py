@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 
@@ -13,7 +13,7 @@ from sdcoreml.convert.references import inputs, safety, text, vision
 from sdcoreml.convert.references.inputs import Feeds, Shapes
 from sdcoreml.ground.errors import ParityError, UnsupportedError
 
-Config: TypeAlias = "Mapping[str, Any]"
+Config: TypeAlias = "Mapping[str, object]"
 Outputs: TypeAlias = "dict[str, torch.Tensor]"
 
 

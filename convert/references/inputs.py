@@ -7,11 +7,12 @@ what is measured. Rows of a batch differ, or a program that mixed them up would 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 
 from sdcoreml.convert.programs.prompt import SECOND_PAD
+from sdcoreml.ground.codec import read_field
 
 VOCABULARY = 49408
 """The size of CLIP's vocabulary, which a config can omit."""
@@ -35,7 +36,7 @@ OUTLIERS, ENLARGED = 61, 2
 sharpen attention beyond what apps' latents do; bounds are what `convert.proof.settings` tells."""
 
 
-def tokens(config: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+def tokens(config: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
     """Token ids (1, S), float32 as the contract has it, as apps send them to a first encoder.
 
     A short prompt, the longest one with its end, one whose end was cut off, an unknown character
@@ -44,14 +45,14 @@ def tokens(config: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
     return _prompts(config, shapes, None)
 
 
-def tokens_of_second(config: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+def tokens_of_second(config: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
     """As `tokens`, for SDXL's second encoder, whose prompts the apps pad with 0."""
     return _prompts(config, shapes, SECOND_PAD)
 
 
-def _prompts(config: Mapping[str, Any], shapes: Shapes, pad: int | None) -> tuple[Feeds, ...]:
+def _prompts(config: Mapping[str, object], shapes: Shapes, pad: int | None) -> tuple[Feeds, ...]:
     ((name, (_, length)),) = shapes.items()
-    end = min(config.get("vocab_size", VOCABULARY), VOCABULARY) - 1
+    end = min(read_field(config, "vocab_size", int, VOCABULARY), VOCABULARY) - 1
     generator = torch.Generator().manual_seed(SEED)
     words = torch.randint(1, end - 1, (length - 1,), generator=generator).tolist()
     prompts: tuple[list[int], ...] = (
@@ -69,7 +70,7 @@ def _prompts(config: Mapping[str, Any], shapes: Shapes, pad: int | None) -> tupl
     )
 
 
-def denoising(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+def denoising(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
     """Noise, text states and, row by row, several timesteps; all else in its own range."""
     return tuple(
         {name: _bounded(name, value, steps) for name, value in _normal(shapes, SEED + run).items()}
@@ -103,12 +104,12 @@ def _rows(values: Sequence[object], like: torch.Tensor) -> torch.Tensor:
     return torch.tensor([values[row % len(values)] for row in range(like.shape[0])])
 
 
-def latents(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+def latents(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
     """Latents as a sampler leaves them once the scaling is undone: a few times unit size."""
     return ({name: value * 4 for name, value in _normal(shapes, SEED).items()},)
 
 
-def images(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+def images(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
     """Pixels in [-1, 1]: waves of several lengths with grain, so that no region is flat."""
     ((name, shape),) = shapes.items()
     height, width = shape[-2:]
@@ -123,7 +124,7 @@ def images(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
     return ({name: _half(pixels)},)
 
 
-def pictures(_: Mapping[str, Any], shapes: Shapes) -> tuple[Feeds, ...]:
+def pictures(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
     """A picture as the safety checker gets it, at two adjustments: none, and more than any score.
 
     `clip_input` is normalised, `images` (1, H, W, 3) in [0, 1].

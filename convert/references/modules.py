@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -107,11 +106,11 @@ def _stream(layer: torch.nn.Module, rounding: torch.dtype, precision: torch.dtyp
         for name, tensor in stored.items()
     }
 
-    def fill(layer: torch.nn.Module, _: tuple[Any, ...]) -> None:
+    def fill(layer: torch.nn.Module, _: tuple[object, ...]) -> None:
         widened = {name: _widened(t, rounding, precision) for name, t in stored.items()}
         _replace(layer, widened)
 
-    def drop(layer: torch.nn.Module, _: tuple[Any, ...], __: object) -> None:
+    def drop(layer: torch.nn.Module, _: tuple[object, ...], __: object) -> None:
         _replace(layer, placeholders)
 
     _replace(layer, placeholders)

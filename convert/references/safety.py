@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
@@ -14,7 +13,7 @@ CAREFUL = 0.01
 """What diffusers adds to every score when one of the special concepts is near."""
 
 
-def checker(config: Mapping[str, Any]) -> torch.nn.Module:
+def checker(config: Mapping[str, object]) -> torch.nn.Module:
     """The pinned checker, extended to return the scores that it decides by.
 
     Diffusers' `forward_onnx` keeps them to itself, and its adjustment is 0. Here the pictures and

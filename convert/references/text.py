@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
@@ -15,14 +14,14 @@ LEGACY_END = 2
 """The `eos_token_id` of every SD 1.x config, which is not the end token's."""
 
 
-def encoder(config: Mapping[str, Any]) -> torch.nn.Module:
+def encoder(config: Mapping[str, object]) -> torch.nn.Module:
     """CLIP's text transformer."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     return CLIPTextModel(CLIPTextConfig.from_dict(dict(config)))
 
 
-def projecting_encoder(config: Mapping[str, Any]) -> torch.nn.Module:
+def projecting_encoder(config: Mapping[str, object]) -> torch.nn.Module:
     """CLIP's text transformer with its projection to the space it shares with images."""
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 

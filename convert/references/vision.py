@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
@@ -16,21 +15,21 @@ _BASE_IDS, _PIXELS = 6, 8
 _STEPS, _FIRST_BETA, _LAST_BETA = 1000, 0.00085, 0.012
 
 
-def unet(config: Mapping[str, Any]) -> torch.nn.Module:
+def unet(config: Mapping[str, object]) -> torch.nn.Module:
     """The conditional UNet."""
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel.from_config(dict(config))
 
 
-def controlnet(config: Mapping[str, Any]) -> torch.nn.Module:
+def controlnet(config: Mapping[str, object]) -> torch.nn.Module:
     """The half of a UNet that turns a picture into residuals."""
     from diffusers import ControlNetModel
 
     return ControlNetModel.from_config(dict(config))
 
 
-def vae(config: Mapping[str, Any]) -> torch.nn.Module:
+def vae(config: Mapping[str, object]) -> torch.nn.Module:
     """Both halves of the autoencoder."""
     from diffusers import AutoencoderKL
 

@@ -55,7 +55,10 @@ class Field:
 Schema: TypeAlias = Mapping[str, Mapping[int, Field]]
 """Message name to field number to field."""
 
-Message: TypeAlias = dict[str, Any]
+FieldValue: TypeAlias = Any
+"""Of the type that the field's kind says; a list of such values, if the field is repeated."""
+
+Message: TypeAlias = dict[str, FieldValue]
 """Field name to value; a message within is a `Message`; absent fields are absent."""
 
 _WIRE: Mapping[FieldKind, int] = {
@@ -90,7 +93,7 @@ def decode(data: bytes, message: str, schema: Schema, depth: int = 0) -> Message
         if field is None:
             continue
         if field.repeated:
-            if wire == DELIMITED and _WIRE[field.kind] != DELIMITED:
+            if isinstance(payload, bytes) and wire == DELIMITED != _WIRE[field.kind]:
                 found[field.name] += _packed(payload, field.kind)
             else:
                 found[field.name].append(_single(payload, wire, field, schema, depth))
@@ -101,7 +104,7 @@ def decode(data: bytes, message: str, schema: Schema, depth: int = 0) -> Message
     return found
 
 
-Encoder: TypeAlias = Callable[[Mapping[str, Any], str], bytes]
+Encoder: TypeAlias = Callable[[Mapping[str, FieldValue], str], bytes]
 
 
 def encoder(schema: Schema) -> Encoder:
@@ -111,7 +114,7 @@ def encoder(schema: Schema) -> Encoder:
     that are `None` are left out. Repeated fields may be any iterables.
     """
 
-    def encode(message: Mapping[str, Any], name: str) -> bytes:
+    def encode(message: Mapping[str, FieldValue], name: str) -> bytes:
         written: list[bytes] = []
         writers = tables[name]
         for key, value in message.items():
@@ -126,22 +129,24 @@ def encoder(schema: Schema) -> Encoder:
     return encode
 
 
-def _writer(number: int, field: Field, encode: Encoder) -> Callable[[Any, list[bytes]], None]:
+def _writer(
+    number: int, field: Field, encode: Encoder
+) -> Callable[[FieldValue, list[bytes]], None]:
     """What appends a field's bytes to a list; all that the schema tells is looked up before."""
     kind, inner, wire = field.kind, field.message, _WIRE[field.kind]
     tag = to_varint(number << 3 | (DELIMITED if field.repeated else wire))
     pack = functools.partial(_pack, _FORMATS.get(kind, ""))
-    texts: Mapping[FieldKind, Callable[[Any], bytes]] = {
+    texts: Mapping[FieldKind, Callable[[FieldValue], bytes]] = {
         FieldKind.STRING: str.encode,
         FieldKind.BYTES: bytes,
     }
     plain = texts.get(kind, pack)
 
-    def delimited(value: Any, written: list[bytes]) -> None:  # noqa: ANN401
+    def delimited(value: FieldValue, written: list[bytes]) -> None:
         body = encode(value, inner) if inner else plain(value)
         written += (tag, to_varint(len(body)), body)
 
-    def each(values: Iterable[Any], written: list[bytes]) -> None:
+    def each(values: Iterable[FieldValue], written: list[bytes]) -> None:
         for value in values:
             body = encode(value, inner) if inner else plain(value)
             written += (tag, to_varint(len(body)), body)
@@ -158,14 +163,14 @@ def _writer(number: int, field: Field, encode: Encoder) -> Callable[[Any, list[b
     return packed if field.repeated else single
 
 
-def _pack(form: str, values: Sequence[Any]) -> bytes:
+def _pack(form: str, values: Sequence[FieldValue]) -> bytes:
     """Numbers one after the other, of a `struct` format or else of variable length."""
     if form:
         return struct.pack(f"<{len(values)}{form}", *values)
     return b"".join(map(to_varint, values))
 
 
-def split(data: bytes) -> Iterator[tuple[int, int, Any]]:
+def split(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
     """Field number, wire type and payload of each field, in file order.
 
     The payload is an unsigned integer of a varint field, otherwise the bytes.
@@ -229,22 +234,24 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
     raise WireError(f"an integer of more than ten bytes before byte {position}")
 
 
-def _single(payload: Any, wire: int, field: Field, schema: Schema, depth: int) -> Any:  # noqa: ANN401
+def _single(
+    payload: int | bytes, wire: int, field: Field, schema: Schema, depth: int
+) -> FieldValue:
     kind = field.kind
     if wire != _WIRE[kind]:
         raise WireError(f"{field.name} has wire type {wire}, not {_WIRE[kind]}")
+    if isinstance(payload, int):
+        return _integer(payload, kind)
     if kind is FieldKind.MESSAGE:
         return decode(payload, field.message, schema, depth + 1)
     if kind is FieldKind.STRING:
         return _text(payload, field.name)
     if kind is FieldKind.BYTES:
         return payload
-    if wire == VARINT:
-        return _integer(payload, kind)
     return struct.unpack(f"<{_FORMATS[kind]}", payload)[0]
 
 
-def _packed(payload: bytes, kind: FieldKind) -> list[Any]:
+def _packed(payload: bytes, kind: FieldKind) -> list[FieldValue]:
     """The numbers of a packed repeated field."""
     if _WIRE[kind] == VARINT:
         position, values = 0, []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.compression.compress import Palettes, compress
@@ -15,29 +15,53 @@ from sdcoreml.convert.packages.chunk import chunk
 from sdcoreml.convert.packages.write import Shelf, write_packages
 from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.config import Config
-from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import DescribedTensors
 from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event
 
 
-def task(request: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
-    """Build `request["programs"]`, all of them from one config.json and one safetensors file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramRequest:
+    """A program to build.
 
-    `config` and `weights` are the paths of these. Each program names its `component`, the path of
-    its `package`, and may have `options` (fields of `ProgramOptions`), a `recipe` (fields of
-    `Recipe`), a `title` for those who watch, and `chunk`: if true, the two halves are written in
-    place of the whole, to `chunk_paths` of the package. What the programs have in common, palettes
-    and weight files, is made once. Answers with what was written, counts, and CPU seconds, for each
-    of them; the first bears the start of the process.
+    `package` is the path to write to; with `chunk`, the program's two halves are written in its
+    place, to `chunk_paths` of it. `recipe` has the fields of a recipe file; `title` names the
+    program in progress messages.
     """
-    config = read_config(Path(request["config"]))
+
+    component: str
+    package: str
+    options: ProgramOptions = field(default_factory=ProgramOptions)
+    recipe: Mapping[str, object] | None = None
+    chunk: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """Programs to build from one config.json and one safetensors file, given by their paths."""
+
+    config: str
+    weights: str
+    programs: tuple[ProgramRequest, ...]
+
+
+def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
+    """Build the programs of a `BuildRequest`; answers with paths, counts and CPU seconds for each.
+
+    Palettes and weight files that the programs have in common are made once. The CPU seconds of the
+    first program include the start of the process.
+    """
+    asked = from_plain(BuildRequest, request, "request")
+    config = read_config(Path(asked.config))
     palettes: Palettes = {}
     shelf = Shelf()
-    with TensorFile.open(Path(request["weights"])) as tensors:
+    with TensorFile.open(Path(asked.weights)) as tensors:
         built, begun = [], 0.0
-        for program in request["programs"]:
+        for program in asked.programs:
             made = _build(program, config, tensors, (palettes, shelf), emit)
             begun, since = time.process_time(), begun
             built.append({**made, "cpu": begun - since})
@@ -45,21 +69,21 @@ def task(request: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
 
 
 def _build(
-    program: Mapping[str, Any],
+    program: ProgramRequest,
     config: Config,
     tensors: DescribedTensors,
     common: tuple[Palettes, Shelf],
     emit: Emit,
-) -> dict[str, Any]:
-    component, package = program["component"], Path(program["package"])
+) -> dict[str, object]:
+    component, package = program.component, Path(program.package)
     palettes, shelf = common
-    emit(Event(kind="step", text=f"build {program.get('title', package.stem)}"))
-    built = build_program(component, config, tensors, parse_options(program.get("options", {})))
+    emit(Event(kind="step", text=f"build {program.title or package.stem}"))
+    built = build_program(component, config, tensors, program.options)
     emit(Event(kind="note", text=f"{component}: {built.parameters:,} parameters"))
-    if program.get("recipe"):
-        built = compress(built, tensors, parse_recipe(program["recipe"], component), palettes)
+    if program.recipe:
+        built = compress(built, tensors, parse_recipe(program.recipe, component), palettes)
     written = {package: built}
-    if program.get("chunk"):
+    if program.chunk:
         written = dict(zip(chunk_paths(package), chunk(built), strict=True))
     write_packages(written, tensors, shelf)
     return {

@@ -4,45 +4,64 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.parity.check import FULL, QUICK, check_component
 from sdcoreml.convert.parity.outcome import Parity, as_foreign
-from sdcoreml.convert.programs.options import parse_options
+from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import ParityError
 from sdcoreml.ground.events import Emit, Event
 
 
-def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
-    """Check every one of `request["packages"]` and answer the `ProgramProof` of each, by component.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageRequest:
+    """A package to check, and the paths of the config.json and safetensors file that it is from.
 
-    Each names its `component` and the paths of its `package`, of its `config` (config.json) and of
-    its `weights` (one safetensors file) and the `options` of the conversion that concern it (fields
-    of `ProgramOptions`); where `chunk` is true, the two halves of the package are checked instead.
-    `request["fast"]` asks for a sample only. A package that is `foreign` passes as
-    `convert.parity.outcome.as_foreign` has it.
+    `options` are those that it was built with; with `chunk`, its two halves are checked.
+    A `foreign` package passes by the rules of `convert.parity.outcome.as_foreign`.
+    """
+
+    component: str
+    package: str
+    config: str
+    weights: str
+    options: ProgramOptions = field(default_factory=ProgramOptions)
+    chunk: bool = False
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """Packages to check, `fast` with a sample only."""
+
+    packages: tuple[PackageRequest, ...]
+    fast: bool = False
+
+
+def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
+    """Check the packages of a `CheckRequest`; answers the `ProgramProof` of each, by component.
 
     Raises:
         ParityError: packages are not what they should be; all of them are named.
     """
-    depth = QUICK if request.get("fast") else FULL
+    asked = from_plain(CheckRequest, request, "request")
+    depth = QUICK if asked.fast else FULL
     checked: dict[str, Parity] = {}
-    for part in request["packages"]:
-        package = Path(part["package"])
+    for part in asked.packages:
+        package = Path(part.package)
         emit(Event(kind="step", text=f"check {package.name}"))
-        foreign = part.get("foreign", False)
         parity = check_component(
-            part["component"],
-            chunk_paths(package) if part.get("chunk") else package,
-            json.loads(Path(part["config"]).read_bytes()),
-            Path(part["weights"]),
-            replace(depth, program=parse_options(part.get("options", {})), lenient=not foreign),
+            part.component,
+            chunk_paths(package) if part.chunk else package,
+            json.loads(Path(part.config).read_bytes()),
+            Path(part.weights),
+            replace(depth, program=part.options, lenient=not part.foreign),
             emit,
         )
-        checked[part["component"]] = as_foreign(parity) if foreign else parity
+        checked[part.component] = as_foreign(parity) if part.foreign else parity
     failures = [parity.complaint() for parity in checked.values() if not parity.passed]
     if failures:
         raise ParityError("; ".join(failures))

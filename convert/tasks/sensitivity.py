@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,13 +27,14 @@ from sdcoreml.convert.mil.variants import Outputs, Scene
 from sdcoreml.convert.parity.check import input_shapes
 from sdcoreml.convert.parity.miniature import small_size
 from sdcoreml.convert.programs import build_program
-from sdcoreml.convert.programs.options import ProgramOptions, parse_options
+from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import DescribedTensors, DrawnProgram, Payload, Tensors
 from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.references.inputs import Feeds
 from sdcoreml.convert.spec.model import Blob, DataType
 from sdcoreml.convert.tasks.build import read_config
 from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.events import Emit, Event
 
 TOGETHER = 16
@@ -128,24 +128,34 @@ class Subject:
         )
 
 
-def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
-    """Bits for each layer of `request["component"]`, `request["bits"]` on average.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensitivityRequest:
+    """A component to measure, by the paths of its config.json and its safetensors file.
 
-    Also read: `config` and `weights` (paths) and `options` (fields of `ProgramOptions`). Answers
-    `layers` (name to bits), `average`, and the PSNR in dB, against the program as it is, of the
-    mixture (`psnr`) and of each uniform width (`uniform`).
+    `bits` is the wanted average width of a weight.
     """
-    component = request["component"]
-    with TensorFile.open(Path(request["weights"])) as tensors:
-        config, options = (
-            read_config(Path(request["config"])),
-            parse_options(request.get("options", {})),
-        )
-        subject = prepare(component, config, options, tensors)
-        emit(Event(kind="step", text=f"measure the layers of {component}"))
+
+    component: str
+    config: str
+    weights: str
+    bits: float
+    options: ProgramOptions = field(default_factory=ProgramOptions)
+
+
+def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
+    """Allot bits to each layer of the program of a `SensitivityRequest`.
+
+    Answers `layers` (name to bits), `average`, and the PSNR in dB, against the uncompressed
+    program, of the mixture (`psnr`) and of each uniform width (`uniform`).
+    """
+    asked = from_plain(SensitivityRequest, request, "request")
+    with TensorFile.open(Path(asked.weights)) as tensors:
+        config = read_config(Path(asked.config))
+        subject = prepare(asked.component, config, asked.options, tensors)
+        emit(Event(kind="step", text=f"measure the layers of {asked.component}"))
         steps = (*palette_bits(subject.built.model.specification_version), WHOLE)
         plain, layers = measure(subject, steps, emit)
-        bits = allot(layers, request["bits"], steps)
+        bits = allot(layers, asked.bits, steps)
         emit(Event(kind="step", text="compare the mixture with uniform bits"))
         uniform = {width: {layer.name: width for layer in layers} for width in _COMPARED}
         return {
@@ -160,7 +170,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def prepare(
-    component: str, config: Mapping[str, Any], options: ProgramOptions, tensors: DescribedTensors
+    component: str, config: Mapping[str, object], options: ProgramOptions, tensors: DescribedTensors
 ) -> Subject:
     """The program, ready to be measured; for a small square picture, if it has an image size."""
     if size := small_size(config, options):

@@ -12,7 +12,6 @@ import resource
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
 
 from sdcoreml.ground.errors import SdcoremlError, WorkerError
 from sdcoreml.ground.events import Emit, Event, to_json
@@ -35,7 +34,7 @@ def serve(tasks: Mapping[str, str] = TASKS) -> None:
     _die_with_parent()
     try:
         module = importlib.import_module(tasks[request["task"]])
-        answer: dict[str, Any] = {"value": module.task(request["request"], emit)}
+        answer: dict[str, object] = {"value": module.task(request["request"], emit)}
     except SdcoremlError as error:
         answer = {"error": _fields(error)}
     except MemoryError:

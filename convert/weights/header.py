@@ -13,7 +13,7 @@ import math
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sdcoreml.convert.weights.dtypes import RANKS, SIZES
 
@@ -89,7 +89,7 @@ def parse(data: bytes) -> Header:
     return Header(entries=tuple(entries), nbytes=position, metadata=metadata)
 
 
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """For `json.loads`: an object without duplicate keys. Raises `HeaderError`."""
     content = dict(pairs)
     if len(content) != len(pairs):
@@ -144,7 +144,7 @@ def build(
 
     Byte for byte what `safetensors.torch.save_file` writes for them.
     """
-    content: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
+    content: dict[str, object] = {METADATA: dict(metadata)} if metadata else {}
     offset = 0
     for name, dtype, shape in sorted(tensors, key=lambda item: order(item[1], item[0])):
         end = offset + math.prod(shape) * SIZES[dtype]

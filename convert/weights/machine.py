@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 MAX_BYTES = 64 << 20
 """Longest pickle that is read. A checkpoint of 2,600 tensors has about 400 kB."""
@@ -38,7 +38,7 @@ class Inert:
         self.state: object = None
 
 
-class Ordered(dict[Any, Any]):
+class Ordered(dict[object, object]):
     """An `OrderedDict`: a dict that may be given attributes (`_metadata`), which are dropped."""
 
 
@@ -48,7 +48,7 @@ class Builder(Protocol):
     def name(self, module: str, name: str) -> Name:
         """Admit a name or raise."""
 
-    def call(self, name: Name, arguments: tuple[Any, ...]) -> object:
+    def call(self, name: Name, arguments: tuple[object, ...]) -> object:
         """The value of `name(*arguments)`."""
 
     def storage(self, persistent_id: object) -> object:
@@ -62,9 +62,9 @@ class Machine:
 
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
-        self.stack: list[Any] = []
-        self.marks: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
+        self.stack: list[object] = []
+        self.marks: list[list[object]] = []
+        self.memo: dict[int, object] = {}
         self.steps = 0
 
     def spend(self, steps: int) -> None:
@@ -73,7 +73,7 @@ class Machine:
         if self.steps > MAX_STEPS:
             raise MalformedPickleError(f"more than {MAX_STEPS:,} pickle steps")
 
-    def since_mark(self) -> list[Any]:
+    def since_mark(self) -> list[object]:
         """Pop everything above the topmost mark."""
         items, self.stack = self.stack, self.marks.pop()
         self.spend(len(items))

@@ -30,7 +30,7 @@ class Stream(Protocol):
         """The position of the next byte."""
 
 
-def _extend(machine: Machine, items: Iterable[Any]) -> None:
+def _extend(machine: Machine, items: Iterable[object]) -> None:
     target = machine.stack[-1]
     if type(target) is list:
         target.extend(items)
@@ -38,7 +38,7 @@ def _extend(machine: Machine, items: Iterable[Any]) -> None:
         raise MalformedPickleError(f"append to a {type(target).__name__}")
 
 
-def _update(machine: Machine, items: list[Any]) -> None:
+def _update(machine: Machine, items: list[object]) -> None:
     target = machine.stack[-1]
     if len(items) % 2:
         raise MalformedPickleError("odd number of dictionary items")
@@ -71,7 +71,7 @@ def _remember(machine: Machine, key: int | None) -> None:
     machine.memo[len(machine.memo) if key is None else key] = machine.stack[-1]
 
 
-def _tuple_of(count: int) -> Callable[[Machine, Any], None]:
+def _tuple_of(count: int) -> Step:
     def run(machine: Machine, _: object) -> None:
         if len(machine.stack) < count:
             raise IndexError
@@ -144,7 +144,7 @@ def _append(machine: Machine) -> None:
     _extend(machine, [value])
 
 
-def _push_marked(machine: Machine, make: Callable[[list[Any]], object]) -> None:
+def _push_marked(machine: Machine, make: Callable[[list[object]], object]) -> None:
     items = machine.since_mark()
     machine.stack.append(make(items))
 
@@ -165,6 +165,7 @@ def _protocol(_: Machine, version: int) -> None:
 _SET, _FROZENSET = Name("builtins", "set"), Name("builtins", "frozenset")
 
 Step = Callable[[Machine, Any], None]
+"""What an opcode does; its argument, if it has one, is of the type that `pickletools` says."""
 
 STEPS: Mapping[str, Step] = {
     # the stream

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, cast
+from typing import cast
 
 from sdcoreml.convert.weights.dtypes import SIZES, STORAGES, TORCH
 from sdcoreml.convert.weights.machine import Inert, MalformedPickleError, Name, Ordered
@@ -86,7 +86,7 @@ class Records:
             self.unknown[full] += 1
         return Name(module, name)
 
-    def call(self, name: Name, arguments: tuple[Any, ...]) -> object:
+    def call(self, name: Name, arguments: tuple[object, ...]) -> object:
         """The record that `name(*arguments)` stands for."""
         if (name.module, name.name) in CONSTRUCTORS:
             return _MAKERS[name.name](*arguments)
@@ -141,7 +141,7 @@ def _tensor(
     return record
 
 
-def _typed_tensor(*arguments: Any) -> TensorRecord:  # noqa: ANN401  a pickle's values
+def _typed_tensor(*arguments: object) -> TensorRecord:
     """`_rebuild_tensor_v3`: the seventh argument is the dtype, the storage is plain bytes."""
     dtype = arguments[6]
     if type(dtype) is not Name or dtype.name not in TORCH:
@@ -149,7 +149,7 @@ def _typed_tensor(*arguments: Any) -> TensorRecord:  # noqa: ANN401  a pickle's 
     return _tensor(*arguments[:4], dtype=TORCH[dtype.name])
 
 
-def _ordered(*arguments: list[tuple[Any, Any]]) -> Ordered:
+def _ordered(*arguments: list[tuple[object, object]]) -> Ordered:
     pairs = arguments[0] if arguments else []
     return Ordered({key: value for key, value in pairs if type(key) is str})
 

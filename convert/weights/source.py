@@ -1,4 +1,4 @@
-"""Any checkpoint, opened: its container, its tensors, and what was left aside."""
+"""A checkpoint of any container, opened: its container, its tensors, and what was left aside."""
 
 from __future__ import annotations
 

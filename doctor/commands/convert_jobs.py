@@ -168,7 +168,7 @@ def _difference(before: Options, args: argparse.Namespace) -> str:
 
 def _recipe_before(
     folder: Path, programs: Iterable[ProgramEntry], redo: Collection[str]
-) -> Mapping[str, Any] | None:
+) -> Mapping[str, object] | None:
     """The compression of rebuilt parts; a new UNet gets that of the existing one.
 
     Raises:
@@ -215,7 +215,7 @@ def require_consistent(args: argparse.Namespace, model: Model) -> None:
     _require_known_components(said.get("precision", ()), model)
 
 
-def _require_known_components(precisions: Any, model: Model) -> None:  # noqa: ANN401  from argparse
+def _require_known_components(precisions: Iterable[tuple[str, str]], model: Model) -> None:
     sources = set(model.components)
     programs = {"vae_decoder", "vae_encoder", "text_encoder", "text_encoder_2", "unet", *OPTIONAL}
     unknown = sorted({name for name, _ in precisions} - sources - programs - {"all"})
@@ -227,7 +227,7 @@ def _require_known_components(precisions: Any, model: Model) -> None:  # noqa: A
         )
 
 
-def _asked_compression(args: argparse.Namespace) -> Mapping[str, Any] | None:
+def _asked_compression(args: argparse.Namespace) -> Mapping[str, object] | None:
     if args.bits:
         groups = {} if args.group_size is None else {"group_size": args.group_size}
         return {"method": args.method or METHODS[0], "bits": args.bits, **groups}
@@ -240,7 +240,7 @@ def _asked_compression(args: argparse.Namespace) -> Mapping[str, Any] | None:
     return None
 
 
-def recipe_of(args: argparse.Namespace) -> Mapping[str, Any] | None:
+def recipe_of(args: argparse.Namespace) -> Mapping[str, object] | None:
     """The requested compression, if any.
 
     Raises:

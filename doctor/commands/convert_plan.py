@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.judgement import Judgement
 from sdcoreml.convert.compression.recipe import parse_recipe
@@ -114,7 +113,7 @@ def _findings(machine: Report) -> Iterator[MachineFinding]:
             )
 
 
-def as_data(plan: ConversionPlan) -> dict[str, Any]:
+def as_data(plan: ConversionPlan) -> dict[str, object]:
     """The plan as JSON-able values."""
     data = asdict(plan)
     needs = {name: data.pop(name) for name in ("disk", "memory", "minutes")}

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.contract import HALVED, NAMES, chunk_paths
 from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace, told: Callable[[str], str]) -> int:
-    data: Mapping[str, Any]
+    data: Mapping[str, object]
     lines: Iterable[str]
     judgement = judge(args.path)
     if judgement.identity.form == FINISHED and is_coreml(args.path):
@@ -72,7 +71,7 @@ def ruling_text(ruling: Ruling) -> str:
     return "  sdcoreml convert: yes, by its headers; the weights themselves are not read here"
 
 
-def programs_data(path: Path, programs: tuple[ProgramFacts, ...]) -> dict[str, Any]:
+def programs_data(path: Path, programs: tuple[ProgramFacts, ...]) -> dict[str, object]:
     """Finished programs as JSON-able values; sizes in bytes."""
     return {
         "schema": SCHEMA,
@@ -139,7 +138,7 @@ def needs_of(judgement: Judgement) -> Needs | None:
     return Needs(disk=estimate_disk(found, measured), memory=memory)
 
 
-def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, Any]:
+def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, object]:
     """The facts as JSON-able values; sizes in bytes."""
     identity, contents = judgement.identity, judgement.identity.contents
     return {
@@ -179,7 +178,7 @@ def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, Any]:
     }
 
 
-def _fault(fault: Fault) -> dict[str, Any]:
+def _fault(fault: Fault) -> dict[str, object]:
     """A fault as JSON-able values."""
     return {
         "path": str(fault.where),

@@ -13,9 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.families import programs_of
 from sdcoreml.convert.compression.recipe import WHOLE, palette_bits
@@ -33,6 +32,7 @@ from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import build
 from sdcoreml.ground.advice import command
 from sdcoreml.ground.aside import file_aside, scratch_beside
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit
 from sdcoreml.ground.places import as_path
@@ -90,16 +90,27 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
         recipe = {
             "method": "kmeans",
             "bits": args.bits,
-            "programs": {args.component: {"bits": 16, "layers": found["layers"]}},
+            "programs": {args.component: {"bits": 16, "layers": found.layers}},
         }
         file.write((json.dumps(recipe, indent=1, sort_keys=True) + "\n").encode())
     print(summary(args, found))
     return 0
 
 
-def measured(
-    model: Model, args: argparse.Namespace, runner: Runner, emit: Emit
-) -> Mapping[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """Bits for each layer and on average, and the PSNR in dB that the output keeps.
+
+    `psnr` is that of these layers, `uniform` that of a uniform width in bits.
+    """
+
+    layers: Mapping[str, int]
+    average: float
+    psnr: float
+    uniform: Mapping[str, float]
+
+
+def measured(model: Model, args: argparse.Namespace, runner: Runner, emit: Emit) -> Sensitivity:
     """What the task "sensitivity" answers for one program.
 
     Raises:
@@ -120,18 +131,18 @@ def measured(
             "options": options.for_program(part).as_json(),
             "bits": args.target_bits,
         }
-        answer: Mapping[str, Any] = runner.run("sensitivity", request, emit).value
-    return answer
+        answer = runner.run("sensitivity", request, emit)
+    return from_plain(Sensitivity, answer.value, "answer")
 
 
-def summary(args: argparse.Namespace, found: Mapping[str, Any]) -> str:
+def summary(args: argparse.Namespace, found: Sensitivity) -> str:
     """The gain of the mixture, for people."""
-    uniform = ", ".join(f"{psnr} dB with {bits} bits" for bits, psnr in found["uniform"].items())
+    uniform = ", ".join(f"{psnr} dB with {bits} bits" for bits, psnr in found.uniform.items())
     more = () if args.target is Target.MACOS13 else ("--target", args.target.value)
     return (
-        f"{args.output}: {len(found['layers'])} layers of the {args.component},"
-        f" {found['average']:.2f} bits on average\n"
-        f"on noise at a few latent pixels its output keeps {found['psnr']} dB of the model's;"
+        f"{args.output}: {len(found.layers)} layers of the {args.component},"
+        f" {found.average:.2f} bits on average\n"
+        f"on noise at a few latent pixels its output keeps {found.psnr} dB of the model's;"
         f" uniform {uniform}\n"
         f"apply it with: {command('convert', 'MODEL', '--recipe', args.output, *more)}"
     )

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.certificates.store import FILE, load
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
@@ -37,7 +36,7 @@ class EnvironmentOnDemand:
     toolchain: str
     args: argparse.Namespace
 
-    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+    def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
         """Run the task in the built environment."""
         options = BuildOptions(backend=choose_backend())
         toolchain = load_toolchain(self.toolchain)
@@ -99,7 +98,7 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
     return 0 if result.passed else 1
 
 
-def as_json(result: Verification) -> dict[str, Any]:
+def as_json(result: Verification) -> dict[str, object]:
     """The result for machines."""
     return {
         "schema": SCHEMA,

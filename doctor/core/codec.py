@@ -6,8 +6,6 @@ fact survive the journey.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.ground.codec import DecodeError, as_object, from_plain, to_plain
 
@@ -15,7 +13,7 @@ SCHEMA = 2
 """Rises when a fact changes its meaning; facts of another schema are refused, not guessed at."""
 
 
-def save(facts: Facts) -> dict[str, Any]:
+def save(facts: Facts) -> dict[str, object]:
     """The facts as one JSON object with its schema."""
     return {"schema": SCHEMA, "facts": to_plain(facts)}
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.ground.codec import to_plain
@@ -43,8 +42,8 @@ class FactChange:
     """One place where two sets of facts differ; None where there was nothing, or is nothing now."""
 
     place: str
-    before: Any
-    after: Any
+    before: object
+    after: object
 
     def __str__(self) -> str:
         name = self.place.removeprefix("facts.")
@@ -71,7 +70,7 @@ def _is_same_path(before: Facts, after: Facts, name: str) -> bool:
     return len(paths) == 1
 
 
-def _differences(before: Any, after: Any, place: str) -> Iterator[FactChange]:  # noqa: ANN401
+def _differences(before: object, after: object, place: str) -> Iterator[FactChange]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in {**before, **after}:
             yield from _differences(before.get(name), after.get(name), f"{place}.{name}")
@@ -79,12 +78,13 @@ def _differences(before: Any, after: Any, place: str) -> Iterator[FactChange]:  
         yield FactChange(place=place, before=before, after=after)
 
 
-def _is_noise(before: Any, after: Any, place: str) -> bool:  # noqa: ANN401
+def _is_noise(before: object, after: object, place: str) -> bool:
     """Whether a restless number moved by less than half of itself."""
     if place.rpartition(".")[2] not in RESTLESS:
         return False
-    numbers = isinstance(before, int) and isinstance(after, int)
-    return numbers and abs(after - before) < _LARGE * max(before, after)
+    if not isinstance(before, int) or not isinstance(after, int):
+        return False
+    return abs(after - before) < _LARGE * max(before, after)
 
 
 def _suspicion(place: str) -> int:
@@ -93,7 +93,7 @@ def _suspicion(place: str) -> int:
     )
 
 
-def _show(value: Any) -> str:  # noqa: ANN401
+def _show(value: object) -> str:
     if value is None:
         return "nothing"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.ground.codec import from_plain, to_plain
@@ -53,7 +52,7 @@ def redact(facts: Facts, secrets: Secrets) -> Facts:
     return from_plain(Facts, _rewrite(to_plain(facts), secrets), "facts")
 
 
-def _rewrite(value: Any, secrets: Secrets) -> Any:  # noqa: ANN401  a JSON value
+def _rewrite(value: object, secrets: Secrets) -> object:
     if isinstance(value, str):
         return clean(value, secrets)
     if isinstance(value, Mapping):

@@ -9,6 +9,7 @@ import importlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from sdcoreml.doctor.core.facts import Absent, Facts, Goal
@@ -104,9 +105,10 @@ DEEP = "only looked at with --deep"
 NO_MODEL, NO_BUNDLE = Absent(reason="no model given"), Absent(reason="no finished folder given")
 
 
-def _toolchain() -> Any:  # noqa: ANN401  a module, as below
+def _toolchain() -> ModuleType:
     return _later("toolchain")
 
 
-def _later(name: str) -> Any:  # noqa: ANN401  a module, imported where a task can report a failure
+def _later(name: str) -> ModuleType:
+    """A module, imported where a task can report a failure."""
     return importlib.import_module(f"{__name__}.{name}")

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.judgement import Judgement, judge
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
@@ -227,12 +226,12 @@ def weight_file(path: Path, faults: tuple[Fault, ...], notes: tuple[str, ...] = 
     return file
 
 
-def _sample(config: Mapping[str, Any]) -> int:
+def _sample(config: Mapping[str, object]) -> int:
     sample = config.get("sample_size")
     return sample if isinstance(sample, int) else 0
 
 
-def _step(config: Mapping[str, Any]) -> int:
+def _step(config: Mapping[str, object]) -> int:
     """Pixels that a UNet's size must be a multiple of: a latent pixel, halved at every level."""
     levels = config.get("block_out_channels")
     if "cross_attention_dim" not in config or not isinstance(levels, list):

@@ -90,12 +90,7 @@ def of_topic(topic: str) -> tuple[Failure, ...]:
 def read(path: Path) -> tuple[Failure, ...]:
     """The entries of one file."""
     table = read_table(path)
-    rows = table.values.get("entry", ())
-    tables = (
-        TomlTable(path=path, place=f"entry[{number}].", values=row, faults=table.faults)
-        for number, row in enumerate(rows)
-    )
-    found = tuple(_entry(row, path.stem) for row in tables)
+    found = tuple(_entry(row, path.stem) for row in table.tables("entry"))
     table.finish()
     return found
 

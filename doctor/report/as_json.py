@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TextIO
+from typing import TextIO
 
 from sdcoreml.doctor.core.check import Finding
 from sdcoreml.doctor.core.engine import Report, Result
@@ -16,7 +16,7 @@ def write(report: Report, stream: TextIO) -> None:
     stream.write("\n")
 
 
-def as_object(report: Report) -> dict[str, Any]:
+def as_object(report: Report) -> dict[str, object]:
     """Plain values only; what is empty is left out, so that its absence needs no explanation."""
     return {
         "schema": report.schema,
@@ -33,7 +33,7 @@ def as_object(report: Report) -> dict[str, Any]:
     }
 
 
-def _result(result: Result) -> dict[str, Any]:
+def _result(result: Result) -> dict[str, object]:
     fields = {
         "id": result.id,
         "family": result.family.name.lower(),
@@ -46,9 +46,9 @@ def _result(result: Result) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in ("", [])}
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding) -> dict[str, object]:
     fix = finding.fix
-    fields: dict[str, Any] = {
+    fields: dict[str, object] = {
         "status": finding.status.value,
         "what": finding.what,
         "why": finding.why,

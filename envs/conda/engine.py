@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 from sdcoreml.envs.processes.installer import PackageSource, find_installer
 from sdcoreml.envs.processes.process import clean_environ, isolate
 from sdcoreml.envs.processes.reasons import quote
 from sdcoreml.envs.pythons import venv
 from sdcoreml.envs.pythons.interpreter import Interpreter, probe
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import (
     EnvError,
     InstallError,
@@ -158,7 +159,7 @@ class Rattler:
                 newest=newest,
                 cache=cache,
             )
-        packages = [CondaPackage(**row | {"depends": tuple(row["depends"])}) for row in found]
+        packages = from_plain(tuple[CondaPackage, ...], found, "answer")
         if nameless := [package.path for package in packages if not package.sha256]:
             raise InstallError(
                 f"states no SHA-256 for {', '.join(nameless)}, so that it cannot be locked",
@@ -192,7 +193,7 @@ class Rattler:
 
     def _ask(
         self, place: str, progress: Callable[[int], None] = lambda _: None, **request: object
-    ) -> Any:  # noqa: ANN401  whatever the request is answered with
+    ) -> object:
         """Make one request of a child and give its result; `place` is what it is about."""
         logins = {_LOGINS: os.environ[_LOGINS]} if _LOGINS in os.environ else {}
         done, answer = 0, {"error": ""}

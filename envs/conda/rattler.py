@@ -14,11 +14,26 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 RETRIES = 2
 AT_ONCE = 4
 """Downloads at a time: a channel's servers give each a share of the line."""
+
+
+class Archive(TypedDict):
+    """A locked package, and the file that it was downloaded to."""
+
+    name: str
+    version: str
+    build: str
+    build_number: int
+    noarch: str
+    path: str
+    sha256: str
+    size: int
+    depends: list[str]
+    file: str
 
 
 def main() -> int:
@@ -26,9 +41,9 @@ def main() -> int:
 
     The exit code is 0 either way; any other means that the engine itself broke down.
     """
-    request: dict[str, Any] = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     try:
-        answer = {"result": asyncio.run(REQUESTS[request.pop("do")](request))}
+        answer = {"result": asyncio.run(REQUESTS[request.pop("do")](**request))}
     except Exception as error:  # noqa: BLE001  py-rattler's errors have no base of their own
         answer = {"error": str(error)}
     say(answer)
@@ -36,7 +51,7 @@ def main() -> int:
     return 0
 
 
-def say(line: Mapping[str, Any]) -> None:
+def say(line: Mapping[str, object]) -> None:
     """Write one line."""
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
@@ -50,7 +65,7 @@ async def solve(
     virtual: list[tuple[str, str]],
     newest: str,
     cache: str,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Ask a channel for the best builds for a machine that need not be this one."""
     import rattler
 
@@ -99,13 +114,13 @@ async def download(*, files: list[tuple[str, str]]) -> None:
 
 
 async def link(
-    *, packages: list[dict[str, Any]], folder: str, final: str, subdir: str, cache: str
+    *, packages: list[Archive], folder: str, final: str, subdir: str, cache: str
 ) -> None:
     """Unpack into `cache` and copy into `folder`, where files name `final` as their place."""
     import rattler
 
     await rattler.install(
-        records=[_record(**package) for package in packages],
+        records=[_record(package) for package in packages],
         target_prefix=folder,
         cache_dir=Path(cache),
         platform=rattler.Subdir(subdir),
@@ -117,34 +132,34 @@ async def link(
     )
 
 
-def _record(*, file: str, depends: list[str], **fields: Any) -> Any:  # noqa: ANN401  untyped there
+def _record(package: Archive) -> object:
     import rattler
 
-    path = Path(file)
+    path = Path(package["file"])
     record = rattler.PackageRecord(
-        name=fields["name"],
-        version=fields["version"],
-        build=rattler.BuildString(fields["build"]),
-        build_number=fields["build_number"],
-        subdir=fields["path"].partition("/")[0],
-        noarch=fields["noarch"] or None,
-        depends=depends,
-        sha256=bytes.fromhex(fields["sha256"]),
-        size=fields["size"],
+        name=package["name"],
+        version=package["version"],
+        build=rattler.BuildString(package["build"]),
+        build_number=package["build_number"],
+        subdir=package["path"].partition("/")[0],
+        noarch=package["noarch"] or None,
+        depends=package["depends"],
+        sha256=bytes.fromhex(package["sha256"]),
+        size=package["size"],
     )
     return rattler.RepoDataRecord(record, path.name, path.as_uri(), path.parent.as_uri())
 
 
-def _client() -> Any:  # noqa: ANN401  as _record
+def _client() -> object:
     import rattler
 
     return rattler.Client.default_client(max_retries=RETRIES)
 
 
-REQUESTS: Mapping[str, Callable[[dict[str, Any]], Coroutine[Any, Any, Any]]] = {
-    "solve": lambda fields: solve(**fields),
-    "download": lambda fields: download(**fields),
-    "link": lambda fields: link(**fields),
+REQUESTS: Mapping[str, Callable[..., Coroutine[None, None, object]]] = {
+    "solve": solve,
+    "download": download,
+    "link": link,
 }
 
 if __name__ == "__main__":

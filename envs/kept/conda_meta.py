@@ -1,15 +1,14 @@
 """What a conda prefix says of itself: one JSON record a package, in `conda-meta`.
 
-Any conda, mamba, micromamba or py-rattler writes them; reading them takes none of these.
+conda, mamba, micromamba and py-rattler all write them; reading them takes none of these.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.ground.errors import BrokenError
 
@@ -30,7 +29,7 @@ class InstalledFile:
     patched: bool
 
 
-def records(prefix: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def records(prefix: Path) -> Iterator[tuple[Path, dict[str, object]]]:
     """Every package record of a prefix, sorted by file name.
 
     Raises:
@@ -52,12 +51,18 @@ def records(prefix: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 def list_files(prefix: Path) -> Iterator[InstalledFile]:
     """Every path that the packages of a prefix laid out; none where there is no conda."""
     for _, record in records(prefix):
-        for entry in record.get("paths_data", {}).get("paths", ()):
-            linked = entry.get("path_type") == "softlink"
-            digest = entry.get("sha256_in_prefix") or entry.get("sha256") or ""
-            yield InstalledFile(
-                package=record["name"],
-                path=entry["_path"],
-                sha256="" if linked else digest,
-                patched=bool(entry.get("prefix_placeholder")),
-            )
+        match record:
+            case {"paths_data": {"paths": list(entries)}}:
+                for entry in entries:
+                    yield _installed(str(record["name"]), entry)
+
+
+def _installed(package: str, entry: Mapping[str, object]) -> InstalledFile:
+    digest = entry.get("sha256_in_prefix") or entry.get("sha256") or ""
+    linked = entry.get("path_type") == "softlink"
+    return InstalledFile(
+        package=package,
+        path=str(entry["_path"]),
+        sha256="" if linked else str(digest),
+        patched=bool(entry.get("prefix_placeholder")),
+    )

@@ -22,7 +22,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.envs.kept.manifest import SEALED
 from sdcoreml.envs.pythons.interpreter import Interpreter
@@ -102,7 +101,7 @@ def read(name: str, path: Path) -> Environment | None:
     """
     try:
         real = path.resolve(strict=True)
-        fields: dict[str, Any] = json.loads((real / SEALED / RECORD).read_text(encoding="utf-8"))
+        fields = json.loads((real / SEALED / RECORD).read_text(encoding="utf-8"))
         if fields.pop("schema") != SCHEMA:
             return None
         interpreter = fields.pop("interpreter")

@@ -128,6 +128,7 @@ def test_secrets_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.M
     monkeypatch.setenv("HF_TOKEN", "secret")
     monkeypatch.setenv("PYTHONPATH", "/nonexistent")
     outcome, _ = run("import os; return sorted(os.environ)")
+    assert isinstance(outcome.value, list)
     assert "HF_TOKEN" not in outcome.value
     assert "PYTHONPATH" not in outcome.value
     assert "HF_HUB_OFFLINE" in outcome.value

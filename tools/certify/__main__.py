@@ -16,7 +16,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.certificates.store import FILE, Certificate, load, save
 from sdcoreml.convert.proof.record import parse_proof
@@ -24,6 +23,7 @@ from sdcoreml.convert.worker import Runner, Worker
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import build
+from sdcoreml.ground.codec import as_object
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit
 from sdcoreml.ground.exits import run_to_exit_code
@@ -94,21 +94,24 @@ def certify(
         with tempfile.TemporaryDirectory(prefix="certify.", dir=args.folder) as folder:
             for case in group:
                 request = {"case": case.name, "folder": folder, "runs": args.runs}
-                yield from certificates_of(case, runner.run("certify", request, emit).value, issuer)
+                answers = as_object(runner.run("certify", request, emit).value, "answer")
+                yield from certificates_of(case, answers, issuer)
 
 
 def certificates_of(
-    case: Case, answers: Mapping[str, Any], issuer: Issuer
+    case: Case, answers: Mapping[str, object], issuer: Issuer
 ) -> Iterator[Certificate]:
     """The certificate of each target's program: run, or of the operations of one that was run."""
     made: dict[str, Certificate] = {}
     for target, answer in answers.items():
-        if "like" in answer:
-            same = made[answer["like"]]
-            yield replace(same, key=answer["key"], title=title(case, target), like=same.key)
-        elif certificate := issuer.issue(parse_proof(answer), title(case, target)):
-            made[target] = certificate
-            yield certificate
+        match answer:
+            case {"like": str() as earlier, "key": str() as key}:
+                same = made[earlier]
+                yield replace(same, key=key, title=title(case, target), like=same.key)
+            case _:
+                if certificate := issuer.issue(parse_proof(answer), title(case, target)):
+                    made[target] = certificate
+                    yield certificate
 
 
 def title(case: Case, target: str) -> str:

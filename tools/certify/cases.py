@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from sdcoreml.convert.bundle.families import PROGRAMS, ProgramSpec
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
@@ -25,7 +24,7 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
 }
 """Those of each model that no model before it has in the same form and size."""
 
-_PARTICULAR: Mapping[tuple[str, str], Mapping[str, Any]] = {
+_PARTICULAR: Mapping[tuple[str, str], Mapping[str, object]] = {
     ("sd2-base", "text_encoder"): {"pad_id": 0},
     ("sd2-v", "unet"): {"prediction": "v_prediction"},
     ("sdxl", "vae"): {"precision": "fp32"},
@@ -55,7 +54,7 @@ class Case:
     attention: str = ""
     width: int = 0
     height: int = 0
-    particular: Mapping[str, Any] = field(default_factory=dict)
+    particular: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

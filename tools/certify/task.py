@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.certificates.check import key_of
 from sdcoreml.convert.certificates.digest import graph_digest
@@ -17,6 +16,7 @@ from sdcoreml.convert.proof.audit import PREFIXES, audit, prefixes_left_out
 from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.storage.package import open_program
 from sdcoreml.convert.weights.safetensors import TensorFile
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import ParityError
 from sdcoreml.ground.events import Emit, Event
 from tools.certify.cases import CASES, TARGETS, Case
@@ -24,23 +24,40 @@ from tools.certify.remembered import remember
 from tools.certify.specimen import write_specimen
 
 
-def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
-    """Certify the case named `request["case"]`, for every target.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertifyRequest:
+    """The name of a case, and the folder to work in; `runs` limits the sets of inputs.
 
-    `request["folder"]` is where to work; weights, and what their module answers, are left there for
-    other programs of the same module. `request["runs"]`, if given, limits the sets of inputs.
-    Answers, by target, the `ProgramProof` of the program that was run, or, where it has the
-    very operations of one that was run for an earlier target, `key` and that target as `like`.
+    The weights and the outputs of their module stay in the folder, for other programs of that
+    module.
+    """
+
+    case: str
+    folder: str
+    runs: int | None = None
+
+
+def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
+    """Certify the case of a `CertifyRequest`, for every target.
+
+    Answers, by target, the `ProgramProof` of the program that was run; where its operations are
+    the same as for an earlier target, `key` and that target as `like`.
 
     Raises:
         ParityError: a program is not its module.
     """
+<<<<<<< HEAD
     case, folder = CASES[request["case"]], Path(request["folder"])
     weights = folder / f"{case.model}-{case.part.source}.safetensors"
+=======
+    asked = from_plain(CertifyRequest, request, "request")
+    case, folder = CASES[asked.case], Path(asked.folder)
+    weights = folder / f"{case.family.name}-{case.part.source}.safetensors"
+>>>>>>> 58ff9ea (What a config or a request holds is read as the type that it must be: Any falls from 245 lines to 20)
     if not weights.exists():
         emit(Event(kind="step", text=f"make random weights for the {case.part.source}"))
         write_specimen(weights, shapes_of(case))
-    answers: dict[str, Any] = {}
+    answers: dict[str, object] = {}
     graphs: dict[str, str] = {}
     for target in TARGETS:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -51,7 +68,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
                 continue
             graphs[graph] = target
             emit(Event(kind="step", text=f"check {case.name} for {target}"))
-            options = replace(FULL, runs=request.get("runs"), program=case.options(target))
+            options = replace(FULL, runs=asked.runs, program=case.options(target))
             with open_program(package) as program:
                 parity = check_program(program, _original(case, weights), options, emit)
         if not parity.passed:

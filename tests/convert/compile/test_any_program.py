@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 
@@ -56,6 +57,6 @@ def test_every_operation_is_counted_once(program: Program) -> None:
 @settings(max_examples=30)
 @given(PROGRAMS)
 def test_metadata_can_be_written_of_every_program(program: Program) -> None:
-    content = metadata(parse_model(model(named(program), DESCRIPTION, 8)), "Model")
+    content: dict[str, Any] = metadata(parse_model(model(named(program), DESCRIPTION, 8)), "Model")
     assert content["functions"][0]["name"] == "f"
     assert content["defaultFunctionName"] == "f"

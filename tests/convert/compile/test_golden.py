@@ -90,7 +90,7 @@ def every_order(model: Model) -> list[bytes]:
     raw = ordered(model.description.raw)
     before, after = ours.split(raw)
     *rest, about = split(raw)
-    entries = list(split(about[2]))
+    entries = list(split(bytes(about[2])))
     fixed = [entry for entry in entries if entry[0] != about[0]]
     moving = [entry for entry in entries if entry[0] == about[0]]
     orders = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_texts_that_say_nothing_are_left_out() -> None:
     [(6, "12.0", "1.0"), (7, "13.0", "1.0"), (8, "14.0", "1.0"), (9, "15.0", "2.0")],
 )
 def test_the_oldest_systems(version: int, macos: str, vision: str) -> None:
-    content = metadata(of(OPERATIONS, version), "Unet")
+    content: dict[str, Any] = metadata(of(OPERATIONS, version), "Unet")
     assert content["specificationVersion"] == version
     assert (content["availability"]["macOS"], content["availability"]["visionOS"]) == (
         macos,
@@ -95,7 +96,7 @@ def test_several_functions_are_described_one_by_one() -> None:
         + message(20, text(1, "decode"), ports(2, program.functions["decode"].inputs), state)
         + text(21, "main")
     )
-    content = metadata(parse_model(model(program, description, 9)), "Unet")
+    content: dict[str, Any] = metadata(parse_model(model(program, description, 9)), "Unet")
     assert content["defaultFunctionName"] == "main"
     assert content["mlProgramOperationTypeHistogram"] == {"Ios18.relu": 1}
     main, decode = content["functions"]

@@ -32,12 +32,12 @@ def test_the_controlled_unet_shares_the_unet_s() -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"colour": 3}, "colour unknown; known: method, bits, layers, group_size"),
-        ({"method": "magic"}, "method is not 'magic'; choose kmeans, uniform, linear"),
-        ({"programs": {"unet": {"method": "magic"}}}, "method is not 'magic'"),
+        ({"colour": 3}, "unknown field 'colour'; the fields are method, bits, layers, group_size"),
+        ({"method": "magic"}, "method: one of kmeans, uniform, linear is wanted, not 'magic'"),
+        ({"programs": {"unet": {"method": "magic"}}}, "recipe.method: one of .* not 'magic'"),
         ({"group_size": 0}, "group_size is 0; it counts output channels"),
-        ({"group_size": True}, "group_size is True; it counts output channels"),
-        ({"group_size": "16"}, "group_size is '16'; it counts output channels"),
+        ({"group_size": True}, "recipe.group_size: int is wanted, not bool"),
+        ({"group_size": "16"}, "recipe.group_size: int is wanted, not str"),
         ({"group_size": 16, "method": "linear"}, "no palette; leave the group size out"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.convert.programs.config import per_level, refuse_unknown, require
+from sdcoreml.convert.programs.config import ConfigReader, refuse_unknown
 from sdcoreml.convert.programs.options import (
     Attention,
     Precision,
@@ -44,10 +44,10 @@ def test_no_options_are_the_defaults() -> None:
 
 def test_an_unknown_option_and_an_unknown_value() -> None:
     with pytest.raises(
-        UnsupportedError, match="options: colour, hue unknown; known: height, width"
+        UnsupportedError, match="options: unknown field 'colour'; see sdcoreml convert --help"
     ):
         parse_options({"hue": 1, "colour": 2})
-    with pytest.raises(UnsupportedError, match="'int8'; choose fp16, fp32"):
+    with pytest.raises(UnsupportedError, match="one of fp16, fp32 is wanted, not 'int8'"):
         parse_options({"precision": "int8"})
 
 
@@ -80,14 +80,29 @@ def test_options_of_a_config_are_read_accepted_descriptive_or_refused() -> None:
 
 
 def test_options_that_must_be_there() -> None:
-    assert require("vae", {"a": 1, "b": None}, "b", "a") == (None, 1)
+    reader = ConfigReader(component="vae", config={"a": 1, "b": None})
+    reader.require("b", "a")
     with pytest.raises(BadInputError, match=r"vae: config.json lacks c, d; take it"):
-        require("vae", {"a": 1}, "c", "a", "d")
+        reader.require("c", "a", "d")
+
+
+def test_options_are_read_as_what_their_class_takes() -> None:
+    reader = ConfigReader(component="vae", config={"a": 1, "b": None, "c": "x"})
+    assert reader.read("a", int) == reader.read("a", float, 2.0) == 1
+    assert reader.read("d", str, "silu") == "silu"
+    assert reader.read_nullable("b", int) is reader.read_nullable("d", int) is None
+    assert reader.read_nullable("a", int) == 1
+    with pytest.raises(BadInputError, match=r"vae: config.json: c: int is wanted, not str; take"):
+        reader.read("c", int, 3)
+    with pytest.raises(BadInputError, match=r"vae: config.json: field 'd' is missing; take"):
+        reader.read("d", int)
 
 
 def test_one_number_for_each_level() -> None:
-    assert per_level(8, 3) == (8, 8, 8)
-    assert per_level([5, 10], 2) == (5, 10)
+    reader = ConfigReader(component="unet", config={"heads": 8, "depths": [5, 10]})
+    assert reader.read_per_level("heads", 3, 1) == (8, 8, 8)
+    assert reader.read_per_level("depths", 2, 1) == (5, 10)
+    assert reader.read_per_level("layers", 2, 1) == (1, 1)
 
 
 def test_targets_by_either_name() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_the_mixture_beats_uniform_bits_of_its_size_and_can_be_applied(tmp_path:
         "options": {"attention": "ORIGINAL", "height": 16, "width": 16},
         "bits": 4.0,
     }
-    found = task(request, silent)
+    found: dict[str, Any] = task(request, silent)
     assert found["average"] <= 4
     assert set(found["layers"].values()) <= {1, 2, 4, 6, 8, 16}
     assert len(set(found["layers"].values())) > 1
@@ -74,7 +75,7 @@ def test_three_bits_are_allotted_only_where_they_can_be_stored(tmp_path: Path) -
     config.write_text(json.dumps(made.config), encoding="utf-8")
     request = {"component": "text_encoder", "config": str(config), "weights": str(made.weights)}
     for target, expected in (("macOS13", False), ("macOS15", True)):
-        found = task({**request, "bits": 3, "options": {"target": target}}, silent)
+        found: dict[str, Any] = task({**request, "bits": 3, "options": {"target": target}}, silent)
         assert (3 in found["layers"].values()) is expected
         assert found["average"] <= 3
         assert found["uniform"].keys() == {2, 4, 6}

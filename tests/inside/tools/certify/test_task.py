@@ -47,7 +47,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_what_was_certified_covers_another_checkpoint(tiny: str, tmp_path: Path) -> None:
-    answers = task.task({"case": tiny, "folder": str(tmp_path)}, silent)
+    answers: dict[str, Any] = task.task({"case": tiny, "folder": str(tmp_path)}, silent)
     assert list(answers) == list(TARGETS)
     assert answers["macOS13"]["passed"]
     assert answers["macOS14"]["like"] == "macOS13"
