@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from enum import Enum
 
 from sdcoreml.convert.spec.model import DataType
-from sdcoreml.ground.advice import command
 from sdcoreml.ground.codec import DecodeError, from_plain
 from sdcoreml.ground.errors import UnsupportedError
 
@@ -164,4 +163,4 @@ def parse_options(content: Mapping[str, object]) -> ProgramOptions:
     try:
         return from_plain(ProgramOptions, content, "options")
     except DecodeError as error:
-        raise UnsupportedError(f"{error}", remedy=f"see {command('convert', '--help')}") from None
+        raise UnsupportedError(f"{error}", remedy="see `sdcoreml convert --help`") from None

@@ -43,9 +43,7 @@ def test_no_options_are_the_defaults() -> None:
 
 
 def test_an_unknown_option_and_an_unknown_value() -> None:
-    with pytest.raises(
-        UnsupportedError, match="options: unknown field 'colour'; see sdcoreml convert --help"
-    ):
+    with pytest.raises(UnsupportedError, match="options: unknown field 'colour'; see `sdcoreml"):
         parse_options({"hue": 1, "colour": 2})
     with pytest.raises(UnsupportedError, match="one of fp16, fp32 is wanted, not 'int8'"):
         parse_options({"precision": "int8"})
