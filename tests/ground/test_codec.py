@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.ground.codec import JSON, DecodeError, from_plain, to_plain
+from sdcoreml.ground.codec import JSON, DecodeError, from_plain, read_field, to_plain
 
 
 class Colour(Enum):
@@ -65,11 +65,11 @@ def test_there_and_back() -> None:
         ({"wheels": [{}]}, "car.wheels[0]: field 'size' is missing"),
         (
             {"wheels": [{"size": 1, "colour": "pink"}]},
-            "car.wheels[0].colour: one of red, blue is wanted",
+            "car.wheels[0].colour: one of red, blue is wanted, not 'pink'",
         ),
         (
             {"wheels": [{"size": 1, "colour": []}]},
-            "car.wheels[0].colour: one of red, blue is wanted",
+            "car.wheels[0].colour: one of red, blue is wanted, not []",
         ),
         ({"extras": {"horns": True}}, "car.extras.horns: int is wanted, not bool"),
         ({"spare": {"gone": "x"}}, "car.spare: unknown field 'gone'"),
@@ -80,3 +80,14 @@ def test_what_is_wrong_is_named_with_its_place(change: dict[str, Any], fault: st
     with pytest.raises(DecodeError) as caught:
         from_plain(Car, {**PLAIN, **change}, "car")
     assert str(caught.value) == fault
+
+
+def test_one_field_of_an_object_is_read_as_its_type() -> None:
+    config = {"width": 8, "kinds": ["a", "b"], "deep": None}
+    assert read_field(config, "width", int) == 8
+    assert read_field(config, "kinds", tuple[str, ...]) == ("a", "b")
+    assert read_field(config, "height", int, 4) == 4
+    with pytest.raises(DecodeError, match=r"^field 'height' is missing$"):
+        read_field(config, "height", int)
+    with pytest.raises(DecodeError, match=r"^deep: int is wanted, not NoneType$"):
+        read_field(config, "deep", int, 4)
