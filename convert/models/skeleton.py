@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TypeAlias
 
-from sdcoreml.ground.codec import read_field
-
 from sdcoreml.convert.models.alike import one_for_all
+from sdcoreml.ground.codec import read_field
 
 Shape: TypeAlias = tuple[int, ...]
 Parameter: TypeAlias = tuple[str, Shape]

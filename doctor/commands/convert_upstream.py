@@ -19,7 +19,7 @@ from sdcoreml.convert.storage.package import open_program
 from sdcoreml.convert.worker import Outcome, Runner
 from sdcoreml.doctor.commands.convert_values import OURS, UPSTREAM
 from sdcoreml.envs.upstream.store import obtain
-from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.codec import from_plain, read_field, to_plain
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.quantity import amount
@@ -71,12 +71,13 @@ class MeasuringRunner:
     inner: Runner
     costs: dict[str, tuple[float, int]] = field(default_factory=dict)
 
-    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+    def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
         """Run the task; what writes programs answers with the CPU seconds of each."""
         outcome = self.inner.run(task, request, emit)
         if task in ("build", "upstream"):
-            for made in outcome.value:
-                self.costs[made["component"]] = (made["cpu"], outcome.peak_memory)
+            for made in from_plain(tuple[dict[str, object], ...], outcome.value, "answer"):
+                seconds = read_field(made, "cpu", float)
+                self.costs[read_field(made, "component", str)] = (seconds, outcome.peak_memory)
         return outcome
 
 

@@ -236,5 +236,5 @@ def test_what_libraries_leave_in_the_temporary_folder_goes(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     outcome, _ = run("import tempfile; return tempfile.mkdtemp()")
-    assert outcome.value.startswith(str(tmp_path))
+    assert str(outcome.value).startswith(str(tmp_path))
     assert list(tmp_path.iterdir()) == []

@@ -81,9 +81,9 @@ class WarmWorker:
                 answer = _converse(asked, told, task, request, emit)
         if answer is None:
             raise WorkerError(f"{task}: the child died without an answer")
-        if "error" in answer:
-            raise _revive(answer["error"])
-        return Outcome(value=answer["value"], peak_memory=answer["peak_memory"])
+        if answer.error is not None:
+            raise _revive(answer.error)
+        return Outcome(value=answer.value, peak_memory=answer.peak_memory)
 
 
 _RESULTS = frozenset({"package", "title"})

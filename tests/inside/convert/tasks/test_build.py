@@ -27,7 +27,7 @@ def request(folder: Path, **more: object) -> dict[str, Any]:
 def test_a_package_is_written_with_the_options_asked_for(tmp_path: Path) -> None:
     told: list[Event] = []
     options = {"height": 4, "width": 8, "precision": "fp32"}
-    answer = task(request(tmp_path, options=options), told.append)
+    answer: list[dict[str, Any]] = task(request(tmp_path, options=options), told.append)
     package = read_package(tmp_path / "x.mlpackage")
     assert package.model.description.inputs[0].shape == (1, 4, 4, 8)
     operations = package.model.program.functions["main"].block.operations
