@@ -1,4 +1,4 @@
-"""What an operation sees of its arguments: tensors, and the Python values of its parameters."""
+"""The arguments of an operation: tensors, and Python values of its parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Result: TypeAlias = "torch.Tensor | Sequence[torch.Tensor]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """The arguments of one operation by name, in the precision in which it computes.
+    """The arguments of one operation by name, in the precision that it computes in.
 
     `kinds` holds the declared element type of each tensor, independent of its torch type.
     """
@@ -54,7 +54,7 @@ class Arguments:
         return value
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> list[int]:
-        """A parameter of integers or flags, flattened."""
+        """A parameter that is a list of integers or flags, flattened."""
         if name not in self.values and default is not None:
             return list(default)
         return [int(item) for item in self[name].reshape(-1).tolist()]
@@ -77,4 +77,4 @@ class Arguments:
 
 
 Kernel: TypeAlias = Callable[[Arguments], Result]
-"""Computes an operation: tensors in, one tensor (or one for each output) out."""
+"""A function that computes an operation: it takes the arguments and returns its outputs."""

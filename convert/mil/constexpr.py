@@ -1,4 +1,4 @@
-"""Compressed constants: what a device decompresses when it loads a model, or on use.
+"""Decompresses constants, which a device does when it loads or runs a model.
 
 The iOS 16 forms keep bit-packed bytes beside a `shape`; the iOS 18 forms have tensors of 1 to 8 bit
 elements, and a table or a scale for each block of the data.
@@ -63,7 +63,7 @@ def blockwise_shift_scale(args: Arguments) -> torch.Tensor:
 
 
 def sparse_to_dense(args: Arguments) -> torch.Tensor:
-    """`nonzero_data` in order at the set places of `mask`, zero elsewhere."""
+    """`nonzero_data`, in order, where `mask` is set; zero elsewhere."""
     values, mask = args["nonzero_data"], args["mask"]
     if "shape" in args:
         shape = args.integers("shape")
@@ -88,7 +88,7 @@ def _unpacked(packed: torch.Tensor, bits: int, count: int) -> torch.Tensor:
 
 
 def _groups(shape: torch.Size, blocks: torch.Size) -> torch.Tensor:
-    """The number, row-major over `blocks`, of the block that each element lies in."""
+    """For each element, the row-major number of its block among `blocks`."""
     number = torch.zeros((), dtype=torch.int32)
     for axis, (size, count) in enumerate(zip(shape, blocks, strict=True)):
         place = torch.arange(size, dtype=torch.int32) // (size // count)

@@ -95,7 +95,7 @@ def padding_pairs(
 
 
 def _same(size: int, reach: int, stride: int, kind: str) -> tuple[int, int]:
-    """Padding with which the output has `ceil(size / stride)` positions."""
+    """The padding that gives the output `ceil(size / stride)` positions."""
     total = max((-(-size // stride) - 1) * stride + reach - size, 0)
     small, large = total // 2, total - total // 2
     return (small, large) if kind == "same" else (large, small)
@@ -104,7 +104,7 @@ def _same(size: int, reach: int, stride: int, kind: str) -> tuple[int, int]:
 def padded(
     x: torch.Tensor, pairs: Sequence[tuple[int, int]], *, fill: float
 ) -> tuple[torch.Tensor, list[int]]:
-    """The tensor and the padding left for the torch function: symmetric padding costs no copy."""
+    """Pad the tensor, unless the padding is symmetric: the torch function then does it for free."""
     if all(before == after for before, after in pairs):
         return x, [before for before, _ in pairs]
     flat = [side for pair in reversed(pairs) for side in pair]

@@ -12,17 +12,17 @@ from sdcoreml.ground.errors import ParityError
 
 
 def unary(function: Callable[[torch.Tensor], torch.Tensor]) -> Kernel:
-    """A kernel of `x` alone."""
+    """A kernel that takes `x` alone."""
     return lambda args: function(args["x"])
 
 
 def binary(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Kernel:
-    """A kernel of `x` and `y`, broadcast against each other."""
+    """A kernel that takes `x` and `y`, broadcast against each other."""
     return lambda args: function(args["x"], args["y"])
 
 
 def real_div(args: Arguments) -> torch.Tensor:
-    """Division; of integers, rounded towards minus infinity."""
+    """Division; integers are rounded towards minus infinity."""
     x, y = args["x"], args["y"]
     return torch.div(x, y, rounding_mode=None if x.is_floating_point() else "floor")
 

@@ -1,4 +1,4 @@
-"""The values of one run of an ML Program, and how an operation is computed from them."""
+"""Holds the values of one run of an ML Program, and computes operations from them."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from sdcoreml.convert.storage.elements import BlobStorage, array, is_text, text
 from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 Values: TypeAlias = Mapping[str, tuple[torch.Tensor, DataType]]
-"""Tensors by name, and the type that each is declared to have."""
+"""Maps names to tensors and their declared types."""
 
 Observer: TypeAlias = Callable[[Operation, str, torch.Tensor], None]
 """Called with each operation, the name of its output and the result."""
 
 
 def unobserved(operation: Operation, name: str, result: torch.Tensor) -> None:
-    """An `Observer` for callers who want the outputs only."""
+    """Do nothing: an `Observer` for callers who only want the outputs."""
 
 
 class Frame:
-    """The values of one run: computed tensors, and constants that are read when needed."""
+    """The values of one run: computed tensors, and constants to read on demand."""
 
     def __init__(self, function: Function, storage: BlobStorage, mode: Mode) -> None:
         self._function = function
@@ -57,7 +57,7 @@ class Frame:
             self._keep(name, feeds[name].to(held(wanted.dtype, self._mode)), wanted.dtype)
 
     def step(self, operation: Operation, observe: Observer) -> None:
-        """Compute one operation; constants are only noted."""
+        """Compute one operation. A constant is only registered, and read on demand."""
         if operation.is_constant:
             self._constants[operation.outputs[0].name] = operation
             self._kinds[operation.outputs[0].name] = _kind_of(operation.outputs[0])
@@ -85,7 +85,7 @@ class Frame:
             self._keep(name, tensor, kind)
 
     def release(self, names: Iterable[str]) -> None:
-        """Release values that are not needed again."""
+        """Release values that no later operation uses."""
         for name in names:
             self._tensors.pop(name, None)
 
@@ -108,7 +108,7 @@ class Frame:
         if len(tensors) != len(operation.outputs):
             raise ParityError(f"{len(tensors)} results for {len(operation.outputs)} outputs")
         pairs = list(zip(operation.outputs, tensors, strict=True))
-        if operation.type in UNBOUNDED:  # what only moves or shrinks values was finite before
+        if operation.type in UNBOUNDED:  # the others only move or shrink finite values
             for output, tensor in pairs:
                 _demand_finite(tensor, held(output.tensor.dtype, self._mode))
         return [(output, self._rounded(output, tensor, kind)) for output, tensor in pairs]
@@ -127,7 +127,7 @@ class Frame:
         self._kinds[name] = kind
 
     def _arguments(self, operation: Operation) -> Arguments:
-        """Every argument by name; constants of the oldest form are attributes."""
+        """The arguments by name; iOS 16's compressed constants have them as attributes."""
         values: dict[str, Argument] = {}
         kinds: dict[str, DataType] = {}
         widen = operation.type not in EXACT
@@ -141,7 +141,7 @@ class Frame:
         return Arguments(values=values, kinds=kinds)
 
     def _bound(self, binding: Binding, *, widen: bool) -> Argument:
-        """What an argument is bound to, half-precision tensors widened to compute with."""
+        """The value of an argument; half-precision tensors are widened for computing."""
         value = self._value(binding) if isinstance(binding, str) else self._literal(binding)
         if widen and isinstance(value, torch.Tensor) and value.dtype in _HALF:
             return value.float()
@@ -153,7 +153,7 @@ class Frame:
         return binding.type.dtype if isinstance(binding.type, TensorType) else DataType.STRING
 
     def _value(self, name: str) -> Argument:
-        """A computed tensor, or a constant, read now and remembered only when it is small."""
+        """A computed tensor, or a constant, which is read now and only kept if it is small."""
         if name in self._tensors:
             return self._tensors[name]
         if name in self._small:
@@ -172,7 +172,7 @@ class Frame:
         return value
 
     def _decompressed(self, operation: Operation) -> torch.Tensor:
-        """A compressed constant, rounded in both modes to its type, which defines its value."""
+        """A compressed constant, rounded to its type in both modes: its type defines its value."""
         ((output, result),) = self._computed(operation)
         return result.to(held(output.tensor.dtype, Mode.FP16)).to(result.dtype)
 
@@ -189,7 +189,7 @@ class Frame:
 
 
 _HALF_LIMIT = 65520.0
-"""From here on, values round to infinity rather than to the largest float16, 65504."""
+"""From this magnitude on, values round to infinity instead of the largest float16, 65504."""
 
 _HALF = frozenset({torch.float16, torch.bfloat16})
 _WIDER = {DataType.UINT16: "i4", DataType.UINT32: "i8"}
@@ -212,7 +212,7 @@ def _demand_shape(what: str, tensor: torch.Tensor, declared: TensorType) -> None
 
 
 def _demand_finite(tensor: torch.Tensor, target: torch.dtype) -> None:
-    """Check the extremes: one pass without a temporary, which also catches NaN."""
+    """Check minimum and maximum: one pass, no temporary tensor, and it catches NaN."""
     if not tensor.is_floating_point() or not target.is_floating_point or not tensor.numel():
         return
     limit = _HALF_LIMIT if target is torch.float16 else math.inf

@@ -13,8 +13,8 @@ from sdcoreml.ground.errors import ParityError, UnsupportedError
 def slice_by_index(args: Arguments) -> torch.Tensor:
     """`x[begin:end:stride]` in each dimension.
 
-    A mask of a dimension means: from its very start, to its very end, or one position only, whose
-    dimension then disappears.
+    `begin_mask` and `end_mask` select from the start or to the end of a dimension. `squeeze_mask`
+    selects one position and removes the dimension.
     """
     x = args["x"]
     begin, end = args.integers("begin"), args.integers("end")
@@ -82,7 +82,7 @@ def gather_along_axis(args: Arguments) -> torch.Tensor:
 def _positions(indices: torch.Tensor, size: int, operation: str) -> torch.Tensor:
     """Indices as int64, counted from the start.
 
-    Core ML does not check them; an index out of range would read foreign memory on a device.
+    Core ML does not check indices: on a device, one out of range reads unrelated memory.
     """
     indices = indices.long()
     indices = torch.where(indices < 0, indices + size, indices)

@@ -1,7 +1,7 @@
 """Runs a parsed ML Program on torch.
 
-The reference for the meaning of a written program, on any system and for every toolchain. It knows
-nothing of Core ML's framework or of coremltools, only the values of `convert.spec.model`.
+The reference for what a written program computes, on any system and with any toolchain. It uses
+neither Core ML nor coremltools, only the values of `convert.spec.model`.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Executable:
     ) -> dict[str, torch.Tensor]:
         """Compute the outputs for these inputs.
 
-        Constants are read when an operation needs them and dropped right after; every other value
-        lives until its last use, so memory is that of the widest point of the graph.
+        A constant is read when an operation needs it and dropped after; any other value is kept
+        until its last use.
 
         Args:
             feeds: each input by name, in its declared shape.
@@ -81,7 +81,7 @@ class Executable:
             return frame.tensor(name)
 
     def _located(self, error: Exception, number: int, operation: Operation) -> SdcoremlError:
-        """The error, saying which operation raised it."""
+        """The error, with the operation that raised it."""
         kind = type(error) if isinstance(error, SdcoremlError) else ParityError
         names = ", ".join(output.name for output in operation.outputs)
         reason = " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Element types: how each is held in torch, and which one an operation's result must declare."""
+"""Element types: their torch types, and the type that an operation's result must have."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 
 class Mode(Enum):
-    """In which precision a program runs."""
+    """The precision that a program runs in."""
 
     FP32 = "fp32"
-    """Half-precision values are held in float32: shows whether graph and weights are right."""
+    """Half-precision values are held in float32: this shows whether graph and weights are right."""
     FP16 = "fp16"
-    """Each operation computes in float32 and rounds its result to the declared type: shows what
-    half precision costs on a device that accumulates in float32."""
+    """Each operation computes in float32 and rounds its result to the declared type: this shows the
+    error of half precision on a device that accumulates in float32."""
 
 
 TORCH: Mapping[DataType, torch.dtype] = {
@@ -42,7 +42,8 @@ TORCH: Mapping[DataType, torch.dtype] = {
     DataType.UINT16: torch.int32,
     DataType.UINT32: torch.int64,
 }
-"""Torch has no unsigned type wider than a byte, so those are held in the next signed one."""
+"""torch has no unsigned type wider than a byte, so values of such types are held in the next wider
+signed type."""
 
 CASTS: Mapping[str, DataType] = {
     "bool": DataType.BOOL,
@@ -69,7 +70,7 @@ _SOURCES = ("x", "values", "a", "query", "value", "start", "lut", "scale", "nonz
 
 
 def held(kind: DataType, mode: Mode) -> torch.dtype:
-    """The torch type that holds values of a kind."""
+    """The torch type for values of an element type."""
     if kind in _HALVES and mode is Mode.FP32:
         return torch.float32
     if kind not in TORCH:
@@ -78,10 +79,10 @@ def held(kind: DataType, mode: Mode) -> torch.dtype:
 
 
 def result_kind(operation: str, args: Arguments) -> DataType | None:
-    """The element type that an operation's results have; `None` where its parameters decide.
+    """The element type of an operation's results; `None` if its parameters determine it.
 
     Raises:
-        ParityError: operands that must be of one type are not.
+        ParityError: operands that must have the same type do not.
     """
     if operation in _TO_BOOL:
         return DataType.BOOL

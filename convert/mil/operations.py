@@ -1,4 +1,4 @@
-"""Every operation that the interpreter knows, by the name that programs give it."""
+"""All operations that the interpreter implements, by their names in programs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from sdcoreml.convert.mil.kinds import CASTS, TORCH
 
 
 def cast(args: Arguments) -> torch.Tensor:
-    """`x` in another type; real numbers lose their fraction on the way to integers.
+    """`x` in another type; real numbers are truncated to integers.
 
-    Rounding to half precision is left to the interpreter, which does it for every result.
+    The interpreter rounds every result to half precision, so this does not.
     """
     target = TORCH[CASTS[args.text("dtype")]]
     return args["x"].float() if target.is_floating_point else args["x"].to(target)
@@ -40,11 +40,11 @@ OPERATIONS: Mapping[str, Kernel] = {
 }
 
 EXACT = frozenset({*indexing.OPERATIONS, *shape.OPERATIONS})
-"""Operations that move values without computing: they need no wider precision."""
+"""Operations that only move values, and so need no wider precision."""
 
 UNBOUNDED = (
     OPERATIONS.keys()
     - EXACT
     - {*("cos", "erf", "gelu", "relu", "sigmoid", "silu", "sin", "softmax", "tanh")}
 )
-"""Operations whose results may be infinite or no numbers although their arguments are finite."""
+"""Operations whose results may be infinite or NaN although their arguments are finite."""

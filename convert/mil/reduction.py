@@ -13,7 +13,7 @@ Reduce = Callable[[torch.Tensor, "list[int]", bool], torch.Tensor]
 
 
 def reduction(function: Reduce) -> Kernel:
-    """A kernel that reduces `axes` (all of them when left out)."""
+    """A kernel that reduces `axes`, by default all of them."""
 
     def kernel(args: Arguments) -> torch.Tensor:
         x = args["x"]
@@ -23,7 +23,7 @@ def reduction(function: Reduce) -> Kernel:
 
 
 def argument(function: Callable[..., torch.Tensor]) -> Kernel:
-    """A kernel that finds a position along `axis`, as int32."""
+    """A kernel for `argmin` or `argmax` along `axis`, as int32."""
 
     def kernel(args: Arguments) -> torch.Tensor:
         axis = args.integer("axis", -1)

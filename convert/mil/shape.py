@@ -11,7 +11,7 @@ from sdcoreml.ground.errors import ParityError
 
 
 def reshape(args: Arguments) -> torch.Tensor:
-    """Give `x` another shape: 0 keeps the dimension of that place, -1 takes what is left."""
+    """Reshape `x`: 0 keeps a dimension, -1 takes all remaining elements."""
     x = args["x"]
     shape = [x.shape[i] if size == 0 else size for i, size in enumerate(args.integers("shape"))]
     return x.reshape(shape)
@@ -23,7 +23,7 @@ def transpose(args: Arguments) -> torch.Tensor:
 
 
 def expand_dims(args: Arguments) -> torch.Tensor:
-    """Insert dimensions of size 1 at these places of the result."""
+    """Insert dimensions of size 1 at these positions of the result."""
     x, axes = args["x"], args.integers("axes")
     rank = x.dim() + len(axes)
     for axis in sorted(axis % rank for axis in axes):
@@ -32,7 +32,7 @@ def expand_dims(args: Arguments) -> torch.Tensor:
 
 
 def squeeze(args: Arguments) -> torch.Tensor:
-    """Remove dimensions of size 1: these, or all of them."""
+    """Remove the given dimensions of size 1, by default all of them."""
     x = args["x"]
     ones = [axis for axis, size in enumerate(x.shape) if size == 1]
     axes = [axis % x.dim() for axis in args.integers("axes", ones)]
@@ -42,7 +42,7 @@ def squeeze(args: Arguments) -> torch.Tensor:
 
 
 def concat(args: Arguments) -> torch.Tensor:
-    """Join `values` along `axis`; interleaved, their elements take turns."""
+    """Join `values` along `axis`, one after the other or interleaved."""
     values, axis = args.many("values"), args.integer("axis")
     if not args.flag("interleave"):
         return torch.cat(values, axis)
@@ -96,7 +96,7 @@ def band_part(args: Arguments) -> torch.Tensor:
 
 
 def pixel_shuffle(args: Arguments) -> torch.Tensor:
-    """Move channels into space."""
+    """Rearrange channels into blocks of pixels."""
     return torch.nn.functional.pixel_shuffle(args["x"], args.integer("upscale_factor"))
 
 

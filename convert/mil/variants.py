@@ -1,10 +1,10 @@
-"""Runs a program and variants of it, each with one weight changed, without running each of them.
+"""Runs a program and its variants with one changed weight, without running each in full.
 
-A variant differs from the program only from the operation with the changed weight onwards. So the
-program runs once. For each few neighbouring layers, a wide copy of the program, with one set of
-rows per variant, continues from the first of these layers, and at each layer the rows of its
-variant are changed. Rows do not mix in these programs, so each variant gets the result it would
-get alone. But weights are read once for many variants, and nothing before a layer is recomputed.
+A variant differs from the program only from the operation with the changed weight on. So the
+program runs once. Then neighbouring layers are grouped, and for each group a copy of the program
+with a larger batch continues from its first layer, with rows of the batch for each variant. At each
+layer, the result is replaced in the rows of that layer's variant. Rows of a batch do not mix, so
+each variant gets the same result as alone, but weights are read once for many variants.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Changes: TypeAlias = "Mapping[str, Callable[[], torch.Tensor]]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A program, and one with `times` as many rows, which runs `times` variants at once."""
+    """A program, and a copy with `times` the batch, which runs that many variants at once."""
 
     program: Executable
     wide: Executable
@@ -87,9 +87,9 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Variants that run together: where the first begins, and all values live at that point.
+    """Variants that run together: where the first begins, and the values needed from there on.
 
-    `changed` maps each layer, by its operation's index, to its weight and to the result with the
+    `changed` maps the index of each layer's operation to its weight's name and its result with the
     changed weight.
     """
 
@@ -115,7 +115,7 @@ def _require_alike(function: Function, wide: Function, changes: Changes) -> None
 
 
 def _widened(values: Values, function: Function, times: int) -> Values:
-    """Values of the program in the shapes that the wide one declares: rows repeated."""
+    """The values of the program, repeated to the larger batch."""
     types = function.types
     shapes = {name: kind.shape for name, kind in types.items() if isinstance(kind, TensorType)}
     return {

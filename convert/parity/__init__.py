@@ -1,1 +1,1 @@
-"""Written programs run beside their torch modules; needs torch."""
+"""Runs written programs and compares them with their torch modules; needs torch."""

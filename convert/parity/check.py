@@ -1,9 +1,9 @@
 """Checks a written package against the pinned module that it was made from.
 
-Four proofs: every weight is the checkpoint's (`convert.proof.audit`); every other number is the one
-that the config asks for (`convert.proof.settings`); run in float32, the graph computes what the
-module computes; run as a half-precision device would, it still does, within what half precision
-costs.
+There are four checks. Every weight equals the checkpoint's (`convert.proof.audit`). Every other
+number is what the config specifies (`convert.proof.settings`). Run in float32, the graph computes
+what the module computes. Run as on a half-precision device, it still does, up to the error of half
+precision.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ Advance: TypeAlias = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """How much to run, and with which options.
+    """What to run, and the options of the program.
 
-    `runs` limits the sets of inputs, `modes` are the precisions, in order; `small` takes a small
-    picture in place of the program's own where `convert.parity.miniature` can. `program` are the
-    options that it was built with: those of `convert.certificates.architecture.JUDGED` change what
-    the module is asked for. `lenient` asks no more of a program than its module's own precision
-    allows (`convert.parity.figures.relaxed_floor`), which is measured only where a floor is missed.
+    `runs` limits the sets of inputs, and `modes` are the precisions to run in. With `small`, the
+    program is run for a small image if `convert.parity.miniature` allows it. `program` holds the
+    options that it was built with; those in `convert.certificates.architecture.JUDGED` also change
+    the expected outputs. With `lenient`, a program that misses a floor is compared with a floor
+    relaxed by the module's own float32 precision (`convert.parity.figures.relaxed_floor`).
     """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
@@ -68,7 +68,7 @@ class CheckOptions:
 
 FULL = CheckOptions()
 QUICK = CheckOptions(modes=(Mode.FP32,), runs=1, small=True)
-"""One run in one precision, of a small picture: every weight and operation takes part once."""
+"""One run in one precision, for a small image. It uses every weight and every operation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +89,17 @@ def check_component(
     options: CheckOptions = FULL,
     emit: Emit = silent,
 ) -> Parity:
-    """Check one package, or both halves of one together. The result says whether it passed.
+    """Check one package, or the two halves of one. The result tells whether it passed.
 
-    The module streams its weights, so memory is that of one run of either.
+    The module streams its weights, so memory never exceeds that of a single run.
 
     Args:
         component: its name in `convert.references.components.REFERENCES`.
-        package: the `.mlpackage`, read back from disk; or its halves, first and second.
+        package: the `.mlpackage` on disk, or the first and second of its halves.
         config: the component's config.json.
         weights: its safetensors file.
         options: how much to run.
-        emit: told the progress, in runs.
+        emit: receives the progress, in runs.
 
     Raises:
         ParityError: the program breaks what it declares, or computes something not finite.
@@ -183,9 +183,9 @@ def smallest_norm_group(config: Mapping[str, object], shapes: Mapping[str, tuple
 def own_precision(
     exact: Iterable[Outputs], rounded: Iterable[Outputs], unread: Collection[str] = ()
 ) -> float:
-    """PSNR in dB of what a module computes in float32 against what it computes in float64.
+    """PSNR in dB of a module's float32 results against its float64 results.
 
-    Outputs that are `unread` do not count: they would excuse the others.
+    Outputs in `unread` do not count: their low precision would relax the floor of the others.
     """
     figures = compare(exact, rounded, Mode.FP32, 0)
     return min(item.psnr for item in figures if item.output not in unread)
@@ -218,7 +218,7 @@ def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:
 
 
 def weight_rounding(function: Function) -> torch.dtype:
-    """The type that the program's weights were rounded to: the type of its largest constant."""
+    """The type that the weights were rounded to: that of the program's largest constant."""
     sizes = {
         (output.type.count, output.type.dtype)
         for operation in function.block.operations
@@ -239,7 +239,7 @@ def _decompressed(program: OpenProgram, accounted: Audit) -> dict[str, torch.Ten
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Module:
-    """The pinned module of a check: its source, and the inputs and options of the check."""
+    """The pinned module to compare with, and the inputs and options of the check."""
 
     original: Original
     rounding: torch.dtype
@@ -273,10 +273,10 @@ class _Module:
 
 @contextmanager
 def _default_type(precision: torch.dtype) -> Iterator[None]:
-    """Tensors that a module makes for itself are of this type.
+    """Set the type of tensors that a module creates itself.
 
-    The pinned CLIP fills its mask with the least number of the type that it computes in, and makes
-    that mask of the default one: in float64 the number would not fit.
+    The pinned CLIP creates its mask in the default type and fills it with the lowest number of the
+    type it computes in. From float64, that number does not fit a float32 mask.
     """
     before = torch.get_default_dtype()
     torch.set_default_dtype(precision)
@@ -298,7 +298,7 @@ def _actual(
 
 
 def _counter(emit: Emit, text: str, total: int) -> Advance:
-    """A function to call after each run; it reports how many are done."""
+    """A function to call after each run, which reports the progress."""
     done = itertools.count(1)
 
     def advance() -> None:

@@ -1,6 +1,6 @@
-"""A program as the builder draws it today, without weights, for comparison with finished ones.
+"""The program that today's builder draws, without weights, for comparison with a package.
 
-Digests alone show whether a package has exactly the graph that the builder draws for a config and
+Digests show whether a package has exactly the graph that the builder draws for the same config and
 options. Needs coremltools, but no torch and no checkpoint.
 """
 
@@ -33,7 +33,7 @@ class _Shape:
 
 @dataclass(frozen=True, slots=True)
 class Undefined:
-    """A checkpoint with just the tensors that a graph declares, as zeros that take no memory."""
+    """A checkpoint with the tensors that a graph declares, all zeros, which take no memory."""
 
     shapes: Mapping[str, tuple[int, ...]]
 
@@ -51,12 +51,12 @@ class Undefined:
         return np.broadcast_to(np.zeros((), np.float16), self.shapes[name])
 
     def release(self) -> None:
-        """Do nothing: there are no pages to give back."""
+        """Do nothing: no pages are mapped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The constants that the builder computed, as the storage of a program without weights."""
+    """The storage of a program without weights: only constants that the builder computed."""
 
     payloads: Mapping[int, Payload]
 
@@ -64,7 +64,7 @@ class Tables:
         """The bytes of a table.
 
         Raises:
-            BadInputError: it is a weight that is asked for.
+            BadInputError: it is a weight.
         """
         payload = self.payloads[blob.offset]
         if isinstance(payload.source, Weight):
@@ -75,7 +75,7 @@ class Tables:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """A drawn program, and the constants that stand for the checkpoint's tensors."""
+    """A drawn program, and the names of the constants that represent checkpoint tensors."""
 
     program: OpenProgram
     placed: Mapping[str, str]
@@ -84,10 +84,10 @@ class Drawing:
 def draw_without_weights(
     component: str, config: Mapping[str, object], options: ProgramOptions
 ) -> Drawing:
-    """The program of a component for these options of a conversion, without its weights.
+    """Draw the program of a component with these options, without weights.
 
     Raises:
-        UnsupportedError: the builder refuses config or options.
+        UnsupportedError: the builder does not support the config or the options.
     """
     draft = draw(component, config, options)
     built = assemble(draft, Undefined(draft.graph.declared))

@@ -1,4 +1,4 @@
-"""How far results are from the expected ones, and how far they are allowed to be."""
+"""Measures how accurate results are, and says how accurate they must be."""
 
 from __future__ import annotations
 
@@ -17,37 +17,38 @@ from sdcoreml.ground.errors import ParityError
 Outputs: TypeAlias = "Mapping[str, torch.Tensor]"
 
 RECOGNISABLE = 10.0
-"""Least PSNR in dB between a module and itself with compressed weights."""
+"""The lowest acceptable PSNR in dB of a module with compressed weights against the original."""
 
 FLOORS: Mapping[Mode, float] = {Mode.FP32: 115.0, Mode.FP16: 65.0}
-"""Least PSNR in dB at which a program counts as its module."""
+"""The lowest acceptable PSNR in dB of a program against its module."""
 
 UNREAD_FLOOR = 20.0
-"""Floor in dB for an output that no client reads (`UNREAD`): enough to tell it from another one.
-States of another place in the prompt, with the same spread, are about 13 dB away."""
+"""The floor in dB for an output that no client reads (`UNREAD`): high enough to notice a wrong
+output. States from another position in the prompt reach only about 13 dB."""
 
 ROUNDINGS = 15.0
-"""dB below the module's own precision that its program may lie, as it rounds in other places.
+"""How far below the module's own precision, in dB, its program may be: it rounds elsewhere.
 
-Measured with ever sharper attention: 2 to 11 (`tests/inside/convert/programs/test_sharpness.py`).
+Measured with attention of increasing sharpness: 2 to 11 dB
+(`tests/inside/convert/programs/test_sharpness.py`).
 """
 
 HALF = 78.0
-"""dB between float32's 24 bits and float16's 11: `20 log10(2 ** 13)`."""
+"""The difference in dB between float32's 24 bits and float16's 11: `20 log10(2 ** 13)`."""
 
 LEAST: Mapping[Mode, float] = {Mode.FP32: 60.0, Mode.FP16: 35.0}
-"""The floor in dB that no module can relax; Apple's converter asks 35 dB of half precision."""
+"""The lowest that a floor can be relaxed to, in dB. Apple's converter requires 35 dB."""
 
 
 def relaxed_floor(mode: Mode, usual: float, own: float) -> float:
     """The floor, in dB, relaxed for a module whose own precision is `own`.
 
-    Where attention is sharp, each rounding is amplified: a trained module in float32 may be less
-    than 115 dB from itself in float64, and no program of it can do better.
+    Sharp attention amplifies rounding errors: a trained module's float32 results may have less than
+    115 dB against its float64 results, and its program cannot do better.
 
     Args:
         mode: the precision that the program was run in.
-        usual: the floor for a module that is precise.
+        usual: the floor if the module is precise enough.
         own: PSNR in dB of the module's float32 results against its float64 results.
     """
     allowed = own - (ROUNDINGS if mode is Mode.FP32 else HALF)
@@ -56,10 +57,10 @@ def relaxed_floor(mode: Mode, usual: float, own: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How far one output is from the module's, in one precision, in the worst of the runs.
+    """The accuracy of one output in one precision, in the worst of the runs.
 
-    `psnr` is `20 log10(range / rms)` in dB, of the module's range and the root mean square of the
-    difference; `max_error` is the largest difference.
+    `psnr` is `20 log10(range / rms)` in dB, where `range` is that of the module's output and `rms`
+    the root mean square of the difference. `max_error` is the largest difference.
     """
 
     output: str
@@ -70,7 +71,7 @@ class Figures:
 
     @property
     def passed(self) -> bool:
-        """Whether the floor is reached. A result that is not a number does not."""
+        """Whether the floor is reached; never if the result is NaN."""
         return self.psnr >= self.floor
 
     def record(self) -> FigureRecord:
@@ -87,7 +88,7 @@ class Figures:
 def compare(
     expected: Iterable[Outputs], actual: Iterable[Outputs], mode: Mode, floor: float
 ) -> tuple[Figures, ...]:
-    """The figures of each output that both have, the worst of all runs.
+    """The accuracy of each output, in the worst of the runs.
 
     Raises:
         ParityError: the outputs are not of the same names and shapes.
@@ -109,8 +110,8 @@ def compare(
 def distance(expected: torch.Tensor, actual: torch.Tensor) -> tuple[float, float]:
     """PSNR in dB and largest absolute error of one tensor against another.
 
-    Where all that is expected is one number, its size stands for the range: a safety checker that
-    was never trained gives every concept the same score.
+    If all expected numbers are equal, their magnitude is used as the range: an untrained safety
+    checker gives every concept the same score.
 
     Raises:
         ParityError: the shapes differ.

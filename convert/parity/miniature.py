@@ -1,9 +1,9 @@
-"""A package's program for a small picture: same graph, same weights, a fraction of the work.
+"""Shrinks a package's program to a small image: same graph and weights, much less work.
 
-A UNet costs as many operations for one picture of 512x512 as for a dozen of 128x192. A builder
-draws one graph for every size; so where a package has, operation for operation, the graph that the
-builder draws for its size, what the builder draws for a small one, with the weights of the package,
-tells as much about both. Only then is there a miniature.
+Running a UNet for one image of 512x512 costs as much as for a dozen of 128x192. The builder draws
+the same graph for every size. So if a package has, operation for operation, the graph that the
+builder draws for its size, the graph for a small image with the package's weights proves as much.
+Otherwise there is no miniature.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def miniature(
     config: Mapping[str, object],
     options: ProgramOptions,
 ) -> OpenProgram | None:
-    """The program for a small picture, or `None` where it has no size or is not as drawn.
+    """The program for a small image; `None` if it has no image size or another graph.
 
     Args:
         program: an open package, or both halves of one.
-        component: which module it stands for.
+        component: the name of its module.
         accounted: the audit of its weights.
         config: the component's config.json.
         options: what it was built with.
@@ -59,10 +59,10 @@ def miniature(
 
 
 def small_size(config: Mapping[str, object], options: ProgramOptions) -> tuple[int, int] | None:
-    """Return latent height and width: not square, and two positions high at the lowest level.
+    """Latent height and width: not square, and two positions high at the lowest level.
 
-    If queries are split into pieces, the size gives enough of them, at the first attention level,
-    for a whole piece and a part of one.
+    If queries are processed in pieces, the first level with attention has enough of them for a
+    whole piece and part of another.
     """
     channels = read_field(config, "block_out_channels", tuple[int, ...], ())
     if not channels:
@@ -76,7 +76,7 @@ def small_size(config: Mapping[str, object], options: ProgramOptions) -> tuple[i
 
 
 def _filled(small: Drawing, program: OpenProgram, placed: Mapping[str, str]) -> OpenProgram:
-    """The drawing with the package's weights, in any storage form."""
+    """The drawn program with the package's weights, compressed or not."""
     stored = {item.outputs[0].name: item for item in program.function.block.operations}
     holders = {word: stored[name] for name, word in placed.items()}
     operations: list[Operation] = []
@@ -98,10 +98,10 @@ def _filled(small: Drawing, program: OpenProgram, placed: Mapping[str, str]) -> 
 
 
 def _of_package(item: Operation) -> Operation:
-    """Marked to be read from the package, which may itself be two: halves of a program."""
+    """The value, marked to be read from the package, which may itself be a pair of halves."""
     return replace(item, attributes={key: in_second(it) for key, it in item.attributes.items()})
 
 
 def _parts(holder: Operation, stored: Mapping[str, Operation]) -> Iterator[Operation]:
-    """The constants that a compressed weight is made of, where they are operations."""
+    """The `const` operations that a compressed weight takes as arguments."""
     return (stored[name] for name in holder.reads)

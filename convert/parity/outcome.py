@@ -1,4 +1,4 @@
-"""The outcome of a check: figures, audit, what is wrong, and what helps."""
+"""The result of a check: figures, audit, faults and remedies."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sdcoreml.convert.proof.record import ProgramProof
 REPORT = "do not use it, report it with its config.json"
 _REWRITTEN = re.compile(r"\.transformer_blocks\.\d+\.norm\d\.bias$")
 FEW = 8
-"""How many numbers make a norm stable: of only two, it keeps nothing but the signs."""
+"""The fewest numbers for a stable norm. A norm over two numbers keeps only their signs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
     """The outcome of a check.
 
-    `key` names the graph in a certificate; it is empty where none can cover it. `fidelity` says how
-    far compression alone takes the module from itself; a program of compressed weights is compared
-    with the module of the same compressed weights. `sample` is the size of the small picture that
-    was run in place of the program's own. `own` is the module's float32 precision in dB, the worst
-    of its outputs, where it had to be known. `settings` are numbers beside the weights that are not
-    the module's. `normed` is how many numbers a norm goes by at the
-    smallest map of a UNet, 0 for anything else. `foreign` says that another converter wrote it.
+    `key` identifies the graph in certificates; it is empty if no certificate can cover it. A
+    program with compressed weights is compared with the module with the same compressed weights,
+    and `fidelity` compares that module with the original one. `sample` is the image size that was
+    run, if it is smaller than the program's own. `own` is the PSNR of the module's own float32
+    results in dB, for the worst output, if it was needed. `settings` are faults in numbers other
+    than weights. `normed` is the number of elements per group in a UNet's deepest group norm, 0 for
+    other components. `foreign` means that another converter wrote the package.
     """
 
     component: str
@@ -44,11 +44,11 @@ class Parity:
 
     @property
     def passed(self) -> bool:
-        """Whether weights and figures are all right."""
+        """Whether there is no fault in weights or figures."""
         return not self.faults()
 
     def faults(self) -> tuple[str, ...]:
-        """What is wrong, a line each."""
+        """The faults, one line each."""
         low = tuple(
             f"{item.output} in {item.mode.value} mode: {_short(item)}"
             for item in self.figures
@@ -87,7 +87,7 @@ class Parity:
         return f"its weights need more: {full}"
 
     def _is_half_precision_to_blame(self) -> bool:
-        """Whether the only fault is what float16 rounding does to a correct graph."""
+        """Whether the only fault is that a correct graph is too imprecise in float16."""
         right = [item.passed for item in self.figures if item.mode is Mode.FP32]
         return bool(right) and all((*right, *(item.passed for item in self.fidelity)))
 

@@ -25,7 +25,7 @@ DRAWERS: Mapping[str, tuple[str, str]] = {
     "vae_decoder": ("sdcoreml.convert.programs.vae", "draw_vae_decoder"),
     "vae_encoder": ("sdcoreml.convert.programs.vae", "draw_vae_encoder"),
 }
-"""Component to the module and the function that draw its graph; imported when asked for."""
+"""Maps each component to the module and function that draw its graph, imported when needed."""
 
 
 def draw(component: str, config: Config, options: ProgramOptions | None = None) -> Draft:
@@ -53,7 +53,7 @@ def draw(component: str, config: Config, options: ProgramOptions | None = None) 
 def build_program(
     component: str, config: Config, tensors: DescribedTensors, options: ProgramOptions | None = None
 ) -> DrawnProgram:
-    """One component, ready to be written: its graph, and where each weight is found in `tensors`.
+    """Draw a component and find its weights in `tensors`; the result is ready to be written.
 
     Raises:
         UnsupportedError: see `draw`.

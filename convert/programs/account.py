@@ -22,7 +22,7 @@ def account(
         component: the one being built, for the message.
         declared: tensor name to the shape that the program gives it.
         tensors: the checkpoint's.
-        ignored: prefixes and whole names of tensors that belong to other programs, or to none.
+        ignored: names, or prefixes of names, of tensors that this program does not use.
 
     Raises:
         BadInputError: tensors are missing, unused, or of another shape or type; all are listed.
@@ -51,7 +51,7 @@ def _is(name: str, ignored: tuple[str, ...]) -> bool:
 
 
 def _misfit(name: str, shape: tuple[int, ...], tensors: DescribedTensors) -> str | None:
-    """What is wrong with a present tensor; dimensions of size 1 can be missing or added."""
+    """The fault of a tensor's type or shape, if any; dimensions of size 1 do not count."""
     found = tensors.info(name)
     if _text(_core(found.shape)) != _text(_core(shape)):
         return f"{name} is {_text(found.shape)}, expected {_text(_core(shape))}"

@@ -1,4 +1,4 @@
-"""The last step of every program: a drawn graph meets its checkpoint and becomes a model."""
+"""The last step of every builder: makes a model of a drawn graph and a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def same_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A program that follows from config and options alone: no weight has been looked at.
+    """A program drawn from config and options alone, before any weight is read.
 
     Attributes:
         component: its name, for messages.
-        graph: closed, with its outputs declared.
-        outputs: output name to its description, for all of them.
+        graph: complete, with its outputs declared.
+        outputs: maps each output's name to its description.
         metadata: texts that Xcode shows; no runtime reads them.
-        ignored: beginnings of the names of tensors that belong to other programs, or to none.
-        older_name: what a tensor was called in older checkpoints.
+        ignored: prefixes of the names of tensors that this program does not use.
+        older_name: maps a tensor's name to its name in older checkpoints.
     """
 
     component: str

@@ -1,7 +1,7 @@
 """Scaled dot-product attention in the layouts that the runtimes distinguish.
 
 Queries are (B, C, 1, Q), keys and values (B, C, 1, K), with the heads side by side in C. Queries
-are scaled before the product: scaled after it, large logits overflow float16 on their way.
+are scaled before the product, because large products overflow float16.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Projections:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heads:
-    """How many heads a module has, how their products are written, what its layers are called."""
+    """The number of a module's heads, the layout of their products, and the names of its layers."""
 
     count: int
     layout: Layout
@@ -61,9 +61,9 @@ def attention(g: Graph, x: Var, context: Var, path: str, heads: Heads) -> Var:
 def scales(width: int, precision: Precision) -> tuple[float, float]:
     """Factors for queries and keys whose product is `width ** -0.5`.
 
-    Rounded to float16, the scale of a head of 40 features, as SD 1.x has them, is off by 2e-4: as a
-    temperature of the softmax that costs 20 dB and more where attention is sharp. Two float16
-    numbers come within 4e-6. Keys are left alone where the scale fits, as for 64 features.
+    SD 1.x has heads of 40 features, whose scale is off by 2e-4 when rounded to float16. Where
+    attention is sharp, that costs 20 dB and more. The product of two float16 numbers comes within
+    4e-6. The factor for keys is 1 if the scale is exact, as for 64 features.
     """
     import numpy as np
 
@@ -77,7 +77,7 @@ def scales(width: int, precision: Precision) -> tuple[float, float]:
 
 
 def original(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
-    """The heads are a dimension of their own: two batched matrix products."""
+    """Heads as a separate dimension: two batched matrix products."""
     return masked(None)(g, q, k, v, heads)
 
 
@@ -98,12 +98,12 @@ def masked(mask: Var | None) -> Layout:
 
 
 def split_einsum(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
-    """A pair of `einsum` for each head."""
+    """Two `einsum` operations for each head."""
     return _split(g, (q, k, v), heads, q.shape[3])
 
 
 def split_einsum_v2(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
-    """The same, for pieces of the queries; the last piece may be a shorter one."""
+    """As `split_einsum`, in pieces of the queries; the last piece may be shorter."""
     return _split(g, (q, k, v), heads, PIECE)
 
 
@@ -127,7 +127,7 @@ def _split(g: Graph, qkv: tuple[Var, Var, Var], heads: int, piece: int) -> Var:
 def _head(g: Graph, q: Var, k: Var, v: Var) -> Var:
     """One head: q and v (B, c, 1, ·), k (B, K, 1, c).
 
-    The operands stand in the order in which coremltools' PyTorch frontend writes them.
+    The operands are in the order of coremltools' PyTorch frontend.
     """
     scores = g.emit("einsum", values=[k, q], equation="bkhc,bchq->bkhq")
     weights = g.emit("softmax", x=scores, axis=1)

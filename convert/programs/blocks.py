@@ -1,4 +1,4 @@
-"""What UNets, ControlNets and autoencoders share: residual blocks, transformers, sinusoids."""
+"""Blocks of UNets, ControlNets and autoencoders: residual blocks, transformers, sinusoids."""
 
 from __future__ import annotations
 

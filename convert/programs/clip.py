@@ -1,4 +1,4 @@
-"""A layer of CLIP's transformers, of text and of pictures alike."""
+"""A transformer layer of CLIP's text and vision models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = Projections(query="q_proj", key="k_proj", value="v_proj", out="out_proj"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipLayer:
-    """Width of the feed-forward, heads, activation by its name in the config, epsilon of norms."""
+    """A layer's feed-forward width, number of heads, activation (as in the config) and epsilon."""
 
     inner: int
     heads: int
@@ -25,7 +25,7 @@ class ClipLayer:
 
 
 def read_layer(reader: ConfigReader) -> ClipLayer:
-    """What a CLIP model's config says of its layers.
+    """Read the settings of a CLIP model's layers from its config.
 
     Raises:
         UnsupportedError: it names an activation that cannot be built.

@@ -1,4 +1,4 @@
-"""Reading a component's config.json: what is not implemented is refused by name, never ignored."""
+"""Reads a component's config.json; options that are not implemented are refused, not ignored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REMEDY = "take it from the model's source"
 _DESCRIPTIVE = frozenset(
     {"architectures", "dtype", "model_type", "torch_dtype", "transformers_version"}
 )
-"""About the file. `dtype` is what transformers calls `torch_dtype` since 4.56."""
+"""Options that describe the file. transformers writes `dtype` for `torch_dtype` since 4.56."""
 
 REASONS: Mapping[str, str] = {
     "addition_embed_type": "no app sends what it embeds",
@@ -30,7 +30,7 @@ REASONS: Mapping[str, str] = {
     "out_channels": "apps want 4",
     "time_cond_proj_dim": "a consistency model's guidance embedding, which no app feeds",
 }
-"""Reasons for refusing an option that the runtimes themselves do not support."""
+"""The reasons for refusing options that the apps do not support."""
 
 
 def refuse_unknown(
@@ -40,9 +40,10 @@ def refuse_unknown(
 
     Args:
         component: the one being built, for the message.
-        config: the parsed config.json; names that begin with `_` are its writer's notes.
+        config: the parsed config.json; names that begin with `_` are notes by the library that
+            wrote it.
         read: options that the builder reads, whatever their value, or that concern training only.
-        accepted: option to the values that the builder implements.
+        accepted: maps an option to the values that the builder implements.
 
     Raises:
         UnsupportedError: names every option that the builder does not implement, with its value.
@@ -90,7 +91,7 @@ class ConfigReader:
     config: Config
 
     def require(self, *names: str) -> None:
-        """Raise `BadInputError` that names all of these options that are absent."""
+        """Raise `BadInputError` if any of these options are absent, and name them all."""
         if absent := [name for name in names if name not in self.config]:
             raise BadInputError(
                 f"config.json lacks {', '.join(absent)}", where=self.component, remedy=_REMEDY

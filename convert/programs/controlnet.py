@@ -1,4 +1,4 @@
-"""ControlNet: a UNet's down path that also sees a picture and adds to another UNet's skips."""
+"""ControlNet: a UNet's down path that also takes an image, and adds to another UNet's skips."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
 
 
 def _embed(g: Graph, picture: Var, widths: tuple[int, ...], channels: int) -> Var:
-    """The picture at the size of the latent image: each but the last width halves it."""
+    """Reduce the image to the latent size: each of the `widths` but the last halves it."""
     path = "controlnet_cond_embedding"
     x = silu(g, conv(g, picture, f"{path}.conv_in", widths[0], SPATIAL))
     for index, (width, wider) in enumerate(itertools.pairwise(widths)):

@@ -1,6 +1,6 @@
-"""Checks whether a component can be drawn: its builder's requirements on config and options.
+"""Checks whether a builder supports a component's config and options, without drawing it.
 
-Takes no time and needs no coremltools, so it can run before anything is fetched or built.
+It is instant and needs no coremltools, so it can run before anything is fetched or built.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from sdcoreml.convert.programs.vae import parse_vae
 
 
 def require_drawable(component: str, config: Config, options: ProgramOptions) -> None:
-    """Return if the builder of a component accepts this config and these options.
+    """Raise an error if a component's builder does not support this config and these options.
 
     Raises:
-        UnsupportedError: it asks for something that is not implemented, or has not what is asked.
+        UnsupportedError: the config or an option is not supported.
         BadInputError: the config lacks something.
     """
     if component in CHECKS:
@@ -53,4 +53,4 @@ CHECKS: Mapping[str, Callable[[str, Config, ProgramOptions], object]] = {
     "vae_decoder": parse_vae,
     "vae_encoder": parse_vae,
 }
-"""By component; of a safety checker everything follows from its tensors."""
+"""The check for each component. A safety checker is only checked against its tensors."""

@@ -1,4 +1,4 @@
-"""From the builder's function to the values of a Core ML specification."""
+"""Translates the MIL builder's function into values of the Core ML specification."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _AS_BYTES = frozenset({DataType.FLOAT16})
 def export(
     graph: Graph, tensors: DescribedTensors, stored: Mapping[str, str]
 ) -> tuple[Program, tuple[Payload, ...]]:
-    """The program, and the records of the weight file that it points to.
+    """Translate a function into a program and the records of its weight file.
 
-    Weights come first in the file, in the order of their use, tables after them: so programs of the
-    same weights have the same file, or nearly so. Weights too small for a record are read here.
-    `stored` says what the checkpoint calls each declared tensor.
+    The file starts with weights in the order of their use, followed by tables, so that programs
+    with the same weights have nearly the same file. Weights too small for a record are read here.
+    `stored` maps each declared tensor to its name in the checkpoint.
     """
     kinds = _Kinds()
     sources = {name: _stored(source, stored) for name, source in graph.sources.items()}
@@ -77,7 +77,7 @@ def _stored(source: RecordSource, stored: Mapping[str, str]) -> RecordSource:
 
 
 class _Kinds:
-    """The specification's type of a builder's value."""
+    """Translates types of the MIL builder into those of the specification."""
 
     def __init__(self) -> None:
         self._dtypes = {kind: dtype for dtype, kind in toolkit().dtypes.items()}
@@ -95,7 +95,7 @@ def _is_small(kind: TensorType) -> bool:
 
 
 def immediate(value: Plain, dtype: DataType) -> Plain:
-    """A small constant as the specification writes it: raw bytes for float16, else a tuple."""
+    """A small constant as the specification stores it: bytes for float16, otherwise a tuple."""
     import numpy as np
 
     if dtype in _AS_BYTES:
@@ -128,5 +128,5 @@ def _names(value: MilOp) -> Iterator[str]:
 
 
 def text(word: str) -> Value:
-    """A string as the value of an attribute."""
+    """A string as an attribute's value."""
     return Value(type=TensorType(dtype=DataType.STRING), data=Elements(values=(word,)))

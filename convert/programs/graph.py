@@ -1,7 +1,7 @@
-"""A program under construction: operations by name, constants once, weights only declared.
+"""A program under construction, with constants stored once and weights only declared.
 
-A declared weight stands in the graph as an array of its shape without memory (all strides are 0).
-What the checkpoint really holds is compared with all declarations at once, in `account`.
+In the graph, a declared weight is an array of its shape that takes no memory (all strides are 0).
+`account` compares all declarations with the checkpoint at once.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _NUMPY = {DataType.FLOAT16: "float16", DataType.FLOAT32: "float32"}
 class Graph:
     """One function, `main`, of one program.
 
-    Use as a context: operations are added to the function whose context is open. Operations and
-    their results are named by the caller or after the operation, with a number where needed, so the
-    same calls give the same program in any process.
+    Used as a context manager, within which operations are added. The caller names an operation and
+    its results, or else they get the operation's type and a number. So the same calls give the same
+    program in any process.
     """
 
     def __init__(self, inputs: Iterable[Feature], options: ProgramOptions) -> None:
@@ -84,7 +84,7 @@ class Graph:
         return result
 
     def _rename_defaults(self, op: MilOp, bound: Mapping[str, Plain]) -> None:
-        """Rename the builder's own constants, which it numbers across all graphs of a process."""
+        """Rename the builder's constants, which it numbers across all graphs of a process."""
         for parameter in op.inputs.keys() - bound.keys():
             var = op.inputs[parameter]
             var.name = var.op.name = self._unique(f"{op.name}_{parameter}")
@@ -94,7 +94,7 @@ class Graph:
         self.outputs[name] = self.cast(x, DataType.FLOAT32, name=name)
 
     def cast(self, x: Var, dtype: DataType, *, name: str | None = None) -> Var:
-        """`x` as `dtype`; a named result is always a cast of its own, others only where needed."""
+        """`x` as `dtype`; without a `name`, no operation is added if it has that type already."""
         if name is None and x.dtype == self._kit.dtypes[dtype]:
             return x
         words = {DataType.FLOAT16: "fp16", DataType.FLOAT32: "fp32", DataType.INT32: "int32"}
@@ -118,7 +118,7 @@ class Graph:
         return self._constants[key]
 
     def weight(self, tensor: str, shape: tuple[int, ...]) -> Var:
-        """A tensor of the checkpoint, viewed as `shape`; declared once, however often asked for."""
+        """A tensor of the checkpoint, viewed as `shape`; repeated calls give the same constant."""
         import numpy as np
 
         key = ("weight", tensor, shape)
@@ -144,7 +144,7 @@ class Graph:
         return self._kit.builder.const(val=value, name=name)
 
     def _unique(self, name: str) -> str:
-        """The name as an identifier of MIL, numbered from its second use on."""
+        """The name as a MIL identifier, numbered from its second use on."""
         word = re.sub(r"\W", "_", name, flags=re.ASCII)
         count = self._names.get(word, 0)
         self._names[word] = count + 1
@@ -152,5 +152,5 @@ class Graph:
 
 
 def port(name: str, dtype: DataType, shape: tuple[int, ...], description: str) -> Feature:
-    """An input; the runtimes feed float32 and Core ML narrows it to a declared float16."""
+    """An input. Apps pass float32, which Core ML converts if float16 is declared."""
     return Feature(name=name, dtype=dtype, shape=shape, description=description)

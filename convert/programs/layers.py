@@ -1,7 +1,7 @@
-"""A small vocabulary of layers on MIL: what the modules of a checkpoint are made of.
+"""The layers that a checkpoint's modules consist of, as MIL operations.
 
-Spatial maps are (B, C, H, W), sequences (B, C, 1, S), as the Neural Engine likes them: so a linear
-layer is a 1x1 convolution. `path` is the module's name in the checkpoint.
+Spatial maps are (B, C, H, W) and sequences (B, C, 1, S), the layout that suits the Neural Engine,
+so a linear layer is a 1x1 convolution. `path` is the module's name in the checkpoint.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from sdcoreml.convert.programs.graph import Graph
 from sdcoreml.convert.programs.toolkit import Plain, Var
 
 NEGLIGIBLE = 2.0**-24
-"""The smallest float16 above 0: an epsilon that changes nothing beside a variance of 1."""
+"""The smallest positive float16: as an epsilon, it changes nothing next to a variance of 1."""
 
 QUICK_GELU = 1.702
-"""The factor that makes a sigmoid resemble the Gaussian distribution function."""
+"""The factor with which a sigmoid approximates the Gaussian distribution function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ HALVING = Kernel(size=3, stride=2)
 def conv(
     g: Graph, x: Var, path: str, channels: int, kernel: Kernel = POINT, *, bias: bool = True
 ) -> Var:
-    """A convolution to `channels` channels; a linear layer, if the kernel is a point."""
+    """A convolution to `channels` channels; with a 1x1 kernel, a linear layer."""
     size = kernel.size
     weight = g.weight(f"{path}.weight", (channels, x.shape[1], size, size))
     extra = {"bias": g.weight(f"{path}.bias", (channels,))} if bias else {}
@@ -84,7 +84,7 @@ def mul(g: Graph, x: Var, y: Plain) -> Var:
 
 
 def concat(g: Graph, values: Sequence[Var], axis: int = 1) -> Var:
-    """Values side by side; a single one is returned as it is."""
+    """Concatenate values; a single one is returned unchanged."""
     if len(values) == 1:
         return values[0]
     result: Var = g.emit("concat", values=list(values), axis=axis, interleave=False)
@@ -92,7 +92,7 @@ def concat(g: Graph, values: Sequence[Var], axis: int = 1) -> Var:
 
 
 def slice_axis(g: Graph, x: Var, axis: int, start: int, stop: int) -> Var:
-    """The elements `start:stop` of one dimension; all of them is `x` itself."""
+    """The elements `start:stop` of one dimension; `x` itself, if that is all of them."""
     if (start, stop) == (0, x.shape[axis]):
         return x
     begin, end = [0] * x.rank, list(x.shape)
@@ -119,7 +119,7 @@ def gelu(g: Graph, x: Var) -> Var:
 def quick_gelu(g: Graph, x: Var) -> Var:
     """`x * sigmoid(1.702 x)`.
 
-    In float16 the factor is off by 9e-5 of itself, so what it lacks is a second, small one.
+    In float16, the factor has a relative error of 9e-5, so a second, small factor corrects it.
     """
     factor = g.number(QUICK_GELU)
     scaled = mul(g, x, factor)
@@ -131,14 +131,14 @@ def quick_gelu(g: Graph, x: Var) -> Var:
 Activation: TypeAlias = Callable[[Graph, Var], Var]
 
 ACTIVATIONS: Mapping[str, Activation] = {"gelu": gelu, "quick_gelu": quick_gelu}
-"""By their names in a text encoder's config."""
+"""Activations by their names in a text encoder's config."""
 
 
 def group_norm(g: Graph, x: Var, path: str, groups: int, eps: float) -> Var:
     """Normalise (B, C, H, W) over groups of channels and space.
 
-    The operations are those that coremltools makes of PyTorch's, which Core ML is used to: its
-    affine part is a batch norm of mean 0 and variance 1.
+    The operations are those that coremltools translates PyTorch's group norm to, which Core ML
+    handles well: scale and shift are a batch norm of mean 0 and variance 1.
     """
     import numpy as np
 
@@ -164,7 +164,7 @@ def group_norm(g: Graph, x: Var, path: str, groups: int, eps: float) -> Var:
 
 
 def layer_norm(g: Graph, x: Var, path: str, *, axis: int = 1, eps: float = 1e-5) -> Var:
-    """Normalise over one dimension, then scale and shift; a scale of 0 needs no special case."""
+    """Normalise over one dimension, then scale and shift."""
     size = x.shape[axis]
     result: Var = g.emit(
         "layer_norm",
@@ -179,7 +179,7 @@ def layer_norm(g: Graph, x: Var, path: str, *, axis: int = 1, eps: float = 1e-5)
 
 
 def upsample(g: Graph, x: Var, path: str) -> Var:
-    """Twice the height and width by repetition, then a 3x3 convolution."""
+    """Repeat each pixel to double height and width, then apply a 3x3 convolution."""
     import numpy as np
 
     two = np.float32(2)

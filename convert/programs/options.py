@@ -12,10 +12,11 @@ from sdcoreml.ground.errors import UnsupportedError
 
 
 class Attention(str, Enum):
-    """How attention is laid out; the runtimes choose their compute units by it.
+    """The layout of attention, by which apps choose the compute units.
 
-    `ORIGINAL` keeps the heads as one dimension (for GPUs); the other two write one `einsum` pair a
-    head (for the Neural Engine), `SPLIT_EINSUM_V2` also cuts the queries into pieces of 512.
+    `ORIGINAL`, for GPUs, keeps the heads in one dimension. The other two, for the Neural Engine,
+    have two `einsum` operations per head; `SPLIT_EINSUM_V2` also splits the queries into pieces of
+    512.
     """
 
     ORIGINAL = "ORIGINAL"
@@ -31,12 +32,12 @@ class Precision(str, Enum):
 
     @property
     def dtype(self) -> DataType:
-        """The same, in the words of the specification."""
+        """The element type in the specification."""
         return DataType.FLOAT16 if self is Precision.FP16 else DataType.FLOAT32
 
 
 class Prediction(str, Enum):
-    """What the UNet's weights predict. The runtimes understand noise (`EPSILON`) only."""
+    """What the UNet's weights predict. Apps only understand noise (`EPSILON`)."""
 
     EPSILON = "epsilon"
     VELOCITY = "v_prediction"
@@ -56,7 +57,7 @@ class TextStates(str, Enum):
 class Target(str, Enum):
     """The oldest system that runs the program: its operator set and specification version.
 
-    The matching system for phones and tablets has another version number.
+    The equivalent version of iOS has another number.
     """
 
     MACOS13 = "macOS13"
@@ -66,7 +67,7 @@ class Target(str, Enum):
 
     @classmethod
     def named(cls, name: str) -> Target:
-        """The target with this name, for either kind of system; case does not matter.
+        """The target with this name, of macOS or iOS, in upper or lower case.
 
         Raises:
             ValueError: there is no such target.
@@ -83,7 +84,7 @@ class Target(str, Enum):
 
     @property
     def ios(self) -> str:
-        """The name for phones and tablets; also the member of coremltools' target enumeration."""
+        """The name of the equivalent iOS, which is also the member of `coremltools.target`."""
         return {
             Target.MACOS13: "iOS16",
             Target.MACOS14: "iOS17",
@@ -104,7 +105,7 @@ class Target(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramOptions:
-    """Choices for one program; a component ignores those that do not concern it.
+    """The options of one program; a builder ignores those that do not concern its component.
 
     Attributes:
         height: latent height, an eighth of the image's; `None` takes the config's sample size.
@@ -117,10 +118,10 @@ class ProgramOptions:
         prediction: of the UNet; a velocity is turned into noise inside the program.
         text_states: of the text encoder.
         clip_skip: 2 leaves out the text encoder's last block, 3 the last two; the final norm stays.
-        pad_id: replaces whatever follows the first end token; the runtimes pad with that token,
-            SD 2.x was trained with 0.
-        runtime_scale: the latent scale that the app applies, when it is not the VAE's own.
-        states_own_size: whether SDXL's `time_ids` are set to the program's own size; the runtimes
+        pad_id: the token that replaces the apps' padding after the end token; SD 2.x was trained
+            with 0.
+        runtime_scale: the latent scale that the app applies, if it is not the VAE's own.
+        states_own_size: whether SDXL's `time_ids` are set to the program's own image size; apps
             always send 1024.
     """
 
@@ -139,7 +140,7 @@ class ProgramOptions:
     states_own_size: bool = False
 
     def as_json(self) -> dict[str, object]:
-        """What `parse_options` reads: `STATED` and whatever differs from its default."""
+        """The options for `parse_options`: those in `STATED`, and others not at their defaults."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {
             name: value.value if isinstance(value, Enum) else value
@@ -155,7 +156,7 @@ STATED = frozenset({"attention", "batch", "clip_skip", "height", "target", "toke
 
 
 def parse_options(content: Mapping[str, object]) -> ProgramOptions:
-    """The options that a JSON object names, all others at their defaults.
+    """Parse a JSON object; options that it lacks have their defaults.
 
     Raises:
         UnsupportedError: an option or a value that does not exist.

@@ -1,7 +1,7 @@
-"""Describes where the content of a program's weight file comes from, before it is read.
+"""Describes the records of a program's weight file before their content is read.
 
-A graph only declares its weights: name and shape of a checkpoint's tensor. They are read one by one
-when the file is written, in blocks, so that memory stays flat however large the model is.
+A graph only declares its weights, by the names and shapes of tensors. They are read one by one, in
+blocks, as the file is written, so memory does not grow with the model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SMALLEST_RECORD = 10
 """Constants with fewer elements are stored in the program itself, as in coremltools."""
 
 RELEASE_AFTER = 48 << 20
-"""Bytes to read before mapped pages are given back: the largest tensor alone weighs as much."""
+"""The number of bytes read before mapped pages are released, about that of the largest tensor."""
 
 _BLOCK = 1 << 22
 
@@ -52,7 +52,7 @@ class Tensors(Protocol):
         ...
 
     def release(self) -> None:
-        """Give mapped pages back."""
+        """Release mapped pages."""
         ...
 
 
@@ -65,7 +65,7 @@ class DescribedTensors(Tensors, Protocol):
 
 
 class RecordSource(Protocol):
-    """Something that can tell the content of one record."""
+    """A source of the content of one record."""
 
     def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:
         """The elements in row-major order, as flat contiguous arrays of `dtype`."""
@@ -78,12 +78,12 @@ class RecordSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weight:
-    """A tensor of the checkpoint, cast when it is stored in another type."""
+    """A tensor of the checkpoint, cast if the record has another type."""
 
     tensor: str
 
     def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:
-        """Raises `BadInputError` when a number does not fit the type."""
+        """Raises `BadInputError` if a number does not fit the type."""
         import numpy as np
 
         wanted = np.float16 if dtype is DataType.FLOAT16 else np.float32
@@ -93,9 +93,10 @@ class Weight:
             yield self._cast(block, wanted)
 
     def _require_finite(self, block: np.ndarray) -> None:
-        """Raise `BadInputError` for NaN and infinity, which would spoil every picture.
+        """Raise `BadInputError` for NaN and infinity, which would spoil every image.
 
-        Looking at the bits takes a tenth of numpy's `isfinite`; doubles are few.
+        Checking bits takes a tenth of the time of numpy's `isfinite`, which is used for doubles
+        only.
         """
         import numpy as np
 
@@ -152,7 +153,7 @@ class ComputedConstant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """One record of the weight file: the constant it belongs to, its place, its content."""
+    """One record of the weight file: the name of its constant, its offset, its content."""
 
     name: str
     type: TensorType
@@ -167,9 +168,9 @@ class Payload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnProgram:
-    """A finished program whose weights are still in the checkpoint.
+    """A complete program whose weights are still in the checkpoint.
 
-    `parameters` counts the checkpoint's numbers that it holds.
+    `parameters` counts the numbers that it takes from the checkpoint.
     """
 
     component: str
@@ -179,7 +180,7 @@ class DrawnProgram:
 
 
 def lay_out(items: Iterable[tuple[str, TensorType, RecordSource]]) -> tuple[Payload, ...]:
-    """Give each record its place in the weight file."""
+    """Assign each record an offset in the weight file."""
     payloads: list[Payload] = []
     offset = ALIGNMENT
     for name, kind, source in items:

@@ -1,4 +1,4 @@
-"""SD 1.x's safety checker: how near a picture is to a list of concepts."""
+"""SD 1.x's safety checker, which compares an image with a list of concepts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.spec.model import DataType, Metadata
 
 PICTURE = 512
-"""The runtimes send a picture of this size, whatever the size of the model."""
+"""Apps send an image of this size for models of any size."""
 
 CONCEPTS, SPECIAL = 17, 3
 MORE_CAREFUL = 0.01
-"""Added to every score when one of the special concepts is near."""
+"""Added to all scores if a special concept is near."""
 
 VISION = "vision_model.vision_model"
 _IGNORED = (f"{VISION}.embeddings.position_ids",)
@@ -40,8 +40,8 @@ def draw_safety_checker(config: Config, options: ProgramOptions) -> Draft:
     added to the special scores. Outputs, float32: `filtered_images`, black where a concept is near;
     `has_nsfw_concepts` (1,), 0 or 1; `concept_scores` (1, 17), above 0 where a concept is near.
 
-    The published config lists every default of transformers, so only what is read is checked; the
-    comparison of tensors does the rest.
+    The published config lists every default of transformers, so only the options read here are
+    checked; `account` checks the tensors.
 
     Raises:
         UnsupportedError: the config has an unknown activation.
@@ -105,7 +105,7 @@ def _see(g: Graph, vision: ConfigReader, picture: Var, kernel: Kernel) -> Var:
 
 
 def _scores(g: Graph, seen: Var, name: str, count: int) -> Var:
-    """How much nearer than allowed `seen` (1, P) is to each concept, (1, `count`)."""
+    """By how much `seen` (1, P) is nearer to each concept than allowed, (1, `count`)."""
     concepts = _unit(g, g.weight(name, (count, seen.shape[1])))
     cosines = g.emit("matmul", x=seen, y=concepts, transpose_x=False, transpose_y=True)
     limits = g.cast(g.weight(f"{name}_weights", (count,)), DataType.FLOAT32)
@@ -114,10 +114,10 @@ def _scores(g: Graph, seen: Var, name: str, count: int) -> Var:
 
 
 def _unit(g: Graph, x: Var) -> Var:
-    """Rows of length 1, in float32: the squares would not fit float16.
+    """Normalise rows to length 1, in float32, because their squares overflow float16.
 
-    A product with ones adds up the squares: of constants, as the concepts are, coremltools 9 with
-    numpy 2.4 cannot load a `reduce_sum`, which it tries to work out.
+    The squares are added by a product with ones. With numpy 2.4, coremltools 9 cannot load a
+    `reduce_sum` of constants, such as the concepts, because it fails to evaluate it.
     """
     import numpy as np
 

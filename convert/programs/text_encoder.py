@@ -17,18 +17,18 @@ from sdcoreml.convert.spec.model import DataType, Metadata
 from sdcoreml.ground.errors import UnsupportedError
 
 HIDDEN = -1e4
-"""Added to the score of a later token: e to this power is 0, and float16 can hold it."""
+"""Added to the scores of later tokens: float16 can hold it, and its exponential is 0."""
 
 SECOND = "text_encoder_2"
 
 MOST_BLOCKS = 64
-"""More blocks than any encoder has: the library ignores blocks beyond config.json's count."""
+"""More blocks than any encoder has. The library ignores blocks beyond the config's count."""
 
 LEGACY_END = 2
 """An `eos_token_id` that transformers reads as "the end is the largest id of the prompt"."""
 
 CLIP_WORDS = 49408
-"""CLIP's vocabulary; its last word is the end token. What follows are words that were added."""
+"""The size of CLIP's vocabulary. Its last word is the end token; any others were added later."""
 
 _READ = frozenset(
     {
@@ -90,8 +90,8 @@ _GENERATION = frozenset(
         "use_bfloat16",
     }
 )
-"""What transformers' PretrainedConfig (4.34.1) writes of every model, about generation and labels;
-CLIP's text model reads none of it."""
+"""Options about generation and labels that transformers 4.34.1 writes for every model; CLIP's text
+model reads none of them."""
 
 _ACCEPTED: Mapping[str, tuple[object, ...]] = {"pruned_heads": ({},)}
 _IGNORED = ("text_model.embeddings.position_ids",)
@@ -137,9 +137,9 @@ def parse_text(component: str, config: Config) -> TextConfig:
 def draw_text_encoder(config: Config, options: ProgramOptions) -> Draft:
     """The first, or only, text encoder as a program.
 
-    Input: `input_ids` (1, S) float32, which holds whole numbers: float16 cannot hold them all, and
-    the runtimes send no integers. Outputs, float32: the states (1, S, D), named `last_hidden_state`
-    or, for SDXL, `hidden_embeds`, and `pooled_outputs` (1, D), the last state of the end token.
+    Input: `input_ids` (1, S), whole numbers in float32: float16 cannot hold them all, and apps send
+    no integers. Outputs, float32: the states (1, S, D), named `last_hidden_state` or, for SDXL,
+    `hidden_embeds`; and `pooled_outputs` (1, D), the last state of the end token.
 
     Raises:
         UnsupportedError: this builder does not support the config, length or options.
@@ -154,15 +154,15 @@ def draw_text_encoder_2(config: Config, options: ProgramOptions) -> Draft:
 
 
 def for_second(options: ProgramOptions) -> ProgramOptions:
-    """Options of the second text encoder: SDXL always uses its penultimate states."""
+    """The options for the second text encoder: SDXL always uses its penultimate states."""
     return replace(options, text_states=TextStates.PENULTIMATE)
 
 
 def read_extent(component: str, text: TextConfig, options: ProgramOptions) -> tuple[int, int]:
-    """How many tokens the program reads, and how many of the model's blocks run.
+    """The number of tokens that the program reads, and of the model's blocks that it runs.
 
     Raises:
-        UnsupportedError: the model has fewer, or its vocabulary lacks the padding token.
+        UnsupportedError: the model has fewer of them, or lacks the padding token.
     """
     _require_known_pad(component, text, options)
     return _tokens(component, text, options), _blocks(component, text, options)
@@ -235,15 +235,15 @@ def _require_known_pad(component: str, text: TextConfig, options: ProgramOptions
 
 
 def _end_token(text: TextConfig) -> int:
-    """The end token's id: CLIP's last word, where the config has the old number that says so."""
+    """The end token's id; CLIP's last word, if the config has the legacy value."""
     is_told = LEGACY_END < text.end < text.vocabulary
     return text.end if is_told else min(text.vocabulary, CLIP_WORDS) - 1
 
 
 def _restored(g: Graph, component: str, text: TextConfig, ids: Var) -> tuple[Var, Var]:
-    """The ids (1, S) as diffusers sends them, and the place of the end token, (1,).
+    """The ids (1, S) as diffusers sends them, and the position of the end token, (1,).
 
-    The rule, and what apps send, is `programs.prompt.restore_prompt`.
+    The same as `programs.prompt.restore_prompt`, as operations.
     """
     import numpy as np
 

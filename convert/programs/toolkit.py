@@ -1,8 +1,8 @@
-"""coremltools' MIL builder, imported without what it does not need.
+"""Imports coremltools' MIL builder without the libraries that it does not need.
 
 Importing coremltools imports torch, scikit-learn and TensorFlow wherever they are installed: 4 to
-10 s and 400 MB for frontends that nothing here calls. They are hidden while the import runs and
-visible again afterwards; what is imported already stays as it is.
+10 s and 400 MB for frontends that nothing here calls. They are hidden during the import, unless
+they are already imported.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class Toolkit:
     dtypes: Mapping[DataType, MilOp]
 
     def opset(self, target: Target) -> MilOp:
-        """The builder's name for the operator set of `target`, or for the newest that it knows.
+        """The builder's operator set for `target`, or the newest one if it does not know `target`.
 
-        From macOS 14 on, all that is built here is of the same form: `Target` says what the program
-        is labelled. So the bytes are the same from every coremltools.
+        From macOS 14 on, programs built here differ only in the label that `Target` gives them, so
+        every version of coremltools gives the same bytes.
         """
         known = [member.ios for member in Target if hasattr(self.targets, member.ios)]
         return getattr(self.targets, target.ios if target.ios in known else known[-1])
@@ -111,7 +111,7 @@ def _hidden(names: tuple[str, ...]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings about Apple's own frameworks, which no other system has."""
+    """Silence warnings about missing Apple frameworks on other systems."""
     logger = logging.getLogger("coremltools")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

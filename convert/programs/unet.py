@@ -52,12 +52,12 @@ def draw_unet(config: Config, options: ProgramOptions) -> Draft:
 
 
 def draw_refiner(config: Config, options: ProgramOptions) -> Draft:
-    """The UNet of SDXL's refiner, beside the base's; see `draw_unet`."""
+    """The UNet of SDXL's refiner, to accompany that of the base model; see `draw_unet`."""
     return _draw("unet_refiner", config, options, takes_residuals=False)
 
 
 def draw_controlled_unet(config: Config, options: ProgramOptions) -> Draft:
-    """The UNet with inputs for the outputs of a ControlNet; same weights, same weight file.
+    """The UNet with inputs for a ControlNet's outputs; its weight file is the plain UNet's.
 
     Additional inputs: `additional_residual_0` and so on, of the shapes of the skip tensors
     and, last, of the mid block's output. See `draw_unet` for the rest.
@@ -98,7 +98,7 @@ def _draw(
 
 
 def noise(g: Graph, prediction: Var) -> Var:
-    """Turn the UNet's prediction into the noise that the runtimes' schedulers expect."""
+    """Turn the UNet's prediction into noise, which the apps' schedulers expect."""
     if g.options.prediction is Prediction.EPSILON:
         return prediction
     t = g.cast(g.inputs["timestep"], DataType.INT32)
@@ -111,9 +111,9 @@ def noise(g: Graph, prediction: Var) -> Var:
 
 
 def schedule() -> Mapping[str, np.ndarray]:
-    """The square roots of the shares of image and noise at each of 1000 steps, float32.
+    """The weights of image and noise in the latent at each of 1000 steps, float32.
 
-    The runtimes know one schedule only: betas whose square roots grow linearly.
+    Apps have only one schedule: betas whose square roots grow linearly.
     """
     import numpy as np
 
@@ -143,7 +143,7 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
     """Height and width of the latent image.
 
     Raises:
-        UnsupportedError: the size is unknown, or does not survive halving at every level.
+        UnsupportedError: the size is unknown, or cannot be halved at every level.
     """
     height, width = options.height or unet.sample_size, options.width or unet.sample_size
     if not height or not width:
@@ -166,7 +166,7 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
 def inputs(
     unet: UnetConfig, options: ProgramOptions, height: int, width: int
 ) -> tuple[Feature, ...]:
-    """The UNet's inputs in the order of the contract, of the program's own precision."""
+    """The UNet's inputs in the order that apps expect, in the program's precision."""
     kind = options.precision.dtype
     batch, tokens = options.batch, options.tokens or DEFAULT_TOKENS
     features = [
@@ -195,7 +195,7 @@ def inputs(
 
 
 def time_embedding(g: Graph, unet: UnetConfig) -> Var:
-    """The embedding of the step and of SDXL's extra condition, (B, T, 1, 1)."""
+    """The embedding of the timestep and of SDXL's extra conditions, (B, T, 1, 1)."""
     waves = sinusoids(g, g.inputs["timestep"], unet.channels[0], flip=unet.flip, shift=unet.shift)
     time = time_mlp(g, waves, "time_embedding", unet.time_width)
     if unet.added is None:
@@ -212,7 +212,7 @@ def time_embedding(g: Graph, unet: UnetConfig) -> Var:
 
 
 def _own_size(g: Graph, ids: Var) -> Var:
-    """`time_ids` with original and target size those of the image; crop and score stay."""
+    """`time_ids` with the program's image size as original and target size."""
     import numpy as np
 
     height, width = (PIXELS_PER_LATENT * extent for extent in g.inputs["sample"].shape[2:])
@@ -227,7 +227,7 @@ def down_path(
 ) -> list[Var]:
     """From the latent image to the smallest map; returns every skip tensor for the up path.
 
-    `added` is what a ControlNet adds to the first.
+    A ControlNet adds `added` to the first.
     """
     first = conv(g, x, "conv_in", unet.channels[0], SPATIAL)
     skips = [first if added is None else add(g, first, added)]

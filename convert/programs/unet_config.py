@@ -1,4 +1,4 @@
-"""A conditional UNet's config.json as a checked value."""
+"""Checks and parses a conditional UNet's config.json."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTHING: Mapping[str, tuple[object, ...]] = {}
 
 _READ = frozenset(
     {
-        "addition_embed_type_num_heads",  # of an embedding that is refused
+        "addition_embed_type_num_heads",  # for an embedding that is refused
         "addition_time_embed_dim",
         "attention_head_dim",
         "block_out_channels",
@@ -34,7 +34,7 @@ _READ = frozenset(
         "time_embedding_dim",
         "transformer_layers_per_block",
         "up_block_types",
-        "upcast_attention",  # every layout here scales the queries first, which serves the purpose
+        "upcast_attention",  # every layout here avoids overflow by scaling the queries first
         "use_linear_projection",  # a linear layer is a 1x1 convolution
     }
 )
@@ -74,7 +74,7 @@ _ACCEPTED: Mapping[str, tuple[object, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """SDXL's extra condition: `ids` numbers, each embedded in `width`, beside `text` features."""
+    """SDXL's extra conditions: `text` features, and `ids` numbers embedded in `width` each."""
 
     ids: int
     width: int
@@ -83,7 +83,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnetConfig:
-    """What the builder needs to know; tuples have one entry for each level, widest map first."""
+    """The settings of a UNet; tuples have one entry for each level, the largest map first."""
 
     channels: tuple[int, ...]
     layers: tuple[int, ...]
@@ -117,7 +117,7 @@ def parse_unet(
     read: frozenset[str] = frozenset(),
     accepted: Mapping[str, tuple[object, ...]] = NOTHING,
 ) -> UnetConfig:
-    """Check the config of a UNet, or of something made like one.
+    """Parse the config of a UNet or a ControlNet.
 
     `read` and `accepted` are options beyond a UNet's own; see `refuse_unknown`.
 
@@ -179,7 +179,7 @@ def _check_blocks(component: str, down: tuple[str, ...], up: tuple[str, ...]) ->
 
 
 def _added(reader: ConfigReader, context: int) -> Added | None:
-    """SDXL's base embeds six numbers; its refiner five, and sees only one text encoder's states."""
+    """Parse SDXL's conditions: the base model embeds six numbers, the refiner five."""
     if reader.config.get("addition_embed_type") is None:
         return None
     reader.require("addition_time_embed_dim", "projection_class_embeddings_input_dim")

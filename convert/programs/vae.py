@@ -29,17 +29,17 @@ from sdcoreml.convert.spec.model import DataType, Metadata
 from sdcoreml.ground.errors import UnsupportedError
 
 EPS = 1e-6
-"""Of every group norm in diffusers' AutoencoderKL, whatever its config says."""
+"""Epsilon of every group norm in diffusers' AutoencoderKL, which ignores its config there."""
 
 DEFAULT_SCALE = 0.18215
-"""Diffusers' default, SD 1.x's and 2.x's; what the runtimes apply unless told otherwise."""
+"""The latent scale of SD 1.x and 2.x: diffusers' default, and what apps apply by default."""
 
 LEVELS, LATENT = 4, 4
-"""Of the image, each half as large as the one before; and channels of the last."""
+"""The number of levels, each half as large as the one before, and of latent channels."""
 
 NAMES = Projections(is_biased=True)
 OLDER_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-"""Of the attention's layers before diffusers 0.17; most published checkpoints still have them."""
+"""Names of attention layers before diffusers 0.17, which most published checkpoints still have."""
 
 SHRINKING = Kernel(size=3, stride=2, pad=(0, 1, 0, 1))
 """The encoder pads below and on the right only."""
@@ -59,10 +59,10 @@ _READ = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaeConfig:
-    """What the builders need to know; `channels` has an entry for each level, largest map first.
+    """The settings of a VAE; `channels` has an entry for each level, the largest map first.
 
-    `ratio` is the latent scale that the app applies over the model's own; `shift` is the model's
-    own, beside which the apps have none.
+    `ratio` is the app's latent scale divided by the model's. `shift` is the model's latent shift;
+    apps apply none.
     """
 
     channels: tuple[int, ...]
@@ -124,7 +124,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
 
 
 def older_name(name: str) -> str:
-    """What an attention's tensor was called before diffusers 0.17."""
+    """The name of an attention tensor before diffusers 0.17."""
     for new, old in OLDER_NAMES.items():
         name = name.replace(f".attentions.0.{new}.", f".attentions.0.{old}.")
     return name
@@ -210,9 +210,9 @@ def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
 
 
 def _as_trained(g: Graph, vae: VaeConfig, z: Var) -> Var:
-    """The latent that the model means, of one that the app divided by its own scale.
+    """The latent in the model's scale, from one that the app divided by its own.
 
-    In float32, as below: rounded to float16, the ratio would be off by up to 2e-4.
+    In float32, because in float16 the ratio would be off by up to 2e-4.
     """
     import numpy as np
 
@@ -224,7 +224,7 @@ def _as_trained(g: Graph, vae: VaeConfig, z: Var) -> Var:
 
 
 def _rescaled(g: Graph, vae: VaeConfig, moments: Var) -> Var:
-    """Means and log-variances such that the app's scale gives what the model's own would."""
+    """Adjust means and log-variances so that the app's scale has the effect of the model's."""
     import numpy as np
 
     def each(mean: float, logarithm: float, name: str) -> Var:

@@ -1,1 +1,1 @@
-"""How a written program is proved, and the audit of its weights; needs no torch."""
+"""Proves a written program without torch: the audit of its weights, and the record of its proof."""

@@ -1,10 +1,10 @@
-"""Accounts for every weight of a written program, byte for byte, without torch.
+"""Audits every weight of a written program against the checkpoint, byte for byte, without torch.
 
-A weight is right when it equals a tensor of the checkpoint, rounded to the program's type, in every
-byte and in its shape (dimensions of size 1 aside: a linear layer is written as a 1x1 convolution).
-What no tensor explains must be one of the few constants that builders add, and every tensor of the
-component must turn up. A constant that bears a tensor's name must hold that tensor; with other
-names, as other converters give them, only running the program tells whether two were exchanged.
+A weight is correct if its shape and every byte are those of a tensor of the checkpoint after
+rounding to the program's type. Dimensions of size 1 do not count, because a linear layer is written
+as a 1x1 convolution. Every other constant must be one of the few that builders add, and every
+tensor of the component must occur. A constant named like a tensor must hold that tensor. If the
+names are another converter's, only running the program shows whether two weights were swapped.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "vae_decoder": ("decoder.", "post_quant_conv."),
     "vae_encoder": ("encoder.", "quant_conv."),
 }
-"""The tensors that belong to a component which shares its file with another."""
+"""By program, prefixes of its tensors' names, if another program is made from the same file."""
 
 _NOT_WEIGHTS = ("position_ids",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """The outcome for each weight.
+    """The result of an audit.
 
-    `sources` maps a constant of the program to the tensors whose bytes it has (several when the
-    checkpoint holds equal ones); `extras` maps the constants that a builder adds to what they are.
-    Of the sources, `misplaced` bear another tensor's name and `anonymous` bear none's. What the
-    program holds `compressed` is known by its name alone.
+    `sources` maps each constant of the program to the tensors that it equals; there are several if
+    the checkpoint holds equal tensors. `extras` maps each constant that a builder adds to its
+    description. Of the constants in `sources`, `misplaced` have the name of another tensor, and
+    `anonymous` of none. `compressed` weights equal no tensor and are identified by name alone.
     """
 
     sources: Mapping[str, tuple[str, ...]]
@@ -66,10 +66,10 @@ class Audit:
 
     @property
     def placed(self) -> dict[str, str]:
-        """The constants that are proved, by name, to be in their own place, and their tensors.
+        """Maps the constants that have the name and content of a tensor to that tensor's name.
 
-        Of the compressed ones, those whose every code is the nearest. Names are as `plain` has
-        them.
+        A compressed constant counts if each of its codes is the nearest. Names are as `plain`
+        spells them.
         """
         strange = {*self.misplaced, *self.anonymous}
         plainly = {name: plain(name) for name in self.sources if name not in strange}
@@ -77,7 +77,7 @@ class Audit:
         return plainly | {name: plain(item.tensor) for name, item in nearest.items()}
 
     def faults(self) -> tuple[str, ...]:
-        """What is wrong, a line each, all names given."""
+        """One line for each kind of fault, with the names of all constants or tensors concerned."""
         wrong = tuple(name for name, item in self.compressed.items() if item.wrong)
         return tuple(
             f"{len(names)} {what}: {', '.join(names)}"
@@ -91,7 +91,7 @@ class Audit:
         )
 
     def record(self) -> AuditRecord:
-        """For the manifest: counts, and names only where something is out of the ordinary."""
+        """The record for the manifest: counts, and the names of unusual constants only."""
         return AuditRecord(
             matched=len(self.sources),
             elements=self.elements,
@@ -105,9 +105,9 @@ class Audit:
 
 
 def prefixes_left_out(config: Mapping[str, object], options: ProgramOptions) -> tuple[str, ...]:
-    """Beginnings of the names of tensors that a conversion leaves out.
+    """Prefixes of the names of tensors that a conversion leaves out.
 
-    They are blocks that its options skip, and those that the config does not count.
+    These are the blocks that `clip_skip` skips, and any beyond the config's number of layers.
     """
     used = read_field(config, "num_hidden_layers", int, 12) - options.clip_skip + 1
     return tuple(f"text_model.encoder.layers.{number}." for number in range(used, MOST_BLOCKS))
@@ -126,8 +126,8 @@ def audit(
         function: the program's function.
         storage: its weights.
         tensors: the checkpoint's.
-        prefixes: which tensors belong to this program; all of them, if none are given.
-        ignored: beginnings of the names of tensors that the program leaves out on purpose.
+        prefixes: of the names of this program's tensors; by default, all tensors are.
+        ignored: prefixes of the names of tensors that the program leaves out on purpose.
     """
     wanted = [
         name
@@ -169,7 +169,7 @@ def audit(
 
 
 def _summary(compressed: Iterable[Compressed]) -> dict[str, Rounded]:
-    """By method: how many weights, and how near the worst and a typical one stay to the model's."""
+    """By method, the number of compressed weights, and the worst and typical PSNR."""
     by_method: dict[str, list[Compressed]] = {}
     for item in compressed:
         by_method.setdefault(item.method, []).append(item)
@@ -201,12 +201,12 @@ def _compressed(
 
 
 def compressed_constants(function: Function) -> tuple[Operation, ...]:
-    """The operations that decompress a constant."""
+    """Find the operations that decompress a constant."""
     return tuple(item for item in function.block.operations if item.is_compressed)
 
 
 def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | None:
-    """The tensor that a compressed constant is named for: `NAME`, or `NAME_palettized`, say.
+    """The tensor that a compressed constant is named after, as in `NAME_palettized`.
 
     Apple's converter names a text encoder's `text_encoder_NAME_to_fp16_palettized`.
     """
@@ -216,7 +216,7 @@ def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | N
 
 
 def _parts(function: Function) -> frozenset[str]:
-    """The constants that only compressed ones are made of."""
+    """The names of constants that are only arguments of compressed constants."""
     return frozenset(
         name for operation in compressed_constants(function) for name in operation.reads
     )
@@ -228,7 +228,7 @@ def plain(name: str) -> str:
 
 
 class _Index:
-    """The checkpoint's tensors by type, shape and a few sampled elements."""
+    """Finds the tensors of a checkpoint by type, shape and a few sampled elements."""
 
     def __init__(self, tensors: Tensors, names: Iterable[str]) -> None:
         self.owners = {plain(name): name for name in names}
@@ -237,7 +237,7 @@ class _Index:
         self._touched = 0
 
     def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
-        """The tensors whose every byte is the constant's; its namesake alone, if it is one."""
+        """The tensors equal to the constant; just its namesake, if that is one of them."""
         alike = self._candidates(constant.dtype.str).get(_key(constant, _sample(constant)), [])
         namesake = self.owners.get(plain(name))
         if namesake in alike and self._is_equal(namesake, constant):
@@ -245,11 +245,11 @@ class _Index:
         return tuple(other for other in alike if self._is_equal(other, constant))
 
     def is_foreign(self, name: str, found: tuple[str, ...]) -> bool:
-        """Whether a constant bears the name of a tensor that it is not equal to."""
+        """Whether a constant has the name of a tensor that it does not equal."""
         return self.owners.get(plain(name), found[0]) not in found
 
     def missing(self, found: Collection[str]) -> tuple[str, ...]:
-        """The tensors that are not among those found, nor equal to one of them."""
+        """The tensors that neither were found nor equal one that was."""
         return tuple(
             name
             for name in self.owners.values()
@@ -257,7 +257,7 @@ class _Index:
         )
 
     def _twins(self, name: str, found: Collection[str]) -> Iterator[str]:
-        """Tensors among those found that are equal to this one."""
+        """The found tensors that equal this one."""
         for dtype, candidates in self._alike.items():
             mine = _rounded(self._tensors[name], dtype)
             for other in candidates.get(_key(mine, _sample(mine)), ()):
@@ -265,18 +265,18 @@ class _Index:
                     yield other
 
     def _candidates(self, dtype: str) -> dict[tuple[object, ...], list[str]]:
-        """The tensors' names, grouped by what equal tensors share once rounded to a type."""
+        """The tensors' names, grouped by a key that equal tensors share after rounding."""
         if dtype not in self._alike:
             alike = self._alike[dtype] = {}
             for name in self.owners.values():
                 tensor = self._tensors[name]
                 key = _key(tensor, _rounded(_sample(tensor), dtype))
                 alike.setdefault(key, []).append(name)
-                self._tensors.release()  # a sample touches pages all over the tensor
+                self._tensors.release()  # sampling maps pages from all over the tensor into memory
         return self._alike[dtype]
 
     def _is_equal(self, name: str, constant: Array) -> bool:
-        """Compare all bytes; give mapped pages back from time to time."""
+        """Compare all bytes, unmapping the pages that were read from time to time."""
         import numpy as np
 
         bits = f"u{constant.itemsize}"
@@ -290,7 +290,7 @@ class _Index:
 
 
 def _constants(function: Function, storage: BlobStorage) -> Iterator[tuple[str, Array]]:
-    """Name and content of each constant that could be a weight."""
+    """The name and content of each constant that could be a weight."""
     parts = _parts(function)
     for operation in function.block.operations:
         for name, value in _values(operation):
@@ -304,7 +304,7 @@ def _constants(function: Function, storage: BlobStorage) -> Iterator[tuple[str, 
 
 
 def _values(operation: Operation) -> Iterator[tuple[str, Value]]:
-    """Constants of their own, and those written straight into an argument."""
+    """The constants of an operation: the value of a `const`, or literal arguments."""
     if operation.type == "const":
         yield operation.outputs[0].name, operation.attributes["val"]
         return
@@ -325,7 +325,7 @@ def _sample(tensor: Array) -> Array:
 
 
 def _rounded(tensor: Array, dtype: str) -> Array:
-    """The tensor in the program's type; what overflows becomes infinite, and equals no weight."""
+    """The tensor rounded to the program's type; overflow gives infinity, which equals no weight."""
     import numpy as np
 
     with np.errstate(over="ignore"):

@@ -1,9 +1,8 @@
-"""Accounts for compressed weights: each code must be the nearest that its table or scale offers.
+"""Audits compressed weights: each code must be the nearest one that its table or scale allows.
 
-A compressed weight equals no tensor, so it cannot be compared byte for byte. But whoever quantizes
-well gives each number the nearest representable one, or nearly so; a wrong table, a shifted scale
-or a flipped code gives itself away by numbers that another code would have fitted better. Numpy
-only.
+A compressed weight equals no tensor, so it cannot be compared byte for byte. But a good compressor
+replaces each number by the nearest representable one, or nearly so. If a table, a scale or a code
+is wrong, another code would fit some numbers better. Needs numpy only.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
 
 Reach: TypeAlias = 'Callable[["Array"], "Array"]'
-"""How far the nearest representable number is from each of the wanted ones."""
+"""Takes the tensor's numbers and gives the distance of each to the nearest representable number."""
 
 _HALF_STEP = 2.0**-10
-"""Tables and scales are float16: how far rounding may move them, of the largest number."""
+"""The largest rounding error of a float16 table or scale, relative to its largest number."""
 
 _EDGE = 4.0
-"""How much further off than the nearest a number may be: coremltools divides in half precision,
-which takes what lies between 0.2 and 0.8 of the way from one code to the next to either of them."""
+"""How many times as far away as the nearest number the chosen one may be. coremltools divides in
+half precision, so a number 0.2 to 0.8 of the way between two codes can get either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compressed:
-    """A compressed weight: the tensor it stands for, how, how well, and how many codes are wrong.
+    """A compressed weight: its tensor, its method, its quality, and its number of wrong codes.
 
-    `psnr` is that of the decompressed weight against the tensor, in dB. Where `is_nearest`, no code
-    at all could be better, which only a compressor that rounds exactly achieves.
+    `psnr`, in dB, compares the decompressed weight with the tensor. If `is_nearest` is true, every
+    code is exactly the best one, as from a compressor that rounds exactly.
     """
 
     tensor: str
@@ -83,7 +82,7 @@ def measure(
 
 
 def _rounded(tensor: Array, operation: Operation) -> Array:
-    """The tensor in the type that the weight had before it was compressed, as float32."""
+    """The tensor, rounded to the type that the weight had before compression, as float32."""
     import numpy as np
 
     kind = operation.outputs[0].type
@@ -93,7 +92,7 @@ def _rounded(tensor: Array, operation: Operation) -> Array:
 
 
 def arguments(operation: Operation, block: Block, storage: BlobStorage) -> dict[str, Array]:
-    """The arguments of a `constexpr_` operation, whichever way it holds them."""
+    """The arguments of a `constexpr_` operation, whether held as inputs or as attributes."""
     constants = {
         item.outputs[0].name: item.attributes["val"]
         for item in block.operations
@@ -106,7 +105,7 @@ def arguments(operation: Operation, block: Block, storage: BlobStorage) -> dict[
 
 
 def _palette(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """A table of 2, 4, ... 256 entries, or one for each group of channels, and codes."""
+    """The decompressed weight and reach of a palette: codes, and one table or a table per group."""
     import numpy as np
 
     codes, lut = parts["indices"], parts["lut"].astype(np.float32)
@@ -140,7 +139,7 @@ def _palette(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
 
 
 def _affine(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """A scale and a zero point, for all numbers or along one axis."""
+    """The same for a scale and a zero point, for all numbers or along one axis."""
     codes = parts["quantized_data"]
     along = [1] * codes.ndim
     along[int(parts["axis"])] = -1
@@ -151,7 +150,7 @@ def _affine(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
 
 
 def _blockwise(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """A scale, and an offset if there is one, along any axis."""
+    """The same for a scale and an optional offset, along any axes."""
     import numpy as np
 
     codes, scale = parts["data"], parts["scale"]
@@ -179,7 +178,7 @@ def _linear(codes: Array, scale: Array, zero: Array) -> tuple[str, Array, Reach]
 
 
 def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """Small numbers dropped: kept ones are exact, and no dropped one is larger than a kept one."""
+    """The same for sparse weights: kept numbers are exact, and none that was dropped is larger."""
     import numpy as np
 
     shape = tuple(int(size) for size in parts["shape"])
@@ -194,7 +193,8 @@ def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
 _ROUNDING = frozenset(
     {"constexpr_affine_dequantize", "constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"}
 )
-"""Forms that replace each number by the nearest of a few; other forms drop numbers."""
+"""Operations for weights whose numbers are rounded; the others are for weights with dropped
+ones."""
 
 _METHODS: Mapping[str, Callable[[Mapping[str, Array]], tuple[str, Array, Reach]]] = {
     "constexpr_affine_dequantize": _affine,

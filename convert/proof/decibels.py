@@ -1,9 +1,9 @@
-"""PSNR values with a special meaning, and how a PSNR is written for people."""
+"""PSNR values with a special meaning, and the formatting of PSNRs."""
 
 from __future__ import annotations
 
 IDENTICAL = 999.0
-"""The PSNR, in dB, recorded for equal results; its negative means that none can be computed."""
+"""The PSNR, in dB, recorded for equal results. Its negative is recorded if none can be computed."""
 
 
 def format_db(psnr: float) -> str:

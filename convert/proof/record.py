@@ -1,4 +1,4 @@
-"""What is recorded of how a program was proved: the same values in manifests and at the pipe."""
+"""The record of a program's proof, as manifests store it and child processes send it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sdcoreml.ground.codec import from_plain, to_plain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureRecord:
-    """How near one output came to the module's in one precision, `fp32` or `fp16`, at its worst.
+    """The accuracy of one output in one precision, `fp32` or `fp16`, in the worst of the runs.
 
-    `psnr` and the least that was accepted, `floor`, are in dB; `max_error` is `None` where it is
-    not finite.
+    `psnr` compares it with the module's output, in dB, and `floor` is the lowest PSNR accepted.
+    `max_error` is `None` if it is not finite.
     """
 
     output: str
@@ -25,10 +25,10 @@ class FigureRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounded:
-    """How many weights were compressed by one method, and how near they stay to the model's.
+    """The number of weights compressed by one method, and their accuracy.
 
-    PSNRs are in dB, of a weight's root mean square error against its range: `psnr` is the lowest,
-    of the tensor `worst`, and `typical` the median; 0 where an older manifest has none.
+    PSNRs, in dB, relate a weight's root mean square error to its range: `psnr` is the lowest one,
+    of the tensor `worst`, and `typical` is the median. They are 0 if an older manifest has none.
     """
 
     weights: int
@@ -39,7 +39,7 @@ class Rounded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """What `convert.proof.audit.Audit` found: counts, and names where something is unusual."""
+    """The result of `convert.proof.audit`: counts, and the names of unusual constants."""
 
     matched: int
     elements: int = 0
@@ -53,9 +53,9 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """In which toolchain a graph was certified, by name and digest of its lock, and when.
+    """The toolchain that a graph was certified in, by name and digest of its lock, and the date.
 
-    `outputs` are the figures of `runs` sets of inputs then, with random weights: another model's.
+    `outputs` are the figures measured then, with random weights, over `runs` sets of inputs.
     """
 
     toolchain: str
@@ -69,11 +69,12 @@ class Origin:
 class ProgramProof:
     """How a program was proved.
 
-    `graph` is the key of its graph's certificate, `None` where none can cover it; `outputs` are the
-    figures of `runs` sets of inputs in this run. `fidelity` says how far compression takes the
-    module from itself. `certificate` stands for the graph if nothing was run here, `sample` is the
-    size of the small picture that was run in place of the program's own, `unchecked` why nothing
-    was run. `own` is the module's float32 precision in dB, where it had to be known.
+    `graph` is the key for a certificate of its graph, or `None` if no certificate can cover it.
+    `outputs` are the figures measured over `runs` sets of inputs. `fidelity` compares the module
+    with compressed weights to the original module. If nothing was run, `certificate` proves the
+    graph, or `unchecked` is the reason. `sample` is the image size that was run, if it is smaller
+    than the program's own. `own` is the PSNR of the module's own float32 results, in dB, if it was
+    needed.
     """
 
     component: str
@@ -90,7 +91,7 @@ class ProgramProof:
 
     @property
     def measured(self) -> tuple[FigureRecord, ...]:
-        """This model's figures in this run. Older manifests keep a certificate's in their place."""
+        """This model's figures: `outputs`, unless an older manifest holds a certificate's there."""
         return () if self.certificate else self.outputs
 
     def as_json(self) -> dict[str, object]:
@@ -105,5 +106,5 @@ class ProgramProof:
 
 
 def parse_proof(content: object, place: str = "proof") -> ProgramProof:
-    """What `ProgramProof.as_json` made `content` of. Raises `DecodeError` for anything else."""
+    """Parse the output of `ProgramProof.as_json`. Raises `DecodeError` for anything else."""
     return from_plain(ProgramProof, content, place)

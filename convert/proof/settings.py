@@ -1,9 +1,9 @@
-"""Accounts for the numbers that a graph has beside its weights: epsilons, scales, axes, bounds.
+"""Checks the numbers in a graph other than its weights: epsilons, scales, axes, bounds.
 
-A run of the graph cannot tell each of them: an epsilon ten times too small changes nothing where
-the variance is large, and a bound nothing where no input is beyond it. So every single fraction
-must be one that the config, or the pinned module where the config has no say, asks for. What they
-ask for is read here anew: nothing is taken over from the builders. Needs no torch.
+Running the graph cannot check them all: an epsilon that is ten times too small changes nothing if
+the variance is large, and a bound changes nothing if no input exceeds it. So every fraction in a
+graph must be one that the config, or else the pinned module, specifies. This module reads the
+config on its own and shares nothing with the builders. Needs no torch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
 
 LAYER_NORM = 1e-5
-"""torch's default, which diffusers' transformer blocks keep and CLIP's configs leave out."""
+"""torch's default, used by diffusers' transformer blocks, and by CLIP if its config has none."""
 
 BEFORE_TRANSFORMER = 1e-6
 """diffusers' `Transformer2DModel`: the group norm in front of its blocks."""
@@ -51,10 +51,10 @@ OWN_SCALE = 0.18215
 """diffusers' default of `scaling_factor`."""
 
 ROUNDING = 5e-4
-"""How far a scale may be off, relative to itself: half a unit in float16's last place."""
+"""The relative tolerance of a scale: half a unit in the last place of float16."""
 
 NEGLIGIBLE = 1e-6
-"""An epsilon that changes nothing beside a variance of 1."""
+"""The largest epsilon that makes no difference when added to a variance of 1."""
 
 _FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
 _VAES = ("vae_decoder", "vae_encoder")
@@ -65,14 +65,14 @@ _ON_THE_WAY = frozenset({"reshape", "transpose", "slice_by_index", "split", "cas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Graph:
-    """A function by its values: what computes each, their types, and the constants among them."""
+    """The values of a function: which operation computes each, its type, its constant."""
 
     storage: BlobStorage
     makers: Mapping[str, Operation]
     types: Mapping[str, ValueType]
 
     def constant(self, binding: Binding) -> Array | None:
-        """The number, or the few whole numbers, that an argument is; `None` if it is computed."""
+        """An argument that is a number or a few whole numbers; `None` for any other."""
         if isinstance(binding, str):
             maker = self.makers.get(binding)
             if maker is None or maker.type != "const":
@@ -82,11 +82,11 @@ class _Graph:
         if is_text(binding) or not isinstance(kind, TensorType):
             return None
         if kind.count > 1 and kind.dtype in _FLOATS:
-            return None  # a weight or a table, which the audit has
+            return None  # a weight or a table, which the audit checks
         return array(binding, self.storage)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The extents of a value; none for what is no tensor, and 0 for one that is not fixed."""
+        """The shape of a tensor, 0 for an unknown size; empty for other values."""
         kind = self.types[name]
         return tuple(size or 0 for size in kind.shape) if isinstance(kind, TensorType) else ()
 
@@ -95,7 +95,7 @@ class _Graph:
         return self.makers.get(binding) if isinstance(binding, str) else None
 
     def behind(self, binding: Binding) -> Operation | None:
-        """What computes an argument, skipping operations that leave numbers unchanged."""
+        """The operation that computes an argument, skipping those that leave numbers unchanged."""
         found = self.maker(binding)
         while found is not None and found.type in _ON_THE_WAY:
             found = self.maker(found.inputs["x"][0])
@@ -111,7 +111,7 @@ class _Graph:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What the config of a component asks for."""
+    """The numbers that the config of a component specifies."""
 
     component: str
     config: Mapping[str, object]
@@ -119,7 +119,7 @@ class _Wanted:
 
     @property
     def text_or_vision(self) -> Mapping[str, object]:
-        """The config of a transformer: the component's own, or that of its vision model."""
+        """The config of the CLIP model: the component's own, or its `vision_config`."""
         return as_object(self.config.get("vision_config", self.config), "vision_config")
 
     @property
@@ -136,7 +136,7 @@ class _Wanted:
         return read_field(self.config, "norm_eps", float, DENOISER)
 
     def factors(self) -> Iterator[float]:
-        """The factors that are allowed anywhere."""
+        """The factors that any multiplication may have."""
         if self.text_or_vision.get("hidden_act", "quick_gelu") == "quick_gelu":
             yield QUICK_GELU
         if self.component in _VAES and self.options.runtime_scale:
@@ -147,7 +147,7 @@ class _Wanted:
             yield CAREFUL
 
     def summands(self) -> Iterator[float]:
-        """The summands that are allowed anywhere."""
+        """The summands that any addition may have."""
         if self.component in _VAES:
             shift = self.config.get("shift_factor")
             yield 0.0 if shift is None else from_plain(float, shift, "shift_factor")
@@ -160,7 +160,7 @@ def settings_faults(
     config: Mapping[str, object],
     options: ProgramOptions,
 ) -> tuple[str, ...]:
-    """Each number of a graph that differs from the module's, one per line."""
+    """One line for each number of a graph that differs from the module's."""
     operations = function.block.operations
     graph = _Graph(
         storage=storage,
@@ -187,12 +187,12 @@ Rule = Callable[["Array", Operation, _Graph, _Wanted], bool]
 
 
 def _no_number(number: Array, *_: object) -> bool:
-    """No fraction is expected: whole numbers, which say shapes, are left to the run."""
+    """Whether it is a whole number: those are shapes, which running the program checks."""
     return number.dtype.kind != "f"
 
 
 def _is(number: Array, wanted: float) -> bool:
-    """Whether the number is this one, rounded to its own type."""
+    """Whether `number` equals the expected one, rounded to `number`'s type."""
     return bool(number.reshape(-1)[0] == number.dtype.type(wanted))
 
 
@@ -217,7 +217,7 @@ def _zero(number: Array, *_: object) -> bool:
 
 
 def _features(axes: Array, operation: Operation, graph: _Graph, _: _Wanted) -> bool:
-    """Over the features: the one dimension that is as long as the norm's scale."""
+    """Whether a norm is over the features: the one dimension as long as its scale."""
     extents = graph.shape(operation.outputs[0].name)
     gamma = operation.inputs.get("gamma")
     if gamma is None or not isinstance(gamma[0], str):
@@ -227,7 +227,7 @@ def _features(axes: Array, operation: Operation, graph: _Graph, _: _Wanted) -> b
 
 
 def _factor(number: Array, _: Operation, __: _Graph, wanted: _Wanted) -> bool:
-    """One of the factors, or what rounding to float16 leaves of one."""
+    """Whether it is one of the allowed factors, or the float16 rounding error of one."""
     for factor in wanted.factors():
         rounded = number.dtype.type(factor)
         if _is(number, factor) or _is(number, factor - float(rounded)):
@@ -240,7 +240,7 @@ def _summand(number: Array, _: Operation, __: _Graph, wanted: _Wanted) -> bool:
 
 
 def _scores(axis: Array, operation: Operation, graph: _Graph, _: _Wanted) -> bool:
-    """A softmax is over the keys: last in a product of matrices, second in an einsum's."""
+    """Whether a softmax is over the keys: last axis of a `matmul`, second of an `einsum`."""
     product = _product(graph, operation)
     last = len(graph.shape(operation.outputs[0].name)) - 1
     keys = 1 if product is not None and product.type == "einsum" else last
@@ -259,12 +259,12 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("upsample_nearest_neighbor", "scale_factor_height"): _two,
     ("upsample_nearest_neighbor", "scale_factor_width"): _two,
 }
-"""Operation and argument to what a single number there must be. Nowhere else may a fraction stand:
-in a `clip`, for one, which no module has."""
+"""The rule for a number by operation and argument. In other arguments, such as those of `clip`,
+which no module uses, only whole numbers are allowed."""
 
 
 def _epsilons(graph: _Graph, operations: Iterable[Operation]) -> Iterator[tuple[Operation, Array]]:
-    """The additions of a number under a root, and the numbers."""
+    """The additions of a constant under a square root, and the constants."""
     for operation in operations:
         if operation.type == "sqrt":
             sum_ = graph.maker(operation.inputs["x"][0])
@@ -279,7 +279,7 @@ def _epsilon_names(graph: _Graph, operations: Iterable[Operation]) -> Iterator[s
 
 
 def _group_norms(graph: _Graph, wanted: _Wanted, operations: Iterable[Operation]) -> Iterator[str]:
-    """Group norms, each a division by a root before a scale and a shift, with another epsilon."""
+    """One line for each group norm (division by a root, scale and shift) with a wrong epsilon."""
     owners: dict[str, str] = {}
     for operation in operations:
         if operation.type == "batch_norm":
@@ -297,7 +297,7 @@ def _group_norms(graph: _Graph, wanted: _Wanted, operations: Iterable[Operation]
 
 
 def _product(graph: _Graph, softmax: Operation) -> Operation | None:
-    """The product of queries and keys that a softmax is of, past a scale and a mask."""
+    """The product of queries and keys that a softmax takes, skipping a scale and a mask."""
     found = graph.behind(softmax.inputs["x"][0])
     while found is not None and found.type in {"add", "mul"}:
         found = graph.behind(found.inputs["x"][0])
@@ -309,7 +309,7 @@ def _operands(product: Operation) -> tuple[Binding, ...]:
 
 
 def _scales(graph: _Graph, softmax: Operation) -> tuple[list[Operation], int] | None:
-    """The multiplications that scale what a softmax is of, and the features of a head."""
+    """The multiplications that scale a softmax's input, and the features of a head."""
     product = _product(graph, softmax)
     if product is None:
         return None
@@ -331,7 +331,7 @@ def _scale_names(graph: _Graph, operations: Iterable[Operation]) -> Iterator[str
 
 
 def _attention(graph: _Graph, operations: Iterable[Operation]) -> Iterator[str]:
-    """Attention that is not scaled by one over the root of a head's features."""
+    """One line for each attention not scaled by 1 / sqrt(features of a head)."""
     for softmax in operations:
         found = _scales(graph, softmax) if softmax.type == "softmax" else None
         if found is None:

@@ -1,4 +1,4 @@
-"""The constants that builders add to a program by themselves, recognised by their content."""
+"""Recognises the constants that builders add to a program by their content."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def describe(constant: Array) -> str | None:
-    """Describe a constant that builders add by themselves; `None` for any other constant.
+    """Describe a constant that a builder adds; `None` for any other constant.
 
-    Zeros and ones of any shape pass here. That hides no damaged weight: the tensor whose place they
-    took is not found in the program, and the audit reports it as missing.
+    Zeros and ones of any shape are accepted. This hides no damaged weight: if they replace a
+    tensor, the audit reports that tensor as missing.
     """
     return next((kind for kind, fits in _EXTRAS.items() if fits(constant)), None)
 
@@ -29,7 +29,7 @@ def _is_ones(constant: Array) -> bool:
 
 
 def _is_frequencies(constant: Array) -> bool:
-    """The sinusoids of a timestep: `10000 ** -(i / (n - shift))` for a shift of 0 or 1."""
+    """Timestep frequencies: `10000 ** -(i / (n - shift))` for a shift of 0 or 1."""
     import numpy as np
 
     flat = constant.reshape(-1)
@@ -54,7 +54,7 @@ def _is_causal_mask(constant: Array) -> bool:
 
 
 def _is_schedule(constant: Array) -> bool:
-    """Signal or spread of the noise schedule that the runtimes have built in, step by step."""
+    """The weights of image or noise at each step of the schedule that is built into the apps."""
     import numpy as np
 
     flat = constant.reshape(-1).astype(np.float64)
@@ -67,7 +67,7 @@ def _is_schedule(constant: Array) -> bool:
 
 
 def _is_latent_scale(constant: Array) -> bool:
-    """A factor for the means beside ones; an offset for log-variances or for means beside zeros."""
+    """A factor or offset for the means or log-variances of a latent, next to ones or zeros."""
     first, second = constant.reshape(2, -1) if constant.size == 8 else (None, None)  # noqa: PLR2004
     if first is None or second is None:
         return False
@@ -85,7 +85,7 @@ def _is_own_size(constant: Array) -> bool:
 
 
 def _is_kept_ids(constant: Array) -> bool:
-    """A mask of the SDXL `time_ids` that stay as sent: crop and score."""
+    """A mask for the SDXL `time_ids` that the app sets: crop and score."""
     return constant.reshape(-1).tolist() in ([0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 1])
 
 

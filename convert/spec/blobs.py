@@ -22,9 +22,9 @@ ALIGNMENT = 64
 VERSION = 2
 SENTINEL = 0xDEADBEEF
 PREFIX = "@model_path/"
-"""How a program's blob paths begin: the folder of the model's file."""
+"""The prefix of a program's blob paths, for the folder of the model's file."""
 WEIGHT_FILE = f"{PREFIX}weights/weight.bin"
-"""What a package's program calls its weight file."""
+"""The path of the weight file, as a package's program states it."""
 
 DTYPES: Mapping[int, DataType] = {
     1: DataType.FLOAT16,
@@ -72,22 +72,22 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 def data_size(kind: TensorType) -> int:
-    """Bytes of a tensor's data in a weight file."""
+    """The size of a tensor's data in a weight file, in bytes."""
     return (kind.count * BITS[kind.dtype] + 7) // 8
 
 
 def align(offset: int) -> int:
-    """The first place at `offset` or after it where a descriptor or data may start."""
+    """The first offset from `offset` on where a descriptor or data may start."""
     return offset + -offset % ALIGNMENT
 
 
 def header(count: int) -> bytes:
-    """The header of a weight file of so many records."""
+    """The header of a weight file with `count` records."""
     return struct.pack("<II56x", count, VERSION)
 
 
 def descriptor(kind: TensorType, offset: int) -> bytes:
-    """The descriptor at `offset` of a record whose data follows at once."""
+    """The descriptor at `offset` of a record whose data follows immediately."""
     size = data_size(kind)
     unused = 8 * size - kind.count * BITS[kind.dtype]
     code = _CODES[kind.dtype]
@@ -96,14 +96,14 @@ def descriptor(kind: TensorType, offset: int) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One descriptor: where it is, what its data is, and where that is (bytes from the start)."""
+    """A descriptor: its offset, and the type, size and offset of its data."""
 
     offset: int
     dtype: DataType
     nbytes: int
     data_offset: int
     padding_bits: int = 0
-    """Unused bits at the end of the data; meaningful for elements of less than a byte only."""
+    """Unused bits at the end of the data, for elements smaller than a byte."""
 
     @property
     def count(self) -> int:
@@ -118,7 +118,7 @@ class MappedWeights:
     path: Path
     view: memoryview
     count: int
-    """Records, as the header says."""
+    """The number of records in the header."""
 
     def record(self, offset: int) -> Record:
         """The record whose descriptor is at `offset`.
@@ -140,7 +140,7 @@ class MappedWeights:
                 f" {len(self.view)} in the file"
             )
         dtype = DTYPES[code]
-        # coremltools before 8 leaves the padding field uninitialised where it has no meaning
+        # coremltools before 8 leaves this field uninitialised for elements of whole bytes
         padding = padding if BITS[dtype] < 8 else 0  # noqa: PLR2004  bits of a byte
         if padding > 7 or (nbytes * 8 - padding) % BITS[dtype]:  # noqa: PLR2004  less than a byte
             raise self._bad(
@@ -181,7 +181,7 @@ class MappedWeights:
             record = self.record(offset)
             yield record
             end = record.data_offset + record.nbytes
-            if end <= offset:  # or a damaged file would be walked for ever
+            if end <= offset:  # or a damaged file would be read for ever
                 raise self._bad(f"the data of the record at offset {offset} lies before it")
             offset = align(end)
 

@@ -1,4 +1,4 @@
-"""The model description: a model's inputs, outputs and metadata."""
+"""Reads the model description: a model's inputs, outputs and metadata."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ ARRAY_TYPES: Mapping[int, DataType] = {
     131080: DataType.INT8,
     131104: DataType.INT32,
 }
-"""`ArrayFeatureType.ArrayDataType`: a class (1 float, 2 integer) above the width in bits."""
+"""`ArrayFeatureType.ArrayDataType`: the width in bits plus 65536 for floats, 131072 for
+integers."""
 
 
 def description(raw: bytes) -> Description:
-    """The description in its serialised form.
+    """Parse a serialised description.
 
     Raises:
         WireError: the bytes are not a well-formed `ModelDescription`.

@@ -1,4 +1,4 @@
-"""Field numbers of Apple's published specification, as far as an ML Program needs them.
+"""Field numbers of Apple's published specification that ML Programs use.
 
 Source: `Model.proto`, `FeatureTypes.proto` and `MIL.proto` of apple/coremltools (mlmodel/format),
 version 9, which only adds to version 7.2's.
@@ -134,7 +134,7 @@ MODEL: Schema = {
         4: _many("blocks", "Block"),
         5: _many("attributes", "ValueEntry"),
     },
-    # A program repeats a few types thousands of times: they stay bytes here, decoded once each.
+    # A program repeats a few types thousands of times, so types stay bytes and are decoded once.
     "NamedValueType": {1: _text("name"), 2: _bytes("type")},
     "Value": {
         2: _bytes("type"),
@@ -201,6 +201,6 @@ KINDS: Mapping[int, str] = {
     556: "a linked model",
     3000: "a serialized model",
 }
-"""`Model`'s one-of, by field number: what a file can be. All of its members lie in `MEMBERS`."""
+"""The kinds of model in `Model`'s one-of, by field number; `MEMBERS` is the range of all."""
 
 MEMBERS = range(200, 3001)

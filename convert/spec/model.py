@@ -1,7 +1,7 @@
-"""Values of a Core ML model specification, as far as ML Programs need them.
+"""Values of the Core ML model specification that ML Programs use.
 
-Names and numbers follow Apple's published `Model.proto`, `FeatureTypes.proto`, `MIL.proto`.
-Everything here is a plain value; `convert.spec.reader` makes it from bytes.
+Names and numbers follow Apple's published `Model.proto`, `FeatureTypes.proto`, `MIL.proto`. These
+are plain values; `convert.spec.reader` reads them from bytes.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ class Blob:
 class Elements:
     """The immediate elements of a tensor, row-major.
 
-    Raw little-endian bytes for FLOAT16, the integers of 8 bits, UINT32 and the packed types of less
-    than 8 bits; for all others a tuple of Python scalars.
+    They are raw little-endian bytes for FLOAT16, UINT32 and integers of 8 bits or fewer, and a
+    tuple of Python scalars for other types.
     """
 
     values: bytes | tuple[float, ...] | tuple[int, ...] | tuple[bool, ...] | tuple[str, ...]
@@ -130,7 +130,7 @@ class Value:
 
 
 Binding: TypeAlias = "str | Value"
-"""What an operation's argument is bound to: the name of an earlier value, or a constant."""
+"""An operation's argument: the name of an earlier value, or a constant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ class Operation:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it stands for a constant, plain or compressed."""
+        """Whether it is a constant, plain or compressed."""
         return self.type == "const" or self.is_compressed
 
     @property
@@ -179,21 +179,21 @@ class Operation:
 
     @property
     def constants(self) -> Iterator[Value]:
-        """Its attributes and the constants written straight into its arguments."""
+        """The constants among its attributes and arguments."""
         yield from self.attributes.values()
         for bound in self.inputs.values():
             yield from (item for item in bound if isinstance(item, Value))
 
     @property
     def arguments(self) -> dict[str, tuple[Binding, ...]]:
-        """Every argument by name; iOS 16's compressed constants keep theirs in the attributes."""
+        """The arguments by name; iOS 16's compressed constants have them as attributes."""
         attributes = {name: (item,) for name, item in self.attributes.items() if name != "name"}
         return {**attributes, **self.inputs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A sequence of operations in program order and the names it returns."""
+    """Operations in program order, and the names of the values that the block returns."""
 
     operations: tuple[Operation, ...]
     outputs: tuple[str, ...]
@@ -222,7 +222,7 @@ class Function:
         return {item.name: item.type for item in (*self.inputs, *results)}
 
     def with_operations(self, operations: Iterable[Operation]) -> Function:
-        """The function with other operations, in the block of its own opset alone."""
+        """The function with other operations, and only the block of its own opset."""
         block = replace(self.block, operations=tuple(operations))
         return replace(self, blocks={self.opset: block})
 
@@ -237,7 +237,7 @@ class Program:
 
     @property
     def main(self) -> Function:
-        """The function of a program that this project builds: it has just one."""
+        """The only function of a program that this project builds."""
         return self.functions["main"]
 
 
@@ -245,10 +245,10 @@ class Program:
 class Feature:
     """An input, output or state of the model description.
 
-    `dtype` is FLOAT16, FLOAT32, FLOAT64 or INT32 for a multi-array and `None` for any other kind
-    of feature, which `kind` then names. `shape` is the declared default; `flexible` says whether
-    others are allowed: those within `ranges`, a lower and an upper bound a dimension (an upper
-    bound of -1: none), or listed ones, of which only the number is kept in `enumerated`.
+    `kind` names the kind of feature, and `dtype` is the element type of a multi-array, `None` for
+    other kinds. `shape` is the default shape. If `flexible`, other shapes are allowed: `ranges` has
+    a lower and an upper bound for each dimension (-1 for no upper bound), and `enumerated` is the
+    number of listed shapes.
     """
 
     name: str

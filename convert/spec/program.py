@@ -1,4 +1,4 @@
-"""The program of a model: functions, blocks, operations, types and constants."""
+"""Reads the program of a model: functions, blocks, operations, types and constants."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ FIELDS: Mapping[DataType, str] = {
     DataType.INT16: "ints",
     DataType.UINT16: "ints",
 }
-"""Where `TensorValue` keeps the elements of each type; all others are raw in `bytes`."""
+"""The field of `TensorValue` for the elements of each type; other types are raw in `bytes`."""
 
 DTYPES: Mapping[int, DataType] = {dtype.value: dtype for dtype in DataType}
 _UINT64 = 0xFFFFFFFFFFFFFFFF
 
 
 def program(message: Message) -> Program:
-    """The program of a decoded `Program` message.
+    """Read the program from a decoded `Program` message.
 
     Raises:
-        WireError: a part that must be there is missing, unknown, or there twice.
+        WireError: a part is missing, unknown or duplicated.
     """
     return Program(
         version=message.get("version", 0),
@@ -129,7 +129,7 @@ def _named_types(messages: list[Message]) -> tuple[NamedType, ...]:
 
 @lru_cache(maxsize=4096)
 def value_type(raw: bytes, depth: int = 0) -> ValueType:
-    """The type in a serialised `ValueType`; the same bytes give the same object."""
+    """Parse a serialised `ValueType`; equal bytes give the same object."""
     if depth > MAX_DEPTH:
         raise WireError(f"types are nested more than {MAX_DEPTH} deep")
     match decode(raw, "ValueType", MODEL):
@@ -204,7 +204,7 @@ def _elements(message: Message, dtype: DataType) -> Elements:
     wanted = FIELDS.get(dtype, "bytes")
     if not message.keys() <= {wanted}:
         raise WireError(f"elements of {dtype.name} are in {sorted(message)}, not in {wanted}")
-    field: Message = message.get(wanted, {})  # none at all: a tensor without elements
+    field: Message = message.get(wanted, {})  # absent for a tensor without elements
     if wanted == "bytes":
         return Elements(values=field.get("values", b""))
     values = field.get("values", ())

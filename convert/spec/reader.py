@@ -1,4 +1,4 @@
-"""A `.mlmodel` file or a `.mlpackage` folder as values, read without protobuf or coremltools."""
+"""Reads a `.mlmodel` file or a `.mlpackage` folder without protobuf or coremltools."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ AGAIN = "make or download the package again"
 class Package:
     """A `.mlpackage`: its folder, its model, the model's file and the weight file, if any.
 
-    `weights` is what programs call `@model_path/weights/weight.bin`, `@model_path` being the folder
-    of the model's file.
+    `weights` is the file that programs refer to as `@model_path/weights/weight.bin`, where
+    `@model_path` is the folder of the model's file.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class Package:
 
 
 def parse_model(data: bytes, where: Path | str = "model.mlmodel") -> Model:
-    """The ML Program in the bytes of a `.mlmodel` file; `where` names the file in errors.
+    """Parse the content of a `.mlmodel` file; `where` names the file in errors.
 
     Raises:
         BadInputError: the bytes are not a well-formed model.
@@ -66,7 +66,7 @@ def _refuse_kind(kinds: list[int], where: Path | str) -> None:
 
 
 def read_package(path: Path) -> Package:
-    """The package at `path`, its manifest resolved and checked.
+    """Read the package at `path`.
 
     Raises:
         BadInputError: not a package, or damaged.
@@ -90,7 +90,7 @@ def read_package(path: Path) -> Package:
 
 
 def _model_path(package: Path) -> Path:
-    """Where the manifest says that the model is."""
+    """The path of the model's file, from the package's manifest."""
     manifest = package / "Manifest.json"
     try:
         data = manifest.read_bytes()
@@ -113,7 +113,7 @@ def _model_path(package: Path) -> Path:
 
 
 def _inside(path: str, manifest: Path) -> PurePosixPath:
-    """A path of the manifest, which must not lead out of the package."""
+    """A path from the manifest, checked not to lead out of the package."""
     relative = PurePosixPath(path)
     if relative.is_absolute() or ".." in relative.parts or not relative.parts:
         raise BadInputError(

@@ -1,8 +1,8 @@
-"""Protocol-buffer wire format, read and written by literal tables of field numbers.
+"""Reads and writes the protocol-buffer wire format by tables of field numbers.
 
 The encoding is that of https://protobuf.dev/programming-guides/encoding/. Fields that a table does
-not name are skipped, as any reader must. Stricter than protobuf in one point: a singular field that
-is written twice is refused, because no writer does that and a checker must not guess.
+not name are skipped, as the format requires. It is stricter than protobuf in one point: a singular
+field that occurs twice is refused, because no writer does that and a checker must not guess.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 """Wire types; 3 and 4 (groups) are not used by any Core ML message."""
 
 MAX_DEPTH = 100
-"""Nested messages, the limit of protobuf's own readers."""
+"""The deepest nesting of messages, as in protobuf's own readers."""
 
 
 class WireError(ValueError):
@@ -26,7 +26,7 @@ class WireError(ValueError):
 
 
 class FieldKind(Enum):
-    """How the payload of a field is understood."""
+    """The type of a field's payload."""
 
     INT32 = "int32"
     INT64 = "int64"
@@ -41,9 +41,9 @@ class FieldKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field: its name, its kind, and for a message the name of that message's table.
+    """A field: its name, its kind, and the name of the table if it is a message.
 
-    A repeated number is read packed or not; a repeated field gives a list, empty when absent.
+    Repeated numbers may be packed or not; a repeated field gives a list, empty if it is absent.
     """
 
     name: str
@@ -53,13 +53,13 @@ class Field:
 
 
 Schema: TypeAlias = Mapping[str, Mapping[int, Field]]
-"""Message name to field number to field."""
+"""Maps message names to field numbers to fields."""
 
 FieldValue: TypeAlias = Any
 """Of the type that the field's kind says; a list of such values, if the field is repeated."""
 
 Message: TypeAlias = dict[str, FieldValue]
-"""Field name to value; a message within is a `Message`; absent fields are absent."""
+"""Maps field names to values; a nested message is a `Message`, and absent fields are left out."""
 
 _WIRE: Mapping[FieldKind, int] = {
     FieldKind.INT32: VARINT,
@@ -78,7 +78,7 @@ _UINT64 = 0xFFFFFFFFFFFFFFFF
 
 
 def decode(data: bytes, message: str, schema: Schema, depth: int = 0) -> Message:
-    """The fields of one message.
+    """Decode the fields of one message.
 
     Raises:
         WireError: truncated, nested too deep, of another wire type than the table says, a string
@@ -108,10 +108,10 @@ Encoder: TypeAlias = Callable[[Mapping[str, FieldValue], str], bytes]
 
 
 def encoder(schema: Schema) -> Encoder:
-    """A function that writes a message, given with its name, as `decode` reads it.
+    """A function that encodes a message, given its name, so that `decode` can read it.
 
-    Fields are written in the order that the message has them in, repeated numbers packed; those
-    that are `None` are left out. Repeated fields may be any iterables.
+    Fields are written in the message's order, and `None` is left out. Repeated numbers are packed.
+    Repeated fields may be any iterables.
     """
 
     def encode(message: Mapping[str, FieldValue], name: str) -> bytes:
@@ -132,7 +132,7 @@ def encoder(schema: Schema) -> Encoder:
 def _writer(
     number: int, field: Field, encode: Encoder
 ) -> Callable[[FieldValue, list[bytes]], None]:
-    """What appends a field's bytes to a list; all that the schema tells is looked up before."""
+    """A function that appends a field's bytes to a list, with all look-ups done in advance."""
     kind, inner, wire = field.kind, field.message, _WIRE[field.kind]
     tag = to_varint(number << 3 | (DELIMITED if field.repeated else wire))
     pack = functools.partial(_pack, _FORMATS.get(kind, ""))
@@ -164,7 +164,7 @@ def _writer(
 
 
 def _pack(form: str, values: Sequence[FieldValue]) -> bytes:
-    """Numbers one after the other, of a `struct` format or else of variable length."""
+    """Encode numbers, in a `struct` format or else as varints."""
     if form:
         return struct.pack(f"<{len(values)}{form}", *values)
     return b"".join(map(to_varint, values))
@@ -173,7 +173,7 @@ def _pack(form: str, values: Sequence[FieldValue]) -> bytes:
 def split(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
     """Field number, wire type and payload of each field, in file order.
 
-    The payload is an unsigned integer of a varint field, otherwise the bytes.
+    The payload is an unsigned integer for a varint field, otherwise bytes.
     """
     position, end = 0, len(data)
     while position < end:
@@ -197,7 +197,7 @@ def split(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
 
 
 def join(number: int, wire: int, payload: int | bytes) -> bytes:
-    """The bytes of one field: what `split` takes apart."""
+    """Encode one field, the reverse of `split`."""
     head = to_varint(number << 3 | wire)
     if isinstance(payload, int):
         return head + to_varint(payload)

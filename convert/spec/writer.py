@@ -1,4 +1,4 @@
-"""A Core ML model specification as bytes.
+"""Writes a Core ML model specification.
 
 Fields are written in the order of their numbers, maps are sorted by key, and default values are
 left out, as in proto3. So the same values give the same bytes, with any protobuf library or none.

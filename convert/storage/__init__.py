@@ -1,1 +1,1 @@
-"""Packages opened for reading: programs, and weights read when needed."""
+"""Opens packages for reading: their programs, and weights on demand."""

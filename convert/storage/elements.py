@@ -1,4 +1,4 @@
-"""Constants of a program as numpy arrays: immediate values, blobs, and bit-packed integers.
+"""Reads constants of a program as numpy arrays: immediate values, blobs, bit-packed integers.
 
 Needs numpy only, so the weight audit can use it where torch is absent.
 """
@@ -32,7 +32,7 @@ NUMPY: Mapping[DataType, str] = {
     DataType.UINT32: "<u4",
     DataType.UINT64: "<u8",
 }
-"""How the elements of each byte-sized type are stored. BFLOAT16 is widened after reading."""
+"""The numpy type in which each type of whole bytes is stored. BFLOAT16 is widened on reading."""
 
 PACKED: Mapping[DataType, int] = {
     DataType.INT4: 4,
@@ -42,16 +42,16 @@ PACKED: Mapping[DataType, int] = {
     DataType.UINT4: 4,
     DataType.UINT6: 6,
 }
-"""Bits of the types that share bytes, lowest bits first."""
+"""The width in bits of types whose elements share bytes, lowest bits first."""
 
 FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64, DataType.BFLOAT16})
 
 
 class BlobStorage(Protocol):
-    """Where blobs are: the weight files of a package, or the literal data of a test."""
+    """A source of blobs, such as the weight file of a package."""
 
     def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
-        """The bytes of a blob, whose record must declare `dtype`.
+        """The bytes of a blob; its record must have the type `dtype`.
 
         Raises:
             BadInputError: there is no such record, or it is of another type.
@@ -66,7 +66,7 @@ def array(value: Value, storage: BlobStorage) -> Array:
 
     Raises:
         ParityError: the data does not fill the declared type.
-        UnsupportedError: the type is not one that a tensor constant can have here.
+        UnsupportedError: constants of this type are not implemented.
     """
     import numpy as np
 
@@ -81,7 +81,7 @@ def array(value: Value, storage: BlobStorage) -> Array:
             flat = np.array(values, dtype=_stored(dtype))
         case _:
             raise UnsupportedError("a list or dictionary stands where a tensor is expected")
-    if flat.size == 1 and count > 1:  # the specification lets one element stand for all
+    if flat.size == 1 and count > 1:  # one element may be stored in place of many equal ones
         flat = np.repeat(flat, count)
     if flat.size != count:
         raise ParityError(f"a constant of shape {shape} holds {flat.size} elements, not {count}")
@@ -135,7 +135,7 @@ def decode(raw: bytes | bytearray | memoryview, dtype: DataType, count: int) -> 
 
 
 def unpack(raw: Array, bits: int, count: int) -> Array:
-    """The first `count` unsigned codes of 1 to 8 bits, which follow each other lowest bit first.
+    """Unpack the first `count` unsigned codes of 1 to 8 bits, packed lowest bit first.
 
     Eight codes fill exactly `bits` bytes, whatever `bits` is, so groups of eight go through one
     64-bit word each.
@@ -158,7 +158,7 @@ def unpack(raw: Array, bits: int, count: int) -> Array:
 
 
 def _signed(codes: Array, bits: int) -> Array:
-    """Two's complement of so many bits as int8."""
+    """Codes of `bits` bits, read as two's complement, as int8."""
     shift = 8 - bits
     return (codes << shift).view("i1") >> shift
 

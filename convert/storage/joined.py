@@ -1,8 +1,8 @@
-"""Two halves of a program, read as the one program that they are when run one after the other.
+"""Joins the two halves of a program into one, equal to running one after the other.
 
-The runtimes give the first half the inputs, and the second half those and all that the first one
-returned, which wins where names are the same. So the halves are linked by name: who runs, audits
-or certifies a program does the same with a pair. Needs no torch.
+Apps pass the inputs to the first half, and the inputs and the first half's outputs to the second.
+If an output has the name of an input, the output is passed. Joined by name, the halves can be run,
+audited and certified like a single program. Needs no torch.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from sdcoreml.convert.storage.pair import Storages, in_second
 from sdcoreml.ground.errors import ParityError
 
 Packages: TypeAlias = "Path | tuple[Path, Path]"
-"""A package or a compiled folder, or the two halves of one in their order."""
+"""A package or a compiled model, or its first and second halves."""
 
 
 @contextmanager
 def open_whole(packages: Packages) -> Iterator[OpenProgram]:
-    """The package or compiled folder, or both halves as one program; its path then names both.
+    """Open a package or compiled model, or two halves as one program; its path then names both.
 
     Raises:
-        BadInputError: neither of them, or damaged.
+        BadInputError: it is neither, or it is damaged.
         UnsupportedError: a model is not an ML Program.
         ParityError: the halves do not belong together.
     """
@@ -40,11 +40,11 @@ def open_whole(packages: Packages) -> Iterator[OpenProgram]:
 
 
 def join(first: OpenProgram, second: OpenProgram) -> OpenProgram:
-    """Both halves as one program. Results of the second half are renamed if needed.
+    """Join two halves into one program, renaming results of the second half if needed.
 
     Raises:
-        ParityError: the second half takes something that the first one has in another type, or
-            does not hand over.
+        ParityError: the second half takes an input that the first one does not return, or returns
+            with another type.
     """
     function = _linked(first, second)
     return OpenProgram(
@@ -85,7 +85,7 @@ def _linked(first: OpenProgram, second: OpenProgram) -> Function:
 
 
 def _renamed(function: Function, taken: set[str]) -> dict[str, str]:
-    """New names for the results of a function whose names are taken."""
+    """New names for those results of a function whose names are already taken."""
     own = [result.name for item in function.block.operations for result in item.outputs]
     used = taken | set(own)
     names = {}
@@ -97,7 +97,7 @@ def _renamed(function: Function, taken: set[str]) -> dict[str, str]:
 
 
 def _moved(item: Operation, names: Mapping[str, str]) -> Operation:
-    """An operation of the second half, by the new names and with its blobs marked."""
+    """An operation of the second half with its results renamed and its blobs marked."""
 
     def bound(binding: Binding) -> Binding:
         return names.get(binding, binding) if isinstance(binding, str) else in_second(binding)

@@ -1,4 +1,4 @@
-"""A program opened, `.mlpackage` or `.mlmodelc`: its function, its weights. Needs no torch."""
+"""Opens the program of a `.mlpackage` or `.mlmodelc`, and its weights. Needs no torch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sdcoreml.ground.errors import BadInputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadWeights:
-    """A weight file whose blobs are read into memory of their own.
+    """A weight file whose blobs are copied into memory instead of mapped.
 
-    Mapped pages would count as memory of the process until the system wants them back; a UNet's
-    are gigabytes.
+    Mapped pages count as memory of the process until the system reclaims them, and a UNet has
+    gigabytes of them.
     """
 
     mapped: MappedWeights
@@ -42,7 +42,7 @@ class NoWeights:
     package: Path
 
     def read(self, blob: Blob, _: DataType) -> bytearray:
-        """Raise: there is nothing to read."""
+        """Raise `BadInputError`: there is nothing to read."""
         raise BadInputError(
             f"a constant is said to be in {blob.path}, which is missing",
             where=self.package,
@@ -52,7 +52,7 @@ class NoWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenProgram:
-    """A program as it lies on disk: its model, the function that runs, and the weights."""
+    """A program on disk: its model, the function that runs by default, and its weights."""
 
     path: Path
     model: Model
@@ -62,10 +62,10 @@ class OpenProgram:
 
 @contextmanager
 def open_program(path: Path) -> Iterator[OpenProgram]:
-    """The package at `path`, or the compiled folder, read and ready to be looked at.
+    """Open the package or the compiled model at `path`.
 
     Raises:
-        BadInputError: neither of them, or damaged.
+        BadInputError: it is neither, or it is damaged.
         UnsupportedError: its model is not an ML Program.
     """
     read = read_compiled(path) if path.suffix == ".mlmodelc" else read_package(path)
@@ -82,7 +82,7 @@ def open_program(path: Path) -> Iterator[OpenProgram]:
 
 
 def main_function(model: Model) -> Function:
-    """The function that runs when none is asked for."""
+    """The function that runs by default."""
     functions = model.program.functions
     name = model.description.default_function or "main"
     if name not in functions:

@@ -1,1 +1,1 @@
-"""Checkpoint containers: read without running a pickle, written as a stream."""
+"""Reads checkpoints without running pickles, and writes them as a stream."""

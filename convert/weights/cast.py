@@ -1,4 +1,4 @@
-"""Floating-point casts of raw blocks, with the rounding of PyTorch: to nearest, ties to even."""
+"""Casts raw blocks of floats, rounding like PyTorch: to nearest, ties to even."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _INFINITE = {"F16": 0x7C00, "BF16": 0x7F80}
 """The bits of infinity, without the sign."""
 
 _HALF_OVERFLOWS = 0x477FF000
-"""The bits of 65520 as a float32: what is at or above rounds to infinity as a float16."""
+"""The bits of 65520 as a float32; from here on, values round to infinity in float16."""
 
 _HALF_BIAS = 0x800
-"""Undoes, in the low half, the 126 << 10 by which the moved exponent is larger than float16's."""
+"""Corrects the exponent in the low half, which exceeds float16's by 126 << 10."""
 
 _PIECE = 1 << 15
-"""Elements cast at a time: their few copies fit the cache, and the heap that is kept between."""
+"""The number of elements cast at a time: their few copies fit the cache."""
 
 
 def cast_block(data: memoryview | bytes, source: str, target: str) -> tuple[memoryview, int]:
-    """The elements of `data` (of type `source`) as type `target`, and how many overflowed.
+    """Cast the elements of `data` from type `source` to `target`, and count overflows.
 
-    An overflow is a finite value that became infinite.
+    An overflow is a finite value that becomes infinite.
     """
     import numpy as np
 
@@ -57,7 +57,7 @@ def as_floats(data: memoryview | bytes, source: str) -> np.ndarray:
 
 @cache
 def _float8_values(source: str) -> np.ndarray:
-    """The number of every byte: E5M2 is the upper half of a float16, E4M3 (fn) has no infinity."""
+    """The value of each byte: E5M2 is the upper half of a float16, E4M3 (fn) has no infinity."""
     import numpy as np
 
     codes = np.arange(256, dtype="<u2")
@@ -89,7 +89,7 @@ def _to_numpy_type(values: np.ndarray, target: str) -> np.ndarray:
 
 
 def _to_half(values: np.ndarray) -> np.ndarray:
-    """As `_to_numpy_type` of float32 to F16, at half the cost: numpy does it an element at a time.
+    """Cast float32 to F16 like `_to_numpy_type`, in half the time.
 
     Adding 2^13 times the power of two at or below a value leaves exactly its ten highest bits of
     mantissa, rounded to even by the processor; powers below float16's smallest are taken for it,

@@ -1,4 +1,4 @@
-"""Places an existing file a second time: by shared blocks, by a link, or else by a copy."""
+"""Duplicates a file: as a clone that shares its blocks, as a hard link, or else as a copy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.errors import SdcoremlError
 
 _FICLONE = 0x40049409
-"""Linux: give a file the extents of another."""
+"""The Linux ioctl that makes a file share the blocks of another."""
 
 _UNFIT = frozenset(
     {
@@ -24,11 +24,11 @@ _UNFIT = frozenset(
         *(errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY, errno.EBADF),
     }
 )
-"""Refusals that mean "not here", not "the disk is broken"."""
+"""Errors which mean that a method is unavailable, not that the disk is faulty."""
 
 
 class Placement(Enum):
-    """How a file came to its place."""
+    """How a file was duplicated."""
 
     CLONED = "cloned"
     """Shares its blocks with the source until one of them is written to."""
@@ -40,7 +40,7 @@ class Placement(Enum):
 def place(source: Path, target: Path) -> Placement:
     """Put the file `source` at `target`, which must not exist, in the cheapest way.
 
-    It is not renamed into place, so it belongs in a folder that is itself made aside.
+    It is written directly to its place, so `target` belongs in a folder that is not in use yet.
 
     Raises:
         SdcoremlError: a copy is not equal to its source.
@@ -55,7 +55,7 @@ def place(source: Path, target: Path) -> Placement:
 
 
 def place_aside(source: Path, target: Path) -> Placement:
-    """As `place`, replacing whatever is at `target`, at once."""
+    """As `place`, but replace any existing `target` atomically."""
     with scratch_beside(target) as folder:
         part = folder / target.name
         placement = place(source, part)
@@ -64,7 +64,7 @@ def place_aside(source: Path, target: Path) -> Placement:
 
 
 def fits(way: Callable[[Path, Path], None], source: Path, target: Path) -> bool:
-    """Whether `way` worked; nothing is left at `target` if it did not."""
+    """Whether `way` worked; if it did not, `target` does not exist."""
     try:
         way(source, target)
     except OSError as error:

@@ -26,16 +26,16 @@ SIZES: Mapping[str, int] = MappingProxyType(
         "U64": 8,
     }
 )
-"""Bytes of one element. The order is that of the reference implementation's `Dtype` enumeration,
-whose serializer sorts by it, largest first, before it sorts by name."""
+"""Bytes of one element, in the order of the reference implementation's `Dtype` enumeration. It
+sorts tensors in a file by this order, the last first, and then by name."""
 
 RANKS: Mapping[str, int] = MappingProxyType({name: rank for rank, name in enumerate(SIZES)})
 
 FLOATS8 = frozenset({"F8_E4M3", "F8_E5M2"})
-"""Floats that a cast may start from, and never arrives at."""
+"""Floats that can be cast from, but not to."""
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"}) | FLOATS8
-"""What a cast may start from. Everything else keeps its type."""
+"""Types that can be cast from. Tensors of other types keep their type."""
 
 STORAGES: Mapping[str, str | None] = MappingProxyType(
     {
@@ -53,7 +53,7 @@ STORAGES: Mapping[str, str | None] = MappingProxyType(
         "UntypedStorage": None,
     }
 )
-"""`torch.<name>` of a storage class → element type; `None`: bytes, typed by each tensor on them."""
+"""Maps `torch.<storage class>` to the element type; `None` if each tensor states its own type."""
 
 TORCH: Mapping[str, str] = MappingProxyType(
     {
@@ -75,7 +75,7 @@ TORCH: Mapping[str, str] = MappingProxyType(
         "float8_e5m2": "F8_E5M2",
     }
 )
-"""`torch.<name>` of a dtype → element type."""
+"""Maps `torch.<dtype>` to the element type."""
 
 NUMPY: Mapping[str, str] = MappingProxyType(
     {
@@ -94,4 +94,4 @@ NUMPY: Mapping[str, str] = MappingProxyType(
         "U64": "<u8",
     }
 )
-"""numpy's name of the types that numpy has: not BF16, not the 8-bit floats."""
+"""numpy's type strings. numpy has neither BF16 nor 8-bit floats."""

@@ -1,4 +1,4 @@
-"""The 8-bit floats: every number of theirs is one of float16, so they are widened when read."""
+"""Widens 8-bit floats to float16, which is exact."""
 
 from __future__ import annotations
 

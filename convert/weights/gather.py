@@ -1,4 +1,4 @@
-"""The elements of a strided tensor in row-major order, a block at a time."""
+"""Reads the elements of a strided tensor in row-major order, a block at a time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 HELD = 4 << 20
-"""Bytes that are gathered, and read, at a time: the more, the fewer passes over the tensor."""
+"""The number of bytes gathered at a time. A larger number means fewer passes over the tensor."""
 
 PIECE = 512
-"""Bytes next to each other below which it is cheaper to read what lies between them, too."""
+"""Contiguous runs shorter than this many bytes are read together with the gaps between them."""
 
 
 def gather(tensor: TensorInfo) -> Iterator[memoryview]:
-    """Blocks of at most `BLOCK` bytes (one element at least) that together are the whole tensor.
+    """Yield the tensor in blocks of at most `BLOCK` bytes, but at least one element.
 
-    They are read and not mapped: of a file that is cut short meanwhile, a map is a fatal signal.
+    Blocks are read, not mapped: if a mapped file is truncated, the process is killed.
 
     Raises:
         BadInputError: the file ended early.
@@ -49,9 +49,9 @@ def gather(tensor: TensorInfo) -> Iterator[memoryview]:
 
 
 def _fill(group: np.ndarray, source: int, start: int, strides: tuple[int, ...]) -> None:
-    """Read the elements that lie at `start` and in these distances, in bytes, into `group`.
+    """Read the elements at `start` and these strides, in bytes, into `group`.
 
-    What spans too much is read in parts along the dimension of the widest distance.
+    A group that spans too many bytes is read in parts, split along the largest stride.
     """
     import numpy as np
 
@@ -72,7 +72,7 @@ def _fill(group: np.ndarray, source: int, start: int, strides: tuple[int, ...]) 
 
 
 def read_floats(tensor: TensorInfo) -> np.ndarray:
-    """All elements of a floating-point `tensor`, as float32 in its shape. Holds it in memory."""
+    """Read all elements of a floating-point `tensor` into memory, as float32."""
     import numpy as np
 
     data = b"".join(gather(tensor))
@@ -89,7 +89,7 @@ def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _groups(
     shape: tuple[int, ...], strides: tuple[int, ...], size: int, start: int = 0
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Where each part of at most `HELD` bytes begins, and its shape: the tensor's last dimensions.
+    """The start and shape of each part of at most `HELD` bytes, over the last dimensions.
 
     Args:
         shape: of the tensor.

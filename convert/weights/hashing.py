@@ -1,4 +1,4 @@
-"""SHA-256 of a stream, on a thread of its own: computing it takes longer than copying."""
+"""Computes the SHA-256 of a stream on a separate thread, since hashing is slower than copying."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class StreamDigest:
-    """The SHA-256 of everything that it was given, in order.
+    """The SHA-256 of all data passed to `update`.
 
-    Beside a copy of 3.4 GB it halves the time: 14 s and not 29 (medians, on two busy cores).
+    A copy of 3.4 GB takes 14 s instead of 29 (medians, on two busy cores).
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class StreamDigest:
         self._pending = self._thread.submit(self._digest.update, data)
 
     def close(self) -> None:
-        """End the thread; the digest stays."""
+        """End the thread; the digest remains available."""
         self._thread.shutdown()
 
     def hexdigest(self) -> str:

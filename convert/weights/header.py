@@ -1,4 +1,4 @@
-"""The header of a safetensors file: JSON with the type, shape and place of every tensor.
+"""Reads and writes the header of a safetensors file: JSON with each tensor's type, shape, place.
 
 Rules of the format (its README, "Format"): 8 bytes of little-endian header length N, at most
 100,000,000; N bytes of UTF-8 JSON that begin with `{` and may be padded with spaces; no duplicate
@@ -21,11 +21,11 @@ MAX_HEADER = 100_000_000
 MAX_RANK = 64
 METADATA = "__metadata__"
 PYTORCH: Mapping[str, str] = {"format": "pt"}
-"""The metadata that diffusers and transformers write and insist on."""
+"""The metadata that diffusers and transformers write and require."""
 
 
 class HeaderError(ValueError):
-    """The header breaks a rule of the format; says which."""
+    """The header violates a rule of the format."""
 
 
 class HeaderEntry(NamedTuple):
@@ -48,7 +48,7 @@ class Header:
 
 
 def parse_length(data: bytes) -> int:
-    """N from the first 8 bytes of a file."""
+    """Parse the header's length N from the first 8 bytes of a file."""
     if len(data) < 8:  # noqa: PLR2004  the length itself
         raise HeaderError("truncated: a safetensors file starts with 8 bytes of header length")
     length: int = struct.unpack_from("<Q", data)[0]
@@ -58,7 +58,7 @@ def parse_length(data: bytes) -> int:
 
 
 def parse(data: bytes) -> Header:
-    """The header whose N bytes of JSON are `data`, checked but for the size of the file.
+    """Parse the header's N bytes of JSON, `data`, and check all but the file's size.
 
     Raises:
         HeaderError: a rule of the format is broken.
@@ -133,7 +133,7 @@ def _entry(name: str, item: object, base: int) -> HeaderEntry:
 
 
 def order(dtype: str, name: str) -> tuple[int, bytes]:
-    """The key by which the reference implementation sorts tensors in a file."""
+    """The sort key of the reference implementation for tensors in a file."""
     return -RANKS[dtype], name.encode()
 
 

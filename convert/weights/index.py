@@ -1,4 +1,4 @@
-"""Index files of sharded checkpoints: which tensor lies in which file, of either format."""
+"""Reads index files of sharded checkpoints, which say which file holds which tensor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdcoreml.ground.errors import BadInputError, Fault
 
 MAX_INDEX = 64 << 20
 _OF_CONFIGS = ("_class_name", "model_type", "architectures")
-"""Keys that say what a config.json or model_index.json describes; no index has them."""
+"""Keys of a config.json or model_index.json that no index has."""
 
 AGAIN = "download the index and the shards again, from one place"
 
@@ -65,7 +65,7 @@ def _is_plain(name: str) -> bool:
 
 
 def missing_shards(index: Index) -> tuple[Fault, ...]:
-    """A fault for the shards that are not there."""
+    """The fault that names missing shards, if any are missing."""
     lost = [shard.name for shard in index.shards if not shard.is_file()]
     if not lost:
         return ()
@@ -78,7 +78,7 @@ def missing_shards(index: Index) -> tuple[Fault, ...]:
 
 
 def compare(index: Index, found: Mapping[str, tuple[str, ...]]) -> tuple[Fault, ...]:
-    """What is wrong between `index` and `found`: shard file name → names of the tensors in it."""
+    """The differences between `index` and `found`, which maps shards to their tensors' names."""
     homes: dict[str, list[str]] = {}
     for shard, names in found.items():
         for name in names:

@@ -1,4 +1,4 @@
-"""The state of a run of a pickle, and the records that stand for what it would have made."""
+"""The state of an interpreted pickle, and inert records in place of its objects."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MAX_BYTES = 64 << 20
-"""Longest pickle that is read. A checkpoint of 2,600 tensors has about 400 kB."""
+"""The size limit for pickles. A checkpoint of 2,600 tensors has about 400 kB."""
 
 MAX_STEPS = 10_000_000
-"""Opcodes and the items they move, together. A checkpoint of 2,600 tensors needs 150,000."""
+"""The limit for opcodes and items they move. A checkpoint of 2,600 tensors needs 150,000."""
 
 
 class MalformedPickleError(ValueError):
-    """The stream is not a pickle that this interpreter accepts; says why and at which byte."""
+    """The stream is not a pickle that this interpreter accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Name:
 
 
 class Inert:
-    """What a call of an unknown name would have made: its name, arguments and state, as data."""
+    """The result of calling an unknown name, as data: the name, its arguments and its state."""
 
     __slots__ = ("arguments", "name", "state")
 
@@ -46,13 +46,13 @@ class Builder(Protocol):
     """Provides the values of names, calls and persistent ids."""
 
     def name(self, module: str, name: str) -> Name:
-        """Admit a name or raise."""
+        """Accept a name, or raise an error."""
 
     def call(self, name: Name, arguments: tuple[object, ...]) -> object:
         """The value of `name(*arguments)`."""
 
     def storage(self, persistent_id: object) -> object:
-        """The storage that a persistent id stands for."""
+        """The storage with this persistent id."""
 
 
 class Machine:
@@ -68,7 +68,7 @@ class Machine:
         self.steps = 0
 
     def spend(self, steps: int) -> None:
-        """Count work, so that a small file cannot ask for an endless amount of it."""
+        """Count work, so that a small file cannot cause an endless amount of it."""
         self.steps += steps
         if self.steps > MAX_STEPS:
             raise MalformedPickleError(f"more than {MAX_STEPS:,} pickle steps")

@@ -1,9 +1,9 @@
 """A pickle interpreter that builds records and can do nothing else.
 
 The standard library's own disassembler (`pickletools`) reads the opcodes and their arguments; the
-table below says what each does to the stack. Names stay names: there is no import, no attribute
-lookup and no call in this module. What a call would have made is asked of a `Builder`, which knows
-the few constructors of a checkpoint and answers everything else with an inert record.
+table below says what each does to the stack. Names stay names: this module imports nothing, looks
+up no attributes and calls nothing that a pickle names. A `Builder` provides the results of calls:
+it knows the few constructors of checkpoints and returns an inert record for any other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sdcoreml.convert.weights.machine import Builder, Inert, Machine, MalformedP
 
 
 class Stream(Protocol):
-    """As much of a binary file as a pickle is read by."""
+    """The methods of a binary file that reading a pickle needs."""
 
     def read(self, size: int = -1, /) -> bytes:
         """At most `size` bytes."""
@@ -227,7 +227,7 @@ STEPS: Mapping[str, Step] = {
         ("GET", "BINGET", "LONG_BINGET"),
         lambda machine, key: machine.stack.append(machine.memo[key]),
     ),
-    # names, and what would be calls
+    # names, and calls
     "GLOBAL": _global,
     "STACK_GLOBAL": lambda machine, _: _stack_global(machine),
     "REDUCE": lambda machine, _: _reduce(machine),
@@ -240,17 +240,17 @@ STEPS: Mapping[str, Step] = {
         machine.builder.storage(machine.stack.pop())
     ),
 }
-"""Opcode → what it does. One that is not here (EXT1, PERSID, ...) has no use in a checkpoint."""
+"""What each opcode does. No checkpoint uses the missing ones (EXT1, PERSID, ...)."""
 
 
 def interpret(stream: Stream, builder: Builder) -> object:
-    """Interpret one pickle from `stream`, which is left just behind it.
+    """Interpret one pickle, leaving `stream` at the first byte after it.
 
     Raises:
         MalformedPickleError: the stream is damaged, too long, or uses an opcode no checkpoint has.
     """
     with warnings.catch_warnings():
-        # The disassembler unescapes the strings of protocol 0, and Python warns of odd escapes.
+        # The disassembler unescapes strings of protocol 0, and Python warns of invalid escapes.
         warnings.simplefilter("ignore")
         return _interpret(stream, Machine(builder))
 

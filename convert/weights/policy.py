@@ -1,4 +1,4 @@
-"""Which names a pickle may mention. None is ever imported: the question is what to refuse."""
+"""Decides which names a pickle may mention. None is ever imported; some files are refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 from sdcoreml.convert.weights.dtypes import STORAGES, TORCH
 
-# What `torch.save` of a state dict really writes, in any version of PyTorch since 0.4.
+# What `torch.save` writes for a state dict, in any version of PyTorch since 0.4.
 CONSTRUCTORS = frozenset(
     {
         ("collections", "OrderedDict"),

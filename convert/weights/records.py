@@ -1,4 +1,4 @@
-"""What a checkpoint's pickle describes: storages, and tensors that lie on them."""
+"""Builds records of the storages and tensors that a checkpoint's pickle describes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_EXTENT = 1 << 48
 
 
 class Trust(Enum):
-    """Which names a file can mention in addition to the format's own."""
+    """The names that a file may mention in addition to the format's own."""
 
     STRICT = "none"
     """For `.bin`: PyTorch's `state_dict` and nothing else."""
@@ -62,11 +62,11 @@ class Records:
         self.unknown: Counter[str] = Counter()
 
     def unknown_names(self) -> tuple[str, ...]:
-        """The names that were kept inert, with how often each stands in the file."""
+        """The names kept as inert records, and how often each occurs in the file."""
         return tuple(f"{name} ({count})" for name, count in sorted(self.unknown.items()))
 
     def name(self, module: str, name: str) -> Name:
-        """Admit `module.name`, or raise `UnsafePickleError`."""
+        """Accept `module.name`, or raise `UnsafePickleError`."""
         full = f"{module}.{name}"[:120]
         if not full.isprintable():
             raise MalformedPickleError(f"a name that is not printable text: {full!r}")
@@ -87,7 +87,7 @@ class Records:
         return Name(module, name)
 
     def call(self, name: Name, arguments: tuple[object, ...]) -> object:
-        """The record that `name(*arguments)` stands for."""
+        """The record in place of the result of `name(*arguments)`."""
         if (name.module, name.name) in CONSTRUCTORS:
             return _MAKERS[name.name](*arguments)
         return Inert(name, arguments)
@@ -119,7 +119,7 @@ def _tensor(
     *_: object,
     dtype: str | None = None,
 ) -> TensorRecord:
-    """Steps of `torch._utils._rebuild_tensor`: a view of `storage`, checked to stay on it."""
+    """The result of `torch._utils._rebuild_tensor`: a view inside `storage`."""
     if type(storage) is not StorageRecord or type(size) is not tuple or type(stride) is not tuple:
         raise MalformedPickleError("a tensor that is not on a storage")
     if len(size) != len(stride) or len(size) > MAX_RANK:

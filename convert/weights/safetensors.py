@@ -1,4 +1,4 @@
-"""Safetensors files: their description, and their tensors as numpy views of mapped pages."""
+"""Reads safetensors files: their headers, and their tensors as numpy views of mapped pages."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class TensorFile:
         self.close()
 
     def close(self) -> None:
-        """Unmap the file, unless arrays still lie on it: then it goes with the last of them."""
+        """Unmap the file now, or when the last array that views it is gone."""
         try:
             self._map.close()
         except BufferError:
@@ -124,11 +124,11 @@ class TensorFile:
         return self._tensors[name]
 
     def unused(self) -> tuple[str, ...]:
-        """The names that nobody asked for."""
+        """The names of tensors that were never read."""
         return tuple(name for name in self._tensors if name not in self._used)
 
     def release(self) -> None:
-        """Give the mapped pages back: memory falls to what arrays made by copying hold."""
+        """Release the mapped pages, so that only copied arrays take memory."""
         self._map.madvise(mmap.MADV_DONTNEED)
 
     @property

@@ -1,4 +1,4 @@
-"""A checkpoint in several files with an index, as huggingface_hub and its libraries read it."""
+"""Writes a checkpoint in several files with an index, as huggingface_hub's libraries read it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parse_size(text: str) -> int:
 def split(
     tensors: Sequence[TensorInfo], limit: int, options: WriteOptions
 ) -> list[list[TensorInfo]]:
-    """`tensors` in runs of at most `limit` bytes; one that is larger is alone in its run."""
+    """Split `tensors` into shards of at most `limit` bytes; a larger tensor gets its own shard."""
     runs: list[list[TensorInfo]] = []
     room = 0
     for tensor in tensors:

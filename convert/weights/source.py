@@ -1,4 +1,4 @@
-"""A checkpoint of any container, opened: its container, its tensors, and what was left aside."""
+"""Opens a checkpoint of any container and describes its tensors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from sdcoreml.convert.weights.zip_directory import Member
 from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError, raise_first
 
 TRAINER_SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
-"""Files in which trainers keep their own objects beside the weights."""
+"""Suffixes of files in which trainers store their own objects next to the weights."""
 
 MAPPINGS = ("state_dict", "model", "params_ema", "params", "module", "string_to_param")
-"""Where trainers put the tensor mapping, when it is not the whole file; the last: embeddings."""
+"""Keys under which trainers store the tensors, if they are not the whole file; the last is for
+embeddings."""
 
 AGAIN = "download the file again"
 
@@ -32,8 +33,8 @@ AGAIN = "download the file again"
 class Checkpoint:
     """What a checkpoint holds.
 
-    `scalars` are the numbers and texts beside the weights; `members` has checksums where the
-    container has them.
+    `scalars` are numbers and texts stored with the weights. `members` has checksums, if the
+    container has any.
     """
 
     path: Path
@@ -134,7 +135,7 @@ def _open_file(path: Path) -> Checkpoint:
 
 
 def _require_file(path: Path) -> None:
-    """Refuse, before opening it, anything whose reading would fail or never end, such as a pipe."""
+    """Refuse anything that is not a regular file, such as a pipe, before opening it."""
     if not path.is_file():
         what = "neither a file nor a folder" if path.exists() else "no such file"
         what = "a folder, not a file" if path.is_dir() else what
@@ -149,7 +150,7 @@ def _require_file(path: Path) -> None:
 
 
 class FileKind(Enum):
-    """What a file is by its first bytes, whatever its name says."""
+    """The kind of a file by its first bytes, regardless of its name."""
 
     SAFETENSORS = "safetensors"
     ZIP = "PyTorch zip"
@@ -164,7 +165,7 @@ CONTAINERS = frozenset({FileKind.SAFETENSORS, FileKind.ZIP, FileKind.LEGACY})
 """Files that hold tensors."""
 
 _LARGEST_PAGE = 64 << 10
-"""Bytes. In a file below this size `<html` anywhere in its beginning tells a web page."""
+"""A file smaller than this many bytes is a web page if `<html` occurs in its beginning."""
 
 
 def sniff(head: bytes, size: int) -> FileKind:
@@ -189,7 +190,7 @@ def identify(path: Path) -> FileKind:
     """The container of `path`, one of `CONTAINERS`.
 
     Raises:
-        BadInputError: anything else, with what it is instead.
+        BadInputError: it is something else, which the message names.
     """
     head, kind = look_at(path)
     if kind in CONTAINERS:
@@ -233,7 +234,7 @@ OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
 
 
 def _describe(kind: FileKind, head: bytes) -> tuple[str, str]:
-    """What a file that is no checkpoint is instead, and what to do about it."""
+    """The message and remedy for a file that is not a checkpoint."""
     if kind is FileKind.EMPTY:
         return "the file is empty", AGAIN
     if kind is FileKind.POINTER:
@@ -251,7 +252,7 @@ def _describe(kind: FileKind, head: bytes) -> tuple[str, str]:
 def _tensor_mapping(
     path: Path, contents: PickledTensors
 ) -> tuple[dict[str, TensorRecord], str, tuple[str, ...]]:
-    """The tensors by name, the key they were under, and notes on what was left aside."""
+    """The tensors by name, the key that held them, and notes on what else the file holds."""
     root = contents.root
     if not isinstance(root, dict):
         raise BadInputError(
@@ -294,7 +295,7 @@ def _shown(name: object) -> str:
 
 
 def _scalars(root: object) -> dict[str, int | float | str]:
-    """What a trainer noted beside the weights: `global_step`, `epoch`."""
+    """The trainer's notes stored with the weights: `global_step`, `epoch`."""
     if not isinstance(root, dict):
         return {}
     return {
@@ -312,7 +313,7 @@ def _candidates(root: dict[str, object]) -> Iterator[tuple[str, dict[str, object
 
 
 def _unwrapped(value: object) -> object:
-    """The tensors in a `ParameterDict`, which PyTorch pickles as an object with a state."""
+    """The tensors of a `ParameterDict`, which PyTorch pickles as an object with a state."""
     state = value.state if isinstance(value, Inert) else None
     return state.get("_parameters", value) if isinstance(state, dict) else value
 

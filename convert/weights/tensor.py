@@ -1,4 +1,4 @@
-"""A tensor as it lies in a file: a name, a type, a shape, and where its bytes are."""
+"""Describes a tensor in a file: its name, type, shape, and the place of its bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdcoreml.ground.errors import BadInputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorInfo:
-    """One tensor in one file. Nothing has been read but its description.
+    """One tensor in one file, of which only the description has been read.
 
     `start` is the absolute offset in bytes of the first element; `stride` counts elements per
     dimension and is `None` for a tensor whose elements lie in row-major order without gaps.
@@ -60,7 +60,7 @@ def is_contiguous(shape: Sequence[int], stride: Sequence[int]) -> bool:
 
 
 def take_rows(tensor: TensorInfo, start: int, stop: int, name: str) -> TensorInfo:
-    """Rows `start` to `stop` of `tensor` as a tensor of its own, still where they are."""
+    """Rows `start` to `stop` of `tensor`, as a view of the same file."""
     row = tensor.stride[0] if tensor.stride else math.prod(tensor.shape[1:])
     return replace(
         tensor,
@@ -71,21 +71,21 @@ def take_rows(tensor: TensorInfo, start: int, stop: int, name: str) -> TensorInf
 
 
 def transpose(tensor: TensorInfo) -> TensorInfo:
-    """A matrix with its axes exchanged, still where it is."""
+    """The transposed matrix, as a view of the same file."""
     rows, columns = tensor.shape
     down, across = tensor.stride or (columns, 1)
     return replace(tensor, shape=(columns, rows), stride=(across, down))
 
 
 def drop_kernel(tensor: TensorInfo) -> TensorInfo:
-    """The matrix inside a convolution whose kernel is 1 wide in every direction."""
+    """The matrix of a convolution whose kernel has size 1 in every dimension."""
     return replace(
         tensor, shape=tensor.shape[:2], stride=tensor.stride[:2] if tensor.stride else None
     )
 
 
 def ended_early(path: Path, tensor: str) -> BadInputError:
-    """The error for a file that lost its end while it was read."""
+    """The error for a file that was truncated while being read."""
     return BadInputError(
         f"the file ended while tensor {tensor!r} was read",
         where=path,

@@ -1,4 +1,4 @@
-"""PyTorch's container before 1.6: five pickles in a row, then every storage with its length.
+"""Reads PyTorch's container from before 1.6: five pickles, then each storage with its length.
 
 magic number, protocol, system info, the object, the list of storage keys; then, in the order of
 that list, for each storage an int64 element count and the bytes.
@@ -24,7 +24,7 @@ PROTOCOL = 1001
 
 
 class _Window:
-    """A reader of the mapped file that gives at most `MAX_BYTES` to one pickle."""
+    """Reads the mapped file, at most `MAX_BYTES` for each pickle."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data
@@ -35,7 +35,7 @@ class _Window:
         return self._position
 
     def open_next(self) -> None:
-        """Begin the next pickle where the last one ended."""
+        """Start the next pickle where the last one ended."""
         self._start = self._position
 
     def _limit(self) -> int:
@@ -85,7 +85,7 @@ def read_legacy(path: Path, trust: Trust) -> PickledTensors:
 def _starts(
     path: Path, data: mmap.mmap, position: int, keys: list[str], records: Records
 ) -> dict[str, int]:
-    """Where each storage's bytes start."""
+    """The offset of each storage's bytes."""
     starts: dict[str, int] = {}
     for key in keys:
         storage = records.storages.get(key)

@@ -1,4 +1,4 @@
-"""PyTorch's zip container, since 1.6: `data.pkl` describes tensors on the members `data/<key>`."""
+"""Reads PyTorch's zip container: `data.pkl` describes tensors stored in `data/<key>`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALIGNMENT = 64
 
 
 class PickledTensors(NamedTuple):
-    """What a PyTorch file holds: the pickled object, and where each storage's bytes start."""
+    """A PyTorch file's content: the pickled object, and the offset of each storage's bytes."""
 
     root: object
     starts: dict[str, int]
@@ -61,12 +61,12 @@ def read_zip(path: Path, trust: Trust) -> PickledTensors:
 
 
 def damaged(path: Path, what: str) -> BadInputError:
-    """The error for a file of which another copy may be whole."""
+    """The error for a damaged file, which may be whole elsewhere."""
     return BadInputError(what, where=path, remedy="download the file again")
 
 
 def big_endian(path: Path) -> BadInputError:
-    """The error for a file from a machine of the other byte order."""
+    """The error for a file from a big-endian machine."""
     return BadInputError(
         "saved with big-endian numbers", where=path, remedy="save it again on a common machine"
     )

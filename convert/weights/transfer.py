@@ -1,4 +1,4 @@
-"""Bytes from one file to another, read and written in blocks.
+"""Copies bytes from one file to another in blocks.
 
 Reading and writing by hand takes less CPU time than copy_file_range or sendfile between the same
 files (measured on ext4: 0.94 s for 3.4 GB against 1.05 and 1.23): those move a pipe's few pages at
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import cycle
 
 BLOCK = 1 << 19
-"""Bytes per read: many enough to make calls cheap, few enough to stay in the processor's cache."""
+"""Bytes per read: enough to make calls cheap, few enough to fit the processor's cache."""
 
 
 class ShortReadError(OSError):
@@ -21,7 +21,7 @@ class ShortReadError(OSError):
 
 
 def new_buffers(count: int) -> Iterator[memoryview]:
-    """Room for `count` blocks, to be used in turn."""
+    """Buffers for `count` blocks, to be used in turn."""
     return cycle([memoryview(bytearray(BLOCK)) for _ in range(count)])
 
 

@@ -18,7 +18,7 @@ from sdcoreml.ground.events import Emit, Event, silent
 def check_members(checkpoint: Checkpoint, emit: Emit = silent) -> int:
     """Compare every storage of `checkpoint` with its zip file's CRC-32; returns the bytes read.
 
-    Files of other containers carry no checksum and are passed over.
+    Files of other containers have no checksums and are skipped.
 
     Raises:
         BadInputError: a member is damaged.

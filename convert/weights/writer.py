@@ -1,6 +1,6 @@
-"""A safetensors file as a stream: planned whole, written aside, checked, flushed, renamed.
+"""Writes a safetensors file as a stream: to a temporary file that is checked and then renamed.
 
-Everything passes through a block at a time, so memory does not grow with the model.
+Data is read and written in blocks, so memory does not grow with the model.
 """
 
 from __future__ import annotations

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-<<<<<<< HEAD
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-=======
 from typing import TypeAlias
->>>>>>> 58ff9ea (What a config or a request holds is read as the type that it must be: Any falls from 245 lines to 20)
 
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.sample import CONFIGS as SAMPLE

@@ -46,14 +46,9 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     Raises:
         ParityError: a program is not its module.
     """
-<<<<<<< HEAD
-    case, folder = CASES[request["case"]], Path(request["folder"])
-    weights = folder / f"{case.model}-{case.part.source}.safetensors"
-=======
     asked = from_plain(CertifyRequest, request, "request")
     case, folder = CASES[asked.case], Path(asked.folder)
-    weights = folder / f"{case.family.name}-{case.part.source}.safetensors"
->>>>>>> 58ff9ea (What a config or a request holds is read as the type that it must be: Any falls from 245 lines to 20)
+    weights = folder / f"{case.model}-{case.part.source}.safetensors"
     if not weights.exists():
         emit(Event(kind="step", text=f"make random weights for the {case.part.source}"))
         write_specimen(weights, shapes_of(case))
