@@ -1,1 +1,1 @@
-"""Graphs that were proved once, so that conversions with the same graph need no new proof."""
+"""Certificates of proved graphs, so that conversions with the same graph need no new proof."""

@@ -1,9 +1,9 @@
 """The options of a config.json that determine which module a program implements.
 
-Two files of one architecture seldom agree word for word: older ones lack options that newer ones
-write out with their defaults, and every library adds notes. So only the options that the builders
-read count; a missing one has its default in the pinned diffusers and transformers. The builders
-refuse all others unless they have their default value or concern training only.
+Config files of the same architecture are rarely identical: older ones lack options that newer ones
+state with their defaults, and libraries add notes. So only options that the builders read count,
+and a missing one has its default in the pinned diffusers or transformers. Builders refuse other
+options unless they have their default values or concern training only.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ READ: Mapping[str, Mapping[str, object]] = {
     "vae_decoder": VAE,
     "vae_encoder": VAE,
 }
-"""Maps a component to the options that count; for any other, the whole config counts."""
+"""Maps a component to the options that count. For components not listed, all options count."""
 
 RARE: Mapping[str, object] = {"shift_factor": None}
 """Options that builders also read, but that count only if a config has them: no published model
 does, and so older certificates stay valid."""
 
 SAME: Mapping[str, str] = {"unet_refiner": "unet"}
-"""Components that are the same as another one, under another name in the folder."""
+"""Components that equal another one but have their own name in the folder."""
 
 _ABOUT_FILES = frozenset({"architectures", "dtype", "torch_dtype", "transformers_version"})
 

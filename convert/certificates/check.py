@@ -1,4 +1,4 @@
-"""The short check: if the graph is certified, auditing the weights is proof enough.
+"""The short check: if the graph is certified, an audit of the weights completes the proof.
 
 Needs neither torch nor diffusers, and seconds instead of minutes.
 """
@@ -22,7 +22,7 @@ from sdcoreml.ground.errors import UnsupportedError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certified:
-    """A package with a certified graph and every weight in its place."""
+    """A package whose graph is certified and whose weights are correct."""
 
     component: str
     package: str
@@ -51,7 +51,7 @@ def check_certified(
     options: ProgramOptions,
     certificates: Mapping[str, Certificate],
 ) -> Certified | None:
-    """The proof of a package, or of both halves, by certificate and audit; `None` without one.
+    """Prove a package, or two halves, by certificate and audit; `None` if no certificate fits.
 
     `None` does not mean that the package is wrong: only the full check can tell.
 
@@ -96,7 +96,7 @@ def audit_package(
     weights: Path,
     options: ProgramOptions,
 ) -> Audit:
-    """The audit alone: all that can be proved without torch if the graph is not certified.
+    """Audit a package: without torch, nothing else can be proved if the graph is not certified.
 
     Raises:
         BadInputError: package or weights cannot be read.

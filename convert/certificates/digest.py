@@ -1,11 +1,11 @@
-"""The digest of what a certificate covers: what is computed from which weights, nothing else.
+"""The digest that a certificate is for: which computation is done with which weights.
 
-A program's dataflow depends on config, options and builder alone; the checkpoint's weights fill
-named places in it. So each value gets a digest of the operation that computes it, its declared
-type, and the digests of what the operation reads. A weight that the audit proved to be in its place
-counts by its name; every other constant counts by its content. The names of values, the order of
-operations, the offset of a blob and the storage of a weight carry no meaning and do not count. So
-one certificate covers a whole program, its two halves, and the program with compressed weights.
+A program's dataflow depends only on config, options and builder, and the weights have fixed places
+in it. So the digest of a value covers the operation that computes it, its declared type, and the
+digests of the operation's arguments. A weight that the audit identified counts by its tensor's
+name, any other constant by its content. Names of values, the order of operations, and how weights
+are stored do not count. So one certificate covers a program, its two halves, and the program with
+compressed weights.
 """
 
 from __future__ import annotations
@@ -43,11 +43,10 @@ def certificate_key(
     Args:
         program: an open package, or both halves of one.
         component: which module it implements.
-        placed: the constants that the audit proved to be the checkpoint's, and the names of the
-            tensors; all others count by content.
+        placed: maps constants that the audit identified to the names of their tensors.
         config: the component's config.json, which determines the module that the program was
             compared with. Only the options that `architecture` reads count.
-        options: the program's; only those that change what the module is asked to compute count.
+        options: the program's; only those that change what the module computes count.
 
     Raises:
         UnsupportedError: the program has parts that no certificate covers.
@@ -115,7 +114,7 @@ def _values(
 def _computed(
     operation: Operation, values: Mapping[str, _Value], storage: BlobStorage
 ) -> Iterator[tuple[str, _Value]]:
-    """Each result of an operation."""
+    """Each result of an operation, by name."""
     if operation.blocks:
         raise UnsupportedError(f"{operation.type} with nested blocks is not certified")
     arguments = {
@@ -136,7 +135,7 @@ def _computed(
 def _cast(source: _Value, plain: _Value) -> _Value:
     """The result of a cast; casting a widened FLOAT16 value back gives the original value.
 
-    The halves of a program do this to every value that crosses from one to the other.
+    The halves of a program do this with every value that passes from one to the other.
     """
     before, after = (
         kind.dtype for kind in (source.kind, plain.kind) if isinstance(kind, TensorType)

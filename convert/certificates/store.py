@@ -1,4 +1,4 @@
-"""The certificates of the repository: one JSON file, sorted, so that changes read well."""
+"""Reads and writes the file of certificates: JSON, sorted, so that diffs are readable."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Certificate:
 
     @property
     def origin(self) -> Origin:
-        """For a manifest: which toolchain certified it, when, and with which figures."""
+        """The record for a manifest: toolchain, date and figures of the certificate."""
         return Origin(
             toolchain=self.toolchain,
             lock=self.lock,
@@ -49,7 +49,7 @@ class Certificate:
         )
 
     def summary(self) -> str:
-        """One line for people."""
+        """A one-line description."""
         figures = ", ".join(f"{item.output} {item.psnr} dB {item.mode}" for item in self.outputs)
         return f"{self.title}: certified in {self.toolchain} on {self.date}: {figures}"
 

@@ -30,10 +30,10 @@ AGAIN = "compile the package again"
 
 
 def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
-    """What is wrong with a compiled model by itself, from any compiler.
+    """The faults of a compiled model, from any compiler, without its source.
 
-    Every constant must lie in a sound record of the weight file, `model.mil` and the description
-    must name the same inputs and outputs, and `metadata.json` must hold what its readers need.
+    Every constant must have a valid record in the weight file. `model.mil` and the description must
+    have the same inputs and outputs, and `metadata.json` must have what apps read.
     """
     path = compiled.path
     return (
@@ -44,7 +44,7 @@ def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
 
 
 def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Fault, ...]:
-    """Where a compiled model differs from its source, operation by operation.
+    """The differences between a compiled model and its source, operation by operation.
 
     `stem` is the name of the source package without its suffix.
     """
@@ -67,7 +67,7 @@ def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Faul
 
 
 def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[Fault, ...]:
-    """Constants of `program` that have no sound record in its weight file.
+    """The constants of `program` without a valid record in its weight file.
 
     `where` is the model to name if there is no weight file.
     """
@@ -89,7 +89,7 @@ def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[
 
 
 def _record(file: MappedWeights, value: Value, blob: Blob) -> Iterator[BadInputError]:
-    """What is wrong with the record of one constant."""
+    """The fault of one constant's record, if any."""
     kind = value.type
     if not isinstance(kind, TensorType) or None in kind.shape:
         yield BadInputError(f"a constant of unknown shape is in it, at {blob.offset}", remedy=AGAIN)
@@ -145,7 +145,7 @@ def _first(found: Function, wanted: Function) -> str:
 
 
 def _interfaces(compiled: CompiledModel) -> Iterator[str]:
-    """Compare inputs and outputs by name: Core ML refuses a program whose description differs."""
+    """Compare inputs and outputs by name, since Core ML refuses a program if they differ."""
     described = compiled.description
     sides: dict[str, Description | FunctionDescription] = {MAIN: described}
     if described.functions:
@@ -164,7 +164,7 @@ def _interfaces(compiled: CompiledModel) -> Iterator[str]:
 
 
 def _metadata(compiled: CompiledModel) -> Iterator[str]:
-    """Check what front ends need: one object, schemas of strings, a correct histogram."""
+    """Check what apps need: one object, schemas of strings, a correct histogram."""
     match compiled.metadata:
         case [{"inputSchema": list() as inputs, "outputSchema": list() as outputs, **rest}]:
             yield from _schemas(inputs, outputs)

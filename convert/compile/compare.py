@@ -1,4 +1,4 @@
-"""Compares our compiled model with Apple's: every conversion on a Mac with Xcode adds evidence."""
+"""Compares our compiled model with Apple's, whenever Xcode is there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sdcoreml.ground.events import Emit, silent
 
 
 class Keep(Enum):
-    """Whose result becomes the output if both compilers ran."""
+    """Which result to keep if both compilers ran."""
 
     OURS = "ours"
     APPLES = "Apple's"
@@ -29,7 +29,7 @@ class Keep(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compilation:
-    """A compiled model, a sentence on how far it is proved, and where the two compilers differ."""
+    """A compiled model, a sentence on its proof, and differences between the compilers."""
 
     path: Path
     verdict: str
@@ -80,7 +80,7 @@ def _beside_ours(package: Path, apples: Path, aside: Path, emit: Emit) -> Compil
         compile_package(package, aside, emit)
         found = tuple(differences(aside, apples))
         version = _version(read_compiled(apples))
-    except BadInputError as error:  # Xcode compiles more than we do
+    except BadInputError as error:  # Xcode's compiler supports more than ours
         return Compilation(path=apples, verdict=f"compiled with Xcode; not without it: {error}")
     relation = "which differs from" if found else "equal to"
     verdict = f"compiled with coremlcompiler {version}, {relation} what sdcoreml makes of it"
@@ -88,7 +88,7 @@ def _beside_ours(package: Path, apples: Path, aside: Path, emit: Emit) -> Compil
 
 
 def differences(ours: Path, apples: Path) -> Iterator[str]:
-    """Where two compiled models of one package differ in content.
+    """The differences in content between two compiled models of one package.
 
     The compilers' versions, the order of maps and the layout of JSON are ignored.
 
@@ -118,7 +118,7 @@ def differences(ours: Path, apples: Path) -> Iterator[str]:
 
 
 def package_differences(package: Path, compiled: Path) -> Iterator[str]:
-    """Where a package differs from the compiled model beside it.
+    """The differences between a package and the compiled model next to it.
 
     Weights that both share through a hard link are not read.
 

@@ -1,4 +1,4 @@
-"""A compiled model as values, from any compiler."""
+"""Reads a compiled model from any compiler."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ T = TypeVar("T")
 class CompiledModel:
     """A `.mlmodelc` folder of an ML Program.
 
-    `metadata` is the content of `metadata.json` as found, not yet checked. `weights` is the weight
-    file, `None` where there is none.
+    `metadata` is the unchecked content of `metadata.json`. `weights` is the weight file, or `None`.
     """
 
     path: Path
@@ -43,7 +42,7 @@ class CompiledModel:
 
     @property
     def model(self) -> Model:
-        """The content of its package's model file, as far as a compiled model keeps it."""
+        """The content of the package's model file that a compiled model keeps."""
         return Model(
             specification_version=self.specification_version,
             description=self.description,
@@ -52,7 +51,7 @@ class CompiledModel:
 
 
 def read_compiled(path: Path) -> CompiledModel:
-    """The compiled model in the folder `path`.
+    """Read the compiled model in the folder `path`.
 
     Raises:
         BadInputError: a file is missing or damaged, or the model is not an ML Program.
@@ -88,7 +87,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def blobs(program: Program) -> Iterator[tuple[Value, Blob]]:
-    """Every constant of a program that is in a weight file, and its place there."""
+    """Every constant of a program that is in a weight file, and its blob."""
     for function in program.functions.values():
         for operation in function.block.operations:
             for value in operation.constants:

@@ -1,4 +1,4 @@
-"""Types and constants of a program text as values."""
+"""Reads types and constants from a program text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sdcoreml.convert.spec.model import (
 )
 
 MAX_DEPTH = 32
-"""How deep types may nest; real programs nest five."""
+"""The deepest nesting of types allowed; real programs nest five deep."""
 
 _SIZE = r"(?:[0-9]{1,19}|\?)"
 _TENSOR = re.compile(rf"tensor<([a-z0-9]+), \[({_SIZE}(?:, {_SIZE})*)?\]>")

@@ -1,6 +1,6 @@
-"""`coremldata.bin` and `analytics/coremldata.bin`: written, and read back.
+"""Reads and writes `coremldata.bin` and `analytics/coremldata.bin`.
 
-Layout observed on compiled models of Apple's own compiler; numbers are little-endian.
+The layout is that of models from Apple's own compiler; numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SORTED_WITHIN: Mapping[str, Mapping[int, str]] = {
     "ModelDescription": {METADATA: "Metadata"},
     "Metadata": {},
 }
-"""Messages within a description whose fields are sorted, by the field that holds them."""
+"""Nested messages of a description whose fields are sorted, by the field that holds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

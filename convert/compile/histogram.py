@@ -1,9 +1,9 @@
-"""How a compiled model counts its operations: `Ios16.einsum`, `Transpose`.
+"""Counts the operations of a compiled model by keys such as `Ios16.einsum`, `Transpose`.
 
 The prefix is the newest opset, up to the function's own, in which Apple's operation registry
-redeclared the operation; there is none while iOS 15's declaration still holds. That registry is
-not coremltools'. Front ends read these keys: MochiDiffusion and Guernika recognise a model for the
-Neural Engine by `Ios16.einsum`.
+redeclares the operation. There is none if iOS 15's declaration is still valid. That registry
+differs from coremltools'. Apps read these keys: MochiDiffusion and Guernika recognise a model for
+the Neural Engine by `Ios16.einsum`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ EINSUM = "Ios16.einsum"
 
 IOS16 = frozenset(
     {
-        # Seen on compiled models.
+        # Seen in compiled models.
         *("add", "avg_pool", "batch_norm", "cast", "clip", "conv", "cos", "cumsum", "einsum"),
         *("fill_like", "gelu", "linear", "lstm", "matmul", "mul", "pow", "real_div"),
         *("reduce_argmax", "reduce_max", "reduce_mean", "reduce_sum", "relu", "reshape", "rsqrt"),
         *("sigmoid", "silu", "sin", "softmax", "sqrt", "square", "sub", "upsample_bilinear"),
         *("constexpr_affine_dequantize", "constexpr_lut_to_dense", "constexpr_sparse_to_dense"),
-        # Seen in folders that Apple's compiler made of padded encoders and safety checkers.
+        # Seen in Apple's compiled models of padded encoders and safety checkers.
         *("gather_nd", "greater", "scatter_nd"),
         # Inferred: related operations are redeclared there.
         *("abs", "constexpr_cast", "exp", "gather", "layer_norm", "tanh"),
@@ -39,7 +39,7 @@ IOS17 = frozenset(
         *("slice_by_index", "sqrt", "squeeze", "sub", "tanh", "topk", "transpose"),
     }
 )
-"""All seen on compiled models."""
+"""All seen in compiled models."""
 
 IOS18 = frozenset(
     {
@@ -49,7 +49,7 @@ IOS18 = frozenset(
         *("scaled_dot_product_attention", "transpose"),
     }
 )
-"""`relu` seen on a compiled model, the others in the names that compute plans give; incomplete."""
+"""`relu` was seen in a compiled model, the others in names from compute plans; incomplete."""
 
 GENERATIONS: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = {
     "CoreML5": (),
@@ -57,7 +57,7 @@ GENERATIONS: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = {
     "CoreML7": (("Ios17", IOS17), ("Ios16", IOS16)),
     "CoreML8": (("Ios18", IOS18), ("Ios17", IOS17), ("Ios16", IOS16)),
 }
-"""By a function's opset: where to look for a declaration, newest first."""
+"""For each opset of a function, the redeclared operations, newest first."""
 
 
 def histogram(function: Function) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""JSON in the layout of Apple's tools."""
+"""Formats JSON like Apple's tools."""
 
 from __future__ import annotations
 

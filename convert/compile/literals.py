@@ -1,4 +1,4 @@
-"""Constants as words of the program text, and back."""
+"""Translates constants to words of the program text, and back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BYTE_FORMATS: Mapping[DataType, str] = {
     DataType.UINT8: "B",
     DataType.UINT32: "I",
 }
-"""How `struct` reads the types that the specification stores as raw bytes."""
+"""The `struct` format of types that the specification stores as raw bytes."""
 
 BOUNDS: Mapping[DataType, tuple[int, int]] = {
     DataType.INT16: (-(1 << 15), 1 << 15),
@@ -65,7 +65,7 @@ def spell(elements: Elements, dtype: DataType) -> list[str]:
 
 
 def elements(spelt: Sequence[str], dtype: DataType) -> Elements:
-    """The elements that the words stand for.
+    """Parse the words for elements.
 
     Raises:
         LiteralError: a word is not a constant of the type, or is out of its range.
@@ -147,7 +147,7 @@ def quoted(text: str) -> str:
     """A string in quotes.
 
     Raises:
-        LiteralError: it has characters whose notation by Apple is unknown: no reference has them.
+        LiteralError: it has characters whose notation is unknown, because no reference has them.
     """
     if not PLAIN.fullmatch(text):
         raise LiteralError(f"the string {text[:40]!r} has characters other than plain ASCII")

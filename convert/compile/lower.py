@@ -1,4 +1,4 @@
-"""Adds to a program what Apple's compiler adds; the result is the program in `model.mil`."""
+"""Makes the same additions to a program as Apple's compiler: the result goes to `model.mil`."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _RANGES = ListType(element=_RANGE)
 
 
 def lower(model: Model) -> Program:
-    """The program of a model as its compiled text writes it.
+    """The program of a model, as `model.mil` contains it.
 
-    Inputs are sorted by name, of the blocks only the one in use remains, the compiler's versions
-    join `buildInfo`, and inputs of flexible shape are described on their function.
+    Inputs are sorted by name, and only the block in use is kept. The compiler's versions are added
+    to `buildInfo`, and a function's attributes describe its inputs of flexible shape.
     """
     program = model.program
     return Program(

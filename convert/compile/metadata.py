@@ -1,4 +1,4 @@
-"""`metadata.json`: what front ends read about a compiled model.
+"""Writes `metadata.json`, which apps read about a compiled model.
 
 The content is what Apple's compiler writes. Apple's order of keys is that of a hash table, and no
 reader may depend on it, so the order is fixed here. Every value within a schema is a string.

@@ -1,4 +1,4 @@
-"""Names that the text of a compiled program uses."""
+"""Names in the text of a compiled program."""
 
 from __future__ import annotations
 

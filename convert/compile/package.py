@@ -1,4 +1,4 @@
-"""Compiles a `.mlpackage` to a `.mlmodelc` folder: writes aside, checks, renames."""
+"""Compiles a `.mlpackage` to a `.mlmodelc` folder, which is checked before it gets its name."""
 
 from __future__ import annotations
 

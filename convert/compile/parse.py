@@ -1,4 +1,4 @@
-"""Parses the text of `model.mil` to a program, in order to check every compiled model."""
+"""Parses `model.mil` to a program, so that every compiled model can be checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this compiler does not translate, and why.
+"""Refuses what this compiler does not translate.
 
 No known model from Apple's compiler shows the notation of these parts, and a wrong guess would fail
 only on somebody's Mac.
@@ -32,7 +32,7 @@ WITH_XCODE = "compile it on a Mac with Xcode (`sdcoreml compile --with-xcode PAC
 
 
 def refusals(model: Model, where: Path) -> tuple[Fault, ...]:
-    """Everything in the model that cannot be compiled here; `where` is its file."""
+    """One fault for each part of the model that cannot be compiled here; `where` is its file."""
     return tuple(
         Fault(where=where, what=what, remedy=WITH_XCODE, error=UnsupportedError)
         for what in _reasons(model)

@@ -1,4 +1,4 @@
-"""The words of a program text, and a cursor over them."""
+"""Splits a program text into words, and provides a cursor over them."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _exact(data: Histogram, size: int) -> np.ndarray:
 
 
 def _approached(data: list[Histogram], size: int) -> Iterable[np.ndarray]:
-    """Palettes for many values: first by cells, then by single values near the borders found."""
+    """Palettes for many values: borders between cells first, refined to single values."""
     if not data:
         return ()
     stacked = stack(data)
@@ -182,7 +182,7 @@ def _partition(data: Stack, borders: np.ndarray, size: int, reach: int) -> np.nd
 
 
 def _gain(count: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """How much of their values' sum of squares the runs explain: more means a smaller error.
+    """The part of their values' sum of squares that the runs explain: more means a smaller error.
 
     A run with a negative count, which ends before it begins, is invalid.
     """
@@ -237,7 +237,7 @@ def _places(cuts: np.ndarray, part: float) -> np.ndarray:
 
 
 def _moved(data: Stack, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best borders of each histogram, chosen from their places, and what they explain."""
+    """The best borders of each histogram among `places`, and their gain."""
     import numpy as np
 
     groups, borders, moves = places.shape

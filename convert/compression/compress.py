@@ -1,6 +1,6 @@
 """Compresses the weights of a built program: palettes of 1 to 8 bits, or 8-bit integers.
 
-Works on the specification, so it accepts programs from any builder; it runs before chunking.
+It works on the specification, so it accepts programs from any builder, and runs before chunking.
 Only the checkpoint's weights are compressed, never the causal mask or a timestep table.
 """
 
@@ -29,13 +29,13 @@ LEAST_ELEMENTS = 2048
 
 
 Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
-"""The compressed weights of one checkpoint so far: its other programs need the same ones."""
+"""The compressed weights of one checkpoint so far, for reuse in its other programs."""
 
 
 def compress(
     built: DrawnProgram, tensors: Tensors, recipe: Recipe, palettes: Palettes | None = None
 ) -> DrawnProgram:
-    """The program with compressed weights. Reads every weight once here, and again when writing.
+    """Compress a program's weights. Each is read once here, and again when it is written.
 
     `palettes` saves the work for weights that another program has already used.
 
@@ -90,7 +90,7 @@ def _check(built: DrawnProgram, recipe: Recipe) -> None:
 
 
 def compressible(built: DrawnProgram) -> Iterator[Payload]:
-    """The large weights of layers, without embeddings, whose rows are looked up or added."""
+    """The large weights of layers, except embeddings, whose rows are looked up or added."""
     of_layers = {
         name
         for operation in built.model.program.main.block.operations

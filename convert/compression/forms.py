@@ -1,8 +1,8 @@
-"""What replaces a weight: a palette and codes, or integers and scales, in either notation.
+"""Replaces a weight by a palette and codes, or by integers and scales.
 
-Up to iOS 17, codes are bytes with the shape beside them, and one table serves the whole weight.
-From iOS 18 on, codes are elements of 1 to 8 bits in the weight's own shape, and a table or a scale
-has the weight's rank, so each group of output channels can have its own table. Source of the newer
+Up to iOS 17, codes are bytes, the shape is a separate argument, and a weight has one table. From
+iOS 18 on, codes are elements of 1 to 8 bits in the weight's own shape, and a table or a scale has
+the weight's rank, so each group of output channels can have its own table. Source of the newer
 form: what coremltools 9 writes for iOS 18.
 """
 
@@ -109,7 +109,7 @@ def _palettized(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Pa
 
 
 def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[str, Parts]:
-    """Symmetric: the largest element of each output channel becomes 127 or -127."""
+    """Symmetric 8-bit integers: the largest element of each output channel becomes 127 or -127."""
     import numpy as np
 
     name, rows = payload.name, payload.type.shape[0] or 1
@@ -149,7 +149,7 @@ def _stored(name: str, kind: TensorType, content: np.ndarray) -> Item | Value:
 def _cut(
     blocks: Iterable[np.ndarray], each: int, start: int = 0
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """The elements in pieces of `each`, each piece with the number of its group.
+    """Split the elements into pieces of `each`, each with the number of its group.
 
     `start` is the index of the first of these elements in the weight.
     """

@@ -1,4 +1,4 @@
-"""How to compress the weights of a program: the choices, and the file that states them."""
+"""Recipes for compressing a program's weights, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Method(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What becomes of each weight.
+    """How each weight is compressed.
 
     Attributes:
         method: a clustered palette, a uniform one, or 8-bit integers with a scale for each output

@@ -1,1 +1,1 @@
-"""Packages: written, cut in two, sharing their weight files."""
+"""Writes packages, splits them in two, and shares their weight files."""

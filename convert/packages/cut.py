@@ -1,7 +1,6 @@
-"""Finds the best place to cut a program in two: near half its weights, with little to carry.
+"""Finds the best place to cut a program in two: near half of its weights, with few values to pass.
 
-Constants belong to neither half: each gets those that it uses. So only the other operations count,
-its steps.
+Each half gets the constants that it uses, so only the other operations, called steps, are divided.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ HIGHEST_RANK = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """A cut after the first `place` steps; `carried` is what the first half hands to the second.
+    """A cut after the first `place` steps; the first half passes `carried` to the second.
 
     `uneven` is how far the weights are from an equal split, as a share of all weights.
     """
@@ -44,7 +43,7 @@ def find_cut(component: str, function: Function, sizes: Mapping[int, int]) -> Cu
     """The best cut of a function, in one pass over its operations.
 
     Args:
-        component: whose program it is, for errors.
+        component: its name, for errors.
         function: has no nested blocks.
         sizes: bytes of each record of the weight file, by its offset.
 
@@ -74,7 +73,7 @@ def find_cut(component: str, function: Function, sizes: Mapping[int, int]) -> Cu
 
 
 def steps_of(function: Function) -> tuple[Operation, ...]:
-    """The operations that are no constants."""
+    """The operations other than constants."""
     return tuple(item for item in function.block.operations if not item.is_constant)
 
 

@@ -1,8 +1,8 @@
 """Stores weight files with equal content once.
 
-A UNet, its variant for ControlNets, and all image sizes and attention layouts of it have the same
-`weight.bin`, byte for byte. Hard links store it only once; on a disk without links, every package
-keeps its own.
+The variants of a UNet for ControlNets, image sizes and attention layouts have identical
+`weight.bin` files. With hard links, they are stored once; on a disk without hard links, every
+package keeps its own.
 """
 
 from __future__ import annotations

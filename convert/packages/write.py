@@ -1,4 +1,4 @@
-"""Writes a built program as a `.mlpackage`: same program, same weights, same bytes.
+"""Writes a built program as a `.mlpackage`; the same program and weights give the same bytes.
 
 Data goes from the checkpoint's mapped pages to the weight file in one copy.
 """
@@ -29,14 +29,14 @@ AUTHOR = "com.apple.CoreML"
 """Core ML looks for its files under this name."""
 
 WEIGHTS = f"Data/{AUTHOR}/weights/weight.bin"
-"""Where a package keeps its weight file."""
+"""The path of the weight file in a package."""
 
 
 def write_package(built: DrawnProgram, tensors: Tensors, path: Path) -> None:
-    """Write the package aside, flush it to disk, and give it its name.
+    """Write a package to disk; it only gets its name when it is complete.
 
     Args:
-        built: what `convert.programs.build_program` made.
+        built: the result of `convert.programs.build_program`.
         tensors: the checkpoint it was built for.
         path: ends in `.mlpackage`; an older package there is replaced.
 
@@ -50,15 +50,15 @@ def write_package(built: DrawnProgram, tensors: Tensors, path: Path) -> None:
 class Shelf:
     """The weight files written from one checkpoint so far, by content.
 
-    A UNet has the same weights in the same order for every size, attention and use, so one file
-    serves all of its programs. Contents are not compared: equal layouts of one checkpoint suffice.
+    All variants of a UNet have the same weights in the same order, so they can share one file.
+    Contents are not compared, because equal layouts from one checkpoint have equal content.
     """
 
     def __init__(self) -> None:
         self._files: dict[object, Path] = {}
 
     def place(self, payloads: tuple[Payload, ...], file: Path) -> bool:
-        """Hard-link an equal file as `file`; false if there is none, or no hard links."""
+        """Hard-link an equal file as `file`; false if there is none, or no links."""
         known = self._files.get(_contents(payloads))
         if known is None:
             return False
@@ -133,7 +133,7 @@ def _bytes(block: np.ndarray) -> memoryview:
 
 
 def manifest(digest: str) -> str:
-    """`Manifest.json` for a model of this digest; the ids follow from it."""
+    """`Manifest.json`, with ids derived from the model's digest."""
     items = {"model.mlmodel": "CoreML Model Specification", "weights": "CoreML Model Weights"}
     ids = {name: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{digest}/{name}")).upper() for name in items}
     content = {

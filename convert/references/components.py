@@ -1,4 +1,4 @@
-"""Each component's reference: the pinned module, with its program's inputs and outputs."""
+"""Maps each component to its reference module, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Outputs: TypeAlias = "dict[str, torch.Tensor]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """What a component's program is compared with.
+    """The reference that a component's program is compared with.
 
-    `build` makes the module from its config; `feeds` makes the inputs from the config and the
-    shapes that the program declares; `call` turns a program's inputs into all outputs that any
-    form of the program could have, by way of the module, as the options of the conversion ask
-    for. `outputs` lists the forms; `None` lets the module decide.
+    `build` makes the module from its config, and `feeds` makes inputs from the config and the
+    program's input shapes. `call` runs the module and returns all outputs that any form of the
+    program has, with the options of the conversion. `outputs` lists the output names of each form;
+    `None` accepts the names that `call` returns.
     """
 
     build: Callable[[Config], torch.nn.Module]
@@ -35,7 +35,7 @@ class Reference:
     def expected(
         self, module: torch.nn.Module, feeds: Feeds, options: ProgramOptions, names: Collection[str]
     ) -> Outputs:
-        """The expected results for a program with outputs of these names.
+        """The expected outputs for a program whose outputs have these names.
 
         Raises:
             ParityError: no form of the component has these names.

@@ -1,7 +1,7 @@
 """Fixed inputs for each component: the same numbers on every machine and every run.
 
-Values are exactly representable in half precision, so that rounding the inputs is never part of
-what is measured. Rows of a batch differ, or a program that mixed them up would pass.
+All values can be represented in half precision, so that rounded inputs do not add to the measured
+error. Rows of a batch differ, so that a program that swaps them does not pass.
 """
 
 from __future__ import annotations
@@ -21,32 +21,34 @@ TIME_IDS: Mapping[int, tuple[tuple[float, ...], ...]] = {
     6: ((1024.0, 1024.0, 0.0, 0.0, 1024.0, 1024.0), (832.0, 1216.0, 0.0, 64.0, 768.0, 1344.0)),
     5: ((1024.0, 1024.0, 0.0, 0.0, 2.5), (1024.0, 1024.0, 0.0, 64.0, 6.0)),
 }
-"""Sizes and crops that SDXL is conditioned on, row by row; the refiner's end in a score instead."""
+"""SDXL's `time_ids` for each row: sizes and crops; the refiner's have a score in place of the
+target size."""
 
 Feeds: TypeAlias = "Mapping[str, torch.Tensor]"
 Shapes: TypeAlias = "Mapping[str, tuple[int, ...]]"
 
 SEED = 20240722
 TIMESTEPS = ((999.0, 1.0), (0.0, 441.0))
-"""Of each run, row by row: the first and last steps of a schedule, where tables are at their ends,
-the last that apps ask for, and one between."""
+"""The timesteps of each run, for each row: the first and last steps of the schedule, the last step
+that apps use, and one in between."""
 
 OUTLIERS, ENLARGED = 61, 2
-"""Every 61st number of latents and text states is twice as large as noise, up to 7 or 8. More would
-sharpen attention beyond what apps' latents do; bounds are what `convert.proof.settings` tells."""
+"""Every 61st number of latents and text states is doubled, which gives values up to 7 or 8. Larger
+values would make attention sharper than real latents do."""
 
 
 def tokens(config: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Token ids (1, S), float32 as the contract has it, as apps send them to a first encoder.
+    """Token ids (1, S), float32, as apps send them to the first text encoder.
 
-    A short prompt, the longest one with its end, one whose end was cut off, an unknown character
-    (sent as the end token) in the middle, and none. CLIP's last two ids are its begin and end.
+    The prompts are a short one, the longest one, one that was truncated, one with an unknown
+    character (sent as the end token) in the middle, and an empty one. CLIP's last two ids are its
+    begin and end tokens.
     """
     return _prompts(config, shapes, None)
 
 
 def tokens_of_second(config: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """As `tokens`, for SDXL's second encoder, whose prompts the apps pad with 0."""
+    """As `tokens`, for SDXL's second encoder, whose prompts apps pad with 0."""
     return _prompts(config, shapes, SECOND_PAD)
 
 
@@ -71,7 +73,7 @@ def _prompts(config: Mapping[str, object], shapes: Shapes, pad: int | None) -> t
 
 
 def denoising(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Noise, text states and, row by row, several timesteps; all else in its own range."""
+    """Noise, text states, a timestep for each row, and other inputs in their usual ranges."""
     return tuple(
         {name: _bounded(name, value, steps) for name, value in _normal(shapes, SEED + run).items()}
         for run, steps in enumerate(TIMESTEPS)
@@ -79,7 +81,7 @@ def denoising(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
 
 
 def _bounded(name: str, noise: torch.Tensor, steps: tuple[float, ...]) -> torch.Tensor:
-    """The input of this name: noise, or a bounded substitute."""
+    """The input with this name: `noise`, or values in the input's usual range."""
     if name == "timestep":
         return _rows(steps, noise)
     if name == "time_ids":
@@ -100,17 +102,17 @@ def _with_outliers(noise: torch.Tensor) -> torch.Tensor:
 
 
 def _rows(values: Sequence[object], like: torch.Tensor) -> torch.Tensor:
-    """The values in turn, one for each row of the batch."""
+    """The values in turn for the rows of the batch."""
     return torch.tensor([values[row % len(values)] for row in range(like.shape[0])])
 
 
 def latents(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Latents as a sampler leaves them once the scaling is undone: a few times unit size."""
+    """Latents like a sampler's after unscaling, a few times larger than noise."""
     return ({name: value * 4 for name, value in _normal(shapes, SEED).items()},)
 
 
 def images(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Pixels in [-1, 1]: waves of several lengths with grain, so that no region is flat."""
+    """Pixels in [-1, 1]: waves of several lengths and noise, so that no region is flat."""
     ((name, shape),) = shapes.items()
     height, width = shape[-2:]
     down = torch.linspace(0, 1, height).reshape(-1, 1)
@@ -125,7 +127,7 @@ def images(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
 
 
 def pictures(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """A picture as the safety checker gets it, at two adjustments: none, and more than any score.
+    """An image for the safety checker, with an adjustment of 0 and one larger than any score.
 
     `clip_input` is normalised, `images` (1, H, W, 3) in [0, 1].
     """

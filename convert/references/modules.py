@@ -1,10 +1,9 @@
 """Loads a pinned module so that its weights cost memory only while a layer computes.
 
-A full UNet in float32 takes 3.4 GB. Here the parameters stay in the mapped safetensors file; each
-layer gets its own, widened, just before its `forward` and gives them back right after. Outside of
-that they are placeholders on torch's `meta` device: of the type that is computed in, because
-modules ask for their own `dtype`, and without data, because a layer that computed with one must
-fail, not be wrong.
+A full UNet in float32 takes 3.4 GB. Here the parameters stay in the mapped safetensors file. Each
+layer gets its own, widened, just before its `forward` and releases them right after. At other
+times, they are placeholders on torch's `meta` device. These have the right type, because modules
+read their own `dtype`, and no data, so that computing with one is an error.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ import torch
 from sdcoreml.ground.errors import BadInputError
 
 _RENAMES = ("_convert_deprecated_attention_blocks", "_fix_state_dict_keys_on_load")
-"""diffusers' own reading of VAE tensors named before 2023, by its older and its newer name."""
-_NOT_WEIGHTS = ("position_ids",)  # older checkpoints stored this buffer
+"""The names, old and new, of diffusers' function that converts VAE tensor names from before
+2023."""
+_NOT_WEIGHTS = ("position_ids",)  # older checkpoints have this buffer
 
 
 def open_module(
@@ -29,7 +29,7 @@ def open_module(
     replaced: Mapping[str, torch.Tensor] | None = None,
     precision: torch.dtype = torch.float32,
 ) -> torch.nn.Module:
-    """The module that `build` makes, with the weights of a safetensors file, ready to compute.
+    """Open the module that `build` makes, with the weights of a safetensors file.
 
     Args:
         build: makes the module; it is called where parameters take no memory.
@@ -68,7 +68,7 @@ def open_module(
 
 
 def _is_uncounted(module: torch.nn.Module, name: str) -> bool:
-    """Whether a tensor is of a text block that the config does not count: transformers warns."""
+    """Whether a tensor belongs to a text block beyond the config's count, which is ignored."""
     block = re.match(r"text_model\.encoder\.layers\.(\d+)\.", name)
     count = getattr(getattr(module, "config", None), "num_hidden_layers", 0)
     return bool(block and count and int(block[1]) >= count)
@@ -89,7 +89,7 @@ def _demand_all(weights: Path, missing: list[str], unknown: list[str]) -> None:
 
 
 def _round_epsilon(layer: torch.nn.Module, rounding: torch.dtype) -> None:
-    """MIL wants a norm's epsilon in the type of its input."""
+    """Round the epsilon of a norm: in MIL it has the type of the norm's input."""
     if isinstance(getattr(layer, "eps", None), float):
         layer.eps = torch.tensor(layer.eps).to(rounding).item()
 

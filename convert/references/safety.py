@@ -10,14 +10,14 @@ from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.references.inputs import Feeds
 
 CAREFUL = 0.01
-"""What diffusers adds to every score when one of the special concepts is near."""
+"""Added by diffusers to all scores if a special concept is near."""
 
 
 def checker(config: Mapping[str, object]) -> torch.nn.Module:
     """The pinned checker, extended to return the scores that it decides by.
 
-    Diffusers' `forward_onnx` keeps them to itself, and its adjustment is 0. Here the pictures and
-    the verdict are its own wherever the adjustment is 0, too.
+    diffusers' `forward_onnx` does not return the scores, and its adjustment is 0. With an
+    adjustment of 0, the images and the verdict here equal those of `forward_onnx`.
     """
     from diffusers.pipelines.stable_diffusion import safety_checker as pinned
     from transformers import CLIPConfig
@@ -46,7 +46,7 @@ def checker(config: Mapping[str, object]) -> torch.nn.Module:
 
 
 def check(module: torch.nn.Module, feeds: Feeds, _: ProgramOptions) -> dict[str, torch.Tensor]:
-    """Pictures, verdict and scores."""
+    """The images, the verdict and the scores."""
     results: dict[str, torch.Tensor] = module(
         feeds["clip_input"], feeds["images"], feeds["adjustment"]
     )

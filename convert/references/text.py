@@ -11,7 +11,7 @@ from sdcoreml.convert.programs.prompt import SECOND_PAD, restore_prompt
 from sdcoreml.convert.references.inputs import VOCABULARY, Feeds
 
 LEGACY_END = 2
-"""The `eos_token_id` of every SD 1.x config, which is not the end token's."""
+"""The `eos_token_id` in every SD 1.x config, which is not the id of the end token."""
 
 
 def encoder(config: Mapping[str, object]) -> torch.nn.Module:
@@ -31,14 +31,14 @@ def projecting_encoder(config: Mapping[str, object]) -> torch.nn.Module:
 def encode(
     module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
-    """The states of every token, as SD 1.x and 2.x or as SDXL read them, and the pooled state.
+    """The states of all tokens, as SD 1.x and 2.x or SDXL use them, and the pooled state.
 
-    The module sees the ids that diffusers would have sent: `programs.prompt.restore_prompt` says
-    how they follow from those of apps. `hidden_embeds` is what enters the last layer, without
-    the final norm. `pooled_outputs` is the state of the end token (the module itself may take an
-    unknown character of the apps for it), projected where the module has a projection. Of the
-    options, `clip_skip` (2 leaves out the last layer, 3 the last two) and `pad_id` (what the
-    model was trained to see behind the end token) count.
+    The module gets the ids that diffusers would send, which `programs.prompt.restore_prompt`
+    derives from those of apps. `hidden_embeds` is the input of the last layer, without the final
+    norm. `pooled_outputs` is the state of the end token, projected if the module has a projection.
+    It is not the module's own, which may be that of an unknown character. The options used are
+    `clip_skip` (2 leaves out the last layer, 3 the last two) and `pad_id` (the padding that the
+    model was trained with).
     """
     (numbers,) = feeds.values()
     config = module.config

@@ -1,4 +1,4 @@
-"""What works on latents and images: UNets, ControlNet, and both halves of the autoencoder."""
+"""The reference modules for UNets, ControlNets, and both halves of the autoencoder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def unet(config: Mapping[str, object]) -> torch.nn.Module:
 
 
 def controlnet(config: Mapping[str, object]) -> torch.nn.Module:
-    """The half of a UNet that turns a picture into residuals."""
+    """The ControlNet, which turns an image into residuals."""
     from diffusers import ControlNetModel
 
     return ControlNetModel.from_config(dict(config))
@@ -34,17 +34,17 @@ def vae(config: Mapping[str, object]) -> torch.nn.Module:
     from diffusers import AutoencoderKL
 
     module = AutoencoderKL.from_config(dict(config))
-    module.register_to_config(shift_factor=config.get("shift_factor"))  # younger than the pinned
+    module.register_to_config(shift_factor=config.get("shift_factor"))  # not in the pinned version
     return module
 
 
 def predict_noise(
     module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
-    """The noise in `sample`, whatever the module itself predicts.
+    """The noise in `sample`, even if the module predicts a velocity.
 
-    Text states come as (B, D, 1, S), the layout that the runtimes send. SDXL has `time_ids` and
-    `text_embeds` beside them, a controlled UNet one residual for each skip and one for the middle.
+    Text states are (B, D, 1, S), as apps send them. SDXL also has `time_ids` and `text_embeds`; a
+    controlled UNet has a residual for each skip and one for the middle.
     """
     residuals = [feeds[name] for name in sorted(feeds, key=_place) if name.startswith(_RESIDUAL)]
     added = {name: feeds[name] for name in ("time_ids", "text_embeds") if name in feeds}
@@ -65,10 +65,10 @@ def predict_noise(
 
 
 def own_size(time_ids: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
-    """`time_ids` with the size of the image that `sample` is the latent of.
+    """`time_ids` with the size of the image for the latent `sample`.
 
-    The base model is told original size, crop and target size, its refiner original size, crop and
-    score, each size as height and width (diffusers' `_get_add_time_ids`).
+    The base model takes original size, crop and target size; its refiner takes original size, crop
+    and score. Sizes are height and width (diffusers' `_get_add_time_ids`).
     """
     size = torch.tensor([_PIXELS * extent for extent in sample.shape[2:]], dtype=time_ids.dtype)
     stated = time_ids.clone()
@@ -83,7 +83,7 @@ def noise_of_velocity(
 ) -> torch.Tensor:
     """`sqrt(a) v + sqrt(1 - a) x`, with the cumulative product `a` of the schedule at the timestep.
 
-    The schedule is the one that the runtimes have built in: scaled-linear, a thousand steps.
+    The schedule is the one built into apps: scaled-linear, with 1000 steps.
     """
     betas = torch.linspace(_FIRST_BETA**0.5, _LAST_BETA**0.5, _STEPS, dtype=torch.float64) ** 2
     product = torch.cumprod(1 - betas, 0)[timestep.long()].reshape(-1, 1, 1, 1)
@@ -91,7 +91,7 @@ def noise_of_velocity(
 
 
 def control(module: torch.nn.Module, feeds: Feeds, _: ProgramOptions) -> dict[str, torch.Tensor]:
-    """A residual for each skip of the UNet, then the one for its middle."""
+    """The residuals for the UNet's skips, and last the one for its middle."""
     down, middle = module(
         feeds["sample"],
         feeds["timestep"],
@@ -105,7 +105,7 @@ def control(module: torch.nn.Module, feeds: Feeds, _: ProgramOptions) -> dict[st
 def decode(
     module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
-    """The runtimes divide by the latent scale themselves; `runtime_scale` says by another one."""
+    """Decode a latent that an app divided by `runtime_scale`, by default the model's own scale."""
     (z,) = feeds.values()
     latent = z * _ratio(module, options) + _shift(module)
     return {"image": module.decoder(module.post_quant_conv(latent))}
@@ -114,7 +114,7 @@ def decode(
 def encode(
     module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
-    """Mean and log-variance, not sampled, of what the runtimes multiply by their latent scale."""
+    """Encode an image to means and log-variances, for apps that multiply by their own scale."""
     (x,) = feeds.values()
     mean, logarithm = module.quant_conv(module.encoder(x)).chunk(2, 1)
     ratio = _ratio(module, options)
@@ -123,13 +123,13 @@ def encode(
 
 
 def _ratio(module: torch.nn.Module, options: ProgramOptions) -> float:
-    """The runtime's latent scale over the model's own; 1 unless the runtime has another."""
+    """The app's latent scale divided by the model's, which is 1 if they are equal."""
     own = float(module.config.scaling_factor)
     return float(options.runtime_scale or own) / own
 
 
 def _shift(module: torch.nn.Module) -> float:
-    """What the model adds to a latent that it decodes; the runtimes of its families add nothing."""
+    """The model's latent shift, added before decoding; apps add nothing."""
     return float(module.config.shift_factor or 0)
 
 

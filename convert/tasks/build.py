@@ -1,4 +1,4 @@
-"""The task `build`: programs of one component, from its files to packages."""
+"""The task `build`: builds programs of one component and writes their packages."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _build(
 
 
 def read_config(path: Path) -> Config:
-    """A parsed config.json.
+    """Read a config.json.
 
     Raises:
         BadInputError: it is not a JSON object.

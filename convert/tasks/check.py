@@ -1,4 +1,4 @@
-"""The worker's task "check": written packages against the modules that they were made from."""
+"""The task `check`: compares written packages with the modules that they were made from."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     """Check the packages of a `CheckRequest`; answers the `ProgramProof` of each, by component.
 
     Raises:
-        ParityError: packages are not what they should be; all of them are named.
+        ParityError: packages differ from their modules; all of them are named.
     """
     asked = from_plain(CheckRequest, request, "request")
     depth = QUICK if asked.fast else FULL

@@ -1,7 +1,7 @@
-"""Makes a small Stable Diffusion 1.x folder with the very defect that started this project.
+"""Makes a small Stable Diffusion 1.x folder with the defect that started this project.
 
-Real architectures of the pinned libraries with random weights from a fixed seed, a working CLIP
-byte-pair tokenizer, and UNet and VAE saved as sharded `.bin` files with an index: the layout that
+It has real architectures of the pinned libraries, random weights from a fixed seed, and a working
+CLIP byte-pair tokenizer. UNet and VAE are sharded `.bin` files with an index, a layout that
 diffusers 0.23.1 cannot load. Runs inside the built environment.
 """
 
@@ -30,7 +30,7 @@ MERGES = (
     *("t h", "th e</w>", "i n", "a n", "an d</w>", "o f</w>", "c a", "ca t</w>", "d o"),
     *("do g</w>", "o n</w>", "s t", "a r", "in g</w>", "p h", "ph o", "t o", "pho to</w>"),
 )
-"""A small, real byte-pair vocabulary: enough to tokenize any text, and not taken from anyone."""
+"""A small byte-pair vocabulary of our own, which can tokenize any text."""
 
 
 def task(request: Mapping[str, object], emit: Emit) -> str:

@@ -1,8 +1,8 @@
-"""The worker's task "sensitivity": how much each layer's rounding moves a program's output.
+"""The task `sensitivity`: measures how much rounding each layer changes a program's output.
 
-The program is drawn for a small picture and run without being written: once as it is, and in
-variants in each of which only one layer's weight is rounded to a palette. At the end the mixture
-that follows is compared with uniform bits, each run in full.
+The program is drawn for a small image and run without being written: once unchanged, and in
+variants in which one layer's weight is rounded to a palette. At the end, the resulting mixture of
+bits is compared with uniform bits.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ TOGETHER = 16
 
 _COMPARED = (2, 4, 6)
 _ASSUMED = 8
-"""At this width, a weight's own error is not computed: it is 1/16 of that at two bits less."""
+"""At this width, the error of a weight is estimated as 1/16 of that at two bits less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounding:
-    """The weights of a checkpoint, whole or rounded to palettes, which are remembered."""
+    """The weights of a checkpoint, unchanged or rounded to palettes, which are cached."""
 
     tensors: Tensors
     palettes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
     def errors(self, payload: Payload, widths: Sequence[int]) -> dict[int, float]:
-        """The squared error of a weight, by the width of its codes in bits."""
+        """The squared error of a weight for each width of codes, in bits."""
         half = DataType.FLOAT16
         counted = histogram(payload.source.blocks(self.tensors, half), payload.name)
         for bits in widths:
@@ -76,7 +76,7 @@ class Rounding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unwritten:
-    """The weights of a built program, each read from the checkpoint when it is asked for.
+    """The weights of a built program, read from the checkpoint on demand.
 
     Those named in `bits` are rounded.
     """
@@ -86,7 +86,7 @@ class Unwritten:
     bits: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, blob: Blob, dtype: DataType) -> memoryview:
-        """The bytes that the record at this offset would have."""
+        """The bytes of the record at this offset."""
         payload = self.payloads[blob.offset]
         blocks = self.rounding.blocks(payload, dtype, self.bits.get(payload.name, WHOLE))
         return np.concatenate(list(blocks)).data.cast("B")
@@ -94,7 +94,7 @@ class Unwritten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A program that is measured: built, also for `TOGETHER` times the rows if it has a batch."""
+    """The program to measure, and a copy with `TOGETHER` times the batch, if it has one."""
 
     built: DrawnProgram
     wide: DrawnProgram
@@ -172,7 +172,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
 def prepare(
     component: str, config: Mapping[str, object], options: ProgramOptions, tensors: DescribedTensors
 ) -> Subject:
-    """The program, ready to be measured; for a small square picture, if it has an image size."""
+    """Build the program to measure, for a small square image if it has an image size."""
     if size := small_size(config, options):
         options = replace(options, height=size[0], width=size[0])
     built = build_program(component, config, tensors, options)
@@ -189,9 +189,9 @@ def prepare(
 
 
 def measure(subject: Subject, steps: Sequence[int], emit: Emit) -> tuple[torch.Tensor, list[Layer]]:
-    """What the program computes as it is, and every layer that can be compressed.
+    """The outputs of the unchanged program, and every layer that can be compressed.
 
-    `steps` are the widths that may be asked of them.
+    `steps` are the possible widths in bits.
     """
     layers, done = subject.layers, itertools.count(1)
     widths = sorted({PROBED, *steps} - {_ASSUMED, WHOLE})

@@ -1,6 +1,6 @@
 """The child's side of `convert.worker`: serves one task, then ends.
 
-Standard output carries events and nothing else: whatever a library prints goes to stderr.
+stdout carries events only; everything that libraries print goes to stderr.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ TASKS: Mapping[str, str] = {
     "sensitivity": "sdcoreml.convert.tasks.sensitivity",
     "upstream": "sdcoreml.convert.tasks.upstream",
 }
-"""Task name to the module whose `task(request, emit)` does it; imported when asked for."""
+"""Maps each task to the module with its function `task(request, emit)`, imported when needed."""
 
 _KIBIBYTE = 1024
 
 
 def serve(tasks: Mapping[str, str] = TASKS) -> None:
-    """Read one request from stdin, do it, answer, and leave."""
+    """Read one request from stdin, run its task, answer, and exit."""
     request = json.loads(sys.stdin.buffer.readline())
     emit = _claim_stdout()
     _die_with_parent()
@@ -41,7 +41,7 @@ def serve(tasks: Mapping[str, str] = TASKS) -> None:
         answer = {"error": _fields(_out_of_memory(request["task"]))}
     emit(Event(kind="result", data={**answer, "peak_memory": peak_memory()}))
     sys.stderr.flush()
-    os._exit(0)  # the libraries' own clean-up costs a second and frees nothing that matters
+    os._exit(0)  # the libraries' clean-up takes a second and is not needed
 
 
 def _fields(error: SdcoremlError) -> Mapping[str, str]:
@@ -65,7 +65,7 @@ def peak_memory() -> int:
 
 
 def _claim_stdout() -> Emit:
-    """Keep stdout for events, send everybody else's printing to stderr."""
+    """Keep stdout for events, and redirect all other output to stderr."""
     private = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
@@ -77,7 +77,7 @@ def _claim_stdout() -> Emit:
 
 
 def _die_with_parent() -> None:
-    """End at once when stdin closes: that is how a parent's death looks from here."""
+    """Exit as soon as stdin closes, which happens when the parent dies."""
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), _KIBIBYTE):
