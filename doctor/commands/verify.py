@@ -17,6 +17,7 @@ from sdcoreml.doctor.core.backend import add_toolchain, choose_backend
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.ground.advice import spell
+from sdcoreml.ground.codec import read_field
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.places import as_path
@@ -40,7 +41,8 @@ class EnvironmentOnDemand:
         """Run the task in the built environment."""
         options = BuildOptions(backend=choose_backend())
         toolchain = load_toolchain(self.toolchain)
-        names = ", ".join(part["component"] for part in request.get("packages", ()))
+        parts = read_field(request, "packages", tuple[dict[str, object], ...], ())
+        names = ", ".join(str(part["component"]) for part in parts)
         require_torch(toolchain, f"running what no certificate proves ({names})", self.args)
         environment = build(toolchain, options=options, emit=emit)
         return Worker(python=environment.python).run(task, request, emit)
