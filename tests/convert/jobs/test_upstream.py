@@ -160,7 +160,8 @@ def test_what_a_model_wants_and_it_does_not_do_is_left_out(tmp_path: Path) -> No
 def test_a_velocity_is_warned_of(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "cat")
     (folder / "scheduler").mkdir()
-    settings = {"prediction_type": "v_prediction", "_class_name": "DDIMScheduler"}
+    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    settings = {"prediction_type": "v_prediction", "_class_name": "DDIMScheduler", **betas}
     (folder / "scheduler/scheduler_config.json").write_text(json.dumps(settings))
     told: list[Event] = []
     job = job_of(open_model(folder), tmp_path / "out")
