@@ -6,15 +6,18 @@ host.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdcoreml import __version__
 from sdcoreml.convert.hub.failures import TOO_MANY, Asked, no_connection, refusal
-from sdcoreml.ground.errors import FetchError
+from sdcoreml.envs.mirrors.mirror import CERTIFICATES, certificates
+from sdcoreml.ground.errors import FetchError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
 
 if TYPE_CHECKING:
@@ -112,5 +115,23 @@ def open_web(emit: Emit = silent) -> Iterator[Web]:
     import httpx2
 
     timeout = httpx2.Timeout(_READ, connect=_CONNECT)
-    with httpx2.Client(timeout=timeout, headers={"User-Agent": _AGENT}) as client:
+    trusted = _trusted()
+    with httpx2.Client(timeout=timeout, headers={"User-Agent": _AGENT}, verify=trusted) as client:
         yield Web(client=client, emit=emit)
+
+
+def _trusted() -> ssl.SSLContext | bool:
+    """The certificates that this user's variables name, or those of the system."""
+    path = certificates()
+    if not path:
+        return True
+    try:
+        if Path(path).is_dir():
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise UsageError(
+            f"no certificates to trust: {error.strerror or error}",
+            where=path,
+            remedy=f"correct the variable that names it ({', '.join(CERTIFICATES)})",
+        ) from error

@@ -97,6 +97,15 @@ def _address(server: Server, said: str, by: str, error: type[SdcoremlError]) -> 
     return said.rstrip("/") if server is not INDEX else said
 
 
+CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+"""Variables that name a file of certificates to trust, each of another program."""
+
+
+def certificates(environ: Mapping[str, str] = os.environ) -> str:
+    """The file of certificates that the user trusts; "" for those of the system."""
+    return next(filter(None, (environ.get(name, "") for name in CERTIFICATES)), "")
+
+
 def index_variables(given: str = "", environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
     """What tells uv and pip which index to ask; empty for the usual one.
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.envs.mirrors.mirror import certificates
+
 KEPT = frozenset(
     {
         # Who and where.
@@ -42,7 +44,9 @@ class ProcessResult:
 def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables a child may see; PYTHON*, PIP_*, UV_* and the like do not leak."""
     kept = {key: value for key, value in environ.items() if key.upper() in KEPT}
-    return kept | _FIXED
+    # One that the user names for one program is meant for all: uv reads this variable alone.
+    trusted = {"SSL_CERT_FILE": path} if (path := certificates(environ)) else {}
+    return trusted | kept | _FIXED
 
 
 def isolate(python: Path) -> tuple[str, ...]:

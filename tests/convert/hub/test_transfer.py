@@ -16,7 +16,7 @@ from sdcoreml.convert.hub.failures import Asked
 from sdcoreml.convert.hub.names import HubName
 from sdcoreml.convert.hub.transfer import Wanted, bring
 from sdcoreml.convert.hub.web import Web, open_web
-from sdcoreml.ground.errors import BadInputError, FetchError, NoSpaceError
+from sdcoreml.ground.errors import BadInputError, FetchError, NoSpaceError, UsageError
 from sdcoreml.ground.events import Event
 from tests.convert.hub.server import Fault, Server
 
@@ -233,3 +233,17 @@ def test_a_full_disk_keeps_what_came(wanted: Wanted, web: Web) -> None:
     assert wanted.part.read_bytes() == CONTENT[:500_000]
     fetch(wanted, web)
     assert wanted.target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("text", ["", "no certificate"])
+def test_certificates_that_are_none_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    if text:
+        path.write_text(text)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    said = r"ca.pem: no certificates to trust: .*SSL_CERT_FILE"
+    with pytest.raises(UsageError, match=said), open_web():
+        pass

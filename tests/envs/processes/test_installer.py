@@ -205,7 +205,7 @@ def test_one_that_is_not_there_is_told(
     program.answer(code=1)
     monkeypatch.setattr(sys, "executable", str(program.path))
     monkeypatch.setenv("PATH", os.devnull)
-    with pytest.raises(EnvError, match=f"{said}; run make bootstrap"):
+    with pytest.raises(EnvError, match=f"{said}; run `make bootstrap`"):
         find_installer(name)
     with pytest.raises(EnvError, match="uv and pip: not found"):
         find_installer()

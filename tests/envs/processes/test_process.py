@@ -45,3 +45,10 @@ def test_a_child_gets_words_and_answers() -> None:
 def test_an_isolated_python_sees_no_user_site() -> None:
     program = "import sys; print(sys.flags.isolated, sys.flags.no_user_site)"
     assert run([*isolate(Path(sys.executable)), "-c", program]).out == "1 1\n"
+
+
+def test_certificates_that_one_program_is_told_to_trust_are_for_all() -> None:
+    assert clean_environ({"REQUESTS_CA_BUNDLE": "/a.pem"})["SSL_CERT_FILE"] == "/a.pem"
+    both = {"PIP_CERT": "/a.pem", "SSL_CERT_FILE": "/b.pem"}
+    assert clean_environ(both)["SSL_CERT_FILE"] == "/b.pem"
+    assert "SSL_CERT_FILE" not in clean_environ({"PATH": "/bin"})
