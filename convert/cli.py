@@ -18,6 +18,7 @@ from sdcoreml.convert.models.prediction import SPELLINGS, PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.weights.writer import WriteOptions
+from sdcoreml.ground.arguments import Parser
 from sdcoreml.ground.errors import UnsupportedError
 from sdcoreml.ground.events import Event
 from sdcoreml.ground.exits import run_to_exit_code
@@ -46,13 +47,14 @@ UNSUPPORTED = ("stable_unclip", "stable_unclip_prior", "clip_stats_path", "contr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     end_on_signals()
+    given = sys.argv[1:] if arguments is None else arguments
     with filter_output():
-        return run_to_exit_code(lambda: run(build_parser().parse_args(arguments)))
+        return run_to_exit_code(lambda: run(build_parser().parse_or_suggest(given)))
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser of `python -m convert`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m convert",
         description="Turn a checkpoint in any form into a diffusers folder with one safetensors "
         "file per component. Needs no torch and runs nothing that a pickle names.",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import os
-import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,6 +13,7 @@ from types import ModuleType
 
 import sdcoreml
 from sdcoreml.ground.advice import start_here
+from sdcoreml.ground.arguments import Parser, suggest
 from sdcoreml.ground.errors import ExitCode, UsageError
 from sdcoreml.ground.exits import run_to_exit_code
 from sdcoreml.ground.signals import end_on_signals
@@ -169,28 +168,18 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         names = [verb.name for verb in VERBS]
         raise UsageError(
             f"there is no verb {name}",
-            remedy=suggestion(name, names) or "`sdcoreml --help` lists the verbs",
+            remedy=suggest(name, names) or "`sdcoreml --help` lists the verbs",
         )
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"{shlex.join(start_here().program)} {verb.name}",
         description=f"{verb.help[0].upper()}{verb.help[1:]}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module = verb.load()
     module.configure(parser)
-    args, rest = parser.parse_known_args(options)
-    if rest:
-        known = re.findall(r"--[\w-]+", parser.format_usage())
-        hint = suggestion(rest[0], known)
-        parser.error(f"unrecognized arguments: {' '.join(rest)}" + (f"; {hint}" if hint else ""))
+    args = parser.parse_or_suggest(options)
     args.run, args.words, args.sweeps = module.run, tuple(words), verb.sweeps
     return args
-
-
-def suggestion(word: str, known: Sequence[str]) -> str:
-    """Which of the known words a mistyped one may have meant; nothing when none is near."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]}?" if near else ""
 
 
 def with_default_verb(words: Sequence[str]) -> Sequence[str]:
