@@ -18,7 +18,7 @@ from sdcoreml.convert.hub.failures import Asked, off_line
 from sdcoreml.convert.hub.names import CivitaiName, FileAddress
 from sdcoreml.convert.hub.obtain import SAFE, Obtained
 from sdcoreml.convert.hub.sketch import draw_header, folder_of_links
-from sdcoreml.convert.hub.transfer import Wanted, bring
+from sdcoreml.convert.hub.transfer import Wanted, bring, require_plain_file
 from sdcoreml.convert.hub.web import Web, open_web
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.files import SUFFIXES
@@ -169,12 +169,7 @@ def _mark(name: FileAddress, web: Web, asked: Asked) -> tuple[str, int | None]:
     """What the server says of the file's content, in a word, and its size."""
     with web.answer(name.url, asked, headers={"Range": "bytes=0-0"}) as response:
         headers = response.headers
-    if headers.get("Content-Type", "").startswith("text/html"):
-        raise BadInputError(
-            "this is the address of a web page, not of a file",
-            where=f"{name}",
-            remedy="copy the address of its download button",
-        )
+        require_plain_file(response, name.url, asked)
     total = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
     said = headers.get("ETag") or headers.get("Last-Modified") or ""
     mark = hashlib.sha256(f"{said} {total}".encode()).hexdigest()[:_KEY]

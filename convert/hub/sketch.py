@@ -11,11 +11,12 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 
 from sdcoreml.convert.hub.failures import Asked
 from sdcoreml.convert.hub.transfer import Wanted
 from sdcoreml.convert.hub.web import Web
+from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 
 FIRST = 1 << 18
@@ -30,8 +31,9 @@ def folder_of_links(title: str, places: Mapping[str, Path], said: str) -> Iterat
 
     Errors name it as `said`, the name that a person gave.
     """
-    with TemporaryDirectory(prefix="sdcoreml-") as outer:
-        folder = Path(outer) / title
+    # What a killed run leaves is swept by the next one.
+    with scratch_folder(Path(gettempdir()) / "sdcoreml-names") as outer:
+        folder = outer / title
         folder.mkdir()
         for path, place in places.items():
             link = folder / path

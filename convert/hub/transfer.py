@@ -235,11 +235,26 @@ def _goes_on(response: httpx2.Response, have: int) -> bool:
 
 
 def _require_file(response: httpx2.Response, wanted: Wanted, asked: Asked) -> None:
-    """Refuse a page for people in a file's place: a login, or the page about the file."""
-    kind = response.headers.get("Content-Type", "")
-    if kind.startswith("text/html") and not (wanted.sha256 or wanted.git):
+    """Refuse, where no hash decides, a page for people, and what anybody could have changed."""
+    if not (wanted.sha256 or wanted.git):
+        require_plain_file(response, wanted.url, asked)
+
+
+def require_plain_file(response: httpx2.Response, url: str, asked: Asked) -> None:
+    """Refuse a web page, such as a login, and a way that leaves https.
+
+    Raises:
+        BadInputError: it is one of these.
+    """
+    if response.headers.get("Content-Type", "").startswith("text/html"):
         raise BadInputError(
             "this is the address of a web page, not of a file",
             where=f"{asked.name}",
             remedy="copy the address of its download button",
+        )
+    if url.startswith("https:") and response.url.scheme != "https":
+        raise BadInputError(
+            "it leads from https to http, where anybody on the way could change what comes",
+            where=f"{asked.name}",
+            remedy="download it with a browser, and give the file",
         )

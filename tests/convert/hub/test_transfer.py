@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from sdcoreml.convert.hub.access import Access
 from sdcoreml.convert.hub.failures import Asked
 from sdcoreml.convert.hub.names import HubName
-from sdcoreml.convert.hub.transfer import Wanted, bring
+from sdcoreml.convert.hub.transfer import Wanted, bring, require_plain_file
 from sdcoreml.convert.hub.web import Web, open_web
 from sdcoreml.ground.errors import BadInputError, FetchError, NoSpaceError, UsageError
 from sdcoreml.ground.events import Event
@@ -247,3 +248,17 @@ def test_certificates_that_are_none_are_told(
     said = r"ca.pem: no certificates to trust: .*SSL_CERT_FILE"
     with pytest.raises(UsageError, match=said), open_web():
         pass
+
+
+def test_a_way_that_leaves_https_is_refused_where_no_hash_decides(hub: Server) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.scheme == "https":
+            return httpx2.Response(302, headers={"Location": "http://a.invalid/x.ckpt"})
+        return httpx2.Response(200, content=b"anything")
+
+    client = httpx2.Client(transport=httpx2.MockTransport(answer))
+    plain, url = Web(client=client), "https://a.invalid/x.ckpt"
+    said = "it leads from https to http"
+    with plain.answer(url, ASKED) as response, pytest.raises(BadInputError, match=said):
+        require_plain_file(response, url, ASKED)
+    assert hub.requests == []
