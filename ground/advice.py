@@ -1,4 +1,4 @@
-"""Spells commands as they can be pasted where the person stands.
+"""Spells commands so that the user can paste them into their shell.
 
 Texts hold a command in one form, in backticks: `sdcoreml env repair`, or `python -m
 sdcoreml.convert ...` for diffusers' words. What leaves the process passes `spell`, which knows how
@@ -28,7 +28,7 @@ BY_MAKE = "SDCOREML_BY_MAKE"
 
 HOST = ".venv/bin"
 _MODULES = frozenset({"sdcoreml", "doctor", "convert"})
-"""What `python -m` starts; each is a folder with a `__main__.py`."""
+"""The folders with a `__main__.py`, which `python -m` can start."""
 
 VARIABLES: Mapping[str, Mapping[str, str]] = {
     "doctor": {"": "MODEL", "--output": "OUT", "--attention": "ATTENTION", "--size": "SIZE"},
@@ -42,10 +42,10 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     },
     "verify": {"": "OUT", "--against": "MODEL"},
 }
-"""What each goal of the Makefile is told by a variable: its first word, and some options."""
+"""For each goal of the Makefile, the variables for its first argument and some options."""
 
 CHOICES = {"--toolchain": "TOOLCHAIN", "--backend": "BACKEND"}
-"""What every goal takes."""
+"""The variables that every goal takes."""
 
 _COMMAND = re.compile(r"`((?:sdcoreml|python -m sdcoreml\.convert)(?: (?:'[^']*'|[^`'])*)?)`")
 
@@ -148,7 +148,7 @@ def _quote_value(word: str) -> str:
 
 
 def _by_make(words: Sequence[str], way: Start) -> tuple[str, ...]:
-    """`make GOAL NAME=value ...` for a verb and its options; nothing where make cannot say it."""
+    """`make GOAL NAME=value ...` for a verb and its options, if make can express them."""
     goal, *rest = words or ("",)
     if goal not in VARIABLES:
         return ()

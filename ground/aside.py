@@ -111,7 +111,7 @@ def open_aside(target: Path) -> Iterator[int]:
 
 
 def _carry_nothing(old: Path, new: Path) -> None:
-    """What an older folder holds is all ours, and made anew."""
+    """Keep nothing of the older folder."""
 
 
 @contextmanager
@@ -246,7 +246,7 @@ def _take_place(part: Path, target: Path) -> None:
 
 
 def _recover(target: Path) -> None:
-    """Put right what a run left that was killed between the two renames of `_take_place`."""
+    """Repair the state after a run was killed between the two renames of `_take_place`."""
     old = waiting(target)
     if not old.is_dir():
         return

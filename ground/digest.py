@@ -1,4 +1,4 @@
-"""SHA-256 of files and folders, for manifests: names a content whatever its path."""
+"""Computes the SHA-256 of files and folders for manifests."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def describe(files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
 
 
 def _content(path: Path) -> tuple[int, int]:
-    """What hard links of one file have in common: it needs to be hashed only once."""
+    """The device and inode that hard links share, so that a file is hashed only once."""
     status = path.stat()
     return status.st_dev, status.st_ino
 

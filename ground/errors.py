@@ -14,7 +14,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the exit codes of `sdcoreml` mean."""
+    """The exit codes of `sdcoreml`."""
 
     FINE = 0
     PROBLEMS = 1
@@ -41,7 +41,7 @@ class SdcoremlError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.PROBLEMS
     explanation = ""
-    """More for people, said after the line."""
+    """More details, printed after the line."""
 
     code = ""
     """Stable id of the doctor's check that finds the same, if one does."""

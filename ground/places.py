@@ -82,7 +82,7 @@ def can_exist(path: Path) -> bool:
 
 
 def as_path(text: str) -> Path:
-    """The path that an argument of a command line names; the `type` of them all.
+    """Convert a command-line argument to a path; the `type` of all path arguments.
 
     Raises:
         argparse.ArgumentTypeError: as `expand_home` does.

@@ -90,7 +90,7 @@ def _holds(version: str, clause: str) -> bool:
 
 
 def _repairs(have: Key, want: Key) -> bool:
-    """Whether `have`, the higher one, is a post-release of just `want`."""
+    """Whether `have` is a post-release of exactly `want`."""
     return have[:3] == want[:3] and want[3] == _NONE and want[4] == _RELEASED
 
 

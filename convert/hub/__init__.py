@@ -1,1 +1,1 @@
-"""Models that are named and not here: what a name means, which files are needed, how they come."""
+"""Fetches models given by name: resolves the name, chooses the needed files, downloads them."""

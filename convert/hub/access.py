@@ -1,4 +1,4 @@
-"""How the hub and Civitai are reached here: servers, tokens, folders, and whether at all."""
+"""The settings for reaching the hub and Civitai: servers, tokens, folders, and offline mode."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Access:
 
 
 def access_here(environ: Mapping[str, str] = os.environ) -> Access:
-    """What this user's variables, token file and configuration say.
+    """Read the settings from the user's variables, token file and configuration.
 
     Raises:
         UsageError, LockfileError: a mirror is named by something that is no address.
@@ -65,7 +65,7 @@ def access_here(environ: Mapping[str, str] = os.environ) -> Access:
 
 
 def library() -> Any:  # noqa: ANN401  a module
-    """huggingface_hub, imported when it is needed; it shall draw nothing and report to nobody."""
+    """Import huggingface_hub, with progress bars and telemetry off."""
     os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
     import huggingface_hub
     import huggingface_hub.constants

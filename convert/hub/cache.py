@@ -1,4 +1,4 @@
-"""The hub's own cache: what of a model is there, and how a file gets there.
+"""The hub's own cache: finds a model's files in it, and adds files to it.
 
 Its layout is documented by the hub: `blobs/` holds files under their hashes, `snapshots/COMMIT/`
 links to them under their paths, `refs/` says which commit a branch was at. Whatever is brought is
@@ -72,7 +72,7 @@ class Shelf:
             place.unlink(missing_ok=True)
 
     def wanted(self, path: str) -> Wanted:
-        """What is to be brought for a file, and to where."""
+        """The source and target for downloading a file."""
         file, listing = self.listing.files[path], self.listing
         locks = self.access.cache / ".locks" / listing.folder_name
         address = f"{self.access.hub}/{listing.name.repo}/resolve/{listing.commit}/{quote(path)}"
@@ -108,7 +108,7 @@ class Shelf:
 
 
 def list_cached(name: HubName, access: Access) -> Listing | None:
-    """What the cache has of a model at its revision; None where it has nothing of it."""
+    """The model's files in the cache at its revision; `None` if there are none."""
     blank = Listing(name=name, commit="", files={})
     folder = access.cache / blank.folder_name
     commit = _commit(folder, name.revision or NEWEST)
@@ -126,7 +126,7 @@ def list_cached(name: HubName, access: Access) -> Listing | None:
 
 
 def _commit(folder: Path, revision: str) -> str:
-    """The commit of a revision, as the cache knows it; "" where it does not."""
+    """The commit of a revision according to the cache, or ""."""
     ref = folder / "refs" / revision
     if ref.is_file():
         return ref.read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""Files that are named by an address, and models of Civitai, which are files too.
+"""Fetches single files: by an address, or from Civitai.
 
 They are kept in the user's cache folder, each in a folder of its own.
 """
@@ -35,12 +35,12 @@ _KINDS: Mapping[str, str] = {
     "TextualInversion": "a textual inversion: `sdcoreml convert MODEL --embedding FILE` takes it",
     "VAE": "a VAE: `sdcoreml convert MODEL --vae FILE` takes it",
 }
-"""What Civitai has beside whole models, and what takes it."""
+"""What Civitai has in addition to whole models, and the options that take it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """A file to bring, what it is called, where it came from, and about how many bytes it has."""
+    """A file to download: its name, its origin, and its approximate size in bytes."""
 
     wanted: Wanted
     asked: Asked
@@ -166,7 +166,7 @@ def _origin(name: object) -> FetchedFrom:
 
 
 def _mark(name: FileAddress, web: Web, asked: Asked) -> tuple[str, int | None]:
-    """What the server says of the file's content, in a word, and its size."""
+    """The server's identifier for the file's content (such as its ETag), and the file's size."""
     with web.answer(name.url, asked, headers={"Range": "bytes=0-0"}) as response:
         headers = response.headers
         require_plain_file(response, name.url, asked)
@@ -237,7 +237,7 @@ def _of_server(url: str, access: Access) -> str:
 
 
 def _licence(answer: Mapping[str, Any]) -> str:
-    """Which base model's terms it is under; the rest is said on the model's page alone."""
+    """The base model whose licence applies; details are only on the model's page."""
     base = answer.get("baseModel")
     return f"that of {base}, and the terms on its page" if base else ""
 

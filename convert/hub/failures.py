@@ -1,4 +1,4 @@
-"""What a server's refusal means, and what to do about it."""
+"""Explains a server's refusal, and what to do about it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NETWORK = "check the network and proxy (HTTPS_PROXY)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Whom was asked for what: the name as given, the server's address, whether with a token."""
+    """A request: the name as given, the server's address, and whether a token was sent."""
 
     name: ModelName
     server: str
@@ -134,7 +134,7 @@ def no_connection(error: Exception, asked: Asked) -> SdcoremlError:
 
 
 def off_line(asked: Asked, variable: str) -> SdcoremlError:
-    """The error for what is not here while the network is forbidden."""
+    """The error for a model that is not on this machine in offline mode."""
     return FetchError(
         f"is not in the cache, and {variable} forbids the network",
         where=f"{asked.name}",

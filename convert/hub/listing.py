@@ -1,4 +1,4 @@
-"""What a model on the hub has: its files with sizes and hashes, its commit and its licence."""
+"""Lists a model on the hub: its files with sizes and hashes, its commit and its licence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEWEST = "main"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFile:
-    """A file: its size in bytes, and its SHA-256, or git's own hash where it is a small one."""
+    """A file: its size in bytes, and its SHA-256, or git's hash for a small file."""
 
     path: str
     size: int
@@ -43,12 +43,12 @@ class Listing:
 
     @property
     def folder_name(self) -> str:
-        """What the hub's cache calls the folder of this model."""
+        """The name of this model's folder in the hub's cache."""
         return f"models--{self.name.repo.replace('/', '--')}"
 
 
 def list_model(name: HubName, access: Access, web: Web) -> Listing:
-    """Ask the hub what a model has.
+    """Ask the hub for the list of a model's files.
 
     Raises:
         FetchError: the hub cannot be reached, or does not tell us.

@@ -1,4 +1,4 @@
-"""What was given as a model: a path, a name on the hub, an address, or a word."""
+"""Parses how a model was given: as a path, a name on the hub, an address, or a word."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class HubName:
     file: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what would lead out of the model, or out of its folder in a cache."""
+        """Refuse a path that leads out of the model, or out of its folder in a cache."""
         if {"..", "", "."} & {*(self.revision or "x").split("/"), *(self.file or "x").split("/")}:
             raise UsageError("is no name on the hub", where=f"{self}", remedy=_EXAMPLE)
 
@@ -70,7 +70,7 @@ class CivitaiName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainWord:
-    """A word without a slash that is no path: a model that another program keeps, perhaps."""
+    """A word without a slash that is not a path, perhaps a model of another program."""
 
     word: str
 
@@ -100,9 +100,7 @@ def parse_model(text: str, hub_hosts: Collection[str] = HUB_HOSTS) -> Path | Mod
     if scheme == "civitai" and rest:
         if found := _VERSION.fullmatch(rest):
             return CivitaiName(version=found["version"])
-        raise UsageError(
-            "is no number of a version", where=text, remedy="give it as civitai:128713"
-        )
+        raise UsageError("is not a version number", where=text, remedy="give it as civitai:128713")
     return _of_words(text, path)
 
 

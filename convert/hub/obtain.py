@@ -31,7 +31,7 @@ _LONGEST_CARD = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obtained:
-    """A model that was named: where it is for now, and where it came from.
+    """A model that was given by name: its current path, and its origin.
 
     `is_sketch` says that its weights are not here, only their headers.
     """
@@ -96,7 +96,7 @@ def sketch_from_hub(name: HubName, access: Access, emit: Emit) -> Iterator[Obtai
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """What is to be had of a model: the chosen files, and those that are `missing` here."""
+    """The files chosen from a model, and which of them are `missing` on this machine."""
 
     shelf: Shelf
     selection: Selection
@@ -168,7 +168,7 @@ class _Order:
         return folder
 
     def summary(self) -> str:
-        """What will be fetched, and how much: for the reader, before it begins."""
+        """A sentence on what will be fetched, and its size, to print before it begins."""
         listing = self.shelf.listing
         chosen = len(self.selection.files)
         parts = [f"{self.name} at {listing.commit[:_SHORT]}", f"{self.selection.form.value}"]
@@ -184,7 +184,7 @@ class _Order:
 
 
 def _list(name: HubName, access: Access, web: Web) -> Listing:
-    """What the hub has of a model; what the cache has, where there is no way to the hub."""
+    """List a model's files on the hub, or in the cache if the hub cannot be reached."""
     asked = Asked(name=name, server=access.hub, has_token=bool(access.hub_token))
     if access.offline:
         if (cached := list_cached(name, access)) is None:
@@ -241,7 +241,7 @@ def _bring_all(order: _Order, paths: Sequence[str], web: Web) -> None:
 
 
 def _check_kept(order: _Order, web: Web) -> None:
-    """Compare what was here before with the hub's hashes; bring anew what is damaged."""
+    """Compare cached files with the hub's hashes, and download damaged ones again."""
     kept = [path for path in order.selection.files if path not in order.missing]
     damaged = [path for path in kept if order.shelf.is_damaged(path)]
     for path in damaged:

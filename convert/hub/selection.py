@@ -1,4 +1,4 @@
-"""Chooses the files of a model that a conversion needs, out of all that its page has.
+"""Chooses the files that a conversion needs from a model's page.
 
 Of each component one set of weights: safetensors before pickles, half precision before full, and
 what is here already before both. A diffusers folder comes before a single file.
@@ -27,7 +27,7 @@ _HALF = "fp16"
 
 
 class Form(Enum):
-    """What is chosen: a folder of components, one component's folder, or one file."""
+    """The kind of a selection: a folder of components, one component's folder, or one file."""
 
     DIFFUSERS = "diffusers folder"
     COMPONENT = "component"
@@ -110,7 +110,7 @@ def _weights(names: Iterable[str], folder: str, have: Collection[str]) -> tuple[
 
 
 def _without_doubles(members: list[str]) -> list[str]:
-    """One file where there is one, else an index and its shards: some models have both."""
+    """Prefer a single file to an index with shards, since some models have both."""
     single = [name for name in members if "-of-" not in name and not name.endswith(".json")]
     return single[:1] or members
 
@@ -140,7 +140,7 @@ def _single(names: Collection[str], where: str) -> Selection:
 
 
 def _halves_first(files: Iterable[str]) -> list[str]:
-    """Without what another file of the list holds in half precision."""
+    """The files without those that the list also has in half precision."""
     chosen: dict[str, str] = {}
     for name in files:
         words = re.split(r"[-_.]", name.lower())

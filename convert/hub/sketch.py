@@ -1,4 +1,4 @@
-"""A model that is not here, as its headers alone show it.
+"""Makes a folder that represents a model by its headers, before it is downloaded.
 
 The folder has the same files as the model will have: small ones are linked, and of a safetensors
 file only the header is written, in a file of its full length whose rest takes no room. Whoever
@@ -20,7 +20,7 @@ from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 
 FIRST = 1 << 18
-"""Bytes asked for at first: the header of most files is shorter."""
+"""The number of bytes requested first; most files have a shorter header."""
 _LONGEST = 100 << 20
 _LENGTH = struct.Struct("<Q")
 

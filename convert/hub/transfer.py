@@ -1,4 +1,4 @@
-"""Brings one file: resumed where an earlier run was stopped, and compared with its hash.
+"""Downloads one file, resuming an earlier run, and compares it with its hash.
 
 It grows beside its place under the name that the hub's own programs give an unfinished file, and
 takes its place when it is whole and right. Whoever brings the same file meanwhile is waited for.
@@ -37,12 +37,12 @@ class Digest(Protocol):
         """Take more bytes in."""
 
     def hexdigest(self) -> str:
-        """The hash of what was taken in so far."""
+        """The hash of the data so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A file to bring: from where, to where, and what it must be.
+    """A file to download: source, target, and expected size and hash.
 
     `size` in bytes, or None where nobody says it; `sha256` or git's own hash of it, `git`, or both
     "". `lock` is the file that keeps two programs from bringing it at once.
@@ -69,7 +69,7 @@ class Wanted:
 
 
 def bring(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> None:
-    """Bring a file, unless it is there; `progress` is told how many bytes are there.
+    """Download a file unless it is there; `progress` gets the number of bytes so far.
 
     Raises:
         FetchError: the server cannot be reached, or does not give it.
@@ -116,7 +116,7 @@ def _another(wanted: Wanted, found: str, asked: Asked) -> BadInputError:
 
 
 def _fill(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> str:
-    """Bring what is missing of the unfinished file; the hash of the whole."""
+    """Download the rest of an unfinished file, and return the hash of the whole."""
     try:
         with wanted.part.open("a+b") as stream:
             require_space(wanted.target, max(0, (wanted.size or 0) - stream.tell()))
@@ -149,7 +149,7 @@ def _pour(wanted: Wanted, stream: BinaryIO, web: Web, asked: Asked, progress: Pr
 
 
 class _Growing:
-    """The unfinished file with its hash; what an earlier run brought is read at once."""
+    """Open the unfinished file and hash what an earlier run downloaded."""
 
     def __init__(self, wanted: Wanted, stream: BinaryIO, progress: Progress) -> None:
         self.wanted = wanted
@@ -169,7 +169,7 @@ class _Growing:
 
     @property
     def hash(self) -> str:
-        """The hash of what is there."""
+        """The hash of the file's data so far."""
         return self._digest.hexdigest()
 
     def add(self, chunk: bytes) -> None:
@@ -178,13 +178,13 @@ class _Growing:
         self._count(chunk)
 
     def begin_anew(self) -> None:
-        """Throw away what is there."""
+        """Discard the data so far."""
         self._stream.truncate(0)
         self._digest = self.wanted.digest()
         self.size = 0
 
     def flush(self) -> None:
-        """Hand what is there to the system, so that a killed process loses none of it."""
+        """Flush the data to the system, so that a killed process loses none of it."""
         self._stream.flush()
 
     def _count(self, chunk: bytes) -> None:
@@ -229,7 +229,7 @@ def _read_on(growing: _Growing, web: Web, asked: Asked) -> Exception | None:
 
 
 def _goes_on(response: httpx2.Response, have: int) -> bool:
-    """Whether an answer begins where the file ends, and not at its start, or beyond its end."""
+    """Whether the server's answer continues the file at its current end."""
     begins = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
     return response.status_code == _PART and begins
 

@@ -1,4 +1,4 @@
-"""Asks a server: one client for all, patient with those that ask for a pause.
+"""Sends requests to servers, waiting when one asks for a pause.
 
 The token goes to the server it is for alone: the client drops it where an answer leads to another
 host.
@@ -35,14 +35,14 @@ _REFUSED = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """A client, who is told what takes long, and how to wait."""
+    """An HTTP client, with functions to report delays and to wait."""
 
     client: httpx2.Client
     emit: Emit = silent
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     def get_json(self, url: str, asked: Asked, token: str = "") -> Any:  # noqa: ANN401  JSON
-        """What an address answers, as JSON.
+        """Request an address and return its answer as JSON.
 
         Raises:
             FetchError, BadInputError: it cannot be reached, or refuses.

@@ -1,4 +1,4 @@
-"""What to know of a conversion: warnings before anything is built, and notes for the manifest."""
+"""Warns about a conversion before anything is built, and writes notes for the manifest."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def rescue(left: Path, folder: Path) -> None:
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    """Whether two paths are the same or equal files, or links to one target; folders deeply."""
+    """Whether two paths are equal: files by content, links by target, folders recursively."""
     if one.is_symlink() or other.is_symlink():
         return one.is_symlink() and other.is_symlink() and one.readlink() == other.readlink()
     if one.is_dir() and other.is_dir():

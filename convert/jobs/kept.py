@@ -64,7 +64,7 @@ def keep(job: Job, folder: Path) -> Kept:
 
 
 def is_nothing(folder: Path) -> bool:
-    """Whether the place for the result is empty: no earlier result, nor anything else."""
+    """Whether nothing exists at the result's path."""
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 

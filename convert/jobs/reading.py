@@ -17,7 +17,7 @@ HALVES: Mapping[str, tuple[str, ...]] = {
     "vae_decoder": ("decoder.", "post_quant_conv."),
     "vae_encoder": ("encoder.", "quant_conv."),
 }
-"""The tensors of a VAE that each of its programs has."""
+"""For each program of a VAE, the prefixes of its tensors."""
 
 
 def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
@@ -44,7 +44,7 @@ def read_inputs(component: Component, parts: Iterable[ProgramSpec]) -> Mapping[s
 
 
 def _used(component: Component, parts: tuple[ProgramSpec, ...]) -> Iterator[TensorInfo]:
-    """The tensors that the programs have: what else lies in a file may be what it is."""
+    """The tensors that the programs use; other tensors of the file are not checked."""
     known = parameters(component.kind, component.config)
     starts = tuple(start for part in parts for start in HALVES.get(part.program, ("",)))
     for tensor in component.checkpoint.tensors if component.checkpoint else ():

@@ -154,7 +154,7 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _read(conversion: Conversion) -> Conversion:
-    """Hash all weights, and find what is no number, before anything is made from them."""
+    """Hash all weights, and refuse NaN and infinity, before anything is built from them."""
     return replace(conversion, inputs=read_all([folder.job for folder in conversion.folders]))
 
 

@@ -1,7 +1,7 @@
 """Has the upstream converter write the packages of a job, in place of our own builders.
 
-It gets what it needs to work: a diffusers folder with one safetensors file for each component, and
-one process for each program, so that memory is that of one. What it has no word for is refused.
+It gets a diffusers folder with one safetensors file for each component. Each program is written by
+its own process, to limit memory. Options that it does not support are refused.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ BASE, MEMORY = 2_000_000_000, 10
 2.2 GB for the sample's UNet, 10.4 GB for that of SD 1.5)."""
 
 _KEPT = ("text_states",)
-"""What a model asks of a program and the converter does by itself."""
+"""Options of a program that the converter sets itself."""
 
 _LEFT = {
     "prediction": "the UNet predicts a velocity, which apps take for noise",
     "pad_id": "prompts are padded as the apps do it, not as the model was trained",
     "runtime_scale": "latents are scaled as the apps do it, not as the VAE was trained",
 }
-"""What a model asks for, and goes without here."""
+"""Options that this converter ignores, with a warning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class UpstreamConverter:
 
 
 def require_possible(job: Job) -> None:
-    """Raise `UnsupportedError` for what the upstream converter cannot be asked for."""
+    """Raise `UnsupportedError` for options that the upstream converter does not support."""
     options = job.options
     recipe = options.recipe or {}
     usual = Options(attention=options.attention, height=options.height, width=options.width)
@@ -107,7 +107,7 @@ def options_of(spec: ProgramSpec, job: Job) -> ProgramOptions:
 
 
 def warn_of_losses(job: Job, emit: Emit) -> None:
-    """Say what the model asks for and the upstream converter does not do."""
+    """Warn about what the model needs and the upstream converter does not do."""
     asked = dict.fromkeys(name for part in job.parts for name in part.options)
     for name in asked:
         if name in _LEFT:
@@ -212,7 +212,7 @@ def _name(model: Model) -> str:
 
 
 def _parameters(model: Model) -> dict[str, int]:
-    """How many numbers each component has."""
+    """The number of parameters of each component."""
     return {
         name: sum(math.prod(tensor.shape) for tensor in component_files(component).tensors)
         for name, component in model.components.items()

@@ -1,4 +1,4 @@
-"""Explains what lies where a model's files should be, and what to do about it."""
+"""Explains why a model's files are not where they should be, and what to do about it."""
 
 from __future__ import annotations
 

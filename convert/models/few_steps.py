@@ -53,7 +53,7 @@ METADATA = (
     "ss_base_model_name",
     "ss_sd_model_name",
 )
-"""Metadata keys for a file's own name and for its sources; `sd_merge_` is the web UI's merger's."""
+"""Metadata keys for a file's name and its sources; the web UI's merger writes `sd_merge_*`."""
 
 CLASSES: Mapping[str, str] = {
     "LCMScheduler": "lcm",

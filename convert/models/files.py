@@ -39,14 +39,14 @@ class WeightFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightName:
-    """What the name of a weight file, of a shard or of an index says; `variant` is "" for none."""
+    """The parsed name of a weight file, shard or index; `variant` is "" if there is none."""
 
     format: str
     variant: str
 
 
 def parse_weight_name(name: str) -> WeightName | None:
-    """What a file's name says of a set of weights; None where it is no name of one."""
+    """Parse the name of a weight file; `None` for other names."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None

@@ -179,7 +179,7 @@ KNOWN = frozenset(
 )
 """Classes that Stable Diffusion's parts and add-ons have."""
 _STRANGE = frozenset({Kind.UNKNOWN, Kind.OTHER_FAMILY, Kind.TRANSFORMER, Kind.CONTROLNET})
-"""What tensors tell of a component whose class may know it better."""
+"""Identify a component by its tensors; its class may be more specific."""
 
 
 def _of_component(path: Path, component: Component) -> Identity:

@@ -18,7 +18,7 @@ Numbering: TypeAlias = Mapping[str, Callable[[int], int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The rows of a component, and those for what follows `inside` in a new name."""
+    """The rows of a component, and the rows for the part of a new name after `inside`."""
 
     rows: tuple[Row, ...]
     inner: tuple[Row, ...] = ()

@@ -249,7 +249,7 @@ class _Index:
         return self.owners.get(plain(name), found[0]) not in found
 
     def missing(self, found: Collection[str]) -> tuple[str, ...]:
-        """The tensors that neither were found nor equal one that was."""
+        """The tensors that were not found, unless they equal one that was."""
         return tuple(
             name
             for name in self.owners.values()

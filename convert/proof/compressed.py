@@ -105,7 +105,7 @@ def arguments(operation: Operation, block: Block, storage: BlobStorage) -> dict[
 
 
 def _palette(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """The decompressed weight and reach of a palette: codes, and one table or a table per group."""
+    """A weight of codes and one table, or a table per group: method, numbers and `Reach`."""
     import numpy as np
 
     codes, lut = parts["indices"], parts["lut"].astype(np.float32)
@@ -139,7 +139,7 @@ def _palette(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
 
 
 def _affine(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """The same for a scale and a zero point, for all numbers or along one axis."""
+    """As `_palette`, for a scale and a zero point, for all numbers or along one axis."""
     codes = parts["quantized_data"]
     along = [1] * codes.ndim
     along[int(parts["axis"])] = -1
@@ -150,7 +150,7 @@ def _affine(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
 
 
 def _blockwise(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """The same for a scale and an optional offset, along any axes."""
+    """As `_palette`, for a scale and an optional offset along any axes."""
     import numpy as np
 
     codes, scale = parts["data"], parts["scale"]
@@ -178,7 +178,7 @@ def _linear(codes: Array, scale: Array, zero: Array) -> tuple[str, Array, Reach]
 
 
 def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """The same for sparse weights: kept numbers are exact, and none that was dropped is larger."""
+    """As `_palette`, for sparse weights: kept numbers are exact, dropped ones are smaller."""
     import numpy as np
 
     shape = tuple(int(size) for size in parts["shape"])

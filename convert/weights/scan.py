@@ -21,8 +21,8 @@ SPOILT: dict[str, int] = {
     "F8_E5M2": 0x7C,
     "F8_E4M3": 0x7F,
 }
-"""Type → the smallest bit pattern, without its sign, that is no finite number: it is infinity, and
-NaN in E4M3, which has no infinity. As integers all floats are in the order of their sizes."""
+"""The bits of infinity for each type, without the sign; E4M3 has none, so those of NaN. Without the
+sign, the bits of floats are ordered like their values, so larger bits are not finite."""
 
 RUIN = "the model is damaged, or was trained to ruin: take another version of it"
 

@@ -14,7 +14,7 @@ NATIVE = 512
 _TEXT = "text_encoder"
 
 MOST_CORES = 16
-"""Beyond these a check waits for memory, not for cores."""
+"""With more cores than these, memory limits the speed of a check."""
 
 
 def estimate(facts: Facts) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What an environment's packages are installed on: a Python of this machine, or conda's.
+"""The base that packages are installed on: a Python of this machine, or conda's.
 
 A build asks its base for three things and never knows which kind it has. `VENV` and `CONDA` are
 the names by which people ask for one.
@@ -21,7 +21,7 @@ BACKENDS = (VENV, CONDA)
 
 
 class Base(Protocol):
-    """What is beneath the packages of an environment."""
+    """The base of an environment."""
 
     @property
     def brings_sources(self) -> bool:
@@ -35,7 +35,7 @@ class Base(Protocol):
         """A Python that can say, before anything is made, what the installer's cache holds."""
 
     def identity(self) -> tuple[str, ...]:
-        """What of it makes an environment another one."""
+        """The parts of it that an environment's name depends on."""
 
     def choice(self, final: Path) -> Choice:
         """The interpreter of an environment that will be in `final`."""

@@ -41,7 +41,7 @@ LAYOUT = "1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
-    """What one build is asked for.
+    """The options of a build.
 
     `backend` is "venv" or "conda"; `python` names the interpreter of a venv, without which
     `provision` obtains the exact one where there is none; `fresh` builds even if there is nothing
@@ -106,7 +106,7 @@ def build(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What is asked for, as far as it can be told without a look at this machine."""
+    """What is to be built, as far as it does not depend on this machine."""
 
     name: str
     toolchain: Toolchain
@@ -186,7 +186,7 @@ def _plan(
 
 
 def ready(toolchain: Toolchain, options: BuildOptions) -> Environment | None:
-    """The environment in use when it already is what is asked for: `build` would do nothing."""
+    """The environment in use, if it is already the wanted one, so that `build` does nothing."""
     return _reuse(_read_options(toolchain, options), options, options.root or environments_folder())
 
 
@@ -197,7 +197,7 @@ def key_of(lock: Lock, base: Base) -> str:
 
 
 def _reuse(request: _Request, options: BuildOptions, root: Path) -> Environment | None:
-    """The environment in use, when it already is what is asked for."""
+    """The environment in use, if it is already the wanted one."""
     found, lock = store.current(request.name, root), request.lock
     if found is None or options.fresh or options.no_cache or found.lock_digest != lock.digest:
         return None
@@ -213,7 +213,7 @@ def _reuse(request: _Request, options: BuildOptions, root: Path) -> Environment 
 
 
 def _revive(name: str, folder: Path) -> Environment | None:
-    """An environment built earlier from the same things, if it still is what it was."""
+    """An environment built earlier from the same inputs, if it is undamaged."""
     found = store.read(name, folder)
     try:
         return found if found is not None and not verify_fast(found).faults else None

@@ -1,4 +1,4 @@
-"""What is installed in an environment, after its `.dist-info` folders, against its lock."""
+"""Compares an environment's `.dist-info` folders with its lock."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _of_conda(folder: Path) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDefect:
-    """A file that is not what its own wheel's RECORD says; `digest` is that of the file, or ""."""
+    """A file that differs from its wheel's RECORD; `digest` is the file's own, or ""."""
 
     project: str
     path: str

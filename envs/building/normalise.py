@@ -1,4 +1,4 @@
-"""Takes out of a fresh environment what an installer wrote about this one run.
+"""Removes traces of the individual run from a fresh environment.
 
 Scripts that name their interpreter by its path (pip's) look beside themselves instead; the note
 that uv keeps about a local wheel's time goes; RECORD is made to agree.
@@ -40,13 +40,13 @@ def normalise(folder: Path) -> None:
 
 
 def relocate_scripts(folder: Path) -> tuple[Path, ...]:
-    """Let scripts find their interpreter beside themselves; the scripts that had to change."""
+    """Let scripts find their interpreter in their own folder; returns the changed scripts."""
     scripts = [path for path in sorted((folder / "bin").iterdir()) if not path.is_symlink()]
     return tuple(path for path in scripts if path.is_file() and _relocate(path, folder))
 
 
 def _relocate(script: Path, folder: Path) -> bool:
-    """Write the head of a script anew; False when it does not name the environment's path."""
+    """Rewrite a script's first line; false if it does not contain the environment's path."""
     path = folder / "bin" / "python"
     # pip quotes the path as it is, uv as a shell would; either may go on with a version.
     quoted = os.fsencode(shlex.quote(os.fspath(path)).removesuffix("'"))
@@ -72,7 +72,7 @@ def _fingerprint(path: Path) -> tuple[str, str]:
 
 
 def _amend(record: Path, changed: dict[Path, tuple[str, str] | None]) -> None:
-    """Write the rows of changed files anew, leave out those of files that are gone."""
+    """Rewrite the rows of changed files, and drop those of removed files."""
     base = record.parent.parent
     rows = read_record(record)
     amended: list[list[str]] = []

@@ -62,7 +62,7 @@ class PythonWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A way to a Python: `lacks` says why it is none here, or ""; `provide` goes it.
+    """A way to obtain a Python with `provide`; `lacks` says why it cannot work here, or "".
 
     One that is `slow` takes minutes, and is only tried for who insists on the exact Python.
     """

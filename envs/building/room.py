@@ -1,4 +1,4 @@
-"""Is there room for what a build will write? Asked before the first byte, volume by volume."""
+"""Checks before a build whether each volume has room for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdcoreml.ground.quantity import amount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """So many bytes, for what, in which folder (there or not yet), and how to choose another."""
+    """A need for space: bytes, purpose, folder (maybe new), and how to choose another."""
 
     size: int
     what: str

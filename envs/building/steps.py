@@ -28,7 +28,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
-    """All that is decided before the first byte is written; `folder` is where the build goes."""
+    """What is decided before anything is written; `folder` is the build's target."""
 
     toolchain: Toolchain
     name: str
@@ -75,7 +75,7 @@ class BuildPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStep:
-    """One step of the build: what it says, and what it does."""
+    """One step of the build: its message and its function."""
 
     text: str
     run: Callable[[BuildPlan, Emit], None]

@@ -49,7 +49,7 @@ _AGAIN = "copy or export it again (nothing was built)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveRecord:
-    """What an archive says it is; `contents` maps each other member to its SHA-256."""
+    """An archive's record; `contents` maps each other member to its SHA-256."""
 
     toolchain: str
     target: str
@@ -220,7 +220,7 @@ def _unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
 
 
 def _read_record(archive: tarfile.TarFile) -> ArchiveRecord:
-    """What an archive says it is. Raises `ValueError`, `TypeError` or `KeyError` for nonsense."""
+    """Read an archive's record. Raises `ValueError`, `TypeError` or `KeyError` if it is invalid."""
     member = archive.next()
     stream = archive.extractfile(member) if member and member.name == RECORD else None
     if stream is None:

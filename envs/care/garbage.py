@@ -1,4 +1,4 @@
-"""What nothing in a store needs any more, and its removal."""
+"""Finds and removes what nothing in a store needs any more."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sdcoreml.ground.refusals import store_explained
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Garbage:
-    """What goes.
+    """What can be removed.
 
-    `environments` are those that no link keeps (in use, or used before that), `pythons` were
-    obtained for none but these, `engines` belong to another lock or another Python than today's.
+    `environments` have no link, neither the one in use nor the previous one. `pythons` were obtained
+    for these alone. `engines` belong to another lock or another Python than today's.
     """
 
     environments: tuple[Environment, ...]
@@ -28,16 +28,16 @@ class Garbage:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """All that goes."""
+        """Everything that can be removed."""
         return (*(one.path for one in self.environments), *self.pythons, *self.engines)
 
     def sizes(self) -> dict[Path, int]:
-        """Bytes of each folder that goes; nothing of one that is gone."""
+        """The size in bytes of each folder to remove, if it still exists."""
         known = {one.path: one.size for one in self.environments}
         return known | {path: _size(path) for path in (*self.pythons, *self.engines)}
 
     def summary(self) -> str:
-        """Such as `2 environments, 1 conda engine`; no word where there is none."""
+        """A summary such as `2 environments, 1 conda engine`."""
         counts = {
             "environment": len(self.environments),
             "Python": len(self.pythons),

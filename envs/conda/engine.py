@@ -43,12 +43,12 @@ from sdcoreml.lockfiles.toolchain import FOLDER
 
 LOCK = FOLDER / "host" / "conda.txt"
 ENGINE = "engine-"
-"""What the names of engines' folders begin with."""
+"""The prefix of engines' folders."""
 
 _CHILD = Path(__file__).with_name("rattler.py")
 _LOGINS = "RATTLER_AUTH_FILE"
 _ENOUGH = 1 << 16
-"""Bytes: a disk with less free space than that is full, whatever the engine made of it."""
+"""A disk with less free space than this, in bytes, counts as full if the engine fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def _host() -> Interpreter:
 
 
 def _name(here: Interpreter) -> str:
-    """An engine is that of its lock and of the Python it was installed for."""
+    """The engine's name, from its lock and the Python it was installed for."""
     facts = (LOCK.read_text(encoding="utf-8"), os.fspath(here.path), here.version)
     return ENGINE + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 

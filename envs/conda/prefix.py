@@ -56,7 +56,7 @@ class CondaBase:
 
     @property
     def size(self) -> int:
-        """What the archives unpack to."""
+        """The size of the unpacked archives."""
         return _UNPACKED * sum(package.size for package in self.lock.packages)
 
     def answering(self) -> Path:

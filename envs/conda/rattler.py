@@ -18,7 +18,7 @@ from typing import TypedDict
 
 RETRIES = 2
 AT_ONCE = 4
-"""Downloads at a time: a channel's servers give each a share of the line."""
+"""The number of simultaneous downloads, which are faster together."""
 
 
 class Archive(TypedDict):

@@ -1,4 +1,4 @@
-"""What a conda prefix says of itself: one JSON record a package, in `conda-meta`.
+"""Reads a conda prefix's own records, one JSON file per package in `conda-meta`.
 
 conda, mamba, micromamba and py-rattler all write them; reading them takes none of these.
 """
@@ -49,7 +49,7 @@ def records(prefix: Path) -> Iterator[tuple[Path, dict[str, object]]]:
 
 
 def list_files(prefix: Path) -> Iterator[InstalledFile]:
-    """Every path that the packages of a prefix laid out; none where there is no conda."""
+    """Every path that the packages of a prefix installed; none without conda."""
     for _, record in records(prefix):
         match record:
             case {"paths_data": {"paths": list(entries)}}:

@@ -1,4 +1,4 @@
-"""What an environment consists of: every file with its hash, and the seal over all of them.
+"""The manifest of an environment: every file with its hash, and the seal over all of them.
 
 The manifest is a text file, one line an entry, tab-separated: kind, digest, size, mtime, owner,
 path. The seal is the SHA-256 of the same lines without the times and without the few entries that
@@ -28,20 +28,20 @@ SEALED = "sealed"
 """The folder in an environment for its record, lock and manifest; not itself in the manifest."""
 FILE = "manifest.tsv"
 MACHINE = "(machine)"
-"""Owner of what names this machine's interpreter; part of the manifest, not of the seal."""
+"""The owner of files that name this machine's interpreter, which the seal leaves out."""
 PATCHED = ", patched"
-"""After the owner of a conda package's file that names the environment's own place; not in the seal
-either. What is in it follows from the package's hash, which the seal has through its facts.
+"""The suffix of the owner of a conda package's file that contains the environment's path. The seal
+leaves these out, too: it covers the package's hash, which determines them otherwise.
 """
 CONDA = "conda:"
-"""Before the name of a conda package, which may be that of a Python project, too."""
+"""The prefix of a conda package as an owner, since a Python project may have the same name."""
 GENERATED = "(generated)"
-"""Owner of what the build itself wrote."""
+"""The owner of files that the build itself wrote."""
 _OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
 
 
 class EntryKind(Enum):
-    """What a path is."""
+    """The kind of a path."""
 
     FILE = "file"
     PROGRAM = "program"

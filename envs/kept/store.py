@@ -77,7 +77,7 @@ class Environment:
         return bool(self.conda) and not self.interpreter.path.is_relative_to(self.path)
 
     def facts(self) -> dict[str, str]:
-        """What the seal says beside the files."""
+        """The facts that the seal covers in addition to the files."""
         python = self.interpreter.version
         facts = {"lock": self.lock_digest, "target": self.target, "python": python}
         return facts | {"conda": self.conda} if self.conda else facts
@@ -209,7 +209,7 @@ def task_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of the store, under another name first so that it is never half there."""
+    """Remove a folder of the store, renaming it first so that it is never incomplete."""
     trash = folder
     if not folder.name.startswith(".building-"):
         trash = folder.with_name(f".building-removed-{folder.name}")

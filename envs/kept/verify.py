@@ -1,4 +1,4 @@
-"""Is an environment still what was sealed? Fast: sizes, times, strays. Full: every byte."""
+"""Compares an environment with its seal: sizes, times and extra files, or every byte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STRAY = "(nobody)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """One path that is not what was sealed, and whose it is."""
+    """One path that differs from the seal, and its owner."""
 
     path: str
     what: str
@@ -30,7 +30,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
-    """How many entries were looked at, and every fault, sorted by path."""
+    """The number of entries examined, and every fault, sorted by path."""
 
     files: int
     faults: tuple[Damage, ...]
@@ -77,7 +77,7 @@ def _scan(environment: Environment) -> _Found:
 def _glance(
     environment: Environment, entry: ManifestEntry, found: tuple[EntryKind, os.stat_result] | None
 ) -> str:
-    """What is wrong with a path as far as its directory entry tells; "" when nothing is."""
+    """The fault of a path that its directory entry shows, or ""."""
     if found is None:
         return "missing"
     kind, status = found
@@ -93,7 +93,7 @@ def _glance(
 def _read(
     environment: Environment, entry: ManifestEntry, found: tuple[EntryKind, os.stat_result] | None
 ) -> str:
-    """What is wrong with a path, its bytes included; "" when nothing is."""
+    """The fault of a path, comparing its bytes as well, or ""."""
     change = _glance(environment, entry, found)
     if entry.kind is EntryKind.LINK or change not in ("", "written to since it was sealed"):
         return change

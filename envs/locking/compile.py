@@ -62,7 +62,7 @@ class CompiledLocks:
 
 
 def requirements_in(toolchain: Toolchain) -> str:
-    """What the resolver is given: the direct pins."""
+    """The resolver's input: the direct pins."""
     return _HEAD + "".join(f"{name}=={version}\n" for name, version in toolchain.pins.items())
 
 
@@ -103,7 +103,7 @@ def write_locks(toolchain: Toolchain, compiled: tuple[CompiledLocks, ...]) -> tu
 
 
 def find_stale(toolchain: Toolchain, compiled: tuple[CompiledLocks, ...]) -> tuple[str, ...]:
-    """What a fresh resolution says otherwise than the locks in the folder, one line each."""
+    """The differences between a fresh resolution and the locks in the folder, one line each."""
     lines: list[str] = []
     for one in compiled:
         fresh = {p.name: p for p in parse_lock(one.requirements, Path(one.target))}
@@ -239,6 +239,6 @@ def _resolve(
 
 
 def write_file(path: Path, text: str) -> bool:
-    """Write a file in one step; False when it says that already."""
+    """Write a file atomically; false if it has that content already."""
     with store_explained(path):
         return update_text(path, text)

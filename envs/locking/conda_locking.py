@@ -67,7 +67,7 @@ def write_conda_files(toolchain: Toolchain) -> tuple[Path, ...]:
 
 
 def find_stale_conda(toolchain: Toolchain, locks: tuple[CondaLock, ...]) -> tuple[str, ...]:
-    """What a channel says otherwise than the locks in the folder, one line each."""
+    """The differences between a channel and the locks in the folder, one line each."""
     lines: list[str] = []
     for lock in locks:
         now = {one.name: one for one in load_conda_lock(toolchain, lock.target).packages}

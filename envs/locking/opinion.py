@@ -62,7 +62,7 @@ class Resolver(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """Who was asked, how many packages were compared, and each difference in one line."""
+    """The tool used, the number of packages compared, and each difference in one line."""
 
     by: str
     target: str

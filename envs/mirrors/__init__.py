@@ -1,1 +1,1 @@
-"""What a person says once for all projects: mirrors of the servers, and folders of models."""
+"""Settings for all projects: mirrors of servers, and folders of models."""

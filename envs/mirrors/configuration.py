@@ -34,7 +34,7 @@ SOURCES = "sources"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """What the file `path` says: addresses by table, and folders of models by kind."""
+    """The content of the file `path`: addresses by table, and folders of models by kind."""
 
     path: Path
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ def configuration_file() -> Path | None:
 
 
 def read_configuration(path: Path | None = None) -> Configuration:
-    """What the user's file says; nothing where there is none.
+    """Read the user's file; empty if there is none.
 
     Raises:
         LockfileError: it is no TOML, or a value is not of the kind that belongs there.

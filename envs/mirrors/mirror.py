@@ -1,4 +1,4 @@
-"""Which server is asked for packages, for conda's packages and for models, and who said so.
+"""Chooses the servers for Python packages, conda packages and models.
 
 An option comes before the variables that people already set, those before the user's own
 configuration, and that before the usual server. What a mirror serves is admitted by its hash alone.
@@ -49,9 +49,9 @@ _ADDRESS = re.compile(r"(?:https?|file)://\S+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirror:
-    """A server that takes the usual one's place: its address, and `by` whom it was named.
+    """A server in place of the usual one: its address, and `by` which setting.
 
-    Both are "" where the usual one is asked.
+    Both are "" for the usual server.
     """
 
     address: str = ""
@@ -107,7 +107,7 @@ def certificates(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def index_variables(given: str = "", environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
-    """What tells uv and pip which index to ask; empty for the usual one.
+    """The variables that give uv and pip their index; none for the usual one.
 
     Variables, since the words of a command can be read by everybody on a machine, and an address
     may hold a password.

@@ -1,1 +1,1 @@
-"""Other programs, run with a clean environment: installers, and what their failures mean."""
+"""Runs other programs, such as installers, in a clean environment, and explains their failures."""

@@ -34,7 +34,7 @@ _FIXED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessResult:
-    """How a child process ended: exit code and what it wrote."""
+    """The result of a child process: its exit code and output."""
 
     code: int
     out: str
@@ -50,7 +50,7 @@ def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def isolate(python: Path) -> tuple[str, ...]:
-    """How a command begins that runs `python` without any of the user's settings."""
+    """The first words of a command that runs `python` without the user's settings."""
     return (os.fspath(python), "-I")
 
 

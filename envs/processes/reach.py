@@ -1,4 +1,4 @@
-"""Whether an address can be reached at all: asked before anything is brought, for some seconds."""
+"""Checks within seconds, before downloads, whether an address can be reached."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 SECONDS = 4.0
-"""For all of it, the look-up of the name included."""
+"""The time limit in seconds, including the name look-up."""
 _ABSENT = frozenset({404, 410})
 
 

@@ -1,4 +1,4 @@
-"""What the words of an installer that failed mean, and what to do about it."""
+"""Explains the output of a failed installer, and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A work tree against the files of a commit: what is missing, changed, or too much."""
+"""Compares a work tree with a commit: missing, changed and extra files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _is_blob(content: bytes, entry: Entry) -> bool:
 def _extras(
     folder: Path, above: str, files: Mapping[str, Entry], folders: set[str]
 ) -> Iterator[str]:
-    """What is in the folder and not in the commit; the repository itself aside."""
+    """The files in the folder that are not in the commit, except the repository itself."""
     with os.scandir(folder) as entries:
         for found in entries:
             path = f"{above}{found.name}"

@@ -30,7 +30,7 @@ _ELSEWHERE = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE"),
 )
-"""What a git hook, say, tells the programs that it starts: of another repository."""
+"""Variables about another repository, which a git hook, for example, sets for its children."""
 
 
 def is_address(source: str) -> bool:
@@ -116,7 +116,7 @@ def _make_bare(folder: Path) -> Path:
 
 @contextmanager
 def _own_repository() -> Iterator[None]:
-    """Let git see no repository but the one that it is told of."""
+    """Let git see only the given repository."""
     kept = {name: os.environ.pop(name) for name in _ELSEWHERE if name in os.environ}
     try:
         yield

@@ -21,7 +21,7 @@ LARGEST = 64 << 20
 """Bytes of the largest object, and of the largest file of a checkout; upstream's has 2.3 MB."""
 
 DEEPEST = 8
-"""How many object folders may refer to one another (`objects/info/alternates`)."""
+"""The longest chain of object folders (`objects/info/alternates`) that is followed."""
 
 _SYMLINK, _EXECUTABLE, _FILE, _FOLDER = 0o120000, 0o100755, 0o100644, 0o40000
 MODES = frozenset({_SYMLINK, _EXECUTABLE, _FILE})
@@ -67,7 +67,7 @@ class Objects:
         """Every file of a commit, by its path.
 
         Raises:
-            BadInputError: an object is missing, or a name in a tree is none that a file may have.
+            BadInputError: an object is missing, or a tree contains an invalid file name.
         """
         return {path: entry for path, entry in self._walk(self._root(commit), "") if path}
 
@@ -80,7 +80,7 @@ class Objects:
         return first.removeprefix(b"tree ").decode("ascii", "replace")
 
     def _walk(self, tree: str, above: str) -> Iterator[tuple[str, Entry]]:
-        """The tree itself, under no path, then all below it; what a submodule has is not here."""
+        """The tree itself, with an empty path, then everything below it except submodules."""
         yield "", Entry(mode=_FOLDER, blob=tree)
         for name, entry in _parse_tree(self.read("tree", tree)):
             if name.casefold() in _FORBIDDEN or "/" in name or above.count("/") > DEEPEST:
@@ -132,7 +132,7 @@ def _parse_tree(content: bytes) -> Iterator[tuple[str, Entry]]:
 
 
 def read_regular(path: Path, largest: int = LARGEST) -> bytes | None:
-    """The content of a regular file; `None` of anything else, and of what cannot be read."""
+    """The content of a regular file; `None` if it is not one or cannot be read."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a repository says of itself in its files: where its objects are, its commit, its origin."""
+"""Reads a repository's files for its objects' folder, its commit and its origin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdcoreml.envs.upstream.objects import Objects, read_regular
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SMALL = 1 << 20
 _SYMBOLIC = 5
-"""How many references may point at one another."""
+"""The longest chain of symbolic references that is followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Repository:
         return ""
 
     def origin(self) -> str:
-        """The address of the remote `origin`; "" where there is none. Nothing is included."""
+        """The address of the remote `origin`, or "". Included configuration files are not read."""
         inside, url = False, ""
         for line in _text(self.common / "config").splitlines():
             words = line.strip()

@@ -34,7 +34,7 @@ from sdcoreml.lockfiles.toolchain import Upstream
 PREFIX = "upstream-"
 _SHORT = 12
 _OWN = frozenset({"HEAD", "config", "index", "objects", "refs", "shallow"})
-"""What the repository in the store consists of; hooks and alternates are not among it."""
+"""The files of the repository in the store, without hooks and alternates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ def _texts(upstream: Upstream) -> Mapping[str, str]:
 
 
 def _index(files: Mapping[str, Entry]) -> bytes:
-    """Git's index, version 2, without what the files' status was: git fills that in itself."""
+    """Git's index, version 2, without file times, which git fills in itself."""
     content = b"DIRC" + struct.pack(">II", 2, len(files))
     for path, entry in sorted(files.items(), key=lambda item: os.fsencode(item[0])):
         name = os.fsencode(path)
@@ -191,7 +191,7 @@ def _index(files: Mapping[str, Entry]) -> bytes:
 
 
 def _faults(path: Path, upstream: Upstream) -> Iterator[str]:
-    """What is not as it was written here, by path."""
+    """The paths that differ from what was written here."""
     git = path / ".git"
     for name, text in _texts(upstream).items():
         if read_regular(git / name) != text.encode():

@@ -38,7 +38,7 @@ sys.path.append(str(Path(sys.argv[1]).parent))
 from sdcoreml.convert.tasks.serve import serve
 serve({"certify": "tools.certify.task"})
 """
-"""The program of a worker's child that knows the one task of this tool."""
+"""The program of a worker's child that runs this tool's task."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
