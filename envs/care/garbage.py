@@ -18,7 +18,7 @@ from sdcoreml.ground.refusals import store_explained
 class Garbage:
     """What can be removed.
 
-    `environments` have no link, neither the one in use nor the previous one. `pythons` were obtained
+    `environments` have no link, neither the one in use nor the previous one. `pythons` were made
     for these alone. `engines` belong to another lock or another Python than today's.
     """
 

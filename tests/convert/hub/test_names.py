@@ -90,7 +90,7 @@ def test_a_name_that_is_also_a_path_is_the_path(
         ("hf:owner/name/../../x.ckpt", "is no name on the hub"),
         ("https://huggingface.co/owner", "is no address of a model"),
         ("https://huggingface.co/datasets/a/b", "is no address of a model"),
-        ("civitai:dreamshaper", "is no number of a version"),
+        ("civitai:dreamshaper", "is not a version number"),
         ("https://civitai.com/models/4384", "does not say which version"),
         ("http://me:secret@a.invalid/x", "could change what comes over http"),
     ],
