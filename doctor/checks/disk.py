@@ -56,7 +56,7 @@ def room_for_result(
             f"{describe_room(output)} for the result in {output.path},"
             f" about {amount(needed)} needed ({parts})",
             why="The conversion would stop with a full disk after doing most of its work.",
-            fix=Fix(f"free {short} there, or set another OUT= folder"),
+            fix=Fix(f"free {short} there, or choose another with --output"),
             where=output.path,
             evidence={"room": str(output.room), "needed": str(needed)},
         )
@@ -176,6 +176,6 @@ def places_writable(volumes: Mapping[str, VolumeFacts]) -> Findings:
         yield error(
             f"{path} is not writable ({', '.join(names)})",
             why="The first write would fail.",
-            fix=Fix("choose another folder (OUT=, SDCOREML_ENVS), or change its permissions"),
+            fix=Fix("choose another folder (--output, SDCOREML_ENVS), or change its permissions"),
             where=path,
         )

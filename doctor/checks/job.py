@@ -192,7 +192,7 @@ def output_fresh(output: Output) -> Findings:
         yield error(
             f"{output.path} holds programs this tool did not make: {list_some(output.programs)}",
             why="They will not be overwritten, and must not be mixed with new ones.",
-            fix=Fix("choose another OUT= folder, or move that one away"),
+            fix=Fix("choose another --output, or move that one away"),
         )
 
 
