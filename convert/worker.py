@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from typing import IO, Protocol
 from sdcoreml.ground import errors
 from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.codec import from_plain
-from sdcoreml.ground.events import Emit, from_json, silent
+from sdcoreml.ground.events import Emit, Event, from_json, silent
 from sdcoreml.ground.places import PACKAGE
 from sdcoreml.ground.quantity import amount
 
@@ -47,6 +49,12 @@ _TAIL = 4000
 _WARNING = re.compile(r"warning\b", re.IGNORECASE)
 _ERROR = re.compile(r"error\b|exception\b|fatal|abort|terminat", re.IGNORECASE)
 _POLL = 0.1
+_STIR = 0.02
+"""Seconds of CPU time that a process takes for being there."""
+
+_IDLE = 300.0
+"""Seconds without work after which a child is said to be silent."""
+
 _GRACE = 10
 """Seconds that a child has to end in, once it has closed its output."""
 
@@ -101,7 +109,7 @@ class Worker:
         ):
             assert process.stdin is not None  # noqa: S101  both pipes are asked for in _started
             assert process.stdout is not None  # noqa: S101
-            with _peak_memory(process.pid) as peak:
+            with _watched(process.pid, emit) as peak:
                 answer = _converse(process.stdin, process.stdout, task, request, emit)
                 code = _wait(process)
             if answer is None:
@@ -181,21 +189,30 @@ def _started(
 
 
 @contextmanager
-def _peak_memory(pid: int) -> Iterator[Callable[[], int]]:
-    """Sample the resident memory of a process; the function given tells its peak in bytes."""
+def _watched(pid: int, emit: Emit) -> Iterator[Callable[[], int]]:
+    """Watch a process; the function given tells the peak of its resident memory in bytes.
+
+    A warning says so when it has done nothing for long: nobody waits for ever without a word.
+    """
     import psutil
 
     peak = 0
     over = threading.Event()
 
-    def sample() -> None:
+    def watch() -> None:
         nonlocal peak
-        with suppress(psutil.Error):
-            process = psutil.Process(pid)
+        with suppress(psutil.Error, OSError, ValueError):  # gone, or nobody reads
+            process, busy, since = psutil.Process(pid), 0.0, time.monotonic()
             while not over.wait(_POLL):
                 peak = max(peak, process.memory_info().rss)
+                now = sum(process.cpu_times()[:2])
+                if now - busy > _STIR:
+                    busy, since = now, time.monotonic()
+                elif time.monotonic() - since > _IDLE:
+                    emit(Event(kind="warning", text=_silence(_IDLE)))
+                    since = math.inf
 
-    thread = threading.Thread(target=sample, daemon=True)
+    thread = threading.Thread(target=watch, daemon=True)
     with suppress(RuntimeError):  # without another thread there is no figure, that is all
         thread.start()
     try:
@@ -204,6 +221,13 @@ def _peak_memory(pid: int) -> Iterator[Callable[[], int]]:
         over.set()
         if thread.ident is not None:
             thread.join()
+
+
+def _silence(seconds: float) -> str:
+    return (
+        f"the child process has done nothing for {seconds / 60:.0f} minutes; it may hang:"
+        " Ctrl-C ends it, and nothing half-made is left"
+    )
 
 
 def _revive(error: Mapping[str, str]) -> errors.SdcoremlError:

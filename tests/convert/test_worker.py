@@ -238,3 +238,26 @@ def test_what_libraries_leave_in_the_temporary_folder_goes(
     outcome, _ = run("import tempfile; return tempfile.mkdtemp()")
     assert str(outcome.value).startswith(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_child_that_is_silent_for_long_is_told_once_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdcoreml.convert.worker._IDLE", 0.2)
+    told = tmp_path / "told"
+    events: list[Event] = []
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        told.touch()
+
+    body = f"""
+    import os, time
+    while not os.path.exists({str(told)!r}):
+        time.sleep(1)
+    return 1
+    """
+    assert worker(body).run("try", {}, emit).value == 1
+    (event,) = events
+    assert event.kind == "warning"
+    assert event.text.startswith("the child process has done nothing for ")
