@@ -26,6 +26,8 @@ from sdcoreml.lockfiles.versions import satisfies
 GB = 10**9
 SHARDS_SINCE = "0.29"
 """The first diffusers that loads a UNet or VAE from shards; 0.23.1 loads no form of them."""
+TESTED_DIFFUSERS = "0.23.1"
+"""What a model is for where the toolchain itself has no diffusers."""
 
 SHARDED_BY_DIFFUSERS = frozenset({"unet", "vae", "transformer"})
 
@@ -84,7 +86,7 @@ def shards_loadable(model: ModelFolder, toolchain: ToolchainFacts) -> Findings:
     no cure: they have to be merged into one file, in which every tensor is a bit-identical copy.
     You need do nothing: `sdcoreml convert` merges before it converts.
     """
-    diffusers = toolchain.pins.get("diffusers", "0")
+    diffusers = toolchain.pins.get("diffusers", TESTED_DIFFUSERS)
     if satisfies(diffusers, f">={SHARDS_SINCE}"):
         return
     sharded = [

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
+from sdcoreml.lockfiles.evidence import load_evidence
 from sdcoreml.lockfiles.lock import load_lock
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants
 
@@ -18,6 +19,22 @@ def test_light_is_a_part_of_tested_file_for_file(target: str) -> None:
     wheels = load_artefacts(load_toolchain("light"), load_lock("light", target))
     assert set(wheels) < set(load_artefacts(load_toolchain("tested"), load_lock("tested", target)))
     assert sum(wheel.size for wheel in wheels) < 40_000_000
+
+
+@pytest.mark.parametrize("form", FORMS[1:], ids=lambda form: form.title)
+def test_the_golden_programs_were_built_with_each_lock(form: Toolchain) -> None:
+    digest = load_lock(f"{form.folder}/", "linux-x86_64").digest
+    proofs = [proof for proof in load_evidence(form) if proof.lock == digest]
+    assert proofs, "run `sdcoreml env evidence --prove --toolchain light` in this form"
+    assert {proof.python for proof in proofs} == {form.python.version}
+    assert proofs[-1].result == "50 programs, 156 files identical to golden.json"
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.title)
+def test_the_sizes_of_each_form_are_known_for_every_target(form: Toolchain) -> None:
+    assert form.installed.keys() == form.unpacked.keys() == set(form.targets)
+    assert form.factors.environment >= max(form.installed.values())
+    assert all(form.unpacked[target] < form.installed[target] for target in form.targets)
 
 
 def test_light_is_locked_for_each_newer_python() -> None:
