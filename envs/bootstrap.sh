@@ -103,10 +103,12 @@ if [ -z "$index" ] && [ -r "$config" ]; then
 fi
 if [ -n "$index" ]; then PIP_INDEX_URL=$index; export PIP_INDEX_URL; fi
 
+only_uv() { awk '/^[^ ]/ { mine = /^uv==/ } mine' "$lock"; }
+
 # uv of the host lock, by its hashes, in a folder that goes when it has brought a Python.
 bring_uv() {
     scratch=$(mktemp -d)
-    awk '/^[^ ]/ { mine = /^uv==/ } mine' "$lock" >"$scratch/uv.txt"
+    only_uv >"$scratch/uv.txt"
     set -- -m pip install --require-hashes --only-binary :all: -r "$scratch/uv.txt"
     if "$old" -m venv "$scratch/venv"; then
         uv=$scratch/venv/bin/uv
@@ -136,10 +138,19 @@ attempt() {
     fail "$what: ${reason:-see the log}; the whole log is in ${TMPDIR:-/tmp}/sdcoreml-bootstrap.log; \
 check the network and free disk, then run make again"
 }
+# uv, which the lock brings, takes a second where pip takes half a minute; pip, which knows pip's own
+# settings, does what uv cannot.
 fill() {
+    set -- install --require-hashes --only-binary :all: -r
     "$python" -m venv --clear "$venv" &&
-        "$venv/bin/python" -m pip install --require-hashes --only-binary :all: -r "$lock" &&
+        only_uv >"$venv/installer.txt" &&
+        "$venv/bin/python" -m pip "$@" "$venv/installer.txt" &&
+        { by_uv "$@" || "$venv/bin/python" -m pip "$@" "$lock"; } &&
         "$venv/bin/python" -m pip install --no-deps --no-build-isolation --no-index -e .
+}
+by_uv() {
+    if [ -n "$index" ]; then UV_DEFAULT_INDEX=$index; export UV_DEFAULT_INDEX; fi
+    "$venv/bin/uv" pip "$@" "$lock" --no-config --python "$venv/bin/python"
 }
 
 if [ -z "$python" ]; then

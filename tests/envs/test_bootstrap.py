@@ -24,7 +24,8 @@ case "$*" in
     *"pip; "*) exit "${NO_PIP:-0}" ;;
     *platform*) echo "python3 here is 3.9.2" ;;
     --version) echo "Python 3.12.1" ;;
-    "-m venv --clear"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo made >.venv/mark ;;
+    "-m venv --clear"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo made >.venv/mark
+        if [ -n "${OWN_UV:-}" ]; then cp "$OWN_UV" .venv/bin/uv; fi ;;
     "-m venv"*)
         [ -z "${NO_VENV:-}" ] && mkdir -p "$3/bin" && cp "$UV" "$3/bin/uv" &&
         cp "$0" "$3/bin/python" ;;
@@ -127,7 +128,7 @@ def test_the_first_call_makes_it_and_the_next_does_nothing(clone: Clone) -> None
         "making the host environment .venv with Python 3.12.1 (once, under a minute) ...\n"
     )
     assert clone.names() == {".venv"}
-    assert len(clone.called()) == 5
+    assert len(clone.called()) == 6
     assert clone.run() == (0, "")
     assert clone.called() == []
 
@@ -141,6 +142,25 @@ def test_packages_are_locked_by_hash_and_nothing_is_built(clone: Clone) -> None:
         " -r lockfiles/host/requirements.txt"
     )
     assert own.endswith("-m pip install --no-deps --no-build-isolation --no-index -e .")
+
+
+@pytest.mark.parametrize("broken", ["", "no such proxy"])
+def test_uv_of_the_lock_fills_it_and_pip_where_uv_cannot(clone: Clone, broken: str) -> None:
+    clone.python()
+    uv = clone.bin.parent / "uv"
+    uv.write_text(UV_STAND_IN)
+    uv.chmod(0o755)
+    told = {"OWN_UV": str(uv), "UV_BROKEN": broken, "PIP_INDEX_URL": "https://pip.invalid"}
+    assert clone.run(**told)[0] == 0
+    *_, one, whole, second, _ = [*clone.called(), ""] if not broken else clone.called()
+    assert one.endswith("pip install --require-hashes --only-binary :all: -r .venv/installer.txt")
+    assert whole == (
+        "uv pip install --require-hashes --only-binary :all: -r lockfiles/host/requirements.txt"
+        " --no-config --python .venv/bin/python"
+    )
+    assert ("lockfiles/host/requirements.txt" in second) == bool(broken)
+    seen = Path(f"{clone.calls}.uv").read_text().splitlines()
+    assert "UV_DEFAULT_INDEX=https://pip.invalid" in seen
 
 
 def test_settings_of_the_user_do_not_leak(clone: Clone) -> None:
@@ -209,7 +229,7 @@ def test_a_clone_that_moved_makes_it_anew(clone: Clone) -> None:
     clone.called()
     clone.folder = clone.folder.rename(clone.folder.with_name("moved"))
     assert clone.run()[0] == 0
-    assert len(clone.called()) == 5
+    assert len(clone.called()) == 6
 
 
 @pytest.mark.parametrize("lost", [".venv/bin/python", ".venv/stamp"])
