@@ -34,6 +34,7 @@ from sdcoreml.doctor.commands.convert_plan import MACHINE, as_data, as_text, pla
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.convert_summary import summary, verdicts
 from sdcoreml.doctor.commands.convert_upstream import (
+    CAVEAT,
     adapt,
     convert_upstream,
     table,
@@ -106,7 +107,7 @@ def plan(args: argparse.Namespace) -> int:
         verdict = judgement.ruling.as_json()
         text = json.dumps({"schema": SCHEMA, "verdict": verdict, "plan": as_data(planned)})
     else:
-        text = "\n".join(as_text(planned))
+        text = "\n".join((*as_text(planned), *([CAVEAT] if wants_upstream(args) else [])))
     print(by_name(text, args.model, given))
     return 0
 

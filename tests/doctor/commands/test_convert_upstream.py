@@ -23,13 +23,17 @@ from sdcoreml.doctor.commands.convert_upstream import (
     adapt,
     beside,
     compare,
+    convert_upstream,
     interface_differences,
     table,
     wants_upstream,
 )
+from sdcoreml.envs.upstream.store import obtain
 from sdcoreml.ground.errors import UnsupportedError, UsageError
 from sdcoreml.ground.events import Emit, silent
+from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.convert.stand_ins import MADE_IN, StandIn, components_of, job_of, proof, write_model
+from tests.upstreams import make_repository, make_toolchain
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 CONVERTER = UpstreamConverter(
@@ -117,6 +121,8 @@ def test_what_it_cannot_do_is_refused_before_anything_is_fetched(job: Job) -> No
         adapt(args, jobs_of(args, job.model))
     with pytest.raises(UsageError, match="makes whole folders with both"):
         adapt(parsed("cat", "--compare-upstream", "--converter", "upstream"), [job])
+    with pytest.raises(UsageError, match="makes whole folders with both"):
+        adapt(parsed("cat", "--compare-upstream", "--packages", "drop"), [job])
 
 
 def test_both_are_compared_program_by_program(job: Job) -> None:
@@ -136,3 +142,25 @@ def test_every_difference_of_an_interface_is_told() -> None:
         "output d: none by sdcoreml, float32 [3] by upstream",
         "order: input a, input b by sdcoreml; input b, input a by upstream",
     ]
+
+
+def test_the_commit_is_brought_and_its_folder_handed_on(
+    tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
+    made = make_repository(tmp_path / "source")
+    toolchain = load_toolchain(str(make_toolchain(tmp_path / "tested", made)))
+    kept = obtain(toolchain.upstream, str(tmp_path / "source"))
+    (kept.path / "setup.py").unlink()  # and is repaired before it runs
+    runner = StandIn(size=SIZE)
+    workshop = Workshop(runner=runner, toolchain=MADE_IN)
+    args = parsed("cat", "--converter", "upstream")
+    folders, comparisons = convert_upstream(args, [job], workshop, toolchain, silent)
+    assert (folders, comparisons) == ((job.output,), ())
+    used = {request["checkout"] for task, request in runner.requests if task == "upstream"}
+    assert used == {str(kept.path)}
+    assert (kept.path / "setup.py").exists()
+    args = parsed("cat", "--compare-upstream", "--output", "out")
+    folders, (comparison,) = convert_upstream(args, [job], workshop, toolchain, silent)
+    assert folders == (Path("out"), Path("out-upstream"))
+    assert comparison.commit == made.commit
