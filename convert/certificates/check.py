@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.models.known import open_known
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import PREFIXES, Audit, audit, prefixes_left_out
 from sdcoreml.convert.proof.record import ProgramProof
@@ -58,7 +59,7 @@ def check_certified(
     Raises:
         BadInputError: package or weights cannot be read.
     """
-    with open_whole(package) as program, TensorFile.open(weights) as tensors:
+    with open_whole(package) as program, open_known(weights, config) as tensors:
         accounted = _audit(program, tensors, component, prefixes_left_out(config, options))
         if not accounted.passed:
             return None
@@ -101,7 +102,7 @@ def audit_package(
     Raises:
         BadInputError: package or weights cannot be read.
     """
-    with open_whole(package) as program, TensorFile.open(weights) as tensors:
+    with open_whole(package) as program, open_known(weights, config) as tensors:
         return _audit(program, tensors, component, prefixes_left_out(config, options))
 
 

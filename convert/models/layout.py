@@ -17,6 +17,7 @@ from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.files import WeightFiles, find_weights
 from sdcoreml.convert.models.prediction import read_prediction
+from sdcoreml.convert.models.remarks import describe_components
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.dtypes import FLOATS8
 from sdcoreml.convert.weights.index import read_index
@@ -163,7 +164,7 @@ def read_model(path: Path) -> Model:
         tokenizers=tokenizers,
         scheduler=scheduler,
         faults=tuple(faults),
-        notes=(*notes, *_notes(components), *said),
+        notes=(*notes, *describe_components(components), *said),
         absent=absent,
         settings=_settings(path, scheduler, pipeline) if components else None,
     )
@@ -345,11 +346,3 @@ def _class_of(name: str, entry: object) -> str | None:
 def _holds_model(kind: str) -> bool:
     """Whether the class `kind` has weights."""
     return "Model" in kind or kind in ("AutoencoderKL", "StableDiffusionSafetyChecker")
-
-
-def _notes(components: Mapping[str, Component]) -> tuple[str, ...]:
-    variants = {name: component.variant for name, component in components.items()}
-    if len(set(variants.values())) <= 1:
-        return ()
-    said = ", ".join(f"{name}: {variant or 'plain'}" for name, variant in variants.items())
-    return (f"components of different variants ({said}); each is taken as it is",)

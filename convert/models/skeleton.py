@@ -6,7 +6,7 @@ are PyTorch's: a convolution is (out, in, height, width), a linear layer (out, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeAlias
 
@@ -35,6 +35,15 @@ def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
     except (IndexError, KeyError, ValueError):
         return None
     return found if len(found) < MOST else None
+
+
+def find_strangers(kind: str, config: Config, names: Iterable[str]) -> tuple[str, ...]:
+    """The tensors that the class `kind` does not have: its library leaves them aside on loading.
+
+    Empty if the class is not described here.
+    """
+    known = parameters(kind, config)
+    return () if known is None else tuple(name for name in names if name not in known)
 
 
 _FOR_EACH = ("cross_attention_dim", "only_cross_attention")

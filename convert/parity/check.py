@@ -21,6 +21,7 @@ from sdcoreml.convert.bundle.contract import UNREAD
 from sdcoreml.convert.certificates.check import key_of
 from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.models.known import open_known
 from sdcoreml.convert.parity.figures import (
     FLOORS,
     RECOGNISABLE,
@@ -40,7 +41,6 @@ from sdcoreml.convert.references.modules import open_module
 from sdcoreml.convert.spec.model import DataType, Function, TensorType
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import OpenProgram
-from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.codec import read_field
 from sdcoreml.ground.events import Emit, Event, silent
 
@@ -117,7 +117,7 @@ def check_program(
 ) -> Parity:
     """Check a program that is already open; see `check_component`."""
     component = original.component
-    with TensorFile.open(original.weights) as tensors:
+    with open_known(original.weights, original.config) as tensors:
         left_out = prefixes_left_out(original.config, options.program)
         prefixes = PREFIXES.get(component, ())
         accounted = audit(program.function, program.storage, tensors, prefixes, left_out)

@@ -8,7 +8,6 @@ read their own `dtype`, and no data, so that computing with one is an error.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def open_module(
         precision: the type that it computes in.
 
     Raises:
-        BadInputError: the file lacks tensors, or has others. All of them are listed.
+        BadInputError: the file lacks tensors. All of them are listed.
     """
     import accelerate
     from safetensors.torch import load_file
@@ -55,34 +54,18 @@ def open_module(
     for own in _RENAMES:
         getattr(module, own, lambda _: None)(state)
     result = module.load_state_dict(state, strict=False, assign=True)
-    unknown = [
-        name
-        for name in result.unexpected_keys
-        if not name.endswith(_NOT_WEIGHTS) and not _is_uncounted(module, name)
-    ]
-    _demand_all(weights, result.missing_keys, unknown)
+    _demand_all(weights, result.missing_keys)
     for layer in module.modules():
         _round_epsilon(layer, rounding)
         _stream(layer, rounding, precision)
     return module.eval().requires_grad_(requires_grad=False)
 
 
-def _is_uncounted(module: torch.nn.Module, name: str) -> bool:
-    """Whether a tensor belongs to a text block beyond the config's count, which is ignored."""
-    block = re.match(r"text_model\.encoder\.layers\.(\d+)\.", name)
-    count = getattr(getattr(module, "config", None), "num_hidden_layers", 0)
-    return bool(block and count and int(block[1]) >= count)
-
-
-def _demand_all(weights: Path, missing: list[str], unknown: list[str]) -> None:
-    faults = [
-        f"{label} {', '.join(names)}"
-        for label, names in (("lacks", missing), ("has the unknown", unknown))
-        if names
-    ]
-    if faults:
+def _demand_all(weights: Path, missing: list[str]) -> None:
+    """What the module does not have is left aside, as the libraries do; what it lacks is told."""
+    if missing:
         raise BadInputError(
-            f"{'; '.join(faults)}",
+            f"lacks {', '.join(missing)}",
             where=weights,
             remedy="the config.json beside it describes another model",
         )

@@ -11,13 +11,13 @@ from pathlib import Path
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.compression.compress import Palettes, compress
 from sdcoreml.convert.compression.recipe import parse_recipe
+from sdcoreml.convert.models.known import open_known
 from sdcoreml.convert.packages.chunk import chunk
 from sdcoreml.convert.packages.write import Shelf, write_packages
 from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import DescribedTensors
-from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event
@@ -59,7 +59,7 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     config = read_config(Path(asked.config))
     palettes: Palettes = {}
     shelf = Shelf()
-    with TensorFile.open(Path(asked.weights)) as tensors:
+    with open_known(Path(asked.weights), config) as tensors:
         built, begun = [], 0.0
         for program in asked.programs:
             made = _build(program, config, tensors, (palettes, shelf), emit)

@@ -24,6 +24,7 @@ from sdcoreml.convert.compression.palette import code_table, error, histogram
 from sdcoreml.convert.compression.recipe import WHOLE, palette_bits
 from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.mil.variants import Outputs, Scene
+from sdcoreml.convert.models.known import open_known
 from sdcoreml.convert.parity.check import input_shapes
 from sdcoreml.convert.parity.miniature import small_size
 from sdcoreml.convert.programs import build_program
@@ -33,7 +34,6 @@ from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.references.inputs import Feeds
 from sdcoreml.convert.spec.model import Blob, DataType
 from sdcoreml.convert.tasks.build import read_config
-from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.events import Emit, Event
 
@@ -149,8 +149,8 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     program, of the mixture (`psnr`) and of each uniform width (`uniform`).
     """
     asked = from_plain(SensitivityRequest, request, "request")
-    with TensorFile.open(Path(asked.weights)) as tensors:
-        config = read_config(Path(asked.config))
+    config = read_config(Path(asked.config))
+    with open_known(Path(asked.weights), config) as tensors:
         subject = prepare(asked.component, config, asked.options, tensors)
         emit(Event(kind="step", text=f"measure the layers of {asked.component}"))
         steps = (*palette_bits(subject.built.model.specification_version), WHOLE)

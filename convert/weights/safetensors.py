@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -89,6 +89,11 @@ class TensorFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def leave_aside(self, names: Iterable[str]) -> None:
+        """Forget the tensors of these names: from here on the file does not have them."""
+        for name in names:
+            del self._tensors[name]
 
     def close(self) -> None:
         """Unmap the file now, or when the last array that views it is gone."""

@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.tasks.build import task
+from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.codec import DecodeError
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
 from sdcoreml.ground.events import Event, silent
 from tests.inside.convert.programs.models import checkpoint
+from tests.odd.base import safetensors
 
 
 def request(folder: Path, **more: object) -> dict[str, Any]:
@@ -41,6 +44,24 @@ def test_a_package_is_written_with_the_options_asked_for(tmp_path: Path) -> None
         }
     ]
     assert [event.text for event in told] == ["build x", "vae_decoder: 772,375 parameters"]
+
+
+def test_a_config_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    config = Path(asked["config"])
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    assert task(asked, silent)
+
+
+def test_a_tensor_that_the_class_does_not_have_is_left_aside(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    weights = Path(asked["weights"])
+    with TensorFile.open(weights) as file:
+        tensors = {name: np.array(file[name]) for name in file.names()}
+    weights.write_bytes(safetensors(tensors | {"loss.logvar": np.ones(1, "f4")}))
+    plain = json.loads(Path(asked["config"]).read_bytes())
+    Path(asked["config"]).write_text(json.dumps(plain | {"_class_name": "AutoencoderKL"}))
+    assert task(asked, silent)[0]["parameters"] == 772_375
 
 
 def test_a_recipe_compresses(tmp_path: Path) -> None:

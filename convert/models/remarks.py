@@ -1,0 +1,33 @@
+"""What is worth knowing of a model's components, though nothing is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from sdcoreml.convert.models.skeleton import find_strangers
+
+if TYPE_CHECKING:
+    from sdcoreml.convert.models.layout import Component
+
+_SHOWN = 4
+"""The most tensors that a remark names."""
+
+
+def describe_components(components: Mapping[str, Component]) -> tuple[str, ...]:
+    """The remarks on the components of one model."""
+    notes = [note for component in components.values() for note in _strangers_of(component)]
+    variants = {name: component.variant for name, component in components.items()}
+    if len(set(variants.values())) > 1:
+        said = ", ".join(f"{name}: {variant or 'plain'}" for name, variant in variants.items())
+        notes.append(f"components of different variants ({said}); each is taken as it is")
+    return tuple(notes)
+
+
+def _strangers_of(component: Component) -> Iterator[str]:
+    """What is left aside as the pinned libraries do, position ids apart, which all files had."""
+    tensors = component.checkpoint.tensors if component.checkpoint else ()
+    names = [tensor.name for tensor in tensors if not tensor.name.endswith("position_ids")]
+    if found := find_strangers(component.kind, component.config, names):
+        named = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        yield f"{component.name}: its class has no place for {named}: left aside"
