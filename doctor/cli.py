@@ -53,7 +53,7 @@ EXAMPLES = (
     ("env", "Build the tested environment."),
     ("convert path/to/model", "Convert a model into a checked Core ML folder."),
 )
-"""Commands, and what they are for."""
+"""Example commands, and their purposes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def help_page(verbs: Iterable[Verb]) -> str:
-    """What `--help` prints: what sdcoreml is, the verbs, examples and exit codes."""
+    """The text of `--help`: a description, the verbs, examples and exit codes."""
     lines = "".join(f"  {verb.name:<10}{verb.help}\n" for verb in verbs)
     tool = shlex.join(start_here().program)
     width = len(tool) + 24
@@ -183,7 +183,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def with_default_verb(words: Sequence[str]) -> Sequence[str]:
-    """The words of `python -m doctor`, after `doctor` where they begin with a path or an option."""
+    """The arguments of `python -m doctor`, with `doctor` put first if no verb is given."""
     first = words[0] if words else ""
     if first in {"-h", "--help", "help", *(verb.name for verb in VERBS)}:
         return words

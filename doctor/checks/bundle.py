@@ -1,4 +1,4 @@
-"""A finished folder's files against what MochiDiffusion and Apple's Swift package look for.
+"""Checks of a finished folder's files, which MochiDiffusion and Apple's Swift package look for.
 
 Names are exact: volumes may be case-sensitive.
 """

@@ -27,7 +27,7 @@ FILES = 40_000
 
 
 def describe_room(volume: VolumeFacts) -> str:
-    """What may still be written, in words; says so when a quota is the limit."""
+    """The free space, in words; says so if a quota is the limit."""
     return amount(volume.room) + (" of the quota left" if volume.room < volume.free else " free")
 
 

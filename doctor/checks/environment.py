@@ -23,7 +23,7 @@ PROVE = Fix(
 
 
 def build(toolchain: ToolchainFacts, lock: LockFacts | None) -> Fix:
-    """What building takes, and the command for it."""
+    """What building needs, and the command for it."""
     fetched = f"{amount(lock.download)} to download unless cached, " if lock else ""
     size = f"{fetched}{amount(toolchain.installed_bytes)} on disk"
     return Fix(f"build it ({size})", commands=(("sdcoreml", "env"),), safe=True)

@@ -1,4 +1,4 @@
-"""Pins: what is installed against what was tested and locked."""
+"""Compares installed packages with the tested and locked ones."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def one_of_each(environment: EnvironmentFacts) -> Findings:
 
 
 def find_differences(environment: EnvironmentFacts, wanted: Mapping[str, str]) -> Mapping[str, str]:
-    """What is installed against what is wanted, in words, for each package that differs."""
+    """One phrase for each package whose installed version is not the wanted one."""
     have = {name: environment.installed.get(normalise(name), "missing") for name in wanted}
     return {
         name: f"{name} {have[name]} (tested {version})"

@@ -1,4 +1,4 @@
-"""System and memory: what no package can mend."""
+"""Checks of system and memory, which no package can change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.versions import satisfies
 
 OLDEST_MACOS = "13.1"
-"""The oldest macOS that runs what apple/ml-stable-diffusion c891f43 writes (its README)."""
+"""The oldest macOS that runs programs of apple/ml-stable-diffusion c891f43 (its README)."""
 
 BROKEN_TEXT_ENCODER_MACOS = ">=27.2"
 """From MochiDiffusion#521: three-dimensional attention in a text encoder crashes its GPU path."""

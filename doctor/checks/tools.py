@@ -21,7 +21,7 @@ _SHORT = 12
 _NAMED = re.compile(r"(hf|civitai|https?):.+")
 """A name that the command line could not turn into a path."""
 UNDECLARED = ("diffusionkit", "omegaconf", "python-coreml-stable-diffusion")
-"""What the upstream converter imports and its setup.py does not bring (at c891f43)."""
+"""Packages that the upstream converter imports but its setup.py does not list (at c891f43)."""
 
 
 @check("GIT001", CheckFamily.GIT)
@@ -195,7 +195,7 @@ def compiler_present(xcode: XcodeFacts) -> Findings:
 
 
 def _cure(xcode: XcodeFacts) -> Fix:
-    """What xcrun's complaint asks for."""
+    """The fix that xcrun's error message calls for."""
     if "license" in xcode.complaint.lower():
         return Fix("accept the licence", commands=(("sudo", "xcodebuild", "-license", "accept"),))
     if xcode.others:

@@ -18,7 +18,7 @@ def files(model: ModelFolder) -> Iterator[WeightFile]:
 
 
 def files_of_kind(model: ModelFolder, kind: str) -> list[WeightFile]:
-    """The files whose first bytes say that they are `kind`."""
+    """The files whose first bytes are those of `kind`."""
     return [file for file in files(model) if file.kind == kind]
 
 

@@ -1,6 +1,6 @@
-"""`sdcoreml clean`: what interrupted runs left, and caches; a model or a result never.
+"""`sdcoreml clean`: removes leftovers of interrupted runs, and caches; never models or results.
 
-What runs that were killed left is removed by any later run that finds it, too.
+Any later run also removes leftovers of killed runs that it finds.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sdcoreml.ground.places import as_path, environments_folder
 from sdcoreml.ground.quantity import amount
 
 CACHES = ("packages", "clip-vocabulary")
-"""Folders of the store that hold nothing but what can be fetched again."""
+"""Folders of the store whose content can be fetched again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removable:
-    """Something to remove: what it is, where, and its bytes."""
+    """Something to remove: its description, path and size in bytes."""
 
     what: str
     path: Path
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def leftovers(folders: Iterable[Path]) -> Iterator[Removable]:
-    """Hidden parts that nobody holds, each once."""
+    """Hidden leftovers that no process has locked, each once."""
     found = dict.fromkeys(part for folder in folders for part in find_leftovers(folder.resolve()))
     for part in found:
         yield Removable(what="left  ", path=part, size=size_of(part))
@@ -80,7 +80,7 @@ def of_store(store: Path) -> Iterator[Removable]:
 
 
 def remove(found: Iterable[Removable], store: Path) -> None:
-    """Remove all of it; what is in a store while its lock is held."""
+    """Remove everything listed, holding a store's lock for what is inside it."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.kept import store as kept
 

@@ -61,7 +61,7 @@ def compile_each(
 
 
 def lines(outcome: Compilation) -> list[str]:
-    """What is said of one compiled folder."""
+    """The message about one compiled model."""
     return [
         f"{outcome.path}: {outcome.verdict}",
         *(f"  {difference}" for difference in outcome.differences),

@@ -1,4 +1,4 @@
-"""`sdcoreml complete`: what a shell needs to complete verbs, options and paths.
+"""`sdcoreml complete`: prints a shell script that completes verbs, options and paths.
 
 The script holds everything: completing starts no program.
 """

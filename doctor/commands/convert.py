@@ -67,7 +67,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 SAMPLE = Path(BUILD) / "sample"
 SCHEMA = 1
-"""Version of what `--json` prints."""
+"""Version of the format that `--json` prints."""
 
 configure = declare
 
@@ -165,7 +165,7 @@ def convert(args: argparse.Namespace) -> int:
 
 
 def needs_torch(args: argparse.Namespace) -> str:
-    """What of a conversion cannot be done without torch, in words; "" if nothing is."""
+    """The parts of a conversion that need torch, in words, or ""."""
     if args.full:
         return "running every program"
     return "the upstream converter" if wants_upstream(args) else ""

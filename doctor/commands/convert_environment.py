@@ -51,7 +51,7 @@ def choose_environment(
 
 
 def is_replacement(toolchain: Toolchain, asked: str) -> bool:
-    """Whether `light` stands in for the toolchain that was asked for."""
+    """Whether `light` replaces the requested toolchain."""
     return toolchain.name == REPLACEMENT and load_toolchain(asked).name != REPLACEMENT
 
 

@@ -131,7 +131,7 @@ def options_of_finished_folder(args: argparse.Namespace, usual: Options) -> Opti
 
 
 def merge_with_existing(args: argparse.Namespace, asked: Mapping[str, Any]) -> Options:
-    """The options of the finished folder to mend, with what is asked of the parts made anew.
+    """The options of an existing folder, changed as requested for the parts to rebuild.
 
     Raises:
         UsageError: what is asked for would not go with the parts that stay.

@@ -1,4 +1,4 @@
-"""`sdcoreml convert --plan`: what would be made, from what, and what it takes."""
+"""`sdcoreml convert --plan`: the result, its sources, and the resources it would take."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PlannedFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineFinding:
-    """What a check of the preflight says of this machine: disk, memory, Xcode."""
+    """The finding of one check of this machine: disk, memory or Xcode."""
 
     id: str
     status: str
@@ -68,7 +68,7 @@ class ConversionPlan:
 
 
 MACHINE = frozenset({CheckFamily.DISK, CheckFamily.MEMORY, CheckFamily.XCODE})
-"""The checks of the preflight that a plan runs: what is cheap to ask, and differs by machine."""
+"""The checks that a plan runs: quick ones that depend on the machine."""
 
 MACHINE_SUMMARIES = frozenset({"DSK001", "MEM002", "XCO001"})
 """The checks whose good news is a figure to know."""

@@ -1,4 +1,4 @@
-"""Summarises a conversion for people: what was checked, whose figures these are, what is next."""
+"""Summarises a conversion for people: checks, figures and next steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, ProgramProo
 
 
 def summary(folder: Path, manifest: Manifest) -> str:
-    """What was made, and what was checked in this run."""
+    """The result, and the checks in this run."""
     programs, made_in = manifest.programs, manifest.toolchain
     how = ways([program.checked for program in programs.values()])
     width = max(len(name) for name in ("toolchain   ", *programs))

@@ -1,4 +1,4 @@
-"""`sdcoreml convert` with Apple's converter in place of ours, or beside it to see what differs."""
+"""`sdcoreml convert` with Apple's converter instead of ours, or with both to compare them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class FolderComparison:
 
 @dataclass(frozen=True, slots=True)
 class MeasuringRunner:
-    """Runs tasks, and keeps what each program cost."""
+    """Runs tasks and records each program's CPU time and memory."""
 
     inner: Runner
     costs: dict[str, tuple[float, int]] = field(default_factory=dict)
@@ -238,7 +238,7 @@ def _typed(feature: Feature, shape: tuple[int, ...]) -> str:
 
 
 def interface_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[str]:
-    """What differs of two programs' inputs and outputs: names, types, shapes, and their order."""
+    """The differences between two programs' inputs and outputs: names, types, shapes, order."""
     for port in dict.fromkeys((*ours, *theirs)):
         one, other = ours.get(port, "none"), theirs.get(port, "none")
         if one != other:
@@ -250,7 +250,7 @@ def interface_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) ->
 
 
 def table(comparison: FolderComparison) -> Iterator[str]:
-    """The comparison for people."""
+    """The comparison, as text."""
     yield f"{comparison.theirs}: by apple/ml-stable-diffusion at {comparison.commit[:12]}"
     yield (
         f"  {'program':<16} {'converter':<9} {'dB fp32':>8} {'dB fp16':>8} {'operations':>10}"

@@ -49,7 +49,7 @@ def attention_name(text: str) -> str:
 
 
 def positive_int(text: str) -> int:
-    """How many, one at least. Raises `argparse.ArgumentTypeError` for anything else."""
+    """A count of at least one. Raises `argparse.ArgumentTypeError` for anything else."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)

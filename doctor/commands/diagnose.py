@@ -1,4 +1,4 @@
-"""`sdcoreml diagnose`: what a log of a failed run says, the innermost cause first."""
+"""`sdcoreml diagnose`: explains the log of a failed run, the innermost cause first."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is known: 1 with a cause, 0 with harmless lines alone, 3 with nothing known."""
+    """Print known failures: 1 if there is a cause, 0 if all is harmless, 3 if none is known."""
     log = _read(args.log)
     matches = diagnose(log, entries(), {} if args.anywhere else versions_here(args.toolchain))
     if args.json:

@@ -138,7 +138,7 @@ def select_checks(goal: str | None) -> tuple[Check, ...]:
 def judge(
     gathered: Gathered, goal: str | None, checks: Sequence[Check], selection: Selection
 ) -> Report:
-    """The report with the verdicts asked for, or those that the facts allow."""
+    """The report with the requested verdicts, by default those that the facts allow."""
     facts = gathered.facts
     report = examine(facts, checks, selection)
     report = replace(

@@ -1,4 +1,4 @@
-"""What `sdcoreml doctor` remembers, publishes, and compares with."""
+"""Saves, publishes and compares the facts of `sdcoreml doctor`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_plain(args: argparse.Namespace) -> bool:
 
 
 def redact_here(facts: Facts) -> Facts:
-    """The facts without what their owner would not publish."""
+    """The facts without private details."""
     import platform
 
     from sdcoreml.doctor.core.redact import redact, secrets_here
@@ -32,7 +32,7 @@ def redact_here(facts: Facts) -> Facts:
 
 
 def add_changes(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
-    """The report with what changed: since the facts given, or since the last good run."""
+    """The report with the changes since the given facts, or since the last good run."""
     if args.compare:
         before: Facts | None = redact_here(history.read(args.compare))
         facts, name = redact_here(facts), args.compare
@@ -49,7 +49,7 @@ def add_changes(args: argparse.Namespace, report: Report, facts: Facts) -> Repor
 
 
 def describe_day(path: Path) -> str:
-    """When these facts were written, in words; nothing where there are none."""
+    """When these facts were written, in words, or ""."""
     try:
         moment = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     except OSError:

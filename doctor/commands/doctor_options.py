@@ -1,4 +1,4 @@
-"""The options of `sdcoreml doctor`, and what their words must look like."""
+"""The options of `sdcoreml doctor`, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_job(parser: argparse.ArgumentParser) -> None:
-    """What is judged: paths, and what is to be done with them."""
+    """Options for paths to examine, and what to do with them."""
     add = parser.add_argument
     add(
         "paths",
@@ -42,7 +42,7 @@ def _declare_job(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_choice(parser: argparse.ArgumentParser) -> None:
-    """Which checks are run, how long they may take, and what counts as a failure."""
+    """Options for the checks to run, their time limit, and what counts as a failure."""
     add = parser.add_argument
     add(
         "--select",

@@ -31,7 +31,7 @@ from sdcoreml.lockfiles.evidence import Evidence, find_proof, load_evidence
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the actions; without one, `build` is meant."""
+    """Declare the actions; `build` is the default."""
     _build_options(parser)
     parser.set_defaults(action=build)
     actions = parser.add_subparsers(metavar="ACTION", title="actions (default: build)")
@@ -83,7 +83,7 @@ def describe(made: Environment, wanted: str) -> str:
 
 
 def describe_proof(made: Environment, proofs: Iterable[Evidence]) -> str:
-    """Whether this is, byte for byte, what was proven; "" where nothing like it was."""
+    """Whether the environment equals a proven one, in words; "" if nothing was proven."""
     proof = find_proof(
         proofs,
         target=made.target,

@@ -1,4 +1,4 @@
-"""What the actions of `sdcoreml env` share: how one is declared, and what it is about."""
+"""Shared parts of the actions of `sdcoreml env`: declaring one, and its toolchain."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def index_option(parser: argparse.ArgumentParser) -> None:
 
 
 def environment_options(parser: argparse.ArgumentParser) -> None:
-    """Declare `--toolchain` and `--backend`: which environment is meant."""
+    """Declare `--toolchain` and `--backend`, which select an environment."""
     toolchain_option(parser)
     text = "what it is built on: a Python of this machine, or conda's (default: venv)"
     parser.add_argument("--backend", choices=BACKENDS, default=argparse.SUPPRESS, help=text)
@@ -65,12 +65,12 @@ def channel_option(parser: argparse.ArgumentParser) -> None:
 
 
 def read_backend(args: argparse.Namespace) -> str:
-    """The backend that was asked for: `--backend`, else `$BACKEND`, else "venv"."""
+    """The requested backend: `--backend`, else `$BACKEND`, else "venv"."""
     return choose_backend(read_option(args, "backend", ""))
 
 
 def read_channel(args: argparse.Namespace) -> str:
-    """The conda channel that was asked for; "" for the toolchain's own."""
+    """The requested conda channel; "" for the toolchain's own."""
     return mirror_of(CHANNEL, read_option(args, "channel", "")).address
 
 
@@ -84,12 +84,12 @@ def read_source(args: argparse.Namespace) -> PackageSource:
 
 
 def read_option(args: argparse.Namespace, option: str, default: Any = None) -> Any:  # noqa: ANN401  as argparse
-    """What was asked for, or `default`: an action's own default must not undo an earlier option."""
+    """The value of an option, or `default`. An action's default must not undo an earlier option."""
     return getattr(args, option, default)
 
 
 def read_toolchain(args: argparse.Namespace) -> Toolchain:
-    """The toolchain that was asked for: `--toolchain`, else `$TOOLCHAIN`, else `tested`."""
+    """The requested toolchain: `--toolchain`, else `$TOOLCHAIN`, else `tested`."""
     return load_toolchain(read_option(args, "toolchain") or default_toolchain())
 
 
@@ -102,7 +102,7 @@ def read_toolchain_in_use(args: argparse.Namespace) -> Toolchain:
 
 
 def require_environment(args: argparse.Namespace) -> Environment:
-    """The environment that was asked for, sound or not. Raises `EnvError` when there is none."""
+    """The requested environment, even if it is damaged. Raises `EnvError` when there is none."""
     name = name_of(read_toolchain(args), read_backend(args))
     found = store.read(name, environments_folder() / name)
     if found is None:
@@ -113,6 +113,6 @@ def require_environment(args: argparse.Namespace) -> Environment:
 
 
 def shorten(path: Path) -> str:
-    """A path as short as it can be told from here."""
+    """A path, relative to the current folder if that is shorter."""
     here = Path.cwd()
     return os.fspath(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)

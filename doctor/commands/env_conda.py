@@ -1,4 +1,4 @@
-"""`sdcoreml env lock --conda` and `conda-files`: what conda's packages and tools have to say."""
+"""`sdcoreml env lock --conda` and `conda-files`: locks conda packages, writes files for conda."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 
 def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
-    """Lock the conda packages of a toolchain's Python, or with --check say what moved."""
+    """Lock the conda packages of a toolchain's Python; with --check, report changes only."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.conda.engine import find_engine
     from sdcoreml.envs.locking.conda_locking import (
@@ -67,7 +67,7 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
 
 
 def conda_files(args: argparse.Namespace) -> int:
-    """Write what conda, mamba and micromamba read, or with --check say whether it is current."""
+    """Write the files for conda and mamba; with --check, report whether they are current."""
     from sdcoreml.envs.locking.conda_locking import check_conda, write_conda_files
 
     toolchain = read_toolchain(args)

@@ -1,4 +1,4 @@
-"""`sdcoreml env evidence`: what was proven of a toolchain, or prove it here and record it."""
+"""`sdcoreml env evidence`: shows a toolchain's proofs, or proves it here."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _list(toolchain: Toolchain) -> None:
 
 
 def _trials(toolchain: Toolchain) -> tuple[Trial, ...]:
-    """What a toolchain of its kind has to pass."""
+    """The trials for a toolchain of its kind."""
     from sdcoreml.doctor.proving.trials import Golden, Same, Sample, Suite
 
     if toolchain.is_variant:

@@ -1,4 +1,4 @@
-"""`sdcoreml env lock`: compile the locks of the toolchains, check them, say what moved and why."""
+"""`sdcoreml env lock`: compiles and checks the toolchains' locks, and explains changes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
 
 
 def _second_opinion(toolchain: Toolchain, request: LockRequest, emit: Emit) -> tuple[str, ...]:
-    """Where pip-tools comes to other versions on this machine; says so when it cannot be asked."""
+    """The versions that pip-tools resolves differently on this machine, or why it cannot run."""
     from sdcoreml.envs.locking.opinion import pip_tools, second_opinion
 
     name, target = toolchain.title, host_target()
@@ -115,7 +115,7 @@ def _prove(toolchain: Toolchain) -> None:
 
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:
-    """The toolchain that was named, else all of them."""
+    """The named toolchain, by default all."""
     named = read_option(args, "toolchain")
     return (named,) if named else toolchain_names()
 

@@ -1,4 +1,4 @@
-"""`sdcoreml env verify` and `repair`: is the environment what was sealed, and make it so."""
+"""`sdcoreml env verify` and `repair`: compares an environment with its seal, and restores it."""
 
 from __future__ import annotations
 

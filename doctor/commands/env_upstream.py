@@ -11,7 +11,7 @@ _SAID = {"there": "as the commit has it", "obtained": "obtained", "repaired": "r
 
 
 def run(args: argparse.Namespace) -> int:
-    """Obtain the commit unless it is there, repair it where it is not what it was."""
+    """Obtain the commit unless it is there; repair it if it was changed."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.upstream.fetch import is_address
     from sdcoreml.envs.upstream.store import obtain

@@ -88,7 +88,7 @@ def rollback(args: argparse.Namespace) -> int:
 
 
 def collect(args: argparse.Namespace) -> int:
-    """Remove what nothing keeps, or tell what that would be."""
+    """Remove what is not in use, or only list it."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.care import garbage
 

@@ -1,4 +1,4 @@
-"""What `make env` and `make convert` run first: the doctor's checks for one goal."""
+"""Runs the doctor's checks for one goal, before `make env` and `make convert`."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def of_check(check: Check) -> Iterator[str]:
 
 
 def of_entry(entry: Failure) -> Iterator[str]:
-    """How the failure looks, why it happens, what to do."""
+    """The symptoms of a failure, its cause and its remedy."""
     yield f"{entry.id}  ({entry.role.value})"
     yield ""
     yield f"    {entry.example}"

@@ -24,7 +24,7 @@ from sdcoreml.ground.errors import Fault
 from sdcoreml.ground.quantity import amount
 
 SCHEMA = 1
-"""Version of what `--json` prints."""
+"""Version of the format that `--json` prints."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ Located = tuple[Path, FetchedFrom | None]
 
 
 def as_model(text: str) -> Path | ModelName:
-    """What an argument names as a model; the `type` of them all.
+    """Convert an argument to a model's path or name; the `type` of all model arguments.
 
     Raises:
         argparse.ArgumentTypeError: it begins like a name or an address, and is none.

@@ -60,7 +60,7 @@ def address(toolchain: Toolchain) -> str:
 
 
 def require_able(report: Report) -> None:
-    """Stop when the doctor says no, with the first of its reasons.
+    """Raise the doctor's first reason if its answer is no.
 
     Raises:
         NoRoomError: only the disk stands in the way.

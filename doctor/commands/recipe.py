@@ -111,7 +111,7 @@ class Sensitivity:
 
 
 def measured(model: Model, args: argparse.Namespace, runner: Runner, emit: Emit) -> Sensitivity:
-    """What the task "sensitivity" answers for one program.
+    """Run the task `sensitivity` for one program.
 
     Raises:
         UsageError: the model has no such program.

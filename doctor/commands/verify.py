@@ -24,7 +24,7 @@ from sdcoreml.ground.places import as_path
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
 SCHEMA = 1
-"""Version of what `--json` prints."""
+"""Version of the format that `--json` prints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ def _size(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write what `args` ask for."""
+    """Write the requested files."""
     checkpoint = open_checkpoint(_source(args.input))
     _require_other(args.output, checkpoint)
     digest = args.sha256 or args.verify
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _left(checkpoint: Checkpoint, asked: str | None) -> Iterator[str]:
-    """What a cast leaves as it is: matrices of types that are no floats, as quantised ones are."""
+    """A note on matrices that a cast does not change, because they are not floats but quantised."""
     kinds = (tensor.dtype for tensor in checkpoint.tensors if len(tensor.shape) > 1)
     left = Counter(kind for kind in kinds if asked and kind not in FLOATS)
     for kind, count in left.items():

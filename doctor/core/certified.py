@@ -1,4 +1,4 @@
-"""Which parts of a model will be proved by a certificate, as far as headers and sizes tell.
+"""Predicts from headers and sizes which parts of a model a certificate will prove.
 
 Whether a graph equals a certified one is known only once it is built. Before, a part counts as
 certified that has a published model's number of parameters, and whose attention and size have been
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder
 
 CLOSE = 0.001
-"""Share by which a count of parameters may differ: buffers are saved by some and not by others."""
+"""The tolerance of a parameter count, as a share, because only some libraries save buffers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

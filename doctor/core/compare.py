@@ -29,7 +29,7 @@ RESTLESS = frozenset({"available", "free", "swap_free", "files_free", "quota_use
 """Numbers that differ from minute to minute; only a large change in them is a change."""
 
 NO_NEWS = frozenset({"facts.verification.depth", "facts.verification.owners"})
-"""How one looked, and what is said again elsewhere."""
+"""Facts about the examination itself, and facts repeated elsewhere."""
 
 QUESTIONS = ("goal", "output", "volumes")
 SUBJECTS = ("model", "bundle", "checkout")

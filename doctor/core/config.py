@@ -31,7 +31,7 @@ class Settings:
 
 
 def settings(folder: Path) -> Settings:
-    """What either file in `folder` says; its own file wins, as a whole.
+    """Read the settings in `folder`; its own file replaces `pyproject.toml` entirely.
 
     Raises:
         LockfileError: the file is no TOML, a reason is no text, or the checkout no path.

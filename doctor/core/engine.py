@@ -16,7 +16,7 @@ from sdcoreml.ground.errors import SdcoremlError
 
 DEFAULT_TOOLCHAIN = "tested"
 DEFAULT_BACKEND = "venv"
-"""What make and the command line take when neither is named."""
+"""The default toolchain and backend of make and the command line."""
 
 _SUBJECTS = frozenset({"bundle", "checkout", "conda", "environment", "model", "output"})
 """Facts about something with a path, which is where their findings are."""
@@ -168,7 +168,7 @@ def worst(statuses: Iterable[Status]) -> Status:
 
 
 def _crash(check: Check, error: Exception) -> Finding:
-    """A check that fell over is our fault, not the machine's, and says so."""
+    """The result of a check that raised an error, which is our fault."""
     return Finding(
         status=Status.UNKNOWN,
         what=f"the check itself failed: {type(error).__name__}: {error}",

@@ -141,7 +141,7 @@ def tensor(shape: list[int], spread: str) -> np.ndarray:
 
 
 def ours(bits: int) -> Finder:
-    """What `convert.compression.forms` does with a weight: histogram, palette, codes."""
+    """Compress a weight like `convert.compression.forms`: histogram, palette, codes."""
     from sdcoreml.convert.compression.clustering import cluster
     from sdcoreml.convert.compression.palette import code_table, histogram, pack
 
@@ -156,7 +156,7 @@ def ours(bits: int) -> Finder:
 
 
 def theirs(bits: int) -> Finder:
-    """What coremltools' own palettization does with it."""
+    """Compress a weight with coremltools' own palettization."""
     from sdcoreml.convert.programs.toolkit import toolkit
 
     toolkit()

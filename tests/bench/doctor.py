@@ -1,4 +1,4 @@
-"""What the doctor finds and what it costs: `python -m tests.bench.doctor`.
+"""Measures what the doctor finds, and its cost: `python -m tests.bench.doctor`.
 
 Recognition: each known failure in its own example line, and before it happens by a check on a
 specimen that has the fault. Cost: the whole default run beside what others take to look at the
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 RUNS = 5
 IMPORT = "import torch, diffusers, coremltools"
 AS_USERS_DO = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-"""Compiling every module anew at each start is not what anybody pays for twice."""
+"""Keep bytecode, as users have it from the second start on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ from tests.envs.damages import DAMAGES
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
 
 REFUSED = "edited manifest"
-"""Nothing is left to repair by: the environment has to be built anew, and repair says so."""
+"""Damage that cannot be repaired: the environment has to be built again, and repair says so."""
 
 
 def main(words: list[str]) -> int:
@@ -69,7 +69,7 @@ def made(folder: Path, tiny: str, root: str) -> Environment:
 
 
 def rivals(folder: Path, victim: Path, lock: Path) -> Mapping[str, list[str]]:
-    """What others would have a user run to see whether an environment is sound."""
+    """Other tools' commands for checking an environment."""
     python = str(victim / "bin/python")
     return {
         "uv sync --check": [UV, "sync", "--check", "--locked", "--offline",

@@ -133,7 +133,7 @@ SUBJECTS: tuple[Subject, ...] = tuple(
     )
     for family, component, config, options in _SUBJECTS
 )
-"""What no two families have in the same form is there once, by the first that has it."""
+"""Programs that several families share are listed once, under the first of them."""
 
 FULL_UNET = Subject(
     family="SD 1.x, full size",

@@ -1,4 +1,4 @@
-"""How close programs are to their modules, and what finding that out costs.
+"""Measures how close programs are to their modules, and the cost of the check.
 
     python -m tests.bench.parity [--certified] [--tiny] [--full] [--compressed] [--python PYTHON]
 
@@ -49,7 +49,7 @@ TASKS: Mapping[str, str] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Print the parts that are asked for, or all of them."""
+    """Print the requested parts, by default all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     for part in PARTS:
         parser.add_argument(f"--{part}", action="store_true")
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
 
 
 def certified(_: argparse.Namespace) -> None:
-    """Full-size programs, as the certificates have them."""
+    """Full-size programs, by their certificates."""
     print("\n".join(parity_certified.table(load().values())))
 
 
@@ -78,7 +78,7 @@ def tiny(given: argparse.Namespace) -> None:
 
 
 def compressed(given: argparse.Namespace) -> None:
-    """What compression costs the full UNet."""
+    """How compression changes the full UNet's output."""
     table = Table(columns=COMPRESSED, spread=given.spread, runs=1)
     show([FULL_UNET], given.python, table, given.folder)
 
@@ -114,7 +114,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
 
 
 def limit(what: str, seconds: float, most: float, source: str) -> str:
-    """A figure beside its limit, and whether it is met."""
+    """A figure with its limit, and whether it is met."""
     verdict = "met" if seconds <= most else "MISSED"
     return f"{what}: {seconds:.1f} CPU s, limit {most:.1f} ({source}): {verdict}"
 
@@ -224,7 +224,7 @@ def run_audit(folder: Path, component: str, _: str) -> str:
 
 
 def check(quick: str) -> Callable[[Path, str, str], str]:
-    """The check that a conversion does, or its quick form."""
+    """The check of a conversion, in full or quick."""
 
     def run(folder: Path, component: str, attention: str) -> str:
         from dataclasses import replace

@@ -39,7 +39,7 @@ from tools.certify.models import (  # noqa: E402  after the path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A program: which, of what config, and with which fields of `ProgramOptions`."""
+    """A program: its component, config, and fields of `ProgramOptions`."""
 
     component: str
     config: Mapping[str, Any]
@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> int:
 
 
 def verdict(cpu: float, peak: float, most: tuple[float, float] | None) -> str:
-    """The limits of a line, and whether both are met; nothing where there are none."""
+    """The limits of a line, and whether they are met; empty if it has none."""
     if most is None:
         return ""
     met = cpu <= most[0] and peak <= most[1]
@@ -265,7 +265,7 @@ def write_random(path: Path, shapes: Mapping[str, list[int]], dtype: str) -> Non
 
 
 def child(task: str, folder: Path, *more: str) -> None:
-    """What runs inside the built environment."""
+    """The part that runs inside the built environment."""
     from sdcoreml.convert.programs import draw
     from sdcoreml.convert.programs.toolkit import toolkit
     from sdcoreml.convert.tasks.build import task as builder

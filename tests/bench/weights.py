@@ -72,7 +72,7 @@ save_file(tensors, out, metadata={"format": "pt"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one run took: seconds of CPU and of wall, bytes of resident memory at most."""
+    """The cost of one run: CPU and wall seconds, peak resident memory in bytes."""
 
     cpu: float
     wall: float

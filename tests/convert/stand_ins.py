@@ -199,7 +199,7 @@ def proof(component: str, **more: Any) -> ProgramProof:
 
 
 def components_of(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a request of the task "check" is about."""
+    """The components in a request of the task `check`."""
     return tuple(item["component"] for item in request["packages"])
 
 

@@ -27,7 +27,7 @@ RULES = (
     "halves' cut",
     "safety checker's verdict",
 )
-"""All of which two modules of ours could get wrong alike."""
+"""Facts that two of our modules could both get wrong."""
 
 
 def rows() -> list[tuple[str, ...]]:

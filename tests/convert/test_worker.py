@@ -165,7 +165,7 @@ time.sleep(60)
 
 
 def dying(program: str, request: str = "x" * 10**6) -> str:
-    """What is told of a child that this program is, in place of one that serves."""
+    """The error for a child that runs this program instead of serving."""
     with pytest.raises(WorkerError) as caught:
         Worker(python=Path(sys.executable), launch=program).run("try", {"much": request})
     return str(caught.value)

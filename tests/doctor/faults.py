@@ -75,7 +75,7 @@ def installed(**versions: str) -> Facts:
 
 
 def locked(**versions: str) -> Facts:
-    """The healthy environment beside a lock that has these as well."""
+    """The healthy environment, with a lock that has these packages as well."""
     named = {name.replace("_", "-"): version for name, version in versions.items()}
     return sick(lock=LockFacts(path="lock.txt", digest="lock-1", packages={**INSTALLED, **named}))
 
@@ -268,7 +268,7 @@ FAULTS: Mapping[str, Facts] = {
 
 
 def found_in_time(entry: Failure) -> tuple[str, ...]:
-    """The checks the entry names that have something to say of its specimen."""
+    """The checks named by the entry that find something in its specimen."""
     facts = clash(entry) if entry.topic == CLASHES else FAULTS[entry.id]
     results = examine(facts, [BY_ID[name] for name in entry.checks]).results
     return tuple(

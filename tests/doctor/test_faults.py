@@ -1,4 +1,4 @@
-"""What could be seen coming is seen: each known failure before it happens, by a check it names."""
+"""Each known failure that can be predicted is predicted by the check that it names."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ SUBDIR = TARGETS[host_target()].conda_subdir if host_target() in TARGETS else "l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What a package lays out: files and links; `patched` files hold `PLACEHOLDER`."""
+    """The content of a package: files and links; `patched` files contain `PLACEHOLDER`."""
 
     files: Mapping[str, bytes]
     links: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Ways to damage an environment, each with what verification says of it."""
+"""Ways to damage an environment, each with the fault that verification reports."""
 
 from __future__ import annotations
 

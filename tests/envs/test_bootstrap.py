@@ -1,4 +1,4 @@
-"""envs/bootstrap.sh with a stand-in for Python: what it starts, keeps, says and leaves behind."""
+"""envs/bootstrap.sh with a stand-in for Python: its commands, files and messages."""
 
 from __future__ import annotations
 
@@ -96,20 +96,20 @@ class Clone:
         )
 
     def run(self, **environ: str) -> tuple[int, str]:
-        """Exit code, and what was said."""
+        """The exit code and the output."""
         process = self.start(**environ)
         out, err = process.communicate(timeout=60)
         assert out == "", "stdout is for those who call it"
         return process.returncode, err
 
     def called(self) -> list[str]:
-        """What Python was called with since the last time."""
+        """Python's arguments since the last call of this."""
         lines = self.calls.read_text().splitlines() if self.calls.exists() else []
         self.calls.unlink(missing_ok=True)
         return lines
 
     def names(self) -> set[str]:
-        """What lies in the clone beside what was there before."""
+        """The new files in the clone."""
         return {path.name for path in self.folder.iterdir()} - {
             *("envs", "lockfiles", "pyproject.toml")
         }

@@ -65,7 +65,7 @@ def standard_wheels(folder: Path) -> dict[str, str]:
 
 
 def install(folder: Path, name: str, version: str, rows: str = "") -> Path:
-    """What an installer notes of a package, in the environment in `folder`."""
+    """Write an installer's record of a package, in the environment in `folder`."""
     info = site_packages(folder) / f"{name}-{version}.dist-info"
     info.mkdir()
     (info / "RECORD").write_text(rows)

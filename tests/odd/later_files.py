@@ -118,7 +118,7 @@ NUMPY_SCORE = torch_files.call(
 
 
 def inner(at: Path, start: str, name: str = "model.safetensors") -> Path:
-    """The UNet alone, in original names under another start."""
+    """The UNet alone, with original names and another prefix."""
     tensors = {
         start + n.removeprefix(UNET): t
         for n, t in base.original("sd1").items()

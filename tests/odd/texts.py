@@ -37,7 +37,7 @@ def sgm(at: Path, family: str = "sd2", metadata: dict[str, str] | None = None) -
 
 
 def deeper(at: Path, config: int, blocks: int) -> Path:
-    """A folder whose config counts other blocks than its file."""
+    """A folder whose config has another number of blocks than its file."""
     model = base.write_folder(at / "model")
     tensors = base.tensors_of(base.TEXT | {"num_hidden_layers": blocks})
     base.write(base.weights(model, "text_encoder"), base.safetensors(tensors))

@@ -48,7 +48,7 @@ BLOCKWISE, GROUPED = ALL["blockwise"], ALL["grouped"]
 
 
 def source(text: str) -> Program:
-    """The program as a converter writes it: without what the compiler adds."""
+    """The program as a converter writes it, without the compiler's additions."""
     program = parse(text).program
     functions = {name: replace(item, attributes={}) for name, item in program.functions.items()}
     return replace(program, functions=functions, attributes={})

@@ -1,4 +1,4 @@
-"""Bits go where they take most error away; nobody gets more than all may have."""
+"""Bits go to the layers whose error they reduce most, within the average."""
 
 from __future__ import annotations
 

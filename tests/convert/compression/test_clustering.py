@@ -1,4 +1,4 @@
-"""k-means: as good as the best palette, exact where it can be, alone or many together."""
+"""k-means: as good as the best palette, exact if possible, alone or in a batch."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def parts_of(whole: np.ndarray, form: Form) -> tuple[str, Parts]:
 
 
 def arrays(parts: Parts) -> dict[str, np.ndarray]:
-    """What the arguments hold, as whoever reads the package sees it."""
+    """The content of the arguments, as a reader of the package sees it."""
     found = {}
     for name, part in parts.items():
         if isinstance(part, Value):

@@ -1,4 +1,4 @@
-"""What the tests of names share: a hub on this machine, and who asks it."""
+"""Fixtures for tests of model names: a hub on this machine, and a client."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def hub(_running: Server) -> Server:
 
 @pytest.fixture
 def access(hub: Server, tmp_path: Path) -> Access:
-    """How it is reached, with empty folders."""
+    """The settings for reaching it, with empty folders."""
     return Access(
         hub=hub.address,
         civitai=hub.address,

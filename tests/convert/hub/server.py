@@ -17,7 +17,7 @@ LARGE = (".safetensors", ".bin", ".ckpt")
 
 @dataclass
 class Repository:
-    """What the server has of one model: files by path, and what it says of it."""
+    """A model on the server: files by path, and its metadata."""
 
     files: Mapping[str, bytes]
     licence: str = "creativeml-openrail-m"
@@ -26,7 +26,7 @@ class Repository:
 
 @dataclass
 class Fault:
-    """What goes wrong with paths that contain `path`, `times` times."""
+    """A failure for requests whose path contains `path`, `times` times."""
 
     path: str
     times: int = 1
@@ -35,7 +35,7 @@ class Fault:
     cut: int | None = None
     """Bytes after which the connection ends, though more were announced."""
     content: bytes | None = None
-    """What comes in place of the file."""
+    """What is sent in place of the file."""
     no_ranges: bool = False
 
 
@@ -190,7 +190,7 @@ class _Http(ThreadingHTTPServer):
     owner: Server
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that has seen enough is no error."""
+        """A client may close the connection early."""
 
 
 @contextmanager

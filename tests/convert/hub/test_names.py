@@ -1,4 +1,4 @@
-"""What is a path, what is a name on the hub, what is an address, what is a word."""
+"""Telling paths, names on the hub, addresses and words apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file comes whole and right, or says why not; what came is gone on from."""
+"""A file is downloaded completely and verified, or an error says why not; downloads resume."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def kohya(layer: str) -> tuple[str, str, str]:
 
 
 class Merged:
-    """Merges a factor of a layer under two names, and looks at what became of the layer."""
+    """Merges a factor of a layer under two names, and returns the layer's weight."""
 
     def __init__(self, folder: Path, plan: FolderPlan, weights: dict[str, Arrays]) -> None:
         self.folder, self.plan, self.weights = folder, plan, weights

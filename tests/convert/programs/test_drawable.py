@@ -1,4 +1,4 @@
-"""What a builder refuses is known without it: from config and options, with no coremltools here."""
+"""Configs and options that a builder refuses are refused without coremltools, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program out of its decoded messages, written down as they come from the wire."""
+"""Reads programs from decoded messages, written here as dictionaries."""
 
 from __future__ import annotations
 

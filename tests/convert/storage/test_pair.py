@@ -16,7 +16,7 @@ from sdcoreml.convert.storage.pair import Storages, in_second
 
 @dataclass(frozen=True)
 class Named:
-    """A storage whose blobs say whose they are, and how they were asked for."""
+    """A storage whose blobs contain its name and the requested path."""
 
     name: str
 

@@ -205,7 +205,7 @@ def test_whatever_would_be_made_is_a_record_of_its_name(
     ],
 )
 def test_each_opcode_does_to_the_stack_what_python_s_does(data: bytes, value: object) -> None:
-    """Where Python itself refuses, so do we; `None` stands for whatever Python makes of it."""
+    """Pickles that Python refuses are refused here, too; `None` if Python accepts it."""
     try:
         theirs = pickle.loads(data)  # noqa: S301  our own bytes, without a name in them
     except (pickle.UnpicklingError, IndexError, AttributeError, TypeError, ValueError):

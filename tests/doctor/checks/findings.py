@@ -1,4 +1,4 @@
-"""What one check has to say of some facts, as short lines."""
+"""The findings of one check for some facts, as short lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people read of the findings that matter most, word for word."""
+"""The exact text of the most important findings."""
 
 from __future__ import annotations
 

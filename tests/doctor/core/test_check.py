@@ -95,7 +95,7 @@ def test_what_a_check_looks_at_are_its_parameters() -> None:
 def test_a_check_is_called_with_its_facts_in_their_order() -> None:
     @check("TST001", CheckFamily.GIT)
     def one(system: str, hub: str) -> Findings:
-        """Says what it was given."""
+        """Reports its arguments."""
         yield ok(f"{system} before {hub}")
 
     assert [found.what for found in one("a", "b")] == ["a before b"]

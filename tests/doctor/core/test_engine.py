@@ -63,7 +63,7 @@ def crashing(system: System) -> Findings:
 
 @check("TST004", CheckFamily.GIT)
 def about_absence(git: Git | None = None) -> Findings:
-    """Speaks of what is not there."""
+    """Needs an absent fact."""
     if git is None:
         yield info("no git")
 

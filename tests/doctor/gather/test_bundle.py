@@ -27,7 +27,7 @@ BLOBS = bytes([0, 0, 0, 0, 2, 0, 0, 0]) + bytes(56)
 
 
 def compiled(root: Path, name: str = "Unet", model: Model = UNET) -> Path:
-    """A program that was compiled here, and nothing beside it."""
+    """A folder with one program, compiled here."""
     package, folder = root / f"{name}.mlpackage", root / f"{name}.mlmodelc"
     write_stand_in(package, model)
     compile_package(package, folder)

@@ -18,7 +18,7 @@ from sdcoreml.doctor.gather.tools import git, hub, xcode
 
 
 def answering(answers: Mapping[str, RunResult]) -> Probe:
-    """A Mac whose programs say what the table says, by their command line."""
+    """A Mac whose programs print what the table has for their command line."""
 
     def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> RunResult | Unknown:
         del seconds

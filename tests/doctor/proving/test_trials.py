@@ -40,7 +40,7 @@ def made(tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> En
 
 @dataclass
 class Passed:
-    """A trial that ends as it is told, after it did something to the environment or not."""
+    """A trial with the given outcome, which may change the environment first."""
 
     outcome: TrialResult
     stray: str = ""

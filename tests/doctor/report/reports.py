@@ -89,7 +89,7 @@ def written(form: str, report: Report = REPORT) -> str:
 
 
 def report_of(finding: Finding, status: Status | None = None, ignored: str = "") -> Report:
-    """A report of one check that has only this to say."""
+    """A report with a single finding."""
     result = replace(
         REPORT.results[2], findings=(finding,), status=status or finding.status, ignored=ignored
     )

@@ -1,4 +1,4 @@
-"""What holds of every format alike."""
+"""Properties that every format has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped schema is that of what is written, for every check's sick specimen."""
+"""Reports of every check's sick specimen conform to the shipped schema."""
 
 from __future__ import annotations
 

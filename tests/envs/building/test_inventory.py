@@ -14,7 +14,7 @@ from tests.envs.wheels import install
 
 HASH = "sha256:" + "a" * 64
 ABC = "sha256=ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"
-"""What RECORD says of a file that holds `abc`."""
+"""RECORD's fields for a file that contains `abc`."""
 
 
 def lock(*packages: tuple[str, str, str]) -> Lock:

@@ -30,7 +30,7 @@ from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
 
 
 def no_engine() -> Engine:
-    """An engine that nobody may ask for."""
+    """An engine that must not be used."""
     raise AssertionError
 
 

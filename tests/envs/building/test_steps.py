@@ -134,7 +134,7 @@ def test_what_the_cache_holds_needs_no_room_there(tmp_path: Path) -> None:
 
 
 def broken_record(folder: Path) -> str:
-    """A wheel whose RECORD names another hash for one of its files, as some on the index do."""
+    """A wheel whose RECORD has a wrong hash for one file, as some published wheels do."""
     files = {"one.py": "def main(): pass\n", "one_data.txt": "x\n"}
     wheel(folder, "one", "1.0", files)
     record = "one-1.0.dist-info/RECORD"

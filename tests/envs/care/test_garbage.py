@@ -1,4 +1,4 @@
-"""What nothing in a store needs any more is told, and removed; nothing else is."""
+"""Only what nothing in a store needs any more is listed and removed."""
 
 from __future__ import annotations
 

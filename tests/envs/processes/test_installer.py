@@ -1,4 +1,4 @@
-"""What uv and pip are asked for, by stand-ins that write down how they were called."""
+"""The commands that uv and pip get, recorded by stand-ins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HARD = {"--require-hashes", "--no-deps", "--only-binary"}
 
 
 class Program:
-    """An executable that answers what it is told to."""
+    """An executable with a fixed output."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "program"
@@ -94,7 +94,7 @@ def test_pip_compiles_nothing(program: Program) -> None:
 
 
 def variables(program: Program) -> dict[str, str]:
-    """What a stand-in saw of its environment."""
+    """The environment variables that a stand-in saw."""
     lines = program.calls.with_name("calls.env").read_text().splitlines()
     return dict(line.partition("=")[::2] for line in lines)
 

@@ -36,7 +36,7 @@ def interpreter(
 
 
 def pretender(file: Path, answer: object) -> Path:
-    """An executable that answers the probe with what it is told to."""
+    """An executable with a fixed answer to the probe."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
     file.chmod(0o755)

@@ -12,7 +12,7 @@ from sdcoreml.ground.errors import BadInputError
 from tests.upstreams import ADDRESS, FILES, git, make_repository
 
 HELLO = "ce013625030ba8dba906f756967f9e9ca394464a"
-"""What `echo hello | git hash-object --stdin` says."""
+"""The output of `echo hello | git hash-object --stdin`."""
 
 
 def test_an_object_is_named_as_git_names_it() -> None:

@@ -43,7 +43,7 @@ either sign with magnitudes from 1/128 to 1/8."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
-    """One program: of what, and how; `dtype` is the checkpoint's."""
+    """One program: its component, config and options; `dtype` is the checkpoint's."""
 
     component: str
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Golden:
 
     @property
     def checkpoint(self) -> str:
-        """What all programs of the same weights have in common."""
+        """The common part of all programs with the same weights."""
         return json.dumps([self.component, self.config, self.dtype], sort_keys=True)
 
 
@@ -140,7 +140,7 @@ Build: TypeAlias = Callable[[Mapping[str, Any]], object]
 
 
 def build_here(request: Mapping[str, Any]) -> None:
-    """In this very process: `light` has not what it takes to watch over another."""
+    """Runs in this process, because `light` lacks psutil, which watches a child."""
     build.task(request, silent)
 
 

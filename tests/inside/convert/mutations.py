@@ -91,7 +91,7 @@ def find(graph: Graph, name: str) -> Operation:
 
 
 def before_the_end(kind: str, **arguments: object) -> Mutation:
-    """Put an operation of this kind on what the last addition adds."""
+    """Apply an operation of this type to an operand of the last addition."""
 
     def mutate(graph: Graph) -> None:
         last = graph.operations[-2:]

@@ -1,4 +1,4 @@
-"""Certificates: what they cover, that they cover nothing else, and the file that holds them."""
+"""Certificates: what they cover and do not cover, and their file."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_port_of_another_name_is_another_graph(tmp_path: Path) -> None:
 def test_a_weight_stored_in_the_operation_s_argument_counts_as_one_of_its_own(
     tmp_path: Path,
 ) -> None:
-    """Another form of the same constant: `0.25` inline, or a `const` of its own."""
+    """The same constant in another form: `0.25` inline, or as a `const`."""
 
     def named(graph: Graph) -> None:
         value = find(graph, "scaled").inputs["y"][0]

@@ -53,7 +53,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def save(folder: Path, part: torch.nn.Module, config: Mapping[str, Any] | None = None) -> None:
-    """A component as its library saves it; `config` stands for one that lists no defaults."""
+    """A component as its library saves it; `config` replaces its config, without defaults."""
     part.save_pretrained(folder)
     if config is not None:
         (folder / "config.json").write_text(json.dumps(config))
@@ -61,7 +61,7 @@ def save(folder: Path, part: torch.nn.Module, config: Mapping[str, Any] | None =
 
 @pytest.fixture(scope="module")
 def folder(sample: Path) -> Path:
-    """All that SD 1.x can have, its UNets in halves."""
+    """All programs of SD 1.x, with its UNets in halves."""
     choices = {"chunk": True, "controlled": True, "safety_checker": True}
     return finish(make(sample, sample.with_name("all"), **choices), WORKER)
 
@@ -150,7 +150,7 @@ def test_one_part_in_float32_and_the_rest_as_they_were(sample: Path, tmp_path: P
 
 @pytest.fixture(scope="module")
 def xl(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Path:
-    """SDXL's base and, beside it, its refiner."""
+    """SDXL's base model and its refiner."""
     folder = tmp_path_factory.mktemp("xl")
     first, second = TEXT, {**TEXT, "projection_dim": 32}
     base = {"cross_attention_dim": 64, "projection_class_embeddings_input_dim": 32 + 6 * 8}

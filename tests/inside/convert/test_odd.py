@@ -1,4 +1,4 @@
-"""A drawn sample of the odd inputs that every command says yes to is converted."""
+"""Converts a random sample of the odd inputs that every command accepts."""
 
 from __future__ import annotations
 

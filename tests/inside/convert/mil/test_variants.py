@@ -1,4 +1,4 @@
-"""Variants that go together compute what each computes alone."""
+"""Variants that run together give the same results as alone."""
 
 from __future__ import annotations
 

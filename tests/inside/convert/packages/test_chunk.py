@@ -37,7 +37,7 @@ def feeds() -> dict[str, torch.Tensor]:
 
 
 def run(made: Checkpoint, built: DrawnProgram, path: Path, given: Feeds, mode: Mode) -> Feeds:
-    """As the runtimes do it: what a half does not declare is not asked of it."""
+    """Run a half like the apps, which only pass it the inputs that it declares."""
     with TensorFile.open(made.weights) as tensors:
         write_package(built, tensors, path)
     wanted = {feature.name for feature in built.model.description.inputs}

@@ -1,4 +1,4 @@
-"""Modules that amplify roundings: each component's can be asked how precise it is itself."""
+"""Modules that amplify rounding errors: every component's own precision can be measured."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_every_component_is_tried() -> None:
 
 
 def test_what_no_client_reads_decides_nothing_unless_it_is_something_else(tmp_path: Path) -> None:
-    """SD 1.x: apps take the states of every token, so a pooled state far off is no fault."""
+    """SD 1.x: apps use the states of all tokens, so an imprecise pooled state is no fault."""
     made = checkpoint("text_encoder", tmp_path)
     package = made.write(tmp_path / "x.mlpackage")
     floors = {Mode.FP32: 100.0, Mode.FP16: 50.0}

@@ -42,7 +42,7 @@ XL: Mapping[str, Any] = {
     "transformer_layers_per_block": [1, 3],
     "use_linear_projection": True,
 }
-"""What makes a UNet one of SDXL's, over `UNET`."""
+"""The options of SDXL's UNet that differ from `UNET`."""
 VAE: Mapping[str, Any] = {
     "block_out_channels": [32, 64, 64, 64],
     "down_block_types": ["DownEncoderBlock2D"] * 4,

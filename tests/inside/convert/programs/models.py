@@ -41,7 +41,7 @@ class Checkpoint:
         return path
 
     def check(self, path: Path, options: ProgramOptions | None = None, **choices: Any) -> Parity:
-        """`choices` are those of the options that the reference is to hear of."""
+        """`choices` are the options that are passed to the reference."""
         package = self.write(path, options)
         depth = CheckOptions(program=ProgramOptions(**choices))
         return check_component(self.component, package, self.config, self.weights, depth)

@@ -103,7 +103,7 @@ def broken(program: OpenProgram, mistake: str) -> OpenProgram:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Original, Path]]:
-    """Each component once: what it was made from, and its package."""
+    """Each component once: its sources and its package."""
     folder = tmp_path_factory.mktemp("packages")
     made = {name: checkpoint(name, folder / name) for name in ("text_encoder", "unet")}
     made["vae_decoder"] = checkpoint("vae_decoder", folder / "vae_decoder")

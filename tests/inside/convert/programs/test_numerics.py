@@ -1,4 +1,4 @@
-"""Where half precision would hurt, and what is done about it; each with the difference it makes."""
+"""Measures against the errors of half precision, each with its effect."""
 
 from __future__ import annotations
 

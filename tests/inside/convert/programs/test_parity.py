@@ -1,4 +1,4 @@
-"""Each program against the pinned module it stands for, on fixed inputs and several timesteps."""
+"""Compares each program with its pinned module, on fixed inputs and several timesteps."""
 
 from __future__ import annotations
 

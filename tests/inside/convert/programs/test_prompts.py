@@ -22,7 +22,7 @@ PROMPTS = json.loads(SENT.read_text()) if SENT.exists() else []
 
 
 def tokenised(prompt: str, pad: int) -> list[int]:
-    """What the pinned diffusers pipeline would send."""
+    """The ids that the pinned diffusers pipeline sends."""
     from transformers import CLIPTokenizer
 
     tokenizer = CLIPTokenizer.from_pretrained(vocabulary_folder())

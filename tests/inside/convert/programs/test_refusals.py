@@ -1,4 +1,4 @@
-"""What is not built is refused by name; what does not fit is listed in full."""
+"""Unsupported options are refused by name; mismatched tensors are all listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention as sharp as trained weights have it: what the module holds itself is what is asked."""
+"""Attention as sharp as with trained weights: the floor is the module's own precision."""
 
 from __future__ import annotations
 

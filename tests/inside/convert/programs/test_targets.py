@@ -30,7 +30,7 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
     "vae_decoder": {"runtime_scale": 0.5},
     "vae_encoder": {"runtime_scale": 0.5, "precision": Precision.FP32},
 }
-"""Options under which each component emits all that it can."""
+"""Options with which each component emits all of its operations."""
 
 DIGESTS: Mapping[Target, str] = {
     Target.MACOS13: "c95b819f3a9a4a5ff9a5e83bbc25bb175a4c92b841106d2827d53bb64edf039f",
@@ -38,7 +38,7 @@ DIGESTS: Mapping[Target, str] = {
     Target.MACOS15: "1a14fed3d5a7b6c7f7a0b51a91d9bb431fbc202cc85d0b1613d95b83d51e3277",
     Target.MACOS26: "32a8cb324c72e2d8f38ae937b90cfa9297c87a74fa7ebeb9639a42804148a085",
 }
-"""SHA-256 of all specifications, whatever the coremltools. Another builder, other digests."""
+"""SHA-256 of all specifications, equal for every coremltools. They change with the builder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

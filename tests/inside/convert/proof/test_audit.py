@@ -1,4 +1,4 @@
-"""The weight audit: what it accounts for, and that a single bit does not get past it."""
+"""The weight audit: it explains every constant, and notices a single flipped bit."""
 
 from __future__ import annotations
 

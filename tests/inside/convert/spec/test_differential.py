@@ -1,4 +1,4 @@
-"""The reader beside protobuf's own: the same fields, the same values, on real packages."""
+"""Compares our reader with protobuf's: the same fields and values, on real packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A compiled folder is proved as what it says itself, whatever the package beside it says."""
+"""A compiled model is proved by its own content, regardless of the package next to it."""
 
 from __future__ import annotations
 

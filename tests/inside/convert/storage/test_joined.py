@@ -1,4 +1,4 @@
-"""Two programs linked: what the second takes, whose names win, whose blobs are whose."""
+"""Joining two programs: inputs of the second half, names, and blobs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def first() -> OpenProgram:
 def second(
     *names: str, dtype: DataType = F32, shape: tuple[int, ...] = SHAPE, result: str = "y"
 ) -> OpenProgram:
-    """The sum of the inputs, and 10. Its constant is called and lies as that of the first half."""
+    """The sum of the inputs and 10. Its constant has the name and offset of the first half's."""
     graph = Graph(inputs=dict.fromkeys(names, (dtype, shape)))
     source = names[0]
     for number, name in enumerate(names[1:]):

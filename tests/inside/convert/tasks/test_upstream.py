@@ -1,4 +1,4 @@
-"""The upstream converter as a child: a stand-in of its layout, which writes through coremltools."""
+"""The upstream converter in a child: a stand-in with its layout that writes with coremltools."""
 
 from __future__ import annotations
 
