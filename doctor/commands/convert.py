@@ -19,7 +19,6 @@ from sdcoreml.convert.jobs.unpacked import draft, opened
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.layout import INDEX_NAME, Model
 from sdcoreml.convert.models.prediction import PredictionSource
-from sdcoreml.convert.models.sample import is_sample, write_sample
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.worker import Worker
@@ -238,6 +237,8 @@ def explained(toolchain: str) -> Iterator[None]:
 
 def sample(emit: Emit) -> Path:
     """The sample model, made once: it appears complete or not at all."""
+    from sdcoreml.convert.models.sample import is_sample, write_sample  # brings numpy
+
     if not is_sample(SAMPLE):
         emit(Event(kind="step", text="make the sample model"))
         with folder_aside(SAMPLE, INDEX_NAME) as folder:
