@@ -110,10 +110,12 @@ class _Order:
         selection = select(
             listing.files, where=f"{name}", file=name.file, have=have, with_checker=with_checker
         )
+        missing = [path for path in selection.files if path not in have]
         card = listing.files.get(CARD)
-        files = (*selection.files, *((CARD,) if card and card.size < _LONGEST_CARD else ()))
-        missing = tuple(path for path in files if path not in have)
-        return cls(shelf=shelf, selection=selection, missing=missing)
+        # It says the licence to who has no network later; alone it is not worth a write.
+        if missing and card and card.size < _LONGEST_CARD and CARD not in have:
+            missing.append(CARD)
+        return cls(shelf=shelf, selection=selection, missing=tuple(missing))
 
     @property
     def name(self) -> HubName:

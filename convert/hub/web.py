@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,15 @@ _REFUSED = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """An HTTP client, with functions to report delays and to wait."""
+    """An HTTP client, with functions to report delays and to wait.
+
+    `patience` is how often a failed connection is tried again.
+    """
 
     client: httpx2.Client
     emit: Emit = silent
     sleep: Callable[[float], None] = field(default=time.sleep)
+    patience: int = len(PAUSES)
 
     def get_json(self, url: str, asked: Asked, token: str = "") -> Any:  # noqa: ANN401  JSON
         """Request an address and return its answer as JSON.
@@ -47,7 +51,9 @@ class Web:
         Raises:
             FetchError, BadInputError: it cannot be reached, or refuses.
         """
-        with self.answer(url, asked, token) as response:
+        # Where nobody is reached at first, nobody is in a moment: the cache may do instead.
+        quick = replace(self, patience=1)
+        with quick.answer(url, asked, token) as response:
             try:
                 response.read()
                 return response.json()
@@ -72,12 +78,15 @@ class Web:
         said = {"Accept-Encoding": "identity", **(headers or {})}
         if token:
             said["Authorization"] = f"Bearer {token}"
+        failures = 0
         for pause in (*PAUSES, None):
             request = self.client.build_request("GET", url, headers=said)
             try:
                 response = self.client.send(request, stream=True, follow_redirects=True)
             except (httpx2.TransportError, httpx2.TooManyRedirects, httpx2.InvalidURL) as error:
-                if pause is None or not isinstance(error, httpx2.TransportError):
+                failures += 1
+                is_passing = isinstance(error, httpx2.TransportError)
+                if pause is None or failures > self.patience or not is_passing:
                     raise no_connection(error, asked) from error
                 self.sleep(pause)
                 continue

@@ -92,6 +92,16 @@ def test_a_model_is_brought_once_with_what_is_needed(
     assert said[-1].text.endswith("10 files, all here already; licence openrail")
 
 
+def test_a_cache_that_has_it_all_is_only_read(source: dict[str, bytes], access: Access) -> None:
+    with obtain_from_hub(NAME, access, silent, accept):
+        pass
+    next(access.cache.glob("**/README.md")).unlink()
+    before = {path: path.lstat().st_mtime_ns for path in access.cache.rglob("*")}
+    with obtain_from_hub(NAME, access, silent, accept) as found:
+        assert set(files_of(found.path)) >= WEIGHTS <= source.keys()
+    assert {path: path.lstat().st_mtime_ns for path in access.cache.rglob("*")} == before
+
+
 def test_what_came_before_is_said(source: dict[str, bytes], access: Access) -> None:
     with obtain_from_hub(NAME, access, silent, accept):
         pass

@@ -192,6 +192,12 @@ def test_no_server_at_all(wanted: Wanted, web: Web, pauses: list[float]) -> None
     assert pauses == [1.0, 2.0, 4.0, 8.0]
 
 
+def test_a_listing_is_asked_for_twice_and_no_more(web: Web, pauses: list[float]) -> None:
+    with pytest.raises(FetchError, match="cannot be reached"):
+        web.get_json("http://127.0.0.1:9/api", ASKED)
+    assert pauses == [1.0]
+
+
 def test_a_small_file_is_compared_with_git_s_hash(wanted: Wanted, web: Web, hub: Server) -> None:
     hub.pages["/x.bin"] = ("text/plain", b"hello\n")
     small = replace(wanted, size=6, sha256="", git="ce013625030ba8dba906f756967f9e9ca394464a")

@@ -7,6 +7,7 @@ import pytest
 
 from sdcoreml.doctor.commands.env_common import (
     read_option,
+    read_source,
     read_toolchain,
     require_environment,
     shorten,
@@ -86,3 +87,17 @@ def test_a_path_is_told_as_short_as_it_can_be(
     monkeypatch.chdir(here)
     whole = (tmp_path / "beside") if text is None else here / path
     assert shorten(whole) == (text or str(whole))
+
+
+def test_the_channel_is_the_option_s_the_variable_s_or_that_of_the_user_s_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "sdcoreml" / "config.toml"
+    own.parent.mkdir()
+    own.write_text('[channel]\nurl = "https://own.invalid/forge"\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("SDCOREML_CHANNEL", raising=False)
+    assert read_source(parsed()).channel == "https://own.invalid/forge"
+    monkeypatch.setenv("SDCOREML_CHANNEL", "theirs")
+    assert read_source(parsed()).channel == "theirs"
+    assert read_source(parsed("--channel", "mine")).channel == "mine"
