@@ -17,9 +17,9 @@ from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.fit import check_controlnet, folder_faults
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.compile.compare import Keep, compile_compared
-from sdcoreml.convert.compile.names import TEXT_VERSIONS
 from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.caveats import notes_of, warn
+from sdcoreml.convert.jobs.compiler import is_known, require_compiler
 from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
@@ -39,12 +39,11 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.packages.sharing import share_weights
-from sdcoreml.convert.programs.options import Target
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.digest import FileRecord, describe_files, files_below
-from sdcoreml.ground.errors import Fault, SdcoremlError, UnsupportedError
+from sdcoreml.ground.errors import Fault, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
 
@@ -106,7 +105,7 @@ def convert_models(
             are untouched.
     """
     for job in jobs:
-        _require_compiler(job)
+        require_compiler(job.options.target)
         if workshop.upstream:
             require_possible(job)
         if not workshop.force:
@@ -127,21 +126,6 @@ def convert_models(
                 folder = each(folder, conversion)  # noqa: PLW2901  the folder, one step further
             stage.close()
     return tuple(job.output for job in jobs)
-
-
-def _require_compiler(job: Job) -> None:
-    """Raise `UnsupportedError` if only Xcode can compile for the target and there is no Xcode."""
-    target = job.options.target
-    if not _is_known(job) and find_xcode() is None:
-        raise UnsupportedError(
-            f"target {target.value}: only Xcode compiles for it, and there is none here",
-            remedy=f"choose {Target.MACOS15.value}: newer systems run it just as well",
-        )
-
-
-def _is_known(job: Job) -> bool:
-    """Whether we know the target's compiled form, so that no Xcode is needed."""
-    return job.options.target.specification in TEXT_VERSIONS
 
 
 @contextmanager
@@ -251,7 +235,7 @@ def _prove(folder: Folder, conversion: Conversion) -> Folder:
 
 def _compile(folder: Folder, conversion: Conversion) -> Folder:
     """Write the compiled models; on a Mac with Xcode, compare them with Apple's."""
-    preferred = Keep.OURS if _is_known(folder.job) else Keep.APPLES
+    preferred = Keep.OURS if is_known(folder.job.options.target) else Keep.APPLES
     compiled = {}
     for made in folder.programs:
         outcomes = [

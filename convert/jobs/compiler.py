@@ -1,0 +1,22 @@
+"""Whether a job's programs can be compiled here: by our own compiler, or by Xcode's."""
+
+from __future__ import annotations
+
+from sdcoreml.convert.compile.names import TEXT_VERSIONS
+from sdcoreml.convert.compile.xcode import find_xcode
+from sdcoreml.convert.programs.options import Target
+from sdcoreml.ground.errors import UnsupportedError
+
+
+def require_compiler(target: Target) -> None:
+    """Raise `UnsupportedError` if only Xcode can compile for the target and there is no Xcode."""
+    if not is_known(target) and find_xcode() is None:
+        raise UnsupportedError(
+            f"target {target.value}: only Xcode compiles for it, and there is none here",
+            remedy=f"choose {Target.MACOS15.value}: newer systems run it just as well",
+        )
+
+
+def is_known(target: Target) -> bool:
+    """Whether we know the target's compiled form, so that no Xcode is needed."""
+    return target.specification in TEXT_VERSIONS
