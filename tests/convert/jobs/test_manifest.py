@@ -99,6 +99,18 @@ def of_program(**changes: Any) -> dict[str, Any]:
     [
         CONTENT,
         {**CONTENT, "model": {**CONTENT["model"], "made_from": {"files": {"a": {"size": 1}}}}},
+        {
+            **CONTENT,
+            "model": {
+                **CONTENT["model"],
+                "fetched": {
+                    "name": "hf:acme/cat",
+                    "revision": "0123",
+                    "licence": "openrail",
+                    "address": "https://huggingface.co/acme/cat",
+                },
+            },
+        },
         of_program(recipe={"method": "kmeans", "bits": 6}, halves=True),
         of_program(checked={**CHECKED, "fidelity": [FIGURE], "own": 112.04, "sample": "128x192"}),
         of_program(
@@ -115,7 +127,7 @@ def of_program(**changes: Any) -> dict[str, Any]:
         ),
         of_program(checked={**CHECKED, "graph": None, "outputs": [], "unchecked": "no torch"}),
     ],
-    ids=["plain", "unpacked", "compressed", "measured", "certified", "unchecked"],
+    ids=["plain", "unpacked", "fetched", "compressed", "measured", "certified", "unchecked"],
 )
 def test_what_is_read_is_written_again_to_the_byte(content: dict[str, Any], tmp_path: Path) -> None:
     write_manifest(parse_manifest(content), tmp_path)
