@@ -63,5 +63,5 @@ def require_torch(toolchain: Toolchain, what: str, args: argparse.Namespace) -> 
     if not toolchain.has_torch:
         raise UsageError(
             f"the toolchain {toolchain.name} has no torch, which {what} needs",
-            remedy=f"the toolchain {DEFAULT_TOOLCHAIN} has: {say_again(args, DEFAULT_TOOLCHAIN)}",
+            remedy=f"{DEFAULT_TOOLCHAIN} has it: {say_again(args, DEFAULT_TOOLCHAIN)}",
         )

@@ -12,6 +12,8 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.programs.options import Attention
 from sdcoreml.convert.proof.decibels import IDENTICAL, format_db
 from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, ProgramProof, Rounded
+from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
+from sdcoreml.ground.advice import command
 
 
 def summary(folder: Path, manifest: Manifest) -> str:
@@ -29,9 +31,22 @@ def summary(folder: Path, manifest: Manifest) -> str:
             *(f"  {'converter':<{width}} {maker}" for maker in makers(programs.values())),
             f"  {'toolchain':<{width}} {toolchain}",
             *advice(manifest),
+            *how_to_run(folder, manifest),
             *next_steps(folder, manifest),
         )
     )
+
+
+def how_to_run(folder: Path, manifest: Manifest) -> tuple[str, ...]:
+    """How the programs are run that were not run here, and have no certificate."""
+    count = sum(bool(program.checked.unchecked) for program in manifest.programs.values())
+    if not count:
+        return ()
+    again = command("verify", folder, "--against", "MODEL", "--toolchain", DEFAULT_TOOLCHAIN)
+    what = (
+        f"{count} program{'s were' if count > 1 else ' was'} not run against {manifest.model.name}"
+    )
+    return (f"  note: {what}: {again} does it",)
 
 
 def makers(programs: Iterable[ProgramEntry]) -> tuple[str, ...]:

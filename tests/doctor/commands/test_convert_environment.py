@@ -82,7 +82,7 @@ def test_what_light_cannot_do_is_said_with_the_command_that_can(words: tuple[str
     with pytest.raises(UsageError) as caught:
         require_torch(load_toolchain("light"), "measuring layers", args)
     assert str(caught.value) == (
-        "the toolchain light has no torch, which measuring layers needs; the toolchain tested has:"
+        "the toolchain light has no torch, which measuring layers needs; tested has it:"
         " `sdcoreml recipe 'a b' --target-bits 4 --toolchain tested`"
     )
 

@@ -91,6 +91,17 @@ def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
     assert "drift" not in summary(Path("models/cat"), exact)
 
 
+def test_what_was_not_run_is_told_with_the_command_that_runs_it() -> None:
+    unchecked = entry(checked=replace(CHECKED, unchecked="light has no torch"))
+    one = manifest({"TextEncoder": unchecked, "Unet": entry()})
+    assert [line for line in summary(Path("a b"), one).splitlines() if "note" in line] == [
+        "  note: 1 program was not run against cat:"
+        " `sdcoreml verify 'a b' --against MODEL --toolchain tested` does it",
+    ]
+    two = manifest({"TextEncoder": unchecked, "Unet": unchecked})
+    assert "2 programs were not run against cat: " in summary(Path("a b"), two)
+
+
 def test_another_converter_is_named_once_by_its_commit() -> None:
     theirs = MadeBy(repository="https://example.invalid/a/b.git", commit="c891f4357b2269853152")
     made = manifest({"Unet": entry(made_by=theirs), "VAEDecoder": entry(made_by=theirs)})
@@ -204,7 +215,7 @@ def test_long_names_and_halves_stay_in_line() -> None:
     unchecked = entry(checked=replace(CHECKED, unchecked="no torch"))
     programs = {"ControlledUnet": replace(unchecked, halves=True), "Unet": unchecked}
     made = manifest(programs, toolchain=MadeIn(name="light", python="3.10.10"))
-    assert summary(Path("cat"), made).splitlines()[1:-2] == [
+    assert summary(Path("cat"), made).splitlines()[1:-3] == [
         "  ControlledUnet 52 of 52 weights equal; not run: no torch, two halves",
         "  Unet           52 of 52 weights equal; not run: no torch",
         "  toolchain      light, Python 3.10.10",
