@@ -94,10 +94,11 @@ def test_the_summary_names_the_worst_figure_of_each_mode() -> None:
 def test_what_was_not_run_is_told_with_the_command_that_runs_it() -> None:
     unchecked = entry(checked=replace(CHECKED, unchecked="light has no torch"))
     one = manifest({"TextEncoder": unchecked, "Unet": entry()})
-    assert [line for line in summary(Path("a b"), one).splitlines() if "note" in line] == [
+    (note,) = (line for line in summary(Path("a b"), one).splitlines() if "note" in line)
+    assert note == (
         "  note: 1 program was not run against cat:"
-        " `sdcoreml verify 'a b' --against MODEL --toolchain tested` does it",
-    ]
+        " `sdcoreml verify 'a b' --against MODEL --toolchain tested` does it"
+    )
     two = manifest({"TextEncoder": unchecked, "Unet": unchecked})
     assert "2 programs were not run against cat: " in summary(Path("a b"), two)
 
