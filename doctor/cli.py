@@ -178,7 +178,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     module = verb.load()
     module.configure(parser)
     args = parser.parse_or_suggest(options)
-    args.run, args.words, args.sweeps = module.run, tuple(words), verb.sweeps
+    args.run, args.typed, args.sweeps = module.run, tuple(words), verb.sweeps
     return args
 
 

@@ -65,7 +65,7 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
         for attention, (width, height) in pairs
     )
     for source, job in itertools.product((args.model, said.get("refiner_folder")), jobs):
-        if source is not None and source.is_dir():
+        if isinstance(source, Path) and source.is_dir():
             require_apart(source, job.output)
     return jobs
 

@@ -28,7 +28,7 @@ def default_toolchain() -> str:
 
 def say_again(args: argparse.Namespace, toolchain: str) -> str:
     """The command that was given, with another toolchain, for a text."""
-    verb, *words = args.words
+    verb, *words = args.typed
     while "--toolchain" in words:
         at = words.index("--toolchain")
         del words[at : at + 2]

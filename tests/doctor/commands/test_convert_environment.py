@@ -77,7 +77,7 @@ def test_light_in_place_of_another_is_not_light_as_asked() -> None:
     ],
 )
 def test_what_light_cannot_do_is_said_with_the_command_that_can(words: tuple[str, ...]) -> None:
-    args = argparse.Namespace(words=words)
+    args = argparse.Namespace(typed=words)
     require_torch(load_toolchain("tested"), "measuring layers", args)
     with pytest.raises(UsageError) as caught:
         require_torch(load_toolchain("light"), "measuring layers", args)

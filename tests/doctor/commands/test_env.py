@@ -133,7 +133,7 @@ def test_an_unfit_python_is_one_line(words: list[str], capsys: pytest.CaptureFix
     assert main(["env", *words, "--python", "/nowhere/python"]) == 1
     *steps, error = capsys.readouterr().err.splitlines()
     assert steps == ["- examine this machine"]
-    assert error.startswith("error: /nowhere/python: not a Python that runs; --provision obtains")
+    assert error.startswith("error: /nowhere/python: not a Python that runs; `sdcoreml env --prov")
 
 
 def test_repair_puts_right_what_verify_found(

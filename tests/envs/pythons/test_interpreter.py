@@ -155,7 +155,7 @@ def test_a_named_python_is_taken_or_refused(tmp_path: Path) -> None:
     assert require(mine, PYTHON).drift is False
     with pytest.raises(NoInterpreterError, match=f"it is {VERSION}; the toolchain accepts ==2"):
         require(PythonPin(version="2.0", accepted="==2.0"), PYTHON)
-    with pytest.raises(NoInterpreterError, match="not a Python that runs; --provision obtains it"):
+    with pytest.raises(NoInterpreterError, match="not a Python that runs; `sdcoreml env --pro"):
         require(mine, tmp_path)
 
 
