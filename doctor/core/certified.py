@@ -50,7 +50,8 @@ PUBLISHED = (
         vae=(_XL,),
     ),
 )
-"""Counted from the published configs; the VAE of all is one architecture, scaled otherwise."""
+"""Counted from the configs that were certified, as a test does again (`tools.certify.models`); the
+VAE of all is one architecture, scaled otherwise."""
 
 
 def is_certified(

@@ -49,7 +49,7 @@ ABOUT: Mapping[Why, str] = {
     Why.TASK: "channels|guidance",
     Why.TOKENIZER: "vocab|merges|token",
     Why.UNSAFE: "run code",
-    Why.VALUES: "finite|nan|inf|number",
+    Why.VALUES: "finite|nan|inf|number|float16",
 }
 """What a refusal of `convert` must name, in any case, for a person to know why."""
 
@@ -222,7 +222,8 @@ def made(folder: Path) -> dict[str, Any]:
         if program.path.stem == "TextEncoder":
             counts = (program.operations or {}).items()
             facts["text_blocks"] = sum(count for name, count in counts if name.endswith("softmax"))
-    vocabulary = parsed((folder / "vocab.json").read_text()) or {}
+    words = folder / "vocab.json"  # which a ControlNet has not
+    vocabulary = (parsed(words.read_text()) if words.is_file() else None) or {}
     facts["words"] = [
         word for word in ("<cat>", "<dog>", "sks") if {word, f"{word}</w>"} & vocabulary.keys()
     ]
@@ -246,6 +247,7 @@ def survey(case: Case, place: Path, toolchain: str = "") -> Row:
 def chosen(args: argparse.Namespace) -> list[Case]:
     """The cases that were asked for."""
     part = {"first": FIRST, "second": SECOND}.get(args.part, CASES)
+    part = part[[case.name for case in part].index(args.after) + 1 :] if args.after else part
     return [case for case in part if not args.names or any(n in case.name for n in args.names)]
 
 
@@ -288,6 +290,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="cases, or parts of their names (default: all)")
     parser.add_argument("--json", action="store_true", help="one object a line, every case")
     parser.add_argument("--convert", action="store_true", help="convert to the end")
+    parser.add_argument("--after", default="", help="only the cases after this one")
     parser.add_argument("--part", choices=("first", "second"), help="only these (default: all)")
     parser.add_argument("--toolchain", default="tested", help="what --convert converts with")
     parser.add_argument("--keep", type=Path, help="leave the inputs in this folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from sdcoreml.convert.compression.compress import compress
 from sdcoreml.convert.compression.recipe import Method, Recipe
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.packages.chunk import chunk
+from sdcoreml.convert.packages.cut import MARGIN
 from sdcoreml.convert.packages.write import write_package
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import DrawnProgram
@@ -83,6 +85,61 @@ def test_each_half_has_about_half_of_the_weights_and_none_twice(tmp_path: Path) 
     total = sum(payload.nbytes for payload in whole.payloads)
     for half in halves:
         assert 0.44 < sum(payload.nbytes for payload in half.payloads) / total < 0.56
+
+
+def weight_before(whole: DrawnProgram, place: int) -> float:
+    """The share of all weights that stands before an operation in the program's order."""
+    sizes = {payload.name: payload.nbytes for payload in whole.payloads}
+    operations = whole.model.program.main.block.operations[: place + 1]
+    return sum(sizes.get(o.outputs[0].name, 0) for o in operations) / sum(sizes.values())
+
+
+def apples_place(whole: DrawnProgram) -> int:
+    """Where Apple's chunk_mlprogram.py (at c891f43) cuts: facts of it, none of its code.
+
+    After the first operation that is no constant, has one output with one reader, and before which
+    stand more than half of the weights' bytes.
+    """
+    operations = whole.model.program.main.block.operations
+    readers = Counter(name for operation in operations for name in operation.reads)
+    return next(
+        place
+        for place, operation in enumerate(operations)
+        if not operation.is_constant
+        and weight_before(whole, place) > 0.5
+        and [readers[result.name] for result in operation.outputs] == [1]
+    )
+
+
+def carried_over(whole: DrawnProgram, place: int) -> set[str]:
+    """What Apple's rule makes the first half's outputs: all that is made before and read after."""
+    operations = whole.model.program.main.block.operations
+    made = {r.name for o in operations[: place + 1] if not o.is_constant for r in o.outputs}
+    return made & {name for operation in operations[place + 1 :] for name in operation.reads}
+
+
+def test_the_cut_is_near_the_place_of_apple_s_rule_and_carries_what_that_rule_names(
+    tmp_path: Path,
+) -> None:
+    whole = checkpoint("unet", tmp_path).build()
+    first, second = chunk(whole)
+    operations = whole.model.program.main.block.operations
+    inside = {r.name for o in first.model.program.main.block.operations for r in o.outputs}
+    ours = max(
+        place
+        for place, operation in enumerate(operations)
+        if not operation.is_constant and {r.name for r in operation.outputs} <= inside
+    )
+    heaviest = max(payload.nbytes for payload in whole.payloads)
+    lump = heaviest / sum(payload.nbytes for payload in whole.payloads)
+    apples = apples_place(whole)
+    assert abs(weight_before(whole, ours) - weight_before(whole, apples)) <= MARGIN + lump
+    handed = [feature.name for feature in first.model.description.outputs]
+    assert {name.removesuffix("_between") for name in handed} == carried_over(whole, ours)
+    # Apple casts what is carried to float32, names it alike on both sides, and keeps one output.
+    assert {feature.dtype for feature in first.model.description.outputs} == {DataType.FLOAT32}
+    assert {*handed} <= {feature.name for feature in second.model.description.inputs}
+    assert len(second.model.description.outputs) == 1
 
 
 def test_both_halves_keep_what_the_whole_says_of_itself(tmp_path: Path) -> None:
