@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from sdcoreml.convert.bundle.contract import UNREAD
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry
 from sdcoreml.convert.jobs.options import what_apps_leave_out
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -130,12 +131,18 @@ def _figures(proof: ProgramProof) -> Iterator[str]:
         yield f"not run: {proof.unchecked}"
     else:
         how = f" once, the same graph drawn for {proof.sample}" if proof.sample else ""
-        yield f"run here{how}: {worst_of(proof.outputs) or 'no figures'}"
+        yield f"run here{how}: {worst_of(read_by_apps(proof)) or 'no figures'}"
     if proof.fidelity:
         lowest = min(item.psnr for item in proof.fidelity)
         yield f"compressed, its output keeps {format_db(lowest)} of the model's"
     if proof.own is not None:
         yield f"its module is {proof.own:.1f} dB from exact itself"
+
+
+def read_by_apps(proof: ProgramProof) -> tuple[FigureRecord, ...]:
+    """The figures of the outputs that some client reads."""
+    unread = UNREAD.get(proof.component, ())
+    return tuple(figure for figure in proof.outputs if figure.output not in unread)
 
 
 def worst_of(outputs: Sequence[FigureRecord]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.bundle.contract import UNREAD, output_shapes
+from sdcoreml.convert.bundle.contract import output_shapes
 from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.plan import Job, default_folder
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
@@ -17,6 +17,7 @@ from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.spec.model import Feature
 from sdcoreml.convert.storage.package import open_program
 from sdcoreml.convert.worker import Outcome, Runner
+from sdcoreml.doctor.commands.convert_summary import read_by_apps
 from sdcoreml.doctor.commands.convert_values import OURS, UPSTREAM
 from sdcoreml.envs.upstream.store import obtain
 from sdcoreml.ground.codec import from_plain, read_field, to_plain
@@ -213,9 +214,8 @@ def _packages(folder: Path, name: str, entry: ProgramEntry) -> tuple[Path, ...]:
 
 def _decibels(proof: ProgramProof) -> dict[str, float]:
     worst: dict[str, float] = {}
-    for figure in proof.outputs:
-        if figure.output not in UNREAD.get(proof.component, ()):
-            worst[figure.mode] = min(figure.psnr, worst.get(figure.mode, figure.psnr))
+    for figure in read_by_apps(proof):
+        worst[figure.mode] = min(figure.psnr, worst.get(figure.mode, figure.psnr))
     return worst
 
 

@@ -103,6 +103,14 @@ def test_what_was_not_run_is_told_with_the_command_that_runs_it() -> None:
     assert "2 programs were not run against cat: " in summary(Path("a b"), two)
 
 
+def test_an_output_that_no_app_reads_is_not_the_worst() -> None:
+    pooled = FigureRecord(output="pooled_outputs", mode="fp32", psnr=14.2)
+    assert evidence(proof("text_encoder", outputs=(*OUTPUTS, pooled))).endswith(
+        "run here: 131.3 dB in fp32, 70.0 dB in fp16"
+    )
+    assert "14.2 dB" in evidence(proof("text_encoder_2", outputs=(*OUTPUTS, pooled)))
+
+
 def test_another_converter_is_named_once_by_its_commit() -> None:
     theirs = MadeBy(repository="https://example.invalid/a/b.git", commit="c891f4357b2269853152")
     made = manifest({"Unet": entry(made_by=theirs), "VAEDecoder": entry(made_by=theirs)})
