@@ -147,6 +147,29 @@ def test_the_wheel_runs_beside_packages_of_the_same_names(
         assert (ran.returncode, ran.stderr) == (0, "")
 
 
+def test_an_installed_tool_names_itself_and_keeps_everything_in_the_users_folders(
+    wheel: Path, tmp_path: Path, elsewhere: Path
+) -> None:
+    programs = install(wheel, sys.executable, tmp_path / "venv")
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+
+    def held() -> set[Path]:
+        return {path for path in site.rglob("*") if "__pycache__" not in path.parts}
+
+    before, data = held(), tmp_path / "data"
+    own = {"XDG_DATA_HOME": os.fspath(data), "SDCOREML_ENVS": ""}
+    on_path = {**own, "PATH": f"{programs}:/usr/bin:/bin"}
+    for environ, said in ((on_path, "sdcoreml"), (own, os.fspath(programs / "sdcoreml"))):
+        lacking = run([programs / "sdcoreml", "env", "which"], elsewhere, **environ)
+        assert lacking.returncode == 1
+        assert lacking.stderr == (
+            f"error: {data}/sdcoreml/envs/tested: no environment built; run `{said} env`\n"
+        )
+    assert run([programs / "sdcoreml", "clean"], elsewhere, **own).returncode == 0
+    assert held() == before
+    assert [path.name for path in elsewhere.iterdir()] == ["doctor"]
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_bare_clone_runs_without_any_library(module: str) -> None:
     for python in (sys.executable, *pythons(("3.10", "3.13")).values()):

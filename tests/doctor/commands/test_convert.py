@@ -15,6 +15,7 @@ from sdcoreml.doctor.commands.convert import (
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, WorkerError
 from sdcoreml.ground.events import Event, silent
 from sdcoreml.ground.exits import run_to_exit_code
+from tests.convert.models.test_single_file import original, save
 from tests.doctor.commands.test_inspect import unpacked
 
 
@@ -85,6 +86,23 @@ def test_what_a_builder_would_refuse_is_said_before_an_environment_is_built(
         args = parser.parse_args([str(model), *words])
         with pytest.raises(UnsupportedError, match=said):
             run(args)
+
+
+def test_wrong_usage_is_said_before_a_file_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("vocab.json", "{}"), ("merges.txt", "")):
+        (tmp_path / name).write_text(text)
+    file = save(tmp_path / "m.safetensors", original("sd1"))
+    words = ("--tokenizer", str(tmp_path), "--name", "x", "--output", "out")
+    assert main(["convert", str(file), *words]) == 2
+    said = capsys.readouterr().err
+    assert "leave --name out" in said
+    assert len(said.splitlines()) == 1, "no step was begun"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("vocab.json", "merges.txt", "m.safetensors")
+    }
 
 
 def test_a_bad_model_is_refused_before_an_environment_is_built(tmp_path: Path) -> None:
