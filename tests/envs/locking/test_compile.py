@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,16 @@ def test_light_is_cut_out_of_tested_without_a_network() -> None:
     light = load_toolchain("light")
     assert find_stale(light, compile_locks(light)) == ()
     assert write_locks(light, compile_locks(light)) == ()
+
+
+def test_the_mirror_of_the_index_is_asked(
+    tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, seen = tmp_path / "uv", tmp_path / "seen"
+    program.write_text(f'#!/bin/sh\nenv >"{seen}"\necho "error: dns error" >&2\nexit 2\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(InstallError, match="cannot be reached"):
+        compile_locks(tiny, LockRequest(index="https://mirror.invalid/simple"))
+    assert "UV_DEFAULT_INDEX=https://mirror.invalid/simple" in seen.read_text().splitlines()
