@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,6 +78,8 @@ def find_start(
     by_make = is_home and bool(environ.get(BY_MAKE))
     host = Path(HOST, TOOL)
     if Path(script).name == TOOL and not by_make:
+        import shutil  # it brings three compressors, which nobody else needs at start
+
         found = shutil.which(TOOL, path=environ.get("PATH", os.defpath))
         is_on_path = found is not None and os.path.realpath(found) == os.path.realpath(script)
         python = sys.executable if is_on_path else os.fspath(Path(script).with_name("python"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
@@ -37,5 +36,7 @@ def options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def suggest(word: str, known: Sequence[str]) -> str:
     """Which of the known words a mistyped one may have meant; nothing when none is near."""
+    import difflib
+
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {near[0]}?" if near else ""
