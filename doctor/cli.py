@@ -14,7 +14,7 @@ from types import ModuleType
 import sdcoreml
 from sdcoreml.ground.advice import start_here
 from sdcoreml.ground.arguments import Parser, suggest
-from sdcoreml.ground.errors import ExitCode, UsageError
+from sdcoreml.ground.errors import BadInputError, ExitCode, UsageError
 from sdcoreml.ground.exits import run_to_exit_code
 from sdcoreml.ground.signals import end_on_signals
 from sdcoreml.ground.visible import filter_output
@@ -118,6 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(words: Sequence[str]) -> int:
     """Run the verb that the command line names, or show help."""
+    require_here()
     everyday = [verb for verb in VERBS if verb.is_everyday]
     match tuple(words):
         case ():
@@ -141,6 +142,20 @@ def run(words: Sequence[str]) -> int:
         sweep_workplaces(lambda line: print(line, file=sys.stderr))
     code: int = args.run(args)
     return code
+
+
+def require_here() -> None:
+    """Refuse to work in a folder that was removed: whatever asks where it is would fail.
+
+    Raises:
+        BadInputError: it was.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109  it is the answer that counts
+    except OSError:
+        raise BadInputError(
+            "the current folder is not there any more", remedy="go to one that is (cd)"
+        ) from None
 
 
 def help_page(verbs: Iterable[Verb]) -> str:

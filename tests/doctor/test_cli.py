@@ -323,3 +323,14 @@ sys.exit(cli.main(["convert"]))
 def test_the_version_is_that_of_the_package(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([word]) == 0
     assert capsys.readouterr().out == f"sdcoreml {sdcoreml_package.__version__}\n"
+
+
+def test_in_a_folder_that_is_gone_one_line_says_so(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f"cd {gone}; rmdir {gone}; exec {sys.executable} -m sdcoreml doctor"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        3,
+        "error: the current folder is not there any more; go to one that is (cd)\n",
+    )
