@@ -108,7 +108,7 @@ def start_here() -> Start:
 
 
 def spell(text: str, start: Start | None = None) -> str:
-    """The text with every command in backticks spelled for this start."""
+    """The text, with every command in backticks spelled as this process was started."""
     if "`" not in text:
         return text
     way = start or start_here()

@@ -132,7 +132,7 @@ def folder_aside(
         target.is_dir() and (_is_empty(target) or (target / mark).is_file())
     ):
         raise BadInputError(
-            f"exists and is no output of an earlier run (no {mark} in it)",
+            f"exists and is not the output of an earlier run (no {mark} in it)",
             where=target,
             remedy="choose another name or remove it",
         )

@@ -39,7 +39,7 @@ class Patient(io.TextIOWrapper):
     """A text stream over another's bytes that goes on in silence when nobody reads any more.
 
     `head` has seen enough, or the terminal was closed: that ends the output, never the work. Names
-    on disk are bytes; Python holds those that are no text as surrogates, which no encoding has:
+    on disk are bytes; Python holds those that are not text as surrogates, which no encoding has:
     they, and what the terminal's encoding lacks, are written as escapes.
     """
 

@@ -130,7 +130,7 @@ def quote(text: str) -> str:
 
 
 def _load_bundled(folder: Path) -> ModuleType | None:
-    """The tomli inside the wheel of pip that waits in `folder`; None where there is no wheel."""
+    """The tomli inside the wheel of pip in `folder`; `None` if there is no wheel."""
     for wheel in sorted(folder.glob(_BUNDLED)):
         spec = PathFinder.find_spec("tomli", [f"{wheel}/pip/_vendor"])
         if spec is not None and spec.loader is not None:

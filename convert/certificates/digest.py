@@ -170,7 +170,7 @@ def _features(place: str, features: Iterable[Feature]) -> Iterator[str]:
 
 def _words(kind: ValueType) -> str:
     if not isinstance(kind, TensorType):
-        raise UnsupportedError("values that are no tensors are not certified")
+        raise UnsupportedError("values other than tensors are not certified")
     return f"{kind.dtype.name} {kind.shape}"
 
 

@@ -112,19 +112,19 @@ def _nested(spelt: Sequence[str], shape: Sequence[int]) -> str:
 def _unpack(raw: object, dtype: DataType) -> Sequence[object]:
     code = BYTE_FORMATS[dtype]
     if not isinstance(raw, bytes) or len(raw) % struct.calcsize(code):
-        raise LiteralError(f"elements of {DTYPES[dtype]} that are no whole number of raw ones")
+        raise LiteralError(f"elements of {DTYPES[dtype]} that are not a whole number of raw ones")
     return struct.unpack(f"<{len(raw) // struct.calcsize(code)}{code}", raw)
 
 
 def _integer(word: str) -> int:
     if not _INTEGER.fullmatch(word):
-        raise LiteralError(f"{word[:40]!r} is no integer")
+        raise LiteralError(f"{word[:40]!r} is not an integer")
     return int(word)
 
 
 def _float(word: str) -> float:
     if not _FLOAT.fullmatch(word):
-        raise LiteralError(f"{word[:40]!r} is no hexadecimal floating-point number")
+        raise LiteralError(f"{word[:40]!r} is not a hexadecimal floating-point number")
     try:
         return float.fromhex(word)
     except OverflowError as error:
@@ -139,7 +139,7 @@ def _bool(word: str) -> bool:
 
 def _string(word: str) -> str:
     if len(word) < 2 or word[0] != '"' or word[-1] != '"':  # noqa: PLR2004  two quotes
-        raise LiteralError(f"{word[:40]!r} is no string")
+        raise LiteralError(f"{word[:40]!r} is not a string")
     return word[1:-1]
 
 

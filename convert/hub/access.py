@@ -47,7 +47,7 @@ def access_here(environ: Mapping[str, str] = os.environ) -> Access:
     """Read the settings from the user's variables, token file and configuration.
 
     Raises:
-        UsageError, LockfileError: a mirror is named by something that is no address.
+        UsageError, LockfileError: a mirror is named by something that is not an address.
     """
     from platformdirs import user_cache_path
 

@@ -199,7 +199,7 @@ def _on_civitai(name: CivitaiName, access: Access, web: Web) -> RemoteFile:
 def _read_version(answer: Any, asked: Asked, folder: Path, access: Access) -> RemoteFile:  # noqa: ANN401  JSON
     kind = answer["model"]["type"]
     if kind != "Checkpoint":
-        what = _KINDS.get(kind, f"of the kind {kind}, which is no model to convert")
+        what = _KINDS.get(kind, f"of the kind {kind}, which is not a model to convert")
         raise UnsupportedError(
             f"this is {what}", where=f"{asked.name}", remedy="give a version of a checkpoint"
         )

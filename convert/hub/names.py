@@ -36,7 +36,7 @@ class HubName:
     def __post_init__(self) -> None:
         """Refuse a path that leads out of the model, or out of its folder in a cache."""
         if {"..", "", "."} & {*(self.revision or "x").split("/"), *(self.file or "x").split("/")}:
-            raise UsageError("is no name on the hub", where=f"{self}", remedy=_EXAMPLE)
+            raise UsageError("is not a name on the hub", where=f"{self}", remedy=_EXAMPLE)
 
     def __str__(self) -> str:
         at = f"@{self.revision}" if self.revision else ""
@@ -120,7 +120,7 @@ def _of_hub(rest: str, text: str) -> HubName:
         return HubName(
             repo=found["repo"], revision=found["revision"] or "", file=found["file"] or ""
         )
-    raise UsageError("is no name on the hub", where=text, remedy=_EXAMPLE)
+    raise UsageError("is not a name on the hub", where=text, remedy=_EXAMPLE)
 
 
 def _of_address(text: str, hub_hosts: Collection[str]) -> ModelName:
@@ -143,7 +143,7 @@ def _of_hub_address(path: str, text: str) -> HubName:
     """`/owner/name`, `/owner/name/tree/REVISION`, `/owner/name/blob/REVISION/FILE`."""
     owner, name, *rest = [*unquote(path).strip("/").split("/"), ""]
     if not re.fullmatch(_REPO, f"{owner}/{name}") or owner in ("datasets", "spaces"):
-        raise UsageError("is no address of a model on the hub", where=text, remedy=_EXAMPLE)
+        raise UsageError("is not the address of a model on the hub", where=text, remedy=_EXAMPLE)
     match rest:
         case ["tree", revision, *_]:
             return HubName(repo=f"{owner}/{name}", revision=revision)

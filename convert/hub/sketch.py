@@ -50,7 +50,7 @@ def draw_header(wanted: Wanted, web: Web, asked: Asked, target: Path) -> int:
     """Write the header of a safetensors file into `target`, and give it the full length, in bytes.
 
     Raises:
-        BadInputError: it is no such file.
+        BadInputError: it is not such a file.
         FetchError: the server does not give it.
     """
     head, size = read_start(wanted, web, asked, FIRST)

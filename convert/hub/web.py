@@ -59,7 +59,7 @@ class Web:
                 return response.json()
             except ValueError:
                 raise FetchError(
-                    "this is no answer of such a server: a login page, perhaps, of this network",
+                    "this is not such a server's answer, perhaps a login page of this network",
                     where=asked.server,
                     remedy="log in with a browser, or name another server with HF_ENDPOINT",
                 ) from None

@@ -177,5 +177,5 @@ def parse_manifest(content: object) -> Manifest:
     manifest = from_plain(Manifest, fields, "manifest")
     for name in manifest.programs:
         if Path(name).name != name:
-            raise DecodeError(f"programs: {name!r} is no name of a package")
+            raise DecodeError(f"programs: {name!r} is not the name of a package")
     return manifest

@@ -36,7 +36,7 @@ def _packed_lut(args: Arguments) -> torch.Tensor:
     lut, shape = args["lut"].reshape(-1), args.integers("shape")
     bits = lut.numel().bit_length() - 1
     if lut.numel() != 1 << bits:
-        raise ParityError(f"a table of {lut.numel()} entries, which is no power of two")
+        raise ParityError(f"a table of {lut.numel()} entries, which is not a power of two")
     codes = _unpacked(args["indices"], bits, math.prod(shape))
     return lut.index_select(0, codes.int()).reshape(shape)
 

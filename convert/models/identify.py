@@ -112,7 +112,7 @@ def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
 
 
 def _of_add_on_in(folder: Path) -> Identity | None:
-    """The only weight file in a folder that is no model: a LoRA's or an embedding's repository."""
+    """The only weight file of a folder that is not a model, such as a LoRA's repository."""
     files = () if (folder / INDEX_NAME).is_file() else weight_files(folder)
     if len(files) != 1:
         return None

@@ -45,7 +45,7 @@ QUICK_GELU = 1.702
 """transformers' `QuickGELUActivation`: `x * sigmoid(1.702 * x)`."""
 
 CAREFUL = 0.01
-"""diffusers' `StableDiffusionSafetyChecker`: what a special concept adds to each score."""
+"""diffusers' `StableDiffusionSafetyChecker`: added to each score if a special concept is near."""
 
 OWN_SCALE = 0.18215
 """diffusers' default of `scaling_factor`."""

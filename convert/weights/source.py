@@ -284,7 +284,7 @@ def _tensor_mapping(
                 f"the tensor name {name!r} is not printable text", where=path, remedy=AGAIN
             )
     more = " ..." if len(aside) > 8 else ""  # noqa: PLR2004  as many as fit a line
-    notes = (f"{len(aside)} entries that are no tensors left out: {', '.join(aside[:8])}{more}",)
+    notes = (f"{len(aside)} entries that are not tensors left out: {', '.join(aside[:8])}{more}",)
     return tensors, where, notes if aside else ()
 
 

@@ -206,7 +206,8 @@ def file_complete(model: ModelFolder) -> Findings:
         kinds = {"lora": "a LoRA", "controlnet": "a ControlNet", "embedding": "an embedding"}
         only = [kinds[held] for held in model.holds if held in kinds]
         yield error(
-            f"{name} is no whole model but {only[0] if only else f'only {list_some(model.holds)}'}",
+            f"{name} is not a whole model but "
+            f"{only[0] if only else f'only {list_some(model.holds)}'}",
             why=f"{list_some(missing)} would be missing in the conversion.",
             fix=Fix("take the full checkpoint, or give this with one (--lora, --vae ...)"),
         )

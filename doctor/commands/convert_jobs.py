@@ -109,7 +109,7 @@ def options_of_finished_folder(args: argparse.Namespace, usual: Options) -> Opti
     """`usual`, in the shape of the finished folder that a ControlNet is for.
 
     Raises:
-        BadInputError: it is no such folder, or has no UNet that takes a ControlNet's residuals.
+        BadInputError: there is no such folder, or no UNet in it takes a ControlNet's residuals.
         UsageError: another size is asked for than its UNet has.
     """
     folder = args.beside

@@ -30,9 +30,10 @@ def converter(text: str) -> str:
     known = " or ".join(CONVERTERS)
     if text in BACKENDS:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no converter ({known}); for an environment built on it set BACKEND={text}"
+            f"{text!r} is not a converter ({known}); for an environment built on it"
+            f" set BACKEND={text}"
         )
-    raise argparse.ArgumentTypeError(f"{text!r} is no converter; choose {known}")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a converter; choose {known}")
 
 
 def lora(text: str) -> LoraSource:
@@ -90,7 +91,7 @@ def _drawable(width: int, height: int) -> tuple[int, int]:
 
 
 def name_set(text: str) -> frozenset[str]:
-    """Names of programs or components, between commas."""
+    """Names of programs or components, separated by commas."""
     return frozenset(filter(None, (word.strip() for word in text.split(","))))
 
 
@@ -102,7 +103,7 @@ def folder_name(text: str) -> str:
     """
     if not text.strip() or text.startswith(".") or {*text} & {"/", "\\", ":", "\0"}:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no name for a folder; choose one without / and :, as cat"
+            f"{text!r} is not a name for a folder; choose one without / and :, as cat"
         )
     return text
 
@@ -111,7 +112,7 @@ def precision(text: str) -> tuple[str, Precision]:
     """A component, "all" if none is named, and its precision.
 
     Raises:
-        argparse.ArgumentTypeError: it is no precision.
+        argparse.ArgumentTypeError: it is not a precision.
     """
     name, _, word = text.rpartition("=")
     try:

@@ -1,4 +1,4 @@
-"""Models that are named on the command line: brought for a conversion, or looked at from afar."""
+"""Models that are named on the command line: downloaded for a conversion, or examined remotely."""
 
 from __future__ import annotations
 

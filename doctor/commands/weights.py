@@ -74,7 +74,7 @@ def _left(checkpoint: Checkpoint, asked: str | None) -> Iterator[str]:
     kinds = (tensor.dtype for tensor in checkpoint.tensors if len(tensor.shape) > 1)
     left = Counter(kind for kind in kinds if asked and kind not in FLOATS)
     for kind, count in left.items():
-        yield f"tensors of {kind}, which are no floats, are left as they are ({count})"
+        yield f"tensors of {kind}, which are not floats, are left as they are ({count})"
 
 
 def _write(

@@ -53,7 +53,7 @@ class FactChange:
 def find_changes(before: Facts, after: Facts) -> tuple[FactChange, ...]:
     """Every difference of the machines, the likeliest culprits first.
 
-    What was asked (the goal, its output) is no difference, and a model or a finished folder is
+    What was asked (the goal, its output) is not a difference, and a model or a finished folder is
     compared with itself alone.
     """
     asked = dict.fromkeys(QUESTIONS)

@@ -34,7 +34,7 @@ def settings(folder: Path) -> Settings:
     """Read the settings in `folder`; its own file replaces `pyproject.toml` entirely.
 
     Raises:
-        LockfileError: the file is no TOML, a reason is no text, or the checkout no path.
+        LockfileError: the file is not TOML, a reason is not text, or the checkout is not a path.
     """
     if (folder / OWN).is_file():
         return _read(folder / OWN, ())

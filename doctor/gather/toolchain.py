@@ -69,7 +69,7 @@ def toolchain(name: str) -> facts.ToolchainFacts:
 
 
 def _certified(certificate: Certificate) -> str:
-    """Component and title; the system it was drawn for comes last in a title, and makes no odds."""
+    """Component and title, without the system at the title's end, which does not matter."""
     return f"{certificate.component}: {certificate.title.rpartition(', ')[0]}"
 
 

@@ -97,7 +97,7 @@ def read(path: Path) -> tuple[Failure, ...]:
 
 def _entry(table: TomlTable, topic: str) -> Failure:
     strange = sorted(set(table.values) - _FIELDS)
-    table.faults.extend(f"{table.place}{name} is no field of an entry" for name in strange)
+    table.faults.extend(f"{table.place}{name} is not a field of an entry" for name in strange)
     role = table.get("role", str)
     if role not in {one.value for one in Role}:
         table.faults.append(f"{table.place}role {role!r} is none of cause, consequence, harmless")

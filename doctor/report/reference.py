@@ -1,4 +1,4 @@
-"""The page of all checks and failures, generated from the code: nobody has to keep it in step."""
+"""Generates the page of all checks and failures from the code."""
 
 from __future__ import annotations
 

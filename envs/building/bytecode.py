@@ -50,7 +50,7 @@ for path in sys.stdin.read().split("\\0"):
         stream.write(importlib.util.MAGIC_NUMBER + (3).to_bytes(4, "little"))
         stream.write(importlib.util.source_hash(source) + dump(code))
 """
-"""Flags 3: bytecode by hash, to be checked. A source that is no valid Python is passed over.
+"""Flags 3: bytecode by hash, to be checked. A source that is not valid Python is skipped.
 
 Set constants are sorted: before 3.11 their order hangs on hashes, and that of None on an address.
 """

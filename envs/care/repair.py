@@ -108,7 +108,7 @@ def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tup
 
 
 def _find_damage(environment: Environment, emit: Emit) -> tuple[list[ManifestEntry], list[str]]:
-    """The entries that are not as sealed, and the paths that are no entries."""
+    """The entries that are not as sealed, and the paths without an entry."""
     if environment.moved:
         raise BrokenError(
             "a conda environment cannot be moved",

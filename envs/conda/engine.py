@@ -1,8 +1,8 @@
 """The conda engine: py-rattler, brought in only when something asks for a conda package.
 
-It is 80 MB that nobody needs who builds with a Python of their own, so it is no dependency of the
-host environment: it is installed once, hash-locked, into a folder of the store, and run from there
-as a child process (`envs/rattler.py`).
+It has 80 MB, and builds with another Python do not need it, so it is not a dependency of the host
+environment. It is installed once, hash-locked, into a folder of the store, and run from there as a
+child process (`envs/conda/rattler.py`).
 """
 
 from __future__ import annotations

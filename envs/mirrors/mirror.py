@@ -90,7 +90,7 @@ def _address(server: Server, said: str, by: str, error: type[SdcoremlError]) -> 
     said = _NAMED.sub("", said, count=1)
     if not server.is_named and not _ADDRESS.fullmatch(said):
         raise error(
-            f"{hide_credentials(said)} is no address",
+            f"{hide_credentials(said)} is not an address",
             where=by,
             remedy="give one that begins with https://",
         )

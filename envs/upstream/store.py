@@ -133,7 +133,7 @@ def _source_objects(upstream: Upstream, source: str, scratch: Path, emit: Emit) 
     repository = find_repository(Path(asked))
     if repository is None:
         raise BadInputError(
-            "is no git repository", where=asked, remedy="give a clone of the upstream repository"
+            "is not a git repository", where=asked, remedy="give a clone of the upstream repository"
         )
     return repository.objects
 

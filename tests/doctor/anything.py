@@ -1,4 +1,4 @@
-"""Facts of any machine whatever: a strategy that follows the annotations, as the codec does."""
+"""A hypothesis strategy for the facts of any machine, made from their annotations."""
 
 from __future__ import annotations
 

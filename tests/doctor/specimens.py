@@ -158,7 +158,7 @@ SICK: Mapping[str, Facts] = {
     "MEM001": sick(memory=Memory(total=GB, available=GB, swap_total=0, swap_free=0)),
     "HUB001": sick(hub=replace(HUB, incomplete=("models--a--b/blobs/0123.incomplete",))),
     "HUB003": sick(hub=replace(HUB, roots=False)),
-    "HUB005": sick(hub=replace(HUB, mirror_fault="$HF_ENDPOINT: mirror is no address")),
+    "HUB005": sick(hub=replace(HUB, mirror_fault="$HF_ENDPOINT: mirror is not an address")),
     "HUB004": replace(
         sick(model=ModelFolder(path="hf:runwayml/stable-diffusion-v1-5", kind="missing")),
         goal=Goal(model="hf:runwayml/stable-diffusion-v1-5"),

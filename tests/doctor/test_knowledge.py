@@ -62,6 +62,6 @@ def test_faults_of_a_file_are_all_named(tmp_path: Path) -> None:
         read(path)
     message = str(caught.value)
     assert "entry[0].role 'bad' is none of" in message
-    assert "entry[0].fixx is no field of an entry" in message
+    assert "entry[0].fixx is not a field of an entry" in message
     assert "entry[1].id is 3, not a str" in message
     assert "entry[1].pattern is missing" in message

@@ -1,4 +1,4 @@
-"""Folders of which a part is missing, damaged, or something else than it is called."""
+"""Folders with a part that is missing, damaged, or not what its name says."""
 
 from __future__ import annotations
 

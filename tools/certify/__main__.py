@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
             f"no case {', '.join(unknown)}", remedy="`python -m tools.certify --list` lists them"
         )
     if args.folder and not args.folder.is_dir():
-        raise UsageError(f"{args.folder} is no folder", where="--folder", remedy="make it first")
+        raise UsageError(f"{args.folder} is not a folder", where="--folder", remedy="make it first")
     known = {(item.component, item.title) for item in load(args.file).values()}
     if args.list:
         print("\n".join(_line(case, known) for case in CASES.values()))

@@ -79,17 +79,17 @@ def test_booleans_and_strings() -> None:
 @pytest.mark.parametrize(
     ("word", "dtype", "message"),
     [
-        ("1", DataType.FLOAT32, "no hexadecimal floating-point number"),
+        ("1", DataType.FLOAT32, "not a hexadecimal floating-point number"),
         ("0x1p+99", F16, "out of the range of fp16"),
         ("0x1p+9999", DataType.FLOAT64, "out of range"),
         ("300", DataType.UINT8, "out of the range of uint8"),
         ("-1", DataType.UINT64, "out of the range of uint64"),
         ("2147483648", DataType.INT32, "out of the range of int32"),
-        ("9" * 30, DataType.INT64, "no integer"),
-        ("1_0", DataType.INT32, "no integer"),
+        ("9" * 30, DataType.INT64, "not an integer"),
+        ("1_0", DataType.INT32, "not an integer"),
         ("TRUE", DataType.BOOL, "neither true nor false"),
-        ("word", DataType.STRING, "no string"),
-        ('"', DataType.STRING, "no string"),
+        ("word", DataType.STRING, "not a string"),
+        ('"', DataType.STRING, "not a string"),
         ("1", DataType.INT4, "immediate elements of INT4 have no known notation"),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_blob_is_read() -> None:
         ("tensor<fp16, [99999999999999999999]> y = relu()", "no tensor type"),
         ("list<fp16> y = relu()", "expected ',', found '>'"),
         ("list<fp16, x> y = relu()", "expected a number, found 'x'"),
-        ("fp16 y = const()[val = fp16(1)]", "no hexadecimal"),
+        ("fp16 y = const()[val = fp16(1)]", "not a hexadecimal"),
         ("fp16 y = const()[val = tensor<fp16, [2]>([0x1p+0])]", "1 elements in a constant"),
         ("fp16 y = const()[val = tensor<int32, [2, 1]>([[1, 2]])]", "brackets do not fit"),
         ("fp16 y = const()[val = tensor<int32, [2]>([1 2])]", "brackets do not fit"),

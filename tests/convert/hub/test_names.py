@@ -85,11 +85,11 @@ def test_a_name_that_is_also_a_path_is_the_path(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("hf:name", "is no name on the hub; give it as owner/name"),
-        ("hf:owner/name@../../x", "is no name on the hub"),
-        ("hf:owner/name/../../x.ckpt", "is no name on the hub"),
-        ("https://huggingface.co/owner", "is no address of a model"),
-        ("https://huggingface.co/datasets/a/b", "is no address of a model"),
+        ("hf:name", "is not a name on the hub; give it as owner/name"),
+        ("hf:owner/name@../../x", "is not a name on the hub"),
+        ("hf:owner/name/../../x.ckpt", "is not a name on the hub"),
+        ("https://huggingface.co/owner", "is not the address of a model"),
+        ("https://huggingface.co/datasets/a/b", "is not the address of a model"),
         ("civitai:dreamshaper", "is not a version number"),
         ("https://civitai.com/models/4384", "does not say which version"),
         ("http://me:secret@a.invalid/x", "could change what comes over http"),

@@ -300,7 +300,7 @@ def test_what_goes_wrong_is_one_line_with_a_way_out(
 def test_a_network_that_wants_a_login_is_told(hub: Server, access: Access) -> None:
     hub.pages["/api/models/acme/dream/revision/main"] = ("text/html", b"<html>log in</html>")
     with (
-        pytest.raises(FetchError, match="this is no answer of such a server: a login page"),
+        pytest.raises(FetchError, match="this is not such a server's answer, perhaps a login page"),
         obtain_from_hub(NAME, access, silent, accept),
     ):
         pass

@@ -162,7 +162,7 @@ def test_halves_are_two_packages() -> None:
     [
         ({**CONTENT, "schema": 2}, "schema 2; this version reads 1"),
         ({**CONTENT, "more": 1}, "unknown field 'more'"),
-        ({**CONTENT, "programs": {"../VAEDecoder": PROGRAM}}, "is no name of a package"),
+        ({**CONTENT, "programs": {"../VAEDecoder": PROGRAM}}, "is not the name of a package"),
         (of_program(options={"attention": "SPLIT"}), "attention: one of ORIGINAL, SPLIT_EINSUM"),
         (of_program(halves="no"), "halves: bool is wanted, not str"),
     ],

@@ -138,7 +138,7 @@ def test_the_state_dict_of_a_trainer_is_found_and_the_rest_listed(tmp_path: Path
     assert [t.name for t in checkpoint.tensors] == ["w"]
     assert checkpoint.notes == (
         "tensors taken from 'state_dict'",
-        "3 entries that are no tensors left out: n, epoch, callbacks",
+        "3 entries that are not tensors left out: n, epoch, callbacks",
         "unknown names kept as inert records, never run: lightning.Early (1)",
     )
 

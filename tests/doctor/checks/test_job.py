@@ -75,7 +75,7 @@ def test_a_single_file_is_refused_once_by_what_it_lacks_or_by_its_family() -> No
     assert said("MOD009", model(kind="single-file", refusal="this is X")) == ["error: this is X"]
     alone = model(kind="single-file", refusal="this is a VAE", holds=("vae",))
     assert said("MOD009", alone) == []
-    assert said("MOD018", alone) == ["error: sd15 is no whole model but only vae"]
+    assert said("MOD018", alone) == ["error: sd15 is not a whole model but only vae"]
 
 
 def test_each_config_that_is_refused_is_a_finding() -> None:

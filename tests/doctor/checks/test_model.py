@@ -101,8 +101,8 @@ def test_a_part_without_weights() -> None:
     [
         (("unet", "vae", "text_encoder"), "info: sd15 is SD 1.x or 2.x in the original layout"),
         (("unet", "vae", "text_encoder", "sdxl"), "info: sd15 is SDXL in the original layout"),
-        (("lora",), "error: sd15 is no whole model but a LoRA"),
-        (("unet",), "error: sd15 is no whole model but only unet"),
+        (("lora",), "error: sd15 is not a whole model but a LoRA"),
+        (("unet",), "error: sd15 is not a whole model but only unet"),
     ],
 )
 def test_single_files(holds: tuple[str, ...], expected: str) -> None:

@@ -44,7 +44,7 @@ class TestSample:
         monkeypatch.chdir(tmp_path)
         Path("build").mkdir()
         Path("build/sample").write_text("somebody's file")
-        with pytest.raises(BadInputError, match="exists and is no output of an earlier run"):
+        with pytest.raises(BadInputError, match="exists and is not the output of an earlier run"):
             sample(silent)
         assert [path.name for path in Path("build").iterdir()] == ["sample"]
 

@@ -41,4 +41,4 @@ def test_another_repository_is_refused_in_one_line(
     assert not out
     assert err.splitlines()[-1].startswith("error: source/.git/objects: has no commit c891f4357b22")
     assert main(["env", "upstream", "--from", "nowhere"]) == 3
-    assert "nowhere: is no git repository; give a clone" in capsys.readouterr().err
+    assert "nowhere: is not a git repository; give a clone" in capsys.readouterr().err

@@ -100,7 +100,7 @@ def test_convert_refuses_a_model_before_it_is_fetched(
     [
         (["acme/none"], 3, "the hub has no such model (401)"),
         (["acme/dream@v9"], 3, "the model has no revision v9"),
-        (["hf:acme"], 2, "is no name on the hub"),
+        (["hf:acme"], 2, "is not a name on the hub"),
         (["dream"], 3, "there is no file or folder of that name here"),
         (["http://a.invalid/x.ckpt"], 2, "anybody on the way could change what comes over http"),
     ],

@@ -138,7 +138,7 @@ def test_a_cast_says_what_it_leaves_and_casts_8_bit_floats(
     arrays = {"a": np.ones((2, 2), "i1"), "ids": np.arange(3)}
     source = save_safetensors(tmp_path / "m.safetensors", arrays)
     assert weights(source, tmp_path / "out.safetensors", "--dtype", "float16") == 0
-    said = "tensors of I8, which are no floats, are left as they are (1)"
+    said = "tensors of I8, which are not floats, are left as they are (1)"
     assert said in capsys.readouterr().err
     header = b'{"w":{"dtype":"F8_E4M3","shape":[1,2],"data_offsets":[0,2]}}'
     small = tmp_path / "small.safetensors"

@@ -177,7 +177,7 @@ def test_a_full_disk_is_not_another_provider_s_turn(
 
 @pytest.fixture
 def conda_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonWish:
-    """A wish that conda's packages alone can grant, with the real engine."""
+    """A request that only conda's packages can fulfil, with the real engine."""
     only(monkeypatch, "conda")
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))

@@ -82,7 +82,7 @@ def test_where_nobody_says_another_the_usual_server_is_asked() -> None:
 
 
 def test_what_is_no_address_is_refused_by_the_name_of_who_said_it() -> None:
-    with pytest.raises(UsageError, match=r"^\$HF_ENDPOINT: mirror is no address; give one that"):
+    with pytest.raises(UsageError, match=r"^\$HF_ENDPOINT: mirror is not an address; give one"):
         mirror_of(HUB, "", {"HF_ENDPOINT": "mirror"}, NOTHING)
     wrong = Configuration(path=Path("/c.toml"), addresses={"index": "ftp://a.invalid"})
     with pytest.raises(LockfileError, match=r"^\[index\] of /c.toml: ftp://a.invalid is no"):

@@ -150,7 +150,7 @@ def test_a_source_without_the_commit_leaves_the_store_as_it_was(
     (tmp_path / "empty").mkdir()
     make_repository(tmp_path / "other", {"a": "another"})
     upstream = make_repository(tmp_path / "source")
-    with pytest.raises(BadInputError, match=r"is no git repository|has no commit"):
+    with pytest.raises(BadInputError, match=r"is not a git repository|has no commit"):
         obtain(upstream, str(tmp_path / source), store)
     assert [path.suffix for path in store.iterdir()] == [".lock"]
 

@@ -93,5 +93,5 @@ def test_a_program_that_fails_is_not_certified_and_stops_the_rest() -> None:
 
 
 def test_a_place_to_work_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--folder: .*gone is no folder"):
+    with pytest.raises(UsageError, match=r"--folder: .*gone is not a folder"):
         certify.run(arguments(CASE, "--folder", str(tmp_path / "gone")))

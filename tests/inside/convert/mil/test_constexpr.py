@@ -178,7 +178,7 @@ def test_every_form_of_compression_is_tried_here() -> None:
         (
             "constexpr_lut_to_dense",
             {"indices": pack(CODES, 6), "lut": LUT[:63], "shape": [5, 7]},
-            "63 entries, which is no power of two",
+            "63 entries, which is not a power of two",
         ),
         (
             "constexpr_lut_to_dense",
