@@ -84,7 +84,8 @@ def interpreter_to_build_with(
     if interpreter is None:
         yield warning(
             f"no Python {toolchain.accepted} found here: `sdcoreml env` obtains {wanted}",
-            why="The pinned wheels need it; without a network it cannot be brought.",
+            why="The pinned wheels need it; where it cannot be brought, light takes the place of"
+            " the toolchain for what is certified.",
             fix=exactly(wanted),
         )
     elif interpreter.version == wanted:
