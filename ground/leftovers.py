@@ -1,4 +1,4 @@
-"""What killed runs leave: hidden files and folders whose names bear our token, held by nobody.
+"""Finds what killed runs left: unlocked hidden files and folders with our token in their names.
 
 A part is locked while its maker lives. Nothing without the token is ever touched: a person's own
 `.out.old` or `.x.part` is theirs.
@@ -18,7 +18,7 @@ from sdcoreml.ground import locks
 
 TOKEN = "sdcoreml"  # noqa: S105  no secret: it says whose a file is
 _LONGEST = 200
-"""Bytes of a target's name that its hidden names repeat: no disk takes more than 255."""
+"""The bytes of a target's name that a hidden name repeats, since names have at most 255."""
 
 _PART = re.compile(rf"\..+\.{TOKEN}-([a-z0-9_]{{8}}\.part|lock)", re.DOTALL)
 _FRESH = 60
@@ -26,12 +26,12 @@ _FRESH = 60
 
 
 def hidden(target: Path, what: str) -> Path:
-    """A hidden name of ours beside `target`."""
+    """A hidden name next to `target`."""
     return target.with_name(f"{prefix(target)}{what}")
 
 
 def prefix(target: Path) -> str:
-    """How such a name begins; a long name is repeated in part."""
+    """The beginning of hidden names for `target`, with at most part of a long name."""
     name = os.fsencode(target.name)[:_LONGEST]
     return f".{os.fsdecode(name)}.{TOKEN}-"
 
@@ -50,7 +50,7 @@ def sweep(folder: Path) -> tuple[Path, ...]:
 
 
 def find_leftovers(folder: Path) -> tuple[Path, ...]:
-    """What `sweep` would remove: parts with our token that nobody holds locked."""
+    """What `sweep` would remove: hidden parts with our token that no process has locked."""
     found = []
     for part in _parts(folder):
         with _unheld(part) as is_left:

@@ -236,7 +236,7 @@ def _refuse_net(net: Model) -> Fault | None:
 
 
 _CODES: Mapping[FileKind, str] = {FileKind.POINTER: "MOD005", **dict.fromkeys(CONTAINERS, "MOD007")}
-"""The check that finds a faulty file, by its kind; any other is not a weight file: MOD006."""
+"""The check for each kind of faulty file; MOD006 is for files that are not weight files."""
 
 
 def _with_code(fault: Fault, identity: Identity) -> Fault:

@@ -88,7 +88,7 @@ def plan(
 
 
 def default_options(model: Model) -> Options:
-    """The default options of a model: its own size."""
+    """The default options for a model, including its own image size."""
     height, width = own_size(model)
     return Options(attention=ATTENTIONS[0], height=height, width=width)
 

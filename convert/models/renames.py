@@ -152,7 +152,7 @@ def vae_numbering(names: Sequence[str]) -> Numbering:
 
 
 def _numbers(pattern: str, names: Sequence[str]) -> set[int]:
-    """The numbers at the group of `pattern` at the start of `names`."""
+    """The numbers that `pattern`'s group matches at the start of `names`."""
     return {int(found[1]) for name in names if (found := re.match(pattern, name))}
 
 

@@ -48,7 +48,7 @@ def brought(
     *,
     with_checker: bool = False,
 ) -> Iterator[Located]:
-    """The path of a model, brought here if it was only named, and where it came from.
+    """The path of a model, downloaded if it was given by name, and its origin.
 
     `examine` sees a model first as far as its headers show it, and raises if it is no good.
     """
@@ -74,7 +74,7 @@ def brought(
 
 @contextmanager
 def told_by_name(given: Path | ModelName) -> Iterator[tuple[Path, Callable[[str], str]]]:
-    """As `seen_from_afar`, and what puts the given name into a text in place of that path.
+    """As `seen_from_afar`, with a function that replaces that path by the given name in a text.
 
     What is noted meanwhile goes to stderr, a line each.
     """
@@ -88,14 +88,14 @@ def told_by_name(given: Path | ModelName) -> Iterator[tuple[Path, Callable[[str]
 
 
 def by_name(text: str, path: Path, given: Path | ModelName) -> str:
-    """The text with a name in place of the passing path that stood for it."""
+    """The text with the given name in place of the temporary path."""
     is_here = isinstance(given, Path | PlainWord)
     return text if is_here else text.replace(str(path), f"{given}")
 
 
 @contextmanager
 def seen_from_afar(given: Path | ModelName, emit: Emit) -> Iterator[Path]:
-    """The path of a model; of one that is only named, as far as its headers show it."""
+    """The path of a model; for one that is given by name, a folder with its headers only."""
     match given:
         case Path():
             yield given

@@ -1,4 +1,4 @@
-"""Well-formed models of the real architectures, a thousand times smaller: what cases start from.
+"""Well-formed models, a thousand times smaller than real ones, from which cases are made.
 
 Weights are random with a seed of their own name, float16. Every model has the config keys and
 tensor names that its library writes.
@@ -146,7 +146,7 @@ LATE = ("text_encoder_2", "safety_checker")
 
 
 def class_of(config: Config) -> str:
-    """The class that a config is of."""
+    """The class that a config is for."""
     return str(config.get("_class_name") or config["architectures"][0])
 
 
@@ -273,13 +273,13 @@ def write(path: Path, content: bytes | str | object) -> Path:
 
 
 def edit(path: Path, **changes: Any) -> None:
-    """Change values in a JSON file; `...` takes a key away."""
+    """Change values in a JSON file; `...` removes a key."""
     content = json.loads(path.read_text()) | changes
     write(path, {name: value for name, value in content.items() if value is not ...})
 
 
 def weights_name(component: str) -> str:
-    """What the libraries call a component's weights."""
+    """The libraries' file name for a component's weights."""
     return "model" if component.startswith("text_encoder") else "diffusion_pytorch_model"
 
 

@@ -1,4 +1,4 @@
-"""What an odd input is: a name, how it is made, what it truly is, and the verdict it deserves."""
+"""An odd input: its name, how to make it, what it is, and the right verdict."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 Build: TypeAlias = Callable[[Path], Path]
-"""Makes the input in an empty folder; returns what a person would give as MODEL."""
+"""Makes the input in an empty folder; returns the path to give as MODEL."""
 
 
 class Can(Enum):
-    """Whether a model can be converted: what every command should answer."""
+    """Whether a model can be converted, which every command should answer."""
 
     YES = "yes"
     HEADERS = "headers"
@@ -21,7 +21,7 @@ class Can(Enum):
 
 
 class Why(Enum):
-    """Why a model cannot be converted: what the message should be about."""
+    """Why a model cannot be converted, which the message should say."""
 
     NOTHING = ""
     ADD_ON = "not a model by itself, but something to convert another model with"

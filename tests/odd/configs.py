@@ -102,7 +102,7 @@ def edited(at: Path, name: str, **changes: Any) -> Path:
 
 
 def rewritten(at: Path, name: str, change: Callable[[str], str], encoding: str = "utf-8") -> Path:
-    """A text file, changed or in another encoding."""
+    """A text file with another content or encoding."""
     model = sd1(at)
     text = (model / name).read_text()
     base.write(model / name, change(text).encode(encoding))
@@ -116,7 +116,7 @@ def marked(at: Path, name: str) -> Path:
 def retensored(
     at: Path, component: str, change: Callable[[base.Tensors], base.Tensors], **config: Any
 ) -> Path:
-    """A component with other tensors, and perhaps other words in its config."""
+    """A component with other tensors, and optionally other config values."""
     model = sd1(at)
     tensors = change(base.tensors_of(base.MODELS["sd1"][component]))
     base.write(base.weights(model, component), base.safetensors(tensors))

@@ -32,5 +32,5 @@ FIRST: tuple[Case, ...] = (
     *places.CASES,
 )
 SECOND: tuple[Case, ...] = (*later_folders.CASES, *later_meaning.CASES, *later_files.CASES)
-"""Written from the issue's words and the field's habits, after the first part was mended."""
+"""The second part of the cases, written after the faults found by the first were mended."""
 CASES = (*FIRST, *SECOND)

@@ -40,7 +40,7 @@ def cached(at: Path, *, give: str, dangling: bool = False) -> Path:
 
 
 def special(at: Path, make: Callable[[Path], None]) -> Path:
-    """A UNet whose weights are no regular file."""
+    """A UNet whose weights are not a regular file."""
     model = without(at, UNET)
     make(model / UNET)
     return model
@@ -62,7 +62,7 @@ def cut(at: Path, name: str, share: float) -> Path:
 
 
 def listed(at: Path, **entries: list[str | None]) -> Path:
-    """An index that lists more than is there."""
+    """An index that lists shards that are missing."""
     model = sd1(at)
     base.edit(model / "model_index.json", **entries)
     return model

@@ -1,4 +1,4 @@
-"""Families and tasks: those that convert, and those that no app or no builder has."""
+"""Families and tasks: those that convert, and those that no app or builder supports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def folder(family: str, at: Path) -> Path:
 
 
 def reshaped(family: str, at: Path, *, pipeline: str = "", **changes: Any) -> Path:
-    """A folder whose UNet has other config values, and the tensors that they ask for."""
+    """A folder whose UNet has other config values, and matching tensors."""
     model = folder(family, at)
     config = dict(base.MODELS[family]["unet"]) | changes
     known = {name: value for name, value in config.items() if name in base.MODELS[family]["unet"]}

@@ -1,4 +1,4 @@
-"""Single files: containers, suffixes, names, damage, and what is in them and what is not."""
+"""Single files: containers, suffixes, names, damage, extra and missing content."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def pickled(
 
 
 def kept(at: Path, *starts: str, family: str = "sd1") -> Path:
-    """Only the tensors whose names begin so."""
+    """A file with only the tensors whose names begin with these prefixes."""
     tensors = {n: t for n, t in base.original(family).items() if n.startswith(starts)}
     return base.write_file(at, content=base.safetensors(tensors))
 
@@ -70,7 +70,7 @@ def added(at: Path, *, family: str = "sd1", **tensors: np.ndarray) -> Path:
 
 
 def respelt(at: Path, *pairs: tuple[str, str], family: str = "sd1") -> Path:
-    """Parts of tensors' names replaced."""
+    """A file whose tensors are renamed by replacing parts of the names."""
     tensors = {}
     for name, tensor in base.original(family).items():
         for old, new in pairs:
@@ -89,7 +89,7 @@ def averaged(at: Path) -> Path:
 
 
 def valued(at: Path, value: float, start: str, dtype: str = "f2") -> Path:
-    """A file with one number that is none, in a tensor of the component under `start`."""
+    """A file with one NaN or infinity, in a tensor whose name begins with `start`."""
     tensors = base.original("sd1")
     name = next(n for n, t in tensors.items() if n.startswith(start) and t.ndim > 1)
     spoilt = tensors[name].astype(dtype)
@@ -98,7 +98,7 @@ def valued(at: Path, value: float, start: str, dtype: str = "f2") -> Path:
 
 
 def retyped(at: Path, dtype: str, start: str = UNET, *, scaled: bool = False) -> Path:
-    """A file with the matrices under `start` in a type that numpy has not."""
+    """A file whose matrices under `start` have a type that numpy lacks."""
     tensors, dtypes = base.original("sd1"), {}
     for name, tensor in list(tensors.items()):
         if name.startswith(start) and tensor.ndim > 1:

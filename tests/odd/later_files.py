@@ -1,4 +1,4 @@
-"""Single files and add-ons of the second part: what mergers, trainers and quantizers leave."""
+"""The second part's single files and add-ons, as mergers, trainers and quantizers write them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def scaled_anew(at: Path) -> Path:
 
 
 def spoilt(at: Path, dtype: str, value: int, width: str) -> Path:
-    """One number of a type that numpy has not, given as bits."""
+    """A file with one number of a type that numpy lacks, given as bits."""
     tensors = base.original("sd1")
     bits = np.full(tensors[MATRIX].shape, 0x30 if width == "u1" else 0x3C00, width)
     bits.reshape(-1)[7] = value
@@ -67,7 +67,7 @@ def spoilt(at: Path, dtype: str, value: int, width: str) -> Path:
 
 
 def averaged_nan(at: Path) -> Path:
-    """Averages that are not finite beside trained weights that are."""
+    """A file whose averaged weights are not finite, but whose trained weights are."""
     tensors = base.original("sd1")
     for name in list(tensors):
         if name.startswith(UNET):

@@ -1,4 +1,4 @@
-"""Folders and paths of the second part: what downloads, trainers and newer libraries leave."""
+"""The second part's folders and paths, as downloads, trainers and newer libraries make them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def quantized(at: Path) -> Path:
 
 
 def spoilt(at: Path, family: str, component: str, value: float) -> Path:
-    """One number of a component that is none."""
+    """A component with one NaN or infinity."""
     model = base.write_folder(at / "model", family)
     tensors = base.tensors_of(base.MODELS[family][component])
     name = [n for n, t in tensors.items() if t.ndim == 1][-1]
@@ -87,7 +87,7 @@ def spoilt_shard(at: Path) -> Path:
 
 
 def aria(at: Path) -> Path:
-    """Allocated whole and filled from the front: the size is right, the end is zeros."""
+    """A download that was allocated in full: its size is right, but its end is zeros."""
     model = sd1(at)
     data = base.component_bytes("sd1", "unet")
     base.write(model / UNET, data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
@@ -131,7 +131,7 @@ def two_snapshots(at: Path) -> Path:
 
 
 def long_text(at: Path) -> Path:
-    """LongCLIP: a text encoder of 248 places, and a tokenizer that says so."""
+    """LongCLIP: a text encoder with 248 positions, and its tokenizer."""
     config = base.TEXT | {"max_position_embeddings": 248}
     model = edited(at, "tokenizer/tokenizer_config.json", model_max_length=248)
     base.write(model / TEXT_CONFIG, config)
@@ -140,7 +140,7 @@ def long_text(at: Path) -> Path:
 
 
 def kolors(at: Path) -> Path:
-    """Kolors: SDXL's UNet beside ChatGLM."""
+    """Kolors: SDXL's UNet with ChatGLM as text encoder."""
     model = base.write_folder(at / "kolors", "sdxl")
     base.edit(
         model / INDEX,
@@ -205,7 +205,7 @@ def shard_index(at: Path) -> Path:
 
 
 def stale_index(at: Path) -> Path:
-    """An index that still names pickles; the shards beside it were converted since."""
+    """An index that names pickles, although the shards were converted to safetensors."""
     model = sharded(at)
     place = model / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     base.write(place, place.read_text().replace("00002.safetensors", "00002.bin"))

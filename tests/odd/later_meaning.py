@@ -1,4 +1,4 @@
-"""Models of the second part that mean something else than they look like, words among it."""
+"""The second part's models that differ from what they look like, in words as well."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIRST = len(base.WORDS)
 
 
 def bare_scheduler(at: Path, kind: str) -> Path:
-    """A scheduler of which only the class is said: everything else is the library's default."""
+    """A scheduler config with only a class, so that everything else is the library's default."""
     model = base.write_folder(at / "model")
     base.write(model / SCHEDULER, {"_class_name": kind, "_diffusers_version": "0.23.1"})
     return model
@@ -48,7 +48,7 @@ def marked(at: Path, *, name: str = "model.safetensors", **marks: np.ndarray) ->
 
 
 def contradicting(at: Path) -> Path:
-    """Metadata that says noise beside a tensor that says velocity."""
+    """Metadata for noise, together with a tensor that marks velocity."""
     tensors = base.original("sdxl") | {"v_pred": np.zeros((0,), "f2")}
     metadata = {"modelspec.prediction_type": EPSILON}
     return base.write_file(at, content=base.safetensors(tensors, metadata))
@@ -91,7 +91,7 @@ def padded(at: Path, **files: Any) -> Path:
 
 
 def put_added(at: Path, words: dict[str, int]) -> Path:
-    """A folder whose added_tokens.json says `words`."""
+    """A folder whose added_tokens.json contains `words`."""
     return with_tokenizer(at, added_tokens__json=words)
 
 

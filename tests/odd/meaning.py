@@ -1,4 +1,4 @@
-"""Models that convert, and mean something else than they look like: what is silent is wrong."""
+"""Models that convert, but differ from what they look like, which must be reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ V, EPSILON = "v_prediction", "epsilon"
 def labelled(
     family: str, at: Path, metadata: dict[str, str], name: str = "model.safetensors"
 ) -> Path:
-    """A single file that says something of itself."""
+    """A single file with metadata."""
     content = base.safetensors(base.original(family), metadata)
     return base.write_file(at, name=name, content=content)
 
@@ -31,7 +31,7 @@ def tagged(family: str, at: Path, *marks: str) -> Path:
 
 
 def scheduled(family: str, at: Path, *, name: str = "model", **changes: Any) -> Path:
-    """A folder with other words in its scheduler's config; `...` takes one away."""
+    """A folder with other values in its scheduler's config; `...` removes one."""
     return rescheduled(at, family, changes, name)
 
 

@@ -26,7 +26,7 @@ def pipe(at: Path) -> Path:
 
 
 def files(at: Path, name: str, names: dict[str, bytes | str], give: str = "") -> Path:
-    """A folder of a few files; `give` is the one to hand over."""
+    """A folder of a few files; `give` is the path to give as MODEL."""
     folder = at / name
     folder.mkdir()
     for place, content in names.items():
@@ -53,7 +53,7 @@ def relative(at: Path) -> Path:
 
 
 def compiled(folder: Path, name: str = "Unet") -> Path:
-    """What Core ML's compiler leaves, as far as a reader looks at first."""
+    """A compiled model, with the files that readers look at first."""
     place = folder / f"{name}.mlmodelc"
     base.write(place / "model.mil", "program(1.0)\n{\n}\n")
     base.write(place / "metadata.json", [{"specificationVersion": 7}])

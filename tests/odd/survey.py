@@ -1,4 +1,4 @@
-"""Ask every command what it makes of every odd input, and print where they disagree.
+"""Run every command on every odd input, and print where they disagree.
 
     python -m tests.odd.survey [--convert] [--part first|second] [--json] [--keep FOLDER] [NAMES]
 
@@ -35,7 +35,7 @@ from tests.odd.corpus import CASES, FIRST, SECOND
 from tests.odd.warm import warm_worker
 
 SLOW = 5.0
-"""Seconds that a look at a tiny model may take."""
+"""The time limit in seconds for examining a tiny model."""
 SIZE = ("--size", "128x128")
 BUG = 70
 
@@ -56,7 +56,7 @@ ABOUT: Mapping[Why, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one command made of a case. `can` is `None` where it gave no answer at all."""
+    """One command's answer for a case. `can` is `None` if it gave none."""
 
     can: Can | None
     code: int | str
@@ -66,13 +66,13 @@ class Answer:
 
     @property
     def verdict(self) -> dict[str, Any] | None:
-        """What it printed as its verdict."""
+        """The verdict that it printed."""
         return self.data.get("verdict") if isinstance(self.data, dict) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A case, what the commands said, and what is wrong with that."""
+    """A case, the commands' answers, and the faults in them."""
 
     case: Case
     inspect: Answer
@@ -168,12 +168,12 @@ def parsed(text: str) -> Any:
 
 
 def inspected(model: Path) -> Answer:
-    """`inspect`, by its verdict."""
+    """The answer of `inspect`."""
     return _answer(["inspect", str(model), "--json"])
 
 
 def examined(model: Path) -> Answer:
-    """`doctor`, by its verdict; its code is 1 where it blames the model for a conversion's no."""
+    """The answer of `doctor`; its exit code is 1 if the model prevents the conversion."""
     answer = _answer(["doctor", str(model), "--goal", "convert", "--json"])
     if not isinstance(answer.data, dict):
         return answer
@@ -207,7 +207,7 @@ def _answer(words: Sequence[str], *, is_text: bool = True) -> Answer:
 
 
 def made(folder: Path) -> dict[str, Any]:
-    """What a finished folder holds, by the keys of `Case.makes`; nothing where there is none."""
+    """The content of a finished folder, by the keys of `Case.makes`; empty if there is none."""
     manifest = parsed((folder / "manifest.json").read_text()) if folder.is_dir() else None
     if not isinstance(manifest, dict):
         return {}

@@ -1,4 +1,4 @@
-"""Inspect, the doctor and convert judge every odd input alike, and as it deserves.
+"""Inspect, the doctor and convert agree on every odd input, and are right.
 
 The doctor is asked through its own reader and its own checks, convert for its plan: nothing is
 built. What converts is converted in `tests/inside/convert/test_odd.py`, a sample of it, and all of
@@ -25,7 +25,7 @@ MODEL_CHECKS: tuple[Check, ...] = tuple(
 
 
 def adapted(model: Path) -> Answer:
-    """The doctor's verdict of a model, and whether his checks blame it."""
+    """The doctor's verdict on a model, and whether its checks blame the model."""
     found: ModelFolder = read_for_doctor(str(model))
     findings = [(check.id, finding) for check in MODEL_CHECKS for finding in check(found)]
     blamed = {name for name, finding in findings if finding.status is Status.ERROR}

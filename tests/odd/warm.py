@@ -87,7 +87,7 @@ class WarmWorker:
 
 
 _RESULTS = frozenset({"package", "title"})
-"""What names a program's place, and says nothing of what it is."""
+"""Fields with a program's path or title, which do not affect its content."""
 
 
 def _by_content(value: Any) -> Any:

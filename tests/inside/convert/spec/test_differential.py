@@ -158,7 +158,7 @@ def elementary() -> coremltools.models.MLModel:
 
 
 def flexible() -> coremltools.models.MLModel:
-    """A program of an input whose size may vary."""
+    """A program with an input of flexible size."""
 
     def steps(x: Any) -> Any:
         return mb.relu(x=x)
