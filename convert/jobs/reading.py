@@ -8,7 +8,7 @@ from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.jobs.manifest import inputs_of
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.models.layout import Component
-from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.models.skeleton import find_strangers
 from sdcoreml.convert.weights.scan import scan_file
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.digest import FileRecord, describe
@@ -45,8 +45,10 @@ def read_inputs(component: Component, parts: Iterable[ProgramSpec]) -> Mapping[s
 
 def _used(component: Component, parts: tuple[ProgramSpec, ...]) -> Iterator[TensorInfo]:
     """The tensors that the programs use; other tensors of the file are not checked."""
-    known = parameters(component.kind, component.config)
+    tensors = component.checkpoint.tensors if component.checkpoint else ()
+    names = (tensor.name for tensor in tensors)
+    strangers = frozenset(find_strangers(component.kind, component.config, names))
     starts = tuple(start for part in parts for start in HALVES.get(part.program, ("",)))
-    for tensor in component.checkpoint.tensors if component.checkpoint else ():
-        if tensor.name.startswith(starts) and (known is None or tensor.name in known):
+    for tensor in tensors:
+        if tensor.name.startswith(starts) and tensor.name not in strangers:
             yield tensor

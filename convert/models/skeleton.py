@@ -40,11 +40,14 @@ def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
 def find_strangers(kind: str, config: Config, names: Iterable[str]) -> tuple[str, ...]:
     """The tensors that the class `kind` does not have: its library leaves them aside on loading.
 
-    Empty if the class is not described here.
+    Empty if the class is not described here, or only in part.
     """
-    known = parameters(kind, config)
+    known = None if kind in IN_PART else parameters(kind, config)
     return () if known is None else tuple(name for name in names if name not in known)
 
+
+IN_PART = frozenset({"ControlNetModel"})
+"""Classes of which `parameters` lists some of the parameters only."""
 
 _FOR_EACH = ("cross_attention_dim", "only_cross_attention")
 """Options that can be given for each block."""

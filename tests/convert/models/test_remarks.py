@@ -27,3 +27,10 @@ def test_components_of_different_variants_are_told(tmp_path: Path) -> None:
     place.rename(place.with_suffix(".fp16.safetensors"))
     (note,) = read_model(model).notes
     assert "vae: fp16" in note
+
+
+def test_of_a_controlnet_nothing_is_left_aside(tmp_path: Path) -> None:
+    config, tensors = base.controlnet(base.SD1_UNET)
+    place = base.write(tmp_path / "diffusion_pytorch_model.safetensors", base.safetensors(tensors))
+    with open_known(place, config) as file:
+        assert set(file.names()) == set(tensors)
