@@ -1,4 +1,4 @@
-"""Addresses as people may see them: without passwords and tokens."""
+"""Hides passwords and tokens in addresses before they are shown."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SECRET = re.compile(
     r"[^&\s\"'#]+"
 )
 _PATH_TOKEN = re.compile(r"(?<=/t/)[\w-]{8,}(?=/)")
-"""conda's way to put a token into a channel's address."""
+"""A token in a channel's address, as conda writes it."""
 _OWN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{8,}")
-"""Tokens of the hub, wherever they stand."""
+"""Tokens of the hub, anywhere in a text."""
 
 
 def hide_credentials(text: str) -> str:

@@ -20,10 +20,10 @@ from sdcoreml.ground.places import ROOT, is_checkout
 
 TOOL = "sdcoreml"
 UNPACK = ("python", "-m", "sdcoreml.convert")
-"""The other program: it takes the words of diffusers' own script."""
+"""The other program, which takes the options of diffusers' own script."""
 
 BY_MAKE = "SDCOREML_BY_MAKE"
-"""The Makefile exports it."""
+"""A variable that the Makefile exports."""
 
 HOST = ".venv/bin"
 _MODULES = frozenset({"sdcoreml", "doctor", "convert"})
@@ -51,7 +51,7 @@ _COMMAND = re.compile(r"`((?:sdcoreml|python -m sdcoreml\.convert)(?: (?:'[^']*'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """How the tool is started from here: its words, its Python, and whether make has goals here.
+    """How the tool is started: its command, its Python, and whether make can be used.
 
     `chosen` are the variables that make was told, and is to be told again.
     """
@@ -116,7 +116,7 @@ def spell(text: str, start: Start | None = None) -> str:
 
 
 def spell_words(command: Sequence[str], start: Start | None = None) -> tuple[str, ...]:
-    """A command as words, spelled for this start; another program's is as it was."""
+    """A command's words, spelled as this process was started; other programs' are unchanged."""
     way = start or start_here()
     words = tuple(command)
     if words[: len(UNPACK)] == UNPACK:
@@ -127,7 +127,7 @@ def spell_words(command: Sequence[str], start: Start | None = None) -> tuple[str
 
 
 def command(*words: str | os.PathLike[str]) -> str:
-    """A command of ours for a text: in its one form, quoted for a shell, in backticks."""
+    """A command of ours, quoted for a shell, in backticks, for use in a text."""
     return f"`{shlex.join((TOOL, *(os.fspath(word) for word in words)))}`"
 
 
@@ -143,7 +143,7 @@ def _spell_line(line: str, way: Start) -> str:
 
 
 def _quote_value(word: str) -> str:
-    """A word for a shell; of `NAME=value` the value alone is in quotes."""
+    """Quote a word for a shell; in `NAME=value`, only the value."""
     name, equals, value = word.partition("=")
     return f"{name}={shlex.quote(value)}" if equals and value else shlex.quote(word)
 

@@ -1,4 +1,4 @@
-"""A parser of command lines whose refusals are one line, like every other error."""
+"""A command-line parser whose errors are one line, like all others."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sdcoreml.ground.errors import ExitCode
 
 
 class Parser(argparse.ArgumentParser):
-    """As argparse's, but wrong usage gets a line that says where to look, not the whole usage."""
+    """Like argparse's parser, but wrong usage gives one line that refers to `--help`."""
 
     def error(self, message: str) -> NoReturn:
-        """End with what is wrong."""
+        """Raise the error."""
         self.exit(ExitCode.USAGE, f"error: {message}; `{self.prog} --help` shows what it takes\n")
 
     def parse_or_suggest(self, words: Sequence[str]) -> argparse.Namespace:
-        """Parse all the words; an unknown option is answered with the nearest that there is."""
+        """Parse all the words; for an unknown option, suggest the most similar one."""
         args, rest = self.parse_known_args(words)
         if rest:
             hint = suggest(rest[0].partition("=")[0], sorted({*options_of(self)}))
@@ -35,7 +35,7 @@ def options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def suggest(word: str, known: Sequence[str]) -> str:
-    """Which of the known words a mistyped one may have meant; nothing when none is near."""
+    """The known words that are similar to a mistyped one, if any."""
     import difflib
 
     near = difflib.get_close_matches(word, known, n=1)

@@ -71,7 +71,7 @@ def file_aside(target: Path) -> Iterator[int]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small UTF-8 file in one step: aside, flushed, renamed. Surrogates stay their bytes.
+    """Write a small UTF-8 file atomically. Surrogates are written as their bytes.
 
     Raises:
         OSError: as the system says it; `ground.refusals` has words for it.
@@ -81,7 +81,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def update_text(path: Path, text: str) -> bool:
-    """As `write_text`, but leave a file alone that says the same; whether it was written."""
+    """As `write_text`, unless the file has this text already; returns whether it was written."""
     if path.is_file() and path.read_bytes() == text.encode("utf-8", "surrogateescape"):
         return False
     write_text(path, text)
@@ -90,7 +90,7 @@ def update_text(path: Path, text: str) -> bool:
 
 @contextmanager
 def open_aside(target: Path) -> Iterator[int]:
-    """As `file_aside`, in a folder that is there, and with errors as the system says them.
+    """As `file_aside`, in an existing folder, and with the system's own errors.
 
     Raises:
         OSError: the target is as it was before.
@@ -158,7 +158,7 @@ def scratch_beside(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(target: Path) -> Iterator[Path]:
-    """As `scratch_beside`, in a folder that is there, and with errors as the system says them."""
+    """As `scratch_beside`, in an existing folder, and with the system's own errors."""
     sweep(target.parent)
     part, handle = _claim(target, tempfile.mkdtemp)
     try:
@@ -170,7 +170,7 @@ def scratch_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def parent_made(target: Path) -> Iterator[None]:
-    """Make the folder that `target` is to be in; if the block fails, remove it, if it is empty.
+    """Make the parent folder of `target`; if the block fails, remove it if it is empty.
 
     Raises:
         BadInputError: it is a place such as /proc.
@@ -193,7 +193,7 @@ def parent_made(target: Path) -> Iterator[None]:
 
 @contextmanager
 def sole_maker(target: Path) -> Iterator[None]:
-    """Hold the lock of a folder in the making: two makers would replace each other's.
+    """Hold the lock of a folder being made, so that two processes do not replace each other's.
 
     Raises:
         SdcoremlError: another process makes the same folder.

@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON and back; their own annotations are the schema.
+"""Converts frozen dataclasses to JSON and back, by their annotations.
 
 Understood: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), text, numbers, truth,
 None, `object` (as it is), and unions of one type with None and with dataclasses of a single field,
@@ -18,7 +18,7 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 T = TypeVar("T")
 
 JSON = "json"
-"""The key of a field's metadata under which its name in JSON is found, where it differs."""
+"""The key in a field's metadata for its name in JSON, if that differs."""
 
 
 class DecodeError(ValueError):
@@ -26,7 +26,7 @@ class DecodeError(ValueError):
 
 
 def to_plain(value: object) -> Any:  # noqa: ANN401  a JSON value
-    """Dataclasses as objects, tuples as arrays, enums as values, everything else as it is."""
+    """Convert dataclasses to objects, tuples to arrays, and enums to their values."""
     if is_dataclass(value) and not isinstance(value, type):
         return {_name(one): to_plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
@@ -84,7 +84,7 @@ def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an 
 
 
 def _one_of(kinds: tuple[object, ...], data: object, place: str) -> object:
-    """None by itself, the types of a single field by its name; otherwise the first type."""
+    """Decode a union: None, a dataclass by its single field's name, or else the first type."""
     if data is None and types.NoneType in kinds:
         return None
     first, *others = (kind for kind in kinds if kind is not types.NoneType)

@@ -44,7 +44,7 @@ class SdcoremlError(Exception):
     """More details, printed after the line."""
 
     code = ""
-    """Stable id of the doctor's check that finds the same, if one does."""
+    """The stable id of the doctor's check that finds the same fault, if there is one."""
 
     def __init__(self, what: str, *, where: str | os.PathLike[str] = "", remedy: str = "") -> None:
         super().__init__(what)
@@ -57,7 +57,7 @@ class SdcoremlError(Exception):
 
     @property
     def complaint(self) -> str:
-        """The error without its place, for whoever names that anyway."""
+        """The error without its place, for callers that name it themselves."""
         return one_sentence("", self.what, self.remedy)
 
     @property
@@ -68,7 +68,7 @@ class SdcoremlError(Exception):
         )
 
     def move(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:
-        """Say `new` wherever the path `old` is named: nobody shall look for a passing name."""
+        """Replace the temporary path `old` by `new` in the error."""
         before, after = os.fspath(old), os.fspath(new)
         self.where, self.what, self.remedy = (
             text.replace(before, after) for text in (self.where, self.what, self.remedy)
@@ -122,7 +122,7 @@ class WorkerError(SdcoremlError):
 
 
 class FetchError(SdcoremlError):
-    """A model that was named cannot be had: no way to the server, or it is not for everybody."""
+    """A model given by name cannot be fetched: no network, or no access."""
 
 
 class LockfileError(SdcoremlError):
@@ -130,11 +130,11 @@ class LockfileError(SdcoremlError):
 
 
 class VersionError(LockfileError, ValueError):
-    """A text that should be a version, or a range of them, is none."""
+    """A text is not a version, or not a range of versions."""
 
 
 class EnvError(SdcoremlError):
-    """Something about an environment stands in the way."""
+    """An environment cannot be built or used."""
 
 
 class NoInterpreterError(EnvError):
@@ -150,7 +150,7 @@ class UnreachableError(InstallError):
 
 
 class NoOpinionError(EnvError):
-    """A second opinion could not be asked for; that says nothing against the lock."""
+    """A second opinion could not be obtained, which says nothing about the lock."""
 
 
 class BrokenError(EnvError):
@@ -175,7 +175,7 @@ class NoRoomError(UnableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that is wrong with an input, and the class of the error that it amounts to.
+    """One fault of an input, and the class of its error.
 
     `code` is the stable id of the doctor's check that finds it, if one does.
     """
@@ -193,18 +193,18 @@ class Fault:
         return one_sentence(self.where, self.what, self.remedy)
 
     def raised(self) -> SdcoremlError:
-        """The error that it amounts to."""
+        """The fault as an error."""
         error = self.error(self.what, where=self.where, remedy=self.remedy)
         error.code = self.code
         return error
 
     def at(self, where: str | os.PathLike[str]) -> Fault:
-        """The same fault of another place."""
+        """The same fault at another place."""
         return replace(self, where=os.fspath(where))
 
 
 def one_sentence(where: str | os.PathLike[str], what: str, remedy: str) -> str:
-    """`<where>: <what>; <remedy>`, without what is empty."""
+    """`<where>: <what>; <remedy>`, without empty parts."""
     return (f"{os.fspath(where)}: " if where else "") + what + (f"; {remedy}" if remedy else "")
 
 

@@ -1,4 +1,4 @@
-"""The one stream of events that every long task speaks, whoever listens.
+"""Events that long tasks emit, such as steps and progress.
 
 A task takes an `Emit` and calls it; the command line draws progress from it, a child process writes
 it as JSON lines (`to_json`), and the parent reads them back (`from_json`). Floor 2 holds it because

@@ -1,4 +1,4 @@
-"""How a command ends: whatever happens becomes one line and an exit code, never a traceback."""
+"""Ends a command: any error becomes one line and an exit code, never a traceback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdcoreml.ground.signals import NOTHING_LEFT
 from sdcoreml.ground.visible import one_line
 
 NO_THREAD = "can't start new thread"
-"""What Python says when the system refuses one."""
+"""Python's message if the system refuses a new thread."""
 
 REPORT = "please open an issue with that file, after removing what is private in it"
 
@@ -67,7 +67,7 @@ def report_bug(error: BaseException) -> str:
 
 
 def _end_refused(error: OSError) -> int:
-    """End with what the operating system refused: a full disk, or a file that is not ours."""
+    """End for an error of the operating system, such as a full disk or a protected file."""
     if error.errno == errno.ENOSPC and error.filename is None:
         _discard_output()
         print("error: the output did not fit: no space left where it goes", file=sys.stderr)
@@ -96,5 +96,5 @@ def _end_bug(error: Exception) -> int:
 
 
 def _discard_output() -> None:
-    """Send what is still buffered for stdout nowhere: flushing it would fail once more."""
+    """Discard what is buffered for stdout, since flushing it would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

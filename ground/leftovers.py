@@ -73,7 +73,7 @@ def _is_old(lock: Path) -> bool:
 
 @contextmanager
 def _unheld(part: Path) -> Iterator[bool]:
-    """Hold a part, unless somebody does; whether nobody did."""
+    """Lock a part, if no process has locked it; returns whether that worked."""
     try:
         handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

@@ -1,4 +1,4 @@
-"""File locks: how processes keep out of each other's way, and tell a killed one from a busy one.
+"""File locks, which keep processes apart and show whether one was killed.
 
 A lock is `flock` on an open file or folder. The system releases it when the last descriptor is
 closed, however its holder ends. A child that inherits the descriptor holds the lock too.

@@ -1,4 +1,4 @@
-"""Where this project itself lies on the disk."""
+"""Paths of this project itself."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def environments_folder() -> Path:
 
 
 def home_folder() -> Path:
-    """The user's home folder; where none is known (in a container), a place that cannot be."""
+    """The user's home folder; if none is known, as in a container, a path that cannot exist."""
     try:
         return Path.home()
     except RuntimeError:
@@ -54,7 +54,7 @@ def home_folder() -> Path:
 
 
 def expand_home(text: str) -> Path:
-    """A path as a person spelled it, with the home folder that `~` or `~name` stands for.
+    """A path as the user typed it, with `~` or `~name` replaced by the home folder.
 
     zsh leaves the `~` of `OUT=~/models` alone, and so do quotes.
 
@@ -70,7 +70,7 @@ def expand_home(text: str) -> Path:
 
 
 def can_exist(path: Path) -> bool:
-    """Whether a disk could hold something under this name, or it is too long for any.
+    """Whether this path could exist, or is too long for any disk.
 
     `Path.exists` and its like raise an error of such a name instead of answering.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 _UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 _HOURS = 100
-"""Minutes from which hours are said."""
+"""From this many minutes on, a duration is given in hours."""
 
 
 def amount(size: float) -> str:

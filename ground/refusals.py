@@ -1,4 +1,4 @@
-"""What the operating system refuses, in our words."""
+"""Translates errors of the operating system into errors of this project."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 NO_NAME = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EBUSY}
 )
-"""What the system says of a name that no file can have."""
+"""The system's errors for a name that no file can have."""
 
 
 @contextmanager
 def explained(place: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what the operating system refuses while `place` is written into errors of this house."""
+    """Translate the operating system's errors while `place` is written."""
     try:
         yield
     except OSError as error:

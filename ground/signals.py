@@ -18,11 +18,11 @@ ENDINGS: Mapping[signal.Signals, tuple[ExitCode, str]] = {
     signal.SIGHUP: (ExitCode.HUNG_UP, f"the terminal was closed; {NOTHING_LEFT}"),
     signal.SIGTERM: (ExitCode.TERMINATED, f"terminated; {NOTHING_LEFT}"),
 }
-"""Signals that a person or the system ends a program with: its exit code, and what it says."""
+"""The signals that end a program, each with its exit code and message."""
 
 
 def end_on_signals() -> None:
-    """Let them raise SystemExit, so that every `finally` on the way out cleans up.
+    """Let these signals raise SystemExit, so that every `finally` block runs.
 
     One that is ignored, as under nohup, stays ignored.
     """
@@ -33,7 +33,7 @@ def end_on_signals() -> None:
 
 @contextmanager
 def unbroken() -> Iterator[None]:
-    """Within, these signals and Ctrl-C wait until the block has ended."""
+    """Delay these signals and Ctrl-C until the block has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Text that others wrote, shown and not obeyed.
+"""Shows text from others without letting it control the terminal.
 
 File names, configs and logs can hold a terminal's control sequences: they would colour or overwrite
 what is said here, set the window's title, or turn the reading direction around.
@@ -31,12 +31,12 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same, on one line: a newline in a file's name starts none."""
+    """As `visible`, with newlines escaped as well."""
     return visible(text).replace("\n", "\\n")
 
 
 class Patient(io.TextIOWrapper):
-    """A text stream over another's bytes that goes on in silence when nobody reads any more.
+    """A text stream that discards its output once the reader has gone.
 
     `head` has seen enough, or the terminal was closed: that ends the output, never the work. Names
     on disk are bytes; Python holds those that are not text as surrogates, which no encoding has:
@@ -55,7 +55,7 @@ class Patient(io.TextIOWrapper):
         self.beneath = beneath
 
     def write(self, text: str, /) -> int:
-        """Write the text, or nothing at all where nobody reads."""
+        """Write the text, or discard it if the reader has gone."""
         try:
             return super().write(text)
         except OSError as error:
@@ -63,14 +63,14 @@ class Patient(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Pass on what was written, or drop it."""
+        """Flush what was written, or discard it."""
         try:
             super().flush()
         except OSError as error:
             self._fall_silent(error)
 
     def _fall_silent(self, error: OSError) -> None:
-        """Send this and all that follows nowhere, if it was the reader that went."""
+        """Discard this and all further output, if the reader has gone."""
         if error.errno not in {errno.EPIPE, errno.EIO}:
             raise error
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -79,7 +79,7 @@ class Patient(io.TextIOWrapper):
 
 
 class Visible(Patient):
-    """Such a stream that shows control characters, and commands as they can be pasted."""
+    """A `Patient` stream that escapes control characters and spells commands for pasting."""
 
     def write(self, text: str, /) -> int:
         """Write the text as `visible` gives it, with commands that can be pasted."""
@@ -88,7 +88,7 @@ class Visible(Patient):
 
 
 def without_filter(stream: TextIO) -> TextIO:
-    """The stream for a writer that has control sequences of its own, as rich has."""
+    """The unfiltered stream, for a writer with its own control sequences, such as rich."""
     if not isinstance(stream, Visible):
         return stream
     stream.flush()
@@ -101,7 +101,7 @@ _PLAIN: dict[Visible, Patient] = {}
 
 @contextmanager
 def filter_output() -> Iterator[None]:
-    """Within, what is printed on stdout and stderr is visible; afterwards they are as they were."""
+    """Filter stdout and stderr through `Visible` during the block."""
     before = sys.stdout, sys.stderr
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

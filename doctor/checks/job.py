@@ -12,8 +12,8 @@ from sdcoreml.doctor.core.facts import Goal, System
 from sdcoreml.doctor.core.subjects import ModelFolder, Output
 
 STEP = 64
-"""Image pixels: a UNet of four levels halves the latent three times; a pixel of that is eight of
-the image. SDXL's has three levels, and a step of 32."""
+"""The step of image sizes in pixels: a UNet of four levels halves the latent three times, and a
+latent pixel is eight image pixels. SDXL's has three levels, and a step of 32."""
 
 NATIVE_SIZE = 512
 AWKWARD = frozenset(" \t'\"$&;()<>|*?")

@@ -28,6 +28,6 @@ def workplaces() -> tuple[Path, ...]:
 
 
 def sweep_workplaces(say: Callable[[str], None]) -> None:
-    """What any run that writes does first: remove what killed ones left where it works."""
+    """Removes leftovers of killed runs, before a run writes to the same folders."""
     for part in (part for folder in workplaces() for part in sweep(folder)):
         say(f"removed what an interrupted run left: {part}")

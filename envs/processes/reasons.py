@@ -23,7 +23,7 @@ _LENGTH = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A kind of failure: the words by which it is known, its error, and the way out."""
+    """A kind of failure: the text that identifies it, its error, and the remedy."""
 
     words: str
     error: type[SdcoremlError]

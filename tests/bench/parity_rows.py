@@ -44,7 +44,7 @@ IDENTICAL = 999.0
 """`convert.parity.figures.IDENTICAL`, of a module that needs torch."""
 
 CHANCE = 0.5
-"""dB by which one of two palettes of the same error may be closer at the output."""
+"""The difference in dB allowed between two palettes with the same error."""
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "int8": {"method": "linear", "bits": 8},

@@ -56,7 +56,7 @@ def program(path: Path, text: str) -> Path:
 
 
 def python(path: Path, version: str) -> str:
-    """The text of a program that writes a Python which says it is of that version."""
+    """A program that creates a fake Python with the given version."""
     answer = json.dumps([str(path), version, "CPython", *machine(), True])
     lines = f"mkdir -p {path.parent}; printf '#!/bin/sh\\necho '\"'\"'%s'\"'\"'\\n' '{answer}'"
     return f"{lines} > {path}; chmod +x {path}"
