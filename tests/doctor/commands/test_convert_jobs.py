@@ -10,10 +10,11 @@ from sdcoreml.convert.bundle.contract import Dimensions
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.programs.options import Attention, Precision, Prediction, Target
-from sdcoreml.doctor.commands.convert_jobs import jobs_of, recipe_of
+from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of, recipe_of
 from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.convert_values import image_size, positive_number, precision, target
 from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model, write_xl
 
 SIX = {"method": "kmeans", "bits": 6}
@@ -299,3 +300,19 @@ class TestJobsOf:
         with pytest.raises(argparse.ArgumentTypeError, match="at most 2048 pixels a side"):
             image_size(text)
         assert image_size("2048x2048") == (2048, 2048)
+
+
+@pytest.mark.parametrize(
+    ("toolchain", "said", "certified", "reason"),
+    [
+        ("tested", {"sample": False, "full": False}, True, ""),
+        ("tested", {"sample": True, "full": False}, False, ""),
+        ("tested", {"sample": False, "full": True}, False, ""),
+        ("light", {"sample": True, "full": False}, True, "the toolchain light has no torch"),
+    ],
+)
+def test_the_samples_programs_are_run_where_there_is_torch(
+    toolchain: str, said: dict[str, bool], *, certified: bool, reason: str
+) -> None:
+    policy = policy_of(argparse.Namespace(**said), load_toolchain(toolchain))
+    assert (bool(policy.certificates), policy.reason) == (certified, reason)

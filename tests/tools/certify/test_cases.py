@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.bundle.families import programs_of
+from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.models.family import Task
 from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.programs.options import Attention, ProgramOptions, Target, TextStates
 from sdcoreml.convert.proof.record import AuditRecord, Origin, ProgramProof
+from tools.certify.__main__ import certified_targets
 from tools.certify.cases import CASES, Case
 from tools.certify.issue import Issuer
 from tools.certify.models import MODELS
@@ -69,6 +71,13 @@ def test_names_say_what_it_is() -> None:
     assert CASES["sdxl-text-encoder-2"].options("macOS14") == ProgramOptions(
         text_states=TextStates.PENULTIMATE, target=Target.MACOS14
     )
+
+
+def test_every_program_of_the_sample_is_certified_so_that_it_needs_no_torch() -> None:
+    known = {(item.component, item.title) for item in load().values()}
+    cases = [case for case in CASES.values() if case.model == "sample"]
+    assert len(cases) == 6
+    assert [certified_targets(case, known) for case in cases] == [["macOS13", "macOS14"]] * 6
 
 
 def test_a_full_proof_is_certified() -> None:
