@@ -11,7 +11,9 @@ from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.record import ProgramProof
 
 REPORT = "do not use it, report it with its config.json"
-_REWRITTEN = re.compile(r"\.transformer_blocks\.\d+\.norm\d\.bias$")
+_REWRITTEN = re.compile(
+    r"\.(transformer_blocks\.\d+\.norm\d\.bias|embeddings\.position_embedding\.weight)$"
+)
 FEW = 8
 """The fewest numbers for a stable norm. A norm over two numbers keeps only their signs."""
 
@@ -129,7 +131,8 @@ def _unexplained_in_foreign(audit: Audit) -> tuple[str, ...]:
     """What is wrong with the weights of another converter's program.
 
     Apple's converter divides the bias of a transformer block's norm by its weight, so that neither
-    it nor the table of timesteps, rounded to float16, is the checkpoint's; running tells of those.
+    it nor the table of timesteps, rounded to float16, is the checkpoint's. It compresses position
+    embeddings, under another name, and the causal mask. Running tells of those.
     """
     if len(audit.unexplained) <= 1 + len(audit.missing) and all(
         _REWRITTEN.search(name) for name in audit.missing

@@ -103,6 +103,9 @@ def test_a_bias_that_it_divides_by_its_weight_is_run_and_no_other_weight_may_dif
     rewritten = replace(CLEAN, unexplained=("beta", "table"), missing=(BIAS,))
     assert as_foreign(outcome(GOOD, audit=rewritten)).passed
     assert as_foreign(outcome(GOOD, audit=rewritten)).proof().audit.missing == (BIAS,)
+    position = "text_model.embeddings.position_embedding.weight"
+    compressed = replace(CLEAN, unexplained=("positions", "mask"), missing=(position,))
+    assert as_foreign(outcome(GOOD, audit=compressed)).passed
     more = replace(rewritten, unexplained=("beta", "table", "another"))
     assert not as_foreign(outcome(GOOD, audit=more)).passed
     other = replace(CLEAN, unexplained=("k",), missing=("conv_in.weight",))
