@@ -274,7 +274,7 @@ def policy_of(args: argparse.Namespace, toolchain: Toolchain) -> ProofPolicy:
     """How this run's programs are proved: the sample's are run wherever there is torch to run them.
 
     Its graphs are certified for toolchains without torch; where there is one, the first conversion
-    that somebody sees shows the proof itself, and takes seconds.
+    that somebody sees shows the proof itself.
     """
     reason = "" if toolchain.has_torch else f"the toolchain {toolchain.name} has no torch"
     runs_all = args.full or (args.sample and not reason)
