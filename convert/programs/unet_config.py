@@ -160,9 +160,18 @@ def parse_unet(
         time_width=reader.read_nullable("time_embedding_dim", int) or 4 * channels[0],
         flip=reader.read("flip_sin_to_cos", bool, default=True),
         shift=reader.read("freq_shift", float, 0),
-        sample_size=reader.read_nullable("sample_size", int),
+        sample_size=_sample_size(reader),
         added=_added(reader, context),
     )
+
+
+def _sample_size(reader: ConfigReader) -> int | None:
+    """The latent size; `None` if absent, or if height and width differ: then the options say it."""
+    match reader.config.get("sample_size"):
+        case [height, width] if type(height) is type(width) is int:
+            return height if height == width else None
+        case _:
+            return reader.read_nullable("sample_size", int)
 
 
 _UP = {CROSS_DOWN: CROSS_UP, PLAIN_DOWN: PLAIN_UP}

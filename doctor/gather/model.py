@@ -13,6 +13,7 @@ from pathlib import Path
 from sdcoreml.convert.bundle.judgement import Judgement, judge
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.models import layout
+from sdcoreml.convert.models.alike import one_for_all
 from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
@@ -227,7 +228,7 @@ def weight_file(path: Path, faults: tuple[Fault, ...], notes: tuple[str, ...] = 
 
 
 def _sample(config: Mapping[str, object]) -> int:
-    sample = config.get("sample_size")
+    sample = one_for_all(config.get("sample_size"))
     return sample if isinstance(sample, int) else 0
 
 
