@@ -27,7 +27,7 @@ _HEAD = (
     "# `python -m tools.conda_channel` where no channel could be asked: `known` says which.\n"
 )
 FROM_CHANNEL = "the index of "
-"""How `known` begins where a channel was asked."""
+"""The prefix of `known` if a channel is the source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def look_from_afar(args: argparse.Namespace, looking: ExitStack) -> Callable[[str], str]:
-    """Put paths in place of names, as far as they can be looked at from here.
+    """Replace model names by paths, if the models can be examined from here.
 
     Gives what puts the names back into a text, `str` where there were none. What cannot be looked
     at stays a name, and why is said on stderr: a check then finds it.

@@ -1,4 +1,4 @@
-"""Which environment a command is about: its toolchain and its backend.
+"""Selects the environment for a command: its toolchain and its backend.
 
 `make` hands its variables on in the environment, so that one choice holds for env, convert, verify
 and doctor alike.
@@ -27,7 +27,7 @@ def default_toolchain() -> str:
 
 
 def say_again(args: argparse.Namespace, toolchain: str) -> str:
-    """The command that was given, with another toolchain, for a text."""
+    """The given command with another toolchain, for use in a text."""
     verb, *words = args.typed
     while "--toolchain" in words:
         at = words.index("--toolchain")
@@ -37,7 +37,7 @@ def say_again(args: argparse.Namespace, toolchain: str) -> str:
 
 
 def choose_backend(named: str = "") -> str:
-    """The backend that is named, else `$BACKEND`, else "venv".
+    """The given backend, else `$BACKEND`, else "venv".
 
     Raises:
         UsageError: there is none of that name.

@@ -1,4 +1,4 @@
-"""What a check is, what it says, and how bad that is.
+"""Checks, their findings, and how severe those are.
 
 A check is a function from facts to findings: `@check("PIN001", Family.PINS)` above a generator
 whose parameters are named after the fields of `Facts` it looks at. Its docstring's first line is
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 
 class Status(enum.Enum):
-    """How a check went, from nothing to say to the worst, in rising order of `rank`."""
+    """The status of a check, from nothing to report to the worst, by rising `rank`."""
 
     SKIPPED = "skipped"
     OK = "ok"
@@ -33,7 +33,7 @@ class Status(enum.Enum):
 
 
 class CheckFamily(enum.Enum):
-    """What a check is about; the value is the heading."""
+    """The subject of a check; the value is its heading in the report."""
 
     SYSTEM = "System"
     PYTHON = "Python"
@@ -51,7 +51,7 @@ class CheckFamily(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """What to do: in words, and as argument lists that `--fix` may run.
+    """A remedy: in words, and as argument lists that `--fix` may run.
 
     `safe` is for what can be repeated or undone and destroys nothing; anything that deletes,
     overwrites or needs a password never is.
@@ -64,7 +64,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing a check has to say: what, why it matters, what to do, and on what evidence.
+    """One finding of a check: what, why it matters, what to do, and the evidence.
 
     `where` is a path; the engine fills it with that of the environment, model or folder examined.
     """
@@ -81,13 +81,13 @@ Findings: TypeAlias = Iterable[Finding]
 
 
 ok = partial(Finding, status=Status.OK)
-"""A short fact for the family's line when all is well."""
+"""A short fact, shown in the family's line if all is well."""
 
 info = partial(Finding, status=Status.INFO)
 """Something to know that needs no action."""
 
 warning = partial(Finding, status=Status.WARNING)
-"""Something that works today and may not tomorrow, or not as well as it should."""
+"""Something that works, but may fail later, or works poorly."""
 
 error = partial(Finding, status=Status.ERROR)
 """Something that makes a goal fail."""

@@ -1,4 +1,4 @@
-"""Facts to JSON and back: what is saved on one machine is replayed on another.
+"""Converts facts to JSON and back, so that another machine can replay them.
 
 `Unknown` and `Absent` are objects with a single field of that name, so that the three states of a
 fact survive the journey.
@@ -10,7 +10,7 @@ from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.ground.codec import DecodeError, as_object, from_plain, to_plain
 
 SCHEMA = 2
-"""Rises when a fact changes its meaning; facts of another schema are refused, not guessed at."""
+"""The schema's number, raised if a fact changes its meaning; other numbers are refused."""
 
 
 def save(facts: Facts) -> dict[str, object]:

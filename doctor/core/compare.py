@@ -1,4 +1,4 @@
-"""What changed between two sets of facts: two machines, or now against the last good run.
+"""Compares two sets of facts: of two machines, or of now and the last good run.
 
 First suspects first: of the changes, those that have broken most conversions lead the list.
 """
@@ -79,7 +79,7 @@ def _differences(before: object, after: object, place: str) -> Iterator[FactChan
 
 
 def _is_noise(before: object, after: object, place: str) -> bool:
-    """Whether a restless number moved by less than half of itself."""
+    """Whether a fluctuating number changed by less than half."""
     if place.rpartition(".")[2] not in RESTLESS:
         return False
     if not isinstance(before, int) or not isinstance(after, int):

@@ -1,4 +1,4 @@
-"""What a project says once: checks it has judged, each with the reason, and its upstream checkout.
+"""A project's settings: checks to ignore, each with a reason, and its upstream checkout.
 
 In `pyproject.toml`:
 

@@ -1,4 +1,4 @@
-"""From facts to a report: every selected check once, its findings judged and kept.
+"""Makes a report from facts: runs every selected check once.
 
 Nothing here looks at the machine. A check that needs an absent fact is skipped, one that needs an
 unknown fact is unknown, and one that crashes is a finding of its own: the rest still runs.
@@ -19,7 +19,7 @@ DEFAULT_BACKEND = "venv"
 """The default toolchain and backend of make and the command line."""
 
 _SUBJECTS = frozenset({"bundle", "checkout", "conda", "environment", "model", "output"})
-"""Facts about something with a path, which is where their findings are."""
+"""Facts about something with a path, which is the place of their findings."""
 
 SCHEMA = 1
 """Raised when a field of the report changes its meaning or goes; new fields do not raise it."""
@@ -27,7 +27,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignore:
-    """A check or a whole family that somebody judged, and why."""
+    """A check or family to ignore, and the reason."""
 
     what: str
     reason: str
@@ -35,7 +35,7 @@ class Ignore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which checks run (ids, id prefixes or families; none means all) and which are demoted."""
+    """The checks to run (ids, prefixes or families; all if empty), and those to demote."""
 
     select: tuple[str, ...] = ()
     ignore: tuple[Ignore, ...] = ()
@@ -50,7 +50,7 @@ class Selection:
 
 
 def names(word: str, check: Check) -> bool:
-    """Whether `word` means the check: its id, the letters of its id, or its family."""
+    """Whether `word` selects the check: its id, the letters of its id, or its family."""
     word = word.casefold()
     family = {check.family.value.casefold(), check.family.name.casefold()}
     return word in {check.id.casefold(), check.id.rstrip("0123456789").casefold()} | family
@@ -86,7 +86,7 @@ class GoalVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What every renderer draws.
+    """A report, which the renderers show.
 
     `costs` are seconds by fact group, `left_out` what there was no time for; `changes` what differs
     from other facts (those of the last good run, or of another machine), likeliest culprits first,
@@ -106,7 +106,7 @@ class Report:
     schema: int = SCHEMA
 
     def count(self, status: Status) -> int:
-        """How many checks ended so."""
+        """The number of checks with this status."""
         return sum(result.status is status for result in self.results)
 
     def problems(self) -> tuple[Result, ...]:
@@ -134,7 +134,7 @@ def examine(facts: Facts, checks: Sequence[Check], selection: Selection | None =
 
 
 def _judge(check: Check, facts: Facts, flags: Mapping[str, str]) -> Result:
-    """One check's result; an absent fact, then an unknown one, decides before it runs."""
+    """One check's result; it only runs if no fact it needs is absent or unknown."""
     outcome = Result(id=check.id, family=check.family, title=check.title, status=Status.OK)
     known = {name: getattr(facts, name) for name in check.needs}
     for name, value in known.items():
@@ -178,7 +178,7 @@ def _crash(check: Check, error: Exception) -> Finding:
 
 
 def _environment_flags(facts: Facts) -> Mapping[str, str]:
-    """The toolchain and the backend of these facts, where they are not the default ones."""
+    """Options for the toolchain and backend of these facts, if they are not the defaults."""
     named = {
         "toolchain": getattr(facts.toolchain, "name", ""),
         "backend": getattr(facts.toolchain, "backend", ""),
@@ -188,7 +188,7 @@ def _environment_flags(facts: Facts) -> Mapping[str, str]:
 
 
 def _place(finding: Finding, known: Mapping[str, object]) -> Finding:
-    """Where a finding does not say where, it is about the path of the check's first subject."""
+    """The place of a finding without one: the path of the check's first subject."""
     paths = (getattr(value, "path", "") for name, value in known.items() if name in _SUBJECTS)
     if finding.where or finding.status is Status.OK:
         return finding
@@ -196,7 +196,7 @@ def _place(finding: Finding, known: Mapping[str, object]) -> Finding:
 
 
 def _add_environment_flags(finding: Finding, flags: Mapping[str, str]) -> Finding:
-    """Point the fix at the environment that was examined, so that checks need not know which it is.
+    """Add options for the examined environment to a fix, so that checks need not know it.
 
     A plain `sdcoreml env` is about the default one.
     """
@@ -213,7 +213,7 @@ _FLAGGED: Mapping[str, tuple[str, ...]] = {
     "env": ("toolchain", "backend"),
     "convert": ("toolchain",),
 }
-"""The verbs that are about an environment, and their options for which one."""
+"""The verbs that act on an environment, and their options that select it."""
 
 
 def _options(flags: Mapping[str, str], names: Iterable[str]) -> tuple[str, ...]:
@@ -221,14 +221,14 @@ def _options(flags: Mapping[str, str], names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _demote_ignored(result: Result, reason: str) -> Result:
-    """Demote what somebody ignored with a reason; it stays in the report."""
+    """Demote ignored findings, which stay in the report."""
     if not reason or result.status.rank <= Status.INFO.rank:
         return result
     return replace(result, status=Status.INFO, ignored=reason)
 
 
 def exit_code(report: Report, fail_on: Status = Status.ERROR) -> int:
-    """0 when nothing reaches `fail_on`, 1 when something does, 3 when all we have is unknowns."""
+    """0 if nothing reaches `fail_on`, 1 if something does, 3 if everything is unknown."""
     judged = [result.status for result in report.results if result.status is not Status.UNKNOWN]
     if any(status.rank >= fail_on.rank for status in judged):
         return 1

@@ -1,4 +1,4 @@
-"""What a conversion takes, from the model's own headers and what was measured for the toolchain."""
+"""Estimates a conversion's resources from the model's headers and measured rates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder
 from sdcoreml.ground.quantity import amount, duration
 
 NATIVE = 512
-"""Image pixels each way at which the rates were measured."""
+"""The image size in pixels at which the rates were measured."""
 
 _TEXT = "text_encoder"
 
@@ -18,7 +18,7 @@ MOST_CORES = 16
 
 
 def estimate(facts: Facts) -> tuple[str, ...]:
-    """Disk, memory and time for the model at hand, in words; nothing without a model."""
+    """Disk, memory and time for the given model, in words; empty without a model."""
     model, toolchain = facts.model, facts.toolchain
     if (
         not isinstance(model, ModelFolder)
@@ -42,7 +42,7 @@ def estimate(facts: Facts) -> tuple[str, ...]:
 
 
 def estimate_disk(model: ModelFolder, toolchain: ToolchainFacts) -> int:
-    """Bytes of the merged weights and of the result, which lie beside each other for a while."""
+    """Bytes of the merged weights and of the result, which both exist for a while."""
     return int(toolchain.disk * model.size)
 
 
@@ -87,7 +87,7 @@ def estimate_making(model: ModelFolder, toolchain: ToolchainFacts) -> float:
 
 
 def estimate_checking(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float | None:
-    """CPU seconds to run what no certificate stands for; `None` if nobody measured one of them.
+    """CPU seconds to run uncertified programs; `None` if one of them was not measured.
 
     What works on images takes time in proportion to their area. A toolchain without torch runs
     nothing.
@@ -115,7 +115,7 @@ def _to_convert(model: ModelFolder) -> list[ComponentState]:
 
 
 def _kind(part: ComponentState) -> str:
-    """What it was measured as; SDXL's second text encoder is a larger one of the same kind."""
+    """The kind it was measured as. SDXL's second text encoder is a larger one of its kind."""
     return part.name.removesuffix("_2")
 
 
@@ -127,13 +127,13 @@ def _is_certified(
 
 
 def _area(model: ModelFolder, goal: Goal) -> float:
-    """The image's area in times of that of the measurement."""
+    """The image's area, divided by that of the measurement."""
     width, height = _size(model, goal)
     return width * height / NATIVE**2
 
 
 def _size(model: ModelFolder, goal: Goal) -> tuple[int, int]:
-    """Width and height of the image: what is asked for, or the UNet's own."""
+    """Width and height of the image: as requested, or the UNet's own."""
     sides = (part.sample * PIXELS_PER_LATENT for part in model.components if part.name == "unet")
     own = next(sides, 0) or NATIVE
     return goal.width or own, goal.height or own

@@ -1,4 +1,4 @@
-"""The frozen picture that every check looks at: machine, interpreter, environment, model, bundle.
+"""The facts that checks look at: machine, interpreter, environment, model, finished folder.
 
 A fact is a value, `Absent` (looked for and not there, or not asked for) or `Unknown` (could not
 look). The difference is kept to the end: "could not look" must never read as "is not there".
@@ -67,7 +67,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostPython:
-    """The interpreter that runs the doctor, and what in its surroundings changes imports."""
+    """The interpreter that runs the doctor, and settings that change its imports."""
 
     version: str
     executable: str
@@ -167,7 +167,7 @@ class EnvironmentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaEnvironment:
-    """A conda environment of the toolchain's name that somebody made; nothing is run.
+    """A conda environment with the toolchain's name; read without running anything.
 
     `builds` maps conda packages to "version build", `installed` Python projects to versions.
     """
@@ -181,7 +181,7 @@ class CondaEnvironment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationFacts:
-    """What `envs.kept.verify` said of the environment, and how deep it looked.
+    """The result of `envs.kept.verify`, and how thorough it was.
 
     `faults` are sealed files that are missing or not as they were, `owners` how many of them each
     package has, `strays` files nobody sealed.
@@ -196,7 +196,7 @@ class VerificationFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """A proof from a toolchain's evidence: of which environment, when, on what, and its result.
+    """A proof from a toolchain's evidence: environment, date, machine and result.
 
     `figures` is its result in words, such as "788 tests, the sample's programs at least 127.1 dB in
     fp32".
@@ -220,7 +220,7 @@ class EvidenceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smoke:
-    """Importing the direct pins inside the environment, isolated: what failed and why."""
+    """The result of importing the direct pins inside the environment: failures and reasons."""
 
     imported: tuple[str, ...]
     failures: Mapping[str, str]
@@ -283,13 +283,13 @@ class VolumeFacts:
 
     @property
     def room(self) -> int:
-        """Bytes that may still be written: what is free, as far as a quota allows."""
+        """The bytes that may still be written: free space, limited by any quota."""
         return min(self.free, max(0, self.quota - self.quota_used)) if self.quota else self.free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hub:
-    """What decides whether a model name can be fetched. Never the token, only that there is one.
+    """The settings for fetching models. Of a token, only that there is one.
 
     `roots` says whether this Python finds certificates to trust. `mirrors` are the servers that
     take the place of the usual ones, each with who said so; `mirror_fault` is why that cannot be

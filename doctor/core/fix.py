@@ -29,7 +29,7 @@ class FixStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cure:
-    """What became of a step: `code` of the first command that failed, and each check's status."""
+    """The result of a step: `code` of the first failed command, and each check's status."""
 
     step: FixStep
     code: int
@@ -37,7 +37,7 @@ class Cure:
 
     @property
     def is_cured(self) -> bool:
-        """Whether every check that asked for it is content now."""
+        """Whether every check that asked for it passes now."""
         return not self.code and all(status.rank <= Status.INFO.rank for _, status in self.statuses)
 
 
@@ -59,7 +59,7 @@ def _fixes(result: Result) -> Iterable[Fix]:
 
 
 def plan_lines(steps: Sequence[FixStep]) -> Iterator[str]:
-    """The plan as text: what would be run, and what people have to do themselves."""
+    """The plan as text: commands to run, and steps to do by hand."""
     for step in steps:
         label = "safe" if step.fix.safe else "by hand"
         yield f"{label:<9}{spell(step.fix.title)} ({', '.join(step.checks)})"
@@ -70,7 +70,7 @@ def plan_lines(steps: Sequence[FixStep]) -> Iterator[str]:
 
 
 def cure_lines(cures: Sequence[Cure]) -> Iterator[str]:
-    """What became of each step, one line each."""
+    """The result of each step, one line each."""
     for cure in cures:
         label = "cured" if cure.is_cured else "not cured"
         states = ", ".join(f"{name} {status.value}" for name, status in cure.statuses)

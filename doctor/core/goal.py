@@ -17,7 +17,7 @@ BLOCKING: Mapping[str, frozenset[CheckFamily]] = {
     "convert": frozenset(CheckFamily) - {CheckFamily.BUNDLE, CheckFamily.GIT},
     "bundle": frozenset({CheckFamily.BUNDLE}),
 }
-"""Whose errors stand in the way of a goal; an error elsewhere is reported but does not block."""
+"""The families whose errors block a goal; other errors are only reported."""
 
 GOALS = tuple(BLOCKING)
 

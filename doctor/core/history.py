@@ -1,4 +1,4 @@
-"""Facts on disk: saved for somebody else, replayed from somebody else, or the last good run's."""
+"""Reads and writes facts on disk: for others, from others, or of the last good run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAST_GOOD = "last-good.{}.json"
 
 
 def write(facts: Facts, path: Path) -> None:
-    """Write facts aside, flushed, then rename; nothing happens when the file says the same."""
+    """Write facts atomically, unless the file already contains them."""
     try:
         update_text(path, json.dumps(save(facts), indent=1) + "\n")
     except OSError as error:

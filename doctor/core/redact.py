@@ -22,12 +22,12 @@ _TOKENS = re.compile(
 )
 _HOMES = re.compile(r"(?P<base>/(?:home|Users|var/home)/)(?P<user>[^/\s'\":]+)")
 _SHORTEST = 3
-"""A user name of two letters would be found inside words; only its home path is replaced then."""
+"""A shorter user name is not replaced, as it occurs inside words; its home path is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """What this machine's owner would not publish."""
+    """Private names of this machine and its user."""
 
     homes: tuple[str, ...]
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ def secrets_here(environ: Mapping[str, str], home: Path, host: str) -> Secrets:
 
 
 COMMON = frozenset({"root", "home", "user", "Users", "localhost", "runner", "ubuntu", "admin"})
-"""Names that say nothing about anybody, and stand in paths that do not."""
+"""Names that reveal nothing, because they are common in paths."""
 
 
 def redact(facts: Facts, secrets: Secrets) -> Facts:

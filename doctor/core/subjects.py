@@ -1,4 +1,4 @@
-"""What a user hands over, as its files say: a model to convert, or a finished folder.
+"""What a user wants examined, by its files: a model to convert, or a finished folder.
 
 Parts of `doctor.core.facts`, and as plain: paths are strings, sizes bytes, every value JSON-able.
 """
@@ -161,7 +161,7 @@ class Bundle:
 
     @property
     def unet(self) -> ProgramState | None:
-        """The program that apps look at first, in Mochi's order."""
+        """The program that Mochi looks at first."""
         return next((found for name in UNETS if (found := self.program(name))), None)
 
     @property
@@ -172,7 +172,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What lies where the result is to go: programs of an earlier run, and whether by this tool."""
+    """The content of the output folder: earlier programs, and whether this tool made them."""
 
     path: str
     programs: tuple[str, ...]

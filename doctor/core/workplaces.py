@@ -1,4 +1,4 @@
-"""The folders that the tool works in, seen from here: where a killed run leaves something."""
+"""The folders that the tool writes to, in which killed runs leave files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sdcoreml.ground.leftovers import sweep
 from sdcoreml.ground.places import environments_folder
 
 RESULTS = "models"
-"""Where `sdcoreml convert` writes, from the folder it is started in, unless told."""
+"""The folder, in the current one, that `sdcoreml convert` writes to by default."""
 
 BUILD = "build"
-"""Where it makes the sample."""
+"""The folder for the sample."""
 
 
 def workplaces() -> tuple[Path, ...]:

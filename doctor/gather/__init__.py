@@ -1,4 +1,4 @@
-"""From a machine to facts: one task a group, all at once, each with the same deadline.
+"""Gathers facts about a machine: one task per group, in parallel, with one deadline.
 
 The tasks are a table below: what the doctor looks at can be read in one place.
 """
@@ -19,7 +19,7 @@ DEADLINE = 10.0
 """Seconds until a task that hangs is abandoned; a healthy machine needs a tenth of a second."""
 
 DEEP_DEADLINE = 600.0
-"""The same when every file is hashed."""
+"""The same if every file is hashed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """Facts, and what each group of them cost."""
+    """Facts, and the seconds that each group took."""
 
     facts: Facts
     costs: Mapping[str, float]

@@ -1,4 +1,4 @@
-"""A finished folder, as the converter's own reader reads it, in the doctor's words."""
+"""Gathers facts about a finished folder with the converter's own reader."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAMPLE = 1 << 20
 
 
 def bundle(path: str) -> Bundle:
-    """What lies in the folder `path`.
+    """The content of the folder `path`.
 
     Raises:
         OSError: there is no such folder.
@@ -35,7 +35,7 @@ def bundle(path: str) -> Bundle:
 
 
 def program(found: ProgramFacts) -> ProgramState:
-    """One program as the checks read it. `fault` is that of what Mochi reads, its metadata.json."""
+    """One program for the checks. `fault` is that of metadata.json, which Mochi reads."""
     is_whole = not (found.missing or found.pointers)
     attention = "split" if found.is_split else "original"
     faults = [f"{METADATA}: {one.what}" for one in found.faults if _is_of_metadata(one)]
@@ -61,7 +61,7 @@ def _feature(port: PortFacts) -> PortState:
 
 
 def _damage(found: ProgramFacts) -> tuple[str, ...]:
-    """What is wrong inside a program that has all its files."""
+    """The fault inside a program that has all its files."""
     if found.missing or found.pointers:
         return ()
     return tuple(fault.what for fault in found.faults if not _is_of_metadata(fault))
@@ -72,7 +72,7 @@ def _is_of_metadata(fault: Fault) -> bool:
 
 
 def _tokenizer(folder: Path) -> tuple[str, ...]:
-    """What the Swift reader would stumble over in vocab.json and merges.txt."""
+    """What the Swift reader would reject in vocab.json and merges.txt."""
     missing = [name for name in (VOCAB, MERGES) if not (folder / name).is_file()]
     if missing:
         return tuple(f"{name} is missing" for name in missing)
@@ -84,7 +84,7 @@ def _tokenizer(folder: Path) -> tuple[str, ...]:
 
 
 def _digest(path: Path) -> str:
-    """Of the size, the first and the last megabyte: enough to tell two checkpoints apart."""
+    """The digest of size, first and last megabyte, which differs between checkpoints."""
     if not path.is_file():
         return ""
     size = path.stat().st_size

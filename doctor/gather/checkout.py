@@ -21,7 +21,7 @@ from sdcoreml.lockfiles.toolchain import load_toolchain
 VARIABLE = "SDCOREML_UPSTREAM"
 NOT_NEEDED = "not needed unless --backend upstream"
 _LEFT_BY_USE = ("__pycache__/", ".DS_Store", ".pyc", ".egg-info/")
-"""Endings of what Python and Finder leave in any checkout that is used."""
+"""Suffixes of files that Python and Finder leave in a checkout."""
 
 
 def checkout(folder: str, probe: Probe, toolchain: str = "tested") -> Checkout | Absent | Unknown:
@@ -72,7 +72,7 @@ def _read(path: str, repository: Repository) -> Checkout | Unknown:
 
 
 def _matters(path: str, name: str) -> bool:
-    """Whether something that the commit has not could be imported, or is a file left about."""
+    """Whether an extra file matters: it could be imported, or is a stray file."""
     if name.endswith(_LEFT_BY_USE):
         return False
     return not name.endswith("/") or Path(path, name, "__init__.py").exists()

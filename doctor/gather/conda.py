@@ -1,4 +1,4 @@
-"""A conda environment of the toolchain's name, whoever made it: read from disk, no conda is run.
+"""Reads a conda environment with the toolchain's name from disk, without running conda.
 
 conda, mamba, micromamba and pixi's kin leave the same records in `conda-meta`; what pip installed
 into it is told by the `.dist-info` folders.
@@ -36,7 +36,7 @@ def conda(toolchain: str, probe: Probe) -> CondaEnvironment | Absent | Unknown:
 
 
 def _places(name: str, probe: Probe) -> Iterator[Path]:
-    """Where an environment of that name would be; none need exist."""
+    """Possible paths of an environment with that name."""
     from sdcoreml.envs.pythons.interpreter import conda_roots
 
     for variable in ("CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"):

@@ -1,4 +1,4 @@
-"""What is installed in the built environment, from names of folders and a few small files.
+"""Finds what is installed in the built environment, from folder names and small files.
 
 Importing torch to learn its version costs seconds and gigabytes; `torch-2.2.0.dist-info` says it in
 microseconds. 60 packages and 5 GB are read in some ten milliseconds.
@@ -29,7 +29,7 @@ NATIVE = {
         "torch/lib/libtorch_cpu.dylib",
     ),
 }
-"""Compiled files without which a conversion dies at its end, by operating system."""
+"""Compiled files that a conversion needs at its end, by operating system."""
 
 TAGGED = ("coremltools", "numpy", "safetensors", "tokenizers", "torch")
 _CEILINGS = {"TORCH": "torch", "SKLEARN": "scikit-learn"}
@@ -95,7 +95,7 @@ def _complete(info: Path) -> bool:
 
 
 def _hollow(site: Path, info: str, entries: Iterable[str]) -> bool:
-    """Whether what the RECORD's first lines name at top level is gone."""
+    """Whether the top-level files named by the RECORD's first lines are missing."""
     try:
         with (site / info / "RECORD").open("rb") as file:
             lines = file.read(_RECORD_BYTES).decode("utf-8", "replace").splitlines()
@@ -118,7 +118,7 @@ def _wheels(site: Path, infos: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _native(site: Path, infos: Iterable[str], system: str) -> Mapping[str, bool]:
-    """Which native files of the projects that are installed are there: `light` has no torch."""
+    """The native files that exist, for those projects that are installed."""
     projects = {_project(info) for info in infos}
     expected = NATIVE["macos" if system == "Darwin" else "linux"]
     return {
@@ -127,7 +127,7 @@ def _native(site: Path, infos: Iterable[str], system: str) -> Mapping[str, bool]
 
 
 def _origins(site: Path, infos: Iterable[str]) -> Mapping[str, str]:
-    """Address and commit of what was installed from elsewhere than the index (direct_url.json)."""
+    """Address and commit of packages that are not from the index (direct_url.json)."""
     origins: dict[str, str] = {}
     for info in infos:
         path = site / info / "direct_url.json"

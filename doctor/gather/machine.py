@@ -32,7 +32,7 @@ def system(probe: Probe) -> System:
 
 
 def _processor(probe: Probe) -> str:
-    """The processor's name, such as "Apple M2 Pro" or "AMD EPYC"; nothing where nobody knows."""
+    """The processor's name, such as "Apple M2 Pro" or "AMD EPYC"; "" if unknown."""
     if probe.system == "Darwin":
         return _sysctl(probe, "machdep.cpu.brand_string")
     try:
@@ -91,7 +91,7 @@ def _container(root: Path) -> tuple[int, int]:
 
 
 def _group(root: Path, name: str) -> str:
-    """What a file of the control group says; nothing where there is none."""
+    """The content of a control group's file; "" if there is none."""
     try:
         return (root / "sys/fs/cgroup" / name).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -127,7 +127,7 @@ def _sysctl(probe: Probe, name: str) -> str:
 
 
 def _words(probe: Probe, *argv: str) -> str:
-    """What a program printed, or nothing when it could not be asked."""
+    """A program's output; "" if it could not be run."""
     outcome = probe.run(argv)
     return outcome.out if isinstance(outcome, RunResult) and outcome.code == 0 else ""
 

@@ -1,4 +1,4 @@
-"""The model to convert, as the converter's own reader judges it, in the doctor's words.
+"""Gathers facts about the model to convert with the converter's own reader.
 
 Nothing is executed or loaded: a 10 GB folder is read in milliseconds.
 """
@@ -24,16 +24,16 @@ from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, WeightFil
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError
 
 COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker", "transformer")
-"""Looked at wherever they lie, even if no model_index.json lists them."""
+"""Components that are examined even if no model_index.json lists them."""
 
 
 def model(path: str) -> ModelFolder:
-    """What lies at `path`; a path that is not there is a model of kind "missing"."""
+    """The model at `path`; if nothing is there, one of kind "missing"."""
     return describe(judge(Path(path)))
 
 
 def describe(judgement: Judgement) -> ModelFolder:
-    """A judgement as the checks read it."""
+    """A judgement, converted for the checks."""
     identity = judgement.identity
     path, refusal = identity.path, judgement.refusal
     blank = ModelFolder(
@@ -65,7 +65,7 @@ def describe(judgement: Judgement) -> ModelFolder:
 
 
 def _notes(identity: Identity) -> Iterator[str]:
-    """What is known of the model as a whole; of a file's content, the file says it."""
+    """Notes on the model as a whole; notes on a single file are with that file."""
     known = identity.checkpoint.notes if identity.checkpoint else ()
     yield from (note for note in identity.notes if note not in known)
 
@@ -111,7 +111,7 @@ _HOLDS: Mapping[Kind, str] = {
 
 
 def _holdings(identity: Identity) -> Iterator[str]:
-    """What is in a single file, by what its tensors are recognised as."""
+    """The contents of a single file, recognised by its tensors."""
     contents = identity.contents
     alone = _HOLDS.get(contents.kind)
     if alone in {"lora", "controlnet", "embedding"}:
@@ -153,7 +153,7 @@ def _folder(blank: ModelFolder, judgement: Judgement) -> ModelFolder:
 
 
 def _nearby(path: Path) -> tuple[str, ...]:
-    """Where the model may be instead: one level up or down, or checkpoint files right here."""
+    """Where the model may be instead: one level up or down, or a checkpoint file in the folder."""
     places = [path.parent, *sorted(child for child in path.iterdir() if child.is_dir())]
     folders = [str(place) for place in places if (place / layout.INDEX_NAME).is_file()]
     files = [str(child) for child in sorted(path.iterdir()) if child.suffix in SUFFIXES]
@@ -161,7 +161,7 @@ def _nearby(path: Path) -> tuple[str, ...]:
 
 
 def component(part: layout.Component, refusal: Fault | None = None) -> ComponentState:
-    """A component as the checks read it, with every weight file in its folder."""
+    """A component, converted for the checks, with every weight file in its folder."""
     paths = sorted(path for path in part.folder.iterdir() if path.suffix in SUFFIXES)
     own = [fault for fault in part.faults if not _is_told_elsewhere(fault, part, paths)]
     tensors = part.checkpoint.tensors if part.checkpoint else ()
@@ -207,7 +207,7 @@ def _files(part: layout.Component, paths: list[Path]) -> Iterator[WeightFile]:
 
 
 def weight_file(path: Path, faults: tuple[Fault, ...], notes: tuple[str, ...] = ()) -> WeightFile:
-    """One file: what it is by its first bytes, and what its reader said of it."""
+    """One file: its kind by its first bytes, and its reader's result."""
     try:
         _, kind = look_at(path)
     except SdcoremlError as error:
@@ -251,7 +251,7 @@ def _size(part: layout.Component) -> int:
 
 
 def _tokenizer(path: Path) -> Iterator[str]:
-    """What the Swift reader would stumble over in the tokenizer's files."""
+    """What the Swift reader would reject in the tokenizer's files."""
     try:
         read_tokenizer(tokenizer_folder(path))
     except SdcoremlError as error:

@@ -1,4 +1,4 @@
-"""Where the doctor touches the world: a program run, and a set of tasks, each with a deadline.
+"""Runs programs and tasks for the doctor, each with a deadline.
 
 A probe never prompts (stdin is closed, git may not ask), speaks the C locale so that its words can
 be matched, dies with its children when its time is up, and never raises: it returns a value or
@@ -25,15 +25,15 @@ from sdcoreml.ground.places import home_folder
 T = TypeVar("T")
 
 RUN_SECONDS = 5.0
-"""How long one outside program may take; git and xcrun answer in milliseconds when well."""
+"""The time limit for one program in seconds; git and xcrun usually take milliseconds."""
 
 QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-"""Programs speak English, git asks nobody for a password and writes nothing while it looks."""
+"""Variables for English output, and for git to ask no password and write nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What a finished program said."""
+    """The result of a finished program."""
 
     code: int
     out: str = ""
@@ -41,7 +41,7 @@ class RunResult:
 
 
 class ProcessRunner(Protocol):
-    """Runs one program and returns what it said, or why that is not known."""
+    """Runs one program and returns its result, or the reason why there is none."""
 
     def __call__(
         self, argv: Sequence[str], /, *, seconds: float = RUN_SECONDS
@@ -141,7 +141,7 @@ def _record(name: str, task: Callable[[], object], results: dict[str, Timed]) ->
 
 
 def _reason(error: Exception) -> str:
-    """The words of an error; what kind it is matters where the words are not ours."""
+    """An error's message, with its type if it is not one of ours."""
     if isinstance(error, SdcoremlError):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else repr(error)

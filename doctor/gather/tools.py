@@ -1,4 +1,4 @@
-"""Git, Xcode, and the hub: what outside tools say of themselves."""
+"""Gathers facts about git, Xcode and the hub."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def hub(probe: Probe) -> Hub:
 
 
 def _mirrors(probe: Probe) -> dict[str, Any]:
-    """The mirrors in force, without passwords, or what is wrong with where they are named."""
+    """The mirrors in force, without passwords, or the fault in their settings."""
     try:
         configuration = read_configuration()
         found = {
@@ -95,7 +95,7 @@ def _mirrors(probe: Probe) -> dict[str, Any]:
 
 
 def _has_roots(probe: Probe) -> bool:
-    """Whether certificates to trust are where OpenSSL looks; python.org's installer brings none."""
+    """Whether OpenSSL finds trusted certificates; python.org's installer includes none."""
     import _ssl
 
     file_name, file, folder_name, folder = _ssl.get_default_verify_paths()

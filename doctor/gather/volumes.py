@@ -1,4 +1,4 @@
-"""Where files go, role by role: what is free there, what a quota leaves, what may be written."""
+"""Gathers free space, quotas and permissions of the folders to write to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BLOCK = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """What the user may keep on a volume, and keeps, in bytes."""
+    """The user's quota on a volume and its use, in bytes."""
 
     limit: int
     used: int
@@ -107,20 +107,20 @@ def read_quotas(text: str) -> Mapping[str, Quota]:
 
 
 def package_cache(probe: Probe) -> Path:
-    """Where uv keeps what it downloaded, by its own environment variables, on every system."""
+    """The cache folder of uv, from its environment variables, on every system."""
     home = Path(probe.environ.get("XDG_CACHE_HOME") or probe.home / ".cache")
     return Path(probe.environ.get("UV_CACHE_DIR") or home / "uv")
 
 
 def hub_cache(probe: Probe) -> Path:
-    """Where huggingface_hub keeps what it fetched, by its own environment variables."""
+    """The cache folder of huggingface_hub, from its environment variables."""
     home = Path(probe.environ.get("XDG_CACHE_HOME") or probe.home / ".cache")
     base = Path(probe.environ.get("HF_HOME") or home / "huggingface")
     return Path(probe.environ.get("HF_HUB_CACHE") or base / "hub")
 
 
 def output(goal: Goal) -> Output | Absent:
-    """What lies in the output folder already."""
+    """The existing content of the output folder."""
     folder = Path(goal.output)
     if not goal.output or not folder.is_dir():
         return Absent(reason="the output folder is new")

@@ -51,7 +51,7 @@ _FIELDS = frozenset(
 
 
 class Role(Enum):
-    """What a line in a log amounts to."""
+    """The role of a line in a log."""
 
     CAUSE = "cause"
     CONSEQUENCE = "consequence"

@@ -1,4 +1,4 @@
-"""From a log to causes: the innermost first, harmless lines named as such.
+"""Finds the causes in a log, the innermost first, and marks harmless lines.
 
 A Python traceback tells the story from the inside out: with chained exceptions the first one is the
 cause and what follows happened while handling it. So of the causes found, the earliest comes first;
@@ -17,7 +17,7 @@ from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
 LONGEST = 2_000_000
-"""Characters of a log that are read, from its end: where a failure stands."""
+"""The number of characters read from the end of a log, where failures are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Match:
 
     @property
     def rank(self) -> tuple[bool, int, int]:
-        """What matches sort by: contradicted ones last, causes first, then the earliest line."""
+        """The sort key of matches: contradicted ones last, causes first, then the earliest line."""
         return bool(self.doubt), list(Role).index(self.entry.role), self.line
 
 
@@ -97,7 +97,7 @@ def find_innermost(log: str) -> tuple[int, str] | None:
 
 
 def find_contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
-    """Which known version lies outside the entry's conditions, in words; empty when none does."""
+    """The known version that contradicts the entry's conditions, in words; else ""."""
     for name, specifier in entry.when.items():
         have = versions.get(normalise(name))
         if have and is_version(have) and not satisfies(have, specifier):
@@ -106,7 +106,7 @@ def find_contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
 
 
 def find_clashes(entries: Iterable[Failure], versions: Mapping[str, str]) -> tuple[Failure, ...]:
-    """The known combinations that these versions are, before anything has failed."""
+    """The known faulty combinations among these versions, before anything fails."""
     return tuple(
         entry
         for entry in entries

@@ -60,7 +60,7 @@ def _families(report: Report) -> Iterator[Line]:
 
 
 def _family(family: CheckFamily, results: Sequence[Result]) -> Iterator[Line]:
-    """One line: well with what was found, skipped with the reason, or how many have a say."""
+    """One line: what was found if all is well, the reason if skipped, or the number of findings."""
     said = [result for result in results if result.status.rank > Status.OK.rank]
     if said:
         worst = max((result.status for result in said), key=lambda status: status.rank)
@@ -122,7 +122,7 @@ def _finding(result: Result, finding: Finding) -> Iterator[Line]:
 
 
 def _changes(report: Report) -> Iterator[Line]:
-    """What differs from the facts compared with, the first suspects at the top."""
+    """The changes since the compared facts, the likeliest culprits first."""
     if not report.compared:
         return
     what = "this" if report.changes else "nothing"
@@ -141,11 +141,11 @@ _COUNTED: Mapping[Status, tuple[str, str]] = {
     Status.INFO: ("note", "notes"),
     Status.OK: ("well", "well"),
 }
-"""How the text counts what ended so, the worst first; one and many."""
+"""The words for each status, singular and plural, the worst first."""
 
 
 def _tally(report: Report) -> Iterator[Line]:
-    """How many checks ended how, how long it took, and what took the longest."""
+    """The number of checks by status, the time taken, and the slowest group."""
     counts = [
         f"{number} {words[number != 1]}"
         for status, words in _COUNTED.items()

@@ -91,7 +91,7 @@ def costs(environment: Environment) -> None:
 
 
 def measured(command: Sequence[str]) -> Cost:
-    """Run a command several times, each waited for by itself to know its own use."""
+    """Run a command several times, one by one, and measure each run's CPU time."""
     walls, cpus, peaks = [], [], []
     for _ in range(RUNS):
         begun = time.perf_counter()

@@ -136,7 +136,7 @@ CASES: Mapping[str, Golden] = {
 
 
 Build: TypeAlias = Callable[[Mapping[str, Any]], object]
-"""Does a request to the task "build"."""
+"""Runs a request of the task `build`."""
 
 
 def build_here(request: Mapping[str, Any]) -> None:
