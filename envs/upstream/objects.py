@@ -165,7 +165,14 @@ def _open_packs(folder: Path) -> Iterator[Any]:
     whole = [path for path in paths if _is_regular(path) and _is_regular(path.with_suffix(".pack"))]
     if not whole:
         return
-    from gitdb.pack import PackEntity  # type: ignore[import-untyped]
+    try:
+        from gitdb.pack import PackEntity  # type: ignore[import-untyped]
+    except ImportError:  # a bare Python
+        raise BadInputError(
+            "its objects are in packs, which only GitPython reads here",
+            where=folder,
+            remedy="run `sdcoreml doctor` from the tool's own environment",
+        ) from None
 
     yield from (PackEntity(str(path.with_suffix(".pack"))) for path in whole)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,14 @@ def test_the_files_of_a_commit_however_a_repository_keeps_them(
     assert files["run.sh"].mode == 0o100755
     assert files["link"].mode == 0o120000
     assert repository.objects.read("blob", files["README.md"].blob) == b"a stand-in\n"
+
+
+def test_packs_without_gitpython_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream = make_repository(tmp_path / "source")
+    packed(tmp_path / "source")
+    monkeypatch.setitem(sys.modules, "gitdb.pack", None)
+    with pytest.raises(BadInputError, match="which only GitPython reads"):
+        Objects(tmp_path / "source/.git/objects").files_of(upstream.commit)
 
 
 def test_a_repository_says_where_it_comes_from_and_includes_nothing(tmp_path: Path) -> None:
