@@ -9,9 +9,11 @@ from tests.odd import (
     families,
     files,
     folders,
+    later_addons,
     later_files,
     later_folders,
     later_meaning,
+    later_places,
     meaning,
     others,
     places,
@@ -31,6 +33,12 @@ FIRST: tuple[Case, ...] = (
     *addons.CASES,
     *places.CASES,
 )
-SECOND: tuple[Case, ...] = (*later_folders.CASES, *later_meaning.CASES, *later_files.CASES)
+SECOND: tuple[Case, ...] = (
+    *later_folders.CASES,
+    *later_places.CASES,
+    *later_meaning.CASES,
+    *later_files.CASES,
+    *later_addons.CASES,
+)
 """The second part of the cases, written after the faults found by the first were mended."""
 CASES = (*FIRST, *SECOND)
