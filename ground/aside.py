@@ -214,8 +214,8 @@ def _claim(
 ) -> tuple[Path, int]:
     """A new hidden file or folder beside `target`, locked by this process: its path and handle.
 
-    Between its making and its locking a neighbour may take it for a leftover and remove it; then
-    another one is made.
+    Before it is locked, another process may take it for a leftover and remove it; then a new one is
+    made.
     """
     with suppress(FileNotFoundError):
         target.lstat()  # a name that no file can have is told before anything is written

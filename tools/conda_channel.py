@@ -52,7 +52,7 @@ def write_channel(folder: Path, facts: Sequence[Row]) -> None:
 
 
 def _record(row: Row) -> dict[str, object]:
-    """A row as an index has it; what is not known is not there."""
+    """A row in the format of an index, without unknown fields."""
     optional = {key: row[key] for key in ("md5", "noarch") if row[key]}
     return {
         **{key: row[key] for key in ("name", "version", "build", "subdir", "sha256")},

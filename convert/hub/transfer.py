@@ -164,7 +164,7 @@ class _Growing:
             self.begin_anew()
 
     def is_whole(self) -> bool:
-        """Whether it has its size, or more."""
+        """Whether the file has its full size, or more."""
         return self.wanted.size is not None and self.size >= self.wanted.size
 
     @property

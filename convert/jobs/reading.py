@@ -21,7 +21,7 @@ HALVES: Mapping[str, tuple[str, ...]] = {
 
 
 def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
-    """The records of every component's files, for jobs of one model. Raises as `read_inputs`."""
+    """Read the files of every component, and return their records. Raises as `read_inputs`."""
     parts: dict[str, list[ProgramSpec]] = {}
     for part in (part for job in jobs for part in job.parts):
         parts.setdefault(part.source, []).append(part)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.models.layout import kind_of
 from sdcoreml.convert.models.skeleton import find_strangers
 from sdcoreml.convert.weights.safetensors import TensorFile
 
 
-def open_known(weights: Path, config: Mapping[str, Any]) -> TensorFile:
+def open_known(weights: Path, config: Mapping[str, object]) -> TensorFile:
     """The safetensors file of a component with this config.json.
 
     The pinned libraries leave other tensors aside on loading, and so must whoever builds from the

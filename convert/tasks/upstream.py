@@ -18,10 +18,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TextIO
+from typing import TextIO
 
+from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import WorkerError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.quantity import amount
@@ -40,20 +42,34 @@ _BAR = re.compile(r"(?P<what>[\w ][^:]*): +\d+%\|.*\| (?P<done>\d+)/(?P<total>\d
 _PERIOD = 1.0
 
 
-def task(request: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
-    """Run the converter of `request["checkout"]` with `request["arguments"]`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRequest:
+    """A program for the upstream converter to write.
 
-    It is run in the folder `request["folder"]`, which also takes its temporary files. Answers, as
-    the task `build` does, with what was written for the program `request["component"]`: its CPU
-    time in seconds, and the packages in `request["out"]`.
+    `checkout` is the converter's folder, `folder` where it runs and has its temporary files, and
+    `out` the folder that its `arguments` make it write packages to.
     """
-    folder, out = Path(request["folder"]), Path(request["out"])
+
+    component: str
+    checkout: str
+    arguments: tuple[str, ...]
+    folder: str
+    out: str
+
+
+def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
+    """Run the converter for an `UpstreamRequest`.
+
+    Answers like the task `build`, with the program's CPU time in seconds and its packages.
+    """
+    asked = from_plain(UpstreamRequest, request, "request")
+    folder, out = Path(asked.folder), Path(asked.out)
     os.chdir(folder)
     (folder / "tmp").mkdir(exist_ok=True)
     tempfile.tempdir = str(folder / "tmp")
     stand_in()
-    sys.path.insert(0, request["checkout"])
-    sys.argv = ["torch2coreml", *request["arguments"]]
+    sys.path.insert(0, asked.checkout)
+    sys.argv = ["torch2coreml", *asked.arguments]
     with _watched(folder, emit), _followed(emit):
         try:
             runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
@@ -62,7 +78,7 @@ def task(request: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
                 what = f"it ended with exit code {ended.code}"
                 raise WorkerError(what, where=MODULE, remedy="see what it printed") from None
     packages = sorted(str(path) for path in out.glob("*.mlpackage"))
-    return [{"component": request["component"], "packages": packages, "cpu": time.process_time()}]
+    return [{"component": asked.component, "packages": packages, "cpu": time.process_time()}]
 
 
 def stand_in() -> None:

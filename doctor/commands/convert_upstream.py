@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from sdcoreml.convert.bundle.contract import output_shapes
 from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
@@ -65,7 +64,7 @@ class FolderComparison:
     commit: str
     programs: tuple[ProgramComparison, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """For `--json`."""
         return {**to_plain(self), "ours": str(self.ours), "theirs": str(self.theirs)}
 

@@ -12,7 +12,7 @@ from sdcoreml.ground.codec import DecodeError
 from sdcoreml.ground.errors import BadInputError
 
 LAST_GOOD = "last-good.{}.json"
-"""The name of the file that a run without errors leaves, for each toolchain its own."""
+"""The file, one per toolchain, that a run without errors writes."""
 
 
 def write(facts: Facts, path: Path) -> None:

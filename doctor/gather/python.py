@@ -37,7 +37,7 @@ def host(probe: Probe) -> HostPython:
 
 
 def _user_packages(home: Path) -> tuple[str, ...]:
-    """User-site folders of any Python 3.10 that hold packages: they come before a conda one's."""
+    """User-site folders of a Python 3.10 with packages, which precede a conda environment's."""
     places = (".local/lib/python3.10/site-packages", "Library/Python/3.10/lib/python/site-packages")
     return tuple(
         str(home / place)
@@ -63,7 +63,7 @@ def _pip_settings(probe: Probe) -> tuple[str, ...]:
 
 
 def _pip_files(probe: Probe) -> tuple[Path, ...]:
-    """Where pip reads a person's settings: on Linux, on macOS, of old, and where it is told to."""
+    """Possible files of pip's user settings, including that in PIP_CONFIG_FILE."""
     places = (".config/pip/pip.conf", "Library/Application Support/pip/pip.conf", ".pip/pip.conf")
     named = probe.environ.get("PIP_CONFIG_FILE", "")
     return (*(probe.home / place for place in places), *((Path(named),) if named else ()))

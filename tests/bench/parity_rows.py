@@ -72,7 +72,7 @@ def head(columns: Sequence[Column]) -> str:
 
 
 def line(name: str, verdicts: Sequence[tuple[float | None, str]]) -> str:
-    """One program's row: each figure, and what is said of it."""
+    """One program's row: each figure and its verdict."""
     cells = ("-" if psnr is None else f"{psnr:.1f} {said:<6}" for psnr, said in verdicts)
     return f"{name:<{_NAME}}" + "".join(f"{cell:>{_WIDTH}}" for cell in cells).rstrip()
 

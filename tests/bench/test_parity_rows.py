@@ -1,4 +1,4 @@
-"""What the tables of parity say of a figure, and of a program that nobody certified."""
+"""The verdicts in the tables of parity, for figures and for uncertified programs."""
 
 from __future__ import annotations
 
