@@ -1,4 +1,4 @@
-"""What is worth knowing of a model's components, though nothing is wrong with them."""
+"""Notes on a model's components that are not faults."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _CAN = {
 def relevant(goal: str, checks: Iterable[Check]) -> tuple[Check, ...]:
     """The checks that matter for the goal, by their families.
 
-    What is wrong with a model or with the environment of before does not stop the building of one.
+    Faults of a model or of the existing environment do not prevent building an environment.
     """
     chosen = (check for check in checks if check.family in BLOCKING[goal])
     if goal == "env":

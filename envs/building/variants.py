@@ -1,6 +1,6 @@
-"""Which form of a toolchain serves here: `light` is locked for several Pythons.
+"""Chooses the variant of a toolchain for this machine: `light` is locked for several Pythons.
 
-They make the same programs, byte for byte, so that the Python that is here decides.
+They make the same programs, byte for byte, so the available Python decides.
 """
 
 from __future__ import annotations

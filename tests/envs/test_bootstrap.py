@@ -388,7 +388,7 @@ def test_what_pip_said_is_told_and_the_log_kept(clone: Clone) -> None:
 
 
 def with_an_older_one(clone: Clone) -> None:
-    """A good environment of before, of another lock."""
+    """A good environment, built earlier from another lock."""
     clone.python()
     clone.run()
     (clone.folder / ".venv/mark").write_text("older")
