@@ -16,7 +16,7 @@ def goal_of(jobs: Sequence[Job]) -> Goal:
         kind="convert",
         model=str(job.model.path),
         output=str(job.output),
-        attention=job.options.attention,
+        attention=job.options.attention.value,
         height=PIXELS_PER_LATENT * job.options.height,
         width=PIXELS_PER_LATENT * job.options.width,
     )

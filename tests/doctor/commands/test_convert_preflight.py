@@ -22,3 +22,9 @@ def test_the_goal_has_the_size_of_the_largest_image(tmp_path: Path) -> None:
         height=768,
         width=512,
     )
+
+
+def test_its_words_are_those_of_certificates(tmp_path: Path) -> None:
+    model = open_model(write_model(tmp_path / "cat"))
+    job = job_of(model, tmp_path / "out", "SPLIT_EINSUM")
+    assert f"unet, {goal_of([job]).attention}" == "unet, SPLIT_EINSUM"  # no name of an enumeration
