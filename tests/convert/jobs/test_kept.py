@@ -142,7 +142,7 @@ def test_from_nothing_only_what_is_named_is_made_and_the_rest_is_added_later(
 def test_a_folder_of_something_else_is_not_added_to(model: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "notes.txt").touch()
-    with pytest.raises(BadInputError, match="is no output of an earlier run"):
+    with pytest.raises(BadInputError, match="is not the output of an earlier run"):
         finish(job(model, tmp_path / "new", "unet"), StandIn(size=SIZE))
 
 
