@@ -217,7 +217,7 @@ def test_a_name_that_no_file_can_have_is_told_before_anything_is_written(
 def test_a_file_in_the_place_of_a_folder_is_not_replaced(tmp_path: Path) -> None:
     target = tmp_path / "out"
     target.write_text("a thesis")
-    with pytest.raises(BadInputError, match="is no output of an earlier run"):
+    with pytest.raises(BadInputError, match="is not the output of an earlier run"):
         folder_aside(target, MARK).__enter__()
     assert target.read_text() == "a thesis"
 
