@@ -34,3 +34,12 @@ def test_of_a_controlnet_nothing_is_left_aside(tmp_path: Path) -> None:
     place = base.write(tmp_path / "diffusion_pytorch_model.safetensors", base.safetensors(tensors))
     with open_known(place, config) as file:
         assert set(file.names()) == set(tensors)
+
+
+def test_an_encoder_of_longer_texts_is_told(tmp_path: Path) -> None:
+    model = base.write_folder(tmp_path / "model")
+    config = base.TEXT | {"max_position_embeddings": 248}
+    base.write(model / "text_encoder" / "config.json", config)
+    base.write(base.weights(model, "text_encoder"), base.safetensors(base.tensors_of(config)))
+    (note,) = read_model(model).notes
+    assert note == "text_encoder: has 248 places for words, of which the apps use 77"
