@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdcoreml.convert.jobs.manifest import MARKER, ProgramEntry, read_manifest
+from sdcoreml.convert.jobs.manifest import MARKER, Manifest, ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.plan import Job, require_known
+from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.verify import absent_packages, changed_files, input_faults
+from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import BadInputError, raise_first
@@ -68,20 +70,45 @@ def is_nothing(folder: Path) -> bool:
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
-def require_lesser(job: Job, unchecked: str) -> None:
+def require_lesser(job: Job, policy: ProofPolicy) -> None:
     """Raise `BadInputError` if the job would replace a result that it cannot make up for.
 
-    That is a result from another model, or one whose numbers were checked when the new ones would
-    not be, for the reason `unchecked`.
+    That is a result from another model, or one whose numbers were checked when the new ones surely
+    would not be: there is neither torch nor a certificate. `require_checked` judges the rest.
     """
-    if job.redo is not None or not (job.output / MARKER).is_file():
+    if (before := _replaced(job)) is None:
         return
-    before, name = read_manifest(job.output), job.model.path.resolve().name
-    programs = before.programs.values()
-    remedy = "choose another --output, or add --force to replace it"
+    name = job.model.path.resolve().name
     if before.model.name != name:
-        what = f"holds {before.model.name}, and this is {name}"
-        raise BadInputError(what, where=job.output, remedy=remedy)
-    if unchecked and programs and not any(entry.checked.unchecked for entry in programs):
-        what = f"its programs were checked, and the new ones would not be: {unchecked}"
-        raise BadInputError(what, where=job.output, remedy=remedy)
+        raise _refusal(job, f"holds {before.model.name}, and this is {name}")
+    if policy.reason and not policy.certificates and _is_checked(before):
+        what = f"its programs were checked, and the new ones would not be: {policy.reason}"
+        raise _refusal(job, what)
+
+
+def require_checked(job: Job, proofs: Mapping[str, ProgramProof]) -> None:
+    """Raise `BadInputError` if programs that were not checked would replace a checked result.
+
+    Only a written program's graph shows whether a certificate proves it.
+    """
+    unchecked = {name: proof.unchecked for name, proof in proofs.items() if proof.unchecked}
+    if not unchecked or (before := _replaced(job)) is None or not _is_checked(before):
+        return
+    named, reason = ", ".join(unchecked), next(iter(unchecked.values()))
+    raise _refusal(job, f"its programs were checked, and the new {named} would not be: {reason}")
+
+
+def _replaced(job: Job) -> Manifest | None:
+    """The manifest of the earlier result whose place the job's would take as a whole."""
+    is_none = job.redo is not None or not (job.output / MARKER).is_file()
+    return None if is_none else read_manifest(job.output)
+
+
+def _is_checked(before: Manifest) -> bool:
+    programs = before.programs.values()
+    return bool(programs) and not any(entry.checked.unchecked for entry in programs)
+
+
+def _refusal(job: Job, what: str) -> BadInputError:
+    remedy = "choose another --output, or add --force to replace it"
+    return BadInputError(what, where=job.output, remedy=remedy)

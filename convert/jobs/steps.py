@@ -20,7 +20,7 @@ from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.compiler import is_known, require_compiler
-from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep, require_lesser
+from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep, require_checked, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
     MadeIn,
@@ -109,7 +109,7 @@ def convert_models(
         if workshop.upstream:
             require_possible(job)
         if not workshop.force:
-            require_lesser(job, workshop.policy.reason)
+            require_lesser(job, workshop.policy)
     with ExitStack() as unfinished:
         stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
         folders = tuple(
@@ -230,6 +230,8 @@ def _share(folder: Folder, _: Conversion) -> Folder:
 def _prove(folder: Folder, conversion: Conversion) -> Folder:
     workshop = conversion.workshop
     proofs = prove(folder.programs, workshop.policy, workshop.runner, conversion.emit)
+    if not workshop.force:
+        require_checked(folder.job, proofs)
     return replace(folder, proofs=proofs)
 
 

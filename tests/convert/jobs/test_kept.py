@@ -13,13 +13,14 @@ import pytest
 from safetensors.numpy import save_file
 
 from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.ground.errors import BadInputError, ParityError, SdcoremlError
-from tests.convert.stand_ins import MADE_IN, StandIn, finish, job_of, write_model
+from tests.convert.stand_ins import MADE_IN, StandIn, finish, job_of, proof, write_model
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
@@ -169,6 +170,24 @@ def test_a_checked_result_is_not_replaced_by_an_unchecked_one(bundle: Path, mode
     workshop = Workshop(runner=StandIn(size=SIZE), toolchain=MADE_IN, policy=policy)
     with pytest.raises(BadInputError, match=r"were checked, .* would not be: light has no torch"):
         convert_models([job(model, bundle)], workshop)
+
+
+def test_without_torch_what_certificates_prove_replaces_a_checked_result(
+    bundle: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = ProofPolicy(certificates=load(), reason="light has no torch")
+    workshop = Workshop(runner=StandIn(size=SIZE), toolchain=MADE_IN, policy=policy)
+    told = {name: proof(name) for name in ("text_encoder", "unet", "vae_decoder", "vae_encoder")}
+    monkeypatch.setattr("sdcoreml.convert.jobs.steps.prove", lambda *_: told)
+    convert_models([job(model, bundle)], workshop)
+    convert_models([job(model, bundle)], workshop)
+    before = inodes(bundle)
+    told["unet"] = proof("unet", unchecked="light has no torch")
+    with pytest.raises(BadInputError, match=r"were checked, and the new unet would not be: light "):
+        convert_models([job(model, bundle)], workshop)
+    assert inodes(bundle) == before
+    convert_models([job(model, bundle)], replace(workshop, force=True))
+    assert programs(bundle)["Unet"]["checked"]["unchecked"] == "light has no torch"
 
 
 def test_packages_are_dropped_on_request_and_then_absent_by_choice(
