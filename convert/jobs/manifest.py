@@ -130,9 +130,9 @@ class Manifest:
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Write the file into the folder."""
+    """Write the file into the folder; file names that are not UTF-8 stand as JSON's escapes."""
     text = json.dumps(manifest.as_json(), indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / MARKER).write_text(text + "\n", encoding="utf-8")
+    (folder / MARKER).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def inputs_of(component: Component) -> Iterator[tuple[str, Path]]:

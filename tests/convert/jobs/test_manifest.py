@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,14 @@ def test_what_is_read_is_written_again_to_the_byte(content: dict[str, Any], tmp_
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     assert (tmp_path / "manifest.json").read_text() == text
     assert read_manifest(tmp_path) == parse_manifest(content)
+
+
+def test_a_file_name_that_is_not_utf_8_is_kept(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    write_manifest(
+        parse_manifest({**CONTENT, "model": {**CONTENT["model"], "name": name}}), tmp_path
+    )
+    assert read_manifest(tmp_path).model.name == name
 
 
 def test_it_is_read_by_field() -> None:
