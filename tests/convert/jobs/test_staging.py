@@ -93,7 +93,8 @@ class TestStaged:
         (tmp_path / "precious").touch()
         with (
             pytest.raises(
-                BadInputError, match=r"no output of an earlier run \(no manifest.json in it\)"
+                BadInputError,
+                match=r"is not the output of an earlier run \(no manifest.json in it\)",
             ),
             staged(tmp_path),
         ):
@@ -110,7 +111,10 @@ class TestStaged:
     def test_a_file_of_that_name_is_refused(self, tmp_path: Path) -> None:
         target = tmp_path / "cat"
         target.write_text("mine")
-        with pytest.raises(BadInputError, match="no output of an earlier run"), staged(target):
+        with (
+            pytest.raises(BadInputError, match="is not the output of an earlier run"),
+            staged(target),
+        ):
             pass
 
     def test_two_at_once_are_told_apart(self, tmp_path: Path) -> None:
