@@ -59,8 +59,12 @@ def expand_home(text: str) -> Path:
     zsh leaves the `~` of `OUT=~/models` alone, and so do quotes.
 
     Raises:
-        UsageError: no home folder is known for it; a path that begins with `~` is never made.
+        UsageError: it is empty, as an unset variable of a script is, and pathlib would take it for
+            the current folder; or no home folder is known for it: a path that begins with `~` is
+            never made.
     """
+    if not text:
+        raise UsageError("a path is empty", remedy="the current folder is .")
     expanded = os.path.expanduser(text)  # noqa: PTH111  pathlib takes ./~ for ~
     if expanded.startswith("~"):
         raise UsageError(

@@ -110,7 +110,7 @@ def _remedy(word: str, models: Iterable[Path]) -> str:
     near = difflib.get_close_matches(word.casefold(), names, n=_NEAR, cutoff=0.5)
     inside = [name for name in names if word.casefold() in name and name not in near]
     if close := [names[name] for name in (*near, *sorted(inside))][:_NEAR]:
-        return f"near to it are {', '.join(close)}"
+        return f"near to it: {', '.join(close)}"
     return (
         "give a path, or owner/name of the hub; folders of models are named with"
         f" `sdcoreml sources add folder PATH`, or {VARIABLE}"

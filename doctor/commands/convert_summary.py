@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -74,7 +75,7 @@ def next_steps(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     in_mochi, in_apples = GRAPHICS if manifest.options.attention is Attention.ORIGINAL else NEURAL
     large = " --xl" if "text_encoder_2" in components else ""
     mochi = f"~/MochiDiffusion/models and choose it there; compute unit Auto or {in_mochi}"
-    apples = f"--resource-path {folder} --compute-units {in_apples}{large}"
+    apples = f"--resource-path {shlex.quote(str(folder))} --compute-units {in_apples}{large}"
     return (f"{_MOCHI} put the folder into {mochi}", f"{_APPLES} {apples}")
 
 

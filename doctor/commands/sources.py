@@ -76,7 +76,7 @@ def remove(args: argparse.Namespace) -> int:
     gone = {str(args.path), str(args.path.absolute())}
     if not gone & {*known}:
         raise UsageError(
-            f"is no {args.kind} folder of models",
+            f"is not remembered as {args.kind}",
             where=Path(args.path),
             remedy=f"there are {', '.join(known) or 'none'}",
         )

@@ -47,6 +47,13 @@ def test_a_home_that_nobody_has_is_refused_with_the_way_to_mean_a_file() -> None
         as_path("~no-such-user/x")
 
 
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    with pytest.raises(UsageError, match=r"a path is empty; the current folder is \."):
+        expand_home("")
+    with pytest.raises(argparse.ArgumentTypeError, match="a path is empty"):
+        as_path("")
+
+
 def test_the_environments_may_be_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDCOREML_ENVS", "~/envs")
     assert environments_folder() == Path("/home/me/envs")

@@ -69,9 +69,9 @@ def test_one_is_taken_and_said(folder: Path) -> None:
         ),
         (
             "dreamshapr",
-            "among the 5 models in 1 folder of models; near to it are dreamshaper_8",
+            "among the 5 models in 1 folder of models; near to it: dreamshaper_8",
         ),
-        ("counter", "; near to it are Counterfeit.v3"),
+        ("counter", "; near to it: Counterfeit.v3"),
         (
             "xyz",
             "; give a path, or owner/name of the hub; folders of models are named with `sdcore",

@@ -209,6 +209,8 @@ def test_the_end_says_where_apps_look_and_what_to_choose() -> None:
     mochi, apples = next_steps(Path("models/cat"), plain)
     assert mochi.endswith("choose it there; compute unit Auto or CPU & GPU")
     assert apples.endswith("--resource-path models/cat --compute-units cpuAndGPU")
+    _, apples = next_steps(Path("my models/cat"), plain)
+    assert "--resource-path 'my models/cat' --compute" in apples
     neural = replace(plain, options=replace(OPTIONS, attention=Attention.SPLIT_EINSUM))
     large = replace(neural, programs={"TextEncoder2": entry(component="text_encoder_2")})
     mochi, apples = next_steps(Path("models/cat"), large)
