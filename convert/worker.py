@@ -105,11 +105,11 @@ class Worker:
         with (
             scratch_folder(Path(tempfile.gettempdir()) / "child") as place,
             (place / "stderr").open("w+b") as stderr,
-            _started(command, stderr, place) as process,
+            _start_child(command, stderr, place) as process,
         ):
             assert process.stdin is not None  # noqa: S101  both pipes are asked for in _started
             assert process.stdout is not None  # noqa: S101
-            with _watched(process.pid, emit) as peak:
+            with _watch_process(process.pid, emit) as peak:
                 answer = _converse(process.stdin, process.stdout, task, request, emit)
                 code = _wait(process)
             if answer is None:
@@ -154,7 +154,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
 
 
 @contextmanager
-def _started(
+def _start_child(
     command: list[str], stderr: IO[bytes], place: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The child process, which is certainly gone when the block is left.
@@ -189,7 +189,7 @@ def _started(
 
 
 @contextmanager
-def _watched(pid: int, emit: Emit) -> Iterator[Callable[[], int]]:
+def _watch_process(pid: int, emit: Emit) -> Iterator[Callable[[], int]]:
     """Watch a process; the function given tells the peak of its resident memory in bytes.
 
     A warning says so when it has done nothing for long: nobody waits for ever without a word.

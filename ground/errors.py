@@ -192,7 +192,7 @@ class Fault:
     def __str__(self) -> str:
         return one_sentence(self.where, self.what, self.remedy)
 
-    def raised(self) -> SdcoremlError:
+    def as_error(self) -> SdcoremlError:
         """The fault as an error."""
         error = self.error(self.what, where=self.where, remedy=self.remedy)
         error.code = self.code

@@ -91,7 +91,9 @@ def check_programs(
     optional = optional_interfaces(size)
     wanted |= {name: optional[name] for name in models.keys() & optional.keys()}
     if "controlled_unet" in models:
-        wanted["controlled_unet"] = _controlled(models["controlled_unet"], wanted["unet"])
+        wanted["controlled_unet"] = _check_residual_inputs(
+            models["controlled_unet"], wanted["unet"]
+        )
     for component in sorted(models.keys() - wanted.keys()):
         what = "no app asks for it beside this UNet"
         yield Fault(where=folder / NAMES[component], what=what, remedy=REMEDY)
@@ -143,7 +145,7 @@ def _not_a_controlnet(net: Model) -> Iterator[str]:
             yield f"output {name} float32 is missing"
 
 
-def _controlled(model: Model, unet: Interface) -> Interface:
+def _check_residual_inputs(model: Model, unet: Interface) -> Interface:
     """Check a UNet's residual inputs: numbered from 0, one for each skip and one for the middle.
 
     Their shapes depend on the model's levels, which no port reveals; the names must be complete.

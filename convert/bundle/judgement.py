@@ -122,7 +122,7 @@ def raise_gravest(faults: Sequence[Fault]) -> None:
     """Raise the gravest of `faults`, if any, and say how many more there are."""
     if faults:
         rest = len(faults) - 1
-        error = gravest(faults).raised()
+        error = gravest(faults).as_error()
         error.explanation = f"{rest} more: `sdcoreml inspect MODEL` lists them" if rest else ""
         raise error
 
@@ -139,8 +139,8 @@ def judge(
     identity = identify_path(path, options)
     has_parts = identity.model is not None and bool(identity.model.components)
     if identity.form != NOT_THERE and not has_parts and is_finished(path):
-        return Judgement(identity=_finished_folder(path), refusal=_finished(path))
-    needed = tuple(name for name in _needed(identity) if name != "vae" or not options.vae)
+        return Judgement(identity=_identify_finished(path), refusal=_judge_finished(path))
+    needed = tuple(name for name in _list_needed(identity) if name != "vae" or not options.vae)
     refusals = {
         name: fault
         for name, config in identity.configs.items()
@@ -169,17 +169,17 @@ def judge(
     )
 
 
-def _finished_folder(path: Path) -> Identity:
+def _identify_finished(path: Path) -> Identity:
     return Identity(path=path, form=FINISHED, contents=Contents(kind=Kind.UNKNOWN))
 
 
-def _finished(path: Path) -> Fault:
+def _judge_finished(path: Path) -> Fault:
     """The judgement of a finished result, which is not converted again."""
     what, remedy = "this is a Core ML model already", "give the model that it was made from"
     return Fault(where=path, what=what, remedy=remedy, error=UnsupportedError, code="MOD001")
 
 
-def _needed(identity: Identity) -> tuple[str, ...]:
+def _list_needed(identity: Identity) -> tuple[str, ...]:
     contents = identity.contents
     if identity.model and CONTROLNET in identity.model.components:
         return (CONTROLNET,)
@@ -214,10 +214,10 @@ def _refuse(identity: Identity) -> Fault | None:
         remedy = command("convert", "MODEL", option, identity.path.name)
     elif (above := identity.path.resolve().parent / INDEX_NAME).is_file():
         remedy = f"give the model that it lies in: {above.parent}"
-    return _unsupported(identity, what, remedy or ONE_OF, "MOD018")
+    return _refuse_unsupported(identity, what, remedy or ONE_OF, "MOD018")
 
 
-def _unsupported(identity: Identity, what: str, remedy: str, code: str) -> Fault:
+def _refuse_unsupported(identity: Identity, what: str, remedy: str, code: str) -> Fault:
     where, error = identity.path, UnsupportedError
     return Fault(where=where, what=what, remedy=remedy, error=error, code=code)
 

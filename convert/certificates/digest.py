@@ -107,11 +107,11 @@ def _values(
             digest = _constant(operation.attributes["val"], storage)
             values[output.name] = _Value(digest=digest, kind=output.type)
         else:
-            values.update(_computed(operation, values, storage))
+            values.update(_digest_results(operation, values, storage))
     return values
 
 
-def _computed(
+def _digest_results(
     operation: Operation, values: Mapping[str, _Value], storage: BlobStorage
 ) -> Iterator[tuple[str, _Value]]:
     """Each result of an operation, by name."""

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from sdcoreml.convert.compile.compiled import COREMLDATA, METADATA, TEXT, CompiledModel, blobs
-from sdcoreml.convert.compile.coremldata import ordered
+from sdcoreml.convert.compile.coremldata import order_fields
 from sdcoreml.convert.compile.histogram import EINSUM, histogram
 from sdcoreml.convert.compile.lower import lower
 from sdcoreml.convert.compile.metadata import MAIN, metadata
@@ -38,8 +38,8 @@ def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
     path = compiled.path
     return (
         *weight_faults(compiled.program, compiled.weights, path),
-        *_located(path / COREMLDATA, _interfaces(compiled)),
-        *_located(path / METADATA, _metadata(compiled)),
+        *_locate_reasons(path / COREMLDATA, _interfaces(compiled)),
+        *_locate_reasons(path / METADATA, _metadata(compiled)),
     )
 
 
@@ -51,7 +51,7 @@ def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Faul
     path, version, program = compiled.path, source.specification_version, lower(source)
     frame = {
         "specification version": (compiled.specification_version, version),
-        "description": (compiled.description.raw, ordered(source.description.raw)),
+        "description": (compiled.description.raw, order_fields(source.description.raw)),
     }
     head = {
         "text version": (compiled.text_version, TEXT_VERSIONS[version]),
@@ -59,10 +59,10 @@ def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Faul
     }
     content = {"content": (compiled.metadata, [metadata(source, stem)])}
     return (
-        *_located(path / TEXT, unequal(head)),
-        *_located(path / TEXT, function_differences(compiled.program, program)),
-        *_located(path / COREMLDATA, unequal(frame)),
-        *_located(path / METADATA, unequal(content)),
+        *_locate_reasons(path / TEXT, unequal(head)),
+        *_locate_reasons(path / TEXT, function_differences(compiled.program, program)),
+        *_locate_reasons(path / COREMLDATA, unequal(frame)),
+        *_locate_reasons(path / METADATA, unequal(content)),
     )
 
 
@@ -110,7 +110,7 @@ def _record(file: MappedWeights, value: Value, blob: Blob) -> Iterator[BadInputE
         )
 
 
-def _located(path: Path, reasons: Iterator[str]) -> Iterator[Fault]:
+def _locate_reasons(path: Path, reasons: Iterator[str]) -> Iterator[Fault]:
     return (Fault(where=path, what=what, remedy=AGAIN) for what in reasons)
 
 

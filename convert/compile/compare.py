@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdcoreml.convert.compile.check import function_differences, unequal
 from sdcoreml.convert.compile.compiled import ANALYTICS, TEXT, WEIGHTS, CompiledModel, read_compiled
-from sdcoreml.convert.compile.coremldata import ordered
+from sdcoreml.convert.compile.coremldata import order_fields
 from sdcoreml.convert.compile.lower import COMPILER, build_info, lower
 from sdcoreml.convert.compile.package import UNTRIED, compile_package
 from sdcoreml.convert.compile.xcode import XcodeCompiler
@@ -106,8 +106,8 @@ def differences(ours: Path, apples: Path) -> Iterator[str]:
                 there.specification_version,
             ),
             "coremldata.bin: description": (
-                ordered(here.description.raw),
-                ordered(there.description.raw),
+                order_fields(here.description.raw),
+                order_fields(there.description.raw),
             ),
         }
     )
@@ -127,7 +127,7 @@ def package_differences(package: Path, compiled: Path) -> Iterator[str]:
     """
     source, made = read_package(package), read_compiled(compiled)
     yield from function_differences(made.program, lower(source.model))
-    raw = (ordered(made.description.raw), ordered(source.model.description.raw))
+    raw = (order_fields(made.description.raw), order_fields(source.model.description.raw))
     yield from unequal({"description": raw})
     if source.weights is None or made.weights is None:
         if source.weights != made.weights:

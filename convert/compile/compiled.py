@@ -57,7 +57,7 @@ def read_compiled(path: Path) -> CompiledModel:
         BadInputError: a file is missing or damaged, or the model is not an ML Program.
     """
     data = read_coremldata(_bytes(path / COREMLDATA), path / COREMLDATA)
-    text = _decoded(path / TEXT, parse)
+    text = _decode_file(path / TEXT, parse)
     weights = path / WEIGHTS
     return CompiledModel(
         path=path,
@@ -65,12 +65,12 @@ def read_compiled(path: Path) -> CompiledModel:
         text_version=text.version,
         program=text.program,
         description=data.description,
-        metadata=_decoded(path / METADATA, json.loads),
+        metadata=_decode_file(path / METADATA, json.loads),
         weights=weights if weights.is_file() else None,
     )
 
 
-def _decoded(path: Path, parse: Callable[[str], T]) -> T:
+def _decode_file(path: Path, parse: Callable[[str], T]) -> T:
     try:
         return parse(_bytes(path).decode())
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, not a program

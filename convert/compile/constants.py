@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sdcoreml.convert.compile.literals import LiteralError, bracketed, elements
+from sdcoreml.convert.compile.literals import LiteralError, bracket, elements
 from sdcoreml.convert.compile.names import BY_NAME
 from sdcoreml.convert.compile.text import OFFSET, STRING
 from sdcoreml.convert.compile.words import Cursor, split
@@ -155,7 +155,7 @@ class Constants(Cursor):
         spelt = [word for word in taken if word not in ("[", "]", ",")]
         try:
             read = elements(spelt, kind.dtype)
-            fits = split(bracketed(spelt, kind.shape)) == taken
+            fits = split(bracket(spelt, kind.shape)) == taken
         except LiteralError as error:
             self.at = start
             self.fail(str(error))

@@ -47,12 +47,12 @@ class CoreMLData:
 
 def write_coremldata(model: Model) -> bytes:
     """The content of `coremldata.bin`."""
-    version, raw = model.specification_version, ordered(model.description.raw)
+    version, raw = model.specification_version, order_fields(model.description.raw)
     head = _HEAD.pack(ML_PROGRAM, FORMATS[version], len(_KIND), _KIND, version, len(raw))
     return head + raw + _TAIL * max(1, len(model.description.functions))
 
 
-def ordered(raw: bytes, message: str = "ModelDescription") -> bytes:
+def order_fields(raw: bytes, message: str = "ModelDescription") -> bytes:
     """A serialised description with its fields ordered by number.
 
     Entries of the user-defined metadata, which Apple's compiler leaves in the random order of a
@@ -62,7 +62,7 @@ def ordered(raw: bytes, message: str = "ModelDescription") -> bytes:
         (
             number,
             wire,
-            ordered(payload, within) if within and isinstance(payload, bytes) else payload,
+            order_fields(payload, within) if within and isinstance(payload, bytes) else payload,
         )
         for number, wire, payload in split(raw)
         for within in [_SORTED_WITHIN[message].get(number)]
@@ -112,8 +112,8 @@ def write_analytics(model_file: bytes, stem: str) -> bytes:
 
 def _section(name: str, entries: Mapping[str, str]) -> bytes:
     words = (word for entry in entries.items() for word in entry)
-    return _sized(name) + struct.pack("<Q", len(entries)) + b"".join(map(_sized, words))
+    return _prefix_size(name) + struct.pack("<Q", len(entries)) + b"".join(map(_prefix_size, words))
 
 
-def _sized(text: str) -> bytes:
+def _prefix_size(text: str) -> bytes:
     return struct.pack("<Q", len(text.encode())) + text.encode()

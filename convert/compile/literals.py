@@ -87,7 +87,7 @@ def elements(spelt: Sequence[str], dtype: DataType) -> Elements:
         raise LiteralError(f"a constant is out of the range of {DTYPES[dtype]}") from error
 
 
-def bracketed(spelt: Sequence[str], shape: Sequence[int | None]) -> str:
+def bracket(spelt: Sequence[str], shape: Sequence[int | None]) -> str:
     """The words in nested brackets, row-major; a bare word for rank 0.
 
     Raises:
@@ -98,14 +98,14 @@ def bracketed(spelt: Sequence[str], shape: Sequence[int | None]) -> str:
     known = [size for size in shape if size is not None]
     if len(known) != len(shape) or math.prod(known) != len(spelt):
         raise LiteralError(f"{len(spelt)} elements in a constant of shape {list(shape)}")
-    return _nested(spelt, known) if known else spelt[0]
+    return _nest(spelt, known) if known else spelt[0]
 
 
-def _nested(spelt: Sequence[str], shape: Sequence[int]) -> str:
+def _nest(spelt: Sequence[str], shape: Sequence[int]) -> str:
     if len(shape) == 1:
         return f"[{', '.join(spelt)}]"
     step = math.prod(shape[1:])
-    rows = (_nested(spelt[row * step : (row + 1) * step], shape[1:]) for row in range(shape[0]))
+    rows = (_nest(spelt[row * step : (row + 1) * step], shape[1:]) for row in range(shape[0]))
     return f"[{', '.join(rows)}]"
 
 
@@ -143,7 +143,7 @@ def _string(word: str) -> str:
     return word[1:-1]
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A string in quotes.
 
     Raises:
@@ -161,7 +161,7 @@ def _word(value: object) -> str:
         case float():
             return hexadecimal(value)
         case str():
-            return quoted(value)
+            return quote(value)
     return str(value)
 
 

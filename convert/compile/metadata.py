@@ -64,7 +64,7 @@ def metadata(model: Model, stem: str) -> Json:
     several = [
         {"name": item.name, **_interface(program.functions[item.name], item)} for item in functions
     ]
-    stored = {name for function in program.functions.values() for name in _stored(function)}
+    stored = {name for function in program.functions.values() for name in _list_storage(function)}
     return _without_empty(
         {
             "metadataOutputVersion": "3.0",
@@ -98,7 +98,7 @@ def class_name(stem: str) -> str:
 
 def _interface(function: Function, description: Description | FunctionDescription) -> Json:
     return {
-        "computePrecision": _join(_computed(function)),
+        "computePrecision": _join(_list_precisions(function)),
         "mlProgramOperationTypeHistogram": histogram(function),
         "inputSchema": [schema(feature) for feature in description.inputs],
         "outputSchema": [schema(feature) for feature in description.outputs],
@@ -135,14 +135,14 @@ def _flexibility(ranges: tuple[tuple[int, int], ...]) -> Mapping[str, str]:
     }
 
 
-def _computed(function: Function) -> Iterable[str]:
+def _list_precisions(function: Function) -> Iterable[str]:
     """The precisions of everything that a function computes, including constants."""
     kinds = {output.type for operation in function.block.operations for output in operation.outputs}
     dtypes = {kind.dtype for kind in kinds if isinstance(kind, TensorType)}
     return {PRECISIONS[dtype] for dtype in dtypes if dtype in PRECISIONS}
 
 
-def _stored(function: Function) -> Iterator[str]:
+def _list_storage(function: Function) -> Iterator[str]:
     """How the weights of a function are stored.
 
     The wording for iOS 18's palettes, including the type of their codes, is inferred: no reference

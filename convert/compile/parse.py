@@ -58,7 +58,7 @@ class _Parser(Constants):
             self.fail(f"unknown opset {self.next[:20]!r}")
         self.at += 1
         self.expect(">", "(")
-        inputs = [] if self.skip(")") else self.named(")")
+        inputs = [] if self.skip(")") else self.parse_named(")")
         attributes = self.attributes()
         return Function(
             inputs=tuple(inputs), opset=opset, blocks={opset: self.block()}, attributes=attributes
@@ -80,7 +80,7 @@ class _Parser(Constants):
         return Block(operations=tuple(operations), outputs=tuple(outputs))
 
     def operation(self) -> Operation:
-        outputs = [] if self.second == "(" else self.named("=")
+        outputs = [] if self.second == "(" else self.parse_named("=")
         kind = self.name()
         self.expect("(")
         inputs: dict[str, tuple[Binding, ...]] = {}
@@ -112,7 +112,7 @@ class _Parser(Constants):
             return self.value()
         return self.name()
 
-    def named(self, end: str) -> list[NamedType]:
+    def parse_named(self, end: str) -> list[NamedType]:
         """Read types and names, separated by commas, up to `end`."""
         items = []
         while True:

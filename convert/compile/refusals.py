@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sdcoreml.convert.compile.literals import LiteralError, bracketed, quoted, spell
+from sdcoreml.convert.compile.literals import LiteralError, bracket, quote, spell
 from sdcoreml.convert.compile.lower import BUILD_INFO
 from sdcoreml.convert.compile.metadata import MAIN
 from sdcoreml.convert.compile.names import DTYPES, OPSETS, TEXT_VERSIONS
@@ -103,10 +103,10 @@ def _constant(value: Value) -> str:
         match value.data, value.type:
             case Elements() as elements, TensorType(dtype=dtype, shape=shape):
                 spelt = spell(elements, dtype)
-                bracketed(spelt, shape)
+                bracket(spelt, shape)
                 return "a constant is not a number" if "nan" in spelt else ""
             case Blob(path=path), TensorType(dtype=dtype):
-                quoted(path)
+                quote(path)
                 return "" if dtype in DTYPES else f"the element type {dtype.name}"
             case Pairs(items=pairs), _:
                 inner = [item for pair in pairs for item in pair]

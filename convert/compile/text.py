@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sdcoreml.convert.compile.literals import LiteralError, bracketed, quoted, spell
+from sdcoreml.convert.compile.literals import LiteralError, bracket, quote, spell
 from sdcoreml.convert.compile.names import BARE_SCALARS, DTYPES, OPSETS
 from sdcoreml.convert.spec.model import (
     Binding,
@@ -60,7 +60,7 @@ class _Writer:
         opset = OPSETS.get(function.opset)
         if opset is None:
             raise LiteralError(f"the opset {function.opset!r} has no known name")
-        inputs = self.named(sorted(function.inputs, key=lambda named: named.name))
+        inputs = self.spell_named(sorted(function.inputs, key=lambda named: named.name))
         attributes = self.attributes(function.attributes)
         yield f"    func {name}<{opset}>({inputs}){' ' if attributes else ''}{attributes} {{\n"
         for operation in function.block.operations:
@@ -75,10 +75,10 @@ class _Writer:
             ]
         )
         call = f"{operation.type}({arguments}){self.attributes(operation.attributes)}"
-        return f"{self.named(operation.outputs)} = {call}" if operation.outputs else call
+        return f"{self.spell_named(operation.outputs)} = {call}" if operation.outputs else call
 
-    def named(self, named: Iterable[NamedType]) -> str:
-        return ", ".join([f"{self.type(item.type)} {item.name}" for item in named])
+    def spell_named(self, spell_named: Iterable[NamedType]) -> str:
+        return ", ".join([f"{self.type(item.type)} {item.name}" for item in spell_named])
 
     def attributes(self, attributes: Mapping[str, Value]) -> str:
         if not attributes:
@@ -96,9 +96,9 @@ class _Writer:
     def literal(self, value: Value) -> str:
         match value.data, value.type:
             case Elements() as elements, TensorType() as kind:
-                return bracketed(spell(elements, kind.dtype), kind.shape)
+                return bracket(spell(elements, kind.dtype), kind.shape)
             case Blob() as blob, _:
-                path, offset = f"{self.type(STRING)}({quoted(blob.path)})", blob.offset
+                path, offset = f"{self.type(STRING)}({quote(blob.path)})", blob.offset
                 return f"BLOBFILE(path = {path}, offset = {self.type(OFFSET)}({offset}))"
             case Pairs(items=pairs), DictionaryType():
                 entries = [f"{{{self.literal(key)}, {self.literal(item)}}}" for key, item in pairs]

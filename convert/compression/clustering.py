@@ -88,7 +88,7 @@ def clusters(data: Iterable[Histogram], size: int) -> Iterator[np.ndarray]:
     rest = iter(data)
     while few := list(itertools.islice(rest, STACKED)):
         large = [item for item in few if item.values.size > LEAST_CELLS]
-        found = iter(_approached(large, size))
+        found = iter(_approach_palettes(large, size))
         for item in few:
             yield next(found) if item.values.size > LEAST_CELLS else _exact(item, size)
 
@@ -106,14 +106,14 @@ def _exact(data: Histogram, size: int) -> np.ndarray:
     return palette
 
 
-def _approached(data: list[Histogram], size: int) -> Iterable[np.ndarray]:
+def _approach_palettes(data: list[Histogram], size: int) -> Iterable[np.ndarray]:
     """Palettes for many values: borders between cells first, refined to single values."""
     if not data:
         return ()
     stacked = stack(data)
     borders = _cells(stacked, CELLS[size] * size)
     cuts = _partition(stacked, borders, size, REACH * CELLS[size])
-    return _palettes(stacked, _settled(stacked, cuts))
+    return _palettes(stacked, _settle_borders(stacked, cuts))
 
 
 def _palettes(data: Stack, cuts: np.ndarray) -> np.ndarray:
@@ -194,7 +194,7 @@ def _gain(count: np.ndarray, total: np.ndarray) -> np.ndarray:
     return gain
 
 
-def _settled(data: Stack, cuts: np.ndarray) -> np.ndarray:
+def _settle_borders(data: Stack, cuts: np.ndarray) -> np.ndarray:
     """The best borders between single values, near the borders of cells.
 
     All borders move at once, each to the best of a few places around it, in ever smaller steps,
@@ -207,7 +207,7 @@ def _settled(data: Stack, cuts: np.ndarray) -> np.ndarray:
     for part in _PARTS:
         moving, reached = np.arange(len(cuts)), np.full(len(cuts), -np.inf)
         for _ in range(_ROUNDS):
-            cuts[moving], gain = _moved(data, _places(cuts[moving], part))
+            cuts[moving], gain = _move_borders(data, _places(cuts[moving], part))
             helped = gain > reached[moving]
             reached[moving] = gain
             moving = moving[helped]
@@ -236,7 +236,7 @@ def _places(cuts: np.ndarray, part: float) -> np.ndarray:
     return places
 
 
-def _moved(data: Stack, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _move_borders(data: Stack, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best borders of each histogram among `places`, and their gain."""
     import numpy as np
 

@@ -132,7 +132,7 @@ def _operation(
     if name in replaced:
         kind, parts = replaced[name]
         values = {
-            key: part if isinstance(part, Value) else _stored(part[1], places[part[0]])
+            key: part if isinstance(part, Value) else _refer_to_record(part[1], places[part[0]])
             for key, part in parts.items()
         }
         if is_newer:
@@ -149,5 +149,5 @@ def _operation(
     return operation
 
 
-def _stored(kind: TensorType, offset: int) -> Value:
+def _refer_to_record(kind: TensorType, offset: int) -> Value:
     return Value(type=kind, data=Blob(path=WEIGHT_FILE, offset=offset))

@@ -58,7 +58,7 @@ def compress_weight(payload: Payload, tensors: Tensors, form: Form) -> tuple[str
     """
     if form.method is Method.LINEAR:
         return _integers(payload, tensors, is_newer=form.is_newer)
-    return _palettized(payload, tensors, form)
+    return _palettize(payload, tensors, form)
 
 
 _CHOOSE: Mapping[Method, Callable[[Iterable[Histogram], int], Iterable[np.ndarray]]] = {
@@ -76,7 +76,7 @@ _CODES: Mapping[int, DataType] = {
 }
 
 
-def _palettized(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
+def _palettize(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
     import numpy as np
 
     half, size = DataType.FLOAT16, 1 << form.bits
@@ -103,7 +103,7 @@ def _palettized(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Pa
         small = {"shape": Value(type=dimensions, data=Elements(values=lengths.tobytes()))}
     return "constexpr_lut_to_dense", {
         "indices": (f"{payload.name}_indices", kind, codes),
-        "lut": _stored(f"{payload.name}_lut", table, palettes.astype("<f2")),
+        "lut": _store_content(f"{payload.name}_lut", table, palettes.astype("<f2")),
         **small,
     }
 
@@ -133,13 +133,13 @@ def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[st
     zeros = TensorType(dtype=DataType.INT8, shape=(rows,))
     return "constexpr_affine_dequantize", {
         "quantized_data": data,
-        "scale": _stored(f"{name}_scale", vector, scale),
-        "zero_point": _stored(f"{name}_zero", zeros, np.zeros(rows, np.int8)),
+        "scale": _store_content(f"{name}_scale", vector, scale),
+        "zero_point": _store_content(f"{name}_zero", zeros, np.zeros(rows, np.int8)),
         "axis": Value(type=TensorType(dtype=DataType.INT32), data=Elements(values=(0,))),
     }
 
 
-def _stored(name: str, kind: TensorType, content: np.ndarray) -> Item | Value:
+def _store_content(name: str, kind: TensorType, content: np.ndarray) -> Item | Value:
     """A record, or the value itself if it is too small for one."""
     if content.size < SMALLEST_RECORD:
         return Value(type=kind, data=Elements(values=content.tobytes()))

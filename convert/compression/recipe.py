@@ -96,16 +96,16 @@ def parse_recipe(fields: Mapping[str, object], component: str = "") -> Recipe:
     programs = as_object(fields.get("programs", {}), "recipe.programs")
     common = {name: value for name, value in fields.items() if name != "programs"}
     recipes = {
-        name: _parsed({**common, **as_object(own, f"recipe.programs.{name}")})
+        name: _parse_fields({**common, **as_object(own, f"recipe.programs.{name}")})
         for name, own in programs.items()
     }
-    return recipes.get(_LIKE.get(component, component)) or _parsed(common)
+    return recipes.get(_LIKE.get(component, component)) or _parse_fields(common)
 
 
 _LIKE: Mapping[str, str] = {"controlled_unet": "unet"}
 
 
-def _parsed(fields: Mapping[str, object]) -> Recipe:
+def _parse_fields(fields: Mapping[str, object]) -> Recipe:
     try:
         recipe = from_plain(Recipe, fields, "recipe")
     except DecodeError as error:

@@ -71,7 +71,7 @@ class Shelf:
             place.resolve().unlink(missing_ok=True)
             place.unlink(missing_ok=True)
 
-    def wanted(self, path: str) -> Wanted:
+    def choose_target(self, path: str) -> Wanted:
         """The source and target for downloading a file."""
         file, listing = self.listing.files[path], self.listing
         locks = self.access.cache / ".locks" / listing.folder_name

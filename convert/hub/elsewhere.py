@@ -148,14 +148,14 @@ def _at_address(name: FileAddress, access: Access, web: Web) -> RemoteFile:
         kept = sorted(folder.glob(f"*/{name.file}"))
         if not kept:
             raise off_line(asked, access.offline)
-        return _kept(kept[-1], asked)
+        return _describe_kept(kept[-1], asked)
     mark, size = _mark(name, web, asked)
     target = folder / mark / name.file
     wanted = Wanted(url=name.url, target=target, lock=target.with_name(".lock"), size=size)
     return RemoteFile(wanted=wanted, asked=asked, origin=_origin(name), about=size)
 
 
-def _kept(path: Path, asked: Asked) -> RemoteFile:
+def _describe_kept(path: Path, asked: Asked) -> RemoteFile:
     wanted = Wanted(url="", target=path, lock=path.with_name(".lock"), size=path.stat().st_size)
     origin = _origin(asked.name)
     return RemoteFile(wanted=wanted, asked=asked, origin=origin, about=wanted.size)
@@ -183,7 +183,7 @@ def _on_civitai(name: CivitaiName, access: Access, web: Web) -> RemoteFile:
         kept = [path for path in sorted(folder.glob("*")) if path.suffix in SUFFIXES]
         if not kept:
             raise off_line(asked, access.offline)
-        return _kept(kept[0], asked)
+        return _describe_kept(kept[0], asked)
     url = f"{access.civitai}/api/v1/model-versions/{name.version}"
     answer = web.get_json(url, asked, access.civitai_token)
     try:

@@ -130,7 +130,7 @@ class _Order:
     @property
     def begun(self) -> int:
         """Bytes of them that an earlier run brought."""
-        parts = {self.shelf.wanted(path).part for path in self.missing}
+        parts = {self.shelf.choose_target(path).part for path in self.missing}
         return sum(part.stat().st_size for part in parts if part.exists())
 
     @property
@@ -152,7 +152,7 @@ class _Order:
             address=f"{HUB_SERVER}/{self.name.repo}",
         )
 
-    def asked(self, file: str = "") -> Asked:
+    def describe_request(self, file: str = "") -> Asked:
         access = self.shelf.access
         return Asked(name=self.name, server=access.hub, has_token=bool(access.hub_token), file=file)
 
@@ -211,8 +211,8 @@ def _sketch(order: _Order, web: Web) -> Iterator[Path]:
     links = {order.path_of(path): place for path, place in here.items()}
     with folder_of_links(order.title, links, f"{order.name}") as folder:
         for path in sorted(large):
-            wanted = order.shelf.wanted(path)
-            draw_header(wanted, web, order.asked(path), folder / order.path_of(path))
+            wanted = order.shelf.choose_target(path)
+            draw_header(wanted, web, order.describe_request(path), folder / order.path_of(path))
         yield order.path_in(folder)
 
 
@@ -222,9 +222,9 @@ def _bring_all(order: _Order, paths: Sequence[str], web: Web) -> None:
     if not files:
         return
     if shelf.access.offline:
-        raise off_line(order.asked(files[0].path), shelf.access.offline)
+        raise off_line(order.describe_request(files[0].path), shelf.access.offline)
     total = sum(file.size for file in files)
-    begun = (shelf.wanted(file.path).part for file in files)
+    begun = (shelf.choose_target(file.path).part for file in files)
     require_space(shelf.folder, total - sum(part.stat().st_size for part in begun if part.exists()))
     is_large = total > _LONGEST_CARD
     if is_large:
@@ -236,7 +236,7 @@ def _bring_all(order: _Order, paths: Sequence[str], web: Web) -> None:
             if is_large:
                 web.emit(Event(kind="progress", done=before + done, total=total, unit="B"))
 
-        bring(shelf.wanted(file.path), web, order.asked(file.path), progress)
+        bring(shelf.choose_target(file.path), web, order.describe_request(file.path), progress)
         shelf.link(file.path)
         before += file.size
     shelf.remember()

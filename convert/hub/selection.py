@@ -60,7 +60,7 @@ def select(
     """
     names = sorted(files)
     if file:
-        return _named(names, file, where)
+        return _select_named(names, file, where)
     if INDEX_NAME in names:
         parts = (*WITH_WEIGHTS, *((CHECKER,) if with_checker else ()))
         return Selection(form=Form.DIFFUSERS, files=tuple(_of_folder(names, parts, have)))
@@ -69,7 +69,7 @@ def select(
     return _single(names, where)
 
 
-def _named(names: Collection[str], file: str, where: str) -> Selection:
+def _select_named(names: Collection[str], file: str, where: str) -> Selection:
     if file in names:
         return Selection(form=Form.SINGLE, files=(file,))
     raise BadInputError(

@@ -124,12 +124,12 @@ def open_web(emit: Emit = silent) -> Iterator[Web]:
     import httpx2
 
     timeout = httpx2.Timeout(_READ, connect=_CONNECT)
-    trusted = _trusted()
+    trusted = _load_certificates()
     with httpx2.Client(timeout=timeout, headers={"User-Agent": _AGENT}, verify=trusted) as client:
         yield Web(client=client, emit=emit)
 
 
-def _trusted() -> ssl.SSLContext | bool:
+def _load_certificates() -> ssl.SSLContext | bool:
     """The certificates that this user's variables name, or those of the system."""
     path = certificates()
     if not path:

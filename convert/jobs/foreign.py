@@ -29,12 +29,12 @@ def foreign_names(folder: Path) -> tuple[str, ...]:
     Raises:
         BadInputError: the folder's manifest is not ours, so foreign files cannot be told from ours.
     """
-    ours = _written(folder)
+    ours = _list_written(folder)
     tops = {name.partition("/")[0] for name in ours}
     return tuple(_strangers(folder, ours, tops))
 
 
-def _written(folder: Path) -> frozenset[str]:
+def _list_written(folder: Path) -> frozenset[str]:
     try:
         programs = read_manifest(folder).programs.values()
     except BadInputError as error:

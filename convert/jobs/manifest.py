@@ -101,7 +101,7 @@ class ProgramEntry:
             del content["made_by"]
         return content
 
-    def written(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
+    def find_packages(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
         """The package of this name in the folder, or its halves; or those with another suffix."""
         package = folder / f"{name}{suffix}"
         return chunk_paths(package) if self.halves else package

@@ -130,10 +130,10 @@ def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
             remedy="the toolchain tested can run it, once it has its Python 3.10, which"
             " `sdcoreml env --provision` brings",
         )
-    return _audited(made, audit_package(*subject), policy.reason) if policy.reason else None
+    return _prove_by_audit(made, audit_package(*subject), policy.reason) if policy.reason else None
 
 
-def _audited(made: StagedProgram, audit: Audit, reason: str) -> ProgramProof:
+def _prove_by_audit(made: StagedProgram, audit: Audit, reason: str) -> ProgramProof:
     """The proof of a program if only its weights could be proved."""
     if faults := audit.faults():
         raise ParityError(

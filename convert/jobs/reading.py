@@ -35,7 +35,7 @@ def read_inputs(component: Component, parts: Iterable[ProgramSpec]) -> Mapping[s
     Raises:
         BadInputError: a tensor that one of `parts`, the programs made of it, has is not finite.
     """
-    tensors = tuple(_used(component, tuple(parts)))
+    tensors = tuple(_list_used(component, tuple(parts)))
     records: dict[str, FileRecord] = {}
     for name, path in inputs_of(component):
         inside = [tensor for tensor in tensors if tensor.path == path]
@@ -43,7 +43,7 @@ def read_inputs(component: Component, parts: Iterable[ProgramSpec]) -> Mapping[s
     return records
 
 
-def _used(component: Component, parts: tuple[ProgramSpec, ...]) -> Iterator[TensorInfo]:
+def _list_used(component: Component, parts: tuple[ProgramSpec, ...]) -> Iterator[TensorInfo]:
     """The tensors that the programs use; other tensors of the file are not checked."""
     tensors = component.checkpoint.tensors if component.checkpoint else ()
     names = (tensor.name for tensor in tensors)

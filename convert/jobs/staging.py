@@ -44,7 +44,7 @@ def drop_packages(folder: Path, manifest: Manifest) -> None:
     manifest goes on describing them, and `verify` calls them absent by choice.
     """
     for name, program in manifest.programs.items():
-        written = program.written(folder, name)
+        written = program.find_packages(folder, name)
         for package in (written,) if isinstance(written, Path) else written:
             shutil.rmtree(package, ignore_errors=True)
 

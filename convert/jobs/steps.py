@@ -164,13 +164,13 @@ def _merge_one(component: Component, target: Path, emit: Emit) -> Path:
 def _draft(conversion: Conversion) -> Conversion:
     """List the programs to make, and place the parts of earlier results that are kept."""
 
-    def drafted(folder: Folder) -> Folder:
+    def draft(folder: Folder) -> Folder:
         job = folder.job
         kept = keep(job, folder.path)
         programs = (_stage(folder, part, conversion) for part in job.parts)
         return replace(folder, kept=kept, programs=tuple(programs))
 
-    return replace(conversion, folders=tuple(map(drafted, conversion.folders)))
+    return replace(conversion, folders=tuple(map(draft, conversion.folders)))
 
 
 def _stage(folder: Folder, part: ProgramSpec, conversion: Conversion) -> StagedProgram:
@@ -263,7 +263,7 @@ def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
 def _check(folder: Folder, _: Conversion) -> Folder:
     """Read everything back and compare it with what the runtimes ask for."""
     programs = {
-        entry.component: entry.written(folder.path, name)
+        entry.component: entry.find_packages(folder.path, name)
         for name, entry in folder.kept.programs.items()
     } | {made.part.program: made.written for made in folder.programs}
     is_part = folder.job.redo is not None and is_part_of(folder.job.model.family, programs)
@@ -278,7 +278,7 @@ def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
     if job.beside is None:
         return
     unet = next(
-        entry.written(job.beside, name)
+        entry.find_packages(job.beside, name)
         for name, entry in read_manifest(job.beside).programs.items()
         if entry.component == "controlled_unet"
     )

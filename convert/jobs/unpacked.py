@@ -76,8 +76,8 @@ def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
     plan = combine(replace(ingredients, unpacking=unpacking), emit)
     name = given.with_suffix("") if given.is_file() else given
     configs = {name: part.config for name, part in plan.parts.items()}
-    pipeline = str(_parsed(plan, INDEX_NAME).get("_class_name", ""))
-    scheduler = _parsed(plan, "scheduler/scheduler_config.json")
+    pipeline = str(_parse_config(plan, INDEX_NAME).get("_class_name", ""))
+    scheduler = _parse_config(plan, "scheduler/scheduler_config.json")
     family, task = identify(pipeline, configs, scheduler)
     return Model(
         path=name,
@@ -96,7 +96,7 @@ def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
     )
 
 
-def _parsed(plan: FolderPlan, name: str) -> Mapping[str, object]:
+def _parse_config(plan: FolderPlan, name: str) -> Mapping[str, object]:
     content = plan.files.get(name, b"{}")
     parsed = json.loads(content.read_bytes() if isinstance(content, Path) else content)
     return parsed if isinstance(parsed, dict) else {}

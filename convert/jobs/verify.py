@@ -87,7 +87,7 @@ def verify(
     faults = [*file_faults(bundle, manifest), *program_faults(bundle, manifest)]
     checked: Mapping[str, ProgramProof] = {}
     if against is not None and not faults:
-        with _opened(against, bundle, manifest, emit) as model:
+        with _open_against(against, bundle, manifest, emit) as model:
             faults += (*input_faults(model, manifest), *package_faults(bundle, manifest))
             checked = {} if faults else _check(bundle, manifest, model, against, runner, emit)
     absent = absent_packages(bundle, manifest)
@@ -102,7 +102,9 @@ def verify(
 
 
 @contextmanager
-def _opened(against: Against, bundle: Path, manifest: Manifest, emit: Emit) -> Iterator[Model]:
+def _open_against(
+    against: Against, bundle: Path, manifest: Manifest, emit: Emit
+) -> Iterator[Model]:
     sources = {program.source for program in manifest.programs.values()}
     if REFINER in sources and against.refiner is None:
         raise BadInputError(
@@ -131,7 +133,7 @@ def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
     return tuple(
         package.name
         for name, program in manifest.programs.items()
-        for package in _paths(program.written(bundle, name))
+        for package in _paths(program.find_packages(bundle, name))
         if not package.exists() and package.with_suffix(COMPILED).is_dir()
     )
 
@@ -142,7 +144,7 @@ def package_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     They are not compared if Apple's compiler is known to have compiled a package differently.
     """
     for name, program in manifest.programs.items():
-        for package in _paths(program.written(bundle, name)):
+        for package in _paths(program.find_packages(bundle, name)):
             compiled = package.with_suffix(COMPILED)
             if package.exists() and not program.compiled.differences:
                 for difference in package_differences(package, compiled):
@@ -184,10 +186,10 @@ def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     """What the runtimes would reject in the programs and the tokenizer."""
     programs: dict[str, Packages] = {}
     for name, program in manifest.programs.items():
-        packages = program.written(bundle, name)
+        packages = program.find_packages(bundle, name)
         are_there = all(package.exists() for package in _paths(packages))
         programs[program.component] = (
-            packages if are_there else program.written(bundle, name, COMPILED)
+            packages if are_there else program.find_packages(bundle, name, COMPILED)
         )
     is_part = is_part_of(Family(manifest.model.family), programs)
     yield from folder_faults(programs, bundle, is_part=is_part)
@@ -233,7 +235,7 @@ def _check(
     policy = ProofPolicy(certificates=against.certificates)
     with scratch_beside(bundle.resolve()) as scratch:
         built = [
-            _built(bundle, name, program, model, scratch, emit)
+            _pair_program(bundle, name, program, model, scratch, emit)
             for name, program in manifest.programs.items()
         ]
         emit(Event(kind="step", text=f"audit the weights of {len(built)} compiled programs"))
@@ -241,7 +243,7 @@ def _check(
     return {made.part.stem: proofs[made.part.program] for made in built}
 
 
-def _built(
+def _pair_program(
     bundle: Path, name: str, program: ProgramEntry, model: Model, scratch: Path, emit: Emit
 ) -> StagedProgram:
     """Pair a compiled program of the manifest with the component that it was made from."""

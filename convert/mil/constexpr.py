@@ -19,7 +19,7 @@ from sdcoreml.ground.errors import ParityError
 def lut_to_dense(args: Arguments) -> torch.Tensor:
     """Entries of the table `lut` at `indices`."""
     if "shape" in args:
-        return _packed_lut(args)
+        return _unpack_lut(args)
     indices, lut = args["indices"], args["lut"]
     entries, width = lut.shape[-2:]
     groups = _groups(indices.shape, lut.shape[:-2])
@@ -32,12 +32,12 @@ def lut_to_dense(args: Arguments) -> torch.Tensor:
     return vectors.flatten(axis, axis + 1)
 
 
-def _packed_lut(args: Arguments) -> torch.Tensor:
+def _unpack_lut(args: Arguments) -> torch.Tensor:
     lut, shape = args["lut"].reshape(-1), args.integers("shape")
     bits = lut.numel().bit_length() - 1
     if lut.numel() != 1 << bits:
         raise ParityError(f"a table of {lut.numel()} entries, which is not a power of two")
-    codes = _unpacked(args["indices"], bits, math.prod(shape))
+    codes = _unpack(args["indices"], bits, math.prod(shape))
     return lut.index_select(0, codes.int()).reshape(shape)
 
 
@@ -67,7 +67,7 @@ def sparse_to_dense(args: Arguments) -> torch.Tensor:
     values, mask = args["nonzero_data"], args["mask"]
     if "shape" in args:
         shape = args.integers("shape")
-        mask = _unpacked(mask, 1, math.prod(shape)).reshape(shape)
+        mask = _unpack(mask, 1, math.prod(shape)).reshape(shape)
     if int(mask.sum()) != values.numel():
         raise ParityError(f"a mask of {int(mask.sum())} places for {values.numel()} values")
     dense = torch.zeros(mask.shape, dtype=values.dtype)
@@ -80,7 +80,7 @@ def cast(args: Arguments) -> torch.Tensor:
     return args["source_val"].float()
 
 
-def _unpacked(packed: torch.Tensor, bits: int, count: int) -> torch.Tensor:
+def _unpack(packed: torch.Tensor, bits: int, count: int) -> torch.Tensor:
     raw = packed.reshape(-1).numpy()
     if raw.size != -(-count * bits // 8):
         raise ParityError(f"{count} codes of {bits} bits in {raw.size} bytes")

@@ -28,7 +28,7 @@ def conv(args: Arguments) -> torch.Tensor:
     strides = args.integers("strides", [1] * rank)
     dilations = args.integers("dilations", [1] * rank)
     reach = [(size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilations, strict=True)]
-    x, padding = padded(x, padding_pairs(args, reach, strides), fill=0.0)
+    x, padding = pad_unevenly(x, padding_pairs(args, reach, strides), fill=0.0)
     groups = args.integer("groups", 1)
     return _CONVOLVE[rank](x, weight, args.get("bias"), strides, padding, dilations, groups)
 
@@ -53,7 +53,7 @@ def max_pool(args: Arguments) -> torch.Tensor:
     """Largest element of each window."""
     x, sizes = args["x"], args.integers("kernel_sizes")
     strides = args.integers("strides", [1] * len(sizes))
-    x, padding = padded(x, padding_pairs(args, sizes, strides), fill=-math.inf)
+    x, padding = pad_unevenly(x, padding_pairs(args, sizes, strides), fill=-math.inf)
     ceiling = args.flag("ceil_mode")
     return _MAXIMUM[len(sizes)](x, sizes, strides, padding, ceil_mode=ceiling)
 
@@ -101,7 +101,7 @@ def _same(size: int, reach: int, stride: int, kind: str) -> tuple[int, int]:
     return (small, large) if kind == "same" else (large, small)
 
 
-def padded(
+def pad_unevenly(
     x: torch.Tensor, pairs: Sequence[tuple[int, int]], *, fill: float
 ) -> tuple[torch.Tensor, list[int]]:
     """Pad the tensor, unless the padding is symmetric: the torch function then does it for free."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import torch
 
 from sdcoreml.convert.mil.arguments import Argument, Arguments
-from sdcoreml.convert.mil.kinds import Mode, held, result_kind
+from sdcoreml.convert.mil.kinds import Mode, choose_dtype, result_kind
 from sdcoreml.convert.mil.operations import EXACT, OPERATIONS, UNBOUNDED
 from sdcoreml.convert.spec.model import (
     Binding,
@@ -31,7 +31,7 @@ Observer: TypeAlias = Callable[[Operation, str, torch.Tensor], None]
 """Called with each operation, the name of its output and the result."""
 
 
-def unobserved(operation: Operation, name: str, result: torch.Tensor) -> None:
+def observe_nothing(operation: Operation, name: str, result: torch.Tensor) -> None:
     """Do nothing: an `Observer` for callers who only want the outputs."""
 
 
@@ -54,7 +54,7 @@ class Frame:
             raise ParityError(f"inputs {sorted(feeds)} given to a program of {sorted(declared)}")
         for name, wanted in declared.items():
             _demand_shape(f"input {name}", feeds[name], wanted)
-            self._keep(name, feeds[name].to(held(wanted.dtype, self._mode)), wanted.dtype)
+            self._keep(name, feeds[name].to(choose_dtype(wanted.dtype, self._mode)), wanted.dtype)
 
     def step(self, operation: Operation, observe: Observer) -> None:
         """Compute one operation. A constant is only registered, and read on demand."""
@@ -62,15 +62,15 @@ class Frame:
             self._constants[operation.outputs[0].name] = operation
             self._kinds[operation.outputs[0].name] = _kind_of(operation.outputs[0])
             return
-        for output, result in self._computed(operation):
+        for output, result in self._compute_outputs(operation):
             observe(operation, output.name, result)
             self._keep(output.name, result, output.tensor.dtype)
 
-    def altered(self, operation: Operation, name: str, value: torch.Tensor) -> torch.Tensor:
+    def compute_with(self, operation: Operation, name: str, value: torch.Tensor) -> torch.Tensor:
         """Compute the operation as if the constant `name` had this value; nothing is stored."""
         self._tensors[name] = value
         try:
-            ((_, result),) = self._computed(operation)
+            ((_, result),) = self._compute_outputs(operation)
         finally:
             del self._tensors[name]
         return result
@@ -96,7 +96,7 @@ class Frame:
             raise ParityError(f"{name} is a {type(value).__name__}, not a tensor")
         return value
 
-    def _computed(self, operation: Operation) -> list[tuple[NamedType, torch.Tensor]]:
+    def _compute_outputs(self, operation: Operation) -> list[tuple[NamedType, torch.Tensor]]:
         """Each output and its tensor, checked and rounded to the declared type."""
         kernel = OPERATIONS.get(operation.type)
         if kernel is None or operation.blocks:
@@ -110,17 +110,17 @@ class Frame:
         pairs = list(zip(operation.outputs, tensors, strict=True))
         if operation.type in UNBOUNDED:  # the others only move or shrink finite values
             for output, tensor in pairs:
-                _demand_finite(tensor, held(output.tensor.dtype, self._mode))
-        return [(output, self._rounded(output, tensor, kind)) for output, tensor in pairs]
+                _demand_finite(tensor, choose_dtype(output.tensor.dtype, self._mode))
+        return [(output, self._round_output(output, tensor, kind)) for output, tensor in pairs]
 
-    def _rounded(
+    def _round_output(
         self, output: NamedType, tensor: torch.Tensor, kind: DataType | None
     ) -> torch.Tensor:
         wanted = output.tensor
         if kind is not None and kind != wanted.dtype:
             raise ParityError(f"computes {kind.name}, but declares {wanted.dtype.name}")
         _demand_shape("the result", tensor, wanted)
-        return tensor.to(held(wanted.dtype, self._mode))
+        return tensor.to(choose_dtype(wanted.dtype, self._mode))
 
     def _keep(self, name: str, tensor: torch.Tensor, kind: DataType) -> None:
         self._tensors[name] = tensor
@@ -132,7 +132,7 @@ class Frame:
         kinds: dict[str, DataType] = {}
         widen = operation.type not in EXACT
         for name, bindings in operation.arguments.items():
-            resolved = [self._bound(binding, widen=widen) for binding in bindings]
+            resolved = [self._resolve_binding(binding, widen=widen) for binding in bindings]
             kinds_here = {self._kind(binding) for binding in bindings}
             if len(kinds_here) != 1:
                 raise ParityError(f"the items of argument {name} are of different types")
@@ -140,7 +140,7 @@ class Frame:
             values[name] = resolved[0] if len(resolved) == 1 else _all_tensors(resolved)
         return Arguments(values=values, kinds=kinds)
 
-    def _bound(self, binding: Binding, *, widen: bool) -> Argument:
+    def _resolve_binding(self, binding: Binding, *, widen: bool) -> Argument:
         """The value of an argument; half-precision tensors are widened for computing."""
         value = self._value(binding) if isinstance(binding, str) else self._literal(binding)
         if widen and isinstance(value, torch.Tensor) and value.dtype in _HALF:
@@ -162,7 +162,7 @@ class Frame:
             raise ParityError(f"{name} is used before any operation computes it")
         operation = self._constants[name]
         if operation.type != "const":
-            return self._decompressed(operation)
+            return self._decompress(operation)
         constant = operation.attributes["val"]
         value = self._literal(constant)
         if isinstance(value, torch.Tensor):
@@ -171,10 +171,10 @@ class Frame:
             self._small[name] = value
         return value
 
-    def _decompressed(self, operation: Operation) -> torch.Tensor:
+    def _decompress(self, operation: Operation) -> torch.Tensor:
         """A compressed constant, rounded to its type in both modes: its type defines its value."""
-        ((output, result),) = self._computed(operation)
-        return result.to(held(output.tensor.dtype, Mode.FP16)).to(result.dtype)
+        ((output, result),) = self._compute_outputs(operation)
+        return result.to(choose_dtype(output.tensor.dtype, Mode.FP16)).to(result.dtype)
 
     def _literal(self, value: Value) -> Argument:
         if is_text(value):
@@ -184,7 +184,7 @@ class Frame:
         if kind in _WIDER:
             content = content.astype(_WIDER[kind])
         return torch.from_numpy(content if content.flags.writeable else content.copy()).to(
-            held(kind, self._mode)
+            choose_dtype(kind, self._mode)
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sdcoreml.convert.mil.frame import Frame, Observer, unobserved
+from sdcoreml.convert.mil.frame import Frame, Observer, observe_nothing
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.spec.model import Function, Operation
 from sdcoreml.convert.storage.elements import BlobStorage
@@ -38,7 +38,7 @@ class Executable:
         self,
         feeds: Mapping[str, torch.Tensor],
         mode: Mode = Mode.FP32,
-        observe: Observer = unobserved,
+        observe: Observer = observe_nothing,
     ) -> dict[str, torch.Tensor]:
         """Compute the outputs for these inputs.
 
@@ -63,7 +63,7 @@ class Executable:
                 try:
                     frame.step(operation, observe)
                 except (SdcoremlError, RuntimeError, IndexError, ValueError, TypeError) as error:
-                    raise self._located(error, number, operation) from error
+                    raise self._locate_error(error, number, operation) from error
                 frame.release(uses.get(number, ()))
             return {name: frame.tensor(name) for name in self.function.block.outputs}
 
@@ -77,10 +77,10 @@ class Executable:
         with torch.no_grad():
             for operation in self.function.block.operations:
                 if operation.is_constant:
-                    frame.step(operation, unobserved)
+                    frame.step(operation, observe_nothing)
             return frame.tensor(name)
 
-    def _located(self, error: Exception, number: int, operation: Operation) -> SdcoremlError:
+    def _locate_error(self, error: Exception, number: int, operation: Operation) -> SdcoremlError:
         """The error, with the operation that raised it."""
         kind = type(error) if isinstance(error, SdcoremlError) else ParityError
         names = ", ".join(output.name for output in operation.outputs)

@@ -69,7 +69,7 @@ _MIXED = frozenset({"matmul"})  # the iOS 17 form multiplies by constants of ano
 _SOURCES = ("x", "values", "a", "query", "value", "start", "lut", "scale", "nonzero_data")
 
 
-def held(kind: DataType, mode: Mode) -> torch.dtype:
+def choose_dtype(kind: DataType, mode: Mode) -> torch.dtype:
     """The torch type for values of an element type."""
     if kind in _HALVES and mode is Mode.FP32:
         return torch.float32

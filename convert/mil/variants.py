@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import torch
 
-from sdcoreml.convert.mil.frame import Frame, Values, unobserved
+from sdcoreml.convert.mil.frame import Frame, Values, observe_nothing
 from sdcoreml.convert.mil.interpreter import Executable, last_uses
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.spec.model import Function, Operation, TensorType
@@ -54,25 +54,28 @@ class Scene:
                 if (name := _weight(operation)) in changes:
                     if not group.changed:
                         group = _Group(start=number, values=frame.values())
-                    group.changed[number] = name, frame.altered(operation, name, changes[name]())
-                frame.step(operation, unobserved)
+                    group.changed[number] = (
+                        name,
+                        frame.compute_with(operation, name, changes[name]()),
+                    )
+                frame.step(operation, observe_nothing)
                 frame.release(uses.get(number, ()))
                 if len(group.changed) == self.times:
-                    found |= self._continued(group)
+                    found |= self._run_group(group)
                     group = _Group()
-            found |= self._continued(group) if group.changed else {}
+            found |= self._run_group(group) if group.changed else {}
             return {name: frame.tensor(name) for name in function.block.outputs}, found
 
-    def _continued(self, group: _Group) -> dict[str, Outputs]:
+    def _run_group(self, group: _Group) -> dict[str, Outputs]:
         """The outputs of a group's variants."""
         function = self.wide.function
         frame, uses = Frame(function, self.wide.storage, Mode.FP32), last_uses(function)
-        frame.resume(_widened(group.values, function, self.times))
+        frame.resume(_widen(group.values, function, self.times))
         order = {number: place for place, number in enumerate(group.changed)}
         for number, operation in enumerate(function.block.operations):
             if number < group.start and not operation.is_constant:
                 continue
-            frame.step(operation, unobserved)
+            frame.step(operation, observe_nothing)
             if number in order:
                 _, rows = group.changed[number]
                 result = frame.tensor(operation.outputs[0].name)
@@ -114,15 +117,15 @@ def _require_alike(function: Function, wide: Function, changes: Changes) -> None
         raise UnsupportedError("variants of this program cannot be run together")
 
 
-def _widened(values: Values, function: Function, times: int) -> Values:
+def _widen(values: Values, function: Function, times: int) -> Values:
     """The values of the program, repeated to the larger batch."""
     types = function.types
     shapes = {name: kind.shape for name, kind in types.items() if isinstance(kind, TensorType)}
     return {
-        name: (tensor if tuple(tensor.shape) == shapes[name] else _repeated(tensor, times), kind)
+        name: (tensor if tuple(tensor.shape) == shapes[name] else _repeat(tensor, times), kind)
         for name, (tensor, kind) in values.items()
     }
 
 
-def _repeated(tensor: torch.Tensor, times: int) -> torch.Tensor:
+def _repeat(tensor: torch.Tensor, times: int) -> torch.Tensor:
     return tensor.repeat(times, *[1] * (tensor.dim() - 1))

@@ -78,10 +78,10 @@ def find_settings(
         scheduler: its scheduler's config.
         pipeline: the class of its pipeline.
     """
-    return next(_found(name, metadata or {}, scheduler or {}, pipeline), None)
+    return next(_find_settings(name, metadata or {}, scheduler or {}, pipeline), None)
 
 
-def _found(
+def _find_settings(
     name: str, metadata: Mapping[str, str], scheduler: Mapping[str, object], pipeline: str
 ) -> Iterator[AppSettings]:
     said = [("its name says", name)]

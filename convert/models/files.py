@@ -70,11 +70,11 @@ def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
             groups.setdefault(key, []).append((path, found))
     ordered = sorted(groups, key=lambda key: (key[0] != "", key[0], key[1] != "safetensors"))
     if not ordered:
-        return tuple(_indexed(folder)) or tuple(_renamed(folder))
+        return tuple(_find_indexed(folder)) or tuple(_find_renamed(folder))
     return tuple(_choose(*key, groups[key]) for key in ordered)
 
 
-def _indexed(folder: Path) -> Iterator[WeightFiles]:
+def _find_indexed(folder: Path) -> Iterator[WeightFiles]:
     """The shards beside the only index file in `folder`, whatever they are called."""
     match sorted(folder.glob("*.index.json")):
         case [index]:
@@ -88,7 +88,7 @@ _STATES = ("optimizer", "random_states", "scheduler", "training_args")
 """Prefixes of files that trainers leave beside the weights, with the same suffixes."""
 
 
-def _renamed(folder: Path) -> Iterator[WeightFiles]:
+def _find_renamed(folder: Path) -> Iterator[WeightFiles]:
     """The only weight file, or the only one whose name is right except for a copy number."""
     files = [
         path

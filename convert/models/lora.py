@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
-from sdcoreml.convert.models.renames import UNET, period_numbering, rename, underscored
+from sdcoreml.convert.models.renames import UNET, period_numbering, rename, underscore
 from sdcoreml.convert.weights.cast import cast_block
 from sdcoreml.convert.weights.dtypes import FLOATS, FLOATS8, NUMPY
 from sdcoreml.convert.weights.gather import read_floats
@@ -130,7 +130,9 @@ def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = si
     for name, part in plan.parts.items():
         changed = {tensor: found for (at, tensor), found in deltas.items() if at == name}
         if changed:
-            tensors = tuple(_merged(tensor, changed.get(tensor.name)) for tensor in part.tensors)
+            tensors = tuple(
+                _merge_deltas(tensor, changed.get(tensor.name)) for tensor in part.tensors
+            )
             parts[name] = replace(part, tensors=tensors, whole=None)
     return replace(plan, parts=parts)
 
@@ -202,7 +204,7 @@ def _spellings(layer: str, component: str, parts: Mapping[str, ComponentFiles]) 
         layers = parts[component].config.get("layers_per_block", 2)
         first = layers[0] if isinstance(layers, list) else layers
         numbering = period_numbering(from_plain(int, first, "layers_per_block") + 1)
-        original = rename(f"{layer}_", underscored(UNET), numbering)
+        original = rename(f"{layer}_", underscore(UNET), numbering)
         if original:
             yield original.removesuffix("_")
 
@@ -249,7 +251,9 @@ def _number(path: Path, tensor: TensorInfo) -> float:
     return values[0]
 
 
-def _merged(tensor: TensorInfo | Computed, deltas: Sequence[Delta] | None) -> TensorInfo | Computed:
+def _merge_deltas(
+    tensor: TensorInfo | Computed, deltas: Sequence[Delta] | None
+) -> TensorInfo | Computed:
     if deltas is None or isinstance(tensor, Computed):
         return tensor
     blocks = partial(_blocks, tensor, tuple(deltas))

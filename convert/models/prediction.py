@@ -113,8 +113,11 @@ def find_prediction(
     if config := find_config(checkpoint, told):
         found = PredictionFinding(kind=read_parameterization(config), by=config.name)
     else:
-        found = next(_said(checkpoint), None) or _usual(family, checkpoint)
-    against = (*_contradictions(found, _said(checkpoint)), *_by_name(found, checkpoint.path))
+        found = next(_find_evidence(checkpoint), None) or _usual(family, checkpoint)
+    against = (
+        *_contradictions(found, _find_evidence(checkpoint)),
+        *_by_name(found, checkpoint.path),
+    )
     return replace(found, against=tuple(dict.fromkeys(against)))
 
 
@@ -133,7 +136,7 @@ def has_zero_terminal_snr(checkpoint: Checkpoint) -> bool:
     return is_marked or _is_true(checkpoint.metadata.get("ss_zero_terminal_snr"))
 
 
-def _said(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
+def _find_evidence(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
     """All evidence in the file itself, the most reliable first."""
     mark = next((one.name for one in checkpoint.tensors if one.name in MARKS), "")
     if mark:

@@ -115,7 +115,7 @@ CLIP = Table(rows=_CLIP_ROWS)
 OPEN_CLIP = Table(rows=_OPEN_CLIP_ROWS)
 
 
-def underscored(table: Table) -> Table:
+def underscore(table: Table) -> Table:
     """`table` for names with underscores in place of dots, as some trainers write them."""
 
     def flat(rows: tuple[Row, ...]) -> tuple[Row, ...]:

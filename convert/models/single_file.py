@@ -190,11 +190,11 @@ def _text(ledger: Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
     if text.table is CLIP:
         return tensors
     if family in (Family.SD2_BASE, Family.SD2_V):
-        tensors = _used(tensors, count_used_blocks(ledger.tensors, text.prefix))
+        tensors = _keep_used(tensors, count_used_blocks(ledger.tensors, text.prefix))
     return [part for tensor in tensors for part in _split(tensor)]
 
 
-def _used(tensors: Sequence[TensorInfo], kept: int) -> list[TensorInfo]:
+def _keep_used(tensors: Sequence[TensorInfo], kept: int) -> list[TensorInfo]:
     """The parts SD 2.x uses: it reads states before the last block, and never the projection."""
     return [
         tensor

@@ -62,7 +62,7 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
         )
     raise_first(single.faults)
     if single.prediction.kind is None:
-        raise UNSAID.at(path).raised()
+        raise UNSAID.at(path).as_error()
     parts = dict(single.parts)
     if options.vae:
         parts["vae"] = read_vae(options.vae, single.family, single.image_size)

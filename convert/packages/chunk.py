@@ -79,7 +79,7 @@ def _half(
     function = built.model.program.main
     block = replace(
         function.block,
-        operations=(*(_moved(item, moved) for item in kept), *steps),
+        operations=(*(_move_records(item, moved) for item in kept), *steps),
         outputs=tuple(port.name for port in ports[1]),
     )
     function = replace(
@@ -112,7 +112,7 @@ def _parameters(item: Operation, payloads: Sequence[Payload]) -> int:
     return output.tensor.count if item.type != "const" or output.name in weights else 0
 
 
-def _moved(item: Operation, moved: Mapping[int, int]) -> Operation:
+def _move_records(item: Operation, moved: Mapping[int, int]) -> Operation:
     """The constant with the new offsets of its records."""
 
     def place(value: Value) -> Value:
@@ -120,12 +120,12 @@ def _moved(item: Operation, moved: Mapping[int, int]) -> Operation:
             return value
         return replace(value, data=Blob(path=WEIGHT_FILE, offset=moved[value.data.offset]))
 
-    def bound(bindings: tuple[Binding, ...]) -> tuple[Binding, ...]:
+    def bind(bindings: tuple[Binding, ...]) -> tuple[Binding, ...]:
         return tuple(one if isinstance(one, str) else place(one) for one in bindings)
 
     return replace(
         item,
-        inputs={key: bound(bindings) for key, bindings in item.inputs.items()},
+        inputs={key: bind(bindings) for key, bindings in item.inputs.items()},
         attributes={key: place(value) for key, value in item.attributes.items()},
     )
 

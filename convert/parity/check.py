@@ -125,7 +125,7 @@ def check_program(
     running = small or program
     shapes = input_shapes(running.function)
     feeds = original.reference.feeds(original.config, shapes)[: options.runs]
-    replaced = _decompressed(program, accounted)
+    replaced = _decompress_weights(program, accounted)
     passes = 1 + bool(replaced) + len(options.modes)
     advance = _counter(emit, program.path.name, len(feeds) * passes)
     module = _Module(
@@ -231,7 +231,7 @@ def weight_rounding(function: Function) -> torch.dtype:
     return torch.float16 if kind is DataType.FLOAT16 else torch.float32
 
 
-def _decompressed(program: OpenProgram, accounted: Audit) -> dict[str, torch.Tensor]:
+def _decompress_weights(program: OpenProgram, accounted: Audit) -> dict[str, torch.Tensor]:
     """The decompressed weights of a program, by the names of their tensors."""
     run = Executable.of(program)
     return {item.tensor: run.constant(name) for name, item in accounted.compressed.items()}
@@ -266,7 +266,9 @@ class _Module:
         with torch.inference_mode(), _default_type(precision):
             for feed in self.feeds:
                 typed = {name: tensor.to(precision) for name, tensor in feed.items()}
-                outputs.append(original.reference.expected(module, typed, self.options, self.names))
+                outputs.append(
+                    original.reference.compute_expected(module, typed, self.options, self.names)
+                )
                 advance()
         return outputs
 

@@ -61,7 +61,7 @@ class Parity:
             for item in self.fidelity
             if not item.passed
         )
-        weights = _unexplained_in_foreign(self.audit) if self.foreign else self.audit.faults()
+        weights = _list_unexplained(self.audit) if self.foreign else self.audit.faults()
         return (*weights, *self.settings, *low, *lost)
 
     def complaint(self) -> str:
@@ -127,7 +127,7 @@ def as_foreign(parity: Parity) -> Parity:
     return replace(parity, figures=figures, settings=(), foreign=True)
 
 
-def _unexplained_in_foreign(audit: Audit) -> tuple[str, ...]:
+def _list_unexplained(audit: Audit) -> tuple[str, ...]:
     """What is wrong with the weights of another converter's program.
 
     Apple's converter divides the bias of a transformer block's norm by its weight, so that neither

@@ -78,10 +78,10 @@ def scales(width: int, precision: Precision) -> tuple[float, float]:
 
 def original(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
     """Heads as a separate dimension: two batched matrix products."""
-    return masked(None)(g, q, k, v, heads)
+    return mask_scores(None)(g, q, k, v, heads)
 
 
-def masked(mask: Var | None) -> Layout:
+def mask_scores(mask: Var | None) -> Layout:
     """`original`, with `mask` (1, 1, Q, K) added to the scaled scores."""
 
     def layout(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdcoreml.convert.programs.attention import Heads, Projections, attention, masked
+from sdcoreml.convert.programs.attention import Heads, Projections, attention, mask_scores
 from sdcoreml.convert.programs.config import ConfigReader
 from sdcoreml.convert.programs.graph import Graph
 from sdcoreml.convert.programs.layers import ACTIVATIONS, add, conv, layer_norm
@@ -50,7 +50,7 @@ def read_layer(reader: ConfigReader) -> ClipLayer:
 def clip_layer(g: Graph, layer: ClipLayer, x: Var, path: str, mask: Var | None = None) -> Var:
     """Attention and feed-forward on `x` (B, C, 1, S); `mask` is added to the scores."""
     h = layer_norm(g, x, f"{path}.layer_norm1", eps=layer.eps)
-    heads = Heads(count=layer.heads, layout=masked(mask), names=NAMES)
+    heads = Heads(count=layer.heads, layout=mask_scores(mask), names=NAMES)
     x = add(g, x, attention(g, h, h, f"{path}.self_attn", heads))
     h = layer_norm(g, x, f"{path}.layer_norm2", eps=layer.eps)
     h = ACTIVATIONS[layer.activation](g, conv(g, h, f"{path}.mlp.fc1", layer.inner))

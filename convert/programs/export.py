@@ -42,7 +42,7 @@ def export(
     `stored` maps each declared tensor to its name in the checkpoint.
     """
     kinds = _Kinds()
-    sources = {name: _stored(source, stored) for name, source in graph.sources.items()}
+    sources = {name: _find_stored(source, stored) for name, source in graph.sources.items()}
     constants = {op.name: kinds(op.outputs[0]) for op in graph.function.operations if _is_const(op)}
     payloads = lay_out(
         (name, constants[name], source)
@@ -72,7 +72,7 @@ def export(
     return Program(version=1, functions={"main": function}), payloads
 
 
-def _stored(source: RecordSource, stored: Mapping[str, str]) -> RecordSource:
+def _find_stored(source: RecordSource, stored: Mapping[str, str]) -> RecordSource:
     return Weight(tensor=stored[source.tensor]) if isinstance(source, Weight) else source
 
 

@@ -175,7 +175,7 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
     ids = port("input_ids", DataType.FLOAT32, (1, tokens), "The prompt's token ids, padded.")
     with Graph((ids,), options) as g:
         numbers = g.cast(g.inputs["input_ids"], DataType.INT32)
-        numbers, end = _restored(g, component, text, numbers)
+        numbers, end = _restore_ids(g, component, text, numbers)
         states = [_embed(g, text, numbers)]
         mask = _causal_mask(g, tokens)
         for block in range(used):
@@ -185,9 +185,9 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
         last = _rows(g, layer_norm(g, states[-1], "text_model.final_layer_norm", eps=text.eps))
         name = "last_hidden_state" if is_last else "hidden_embeds"
         g.output(name, last if is_last else _rows(g, states[-2]))
-        pooled = _pooled(g, last, end)
+        pooled = _pool(g, last, end)
         if component == SECOND:
-            pooled = _projected(g, text, pooled)
+            pooled = _project(g, text, pooled)
         g.output("pooled_outputs", pooled)
     return Draft(
         component=component,
@@ -240,7 +240,7 @@ def _end_token(text: TextConfig) -> int:
     return text.end if is_told else min(text.vocabulary, CLIP_WORDS) - 1
 
 
-def _restored(g: Graph, component: str, text: TextConfig, ids: Var) -> tuple[Var, Var]:
+def _restore_ids(g: Graph, component: str, text: TextConfig, ids: Var) -> tuple[Var, Var]:
     """The ids (1, S) as diffusers sends them, and the position of the end token, (1,).
 
     The same as `programs.prompt.restore_prompt`, as operations.
@@ -309,14 +309,14 @@ def _rows(g: Graph, x: Var) -> Var:
     return transpose(g, g.emit("squeeze", x=x, axes=[2]), 0, 2, 1)
 
 
-def _pooled(g: Graph, states: Var, end: Var) -> Var:
+def _pool(g: Graph, states: Var, end: Var) -> Var:
     """The row of `states` (1, S, D) at the end token, (1, D)."""
     row = g.emit("gather", x=states, indices=end, axis=1)
     result: Var = g.emit("squeeze", x=row, axes=[1])
     return result
 
 
-def _projected(g: Graph, text: TextConfig, pooled: Var) -> Var:
+def _project(g: Graph, text: TextConfig, pooled: Var) -> Var:
     """(1, D) to (1, P), without a bias."""
     x = g.emit("expand_dims", x=pooled, axes=[2, 3])
     x = conv(g, x, "text_projection", text.projection, bias=False)

@@ -159,7 +159,9 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
         )
         remedy = f"choose multiples of {PIXELS_PER_LATENT * step} pixels"
         error = UnsupportedError
-        raise Fault(where=component, what=what, remedy=remedy, error=error, code="MOD014").raised()
+        raise Fault(
+            where=component, what=what, remedy=remedy, error=error, code="MOD014"
+        ).as_error()
     return height, width
 
 

@@ -161,7 +161,7 @@ def parse_unet(
         flip=reader.read("flip_sin_to_cos", bool, default=True),
         shift=reader.read("freq_shift", float, 0),
         sample_size=_sample_size(reader),
-        added=_added(reader, context),
+        added=_parse_added(reader, context),
     )
 
 
@@ -187,7 +187,7 @@ def _check_blocks(component: str, down: tuple[str, ...], up: tuple[str, ...]) ->
         )
 
 
-def _added(reader: ConfigReader, context: int) -> Added | None:
+def _parse_added(reader: ConfigReader, context: int) -> Added | None:
     """Parse SDXL's conditions: the base model embeds six numbers, the refiner five."""
     if reader.config.get("addition_embed_type") is None:
         return None

@@ -89,7 +89,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
     """
     reader = ConfigReader(component=component, config=config)
     channels = reader.read("block_out_channels", tuple[int, ...], ())
-    refuse_unknown(component, config, _READ, _accepted(len(channels)))
+    refuse_unknown(component, config, _READ, _list_accepted(len(channels)))
     reader.require("block_out_channels")
     if len(channels) != LEVELS:
         raise UnsupportedError(
@@ -130,7 +130,7 @@ def older_name(name: str) -> str:
     return name
 
 
-def _accepted(levels: int) -> Mapping[str, tuple[object, ...]]:
+def _list_accepted(levels: int) -> Mapping[str, tuple[object, ...]]:
     return {
         "act_fn": ("silu", "swish"),
         "down_block_types": (["DownEncoderBlock2D"] * levels,),
@@ -198,7 +198,7 @@ def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
         x = _mid_block(g, vae, x, "encoder.mid_block")
         x = silu(g, group_norm(g, x, "encoder.conv_norm_out", vae.norm.groups, EPS))
         x = conv(g, x, "encoder.conv_out", 2 * vae.latent, SPATIAL)
-        g.output("latent", _rescaled(g, vae, conv(g, x, "quant_conv", 2 * vae.latent)))
+        g.output("latent", _rescale(g, vae, conv(g, x, "quant_conv", 2 * vae.latent)))
     return Draft(
         component="vae_encoder",
         graph=g,
@@ -223,7 +223,7 @@ def _as_trained(g: Graph, vae: VaeConfig, z: Var) -> Var:
     return g.cast(z, g.dtype)
 
 
-def _rescaled(g: Graph, vae: VaeConfig, moments: Var) -> Var:
+def _rescale(g: Graph, vae: VaeConfig, moments: Var) -> Var:
     """Adjust means and log-variances so that the app's scale has the effect of the model's."""
     import numpy as np
 

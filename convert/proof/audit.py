@@ -137,7 +137,7 @@ def audit(
         and not name.endswith(_NOT_WEIGHTS)
     ]
     index = _Index(tensors, wanted)
-    compressed = _compressed(function, storage, tensors, index.owners)
+    compressed = _collect_compressed(function, storage, tensors, index.owners)
     sources: dict[str, tuple[str, ...]] = {}
     extras: dict[str, str] = {}
     names = (operation.outputs[0].name for operation in compressed_constants(function))
@@ -173,10 +173,10 @@ def _summary(compressed: Iterable[Compressed]) -> dict[str, Rounded]:
     by_method: dict[str, list[Compressed]] = {}
     for item in compressed:
         by_method.setdefault(item.method, []).append(item)
-    return {method: _rounded_by(items) for method, items in by_method.items()}
+    return {method: _find_rounding(items) for method, items in by_method.items()}
 
 
-def _rounded_by(items: Sequence[Compressed]) -> Rounded:
+def _find_rounding(items: Sequence[Compressed]) -> Rounded:
     worst = min(items, key=lambda item: item.psnr)
     return Rounded(
         weights=len(items),
@@ -186,7 +186,7 @@ def _rounded_by(items: Sequence[Compressed]) -> Rounded:
     )
 
 
-def _compressed(
+def _collect_compressed(
     function: Function, storage: BlobStorage, tensors: Tensors, owners: Mapping[str, str]
 ) -> dict[str, Compressed]:
     """Every compressed constant whose name is, or begins with, a tensor's name."""
@@ -259,7 +259,7 @@ class _Index:
     def _twins(self, name: str, found: Collection[str]) -> Iterator[str]:
         """The found tensors that equal this one."""
         for dtype, candidates in self._alike.items():
-            mine = _rounded(self._tensors[name], dtype)
+            mine = _round_tensor(self._tensors[name], dtype)
             for other in candidates.get(_key(mine, _sample(mine)), ()):
                 if other in found and self._is_equal(other, mine):
                     yield other
@@ -270,7 +270,7 @@ class _Index:
             alike = self._alike[dtype] = {}
             for name in self.owners.values():
                 tensor = self._tensors[name]
-                key = _key(tensor, _rounded(_sample(tensor), dtype))
+                key = _key(tensor, _round_tensor(_sample(tensor), dtype))
                 alike.setdefault(key, []).append(name)
                 self._tensors.release()  # sampling maps pages from all over the tensor into memory
         return self._alike[dtype]
@@ -280,7 +280,7 @@ class _Index:
         import numpy as np
 
         bits = f"u{constant.itemsize}"
-        tensor = _rounded(self._tensors[name], constant.dtype.str).reshape(-1)
+        tensor = _round_tensor(self._tensors[name], constant.dtype.str).reshape(-1)
         equal = np.array_equal(tensor.view(bits), constant.reshape(-1).view(bits))
         self._touched += constant.nbytes
         if self._touched > RELEASE_AFTER:
@@ -324,7 +324,7 @@ def _sample(tensor: Array) -> Array:
     return tensor.reshape(-1)[:: max(1, tensor.size // _SAMPLES)]
 
 
-def _rounded(tensor: Array, dtype: str) -> Array:
+def _round_tensor(tensor: Array, dtype: str) -> Array:
     """The tensor rounded to the program's type; overflow gives infinity, which equals no weight."""
     import numpy as np
 

@@ -65,7 +65,7 @@ def measure(
     if operation.type not in _METHODS:
         raise UnsupportedError(f"{operation.type} cannot be audited")
     method, values, reach = _METHODS[operation.type](parts)
-    wanted = _rounded(tensor, operation).reshape(values.shape)
+    wanted = _round_tensor(tensor, operation).reshape(values.shape)
     error, least = np.abs(wanted - values), reach(wanted)
     slack = _HALF_STEP * float(np.abs(wanted).max(initial=0.0))
     wrong = int((error > _EDGE * least + slack).sum())
@@ -81,7 +81,7 @@ def measure(
     )
 
 
-def _rounded(tensor: Array, operation: Operation) -> Array:
+def _round_tensor(tensor: Array, operation: Operation) -> Array:
     """The tensor, rounded to the type that the weight had before compression, as float32."""
     import numpy as np
 

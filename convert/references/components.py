@@ -32,7 +32,7 @@ class Reference:
     call: Callable[[torch.nn.Module, Feeds, ProgramOptions], Outputs]
     outputs: tuple[frozenset[str], ...] | None = None
 
-    def expected(
+    def compute_expected(
         self, module: torch.nn.Module, feeds: Feeds, options: ProgramOptions, names: Collection[str]
     ) -> Outputs:
         """The expected outputs for a program whose outputs have these names.

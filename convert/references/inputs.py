@@ -75,12 +75,15 @@ def _prompts(config: Mapping[str, object], shapes: Shapes, pad: int | None) -> t
 def denoising(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
     """Noise, text states, a timestep for each row, and other inputs in their usual ranges."""
     return tuple(
-        {name: _bounded(name, value, steps) for name, value in _normal(shapes, SEED + run).items()}
+        {
+            name: _bound_input(name, value, steps)
+            for name, value in _normal(shapes, SEED + run).items()
+        }
         for run, steps in enumerate(TIMESTEPS)
     )
 
 
-def _bounded(name: str, noise: torch.Tensor, steps: tuple[float, ...]) -> torch.Tensor:
+def _bound_input(name: str, noise: torch.Tensor, steps: tuple[float, ...]) -> torch.Tensor:
     """The input with this name: `noise`, or values in the input's usual range."""
     if name == "timestep":
         return _rows(steps, noise)

@@ -90,7 +90,7 @@ def _stream(layer: torch.nn.Module, rounding: torch.dtype, precision: torch.dtyp
     }
 
     def fill(layer: torch.nn.Module, _: tuple[object, ...]) -> None:
-        widened = {name: _widened(t, rounding, precision) for name, t in stored.items()}
+        widened = {name: _widen(t, rounding, precision) for name, t in stored.items()}
         _replace(layer, widened)
 
     def drop(layer: torch.nn.Module, _: tuple[object, ...], __: object) -> None:
@@ -101,7 +101,7 @@ def _stream(layer: torch.nn.Module, rounding: torch.dtype, precision: torch.dtyp
     layer.register_forward_hook(drop)
 
 
-def _widened(
+def _widen(
     tensor: torch.Tensor, rounding: torch.dtype, precision: torch.dtype
 ) -> torch.nn.Parameter:
     return torch.nn.Parameter(tensor.detach().to(rounding).to(precision), requires_grad=False)

@@ -79,7 +79,7 @@ def _function(message: Message) -> Function:
     if opset not in blocks:
         raise WireError(f"a function of opset {opset!r} has blocks {sorted(blocks)} only")
     return Function(
-        inputs=_named_types(message["inputs"]),
+        inputs=_read_named_types(message["inputs"]),
         opset=opset,
         blocks=blocks,
         attributes=_mapping(message["attributes"], _value, "attribute"),
@@ -90,7 +90,7 @@ def _block(message: Message) -> Block:
     return Block(
         operations=tuple([_operation(operation) for operation in message["operations"]]),
         outputs=tuple(message["outputs"]),
-        inputs=_named_types(message["inputs"]),
+        inputs=_read_named_types(message["inputs"]),
         attributes=_mapping(message["attributes"], _value, "attribute"),
     )
 
@@ -99,7 +99,7 @@ def _operation(message: Message) -> Operation:
     return Operation(
         type=message.get("type", ""),
         inputs=_mapping(message["inputs"], _argument, "argument"),
-        outputs=_named_types(message["outputs"]),
+        outputs=_read_named_types(message["outputs"]),
         attributes=_mapping(message["attributes"], _value, "attribute"),
         blocks=tuple([_block(block) for block in message["blocks"]]),
     )
@@ -118,7 +118,7 @@ def _binding(message: Message) -> Binding:
     raise WireError("an argument is bound to neither a name nor a value, or to both")
 
 
-def _named_types(messages: list[Message]) -> tuple[NamedType, ...]:
+def _read_named_types(messages: list[Message]) -> tuple[NamedType, ...]:
     return tuple(
         [
             NamedType(name=message.get("name", ""), type=value_type(message.get("type", b"")))

@@ -94,7 +94,7 @@ def decode(data: bytes, message: str, schema: Schema, depth: int = 0) -> Message
             continue
         if field.repeated:
             if isinstance(payload, bytes) and wire == DELIMITED != _WIRE[field.kind]:
-                found[field.name] += _packed(payload, field.kind)
+                found[field.name] += _unpack_numbers(payload, field.kind)
             else:
                 found[field.name].append(_single(payload, wire, field, schema, depth))
         elif field.name in found:
@@ -142,7 +142,7 @@ def _writer(
     }
     plain = texts.get(kind, pack)
 
-    def delimited(value: FieldValue, written: list[bytes]) -> None:
+    def write_delimited(value: FieldValue, written: list[bytes]) -> None:
         body = encode(value, inner) if inner else plain(value)
         written += (tag, to_varint(len(body)), body)
 
@@ -154,13 +154,13 @@ def _writer(
     def single(value: float, written: list[bytes]) -> None:
         written += (tag, pack((value,)))
 
-    def packed(values: Sequence[float], written: list[bytes]) -> None:
+    def write_packed(values: Sequence[float], written: list[bytes]) -> None:
         if values:
-            delimited(values, written)
+            write_delimited(values, written)
 
     if wire == DELIMITED:
-        return each if field.repeated else delimited
-    return packed if field.repeated else single
+        return each if field.repeated else write_delimited
+    return write_packed if field.repeated else single
 
 
 def _pack(form: str, values: Sequence[FieldValue]) -> bytes:
@@ -251,7 +251,7 @@ def _single(
     return struct.unpack(f"<{_FORMATS[kind]}", payload)[0]
 
 
-def _packed(payload: bytes, kind: FieldKind) -> list[FieldValue]:
+def _unpack_numbers(payload: bytes, kind: FieldKind) -> list[FieldValue]:
     """The numbers of a packed repeated field."""
     if _WIRE[kind] == VARINT:
         position, values = 0, []

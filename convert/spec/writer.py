@@ -101,7 +101,7 @@ def _program(program: Program) -> Message:
 
 def _function(function: Function) -> Message:
     return {
-        "inputs": map(_named_type, function.inputs),
+        "inputs": map(_write_named_type, function.inputs),
         "opset": function.opset or None,
         "block_specializations": _entries(function.blocks, _block),
         "attributes": _entries(function.attributes, _value),
@@ -110,7 +110,7 @@ def _function(function: Function) -> Message:
 
 def _block(block: Block) -> Message:
     return {
-        "inputs": map(_named_type, block.inputs),
+        "inputs": map(_write_named_type, block.inputs),
         "outputs": block.outputs,
         "operations": map(_operation, block.operations),
         "attributes": _entries(block.attributes, _value),
@@ -121,7 +121,7 @@ def _operation(operation: Operation) -> Message:
     return {
         "type": operation.type or None,
         "inputs": _entries(operation.inputs, _argument),
-        "outputs": map(_named_type, operation.outputs),
+        "outputs": map(_write_named_type, operation.outputs),
         "blocks": map(_block, operation.blocks),
         "attributes": _entries(operation.attributes, _value),
     }
@@ -136,7 +136,7 @@ def _argument(bindings: Iterable[Binding]) -> Message:
     }
 
 
-def _named_type(named: NamedType) -> Message:
+def _write_named_type(named: NamedType) -> Message:
     return {"name": named.name or None, "type": _type(named.type)}
 
 

@@ -78,7 +78,7 @@ def array(value: Value, storage: BlobStorage) -> Array:
         case Elements(values=bytes() as raw):
             flat = decode(raw, dtype, count)
         case Elements(values=values):
-            flat = np.array(values, dtype=_stored(dtype))
+            flat = np.array(values, dtype=_find_stored_dtype(dtype))
         case _:
             raise UnsupportedError("a list or dictionary stands where a tensor is expected")
     if flat.size == 1 and count > 1:  # one element may be stored in place of many equal ones
@@ -124,8 +124,8 @@ def decode(raw: bytes | bytearray | memoryview, dtype: DataType, count: int) -> 
         if len(raw) != needed:
             raise ParityError(f"{count} elements of {dtype.name} in {len(raw)} bytes, not {needed}")
         codes = unpack(np.frombuffer(raw, "u1"), PACKED[dtype], count)
-        return _signed(codes, PACKED[dtype]) if dtype is DataType.INT4 else codes
-    stored = _stored(dtype)
+        return _read_signed(codes, PACKED[dtype]) if dtype is DataType.INT4 else codes
+    stored = _find_stored_dtype(dtype)
     if len(raw) % stored.itemsize:
         raise ParityError(f"{len(raw)} bytes do not hold whole elements of {dtype.name}")
     flat = np.frombuffer(raw, stored)
@@ -157,13 +157,13 @@ def unpack(raw: Array, bits: int, count: int) -> Array:
     return codes.reshape(-1)[:count]
 
 
-def _signed(codes: Array, bits: int) -> Array:
+def _read_signed(codes: Array, bits: int) -> Array:
     """Codes of `bits` bits, read as two's complement, as int8."""
     shift = 8 - bits
     return (codes << shift).view("i1") >> shift
 
 
-def _stored(dtype: DataType) -> np.dtype[Any]:
+def _find_stored_dtype(dtype: DataType) -> np.dtype[Any]:
     import numpy as np
 
     if dtype in PACKED:

@@ -46,7 +46,7 @@ def join(first: OpenProgram, second: OpenProgram) -> OpenProgram:
         ParityError: the second half takes an input that the first one does not return, or returns
             with another type.
     """
-    function = _linked(first, second)
+    function = _link_functions(first, second)
     return OpenProgram(
         path=first.path.with_name(f"{first.path.name} + {second.path.name}"),
         model=_model(first.model, second.model, function),
@@ -55,7 +55,7 @@ def join(first: OpenProgram, second: OpenProgram) -> OpenProgram:
     )
 
 
-def _linked(first: OpenProgram, second: OpenProgram) -> Function:
+def _link_functions(first: OpenProgram, second: OpenProgram) -> Function:
     head, tail = first.function, second.function
     known = head.types
     inputs = {item.name: item for item in head.inputs}
@@ -72,19 +72,19 @@ def _linked(first: OpenProgram, second: OpenProgram) -> Function:
             )
         if item.name not in known:
             inputs[item.name] = item
-    names = _renamed(tail, known.keys() | inputs.keys())
+    names = _rename_results(tail, known.keys() | inputs.keys())
     block = replace(
         head.block,
         operations=(
             *head.block.operations,
-            *(_moved(item, names) for item in tail.block.operations),
+            *(_move_operation(item, names) for item in tail.block.operations),
         ),
         outputs=tuple(names.get(name, name) for name in tail.block.outputs),
     )
     return replace(head, inputs=tuple(inputs.values()), blocks={head.opset: block})
 
 
-def _renamed(function: Function, taken: set[str]) -> dict[str, str]:
+def _rename_results(function: Function, taken: set[str]) -> dict[str, str]:
     """New names for those results of a function whose names are already taken."""
     own = [result.name for item in function.block.operations for result in item.outputs]
     used = taken | set(own)
@@ -96,15 +96,15 @@ def _renamed(function: Function, taken: set[str]) -> dict[str, str]:
     return names
 
 
-def _moved(item: Operation, names: Mapping[str, str]) -> Operation:
+def _move_operation(item: Operation, names: Mapping[str, str]) -> Operation:
     """An operation of the second half with its results renamed and its blobs marked."""
 
-    def bound(binding: Binding) -> Binding:
+    def bind(binding: Binding) -> Binding:
         return names.get(binding, binding) if isinstance(binding, str) else in_second(binding)
 
     return replace(
         item,
-        inputs={key: tuple(map(bound, bindings)) for key, bindings in item.inputs.items()},
+        inputs={key: tuple(map(bind, bindings)) for key, bindings in item.inputs.items()},
         outputs=tuple(
             NamedType(name=names.get(result.name, result.name), type=result.type)
             for result in item.outputs

@@ -70,7 +70,7 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     stand_in()
     sys.path.insert(0, asked.checkout)
     sys.argv = ["torch2coreml", *asked.arguments]
-    with _watched(folder, emit), _followed(emit):
+    with _watch_room(folder, emit), _follow_stderr(emit):
         try:
             runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
         except SystemExit as ended:
@@ -107,7 +107,7 @@ def _refuse(*_: object, **__: object) -> None:
 
 
 @contextmanager
-def _followed(emit: Emit) -> Iterator[None]:
+def _follow_stderr(emit: Emit) -> Iterator[None]:
     """Tell progress from what is written to stderr, which goes on to where it went."""
     before = sys.stderr
     # As much of a stream as the converter uses.
@@ -159,7 +159,7 @@ class Log:
 
 
 @contextmanager
-def _watched(folder: Path, emit: Emit) -> Iterator[None]:
+def _watch_room(folder: Path, emit: Emit) -> Iterator[None]:
     """Warn, once each, when memory or disk run low while the block runs."""
     over = threading.Event()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sdcoreml.convert.weights.cast import as_floats
 from sdcoreml.convert.weights.dtypes import SIZES
-from sdcoreml.convert.weights.tensor import TensorInfo, ended_early
+from sdcoreml.convert.weights.tensor import TensorInfo, name_early_end
 from sdcoreml.convert.weights.transfer import BLOCK, ShortReadError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def gather(tensor: TensorInfo) -> Iterator[memoryview]:
             try:
                 _fill(group, file.fileno(), tensor.start + offset, strides[-len(shape) :])
             except ShortReadError:
-                raise ended_early(tensor.path, tensor.name) from None
+                raise name_early_end(tensor.path, tensor.name) from None
             data = group.reshape(-1).view("u1").data
             yield from (data[start : start + BLOCK] for start in range(0, len(data), BLOCK))
 

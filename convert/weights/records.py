@@ -141,7 +141,7 @@ def _tensor(
     return record
 
 
-def _typed_tensor(*arguments: object) -> TensorRecord:
+def _read_typed_tensor(*arguments: object) -> TensorRecord:
     """`_rebuild_tensor_v3`: the seventh argument is the dtype, the storage is plain bytes."""
     dtype = arguments[6]
     if type(dtype) is not Name or dtype.name not in TORCH:
@@ -149,16 +149,16 @@ def _typed_tensor(*arguments: object) -> TensorRecord:
     return _tensor(*arguments[:4], dtype=TORCH[dtype.name])
 
 
-def _ordered(*arguments: list[tuple[object, object]]) -> Ordered:
+def _make_ordered(*arguments: list[tuple[object, object]]) -> Ordered:
     pairs = arguments[0] if arguments else []
     return Ordered({key: value for key, value in pairs if type(key) is str})
 
 
 _MAKERS: Mapping[str, Callable[..., object]] = {
-    "OrderedDict": _ordered,
+    "OrderedDict": _make_ordered,
     "_rebuild_tensor": _tensor,
     "_rebuild_tensor_v2": _tensor,
-    "_rebuild_tensor_v3": _typed_tensor,
+    "_rebuild_tensor_v3": _read_typed_tensor,
     "_rebuild_parameter": lambda data, *_: data,
     "Size": tuple,
 }

@@ -128,7 +128,7 @@ class TensorFile:
         """Type, shape and place of a tensor. Raises `KeyError`."""
         return self._tensors[name]
 
-    def unused(self) -> tuple[str, ...]:
+    def list_unused(self) -> tuple[str, ...]:
         """The names of tensors that were never read."""
         return tuple(name for name in self._tensors if name not in self._used)
 

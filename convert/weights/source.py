@@ -273,9 +273,9 @@ def _tensor_mapping(
                 remedy="save the state dict alone",
             )
         else:
-            aside.append(_shown(name))
+            aside.append(_show_key(name))
     if chosen is not root:
-        aside.extend(_shown(name) for name in root if name != where)
+        aside.extend(_show_key(name) for name in root if name != where)
     if not tensors:
         raise BadInputError("holds no tensors", where=path, remedy="give the file with the weights")
     for name in tensors:
@@ -288,7 +288,7 @@ def _tensor_mapping(
     return tensors, where, notes if aside else ()
 
 
-def _shown(name: object) -> str:
+def _show_key(name: object) -> str:
     """A dictionary key as one short line."""
     text = str(name)[:60]
     return text if text.isprintable() else ascii(text)
@@ -307,12 +307,12 @@ def _scalars(root: object) -> dict[str, int | float | str]:
 
 def _candidates(root: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
     for key in MAPPINGS:
-        value = _unwrapped(root.get(key))
+        value = _unwrap(root.get(key))
         if isinstance(value, dict) and any(type(item) is TensorRecord for item in value.values()):
             yield key, value
 
 
-def _unwrapped(value: object) -> object:
+def _unwrap(value: object) -> object:
     """The tensors of a `ParameterDict`, which PyTorch pickles as an object with a state."""
     state = value.state if isinstance(value, Inert) else None
     return state.get("_parameters", value) if isinstance(state, dict) else value

@@ -84,7 +84,7 @@ def drop_kernel(tensor: TensorInfo) -> TensorInfo:
     )
 
 
-def ended_early(path: Path, tensor: str) -> BadInputError:
+def name_early_end(path: Path, tensor: str) -> BadInputError:
     """The error for a file that was truncated while being read."""
     return BadInputError(
         f"the file ended while tensor {tensor!r} was read",

@@ -14,7 +14,7 @@ from sdcoreml.convert.weights.dtypes import SIZES
 from sdcoreml.convert.weights.machine import MAX_BYTES, MalformedPickleError
 from sdcoreml.convert.weights.opcodes import interpret
 from sdcoreml.convert.weights.records import Records, Trust
-from sdcoreml.convert.weights.torch_zip import PickledTensors, big_endian, damaged
+from sdcoreml.convert.weights.torch_zip import PickledTensors, big_endian, name_damage
 from sdcoreml.ground.errors import BadInputError
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -68,7 +68,7 @@ def read_legacy(path: Path, trust: Trust) -> PickledTensors:
             try:
                 pickles.append(interpret(window, records))
             except MalformedPickleError as error:
-                raise damaged(path, f"{part}: {error}") from None
+                raise name_damage(path, f"{part}: {error}") from None
         magic, protocol, system, root, keys = pickles
         if magic != MAGIC or protocol != PROTOCOL or not isinstance(keys, list):
             raise BadInputError(
@@ -90,21 +90,21 @@ def _starts(
     for key in keys:
         storage = records.storages.get(key)
         if storage is None or storage.dtype is None:
-            raise damaged(path, f"storage {key[:40]!r} is not in the pickle")
+            raise name_damage(path, f"storage {key[:40]!r} is not in the pickle")
         if position + 8 > len(data):
-            raise damaged(path, f"truncated before storage {key!r}")
+            raise name_damage(path, f"truncated before storage {key!r}")
         (count,) = struct.unpack_from("<q", data, position)
         end = position + 8 + count * SIZES[storage.dtype]
         if count != storage.numel:
-            raise damaged(
+            raise name_damage(
                 path, f"storage {key!r} has {count:,} elements, the pickle says {storage.numel:,}"
             )
         if end > len(data):
-            raise damaged(
+            raise name_damage(
                 path, f"truncated: storage {key!r} ends at byte {end:,}, the file has {len(data):,}"
             )
         starts[key] = position + 8
         position = end
     if lost := sorted(records.storages.keys() - starts.keys()):
-        raise damaged(path, f"storage {lost[0]!r} has no bytes in the file")
+        raise name_damage(path, f"storage {lost[0]!r} has no bytes in the file")
     return starts

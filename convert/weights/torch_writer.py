@@ -41,7 +41,7 @@ def write_torch(path: Path, tensors: Mapping[str, FloatTensor]) -> None:
     """Write a state dict that torch loads; equal tensors give equal bytes on every system."""
     prefix = path.stem
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        _add(archive, f"{prefix}/data.pkl", _pickled(tensors))
+        _add(archive, f"{prefix}/data.pkl", _pickle_tensors(tensors))
         _add(archive, f"{prefix}/byteorder", b"little")
         for number, tensor in enumerate(tensors.values()):
             _add(archive, f"{prefix}/data/{number}", tensor.data)
@@ -57,7 +57,7 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(info, data)
 
 
-def _pickled(tensors: Mapping[str, FloatTensor]) -> bytes:
+def _pickle_tensors(tensors: Mapping[str, FloatTensor]) -> bytes:
     return b"".join((_START, _DICT, _MARK, *_items(tensors), _SET_ITEMS, _STOP))
 
 

@@ -53,14 +53,14 @@ def read_zip(path: Path, trust: Trust) -> PickledTensors:
     try:
         root = interpret(io.BytesIO(data), records)
     except MalformedPickleError as error:
-        raise damaged(path, f"data.pkl: {error}") from None
+        raise name_damage(path, f"data.pkl: {error}") from None
     storages = {key: members.get(f"{prefix}data/{key}") for key in records.storages}
     starts = {key: _place(path, records.storages[key], found) for key, found in storages.items()}
     used = tuple(found for found in storages.values() if found)
     return PickledTensors(root, starts, records.unknown_names(), (member, *used))
 
 
-def damaged(path: Path, what: str) -> BadInputError:
+def name_damage(path: Path, what: str) -> BadInputError:
     """The error for a damaged file, which may be whole elsewhere."""
     return BadInputError(what, where=path, remedy="download the file again")
 
@@ -92,9 +92,9 @@ def _pickle_name(path: Path, members: dict[str, Member]) -> str:
 
 def _place(path: Path, storage: StorageRecord, member: Member | None) -> int:
     if member is None:
-        raise damaged(path, f"storage {storage.key!r} has no bytes in the file")
+        raise name_damage(path, f"storage {storage.key!r} has no bytes in the file")
     if member.nbytes < storage.nbytes:
-        raise damaged(
+        raise name_damage(
             path,
             f"storage {storage.key!r} needs {storage.nbytes:,} bytes and has {member.nbytes:,}",
         )

@@ -18,7 +18,7 @@ from sdcoreml.convert.weights.dtypes import FLOATS, SIZES
 from sdcoreml.convert.weights.gather import gather
 from sdcoreml.convert.weights.hashing import StreamDigest
 from sdcoreml.convert.weights.header import PYTORCH, build
-from sdcoreml.convert.weights.tensor import TensorInfo, ended_early
+from sdcoreml.convert.weights.tensor import TensorInfo, name_early_end
 from sdcoreml.convert.weights.transfer import ShortReadError, new_buffers, read_blocks, write_at
 from sdcoreml.ground.aside import file_aside, require_space, reserve
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
@@ -172,7 +172,7 @@ class _Stream:
         except ShortReadError:
             if isinstance(tensor, Computed):  # whose parts say so themselves
                 raise
-            raise ended_early(tensor.path, tensor.name) from None
+            raise name_early_end(tensor.path, tensor.name) from None
 
     def _blocks(self, tensor: TensorInfo | Computed) -> Iterable[memoryview]:
         if isinstance(tensor, Computed):

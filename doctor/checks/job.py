@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.checks.model import find_lacking
 from sdcoreml.doctor.checks.pins import list_some
-from sdcoreml.doctor.checks.ruling import judged
+from sdcoreml.doctor.checks.ruling import adopt_judgement
 from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, warning
 from sdcoreml.doctor.core.facts import Goal, System
 from sdcoreml.doctor.core.subjects import ModelFolder, Output
@@ -19,7 +19,7 @@ NATIVE_SIZE = 512
 AWKWARD = frozenset(" \t'\"$&;()<>|*?")
 
 
-@judged
+@adopt_judgement
 @check("MOD009", CheckFamily.MODEL)
 def family_supported(model: ModelFolder) -> Findings:
     """The model is of a kind that can be converted and then run.
@@ -37,7 +37,7 @@ def family_supported(model: ModelFolder) -> Findings:
         )
 
 
-@judged
+@adopt_judgement
 @check("MOD010", CheckFamily.MODEL)
 def configs_supported(model: ModelFolder) -> Findings:
     """The converter implements every option in the configurations.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdcoreml.doctor.checks.pins import list_some
-from sdcoreml.doctor.checks.ruling import judged
+from sdcoreml.doctor.checks.ruling import adopt_judgement
 from sdcoreml.doctor.core.check import (
     CheckFamily,
     Finding,
@@ -32,7 +32,7 @@ TESTED_DIFFUSERS = "0.23.1"
 SHARDED_BY_DIFFUSERS = frozenset({"unet", "vae", "transformer"})
 
 
-@judged
+@adopt_judgement
 @check("MOD001", CheckFamily.MODEL)
 def layout(model: ModelFolder) -> Findings:
     """The path is a diffusers folder, with model_index.json at its top.
@@ -116,7 +116,7 @@ def merge(path: str) -> Fix:
     )
 
 
-@judged
+@adopt_judgement
 @check("MOD003", CheckFamily.MODEL)
 def shards_present(model: ModelFolder) -> Findings:
     """Every shard that an index names is there.
@@ -148,7 +148,7 @@ def _faulty(part: ComponentState, fault: str) -> Findings:
         yield _bad_json(part.folder, f"{part.name}: {fault}")
 
 
-@judged
+@adopt_judgement
 @check("MOD004", CheckFamily.MODEL)
 def weights_present(model: ModelFolder) -> Findings:
     """Every component to convert has its weights.
@@ -175,7 +175,7 @@ def weights_present(model: ModelFolder) -> Findings:
             )
 
 
-@judged
+@adopt_judgement
 @check("MOD017", CheckFamily.MODEL)
 def config_matches(model: ModelFolder) -> Findings:
     """The UNet's weights have the shapes that its config.json says.
@@ -193,7 +193,7 @@ def config_matches(model: ModelFolder) -> Findings:
             )
 
 
-@judged
+@adopt_judgement
 @check("MOD018", CheckFamily.MODEL)
 def file_complete(model: ModelFolder) -> Findings:
     """A single checkpoint file is a whole model.
@@ -235,7 +235,7 @@ def _incomplete(model: ModelFolder, fault: str) -> Finding:
     )
 
 
-@judged
+@adopt_judgement
 @check("MOD019", CheckFamily.MODEL)
 def tokenizer_fits(model: ModelFolder) -> Findings:
     """The Swift apps can read the tokenizer's files.

@@ -9,7 +9,7 @@ from sdcoreml.doctor.core.check import Check, Finding, Findings, Fix, Status, er
 from sdcoreml.doctor.core.subjects import ModelFolder
 
 
-def judged(one: Check) -> Check:
+def adopt_judgement(one: Check) -> Check:
     """The check, in agreement with the judgement of the model that it is given first.
 
     What stands in no conversion's way is a warning; the reason of a no, if it has this check's id,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdcoreml.doctor.checks.pins import list_some
-from sdcoreml.doctor.checks.ruling import judged
+from sdcoreml.doctor.checks.ruling import adopt_judgement
 from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info
 from sdcoreml.doctor.core.subjects import ModelFolder, WeightFile
 
@@ -22,7 +22,7 @@ def files_of_kind(model: ModelFolder, kind: str) -> list[WeightFile]:
     return [file for file in files(model) if file.kind == kind]
 
 
-@judged
+@adopt_judgement
 @check("MOD005", CheckFamily.MODEL)
 def no_pointers(model: ModelFolder) -> Findings:
     """No weight file is a Git LFS pointer.
@@ -47,7 +47,7 @@ def no_pointers(model: ModelFolder) -> Findings:
         )
 
 
-@judged
+@adopt_judgement
 @check("MOD006", CheckFamily.MODEL)
 def no_web_pages(model: ModelFolder) -> Findings:
     """No weight file is a saved web page or an empty file.
@@ -73,7 +73,7 @@ def no_web_pages(model: ModelFolder) -> Findings:
         )
 
 
-@judged
+@adopt_judgement
 @check("MOD007", CheckFamily.MODEL)
 def files_whole(model: ModelFolder) -> Findings:
     """Every weight file is complete: exactly as long as its header says.
@@ -91,7 +91,7 @@ def files_whole(model: ModelFolder) -> Findings:
             )
 
 
-@judged
+@adopt_judgement
 @check("MOD008", CheckFamily.MODEL)
 def pickles_safe(model: ModelFolder) -> Findings:
     """No pickle names anything that could run.

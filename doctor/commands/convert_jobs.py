@@ -77,7 +77,7 @@ def options_for(args: argparse.Namespace, model: Model) -> Options:
         UsageError: what is asked for does not go with the finished folder.
         BadInputError: there is no such folder.
     """
-    asked = _asked_options(args)
+    asked = _read_options(args)
     if "components" in args and not is_nothing(args.output):
         return merge_with_existing(args, asked)
     if "beside" in args:
@@ -85,7 +85,7 @@ def options_for(args: argparse.Namespace, model: Model) -> Options:
     return replace(default_options(model), **asked)
 
 
-def _asked_options(args: argparse.Namespace) -> dict[str, Any]:
+def _read_options(args: argparse.Namespace) -> dict[str, Any]:
     """The fields of `Options` that were given, sizes and attention aside."""
     said = vars(args)
     fields = {
@@ -227,7 +227,7 @@ def _require_known_components(precisions: Iterable[tuple[str, str]], model: Mode
         )
 
 
-def _asked_compression(args: argparse.Namespace) -> Mapping[str, object] | None:
+def _read_compression(args: argparse.Namespace) -> Mapping[str, object] | None:
     if args.bits:
         groups = {} if args.group_size is None else {"group_size": args.group_size}
         return {"method": args.method or METHODS[0], "bits": args.bits, **groups}
@@ -248,7 +248,7 @@ def recipe_of(args: argparse.Namespace) -> Mapping[str, object] | None:
             recipe.
     """
     if args.recipe_file is None:
-        return _asked_compression(args)
+        return _read_compression(args)
     said = {"--bits": args.bits, "--method": args.method, "--group-size": args.group_size}
     if extra := [name for name, value in said.items() if value is not None]:
         raise UsageError(

@@ -186,15 +186,15 @@ def _compare_programs(
     for name, entry in entries.items():
         yield ProgramComparison(
             program=name,
-            sdcoreml=_made(ours, name, entry, mine),
-            upstream=_made(theirs, name, others[name], upstream),
+            sdcoreml=_measure_made(ours, name, entry, mine),
+            upstream=_measure_made(theirs, name, others[name], upstream),
             interface=tuple(
                 interface_differences(_ports(ours, name, entry), _ports(theirs, name, others[name]))
             ),
         )
 
 
-def _made(folder: Path, name: str, entry: ProgramEntry, runner: MeasuringRunner) -> Made:
+def _measure_made(folder: Path, name: str, entry: ProgramEntry, runner: MeasuringRunner) -> Made:
     cpu, memory = runner.costs[entry.component]
     operations = 0
     for package in _packages(folder, name, entry):
@@ -207,7 +207,7 @@ def _made(folder: Path, name: str, entry: ProgramEntry, runner: MeasuringRunner)
 
 
 def _packages(folder: Path, name: str, entry: ProgramEntry) -> tuple[Path, ...]:
-    written = entry.written(folder, name)
+    written = entry.find_packages(folder, name)
     return (written,) if isinstance(written, Path) else written
 
 
@@ -224,15 +224,15 @@ def _ports(folder: Path, name: str, entry: ProgramEntry) -> dict[str, str]:
     for package in _packages(folder, name, entry):
         with open_program(package) as program:
             shapes, said = output_shapes(program.model), program.model.description
-            ports |= {f"input {one.name}": _typed(one, one.shape) for one in said.inputs}
+            ports |= {f"input {one.name}": _show_type(one, one.shape) for one in said.inputs}
             ports |= {
-                f"output {one.name}": _typed(one, shapes.get(one.name, one.shape))
+                f"output {one.name}": _show_type(one, shapes.get(one.name, one.shape))
                 for one in said.outputs
             }
     return ports
 
 
-def _typed(feature: Feature, shape: tuple[int, ...]) -> str:
+def _show_type(feature: Feature, shape: tuple[int, ...]) -> str:
     return f"{feature.dtype.name.lower() if feature.dtype else feature.kind} {list(shape)}"
 
 

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     with file_aside(args.output) as descriptor, open(descriptor, "wb", closefd=False) as file:
         with draw() as emit:
             worker = runner or Worker(python=build(toolchain, emit=emit).python)
-            found = measured(model, args, worker, emit)
+            found = measure(model, args, worker, emit)
         recipe = {
             "method": "kmeans",
             "bits": args.bits,
@@ -110,7 +110,7 @@ class Sensitivity:
     uniform: Mapping[str, float]
 
 
-def measured(model: Model, args: argparse.Namespace, runner: Runner, emit: Emit) -> Sensitivity:
+def measure(model: Model, args: argparse.Namespace, runner: Runner, emit: Emit) -> Sensitivity:
     """Run the task `sensitivity` for one program.
 
     Raises:

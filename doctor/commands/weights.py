@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     digest = args.sha256 or args.verify
     options = WriteOptions(dtype=DTYPES.get(args.dtype or ""), digest=digest)
     with draw() as emit:
-        for note in (*checkpoint.notes, *_left(checkpoint, args.dtype)):
+        for note in (*checkpoint.notes, *_note_uncast(checkpoint, args.dtype)):
             emit(Event(kind="note", text=note))
         if args.verify:
             emit(Event(kind="step", text="check the input"))
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _left(checkpoint: Checkpoint, asked: str | None) -> Iterator[str]:
+def _note_uncast(checkpoint: Checkpoint, asked: str | None) -> Iterator[str]:
     """A note on matrices that a cast does not change, because they are not floats but quantised."""
     kinds = (tensor.dtype for tensor in checkpoint.tensors if len(tensor.shape) > 1)
     left = Counter(kind for kind in kinds if asked and kind not in FLOATS)

@@ -28,7 +28,7 @@ def checkout(folder: str, probe: Probe, toolchain: str = "tested") -> Checkout |
     """The checkout that an argument or SDCOREML_UPSTREAM names, else the store's own."""
     path = folder or probe.environ.get(VARIABLE, "")
     if not path:
-        return kept(toolchain)
+        return find_kept(toolchain)
     repository = find_repository(Path(path))
     if repository is None or repository.git == Path(path):  # a bare one, or the inside of one
         return Checkout(
@@ -37,7 +37,7 @@ def checkout(folder: str, probe: Probe, toolchain: str = "tested") -> Checkout |
     return _read(path, repository)
 
 
-def kept(toolchain: str) -> Checkout | Absent:
+def find_kept(toolchain: str) -> Checkout | Absent:
     """The tested commit in the store."""
     upstream = load_toolchain(toolchain).upstream
     found = examine(upstream, environments_folder())

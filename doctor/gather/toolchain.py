@@ -64,11 +64,11 @@ def toolchain(name: str) -> facts.ToolchainFacts:
         peaks=dict(loaded.measured.peaks),
         parallel=loaded.measured.parallel,
         measured_on=loaded.measured.on,
-        certified=tuple(sorted(set(map(_certified, load().values())))),
+        certified=tuple(sorted(set(map(_describe_certified, load().values())))),
     )
 
 
-def _certified(certificate: Certificate) -> str:
+def _describe_certified(certificate: Certificate) -> str:
     """Component and title, without the system at the title's end, which does not matter."""
     return f"{certificate.component}: {certificate.title.rpartition(', ')[0]}"
 

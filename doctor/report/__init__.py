@@ -20,16 +20,16 @@ def write(report: Report, form: str, stream: TextIO) -> None:
     ruling = report.ruling and {
         name: spell(said or "") or None for name, said in report.ruling.items()
     }
-    told = replace(report, results=tuple(map(_spelled, report.results)), ruling=ruling)
+    told = replace(report, results=tuple(map(_spell_result, report.results)), ruling=ruling)
     importlib.import_module(f"sdcoreml.doctor.report.{FORMATS[form]}").write(told, stream)
 
 
-def _spelled(result: Result) -> Result:
-    findings = tuple(map(_spelled_finding, result.findings))
+def _spell_result(result: Result) -> Result:
+    findings = tuple(map(_spell_finding, result.findings))
     return replace(result, reason=spell(result.reason), findings=findings)
 
 
-def _spelled_finding(one: Finding) -> Finding:
+def _spell_finding(one: Finding) -> Finding:
     fix = one.fix and replace(
         one.fix, title=spell(one.fix.title), commands=tuple(map(spell_words, one.fix.commands))
     )

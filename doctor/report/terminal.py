@@ -28,7 +28,7 @@ _LOOK = 5.0
 """Seconds between two looks at the clock."""
 
 
-def shown(text: str) -> str:
+def show(text: str) -> str:
     """A text of an event on one line, without passwords and tokens, its commands to be pasted."""
     return one_line(hide_credentials(spell(text)))
 
@@ -46,7 +46,7 @@ class Lines:
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        text = shown(event.text)
+        text = show(event.text)
         match event.kind:
             case "step":
                 self._step, self._far, self._began = text, "", self._clock()
@@ -113,7 +113,7 @@ class Bars:
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
-        text = shown(event.text)
+        text = show(event.text)
         match event.kind:
             case "step":
                 self.finish()

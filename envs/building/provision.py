@@ -90,7 +90,7 @@ def obtain(wish: PythonWish, *, strict: bool = True) -> Choice:
     failures: dict[str, EnvError | LockfileError] = {}
     for provider in PROVIDERS:
         if strict or not provider.slow:
-            brought = _brought(provider, wish)
+            brought = _bring(provider, wish)
             if isinstance(brought, Choice):
                 return brought
             failures[provider.name] = brought
@@ -110,7 +110,7 @@ def _exactly(version: str) -> PythonPin:
     return PythonPin(version=version, accepted=f"=={version}")
 
 
-def _brought(provider: Provider, wish: PythonWish) -> Choice | EnvError | LockfileError:
+def _bring(provider: Provider, wish: PythonWish) -> Choice | EnvError | LockfileError:
     """The exact Python by one provider, or why it is none."""
     if reason := provider.lacks(wish):
         return NoInterpreterError(reason)

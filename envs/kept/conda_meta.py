@@ -54,10 +54,10 @@ def list_files(prefix: Path) -> Iterator[InstalledFile]:
         match record:
             case {"paths_data": {"paths": list(entries)}}:
                 for entry in entries:
-                    yield _installed(str(record["name"]), entry)
+                    yield _read_installed(str(record["name"]), entry)
 
 
-def _installed(package: str, entry: Mapping[str, object]) -> InstalledFile:
+def _read_installed(package: str, entry: Mapping[str, object]) -> InstalledFile:
     digest = entry.get("sha256_in_prefix") or entry.get("sha256") or ""
     linked = entry.get("path_type") == "softlink"
     return InstalledFile(

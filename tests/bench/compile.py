@@ -30,7 +30,7 @@ from sdcoreml.convert.compile.compiled import (
     WEIGHTS,
     read_compiled,
 )
-from sdcoreml.convert.compile.coremldata import ordered
+from sdcoreml.convert.compile.coremldata import order_fields
 from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.ground.errors import BadInputError
 from tests.bench.programs import CASES, ROOT, build, prepare
@@ -124,7 +124,7 @@ def compare(folder: Path) -> str:
         compiled += 1
         for name in (TEXT, ANALYTICS, WEIGHTS):
             equal[name] += (made.path / name).read_bytes() == (theirs.path / name).read_bytes()
-        ours, wanted = (ordered(model.description.raw) for model in (made, theirs))
+        ours, wanted = (order_fields(model.description.raw) for model in (made, theirs))
         equal[f"{COREMLDATA} (any order of the map)"] += ours == wanted
         (here,), (there,) = made.metadata, theirs.metadata
         names = {"generatedClassName": there["generatedClassName"]}  # the pairs are renamed

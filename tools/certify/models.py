@@ -110,17 +110,17 @@ class KnownModel:
     configs: Mapping[str, Config]
 
 
-def _published(family: Family, configs: Mapping[str, Config]) -> KnownModel:
+def _describe_published(family: Family, configs: Mapping[str, Config]) -> KnownModel:
     return KnownModel(title=family.value, family=family, configs=configs)
 
 
 MODELS: Mapping[str, KnownModel] = {
     "sample": KnownModel(title="the sample", family=Family.SD1, configs=SAMPLE),
-    "sd1": _published(Family.SD1, {"text_encoder": CLIP_L, "unet": SD1_UNET, "vae": VAE}),
-    "sd2-base": _published(
+    "sd1": _describe_published(Family.SD1, {"text_encoder": CLIP_L, "unet": SD1_UNET, "vae": VAE}),
+    "sd2-base": _describe_published(
         Family.SD2_BASE, {"text_encoder": OPEN_CLIP_H, "unet": SD2_UNET, "vae": VAE}
     ),
-    "sd2-v": _published(
+    "sd2-v": _describe_published(
         Family.SD2_V,
         {
             "text_encoder": OPEN_CLIP_H,
@@ -128,7 +128,7 @@ MODELS: Mapping[str, KnownModel] = {
             "vae": {**VAE, "sample_size": 768},
         },
     ),
-    "sdxl": _published(
+    "sdxl": _describe_published(
         Family.SDXL,
         {
             "text_encoder": CLIP_L,
@@ -137,7 +137,7 @@ MODELS: Mapping[str, KnownModel] = {
             "vae": SDXL_VAE,
         },
     ),
-    "sdxl-refiner": _published(
+    "sdxl-refiner": _describe_published(
         Family.SDXL_REFINER,
         {"text_encoder_2": OPEN_CLIP_BIG_G, "unet": REFINER_UNET, "vae": SDXL_VAE},
     ),

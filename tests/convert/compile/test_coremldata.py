@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcoreml.convert.compile.coremldata import (
-    ordered,
+    order_fields,
     read_coremldata,
     write_analytics,
     write_coremldata,
@@ -48,17 +48,17 @@ def test_the_description_is_put_in_order() -> None:
         + text(21, "main")
         + message(1, text(1, "x"))
     )
-    assert ordered(mixed) == (
+    assert order_fields(mixed) == (
         message(1, text(1, "x"))
         + text(21, "main")
         + message(100, text(1, "what"), text(4, "MIT"), message(100, text(1, "b"), text(2, "2")))
     )
     backwards = dict(reversed(user.items()))
-    assert ordered(message(100, metadata(user=backwards))) == message(100, metadata(user=user))
+    assert order_fields(message(100, metadata(user=backwards))) == message(100, metadata(user=user))
 
 
 def test_a_description_without_metadata_gets_an_empty_one() -> None:
-    assert ordered(b"") == b"\xa2\x06\x00"
+    assert order_fields(b"") == b"\xa2\x06\x00"
 
 
 def test_each_function_has_its_own_end() -> None:
@@ -66,13 +66,13 @@ def test_each_function_has_its_own_end() -> None:
     description = message(20, text(1, "decode")) + message(20, text(1, "main")) + text(21, "main")
     data = write_coremldata(parse_model(model(program, description, 9)))
     assert data.endswith((struct.pack("<I", 502) + bytes(12)) * 2)
-    assert len(data) == 83 + len(ordered(description)) + 32
+    assert len(data) == 83 + len(order_fields(description)) + 32
 
 
 def test_what_was_written_is_read() -> None:
     found = read_coremldata(written(), "coremldata.bin")
     assert found.specification_version == 7
-    assert found.description == parse_model(model(PROGRAM, ordered(DESCRIPTION))).description
+    assert found.description == parse_model(model(PROGRAM, order_fields(DESCRIPTION))).description
 
 
 @pytest.mark.parametrize(

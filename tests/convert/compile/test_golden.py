@@ -23,7 +23,7 @@ from sdcoreml.convert.compile.compiled import (
     WEIGHTS,
     read_compiled,
 )
-from sdcoreml.convert.compile.coremldata import ordered, write_analytics, write_coremldata
+from sdcoreml.convert.compile.coremldata import order_fields, write_analytics, write_coremldata
 from sdcoreml.convert.compile.histogram import histogram
 from sdcoreml.convert.compile.layout import pretty
 from sdcoreml.convert.compile.lower import lower
@@ -87,7 +87,7 @@ def test_coremldata_is_apples_in_one_order_of_the_map(pair: Path) -> None:
 def every_order(model: Model) -> list[bytes]:
     """`coremldata.bin` with the user-defined metadata in each of its orders."""
     ours = write_coremldata(model)
-    raw = ordered(model.description.raw)
+    raw = order_fields(model.description.raw)
     before, after = ours.split(raw)
     *rest, about = split(raw)
     entries = list(split(bytes(about[2])))
@@ -122,7 +122,7 @@ def test_apples_folders_are_sound_and_say_what_their_sources_say(pair: Path) -> 
     compiled = read_compiled(pair / "compiled.mlmodelc")
     assert faults(compiled) == ()
     stem = compiled.metadata[0]["generatedClassName"]
-    described = replace(compiled.description, raw=ordered(compiled.description.raw))
+    described = replace(compiled.description, raw=order_fields(compiled.description.raw))
     assert differences(replace(compiled, description=described), source(pair), stem) == ()
 
 

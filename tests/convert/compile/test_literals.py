@@ -11,10 +11,10 @@ from sdcoreml.convert.compile.literals import (
     BOUNDS,
     BYTE_FORMATS,
     LiteralError,
-    bracketed,
+    bracket,
     elements,
     hexadecimal,
-    quoted,
+    quote,
     spell,
 )
 from sdcoreml.convert.spec.model import DataType, Elements
@@ -128,7 +128,7 @@ def test_elements_in_the_wrong_form(values: bytes, dtype: DataType) -> None:
 def test_brackets_follow_the_shape(
     spelt: list[str], shape: tuple[int | None, ...], expected: str
 ) -> None:
-    assert bracketed(spelt, shape) == expected
+    assert bracket(spelt, shape) == expected
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_brackets_follow_the_shape(
 )
 def test_a_shape_must_fit(spelt: list[str], shape: tuple[int | None, ...]) -> None:
     with pytest.raises(LiteralError, match="in a constant of shape"):
-        bracketed(spelt, shape)
+        bracket(spelt, shape)
 
 
 @pytest.mark.parametrize("words", ['a"b', "a\\b", "a\nb", "é"])
 def test_strings_of_unknown_notation_are_refused(words: str) -> None:
     with pytest.raises(LiteralError, match="other than plain ASCII"):
-        quoted(words)
+        quote(words)

@@ -159,8 +159,8 @@ def test_halves_are_two_packages() -> None:
     whole, halves = (
         parse_manifest(of_program(halves=halves)).programs["VAEDecoder"] for halves in (False, True)
     )
-    assert whole.written(Path("out"), "Unet") == Path("out/Unet.mlpackage")
-    assert halves.written(Path("out"), "Unet") == (
+    assert whole.find_packages(Path("out"), "Unet") == Path("out/Unet.mlpackage")
+    assert halves.find_packages(Path("out"), "Unet") == (
         Path("out/UnetChunk1.mlpackage"),
         Path("out/UnetChunk2.mlpackage"),
     )

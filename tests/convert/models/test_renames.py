@@ -12,7 +12,7 @@ from sdcoreml.convert.models.renames import (
     Table,
     period_numbering,
     rename,
-    underscored,
+    underscore,
     unet_numbering,
     vae_numbering,
 )
@@ -113,7 +113,7 @@ def test_odd_names_have_some_numbering(names: list[str]) -> None:
 
 
 def test_names_with_underscores_follow_the_same_tables() -> None:
-    flat = underscored(UNET)
+    flat = underscore(UNET)
     for old in ("input_blocks.4.1.proj_in.", "middle_block.0.in_layers.2.", "out.2."):
         dotted = rename(old, UNET, THREE)
         assert dotted

@@ -39,9 +39,9 @@ def test_arrays_are_views_of_the_file(path: Path) -> None:
 
 def test_what_nobody_asked_for_is_known(path: Path) -> None:
     with TensorFile.open(path) as tensors:
-        assert tensors.unused() == tensors.names() == ("ids", "w", "s")
+        assert tensors.list_unused() == tensors.names() == ("ids", "w", "s")
         tensors["w"]
-        assert tensors.unused() == ("ids", "s")
+        assert tensors.list_unused() == ("ids", "s")
         with pytest.raises(KeyError):
             tensors["x"]
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.checks.ruling import judged
+from sdcoreml.doctor.checks.ruling import adopt_judgement
 from sdcoreml.doctor.core.check import CheckFamily, Findings, Status, check, error, info
 from sdcoreml.doctor.core.subjects import ModelFolder
 
 MODEL = ModelFolder(path="/m", kind="diffusers", can="no", code="MOD001", reason="r", cure="c")
 
 
-@judged
+@adopt_judgement
 @check("MOD001", CheckFamily.MODEL)
 def faulty(model: ModelFolder) -> Findings:
     """Find fault with a model of more than no size."""
