@@ -18,6 +18,8 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.ground.errors import BadInputError, Fault, raise_first
 
 APART = "move it out of the folder, or choose another --output"
+UNREADABLE = "choose another --output, or move this folder away"
+"""The remedy for a manifest that cannot be read: to convert again is what was just asked for."""
 
 
 def foreign_names(folder: Path) -> tuple[str, ...]:
@@ -38,7 +40,7 @@ def _list_written(folder: Path) -> frozenset[str]:
     try:
         programs = read_manifest(folder).programs.values()
     except BadInputError as error:
-        error.remedy = "choose another --output, or move this folder away"
+        error.remedy = UNREADABLE
         raise
     words = () if CONTROLNET in {entry.component for entry in programs} else (VOCAB, MERGES)
     return frozenset({MARKER, *words, *(name for entry in programs for name in entry.files)})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sdcoreml.convert.jobs.foreign import UNREADABLE
 from sdcoreml.convert.jobs.manifest import MARKER, Manifest, ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.plan import Job, require_known
 from sdcoreml.convert.jobs.prove import ProofPolicy
@@ -100,8 +101,13 @@ def require_checked(job: Job, proofs: Mapping[str, ProgramProof]) -> None:
 
 def _replaced(job: Job) -> Manifest | None:
     """The manifest of the earlier result whose place the job's would take as a whole."""
-    is_none = job.redo is not None or not (job.output / MARKER).is_file()
-    return None if is_none else read_manifest(job.output)
+    if job.redo is not None or not (job.output / MARKER).is_file():
+        return None
+    try:
+        return read_manifest(job.output)
+    except BadInputError as error:
+        error.remedy = UNREADABLE
+        raise
 
 
 def _is_checked(before: Manifest) -> bool:

@@ -190,6 +190,14 @@ def test_without_torch_what_certificates_prove_replaces_a_checked_result(
     assert programs(bundle)["Unet"]["checked"]["unchecked"] == "light has no torch"
 
 
+def test_a_result_without_a_readable_manifest_is_to_be_moved_not_converted_again(
+    bundle: Path, model: Path
+) -> None:
+    (bundle / "manifest.json").write_text("x")
+    with pytest.raises(BadInputError, match=r"not JSON: .*; .* or move this folder away$"):
+        finish(job(model, bundle), StandIn(size=SIZE))
+
+
 def test_packages_are_dropped_on_request_and_then_absent_by_choice(
     tmp_path: Path, model: Path
 ) -> None:
