@@ -207,11 +207,13 @@ def _refuse(identity: Identity) -> Fault | None:
         return None
     said = ADD_ONS.get(contents.kind, _IN_A_FOLDER)
     said = f"no app {said}" if said.startswith("has ") else said
-    what, remedy = f"this is {contents.kind.value}: {said}", ""
+    kind = contents.kind.value
+    said = said.removeprefix("not alone: ") if kind.endswith(" alone") else said
+    what, remedy = f"this is {kind}: {said}", ""
     if contents.kind is Kind.UNKNOWN:
         what, remedy = "no model that is known here: its tensors have other names", ONE_OF
     if option := GIVEN.get(contents.kind):
-        remedy = command("convert", "MODEL", option, identity.path.name)
+        remedy = command("convert", "MODEL", option, str(identity.path))
     elif (above := identity.path.resolve().parent / INDEX_NAME).is_file():
         remedy = f"give the model that it lies in: {above.parent}"
     return _refuse_unsupported(identity, what, remedy or ONE_OF, "MOD018")

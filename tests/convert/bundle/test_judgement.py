@@ -45,6 +45,7 @@ def test_a_folder_is_refused_by_its_task_and_its_configs(tmp_path: Path) -> None
     ("names", "what"),
     [
         (["lora_unet_x.lora_down.weight"], "this is a LoRA: not alone: merge it"),
+        (["conv_in.weight", "time_embedding.linear_1.weight"], "this is a UNet alone: it needs a"),
         (["control_model.input_hint_block.0.weight"], "this is a ControlNet: not alone in a file"),
         (["noise"], "no model that is known here: its tensors have other names"),
     ],
@@ -55,6 +56,13 @@ def test_what_is_no_model_is_called_what_it_is(tmp_path: Path, names: list[str],
     assert found.needed == ()
     assert found.refusal
     assert found.refusal.what.startswith(what)
+
+
+def test_the_command_for_an_add_on_names_its_path_as_it_was_given(tmp_path: Path) -> None:
+    path = save(tmp_path / "my lora.safetensors", {"lora_unet_x.lora_down.weight": np.zeros(2)})
+    refusal = judge(path).refusal
+    assert refusal
+    assert f"convert MODEL --lora '{path}'" in refusal.remedy
 
 
 def test_a_damaged_model_runs_nowhere_and_is_not_refused_as_well(tmp_path: Path) -> None:
