@@ -119,7 +119,9 @@ def as_json(result: Verification) -> dict[str, object]:
 def summary(result: Verification) -> str:
     """The result for people."""
     if result.faults:
-        lines = [f"{result.bundle}: {len(result.faults)} problems", *map(str, result.faults)]
+        count = len(result.faults)
+        problems = "1 problem" if count == 1 else f"{count} problems"
+        lines = [f"{result.bundle}: {problems}", *map(str, result.faults)]
         return "\n".join(lines)
     lines = [f"{result.bundle}: {result.files} files as they were written"]
     if result.absent:

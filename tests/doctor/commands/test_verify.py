@@ -137,3 +137,5 @@ def test_faults_come_one_a_line() -> None:
         "out/vocab.json: missing; convert the model again\n"
         "out/vocab.json: missing; convert the model again"
     )
+    one = replace(result, faults=(fault,))
+    assert verify.summary(one).startswith("out: 1 problem\n")
