@@ -27,7 +27,7 @@ from sdcoreml.ground.signals import end_on_signals
 from sdcoreml.ground.visible import filter_output, one_line
 
 NOT_NEEDED: Mapping[str, str] = {
-    "from_safetensors": "the container is told by its first bytes",
+    "from_safetensors": "the container is recognised by its first bytes",
     "to_safetensors": "nothing else is written",
     "device": "no tensor is loaded, so no device is used",
     "config_files": "configs are derived from the shapes of the tensors",

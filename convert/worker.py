@@ -50,13 +50,13 @@ _WARNING = re.compile(r"warning\b", re.IGNORECASE)
 _ERROR = re.compile(r"error\b|exception\b|fatal|abort|terminat", re.IGNORECASE)
 _POLL = 0.1
 _STIR = 0.02
-"""Seconds of CPU time that a process takes for being there."""
+"""Seconds of CPU time beyond which a process counts as working."""
 
 _IDLE = 300.0
 """Seconds without work after which a child is said to be silent."""
 
 _GRACE = 10
-"""Seconds that a child has to end in, once it has closed its output."""
+"""Seconds within which a child must exit, once it has closed its output."""
 
 CLOSE = "close other programs and run again"
 LOOK = "`sdcoreml doctor --deep` checks the environment it runs in"

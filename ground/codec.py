@@ -2,7 +2,7 @@
 
 Understood: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), text, numbers, truth,
 None, `object` (as it is), and unions of one type with None and with dataclasses of a single field,
-which are told by that field's name. A field is named in JSON as its metadata says:
+which are told apart by that field's name. A field is named in JSON as its metadata says:
 `field(metadata={JSON: "name"})`.
 """
 
@@ -66,7 +66,7 @@ def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an 
         return _one_of(get_args(kind), data, place)
     if origin is tuple:
         if not isinstance(data, (list, tuple)):
-            raise DecodeError(f"{place}: an array is wanted")
+            raise DecodeError(f"{place}: an array is expected")
         (item, *_) = get_args(kind)
         return tuple(_decode(item, one, f"{place}[{n}]") for n, one in enumerate(data))
     if origin is not None and issubclass(origin, Mapping):
@@ -80,7 +80,7 @@ def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an 
         return data
     if issubclass(kind, Enum):
         return _member(kind, data, place)
-    raise DecodeError(f"{place}: {kind.__name__} is wanted, not {type(data).__name__}")
+    raise DecodeError(f"{place}: {kind.__name__} is expected, not {type(data).__name__}")
 
 
 def _one_of(kinds: tuple[object, ...], data: object, place: str) -> object:
@@ -100,13 +100,13 @@ def _member(kind: type[Enum], data: object, place: str) -> Enum:
         return kind(data)
     except ValueError:
         wanted = ", ".join(str(member.value) for member in kind)
-        raise DecodeError(f"{place}: one of {wanted} is wanted, not {data!r}") from None
+        raise DecodeError(f"{place}: one of {wanted} is expected, not {data!r}") from None
 
 
 def as_object(data: object, place: str) -> Mapping[str, object]:
     """A JSON object as it is. Raises `DecodeError` for anything else."""
     if not isinstance(data, Mapping):
-        raise DecodeError(f"{place}: an object is wanted")
+        raise DecodeError(f"{place}: an object is expected")
     return data
 
 

@@ -98,7 +98,7 @@ class TomlTable:
 
 
 def read_table(path: Path) -> TomlTable:
-    """Open a TOML file. Raises `LockfileError` when it cannot be read or is no TOML."""
+    """Open a TOML file. Raises `LockfileError` when it cannot be read or is not TOML."""
     try:
         return TomlTable(path=path, values=_reader().loads(path.read_text(encoding="utf-8")))
     except OSError as error:

@@ -95,7 +95,7 @@ def _repairs(have: Key, want: Key) -> bool:
 
 
 def _leads_up(have: Key, want: Key) -> bool:
-    """Whether `have`, the lower one, is a candidate or the like of just the release `want`."""
+    """Whether `have`, the lower version, is a pre-release (a, b, rc, dev) of exactly `want`."""
     is_released = want[1] == _FINAL and want[4] == _RELEASED
     same = 1 if want[3] == _NONE else 4
     return is_released and have[:same] == want[:same]

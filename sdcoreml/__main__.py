@@ -1,4 +1,4 @@
-"""`python -m sdcoreml` is `sdcoreml`; whatever happens while it is imported is no traceback."""
+"""`python -m sdcoreml` is `sdcoreml`; a failure during its import does not end in a traceback."""
 
 import sys
 

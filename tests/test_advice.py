@@ -142,7 +142,7 @@ def test_every_text_holds_its_commands_in_backticks() -> None:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As much of a clone as make needs, with a tool that tells its arguments."""
+    """The files of a clone that make needs; `sdcoreml` is a stub that prints its arguments."""
     folder = tmp_path_factory.mktemp("clone")
     shutil.copy(ROOT / "Makefile", folder)
     for name, text in (

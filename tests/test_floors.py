@@ -75,7 +75,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def at_once(source: str) -> Iterator[str]:
-    """The modules that are imported with a module: what its functions import is left out."""
+    """The modules imported at module level; imports inside functions do not count."""
     for node in ast.parse(source).body:
         if not isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield from imports(node)

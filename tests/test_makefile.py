@@ -25,7 +25,7 @@ ODD = """a $HOME $(touch x) "b" 'c'; touch y # `touch z` ~ \\"""
 
 
 class Made(NamedTuple):
-    """What came of a call of make: exit code, stderr, and what the tool was started with."""
+    """The outcome of a call of make: exit code, stderr, and what the tool was started with."""
 
     code: int
     err: str
@@ -34,7 +34,7 @@ class Made(NamedTuple):
 
 
 class Clone:
-    """As much of a clone as make needs."""
+    """The files of a clone that make needs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -28,7 +28,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def make_repository(folder: Path, files: Mapping[str, str] = FILES) -> Upstream:
-    """A repository of one commit, with a file that can be run and a link among its files."""
+    """A repository with a single commit; its files include an executable and a symbolic link."""
     folder.mkdir(parents=True)
     git(folder, "init", "-q")
     for name, text in files.items():

@@ -69,10 +69,10 @@ RESIDUAL = "additional_residual_"
 """A ControlNet's outputs and a ControlledUnet's inputs, passed on under the same names."""
 
 CHECKED_PICTURE, SEEN_PICTURE = 512, 224
-"""Side of the picture that the runtimes send to the safety checker, for every model size."""
+"""Sides, in pixels, of the safety checker's `images` and of its `clip_input`, for every model."""
 
 CHECKED_IMAGES = (1, CHECKED_PICTURE, CHECKED_PICTURE, 3)
-"""The shape of that picture; the Swift package sends a dummy of this shape for every model."""
+"""The shape of `images`; the Swift package sends a placeholder of this shape for every model."""
 
 CONCEPTS = 17
 """The number of concepts that the safety checker scores."""

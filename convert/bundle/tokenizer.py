@@ -112,7 +112,7 @@ def _with_added_words(tokenizer: Tokenizer, words: Mapping[str, int]) -> Tokeniz
 
 
 def _plain(vocab: bytes) -> bytes:
-    """A vocabulary in UTF-8 without a byte order mark, the only form that Swift surely reads."""
+    """A vocabulary in UTF-8 without a byte order mark, the only form that Swift reliably reads."""
     return vocab.removeprefix(BOM_UTF8)
 
 

@@ -1,6 +1,6 @@
 """The short check: if the graph is certified, an audit of the weights completes the proof.
 
-Needs neither torch nor diffusers, and seconds instead of minutes.
+Needs neither torch nor diffusers, and takes seconds instead of minutes.
 """
 
 from __future__ import annotations

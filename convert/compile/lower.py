@@ -55,7 +55,7 @@ def lower(model: Model) -> Program:
 
 
 def _inputs(model: Model, function: str) -> tuple[Feature, ...]:
-    """The described inputs of a function."""
+    """The inputs of a function, as the model's description lists them."""
     described = {item.name: item.inputs for item in model.description.functions}
     return described.get(function, model.description.inputs)
 

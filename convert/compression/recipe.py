@@ -66,7 +66,7 @@ def require_storable(recipe: Recipe, specification: int, where: str) -> None:
     strange = sorted({recipe.bits, *(recipe.layers or {}).values()} - {*allowed, WHOLE})
     if strange and strange[0] == NEWER_ONLY and recipe.method is not Method.LINEAR:
         raise UnsupportedError(
-            "Core ML reads 3-bit codes from macOS 15 on only",
+            "Core ML reads 3-bit codes only on macOS 15 and later",
             where=where,
             remedy=f"add --target macOS15, or choose {', '.join(map(str, allowed))} bits",
         )
@@ -78,7 +78,7 @@ def require_storable(recipe: Recipe, specification: int, where: str) -> None:
         )
     if recipe.group_size is not None and not is_newer:
         raise UnsupportedError(
-            "Core ML reads a palette for each group of channels from macOS 15 on only",
+            "Core ML reads a palette for each group of channels only on macOS 15 and later",
             where=where,
             remedy="add --target macOS15, or leave --group-size out",
         )

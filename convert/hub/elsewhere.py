@@ -35,7 +35,7 @@ _KINDS: Mapping[str, str] = {
     "TextualInversion": "a textual inversion: `sdcoreml convert MODEL --embedding FILE` takes it",
     "VAE": "a VAE: `sdcoreml convert MODEL --vae FILE` takes it",
 }
-"""What Civitai has in addition to whole models, and the options that take it."""
+"""Civitai's types that are not whole models → what they are, and the option that takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +243,7 @@ def _licence(answer: Mapping[str, Any]) -> str:
 
 
 def _choose(files: list[Mapping[str, Any]], asked: Asked) -> Mapping[str, Any]:
-    """Of a version's files: safetensors first, half precision, the primary one."""
+    """Choose among a version's files: prefer safetensors, half precision, the primary one."""
     models = [file for file in files if Path(file["name"]).suffix.lower() in SUFFIXES]
     if not models:
         raise UnsupportedError(

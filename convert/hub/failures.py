@@ -46,7 +46,8 @@ def refusal(response: httpx2.Response, asked: Asked) -> SdcoremlError:
         )
     if status >= _FAULTY:
         what = f"the server {hide_credentials(asked.server)} is out of order ({status})"
-        return FetchError(what, where=f"{name}", remedy="try again later; what came is kept")
+        remedy = "try again later; the partial download is kept"
+        return FetchError(what, where=f"{name}", remedy=remedy)
     if isinstance(name, HubName):
         return _of_hub(code, status, name, asked)
     if isinstance(name, CivitaiName):

@@ -44,7 +44,7 @@ class Digest(Protocol):
 class Wanted:
     """A file to download: source, target, and expected size and hash.
 
-    `size` in bytes, or None where nobody says it; `sha256` or git's own hash of it, `git`, or both
+    `size` in bytes, or None if unknown; `sha256` or git's own hash of it, `git`, or both
     "". `lock` is the file that keeps two programs from bringing it at once.
     """
 
@@ -73,8 +73,8 @@ def bring(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> None:
 
     Raises:
         FetchError: the server cannot be reached, or does not give it.
-        BadInputError: it is not there, or what came is another file.
-        NoSpaceError: the disk is full; what came is kept, to go on from.
+        BadInputError: it is not there, or the download differs from what was published.
+        NoSpaceError: the disk is full; the partial download is kept and resumed later.
     """
     with explained(wanted.target):
         wanted.target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def _is_right(wanted: Wanted, found: str) -> bool:
 def _another(wanted: Wanted, found: str, asked: Asked) -> BadInputError:
     stated = wanted.sha256 or wanted.git
     return BadInputError(
-        f"{asked.file or wanted.target.name}: what came is another file than was published"
+        f"{asked.file or wanted.target.name}: the download differs from the published file"
         f" (its hash is {found[:16]}..., not {stated[:16]}...); it was thrown away",
         where=f"{asked.name}",
         remedy="run this again; if it stays so, something between here and the server"
@@ -126,7 +126,8 @@ def _fill(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> str:
             raise NoSpaceError(
                 f"the disk filled up while bringing {asked.file or wanted.target.name}",
                 where=wanted.target.parent,
-                remedy="free space, or choose another disk with HF_HOME; what came is kept",
+                remedy="free space, or choose another disk with HF_HOME;"
+                " the partial download is kept",
             ) from error
         with explained(wanted.part):
             raise

@@ -94,7 +94,7 @@ class ProgramEntry:
     made_by: MadeBy | None = None
 
     def as_json(self) -> dict[str, object]:
-        """For the file."""
+        """The entry as JSON values, as the manifest holds it."""
         special = {"options": self.options.as_json(), "checked": self.checked.as_json()}
         content = {**to_plain(self), **special}
         if self.made_by is None:
@@ -118,7 +118,7 @@ class Manifest:
     programs: Mapping[str, ProgramEntry]
 
     def as_json(self) -> dict[str, object]:
-        """For the file; without dates, so that manifests can be compared."""
+        """The manifest as JSON values; without dates, so that manifests can be compared."""
         model = to_plain(self.model)
         model = {name: said for name, said in model.items() if said or name not in _OPTIONAL}
         options = to_plain(self.options)

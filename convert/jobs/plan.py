@@ -108,7 +108,7 @@ def require_runnable(job: Job) -> None:
         )
     if options.states_own_size and not is_xl:
         raise UnsupportedError(
-            "only SDXL's UNet is told a size", where=model.path, remedy="leave --own-size out"
+            "only SDXL's UNet has a size as input", where=model.path, remedy="leave --own-size out"
         )
     if options.recipe:
         _require_compressible(job, options.recipe)

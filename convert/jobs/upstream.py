@@ -179,7 +179,7 @@ def arguments(made: StagedProgram, job: Job, name: str, out: str) -> list[str]:
 def write_model(model: Model, folder: Path, sources: Collection[str], emit: Emit) -> None:
     """Write the model as the converter loads it: one safetensors file for each component.
 
-    The safety checker stays out where no program is made of it: it would be loaded for nothing.
+    The safety checker is left out if no program is made of it: it would be loaded for nothing.
     """
     plan = plan_folder(model)
     if "safety_checker" not in sources:

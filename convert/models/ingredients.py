@@ -134,8 +134,8 @@ def require_folders_own(ingredients: Ingredients) -> None:
     if given := [what for what, value in asked.items() if value]:
         raise BadInputError(
             (
-                f"{' and '.join(given)} can be chosen for single-file checkpoints, a folder's own "
-                "files say it"
+                f"{' and '.join(given)} can be chosen for single-file checkpoints; a folder's own "
+                "files determine it"
             ),
             where=ingredients.model,
             remedy="leave it out",

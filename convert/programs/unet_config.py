@@ -166,7 +166,7 @@ def parse_unet(
 
 
 def _sample_size(reader: ConfigReader) -> int | None:
-    """The latent size; `None` if absent, or if height and width differ: then the options say it."""
+    """The latent size, or `None` if it is absent or not square: the options then give it."""
     match reader.config.get("sample_size"):
         case [height, width] if type(height) is type(width) is int:
             return height if height == width else None

@@ -210,7 +210,7 @@ def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
 
 
 def _as_trained(g: Graph, vae: VaeConfig, z: Var) -> Var:
-    """The latent in the model's scale, from one that the app divided by its own.
+    """Rescale a latent that the app divided by its own factor to the scale the VAE was trained at.
 
     In float32, because in float16 the ratio would be off by up to 2e-4.
     """

@@ -67,7 +67,7 @@ def _is_schedule(constant: Array) -> bool:
 
 
 def _is_latent_scale(constant: Array) -> bool:
-    """A factor or offset for the means or log-variances of a latent, next to ones or zeros."""
+    """A factor or offset for a latent's means or log-variances; the other half is ones or zeros."""
     first, second = constant.reshape(2, -1) if constant.size == 8 else (None, None)  # noqa: PLR2004
     if first is None or second is None:
         return False

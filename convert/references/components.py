@@ -57,7 +57,7 @@ def reference(component: str) -> Reference:
     if component not in REFERENCES:
         known = ", ".join(REFERENCES)
         raise UnsupportedError(
-            "no reference module is known", where=component, remedy=f"known are {known}"
+            "no reference module is known", where=component, remedy=f"use one of {known}"
         )
     return REFERENCES[component]
 

@@ -130,7 +130,7 @@ def images(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
 
 
 def pictures(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """An image for the safety checker, with an adjustment of 0 and one larger than any score.
+    """An image for the safety checker, once with adjustment 0, once with one above any score.
 
     `clip_input` is normalised, `images` (1, H, W, 3) in [0, 1].
     """

@@ -62,7 +62,7 @@ def open_module(
 
 
 def _demand_all(weights: Path, missing: list[str]) -> None:
-    """What the module does not have is left aside, as the libraries do; what it lacks is told."""
+    """Raise if the file lacks tensors; surplus ones are ignored, as the libraries do."""
     if missing:
         raise BadInputError(
             f"lacks {', '.join(missing)}",

@@ -136,15 +136,15 @@ class MappedWeights:
             raise self._bad(f"the record at offset {offset} has the unknown element type {code}")
         if data_offset % ALIGNMENT or data_offset + nbytes > len(self.view):
             raise self._bad(
-                f"the record at offset {offset} has {nbytes} bytes at {data_offset}, of"
-                f" {len(self.view)} in the file"
+                f"the record at offset {offset} has {nbytes} bytes at {data_offset}: misaligned,"
+                f" or beyond the file's {len(self.view)} bytes"
             )
         dtype = DTYPES[code]
         # coremltools before 8 leaves this field uninitialised for elements of whole bytes
         padding = padding if BITS[dtype] < 8 else 0  # noqa: PLR2004  bits of a byte
         if padding > 7 or (nbytes * 8 - padding) % BITS[dtype]:  # noqa: PLR2004  less than a byte
             raise self._bad(
-                f"the record at offset {offset} holds no whole number of {dtype.name} in"
+                f"the record at offset {offset} does not hold a whole number of {dtype.name} in"
                 f" {nbytes} bytes less {padding} bits"
             )
         return Record(
@@ -196,7 +196,7 @@ def open_weights(path: Path) -> Iterator[MappedWeights]:
     """Map the weight file at `path`.
 
     Raises:
-        BadInputError: it is not readable, a Git LFS pointer, or no weight file of version 2.
+        BadInputError: it is not readable, a Git LFS pointer, or not a weight file of version 2.
     """
     try:
         with path.open("rb") as stream:

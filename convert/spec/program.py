@@ -154,7 +154,7 @@ def _tensor_type(message: Message) -> TensorType:
     if rank != len(dimensions):
         raise WireError(f"a tensor type of rank {rank} has {len(dimensions)} dimensions")
     if message["attributes"]:
-        raise WireError("a tensor type has attributes, of which no meaning is known")
+        raise WireError("a tensor type has attributes, whose meaning is unknown")
     if dtype not in DTYPES:
         raise WireError(f"unknown element type {dtype}")
     return TensorType(dtype=DTYPES[dtype], shape=tuple([_dimension(size) for size in dimensions]))
@@ -166,7 +166,7 @@ def _dimension(message: Message) -> int | None:
             size: int = constant.get("size", 0)
             return size
         case {"unknown": {"variadic": True}}:
-            raise WireError("a dimension stands for any number of dimensions")
+            raise WireError("a dimension is variadic: it stands for any number of dimensions")
     return None
 
 

@@ -56,7 +56,7 @@ Schema: TypeAlias = Mapping[str, Mapping[int, Field]]
 """Maps message names to field numbers to fields."""
 
 FieldValue: TypeAlias = Any
-"""Of the type that the field's kind says; a list of such values, if the field is repeated."""
+"""A value of the type that the field's kind says, or a list of them if the field is repeated."""
 
 Message: TypeAlias = dict[str, FieldValue]
 """Maps field names to values; a nested message is a `Message`, and absent fields are left out."""

@@ -127,7 +127,7 @@ def _entry(name: str, item: object, base: int) -> HeaderEntry:
     if needed != end - begin:
         raise HeaderError(
             f"tensor {name!r} of shape {shape} and type {dtype} needs {needed:,} bytes, "
-            f"its offsets give {end - begin:,}"
+            f"but its offsets span {end - begin:,}"
         )
     return HeaderEntry(name, dtype, tuple(shape), base + begin, base + end)
 

@@ -61,7 +61,7 @@ def check_written(written: Written) -> None:
         raise ValueError("written without a digest, so there is nothing to compare with")
     if sha256_of(written.path) != written.sha256:
         raise SdcoremlError(
-            "read back other bytes than were written",
+            "the bytes read back differ from those written",
             where=written.path,
             remedy="the disk or the memory is failing, do not trust this file",
         )

@@ -60,7 +60,7 @@ def read_members(path: Path) -> dict[str, Member]:
             return _members(file)
         except _DamagedError as error:
             what = str(error)
-        # `zipfile` says so in many ways; a ValueError is a name that is no UTF-8.
+        # `zipfile` says so in many ways; a ValueError is a name that is not UTF-8.
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             what = f"damaged zip file ({error})"
         size = file.seek(0, io.SEEK_END)

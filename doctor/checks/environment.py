@@ -112,7 +112,7 @@ def sealed(verification: VerificationFacts) -> Findings:
         )
     elif verification.strays:
         yield warning(
-            f"files that nobody sealed: {list_some(verification.strays)}",
+            f"files that are not in the seal: {list_some(verification.strays)}",
             why="What was sealed is whole, but something wrote into the environment.",
             fix=REPAIR,
         )

@@ -43,8 +43,8 @@ def configs_supported(model: ModelFolder) -> Findings:
     """The converter implements every option in the configurations.
 
     It refuses unknown block types, class embeddings, dual attention and the like:
-    a program without them would run and draw something else. Nor is a VAE taken that does not
-    shrink an image by eight, which the apps count on.
+    a program without them would run but draw something else. It also refuses a VAE that does not
+    shrink an image by a factor of eight, which the apps count on.
     """
     for part in model.components:
         if part.refusal and not model.refusal:

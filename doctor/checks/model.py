@@ -27,7 +27,7 @@ GB = 10**9
 SHARDS_SINCE = "0.29"
 """The first diffusers that loads a UNet or VAE from shards; 0.23.1 loads no form of them."""
 TESTED_DIFFUSERS = "0.23.1"
-"""What a model is for where the toolchain itself has no diffusers."""
+"""The diffusers to judge a model for if the toolchain itself has none."""
 
 SHARDED_BY_DIFFUSERS = frozenset({"unet", "vae", "transformer"})
 

@@ -104,9 +104,9 @@ def _interface(bundle: Bundle) -> Iterator[tuple[ProgramState, str]]:
         if program.fault or not program.inputs:
             continue
         if program.name in ONE_INPUT and len(program.inputs) != 1:
-            yield program, f"{len(program.inputs)} inputs, exactly one is wanted"
+            yield program, f"{len(program.inputs)} inputs, exactly one is expected"
         if program.name in ONE_OUTPUT and len(program.outputs) != 1:
-            yield program, f"{len(program.outputs)} outputs, exactly one is wanted"
+            yield program, f"{len(program.outputs)} outputs, exactly one is expected"
     if bundle.unet is not None and bundle.unet.inputs:
         have = {one.name for one in bundle.unet.inputs}
         lacking = [name for name in UNET_INPUTS if name not in have]

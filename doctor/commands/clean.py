@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=as_path,
         metavar="FOLDER",
-        help="look here too: where else results were to be written",
+        help="also look in this folder, to which results were to be written",
     )
     parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
 
@@ -46,11 +46,11 @@ def run(args: argparse.Namespace) -> int:
     """List what there is, and remove it unless told not to."""
     for folder in args.folders:
         if not folder.is_dir():
-            raise UsageError("no such folder", where=folder, remedy="give one that is there")
+            raise UsageError("no such folder", where=folder, remedy="give one that exists")
     store = environments_folder()
     found = [*leftovers([*workplaces(), *args.folders]), *of_store(store)]
     if not found:
-        print("nothing to remove: no run left anything, and no cache is filled")
+        print("nothing to remove: no leftovers of earlier runs, and no caches")
         return 0
     if not args.dry_run:
         remove(found, store)
@@ -69,7 +69,7 @@ def leftovers(folders: Iterable[Path]) -> Iterator[Removable]:
 
 
 def of_store(store: Path) -> Iterator[Removable]:
-    """Builds that were broken off, and caches, unless somebody works in the store now."""
+    """The store's interrupted builds and its caches."""
     if not store.is_dir():
         return
     for path in sorted(store.glob(".building-*")):

@@ -267,7 +267,7 @@ def _storage(parser: argparse.ArgumentParser) -> None:
         "--bits",
         type=int,
         choices=(1, 2, 3, 4, 6, 8),
-        help="compress text encoders and UNets to palettes of so many bits (3: from macOS15 on)",
+        help="compress text encoders and UNets to palettes of this many bits (3: from macOS15 on)",
     )
     group.add_argument(
         "--group-size",

@@ -25,7 +25,7 @@ from sdcoreml.ground.quantity import amount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedProgram:
-    """A program to make: its package, the component it is made of, and about how many bytes."""
+    """A program to make: its package, the component it is made of, and its approximate bytes."""
 
     name: str
     source: str

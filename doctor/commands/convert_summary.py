@@ -40,7 +40,7 @@ def summary(folder: Path, manifest: Manifest) -> str:
 
 
 def how_to_run(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """How the programs are run that were not run here, and have no certificate."""
+    """How to run the programs that were not run here and have no certificate."""
     count = sum(bool(program.checked.unchecked) for program in manifest.programs.values())
     if not count:
         return ()

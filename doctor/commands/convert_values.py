@@ -59,7 +59,7 @@ def positive_int(text: str) -> int:
 def whole_number(text: str) -> int:
     """A number counted from 0. Raises `argparse.ArgumentTypeError` for anything else."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)
 
 

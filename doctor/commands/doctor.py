@@ -188,7 +188,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
 
 
 def require_toolchain(name: str) -> None:
-    """Refuse a toolchain that is not there; one that is damaged is what the doctor is for."""
+    """Refuse a toolchain that does not exist; a damaged one is examined and reported."""
     if "/" in name:
         if not (expand_home(name) / FILE).is_file():
             raise UsageError(f"--toolchain {name}: no {FILE} in that folder")

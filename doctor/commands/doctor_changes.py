@@ -18,7 +18,7 @@ from sdcoreml.ground.places import home_folder
 
 
 def is_plain(args: argparse.Namespace) -> bool:
-    """Whether this run looked at this machine as a whole: such a one can be the last good run."""
+    """Whether this run examined this machine as a whole: only such a run can be the last good."""
     return not (args.facts or args.select or args.goal)
 
 

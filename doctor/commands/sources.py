@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the action."""
+    """Run the chosen action: list, add or remove a folder."""
     code: int = args.action(args)
     return code
 
@@ -59,7 +59,7 @@ def add(args: argparse.Namespace) -> int:
             where=path,
             remedy="give the folder in which that program itself is"
             if args.kind != "folder"
-            else "give a folder that is there",
+            else "give a folder that exists",
         )
     sources = {**read_configuration().sources}
     sources[args.kind] = tuple(dict.fromkeys((*sources.get(args.kind, ()), str(path))))

@@ -196,9 +196,9 @@ def _place(finding: Finding, known: Mapping[str, object]) -> Finding:
 
 
 def _add_environment_flags(finding: Finding, flags: Mapping[str, str]) -> Finding:
-    """Add options for the examined environment to a fix, so that checks need not know it.
+    """Make a fix name the examined environment, so that checks need not know which it is.
 
-    A plain `sdcoreml env` is about the default one.
+    Without these options, `sdcoreml env` acts on the default one.
     """
     if finding.fix is None:
         return finding

@@ -68,7 +68,7 @@ def _peak(part: ComponentState, model: ModelFolder, goal: Goal, toolchain: Toolc
 
 
 def estimate_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts, cores: int) -> float:
-    """Seconds on so many cores; 0 when a needed part has no measured rate.
+    """Seconds on this many cores; 0 when a needed part has no measured rate.
 
     One core builds, and compares weights; only what runs programs runs on all of them.
     """
@@ -105,7 +105,7 @@ def estimate_checking(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts)
 
 
 def estimate_wall_time(seconds: float, cores: int, parallel: float) -> float:
-    """Seconds on so many cores of work that takes `seconds` on one (Amdahl's law)."""
+    """Seconds on this many cores of work that takes `seconds` on one (Amdahl's law)."""
     return seconds * (1 - parallel + parallel / min(cores, MOST_CORES))
 
 

@@ -184,7 +184,7 @@ class VerificationFacts:
     """The result of `envs.kept.verify`, and how thorough it was.
 
     `faults` are sealed files that are missing or not as they were, `owners` how many of them each
-    package has, `strays` files nobody sealed.
+    package has, `strays` files that are not in the seal.
     """
 
     depth: str

@@ -29,7 +29,7 @@ class Base(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes that it adds to an environment, about."""
+        """Approximate bytes that it adds to an environment."""
 
     def answering(self) -> Path:
         """A Python that can say, before anything is made, what the installer's cache holds."""

@@ -242,5 +242,5 @@ def _aside(*folders: Path) -> Iterator[None]:
 
 
 def _own_cache(folder: Path) -> Path:
-    """Where a build keeps what it fetches for itself alone."""
+    """Where a build keeps files that it fetches for its own use only."""
     return folder.with_name(f"{folder.name}-cache")

@@ -86,7 +86,9 @@ def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: 
 
 def _failure(folder: Path, finished: ProcessResult) -> SdcoremlError:
     if "[Errno 28]" in finished.err:
-        return NoSpaceError("the disk is full", where=folder, remedy="free some and run this again")
+        return NoSpaceError(
+            "the disk is full", where=folder, remedy="free some space, run this again"
+        )
     last = (finished.err.strip().splitlines() or [f"exit code {finished.code}"])[-1]
     return BrokenError(f"cannot compile bytecode: {last}", where=folder / "bin" / "python")
 

@@ -78,7 +78,7 @@ def find_defects(folder: Path, entries: Iterable[ManifestEntry]) -> tuple[Record
 
 
 def _hexadecimal(digest: str) -> str:
-    """RECORD's `sha256=` with URL-safe base 64, without padding, in hexadecimal."""
+    """Convert a digest from RECORD (`sha256=`, then unpadded URL-safe base64) to hexadecimal."""
     encoded = digest.partition("=")[2]
     try:
         return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()

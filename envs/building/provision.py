@@ -111,7 +111,7 @@ def _exactly(version: str) -> PythonPin:
 
 
 def _bring(provider: Provider, wish: PythonWish) -> Choice | EnvError | LockfileError:
-    """The exact Python by one provider, or why it is none."""
+    """The exact Python from one provider, or the reason it has none."""
     if reason := provider.lacks(wish):
         return NoInterpreterError(reason)
     try:

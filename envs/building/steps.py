@@ -32,7 +32,7 @@ class BuildPlan:
 
     toolchain: Toolchain
     name: str
-    """Under which the store keeps it."""
+    """The name under which the store keeps it."""
     lock: Lock
     packages: tuple[LockedPackage, ...]
     """The packages of the lock, each pinned to one wheel if the toolchain names it."""
@@ -51,7 +51,7 @@ class BuildPlan:
     """The seal that must come out, or ""."""
     cache: Cache
     size: int
-    """Bytes of the finished environment, about."""
+    """Approximate bytes of the finished environment."""
     unpacked: int
     """Bytes of its wheels, unpacked: what an installer writes."""
 

@@ -231,20 +231,20 @@ def _spool(text: str = "") -> Iterator[IO[str]]:
 
 
 def virtual_packages(target: LockTarget) -> tuple[tuple[str, str], ...]:
-    """What conda packages may ask of the machine itself, as old as the wheels' locks allow."""
+    """The virtual packages offered to conda: the oldest system that the wheels' locks allow."""
     if target.system == "darwin":
         return ("__unix", "0"), ("__osx", ".".join(map(str, MACOS)))
     return ("__unix", "0"), ("__linux", "4.18"), ("__glibc", f"2.{GLIBC}")
 
 
 def _meaning(place: str, words: str) -> SdcoremlError:
-    """The error that the engine's words mean."""
+    """Turn the engine's error text into one of our errors."""
     said = f"(the engine said: {quote(words)})"
     folder = Path(place).parent
     full = "://" not in place and folder.is_dir() and shutil.disk_usage(folder).free < _ENOUGH
     if full or re.search(r"os error (28|122|27)\b|Errno (28|122|27)\b|No space left", words):
         return NoSpaceError(
-            "the disk is full", where=place, remedy=f"free some and run this again {said}"
+            "the disk is full", where=place, remedy=f"free some space and run this again {said}"
         )
     if re.search(r"No candidates were found|Cannot solve", words):
         return InstallError(f"the channel has no such Python for this target {said}", where=place)

@@ -54,7 +54,7 @@ def read_configuration(path: Path | None = None) -> Configuration:
     """Read the user's file; empty if there is none.
 
     Raises:
-        LockfileError: it is no TOML, or a value is not of the kind that belongs there.
+        LockfileError: it is not TOML, or a value has the wrong type.
     """
     path = path or configuration_file()
     if path is None or not path.is_file():
@@ -82,7 +82,7 @@ def write_sources(sources: Mapping[str, tuple[str, ...]], path: Path | None = No
     """Replace the `[sources]` of the user's file; what else it says stays, comments included.
 
     Raises:
-        LockfileError: the file is no TOML.
+        LockfileError: the file is not TOML.
         SdcoremlError: it cannot be written.
     """
     import tomlkit
@@ -94,7 +94,7 @@ def write_sources(sources: Mapping[str, tuple[str, ...]], path: Path | None = No
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
     except (TOMLKitError, UnicodeDecodeError) as error:
-        raise LockfileError(f"is no TOML: {error}", where=path, remedy="correct it") from error
+        raise LockfileError(f"is not TOML: {error}", where=path, remedy="correct it") from error
     table = tomlkit.table()
     for kind, folders in sources.items():
         if folders:

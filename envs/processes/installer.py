@@ -61,7 +61,7 @@ class Installer(Protocol):
         """Name and version, such as `uv 0.9.1`."""
 
     def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:
-        """Look, without a network, what need not be brought for hashed requirements."""
+        """Find out, without a network, what need not be fetched for hashed requirements."""
 
     def install(
         self, python: Path, requirements: Path, source: PackageSource, keep: Sequence[int] = ()

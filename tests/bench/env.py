@@ -1,4 +1,4 @@
-"""`python -m tests.bench.env`: building, verifying and damaging environments, beside uv and pip.
+"""`python -m tests.bench.env`: builds, verifies and damages environments; compared with uv and pip.
 
 The damage table and the kills run on a tiny toolchain made on the spot, without a network;
 `--toolchain NAME` measures a real one as well (`tests.bench.env_full`: gigabytes; its packages come

@@ -1,5 +1,5 @@
-"""Every program there is, of the published models' structure, but narrow: levels, blocks, layers
-and heads are theirs, channels a fraction, so that a check takes seconds."""
+"""Narrow versions of every program: levels, blocks, layers and heads as in the published models,
+but a fraction of the channels, so that a check takes seconds."""
 
 from __future__ import annotations
 

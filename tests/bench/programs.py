@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", help=f"any of {', '.join(CASES)}")
     parser.add_argument("--python", type=Path, default=ROOT / ".envs" / "tested" / "bin" / "python")
     parser.add_argument("--dtype", choices=_STYLES, default="F16", help="of the weights on disk")
-    parser.add_argument("--bits", type=int, help="palettize with k-means to so many bits")
+    parser.add_argument("--bits", type=int, help="palettize with k-means to this many bits")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     given = parser.parse_args(arguments)
     bench = Bench(given.python, given.dtype, given.bits, given.folder)
@@ -129,8 +129,8 @@ class Bench:
         self._recipe = {"bits": bits} if bits else None
 
     def start(self) -> float:
-        """CPU seconds of a child that builds nothing: the less of two, as the first one may have to
-        read the libraries from the disk."""
+        """CPU seconds of a child that builds nothing: the lower of two runs, as the first may have
+        to read the libraries from the disk."""
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             return min(_child(self._python, "start", Path(name))[1] for _ in range(2))
 
@@ -153,7 +153,7 @@ class Bench:
         return cpu
 
     def sizes(self, name: str) -> None:
-        """Print what several sizes of one program take, which have one weight file."""
+        """Print the cost of several sizes of one program, which share a weight file."""
         case = CASES[name]
         print(f"{name} in several sizes{'':<13}{'CPU s':>8}{'MB written':>12}{'peak MB':>9}")
         with tempfile.TemporaryDirectory(dir=self._folder) as place:
@@ -168,7 +168,7 @@ class Bench:
                     shutil.rmtree(package)
 
     def widths(self, name: str) -> None:
-        """Print what ever more parameters of the same graph take."""
+        """Print the cost of the same graph with more and more parameters."""
         print(f"{name} in several widths{'parameters':>12}{'CPU s':>8}{'s for 10^9 more':>17}")
         least: tuple[int, float] | None = None
         for width in WIDTHS:
@@ -185,7 +185,7 @@ class Bench:
 
 
 def widened(case: Case, width: int) -> Case:
-    """A UNet whose first level has so many channels, and the others in proportion."""
+    """A UNet whose first level has `width` channels, and the others in proportion."""
     channels = case.config["block_out_channels"]
     wider = [width * extent // channels[0] for extent in channels]
     return replace(case, config={**case.config, "block_out_channels": wider})

@@ -186,7 +186,7 @@ def finish_all(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> tupl
 
 
 def proof(component: str, **more: Any) -> ProgramProof:
-    """That a program is right."""
+    """A proof that a program is right."""
     plain = ProgramProof(
         component=component,
         passed=True,

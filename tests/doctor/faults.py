@@ -81,7 +81,7 @@ def locked(**versions: str) -> Facts:
 
 
 def given(name: str) -> Facts:
-    """A name on the hub where a folder is wanted."""
+    """A name on the hub where a folder is expected."""
     return replace(sick(model=ModelFolder(path=name, kind="missing")), goal=Goal(model=name))
 
 

@@ -19,7 +19,7 @@ def real_engine() -> Engine:
 
 
 def lend_engine(root: Path) -> None:
-    """Let a store of a test have the engine, so that it need not be brought again."""
+    """Give a test's store the engine, so that it need not be fetched again."""
     real_engine()
     root.mkdir(parents=True, exist_ok=True)
     for folder in SHARED.glob("engine-*"):

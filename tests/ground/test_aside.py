@@ -238,7 +238,7 @@ def test_a_folder_gets_the_mode_of_any_other(tmp_path: Path) -> None:
 
 
 def open_handles() -> int:
-    """How many, where the system tells."""
+    """The number of open file descriptors, from /dev/fd."""
     return len(list(Path("/dev/fd").iterdir()))
 
 

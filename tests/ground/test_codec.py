@@ -59,19 +59,19 @@ def test_there_and_back() -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"name": 1}, "car.name: str is wanted, not int"),
-        ({"wheels": {}}, "car.wheels: an array is wanted"),
-        ({"wheels": [1]}, "car.wheels[0]: an object is wanted"),
+        ({"name": 1}, "car.name: str is expected, not int"),
+        ({"wheels": {}}, "car.wheels: an array is expected"),
+        ({"wheels": [1]}, "car.wheels[0]: an object is expected"),
         ({"wheels": [{}]}, "car.wheels[0]: field 'size' is missing"),
         (
             {"wheels": [{"size": 1, "colour": "pink"}]},
-            "car.wheels[0].colour: one of red, blue is wanted, not 'pink'",
+            "car.wheels[0].colour: one of red, blue is expected, not 'pink'",
         ),
         (
             {"wheels": [{"size": 1, "colour": []}]},
-            "car.wheels[0].colour: one of red, blue is wanted, not []",
+            "car.wheels[0].colour: one of red, blue is expected, not []",
         ),
-        ({"extras": {"horns": True}}, "car.extras.horns: int is wanted, not bool"),
+        ({"extras": {"horns": True}}, "car.extras.horns: int is expected, not bool"),
         ({"spare": {"gone": "x"}}, "car.spare: unknown field 'gone'"),
         ({"age": 1}, "car: unknown field 'age'"),
     ],
@@ -89,5 +89,5 @@ def test_one_field_of_an_object_is_read_as_its_type() -> None:
     assert read_field(config, "height", int, 4) == 4
     with pytest.raises(DecodeError, match=r"^field 'height' is missing$"):
         read_field(config, "height", int)
-    with pytest.raises(DecodeError, match=r"^deep: int is wanted, not NoneType$"):
+    with pytest.raises(DecodeError, match=r"^deep: int is expected, not NoneType$"):
         read_field(config, "deep", int, 4)

@@ -143,7 +143,7 @@ CASES: tuple[Case, ...] = (
     Case(
         name="with-lora-of-nan",
         build=partial(with_lora, value=float("nan")),
-        truth="a LoRA whose scale is no number",
+        truth="a LoRA whose scale is not a number",
         can=Can.NO,
         why=Why.VALUES,
         options=LORA,

@@ -40,5 +40,5 @@ SECOND: tuple[Case, ...] = (
     *later_files.CASES,
     *later_addons.CASES,
 )
-"""The second part of the cases, written after the faults found by the first were mended."""
+"""The second part of the cases, written after the faults that the first part exposed were fixed."""
 CASES = (*FIRST, *SECOND)

@@ -210,7 +210,7 @@ CASES: tuple[Case, ...] = (
             ("nothing", b"", Why.DOWNLOAD, "zero bytes"),
             ("seven-bytes", b"1234567", Why.DAMAGED, "less than a length"),
             ("huge-header", (1 << 62).to_bytes(8, "little") + b"{}", Why.DAMAGED, "exabytes"),
-            ("no-json", header(b"not json"), Why.DAMAGED, "a header that is no JSON"),
+            ("no-json", header(b"not json"), Why.DAMAGED, "a header that is not JSON"),
             ("no-tensors", header(b"{}"), Why.NOT_A_MODEL, "no tensor at all"),
             (
                 "overlaps",

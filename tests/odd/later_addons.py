@@ -1,4 +1,4 @@
-"""Single files of the second part that are other families, or add-ons."""
+"""Single files of the corpus's second part that are other families, or add-ons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second part's single files and add-ons, as mergers, trainers and quantizers write them."""
+"""Odd files and add-ons of the corpus's second part, from mergers, trainers and quantizers."""
 
 from __future__ import annotations
 

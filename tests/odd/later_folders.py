@@ -1,4 +1,4 @@
-"""The second part's folders and paths, as downloads, trainers and newer libraries make them."""
+"""Odd folders and paths of the corpus's second part: from downloads, trainers, newer libraries."""
 
 from __future__ import annotations
 

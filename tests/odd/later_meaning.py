@@ -1,4 +1,4 @@
-"""The second part's models that differ from what they look like, in words as well."""
+"""Models of the corpus's second part that are not what they look like, vocabularies included."""
 
 from __future__ import annotations
 

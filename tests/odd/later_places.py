@@ -1,4 +1,4 @@
-"""Paths of the second part: other families, one level off, and no models at all."""
+"""Odd paths of the corpus's second part: other families, a level too high or low, not a model."""
 
 from __future__ import annotations
 

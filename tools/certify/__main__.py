@@ -1,8 +1,8 @@
 """`python -m tools.certify`: prove the graphs that most people convert, once, for everybody.
 
-Each case is the full architecture with random weights, built for the oldest system and run beside
-its pinned module; what other systems' programs differ in is compared. Needs the built environment,
-a free core for minutes to an hour a case, and up to 15 GB of disk.
+Each case is the full architecture with random weights, built for the oldest system and compared
+with its pinned module; of other systems' programs, only the parts that differ are compared. Needs
+the built environment, one free core (minutes to an hour per case) and up to 15 GB of disk.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def normal(count: int, seed: int = 0) -> np.ndarray:
 
 
 def allowed(size: int) -> float:
-    """The least error may be missed by as much: entries are rounded, to 11 bits; and a little."""
+    """How many times the least error a palette may have: its entries are rounded to 11 bits."""
     return 1 + 2.5e-7 * size**2 + 2e-5
 
 
@@ -73,7 +73,7 @@ DRAWN: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
 
 
 def rounded(numbers: np.ndarray) -> Histogram:
-    """More distinct numbers than are done exactly, and not many more: the judge takes its time."""
+    """Just more distinct numbers than are clustered exactly: the reference is slow for many."""
     scaled = numbers / np.abs(numbers).max()
     tried = (
         histogram([(np.round(scaled * steps) / steps).astype(np.float16)])
@@ -134,7 +134,7 @@ def test_a_palette_is_ascending_within_the_data_and_no_worse_than_the_mean(
 
 
 def groups(count: int) -> list[Histogram]:
-    """Of different spreads and sizes, small ones among them."""
+    """Histograms of different spreads and sizes, some of them small."""
     sizes = (20, 600, 3000, 5000, 20_000)
     drawn = (normal(sizes[seed % len(sizes)], seed) for seed in range(count))
     return [histogram([numbers * np.float16(1 + seed)]) for seed, numbers in enumerate(drawn)]

@@ -33,11 +33,11 @@ def test_the_controlled_unet_shares_the_unet_s() -> None:
     ("fields", "reason"),
     [
         ({"colour": 3}, "unknown field 'colour'; the fields are method, bits, layers, group_size"),
-        ({"method": "magic"}, "method: one of kmeans, uniform, linear is wanted, not 'magic'"),
+        ({"method": "magic"}, "method: one of kmeans, uniform, linear is expected, not 'magic'"),
         ({"programs": {"unet": {"method": "magic"}}}, "recipe.method: one of .* not 'magic'"),
         ({"group_size": 0}, "group_size is 0; it counts output channels"),
-        ({"group_size": True}, "recipe.group_size: int is wanted, not bool"),
-        ({"group_size": "16"}, "recipe.group_size: int is wanted, not str"),
+        ({"group_size": True}, "recipe.group_size: int is expected, not bool"),
+        ({"group_size": "16"}, "recipe.group_size: int is expected, not str"),
         ({"group_size": 16, "method": "linear"}, "no palette; leave the group size out"),
     ],
 )
@@ -52,7 +52,7 @@ def test_what_does_not_exist_is_refused_for_any_program(
     ("recipe", "reason"),
     [
         (Recipe(bits=3), "cat: Core ML reads 3-bit codes .* add --target macOS15, or choose 1, 2,"),
-        (Recipe(layers={"conv_in_weight": 3}), "3-bit codes from macOS 15 on only"),
+        (Recipe(layers={"conv_in_weight": 3}), "3-bit codes only on macOS 15 and later"),
         (Recipe(group_size=16), "a palette for each group .* macOS15, or leave --group-size out"),
     ],
 )

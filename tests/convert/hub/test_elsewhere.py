@@ -144,7 +144,7 @@ def test_another_file_than_was_published_is_thrown_away(
 ) -> None:
     publish(hub, content)
     hub.pages["/elsewhere.bin"] = (BINARY, content[:-1] + b"?")
-    with pytest.raises(BadInputError, match="what came is another file"):
+    with pytest.raises(BadInputError, match="the download differs from the published file"):
         get(VERSION, access)
     assert not list(access.downloads.glob("**/*.safetensors*"))
 

@@ -135,7 +135,7 @@ def test_a_server_without_ranges_that_ends_early_is_not_asked_for_ever(
 
 def test_another_file_is_thrown_away(wanted: Wanted, web: Web, hub: Server) -> None:
     hub.faults = [Fault(path="x.bin", content=b"?" * len(CONTENT))]
-    with pytest.raises(BadInputError, match=r"x.bin: what came is another file than was published"):
+    with pytest.raises(BadInputError, match=r"x.bin: the download differs from the published file"):
         fetch(wanted, web)
     assert list(wanted.target.parent.iterdir()) == []
 
@@ -205,7 +205,7 @@ def test_a_small_file_is_compared_with_git_s_hash(wanted: Wanted, web: Web, hub:
     assert wanted.target.read_bytes() == b"hello\n"
     wanted.target.unlink()
     hub.faults = [Fault(path="x.bin", content=b"jello\n")]
-    with pytest.raises(BadInputError, match="another file"):
+    with pytest.raises(BadInputError, match="differs from the published file"):
         fetch(small, web)
 
 

@@ -173,7 +173,7 @@ def test_halves_are_two_packages() -> None:
         ({**CONTENT, "more": 1}, "unknown field 'more'"),
         ({**CONTENT, "programs": {"../VAEDecoder": PROGRAM}}, "is not the name of a package"),
         (of_program(options={"attention": "SPLIT"}), "attention: one of ORIGINAL, SPLIT_EINSUM"),
-        (of_program(halves="no"), "halves: bool is wanted, not str"),
+        (of_program(halves="no"), "halves: bool is expected, not str"),
     ],
 )
 def test_what_is_none_says_where(content: dict[str, Any], what: str, tmp_path: Path) -> None:

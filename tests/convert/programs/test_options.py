@@ -45,7 +45,7 @@ def test_no_options_are_the_defaults() -> None:
 def test_an_unknown_option_and_an_unknown_value() -> None:
     with pytest.raises(UnsupportedError, match="options: unknown field 'colour'; see `sdcoreml"):
         parse_options({"hue": 1, "colour": 2})
-    with pytest.raises(UnsupportedError, match="one of fp16, fp32 is wanted, not 'int8'"):
+    with pytest.raises(UnsupportedError, match="one of fp16, fp32 is expected, not 'int8'"):
         parse_options({"precision": "int8"})
 
 
@@ -90,7 +90,7 @@ def test_options_are_read_as_what_their_class_takes() -> None:
     assert reader.read("d", str, "silu") == "silu"
     assert reader.read_nullable("b", int) is reader.read_nullable("d", int) is None
     assert reader.read_nullable("a", int) == 1
-    with pytest.raises(BadInputError, match=r"vae: config.json: c: int is wanted, not str; take"):
+    with pytest.raises(BadInputError, match=r"vae: config.json: c: int is expected, not str; take"):
         reader.read("c", int, 3)
     with pytest.raises(BadInputError, match=r"vae: config.json: field 'd' is missing; take"):
         reader.read("d", int)

@@ -89,9 +89,9 @@ def test_wrong_references_are_refused(
     ("at", "content", "message"),
     [
         (68, struct.pack("<I", 99), "unknown element type 99"),
-        (72, struct.pack("<Q", 1 << 40), "has 1099511627776 bytes at 128, of"),
-        (72, struct.pack("<Q", 79), "no whole number of FLOAT16"),
-        (80, struct.pack("<Q", 130), "has 80 bytes at 130, of"),
+        (72, struct.pack("<Q", 1 << 40), "has 1099511627776 bytes at 128: misaligned"),
+        (72, struct.pack("<Q", 79), "not hold a whole number of FLOAT16"),
+        (80, struct.pack("<Q", 130), "has 80 bytes at 130: misaligned"),
     ],
 )
 def test_damaged_records_are_refused(tmp_path: Path, at: int, content: bytes, message: str) -> None:

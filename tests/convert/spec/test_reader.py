@@ -227,7 +227,7 @@ def with_output_type(kind: bytes) -> bytes:
                     1, join(1, VARINT, 10), join(2, VARINT, 1), message(3, message(2, VARIADIC))
                 )
             ),
-            "a dimension stands for any number of dimensions",
+            "a dimension is variadic: it stands for any number of dimensions",
         ),
         (with_output_type(nested_type(200)), "nested more than 100 deep"),
     ],

@@ -86,8 +86,8 @@ def test_entries_are_counted_from_the_start_of_the_file() -> None:
         (header(a=entry("F32", [True], 0, 4)), "impossible"),
         (header(a=entry("F32", [1 << 70, 0], 0, 0)), "impossible"),
         (header(a=entry("F32", [1] * 65, 0, 4)), "impossible"),
-        (header(a=entry("F32", [2], 0, 4)), "needs 8 bytes, its offsets give 4"),
-        (header(a=entry("F32", [1], 4, 0)), "needs 4 bytes, its offsets give -4"),
+        (header(a=entry("F32", [2], 0, 4)), "needs 8 bytes, but its offsets span 4"),
+        (header(a=entry("F32", [1], 4, 0)), "needs 4 bytes, but its offsets span -4"),
         (header(a=entry("F32", [1], 4, 8)), "hole of 4 bytes after 'the header'"),
         (header(a=entry("F32", [1], 0, 4), b=entry("F32", [1], 0, 4)), "'b' overlaps 'a'"),
         (header(a=entry("F32", [1], 0, 4), b=entry("F32", [1], 6, 10)), "hole of 2 bytes"),
@@ -151,7 +151,7 @@ def test_every_type_has_a_size_of_whole_bytes() -> None:
     [
         (
             header(a=entry("F32", [2, 3], 0, 4)),
-            "tensor 'a' of shape [2, 3] and type F32 needs 24 bytes, its offsets give 4",
+            "tensor 'a' of shape [2, 3] and type F32 needs 24 bytes, but its offsets span 4",
         ),
         (
             header(a=entry("F32", [1], 4, 8)),

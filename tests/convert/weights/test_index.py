@@ -122,7 +122,7 @@ def test_what_is_missing_says_what_to_do(tmp_path: Path) -> None:
     (fault,) = missing_shards(found)
     assert fault.remedy == "download the missing files into the same folder"
     (tmp_path / "1.bin").mkdir()
-    assert missing_shards(found) != (), "a folder is no shard"
+    assert missing_shards(found) != (), "a folder is not a shard"
     (tmp_path / "1.bin").rmdir()
     (tmp_path / "1.bin").touch()
     assert missing_shards(found) == ()

@@ -51,7 +51,7 @@ def test_what_was_written_is_read_back(written: Written) -> None:
     data = bytearray(written.path.read_bytes())
     data[-1] ^= 1
     written.path.write_bytes(data)
-    with pytest.raises(SdcoremlError, match="read back other bytes than were written"):
+    with pytest.raises(SdcoremlError, match="the bytes read back differ from those written"):
         check_written(written)
 
 

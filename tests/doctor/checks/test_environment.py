@@ -54,7 +54,7 @@ def test_hollow_and_headless_are_two_findings() -> None:
             (),
             "error: 1 file differs from the seal; first a.py: altered (torch)",
         ),
-        ((), ("x.pyc",), "warning: files that nobody sealed: x.pyc"),
+        ((), ("x.pyc",), "warning: files that are not in the seal: x.pyc"),
         (
             ("a.py: missing (torch)",),
             ("x",),

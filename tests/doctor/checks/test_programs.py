@@ -59,11 +59,11 @@ def test_outputs_whose_shape_is_not_told_are_not_judged() -> None:
     [
         (
             program("VAEDecoder", inputs=features({"z": (1,), "y": (1,)})),
-            "VAEDecoder: 2 inputs, exactly one is wanted",
+            "VAEDecoder: 2 inputs, exactly one is expected",
         ),
         (
             program("Unet", outputs=features({"a": (1,), "b": (1,)})),
-            "Unet: 2 outputs, exactly one is wanted",
+            "Unet: 2 outputs, exactly one is expected",
         ),
         (
             program("Unet", inputs=features({"sample": (2, 4, 64, 64)})),

@@ -260,7 +260,7 @@ class TestJobsOf:
         ("words", "told"),
         [
             (("--tokens", "0"), "--tokens: '0' is not a whole number above 0"),
-            (("--pad-id", "many"), "--pad-id: 'many' is not a whole number from 0 on"),
+            (("--pad-id", "many"), "--pad-id: 'many' is not a whole number of 0 or more"),
         ],
     )
     def test_numbers_that_are_none(

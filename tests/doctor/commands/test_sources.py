@@ -49,7 +49,7 @@ def test_a_folder_is_added_listed_and_removed(
             3,
             "has no folder models/Stable-diffusion; give the folder in which",
         ),
-        (["add", "folder", "nowhere"], 3, "no such folder; give a folder that is there"),
+        (["add", "folder", "nowhere"], 3, "no such folder; give a folder that exists"),
         (["remove", "comfy", "nowhere"], 2, "is not remembered as comfy; there are none"),
         (["add", "invoke", "."], 2, "invalid choice"),
     ],

@@ -33,10 +33,10 @@ def test_unknown_and_absent_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
-        ([], "facts: an object is wanted"),
+        ([], "facts: an object is expected"),
         ({"total": 1}, "facts: field 'available' is missing"),
-        ({"total": "1"}, "facts.total: int is wanted, not str"),
-        ({"total": True}, "facts.total: int is wanted, not bool"),
+        ({"total": "1"}, "facts.total: int is expected, not str"),
+        ({"total": True}, "facts.total: int is expected, not bool"),
         ({"colour": 1}, "facts: unknown field 'colour'"),
     ],
 )

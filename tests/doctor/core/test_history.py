@@ -37,7 +37,7 @@ def test_the_same_facts_are_not_written_again(tmp_path: Path) -> None:
     [
         ("<html>", "not JSON"),
         ("{}", "schema None"),
-        ("[]", "an object is wanted"),
+        ("[]", "an object is expected"),
         ("[" * 100_000, "not JSON"),
     ],
 )

@@ -187,8 +187,8 @@ def test_golden_programs_are_built_in_the_environment(made: Environment, tmp_pat
 
 
 def test_other_bytes_than_the_golden_ones_prove_nothing(made: Environment, tmp_path: Path) -> None:
-    checkout = golden(tmp_path, "print('unet: other bytes than in golden.json'); sys.exit(1)")
-    with pytest.raises(EnvError, match=r"exit code 1 \(unet: other bytes than in golden\.json\)"):
+    checkout = golden(tmp_path, "print('unet: bytes differ from golden.json'); sys.exit(1)")
+    with pytest.raises(EnvError, match=r"exit code 1 \(unet: bytes differ from golden\.json\)"):
         prove(made, [Golden(checkout=checkout)])
 
 

@@ -217,7 +217,7 @@ def test_rollback_and_collection(place: Place) -> None:
 
 
 def other_python(place: Place) -> None:
-    """The channel has, under the very name, a Python that is another."""
+    """The channel has a different Python under that very name."""
     place.lock = channel(place.channel, python="9.9.9")
     name = toolchain(Path(place.name), place.locked, version="9.9.9")
     lock_conda(name, place.lock)

@@ -86,6 +86,6 @@ def test_sources_are_written_and_the_rest_stays(tmp_path: Path) -> None:
 def test_a_damaged_file_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[index\n")
-    with pytest.raises(LockfileError, match="is no TOML"):
+    with pytest.raises(LockfileError, match="is not TOML"):
         write_sources({"folder": ("/models",)}, path)
     assert path.read_text() == "[index\n"

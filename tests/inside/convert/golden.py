@@ -74,7 +74,7 @@ _LAYERS = (
 
 
 def _clustered(*bits: int) -> Mapping[str, Any]:
-    """k-means for some layers, of so many bits each, and for no others: it takes its time."""
+    """k-means for some layers, each with its own number of bits, and only for them: it is slow."""
     return {"bits": 16, "layers": dict(zip(_LAYERS, bits, strict=False))}
 
 
@@ -205,7 +205,7 @@ def main(arguments: Sequence[str]) -> int:
     golden = json.loads(FILE.read_bytes())
     differing = [name for name in found | golden if found.get(name) != golden.get(name)]
     for name in differing:
-        print(f"{name}: other bytes than in {FILE.name}")
+        print(f"{name}: bytes differ from {FILE.name}")
     if not differing:
         print(f"{files} identical to {FILE.name}")
     return int(bool(differing))

@@ -52,7 +52,7 @@ def test_the_schedule_is_the_one_that_swift_has_built_in() -> None:
 
 
 def test_the_first_and_the_last_step_that_swift_asks_for_are_asked() -> None:
-    """Of 11 to 100 steps: Karras' spacing goes from 999 to 0, PNDM's ends at 1."""
+    """Over runs of 11 to 100 steps: Karras' spacing goes from 999 to 0, PNDM's ends at 1."""
     assert {999.0, 1.0, 0.0} < {step for run in inputs.TIMESTEPS for step in run}
 
 

@@ -228,7 +228,7 @@ def test_a_vae_with_the_attention_names_of_2022_is_read(tmp_path: Path) -> None:
 
 
 def test_a_component_without_a_judge_is_named() -> None:
-    with pytest.raises(UnsupportedError, match="safety: no reference module is known; known are"):
+    with pytest.raises(UnsupportedError, match="safety: no reference module is known; use one of"):
         reference("safety")
 
 

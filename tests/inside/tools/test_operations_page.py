@@ -1,4 +1,4 @@
-"""The page about operations is that of today's builders, and says no more than is so."""
+"""The page about operations is that of today's builders, and claims nothing more."""
 
 from __future__ import annotations
 

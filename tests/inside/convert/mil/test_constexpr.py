@@ -41,7 +41,7 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
 
 
 def small(kind: DataType, codes: np.ndarray, bits: int) -> Value:
-    """A constant of elements of a few bits."""
+    """A constant whose elements have fewer than 8 bits."""
     raw = pack(codes & ((1 << bits) - 1), bits).tobytes()
     return Value(type=TensorType(dtype=kind, shape=codes.shape), data=Elements(values=raw))
 

@@ -22,7 +22,7 @@ OTHERS = {name: torch.from_numpy(weight).float() * 1.25 for name, weight in WEIG
 
 
 def network(rows: int, layers: Sequence[str] = ("a", "b", "c")) -> Executable:
-    """Linear layers with a bend between them, and the input once more at the end."""
+    """Linear layers, each followed by tanh; the input is added again at the end."""
     graph = Graph(inputs={"x": (F16, (rows, 4))})
     value = "x"
     for number, name in enumerate(layers):

@@ -33,18 +33,18 @@ SMALL = ProgramOptions(height=16, width=16)
 
 
 def argument(**values: object) -> Break:
-    """Other constants in the place of arguments."""
+    """Some arguments replaced by other constants."""
     new = {name: (immediate(value),) for name, value in values.items()}
     return lambda operation: replace(operation, inputs={**operation.inputs, **new})
 
 
 def kind(other: str) -> Break:
-    """Another operation of the same arguments."""
+    """The arguments of one operation given to another type of operation."""
     return lambda operation: replace(operation, type=other)
 
 
 def exchanged(one: str, other: str) -> Break:
-    """Two arguments in each other's place."""
+    """Two arguments swapped."""
 
     def change(operation: Operation) -> Operation:
         inputs = operation.inputs

@@ -75,7 +75,7 @@ def test_a_recipe_compresses(tmp_path: Path) -> None:
     [
         (
             {"options": {"attention": "FLASH"}},
-            "options.attention: one of ORIGINAL, SPLIT_EINSUM, .* is wanted, not 'FLASH'",
+            "options.attention: one of ORIGINAL, SPLIT_EINSUM, .* is expected, not 'FLASH'",
         ),
         ({"options": {"hight": 4}}, "options: unknown field 'hight'"),
         ({"recipe": {"method": "pruning"}}, "method: one of kmeans, .* not 'pruning'; the fields"),

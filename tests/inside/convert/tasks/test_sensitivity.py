@@ -48,7 +48,7 @@ def test_the_mixture_beats_uniform_bits_of_its_size_and_can_be_applied(tmp_path:
 
 
 NOISE = 1e-10
-"""Of an effect, from the order in which more rows are summed up."""
+"""Noise in an effect: more rows at once are summed in another order."""
 
 
 @pytest.mark.parametrize("component", ["unet", "controlnet", "text_encoder"])
