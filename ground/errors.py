@@ -129,6 +129,12 @@ class LockfileError(SdcoremlError):
     """A toolchain or a lock is missing, damaged or does not serve this machine."""
 
 
+class UnknownToolchainError(LockfileError):
+    """No toolchain has the name that was typed."""
+
+    exit_code = ExitCode.USAGE
+
+
 class VersionError(LockfileError, ValueError):
     """A text is not a version, or not a range of versions."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.errors import LockfileError, UnknownToolchainError
 from sdcoreml.ground.places import expand_home
 from sdcoreml.lockfiles.table import TomlTable, read_table
 
@@ -135,10 +135,11 @@ def load_toolchain(name: str = "tested") -> Toolchain:
     """Read a toolchain by its name, or by the path of its folder (anything with a slash in it).
 
     Raises:
-        LockfileError: there is none of that name, or its file is damaged; all faults are named.
+        LockfileError: there is none of that name (`UnknownToolchainError`), or its file is damaged;
+            all faults are named.
     """
     if "/" not in name and name not in toolchain_names():
-        raise LockfileError(
+        raise UnknownToolchainError(
             f"no toolchain named {name!r}",
             where=FOLDER,
             remedy=f"there are: {', '.join(toolchain_names())}",

@@ -113,16 +113,16 @@ def test_verify_as_json(
 
 
 @pytest.mark.parametrize(
-    ("words", "text"),
+    ("words", "code", "text"),
     [
-        (["--toolchain", "testde"], "no toolchain named 'testde'"),
-        (["--toolchain", "/nowhere/at/all"], "/nowhere/at/all/toolchain.toml: No such file"),
+        (["--toolchain", "testde"], 2, "no toolchain named 'testde'"),
+        (["--toolchain", "/nowhere/at/all"], 1, "/nowhere/at/all/toolchain.toml: No such file"),
     ],
 )
 def test_bad_input_is_one_line(
-    words: list[str], text: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], code: int, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["env", *words]) == 1
+    assert main(["env", *words]) == code
     err = capsys.readouterr().err
     assert err.startswith("error: ")
     assert text in err
