@@ -163,7 +163,7 @@ def test_without_the_tool_the_way_to_get_it_is_named(
         pip_tools(tiny, PYTHON)
     assert str(caught.value) == (
         "pip-tools: not installed; run `python -m pip install 'sdcoreml[locking]'`"
-        " (in a checkout: make bootstrap)"
+        " (a checkout's .venv has it)"
     )
 
 
