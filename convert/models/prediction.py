@@ -81,11 +81,6 @@ class PredictionFinding:
     against: tuple[str, ...] = ()
 
     @property
-    def is_assumed(self) -> bool:
-        """Whether there is no evidence."""
-        return self.kind is not None and not self.by
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What to tell the person; empty if there is evidence and nothing contradicts it."""
         if self.kind is None or (self.by and not self.against):

@@ -70,7 +70,6 @@ class TensorFile:
         header = read_header(path)
         self.metadata: Mapping[str, str] = header.metadata
         self._tensors = {tensor.name: tensor for tensor in tensors_of(path, header)}
-        self._used: set[str] = set()
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -113,7 +112,6 @@ class TensorFile:
         import numpy as np
 
         tensor = self._tensors[name]
-        self._used.add(name)
         stored = {"BF16": "<u2"}.get(tensor.dtype) or NUMPY.get(tensor.dtype, "|u1")
         array = np.frombuffer(self._map, stored, tensor.numel, tensor.start).reshape(tensor.shape)
         if tensor.dtype == "BF16":
@@ -127,10 +125,6 @@ class TensorFile:
     def info(self, name: str) -> TensorInfo:
         """Type, shape and place of a tensor. Raises `KeyError`."""
         return self._tensors[name]
-
-    def list_unused(self) -> tuple[str, ...]:
-        """The names of tensors that were never read."""
-        return tuple(name for name in self._tensors if name not in self._used)
 
     def release(self) -> None:
         """Release the mapped pages, so that only copied arrays take memory."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,9 @@ MODES = frozenset({_SYMLINK, _EXECUTABLE, _FILE})
 _FORBIDDEN = frozenset({"", ".", "..", ".git"})
 _NAME = 20
 """Bytes of an object's name in a tree."""
+MOST = 100_000
+"""Entries of a commit that are followed: trees that repeat each other can claim any number."""
+_HEX = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,22 +73,49 @@ class Objects:
         Raises:
             BadInputError: an object is missing, or a tree contains an invalid file name.
         """
-        return {path: entry for path, entry in self._walk(self._root(commit), "") if path}
+        return {path: entry for path, entry in self._entries(commit) if path}
 
     def trees_of(self, commit: str) -> tuple[str, ...]:
         """The names of a commit's trees, its root first. Raises `BadInputError` as `files_of`."""
-        return tuple(entry.blob for path, entry in self._walk(self._root(commit), "") if not path)
+        return tuple(entry.blob for path, entry in self._entries(commit) if not path)
+
+    def _entries(self, commit: str) -> Iterator[tuple[str, Entry]]:
+        for number, entry in enumerate(self._walk(self._root(commit), "")):
+            if number == MOST:
+                raise BadInputError(
+                    f"commit {commit} has more than {MOST:,} files and folders",
+                    where=self.folder,
+                    remedy="give a clone of the upstream repository",
+                )
+            yield entry
 
     def _root(self, commit: str) -> str:
         first, _, _ = self.read("commit", commit).partition(b"\n")
-        return first.removeprefix(b"tree ").decode("ascii", "replace")
+        name = first.removeprefix(b"tree ").decode("ascii", "replace")
+        if not _HEX.fullmatch(name):
+            raise BadInputError(
+                f"commit {commit} names no tree", where=self.folder, remedy="clone it again"
+            )
+        return name
 
     def _walk(self, tree: str, above: str) -> Iterator[tuple[str, Entry]]:
         """The tree itself, with an empty path, then everything below it except submodules."""
         yield "", Entry(mode=_FOLDER, blob=tree)
-        for name, entry in _parse_tree(self.read("tree", tree)):
+        try:
+            entries = tuple(_parse_tree(self.read("tree", tree)))
+        except ValueError:
+            raise BadInputError(
+                f"tree {tree} has an entry without a mode",
+                where=self.folder,
+                remedy="clone it again",
+            ) from None
+        for name, entry in entries:
             if name.casefold() in _FORBIDDEN or "/" in name or above.count("/") > DEEPEST:
-                raise BadInputError(f"tree {tree} names a file {name!r}", where=self.folder)
+                raise BadInputError(
+                    f"tree {tree} names a file {name!r}",
+                    where=self.folder,
+                    remedy="give a clone of the upstream repository",
+                )
             if entry.mode == _FOLDER:
                 yield from self._walk(entry.blob, f"{above}{name}/")
             elif entry.mode in MODES:

@@ -9,8 +9,6 @@ from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.proof.record import ProgramProof
 
-_SCALE = 8  # image pixels per latent pixel
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:

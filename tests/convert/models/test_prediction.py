@@ -142,7 +142,7 @@ OVERRULES = "; --prediction-type v_prediction overrules that"
 
 def test_what_nothing_says_is_assumed_and_said_to_be(tmp_path: Path) -> None:
     found = find_prediction(Family.SDXL, checkpoint(tmp_path / "photo.safetensors"), None)
-    assert found.is_assumed
+    assert found.by == ""
     assert found.notes == (ASSUMED + OVERRULES,)
 
 
@@ -186,7 +186,7 @@ def test_nothing_is_noted_where_it_is_said_or_nothing_may_be_assumed(tmp_path: P
     said = checkpoint(tmp_path / "m.safetensors", metadata={"modelspec.prediction_type": "v"})
     assert find_prediction(Family.SDXL, said, None).notes == ()
     silent = find_prediction(Family.SD2_V, checkpoint(tmp_path / "m.safetensors"), None)
-    assert (silent.kind, silent.is_assumed, silent.notes) == (None, False, ())
+    assert (silent.kind, silent.notes) == (None, ())
     told = find_prediction(Family.SDXL, said, PredictionSource(option="epsilon"))
     assert (told.kind, told.by) == ("epsilon", "the option")
 

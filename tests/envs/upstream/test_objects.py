@@ -107,11 +107,42 @@ def test_a_tree_that_names_a_place_outside_is_refused(tmp_path: Path, name: str)
     tree = b"100644 " + name.encode() + b"\0" + bytes.fromhex(HELLO)
 
     class Hostile(Objects):
-        def read(self, kind: str, name: str) -> bytes:
-            return {"commit": f"tree {name}\n".encode(), "tree": tree}[kind]
+        def read(self, kind: str, name: str) -> bytes:  # noqa: ARG002  any object
+            return {"commit": b"tree " + b"0" * 40, "tree": tree}[kind]
 
     with pytest.raises(BadInputError, match="names a file"):
         Hostile(tmp_path).files_of(HELLO)
+
+
+def test_trees_that_repeat_each_other_end(tmp_path: Path) -> None:
+    class Repeating(Objects):
+        def read(self, kind: str, name: str) -> bytes:
+            if kind == "commit":
+                return b"tree " + b"0" * 40
+            level = int(name[0])  # each has the one below it eight times: two million in all
+            below = bytes.fromhex(f"{level + 1}".ljust(40, "0"))
+            return b"".join(b"40000 %d\0" % one + below for one in range(8)) if level < 7 else b""
+
+    with pytest.raises(BadInputError, match="more than 100,000 files"):
+        Repeating(tmp_path).files_of(HELLO)
+
+
+@pytest.mark.parametrize(
+    ("commit", "tree", "said"),
+    [
+        (b"tree ../../x\n", b"", "names no tree"),
+        (b"tree " + b"0" * 40, b"x y\0" + b"0" * 20, "an entry without a mode"),
+    ],
+)
+def test_objects_of_a_wrong_form_are_bad_input(
+    tmp_path: Path, commit: bytes, tree: bytes, said: str
+) -> None:
+    class Malformed(Objects):
+        def read(self, kind: str, name: str) -> bytes:  # noqa: ARG002  any object
+            return {"commit": commit, "tree": tree}[kind]
+
+    with pytest.raises(BadInputError, match=said):
+        Malformed(tmp_path).files_of(HELLO)
 
 
 def test_nothing_but_a_regular_file_is_opened(tmp_path: Path) -> None:
