@@ -6,9 +6,10 @@
 SDCOREML := .venv/bin/sdcoreml
 PYTHON_IN := .venv/bin/python
 
-# The tool knows that make started it, and spells its advice so; what it runs in turn (--fix runs make)
-# must not inherit what this make was told.
-RUN := export SDCOREML_BY_MAKE=1; unset ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL;
+# What a goal runs must not inherit what this make was told (--fix runs make in turn). The tool knows
+# that make started it, and spells its advice so; tests expect it under its own name.
+APART := unset ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL;
+RUN := export SDCOREML_BY_MAKE=1; $(APART)
 
 # What each goal may be told; all take COMMON. Anything else would be ignored in silence.
 GOALS := help bootstrap doctor env upstream convert verify test lint unit inside lock bench clean
@@ -86,16 +87,16 @@ lint: bootstrap ## ruff and mypy
 	@.venv/bin/mypy
 
 unit: bootstrap ## the tests that need no torch
-	@$(RUN) $(PYTHON_IN) -m pytest -q -n logical --dist worksteal $(ARGS)
+	@$(APART) $(PYTHON_IN) -m pytest -q -n logical --dist worksteal $(ARGS)
 
 inside: bootstrap ## the tests that run in the tested environment, a conversion of the sample among them
-	@$(RUN) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
+	@$(APART) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
 
 lock: bootstrap ## compile every lock again from its requirements
 	@$(RUN) $(SDCOREML) env lock $(ARGS)
 
 bench: bootstrap ## measure what the documents claim
-	@$(RUN) $(PYTHON_IN) -m tests.bench $(ARGS)
+	@$(APART) $(PYTHON_IN) -m tests.bench $(ARGS)
 
 clean: ## remove what was built here: environments and caches, never a model or a result
 	@rm -rf .envs .venv .venv.old .venv.lock build .mypy_cache .pytest_cache .ruff_cache .hypothesis
