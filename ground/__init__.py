@@ -1,1 +1,1 @@
-"""Floor 0: what every floor stands on. Imports nothing of this project."""
+"""Floor 0: errors, paths, locks and atomic writes. Imports nothing else from this project."""

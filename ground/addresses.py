@@ -11,13 +11,13 @@ _SECRET = re.compile(
     r"[^&\s\"'#]+"
 )
 _PATH_TOKEN = re.compile(r"(?<=/t/)[\w-]{8,}(?=/)")
-"""A token in a channel's address, as conda writes it."""
+"""The token in a conda channel's URL: `https://host/t/TOKEN/channel`."""
 _OWN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{8,}")
-"""Tokens of the hub, anywhere in a text."""
+"""Tokens of the Hugging Face hub, in a URL or anywhere else in a text."""
 
 
 def hide_credentials(text: str) -> str:
-    """The text with every login and token in its addresses written as `****`."""
+    """Return the text with every login and token in its URLs replaced by `****`."""
     text = _LOGIN.sub(f"{HIDDEN}@", text)
     text = _SECRET.sub(rf"\g<1>{HIDDEN}", text)
     return _OWN.sub(HIDDEN, _PATH_TOKEN.sub(HIDDEN, text))

@@ -1,8 +1,9 @@
 """Spells commands so that the user can paste them into their shell.
 
-Texts hold a command in one form, in backticks: `sdcoreml env repair`, or `python -m
-sdcoreml.convert ...` for diffusers' words. What leaves the process passes `spell`, which knows how
-the tool was started: by make, by a path, by its name on PATH, or by `python -m`.
+Messages write a command in one form, in backticks: `sdcoreml env repair`, or `python -m
+sdcoreml.convert ...` for the second program, which takes diffusers' options. All output passes
+through `spell`, which rewrites the command for how the tool was started: by make, by a path, by
+its name on PATH, or by `python -m`.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from sdcoreml.ground.places import ROOT, is_checkout
 
 TOOL = "sdcoreml"
 UNPACK = ("python", "-m", "sdcoreml.convert")
-"""The other program, which takes the options of diffusers' own script."""
+"""The command of the second program, which takes the options of diffusers' conversion script."""
 
 BY_MAKE = "SDCOREML_BY_MAKE"
-"""A variable that the Makefile exports."""
+"""The environment variable by which the Makefile says that make started the tool."""
 
 HOST = ".venv/bin"
 _MODULES = frozenset({"sdcoreml", "doctor", "convert"})
-"""The folders with a `__main__.py`, which `python -m` can start."""
+"""The packages with a `__main__.py`, which `python -m` can start."""
 
 VARIABLES: Mapping[str, Mapping[str, str]] = {
     "doctor": {"": "MODEL", "--output": "OUT", "--attention": "ATTENTION", "--size": "SIZE"},
@@ -41,19 +42,19 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     },
     "verify": {"": "OUT", "--against": "MODEL"},
 }
-"""For each goal of the Makefile, the variables for its first argument and some options."""
+"""For each target of the Makefile, the variables that stand for its first argument and options."""
 
 CHOICES = {"--toolchain": "TOOLCHAIN", "--backend": "BACKEND"}
-"""The variables that every goal takes."""
+"""The variables that every target of the Makefile takes."""
 
 _COMMAND = re.compile(r"`((?:sdcoreml|python -m sdcoreml\.convert)(?: (?:'[^']*'|[^`'])*)?)`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """How the tool is started: its command, its Python, and whether make can be used.
+    """How the tool was started: its command, its Python, and whether make can be used.
 
-    `chosen` are the variables that make was told, and is to be told again.
+    `chosen` holds the variables given to make, which advised make commands repeat.
     """
 
     program: tuple[str, ...] = (TOOL,)
@@ -65,7 +66,7 @@ class Start:
 def find_start(
     script: str, interpreter: str, environ: Mapping[str, str], here: Path, clone: Path | None
 ) -> Start:
-    """How the tool was started.
+    """Find out how the tool was started.
 
     Args:
         script: `sys.argv[0]`.
@@ -101,14 +102,14 @@ def find_start(
 
 @cache
 def start_here() -> Start:
-    """How this process was started."""
+    """Find out how this process was started."""
     return find_start(
         sys.argv[0], sys.orig_argv[0], os.environ, Path.cwd(), ROOT if is_checkout() else None
     )
 
 
 def spell(text: str, start: Start | None = None) -> str:
-    """The text, with every command in backticks spelled as this process was started."""
+    """Return the text with every command in backticks spelled as this process was started."""
     if "`" not in text:
         return text
     way = start or start_here()
@@ -116,7 +117,7 @@ def spell(text: str, start: Start | None = None) -> str:
 
 
 def spell_words(command: Sequence[str], start: Start | None = None) -> tuple[str, ...]:
-    """A command's words, spelled as this process was started; other programs' are unchanged."""
+    """Spell a command's words as this process was started; leave other programs' commands alone."""
     way = start or start_here()
     words = tuple(command)
     if words[: len(UNPACK)] == UNPACK:
@@ -127,12 +128,12 @@ def spell_words(command: Sequence[str], start: Start | None = None) -> tuple[str
 
 
 def command(*words: str | os.PathLike[str]) -> str:
-    """A command of ours, quoted for a shell, in backticks, for use in a text."""
+    """Quote one of our commands for a shell and put it in backticks, for use in a message."""
     return f"`{shlex.join((TOOL, *(os.fspath(word) for word in words)))}`"
 
 
 def _spell_line(line: str, way: Start) -> str:
-    """As `spell_words`, with the quotes as they are, so that `MODEL` and `...` stay readable."""
+    """Like `spell_words`, but without quoting, so that `MODEL` and `...` stay readable."""
     head = shlex.join(UNPACK)
     if line.startswith(head):
         return f"{shlex.quote(way.python)}{line.removeprefix('python')}"
@@ -149,7 +150,7 @@ def _quote_value(word: str) -> str:
 
 
 def _by_make(words: Sequence[str], way: Start) -> tuple[str, ...]:
-    """`make GOAL NAME=value ...` for a verb and its options, if make can express them."""
+    """Return `make TARGET NAME=value ...` for a verb and its options; empty if there is none."""
     goal, *rest = words or ("",)
     if goal not in VARIABLES:
         return ()

@@ -1,4 +1,4 @@
-"""A command-line parser whose errors are one line, like all others."""
+"""A command-line parser that reports each error in one line, as all our errors are."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sdcoreml.ground.errors import ExitCode
 
 
 class Parser(argparse.ArgumentParser):
-    """Like argparse's parser, but wrong usage gives one line that refers to `--help`."""
+    """An argparse parser that raises `UsageError`, in one line that refers to `--help`."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise the error."""
+        """Raise `UsageError` instead of printing the usage and exiting."""
         self.exit(ExitCode.USAGE, f"error: {message}; `{self.prog} --help` shows what it takes\n")
 
     def parse_or_suggest(self, words: Sequence[str]) -> argparse.Namespace:
-        """Parse all the words; for an unknown option, suggest the most similar one."""
+        """Parse all words; for an unknown option, the error suggests the most similar one."""
         args, rest = self.parse_known_args(words)
         if rest:
             hint = suggest(rest[0].partition("=")[0], sorted({*options_of(self)}))
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Every option of a parser and of those of its actions."""
+    """Yield every option of a parser and of its subcommands."""
     for action in parser._actions:  # noqa: SLF001  argparse has no other list of them
         yield from action.option_strings
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
@@ -35,7 +35,7 @@ def options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def suggest(word: str, known: Sequence[str]) -> str:
-    """The known words that are similar to a mistyped one, if any."""
+    """Return a hint with the known words most similar to a mistyped one; "" if none is."""
     import difflib
 
     near = difflib.get_close_matches(word, known, n=1)

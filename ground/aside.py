@@ -1,8 +1,8 @@
 """Files and folders that appear complete or not at all.
 
-Each is made under a hidden name beside its target, flushed to disk, and renamed. The hidden one is
-locked while its maker lives: so any later run can tell a killed run's leftover from a neighbour's
-work. Its name bears our token: nothing else is ever taken for a leftover.
+Each is written under a hidden name beside its target, flushed to disk, and renamed. The writer
+holds a lock on the hidden one, so that a later run can tell the leftover of a killed run from the
+work of a running one. The hidden name contains our token: nothing without it is ever removed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pathlib import Path
 
 from sdcoreml.ground import locks
 from sdcoreml.ground.errors import BadInputError, NoSpaceError, SdcoremlError
-from sdcoreml.ground.leftovers import hidden, prefix, sweep
-from sdcoreml.ground.refusals import FULL, explained
-from sdcoreml.ground.signals import unbroken
+from sdcoreml.ground.leftovers import hidden_path, prefix, sweep
+from sdcoreml.ground.refusals import FULL, translate_os_errors
+from sdcoreml.ground.signals import delay_signals
 
 
 def require_space(target: Path, nbytes: int) -> None:
-    """Raise `NoSpaceError` when the folder of `target` has less than `nbytes` free."""
+    """Raise `NoSpaceError` if the disk of `target` has less than `nbytes` free."""
     folder = target.parent
-    with explained(target):
+    with translate_os_errors(target):
         while not folder.exists():
             folder = folder.parent
         free = shutil.disk_usage(folder).free
@@ -38,9 +38,9 @@ def require_space(target: Path, nbytes: int) -> None:
 
 
 def reserve(handle: int, nbytes: int) -> None:
-    """Allocate a file's blocks before they are written, where the system can.
+    """Allocate a file's blocks before they are written, where the file system can.
 
-    A tenth less CPU time to write them (measured on ext4), and a full disk is known at once.
+    Writing then takes a tenth less CPU time (measured on ext4), and a full disk shows at once.
     """
     if sys.platform != "linux" or not nbytes:
         return
@@ -55,18 +55,18 @@ def reserve(handle: int, nbytes: int) -> None:
 
 @contextmanager
 def file_aside(target: Path) -> Iterator[int]:
-    """A descriptor of a new file that takes the name `target` when the block ends well.
+    """Give a descriptor of a new file, which is renamed to `target` if the block succeeds.
 
     Raises:
-        BadInputError: `target` is a folder, or no name that a file can have.
-        NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
+        BadInputError: `target` is a folder, or a name that no file can have.
+        NoSpaceError: the disk filled up. After any failure the target is unchanged.
     """
-    with explained(target):
+    with translate_os_errors(target):
         if target.is_dir():
             raise BadInputError(
-                "is a folder", where=target, remedy="give the name of a file, in it or elsewhere"
+                "is a folder", where=target, remedy="name a file, in this folder or elsewhere"
             )
-        with parent_made(target), open_aside(target) as handle:
+        with make_parent(target), open_aside(target) as handle:
             yield handle
 
 
@@ -74,14 +74,14 @@ def write_text(path: Path, text: str) -> None:
     """Write a small UTF-8 file atomically. Surrogates are written as their bytes.
 
     Raises:
-        OSError: as the system says it; `ground.refusals` has words for it.
+        OSError: the system's own error; `ground.refusals` translates it.
     """
     with open_aside(path) as handle, open(handle, "wb", closefd=False) as stream:
         stream.write(text.encode("utf-8", "surrogateescape"))
 
 
 def update_text(path: Path, text: str) -> bool:
-    """As `write_text`, unless the file has this text already; returns whether it was written."""
+    """Like `write_text`, but only if the file does not have this text yet; True if it wrote."""
     if path.is_file() and path.read_bytes() == text.encode("utf-8", "surrogateescape"):
         return False
     write_text(path, text)
@@ -90,10 +90,10 @@ def update_text(path: Path, text: str) -> bool:
 
 @contextmanager
 def open_aside(target: Path) -> Iterator[int]:
-    """As `file_aside`, in an existing folder, and with the system's own errors.
+    """Like `file_aside`, but in a folder that exists, and raising the system's own errors.
 
     Raises:
-        OSError: the target is as it was before.
+        OSError: the target is unchanged.
     """
     sweep(target.parent)
     part, handle = _claim(target, tempfile.mkstemp)
@@ -111,22 +111,21 @@ def open_aside(target: Path) -> Iterator[int]:
 
 
 def _carry_nothing(old: Path, new: Path) -> None:
-    """Keep nothing of the older folder."""
+    """Take over nothing from the older folder."""
 
 
 @contextmanager
 def folder_aside(
     target: Path, mark: str, carry: Callable[[Path, Path], None] = _carry_nothing
 ) -> Iterator[Path]:
-    """A new folder that takes the name `target` when the block ends well.
+    """Give a new folder, which is renamed to `target` if the block succeeds.
 
-    An older folder of that name is replaced, if it is empty or holds a file named `mark`; any other
-    is not ours to replace. `carry(old, new)` takes over from it what the new one is to keep, right
-    before it goes.
+    An older folder of that name is replaced only if it is empty or holds a file named `mark`, which
+    says that it is ours. Just before, `carry(old, new)` may move files into the new folder.
 
     Raises:
-        BadInputError: `target` exists and is something else.
-        NoSpaceError: the disk filled up. The target is as it was before, in every case of failure.
+        BadInputError: `target` exists and may not be replaced.
+        NoSpaceError: the disk filled up. After any failure the target is unchanged.
     """
     if target.exists() and not (
         target.is_dir() and (_is_empty(target) or (target / mark).is_file())
@@ -142,7 +141,7 @@ def folder_aside(
         yield part
         flush_tree(part)
         if target.exists() and not _is_empty(target):
-            with explained(target):
+            with translate_os_errors(target):
                 carry(target, part)
             flush_folder(part)
         _take_place(part, target)
@@ -151,14 +150,14 @@ def folder_aside(
 
 @contextmanager
 def scratch_beside(target: Path) -> Iterator[Path]:
-    """A hidden folder on the disk of `target`, gone when the block ends, unless it was renamed."""
-    with explained(target), parent_made(target), scratch_folder(target) as part:
+    """Give a hidden folder beside `target`, and remove it at the end unless it was renamed."""
+    with translate_os_errors(target), make_parent(target), scratch_folder(target) as part:
         yield part
 
 
 @contextmanager
 def scratch_folder(target: Path) -> Iterator[Path]:
-    """As `scratch_beside`, in an existing folder, and with the system's own errors."""
+    """Like `scratch_beside`, but in a folder that exists, and raising the system's own errors."""
     sweep(target.parent)
     part, handle = _claim(target, tempfile.mkdtemp)
     try:
@@ -169,11 +168,11 @@ def scratch_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def parent_made(target: Path) -> Iterator[None]:
-    """Make the parent folder of `target`; if the block fails, remove it if it is empty.
+def make_parent(target: Path) -> Iterator[None]:
+    """Make the parent folder of `target`; if the block fails, remove it unless it has content.
 
     Raises:
-        BadInputError: it is a place such as /proc.
+        BadInputError: no folder can be made there, for example in /proc.
     """
     made = [folder for folder in target.parents if not folder.exists()]
     try:
@@ -193,13 +192,13 @@ def parent_made(target: Path) -> Iterator[None]:
 
 @contextmanager
 def sole_maker(target: Path) -> Iterator[None]:
-    """Hold the lock of a folder being made, so that two processes do not replace each other's.
+    """Lock `target` while the block makes it, so that no second process makes it too.
 
     Raises:
-        SdcoremlError: another process makes the same folder.
+        SdcoremlError: another process is making this folder.
     """
-    lock = hidden(target, "lock")
-    with explained(target), parent_made(target), locks.try_lock_file(lock) as held:
+    lock = hidden_path(target, "lock")
+    with translate_os_errors(target), make_parent(target), locks.try_lock_file(lock) as held:
         if not held:
             raise SdcoremlError(
                 "another conversion is writing this folder",
@@ -212,10 +211,10 @@ def sole_maker(target: Path) -> Iterator[None]:
 def _claim(
     target: Path, make: Callable[..., str] | Callable[..., tuple[int, str]]
 ) -> tuple[Path, int]:
-    """A new hidden file or folder beside `target`, locked by this process: its path and handle.
+    """Make and lock a hidden file or folder beside `target`; return its path and descriptor.
 
-    Before it is locked, another process may take it for a leftover and remove it; then a new one is
-    made.
+    Until it is locked, another process may take it for a leftover and remove it; then we make a
+    new one.
     """
     with suppress(FileNotFoundError):
         target.lstat()  # a name that no file can have is told before anything is written
@@ -234,8 +233,8 @@ def _take_place(part: Path, target: Path) -> None:
     if not target.exists() or _is_empty(target):
         part.replace(target)
         return
-    old = waiting(target)
-    with unbroken():
+    old = older_path(target)
+    with delay_signals():
         target.replace(old)
         try:
             part.replace(target)
@@ -247,7 +246,7 @@ def _take_place(part: Path, target: Path) -> None:
 
 def _recover(target: Path) -> None:
     """Repair the state after a run was killed between the two renames of `_take_place`."""
-    old = waiting(target)
+    old = older_path(target)
     if not old.is_dir():
         return
     if target.exists() and not _is_empty(target):
@@ -256,9 +255,9 @@ def _recover(target: Path) -> None:
         old.replace(target)
 
 
-def waiting(target: Path) -> Path:
-    """Where an older folder waits while the new one takes its name."""
-    return hidden(target, "old")
+def older_path(target: Path) -> Path:
+    """Return the path to which an older folder is moved while the new one takes its name."""
+    return hidden_path(target, "old")
 
 
 def _is_empty(folder: Path) -> bool:
@@ -272,7 +271,7 @@ def _umask() -> int:
 
 
 def flush_tree(folder: Path) -> None:
-    """Flush every file and folder below a folder to disk, and itself."""
+    """Flush a folder, and every file and folder below it, to disk."""
     for place, _, names in os.walk(folder):
         for name in names:
             _flush(Path(place) / name, os.O_RDONLY)

@@ -1,9 +1,9 @@
 """Converts frozen dataclasses to JSON and back, by their annotations.
 
-Understood: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), text, numbers, truth,
-None, `object` (as it is), and unions of one type with None and with dataclasses of a single field,
-which are told apart by that field's name. A field is named in JSON as its metadata says:
-`field(metadata={JSON: "name"})`.
+Supported types: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), str, int, float,
+bool, None, `object` (any JSON value, unchanged), and unions of one type with None and with
+dataclasses of a single field, which are told apart by that field's name. Another name for a field
+in JSON is set in its metadata: `field(metadata={JSON: "name"})`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ JSON = "json"
 
 
 class DecodeError(ValueError):
-    """The data is not what the type says; the message begins with the place."""
+    """The data does not fit the type; the message begins with the data's path."""
 
 
 def to_plain(value: object) -> Any:  # noqa: ANN401  a JSON value
@@ -37,10 +37,10 @@ def to_plain(value: object) -> Any:  # noqa: ANN401  a JSON value
 
 
 def from_plain(kind: type[T], data: object, place: str) -> T:
-    """The value of type `kind` that `to_plain` made `data` of.
+    """Rebuild the value of type `kind` from `data`, the result of `to_plain`.
 
     Raises:
-        DecodeError: a field is missing, unknown or of another type.
+        DecodeError: a field is missing, unknown or of the wrong type.
     """
     return cast("T", _decode(kind, data, place))
 
@@ -48,10 +48,10 @@ def from_plain(kind: type[T], data: object, place: str) -> T:
 def read_field(
     content: Mapping[str, object], name: str, kind: type[T], default: T | None = None
 ) -> T:
-    """The field `name` of a JSON object, as `kind`; `default`, if there is one, where it is absent.
+    """Read the field `name` of a JSON object as `kind`; return `default` if the field is absent.
 
     Raises:
-        DecodeError: it is of another type, or absent without a default.
+        DecodeError: the field is of the wrong type, or absent and `default` is None.
     """
     if name in content:
         return from_plain(kind, content[name], name)
@@ -84,7 +84,7 @@ def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an 
 
 
 def _one_of(kinds: tuple[object, ...], data: object, place: str) -> object:
-    """Decode a union: None, a dataclass by its single field's name, or else the first type."""
+    """Decode a union: None, a dataclass recognised by its single field, or else the first type."""
     if data is None and types.NoneType in kinds:
         return None
     first, *others = (kind for kind in kinds if kind is not types.NoneType)
@@ -104,7 +104,7 @@ def _member(kind: type[Enum], data: object, place: str) -> Enum:
 
 
 def as_object(data: object, place: str) -> Mapping[str, object]:
-    """A JSON object as it is. Raises `DecodeError` for anything else."""
+    """Return `data` if it is a JSON object; raise `DecodeError` otherwise."""
     if not isinstance(data, Mapping):
         raise DecodeError(f"{place}: an object is expected")
     return data

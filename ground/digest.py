@@ -13,14 +13,14 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRecord:
-    """What a manifest records of a file: its size in bytes and its hexadecimal SHA-256."""
+    """A file's size in bytes and its SHA-256 in hexadecimal, as a manifest records them."""
 
     size: int
     sha256: str
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, in constant memory."""
+    """Return a file's SHA-256 in hexadecimal, using constant memory."""
     digest = hashlib.sha256()
     buffer = bytearray(_CHUNK)
     with path.open("rb", buffering=0) as stream:
@@ -30,12 +30,12 @@ def sha256(path: Path) -> str:
 
 
 def describe_files(paths: Iterable[Path], base: Path) -> Mapping[str, FileRecord]:
-    """Size and SHA-256 of each file by its path below `base`, in order, on all cores."""
+    """Map each file's path below `base` to its size and SHA-256, sorted; uses all cores."""
     return describe({path.relative_to(base).as_posix(): path for path in sorted(paths)})
 
 
 def describe(files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
-    """Size and SHA-256 of files by the names that they are given here, on all cores."""
+    """Map each name in `files` to the size and SHA-256 of its file; uses all cores."""
     contents = {_content(path): path for path in files.values()}
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
         digests = dict(zip(contents, pool.map(sha256, contents.values()), strict=True))
@@ -46,11 +46,11 @@ def describe(files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
 
 
 def _content(path: Path) -> tuple[int, int]:
-    """The device and inode that hard links share, so that a file is hashed only once."""
+    """Return the file's device and inode: hard links share them and are hashed only once."""
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file below a folder, sorted."""
+    """Return every file below a folder, sorted."""
     return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -1,7 +1,7 @@
-"""The one error of all floors: a value that says what, where and what to do next.
+"""The error class of all floors: what is wrong, where, and what to do next.
 
-It prints as one line, `<where>: <what>; <remedy>`. Nobody takes that line apart again: whoever
-needs a part of it reads the field. Each class has its exit code.
+It prints as one line, `<where>: <what>; <remedy>`. Code that needs a part of it reads the field
+and never parses the line. Each subclass has its exit code.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class ExitCode(IntEnum):
 
 
 class SdcoremlError(Exception):
-    """Base of every error that is raised on purpose.
+    """The base class of every error that this project raises on purpose.
 
     Args:
-        what: what is wrong, without the place.
-        where: the path or the name that it is about.
+        what: what is wrong, without the path.
+        where: the path or name that is at fault.
         remedy: what to do next.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.PROBLEMS
     explanation = ""
-    """More details, printed after the line."""
+    """Further details, printed below the line."""
 
     code = ""
-    """The stable id of the doctor's check that finds the same fault, if there is one."""
+    """The id of the doctor's check that finds the same fault, if there is one."""
 
     def __init__(self, what: str, *, where: str | os.PathLike[str] = "", remedy: str = "") -> None:
         super().__init__(what)
@@ -57,7 +57,7 @@ class SdcoremlError(Exception):
 
     @property
     def complaint(self) -> str:
-        """The error without its place, for callers that name it themselves."""
+        """The message without `where`, for callers that name the path themselves."""
         return one_sentence("", self.what, self.remedy)
 
     @property
@@ -68,7 +68,7 @@ class SdcoremlError(Exception):
         )
 
     def move(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:
-        """Replace the temporary path `old` by `new` in the error."""
+        """Replace the temporary path `old` in the message by `new`."""
         before, after = os.fspath(old), os.fspath(new)
         self.where, self.what, self.remedy = (
             text.replace(before, after) for text in (self.where, self.what, self.remedy)
@@ -76,7 +76,7 @@ class SdcoremlError(Exception):
 
 
 class UsageError(SdcoremlError):
-    """The arguments do not fit together."""
+    """The command line is wrong: an argument is unknown, or two contradict each other."""
 
     exit_code = ExitCode.USAGE
 
@@ -92,7 +92,7 @@ class UnsupportedError(BadInputError):
 
 
 class UnsafePickleError(SdcoremlError):
-    """A pickle names something that has no place in a checkpoint. Nothing was executed."""
+    """A pickle names code that no checkpoint needs. Nothing was executed."""
 
     exit_code = ExitCode.UNSAFE
 
@@ -104,13 +104,13 @@ class NoSpaceError(SdcoremlError):
 
 
 class ParityError(SdcoremlError):
-    """A written program does not compute what its torch module computes."""
+    """A program's output differs from that of its torch module."""
 
     exit_code = ExitCode.WRONG_NUMBERS
 
 
 class WorkerError(SdcoremlError):
-    """The child process inside the built environment failed or died; `log` is what it printed."""
+    """The child process in the environment failed or died; `log` is what it printed."""
 
     exit_code = ExitCode.CHILD_DIED
 
@@ -126,17 +126,17 @@ class FetchError(SdcoremlError):
 
 
 class LockfileError(SdcoremlError):
-    """A toolchain or a lock is missing, damaged or does not serve this machine."""
+    """A toolchain or a lock is missing, damaged, or not for this machine."""
 
 
 class UnknownToolchainError(LockfileError):
-    """No toolchain has the name that was typed."""
+    """No toolchain has the given name."""
 
     exit_code = ExitCode.USAGE
 
 
 class VersionError(LockfileError, ValueError):
-    """A text is not a version, or not a range of versions."""
+    """A string is not a valid version or version range."""
 
 
 class EnvError(SdcoremlError):
@@ -144,11 +144,11 @@ class EnvError(SdcoremlError):
 
 
 class NoInterpreterError(EnvError):
-    """There is no Python here that the toolchain accepts."""
+    """This machine has no Python that the toolchain accepts."""
 
 
 class InstallError(EnvError):
-    """The installer could not bring a package, or what it brought is not what was locked."""
+    """The installer could not install a package, or installed another one than was locked."""
 
 
 class UnreachableError(InstallError):
@@ -156,34 +156,34 @@ class UnreachableError(InstallError):
 
 
 class NoOpinionError(EnvError):
-    """A second opinion could not be obtained, which says nothing about the lock."""
+    """A second resolver could not be run to check a lock, which says nothing about the lock."""
 
 
 class BrokenError(EnvError):
-    """An environment does not work, or is not what its seal says."""
+    """An environment does not work, or its files differ from its seal."""
 
 
 class ArchiveError(EnvError):
-    """A file is not an exported environment, is damaged, or is for another machine."""
+    """A file is not an exported environment, is damaged, or is for another kind of machine."""
 
     exit_code = ExitCode.BAD_INPUT
 
 
 class UnableError(SdcoremlError):
-    """The doctor says that this machine cannot do it; the message is the first of the reasons."""
+    """The doctor found that this machine cannot do it; the message is the first reason."""
 
 
 class NoRoomError(UnableError):
-    """Only the disk stands in the way."""
+    """The doctor found too little disk space, and nothing else in the way."""
 
     exit_code = ExitCode.NO_SPACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault of an input, and the class of its error.
+    """One fault found in an input, as a value; `error` is the class to raise it as.
 
-    `code` is the stable id of the doctor's check that finds it, if one does.
+    `code` is the id of the doctor's check that finds the same fault, if there is one.
     """
 
     where: str | os.PathLike[str]
@@ -199,23 +199,23 @@ class Fault:
         return one_sentence(self.where, self.what, self.remedy)
 
     def as_error(self) -> SdcoremlError:
-        """The fault as an error."""
+        """Convert the fault to an exception."""
         error = self.error(self.what, where=self.where, remedy=self.remedy)
         error.code = self.code
         return error
 
     def at(self, where: str | os.PathLike[str]) -> Fault:
-        """The same fault at another place."""
+        """Return the same fault for another path or name."""
         return replace(self, where=os.fspath(where))
 
 
 def one_sentence(where: str | os.PathLike[str], what: str, remedy: str) -> str:
-    """`<where>: <what>; <remedy>`, without empty parts."""
+    """Join the parts to `<where>: <what>; <remedy>`, leaving out empty ones."""
     return (f"{os.fspath(where)}: " if where else "") + what + (f"; {remedy}" if remedy else "")
 
 
 def raise_first(faults: Sequence[Fault]) -> None:
-    """Raise the gravest of `faults` (unsafe before damaged), saying how many more there are."""
+    """Raise the gravest of `faults` (unsafe before damaged), saying how many others there are."""
     if not faults:
         return
     gravest = max(faults, key=lambda fault: fault.error.exit_code)

@@ -1,8 +1,7 @@
 """Events that long tasks emit, such as steps and progress.
 
-A task takes an `Emit` and calls it; the command line draws progress from it, a child process writes
-it as JSON lines (`to_json`), and the parent reads them back (`from_json`). Floor 2 holds it because
-`envs` is the lowest floor with something to tell.
+A task calls the `Emit` that it was given. The command line draws progress from the events; a child
+process writes them as JSON lines (`to_json`), which its parent reads back (`from_json`).
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ Kind: TypeAlias = Literal["step", "progress", "note", "warning", "result"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened.
+    """One event of a running task.
 
-    `step` opens a named step; `progress` says how far it is (`done` of `total`, in `unit`, which
-    is "B" for bytes); `note` and `warning` are a sentence each; `result` carries `data`, the step's
-    JSON-able outcome.
+    `kind` is one of: `step`, which begins a named step; `progress`, which says how far it is
+    (`done` of `total`, in `unit`, "B" for bytes); `note` and `warning`, a sentence each; `result`,
+    with the step's outcome in `data`, which can be written as JSON.
     """
 
     kind: Kind
@@ -36,11 +35,11 @@ Emit: TypeAlias = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """An `Emit` for callers who do not listen."""
+    """Discard the event: an `Emit` for callers that show no progress."""
 
 
 def to_json(event: Event) -> str:
-    """One line of JSON, default fields left out."""
+    """Return the event as one line of JSON, without fields that have their default."""
     blank = asdict(Event(kind=event.kind))
     fields = {
         key: value
@@ -51,7 +50,7 @@ def to_json(event: Event) -> str:
 
 
 def from_json(line: str) -> Event:
-    """The event that `to_json` wrote. Raises `ValueError` for anything else."""
+    """Read an event from the line that `to_json` wrote; raise `ValueError` for any other line."""
     fields = json.loads(line)
     if not isinstance(fields, dict) or "kind" not in fields:
         raise ValueError(f"not an event: {line[:80]!r}")

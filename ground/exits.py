@@ -1,4 +1,4 @@
-"""Ends a command: any error becomes one line and an exit code, never a traceback."""
+"""Turns every error of a command into one line and an exit code, without a traceback."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sdcoreml.ground.signals import NOTHING_LEFT
 from sdcoreml.ground.visible import one_line
 
 NO_THREAD = "can't start new thread"
-"""Python's message if the system refuses a new thread."""
+"""Python's error message when the system refuses to start a thread."""
 
 REPORT = "please open an issue with that file, after removing what is private in it"
 
 
 def run_to_exit_code(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code; every error is one line on stderr.
+    """Run a command and return its exit code, printing any error as one line on stderr.
 
-    An error that nobody expected leaves its traceback in a log that the line names.
+    The traceback of an unexpected error goes to a log file, whose path the line gives.
     """
     try:
         code = command()
@@ -46,7 +46,7 @@ def run_to_exit_code(command: Callable[[], int]) -> int:
 
 
 def report_bug(error: BaseException) -> str:
-    """Write the traceback of an unexpected error to a log; return the line that names it."""
+    """Write the traceback of an unexpected error to a log; return the line that gives its path."""
     import platform
     import tempfile
     import traceback
@@ -67,7 +67,7 @@ def report_bug(error: BaseException) -> str:
 
 
 def _end_refused(error: OSError) -> int:
-    """End for an error of the operating system, such as a full disk or a protected file."""
+    """Report an error of the operating system, such as a full disk; return the exit code."""
     if error.errno == errno.ENOSPC and error.filename is None:
         _discard_output()
         print("error: the output did not fit: no space left where it goes", file=sys.stderr)
@@ -96,5 +96,5 @@ def _end_bug(error: Exception) -> int:
 
 
 def _discard_output() -> None:
-    """Discard what is buffered for stdout, since flushing it would fail again."""
+    """Discard what stdout has buffered, since flushing it would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,7 @@
-"""Finds what killed runs left: unlocked hidden files and folders with our token in their names.
+"""Finds the leftovers of killed runs: unlocked hidden files and folders named with our token.
 
-A part is locked while its maker lives. Nothing without the token is ever touched: a person's own
-`.out.old` or `.x.part` is theirs.
+A running process holds a lock on each of its temporary files. Nothing without the token in its name
+is ever touched, such as a user's own `.out.old` or `.x.part`.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from sdcoreml.ground import locks
 
 TOKEN = "sdcoreml"  # noqa: S105  no secret: it says whose a file is
 _LONGEST = 200
-"""The bytes of a target's name that a hidden name repeats, since names have at most 255."""
+"""How many bytes of a target's name its hidden name repeats; a file name has at most 255."""
 
 _PART = re.compile(rf"\..+\.{TOKEN}-([a-z0-9_]{{8}}\.part|lock)", re.DOTALL)
 _FRESH = 60
-"""Seconds for which a lock file is left alone: its maker may be about to lock it."""
+"""Seconds before an unlocked lock file counts as a leftover: its maker may yet lock it."""
 
 
-def hidden(target: Path, what: str) -> Path:
-    """A hidden name next to `target`."""
+def hidden_path(target: Path, what: str) -> Path:
+    """Return a hidden path beside `target`, with our token and `what` in its name."""
     return target.with_name(f"{prefix(target)}{what}")
 
 
 def prefix(target: Path) -> str:
-    """The beginning of hidden names for `target`, with at most part of a long name."""
+    """Return what hidden names for `target` begin with; a long name is cut."""
     name = os.fsencode(target.name)[:_LONGEST]
     return f".{os.fsdecode(name)}.{TOKEN}-"
 
 
 def sweep(folder: Path) -> tuple[Path, ...]:
-    """Remove what killed runs left in a folder, and give its names."""
+    """Remove what killed runs left in a folder, and return the removed paths."""
     gone = []
     for part in _parts(folder):
-        with _unheld(part) as is_left:
+        with _lock_if_free(part) as is_left:
             if is_left and part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
             elif is_left:
@@ -50,10 +50,10 @@ def sweep(folder: Path) -> tuple[Path, ...]:
 
 
 def find_leftovers(folder: Path) -> tuple[Path, ...]:
-    """What `sweep` would remove: hidden parts with our token that no process has locked."""
+    """Return what `sweep` would remove: hidden files with our token that no process has locked."""
     found = []
     for part in _parts(folder):
-        with _unheld(part) as is_left:
+        with _lock_if_free(part) as is_left:
             found += [part] if is_left else []
     return tuple(found)
 
@@ -72,8 +72,8 @@ def _is_old(lock: Path) -> bool:
 
 
 @contextmanager
-def _unheld(part: Path) -> Iterator[bool]:
-    """Lock a part, if no process has locked it; returns whether that worked."""
+def _lock_if_free(part: Path) -> Iterator[bool]:
+    """Lock a hidden file unless another process holds it; give True if that worked."""
     try:
         handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

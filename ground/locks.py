@@ -1,7 +1,7 @@
-"""File locks, which keep processes apart and show whether one was killed.
+"""File locks: they keep two processes apart, and show whether a file's writer still runs.
 
 A lock is `flock` on an open file or folder. The system releases it when the last descriptor is
-closed, however its holder ends. A child that inherits the descriptor holds the lock too.
+closed, even if the process is killed. A child that inherits the descriptor holds the lock too.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _LONGEST_PID = 32
 
 
 def lock(handle: int) -> None:
-    """Lock an open file or folder, waiting for whoever holds it."""
+    """Lock an open file or folder, waiting while another process holds the lock."""
     fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def try_lock(handle: int) -> bool:
-    """Lock an open file or folder; False at once when somebody else holds it."""
+    """Lock an open file or folder; return False at once if another process holds the lock."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -31,9 +31,9 @@ def try_lock(handle: int) -> bool:
 
 @contextmanager
 def lock_file(path: Path, notice: Callable[[str], None]) -> Iterator[int]:
-    """Hold the lock file `path` while the block runs; give its descriptor, for children to inherit.
+    """Lock the file `path` while the block runs; give its descriptor, for children to inherit.
 
-    The file stays. If another process holds it, `notice` is told that process's id, then we wait.
+    The file is kept. If another process holds the lock, we call `notice` with its id and wait.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -49,9 +49,9 @@ def lock_file(path: Path, notice: Callable[[str], None]) -> Iterator[int]:
 
 @contextmanager
 def try_lock_file(path: Path) -> Iterator[bool]:
-    """Hold the lock file `path` while the block runs, then remove it.
+    """Lock the file `path` while the block runs, then remove it.
 
-    The block gets False, and no lock, when somebody else holds it.
+    If another process holds the lock, the block runs without it and gets False.
     """
     handle = _open_locked(path)
     if handle is None:
@@ -65,7 +65,7 @@ def try_lock_file(path: Path) -> Iterator[bool]:
 
 
 def _open_locked(path: Path) -> int | None:
-    """Open and lock a file that others may remove; None when somebody else holds it."""
+    """Open and lock a file that others may remove; None if another process holds the lock."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         if not try_lock(handle):

@@ -1,4 +1,4 @@
-"""Names of Python projects."""
+"""The normal form of the names of Python projects (PEP 503)."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import re
 
 
 def normalise(name: str) -> str:
-    """A project name in the form of PEP 503: `Scikit_Learn` becomes `scikit-learn`."""
+    """Return a project name as PEP 503 normalises it: `Scikit_Learn` becomes `scikit-learn`."""
     return re.sub(r"[-_.]+", "-", name).lower()

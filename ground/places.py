@@ -1,4 +1,4 @@
-"""Paths of this project itself."""
+"""The folders of this project, and paths as users type them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ PACKAGE = Path(sdcoreml.__file__).resolve().parent
 """The folder that is imported as `sdcoreml`."""
 
 ROOT = PACKAGE.parent
-"""The folder that holds it: the checkout, or somebody's site-packages."""
+"""The folder that contains `PACKAGE`: the checkout, or site-packages."""
 
 
 def is_checkout() -> bool:
-    """Whether this is a clone, with its Makefile, and not an installed wheel."""
+    """Return True in a clone, which has the Makefile, and False in an installed wheel."""
     return (ROOT / "Makefile").is_file() and (ROOT / "envs" / "bootstrap.sh").is_file()
 
 
 def environments_folder() -> Path:
-    """The folder of all environments.
+    """Return the folder of all environments.
 
     `$SDCOREML_ENVS`; else `.envs` in a checkout; else, for an installed wheel, in the user's data
     folder: nothing is written into site-packages.
@@ -46,7 +46,7 @@ def environments_folder() -> Path:
 
 
 def home_folder() -> Path:
-    """The user's home folder; if none is known, as in a container, a path that cannot exist."""
+    """Return the user's home folder, or a path that cannot exist if it is unknown (containers)."""
     try:
         return Path.home()
     except RuntimeError:
@@ -54,14 +54,14 @@ def home_folder() -> Path:
 
 
 def expand_home(text: str) -> Path:
-    """A path as the user typed it, with `~` or `~name` replaced by the home folder.
+    """Convert a typed path, replacing `~` or `~name` by the home folder.
 
-    zsh leaves the `~` of `OUT=~/models` alone, and so do quotes.
+    The shell may have left the `~` for us: zsh does in `OUT=~/models`, and any shell in quotes.
 
     Raises:
-        UsageError: it is empty, as an unset variable of a script is, and pathlib would take it for
-            the current folder; or no home folder is known for it: a path that begins with `~` is
-            never made.
+        UsageError: the text is empty (as from an unset shell variable; pathlib would take it for
+            the current folder), or the home folder is unknown: we never make a path that begins
+            with `~`.
     """
     if not text:
         raise UsageError("a path is empty", remedy="the current folder is .")
@@ -74,9 +74,9 @@ def expand_home(text: str) -> Path:
 
 
 def can_exist(path: Path) -> bool:
-    """Whether this path could exist, or is too long for any disk.
+    """Return False if no file system could hold this path, for example because it is too long.
 
-    `Path.exists` and its like raise an error of such a name instead of answering.
+    `Path.exists` and similar methods raise an error for such a path instead of returning False.
     """
     try:
         path.stat()
@@ -86,10 +86,10 @@ def can_exist(path: Path) -> bool:
 
 
 def as_path(text: str) -> Path:
-    """Convert a command-line argument to a path; the `type` of all path arguments.
+    """Convert a command-line argument to a path: the argparse `type` of all path arguments.
 
     Raises:
-        argparse.ArgumentTypeError: as `expand_home` does.
+        argparse.ArgumentTypeError: where `expand_home` raises `UsageError`.
     """
     try:
         return expand_home(text)

@@ -1,4 +1,4 @@
-"""Sizes and times in words, one way everywhere."""
+"""Formats sizes and times for messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _HOURS = 100
 
 
 def amount(size: float) -> str:
-    """Bytes in words, decimal as on a disk's label: "512 bytes", "19 MB", "6.2 GB"."""
+    """Format a number of bytes in decimal units, as on a disk's label: "512 bytes", "6.2 GB"."""
     for unit, scale in _UNITS:
         if round(abs(size) / scale, 3) >= 1:  # or it would read as 1000 of the smaller unit
             digits = 1 if scale >= _UNITS[1][1] else 0
@@ -18,7 +18,7 @@ def amount(size: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """An estimated time in words: "less than a minute", "about 7 minutes", "about 3 hours"."""
+    """Format an estimated time: "less than a minute", "about 7 minutes", "about 3 hours"."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return "less than a minute"

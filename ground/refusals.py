@@ -14,12 +14,12 @@ DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 NO_NAME = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EBUSY}
 )
-"""The system's errors for a name that no file can have."""
+"""The system's error numbers for a path at which no file can be made."""
 
 
 @contextmanager
-def explained(place: str | os.PathLike[str]) -> Iterator[None]:
-    """Translate the operating system's errors while `place` is written."""
+def translate_os_errors(place: str | os.PathLike[str]) -> Iterator[None]:
+    """Translate errors of the operating system that occur while `place` is written."""
     try:
         yield
     except OSError as error:
@@ -32,7 +32,7 @@ def explained(place: str | os.PathLike[str]) -> Iterator[None]:
             ) from error
         if error.errno in DENIED:
             raise SdcoremlError(
-                f"cannot write here ({why})", where=place, remedy="choose another place"
+                f"cannot write here ({why})", where=place, remedy="choose another folder"
             ) from error
         if error.errno in NO_NAME:
             raise BadInputError(
@@ -42,8 +42,8 @@ def explained(place: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextmanager
-def store_explained(place: str | os.PathLike[str]) -> Iterator[None]:
-    """As `explained`, for the folder of environments, which has a variable to move it."""
+def translate_store_errors(place: str | os.PathLike[str]) -> Iterator[None]:
+    """Like `translate_os_errors`, for the folder of environments, which SDCOREML_ENVS can move."""
     remedy = "choose another folder with SDCOREML_ENVS (the environment in use is as it was)"
     try:
         yield

@@ -1,4 +1,4 @@
-"""The signals that end a program: each runs every `finally` on its way, and none breaks a swap."""
+"""Signals that end the program: `finally` blocks still run, and no rename is interrupted."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ENDINGS: Mapping[signal.Signals, tuple[ExitCode, str]] = {
 
 
 def end_on_signals() -> None:
-    """Let these signals raise SystemExit, so that every `finally` block runs.
+    """Make these signals raise SystemExit, so that every `finally` block runs.
 
-    One that is ignored, as under nohup, stays ignored.
+    A signal that is ignored, as under nohup, stays ignored.
     """
     for number in ENDINGS:
         if signal.getsignal(number) is signal.SIG_DFL:
@@ -32,7 +32,7 @@ def end_on_signals() -> None:
 
 
 @contextmanager
-def unbroken() -> Iterator[None]:
+def delay_signals() -> Iterator[None]:
     """Delay these signals and Ctrl-C until the block has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -57,7 +57,7 @@ def unbroken() -> Iterator[None]:
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    # What comes while things are put right is for nobody; and a second one shall not stop it.
+    # Output during clean-up would have no reader; and a second signal must not interrupt clean-up.
     for other in ENDINGS:
         signal.signal(other, signal.SIG_IGN)
     code, said = ENDINGS[signal.Signals(number)]

@@ -1,7 +1,7 @@
-"""Shows text from others without letting it control the terminal.
+"""Escapes control characters in output, so that foreign text cannot control the terminal.
 
-File names, configs and logs can hold a terminal's control sequences: they would colour or overwrite
-what is said here, set the window's title, or turn the reading direction around.
+File names, configs and logs can contain control sequences, which would colour or overwrite our own
+output, set the window's title, or reverse the reading direction.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sdcoreml.ground.advice import spell
 
 _KEPT = {ord("\n"), ord("\t")}
 _DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-# JSON never holds the first kind; in it, `\u` is the one notation for the others.
+# JSON text never contains the first kind; for the others, JSON only knows the notation `\u`.
 _SHOWN: Mapping[int, str] = {
     **{code: f"\\x{code:02x}" for code in range(32) if code not in _KEPT},
     **{code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *_DIRECTIONS)},
@@ -26,21 +26,21 @@ _SHOWN: Mapping[int, str] = {
 
 
 def visible(text: str) -> str:
-    """The text with every control character but newline and tab written as an escape."""
+    """Return the text with every control character escaped, except newline and tab."""
     return text.translate(_SHOWN)
 
 
 def one_line(text: str) -> str:
-    """As `visible`, with newlines escaped as well."""
+    """Return the text with every control character escaped, newlines included."""
     return visible(text).replace("\n", "\\n")
 
 
 class Patient(io.TextIOWrapper):
     """A text stream that discards its output once the reader has gone.
 
-    `head` has seen enough, or the terminal was closed: that ends the output, never the work. Names
-    on disk are bytes; Python holds those that are not text as surrogates, which no encoding has:
-    they, and what the terminal's encoding lacks, are written as escapes.
+    `head` has read enough, or the terminal was closed: then the output ends and the work goes on.
+    Characters that the stream cannot encode are written as escapes. Among them are the surrogates
+    by which Python represents file names that are not valid text.
     """
 
     def __init__(self, beneath: io.TextIOWrapper) -> None:
@@ -82,13 +82,13 @@ class Visible(Patient):
     """A `Patient` stream that escapes control characters and spells commands for pasting."""
 
     def write(self, text: str, /) -> int:
-        """Write the text as `visible` gives it, with commands that can be pasted."""
+        """Write the text with control characters escaped and commands spelled for pasting."""
         super().write(visible(spell(text)))
         return len(text)
 
 
 def without_filter(stream: TextIO) -> TextIO:
-    """The unfiltered stream, for a writer with its own control sequences, such as rich."""
+    """Return the unfiltered stream, for a library that writes control codes, such as rich."""
     if not isinstance(stream, Visible):
         return stream
     stream.flush()
@@ -96,12 +96,12 @@ def without_filter(stream: TextIO) -> TextIO:
 
 
 _PLAIN: dict[Visible, Patient] = {}
-"""Beside each filter the stream without it; both are let go together, and close nothing."""
+"""Maps each filter to its unfiltered stream, so that both live equally long."""
 
 
 @contextmanager
 def filter_output() -> Iterator[None]:
-    """Filter stdout and stderr through `Visible` during the block."""
+    """Filter stdout and stderr through `Visible` while the block runs."""
     before = sys.stdout, sys.stderr
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

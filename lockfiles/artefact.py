@@ -1,7 +1,7 @@
-"""The one wheel of each locked package that a target gets: file, hash, size.
+"""Selects the wheel of each locked package for a target: its file name, hash and size.
 
-`pylock.<target>.toml` (PEP 751) names them. A wheel's place is given as `wheels/<file>` beside the
-lock and not as a URL: so it ties nobody to one index, and an exported folder is a whole lock.
+`pylock.<target>.toml` (PEP 751) lists them. It gives each wheel's path, `wheels/<file>` beside the
+lock, and no URL: any index may serve the wheels, and an exported folder needs no index at all.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
 MACOS = (13, 0)
-"""The oldest macOS that the locks are compiled for, as uv's platforms are."""
+"""The oldest macOS for which the locks are compiled, the same as uv's macOS platforms."""
 GLIBC = 28
-"""The newest manylinux_2_x that a wheel may ask for."""
+"""The highest x of `manylinux_2_x` that a wheel may require."""
 _OLD_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
@@ -40,7 +40,7 @@ class Artefact:
 
 
 def load_artefacts(toolchain: Toolchain, lock: Lock) -> tuple[Artefact, ...]:
-    """The wheels that a lock's target gets; empty when the toolchain has no PEP 751 lock."""
+    """Return the wheels for a lock's target; empty if the toolchain has no PEP 751 lock."""
     path = toolchain.folder / f"pylock.{lock.target}.toml"
     if not path.exists() or lock.target not in TARGETS:
         return ()
@@ -50,10 +50,10 @@ def load_artefacts(toolchain: Toolchain, lock: Lock) -> tuple[Artefact, ...]:
 def read_artefacts(path: Path, target: LockTarget, python: str) -> tuple[Artefact, ...]:
     """Read a PEP 751 lock and select each package's wheel for a target and Python version.
 
-    Works for any target on any machine; an entry may give its wheel's place as URL or path.
+    Works for any target on any machine. An entry may give its wheel's location as URL or path.
 
     Raises:
-        LockfileError: no such lock, or a package in it has no wheel for that target.
+        LockfileError: the lock is missing, or one of its packages has no wheel for that target.
     """
     from packaging.pylock import PackageWheel, Pylock, PylockSelectError, PylockValidationError
 
@@ -85,7 +85,7 @@ def read_artefacts(path: Path, target: LockTarget, python: str) -> tuple[Artefac
 
 
 def write_artefacts(artefacts: Iterable[Artefact], python: str) -> str:
-    """A PEP 751 lock of exactly these wheels."""
+    """Return the text of a PEP 751 lock that contains exactly these wheels."""
     lines = [
         "# Written by `sdcoreml env lock`: the wheel of each package that this target gets.",
         'lock-version = "1.0"',
@@ -108,10 +108,10 @@ def write_artefacts(artefacts: Iterable[Artefact], python: str) -> str:
 
 
 def pin_wheels(lock: Lock, artefacts: Iterable[Artefact]) -> tuple[LockedPackage, ...]:
-    """The packages of a lock, each with only the hash of its one wheel.
+    """Return the packages of a lock, each with only the hash of its selected wheel.
 
     Raises:
-        LockfileError: the two locks do not say the same; all differences are named.
+        LockfileError: the requirements and the PEP 751 lock differ; lists all differences.
     """
     wheels = {artefact.project: artefact for artefact in artefacts}
     faults: list[str] = []
@@ -138,7 +138,7 @@ def pin_wheels(lock: Lock, artefacts: Iterable[Artefact]) -> tuple[LockedPackage
 
 
 def tags(target: LockTarget, python: str) -> Iterator[Tag]:
-    """The wheel tags that a CPython of that version on that target accepts, the best first."""
+    """Yield the wheel tags that CPython of that version accepts on the target, the best first."""
     from packaging.tags import compatible_tags, cpython_tags, mac_platforms
 
     version = tuple(int(part) for part in python.split(".")[:2])
@@ -152,7 +152,7 @@ def tags(target: LockTarget, python: str) -> Iterator[Tag]:
 
 
 def environment(target: LockTarget, python: str) -> Environment:
-    """The values of environment markers on that target."""
+    """Return the values of the environment markers on that target."""
     values: Mapping[str, object] = {
         "implementation_name": "cpython",
         "implementation_version": python,

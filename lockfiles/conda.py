@@ -1,9 +1,9 @@
-"""The conda packages that make up a toolchain's Python: exact builds, each with its SHA-256.
+"""Locks of the conda packages that make up a toolchain's Python: exact builds with SHA-256.
 
-`conda.<target>.toml` names them, relative to a channel and without one: the hashes admit the same
-files from any mirror, and a folder of the same layout serves as well. Nobody types a hash: a
-channel says it (`sdcoreml env lock --conda`), or public lock files do (`tools/conda_channel.py`),
-and every entry says how it is known.
+`conda.<target>.toml` lists them by paths relative to a channel, without naming one: the hashes
+make any mirror safe, and so a folder of the same layout. Hashes are never typed by hand. They come
+from a channel (`sdcoreml env lock --conda`) or from public lock files (`tools/conda_channel.py`),
+and every entry records its source.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sdcoreml.lockfiles.table import TomlTable, quote, read_table
 from sdcoreml.lockfiles.toolchain import FOLDER, Toolchain
 
 NOARCH = ("", "generic", "python")
-"""What a package may say of its independence of the machine: none, files only, Python modules."""
+"""The values of conda's `noarch` field: for one platform, files only, or Python modules only."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PATH = re.compile(r"[a-z0-9-]+/[A-Za-z0-9_][A-Za-z0-9._+!-]*\.(conda|tar\.bz2)")
 _HEAD = (
@@ -27,14 +27,14 @@ _HEAD = (
     "# `python -m tools.conda_channel` where no channel could be asked: `known` says which.\n"
 )
 FROM_CHANNEL = "the index of "
-"""The prefix of `known` if a channel is the source."""
+"""What `CondaPackage.known` begins with if the hash came from a channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaPackage:
-    """One build: `path` is relative to its channel, `noarch` one of `NOARCH`.
+    """One conda package build: `path` is relative to the channel, `noarch` one of `NOARCH`.
 
-    `size` is in bytes, 0 when nobody stated it; `known` says where its hash was seen.
+    `size` is in bytes, 0 if unknown; `known` says where the hash came from.
     """
 
     name: str
@@ -50,13 +50,13 @@ class CondaPackage:
 
     @property
     def file(self) -> str:
-        """The name of its archive."""
+        """The file name of the package's archive."""
         return self.path.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaLock:
-    """Python and all that it needs, sorted by name; `digest` is over their hashes."""
+    """The locked conda packages of Python and its dependencies for one target, sorted by name."""
 
     target: str
     python: str
@@ -64,18 +64,18 @@ class CondaLock:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what is locked, in hexadecimal: the same for the same files."""
+        """SHA-256 of the packages' hashes, in hexadecimal: equal for locks of the same files."""
         lines = (f"{package.sha256} {package.path}\n" for package in self.packages)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @property
     def from_channel(self) -> bool:
-        """Whether a channel was asked, rather than what others had locked from it."""
+        """True if the hashes came from a channel's index, False if from public lock files."""
         return all(package.known.startswith(FROM_CHANNEL) for package in self.packages)
 
 
 def conda_lock_path(toolchain: Toolchain, target: str) -> Path:
-    """Where the lock is: a toolchain cut out of another shares the other's Python."""
+    """Return the path of the conda lock; a toolchain with `base` uses the lock of that one."""
     folder = FOLDER / toolchain.base if toolchain.base else toolchain.folder
     return folder / f"conda.{target}.toml"
 
@@ -84,7 +84,8 @@ def load_conda_lock(toolchain: Toolchain, target: str) -> CondaLock:
     """Read the conda packages of a toolchain's Python for one target.
 
     Raises:
-        LockfileError: the toolchain is not for that target, or they are not locked or damaged.
+        LockfileError: the toolchain does not support the target, or its conda lock is missing or
+            damaged.
     """
     toolchain.require_target(target)
     path = conda_lock_path(toolchain, target)
@@ -108,7 +109,7 @@ def load_conda_lock(toolchain: Toolchain, target: str) -> CondaLock:
 
 
 def read_conda_lock(path: Path, target: str) -> CondaLock:
-    """Read a lock. Raises `LockfileError` that names every fault."""
+    """Read a conda lock; raise a `LockfileError` that lists every fault."""
     table = read_table(path)
     values = table.values.get("packages", [])
     rows = values if isinstance(values, list) and all(isinstance(v, dict) for v in values) else []
@@ -129,7 +130,7 @@ def read_conda_lock(path: Path, target: str) -> CondaLock:
 
 
 def write_conda_lock(lock: CondaLock) -> str:
-    """The text that `read_conda_lock` reads."""
+    """Return the lock as text, in the form that `read_conda_lock` reads."""
     lines = [_HEAD + f"python = {quote(lock.python)}"]
     for package in sorted(lock.packages, key=lambda package: package.name):
         lines += [
@@ -165,7 +166,7 @@ def _package(table: TomlTable) -> CondaPackage:
 
 
 def _faults(python: str, packages: Iterable[CondaPackage]) -> Iterable[str]:
-    """What a well-formed table may still say wrongly."""
+    """Yield what is wrong with the packages of a lock that is valid TOML."""
     versions: dict[str, str] = {}
     for package in packages:
         if package.name in versions:

@@ -1,7 +1,7 @@
-"""What conda, mamba and micromamba read: environment files and explicit locks of a toolchain.
+"""Generates files for conda, mamba and micromamba: environment files and explicit locks.
 
-They are generated and never edited: the one says what toolchain.toml and the compiled requirements
-say, the other what the conda lock says.
+They are never edited by hand. The environment files repeat toolchain.toml and the compiled
+requirements; the explicit locks repeat the conda lock.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from sdcoreml.lockfiles.target import TARGETS, LockTarget
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 ALIAS = "https://conda.anaconda.org/"
-"""Where conda looks for a channel that is only named: its documented `channel_alias`."""
+"""The URL to which conda appends a channel's name: the default of its `channel_alias` setting."""
 _WRITTEN = "# Written by `sdcoreml env conda-files`; what it says comes from toolchain.toml."
 
 
 def conda_files(toolchain: Toolchain) -> dict[str, str]:
-    """Name and text of every file; an explicit lock only where the conda packages are locked.
+    """Map the name of every file to its text; explicit locks only where conda packages are locked.
 
-    A variant has none: conda brings the Python of the toolchain itself.
+    A variant for another Python has no such files, since conda installs the toolchain's own Python.
     """
     files: dict[str, str] = {}
     if toolchain.is_variant:
@@ -33,7 +33,7 @@ def conda_files(toolchain: Toolchain) -> dict[str, str]:
 
 
 def environment_file(toolchain: Toolchain, target: LockTarget) -> str:
-    """An environment.yml: the exact Python, and in it the hash-locked requirements."""
+    """Return an environment.yml: the exact Python, and pip's hash-locked requirements."""
     file = f"environment.{target.name}.yml"
     return (
         f"{_WRITTEN}\n"
@@ -53,7 +53,7 @@ def environment_file(toolchain: Toolchain, target: LockTarget) -> str:
 
 
 def explicit_lock(toolchain: Toolchain, target: LockTarget, lock: CondaLock) -> str:
-    """An explicit lock: the URL and SHA-256 of every conda package, sorted by name."""
+    """Return an explicit lock: the URL and SHA-256 of every conda package, sorted by name."""
     base = channel_url(toolchain.conda.channel)
     file = f"conda-{target.conda_subdir}.lock"
     lines = (f"{base}{package.path}#sha256:{package.sha256}" for package in lock.packages)
@@ -66,5 +66,5 @@ def explicit_lock(toolchain: Toolchain, target: LockTarget, lock: CondaLock) -> 
 
 
 def channel_url(channel: str) -> str:
-    """The address of a channel's folder, with a `/` at its end."""
+    """Return the URL of a channel (name or URL), with a `/` at its end."""
     return f"{channel if '://' in channel else ALIAS + channel}".rstrip("/") + "/"

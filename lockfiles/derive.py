@@ -1,4 +1,4 @@
-"""A lock that is a part of another: some packages and all they need, at the very same files."""
+"""Cuts a smaller lock out of another: some packages and their dependencies, the same files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _VIA = re.compile(r"\s*#\s*(?:via\s*)?(.*)")
 
 
 def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage, ...]:
-    """The packages of a lock that `roots` need, themselves included.
+    """Return `roots` and all their dependencies from a lock.
 
-    Who needs whom stands in the comments that the resolver wrote.
+    Dependencies are read from the `# via` comments that the resolver wrote.
 
     Raises:
         LockfileError: a root is not in the lock.
@@ -25,7 +25,7 @@ def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage,
     packages = parse_lock(text, path)
     wanted = set(roots)
     if missing := wanted - {package.name for package in packages}:
-        raise LockfileError(f"{', '.join(sorted(missing))} not locked in it", where=path)
+        raise LockfileError(f"does not lock {', '.join(sorted(missing))}", where=path)
     askers = _dependents(text)
     while more := {name for name, via in askers.items() if wanted & set(via)} - wanted:
         wanted |= more
@@ -33,7 +33,7 @@ def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage,
 
 
 def _dependents(text: str) -> dict[str, list[str]]:
-    """Who asks for each package, from the comments that uv and pip-compile write."""
+    """Map each package to those that depend on it, from the `# via` comments of the resolver."""
     found: dict[str, list[str]] = {}
     name = ""
     for line in text.splitlines():

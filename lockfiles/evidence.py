@@ -1,6 +1,6 @@
-"""Proof that a lock is not only locked but tested: who ran what on it, when, with which result.
+"""Records of test runs that prove a lock: command, machine, time, result and figures.
 
-`evidence.toml` lies beside the locks; each run that succeeded appends one entry.
+Each successful run appends one entry to `evidence.toml`, which is beside the locks.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _HEAD = "# Written by `sdcoreml env evidence`: what was proven on which environm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One proof.
+    """The record of one successful test run in an environment.
 
-    `when` is the moment in UTC (ISO 8601); `seal` and `lock` are the digests of the environment
-    and its lock; `ran` is the command that succeeded in it, `result` its last line of output.
-    `tests` is the number of tests that passed, and `psnr` maps "fp32" and "fp16" to the lowest
-    figure of any program's output in dB; 0 and empty where none were measured.
+    `when` is the time in UTC (ISO 8601); `seal` and `lock` are the digests of the environment and
+    its lock; `ran` is the command, `result` its last line of output. `tests` is the number of
+    tests that passed, 0 if none ran. `psnr` maps "fp32" and "fp16" to the lowest PSNR of any
+    program's output in dB; empty if none was measured.
     """
 
     when: str
@@ -41,7 +41,7 @@ class Evidence:
     psnr: Mapping[str, float] = field(default_factory=dict)
 
     def figures(self) -> str:
-        """Such as `788 tests, the sample's programs at least 127.1 dB in fp32`."""
+        """A summary such as `788 tests, the sample's programs at least 127.1 dB in fp32`."""
         said = [f"{self.tests} tests" if self.tests else self.result]
         floors = ", ".join(f"{decibel:.1f} dB in {mode}" for mode, decibel in self.psnr.items())
         return ", ".join(
@@ -50,10 +50,10 @@ class Evidence:
 
 
 def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
-    """All proofs of a toolchain, the oldest first; empty when there are none.
+    """Return all test records of a toolchain, the oldest first; empty if there are none.
 
     Raises:
-        LockfileError: the file is damaged; all faults are named.
+        LockfileError: the file is damaged; lists all faults.
     """
     path = toolchain.folder / FILE
     if not path.exists():
@@ -61,7 +61,7 @@ def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
     table = read_table(path)
     proofs = table.values.get("proof", [])
     if not isinstance(proofs, list) or not all(isinstance(proof, dict) for proof in proofs):
-        raise LockfileError("proof is not a list of tables", where=path, remedy="correct it")
+        raise LockfileError("`proof` is not an array of tables", where=path, remedy="correct it")
     found = tuple(
         _read(TomlTable(path=path, place=f"proof[{n}].", values=proof, faults=table.faults))
         for n, proof in enumerate(proofs)
@@ -73,10 +73,10 @@ def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
 def find_proof(
     proofs: Iterable[Evidence], *, target: str, python: str, lock: str, seal: str
 ) -> Evidence | None:
-    """Find the last proof of this very environment, or else of one that should equal it.
+    """Find the last test record of this environment, or else of one that should be equal to it.
 
-    The same target, Python and lock give the same seal; another seal means that bytes differ from
-    those that were proven. None if nothing like it was proven.
+    The same target, Python and lock should give the same seal. If the record has another seal, the
+    environment's files differ from the tested ones. None if there is no such record.
     """
     mine = (target, python, lock)
     alike = [proof for proof in proofs if (proof.target, proof.python, proof.lock) == mine]
@@ -86,7 +86,7 @@ def find_proof(
 
 
 def append_evidence(toolchain: Toolchain, proof: Evidence) -> Path:
-    """Add a proof; gives the file's path."""
+    """Append a test record to the toolchain's evidence; return the file's path."""
     path = toolchain.folder / FILE
     text = path.read_text(encoding="utf-8") if path.exists() else _HEAD
     write_text(path, text + _write(proof))

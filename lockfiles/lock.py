@@ -1,7 +1,7 @@
-"""Compiled locks: every package of a toolchain on one target, with its version and hashes.
+"""Reads and writes compiled locks: every package of a toolchain on a target, with its hashes.
 
-The file is what `uv pip compile --generate-hashes` and `pip-compile --generate-hashes` write and
-what `pip install --require-hashes` reads.
+The format is that of `uv pip compile --generate-hashes` and `pip-compile --generate-hashes`, which
+`pip install --require-hashes` reads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPackage:
-    """One package: normalised name (PEP 503), version, sorted `sha256:` hashes, marker or ""."""
+    """A locked package: normalised name (PEP 503), version, `sha256:` hashes, marker or ""."""
 
     name: str
     version: str
@@ -39,7 +39,7 @@ class LockedPackage:
 class Lock:
     """All packages of one toolchain on one target, sorted by name.
 
-    `digest` is the SHA-256 of what the lock says: comments, order and layout do not count.
+    `digest` is the SHA-256 of the lock's content; comments, order and layout do not change it.
     """
 
     toolchain: str
@@ -50,7 +50,7 @@ class Lock:
 
 
 def load_lock(toolchain: str, target: str) -> Lock:
-    """Read the lock of a toolchain (name, or path of its folder) for one target.
+    """Read the lock of a toolchain (a name, or the path of its folder) for one target.
 
     Raises:
         LockfileError: the toolchain is not for that target, or its lock is missing or damaged.
@@ -76,7 +76,7 @@ def load_lock(toolchain: str, target: str) -> Lock:
 
 
 def parse_lock(text: str, path: Path) -> tuple[LockedPackage, ...]:
-    """Read hashed requirements. Raises `LockfileError` that names every faulty line."""
+    """Parse requirements with hashes; raise a `LockfileError` that lists every faulty line."""
     faults: list[str] = []
     packages: list[LockedPackage] = []
     for number, line in _logical_lines(text):
@@ -104,12 +104,12 @@ def parse_lock(text: str, path: Path) -> tuple[LockedPackage, ...]:
 
 
 def write_lock(packages: tuple[LockedPackage, ...]) -> str:
-    """Hashed requirements that an installer and `parse_lock` read."""
+    """Return the packages as requirements with hashes, which installers and `parse_lock` read."""
     return "".join(f"{_entry(package)}\n" for package in packages)
 
 
 def lock_digest(packages: tuple[LockedPackage, ...]) -> str:
-    """SHA-256 of what a lock says, in hexadecimal."""
+    """Return the SHA-256 of a lock's content in hexadecimal, whatever its order and layout."""
     return hashlib.sha256(write_lock(packages).encode()).hexdigest()
 
 
@@ -120,7 +120,7 @@ def _entry(package: LockedPackage) -> str:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines joined where they end in a backslash, without comments; with their first number."""
+    """Yield each line with its number, without comments; joins lines that end in a backslash."""
     joined, first = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         stripped = re.sub(r"(^|\s)#.*$", "", line).rstrip()

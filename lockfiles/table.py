@@ -1,4 +1,4 @@
-"""Typed reading of TOML: every fault is collected, each with the place where it is."""
+"""Reads TOML with type checks, collecting every fault with its key."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import TypeVar
 
 from sdcoreml.ground.errors import LockfileError
 
-# Python 3.10 has none of its own: tomli is a dependency there, and every pip carries one, so that
-# the doctor can read the pins before anything is installed.
+# Python 3.10 has no TOML reader. There, tomli is a dependency; before anything is installed, the
+# doctor uses the copy of tomli inside pip, which `ensurepip` carries.
 _READERS = ("tomllib", "tomli", "pip._vendor.tomli")
 _BUNDLED = "_bundled/pip-*.whl"
-"""Where `ensurepip`, of the standard library, keeps the pip that it would install."""
+"""The wheel of pip that `ensurepip`, in the standard library, would install."""
 
 _LOOKING = threading.Lock()
 
@@ -29,9 +29,10 @@ Value = TypeVar("Value", str, int, float)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TomlTable:
-    """A TOML table that is being read; `path` and `place` say where it came from.
+    """A TOML table that is being read; `path` is its file, `place` its key in the file.
 
-    The getters note a fault and answer a blank value; `finish` raises all faults at once.
+    For a faulty key, a getter records the fault and returns an empty value; `finish` then raises
+    all faults as one error.
     """
 
     path: Path
@@ -40,7 +41,7 @@ class TomlTable:
     faults: list[str] = field(default_factory=list)
 
     def get(self, key: str, kind: type[Value], default: Value | None = None) -> Value:
-        """The value of `key`, which must be of `kind`; an int serves as a float."""
+        """Return the value of `key`, which must be of type `kind`; an int counts as a float."""
         value = self.values.get(key, default)
         if kind is float and type(value) is int:
             return float(value)
@@ -50,7 +51,7 @@ class TomlTable:
         return kind()
 
     def strings(self, key: str) -> tuple[str, ...]:
-        """The list of strings at `key`; empty when there is none."""
+        """Return the array of strings at `key`; empty if there is none."""
         value = self.values.get(key, ())
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)
@@ -58,7 +59,7 @@ class TomlTable:
         return ()
 
     def table(self, key: str) -> TomlTable:
-        """The table at `key`; empty when there is none, so that its own getters note what lacks."""
+        """Return the table at `key`; if absent, an empty one, whose getters record the faults."""
         value = self.values.get(key, {})
         if not isinstance(value, Mapping):
             self._fault(key, "table", value)
@@ -67,7 +68,7 @@ class TomlTable:
         return TomlTable(path=self.path, place=place, values=value, faults=self.faults)
 
     def tables(self, key: str) -> tuple[TomlTable, ...]:
-        """The array of tables at `key`; empty when there is none."""
+        """Return the array of tables at `key`; empty if there is none."""
         rows = self.values.get(key, ())
         if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
             self._fault(key, "array of tables", rows)
@@ -80,15 +81,15 @@ class TomlTable:
         )
 
     def mapping(self) -> dict[str, str]:
-        """The whole table as a mapping of strings to strings."""
+        """Return the whole table as a mapping of strings to strings."""
         return {key: self.get(key, str) for key in self.values}
 
     def numbers(self) -> dict[str, float]:
-        """The whole table as a mapping of strings to numbers."""
+        """Return the whole table as a mapping of strings to numbers."""
         return {key: self.get(key, float) for key in self.values}
 
     def finish(self) -> None:
-        """Raise `LockfileError` with everything that was wrong, if anything was."""
+        """Raise a `LockfileError` that lists all recorded faults, if there are any."""
         if self.faults:
             raise LockfileError(f"{'; '.join(self.faults)}", where=self.path, remedy="correct it")
 
@@ -98,7 +99,7 @@ class TomlTable:
 
 
 def read_table(path: Path) -> TomlTable:
-    """Open a TOML file. Raises `LockfileError` when it cannot be read or is not TOML."""
+    """Open a TOML file; raise `LockfileError` if it cannot be read or is not valid TOML."""
     try:
         return TomlTable(path=path, values=_reader().loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -108,7 +109,7 @@ def read_table(path: Path) -> TomlTable:
 
 
 def _reader() -> ModuleType:
-    """The first TOML reader that this Python has."""
+    """Import a TOML reader: tomllib, tomli, or the tomli inside pip."""
     with _LOOKING:  # another thread must not find a reader that is only half there
         found = next((name for name in _READERS if _is_here(name)), None)
         if found:
@@ -121,16 +122,15 @@ def _reader() -> ModuleType:
 
 
 def quote(text: str) -> str:
-    """A text as a TOML basic string: a JSON string but for DEL, which TOML wants escaped.
+    """Quote a text as a TOML basic string: a JSON string, but with DEL escaped as TOML requires.
 
-    Characters stay as they are: JSON escapes those beyond the basic plane as two halves, and TOML
-    refuses halves.
+    Other characters are not escaped: JSON would write some as surrogate pairs, which TOML forbids.
     """
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _load_bundled(folder: Path) -> ModuleType | None:
-    """The tomli inside the wheel of pip in `folder`; `None` if there is no wheel."""
+    """Import the tomli inside the wheel of pip in `folder`; `None` if there is no such wheel."""
     for wheel in sorted(folder.glob(_BUNDLED)):
         spec = PathFinder.find_spec("tomli", [f"{wheel}/pip/_vendor"])
         if spec is not None and spec.loader is not None:

@@ -1,4 +1,4 @@
-"""The kinds of machine that a lock is compiled for, and which one this is."""
+"""The targets (kinds of machine) for which locks are compiled, and the target of this machine."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockTarget:
-    """One kind of machine, in the words of each tool that has to know it."""
+    """A kind of machine, with the name that each tool uses for it."""
 
     name: str
     uv_platform: str
     conda_subdir: str
     system: str
-    """What `sys.platform` says there."""
+    """The value of `sys.platform` on the target."""
     machine: str
-    """What `platform.machine()` says there."""
+    """The value of `platform.machine()` on the target."""
 
 
 _ROWS = (
@@ -42,10 +42,10 @@ _MACHINES = {"amd64": "x86_64", "x64": "x86_64"}
 
 
 def target_name(system: str, machine: str, kernel: str = "") -> str:
-    """The target of a machine, supported or not, such as `linux-aarch64`.
+    """Return the name of a machine's target, supported or not, such as `linux-aarch64`.
 
-    `kernel` is `os.uname().version`: on Apple silicon it names ARM64 even to a process that runs
-    under Rosetta, to which everything else says x86_64.
+    `kernel` is `os.uname().version`: on Apple silicon it contains ARM64 even for a process under
+    Rosetta, for which everything else reports x86_64.
     """
     machine = machine.lower()
     if system == "darwin" and "ARM64" in kernel:
@@ -54,6 +54,6 @@ def target_name(system: str, machine: str, kernel: str = "") -> str:
 
 
 def host_target() -> str:
-    """The target of this machine, for example `macos-arm64`; not all targets are supported."""
+    """Return this machine's target, for example `macos-arm64`; it may be an unsupported one."""
     kernel = os.uname().version if hasattr(os, "uname") else ""
     return target_name(sys.platform, platform.machine(), kernel)

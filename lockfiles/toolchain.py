@@ -1,4 +1,4 @@
-"""A toolchain: what was tested together. Each is a folder with a toolchain.toml."""
+"""Reads toolchains: versions that were tested together. Each is a folder with a toolchain.toml."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sdcoreml.lockfiles.table import TomlTable, read_table
 FOLDER = Path(__file__).resolve().parent
 FILE = "toolchain.toml"
 VARIANT = "python"
-"""Before the minor, in the name of a toolchain's folder of locks for another Python."""
+"""The prefix of a variant's folder in a toolchain's folder, such as `python3.12`."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonPin:
-    """The exact Python that was tested, and the range of those that stand in for it as drift."""
+    """The exact Python that was tested, and the range of versions accepted in its stead."""
 
     version: str
     accepted: str
@@ -29,7 +29,7 @@ class PythonPin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """The upstream converter and the one commit of it that was tested with this toolchain."""
+    """The repository of the upstream converter, and the commit tested with this toolchain."""
 
     repository: str
     commit: str
@@ -37,7 +37,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conda:
-    """The conda environment of that `name`, and the `channel` (name or URL) of its Python."""
+    """The `name` of the conda environment, and the `channel` (name or URL) of its Python."""
 
     name: str
     channel: str
@@ -45,7 +45,7 @@ class Conda:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """`disk` and `memory` in times the model's size; `environment` in bytes once installed."""
+    """Space: `disk` and `memory` in multiples of the model's size, `environment` in bytes."""
 
     disk: float
     memory: float
@@ -54,11 +54,12 @@ class Factors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What conversions took, and the machine `on` which that was seen; empty where nobody looked.
+    """Measured times and memory of conversions on the machine `on`; empty if not measured.
 
-    `rates` are CPU seconds per million parameters: `build`, and to check each component at 512x512.
-    `parallel` is the share of that work which more cores shorten. `peaks` are bytes of memory:
-    `base`, `parameter` for each of a component, and for components what a 512x512 image adds.
+    `rates` are CPU seconds per million parameters: for `build`, and for checking each component at
+    512x512. `parallel` is the share of that work which runs on all cores. `peaks` are bytes of
+    memory: `base`, `parameter` for each parameter of a component, and for each component what a
+    512x512 image adds.
     """
 
     on: str
@@ -69,12 +70,12 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
-    """What `toolchain.toml` in `folder` says.
+    """A toolchain, as its `toolchain.toml` in `folder` describes it.
 
-    `pins` maps a project to its one version; `installed` is the size of the environment on a
-    target, in bytes, and `unpacked` that of its wheels before bytecode; `refused` maps a target to
-    why it cannot work. With `base` its locks are cut out of those of another toolchain instead of
-    being resolved.
+    `pins` maps a project to its pinned version. `installed` maps a target to the size of the
+    environment in bytes, `unpacked` to that of its wheels before bytecode is compiled. `refused`
+    maps an unsupported target to the reason. With `base`, the locks are cut out of those of that
+    toolchain instead of being resolved.
     """
 
     name: str
@@ -93,50 +94,50 @@ class Toolchain:
     refused: Mapping[str, str]
 
     def size_on(self, target: str) -> int:
-        """Bytes of the environment on a target; that of the largest where nobody measured it."""
+        """Return the environment's size on a target in bytes; the largest if not measured."""
         return int(self.installed.get(target, self.factors.environment))
 
     def wheels_on(self, target: str) -> int:
-        """Bytes that the wheels of a target unpack to, before bytecode; about, if not measured."""
+        """Return the size of a target's unpacked wheels in bytes; an estimate if not measured."""
         return int(self.unpacked.get(target, self.size_on(target)))
 
     @property
     def is_variant(self) -> bool:
-        """Whether it is the form of another one for a newer Python; it has that one's name."""
+        """True for a variant: the form of a toolchain for another Python, with the same name."""
         return self.folder.name.startswith(VARIANT)
 
     @property
     def title(self) -> str:
-        """Its name, and where it is a variant, for which Python."""
+        """The toolchain's name; for a variant, also its Python."""
         minor = self.folder.name.removeprefix(VARIANT)
         return f"{self.name} for Python {minor}" if self.is_variant else self.name
 
     @property
     def has_torch(self) -> bool:
-        """Whether programs can be run in it beside their modules, not only built."""
+        """True if it pins torch, so that programs can be checked against their torch modules."""
         return "torch" in self.pins
 
     def require_target(self, target: str) -> None:
-        """Raise `LockfileError` with the reason when this toolchain cannot work on `target`."""
+        """Raise a `LockfileError` that gives the reason if `target` is not supported."""
         if target not in self.targets:
             reason = self.refused.get(target, f"nothing was tested on {target}")
             raise LockfileError(
-                f"toolchain {self.name}: not for {target}: {reason}",
+                f"toolchain {self.name} does not support {target}: {reason}",
                 remedy=f"use one of {', '.join(self.targets)}",
             )
 
 
 def toolchain_names(folder: Path = FOLDER) -> tuple[str, ...]:
-    """The names of the toolchains that ship."""
+    """Return the names of the toolchains in `folder`, by default those that are shipped."""
     return tuple(sorted(path.parent.name for path in folder.glob(f"*/{FILE}")))
 
 
 def load_toolchain(name: str = "tested") -> Toolchain:
-    """Read a toolchain by its name, or by the path of its folder (anything with a slash in it).
+    """Read a toolchain by its name, or by the path of its folder (any text with a slash).
 
     Raises:
-        LockfileError: there is none of that name (`UnknownToolchainError`), or its file is damaged;
-            all faults are named.
+        LockfileError: no toolchain has that name (`UnknownToolchainError`), or its file is damaged;
+            lists all faults.
     """
     if "/" not in name and name not in toolchain_names():
         raise UnknownToolchainError(
@@ -149,10 +150,10 @@ def load_toolchain(name: str = "tested") -> Toolchain:
 
 
 def load_variants(toolchain: Toolchain) -> tuple[Toolchain, ...]:
-    """A toolchain and its forms for other Pythons, in the order in which they are preferred.
+    """Return a toolchain and its variants for other Pythons, the preferred one first.
 
     Raises:
-        LockfileError: the file of one is damaged.
+        LockfileError: the file of a variant is damaged.
     """
     files = sorted(toolchain.folder.glob(f"{VARIANT}*/{FILE}"))
     return toolchain, *(_parse(read_table(file)) for file in files)

@@ -1,8 +1,8 @@
-"""Versions and ranges, with the standard library alone.
+"""Compares versions and version ranges (PEP 440), using only the standard library.
 
-The doctor has to run, and an interpreter to be found, on a machine where `packaging` is not
-installed yet, and the same code must judge there and here. Covers what locks, toolchain.toml and
-the doctor's knowledge use: releases, a/b/rc/dev/post suffixes, local parts, and the operators
+The doctor must run, and must find an interpreter, on machines where `packaging` is not installed
+yet; one implementation serves everywhere. It covers what locks, toolchain.toml and the doctor's
+knowledge use: releases, a/b/rc/dev/post suffixes, local parts, and the operators
 == != >= <= > < ~= with commas.
 """
 
@@ -31,15 +31,15 @@ Key: TypeAlias = tuple[tuple[int, ...], int, int, int, int]
 
 
 def is_version(text: str) -> bool:
-    """Whether `text` has the form of a version, so that it can be compared."""
+    """Return True if `text` is a valid version."""
     return _VERSION.fullmatch(text.strip()) is not None
 
 
 def key(version: str) -> Key:
-    """What versions sort by: release, stage (dev < a < b < rc < final), its number, post, dev.
+    """Return a version's sort key: release, stage (dev < a < b < rc < final), number, post, dev.
 
-    A local part (`+cu121`) is left out: it names a build of the same release. Raises `VersionError`
-    for what is not a version.
+    A local part (`+cu121`) is ignored, since it names a build of the same release. Raises
+    `VersionError` for an invalid version.
     """
     found = _VERSION.fullmatch(version.strip())
     if found is None:
@@ -57,10 +57,10 @@ def key(version: str) -> Key:
 
 
 def satisfies(version: str, specifier: str) -> bool:
-    """Whether `version` lies in `specifier` ("" is any).
+    """Return True if `version` is in the range `specifier` ("" for any version).
 
     Raises:
-        VersionError: either is not of its form.
+        VersionError: the version or the range is invalid.
     """
     return all(
         _holds(version, clause) for clause in filter(None, map(str.strip, specifier.split(",")))
@@ -82,27 +82,27 @@ def _holds(version: str, clause: str) -> bool:
         "!=": have != want,
         ">=": have >= want,
         "<=": have <= want,
-        # PEP 440: 2.2.0.post1 is not newer than 2.2.0 but a repair of it, and 3.13.0rc1 not older
-        # than 3.13.0 but on the way to it.
+        # PEP 440: `>2.2.0` excludes its post-release 2.2.0.post1, and `<3.13.0` excludes its
+        # pre-release 3.13.0rc1.
         ">": have > want and not _repairs(have, want),
         "<": have < want and not _leads_up(have, want),
     }[operator]
 
 
 def _repairs(have: Key, want: Key) -> bool:
-    """Whether `have` is a post-release of exactly `want`."""
+    """Return True if `have` is a post-release of exactly `want`."""
     return have[:3] == want[:3] and want[3] == _NONE and want[4] == _RELEASED
 
 
 def _leads_up(have: Key, want: Key) -> bool:
-    """Whether `have`, the lower version, is a pre-release (a, b, rc, dev) of exactly `want`."""
+    """Return True if `have`, the lower version, is a pre-release of exactly `want`."""
     is_released = want[1] == _FINAL and want[4] == _RELEASED
     same = 1 if want[3] == _NONE else 4
     return is_released and have[:same] == want[:same]
 
 
 def _is_under(version: str, prefix: str) -> bool:
-    """Whether the release begins with `prefix`, zeros filled in: 3.10.13 is under 3.10."""
+    """Return True if the release begins with `prefix`, zeros filled in: 3.10.13 is under 3.10."""
     wanted = tuple(int(part) for part in prefix.split("."))
     release = key(version)[0]
     return (release + (0,) * len(wanted))[: len(wanted)] == wanted

@@ -11,7 +11,7 @@ from sdcoreml.convert.proof.record import FigureRecord, Origin
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.refusals import explained
+from sdcoreml.ground.refusals import translate_os_errors
 
 FILE = Path(__file__).parent / "certificates.json"
 SCHEMA = 1
@@ -81,5 +81,5 @@ def save(certificates: Iterable[Certificate], path: Path = FILE) -> None:
     ordered = sorted(certificates, key=lambda item: (item.component, item.title, item.key))
     content = {"schema": SCHEMA, "certificates": [asdict(item) for item in ordered]}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    with explained(path):
+    with translate_os_errors(path):
         write_text(path, text)

@@ -20,7 +20,7 @@ from sdcoreml.convert.hub.names import HubName
 from sdcoreml.convert.hub.transfer import Wanted
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.digest import sha256
-from sdcoreml.ground.refusals import explained
+from sdcoreml.ground.refusals import translate_os_errors
 
 CARD = "README.md"
 _COMMIT = 40
@@ -67,7 +67,7 @@ class Shelf:
     def discard(self, path: str) -> None:
         """Throw a damaged file away."""
         place = self.place(path)
-        with explained(place):
+        with translate_os_errors(place):
             place.resolve().unlink(missing_ok=True)
             place.unlink(missing_ok=True)
 
@@ -89,7 +89,7 @@ class Shelf:
     def link(self, path: str) -> Path:
         """Link a file that was brought under its path, as the hub's programs do."""
         place, blob = self.place(path), self.blob(self.listing.files[path])
-        with explained(place):
+        with translate_os_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
             place.unlink(missing_ok=True)
             with suppress(FileExistsError):  # somebody else linked it just now
@@ -102,7 +102,7 @@ class Shelf:
         if revision == self.listing.commit:
             return
         ref = self.folder / "refs" / revision
-        with explained(ref):
+        with translate_os_errors(ref):
             ref.parent.mkdir(parents=True, exist_ok=True)
             write_text(ref, self.listing.commit)
 

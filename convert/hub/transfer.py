@@ -19,7 +19,7 @@ from sdcoreml.ground.aside import flush_folder, require_space
 from sdcoreml.ground.errors import BadInputError, FetchError, NoSpaceError
 from sdcoreml.ground.events import Event
 from sdcoreml.ground.locks import lock_file
-from sdcoreml.ground.refusals import FULL, explained
+from sdcoreml.ground.refusals import FULL, translate_os_errors
 
 if TYPE_CHECKING:
     import httpx2
@@ -76,7 +76,7 @@ def bring(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> None:
         BadInputError: it is not there, or the download differs from what was published.
         NoSpaceError: the disk is full; the partial download is kept and resumed later.
     """
-    with explained(wanted.target):
+    with translate_os_errors(wanted.target):
         wanted.target.parent.mkdir(parents=True, exist_ok=True)
         wanted.lock.parent.mkdir(parents=True, exist_ok=True)
 
@@ -129,7 +129,7 @@ def _fill(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> str:
                 remedy="free space, or choose another disk with HF_HOME;"
                 " the partial download is kept",
             ) from error
-        with explained(wanted.part):
+        with translate_os_errors(wanted.part):
             raise
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from sdcoreml.convert.jobs.foreign import carry_over, foreign_names, require_room_for, rescue
 from sdcoreml.convert.jobs.manifest import MARKER, Manifest
-from sdcoreml.ground.aside import folder_aside, sole_maker, waiting
+from sdcoreml.ground.aside import folder_aside, older_path, sole_maker
 from sdcoreml.ground.errors import SdcoremlError
-from sdcoreml.ground.refusals import explained
+from sdcoreml.ground.refusals import translate_os_errors
 
 
 @contextmanager
@@ -52,10 +52,10 @@ def drop_packages(folder: Path, manifest: Manifest) -> None:
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
     """A folder aside, created once it is certain that the older one holds no file to be lost."""
-    left = waiting(target)
+    left = older_path(target)
     current = target if (target / MARKER).is_file() else left
     if current == target and (left / MARKER).is_file():
-        with explained(target):
+        with translate_os_errors(target):
             rescue(left, target)
     if (current / MARKER).is_file():
         require_room_for(foreign_names(current), target)

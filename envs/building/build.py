@@ -28,7 +28,7 @@ from sdcoreml.envs.pythons.interpreter import Choice, install_hints, probe, requ
 from sdcoreml.ground.errors import BrokenError, EnvError, NoInterpreterError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import environments_folder
-from sdcoreml.ground.refusals import store_explained
+from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
 from sdcoreml.lockfiles.conda import CondaLock, load_conda_lock
 from sdcoreml.lockfiles.lock import Lock, load_lock
@@ -82,7 +82,7 @@ def build(
     with store.hold_lock(root, emit) as lock_fd:
         if (found := _reuse(request, options, root)) is not None:  # built while we waited
             return found
-        with store_explained(root):
+        with translate_store_errors(root):
             base = _base(request, options, (root, lock_fd), emit)
         key = key_of(request.lock, base)
         kept = None if options.fresh or options.no_cache else _revive(request.name, root / key)
@@ -91,7 +91,7 @@ def build(
             return kept
         final = store.free_name(root.resolve(), key)
         plan = _plan(request, options, base, final, lock_fd)
-        with store_explained(root), _aside(plan.folder, _own_cache(plan.folder)):
+        with translate_store_errors(root), _aside(plan.folder, _own_cache(plan.folder)):
             for step in STEPS:
                 words = {"n": len(plan.packages), "download": plan.text_of_download}
                 emit(Event(kind="step", text=step.text.format(**words)))

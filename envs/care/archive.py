@@ -32,7 +32,7 @@ from sdcoreml.ground.errors import ArchiveError, EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.quantity import amount
-from sdcoreml.ground.refusals import store_explained
+from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
 from sdcoreml.lockfiles.lock import LockedPackage, load_lock
 from sdcoreml.lockfiles.target import host_target
@@ -81,7 +81,7 @@ def export_environment(
     if faults := verify_fast(environment).faults:
         raise EnvError(f"{faults[0]}", where=environment.path, remedy="run `sdcoreml env repair`")
     with (
-        store_explained(path),
+        translate_store_errors(path),
         open_aside(path) as aside,
         task_folder(environment.path.parent) as folder,
     ):
@@ -125,7 +125,7 @@ def import_environment(
         BrokenError: what was built does not have the archive's seal, and is not used.
     """
     place = folder or environments_folder()
-    with store_explained(place), task_folder(place) as unpacked:
+    with translate_store_errors(place), task_folder(place) as unpacked:
         emit(Event(kind="step", text=f"compare every wheel in {path.name} with its lock"))
         carried = _unpack(path, unpacked, emit)
         toolchain = load_toolchain(f"{unpacked}/")

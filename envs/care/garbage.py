@@ -11,7 +11,7 @@ from sdcoreml.envs.conda.engine import ENGINE, engine_name
 from sdcoreml.envs.kept.store import Environment, hold_lock, list_environments, remove
 from sdcoreml.envs.pythons.interpreter import OBTAINED
 from sdcoreml.ground.events import Emit, silent
-from sdcoreml.ground.refusals import store_explained
+from sdcoreml.ground.refusals import translate_store_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def collect(folder: Path, emit: Emit = silent) -> tuple[Garbage, int]:
 
     A Python that was obtained goes with the last environment that was made with it.
     """
-    with hold_lock(folder, emit), store_explained(folder):
+    with hold_lock(folder, emit), translate_store_errors(folder):
         found = find_garbage(folder)
         size = sum(found.sizes().values())
         for path in found.folders:

@@ -26,7 +26,7 @@ from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.interpreter import Choice, find_interpreters
 from sdcoreml.ground.errors import BrokenError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
-from sdcoreml.ground.refusals import store_explained
+from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.conda import read_conda_lock
 from sdcoreml.lockfiles.lock import LockedPackage, parse_lock
 from sdcoreml.lockfiles.toolchain import PythonPin
@@ -59,7 +59,7 @@ def repair(
         InstallError: the packages cannot be reached.
     """
     folder = environment.path
-    with store.hold_lock(folder.parent, emit) as lock_fd, store_explained(folder):
+    with store.hold_lock(folder.parent, emit) as lock_fd, translate_store_errors(folder):
         environment, moved = _with_python(environment, emit)
         emit(Event(kind="step", text="compare every byte with the seal"))
         lost, strays = _find_damage(environment, emit)

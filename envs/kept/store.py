@@ -30,7 +30,7 @@ from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.leftovers import sweep
 from sdcoreml.ground.locks import lock_file
 from sdcoreml.ground.places import environments_folder
-from sdcoreml.ground.refusals import store_explained
+from sdcoreml.ground.refusals import translate_store_errors
 
 RECORD = "record.json"
 LOCK = "requirements.txt"
@@ -187,7 +187,7 @@ def hold_lock(folder: Path, emit: Emit = silent) -> Iterator[int]:
         emit(Event(kind="note", text=text))
 
     with ExitStack() as stack:
-        with store_explained(folder):
+        with translate_store_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             handle = stack.enter_context(lock_file(folder / ".lock", notice))
         for leftover in folder.glob(".building-*"):
@@ -202,7 +202,7 @@ def task_folder(folder: Path) -> Iterator[Path]:
 
     If the task is killed, the next who holds the store's lock removes it.
     """
-    with store_explained(folder):
+    with translate_store_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with scratch_folder(folder / _TASK) as path:
         yield path

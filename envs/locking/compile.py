@@ -21,7 +21,7 @@ from sdcoreml.ground.aside import update_text
 from sdcoreml.ground.errors import EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
-from sdcoreml.ground.refusals import store_explained
+from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.artefact import (
     Artefact,
     load_artefacts,
@@ -240,5 +240,5 @@ def _resolve(
 
 def write_file(path: Path, text: str) -> bool:
     """Write a file atomically; false if it has that content already."""
-    with store_explained(path):
+    with translate_store_errors(path):
         return update_text(path, text)

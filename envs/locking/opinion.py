@@ -32,7 +32,7 @@ from sdcoreml.ground.errors import (
     UnreachableError,
 )
 from sdcoreml.ground.names import normalise
-from sdcoreml.ground.refusals import store_explained
+from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.artefact import environment
 from sdcoreml.lockfiles.lock import Lock, load_lock
 from sdcoreml.lockfiles.target import TARGETS, host_target
@@ -84,7 +84,7 @@ class PipTools:
 
     def resolve(self, pins: str, seed: str, request: LockRequest) -> Mapping[str, str]:
         """Run `python -m piptools compile`."""
-        with tempfile.TemporaryDirectory() as name, store_explained(Path(name)):
+        with tempfile.TemporaryDirectory() as name, translate_store_errors(Path(name)):
             folder = Path(name)
             venv.create(folder / "tool", self.interpreter)
             library = site_packages(folder / "tool") / "library.pth"

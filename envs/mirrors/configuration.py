@@ -24,7 +24,7 @@ from pathlib import Path
 
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.errors import LockfileError
-from sdcoreml.ground.refusals import explained
+from sdcoreml.ground.refusals import translate_os_errors
 
 NAME = "config.toml"
 ADDRESSES = ("index", "channel", "hub", "civitai")
@@ -103,7 +103,7 @@ def write_sources(sources: Mapping[str, tuple[str, ...]], path: Path | None = No
         document[SOURCES] = table
     else:
         document.pop(SOURCES, None)
-    with explained(path):
+    with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, tomlkit.dumps(document))
     return path

@@ -28,7 +28,7 @@ from sdcoreml.ground.errors import BadInputError, EnvError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.locks import lock_file
 from sdcoreml.ground.places import environments_folder
-from sdcoreml.ground.refusals import store_explained
+from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.toolchain import Upstream
 
 PREFIX = "upstream-"
@@ -84,7 +84,7 @@ def obtain(
         text = f"another process ({owner}) is bringing the upstream commit; waiting for it"
         emit(Event(kind="note", text=text))
 
-    with store_explained(path):
+    with translate_store_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with lock_file(path.with_name(f".{path.name}.lock"), notice):
             found = examine(upstream, folder)

@@ -192,7 +192,7 @@ def test_what_a_neighbour_took_for_a_leftover_is_made_again(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("place", "why"),
     [
-        ("folder", "is a folder; give the name of a file, in it or elsewhere"),
+        ("folder", "is a folder; name a file, in this folder or elsewhere"),
         ("file/inside", r"nothing can have this name \(File exists\); choose another"),
         ("file/deep/inside", r"nothing can have this name \(Not a directory\); choose another"),
         (

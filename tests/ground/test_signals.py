@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from sdcoreml.ground.signals import unbroken
+from sdcoreml.ground.signals import delay_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -16,7 +16,7 @@ def test_a_signal_waits_until_the_block_has_ended(number: signal.Signals) -> Non
     told: list[str] = []
     before = signal.signal(number, lambda *_: told.append("came"))
     try:
-        with unbroken():
+        with delay_signals():
             os.kill(os.getpid(), number)
             told.append("done")
         assert told == ["done", "came"]
@@ -28,7 +28,7 @@ def test_in_another_thread_there_is_nothing_to_wait_for() -> None:
     told: list[str] = []
 
     def work() -> None:
-        with unbroken():
+        with delay_signals():
             told.append("done")
 
     thread = threading.Thread(target=work)

@@ -180,7 +180,7 @@ def test_a_lock_of_another_python_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_not_supported_is_refused_first(tmp_path: Path) -> None:
-    with pytest.raises(LockfileError, match="not for linux-aarch64"):
+    with pytest.raises(LockfileError, match="does not support linux-aarch64"):
         load_conda_lock(load_toolchain(toolchain(tmp_path)), "linux-aarch64")
 
 

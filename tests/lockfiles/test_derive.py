@@ -55,7 +55,7 @@ def test_the_part_is_of_the_very_same_files_in_the_lock_s_order() -> None:
 def test_roots_that_are_not_locked_are_refused_all_at_once() -> None:
     with pytest.raises(LockfileError) as caught:
         closure(TREE, ["top", "other", "another"], PATH)
-    assert str(caught.value) == "lock: another, other not locked in it"
+    assert str(caught.value) == "lock: does not lock another, other"
 
 
 NAMES = ("a", "b", "c", "d", "e")

@@ -74,7 +74,7 @@ def test_of_another_environment_nothing_was_proven(changes: dict[str, str]) -> N
     ("text", "what"),
     [
         ('[[proof]]\nwhen = "now"\n', r"proof\[0\]\.target is missing; proof\[0\]\.system"),
-        ("proof = 3\n", "proof is not a list of tables"),
+        ("proof = 3\n", "`proof` is not an array of tables"),
         ("proof =", "not valid TOML"),
     ],
 )
