@@ -1,1 +1,1 @@
-"""Floor 3: the converter. Weights, models, programs, packages, parity."""
+"""Floor 3: the converter, from checkpoints to compiled Core ML models."""

@@ -1,4 +1,4 @@
-"""`python -m convert`."""
+"""Entry point of `python -m convert`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`python -m convert`: a checkpoint in any form becomes a clean diffusers folder.
+"""The command line of `python -m convert`: turns any checkpoint into a diffusers folder.
 
 The flags are those of diffusers' own conversion script, plus a few.
 """
@@ -38,10 +38,10 @@ NOT_NEEDED: Mapping[str, str] = {
 """Flags that are accepted but have no effect, and why."""
 
 SWITCHES = frozenset({"from_safetensors", "to_safetensors"})
-"""Ignored flags without a value: people pass them by habit, so they cause no remark."""
+"""Ignored flags without a value. People pass them by habit, so no note is printed for them."""
 
 UNSUPPORTED = ("stable_unclip", "stable_unclip_prior", "clip_stats_path", "controlnet")
-"""Flags for models that cannot become Core ML here."""
+"""Flags for kinds of models that cannot be converted to Core ML here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> Parser:
-    """The parser of `python -m convert`."""
+    """Build the argument parser of `python -m convert`."""
     parser = Parser(
         prog="python -m convert",
         description="Turn a checkpoint in any form into a diffusers folder with one safetensors "
@@ -81,12 +81,37 @@ def build_parser() -> Parser:
         metavar="FILE[:NAME]",
         help="add this textual inversion as the word <NAME>; may be repeated",
     )
-    add("--tokenizer", type=as_path, metavar="FOLDER", help="where vocab.json and merges.txt are")
-    add("--original_config_file", type=as_path, metavar="YAML", help="tells the prediction type")
-    add("--image_size", type=int, metavar="PIXELS", help="what the model was trained on")
-    add("--prediction_type", choices=tuple(SPELLINGS), help="needed for SD 2.x only")
+    add(
+        "--tokenizer",
+        type=as_path,
+        metavar="FOLDER",
+        help="the folder that holds vocab.json and merges.txt",
+    )
+    add(
+        "--original_config_file",
+        type=as_path,
+        metavar="YAML",
+        help="the model's original config, read for the prediction type",
+    )
+    add(
+        "--image_size",
+        type=int,
+        metavar="PIXELS",
+        help="the size of the images that the model was trained on",
+    )
+    add(
+        "--prediction_type",
+        choices=tuple(SPELLINGS),
+        help="what the UNet predicts; needed for SD 2.x only",
+    )
     # diffusers first took a value here, later a bare flag.
-    add("--upcast_attention", nargs="?", const=True, type=_truth, help="as SD 2.1 needs it")
+    add(
+        "--upcast_attention",
+        nargs="?",
+        const=True,
+        type=_truth,
+        help="compute attention in float32, which SD 2.1 needs",
+    )
     add("--scheduler_type", choices=tuple(SCHEDULERS), help="default: the family's own")
     for flag, reason in NOT_NEEDED.items():
         switch = "store_true" if flag in SWITCHES else "store"
@@ -102,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
     for flag in UNSUPPORTED:
         if getattr(options, flag):
             raise UnsupportedError(
-                f"--{flag} is for models that no Core ML target here runs",
+                f"--{flag} is for models that cannot be converted to Core ML here",
                 where=source,
                 remedy="leave it out",
             )

@@ -41,7 +41,7 @@ spec.loader.exec_module(sys.modules["sdcoreml"])
 from sdcoreml.convert.tasks.serve import serve
 serve()
 """
-"""Gives the child our own package, and nothing else that lies beside it on the host."""
+"""The child's program. It imports our package from its folder, and nothing that lies beside it."""
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -59,14 +59,14 @@ _GRACE = 10
 """Seconds within which a child must exit, once it has closed its output."""
 
 CLOSE = "close other programs and run again"
-LOOK = "`sdcoreml doctor --deep` checks the environment it runs in"
+LOOK = "run `sdcoreml doctor --deep` to check the environment"
 
 
 class Runner(Protocol):
     """Runs tasks: the real `Worker`, or a fake in tests."""
 
     def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
-        """Run the named task to its end and return what it answered."""
+        """Run the named task to its end and return its answer."""
         ...
 
 
@@ -80,7 +80,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What the child says last: the task's value, or the fields of the error that it raised."""
+    """The child's last event: the task's value, or the fields of the error that it raised."""
 
     peak_memory: int
     value: object = None
@@ -95,11 +95,11 @@ class Worker:
     launch: str = LAUNCH
 
     def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
-        """Run the named task of `convert.tasks.serve.TASKS`.
+        """Run the named task of `convert.tasks.serve.TASKS` in a child process.
 
         Raises:
-            SdcoremlError: the very error that the task raised in the child.
-            WorkerError: the child died, or answered nothing.
+            SdcoremlError: the error that the task raised in the child.
+            WorkerError: the child died, or exited without an answer.
         """
         command = [os.fspath(self.python), "-I", "-B", "-c", self.launch, os.fspath(PACKAGE)]
         with (
@@ -107,7 +107,7 @@ class Worker:
             (place / "stderr").open("w+b") as stderr,
             _start_child(command, stderr, place) as process,
         ):
-            assert process.stdin is not None  # noqa: S101  both pipes are asked for in _started
+            assert process.stdin is not None  # noqa: S101  _start_child opens both pipes
             assert process.stdout is not None  # noqa: S101
             with _watch_process(process.pid, emit) as peak:
                 answer = _converse(process.stdin, process.stdout, task, request, emit)
@@ -115,7 +115,9 @@ class Worker:
             if answer is None:
                 log = _tail(stderr)
                 remedy = CLOSE if code == -signal.SIGKILL else LOOK
-                raise errors.WorkerError(_obituary(task, code, peak(), log), log=log, remedy=remedy)
+                raise errors.WorkerError(
+                    _describe_end(task, code, peak(), log), log=log, remedy=remedy
+                )
         if answer.error is not None:
             raise _revive(answer.error)
         return Outcome(value=answer.value, peak_memory=answer.peak_memory)
@@ -124,7 +126,7 @@ class Worker:
 def _converse(
     stdin: IO[bytes], stdout: IO[bytes], task: str, request: Mapping[str, object], emit: Emit
 ) -> _Answer | None:
-    """Send the request, pass events on, return the answer, or None when the child gave none."""
+    """Send the request, pass events on, and return the answer; `None` if the child gave none."""
     try:
         stdin.write(json.dumps({"task": task, "request": request}).encode() + b"\n")
         stdin.flush()
@@ -134,7 +136,7 @@ def _converse(
     for line in stdout:
         try:
             event = from_json(line.decode())
-        except ValueError:  # it died in the middle of a line
+        except ValueError:  # the child died in the middle of a line
             return None
         if event.kind == "result":
             answer = from_plain(_Answer, event.data, "answer")
@@ -144,7 +146,7 @@ def _converse(
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:
-    """The exit code of a child that has closed its output; None when it had to be stopped."""
+    """Wait for a child that has closed its output; return its exit code, or `None` if killed."""
     try:
         return process.wait(_GRACE)
     except subprocess.TimeoutExpired:
@@ -157,9 +159,9 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
 def _start_child(
     command: list[str], stderr: IO[bytes], place: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The child process, which is certainly gone when the block is left.
+    """Start the child process, and kill it, if necessary, when the block is left.
 
-    Its temporary files lie in `place`: torch leaves some that nobody removes.
+    Its temporary files go to `place`, because torch does not remove its own.
     """
     environ = {key: os.environ[key] for key in _KEPT if key in os.environ} | _OFFLINE
     environ["TMPDIR"] = os.fspath(place)
@@ -168,7 +170,7 @@ def _start_child(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environ
         )
     except OSError as error:
-        if error.errno == errno.EAGAIN:  # it is not about this program
+        if error.errno == errno.EAGAIN:  # the process limit is reached, whatever the program
             raise
         raise errors.WorkerError(
             f"cannot be started ({error.strerror})",
@@ -190,9 +192,9 @@ def _start_child(
 
 @contextmanager
 def _watch_process(pid: int, emit: Emit) -> Iterator[Callable[[], int]]:
-    """Watch a process; the function given tells the peak of its resident memory in bytes.
+    """Watch a process; yield a function that returns its peak resident memory in bytes.
 
-    A warning says so when it has done nothing for long: nobody waits for ever without a word.
+    Emits a warning if the process has used no CPU time for `_IDLE` seconds.
     """
     import psutil
 
@@ -201,7 +203,7 @@ def _watch_process(pid: int, emit: Emit) -> Iterator[Callable[[], int]]:
 
     def watch() -> None:
         nonlocal peak
-        with suppress(psutil.Error, OSError, ValueError):  # gone, or nobody reads
+        with suppress(psutil.Error, OSError, ValueError):  # it ended, or output is closed
             process, busy, since = psutil.Process(pid), 0.0, time.monotonic()
             while not over.wait(_POLL):
                 peak = max(peak, process.memory_info().rss)
@@ -213,7 +215,7 @@ def _watch_process(pid: int, emit: Emit) -> Iterator[Callable[[], int]]:
                     since = math.inf
 
     thread = threading.Thread(target=watch, daemon=True)
-    with suppress(RuntimeError):  # without another thread there is no figure, that is all
+    with suppress(RuntimeError):  # no thread can start: the peak is reported as 0
         thread.start()
     try:
         yield lambda: peak
@@ -225,13 +227,13 @@ def _watch_process(pid: int, emit: Emit) -> Iterator[Callable[[], int]]:
 
 def _silence(seconds: float) -> str:
     return (
-        f"the child process has done nothing for {seconds / 60:.0f} minutes; it may hang:"
-        " Ctrl-C ends it, and nothing half-made is left"
+        f"the child process has done nothing for {seconds / 60:.0f} minutes; it may be"
+        " stuck: Ctrl-C ends it and leaves no partial result"
     )
 
 
 def _revive(error: Mapping[str, str]) -> errors.SdcoremlError:
-    """The child's error, as an object of the same class."""
+    """Recreate the child's error as an object of the same class."""
     kind = getattr(errors, error["type"], errors.WorkerError)
     revived: errors.SdcoremlError = kind(
         error["what"], where=error["where"], remedy=error["remedy"]
@@ -239,14 +241,14 @@ def _revive(error: Mapping[str, str]) -> errors.SdcoremlError:
     return revived
 
 
-def _obituary(task: str, code: int | None, peak: int, tail: str) -> str:
-    """Why the child died, in one line, as far as the operating system tells."""
+def _describe_end(task: str, code: int | None, peak: int, tail: str) -> str:
+    """Describe in one line how the child died, as far as the operating system says."""
     if code == -signal.SIGKILL:
         return (
             f"{task}: the child process was killed from outside after using {amount(peak)} of"
             " memory, most likely because memory ran out"
         )
-    return f"{task}: the child process {_end_of(code)} without an answer: {_last_words(tail)}"
+    return f"{task}: the child process {_end_of(code)} without an answer: {_find_last_error(tail)}"
 
 
 def _end_of(code: int | None) -> str:
@@ -260,16 +262,16 @@ def _end_of(code: int | None) -> str:
         return f"died of signal {-code}"
 
 
-def _last_words(log: str) -> str:
-    """The line of a log that most likely says why it ends: no warning, and none that is quoted."""
+def _find_last_error(log: str) -> str:
+    """Find the line that most likely says why the process ended: no warning, not indented."""
     lines = [line for line in log.splitlines() if line.strip() and not line[0].isspace()]
     spoken = [line.strip() for line in lines if not _WARNING.search(line)]
     faults = [line for line in spoken if _ERROR.search(line)]
-    return next(reversed(faults or spoken), "it said nothing of why")
+    return next(reversed(faults or spoken), "it printed no reason")
 
 
 def _tail(stream: IO[bytes]) -> str:
-    """The last few thousand characters of a stream."""
+    """Read the last few thousand characters of a stream."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, size - _TAIL))
     return stream.read().decode(errors="replace")

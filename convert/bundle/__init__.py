@@ -1,1 +1,1 @@
-"""The finished folder: what MochiDiffusion and Apple's Swift package require of it."""
+"""The finished folder: the files that Mochi Diffusion and Apple's Swift package require."""

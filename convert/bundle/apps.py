@@ -1,4 +1,4 @@
-"""Which apps can run a model as a Core ML folder, and why the others cannot.
+"""Says which apps can run a model as a Core ML folder, and why the others cannot.
 
 Source: the family table of the folder contract, checked against the source code of both apps.
 """
@@ -19,7 +19,7 @@ Answer = Literal["yes", "limited", "no"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppVerdict:
-    """Whether `target` runs a model, and the reason or the limits."""
+    """How well the app `target` runs a model, and the reason if it does not or only partly."""
 
     target: str
     runs: Answer
@@ -32,7 +32,7 @@ FAMILIES: Mapping[Family, tuple[tuple[Answer, str], tuple[Answer, str]]] = {
         ("yes", "text and image to image, ControlNet; no safety checker"),
     ),
     Family.SD2_BASE: (
-        ("limited", "pads prompts with another token than the model was trained with"),
+        ("limited", "pads prompts with a different token than the model was trained with"),
         ("limited", "its community calls the support limited"),
     ),
     Family.SD2_V: (
@@ -77,14 +77,14 @@ GIVEN: Mapping[Kind, str] = {
     Kind.TEXTUAL_INVERSION: "--embedding",
     Kind.VAE: "--vae",
 }
-"""The option of `sdcoreml convert` that accepts files that are not models by themselves."""
+"""The option of `sdcoreml convert` that takes each kind of file that is not a whole model."""
 
 
 _CONTROLLED = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})
 
 
 def verdicts(contents: Contents) -> tuple[AppVerdict, ...]:
-    """The verdict of each target on `contents`."""
+    """Return the verdict of each app on `contents`."""
     refusal = _refusal(contents)
     if refusal:
         return tuple(AppVerdict(target=name, runs="no", reason=refusal) for name in (APPLE, MOCHI))
@@ -104,13 +104,13 @@ def _refusal(contents: Contents) -> str:
     if contents.kind in ADD_ONS:
         return ADD_ONS[contents.kind]
     if contents.flavour == "LCM":
-        return "its UNet wants a guidance embedding, which no target feeds"
+        return "its UNet needs a guidance embedding, which no app provides"
     if contents.flavour == "3.5":
-        return "normalizes queries and keys, which no target's graph has"
+        return "normalizes queries and keys, which no app's graph does"
     if contents.family is not Family.UNKNOWN and contents.task not in (
         None,
         Task.TEXT_TO_IMAGE,
         Task.OTHER,
     ):
-        return f"no target feeds the extra input channels of {contents.task.value}"
+        return f"no app provides the extra input channels of {contents.task.value}"
     return ""

@@ -1,7 +1,8 @@
-"""The exact contents of a folder that MochiDiffusion and Apple's Swift package can load.
+"""The exact contents of a folder that Mochi Diffusion and Apple's Swift package can load.
 
-Names, shapes and dtypes are those that the Swift code asks for by name or by position
-(apple/ml-stable-diffusion, swift/StableDiffusion/pipeline); volumes may be case-sensitive.
+The two are called apps or runtimes in this project: Mochi Diffusion runs models through Apple's
+package. The Swift code looks up names, shapes and dtypes by name or by position
+(apple/ml-stable-diffusion, swift/StableDiffusion/pipeline). Volumes may be case-sensitive.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ FILES: Mapping[str, tuple[str, ...]] = {
         "Data/com.apple.CoreML/weights/weight.bin",
     ),
 }
-"""The parts of a program, by its suffix; the weights come last."""
+"""The files of a program, by the suffix of its folder; the weights come last."""
 
 HALVED = ("unet", "controlled_unet", "unet_refiner")
-"""Components that the runtimes also accept in two halves, which they prefer to the whole."""
+"""Components that the runtimes also accept in two halves; they prefer halves to the whole."""
 
 HALVES: Mapping[str, tuple[str, str]] = {
     NAMES[component]: (f"{NAMES[component]}Chunk1", f"{NAMES[component]}Chunk2")
@@ -51,10 +52,10 @@ KNOWN = (
     *(half for halves in HALVES.values() for half in halves),
     *("TextEncoderT5", "MultiModalDiffusionTransformer", "MultilingualTextEncoderProjection"),
 )
-"""Every stem that the Swift sources ask for, in their spelling; the last three are SD3's."""
+"""All program names that the Swift sources look for, as they spell them; the last three: SD3."""
 
 UNETS = ("Unet", "UnetChunk1", "ControlledUnet", "ControlledUnetChunk1")
-"""Mochi Diffusion lists a folder that holds one of these programs; it looks in this order."""
+"""Mochi Diffusion lists a folder only if it holds one of these programs, searched in this order."""
 
 FIRST_MACOS: Mapping[int, str] = {6: "12", 7: "13", 8: "14", 9: "15"}
 """Maps a specification version to the first macOS that loads it."""
@@ -63,13 +64,13 @@ XL_MACOS = "14"
 """The first macOS that runs SDXL: older ones never finish loading it, or the app crashes."""
 
 IN_FIRST_HALF = frozenset({"sample", "time_ids", "text_embeds"})
-"""Inputs whose description the Swift package reads; it looks at the first half only."""
+"""Inputs whose description the Swift package reads, always from the first half of a UNet."""
 
 RESIDUAL = "additional_residual_"
-"""A ControlNet's outputs and a ControlledUnet's inputs, passed on under the same names."""
+"""The prefix of a ControlNet's outputs; a ControlledUnet has inputs of the same names."""
 
 CHECKED_PICTURE, SEEN_PICTURE = 512, 224
-"""Sides, in pixels, of the safety checker's `images` and of its `clip_input`, for every model."""
+"""Side lengths, in pixels, of the safety checker's inputs `images` and `clip_input`."""
 
 CHECKED_IMAGES = (1, CHECKED_PICTURE, CHECKED_PICTURE, 3)
 """The shape of `images`; the Swift package sends a placeholder of this shape for every model."""
@@ -78,38 +79,38 @@ CONCEPTS = 17
 """The number of concepts that the safety checker scores."""
 
 REFINER_TIME_IDS, BASE_TIME_IDS = 5, 6
-"""`time_ids` per image; the Swift package tells SDXL's refiner from its base by this number."""
+"""`time_ids` per image; from this number the Swift package tells SDXL's refiner from its base."""
 
 XL_POOLED = 1280
-"""The width of SDXL's `text_embeds`, an output of its second text encoder."""
+"""The width of `text_embeds`, an output of SDXL's second text encoder and an input of its UNet."""
 
 UNET_INPUTS = ("sample", "timestep", "encoder_hidden_states")
 """The inputs that the runtimes look up by name in every UNet and every ControlNet."""
 
 CONTROL_INPUT = "controlnet_cond"
-"""The picture that a ControlNet follows."""
+"""The ControlNet input that takes the picture to follow."""
 
 TEXT_STATES, TEXT_STATES_XL = "last_hidden_state", "hidden_embeds"
 """The text encoder output that the UNet takes: in SD 1.x and 2.x, and in SDXL."""
 
 UNREAD: Mapping[str, frozenset[str]] = {"text_encoder": frozenset({"pooled_outputs"})}
-"""Maps a component to outputs that no client reads, though each looks for some of the names.
+"""Maps a component to its outputs that neither runtime uses.
 
-SD 1.x and 2.x use the states of every token. SDXL takes its pooled state from the second encoder:
-Swift's `StableDiffusionXLPipeline` takes only the states of the first one.
+SD 1.x and 2.x use the hidden states of all tokens. SDXL takes the pooled state from its second
+encoder: Swift's `StableDiffusionXLPipeline` takes only the hidden states of the first one.
 """
 
 ONE_INPUT = ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")
-"""The runtimes take the first of an unordered set of inputs, so these must have only one."""
+"""The runtimes take the first of these programs' unordered inputs, so there must be only one."""
 
 ONE_OUTPUT = ("Unet", "UnetChunk2", "ControlledUnet", "VAEDecoder", "VAEEncoder")
-"""The runtimes take the first of an unordered set of outputs, so these must have only one."""
+"""The runtimes take the first of these programs' unordered outputs, so there must be only one."""
 
 F16, F32 = DataType.FLOAT16, DataType.FLOAT32
 
 
 def chunk_paths(package: Path) -> tuple[Path, Path]:
-    """The paths of the halves of `Unet.mlpackage`: `UnetChunk1` and `UnetChunk2` beside it."""
+    """Return the paths of a package's halves, such as `UnetChunk1` and `UnetChunk2`, beside it."""
     first, second = (package.with_stem(f"{package.stem}Chunk{number}") for number in (1, 2))
     return first, second
 
@@ -137,12 +138,12 @@ class Interface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dimensions:
-    """The dimensions that the shapes of a folder's programs share.
+    """The dimensions that the programs of a folder share.
 
     `height` and `width` are the latent's, `features` is the width of the text states that the UNet
-    takes, `tokens` the length of a prompt. SDXL has two more: `pooled`, the width of
-    `text_embeds` and of the second text encoder, and `time_ids`, their number for an image (6 for
-    the base, 5 for the refiner); both are 0 for the other families.
+    takes, `tokens` the length of a prompt. SDXL has two more: `pooled`, the width of `text_embeds`
+    and of the second text encoder, and `time_ids`, their number for an image (6 for the base, 5 for
+    the refiner); both are 0 for the other families.
     """
 
     batch: int
@@ -160,7 +161,7 @@ class Dimensions:
 
 
 def interfaces(size: Dimensions) -> Mapping[str, Interface]:
-    """The interface of each program that a folder of these dimensions must hold."""
+    """Return the interface of each program that a folder of these dimensions must hold."""
     latent = (size.height, size.width)
     image = (PIXELS_PER_LATENT * size.height, PIXELS_PER_LATENT * size.width)
     return {
@@ -178,7 +179,7 @@ def interfaces(size: Dimensions) -> Mapping[str, Interface]:
 
 
 def optional_interfaces(size: Dimensions) -> Mapping[str, Interface]:
-    """The interfaces of optional programs: SDXL's refiner and the safety checker.
+    """Return the interfaces of optional programs: SDXL's refiner and the safety checker.
 
     The inputs of a refiner follow from the second text encoder alone.
     """
@@ -201,7 +202,7 @@ def optional_interfaces(size: Dimensions) -> Mapping[str, Interface]:
 
 
 def text_widths(size: Dimensions) -> Mapping[str, int]:
-    """The text encoders that the UNet needs, and how wide their states are.
+    """Return the text encoders that the UNet needs, with the width of their hidden states.
 
     SDXL's UNet takes the states of both, concatenated; the refiner takes those of the second only.
     """
@@ -268,7 +269,7 @@ def dimensions_of(unet: Model) -> Dimensions:
 
 
 def output_shapes(model: Model) -> Mapping[str, tuple[int, ...]]:
-    """Shapes of the main function's outputs, which descriptions of ML Programs leave out."""
+    """Return the shapes of the main function's outputs, which an ML Program's description omits."""
     function = model.program.functions[model.description.default_function or "main"]
     wanted = set(function.block.outputs)
     return {

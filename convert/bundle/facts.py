@@ -1,4 +1,4 @@
-"""The facts about a finished Core ML program, whether package or compiled model."""
+"""Reads the facts about a finished Core ML program, either a package or a compiled model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOOLS = "com.github.apple.coremltools."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortFacts:
-    """One input or output, as a program declares it; `dtype` in lower case."""
+    """One input or output as the program declares it; `dtype` is in lower case."""
 
     name: str
     shape: tuple[int, ...]
@@ -33,11 +33,13 @@ class PortFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramFacts:
-    """A program: `operations` counts by key (`Ios16.conv`), `nbytes` is the weight file's size.
+    """The facts about one program.
 
-    `precision` is what a compiled program says that it computes in; `tools` are what made it and
-    their versions. `missing` and `pointers` name files that are not there or Git LFS pointers. A
-    program that could not be read has faults and no facts about its content.
+    `operations` maps operation types (`Ios16.conv`) to how often they occur, `nbytes` is the size
+    of the weight file, `precision` is the compute precision that a compiled program declares,
+    `tools` maps the tools that made the program to their versions. `missing` and `pointers` list
+    files that are absent or are Git LFS pointers. For an unreadable program only `path`, `missing`,
+    `pointers` and `faults` are set.
     """
 
     path: Path
@@ -59,23 +61,23 @@ class ProgramFacts:
 
     @property
     def is_split(self) -> bool:
-        """Whether attention is split by heads; apps recognise this by a single operation."""
+        """Whether the UNet has split-einsum attention; apps recognise it by one operation."""
         return EINSUM in (self.operations or {})
 
 
 def is_coreml(path: Path) -> bool:
-    """Whether `path` is a program or a folder of programs."""
+    """Whether `path` is a program or a folder that holds programs."""
     return path.suffix in (PACKAGE, COMPILED) or bool(_programs_in(path))
 
 
 def programs_at(path: Path) -> tuple[ProgramFacts, ...]:
-    """The program at `path`, or the programs in that folder; faults are collected, never raised."""
+    """Read the program or all programs at `path`; faults are collected, not raised."""
     paths = [path] if path.suffix in (PACKAGE, COMPILED) else _programs_in(path)
     return tuple(_read(each) for each in paths)
 
 
 def _programs_in(folder: Path) -> list[Path]:
-    """The programs of a folder; a package beside its compiled form is the same program."""
+    """List the programs in a folder; a package beside its compiled form counts as one program."""
     if not folder.is_dir():
         return []
     found = sorted(each for each in folder.iterdir() if each.suffix in (PACKAGE, COMPILED))
@@ -135,7 +137,7 @@ def _facts(
 
 
 def _tools(metadata: Mapping[str, str]) -> Mapping[str, str]:
-    """Versions of what made the program: coremltools, and its source such as torch==2.2.0."""
+    """Return the versions of coremltools and of the program's source, such as torch==2.2.0."""
     tools = {"coremltools": metadata.get(f"{_TOOLS}version", "")}
     name, _, version = metadata.get(f"{_TOOLS}source", "").partition("==")
     tools[name] = version

@@ -1,7 +1,8 @@
 """The programs in each family's folder, and the options that each of them needs.
 
-The runtimes adapt to nothing: they predict noise, pad prompts with the end token, and scale latents
-by a constant of the family. Where a model was trained otherwise, its programs make up for it.
+The runtimes make the same assumptions about every model: it predicts noise, prompts are padded with
+the end token, and latents are scaled by a constant per family. If a model was trained differently,
+its programs compensate.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from sdcoreml.ground.errors import Fault, UnsupportedError
 class ProgramSpec:
     """One program to make.
 
-    `program` names its builder, `source` the component whose config and weights it is made of,
-    `options` are fields of `ProgramOptions` that follow from the model. `name` is its name in the
-    folder, for programs that the runtimes do not look up by name.
+    `program` names its builder, `source` the component whose config and weights it is made from,
+    and `options` are fields of `ProgramOptions` that follow from the model. `name` is its name in
+    the folder, for programs that the runtimes do not look up by a fixed name.
     """
 
     program: str
@@ -35,12 +36,12 @@ class ProgramSpec:
 
     @property
     def stem(self) -> str:
-        """The stem of its package."""
+        """The name of its package without the suffix."""
         return self.name or NAMES[self.program]
 
 
 REFINER = "refiner"
-"""The component that comes from another model: the UNet of SDXL's refiner."""
+"""A component that comes from another model: the UNet of SDXL's refiner."""
 
 _PENULTIMATE = {"text_states": "penultimate"}
 _TEXT = ProgramSpec(program="text_encoder", source="text_encoder")
@@ -63,7 +64,7 @@ PROGRAMS: Mapping[Family, tuple[ProgramSpec, ...]] = {
 
 
 def is_part_of(family: Family, programs: Collection[str]) -> bool:
-    """Whether a folder with these `programs` is partial and lacks some that an app needs."""
+    """Whether a folder with these `programs` is partial, without some that an app needs."""
     return CONTROLNET not in programs and any(
         spec.program not in programs for spec in PROGRAMS.get(family, ())
     )
@@ -89,29 +90,29 @@ RUN: Mapping[str, tuple[frozenset[Family], str]] = {
 
 SCALES: Mapping[Family, float] = {Family.SDXL: 0.13025, Family.SDXL_REFINER: 0.13025}
 SCALE = 0.18215
-"""The apps' latent scale for every family that is not in `SCALES`."""
+"""The latent scale that the apps use for every family not in `SCALES`."""
 
 REASONS: Mapping[Task, str] = {
-    Task.INPAINTING: "its UNet takes 9 channels, and the apps feed 4",
-    Task.INSTRUCT: "its UNet takes 8 channels, and the apps feed 4",
-    Task.UPSCALING: "its UNet takes 7 channels, and the apps feed 4",
-    Task.DEPTH: "its UNet takes 5 channels, and the apps feed 4",
+    Task.INPAINTING: "its UNet takes 9 channels, and the apps provide 4",
+    Task.INSTRUCT: "its UNet takes 8 channels, and the apps provide 4",
+    Task.UPSCALING: "its UNet takes 7 channels, and the apps provide 4",
+    Task.DEPTH: "its UNet takes 5 channels, and the apps provide 4",
 }
-"""Why a task cannot run in Mochi Diffusion or Apple's package."""
+"""Why a model for this task cannot run in Mochi Diffusion or Apple's package."""
 
 
 UNBUILT: Mapping[Family, str] = {
-    Family.SD3: "nothing here builds its transformer, and the queries that SD 3.5 normalizes are in"
-    " no app's graph",
+    Family.SD3: "this converter cannot build its transformer, and no app's graph normalizes queries"
+    " as SD 3.5 does",
     Family.FLUX: "no app runs it as Core ML programs",
 }
 """Why a known family cannot be converted."""
 
 
 def refuse(family: Family, task: Task | None, path: Path, named: str = "") -> Fault | None:
-    """Why models of this family and task cannot be converted; `None` if they can.
+    """Return the fault if models of this family and task cannot be converted, else `None`.
 
-    `named` is the model's own name for its family, if the family is not known here.
+    `named` is the model's own name for its family, used if the family is unknown here.
     """
     if family in PROGRAMS and task is Task.TEXT_TO_IMAGE:
         return None
@@ -121,7 +122,7 @@ def refuse(family: Family, task: Task | None, path: Path, named: str = "") -> Fa
         own = f" ({named})" if named else ""
         what = f"this is another family of models{own}, which is not supported"
     elif task is Task.OTHER and family in PROGRAMS:
-        what = f"this {family.value} does not run: the apps feed its UNet 4 channels"
+        what = f"this {family.value} does not run: the apps provide 4 channels to its UNet"
         remedy = "convert a text-to-image model"
     elif task and task in REASONS:
         what = f"this is {family.value} ({task.value}), which does not run: {REASONS[task]}"
@@ -132,15 +133,15 @@ def refuse(family: Family, task: Task | None, path: Path, named: str = "") -> Fa
 
 
 def programs_of(model: Model, wanted: Collection[str] = ()) -> tuple[ProgramSpec, ...]:
-    """The programs of a model's folder, each with the options that the model implies.
+    """Return the programs of a model's folder, each with the options that the model implies.
 
     Args:
         model: of a family in `PROGRAMS`, or a ControlNet.
         wanted: keys of `OPTIONAL`: programs to make in addition to the family's.
 
     Raises:
-        UnsupportedError: no runtime asks for one of these with this family, or the model has not
-            what it is made of.
+        UnsupportedError: the runtimes do not use an optional program with this family, or the
+            model lacks the component to make it from.
     """
     if CONTROLNET in model.components:
         return (ProgramSpec(program=CONTROLNET, source=CONTROLNET),)
@@ -176,7 +177,7 @@ def _particular(model: Model, part: ProgramSpec) -> Mapping[str, object]:
 
 
 def _vae(model: Model) -> Mapping[str, object]:
-    """Options of a VAE: the app's latent scale if it differs, float32 if float16 overflows."""
+    """Return a VAE's options: the app's latent scale if different, float32 if float16 overflows."""
     config = model.components["vae"].config
     scale = SCALES.get(model.family, SCALE)
     options: dict[str, object] = {}
@@ -192,16 +193,16 @@ PADS: Mapping[str, str] = {"text_encoder": "<|endoftext|>", "text_encoder_2": "!
 
 
 def _padding(model: Model, source: str) -> Mapping[str, object]:
-    """The id that replaces the runtimes' padding, if the model was trained with another one."""
+    """Return the id to pad with, if the model was not trained with the runtimes' padding."""
     own = model.path / source.replace("text_encoder", "tokenizer")
     pad = padding(own if own.is_dir() else tokenizer_folder(model.path), PADS[source])
     return {} if pad is None else {"pad_id": pad}
 
 
 def padding(tokenizer: Path, usual: str) -> int | None:
-    """The id that a tokenizer pads with, or None if it is the apps' own token, `usual`.
+    """Return the id that a tokenizer pads with, or `None` if it is the apps' token, `usual`.
 
-    A broken vocabulary gives None: reporting it is left to another check.
+    An unreadable vocabulary gives `None`: another check reports it.
     """
     try:
         special = json.loads((tokenizer / "special_tokens_map.json").read_bytes())

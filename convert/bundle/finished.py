@@ -1,4 +1,4 @@
-"""Recognises a path that is Core ML already: a finished folder, a repository of them, or a zip."""
+"""Recognises paths that hold Core ML already: a finished folder, a repository or a zip of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sdcoreml.convert.bundle.facts import is_coreml
 from sdcoreml.convert.models.layout import INDEX_NAME
 
 FINISHED = "Core ML"
-"""The form of a model that is already converted."""
+"""The form of a path that is already converted."""
 
 _SUFFIXES = (COMPILED, PACKAGE)
 _DEPTH = 3
-"""Levels below a repository's root: `split_einsum/compiled/Unet.mlmodelc` in Apple's."""
+"""Levels to search below a repository's root; Apple has `split_einsum/compiled/Unet.mlmodelc`."""
 _MOST = 2000
-"""Entries to look at, so that no look at a whole disk takes long."""
+"""The most entries to look at, so that a search of a whole disk ends soon."""
 
 
 def is_finished(path: Path) -> bool:
@@ -40,7 +40,7 @@ def _is_in_zip(path: Path) -> bool:
 
 
 def _names_below(path: Path) -> Iterator[str]:
-    """The names of folders below `path`, nearest first, within bounds; none if it is a model."""
+    """Yield folder names below `path`, nearest first, within bounds; none for a model folder."""
     level, seen = [path], 0
     for _ in range(_DEPTH):
         below: list[Path] = []

@@ -1,4 +1,4 @@
-"""Checks that the programs of a folder fit together and are what the runtimes ask for."""
+"""Checks that the programs of a folder fit together and have the ports that the runtimes need."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import open_program
 from sdcoreml.ground.errors import Fault, SdcoremlError
 
-REMEDY = "convert the model again; report it when it happens twice"
+REMEDY = "convert the model again; if it happens again, report it"
 
 
 def folder_faults(
     written: Mapping[str, Packages], folder: Path, *, is_part: bool = False
 ) -> Iterator[Fault]:
-    """Read the programs of a folder back and compare them with what the runtimes ask for.
+    """Read the programs of a folder back and compare them with what the runtimes require.
 
     Args:
-        written: by component, its package or both halves of it, with compiled folders beside them;
-            or those folders themselves.
-        folder: where all of them are, for errors.
+        written: by component, its package or both halves of it, with compiled models beside them;
+            or those compiled models themselves.
+        folder: the folder that holds them, for errors.
         is_part: whether only some of the programs were requested.
     """
     models: dict[str, Model] = {}
@@ -71,20 +71,20 @@ def _first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
 def check_programs(
     models: Mapping[str, Model], folder: Path, *, is_part: bool = False
 ) -> Iterator[Fault]:
-    """Where a folder's programs differ from what the runtimes ask for, or from each other.
+    """Yield faults where a folder's programs differ from what the runtimes require, or disagree.
 
     `models` maps components (keys of `NAMES`) to their parsed specifications; two halves count as
-    the one program that they are together.
+    one joined program.
     """
     if "unet" not in models and is_part:
-        return  # the others are compared with it
+        return  # the UNet is what other programs are compared with
     if "unet" not in models:
-        yield Fault(where=folder / NAMES["unet"], what="no UNet in the folder", remedy=REMEDY)
+        yield Fault(where=folder / NAMES["unet"], what="the folder has no UNet", remedy=REMEDY)
         return
     try:
         size = dimensions_of(models["unet"])
     except (KeyError, ValueError) as error:
-        what = f"the inputs are not a UNet's ({error})"
+        what = f"its inputs are not those of a UNet ({error})"
         yield Fault(where=folder / NAMES["unet"], what=what, remedy=REMEDY)
         return
     wanted = dict(interfaces(size))
@@ -95,7 +95,7 @@ def check_programs(
             models["controlled_unet"], wanted["unet"]
         )
     for component in sorted(models.keys() - wanted.keys()):
-        what = "no app asks for it beside this UNet"
+        what = "no app uses this program with this UNet"
         yield Fault(where=folder / NAMES[component], what=what, remedy=REMEDY)
     for component, interface in wanted.items():
         path = folder / NAMES[component]
@@ -108,17 +108,17 @@ def check_programs(
 
 
 def check_controlnet(net: Model, path: Path, controlled: Model | None = None) -> Iterator[Fault]:
-    """Where a ControlNet differs from what the runtimes ask for, or from what its UNet takes.
+    """Yield faults where a ControlNet differs from what the runtimes require or its UNet takes.
 
-    Its outputs must be float32, since the runtimes add them up through raw pointers, and are passed
-    to the UNet by name.
+    Its outputs must be float32: the runtimes add them up through raw pointers and pass them to the
+    UNet by name.
 
     Args:
         net: the ControlNet.
         path: its location.
         controlled: the `ControlledUnet` that will take its residuals, if known.
     """
-    remedy = "convert it with --for FOLDER, or the model again with the same size and batch"
+    remedy = "convert it with --for FOLDER, or convert the model again with the same size and batch"
     faults = [*_not_a_controlnet(net)]
     if controlled is not None:
         taken = {port.name: port.shape for port in controlled.description.inputs}
@@ -146,9 +146,10 @@ def _not_a_controlnet(net: Model) -> Iterator[str]:
 
 
 def _check_residual_inputs(model: Model, unet: Interface) -> Interface:
-    """Check a UNet's residual inputs: numbered from 0, one for each skip and one for the middle.
+    """Build the interface that a UNet with residual inputs must have.
 
-    Their shapes depend on the model's levels, which no port reveals; the names must be complete.
+    The inputs are numbered from 0, one for each skip connection and one for the middle block. Their
+    shapes depend on the model's levels, which no port reveals, so only their names are checked.
     """
     names = {feature.name: feature.shape for feature in model.description.inputs}
     count = sum(name.startswith(RESIDUAL) for name in names)
@@ -173,7 +174,7 @@ def _differences(model: Model, interface: Interface) -> Iterator[str]:
 def _compare(
     side: str, found: list[tuple[Feature, tuple[int, ...]]], wanted: tuple[Port, ...]
 ) -> Iterator[str]:
-    """Compare in any order: the runtimes look ports up by name, or there is only one."""
+    """Compare ports in any order: the runtimes look them up by name, or there is only one."""
     have = {feature.name: (feature.dtype, shape) for feature, shape in found}
     for port in wanted:
         if port.name not in have:

@@ -1,4 +1,4 @@
-"""Whether the components of a model fit each other, which no component shows by itself."""
+"""Checks that the components of a model fit each other, which none of them shows alone."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Configs = Mapping[str, Mapping[str, object]]
 
 
 def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
-    """The fault if the UNet reads text of another width than the text encoders write together.
+    """Yield a fault if the UNet's text width differs from that of all text encoders together.
 
-    Widths missing from a config are the defaults of the pinned libraries' classes; `configs` maps
+    A width missing from a config has the default of the pinned libraries' class; `configs` maps
     components to their parsed config.json.
     """
     stated = [configs[name].get("hidden_size", 512) for name in ENCODERS if name in configs]
@@ -30,7 +30,9 @@ def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
         return
     read = one_for_all(unet.get("cross_attention_dim", 1280))
     if read != sum(widths):
-        what = f"the UNet reads texts {read} wide, and the text encoder writes {sum(widths)}"
+        what = (
+            f"the UNet takes text states of width {read}, but its text encoder gives {sum(widths)}"
+        )
         remedy = "take the UNet and the text encoder from the same model"
         error = UnsupportedError
         yield Fault(where=path, what=what, remedy=remedy, error=error, code="MOD017")
@@ -38,7 +40,7 @@ def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """What is wrong with a model's words, and what to know of those that were added."""
+    """The faults of a model's tokenizer, and notes on its added words."""
 
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
@@ -47,8 +49,8 @@ class Vocabulary:
 def read_vocabulary(path: Path, configs: Configs) -> Vocabulary:
     """Read the tokenizer of the model folder `path`.
 
-    Its faults are what the Swift reader would reject, and words whose id is beyond the embedding
-    table of the text encoder that reads them.
+    Reports what the Swift reader would reject, and words whose id is beyond the embedding table of
+    the text encoder.
     """
     remedy = "take vocab.json and merges.txt of the model's own tokenizer folder"
     folder = tokenizer_folder(path)
@@ -64,5 +66,5 @@ def read_vocabulary(path: Path, configs: Configs) -> Vocabulary:
     largest = max(json.loads(tokenizer.vocab).values())
     if not isinstance(rows, int) or largest < rows:
         return Vocabulary(notes=tokenizer.notes)
-    what = f"the tokenizer numbers words up to {largest}, and {reader} has {rows} rows"
+    what = f"the tokenizer has ids up to {largest}, but {reader} embeds only {rows}"
     return Vocabulary(faults=(Fault(where=folder, what=what, remedy=remedy, code="MOD019"),))

@@ -1,7 +1,7 @@
-"""Judges a path by headers alone: what it is, and whether it can be converted.
+"""Judges by headers alone what a path is and whether it can be converted.
 
-`sdcoreml inspect`, the doctor's checks of a model and the converter share this reading and these
-rules: identify, take apart, then ask what each app and each builder requires.
+`sdcoreml inspect`, the doctor's model checks and the converter share this judgement: identify the
+model, take it apart, then ask what each app and each builder requires.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError, Unsu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """Whether a model can be converted: what every command prints.
+    """The verdict on whether a model can be converted, as every command prints it.
 
     `"headers"`: it can, judging by its headers; only its weights could still prevent it, by a NaN
-    for example. `"yes"`: it was converted. `fault` is the first reason for a no.
+    for example. `"yes"`: it was converted. `fault` is the main reason for a no.
     """
 
     can: Literal["yes", "headers", "no"]
     fault: Fault | None = None
 
     def as_json(self) -> dict[str, str | None]:
-        """`can`, the stable id of the check that finds the reason, and the remedy."""
+        """Return `can`, the stable id of the check that finds the reason, and the remedy."""
         code, remedy = (self.fault.code, self.fault.remedy) if self.fault else ("", "")
         return {"can": self.can, "code": code or None, "remedy": spell(remedy) or None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What a path is, and what prevents converting it.
+    """What a path is, and everything that prevents converting it.
 
-    `needed` are the components that its programs are made from. `refusal` says why no model of
-    this kind can be converted, `refusals` why a builder rejects a component's config, `discords`
-    where components do not fit each other. `verdicts` are the apps' answers: no, wherever the
-    converter says no.
+    `needed` are the components that its programs are made from. `refusal` says why no model of this
+    kind can be converted, `refusals` why a builder rejects a component's config, `discords` where
+    components do not fit each other. `verdicts` are the apps' answers, all of them no if the
+    converter refuses the model.
     """
 
     identity: Identity
@@ -69,7 +69,7 @@ class Judgement:
         return tuple(name for name in self.needed if name not in self.identity.configs)
 
     def tensors_of(self, component: str) -> tuple[TensorInfo, ...]:
-        """The tensors of a component, under the pinned libraries' names; () if not read."""
+        """Return a component's tensors, under the pinned libraries' names; () if not read."""
         model, single = self.identity.model, self.identity.single
         if model and component in model.components:
             checkpoint = model.components[component].checkpoint
@@ -84,8 +84,8 @@ class Judgement:
         whole = [self.refusal] if self.refusal else []
         faults = [_with_code(fault, self.identity) for fault in self.identity.faults]
         if self.lacking and not faults:
-            what = f"no {' and no '.join(self.lacking)} in it"
-            remedy = "add what is missing from the model it was trained from"
+            what = f"it has no {' and no '.join(self.lacking)}"
+            remedy = "copy what is missing from the model that this one was trained from"
             if self.lacking == ("vae",) and self.identity.single:
                 remedy = "give one with --vae"
             where, code = self.identity.path, "MOD004" if self.identity.model else "MOD018"
@@ -103,23 +103,23 @@ class Judgement:
 
     @property
     def ruling(self) -> Ruling:
-        """Yes by its headers, or no with the gravest reason; an unsafe file outranks all others."""
+        """The ruling: by the headers, or a no with the gravest fault; unsafe files are gravest."""
         reasons = self.reasons
         return Ruling(can="no", fault=gravest(reasons)) if reasons else Ruling(can="headers")
 
     def require_convertible(self) -> None:
-        """If the ruling is a no, raise its reason as an error."""
+        """Raise the gravest fault as an error, if the model cannot be converted."""
         raise_gravest(self.reasons)
 
 
 def gravest(faults: Sequence[Fault]) -> Fault:
-    """The first of `faults`, or the first unsafe one if there is any."""
+    """Return the first unsafe file's fault, or the first of `faults` if no file is unsafe."""
     unsafe = (fault for fault in faults if fault.error is UnsafePickleError)
     return next(unsafe, faults[0])
 
 
 def raise_gravest(faults: Sequence[Fault]) -> None:
-    """Raise the gravest of `faults`, if any, and say how many more there are."""
+    """Raise the gravest of `faults`, if any, and say how many others there are."""
     if faults:
         rest = len(faults) - 1
         error = gravest(faults).as_error()
@@ -174,7 +174,7 @@ def _identify_finished(path: Path) -> Identity:
 
 
 def _judge_finished(path: Path) -> Fault:
-    """The judgement of a finished result, which is not converted again."""
+    """Return the fault of a finished result, which is not converted again."""
     what, remedy = "this is a Core ML model already", "give the model that it was made from"
     return Fault(where=path, what=what, remedy=remedy, error=UnsupportedError, code="MOD001")
 
@@ -190,7 +190,7 @@ def _list_needed(identity: Identity) -> tuple[str, ...]:
 
 
 def _refuse(identity: Identity) -> Fault | None:
-    """Why the converter cannot use this kind of file; damaged files have faults instead."""
+    """Return the fault if the converter cannot use this kind of file; not for damaged files."""
     contents, model = identity.contents, identity.model
     if model and CONTROLNET in model.components:
         return _refuse_net(model)
@@ -211,11 +211,11 @@ def _refuse(identity: Identity) -> Fault | None:
     said = said.removeprefix("not alone: ") if kind.endswith(" alone") else said
     what, remedy = f"this is {kind}: {said}", ""
     if contents.kind is Kind.UNKNOWN:
-        what, remedy = "no model that is known here: its tensors have other names", ONE_OF
+        what, remedy = "unknown kind of model: the names of its tensors are not known here", ONE_OF
     if option := GIVEN.get(contents.kind):
         remedy = command("convert", "MODEL", option, str(identity.path))
     elif (above := identity.path.resolve().parent / INDEX_NAME).is_file():
-        remedy = f"give the model that it lies in: {above.parent}"
+        remedy = f"give the model folder that contains it: {above.parent}"
     return _refuse_unsupported(identity, what, remedy or ONE_OF, "MOD018")
 
 
@@ -224,7 +224,7 @@ def _refuse_unsupported(identity: Identity, what: str, remedy: str, code: str) -
     return Fault(where=where, what=what, remedy=remedy, error=error, code=code)
 
 
-_IN_A_FOLDER = "not alone in a file: give the folder in which its config.json is"
+_IN_A_FOLDER = "it needs its config.json: give the folder that holds both"
 ONE_OF = "give a whole model of Stable Diffusion 1.x, 2.x or XL"
 
 
@@ -242,7 +242,7 @@ _CODES: Mapping[FileKind, str] = {FileKind.POINTER: "MOD005", **dict.fromkeys(CO
 
 
 def _with_code(fault: Fault, identity: Identity) -> Fault:
-    """A fault found while reading, with the id of the check that finds it."""
+    """Return a fault found while reading, with the id of the check that reports it."""
     code, model = "MOD001", identity.model
     parts: Sequence[Component] = tuple(model.components.values()) if model else ()
     if identity.single and fault in identity.single.faults:
@@ -276,7 +276,7 @@ def _discords(
     *,
     accepts_schedule: bool,
 ) -> Iterator[Fault]:
-    """Where the components of a model do not fit each other, the tokenizer or the runtimes."""
+    """Yield faults where components do not fit each other, the tokenizer or the runtimes."""
     model, single, path = identity.model, identity.single, identity.path
     told = options.told.option if options.told else None
     if single and single.prediction.kind is None:
@@ -292,7 +292,7 @@ def _discords(
 
 
 def _vocabulary(identity: Identity) -> Vocabulary | None:
-    """The words of a sound model's folder; a file's are looked for when it is converted."""
+    """Read the tokenizer of a sound model folder; a single file's is found when it is converted."""
     model = identity.model
     if identity.faults or identity.contents.family not in PROGRAMS:
         return None
@@ -301,14 +301,14 @@ def _vocabulary(identity: Identity) -> Vocabulary | None:
 
 
 _PROGRAMS: Mapping[str, str] = {"vae": "vae_decoder"}
-"""The program made from a component, if its name differs."""
+"""The program made from a component, where the two names differ."""
 
 _ANY_SIZE = ProgramOptions(height=64, width=64)
-"""A size that every model accepts: whether a size suits a model is judged elsewhere."""
+"""A size that every model accepts: whether a requested size suits a model is judged elsewhere."""
 
 
 def _refuse_config(component: str, config: Mapping[str, object], path: Path) -> Fault | None:
-    """Why the builder of a component rejects its config, in the builder's own words."""
+    """Return the fault if the component's builder rejects its config, in the builder's words."""
     try:
         require_drawable(_PROGRAMS.get(component, component), config, _ANY_SIZE)
     except SdcoremlError as error:
@@ -317,9 +317,9 @@ def _refuse_config(component: str, config: Mapping[str, object], path: Path) -> 
 
 
 def _answers(identity: Identity, refusals: Mapping[str, Fault]) -> tuple[AppVerdict, ...]:
-    """The apps' verdicts, with every yes removed if the converter refuses the model."""
+    """Return the apps' verdicts; all are no if the converter refuses the model."""
     answers = verdicts(identity.contents)
-    why = "not as it is: see the faults" if identity.faults else ""
+    why = "not until its faults are mended" if identity.faults else ""
     if not why and refusals:
         name, fault = next(iter(refusals.items()))
         why = f"the converter refuses it: {name}: {replace(fault, where='')}"

@@ -26,9 +26,9 @@ SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokenizer:
-    """The two files, byte for byte as they are to be written.
+    """The contents of vocab.json and merges.txt, ready to be written.
 
-    `notes` say which of the model's added words can be typed, and which cannot.
+    `notes` say which of the model's added words can be typed in a prompt, and which cannot.
     """
 
     vocab: bytes
@@ -36,12 +36,12 @@ class Tokenizer:
     notes: tuple[str, ...] = ()
 
     def files(self) -> tuple[tuple[str, bytes], ...]:
-        """File names and contents."""
+        """Return file names and contents."""
         return ((VOCAB, self.vocab), (MERGES, self.merges))
 
 
 def tokenizer_folder(model: Path) -> Path:
-    """Where a model keeps its tokenizer: SDXL's refiner has the second one only."""
+    """Return the folder of a model's tokenizer; SDXL's refiner has only `tokenizer_2`."""
     second = model / "tokenizer_2"
     return second if second.is_dir() and not (model / "tokenizer").is_dir() else model / "tokenizer"
 
@@ -49,9 +49,9 @@ def tokenizer_folder(model: Path) -> Path:
 def read_tokenizer(folder: Path) -> Tokenizer:
     """Read the tokenizer of a model folder, repair it, and insert its added words.
 
-    Repairs line endings and removes a byte order mark. Apple's reader ignores `added_tokens.json`:
-    see `sdcoreml.convert.models.words`. If there is only transformers' newer `tokenizer.json`, both
-    files are extracted from it.
+    Repairs line endings and removes a byte order mark. Adds the words of `added_tokens.json`, which
+    Apple's reader ignores: see `sdcoreml.convert.models.words`. If there is only transformers'
+    newer `tokenizer.json`, both files are extracted from it.
 
     Raises:
         BadInputError: a file is missing, or the Swift reader would not accept it.
@@ -73,7 +73,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def read_added_words(folder: Path) -> Mapping[str, int]:
-    """The words that a tokenizer knows in addition to its vocabulary, and their ids.
+    """Read the words that a tokenizer knows in addition to its vocabulary, with their ids.
 
     They can be in any of three files; an unreadable file counts as empty.
     """
@@ -112,12 +112,12 @@ def _with_added_words(tokenizer: Tokenizer, words: Mapping[str, int]) -> Tokeniz
 
 
 def _plain(vocab: bytes) -> bytes:
-    """A vocabulary in UTF-8 without a byte order mark, the only form that Swift reliably reads."""
+    """Remove the byte order mark of a UTF-8 vocabulary, which Swift does not reliably read."""
     return vocab.removeprefix(BOM_UTF8)
 
 
 def _from_one_file(folder: Path) -> Tokenizer | None:
-    """Extract the two files from tokenizer.json, if there is nothing else."""
+    """Extract the two files from tokenizer.json, if the folder has neither of them."""
     whole = folder / "tokenizer.json"
     if not whole.is_file() or (folder / VOCAB).exists() or (folder / MERGES).exists():
         return None
@@ -126,14 +126,14 @@ def _from_one_file(folder: Path) -> Tokenizer | None:
         pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
         vocab = json.dumps(model["vocab"], ensure_ascii=False)
     except (ValueError, KeyError, TypeError):
-        what, remedy = "not a tokenizer of pairs, as CLIP's is", "take vocab.json and merges.txt"
+        what, remedy = "not a byte-pair tokenizer like CLIP's", "add vocab.json and merges.txt"
         raise BadInputError(what, where=whole, remedy=remedy) from None
     merges = "\n".join(("#version: 0.2", *pairs, ""))
     return Tokenizer(vocab=vocab.encode(), merges=merges.encode())
 
 
 def check_tokenizer(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
-    """What the Swift reader would reject."""
+    """Yield a fault for everything that the Swift reader would reject."""
     yield from _check_vocab(tokenizer.vocab, folder / VOCAB)
     yield from _check_merges(tokenizer.merges, folder / MERGES)
 
@@ -166,6 +166,6 @@ def _check_merges(content: bytes, path: Path) -> Iterator[Fault]:
         )
     for number, line in enumerate(lines, start=1):
         if line and not line.startswith("#") and len(line.split(" ")) != len(("left", "right")):
-            what = f"line {number} is not two tokens with one space between"
+            what = f"line {number} is not two tokens separated by one space"
             yield Fault(where=path, what=what, remedy=remedy)
             return

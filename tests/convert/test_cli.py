@@ -166,7 +166,7 @@ class TestSingleFile:
         self, tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert convert(path, tmp_path / "out", "--stable_unclip", "img2img") == 3
-        assert "--stable_unclip is for models that no" in capsys.readouterr().err
+        assert "--stable_unclip is for models that cannot" in capsys.readouterr().err
 
     def test_what_it_does_not_tell_is_asked_for(self, tmp_path: Path, path: Path) -> None:
         assert convert(path, tmp_path / "out") == 3

@@ -67,7 +67,7 @@ def test_a_controlnet_is_for_sd_1_and_2(family: Family, runs: Answer) -> None:
 def test_extra_channels_are_fed_by_nobody(task: Task) -> None:
     found = verdicts(whole(Family.SD1, task))
     assert [one.runs for one in found] == ["no", "no"]
-    assert found[0].reason == f"no target feeds the extra input channels of {task.value}"
+    assert found[0].reason == f"no app provides the extra input channels of {task.value}"
 
 
 @pytest.mark.parametrize("task", [None, Task.TEXT_TO_IMAGE, Task.OTHER])
@@ -83,9 +83,9 @@ def test_what_is_no_known_family_is_not_refused_for_its_channels() -> None:
 @pytest.mark.parametrize(
     ("family", "flavour", "reason"),
     [
-        (Family.SD1, "LCM", "its UNet wants a guidance embedding, which no target feeds"),
-        (Family.SDXL, "LCM", "its UNet wants a guidance embedding, which no target feeds"),
-        (Family.SD3, "3.5", "normalizes queries and keys, which no target's graph has"),
+        (Family.SD1, "LCM", "its UNet needs a guidance embedding, which no app provides"),
+        (Family.SDXL, "LCM", "its UNet needs a guidance embedding, which no app provides"),
+        (Family.SD3, "3.5", "normalizes queries and keys, which no app's graph does"),
     ],
 )
 def test_traits_that_no_graph_has(family: Family, flavour: str, reason: str) -> None:

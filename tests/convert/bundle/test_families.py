@@ -167,10 +167,10 @@ class TestRefuse:
     def test_a_task_that_the_apps_cannot_run(self, task: Task, channels: int) -> None:
         assert str(refuse(Family.SD1, task, Path("m"))) == (
             f"m: this is Stable Diffusion 1.x ({task.value}), which does not run: its UNet"
-            f" takes {channels} channels, and the apps feed 4; convert a text-to-image model"
+            f" takes {channels} channels, and the apps provide 4; convert a text-to-image model"
         )
         other = str(refuse(Family.SD1, Task.OTHER, Path("m")))
-        assert "this Stable Diffusion 1.x does not run: the apps feed its UNet 4 channels" in other
+        assert "does not run: the apps provide 4 channels to its UNet" in other
 
     @pytest.mark.parametrize("family", [Family.SD3, Family.FLUX])
     def test_families_without(self, family: Family) -> None:
@@ -183,4 +183,4 @@ class TestRefuse:
 
     def test_why_a_known_family_is_not_among_them(self) -> None:
         said = str(refuse(Family.SD3, Task.OTHER, Path("m")))
-        assert re.search(r"not supported: .*SD 3\.5 normalizes.*; conv", said)
+        assert re.search(r"not supported: .*normalizes .* SD 3\.5 does; conv", said)

@@ -100,7 +100,7 @@ def test_what_the_runtime_would_stumble_over(
 def test_missing_programs_are_named() -> None:
     without = {name: part for name, part in SD.items() if name != "vae_encoder"}
     assert faults(without) == [("VAEEncoder", "missing")]
-    assert faults({}) == [("Unet", "no UNet in the folder")]
+    assert faults({}) == [("Unet", "the folder has no UNet")]
 
 
 def half(inputs: Mapping[str, tuple[int, ...]], output: str) -> Model:
@@ -154,13 +154,13 @@ def test_a_controlled_unet_without_residuals_is_none() -> None:
 
 def test_a_unet_that_is_none() -> None:
     assert faults({"unet": SD["vae_decoder"]}) == [
-        ("Unet", "the inputs are not a UNet's ('sample')")
+        ("Unet", "its inputs are not those of a UNet ('sample')")
     ]
 
 
 def test_what_no_app_asks_for_beside_this_unet() -> None:
     assert faults({**SD, "unet_refiner": REFINER["unet"]}) == [
-        ("UnetRefiner", "no app asks for it beside this UNet")
+        ("UnetRefiner", "no app uses this program with this UNet")
     ]
 
 

@@ -46,8 +46,8 @@ def test_a_folder_is_refused_by_its_task_and_its_configs(tmp_path: Path) -> None
     [
         (["lora_unet_x.lora_down.weight"], "this is a LoRA: not alone: merge it"),
         (["conv_in.weight", "time_embedding.linear_1.weight"], "this is a UNet alone: it needs a"),
-        (["control_model.input_hint_block.0.weight"], "this is a ControlNet: not alone in a file"),
-        (["noise"], "no model that is known here: its tensors have other names"),
+        (["control_model.input_hint_block.0.weight"], "this is a ControlNet: it needs its "),
+        (["noise"], "unknown kind of model: the names of its tensors are not known here"),
     ],
 )
 def test_what_is_no_model_is_called_what_it_is(tmp_path: Path, names: list[str], what: str) -> None:
@@ -75,7 +75,7 @@ def test_a_damaged_model_runs_nowhere_and_is_not_refused_as_well(tmp_path: Path)
     del arrays["model.diffusion_model.out.2.bias"]
     lacking = judge(save(tmp_path / "n.safetensors", arrays | averages(arrays)))
     assert {answer.runs for answer in lacking.verdicts} == {"no"}
-    assert {answer.reason for answer in lacking.verdicts} == {"not as it is: see the faults"}
+    assert {answer.reason for answer in lacking.verdicts} == {"not until its faults are mended"}
 
 
 def test_the_folder_of_a_controlnet_is_judged_by_its_builder(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_file_without_a_vae_lacks_it(tmp_path: Path) -> None:
     arrays = {k: a for k, a in original("sd1").items() if not k.startswith("first_stage")}
     found = judge(save(tmp_path / "m.safetensors", arrays))
     assert found.lacking == ("vae",)
-    assert [fault.what for fault in found.reasons] == ["no vae in it"]
+    assert [fault.what for fault in found.reasons] == ["it has no vae"]
 
 
 def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_nothing_there(tmp_path: Path) -> None:
     ("scheduler", "what"),
     [
         ({"rescale_betas_zero_snr": True}, "its noise schedule ends in pure noise"),
-        ({"prediction_type": "sample"}, "its UNet predicts 'sample', which no program here"),
+        ({"prediction_type": "sample"}, "its UNet predicts 'sample', from which this converter"),
     ],
 )
 def test_a_folder_that_no_app_can_drive_is_refused(

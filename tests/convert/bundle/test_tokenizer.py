@@ -71,9 +71,9 @@ def test_a_vocabulary_that_swift_would_crash_on(tmp_path: Path, vocab: object, w
 @pytest.mark.parametrize(
     ("merges", "what"),
     [
-        (b"<html>not merges at all</html>\n", "line 1 is not two tokens with one space between"),
-        (b"#v\na b\nabc\n", "line 3 is not two tokens with one space between"),
-        (b"#v\na  b\n", "line 2 is not two tokens with one space between"),
+        (b"<html>not merges at all</html>\n", "line 1 is not two tokens separated by one space"),
+        (b"#v\na b\nabc\n", "line 3 is not two tokens separated by one space"),
+        (b"#v\na  b\n", "line 2 is not two tokens separated by one space"),
         (b"#v\n\xff b\n", "not UTF-8 (invalid start byte at 3)"),
     ],
 )
@@ -143,7 +143,7 @@ def test_one_newer_file_holds_both(tmp_path: Path) -> None:
         assert json.loads(tokenizer.vocab) == vocab
         assert tokenizer.merges == b"#version: 0.2\na </w>\n"
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(BadInputError, match="not a tokenizer of pairs"):
+    with pytest.raises(BadInputError, match="not a byte-pair tokenizer"):
         read_tokenizer(tmp_path)
 
 

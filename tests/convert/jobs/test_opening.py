@@ -20,7 +20,7 @@ class TestOpenModel:
     ) -> None:
         model = write_model(tmp_path / "cat", {**UNET, "in_channels": 9})
         (model / "unet" / "diffusion_pytorch_model.safetensors").unlink()
-        with pytest.raises(UnsupportedError, match="its UNet takes 9 channels, and the apps feed"):
+        with pytest.raises(UnsupportedError, match="its UNet takes 9 channels, and the apps"):
             open_model(model)
 
     def test_a_single_file_is_sent_to_be_unpacked(self, tmp_path: Path) -> None:

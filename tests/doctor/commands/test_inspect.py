@@ -141,7 +141,7 @@ def test_a_damaged_model_runs_nowhere_as_it_is(
     lines = said(folder, capsys).splitlines()
     assert lines[0].endswith("diffusers folder, at least 82 parameters, 352 bytes")
     assert "  unet          its weights cannot be read" in lines
-    assert "  Apple's Swift package: no, not as it is: see the faults" in lines
+    assert "  Apple's Swift package: no, not until its faults are mended" in lines
     assert not any("converting takes" in line for line in lines)
     assert lines[-1].startswith(f"  fault: PATH/unet/{shard.name}: ")
 
@@ -210,7 +210,7 @@ def test_an_inpainting_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     write_json(folder / "unet" / "config.json", config)
     out = said(folder, capsys)
     assert out.startswith("PATH: a whole model of Stable Diffusion 1.x for inpainting; ")
-    assert "no target feeds the extra input channels of inpainting" in out
+    assert "no app provides the extra input channels of inpainting" in out
 
 
 def test_distilled_models_are_told_by_what_lies_beside_the_tensors(

@@ -132,15 +132,15 @@ def test_weights_that_contradict_the_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "holds", "refused"),
     [
-        (["model.diffusion_model.x"], ("unet",), "no model that is known here"),
-        (["first_stage_model.encoder.conv_in.weight"], ("vae",), "no model that is known here"),
-        (["cond_stage_model.transformer.x"], ("text_encoder",), "no model that is known here"),
-        (["model_ema.decay"], ("ema",), "no model that is known here"),
+        (["model.diffusion_model.x"], ("unet",), "unknown kind of model"),
+        (["first_stage_model.encoder.conv_in.weight"], ("vae",), "unknown kind of model"),
+        (["cond_stage_model.transformer.x"], ("text_encoder",), "unknown kind of model"),
+        (["model_ema.decay"], ("ema",), "unknown kind of model"),
         (["control_model.input_hint_block.0.weight"], ("controlnet",), "a ControlNet"),
-        (["emb_params"], (), "no model that is known here"),
+        (["emb_params"], (), "unknown kind of model"),
         (["lora_unet_x.lora_down.weight"], ("lora",), "a LoRA"),
         (["unet.down.lora_A.weight"], ("lora",), "a LoRA"),
-        (["x.model.diffusion_model."], (), "no model that is known here"),
+        (["x.model.diffusion_model."], (), "unknown kind of model"),
     ],
 )
 def test_what_a_single_file_holds(
