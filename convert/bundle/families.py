@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import NAMES
-from sdcoreml.convert.bundle.tokenizer import tokenizer_folder
+from sdcoreml.convert.bundle.tokenizer import VOCAB
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.layout import Model
+from sdcoreml.convert.models.tokenizer import PADS as FAMILY_PADS
 from sdcoreml.ground.errors import Fault, UnsupportedError
 
 
@@ -194,23 +195,46 @@ PADS: Mapping[str, str] = {"text_encoder": "<|endoftext|>", "text_encoder_2": "!
 
 def _padding(model: Model, source: str) -> Mapping[str, object]:
     """Return the id to pad with, if the model was not trained with the runtimes' padding."""
-    own = model.path / source.replace("text_encoder", "tokenizer")
-    pad = padding(own if own.is_dir() else tokenizer_folder(model.path), PADS[source])
-    return {} if pad is None else {"pad_id": pad}
+    own, usual = model.path / source.replace("text_encoder", "tokenizer"), PADS[source]
+    if not own.is_dir():  # a single file that is not unpacked yet, or one tokenizer for two
+        pad = FAMILY_PADS.get(model.family, {}).get(own.name, usual)
+        return {} if pad == usual else {"pad_id": CLIP_IDS[pad]}
+    found = padding(own, usual)
+    return {} if found is None else {"pad_id": found}
+
+
+CLIP_IDS: Mapping[str, int] = {"!": 0, "<|endoftext|>": 49407}
+"""The ids of the padding tokens in the vocabulary that all Stable Diffusion models share."""
 
 
 def padding(tokenizer: Path, usual: str) -> int | None:
     """Return the id that a tokenizer pads with, or `None` if it is the apps' token, `usual`.
 
-    An unreadable vocabulary gives `None`: another check reports it.
+    As in transformers 4.34, special_tokens_map.json outranks tokenizer_config.json, and CLIP pads
+    with its end token where neither says anything. An unreadable vocabulary gives `None`: another
+    check reports it.
     """
     try:
-        special = json.loads((tokenizer / "special_tokens_map.json").read_bytes())
-        vocabulary = json.loads((tokenizer / "vocab.json").read_bytes())
-        pad = _content(special["pad_token"])
-        return None if pad == usual else int(vocabulary[pad])
-    except (OSError, ValueError, KeyError, TypeError):
+        pad = _pad_token(tokenizer)
+        return None if pad == usual else int(_vocabulary(tokenizer)[pad])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _pad_token(tokenizer: Path) -> str:
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        place = tokenizer / name
+        pad = json.loads(place.read_bytes()).get("pad_token") if place.is_file() else None
+        if pad:
+            return _content(pad)
+    return "<|endoftext|>"
+
+
+def _vocabulary(tokenizer: Path) -> Mapping[str, int]:
+    """The ids of the words, from vocab.json or transformers' newer tokenizer.json."""
+    if (tokenizer / VOCAB).is_file():
+        return dict(json.loads((tokenizer / VOCAB).read_bytes()))
+    return dict(json.loads((tokenizer / "tokenizer.json").read_bytes())["model"]["vocab"])
 
 
 def _content(token: str | Mapping[str, str]) -> str:

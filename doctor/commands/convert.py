@@ -40,7 +40,7 @@ from sdcoreml.doctor.commands.convert_upstream import (
     wants_upstream,
 )
 from sdcoreml.doctor.commands.diagnose import page, versions_here
-from sdcoreml.doctor.commands.examine import preflight
+from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
 from sdcoreml.doctor.commands.named_models import brought, by_name, seen_from_afar
 from sdcoreml.doctor.commands.preflight import address, require_able
 from sdcoreml.doctor.core.backend import choose_backend
@@ -133,7 +133,7 @@ def convert(args: argparse.Namespace) -> int:
         toolchain, environment = choose_environment(args.toolchain, emit, options, wanted, needs)
         worker = Worker(python=environment.python)
         emit(Event(kind="step", text="examine this machine for the job"))
-        require_able(preflight(goal_of(jobs), toolchain=address(toolchain)))
+        require_able(preflight(wanted, toolchain=address(toolchain), families=BESIDES_MODEL))
         workshop = Workshop(
             runner=worker,
             toolchain=provenance(environment, toolchain),

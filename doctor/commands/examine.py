@@ -13,6 +13,9 @@ from sdcoreml.doctor.core.goal import conclude, relevant
 from sdcoreml.doctor.gather import Request, gather
 from sdcoreml.doctor.gather.probe import Probe
 
+BESIDES_MODEL = frozenset(CheckFamily) - {CheckFamily.MODEL}
+"""The checks for a model that was judged already, with the options it is converted with."""
+
 _BUILT = frozenset({"environment", "verification", "smoke"})
 """Facts of the environment that is there: of no interest when another is about to be built."""
 

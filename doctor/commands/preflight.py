@@ -25,8 +25,8 @@ def environment_for(
 ) -> Environment:
     """The toolchain's environment; before one is built, this machine is examined.
 
-    Nothing is examined when the environment is there. `goal` is what it is needed for: so a model
-    that does not fit is reported before gigabytes are downloaded.
+    Nothing is examined when the environment is there. `goal` is what it is needed for: so a
+    conversion that does not fit is reported before gigabytes are downloaded. Its model was judged.
 
     Raises:
         UnableError: the machine cannot build it, or not reach the goal in it.
@@ -37,13 +37,19 @@ def environment_for(
     if found is not None:
         return found
     # Imported only now: to say that there is nothing to do takes no doctor.
-    from sdcoreml.doctor.commands.examine import preflight
+    from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
     from sdcoreml.doctor.core.facts import Goal
 
     emit(Event(kind="step", text="examine this machine"))
     python = str(options.python or _python_of_build(options))
-    wanted = goal or Goal(kind="env")
-    require_able(preflight(wanted, toolchain=address(toolchain), rebuild=True, python=python))
+    report = preflight(
+        goal or Goal(kind="env"),
+        toolchain=address(toolchain),
+        rebuild=True,
+        python=python,
+        families=BESIDES_MODEL,
+    )
+    require_able(report)
     return build(toolchain, options=options, emit=emit)
 
 

@@ -80,6 +80,27 @@ class TestPartsOf:
         (text,) = (part for part in programs_of(model) if part.program == "text_encoder")
         assert text.options == {"pad_id": 0}
 
+    def test_only_the_tokenizers_config_says_what_pads(self, model: Model) -> None:
+        config = model.path / "tokenizer" / "tokenizer_config.json"
+        config.write_text(json.dumps({"pad_token": "a</w>"}))
+        (model.path / "tokenizer" / "special_tokens_map.json").unlink(missing_ok=True)
+        (text,) = (part for part in programs_of(model) if part.program == "text_encoder")
+        assert text.options == {"pad_id": 0}
+        special(model.path / "tokenizer", "<|endoftext|>")  # which outranks it
+        (text,) = (part for part in programs_of(model) if part.program == "text_encoder")
+        assert text.options == {}
+
+    def test_a_file_that_is_not_unpacked_pads_as_its_family(self, model: Model) -> None:
+        drafted = replace(model, path=model.path / "not there", family=Family.SD2_V)
+        (text,) = (part for part in programs_of(drafted) if part.program == "text_encoder")
+        assert text.options == {"pad_id": 0}
+        (text,) = (
+            part
+            for part in programs_of(replace(drafted, family=Family.SD1))
+            if part.program == "text_encoder"
+        )
+        assert text.options == {}
+
     def test_a_controlled_unet_beside_the_plain_one(self, model: Model) -> None:
         parts = programs_of(model, ["controlled_unet"])
         assert (parts[-1].program, parts[-1].source) == ("controlled_unet", "unet")

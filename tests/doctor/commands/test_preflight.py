@@ -13,14 +13,11 @@ from sdcoreml.doctor.core.check import (
     Status,
 )
 from sdcoreml.doctor.core.engine import GoalVerdict, Report, Result
-from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.envs.building.build import BuildOptions
-from sdcoreml.envs.kept import store
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import NoRoomError, UnableError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
-from tests.doctor.gather.test_model import folder
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 
 HUGE = "environment = 999_000_000_000_000_000"
@@ -100,16 +97,6 @@ class TestEnvironmentFor:
         with pytest.raises(NoRoomError, match=said):
             environment_for(load_toolchain(f"{tiny.folder}/"), lambda _: None)
         assert not (tmp_path / "envs").exists()
-
-    def test_a_model_that_cannot_be_converted_is_known_before_the_environment_is_built(
-        self, tiny: Toolchain, tmp_path: Path
-    ) -> None:
-        (tmp_path / "model").mkdir()
-        model = folder(tmp_path / "model")
-        (model / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"<html>log in</html>")
-        with pytest.raises(UnableError, match=r"is a web page, not weights.* \(MOD006\)"):
-            environment_for(tiny, lambda _: None, goal=Goal(model=str(model)))
-        assert store.current("tiny", tmp_path / "envs") is None
 
 
 def test_env_itself_asks_first(
