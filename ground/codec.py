@@ -21,8 +21,18 @@ JSON = "json"
 """The key in a field's metadata for its name in JSON, if that differs."""
 
 
+_LARGEST = (1 << 63) - 1
+_LONGEST = 60
+
+
 class DecodeError(ValueError):
     """The data does not fit the type; the message begins with the data's path."""
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: its beginning, if it is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def to_plain(value: object) -> Any:  # noqa: ANN401  a JSON value
@@ -66,21 +76,24 @@ def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an 
         return _one_of(get_args(kind), data, place)
     if origin is tuple:
         if not isinstance(data, (list, tuple)):
-            raise DecodeError(f"{place}: an array is expected")
+            raise _fault(place, "an array is expected")
         (item, *_) = get_args(kind)
         return tuple(_decode(item, one, f"{place}[{n}]") for n, one in enumerate(data))
     if origin is not None and issubclass(origin, Mapping):
         item = get_args(kind)[1]
         return {
-            key: _decode(item, one, f"{place}.{key}") for key, one in as_object(data, place).items()
+            key: _decode(item, one, _below(place, key))
+            for key, one in as_object(data, place).items()
         }
     if is_dataclass(kind):
         return _dataclass(cast("type", kind), as_object(data, place), place)
+    if type(data) is int and kind is int and abs(data) > _LARGEST:
+        raise _fault(place, f"an integer of at most 63 bits is expected, not {shown(data)}")
     if kind is object or type(data) is kind or (kind is float and type(data) is int):
         return data
     if issubclass(kind, Enum):
         return _member(kind, data, place)
-    raise DecodeError(f"{place}: {kind.__name__} is expected, not {type(data).__name__}")
+    raise _fault(place, f"{kind.__name__} is expected, not {type(data).__name__}")
 
 
 def _one_of(kinds: tuple[object, ...], data: object, place: str) -> object:
@@ -100,13 +113,13 @@ def _member(kind: type[Enum], data: object, place: str) -> Enum:
         return kind(data)
     except ValueError:
         wanted = ", ".join(str(member.value) for member in kind)
-        raise DecodeError(f"{place}: one of {wanted} is expected, not {data!r}") from None
+        raise _fault(place, f"one of {wanted} is expected, not {shown(data)}") from None
 
 
 def as_object(data: object, place: str) -> Mapping[str, object]:
     """Return `data` if it is a JSON object; raise `DecodeError` otherwise."""
     if not isinstance(data, Mapping):
-        raise DecodeError(f"{place}: an object is expected")
+        raise _fault(place, "an object is expected")
     return data
 
 
@@ -115,15 +128,25 @@ def _dataclass(kind: type, data: Mapping[str, object], place: str) -> object:
     known = {_name(one): one for one in fields(kind)}
     unknown = sorted(set(data) - set(known))
     if unknown:
-        raise DecodeError(f"{place}: unknown field {unknown[0]!r}")
+        raise _fault(place, f"unknown field {shown(unknown[0])}")
     values = {
-        known[name].name: _decode(hints[known[name].name], item, f"{place}.{name}")
+        known[name].name: _decode(hints[known[name].name], item, _below(place, name))
         for name, item in data.items()
     }
     missing = [name for name, one in known.items() if name not in data and _is_required(one)]
     if missing:
-        raise DecodeError(f"{place}: field {missing[0]!r} is missing")
+        raise _fault(place, f"field {missing[0]!r} is missing")
     return kind(**values)
+
+
+def _below(place: str, name: str) -> str:
+    """The place of a field; the place of a whole file is empty."""
+    name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
+    return f"{place}.{name}" if place else name
+
+
+def _fault(place: str, what: str) -> DecodeError:
+    return DecodeError(f"{place}: {what}" if place else what)
 
 
 def _name(one: Field[Any]) -> str:

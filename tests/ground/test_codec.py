@@ -74,12 +74,25 @@ def test_there_and_back() -> None:
         ({"extras": {"horns": True}}, "car.extras.horns: int is expected, not bool"),
         ({"spare": {"gone": "x"}}, "car.spare: unknown field 'gone'"),
         ({"age": 1}, "car: unknown field 'age'"),
+        (
+            {"extras": {"horns": 1 << 63}},
+            "car.extras.horns: an integer of at most 63 bits is expected, not 9223372036854775808",
+        ),
+        ({"k" * 99: 1}, f"car: unknown field '{'k' * 59}..."),
+        ({"extras": {"k" * 99: ""}}, f"car.extras.{'k' * 60}...: int is expected, not str"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(change: dict[str, Any], fault: str) -> None:
     with pytest.raises(DecodeError) as caught:
         from_plain(Car, {**PLAIN, **change}, "car")
     assert str(caught.value) == fault
+
+
+def test_the_place_of_a_whole_file_is_empty() -> None:
+    with pytest.raises(DecodeError, match=r"^wheels\[0\]: an object is expected$"):
+        from_plain(Car, {**PLAIN, "wheels": [1]}, "")
+    with pytest.raises(DecodeError, match=r"^an object is expected$"):
+        from_plain(Car, [], "")
 
 
 def test_one_field_of_an_object_is_read_as_its_type() -> None:
