@@ -29,6 +29,9 @@ def no_pointers(model: ModelFolder) -> Findings:
 
     A repository cloned without git-lfs holds 130-byte text files in place of the weights. Readers
     then report a header that is too large, or an invalid pickle.
+
+    `--fix` fetches them with git-lfs, unless the repository has settings or hooks that could make
+    git run a program: those are shown, for you to judge.
     """
     pointers = files_of_kind(model, "lfs-pointer")
     if pointers:
@@ -36,12 +39,17 @@ def no_pointers(model: ModelFolder) -> Findings:
             f"Git LFS pointers, not weights: {list_some([_short(model, f) for f in pointers])}",
             why="The repository was cloned without git-lfs; the weights were never downloaded.",
             fix=Fix(
-                "fetch what they point to",
+                "fetch what they point to"
+                + (
+                    f"; git would obey what this repository says: {list_some(model.active)}"
+                    if model.active
+                    else ""
+                ),
                 commands=(
                     ("git", "-C", _root(model), "lfs", "install", "--local"),
                     ("git", "-C", _root(model), "lfs", "pull"),
                 ),
-                safe=True,
+                safe=not model.active,
             ),
             where=pointers[0].path,
         )

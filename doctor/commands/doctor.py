@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -180,7 +179,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
         goal=goal,
         toolchain=args.toolchain,
         bundle=kinds.get("bundle", ""),
-        checkout=kinds.get("checkout", "") or find_checkout(),
+        checkout=kinds.get("checkout", ""),
         deep=args.deep,
         groups=tuple(sorted({name for check in checks for name in check.needs} - {"goal"})),
         seconds=DEEP_DEADLINE if args.deep else DEADLINE,
@@ -196,11 +195,6 @@ def require_toolchain(name: str) -> None:
         raise UsageError(
             f"no toolchain is called {name}", remedy=f"there are {', '.join(toolchain_names())}"
         )
-
-
-def find_checkout() -> str:
-    """The upstream checkout that the environment, or the project in this folder, names."""
-    return os.environ.get("SDCOREML_UPSTREAM") or settings(Path.cwd()).checkout
 
 
 def kind_of(path: Path) -> str:

@@ -1,14 +1,14 @@
-"""A project's settings: checks to ignore, each with a reason, and its upstream checkout.
+"""A project's settings: checks to ignore, each with a reason.
 
 In `pyproject.toml`:
-
-    [tool.sdcoreml]
-    checkout = "../ml-stable-diffusion"
 
     [tool.sdcoreml.ignore]
     PY002 = "3.10.13 is what our runners have; compared on 3 May"
 
 or in a file `sdcoreml.toml`, the same without `tool.sdcoreml`.
+
+The file lies in the current folder, which may come from anybody. So it can only quieten checks, and
+the report shows those with their reasons: it names no checkout, interpreter, server or command.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ SHARED = "pyproject.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`checkout` is the upstream checkout's path, or nothing."""
+    """The checks to ignore."""
 
     ignore: tuple[Ignore, ...] = ()
-    checkout: str = ""
 
 
 def settings(folder: Path) -> Settings:
     """Read the settings in `folder`; its own file replaces `pyproject.toml` entirely.
 
     Raises:
-        LockfileError: the file is not TOML, a reason is not text, or the checkout is not a path.
+        LockfileError: the file is not TOML, a reason is not text, or it names a checkout.
     """
     if (folder / OWN).is_file():
         return _read(folder / OWN, ())
@@ -51,14 +50,16 @@ def _read(path: Path, place: tuple[str, ...]) -> Settings:
     table = read_table(path)
     for name in place:
         table = table.table(name)
-    checkout = table.get("checkout", str, "")
+    if "checkout" in table.values:
+        table.faults.append(
+            "a file of the current folder cannot name a checkout: give it as doctor's argument, or"
+            " in SDCOREML_UPSTREAM"
+        )
     reasons = table.table("ignore")
     found = reasons.mapping()
     blank = [name for name, reason in found.items() if not reason.strip()]
     table.faults.extend(f"{reasons.place}{name} has no reason" for name in blank)
     table.finish()
     return Settings(
-        ignore=tuple(Ignore(what=name, reason=reason) for name, reason in found.items()),
-        # Relative to the file that names it, wherever the doctor is started.
-        checkout=str(path.parent / checkout) if checkout else "",
+        ignore=tuple(Ignore(what=name, reason=reason) for name, reason in found.items())
     )

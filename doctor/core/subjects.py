@@ -70,7 +70,8 @@ class ModelFolder:
     and `cure` are the one judgement of it, as every command prints it. A single file is a
     component that has the weights; those in it come after it, and have parameters alone. `holds`
     names what it has in it: unet, vae, text_encoder, ema, lora, controlnet... `notes` are what is
-    assumed of it, and what an app should be set to for it.
+    assumed of it, and what an app should be set to for it. `active` are the settings of its
+    repository that could make git run a program; they are looked for where there are LFS pointers.
     """
 
     path: str
@@ -91,6 +92,7 @@ class ModelFolder:
     code: str = ""
     reason: str = ""
     cure: str = ""
+    active: tuple[str, ...] = ()
 
     @property
     def ruling(self) -> dict[str, str | None] | None:

@@ -21,6 +21,7 @@ from sdcoreml.convert.models.files import SUFFIXES
 from sdcoreml.convert.models.identify import AVERAGED, NOT_THERE, Identity
 from sdcoreml.convert.weights.source import CONTAINERS, FileKind, examine, look_at
 from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, WeightFile
+from sdcoreml.envs.upstream.inert import active_settings
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError
 
 COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker", "transformer")
@@ -29,7 +30,12 @@ COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker",
 
 def model(path: str) -> ModelFolder:
     """The model at `path`; if nothing is there, one of kind "missing"."""
-    return describe(judge(Path(path)))
+    found = describe(judge(Path(path)))
+    kinds = {file.kind for part in found.components for file in part.weights}
+    if FileKind.POINTER.value in kinds:
+        folder = Path(path) if Path(path).is_dir() else Path(path).parent
+        found = replace(found, active=active_settings(folder.resolve()))
+    return found
 
 
 def describe(judgement: Judgement) -> ModelFolder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.core.check import Fix
 from sdcoreml.doctor.core.engine import examine
 from sdcoreml.doctor.core.facts import Facts
 
@@ -17,11 +18,16 @@ def said(name: str, facts: Facts) -> list[str]:
     return [f"{finding.status.value}: {finding.what}" for finding in result.findings]
 
 
+def fixes(name: str, facts: Facts) -> list[Fix]:
+    """The fixes that the check's findings ask for."""
+    (result,) = examine(facts, [BY_ID[name]]).results
+    return [finding.fix for finding in result.findings if finding.fix]
+
+
 def remedies(name: str, facts: Facts) -> list[str]:
     """What each finding says to do: its title, then its commands."""
-    (result,) = examine(facts, [BY_ID[name]]).results
-    lines: list[str] = []
-    for finding in result.findings:
-        if finding.fix:
-            lines += [finding.fix.title, *(" ".join(one) for one in finding.fix.commands)]
-    return lines
+    return [
+        line
+        for fix in fixes(name, facts)
+        for line in (fix.title, *(" ".join(one) for one in fix.commands))
+    ]

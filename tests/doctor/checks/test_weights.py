@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.doctor.checks.findings import remedies, said
+from tests.doctor.checks.findings import fixes, remedies, said
 from tests.doctor.healthy import HEALTHY, MODEL, part, weights
 from tests.doctor.specimens import model, sick, unet
 
@@ -22,6 +22,18 @@ def test_pointers_are_one_finding_with_the_commands() -> None:
         "git -C /models/sd15 lfs install --local",
         "git -C /models/sd15 lfs pull",
     ]
+
+
+def test_pointers_are_fetched_unless_git_would_obey_the_repository() -> None:
+    lone = part("unet", weights=(weights("unet/a.safetensors", kind="lfs-pointer", size=134),))
+    (plain,) = fixes("MOD005", model(lone))
+    assert plain.safe
+    (hostile,) = fixes("MOD005", model(lone, active=("[alias] lfs = !touch PWN",)))
+    assert not hostile.safe
+    assert hostile.title == (
+        "fetch what they point to; git would obey what this repository says:"
+        " [alias] lfs = !touch PWN"
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,19 +47,6 @@ def test_each_path_is_recognised_by_what_lies_in_it(tmp_path: Path) -> None:
     assert (request.goal.width, request.goal.height) == (512, 768)
 
 
-def test_a_checkout_is_named_once_in_the_project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "sdcoreml.toml").write_text('checkout = "up"\n')
-    (tmp_path / "given/python_coreml_stable_diffusion").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SDCOREML_UPSTREAM", raising=False)
-    assert request_of(parsed()).checkout == str(tmp_path / "up")
-    monkeypatch.setenv("SDCOREML_UPSTREAM", "/from/the/environment")
-    assert request_of(parsed()).checkout == "/from/the/environment"
-    assert request_of(parsed("given")).checkout == "given"
-
-
 def test_the_attention_is_named_as_convert_names_it() -> None:
     assert request_of(parsed("--attention", "split-einsum-v2")).goal.attention == "SPLIT_EINSUM_V2"
     assert request_of(parsed()).goal.attention == "SPLIT_EINSUM"

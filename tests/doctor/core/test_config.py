@@ -42,22 +42,12 @@ def test_a_reason_is_needed(tmp_path: Path) -> None:
     ("name", "text"),
     [
         ("pyproject.toml", '[tool.sdcoreml]\ncheckout = "../upstream"\n'),
-        ("sdcoreml.toml", 'checkout = "../upstream"\n'),
+        ("sdcoreml.toml", 'checkout = "/src/upstream"\n'),
     ],
 )
-def test_the_upstream_checkout_is_relative_to_the_file(
+def test_a_file_of_the_current_folder_names_no_checkout(
     tmp_path: Path, name: str, text: str
 ) -> None:
     (tmp_path / name).write_text(text)
-    assert settings(tmp_path) == Settings(checkout=str(tmp_path / "../upstream"))
-
-
-def test_an_absolute_checkout_stays_so(tmp_path: Path) -> None:
-    (tmp_path / "sdcoreml.toml").write_text('checkout = "/src/upstream"\n')
-    assert settings(tmp_path).checkout == "/src/upstream"
-
-
-def test_a_checkout_is_a_path(tmp_path: Path) -> None:
-    (tmp_path / "sdcoreml.toml").write_text("checkout = 1\n")
-    with pytest.raises(LockfileError, match="checkout is 1, not a str"):
+    with pytest.raises(LockfileError, match="in SDCOREML_UPSTREAM"):
         settings(tmp_path)

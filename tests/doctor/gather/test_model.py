@@ -238,6 +238,18 @@ def test_what_is_no_weights_has_its_kind(tmp_path: Path, data: bytes, kind: str)
     assert (file.kind, file.size, bool(file.fault)) == (kind, len(data), kind == "other")
 
 
+def test_settings_that_git_would_obey_are_looked_for_where_there_are_pointers(
+    tmp_path: Path,
+) -> None:
+    root = folder(tmp_path)
+    (root / ".git/objects").mkdir(parents=True)
+    (root / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    (root / ".git/config").write_text("[alias]\n\tlfs = !touch PWN\n")
+    assert examined(root).active == ()
+    (root / "unet/diffusion_pytorch_model.safetensors").write_bytes(POINTER)
+    assert examined(root).active == ("[alias] lfs = !touch PWN",)
+
+
 def test_what_cannot_be_read_is_said_and_not_waited_for(tmp_path: Path) -> None:
     root = folder(tmp_path)
     (root / "unet/diffusion_pytorch_model.safetensors").unlink()
