@@ -132,7 +132,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        raise _UnfitError(f"the key {shown(twice)} is there twice")
+        raise _UnfitError(f"duplicate key {shown(twice)}")
     return found
 
 

@@ -73,11 +73,20 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 def open_regular(path: Path, *, buffering: int = -1, remedy: str = "") -> BinaryIO:
     """Open a regular file, or a link to one, for reading; this never waits.
 
-    It is looked at before it is opened, since opening can itself do something to a device, and
-    again after it was opened, since another process may have replaced it meanwhile.
-
     Raises:
         BadInputError: it is absent, something else, or may not be read; `remedy` is the caller's.
+    """
+    return os.fdopen(open_handle(path, remedy=remedy), "rb", buffering)
+
+
+def open_handle(path: Path, *, remedy: str = "") -> int:
+    """As `open_regular`, a bare descriptor.
+
+    The file is looked at before it is opened, since opening alone can do something to a device,
+    and again when it is open, since another process may have replaced it meanwhile.
+
+    Raises:
+        BadInputError: as `open_regular`.
     """
     try:
         _require_regular(path.stat(), path, remedy)
@@ -87,10 +96,10 @@ def open_regular(path: Path, *, buffering: int = -1, remedy: str = "") -> Binary
     try:
         _require_regular(os.fstat(handle), path, remedy)
         os.set_blocking(handle, True)
-        return os.fdopen(handle, "rb", buffering)
     except BaseException:
         os.close(handle)
         raise
+    return handle
 
 
 def read_bytes(path: Path, document: Document, *, remedy: str = "") -> bytes:

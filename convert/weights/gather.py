@@ -11,6 +11,7 @@ from sdcoreml.convert.weights.cast import as_floats
 from sdcoreml.convert.weights.dtypes import SIZES
 from sdcoreml.convert.weights.tensor import TensorInfo, name_early_end
 from sdcoreml.convert.weights.transfer import BLOCK, ShortReadError
+from sdcoreml.ground.files import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,7 @@ def gather(tensor: TensorInfo) -> Iterator[memoryview]:
         return
     size = SIZES[tensor.dtype]
     strides = tuple(step * size for step in tensor.stride or _row_major(tensor.shape))
-    with tensor.path.open("rb", buffering=0) as file:
+    with open_regular(tensor.path, buffering=0) as file:
         for offset, shape in _groups(tensor.shape, strides, size):
             group = np.empty(shape, f"<u{size}")
             try:

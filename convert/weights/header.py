@@ -16,9 +16,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sdcoreml.convert.weights.dtypes import RANKS, SIZES
+from sdcoreml.ground.codec import DecodeError, as_object, shown
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError
 
 MAX_HEADER = 100_000_000
 MAX_RANK = 64
+MAX_EXTENT = 1 << 60
+"""Bytes or elements beyond which nothing can be stored."""
 METADATA = "__metadata__"
 PYTORCH: Mapping[str, str] = {"format": "pt"}
 """The metadata that diffusers and transformers write and require."""
@@ -66,11 +71,11 @@ def parse(data: bytes) -> Header:
     if not data.startswith(b"{"):
         raise HeaderError("the header is not a JSON object")
     try:
-        content = json.loads(data, object_pairs_hook=unique_keys, parse_constant=_refuse)
+        content = {**as_object(parse_json(data.decode(), ""), "")}
     except UnicodeDecodeError:
         raise HeaderError("the header is not UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise HeaderError(f"the header is not valid JSON: {error}") from None
+    except (BadInputError, DecodeError) as error:
+        raise HeaderError(f"the header: {error}") from None
     metadata = content.pop(METADATA, None) or {}
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise HeaderError("the metadata is not a map from text to text")
@@ -84,24 +89,9 @@ def parse(data: bytes) -> Header:
                 if entry.begin < position
                 else f"leaves a hole of {entry.begin - position:,} bytes after"
             )
-            raise HeaderError(f"tensor {entry.name!r} {kind} {before!r}")
+            raise HeaderError(f"tensor {shown(entry.name)} {kind} {shown(before)}")
         position, before = entry.end, entry.name
     return Header(entries=tuple(entries), nbytes=position, metadata=metadata)
-
-
-def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """For `json.loads`: an object without duplicate keys. Raises `HeaderError`."""
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise HeaderError(
-            f"duplicate key {next(name for name in names if names.count(name) > 1)!r}"
-        )
-    return content
-
-
-def _refuse(constant: str) -> None:
-    raise HeaderError(f"{constant} in the header")
 
 
 def _place(entry: HeaderEntry) -> tuple[int, int]:
@@ -117,16 +107,20 @@ def _entry(name: str, item: object, base: int) -> HeaderEntry:
         }:
             pass
         case _:
-            raise HeaderError(f"tensor {name!r} lacks dtype, shape or data_offsets")
+            raise HeaderError(f"tensor {shown(name)} lacks dtype, shape or data_offsets")
     if dtype not in SIZES:
-        raise HeaderError(f"tensor {name!r} has the unknown dtype {dtype!r}")
+        raise HeaderError(f"tensor {shown(name)} has the unknown dtype {shown(dtype)}")
     numbers = (*shape, begin, end)
-    if len(shape) > MAX_RANK or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers):
-        raise HeaderError(f"tensor {name!r} has an impossible shape or offset")
+    if (
+        len(shape) > MAX_RANK
+        or not all(type(n) is int and 0 <= n <= MAX_EXTENT for n in numbers)
+        or math.prod(filter(None, shape)) > MAX_EXTENT  # one side of 0 hides the others
+    ):
+        raise HeaderError(f"tensor {shown(name)} has an impossible shape or offset")
     needed = math.prod(shape) * SIZES[dtype]
     if needed != end - begin:
         raise HeaderError(
-            f"tensor {name!r} of shape {shape} and type {dtype} needs {needed:,} bytes, "
+            f"tensor {shown(name)} of shape {shape} and type {dtype} needs {needed:,} bytes, "
             f"but its offsets span {end - begin:,}"
         )
     return HeaderEntry(name, dtype, tuple(shape), base + begin, base + end)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from sdcoreml.convert.weights.header import HeaderError, unique_keys
+from sdcoreml.ground.codec import shown
+from sdcoreml.ground.documents import read_json
 from sdcoreml.ground.errors import BadInputError, Fault
+from sdcoreml.ground.files import Document
 
-MAX_INDEX = 64 << 20
 _OF_CONFIGS = ("_class_name", "model_type", "architectures")
 """Keys of a config.json or model_index.json that no index has."""
 
@@ -36,14 +36,7 @@ def read_index(path: Path) -> Index:
     Raises:
         BadInputError: not an index, or it names a shard by anything but a plain file name.
     """
-    if path.stat().st_size > MAX_INDEX:
-        raise BadInputError(
-            f"larger than {MAX_INDEX:,} bytes, too large for an index", where=path, remedy=AGAIN
-        )
-    try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=unique_keys)
-    except (HeaderError, ValueError, RecursionError) as error:
-        raise BadInputError(f"not valid JSON ({error})", where=path, remedy=AGAIN) from None
+    content = read_json(path, Document.WEIGHT_INDEX, remedy=AGAIN)
     weights = content.get("weight_map") if isinstance(content, dict) else None
     if isinstance(content, dict) and not content.keys().isdisjoint(_OF_CONFIGS):
         raise BadInputError(
@@ -54,7 +47,7 @@ def read_index(path: Path) -> Index:
     for shard in weights.values():
         if not isinstance(shard, str) or not _is_plain(shard):
             raise BadInputError(
-                f"the shard name {shard!r} is not a plain file name", where=path, remedy=AGAIN
+                f"the shard name {shown(shard)} is not a plain file name", where=path, remedy=AGAIN
             )
     return Index(path=path, weights=weights)
 

@@ -12,6 +12,7 @@ from sdcoreml.convert.weights.dtypes import NUMPY, SIZES
 from sdcoreml.convert.weights.header import Header, HeaderError, parse, parse_length
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,7 @@ def read_header(path: Path) -> Header:
 
 
 def _read(path: Path) -> Header:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         length = parse_length(file.read(8))
         size = file.seek(0, 2)
         if 8 + length > size:
@@ -70,7 +71,7 @@ class TensorFile:
         header = read_header(path)
         self.metadata: Mapping[str, str] = header.metadata
         self._tensors = {tensor.name: tensor for tensor in tensors_of(path, header)}
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     @classmethod

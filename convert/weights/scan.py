@@ -12,6 +12,7 @@ from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.convert.weights.transfer import ShortReadError, new_buffers, read_blocks
 from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import open_regular
 
 SPOILT: dict[str, int] = {
     "F16": 0x7C00,
@@ -38,7 +39,7 @@ def scan_file(path: Path, tensors: Sequence[TensorInfo]) -> FileRecord:
         BadInputError: a tensor holds NaN or infinity, or the file ended early.
     """
     digest, buffers = StreamDigest(), new_buffers(2)  # one is hashed while the other is filled
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path, buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         try:
             for start, count, tensor in _pieces(tensors, size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from sdcoreml.convert.weights.torch_legacy import MAGIC_BYTES, read_legacy
 from sdcoreml.convert.weights.torch_zip import PickledTensors, read_zip
 from sdcoreml.convert.weights.zip_directory import Member
 from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError, raise_first
+from sdcoreml.ground.files import open_regular
 
 TRAINER_SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 """Suffixes of files in which trainers store their own objects next to the weights."""
@@ -27,6 +29,7 @@ MAPPINGS = ("state_dict", "model", "params_ema", "params", "module", "string_to_
 embeddings."""
 
 AGAIN = "download the file again"
+GIVE_WEIGHTS = "give a checkpoint file or an index file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ def examine(path: Path) -> tuple[Checkpoint | None, tuple[Fault, ...]]:
 
 
 def _examine_shards(path: Path) -> tuple[Checkpoint | None, tuple[Fault, ...]]:
-    _require_file(path)
+    _require_whole(path)
     index = read_index(path)
     faults = list(missing_shards(index))
     parts: dict[str, Checkpoint] = {}
@@ -134,13 +137,8 @@ def _open_file(path: Path) -> Checkpoint:
     )
 
 
-def _require_file(path: Path) -> None:
-    """Refuse anything that is not a regular file, such as a pipe, before opening it."""
-    if not path.is_file():
-        what = "neither a file nor a folder" if path.exists() else "no such file"
-        what = "a folder, not a file" if path.is_dir() else what
-        what = "a link to a file that is not there" if path.is_symlink() else what
-        raise BadInputError(what, where=path, remedy="give a checkpoint file or an index file")
+def _require_whole(path: Path) -> None:
+    """Refuse a file that aria2 has not finished downloading."""
     if (control := path.with_name(f"{path.name}.aria2")).exists():
         raise BadInputError(
             f"a download that was not finished: {control.name} lies beside it",
@@ -205,15 +203,11 @@ def look_at(path: Path) -> tuple[bytes, FileKind]:
     Raises:
         BadInputError: no file, or not readable.
     """
-    _require_file(path)
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise BadInputError(
-            f"not readable: {error.strerror}", where=path, remedy="see who may read it"
-        ) from error
-    return head, sniff(head, path.stat().st_size)
+    _require_whole(path)
+    with open_regular(path, remedy=GIVE_WEIGHTS) as file:
+        head = file.read(512)
+        size = os.fstat(file.fileno()).st_size
+    return head, sniff(head, size)
 
 
 _SAFE = "get the same model's safetensors files"

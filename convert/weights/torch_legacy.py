@@ -16,6 +16,7 @@ from sdcoreml.convert.weights.opcodes import interpret
 from sdcoreml.convert.weights.records import Records, Trust
 from sdcoreml.convert.weights.torch_zip import PickledTensors, big_endian, name_damage
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import open_regular
 
 MAGIC = 0x1950A86A20F9469CFC6C
 MAGIC_BYTES = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
@@ -59,7 +60,7 @@ def read_legacy(path: Path, trust: Trust) -> PickledTensors:
         BadInputError: damaged, cut short, or of an unknown version.
         UnsafePickleError: a pickle names what `trust` does not admit.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with open_regular(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         window = _Window(data)
         records = Records(str(path), trust)
         pickles: list[object] = []

@@ -11,6 +11,7 @@ from sdcoreml.convert.weights.opcodes import interpret
 from sdcoreml.convert.weights.records import Records, StorageRecord, Trust
 from sdcoreml.convert.weights.zip_directory import Member, read_members
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import open_regular
 
 ALIGNMENT = 64
 """PyTorch starts every storage at a multiple of this."""
@@ -35,7 +36,7 @@ def read_zip(path: Path, trust: Trust) -> PickledTensors:
     members = read_members(path)
     pickle_name = _pickle_name(path, members)
     prefix = pickle_name.removesuffix("data.pkl")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if (order := members.get(f"{prefix}byteorder")) and order.nbytes < ALIGNMENT:
             file.seek(order.start)
             if file.read(order.nbytes) != b"little":

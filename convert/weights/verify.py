@@ -13,6 +13,7 @@ from sdcoreml.convert.weights.zip_directory import Member
 from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import open_regular
 
 
 def check_members(checkpoint: Checkpoint, emit: Emit = silent) -> int:
@@ -26,7 +27,7 @@ def check_members(checkpoint: Checkpoint, emit: Emit = silent) -> int:
     total = sum(member.nbytes for found in checkpoint.members.values() for member in found)
     done = 0
     for path, members in checkpoint.members.items():
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for member in members:
                 if _crc(file.fileno(), path, member) != member.crc:
                     raise BadInputError(
@@ -70,6 +71,6 @@ def check_written(written: Written) -> None:
 def sha256_of(path: Path) -> str:
     """The SHA-256 of the file at `path`, read from the disk rather than from the system's cache."""
     if hasattr(os, "posix_fadvise"):
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return sha256(path)

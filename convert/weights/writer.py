@@ -23,6 +23,7 @@ from sdcoreml.convert.weights.transfer import ShortReadError, new_buffers, read_
 from sdcoreml.ground.aside import file_aside, require_space, reserve
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import open_handle, open_regular
 
 TICK = 32 << 20
 """Bytes between two progress events."""
@@ -114,7 +115,7 @@ def is_already(path: Path, tensors: Sequence[TensorInfo], options: WriteOptions)
         return False
     first, header = build(((t.name, t.dtype, t.shape) for t in tensors), options.metadata)
     places = {tensor.name: tensor.start for tensor in tensors if tensor.path == path}
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(first)) == first and all(
             places.get(entry.name) == entry.begin for entry in header.entries
         )
@@ -190,5 +191,5 @@ class _Stream:
 
     def _open(self, path: Path) -> int:
         if path not in self._sources:
-            self._sources[path] = os.open(path, os.O_RDONLY)
+            self._sources[path] = open_handle(path)
         return self._sources[path]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import open_handle
 
 MAX_DIRECTORY = 16 << 20
 """Longest central directory that is read; a checkpoint of 10,000 tensors has 1.2 MB."""
@@ -55,7 +56,7 @@ def read_members(path: Path) -> dict[str, Member]:
     Raises:
         BadInputError: not a zip file, cut short, or one that PyTorch did not write.
     """
-    with _BoundedFile(path) as file:
+    with _BoundedFile(open_handle(path)) as file:
         try:
             return _members(file)
         except _DamagedError as error:

@@ -249,7 +249,7 @@ def test_what_cannot_be_opened_is_told_and_not_waited_for(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "pipe.bin")
     (tmp_path / "link.bin").symlink_to("gone")
     assert [examine(tmp_path / name)[1][0].what for name in ("pipe.bin", "link.bin")] == [
-        "neither a file nor a folder",
+        "a named pipe, not a file",
         "a link to a file that is not there",
     ]
 
