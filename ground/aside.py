@@ -18,6 +18,7 @@ from pathlib import Path
 from sdcoreml.ground import locks
 from sdcoreml.ground.errors import BadInputError, NoSpaceError, SdcoremlError
 from sdcoreml.ground.leftovers import hidden_path, prefix, sweep
+from sdcoreml.ground.outputs import ELSEWHERE, find_place, require_known
 from sdcoreml.ground.refusals import FULL, translate_os_errors
 from sdcoreml.ground.signals import delay_signals
 
@@ -58,7 +59,7 @@ def file_aside(target: Path) -> Iterator[int]:
     """Give a descriptor of a new file, which is renamed to `target` if the block succeeds.
 
     Raises:
-        BadInputError: `target` is a folder, or a name that no file can have.
+        BadInputError: `target` is a folder or a device, or a name that no file can have.
         NoSpaceError: the disk filled up. After any failure the target is unchanged.
     """
     with translate_os_errors(target):
@@ -93,59 +94,61 @@ def open_aside(target: Path) -> Iterator[int]:
     """Like `file_aside`, but in a folder that exists, and raising the system's own errors.
 
     Raises:
+        BadInputError: the target is a device, a named pipe, a socket, or a link that leads nowhere.
         OSError: the target is unchanged.
     """
-    sweep(target.parent)
-    part, handle = _claim(target, tempfile.mkstemp)
+    place = find_place(target)
+    sweep(place.parent)
+    part, handle = _claim(place, tempfile.mkstemp)
     try:
-        os.fchmod(handle, 0o666 & ~_umask())
+        os.fchmod(handle, _mode(place, 0o666))
         yield handle
         os.fsync(handle)
-        part.replace(target)
+        part.replace(place)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     finally:
         os.close(handle)
-    flush_folder(target.parent)
+    flush_folder(place.parent)
 
 
-def _carry_nothing(old: Path, new: Path) -> None:
-    """Take over nothing from the older folder."""
+def keep_nothing(old: Path, new: Path) -> None:
+    """Take over nothing from the older folder: all of it is certainly ours."""
 
 
 @contextmanager
 def folder_aside(
-    target: Path, mark: str, carry: Callable[[Path, Path], None] = _carry_nothing
+    target: Path, mark: str, carry: Callable[[Path, Path], None] = require_known
 ) -> Iterator[Path]:
     """Give a new folder, which is renamed to `target` if the block succeeds.
 
     An older folder of that name is replaced only if it is empty or holds a file named `mark`, which
-    says that it is ours. Just before, `carry(old, new)` may move files into the new folder.
+    says that it is ours. Just before, `carry(old, new)` may move files into the new folder; by
+    default it refuses to replace a folder that holds any file which the new one does not.
 
     Raises:
-        BadInputError: `target` exists and may not be replaced.
+        BadInputError: `target` exists and may not be replaced, or holds files of somebody else.
         NoSpaceError: the disk filled up. After any failure the target is unchanged.
     """
-    if target.exists() and not (
-        target.is_dir() and (_is_empty(target) or (target / mark).is_file())
-    ):
+    place = find_place(target)
+    if place.exists() and not (place.is_dir() and (_is_empty(place) or (place / mark).is_file())):
         raise BadInputError(
             f"exists and is not the output of an earlier run (no {mark} in it)",
             where=target,
-            remedy="choose another name or remove it",
+            remedy=ELSEWHERE,
         )
-    _recover(target)
-    with scratch_beside(target) as part:
-        part.chmod(0o777 & ~_umask())
+    _recover(place)
+    with scratch_beside(place) as part:
+        part.chmod(_mode(place, 0o777))
         yield part
         flush_tree(part)
-        if target.exists() and not _is_empty(target):
+        if place.exists() and not _is_empty(place):
             with translate_os_errors(target):
-                carry(target, part)
+                carry(place, part)
             flush_folder(part)
-        _take_place(part, target)
-    flush_folder(target.parent)
+        _take_place(part, place)
+    flush_folder(place.parent)
 
 
 @contextmanager
@@ -163,7 +166,8 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     try:
         yield part
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        with delay_signals():  # what a signal interrupts here would lie about until the next run
+            shutil.rmtree(part, ignore_errors=True)
         os.close(handle)
 
 
@@ -197,7 +201,7 @@ def sole_maker(target: Path) -> Iterator[None]:
     Raises:
         SdcoremlError: another process is making this folder.
     """
-    lock = hidden_path(target, "lock")
+    lock = hidden_path(find_place(target), "lock")
     with translate_os_errors(target), make_parent(target), locks.try_lock_file(lock) as held:
         if not held:
             raise SdcoremlError(
@@ -264,10 +268,13 @@ def _is_empty(folder: Path) -> bool:
     return next(folder.iterdir(), None) is None
 
 
-def _umask() -> int:
+def _mode(place: Path, usual: int) -> int:
+    """The permissions of what stands at `place`, or those that the umask leaves of `usual`."""
+    with suppress(OSError):
+        return place.stat().st_mode & (0o2777 if usual & 0o111 else 0o777)
     mask = os.umask(0o077)
     os.umask(mask)
-    return mask
+    return usual & ~mask
 
 
 def flush_tree(folder: Path) -> None:

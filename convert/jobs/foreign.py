@@ -7,7 +7,6 @@ notes. A new result keeps all of them; it refuses by name what it cannot keep.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sdcoreml.convert.bundle.tokenizer import MERGES, VOCAB
 from sdcoreml.convert.jobs.manifest import MARKER, read_manifest
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.ground.errors import BadInputError, Fault, raise_first
+from sdcoreml.ground.outputs import is_finders, link_tree
 
 APART = "move it out of the folder, or choose another --output"
 UNREADABLE = "choose another --output, or move this folder away"
@@ -55,12 +55,8 @@ def _strangers(folder: Path, ours: frozenset[str], tops: set[str]) -> Iterator[s
                 links = [name for name in folders if (Path(place) / name).is_symlink()]
                 for name in sorted([*files, *links]):
                     inside = (Path(place) / name).relative_to(folder).as_posix()
-                    if inside not in ours and not _is_finders(name):
+                    if inside not in ours and not is_finders(name):
                         yield inside
-
-
-def _is_finders(name: str) -> bool:
-    return name == ".DS_Store" or name.startswith("._")
 
 
 def require_room_for(names: tuple[str, ...], folder: Path) -> None:
@@ -104,22 +100,7 @@ def carry_over(old: Path, new: Path) -> None:
         ]
     )
     for name in names:
-        _link_tree(old / name, new / name)
-
-
-def _link_tree(source: Path, target: Path) -> None:
-    if source.is_symlink():
-        target.symlink_to(source.readlink())
-    elif source.is_dir():
-        target.mkdir()
-        for path in source.iterdir():
-            _link_tree(path, target / path.name)
-        shutil.copystat(source, target)
-    else:
-        try:
-            target.hardlink_to(source)
-        except OSError:  # exFAT has no links, and another user's file may refuse one
-            shutil.copy2(source, target)
+        link_tree(old / name, new / name)
 
 
 def rescue(left: Path, folder: Path) -> None:
@@ -132,7 +113,7 @@ def rescue(left: Path, folder: Path) -> None:
     for name in foreign_names(left):
         if not os.path.lexists(folder / name):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            _link_tree(left / name, folder / name)
+            link_tree(left / name, folder / name)
         elif not _is_same(left / name, folder / name):
             raise BadInputError(
                 f"there are two of it, and another lies in {left.name}, of an interrupted run",

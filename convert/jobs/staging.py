@@ -16,6 +16,7 @@ from sdcoreml.convert.jobs.foreign import carry_over, foreign_names, require_roo
 from sdcoreml.convert.jobs.manifest import MARKER, Manifest
 from sdcoreml.ground.aside import folder_aside, older_path, sole_maker
 from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.outputs import find_place
 from sdcoreml.ground.refusals import translate_os_errors
 
 
@@ -52,7 +53,7 @@ def drop_packages(folder: Path, manifest: Manifest) -> None:
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
     """A folder aside, created once it is certain that the older one holds no file to be lost."""
-    left = older_path(target)
+    left = older_path(find_place(target))
     current = target if (target / MARKER).is_file() else left
     if current == target and (left / MARKER).is_file():
         with translate_os_errors(target):

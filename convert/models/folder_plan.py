@@ -25,6 +25,7 @@ from sdcoreml.convert.weights.writer import (
 )
 from sdcoreml.ground.aside import folder_aside, require_space, sole_maker
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.outputs import files_in, require_none
 
 DIFFUSERS_NAME = "diffusion_pytorch_model.safetensors"
 TRANSFORMERS_NAME = "model.safetensors"
@@ -82,7 +83,7 @@ def write_folder(
     """Make the folder `target`. It is made aside and renamed, so it is never incomplete.
 
     Raises:
-        BadInputError: `target` exists and is not an earlier output.
+        BadInputError: `target` exists and is not an earlier output, or holds other files.
         NoSpaceError: not enough room.
     """
     options = options or WriteOptions()
@@ -92,6 +93,9 @@ def write_folder(
         if not _is_whole(part, options)
     }
     require_space(target, sum(sizes.values()))
+    if (target / INDEX_NAME).is_file():
+        ours = {*plan.files, *(f"{name}/{part.file_name}" for name, part in plan.parts.items())}
+        require_none(target, [name for name in files_in(target) if name not in ours])
     written = []
     with sole_maker(target), folder_aside(target, INDEX_NAME) as aside:
         for name, content in plan.files.items():

@@ -101,6 +101,12 @@ def is_sample(folder: Path) -> bool:
     return index.is_file() and index.read_bytes() == as_json(_index())
 
 
+def is_older_sample(folder: Path) -> bool:
+    """Whether a folder is a sample that another version of this tool wrote."""
+    index, name = folder / INDEX_NAME, SEED.rstrip("0123456789").encode()
+    return index.is_file() and b'"_name_or_path": "' + name in index.read_bytes()
+
+
 def write_sample(folder: Path) -> None:
     """Write the model into `folder`; `model_index.json` comes last."""
     write_tokenizer(folder / "tokenizer")

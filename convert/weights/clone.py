@@ -14,6 +14,8 @@ from pathlib import Path
 from sdcoreml.convert.weights.transfer import copy_file
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.outputs import find_place
+from sdcoreml.ground.refusals import translate_os_errors
 
 _FICLONE = 0x40049409
 """The Linux ioctl that makes a file share the blocks of another."""
@@ -55,11 +57,17 @@ def place(source: Path, target: Path) -> Placement:
 
 
 def place_aside(source: Path, target: Path) -> Placement:
-    """As `place`, but replace any existing `target` atomically."""
-    with scratch_beside(target) as folder:
-        part = folder / target.name
+    """As `place`, but replace any existing file `target` atomically.
+
+    Raises:
+        BadInputError: `target` is a folder or a device, or no name that a file can have.
+    """
+    real = find_place(target)
+    with scratch_beside(real) as folder:
+        part = folder / real.name
         placement = place(source, part)
-        part.replace(target)
+        with translate_os_errors(target):
+            part.replace(real)
     return placement
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from sdcoreml.convert.weights.replacing import judge_repeats
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.convert.weights.writer import WriteOptions, Written, target_nbytes, write_safetensors
 from sdcoreml.ground.aside import folder_aside, require_space
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.outputs import files_in, link_tree, require_none
+
+_WEIGHTS = frozenset({".safetensors", ".bin", ".ckpt", ".pt", ".pth"})
+"""Suffixes of weights, which a library may load in place of the shards beside them."""
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 
@@ -40,6 +46,24 @@ def split(
     return runs
 
 
+def _require_no_weights(folder: Path, stem: str) -> tuple[str, ...]:
+    """What a folder holds beside the shards of an earlier run; no weights may be among it.
+
+    Raises:
+        BadInputError: with the name of the first.
+    """
+    ours = re.compile(rf"{stem}(-\d{{5}}-of-\d{{5}}\.safetensors|\.safetensors\.index\.json)")
+    others = tuple(name for name in files_in(folder) if not ours.fullmatch(name))
+    require_none(folder, [name for name in others if Path(name).suffix in _WEIGHTS])
+    return others
+
+
+def _carry_over(stem: str, old: Path, new: Path) -> None:
+    for name in _require_no_weights(old, stem):
+        (new / name).parent.mkdir(parents=True, exist_ok=True)
+        link_tree(old / name, new / name)
+
+
 def write_shards(
     tensors: Sequence[TensorInfo],
     folder: Path,
@@ -50,8 +74,11 @@ def write_shards(
 ) -> tuple[Written, ...]:
     """Write `tensors` to the new folder `folder` as `stem-0000N-of-0000M.safetensors` and an index.
 
+    What is no weights stays in an older folder of that name, such as a config.
+
     Raises:
-        BadInputError: there are no tensors, or `folder` is not an earlier output.
+        BadInputError: there are no tensors, or `folder` is not an earlier output, or holds other
+            weights.
         NoSpaceError: not enough room.
     """
     runs = split(tensors, limit, options)
@@ -59,12 +86,15 @@ def write_shards(
         raise BadInputError(
             "no tensors to write", where=folder, remedy="give a file that holds some"
         )
+    judge_repeats(tensors, silent, is_meant=options.repeats)  # before the first shard is written
     sizes = [target_nbytes(tensor, options) for tensor in tensors]
     require_space(folder, sum(sizes))
     index = f"{stem}.safetensors.index.json"
     where: dict[str, str] = {}
     written = []
-    with folder_aside(folder, index) as aside:
+    if (folder / index).is_file():
+        _require_no_weights(folder, stem)
+    with folder_aside(folder, index, partial(_carry_over, stem)) as aside:
         for number, run in enumerate(runs, 1):
             name = f"{stem}-{number:05d}-of-{len(runs):05d}.safetensors"
             emit(Event(kind="step", text=f"write {name}"))

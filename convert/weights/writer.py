@@ -18,6 +18,7 @@ from sdcoreml.convert.weights.dtypes import FLOATS, SIZES
 from sdcoreml.convert.weights.gather import gather
 from sdcoreml.convert.weights.hashing import StreamDigest
 from sdcoreml.convert.weights.header import PYTORCH, build
+from sdcoreml.convert.weights.replacing import judge_repeats
 from sdcoreml.convert.weights.tensor import TensorInfo, name_early_end
 from sdcoreml.convert.weights.transfer import ShortReadError, new_buffers, read_blocks, write_at
 from sdcoreml.ground.aside import file_aside, require_space, reserve
@@ -50,10 +51,14 @@ class _Named(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:
-    """`dtype`: cast every floating-point tensor to it. `digest`: compute the SHA-256 on the way."""
+    """`dtype`: cast every floating-point tensor to it. `digest`: compute the SHA-256 on the way.
+
+    `repeats`: write even what is far larger than the files that it is read from.
+    """
 
     dtype: str | None = None
     digest: bool = False
+    repeats: bool = False
     metadata: Mapping[str, str] = field(default_factory=lambda: PYTORCH)
 
 
@@ -76,7 +81,8 @@ def write_safetensors(
     """Write `tensors` to `path`, byte for byte as `safetensors.torch.save_file` would.
 
     Raises:
-        BadInputError: two tensors of one name, or a source file shorter than when it was opened.
+        BadInputError: two tensors of one name, a source file shorter than when it was opened, or
+            tensors far larger than what is stored of them.
         NoSpaceError: not enough room, before or midway.
     """
     options = options or WriteOptions()
@@ -84,6 +90,7 @@ def write_safetensors(
     if len(named) != len(tensors):
         raise BadInputError("two tensors of one name", where=path, remedy="check the input's names")
     plan = [(name, _target_type(tensor, options), tensor.shape) for name, tensor in named.items()]
+    judge_repeats(tensors, emit, is_meant=options.repeats)
     first, header = build(plan, options.metadata)
     require_space(path, header.nbytes)
     with file_aside(path) as target:

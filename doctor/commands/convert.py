@@ -52,7 +52,7 @@ from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.mirrors.mirror import index_variables
-from sdcoreml.ground.aside import folder_aside
+from sdcoreml.ground.aside import folder_aside, keep_nothing
 from sdcoreml.ground.errors import (
     BadInputError,
     UnableError,
@@ -61,6 +61,7 @@ from sdcoreml.ground.errors import (
     WorkerError,
 )
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.outputs import require_known
 from sdcoreml.ground.places import can_exist
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
@@ -237,11 +238,12 @@ def explained(toolchain: str) -> Iterator[None]:
 
 def sample(emit: Emit) -> Path:
     """The sample model, made once: it appears complete or not at all."""
-    from sdcoreml.convert.models.sample import is_sample, write_sample  # brings numpy
+    from sdcoreml.convert.models.sample import is_older_sample, is_sample, write_sample  # numpy
 
     if not is_sample(SAMPLE):
         emit(Event(kind="step", text="make the sample model"))
-        with folder_aside(SAMPLE, INDEX_NAME) as folder:
+        keep = keep_nothing if is_older_sample(SAMPLE) else require_known
+        with folder_aside(SAMPLE, INDEX_NAME, keep) as folder:
             write_sample(folder)
     return SAMPLE
 

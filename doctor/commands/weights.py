@@ -11,6 +11,7 @@ from pathlib import Path
 from sdcoreml.convert.models.files import STEMS, find_weights
 from sdcoreml.convert.weights.clone import place_aside
 from sdcoreml.convert.weights.dtypes import FLOATS
+from sdcoreml.convert.weights.replacing import require_older
 from sdcoreml.convert.weights.shards import parse_size, write_shards
 from sdcoreml.convert.weights.source import Checkpoint, open_checkpoint
 from sdcoreml.convert.weights.verify import check_members, check_written
@@ -18,6 +19,7 @@ from sdcoreml.convert.weights.writer import WriteOptions, Written, is_already, w
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.outputs import find_place
 from sdcoreml.ground.places import as_path
 
 DTYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
@@ -32,6 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--sha256", action="store_true", help="print the digest of each file written")
     add("--verify", action="store_true", help="check the input's checksums, read the output back")
     add("--max-shard-size", type=_size, metavar="SIZE", help="write shards and an index: 5GB")
+    add(
+        "--force",
+        action="store_true",
+        help="replace a file that holds something else, and write a tensor that repeats itself far"
+        " beyond the size of its file",
+    )
 
 
 def _size(text: str) -> int:
@@ -46,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = open_checkpoint(_source(args.input))
     _require_other(args.output, checkpoint)
     digest = args.sha256 or args.verify
-    options = WriteOptions(dtype=DTYPES.get(args.dtype or ""), digest=digest)
+    dtype = DTYPES.get(args.dtype or "")
+    options = WriteOptions(dtype=dtype, digest=digest, repeats=args.force)
     with draw() as emit:
         for note in (*checkpoint.notes, *_note_uncast(checkpoint, args.dtype)):
             emit(Event(kind="note", text=note))
@@ -85,6 +94,8 @@ def _write(
         is_diffusers = checkpoint.path.name.startswith(STEMS[0])
         stem = STEMS[0] if is_diffusers else STEMS[1]
         return write_shards(tensors, target, stem, args.max_shard_size, options, emit)
+    if not args.force:
+        require_older(find_place(target), tensors)
     only = checkpoint.files[0] if checkpoint.container == "safetensors" else None
     if only and not options.digest and is_already(only, tensors, options):
         emit(Event(kind="step", text=f"link {target.name}: the input is already right"))

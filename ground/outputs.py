@@ -1,0 +1,109 @@
+"""What stands in the place of an output: only files and folders that are known may be replaced.
+
+A link is followed, so that it stays a link. A device, a FIFO or a socket is refused: to rename a
+file over `/dev/null` ends it for the whole machine. What a folder holds besides the output of an
+earlier run is refused by name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from sdcoreml.ground.errors import BadInputError
+
+_KINDS = {
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+}
+ELSEWHERE = "choose another name or remove it"
+
+
+def find_place(target: Path) -> Path:
+    """The path that is really written for `target`: where a link leads, else `target` itself.
+
+    Raises:
+        BadInputError: it is a device, a named pipe or a socket, or a link that leads nowhere.
+    """
+    try:
+        kind = stat.S_IFMT(target.stat().st_mode)
+    except OSError:  # whoever writes says why; but a link to a missing disk makes no folder there
+        if target.is_symlink():
+            raise BadInputError(
+                f"is a link to {target.readlink()}, which leads nowhere",
+                where=target,
+                remedy="remove the link, or make what it points to",
+            ) from None
+        return target
+    if kind in _KINDS:
+        raise BadInputError(
+            f"is {_KINDS[kind]}; outputs are files and folders",
+            where=target,
+            remedy="choose another name",
+        )
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
+
+
+def require_known(old: Path, new: Path) -> None:
+    """Refuse to replace the folder `old` while it holds a file that `new` does not.
+
+    Raises:
+        BadInputError: with the name of the first such file, and how many more there are.
+    """
+    require_none(old, [name for name in files_in(old) if not os.path.lexists(new / name)])
+
+
+def require_none(folder: Path, strangers: list[str]) -> None:
+    """Refuse to replace a folder that holds `strangers`, paths of files relative to it.
+
+    Raises:
+        BadInputError: with the name of the first, and how many more there are.
+    """
+    if not strangers:
+        return
+    first, *rest = strangers
+    more = f" (and {len(rest)} more)" if rest else ""
+    raise BadInputError(
+        f"was not written by an earlier run, and would be lost{more}",
+        where=folder / first,
+        remedy="move it out of the folder, or choose another output",
+    )
+
+
+def files_in(folder: Path) -> Iterator[str]:
+    """Every file and link below a folder, as sorted relative paths; the Finder's are nobody's."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        found += [(Path(place) / name).relative_to(folder) for name in (*files, *links)]
+    yield from sorted(path.as_posix() for path in found if not is_finders(path.name))
+
+
+def is_finders(name: str) -> bool:
+    """Whether the Finder of macOS writes such files by itself."""
+    return name == ".DS_Store" or name.startswith("._")
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Put a file, link or folder at `target` too: linked, or copied if the disk has no links.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif source.is_dir():
+        target.mkdir()
+        for path in source.iterdir():
+            link_tree(path, target / path.name)
+        shutil.copystat(source, target)
+    else:
+        try:
+            target.hardlink_to(source)
+        except OSError:  # exFAT has no links, and another user's file may refuse one
+            shutil.copy2(source, target)
