@@ -7,7 +7,6 @@ its programs compensate.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,10 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.tokenizer import PADS as FAMILY_PADS
-from sdcoreml.ground.errors import Fault, UnsupportedError
+from sdcoreml.ground.codec import DecodeError, as_object, read_field
+from sdcoreml.ground.documents import read_object
+from sdcoreml.ground.errors import BadInputError, Fault, UnsupportedError
+from sdcoreml.ground.files import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,26 +218,24 @@ def padding(tokenizer: Path, usual: str) -> int | None:
     """
     try:
         pad = _pad_token(tokenizer)
-        return None if pad == usual else int(_vocabulary(tokenizer)[pad])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None if pad == usual else read_field(_vocabulary(tokenizer), pad, int)
+    except (BadInputError, DecodeError):
         return None
 
 
 def _pad_token(tokenizer: Path) -> str:
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         place = tokenizer / name
-        pad = json.loads(place.read_bytes()).get("pad_token") if place.is_file() else None
-        if pad:
-            return _content(pad)
+        pad = read_object(place, Document.VOCABULARY).get("pad_token") if place.is_file() else None
+        match pad:
+            case (str() as token) | {"content": str() as token} if token:
+                return token
     return "<|endoftext|>"
 
 
-def _vocabulary(tokenizer: Path) -> Mapping[str, int]:
+def _vocabulary(tokenizer: Path) -> Mapping[str, object]:
     """The ids of the words, from vocab.json or transformers' newer tokenizer.json."""
     if (tokenizer / VOCAB).is_file():
-        return dict(json.loads((tokenizer / VOCAB).read_bytes()))
-    return dict(json.loads((tokenizer / "tokenizer.json").read_bytes())["model"]["vocab"])
-
-
-def _content(token: str | Mapping[str, str]) -> str:
-    return token if isinstance(token, str) else token["content"]
+        return read_object(tokenizer / VOCAB, Document.VOCABULARY)
+    whole = read_object(tokenizer / "tokenizer.json", Document.VOCABULARY)
+    return as_object(as_object(whole.get("model"), "model").get("vocab"), "model.vocab")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.models.alike import one_for_all
+from sdcoreml.convert.models.words import parse_vocabulary
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsupportedError
 
 ENCODERS = ("text_encoder", "text_encoder_2")
@@ -63,7 +63,7 @@ def read_vocabulary(path: Path, configs: Configs) -> Vocabulary:
         return Vocabulary(faults=(broken,))
     reader = next((name for name in ENCODERS if name in configs), None)
     rows = configs[reader].get("vocab_size", 49408) if reader else None
-    largest = max(json.loads(tokenizer.vocab).values())
+    largest = max(parse_vocabulary(tokenizer.vocab, folder).values())
     if not isinstance(rows, int) or largest < rows:
         return Vocabulary(notes=tokenizer.notes)
     what = f"the tokenizer has ids up to {largest}, but {reader} embeds only {rows}"

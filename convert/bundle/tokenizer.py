@@ -16,8 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.models.words import WORD_END, add_word, why_untypable
+from sdcoreml.convert.models.words import WORD_END, add_words, parse_vocabulary, why_untypable
+from sdcoreml.ground.documents import read_json
 from sdcoreml.ground.errors import BadInputError, Fault, raise_first
+from sdcoreml.ground.files import Document, read_bytes
 
 VOCAB = "vocab.json"
 MERGES = "merges.txt"
@@ -64,10 +66,12 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     raise_first(
         [Fault(where=folder / name, what="no such file", remedy=remedy) for name in missing]
     )
-    merges = (folder / MERGES).read_bytes().removeprefix(BOM_UTF8).replace(b"\r\n", b"\n")
+    merges = read_bytes(folder / MERGES, Document.VOCABULARY, remedy=remedy)
+    merges = merges.removeprefix(BOM_UTF8).replace(b"\r\n", b"\n")
     if not merges.endswith(b"\n"):
         merges += b"\n"
-    tokenizer = Tokenizer(vocab=_plain((folder / VOCAB).read_bytes()), merges=merges)
+    vocab = read_bytes(folder / VOCAB, Document.VOCABULARY, remedy=remedy)
+    tokenizer = Tokenizer(vocab=_plain(vocab), merges=merges)
     raise_first(tuple(check_tokenizer(tokenizer, folder)))
     return _with_added_words(tokenizer, read_added_words(folder))
 
@@ -79,8 +83,8 @@ def read_added_words(folder: Path) -> Mapping[str, int]:
     """
     found: dict[str, int] = {}
     for name, read in _ADDED.items():
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            found |= read(json.loads((folder / name).read_bytes()))
+        with suppress(BadInputError, ValueError, KeyError, TypeError, AttributeError):
+            found |= read(read_json(folder / name, Document.VOCABULARY))
     return {word: number for word, number in found.items() if word not in SPECIAL}
 
 
@@ -94,7 +98,7 @@ _ADDED: Mapping[str, Callable[[Any], dict[str, int]]] = {
 
 
 def _with_added_words(tokenizer: Tokenizer, words: Mapping[str, int]) -> Tokenizer:
-    vocabulary: dict[str, int] = json.loads(tokenizer.vocab)
+    vocabulary = parse_vocabulary(tokenizer.vocab, VOCAB)
     merges = tokenizer.merges.decode().removesuffix("\n").split("\n")
     new = {w: n for w, n in words.items() if not vocabulary.keys() & {w, w + WORD_END}}
     lost = {word: why for word in new if (why := why_untypable(word))}
@@ -102,8 +106,7 @@ def _with_added_words(tokenizer: Tokenizer, words: Mapping[str, int]) -> Tokeniz
     notes = [f"its added word {word!r} cannot be typed: it {why}" for word, why in lost.items()]
     if typed:
         notes.insert(0, f"its added words can be typed: {', '.join(typed)}")
-        for word in typed:
-            add_word(vocabulary, merges, word, new[word])
+        add_words(vocabulary, merges, {word: new[word] for word in typed})
         tokenizer = Tokenizer(
             vocab=json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":")).encode(),
             merges=("\n".join(merges) + "\n").encode(),
@@ -122,7 +125,8 @@ def _from_one_file(folder: Path) -> Tokenizer | None:
     if not whole.is_file() or (folder / VOCAB).exists() or (folder / MERGES).exists():
         return None
     try:
-        model = json.loads(whole.read_bytes())["model"]
+        content: Any = read_json(whole, Document.VOCABULARY)
+        model = content["model"]
         pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
         vocab = json.dumps(model["vocab"], ensure_ascii=False)
     except (ValueError, KeyError, TypeError):
@@ -141,12 +145,9 @@ def check_tokenizer(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
 def _check_vocab(content: bytes, path: Path) -> Iterator[Fault]:
     remedy = "restore it from the model's source"
     try:
-        vocabulary = json.loads(content)
-    except ValueError as error:
-        yield Fault(where=path, what=f"not valid JSON ({error})", remedy=remedy)
-        return
-    if not isinstance(vocabulary, dict) or not all(type(v) is int for v in vocabulary.values()):
-        yield Fault(where=path, what="not a map from tokens to integers", remedy=remedy)
+        vocabulary = parse_vocabulary(content, path, remedy=remedy)
+    except BadInputError as error:
+        yield error.fault
         return
     for token in SPECIAL:
         if token not in vocabulary:

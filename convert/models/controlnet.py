@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component, Model, read_component
+from sdcoreml.ground.documents import read_object
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document
 
 KIND = "ControlNetModel"
 CONTROLNET = "controlnet"
@@ -15,10 +17,10 @@ CONTROLNET = "controlnet"
 def is_controlnet(path: Path) -> bool:
     """Whether the folder holds a ControlNet: its config.json says so."""
     try:
-        config = json.loads((path / CONFIG_NAME).read_bytes())
-    except (OSError, ValueError):
+        config = read_object(path / CONFIG_NAME, Document.CONFIG)
+    except BadInputError:
         return False
-    return isinstance(config, dict) and config.get("_class_name") == KIND
+    return config.get("_class_name") == KIND
 
 
 def read_controlnet(path: Path) -> Model:

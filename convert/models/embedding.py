@@ -17,14 +17,16 @@ from pathlib import Path
 
 from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan, as_json
 from sdcoreml.convert.models.vocabulary import MERGES, VOCABULARY
-from sdcoreml.convert.models.words import WORD_END, add_word
+from sdcoreml.convert.models.words import LONGEST_WORD, WORD_END, add_words, parse_vocabulary
 from sdcoreml.convert.weights.cast import cast_block
 from sdcoreml.convert.weights.gather import gather
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.convert.weights.writer import Computed
 from sdcoreml.ground.advice import command
+from sdcoreml.ground.codec import shown
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, decode, read_bytes
 
 TABLE = "text_model.embeddings.token_embedding.weight"
 TOKENIZERS: Mapping[str, str] = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
@@ -32,6 +34,8 @@ ENCODERS: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder
 """The encoders' names in files of SDXL embeddings; any other name means the first encoder."""
 
 END_OF_TEXT = "<|endoftext|>"
+_MOST_VECTORS = 1000
+"""A prompt has room for 75."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +70,15 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
             remedy=f"see what {command('inspect', path)} says",
         )
     name = (name or path.stem).lower().strip("<>")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+    if len(name) > LONGEST_WORD or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise BadInputError(
-            f"{name!r} cannot be a word of a prompt",
+            f"{shown(name)} cannot be a word of a prompt",
             where=path,
-            remedy="give a name of letters, digits, - and _ as FILE:NAME",
+            remedy=f"give a name of at most {LONGEST_WORD} letters, digits, - and _ as FILE:NAME",
+        )
+    if any(rows.shape[0] > _MOST_VECTORS for rows in vectors.values()):
+        raise BadInputError(
+            "holds more vectors than a prompt has room for", where=path, remedy="give another file"
         )
     return Embedding(path=path, name=name, vectors=vectors)
 
@@ -147,17 +155,17 @@ def _add_words(
     files: dict[str, Path | bytes], folder: str, ids: Mapping[str, int], path: Path
 ) -> int:
     """Put the words into the tokenizer's files; returns the id that ends a text."""
-    vocabulary: dict[str, int] = json.loads(_content(files, f"{folder}/{VOCABULARY}", path))
-    merges = _content(files, f"{folder}/{MERGES}", path).decode().splitlines()
+    vocabulary = parse_vocabulary(*_content(files, f"{folder}/{VOCABULARY}", path))
+    merges = decode(*_content(files, f"{folder}/{MERGES}", path)).splitlines()
     added = f"{folder}/added_tokens.json"
-    tokens = json.loads(_content(files, added, path)) if added in files else {}
-    for word, number in ids.items():
+    tokens = parse_vocabulary(*_content(files, added, path)) if added in files else {}
+    for word in ids:
         if word + WORD_END in vocabulary or word in tokens:
             raise BadInputError(
                 f"the word {word} exists already", where=path, remedy="give another name"
             )
-        add_word(vocabulary, merges, word, number)
-        tokens[word] = number
+    add_words(vocabulary, merges, ids)
+    tokens |= ids
     text = json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":"))
     files[f"{folder}/{VOCABULARY}"] = text.encode()
     files[f"{folder}/{MERGES}"] = ("\n".join(merges) + "\n").encode()
@@ -165,10 +173,13 @@ def _add_words(
     return int(vocabulary.get(END_OF_TEXT, 2))
 
 
-def _content(files: Mapping[str, Path | bytes], name: str, path: Path) -> bytes:
+def _content(files: Mapping[str, Path | bytes], name: str, path: Path) -> tuple[bytes, str | Path]:
+    """The content of one of the tokenizer's files, and what an error calls it."""
     found = files.get(name)
     if found is None:
         raise BadInputError(
             f"the model has no {name} to add a word to", where=path, remedy="add its tokenizer"
         )
-    return found.read_bytes() if isinstance(found, Path) else found
+    if isinstance(found, Path):
+        return read_bytes(found, Document.VOCABULARY), found
+    return found, name

@@ -5,7 +5,6 @@ Headers only: no tensor is read, so a 10 GB model takes a fraction of a second.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,9 @@ from sdcoreml.convert.weights.index import read_index
 from sdcoreml.convert.weights.quantised import refuse_quantised
 from sdcoreml.convert.weights.source import Checkpoint, examine
 from sdcoreml.convert.weights.tensor import TensorInfo, drop_kernel
-from sdcoreml.ground.errors import Fault, SdcoremlError
+from sdcoreml.ground.documents import read_object
+from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError
+from sdcoreml.ground.files import Document
 
 INDEX_NAME = "model_index.json"
 CONFIG_NAME = "config.json"
@@ -35,7 +36,6 @@ OLD_ATTENTION = (
     (".proj_attn.", ".to_out.0."),
 )
 """The names of the VAE's attention layers before diffusers 0.17, as in SD 1.5's own VAE."""
-MAX_CONFIG = 16 << 20
 UNREAD = frozenset({"feature_extractor", "image_encoder", "safety_checker"})
 """Parts that a download can lack: no program is made from them unless requested."""
 
@@ -314,24 +314,11 @@ def kind_of(config: Mapping[str, object]) -> str:
 
 
 def _read_json(path: Path, faults: list[Fault]) -> dict[str, object]:
-    data = b""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CONFIG)
-        content = json.loads(data)
-    except OSError as error:
-        faults.append(Fault(where=path, what=f"not readable ({error.strerror})", remedy=DOWNLOAD))
+        return read_object(path, Document.CONFIG, remedy=DOWNLOAD)
+    except BadInputError as error:
+        faults.append(error.fault)
         return {}
-    except (ValueError, RecursionError) as error:
-        what, remedy = f"not readable as JSON ({error})", DOWNLOAD
-        if data.startswith(b"version https://git-lfs"):
-            what, remedy = "a git-lfs pointer, not the file", "run 'git lfs pull' in that folder"
-        faults.append(Fault(where=path, what=what, remedy=remedy))
-        return {}
-    if not isinstance(content, dict):
-        faults.append(Fault(where=path, what="JSON, but not an object", remedy=DOWNLOAD))
-        return {}
-    return content
 
 
 def _class_of(name: str, entry: object) -> str | None:

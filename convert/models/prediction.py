@@ -15,7 +15,7 @@ from pathlib import Path
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.schedule import BETAS
 from sdcoreml.convert.weights.source import Checkpoint
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, read_text
 
 EPSILON, VELOCITY = "epsilon", "v_prediction"
 
@@ -208,9 +208,4 @@ def read_schedule(path: Path) -> Mapping[str, object]:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(
-            f"not readable ({error})", where=path, remedy="give the model's YAML config"
-        ) from None
+    return read_text(path, Document.CONFIG, remedy="give the model's YAML config")

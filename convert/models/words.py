@@ -10,10 +10,30 @@ CLIP's own merges still win: leave a space before `>`, before `:` at the end, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from itertools import pairwise
+from typing import TypeAlias
+
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError
 
 WORD_END = "</w>"
+LONGEST_WORD = 200
+"""Letters: each takes a merge that repeats all letters before it."""
+
+Ranks: TypeAlias = "dict[tuple[str, str], int]"
+"""Pairs of pieces to be merged, and in which order."""
+
+
+def parse_vocabulary(
+    content: bytes, where: str | os.PathLike[str], *, remedy: str = ""
+) -> dict[str, int]:
+    """Parse a vocabulary: a JSON object from tokens to integers. Raises `BadInputError`."""
+    found = parse_json(content, where, remedy=remedy)
+    if not isinstance(found, dict) or not all(type(number) is int for number in found.values()):
+        raise BadInputError("not a map from tokens to integers", where=where, remedy=remedy)
+    return found
 
 
 def why_untypable(word: str) -> str:
@@ -22,23 +42,29 @@ def why_untypable(word: str) -> str:
         return "is empty"
     if " " in word:
         return "has a space in it"
+    if len(word) > LONGEST_WORD:
+        return f"has more than {LONGEST_WORD} letters"
     if word != word.lower():
         return "has capital letters, and prompts are put in lower case"
     return ""
 
 
-def add_word(
-    vocabulary: MutableMapping[str, int], merges: list[str], word: str, number: int
+def add_words(
+    vocabulary: MutableMapping[str, int], merges: list[str], words: Mapping[str, int]
 ) -> None:
-    """Add a word with this id to a vocabulary and its list of merges."""
-    for end in (WORD_END, ""):
-        vocabulary[word + end] = number
-        merges.extend(f"{left} {right}" for left, right in _missing_merges(word, merges, end))
+    """Add words with their ids to a vocabulary and its list of merges."""
+    ranks = _rank(merges)
+    for word, number in words.items():
+        for end in (WORD_END, ""):
+            vocabulary[word + end] = number
+            for pair in _missing_merges(word, ranks, end):
+                ranks[pair] = len(merges)
+                merges.append(" ".join(pair))
 
 
-def _missing_merges(word: str, merges: Sequence[str], end: str) -> Iterator[tuple[str, str]]:
+def _missing_merges(word: str, ranks: Ranks, end: str) -> Iterator[tuple[str, str]]:
     """The merges to append so that `word` becomes one token."""
-    pieces = encode(word, merges, end)
+    pieces = _encode(word, ranks, end)
     whole = pieces[0]
     for piece in pieces[1:]:
         yield whole, piece
@@ -50,7 +76,15 @@ def encode(word: str, merges: Sequence[str], end: str = WORD_END) -> list[str]:
 
     `end` is the suffix of its last letter, empty if more letters follow.
     """
-    ranks = {tuple(line.split(" ")): rank for rank, line in enumerate(merges) if line[:1] != "#"}
+    return _encode(word, _rank(merges), end)
+
+
+def _rank(merges: Sequence[str]) -> Ranks:
+    pairs = (line.partition(" ") for line in merges)
+    return {(left, right): rank for rank, (left, _, right) in enumerate(pairs) if left[:1] != "#"}
+
+
+def _encode(word: str, ranks: Ranks, end: str) -> list[str]:
     pieces = [*word[:-1], word[-1] + end]
     while len(pieces) > 1:
         best = min(pairwise(pieces), key=lambda pair: ranks.get(pair, len(ranks) + 1))

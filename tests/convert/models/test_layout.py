@@ -69,7 +69,7 @@ def test_every_fault_is_collected(folder: Path) -> None:
             f"1 of {total} bytes are missing; download the file again"
         ),
         (
-            "MODEL/scheduler/scheduler_config.json: not readable as JSON (Expecting property name "
+            "MODEL/scheduler/scheduler_config.json: not valid JSON (Expecting property name "
             "enclosed in double quotes: line 1 column 2 (char 1)); download the model again, with "
             "all its files"
         ),

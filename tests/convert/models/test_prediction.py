@@ -129,10 +129,10 @@ def test_a_training_config_is_read_line_by_line(tmp_path: Path, line: str, expec
 
 
 def test_a_config_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"not readable .*; give the model's YAML config"):
+    with pytest.raises(BadInputError, match=r"no such file; give the model's YAML config"):
         read_parameterization(tmp_path / "none.yaml")
     (tmp_path / "odd.yaml").write_bytes(b"\xff\xfe")
-    with pytest.raises(BadInputError, match=r"odd\.yaml: not readable"):
+    with pytest.raises(BadInputError, match=r"odd\.yaml: not UTF-8"):
         read_parameterization(tmp_path / "odd.yaml")
 
 

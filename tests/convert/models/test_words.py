@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from sdcoreml.convert.models.words import add_word, encode, why_untypable
+from sdcoreml.convert.models.words import add_words, encode, why_untypable
 
 MERGES = ["#version: 0.2", "c a", "ca t", "ca t</w>", "t o", "> :</w>"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz<>-_1,.!?)(:;'\""
@@ -41,8 +41,7 @@ def swift(prompt: str, vocabulary: dict[str, int], merges: list[str]) -> list[in
 
 def taught() -> tuple[dict[str, int], list[str]]:
     vocabulary, merges = dict(VOCABULARY), list(MERGES)
-    add_word(vocabulary, merges, "<cat-toy>", TOY)
-    add_word(vocabulary, merges, "<cat-toy_1>", TOY_1)
+    add_words(vocabulary, merges, {"<cat-toy>": TOY, "<cat-toy_1>": TOY_1})
     return vocabulary, merges
 
 
@@ -91,6 +90,7 @@ def test_encoding_merges_the_earliest_pair_first() -> None:
         ("sks", ""),
         (" ", "is empty"),
         ("a b", "has a space in it"),
+        ("a" * 201, "has more than 200 letters"),
         ("Ab", "has capital letters, and prompts are put in lower case"),
     ],
 )
