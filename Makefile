@@ -8,7 +8,7 @@ PYTHON_IN := .venv/bin/python
 
 # What a goal runs must not inherit what this make was told (--fix runs make in turn). The tool knows
 # that make started it, and spells its advice so; tests expect it under its own name.
-APART := unset ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL;
+APART := unset PYTHONPATH PYTHONHOME ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL;
 RUN := export SDCOREML_BY_MAKE=1; $(APART)
 
 # What each goal may be told; all take COMMON. Anything else would be ignored in silence.

@@ -146,7 +146,15 @@ fill() {
         only_uv >"$venv/installer.txt" &&
         "$venv/bin/python" -m pip "$@" "$venv/installer.txt" &&
         { by_uv "$@" || "$venv/bin/python" -m pip "$@" "$lock"; } &&
-        "$venv/bin/python" -m pip install --no-deps --no-build-isolation --no-index -e .
+        "$venv/bin/python" -m pip install --no-deps --no-build-isolation --no-index -e . &&
+        isolate "$venv/bin/sdcoreml"
+}
+# Python's variables (PYTHONPATH, PYTHONHOME) must not decide what the tool runs. The script starts
+# with `#!PYTHON`, or, where a shebang could not hold that path, with a line for sh.
+isolate() {
+    sed -e "1s|^\(#!.*python[0-9.]*\)\$|\1 -I|" -e "2s| \"\$0\" | -I&|" "$1" >"$1.new" &&
+        chmod 755 "$1.new" &&
+        mv "$1.new" "$1"
 }
 by_uv() {
     if [ -n "$index" ]; then UV_DEFAULT_INDEX=$index; export UV_DEFAULT_INDEX; fi

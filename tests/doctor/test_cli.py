@@ -319,6 +319,13 @@ sys.exit(cli.main(["convert"]))
     assert (done.returncode, done.stderr) == (130, "interrupted; nothing half-made was left\n")
 
 
+def test_the_version_is_told_without_the_command_line_s_imports() -> None:
+    asked = (sys.executable, "-X", "importtime", "-m", "sdcoreml", "--version")
+    done = subprocess.run(asked, check=True, capture_output=True, text=True)
+    assert done.stdout == f"sdcoreml {sdcoreml_package.__version__}\n"
+    assert "argparse" not in done.stderr
+
+
 @pytest.mark.parametrize("word", ["--version", "-V"])
 def test_the_version_is_that_of_the_package(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([word]) == 0

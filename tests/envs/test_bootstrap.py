@@ -32,6 +32,7 @@ case "$*" in
     *"--target"*)
         while [ -n "${2:-}" ]; do shift; done
         mkdir -p "$1/bin" && cp "$UV" "$1/bin/uv" ;;
+    *"--no-index -e ."*) echo "${HEAD:-#!$0}" >.venv/bin/sdcoreml; chmod 755 .venv/bin/sdcoreml ;;
     *"pip install --require-hashes"*)
         env >"$CALLS.env"
         if [ -n "${SLOW:-}" ]; then touch "$CALLS.slow"; sleep "$SLOW"; fi
@@ -58,7 +59,7 @@ class Clone:
         self.settings: dict[str, str] = {}
         for name in ("sh", "cat", "cmp", "dirname", "mkdir", "mv", "rm", "cp", "grep", "tail"):
             self.link(name)
-        for name in ("mktemp", "sed", "sleep", "touch", "env", "awk"):
+        for name in ("mktemp", "sed", "sleep", "touch", "env", "awk", "chmod"):
             self.link(name)
         (self.folder / "envs").mkdir(parents=True)
         (self.folder / "lockfiles/host").mkdir(parents=True)
@@ -172,6 +173,28 @@ def test_settings_of_the_user_do_not_leak(clone: Clone) -> None:
     )
     assert not {"PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX"} & seen.keys()
     assert (seen["PIP_USER"], seen["PIP_NO_INPUT"]) == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("head", "isolated"),
+    [
+        ("#!/clone/.venv/bin/python", "#!/clone/.venv/bin/python -I"),
+        ("#!/clone/.venv/bin/python3.11", "#!/clone/.venv/bin/python3.11 -I"),
+        (
+            "#!/bin/sh\n'''exec' \"/a clone/.venv/bin/python\" \"$0\" \"$@\"\n' '''",
+            "#!/bin/sh\n'''exec' \"/a clone/.venv/bin/python\" -I \"$0\" \"$@\"\n' '''",
+        ),
+    ],
+)
+def test_python_s_variables_do_not_decide_what_the_tool_runs(
+    clone: Clone, head: str, isolated: str
+) -> None:
+    clone.python()
+    assert clone.run(HEAD=head)[0] == 0
+    script = clone.folder / ".venv/bin/sdcoreml"
+    assert script.read_text() == f"{isolated}\n"
+    assert os.access(script, os.X_OK)
+    assert not script.with_name("sdcoreml.new").exists()
 
 
 CONFIGURED = """\
