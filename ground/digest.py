@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from sdcoreml.ground.files import open_handle
 
 _CHUNK = 1 << 20
 
@@ -23,7 +26,7 @@ def sha256(path: Path) -> str:
     """Return a file's SHA-256 in hexadecimal, using constant memory."""
     digest = hashlib.sha256()
     buffer = bytearray(_CHUNK)
-    with path.open("rb", buffering=0) as stream:
+    with io.FileIO(open_handle(path)) as stream:
         while size := stream.readinto(buffer):
             digest.update(memoryview(buffer)[:size])
     return digest.hexdigest()

@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 
 from sdcoreml.ground.codec import DecodeError, from_plain, shown
 from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.files import Document, read_bytes
+from sdcoreml.ground.files import Document, read_bytes, refuse_pointer
 
 T = TypeVar("T")
 
@@ -31,8 +31,6 @@ _LONGEST_NUMBER = 64
 _HOLDS_NAMES = frozenset({Document.FACTS, Document.MANIFEST, Document.RECORD})
 """Documents with names of files: those that are not UTF-8 stand there as surrogates."""
 
-_POINTER = b"version https://git-lfs"
-
 
 def read_json(path: Path, document: Document, *, remedy: str = "") -> object:
     """The value in a JSON file.
@@ -41,10 +39,7 @@ def read_json(path: Path, document: Document, *, remedy: str = "") -> object:
         BadInputError: it cannot be read, or is not such JSON; `remedy` is the caller's.
     """
     data = read_bytes(path, document, remedy=remedy)
-    if data.startswith(_POINTER):
-        raise BadInputError(
-            "a git-lfs pointer, not the file", where=path, remedy="run 'git lfs pull' in its folder"
-        )
+    refuse_pointer(data, path)
     return parse_json(data, path, remedy=remedy, holds_names=document in _HOLDS_NAMES)
 
 

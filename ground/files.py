@@ -7,12 +7,12 @@ is bad input, as is a file larger than its kind ever is: `config.json -> /dev/ze
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO
 
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.refusals import DENIED
@@ -54,6 +54,9 @@ LARGEST: Mapping[Document, int] = {
 }
 """The most bytes that a file of each kind may have: ten times what the largest honest one has."""
 
+POINTER = b"version https://git-lfs"
+"""The first bytes of a Git LFS pointer, which a clone without git-lfs has in place of a file."""
+
 _OTHERS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -70,13 +73,13 @@ _MAY_READ = "see who may read it"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def open_regular(path: Path, *, buffering: int = -1, remedy: str = "") -> BinaryIO:
+def open_regular(path: Path, *, remedy: str = "") -> io.BufferedReader:
     """Open a regular file, or a link to one, for reading; this never waits.
 
     Raises:
         BadInputError: it is absent, something else, or may not be read; `remedy` is the caller's.
     """
-    return os.fdopen(open_handle(path, remedy=remedy), "rb", buffering)
+    return io.BufferedReader(io.FileIO(open_handle(path, remedy=remedy)))
 
 
 def open_handle(path: Path, *, remedy: str = "") -> int:
@@ -109,7 +112,7 @@ def read_bytes(path: Path, document: Document, *, remedy: str = "") -> bytes:
         BadInputError: as `open_regular`, or it is larger than such a document ever is.
     """
     largest = LARGEST[document]
-    with open_regular(path, buffering=0, remedy=remedy) as stream:
+    with io.FileIO(open_handle(path, remedy=remedy)) as stream:
         try:
             # What /proc and /sys hold has a size of 0: what was read counts.
             is_large = os.fstat(stream.fileno()).st_size > largest
@@ -151,6 +154,14 @@ def read_lenient(path: Path, document: Document) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def refuse_pointer(head: bytes, path: Path) -> None:
+    """Raise `BadInputError` if the file at `path` begins like a Git LFS pointer."""
+    if head.startswith(POINTER):
+        raise BadInputError(
+            "a git-lfs pointer, not the file", where=path, remedy="run 'git lfs pull' in its folder"
+        )
+
+
 def refusal(error: OSError | ValueError, path: Path, remedy: str = "") -> BadInputError:
     """The error for a file that the system does not open or read.
 
@@ -174,7 +185,7 @@ def _require_regular(status: os.stat_result, path: Path, remedy: str) -> None:
     raise BadInputError(f"{found}, not a file", where=path, remedy=remedy)
 
 
-def _read_up_to(stream: BinaryIO, most: int) -> bytes:
+def _read_up_to(stream: io.FileIO, most: int) -> bytes:
     """Read to the end, or `most` bytes; one call may give less than there is."""
     parts: list[bytes] = []
     left = most

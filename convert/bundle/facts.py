@@ -12,9 +12,9 @@ from sdcoreml.convert.compile.check import weight_faults
 from sdcoreml.convert.compile.compiled import read_compiled
 from sdcoreml.convert.compile.histogram import EINSUM, histogram
 from sdcoreml.convert.spec.model import Feature, Model
-from sdcoreml.convert.spec.pointer import POINTER
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.ground.errors import Fault, SdcoremlError
+from sdcoreml.ground.files import POINTER, open_regular
 
 _TOOLS = "com.github.apple.coremltools."
 
@@ -98,7 +98,7 @@ def _read(path: Path) -> ProgramFacts:
 
 
 def _is_pointer(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(POINTER)) == POINTER
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from sdcoreml.convert.proof.record import FigureRecord, Origin
 from sdcoreml.ground.aside import write_text
-from sdcoreml.ground.codec import from_plain
+from sdcoreml.ground.codec import DecodeError, read_field, shown
+from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document
 from sdcoreml.ground.refusals import translate_os_errors
 
 FILE = Path(__file__).parent / "certificates.json"
@@ -62,14 +64,14 @@ def load(path: Path = FILE) -> dict[str, Certificate]:
     """
     if not path.exists():
         return {}
+    content = read_object(path, Document.RECORD, remedy="restore it")
+    if (schema := content.get("schema")) != SCHEMA:
+        raise BadInputError(
+            f"schema {shown(schema)}, not {SCHEMA}", where=path, remedy="update sdcoreml"
+        )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise BadInputError(
-                f"schema {content['schema']}, not {SCHEMA}", where=path, remedy="update sdcoreml"
-            )
-        found = from_plain(tuple[Certificate, ...], content["certificates"], "certificates")
-    except (ValueError, TypeError, KeyError) as error:
+        found = read_field(content, "certificates", tuple[Certificate, ...])
+    except DecodeError as error:
         raise BadInputError(
             f"not a file of certificates: {error}", where=path, remedy="restore it"
         ) from error

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sdcoreml.convert.compile.coremldata import read_coremldata
-from sdcoreml.convert.compile.parse import parse
+from sdcoreml.convert.compile.parse import Text, parse
 from sdcoreml.convert.spec.model import Blob, Description, Model, Program, Value
-from sdcoreml.convert.spec.pointer import refuse_pointer
+from sdcoreml.ground.documents import read_json
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, decode, read_bytes, refuse_pointer
 
 TEXT = "model.mil"
 COREMLDATA = "coremldata.bin"
@@ -21,8 +21,6 @@ METADATA = "metadata.json"
 WEIGHTS = "weights/weight.bin"
 
 AGAIN = "compile the package again"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +55,7 @@ def read_compiled(path: Path) -> CompiledModel:
         BadInputError: a file is missing or damaged, or the model is not an ML Program.
     """
     data = read_coremldata(_bytes(path / COREMLDATA), path / COREMLDATA)
-    text = _decode_file(path / TEXT, parse)
+    text = _parse_text(path / TEXT)
     weights = path / WEIGHTS
     return CompiledModel(
         path=path,
@@ -65,23 +63,21 @@ def read_compiled(path: Path) -> CompiledModel:
         text_version=text.version,
         program=text.program,
         description=data.description,
-        metadata=_decode_file(path / METADATA, json.loads),
+        metadata=read_json(path / METADATA, Document.CONFIG, remedy=AGAIN),
         weights=weights if weights.is_file() else None,
     )
 
 
-def _decode_file(path: Path, parse: Callable[[str], T]) -> T:
+def _parse_text(path: Path) -> Text:
+    text = decode(_bytes(path), path, remedy=AGAIN)
     try:
-        return parse(_bytes(path).decode())
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, not a program
+        return parse(text)
+    except (ValueError, RecursionError) as error:
         raise BadInputError(f"{error}", where=path, remedy=AGAIN) from error
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInputError(f"not readable: {error.strerror}", where=path, remedy=AGAIN) from error
+    content = read_bytes(path, Document.PROGRAM, remedy=AGAIN)
     refuse_pointer(content, path)
     return content
 

@@ -27,6 +27,7 @@ from sdcoreml.convert.weights.clone import place
 from sdcoreml.ground.aside import folder_aside, sole_maker
 from sdcoreml.ground.errors import UnsupportedError, raise_first
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import Document, read_bytes
 
 UNTRIED = (
     "compiled without Xcode, equal to Apple's compiler on the reference pairs, not yet loaded on a"
@@ -73,7 +74,9 @@ def _write(source: Package, folder: Path) -> str:
     files = {
         TEXT: text.encode(),
         COREMLDATA: write_coremldata(model),
-        ANALYTICS: write_analytics(source.model_path.read_bytes(), source.model_path.stem),
+        ANALYTICS: write_analytics(
+            read_bytes(source.model_path, Document.PROGRAM), source.model_path.stem
+        ),
         METADATA: write_metadata(model, source.path.stem).encode(),
     }
     for name, content in files.items():

@@ -20,6 +20,7 @@ from sdcoreml.convert.hub.names import HubName
 from sdcoreml.convert.hub.transfer import Wanted
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.digest import sha256
+from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.refusals import translate_os_errors
 
 CARD = "README.md"
@@ -129,7 +130,7 @@ def _commit(folder: Path, revision: str) -> str:
     """The commit of a revision according to the cache, or ""."""
     ref = folder / "refs" / revision
     if ref.is_file():
-        return ref.read_text(encoding="utf-8").strip()
+        return read_text(ref, Document.CONFIG).strip()
     known = sorted(path.name for path in (folder / "snapshots").glob(f"{revision}*"))
     return known[0] if len(known) == 1 and len(known[0]) == _COMMIT else ""
 
@@ -151,7 +152,7 @@ _SHA256 = "0" * 64
 
 def _licence(card: Path) -> str:
     try:
-        data = library().ModelCard(card.read_text(encoding="utf-8")).data
+        data = library().ModelCard(read_text(card, Document.TEXT)).data
     except Exception:  # noqa: BLE001  a page that somebody wrote by hand
         return ""
     return licence_of(data.to_dict())

@@ -14,6 +14,7 @@ from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
 from sdcoreml.convert.bundle.tokenizer import MERGES, VOCAB
 from sdcoreml.convert.jobs.manifest import MARKER, read_manifest
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError, Fault, raise_first
 from sdcoreml.ground.outputs import is_finders, link_tree
 
@@ -132,5 +133,5 @@ def _is_same(one: Path, other: Path) -> bool:
             for path in one.iterdir()
         )
     return one.samefile(other) or (
-        one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
+        one.is_file() and other.is_file() and sha256(one) == sha256(other)
     )

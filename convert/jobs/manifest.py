@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,9 @@ from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.ground.codec import DecodeError, as_object, from_plain, to_plain
 from sdcoreml.ground.digest import FileRecord
+from sdcoreml.ground.documents import read_json
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document
 
 MARKER = "manifest.json"
 """The file's name. Only a folder with a manifest, or an empty folder, is ever replaced."""
@@ -148,20 +151,13 @@ def read_manifest(bundle: Path) -> Manifest:
         BadInputError: there is no manifest, or it is not ours.
     """
     path = bundle / MARKER
+    remedy = AGAIN if os.path.lexists(path) else "give a folder that sdcoreml convert made"
     try:
-        return parse_manifest(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise BadInputError(
-            f"not readable: {error.strerror}",
-            where=path,
-            remedy="give a folder that sdcoreml convert made",
-        ) from error
+        return parse_manifest(read_json(path, Document.MANIFEST, remedy=remedy))
     except DecodeError as error:
         raise BadInputError(
             f"not a manifest of this version of sdcoreml ({error})", where=path, remedy=AGAIN
         ) from error
-    except ValueError as error:
-        raise BadInputError(f"not JSON: {error}", where=path, remedy=AGAIN) from error
 
 
 def parse_manifest(content: object) -> Manifest:

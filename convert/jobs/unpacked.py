@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,8 +21,10 @@ from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.codec import as_object, to_plain
 from sdcoreml.ground.digest import describe
+from sdcoreml.ground.documents import parse_json, read_object
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import Document
 
 
 @contextmanager
@@ -98,7 +99,9 @@ def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
 
 def _parse_config(plan: FolderPlan, name: str) -> Mapping[str, object]:
     content = plan.files.get(name, b"{}")
-    parsed = json.loads(content.read_bytes() if isinstance(content, Path) else content)
+    if isinstance(content, Path):
+        return read_object(content, Document.CONFIG)
+    parsed = parse_json(content, name)
     return parsed if isinstance(parsed, dict) else {}
 
 

@@ -6,7 +6,6 @@ its own process, to limit memory. Options that it does not support are refused.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +24,10 @@ from sdcoreml.convert.models.merge import component_files, plan_folder
 from sdcoreml.convert.programs.options import ProgramOptions, Target
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.aside import require_space
+from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import UnsupportedError, WorkerError
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.files import Document
 from sdcoreml.ground.quantity import amount
 
 FLAGS: Mapping[str, tuple[str, str]] = {
@@ -184,7 +185,7 @@ def write_model(model: Model, folder: Path, sources: Collection[str], emit: Emit
     plan = plan_folder(model)
     if "safety_checker" not in sources:
         parts = {name: part for name, part in plan.parts.items() if name != "safety_checker"}
-        index = json.loads((model.path / INDEX_NAME).read_bytes())
+        index = read_object(model.path / INDEX_NAME, Document.CONFIG)
         index |= {name: [None, None] for name in ("safety_checker", "feature_extractor")}
         plan = replace(plan, parts=parts, files={**plan.files, INDEX_NAME: as_json(index)})
     write_folder(plan, folder, emit=emit)

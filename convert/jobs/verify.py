@@ -33,6 +33,7 @@ from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.digest import describe, describe_files
 from sdcoreml.ground.errors import BadInputError, Fault
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import Document, read_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +200,7 @@ def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     for name in missing:
         yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
     if not missing:
-        vocab, merges = (bundle / VOCAB).read_bytes(), (bundle / MERGES).read_bytes()
+        vocab, merges = (read_bytes(bundle / name, Document.VOCABULARY) for name in (VOCAB, MERGES))
         yield from check_tokenizer(Tokenizer(vocab=vocab, merges=merges), bundle)
 
 

@@ -25,6 +25,7 @@ from sdcoreml.convert.models.sample_weights import SEED, draw_tensor
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.models.vocabulary import MERGES, SPECIAL, VOCABULARY, byte_letters
 from sdcoreml.convert.weights.torch_writer import FloatTensor, write_torch
+from sdcoreml.ground.files import Document, read_bytes
 
 LATENT = 32
 """Height and width of a latent image."""
@@ -98,7 +99,7 @@ _KINDS: Mapping[str, str] = {
 def is_sample(folder: Path) -> bool:
     """Whether a folder is the sample that `write_sample` writes: not an older one, nor half one."""
     index = folder / INDEX_NAME
-    return index.is_file() and index.read_bytes() == as_json(_index())
+    return index.is_file() and read_bytes(index, Document.CONFIG) == as_json(_index())
 
 
 def is_older_sample(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sdcoreml.envs.processes.installer import PackageSource, download
 from sdcoreml.ground.aside import folder_aside
+from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import EnvError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import PACKAGE, environments_folder
@@ -113,4 +114,4 @@ def _read_merges(folder: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return sha256(path) if path.is_file() else ""

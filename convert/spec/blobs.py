@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.spec.model import Blob, DataType, TensorType
-from sdcoreml.convert.spec.pointer import refuse_pointer
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import open_regular, refuse_pointer
 
 ALIGNMENT = 64
 VERSION = 2
@@ -198,14 +198,9 @@ def open_weights(path: Path) -> Iterator[MappedWeights]:
     Raises:
         BadInputError: it is not readable, a Git LFS pointer, or not a weight file of version 2.
     """
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(ALIGNMENT)
-            pages = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if head else b""
-    except OSError as error:
-        raise BadInputError(
-            f"not readable: {error.strerror}", where=path, remedy="check the path"
-        ) from error
+    with open_regular(path, remedy="check the path") as stream:
+        head = stream.read(ALIGNMENT)
+        pages = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if head else b""
     refuse_pointer(head, path)
     if len(head) < ALIGNMENT or struct.unpack_from("<I", head, 4) != (VERSION,):
         raise BadInputError(

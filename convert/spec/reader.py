@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sdcoreml.convert.spec.description import description
 from sdcoreml.convert.spec.fields import KINDS, MEMBERS, MODEL
 from sdcoreml.convert.spec.model import Model
-from sdcoreml.convert.spec.pointer import refuse_pointer
 from sdcoreml.convert.spec.program import program
 from sdcoreml.convert.spec.wire import WireError, decode, split
+from sdcoreml.ground.codec import shown
+from sdcoreml.ground.documents import read_json
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
+from sdcoreml.ground.files import Document, read_bytes, refuse_pointer
 
 AGAIN = "make or download the package again"
 
@@ -73,12 +75,7 @@ def read_package(path: Path) -> Package:
         UnsupportedError: its model is not an ML Program.
     """
     model_path = _model_path(path)
-    try:
-        data = model_path.read_bytes()
-    except OSError as error:
-        raise BadInputError(
-            f"not readable: {error.strerror}", where=model_path, remedy=AGAIN
-        ) from error
+    data = read_bytes(model_path, Document.PROGRAM, remedy=AGAIN)
     refuse_pointer(data, model_path)
     weights = model_path.parent / "weights" / "weight.bin"
     return Package(
@@ -92,18 +89,8 @@ def read_package(path: Path) -> Package:
 def _model_path(package: Path) -> Path:
     """The path of the model's file, from the package's manifest."""
     manifest = package / "Manifest.json"
-    try:
-        data = manifest.read_bytes()
-        refuse_pointer(data, manifest)
-        content = json.loads(data)
-    except OSError as error:
-        reason = error.strerror
-        raise BadInputError(
-            f"not readable: {reason}", where=manifest, remedy="give a .mlpackage"
-        ) from error
-    except ValueError as error:
-        raise BadInputError(f"not JSON: {error}", where=manifest, remedy=AGAIN) from error
-    match content:
+    remedy = AGAIN if os.path.lexists(manifest) else "give a .mlpackage"
+    match read_json(manifest, Document.MANIFEST, remedy=remedy):
         case {
             "rootModelIdentifier": str() as root,
             "itemInfoEntries": dict() as entries,
@@ -117,6 +104,6 @@ def _inside(path: str, manifest: Path) -> PurePosixPath:
     relative = PurePosixPath(path)
     if relative.is_absolute() or ".." in relative.parts or not relative.parts:
         raise BadInputError(
-            f"the model's path {path!r} leads outside", where=manifest, remedy=AGAIN
+            f"the model's path {shown(path)} leads outside", where=manifest, remedy=AGAIN
         )
     return relative

@@ -14,6 +14,7 @@ from sdcoreml.convert.spec.model import Blob, DataType, Function, Model
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.storage.elements import BlobStorage
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import open_regular
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def open_program(path: Path) -> Iterator[OpenProgram]:
         if read.weights is not None:
             storage = ReadWeights(
                 mapped=stack.enter_context(open_weights(read.weights)),
-                file=stack.enter_context(read.weights.open("rb")),
+                file=stack.enter_context(open_regular(read.weights)),
             )
         yield OpenProgram(
             path=path, model=read.model, function=main_function(read.model), storage=storage

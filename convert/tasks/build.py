@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +18,9 @@ from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import DescribedTensors
 from sdcoreml.ground.codec import from_plain
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.files import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +102,4 @@ def read_config(path: Path) -> Config:
     Raises:
         BadInputError: it is not a JSON object.
     """
-    try:
-        config = json.loads(path.read_bytes())  # a byte order mark may come first
-    except (OSError, ValueError) as error:
-        raise BadInputError(
-            f"{error}", where=path, remedy="take it from the model's source"
-        ) from None
-    if not isinstance(config, dict):
-        raise BadInputError(
-            "not a JSON object", where=path, remedy="take it from the model's source"
-        )
-    return config
+    return read_object(path, Document.CONFIG, remedy="take it from the model's source")

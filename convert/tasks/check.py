@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +11,10 @@ from sdcoreml.convert.parity.check import FULL, QUICK, check_component
 from sdcoreml.convert.parity.outcome import Parity, as_foreign
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.ground.codec import from_plain
+from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import ParityError
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.files import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         parity = check_component(
             part.component,
             chunk_paths(package) if part.chunk else package,
-            json.loads(Path(part.config).read_bytes()),
+            read_object(Path(part.config), Document.CONFIG),
             Path(part.weights),
             replace(depth, program=part.options, lenient=not part.foreign),
             emit,

@@ -38,7 +38,7 @@ def gather(tensor: TensorInfo) -> Iterator[memoryview]:
         return
     size = SIZES[tensor.dtype]
     strides = tuple(step * size for step in tensor.stride or _row_major(tensor.shape))
-    with open_regular(tensor.path, buffering=0) as file:
+    with open_regular(tensor.path) as file:
         for offset, shape in _groups(tensor.shape, strides, size):
             group = np.empty(shape, f"<u{size}")
             try:

@@ -39,7 +39,7 @@ def scan_file(path: Path, tensors: Sequence[TensorInfo]) -> FileRecord:
         BadInputError: a tensor holds NaN or infinity, or the file ended early.
     """
     digest, buffers = StreamDigest(), new_buffers(2)  # one is hashed while the other is filled
-    with open_regular(path, buffering=0) as file:
+    with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         try:
             for start, count, tensor in _pieces(tensors, size):

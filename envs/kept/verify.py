@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sdcoreml.envs.kept import conda_meta, manifest
 from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event, silent
 
 STRAY = "(nobody)"
@@ -99,8 +100,8 @@ def _read(
         return change
     try:
         digest = manifest.digest_of(environment.path / entry.path, entry.kind)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
+    except BadInputError as error:
+        return error.what
     return "" if digest == entry.digest else "altered"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,13 @@ def test_a_content_is_hashed_once_however_many_names_it_has(
     for name in ("b", "c", "d"):
         (tmp_path / name).hardlink_to(tmp_path / "a")
     opened: list[Path] = []
-    real = Path.open
+    real = os.open
 
     def noting(path: Path, *arguments: Any, **options: Any) -> Any:
         opened.append(path)
         return real(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", noting)
+    monkeypatch.setattr(os, "open", noting)
     described = describe_files(files_below(tmp_path), tmp_path)
     assert len(opened) == 1
     assert {entry.sha256 for entry in described.values()} == {hashlib.sha256(b"a").hexdigest()}

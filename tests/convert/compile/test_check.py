@@ -180,13 +180,13 @@ def test_a_program_without_blobs_needs_no_weight_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        (TEXT, b"\xff", "model.mil: 'utf-8' codec"),
+        (TEXT, b"\xff", "model.mil: not UTF-8"),
         (TEXT, b"program(", "model.mil: line 1: text version"),
         (COREMLDATA, b"", "coremldata.bin: "),
-        (METADATA, b"{", "metadata.json: Expecting"),
+        (METADATA, b"{", "metadata.json: not valid JSON"),
         (METADATA, b"[" * 100_000, "metadata.json: "),
-        (TEXT, None, "model.mil: not readable"),
-        (METADATA, None, "metadata.json: not readable"),
+        (TEXT, None, "model.mil: no such file"),
+        (METADATA, None, "metadata.json: no such file"),
     ],
 )
 def test_damaged_folders_are_refused(

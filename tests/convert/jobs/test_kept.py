@@ -194,7 +194,7 @@ def test_a_result_without_a_readable_manifest_is_to_be_moved_not_converted_again
     bundle: Path, model: Path
 ) -> None:
     (bundle / "manifest.json").write_text("x")
-    with pytest.raises(BadInputError, match=r"not JSON: .*; .* or move this folder away$"):
+    with pytest.raises(BadInputError, match=r"not valid JSON .*; .* or move this folder away$"):
         finish(job(model, bundle), StandIn(size=SIZE))
 
 

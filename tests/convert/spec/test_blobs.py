@@ -136,7 +136,7 @@ def test_what_is_no_weight_file_is_refused(tmp_path: Path, content: bytes) -> No
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with (
-        pytest.raises(BadInputError, match=r"gone\.bin: not readable"),
+        pytest.raises(BadInputError, match=r"gone\.bin: no such file"),
         open_weights(tmp_path / "gone.bin"),
     ):
         pass

@@ -279,7 +279,7 @@ def test_a_package_may_have_no_weights(tmp_path: Path) -> None:
         ({"itemInfoEntries": {"A": {"path": 1}}}, "names no root model"),
         ({"itemInfoEntries": {"A": {"path": "../../x"}}}, "leads outside"),
         ({"itemInfoEntries": {"A": {"path": "/x"}}}, "leads outside"),
-        ({"itemInfoEntries": {"A": {"path": "gone"}}}, "gone: not readable"),
+        ({"itemInfoEntries": {"A": {"path": "gone"}}}, "gone: no such file"),
     ],
 )
 def test_bad_manifests_are_refused(tmp_path: Path, manifest: dict[str, object], what: str) -> None:
@@ -289,10 +289,10 @@ def test_bad_manifests_are_refused(tmp_path: Path, manifest: dict[str, object], 
 
 
 def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"Manifest\.json: not readable.*give a \.mlpackage"):
+    with pytest.raises(BadInputError, match=r"Manifest\.json: no such file.*give a \.mlpackage"):
         read_package(tmp_path)
     (tmp_path / "Manifest.json").write_text("{")
-    with pytest.raises(BadInputError, match=r"Manifest\.json: not JSON"):
+    with pytest.raises(BadInputError, match=r"Manifest\.json: not valid JSON"):
         read_package(tmp_path)
     (tmp_path / "Manifest.json").write_text(json.dumps([]))
     with pytest.raises(BadInputError, match="names no root model"):
