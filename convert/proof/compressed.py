@@ -10,25 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from sdcoreml.convert.proof.decibels import IDENTICAL
+from sdcoreml.convert.proof.rounding import Form, Linear, Numbers, Palette, Sparse, compare
 from sdcoreml.convert.spec.model import Block, DataType, Operation, TensorType, Value
-from sdcoreml.convert.storage.elements import BlobStorage, array, unpack
-from sdcoreml.ground.errors import UnsupportedError
+from sdcoreml.convert.storage.elements import PACKED, BlobStorage, array, stored_bytes, tensor_type
+from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
-
-Reach: TypeAlias = 'Callable[["Array"], "Array"]'
-"""Takes the tensor's numbers and gives the distance of each to the nearest representable number."""
-
-_HALF_STEP = 2.0**-10
-"""The largest rounding error of a float16 table or scale, relative to its largest number."""
-
-_EDGE = 4.0
-"""How many times as far away as the nearest number the chosen one may be. coremltools divides in
-half precision, so a number 0.2 to 0.8 of the way between two codes can get either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,46 +44,38 @@ def measure(
 
     Args:
         operation: the `constexpr_` operation.
-        parts: its arguments by name.
+        parts: its arguments by name, as `arguments` reads them.
         tensor: the checkpoint's, of the same number of elements.
         name: the tensor's.
 
     Raises:
+        ParityError: the arguments do not fit each other, or the tensor.
         UnsupportedError: this form of compression cannot be compared.
     """
     import numpy as np
 
-    if operation.type not in _METHODS:
+    if operation.type not in _FORMS:
         raise UnsupportedError(f"{operation.type} cannot be audited")
-    method, values, reach = _METHODS[operation.type](parts)
-    wanted = _round_tensor(tensor, operation).reshape(values.shape)
-    error, least = np.abs(wanted - values), reach(wanted)
-    slack = _HALF_STEP * float(np.abs(wanted).max(initial=0.0))
-    wrong = int((error > _EDGE * least + slack).sum())
-    rms = float(np.sqrt(np.mean(np.square(error, dtype=np.float64))))
-    span = float(wanted.max() - wanted.min())
-    psnr = 20 * math.log10(span / rms) if rms > 0 and span > 0 else IDENTICAL
+    kind = operation.outputs[0].type
+    is_half = isinstance(kind, TensorType) and kind.dtype is DataType.FLOAT16
+    form = _FORMS[operation.type](parts, tensor.size)
+    numbers = Numbers(tensor.reshape(-1), np.float16 if is_half else np.float32)
+    tally = compare(form, numbers)
+    rms, span = math.sqrt(tally.squares / tensor.size), tally.highest - tally.lowest
     return Compressed(
         tensor=name,
-        method=method,
-        psnr=psnr,
-        wrong=wrong,
-        is_nearest=operation.type in _ROUNDING and bool((error <= least).all()),
+        method=form.method,
+        psnr=20 * math.log10(span / rms) if rms > 0 and span > 0 else IDENTICAL,
+        wrong=tally.wrong,
+        is_nearest=form.rounds and tally.is_nearest,
     )
 
 
-def _round_tensor(tensor: Array, operation: Operation) -> Array:
-    """The tensor, rounded to the type that the weight had before compression, as float32."""
-    import numpy as np
-
-    kind = operation.outputs[0].type
-    if isinstance(kind, TensorType) and kind.dtype is DataType.FLOAT16:
-        tensor = tensor.astype(np.float16, copy=False)
-    return tensor.astype(np.float32)
-
-
 def arguments(operation: Operation, block: Block, storage: BlobStorage) -> dict[str, Array]:
-    """The arguments of a `constexpr_` operation, whether held as inputs or as attributes."""
+    """The arguments of a `constexpr_` operation, whether held as inputs or as attributes.
+
+    Unsigned integers of less than a byte are left packed, as flat bytes: a weight has many.
+    """
     constants = {
         item.outputs[0].name: item.attributes["val"]
         for item in block.operations
@@ -101,102 +84,83 @@ def arguments(operation: Operation, block: Block, storage: BlobStorage) -> dict[
     values = {name: value for name, value in operation.attributes.items() if name != "name"}
     for name, (binding, *_) in operation.inputs.items():
         values[name] = binding if isinstance(binding, Value) else constants[binding]
-    return {name: array(value, storage) for name, value in values.items()}
+    return {name: _read(value, storage) for name, value in values.items()}
 
 
-def _palette(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """A weight of codes and one table, or a table per group: method, numbers and `Reach`."""
-    import numpy as np
+def _read(value: Value, storage: BlobStorage) -> Array:
+    dtype, _ = tensor_type(value)
+    is_packed = dtype in PACKED and dtype is not DataType.INT4
+    return stored_bytes(value, storage) if is_packed else array(value, storage)
 
-    codes, lut = parts["indices"], parts["lut"].astype(np.float32)
-    tables = lut.reshape(1, -1)
+
+def _palette(parts: Mapping[str, Array], count: int) -> Palette:
+    """Codes and one table, or a table for each group of output channels."""
+    lut = parts["lut"]
+    groups = 1
     if "shape" not in parts:
-        groups = lut.shape[0]
-        if lut.shape[-1] != 1 or groups != math.prod(lut.shape[:-2]):
+        groups = math.prod(lut.shape[:-2])
+        if lut.shape[-1] != 1 or groups != lut.shape[0]:
             raise UnsupportedError(
                 "only single numbers, and groups along the first axis, can be audited"
             )
-        tables = lut.reshape(groups, -1)
+    tables = lut.reshape(groups, -1)
     bits = tables.shape[1].bit_length() - 1
-    if "shape" in parts:
-        shape = tuple(int(size) for size in parts["shape"])
-        codes = unpack(codes.reshape(-1), bits, math.prod(shape)).reshape(shape)
-    rows = codes.reshape(len(tables), -1)
-    values = np.empty(rows.shape, np.float32)
-    for row, table, numbers in zip(values, tables, rows, strict=True):
-        row[:] = table[numbers]
-
-    def reach(wanted: Array) -> Array:
-        least = np.empty(rows.shape, np.float32)
-        for row, table, numbers in zip(least, tables, wanted.reshape(rows.shape), strict=True):
-            ordered = np.sort(table)
-            between = (ordered[1:] + ordered[:-1]) / 2
-            row[:] = np.abs(numbers - ordered[np.searchsorted(between, numbers)])
-        distance: Array = least.reshape(codes.shape)
-        return distance
-
-    return f"{bits}-bit palette", values.reshape(codes.shape), reach
+    if tables.shape[1] != 1 << bits or count % groups:
+        raise UnsupportedError(f"a table of shape {lut.shape} cannot be audited")
+    codes = _fill(parts["indices"], bits, count)
+    return Palette(codes=codes, tables=tables, bits=bits, count=count)
 
 
-def _affine(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """As `_palette`, for a scale and a zero point, for all numbers or along one axis."""
+def _fill(packed: Array, bits: int, count: int) -> Array:
+    """The packed codes, flat, if there are as many bytes as `count` of them fill."""
+    flat = packed.reshape(-1)
+    if flat.size != -(-count * bits // 8):
+        raise ParityError(f"{flat.size} bytes do not hold {count} codes of {bits} bits")
+    return flat
+
+
+def _affine(parts: Mapping[str, Array], count: int) -> Linear:
+    """A scale and a zero point, for all numbers or along one axis."""
     codes = parts["quantized_data"]
     along = [1] * codes.ndim
     along[int(parts["axis"])] = -1
     scale, zero = (
-        part.reshape(along if part.ndim else ()) for part in (parts["scale"], parts["zero_point"])
+        part.reshape(along if part.ndim else [1] * codes.ndim)
+        for part in (parts["scale"], parts["zero_point"])
     )
-    return _linear(codes, scale, zero)
+    return _linear(codes, scale, zero, count)
 
 
-def _blockwise(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """As `_palette`, for a scale and an optional offset along any axes."""
+def _blockwise(parts: Mapping[str, Array], count: int) -> Linear:
+    """A scale and an optional offset along any axes."""
     import numpy as np
 
     codes, scale = parts["data"], parts["scale"]
-    zero = parts.get("offset", np.zeros((), np.float32))
+    zero = parts.get("offset", np.zeros((1,) * codes.ndim, np.float32))
     for part in (scale, zero):
         sizes = zip(part.shape, codes.shape, strict=False)
-        if any(size not in (1, whole) for size, whole in sizes):
+        if part.ndim != codes.ndim or any(size not in (1, whole) for size, whole in sizes):
             raise UnsupportedError("a scale for each block of channels cannot be audited")
-    return _linear(codes, scale, zero)
+    return _linear(codes, scale, zero, count)
 
 
-def _linear(codes: Array, scale: Array, zero: Array) -> tuple[str, Array, Reach]:
-    """`(codes - zero) * scale`, where scale and zero point fit the codes' shape."""
+def _linear(codes: Array, scale: Array, zero: Array, count: int) -> Linear:
     import numpy as np
 
-    scale, zero = scale.astype(np.float32), zero.astype(np.float32)
-    limits = np.iinfo(codes.dtype)
-
-    def reach(wanted: Array) -> Array:
-        nearest = np.clip(np.rint(wanted / scale + zero), limits.min, limits.max)
-        distance: Array = np.abs(wanted - (nearest - zero) * scale)
-        return distance
-
-    return f"{codes.dtype.name} linear", (codes.astype(np.float32) - zero) * scale, reach
+    if codes.size != count:
+        raise ParityError(f"{codes.size} codes stand for {count} numbers")
+    return Linear(codes=codes, scale=scale.astype(np.float32), zero=zero.astype(np.float32))
 
 
-def _sparse(parts: Mapping[str, Array]) -> tuple[str, Array, Reach]:
-    """As `_palette`, for sparse weights: kept numbers are exact, dropped ones are smaller."""
+def _sparse(parts: Mapping[str, Array], count: int) -> Sparse:
+    """Numbers that are kept exactly, among zeros."""
     import numpy as np
 
-    shape = tuple(int(size) for size in parts["shape"])
-    mask = unpack(parts["mask"].reshape(-1), 1, math.prod(shape)).reshape(shape).astype(bool)
-    kept = parts["nonzero_data"].astype(np.float32)
-    values = np.zeros(shape, np.float32)
-    values[mask] = kept
-    least = float(np.abs(kept).min(initial=math.inf))
-    return "sparse", values, lambda _: np.where(mask, 0.0, least)
+    kept = parts["nonzero_data"].reshape(-1).astype(np.float32)
+    return Sparse(mask=_fill(parts["mask"], 1, count), kept=kept, count=count)
 
 
-_ROUNDING = frozenset(
-    {"constexpr_affine_dequantize", "constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"}
-)
-"""Operations for weights whose numbers are rounded; the others are for weights with dropped
-ones."""
-
-_METHODS: Mapping[str, Callable[[Mapping[str, Array]], tuple[str, Array, Reach]]] = {
+_FORMS: Mapping[str, Callable[[Mapping[str, Array], int], Form]] = {
     "constexpr_affine_dequantize": _affine,
     "constexpr_blockwise_shift_scale": _blockwise,
     "constexpr_lut_to_dense": _palette,

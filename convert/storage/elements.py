@@ -88,6 +88,23 @@ def array(value: Value, storage: BlobStorage) -> Array:
     return flat.reshape(shape)
 
 
+def stored_bytes(value: Value, storage: BlobStorage) -> Array:
+    """The bytes of a constant as they are stored, flat, uint8.
+
+    Raises:
+        UnsupportedError: it is not stored as bytes.
+    """
+    import numpy as np
+
+    dtype, _ = tensor_type(value)
+    match value.data:
+        case Blob() as blob:
+            return np.frombuffer(storage.read(blob, dtype), "u1")
+        case Elements(values=bytes() as raw):
+            return np.frombuffer(raw, "u1")
+    raise UnsupportedError(f"a constant of {dtype.name} is not stored as bytes")
+
+
 def text(value: Value) -> str:
     """A string constant."""
     values = value.data.values if isinstance(value.data, Elements) else ()
