@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STATEMENTS = re.findall(
-    r"^- (.+?)\n(?=\n|- |\Z)", (ROOT / "SECURITY.md").read_text(encoding="utf-8"), re.M | re.S
-)
+PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+STATEMENTS = re.findall(r"(?ms)^- (.+?)\n(?=\n|- |\Z)", PAGE)
 _NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
