@@ -1,18 +1,23 @@
 """Converts frozen dataclasses to JSON and back, by their annotations.
 
-Supported types: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), str, int, float,
-bool, None, `object` (any JSON value, unchanged), and unions of one type with None and with
-dataclasses of a single field, which are told apart by that field's name. Another name for a field
-in JSON is set in its metadata: `field(metadata={JSON: "name"})`.
+Supported types: dataclasses, `Mapping[str, X]`, `tuple[X, ...]`, enums (by value), paths, times
+(ISO 8601 with an offset from UTC), str, int, float, bool, None, `object` (any JSON value,
+unchanged), and unions of one type with None and with dataclasses of a single field, which are told
+apart by that field's name. Another name for a field in JSON is set in its metadata:
+`field(metadata={JSON: "name"})`.
 """
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -43,6 +48,10 @@ def to_plain(value: object) -> Any:  # noqa: ANN401  a JSON value
         return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
+    if isinstance(value, Path):
+        return os.fspath(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value.value if isinstance(value, Enum) else value
 
 
@@ -87,12 +96,20 @@ def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an 
         }
     if is_dataclass(kind):
         return _dataclass(cast("type", kind), as_object(data, place), place)
+    return data if kind is object else _simple(kind, data, place)
+
+
+def _simple(kind: type, data: object, place: str) -> object:
     if type(data) is int and kind is int and abs(data) > _LARGEST:
         raise _fault(place, f"an integer of at most 63 bits is expected, not {shown(data)}")
-    if kind is object or type(data) is kind or (kind is float and type(data) is int):
+    if type(data) is kind or (kind is float and type(data) is int):
         return data
     if issubclass(kind, Enum):
         return _member(kind, data, place)
+    if kind is Path and isinstance(data, str):
+        return Path(data)
+    if kind is datetime and isinstance(data, str):
+        return _moment(data, place)
     raise _fault(place, f"{kind.__name__} is expected, not {type(data).__name__}")
 
 
@@ -114,6 +131,14 @@ def _member(kind: type[Enum], data: object, place: str) -> Enum:
     except ValueError:
         wanted = ", ".join(str(member.value) for member in kind)
         raise _fault(place, f"one of {wanted} is expected, not {shown(data)}") from None
+
+
+def _moment(data: str, place: str) -> datetime:
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(data)
+        if moment.tzinfo:
+            return moment
+    raise _fault(place, f"a time with its offset from UTC is expected, not {shown(data)}")
 
 
 def as_object(data: object, place: str) -> Mapping[str, object]:

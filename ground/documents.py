@@ -116,8 +116,8 @@ def _parse(data: bytes | str, *, holds_names: bool) -> object:
         parse_float=_parse_float,
         parse_int=_parse_int,
     )
-    if opened > DEEPEST:
-        _require_shallow(value)
+    if opened > DEEPEST and is_deep(value):
+        raise _UnfitError(_DEEP)
     if "\\u" in text and ("\\ud" in text or "\\uD" in text):
         _require_whole_characters(value, holds_names=holds_names)
     return value
@@ -148,13 +148,14 @@ def _parse_float(text: str) -> float:
     return number
 
 
-def _require_shallow(value: object) -> None:
+def is_deep(value: object) -> bool:
+    """Whether dicts and lists are nested more than `DEEPEST` deep."""
     level = [value]
     for _ in range(DEEPEST):
         level = [child for parent in level for child in _children(parent)]
         if not level:
-            return
-    raise _UnfitError(_DEEP)
+            return False
+    return True
 
 
 def _children(value: object) -> list[object]:

@@ -144,12 +144,16 @@ def decode(data: bytes, where: str | os.PathLike[str], *, remedy: str = "") -> s
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_lenient(path: Path, document: Document) -> str:
+def read_leniently(path: Path, document: Document, *, remedy: str = "") -> str:
     """As `read_text`, for a text that is searched: UTF-16 is accepted, other bytes are replaced.
 
     PowerShell writes UTF-16 when it redirects a program's output into a file.
     """
-    data = read_bytes(path, document)
+    return decode_leniently(read_bytes(path, document, remedy=remedy))
+
+
+def decode_leniently(data: bytes) -> str:
+    """Decode a text as `read_leniently` does."""
     text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

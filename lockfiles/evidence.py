@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.files import Document, read_text
 from sdcoreml.lockfiles.table import TomlTable, quote, read_table
 from sdcoreml.lockfiles.toolchain import Toolchain
 
@@ -88,7 +89,7 @@ def find_proof(
 def append_evidence(toolchain: Toolchain, proof: Evidence) -> Path:
     """Append a test record to the toolchain's evidence; return the file's path."""
     path = toolchain.folder / FILE
-    text = path.read_text(encoding="utf-8") if path.exists() else _HEAD
+    text = read_text(path, Document.LOCK) if path.exists() else _HEAD
     write_text(path, text + _write(proof))
     return path
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.errors import BadInputError, LockfileError
+from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
@@ -59,12 +60,9 @@ def load_lock(toolchain: str, target: str) -> Lock:
     loaded.require_target(target)
     path = loaded.folder / f"requirements.{target}.txt"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, "strerror", None) or "not UTF-8"
-        raise LockfileError(
-            f"{what}", where=path, remedy="restore it, or run `sdcoreml env lock`"
-        ) from None
+        text = read_text(path, Document.LOCK, remedy="restore it, or run `sdcoreml env lock`")
+    except BadInputError as error:
+        raise LockfileError(error.what, where=path, remedy=error.remedy) from None
     packages = parse_lock(text, path)
     return Lock(
         toolchain=loaded.name,

@@ -14,7 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.codec import shown
+from sdcoreml.ground.documents import DEEPEST, is_deep
+from sdcoreml.ground.errors import BadInputError, LockfileError
+from sdcoreml.ground.files import Document, read_text
 
 # Python 3.10 has no TOML reader. There, tomli is a dependency; before anything is installed, the
 # doctor uses the copy of tomli inside pip, which `ensurepip` carries.
@@ -94,18 +97,24 @@ class TomlTable:
             raise LockfileError(f"{'; '.join(self.faults)}", where=self.path, remedy="correct it")
 
     def _fault(self, key: str, wanted: str, value: object) -> None:
-        what = "is missing" if value is None else f"is {value!r}, not a {wanted}"
+        what = "is missing" if value is None else f"is {shown(value)}, not a {wanted}"
         self.faults.append(f"{self.place}{key} {what}")
 
 
 def read_table(path: Path) -> TomlTable:
     """Open a TOML file; raise `LockfileError` if it cannot be read or is not valid TOML."""
     try:
-        return TomlTable(path=path, values=_reader().loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise LockfileError(f"{error.strerror}", where=path, remedy="restore it with git") from None
-    except ValueError as error:
+        text = read_text(path, Document.SETTINGS, remedy="restore it with git")
+    except BadInputError as error:
+        raise LockfileError(error.what, where=path, remedy=error.remedy) from None
+    try:
+        values = _reader().loads(text)
+    except (ValueError, RecursionError) as error:
         raise LockfileError(f"not valid TOML: {error}", where=path, remedy="correct it") from None
+    if is_deep(values):
+        what = f"tables nested more than {DEEPEST} deep"
+        raise LockfileError(what, where=path, remedy="correct it")
+    return TomlTable(path=path, values=values)
 
 
 def _reader() -> ModuleType:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,10 @@ from sdcoreml.convert.models.merge import require_apart
 from sdcoreml.convert.programs.options import Attention, Prediction
 from sdcoreml.doctor.commands.convert_options import METHODS
 from sdcoreml.ground.advice import command
+from sdcoreml.ground.codec import DecodeError
+from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
+from sdcoreml.ground.files import Document
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 FLAGS: Mapping[str, str] = {
@@ -254,16 +256,14 @@ def recipe_of(args: argparse.Namespace) -> Mapping[str, object] | None:
         raise UsageError(
             "--recipe says method, bits and groups", remedy=f"leave {' and '.join(extra)} out"
         )
+    remedy = "give the file that sdcoreml recipe wrote"
     try:
-        fields = dict(json.loads(args.recipe_file.read_bytes()).items())
+        fields = read_object(args.recipe_file, Document.CONFIG, remedy=remedy)
+    except BadInputError as error:
+        raise UsageError(error.what, where=error.where, remedy=error.remedy) from None
+    try:
         parse_recipe(fields)
-    except OSError as error:
-        raise UsageError(
-            f"{error.strerror}",
-            where=args.recipe_file,
-            remedy="give the file that sdcoreml recipe wrote",
-        ) from None
-    except (ValueError, TypeError, AttributeError, SdcoremlError) as error:
+    except (DecodeError, SdcoremlError) as error:
         raise UsageError(
             f"not a recipe ({error})", where=args.recipe_file, remedy="see --help"
         ) from error

@@ -13,7 +13,7 @@ from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, find_innermost
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.advice import spell
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import LARGEST, Document, decode_leniently, read_leniently
 from sdcoreml.ground.places import expand_home
 
 NOTHING_KNOWN = 3
@@ -53,13 +53,9 @@ def _read(name: str) -> str:
     if name == "-":
         if sys.stdin.isatty():
             print("paste the log, then end it with Ctrl-D on a line of its own", file=sys.stderr)
-        return sys.stdin.buffer.read().decode("utf-8", "replace")
-    try:
-        return expand_home(name).read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise BadInputError(
-            str(error.strerror), where=name, remedy="give the log's path or - for stdin"
-        ) from None
+        return decode_leniently(sys.stdin.buffer.read(LARGEST[Document.LOG]))
+    remedy = "give the log's path or - for stdin"
+    return read_leniently(expand_home(name), Document.LOG, remedy=remedy)
 
 
 def versions_here(toolchain: str = "tested") -> Mapping[str, str]:

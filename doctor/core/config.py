@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.doctor.core.engine import Ignore
+from sdcoreml.ground.files import Document, read_bytes
 
 OWN = "sdcoreml.toml"
 SHARED = "pyproject.toml"
@@ -39,7 +40,7 @@ def settings(folder: Path) -> Settings:
         return _read(folder / OWN, ())
     shared = folder / SHARED
     # Most projects say nothing: then TOML need not be imported for it.
-    if shared.is_file() and b"[tool.sdcoreml" in shared.read_bytes():
+    if shared.is_file() and b"[tool.sdcoreml" in read_bytes(shared, Document.SETTINGS):
         return _read(shared, ("tool", "sdcoreml"))
     return Settings()
 

@@ -9,7 +9,9 @@ from sdcoreml.doctor.core.codec import load, save
 from sdcoreml.doctor.core.facts import Facts
 from sdcoreml.ground.aside import update_text
 from sdcoreml.ground.codec import DecodeError
+from sdcoreml.ground.documents import read_json
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document
 
 LAST_GOOD = "last-good.{}.json"
 """The file, one per toolchain, that a run without errors writes."""
@@ -30,17 +32,11 @@ def read(path: Path) -> Facts:
         BadInputError: it is not there, no JSON, or not facts of this schema.
     """
     try:
-        return load(json.loads(path.read_bytes()))
-    except OSError as error:
-        raise BadInputError(
-            str(error.strerror), where=path, remedy="make one: --save-facts"
-        ) from None
+        return load(read_json(path, Document.FACTS, remedy="make one: --save-facts"))
     except DecodeError as error:
         raise BadInputError(
             str(error), where=path, remedy="save it anew with this version"
         ) from None
-    except (ValueError, RecursionError):
-        raise BadInputError("not JSON", where=path, remedy="make one: --save-facts") from None
 
 
 def read_if_any(path: Path) -> Facts | None:

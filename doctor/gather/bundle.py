@@ -10,6 +10,7 @@ from sdcoreml.convert.bundle.tokenizer import MERGES, VOCAB, Tokenizer, check_to
 from sdcoreml.convert.compile.compiled import METADATA
 from sdcoreml.doctor.core.subjects import Bundle, PortState, ProgramState
 from sdcoreml.ground.errors import Fault, SdcoremlError
+from sdcoreml.ground.files import Document, open_regular, read_bytes
 
 _SAMPLE = 1 << 20
 
@@ -76,8 +77,9 @@ def _tokenizer(folder: Path) -> tuple[str, ...]:
     missing = [name for name in (VOCAB, MERGES) if not (folder / name).is_file()]
     if missing:
         return tuple(f"{name} is missing" for name in missing)
-    read = Tokenizer(vocab=(folder / VOCAB).read_bytes(), merges=(folder / MERGES).read_bytes())
     try:
+        vocab, merges = (read_bytes(folder / name, Document.VOCABULARY) for name in (VOCAB, MERGES))
+        read = Tokenizer(vocab=vocab, merges=merges)
         return tuple(fault.what for fault in check_tokenizer(read, folder))
     except SdcoremlError as error:
         return (str(error),)
@@ -88,7 +90,7 @@ def _digest(path: Path) -> str:
     if not path.is_file():
         return ""
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         begin = file.read(_SAMPLE)
         file.seek(max(0, size - _SAMPLE))
         return hashlib.sha256(b"".join((str(size).encode(), begin, file.read()))).hexdigest()

@@ -6,7 +6,6 @@ microseconds. 60 packages and 5 GB are read in some ten milliseconds.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,10 @@ from pathlib import Path
 
 from sdcoreml.doctor.core.facts import EnvironmentFacts, Unknown
 from sdcoreml.envs.pythons.venv import list_projects
+from sdcoreml.ground.codec import DecodeError, as_object, read_field
+from sdcoreml.ground.documents import read_object
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, open_regular, read_leniently, read_text
 from sdcoreml.ground.names import normalise
 
 NATIVE = {
@@ -77,8 +80,8 @@ def look(
 def _python_version(root: Path) -> str:
     """The version that pyvenv.cfg states, under either of its two spellings."""
     try:
-        lines = (root / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
-    except OSError:
+        lines = read_text(root / "pyvenv.cfg", Document.SETTINGS).splitlines()
+    except BadInputError:
         return ""
     pairs = {
         key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)
@@ -97,9 +100,9 @@ def _complete(info: Path) -> bool:
 def _hollow(site: Path, info: str, entries: Iterable[str]) -> bool:
     """Whether the top-level files named by the RECORD's first lines are missing."""
     try:
-        with (site / info / "RECORD").open("rb") as file:
+        with open_regular(site / info / "RECORD") as file:
             lines = file.read(_RECORD_BYTES).decode("utf-8", "replace").splitlines()
-    except OSError:
+    except BadInputError:
         return False
     tops = {line.partition(",")[0].partition("/")[0].strip('"') for line in lines[:-1]}
     owned = {top for top in tops if top and top not in {"..", info, "__pycache__"}}
@@ -112,7 +115,7 @@ def _wheels(site: Path, infos: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     for info in infos:
         path = site / info / "WHEEL"
         if (name := _project(info)) in TAGGED and path.is_file():
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = read_leniently(path, Document.SETTINGS).splitlines()
             tags[name] = tuple(line[5:].strip() for line in lines if line.startswith("Tag: "))
     return tags
 
@@ -133,11 +136,12 @@ def _origins(site: Path, infos: Iterable[str]) -> Mapping[str, str]:
         path = site / info / "direct_url.json"
         if path.is_file():
             try:
-                record = json.loads(path.read_bytes())
-                commit = record.get("vcs_info", {}).get("commit_id", "")
-                url = without_login(record.get("url", ""))
+                record = read_object(path, Document.CONFIG)
+                source = as_object(record.get("vcs_info", {}), "vcs_info")
+                commit = read_field(source, "commit_id", str, "")
+                url = without_login(read_field(record, "url", str, ""))
                 origins[_project(info)] = f"{url}@{commit}".rstrip("@")
-            except (ValueError, AttributeError):
+            except (BadInputError, DecodeError):
                 origins[_project(info)] = "unreadable direct_url.json"
     return origins
 
@@ -152,8 +156,8 @@ def without_login(url: str) -> str:
 def _ceilings(path: Path) -> Mapping[str, str]:
     """The newest torch and scikit-learn that coremltools names, read from its source."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        text = read_leniently(path, Document.TEXT)
+    except BadInputError:
         return {}
     return {_CEILINGS[name]: version for name, version in _CEILING.findall(text)}
 

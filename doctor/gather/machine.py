@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Absent, Memory, System, Unknown
 from sdcoreml.doctor.gather.probe import Probe, RunResult
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, read_leniently, read_text
 
 _NAMES = {"Darwin": "macOS", "Linux": "Linux", "Windows": "Windows"}
 
@@ -36,8 +38,8 @@ def _processor(probe: Probe) -> str:
     if probe.system == "Darwin":
         return _sysctl(probe, "machdep.cpu.brand_string")
     try:
-        text = (probe.root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        text = read_leniently(probe.root / "proc/cpuinfo", Document.SYSTEM)
+    except BadInputError:
         return ""
     name = text.partition("model name")[2].partition("\n")[0]
     return name.strip(" \t:").removesuffix(" Processor")
@@ -57,9 +59,9 @@ def memory(probe: Probe) -> Memory | Unknown:
     if probe.system == "Darwin":
         return _mac_memory(probe)
     try:
-        table = _meminfo((probe.root / "proc/meminfo").read_text(encoding="ascii"))
-    except OSError as error:
-        return Unknown(reason=f"/proc/meminfo: {error.strerror}")
+        table = _meminfo(read_text(probe.root / "proc/meminfo", Document.SYSTEM))
+    except BadInputError as error:
+        return Unknown(reason=f"/proc/meminfo: {error.what}")
     limit, used = _container(probe.root)
     total = min(table["MemTotal"], limit or table["MemTotal"])
     available = table.get("MemAvailable", table["MemFree"])
@@ -93,8 +95,8 @@ def _container(root: Path) -> tuple[int, int]:
 def _group(root: Path, name: str) -> str:
     """The content of a control group's file; "" if there is none."""
     try:
-        return (root / "sys/fs/cgroup" / name).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
+        return read_text(root / "sys/fs/cgroup" / name, Document.SYSTEM).strip()
+    except BadInputError:
         return ""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from sdcoreml.doctor.core.facts import HostPython
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.envs.mirrors.mirror import INDEX
+from sdcoreml.ground.files import Document, read_leniently
 
 LIBRARIES = ("git", "numpy", "psutil", "rich", "uv")
 """Import names of what `.venv` holds; without them some answers are poorer, none is wrong."""
@@ -53,7 +54,7 @@ def _pip_settings(probe: Probe) -> tuple[str, ...]:
     found = [name for name in (*named, *_UV) if probe.environ.get(name) and name not in honoured]
     for path in _pip_files(probe):
         if path.is_file():
-            text = path.read_text(encoding="utf-8", errors="replace")
+            text = read_leniently(path, Document.SETTINGS)
             keys = {
                 line.partition("=")[0].strip().replace("-", "_").upper()
                 for line in text.splitlines()

@@ -5,7 +5,6 @@ The floors below own all three; here they only become facts.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -20,6 +19,10 @@ from sdcoreml.doctor.core.facts import Absent, Unknown
 from sdcoreml.doctor.gather import environment as installed
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.envs.building.base import CONDA
+from sdcoreml.ground.codec import DecodeError, from_plain
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.names import normalise
 
 if TYPE_CHECKING:
@@ -127,8 +130,8 @@ def evidence(name: str) -> facts.EvidenceFacts:
 def _download(path: Path) -> int:
     """Bytes of all wheels that a lock of PEP 751 names; each package of ours has one alone."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
+        text = read_text(path, Document.LOCK)
+    except BadInputError:
         return 0
     return sum(int(size) for size in re.findall(r"^size = (\d+)$", text, re.MULTILINE))
 
@@ -238,8 +241,8 @@ def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
     if isinstance(outcome, Unknown):
         return outcome
     try:
-        failures: dict[str, str] = json.loads(outcome.out.rpartition("\n")[2])
-    except ValueError:
+        failures = from_plain(dict[str, str], parse_json(outcome.out.rpartition("\n")[2], ""), "")
+    except (BadInputError, DecodeError):
         return Unknown(reason=outcome.err.rpartition("\n")[2] or f"exit code {outcome.code}")
     imported = tuple(module for module in modules if module not in failures)
     return facts.Smoke(imported=imported, failures=failures)

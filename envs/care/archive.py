@@ -17,7 +17,7 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,8 +28,11 @@ from sdcoreml.envs.kept.verify import verify_fast
 from sdcoreml.envs.processes.installer import PackageSource, download
 from sdcoreml.envs.pythons.interpreter import require
 from sdcoreml.ground.aside import open_aside
-from sdcoreml.ground.errors import ArchiveError, EnvError, LockfileError
+from sdcoreml.ground.codec import as_object, from_plain, shown
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import ArchiveError, BadInputError, EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import open_regular
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.quantity import amount
 from sdcoreml.ground.refusals import translate_store_errors
@@ -56,7 +59,7 @@ class ArchiveRecord:
     python: str
     lock_digest: str
     seal: str
-    contents: dict[str, str]
+    contents: Mapping[str, str]
 
 
 def export_environment(
@@ -187,7 +190,10 @@ def _pack(folder: Path, carried: ArchiveRecord, handle: int, emit: Emit) -> None
 def _unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
     """Unpack an archive into a folder, comparing every hash."""
     try:
-        with tarfile.open(path, mode="r:") as archive:
+        with (
+            open_regular(path, remedy="give a file of `env export`") as stream,
+            tarfile.open(path, mode="r:", fileobj=stream) as archive,
+        ):
             carried = _read_record(archive)
             if carried.target != host_target():
                 raise ArchiveError(
@@ -196,15 +202,11 @@ def _unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
                     remedy="export it on a machine of this kind",
                 )
             faults = _extract(archive, carried, folder, emit)
-    except (tarfile.TarError, EOFError, ValueError, TypeError, KeyError) as error:
+    except BadInputError as error:
+        raise ArchiveError(error.what, where=path, remedy=error.remedy or _AGAIN) from None
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise ArchiveError(
             f"no exported environment ({error})", where=path, remedy=_AGAIN
-        ) from None
-    except OSError as error:
-        if error.filename != os.fspath(path):
-            raise
-        raise ArchiveError(
-            f"{error.strerror}", where=path, remedy="give a file of `env export`"
         ) from None
     if not faults:
         try:
@@ -225,12 +227,13 @@ def _read_record(archive: tarfile.TarFile) -> ArchiveRecord:
     stream = archive.extractfile(member) if member and member.name == RECORD else None
     if stream is None:
         raise ValueError(f"it does not begin with {RECORD}")
-    fields = json.loads(stream.read(_LONGEST_RECORD))
-    if fields.pop("schema") != SCHEMA:
+    said = parse_json(stream.read(_LONGEST_RECORD), RECORD)
+    fields = {**as_object(said, RECORD)}
+    if fields.pop("schema", None) != SCHEMA:
         raise ValueError("of another schema")
-    carried = ArchiveRecord(**fields)
+    carried = from_plain(ArchiveRecord, fields, "")
     if strange := [name for name in carried.contents if not _MEMBER.fullmatch(name)]:
-        raise ValueError(f"a member named {strange[0]!r}")
+        raise ValueError(f"a member named {shown(strange[0])}")
     return carried
 
 

@@ -26,6 +26,7 @@ from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.interpreter import Choice, find_interpreters
 from sdcoreml.ground.errors import BrokenError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.conda import read_conda_lock
 from sdcoreml.lockfiles.lock import LockedPackage, parse_lock
@@ -162,7 +163,7 @@ def _names(lost: Iterable[ManifestEntry]) -> str:
 
 def _packages(environment: Environment, lost: Iterable[ManifestEntry]) -> tuple[LockedPackage, ...]:
     """The locked packages that the lost entries came from."""
-    text = (environment.path / manifest.SEALED / store.LOCK).read_text(encoding="utf-8")
+    text = read_text(environment.path / manifest.SEALED / store.LOCK, Document.LOCK)
     owners = {entry.owner for entry in lost}
     return tuple(p for p in parse_lock(text, environment.path) if p.name in owners)
 

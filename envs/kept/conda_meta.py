@@ -5,12 +5,14 @@ conda, mamba, micromamba and py-rattler all write them; reading them takes none 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.ground.errors import BrokenError
+from sdcoreml.ground.codec import DecodeError, as_object, read_field
+from sdcoreml.ground.documents import read_object
+from sdcoreml.ground.errors import BadInputError, BrokenError
+from sdcoreml.ground.files import Document
 
 FOLDER = "conda-meta"
 
@@ -37,32 +39,39 @@ def records(prefix: Path) -> Iterator[tuple[Path, dict[str, object]]]:
     """
     for path in sorted((prefix / FOLDER).glob("*.json")):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            stated = [record[key] for key in ("name", "version", "build")]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            stated = [error]
-        if not all(isinstance(value, str) for value in stated):
-            raise BrokenError(
-                "not the record of a conda package", where=path, remedy="make the environment again"
-            )
+            record = read_object(path, Document.RECORD)
+            for name in ("name", "version", "build"):
+                read_field(record, name, str)
+        except (BadInputError, DecodeError):
+            raise _broken(path) from None
         yield path, record
 
 
 def list_files(prefix: Path) -> Iterator[InstalledFile]:
     """Every path that the packages of a prefix installed; none without conda."""
-    for _, record in records(prefix):
+    for path, record in records(prefix):
         match record:
             case {"paths_data": {"paths": list(entries)}}:
-                for entry in entries:
-                    yield _read_installed(str(record["name"]), entry)
+                try:
+                    found = [_read_installed(str(record["name"]), entry) for entry in entries]
+                except DecodeError:
+                    raise _broken(path) from None
+                yield from found
 
 
-def _read_installed(package: str, entry: Mapping[str, object]) -> InstalledFile:
+def _broken(record: Path) -> BrokenError:
+    return BrokenError(
+        "not the record of a conda package", where=record, remedy="make the environment again"
+    )
+
+
+def _read_installed(package: str, value: object) -> InstalledFile:
+    entry = as_object(value, "entry")
     digest = entry.get("sha256_in_prefix") or entry.get("sha256") or ""
     linked = entry.get("path_type") == "softlink"
     return InstalledFile(
         package=package,
-        path=str(entry["_path"]),
+        path=read_field(entry, "_path", str),
         sha256="" if linked else str(digest),
         patched=bool(entry.get("prefix_placeholder")),
     )

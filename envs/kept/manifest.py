@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +22,8 @@ from pathlib import Path
 from sdcoreml.envs.kept import conda_meta
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.digest import sha256
-from sdcoreml.ground.errors import BrokenError
+from sdcoreml.ground.errors import BadInputError, BrokenError
+from sdcoreml.ground.files import Document, read_bytes
 from sdcoreml.ground.names import normalise
 
 SEALED = "sealed"
@@ -159,11 +161,12 @@ def read(folder: Path) -> tuple[ManifestEntry, ...]:
     """
     path = folder / SEALED / FILE
     try:
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        text = read_bytes(path, Document.MANIFEST).decode("utf-8", "surrogateescape")
         return tuple(_entry(line) for line in text.split("\n")[:-1])
-    except (OSError, ValueError) as error:
+    except (BadInputError, ValueError) as error:
+        why = error.what if isinstance(error, BadInputError) else error
         raise BrokenError(
-            f"not a manifest ({error})",
+            f"not a manifest ({why})",
             where=path,
             remedy="`sdcoreml env build --fresh` makes the environment again",
         ) from None
@@ -210,8 +213,8 @@ def project_of(dist_info: Path) -> str:
 
 def read_record(record: Path) -> list[list[str]]:
     """The rows of a RECORD file: path, hash or "", size or ""."""
-    with record.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        return [row for row in csv.reader(stream) if row]
+    text = read_bytes(record, Document.RECORD).decode("utf-8", "surrogateescape")
+    return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
 
 
 def _entry(line: str) -> ManifestEntry:

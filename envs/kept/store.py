@@ -26,7 +26,11 @@ from pathlib import Path
 from sdcoreml.envs.kept.manifest import SEALED
 from sdcoreml.envs.pythons.interpreter import Interpreter
 from sdcoreml.ground.aside import flush_folder, scratch_folder, write_text
+from sdcoreml.ground.codec import DecodeError, from_plain
+from sdcoreml.ground.documents import read_object
+from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import Document
 from sdcoreml.ground.leftovers import sweep
 from sdcoreml.ground.locks import lock_file
 from sdcoreml.ground.places import environments_folder
@@ -101,19 +105,11 @@ def read(name: str, path: Path) -> Environment | None:
     """
     try:
         real = path.resolve(strict=True)
-        fields = json.loads((real / SEALED / RECORD).read_text(encoding="utf-8"))
-        if fields.pop("schema") != SCHEMA:
+        fields = read_object(real / SEALED / RECORD, Document.RECORD)
+        if fields.pop("schema", None) != SCHEMA:
             return None
-        interpreter = fields.pop("interpreter")
-        return Environment(
-            name=name,
-            path=real,
-            interpreter=Interpreter(**interpreter | {"path": Path(interpreter["path"])}),
-            built=datetime.fromisoformat(fields.pop("built")),
-            defects=tuple(fields.pop("defects")),
-            **fields,
-        )
-    except (OSError, ValueError, TypeError, KeyError):
+        return from_plain(Environment, {**fields, "name": name, "path": os.fspath(real)}, "")
+    except (OSError, RuntimeError, BadInputError, DecodeError):
         return None
 
 

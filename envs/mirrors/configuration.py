@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdcoreml.ground.aside import write_text
-from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.errors import BadInputError, LockfileError
+from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.refusals import translate_os_errors
 
 NAME = "config.toml"
@@ -92,8 +93,11 @@ def write_sources(sources: Mapping[str, tuple[str, ...]], path: Path | None = No
     if path is None:
         raise LockfileError("no folder is known for it", where=NAME, remedy="run `make bootstrap`")
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
-    except (TOMLKitError, UnicodeDecodeError) as error:
+        text = read_text(path, Document.SETTINGS) if path.is_file() else ""
+        document = tomlkit.parse(text)
+    except BadInputError as error:
+        raise LockfileError(error.what, where=path, remedy="correct it") from error
+    except (TOMLKitError, RecursionError) as error:
         raise LockfileError(f"is not TOML: {error}", where=path, remedy="correct it") from error
     table = tomlkit.table()
     for kind, folders in sources.items():

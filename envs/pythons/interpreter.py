@@ -6,14 +6,16 @@ installer, Homebrew and PATH keep them; each is asked once, isolated, what it re
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.envs.processes.process import isolate, run
-from sdcoreml.ground.errors import NoInterpreterError
+from sdcoreml.ground.codec import from_plain
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError, NoInterpreterError
+from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.places import environments_folder, home_folder
 from sdcoreml.lockfiles.target import host_target, target_name
 from sdcoreml.lockfiles.toolchain import PythonPin
@@ -76,8 +78,10 @@ def probe(python: Path, source: str = "--python") -> Interpreter | None:
     """Ask a Python what it is; None when it does not run or does not answer."""
     try:
         answer = run([*isolate(python), "-S", "-c", _ASK])
-        path, version, implementation, system, machine, wide = json.loads(answer.out)
-    except (OSError, ValueError):
+        said = from_plain(tuple[object, ...], parse_json(answer.out, python), "answer")
+        *words, wide = said
+        path, version, implementation, system, machine = from_plain(tuple[str, ...], words, "words")
+    except (OSError, ValueError, BadInputError):
         return None
     target = target_name(system, machine) if wide else f"{system}-32-bit"
     return Interpreter(
@@ -200,7 +204,7 @@ def conda_roots(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
         yield Path(environ["CONDA_EXE"]).parent.parent
     yield from (home / name for name in _CONDA_ROOTS)
     try:  # where conda itself writes down each environment it ever made
-        lines = (home / ".conda/environments.txt").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = read_text(home / ".conda/environments.txt", Document.SETTINGS).splitlines()
+    except BadInputError:
         return
     yield from (Path(line.strip()) for line in lines if line.strip())

@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +36,8 @@ class Car:
     extras: Mapping[str, int] = field(default_factory=dict)
     owner: str | None = None
     spare: Wheel | Missing | None = None
+    key: Path = Path("hook")
+    built: datetime = datetime(2026, 5, 3, tzinfo=timezone.utc)
 
 
 CAR = Car(
@@ -48,6 +52,8 @@ PLAIN = {
     "extras": {"horns": 2},
     "owner": None,
     "spare": {"missing": "stolen"},
+    "key": "hook",
+    "built": "2026-05-03T00:00:00+00:00",
 }
 
 
@@ -73,6 +79,11 @@ def test_there_and_back() -> None:
         ),
         ({"extras": {"horns": True}}, "car.extras.horns: int is expected, not bool"),
         ({"spare": {"gone": "x"}}, "car.spare: unknown field 'gone'"),
+        ({"key": 1}, "car.key: Path is expected, not int"),
+        (
+            {"built": "2026-05-03"},
+            "car.built: a time with its offset from UTC is expected, not '2026-05-03'",
+        ),
         ({"age": 1}, "car: unknown field 'age'"),
         (
             {"extras": {"horns": 1 << 63}},

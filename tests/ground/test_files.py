@@ -9,7 +9,7 @@ import pytest
 
 from sdcoreml.ground import files
 from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.files import Document, open_regular, read_bytes, read_lenient, read_text
+from sdcoreml.ground.files import Document, open_regular, read_bytes, read_leniently, read_text
 
 
 def complaint(path: Path, document: Document = Document.SETTINGS) -> str:
@@ -141,4 +141,4 @@ def test_text_is_utf_8_and_its_lines_end_in_line_feeds(tmp_path: Path) -> None:
 )
 def test_a_text_to_search_may_have_any_encoding(data: bytes, text: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(data)
-    assert read_lenient(tmp_path / "a", Document.LOG) == text
+    assert read_leniently(tmp_path / "a", Document.LOG) == text

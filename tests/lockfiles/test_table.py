@@ -133,7 +133,9 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     [
         (b"name = ", "not valid TOML: .*; correct it"),
         (b"a = 1\na = 2\n", "not valid TOML: .*; correct it"),
-        (b'name = "\xff"\n', "not valid TOML: .*utf-8.*; correct it"),
+        (b"a = " + b"[" * 5000, "not valid TOML: .*; correct it"),
+        (b"a" + b".a" * 5000 + b" = 1", "tables nested more than 100 deep; correct it"),
+        (b'name = "\xff"\n', "not UTF-8 .*; restore it with git"),
     ],
 )
 def test_what_is_no_toml_is_one_line(tmp_path: Path, data: bytes, what: str) -> None:
@@ -146,7 +148,7 @@ def test_what_is_no_toml_is_one_line(tmp_path: Path, data: bytes, what: str) -> 
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(LockfileError, match="Is a directory; restore it with git"):
+    with pytest.raises(LockfileError, match="a folder, not a file; restore it with git"):
         read_table(tmp_path)
 
 

@@ -127,7 +127,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, text: str, what: str) -> Non
 
 
 def test_a_missing_file_says_where(tmp_path: Path) -> None:
-    with pytest.raises(LockfileError, match=r"toolchain\.toml: No such file"):
+    with pytest.raises(LockfileError, match=r"toolchain\.toml: no such file"):
         load_toolchain(f"{tmp_path}/")
 
 

@@ -249,7 +249,7 @@ class TestJobsOf:
         [
             (("--method", "linear"), "^--method linear says how, not to how many bits; add --bits"),
             (("--recipe", "r", "--method", "linear"), "bits and groups; leave --method out$"),
-            (("--recipe", "/nowhere/r"), "^/nowhere/r: No such file or directory; give the file"),
+            (("--recipe", "/nowhere/r"), "^/nowhere/r: no such file; give the file"),
         ],
     )
     def test_half_a_recipe_is_said(self, words: tuple[str, ...], told: str) -> None:

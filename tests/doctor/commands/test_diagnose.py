@@ -131,5 +131,5 @@ def test_exit_codes(tmp_path: Path, log: str, code: int) -> None:
 
 
 def test_an_absent_log_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="No such file or directory; give"):
+    with pytest.raises(BadInputError, match="no such file; give"):
         run(str(tmp_path / "nothing"))

@@ -258,7 +258,7 @@ def test_what_cannot_be_read_is_said_and_not_waited_for(tmp_path: Path) -> None:
     (root / "text_encoder/other.ckpt").mkdir()
     files = [file for part in examined(root).components for file in part.weights]
     assert {Path(f.path).name: f.fault for f in files if f.kind == "unreadable"} == {
-        "diffusion_pytorch_model.safetensors": "neither a file nor a folder",
+        "diffusion_pytorch_model.safetensors": "a named pipe, not a file",
         "other.bin": "a link to a file that is not there",
         "other.ckpt": "a folder, not a file",
     }

@@ -270,4 +270,4 @@ def test_the_commands(
     assert main(["env", "import", str(tmp_path / "x.tar"), "--python", str(PYTHON)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"seal {made.seal}"
     assert main(["env", "import", str(tmp_path / "none.tar")]) == 3
-    assert "none.tar: No such file" in capsys.readouterr().err
+    assert "none.tar: no such file" in capsys.readouterr().err
