@@ -85,5 +85,5 @@ def test_a_folder_that_is_not_ours_keeps_what_it_has(tmp_path: Path) -> None:
 def test_bytes_that_are_no_text_are_no_json(tmp_path: Path) -> None:
     path = tmp_path / "facts.json"
     path.write_bytes(b"\xff\xfe{")
-    with pytest.raises(BadInputError, match="not UTF-16 .*; make one: --save-facts"):
+    with pytest.raises(BadInputError, match=r"not UTF-16.* .*; make one: --save-facts"):
         read(path)
