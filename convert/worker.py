@@ -55,9 +55,13 @@ _STIR = 0.02
 _IDLE = 300.0
 """Seconds without work after which a child is said to be silent."""
 
+_MUCH = 500_000_000
+"""Bytes of memory below which the system's memory killer looks for another process."""
+
 _GRACE = 10
 """Seconds within which a child must exit, once it has closed its output."""
 
+AGAIN = "run again, unless you ended it yourself"
 CLOSE = "close other programs and run again"
 LOOK = "run `sdcoreml doctor --deep` to check the environment"
 
@@ -114,7 +118,9 @@ class Worker:
                 code = _wait(process)
             if answer is None:
                 log = _tail(stderr)
-                remedy = CLOSE if code == -signal.SIGKILL else LOOK
+                remedy = LOOK
+                if code == -signal.SIGKILL:
+                    remedy = CLOSE if peak() >= _MUCH else AGAIN
                 raise errors.WorkerError(
                     _describe_end(task, code, peak(), log), log=log, remedy=remedy
                 )
@@ -244,10 +250,8 @@ def _revive(error: Mapping[str, str]) -> errors.SdcoremlError:
 def _describe_end(task: str, code: int | None, peak: int, tail: str) -> str:
     """Describe in one line how the child died, as far as the operating system says."""
     if code == -signal.SIGKILL:
-        return (
-            f"{task}: the child process was killed from outside after using {amount(peak)} of"
-            " memory, most likely because memory ran out"
-        )
+        used = f"{task}: the child process was killed from outside after using {amount(peak)}"
+        return f"{used} of memory" + (", most likely because memory ran out" * (peak >= _MUCH))
     return f"{task}: the child process {_end_of(code)} without an answer: {_find_last_error(tail)}"
 
 

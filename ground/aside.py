@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from sdcoreml.ground import locks
@@ -156,6 +156,13 @@ def scratch_beside(target: Path) -> Iterator[Path]:
     """Give a hidden folder beside `target`, and remove it at the end unless it was renamed."""
     with translate_os_errors(target), make_parent(target), scratch_folder(target) as part:
         yield part
+
+
+def scratch_near(target: Path) -> AbstractContextManager[Path]:
+    """Like `scratch_beside`, but in the temporary folder if that of `target` is read-only."""
+    folder = target.parent
+    here = folder if os.access(folder, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+    return scratch_beside(here / target.name)
 
 
 @contextmanager

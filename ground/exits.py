@@ -36,7 +36,7 @@ def run_to_exit_code(command: Callable[[], int]) -> int:
         if error.explanation:
             print(error.explanation, file=sys.stderr)
         return error.exit_code
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         return _end_refused(error)
     except RuntimeError as error:
         return _end_crowded() if str(error) == NO_THREAD else _end_bug(error)
@@ -66,8 +66,10 @@ def report_bug(error: BaseException) -> str:
     return f"this is a bug of sdcoreml: {one_line(summary)}; no log could be written"
 
 
-def _end_refused(error: OSError) -> int:
+def _end_refused(error: OSError | MemoryError) -> int:
     """Report an error of the operating system, such as a full disk; return the exit code."""
+    if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
+        return _end_starved()
     if error.errno == errno.ENOSPC and error.filename is None:
         _discard_output()
         print("error: the output did not fit: no space left where it goes", file=sys.stderr)
@@ -85,6 +87,15 @@ def _end_crowded() -> int:
     print(
         "error: this system lets no more threads or processes start; close other programs, or"
         " raise the limit (ulimit -u)",
+        file=sys.stderr,
+    )
+    return ExitCode.PROBLEMS
+
+
+def _end_starved() -> int:
+    print(
+        "error: the system gives this process no more memory; close other programs, or raise the"
+        " limit (ulimit -v, or that of the container)",
         file=sys.stderr,
     )
     return ExitCode.PROBLEMS

@@ -170,9 +170,14 @@ def refusal(error: OSError | ValueError, path: Path, remedy: str = "") -> BadInp
     """The error for a file that the system does not open or read.
 
     A `ValueError` is Python's answer to a NUL in a name.
+
+    Raises:
+        MemoryError: the system has no more memory, which is no fault of the file.
     """
     if not isinstance(error, OSError):
         return BadInputError("no file can have this name", where=ascii(str(path)), remedy=remedy)
+    if error.errno == errno.ENOMEM:
+        raise MemoryError from error
     if error.errno in _ABSENT:
         what = "a link to a file that is not there" if path.is_symlink() else "no such file"
         return BadInputError(what, where=path, remedy=remedy)

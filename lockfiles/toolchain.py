@@ -45,11 +45,15 @@ class Conda:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """Space: `disk` and `memory` in multiples of the model's size, `environment` in bytes."""
+    """Space: `disk` and `memory` in multiples of the model's size, `environment` in bytes.
+
+    `files` are the files and folders of an environment, rounded up.
+    """
 
     disk: float
     memory: float
     environment: int
+    files: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +184,7 @@ def _parse(table: TomlTable) -> Toolchain:
             disk=factors.get("disk", float, 2.0),
             memory=factors.get("memory", float, 2.0),
             environment=factors.get("environment", int),
+            files=factors.get("files", int, 40_000),
         ),
         measured=_read_measured(table),
         installed=table.table("installed").numbers(),

@@ -29,7 +29,7 @@ from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.convert.worker import Runner
-from sdcoreml.ground.aside import scratch_beside
+from sdcoreml.ground.aside import scratch_near
 from sdcoreml.ground.digest import describe, describe_files
 from sdcoreml.ground.errors import BadInputError, Fault
 from sdcoreml.ground.events import Emit, Event, silent
@@ -234,7 +234,7 @@ def _check(
 ) -> Mapping[str, ProgramProof]:
     """Prove each program: by certificate if there is one, otherwise by running it."""
     policy = ProofPolicy(certificates=against.certificates)
-    with scratch_beside(bundle.resolve()) as scratch:
+    with scratch_near(bundle.resolve()) as scratch:
         built = [
             _pair_program(bundle, name, program, model, scratch, emit)
             for name, program in manifest.programs.items()

@@ -10,7 +10,13 @@ from itertools import groupby
 
 from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, ok, warning
 from sdcoreml.doctor.core.estimate import estimate_disk
-from sdcoreml.doctor.core.facts import EnvironmentFacts, LockFacts, ToolchainFacts, VolumeFacts
+from sdcoreml.doctor.core.facts import (
+    EnvironmentFacts,
+    Goal,
+    LockFacts,
+    ToolchainFacts,
+    VolumeFacts,
+)
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.ground.quantity import amount
 
@@ -20,10 +26,6 @@ FREE_TEMPORARY = GB
 
 FREE_CACHE = 5 * GB
 """A Stable Diffusion 1.x model in half precision and its parts."""
-
-
-FILES = 40_000
-"""Files of a built environment, rounded up: `tested` has 28,400 on Linux."""
 
 
 def describe_room(volume: VolumeFacts) -> str:
@@ -117,17 +119,19 @@ def room_for_packages(
 
 @check("DSK007", CheckFamily.DISK)
 def room_for_files(
-    volumes: Mapping[str, VolumeFacts], environment: EnvironmentFacts | None = None
+    volumes: Mapping[str, VolumeFacts],
+    toolchain: ToolchainFacts,
+    environment: EnvironmentFacts | None = None,
 ) -> Findings:
     """The environments' volume can hold all files of an environment.
 
     Home folders on shared machines often limit the number of files. Once it is reached, the system
     says "No space left on device" with gigabytes free.
     """
-    place = volumes["environments"]
-    if environment is None and place.files_free is not None and place.files_free < FILES:
+    place, needed = volumes["environments"], toolchain.installed_files
+    if environment is None and place.files_free is not None and place.files_free < needed:
         yield error(
-            f"the environment has up to {FILES:,} files,"
+            f"the environment has up to {needed:,} files and folders,"
             f" {place.files_free:,} may still be made in {place.path}",
             why='The installation would stop with "No space left on device", gigabytes free.',
             fix=Fix("remove files there, or point SDCOREML_ENVS at another volume"),
@@ -169,13 +173,30 @@ def room_for_downloads(volumes: Mapping[str, VolumeFacts]) -> Findings:
 
 
 @check("DSK004", CheckFamily.DISK)
-def places_writable(volumes: Mapping[str, VolumeFacts]) -> Findings:
-    """The folders that sdcoreml writes to are writable."""
-    roles = (name for name in ("output", "environments") if not volumes[name].writable)
+def places_writable(
+    volumes: Mapping[str, VolumeFacts],
+    goal: Goal,
+    environment: EnvironmentFacts | None = None,
+) -> Findings:
+    """The folders that sdcoreml is about to write to are writable.
+
+    That is the folder of results for a conversion, and that of environments if one has yet to be
+    built: an environment that is there serves users who cannot change it.
+    """
+    wanted = {"output": goal.kind == "convert", "environments": environment is None}
+    roles = (name for name, is_used in wanted.items() if is_used and not volumes[name].writable)
     for path, names in groupby(roles, key=lambda name: volumes[name].path):
+        whose = [_PLACES[name] for name in names]
         yield error(
-            f"{path} is not writable ({', '.join(names)})",
+            f"{path} is not writable (the folder of {' and '.join(what for what, _ in whose)})",
             why="The first write would fail.",
-            fix=Fix("choose another folder (--output, SDCOREML_ENVS), or change its permissions"),
+            fix=Fix(f"choose another with {' or '.join(way for _, way in whose)}"),
             where=path,
         )
+
+
+_PLACES = {
+    "output": ("results", "--output"),
+    "environments": ("environments", "SDCOREML_ENVS=/a/folder"),
+}
+"""By role: what the folder holds, and what names another."""

@@ -11,6 +11,9 @@ from sdcoreml.ground.errors import NoRoomError, UnableError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.toolchain import Toolchain
 
+WRITABLE = "DSK004"
+"""The check of permissions, which is no lack of room."""
+
 if TYPE_CHECKING:
     from sdcoreml.doctor.core.engine import Report
     from sdcoreml.doctor.core.facts import Goal
@@ -69,7 +72,7 @@ def require_able(report: Report) -> None:
     """Raise the doctor's first reason if its answer is no.
 
     Raises:
-        NoRoomError: only the disk stands in the way.
+        NoRoomError: only the disk's room stands in the way.
         UnableError: something else does.
     """
     from sdcoreml.doctor.core.check import CheckFamily
@@ -81,9 +84,8 @@ def require_able(report: Report) -> None:
     finding = max(blocking[0].findings, key=lambda finding: finding.status.rank)
     remedy = finding.fix.title if finding.fix else finding.why
     more = f"; {len(blocking) - 1} more, `sdcoreml doctor` lists them" if blocking[1:] else ""
-    kind = (
-        NoRoomError if {result.family for result in blocking} == {CheckFamily.DISK} else UnableError
-    )
+    is_full = all(one.family is CheckFamily.DISK and one.id != WRITABLE for one in blocking)
+    kind = NoRoomError if is_full else UnableError
     error = kind(f"{finding.what} ({blocking[0].id}); {remedy}{more}")
     error.code = blocking[0].id
     raise error

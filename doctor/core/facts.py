@@ -84,7 +84,8 @@ class HostPython:
 class ToolchainFacts:
     """What was tested together: from `lockfiles/<name>/toolchain.toml`.
 
-    `pins` are the direct ones; `disk` is the factor of the model's size to keep free; `rates`,
+    `pins` are the direct ones; `installed_bytes` and `installed_files` are what an environment
+    takes on this machine; `disk` is the factor of the model's size to keep free; `rates`,
     `peaks`, `parallel` and `measured_on` are what was measured, as `lockfiles.toolchain.Measured`
     says; `memory` is the factor of the largest component's size that stands in for peaks; `refused`
     maps a target to the reason why it cannot work; `backend` is the one that was asked for.
@@ -102,6 +103,7 @@ class ToolchainFacts:
     disk: float
     memory: float
     installed_bytes: int
+    installed_files: int
     rates: Mapping[str, float] = field(default_factory=dict)
     peaks: Mapping[str, float] = field(default_factory=dict)
     parallel: float = 1.0

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Absent, Memory, System, Unknown
+from sdcoreml.doctor.gather.limits import core_limit, memory_limit
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_leniently, read_text
@@ -48,26 +49,23 @@ def _processor(probe: Probe) -> str:
 def cores(root: Path) -> int:
     """The cores that this process may use: those it is bound to, within its container's share."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    share, _, period = _group(root, "cpu.max").partition(" ")
-    if not (share.isdecimal() and period.isdecimal() and int(period)):  # "max": no limit
-        return bound or 1
-    return min(bound or 1, max(1, round(int(share) / int(period))))
+    share = core_limit(root)
+    return min(bound or 1, max(1, round(share))) if share else bound or 1
 
 
 def memory(probe: Probe) -> Memory | Unknown:
-    """Main memory and swap; a container's limit counts as the machine's memory."""
+    """Main memory and swap; a control group's limit counts as the machine's memory."""
     if probe.system == "Darwin":
         return _mac_memory(probe)
     try:
         table = _meminfo(read_text(probe.root / "proc/meminfo", Document.SYSTEM))
     except BadInputError as error:
         return Unknown(reason=f"/proc/meminfo: {error.what}")
-    limit, used = _container(probe.root)
-    total = min(table["MemTotal"], limit or table["MemTotal"])
     available = table.get("MemAvailable", table["MemFree"])
+    group = memory_limit(probe.root)
     return Memory(
-        total=total,
-        available=min(available, max(0, total - used)) if limit else available,
+        total=min(table["MemTotal"], group.limit) if group else table["MemTotal"],
+        available=min(available, group.left) if group else available,
         swap_total=table.get("SwapTotal", 0),
         swap_free=table.get("SwapFree", 0),
     )
@@ -77,27 +75,6 @@ def _meminfo(text: str) -> dict[str, int]:
     """Bytes by name from the lines `Name:   123 kB`."""
     rows = (line.split() for line in text.splitlines())
     return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if len(row) == 3}  # noqa: PLR2004
-
-
-def _container(root: Path) -> tuple[int, int]:
-    """The control group's memory limit and use in bytes, zeros without a limit.
-
-    Cached files count as used there, yet give way: they are left out.
-    """
-    limit, used = (_group(root, name) for name in ("memory.max", "memory.current"))
-    if not limit.isdecimal() or not used.isdecimal():  # no container, or "max": no limit
-        return 0, 0
-    rows = (row.split() for row in _group(root, "memory.stat").splitlines())
-    cached = next((int(row[1]) for row in rows if row[:1] == ["inactive_file"]), 0)
-    return int(limit), max(0, int(used) - cached)
-
-
-def _group(root: Path, name: str) -> str:
-    """The content of a control group's file; "" if there is none."""
-    try:
-        return read_text(root / "sys/fs/cgroup" / name, Document.SYSTEM).strip()
-    except BadInputError:
-        return ""
 
 
 def _mac_memory(probe: Probe) -> Memory | Unknown:

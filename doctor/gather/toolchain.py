@@ -62,6 +62,7 @@ def toolchain(name: str) -> facts.ToolchainFacts:
         disk=loaded.factors.disk,
         memory=loaded.factors.memory,
         installed_bytes=loaded.size_on(host_target()),
+        installed_files=loaded.factors.files,
         backend=choose_backend(),
         rates=dict(loaded.measured.rates),
         peaks=dict(loaded.measured.peaks),

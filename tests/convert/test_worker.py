@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sdcoreml.convert.worker import Outcome, Worker
+from sdcoreml.convert.worker import Outcome, Worker, _describe_end
 from sdcoreml.ground.errors import (
     BadInputError,
     SdcoremlError,
@@ -93,8 +93,16 @@ def test_running_out_of_memory_is_said() -> None:
 
 
 def test_a_child_killed_from_outside_is_told_as_such() -> None:
-    with pytest.raises(WorkerError, match="killed from outside after using"):
-        run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with pytest.raises(WorkerError, match=r"killed from outside after using \d+ MB of memory; run"):
+        run(killed)
+
+
+def test_a_large_child_killed_from_outside_most_likely_took_too_much() -> None:
+    assert _describe_end("check", -9, 10**9, "") == (
+        "check: the child process was killed from outside after using 1.0 GB of memory, most likely"
+        " because memory ran out"
+    )
 
 
 def test_a_crash_names_its_signal() -> None:

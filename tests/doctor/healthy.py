@@ -113,6 +113,7 @@ TOOLCHAIN = ToolchainFacts(
     disk=2.0,
     memory=2.0,
     installed_bytes=6 * GB,
+    installed_files=33_000,
     rates={"build": 0.01, "text_encoder": 0.1, "unet": 0.4, "vae": 2.0},
 )
 

@@ -19,6 +19,7 @@ from sdcoreml.ground.aside import (
     folder_aside,
     require_space,
     scratch_beside,
+    scratch_near,
     sole_maker,
     update_text,
     write_text,
@@ -329,6 +330,18 @@ def test_a_swap_that_fails_half_way_puts_the_older_folder_back(
     with pytest.raises(OSError, match="Input/output"), folder_aside(target, MARK) as aside:
         (aside / MARK).write_text("new")
     assert (names(tmp_path), (target / MARK).read_text()) == (["out"], "older")
+
+
+def test_scratch_of_a_read_only_folder_is_in_the_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    with scratch_near(tmp_path / "out") as scratch:
+        assert scratch.parent == tmp_path
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with scratch_near(tmp_path / "out") as scratch:
+        assert scratch.parent == tmp_path / "tmp"
 
 
 def test_scratch_goes_with_all_it_holds(tmp_path: Path) -> None:

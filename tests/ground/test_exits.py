@@ -89,3 +89,14 @@ def test_a_system_that_starts_nothing_more_is_named(
         "error: this system lets no more threads or processes start; close other programs, or"
         " raise the limit (ulimit -u)\n"
     )
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate", "x")])
+def test_a_system_that_gives_no_more_memory_is_named(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_to_exit_code(failing(error)) == 1
+    assert capsys.readouterr().err == (
+        "error: the system gives this process no more memory; close other programs, or raise the"
+        " limit (ulimit -v, or that of the container)\n"
+    )

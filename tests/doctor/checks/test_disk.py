@@ -7,7 +7,7 @@ import pytest
 from sdcoreml.doctor.checks.disk import room_for_result
 from sdcoreml.doctor.core.check import Status
 from sdcoreml.doctor.core.engine import Result, examine
-from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.doctor.core.facts import Facts, Goal
 from tests.doctor.checks.findings import said
 from tests.doctor.healthy import GB, HEALTHY, VOLUMES
 from tests.doctor.specimens import NOT_BUILT, volume
@@ -86,6 +86,24 @@ def test_files_are_counted_where_the_volume_counts_them() -> None:
         )
 
     assert files(900) == [
-        "error: the environment has up to 40,000 files, 900 may still be made in /data/environments"
+        (
+            "error: the environment has up to 33,000 files and folders, 900 may still be made in"
+            " /data/environments"
+        )
     ]
     assert files(None) == files(1_000_000) == []
+
+
+def test_only_what_will_be_written_must_be_writable() -> None:
+    def writable(role: str, kind: str, *, is_built: bool = True) -> list[str]:
+        facts = replace(volume(role, writable=False), goal=Goal(kind=kind))
+        return said("DSK004", facts if is_built else replace(facts, environment=NOT_BUILT))
+
+    assert writable("output", "convert") == [
+        "error: /data/output is not writable (the folder of results)"
+    ]
+    assert writable("environments", "env", is_built=False) == [
+        "error: /data/environments is not writable (the folder of environments)"
+    ]
+    assert writable("output", "env") == writable("output", "bundle") == []
+    assert writable("environments", "convert") == []
