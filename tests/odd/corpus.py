@@ -18,6 +18,11 @@ from tests.odd import (
     others,
     places,
     texts,
+    third_addons,
+    third_files,
+    third_folders,
+    third_meaning,
+    third_places,
 )
 from tests.odd.case import Case
 
@@ -41,4 +46,12 @@ SECOND: tuple[Case, ...] = (
     *later_addons.CASES,
 )
 """The second part of the cases, written after the faults that the first part exposed were fixed."""
-CASES = (*FIRST, *SECOND)
+THIRD: tuple[Case, ...] = (
+    *third_files.CASES,
+    *third_meaning.CASES,
+    *third_folders.CASES,
+    *third_places.CASES,
+    *third_addons.CASES,
+)
+"""The third part: the expectations were committed before anything was run over it."""
+CASES = (*FIRST, *SECOND, *THIRD)

@@ -1,0 +1,443 @@
+"""Odd single files of the corpus's third part: containers, suffixes, pickles, merges."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from tests.convert.weights import torch_files as torch
+from tests.odd import base
+from tests.odd.case import Can, Case, Why, no, yes
+from tests.odd.files import TEXT, UNET, VAE, added, content, kept, retyped
+from tests.odd.later_files import MATRIX, pickled_with, quantized
+
+HALF = len(base.file_bytes("sd1")) // 2
+WHOLE = base.file_bytes("sd1")
+SQLITE = b"SQLite format 3\x00" + bytes(4080)
+
+
+def reframed(at: Path, *, gap: int = 0, spaces: int = 0, backwards: bool = False) -> Path:
+    """The same tensors with a gap before the last one, a padded header, or in another order."""
+    size = int.from_bytes(WHOLE[:8], "little")
+    fields, data = json.loads(WHOLE[8 : 8 + size]), WHOLE[8 + size :]
+    if gap:
+        last = max((n for n in fields if n != "__metadata__"), key=lambda n: offsets(fields[n]))
+        begin, end = offsets(fields[last])
+        fields[last]["data_offsets"] = [begin + gap, end + gap]
+        data = data[:begin] + bytes(gap) + data[begin:]
+    if backwards:
+        fields = dict(reversed(fields.items()))
+    text = json.dumps(fields).encode() + b" " * spaces
+    text += b" " * (-len(text) % 8)
+    return content(at, len(text).to_bytes(8, "little") + text + data)
+
+
+def offsets(field: dict[str, list[int]]) -> tuple[int, int]:
+    begin, end = field["data_offsets"]
+    return begin, end
+
+
+def numbered_metadata(at: Path) -> Path:
+    """Metadata whose values are no texts, as hand-written savers leave it."""
+    size = int.from_bytes(WHOLE[:8], "little")
+    fields = json.loads(WHOLE[8 : 8 + size])
+    fields["__metadata__"] = {"epoch": 3, "tags": ["a", "b"]}
+    text = json.dumps(fields).encode()
+    text += b" " * (-len(text) % 8)
+    return content(at, len(text).to_bytes(8, "little") + text + WHOLE[8 + size :])
+
+
+def told(at: Path, family: str, name: str = "model.safetensors", **metadata: str) -> Path:
+    known = {key.replace("__", "."): value for key, value in metadata.items()}
+    data = base.safetensors(base.original(family), known)
+    return base.write_file(at, name=name, content=data)
+
+
+def wrapped(at: Path, key: str) -> Path:
+    """A pickle whose tensors are under another key than state_dict, an optimizer beside them."""
+    base.write_tokenizer(at / "tokenizer")
+    tensors = base.original("sd1")
+    parts = {
+        name: torch.tensor(torch.storage(str(number), array.dtype.name, array.size), array.shape)
+        for number, (name, array) in enumerate(tensors.items())
+    }
+    moment = torch.tensor(torch.storage(str(len(tensors)), "float32", 4), (4,))
+    state = torch.mapping({"exp_avg": moment})
+    root = {key: torch.mapping(parts), "optimizer_states": torch.mapping({"0": state})}
+    pickled = torch.finished(torch.mapping(root))
+    return torch.write_zip(at / "model.ckpt", tensors | {"m": np.zeros(4, "f4")}, pickled=pickled)
+
+
+def one_storage(at: Path) -> Path:
+    """A pickle whose tensors are views of one storage, kernels among them transposed."""
+    base.write_tokenizer(at / "tokenizer")
+    tensors = base.original("sd1")
+    whole = np.concatenate([array.T.ravel() for array in tensors.values()])
+    shared, parts, start = torch.storage("0", "float16", whole.size), {}, 0
+    for name, array in tensors.items():
+        steps = torch.row_major(array.shape[::-1])[::-1]
+        parts[name] = torch.tensor(shared, array.shape, steps, start)
+        start += array.size
+    pickled = torch.finished(torch.mapping({"state_dict": torch.mapping(parts)}))
+    return torch.write_zip(at / "model.ckpt", {"0": whole}, pickled=pickled)
+
+
+def zipped(at: Path, name: str, root: str = "archive", packed: int = zipfile.ZIP_STORED) -> Path:
+    """A pickle in a zip file with another root folder, suffix or compression."""
+    base.write_tokenizer(at / "tokenizer")
+    tensors = base.original("sd1")
+    members = {f"{root}/data.pkl": torch.state_dict(tensors)}
+    for number, array in enumerate(tensors.values()):
+        members[f"{root}/data/{number}"] = array.tobytes()
+    members[f"{root}/version"] = b"3\n"
+    return torch.write_members(at / name, members, compression=packed)
+
+
+def script(at: Path) -> Path:
+    """A traced module: code beside its constants."""
+    root = torch.finished(torch.call(torch.name("__torch__.ldm", "UNet")))
+    members = {
+        "unet/data.pkl": root,
+        "unet/constants.pkl": torch.finished(b")"),
+        "unet/version": b"3\n",
+    }
+    members["unet/code/__torch__/ldm.py"] = b"class UNet(Module):\n  pass\n"
+    return torch.write_members(at / "unet_traced.pt", members)
+
+
+def module(at: Path) -> Path:
+    """A module pickled whole, by the name of its class."""
+    root = torch.call(torch.name("ldm.models.diffusion.ddpm", "LatentDiffusion"))
+    return torch.write_zip(at / "model.ckpt", {}, pickled=torch.finished(root))
+
+
+def begun(at: Path, start: str, *, pickled: bool = False) -> Path:
+    """A file whose tensors' names all begin with something more."""
+    tensors = {start + name: tensor for name, tensor in base.original("sd1").items()}
+    if pickled:
+        base.write_tokenizer(at / "tokenizer")
+        return torch.write_zip(at / "model.ckpt", tensors)
+    return base.write_file(at, content=base.safetensors(tensors))
+
+
+def with_control(at: Path) -> Path:
+    """ControlNet's own checkpoints of 2023: a whole SD 1.5, and the net beside it."""
+    copy = {n.replace(UNET, "control_model."): t for n, t in base.original("sd1").items()}
+    net = {n: t for n, t in copy.items() if n.startswith("control_model.") and ".output_" not in n}
+    more = base.drawn(
+        {
+            "control_model.input_hint_block.0.weight": (16, 3, 3, 3),
+            "control_model.zero_convs.0.0.weight": (32, 32, 1, 1),
+        }
+    )
+    tensors = base.original("sd1") | net | more
+    return base.write_file(
+        at, name="control_sd15_canny.safetensors", content=base.safetensors(tensors)
+    )
+
+
+def in_library_names(at: Path, *components: str) -> Path:
+    """Components in one file, by diffusers' names with the component before them."""
+    tensors = {
+        f"{component}.{name}": tensor
+        for component in components
+        for name, tensor in base.tensors_of(base.MODELS["sd1"][component]).items()
+    }
+    return base.write_file(at, content=base.safetensors(tensors))
+
+
+def averages_only(at: Path) -> Path:
+    tensors = {}
+    for name, tensor in base.original("sd1").items():
+        is_unet = name.startswith(UNET)
+        new = "model_ema." + "".join(name.split(".")[1:]) if is_unet else name
+        tensors[new] = tensor
+    return base.write_file(at, content=base.safetensors(tensors))
+
+
+def without_encoder(at: Path) -> Path:
+    """A file whose VAE was pruned to its decoder."""
+    tensors = base.original("sd1")
+    left = {n: t for n, t in tensors.items() if not n.startswith((f"{VAE}encoder.", f"{VAE}quant"))}
+    return base.write_file(at, content=base.safetensors(left))
+
+
+def shallower(at: Path) -> Path:
+    """SSD-1B's kind: SDXL whose attentions have unequal depths."""
+    tensors = base.original("sdxl")
+    gone = ".middle_block.1.transformer_blocks.1."
+    left = {n: t for n, t in tensors.items() if gone not in n}
+    return base.write_file(at, content=base.safetensors(left))
+
+
+def clip_alone(at: Path) -> Path:
+    """The text encoders alone, as ComfyUI saves them."""
+    tensors = base.tensors_of(base.FIRST_TEXT)
+    named = {f"clip_l.transformer.{name}": tensor for name, tensor in tensors.items()}
+    return base.write_file(at, name="clip.safetensors", content=base.safetensors(named))
+
+
+def fp8_scaled_by(at: Path, value: float) -> Path:
+    tensors, dtypes = base.original("sd1"), {MATRIX: "F8_E4M3"}
+    tensors[MATRIX] = np.full(tensors[MATRIX].shape, 0x30, "u1")
+    tensors[MATRIX.removesuffix("weight") + "scale_weight"] = np.full(1, value, "f4")
+    tensors[f"{UNET}scaled_fp8"] = np.zeros(2, "u1")
+    dtypes[f"{UNET}scaled_fp8"] = "F8_E4M3"
+    return base.write_file(at, content=base.safetensors(tensors, dtypes=dtypes))
+
+
+def lacking(at: Path, name: str) -> Path:
+    tensors = {n: t for n, t in base.original("sd1").items() if n != name}
+    return base.write_file(at, content=base.safetensors(tensors))
+
+
+EDM = {"edm_mean": np.zeros((1, 4, 1, 1), "f4"), "edm_std": np.ones((1, 4, 1, 1), "f4")}
+ATTENTION = f"{UNET}input_blocks.1.1.transformer_blocks.0"
+STRANGERS = {
+    "label": ({f"{UNET}label_emb.0.0.weight": (128, 64)}, Why.CONFIG, "a class embedding"),
+    "guidance": (
+        {f"{UNET}time_embed.cond_proj.weight": (32, 256)},
+        Why.CONFIG,
+        "an LCM's embedding of the guidance",
+    ),
+    "unclip": (
+        {
+            "embedder.model.visual.class_embedding": (64,),
+            "noise_augmentor.data_mean": (1, 64),
+            f"{UNET}label_emb.0.0.weight": (128, 128),
+        },
+        Why.CONFIG,
+        "Stable unCLIP, which wants a picture's embedding",
+    ),
+    "motion": (
+        {f"{UNET}input_blocks.1.2.temporal_transformer.proj_in.weight": (32, 32)},
+        Why.CONFIG,
+        "motion modules merged into the UNet",
+    ),
+    "gated": (
+        {f"{ATTENTION}.fuser.linear.weight": (32, 64), "position_net.linears.0.weight": (64, 64)},
+        Why.CONFIG,
+        "GLIGEN's gated attention",
+    ),
+    "adapter": (
+        {f"{ATTENTION}.attn2.to_k_ip.weight": (32, 64)},
+        Why.CONFIG,
+        "an IP-Adapter's projections in the UNet",
+    ),
+}
+
+CASES: tuple[Case, ...] = (
+    # Containers and suffixes
+    no(
+        "draw-things",
+        partial(content, data=SQLITE, name="sd_v1.5_f16.ckpt"),
+        Why.FORMAT,
+        "Draw Things' database of tensors",
+        says="SQLite|Draw Things",
+    ),
+    no(
+        "tflite",
+        partial(content, data=b"\x1c\x00\x00\x00TFL3" + bytes(64), name="unet.tflite"),
+        Why.NOT_A_MODEL,
+        "TensorFlow Lite's",
+    ),
+    no(
+        "tensorrt",
+        partial(content, data=b"ftrt" + bytes(64), name="unet.engine"),
+        Why.NOT_A_MODEL,
+        "TensorRT's",
+    ),
+    no("torch-script", script, Why.NOT_A_MODEL, "a traced module", says="TorchScript|traced|code"),
+    no("ckpt-of-module", module, Why.UNSAFE, "a module pickled whole"),
+    *(
+        no(
+            f"packed-{kind}",
+            partial(content, data=data + bytes(64), name=f"model.safetensors.{kind}"),
+            Why.FORMAT,
+            "a packed file",
+            says="unpack",
+        )
+        for kind, data in (
+            ("xz", b"\xfd7zXZ\x00"),
+            ("zst", b"\x28\xb5\x2f\xfd"),
+            ("bz2", b"BZh91AY&SY"),
+        )
+    ),
+    *(
+        yes(f"suffix-{word}", partial(content, data=WHOLE, name=name), "another suffix")
+        for word, name in (
+            ("sft", "model.sft"),
+            ("txt", "model.safetensors.txt"),
+            ("pth-of-safetensors", "model.pth"),
+        )
+    ),
+    yes("suffix-ckpt-zip", partial(zipped, name="model.ckpt.zip"), "a pickle named .zip"),
+    yes("ckpt-root", partial(zipped, name="m.ckpt", root="dreamshaper_8"), "another root folder"),
+    no(
+        "ckpt-packed-anew",
+        partial(zipped, name="m.ckpt", packed=zipfile.ZIP_DEFLATED),
+        Why.FORMAT,
+        "a pickle that somebody unpacked and packed with compression; PyTorch refuses it",
+        also=Can.YES,
+    ),
+    no(
+        "file-first-part",
+        partial(content, data=WHOLE[:HALF], name="model.safetensors.001"),
+        Why.DAMAGED,
+        "the first of two parts",
+    ),
+    no(
+        "file-with-a-tail",
+        partial(content, data=WHOLE + bytes(100)),
+        Why.DAMAGED,
+        "bytes after the last tensor, which the library refuses",
+        also=Can.YES,
+    ),
+    no(
+        "file-with-a-gap",
+        partial(reframed, gap=64),
+        Why.DAMAGED,
+        "a gap between tensors, which the library refuses",
+        also=Can.YES,
+    ),
+    yes("file-backwards", partial(reframed, backwards=True), "a header in another order"),
+    yes("file-header-padded", partial(reframed, spaces=70_000), "a header with room to edit"),
+    yes(
+        "file-metadata-of-numbers",
+        numbered_metadata,
+        "metadata that is no text, which the library refuses",
+        also=Can.NO,
+    ),
+    yes(
+        "file-large-metadata",
+        partial(told, family="sd1", modelspec__thumbnail="data:image/jpeg;base64," + "A" * 900_000),
+        "SwarmUI's preview picture in the metadata",
+    ),
+    # Pickles
+    yes("ckpt-under-model", partial(wrapped, key="model"), "another key", also=Can.NO),
+    yes("ckpt-with-optimizer", partial(wrapped, key="state_dict"), "optimizer's states"),
+    yes("ckpt-one-storage", one_storage, "views of one storage, transposed"),
+    no(
+        "ckpt-module-start",
+        partial(begun, start="module.", pickled=True),
+        Why.NOT_A_MODEL,
+        "names of a parallel training",
+        also=Can.YES,
+    ),
+    no(
+        "file-compiled-start",
+        partial(begun, start="_orig_mod."),
+        Why.NOT_A_MODEL,
+        "names of a compiled module",
+        also=Can.YES,
+    ),
+    # What is in it
+    yes("file-with-controlnet", with_control, "SD 1.5 and a net", also=Can.NO, says="control"),
+    yes(
+        "file-with-embeddings",
+        partial(added, bundle_emb__badhand__string_to_param___=np.ones((2, 64), "f2")),
+        "the web UI's embeddings in the file, which no conversion adds by itself",
+        says="bundle_emb|embedding",
+    ),
+    no(
+        "file-in-library-names",
+        lambda at: in_library_names(at, "unet", "vae", "text_encoder"),
+        Why.NOT_A_MODEL,
+        "all components by diffusers' names in one file",
+        also=Can.YES,
+    ),
+    no("file-unet-in-library-names", lambda at: in_library_names(at, "unet"), Why.COMPONENT, "one"),
+    no(
+        "file-averages-only",
+        averages_only,
+        Why.INCOMPLETE,
+        "only averaged weights of the UNet",
+        also=Can.YES,
+        says="averag|ema",
+    ),
+    no("file-vae-decoder-only", without_encoder, Why.INCOMPLETE, "a VAE without its encoder"),
+    yes(
+        "file-without-text-for-unet",
+        lambda at: kept(at, UNET, VAE),
+        "no text encoder, and only the UNet is asked for",
+        options=("--components", "unet"),
+        alone=Can.NO,
+        also=Can.NO,
+    ),
+    no("file-of-ssd-1b", shallower, Why.CONFIG, "unequal depths", also=Can.YES),
+    no("file-clip-of-comfy", clip_alone, Why.COMPONENT, "a text encoder alone"),
+    no(
+        "file-of-playground",
+        lambda at: base.write_file(at, content=base.safetensors(base.original("sdxl") | EDM)),
+        Why.CONFIG,
+        "Playground v2.5: EDM, and latents with a mean of their own",
+        says="edm|playground",
+    ),
+    *(
+        no(
+            f"file-with-{name}",
+            lambda at, shapes=shapes: base.write_file(
+                at, content=base.safetensors(base.original("sd1") | base.drawn(shapes))
+            ),
+            why,
+            truth,
+            also=Can.YES if name in ("gated", "adapter") else None,
+            says="fuser|gated|gligen|position_net"
+            if name == "gated"
+            else "_ip|adapter"
+            if name == "adapter"
+            else "",
+        )
+        for name, (shapes, why, truth) in STRANGERS.items()
+    ),
+    no("file-lacks-a-tensor", partial(lacking, name=MATRIX), Why.DAMAGED, "one is not there"),
+    no(
+        "file-of-two-shapes",
+        partial(added, **{MATRIX.replace(".", "__"): np.ones((32, 64, 1, 1), "f2")}),
+        Why.DAMAGED,
+        "one tensor of a shape that fits nothing",
+    ),
+    yes(
+        "file-labelled-sdxl",
+        partial(told, family="sd1", modelspec__architecture="stable-diffusion-xl-v1-base"),
+        "an SD 1.x file that a tool has labelled SDXL",
+        family="sd1",
+    ),
+    # Quantized
+    Case(
+        name="file-fp8-scale-of-nan",
+        build=partial(fp8_scaled_by, value=float("nan")),
+        truth="FP8 whose scale is no number",
+        can=Can.HEADERS,
+        why=Why.VALUES,
+    ),
+    no("file-f8-e8m0", partial(retyped, dtype="F8_E8M0"), Why.FORMAT, "exponents only"),
+    no(
+        "file-svdquant",
+        partial(quantized, suffixes={"_wscales": np.ones(4, "f2"), "_smooth": np.ones(4, "f2")}),
+        Why.FORMAT,
+        "SVDQuant's four bits",
+    ),
+    no(
+        "file-quanto",
+        partial(quantized, suffixes={"._scale": np.ones(4, "f2"), "._data": np.ones((4, 4), "i1")}),
+        Why.FORMAT,
+        "Quanto's integers",
+    ),
+    Case(
+        name="ckpt-infinite-text",
+        build=partial(
+            pickled_with,
+            change={
+                f"{TEXT}transformer.text_model.final_layer_norm.bias": np.full(64, np.inf, "f2")
+            },
+        ),
+        truth="infinity in a pickle",
+        can=Can.HEADERS,
+        why=Why.VALUES,
+    ),
+)
