@@ -12,15 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import NAMES
-from sdcoreml.convert.bundle.tokenizer import VOCAB
+from sdcoreml.convert.bundle.tokenizer import read_ids, read_pad_token
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.tokenizer import PADS as FAMILY_PADS
-from sdcoreml.ground.codec import DecodeError, as_object, read_field
-from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError, Fault, UnsupportedError
-from sdcoreml.ground.files import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,30 +209,10 @@ CLIP_IDS: Mapping[str, int] = {"!": 0, "<|endoftext|>": 49407}
 def padding(tokenizer: Path, usual: str) -> int | None:
     """Return the id that a tokenizer pads with, or `None` if it is the apps' token, `usual`.
 
-    As in transformers 4.34, special_tokens_map.json outranks tokenizer_config.json, and CLIP pads
-    with its end token where neither says anything. An unreadable vocabulary gives `None`: another
-    check reports it.
+    An unreadable vocabulary gives `None`, and one without the token: other checks report that.
     """
     try:
-        pad = _pad_token(tokenizer)
-        return None if pad == usual else read_field(_vocabulary(tokenizer), pad, int)
-    except (BadInputError, DecodeError):
+        pad = read_pad_token(tokenizer)
+        return None if pad == usual else read_ids(tokenizer).get(pad)
+    except BadInputError:
         return None
-
-
-def _pad_token(tokenizer: Path) -> str:
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        place = tokenizer / name
-        pad = read_object(place, Document.VOCABULARY).get("pad_token") if place.is_file() else None
-        match pad:
-            case (str() as token) | {"content": str() as token} if token:
-                return token
-    return "<|endoftext|>"
-
-
-def _vocabulary(tokenizer: Path) -> Mapping[str, object]:
-    """The ids of the words, from vocab.json or transformers' newer tokenizer.json."""
-    if (tokenizer / VOCAB).is_file():
-        return read_object(tokenizer / VOCAB, Document.VOCABULARY)
-    whole = read_object(tokenizer / "tokenizer.json", Document.VOCABULARY)
-    return as_object(as_object(whole.get("model"), "model").get("vocab"), "model.vocab")

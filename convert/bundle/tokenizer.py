@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.models.words import WORD_END, add_words, parse_vocabulary, why_untypable
-from sdcoreml.ground.documents import read_json
+from sdcoreml.ground.documents import read_json, read_object
 from sdcoreml.ground.errors import BadInputError, Fault, raise_first
 from sdcoreml.ground.files import Document, read_bytes
 
@@ -60,7 +60,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     """
     if tokenizer := _from_one_file(folder):
         raise_first(tuple(check_tokenizer(tokenizer, folder)))
-        return _with_added_words(tokenizer, read_added_words(folder))
+        return _complete(tokenizer, folder)
     remedy = "copy vocab.json and merges.txt from the model that this one was trained from"
     missing = [name for name in (VOCAB, MERGES) if not (folder / name).is_file()]
     raise_first(
@@ -73,7 +73,14 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     vocab = read_bytes(folder / VOCAB, Document.VOCABULARY, remedy=remedy)
     tokenizer = Tokenizer(vocab=_plain(vocab), merges=merges)
     raise_first(tuple(check_tokenizer(tokenizer, folder)))
-    return _with_added_words(tokenizer, read_added_words(folder))
+    return _complete(tokenizer, folder)
+
+
+def _complete(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
+    """Insert the added words, and note what is odd."""
+    oddities = tuple(_oddities(tokenizer, folder))
+    found = _with_added_words(tokenizer, read_added_words(folder))
+    return replace(found, notes=(*found.notes, *oddities))
 
 
 def read_added_words(folder: Path) -> Mapping[str, int]:
@@ -95,6 +102,60 @@ _ADDED: Mapping[str, Callable[[Any], dict[str, int]]] = {
     },
     "added_tokens.json": lambda it: {str(word): int(number) for word, number in it.items()},
 }
+
+
+def read_pad_token(folder: Path) -> str:
+    """Read the token that a tokenizer pads with.
+
+    As in transformers 4.34, special_tokens_map.json outranks tokenizer_config.json, and CLIP pads
+    with its end token where neither says anything.
+
+    Raises:
+        BadInputError: one of the two files is not JSON.
+    """
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        place = folder / name
+        pad = read_object(place, Document.VOCABULARY).get("pad_token") if place.is_file() else None
+        match pad:
+            case (str() as token) | {"content": str() as token} if token:
+                return token
+    return SPECIAL[1]
+
+
+def read_ids(folder: Path) -> Mapping[str, int]:
+    """Read the ids of a tokenizer's words, added ones among them, from whichever file has them.
+
+    Raises:
+        BadInputError: the vocabulary is not readable, or not CLIP's kind.
+    """
+    if not (folder / VOCAB).is_file():
+        found = _from_one_file(folder)
+        vocabulary = parse_vocabulary(found.vocab, VOCAB) if found else {}
+    else:
+        data = read_bytes(folder / VOCAB, Document.VOCABULARY)
+        vocabulary = parse_vocabulary(_plain(data), folder / VOCAB)
+    return {**vocabulary, **read_added_words(folder)}
+
+
+def _oddities(tokenizer: Tokenizer, folder: Path) -> Iterator[str]:
+    """Yield what is worth knowing of a sound tokenizer: words that it names and does not have."""
+    vocabulary = parse_vocabulary(tokenizer.vocab, VOCAB).keys()
+    lines = tokenizer.merges.decode().split("\n")
+    made = (line.replace(" ", "") for line in lines if line and not line.startswith("#"))
+    if lost := [word for word in made if word not in vocabulary]:
+        shown = ", ".join(map(repr, lost[:_SHOWN]))
+        yield (
+            f"{MERGES} makes {len(lost)} words that {VOCAB} does not have (first {shown}):"
+            " prompts lose them"
+        )
+    with suppress(BadInputError):
+        pad = read_pad_token(folder)
+        if pad not in vocabulary and pad not in read_added_words(folder):
+            said = f"it pads prompts with {pad!r}, which is none of its words"
+            yield f"{said}; the apps' own padding stays"
+
+
+_SHOWN = 3
 
 
 def _with_added_words(tokenizer: Tokenizer, words: Mapping[str, int]) -> Tokenizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sdcoreml.convert.models.files import SUFFIXES
@@ -76,4 +77,17 @@ def suggest_folder(path: Path, index: str) -> str:
     if files := weight_files(path):
         which = "the file" if len(files) == 1 else "one of the files"
         return f"give {which} in it: {', '.join(file.name for file in files[:_SHOWN])}"
+    if found := weight_files_below(path):
+        shown = ", ".join(str(file.relative_to(path)) for file in found[:_SHOWN])
+        return f"give one of the files below it: {shown}"
     return "give the folder of a diffusers model"
+
+
+def weight_files_below(folder: Path) -> list[Path]:
+    """The weight files one level down, as in the models' folders of other programs."""
+    found: list[Path] = []
+    if folder.is_dir() and not (folder / "snapshots").is_dir():
+        for place in sorted(folder.iterdir()):
+            with suppress(OSError):  # a folder of somebody else's
+                found += weight_files(place)
+    return found

@@ -37,6 +37,10 @@ _KINDS: tuple[tuple[str, str, str, str], ...] = (
     (r"LCM|(?<![A-Za-z])(?i:lcm)(?![A-Za-z])", "lcm", "4 to 8", "1 to 2"),
     (r"TCD|(?<![A-Za-z])(?i:tcd)(?![A-Za-z])", "tcd", "4 to 8", "1"),
     (r"(?<![A-Za-z])(?i:dmd2?)(?![A-Za-z])", "dmd", "4 to 8", "1"),
+    (r"(?<![A-Za-z])(?i:pcm)(?![A-Za-z])", "pcm", "2 to 16", "1 to 3"),
+    (r"(?i:flash[-_ ]?(?:sd|xl|diffusion))", "flash", "4", "1"),
+    (r"(?<![A-Za-z])(?i:sdxs)(?![A-Za-z])", "sdxs", "1", "1"),
+    (r"(?i:instaflow|perflow)", "perflow", "1 to 8", "1 to 5"),
 )
 """Pattern of a name → method, with the steps and guidance from its published model cards. Guidance
 1 means none, and is the smallest value that Mochi Diffusion accepts."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.convert.models import controlnet
-from sdcoreml.convert.models.absence import weight_files
+from sdcoreml.convert.models.absence import weight_files, weight_files_below
 from sdcoreml.convert.models.contents import Contents, Kind, recognise
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
@@ -112,12 +112,35 @@ def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
 
 
 def _of_add_on_in(folder: Path) -> Identity | None:
-    """The only weight file of a folder that is not a model, such as a LoRA's repository."""
-    files = () if (folder / INDEX_NAME).is_file() else weight_files(folder)
-    if len(files) != 1:
-        return None
-    found = _of_file(files[0], UnpackOptions())
-    return None if found.contents.kind in (Kind.PIPELINE, Kind.UNKNOWN) else found
+    """The first weight file of a folder that holds only one kind of them, and no model.
+
+    Such as a LoRA's repository, or one of ControlNets; they can lie one level down.
+    """
+    files = [] if (folder / INDEX_NAME).is_file() else weight_files(folder)
+    if len(files) == 1:
+        found = _of_file(files[0], UnpackOptions())
+        return None if found.contents.kind in (Kind.PIPELINE, Kind.UNKNOWN) else found
+    below = [] if files or (folder / INDEX_NAME).is_file() else weight_files_below(folder)
+    several = [_of_file(file, UnpackOptions()) for file in (files or below)[:_MOST_ADD_ONS]]
+    kinds = {one.contents.kind for one in several}
+    return several[0] if len(kinds) == 1 and kinds <= _GATHERED else None
+
+
+_MOST_ADD_ONS = 8
+"""The most files of a folder that are looked at."""
+
+_GATHERED = frozenset(
+    {
+        Kind.CONTROLNET,
+        Kind.CONTROL_LORA,
+        Kind.IP_ADAPTER,
+        Kind.LORA,
+        Kind.MOTION_MODULE,
+        Kind.T2I_ADAPTER,
+        Kind.TEXTUAL_INVERSION,
+    }
+)
+"""The kinds of which repositories hold many; of others, many files are the parts of a model."""
 
 
 def _of_folder(path: Path) -> Identity:

@@ -44,6 +44,8 @@ ASSUMED = (
     " --prediction-type says otherwise"
 )
 
+BESIDE = "{name}/ is a ControlNet beside the model, and is converted by itself: give {folder}"
+
 _SHOWN = 4
 """The most tensors that a fault names; a wrong config is wrong about hundreds."""
 
@@ -141,6 +143,10 @@ def read_model(path: Path) -> Model:
             faults.append(absent[name])
         elif name.startswith("tokenizer"):
             tokenizers[name] = folder
+        elif name.startswith("controlnet"):
+            notes.append(BESIDE.format(name=name, folder=folder))
+        elif name == "scheduler":
+            continue
         elif (folder / CONFIG_NAME).is_file():
             components[name] = read_component(name, folder, kind=kind)
             faults += components[name].all_faults
@@ -149,8 +155,7 @@ def read_model(path: Path) -> Model:
             foreign = None if find_weights(folder) else explain_absence(folder)
             what, remedy = explain_absence(folder, CONFIG_NAME) or foreign or (missing, DOWNLOAD)
             faults.append(Fault(where=folder, what=what, remedy=remedy))
-    scheduler_path = path / "scheduler" / "scheduler_config.json"
-    scheduler = _read_json(scheduler_path, faults) if scheduler_path.is_file() else {}
+    scheduler = _read_scheduler(path / "scheduler", faults)
     pipeline = str(index.get("_class_name", ""))
     configs = {name: component.config for name, component in components.items()}
     family, task = identify(pipeline, configs, scheduler)
@@ -168,6 +173,13 @@ def read_model(path: Path) -> Model:
         absent=absent,
         settings=_settings(path, scheduler, pipeline) if components else None,
     )
+
+
+def _read_scheduler(folder: Path, faults: list[Fault]) -> Mapping[str, object]:
+    """The config of the scheduler; in some models it is named as every component's config is."""
+    names = ("scheduler_config.json", CONFIG_NAME)
+    place = next((folder / name for name in names if (folder / name).is_file()), None)
+    return _read_json(place, faults) if place else {}
 
 
 def _settings(path: Path, scheduler: Mapping[str, object], pipeline: str) -> AppSettings | None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.schedule import BETAS
 from sdcoreml.convert.weights.source import Checkpoint
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_text
 
 EPSILON, VELOCITY = "epsilon", "v_prediction"
@@ -33,7 +35,8 @@ WORDS: Mapping[str, str] = {
     "vpred": VELOCITY,
     "vprediction": VELOCITY,
 }
-"""The names in metadata. ModelSpec (kohya's scripts) writes `v` and `epsilon`."""
+"""The names in metadata. ModelSpec (kohya's scripts) writes `v` and `epsilon`, and
+so does ComfyUI, under a key of its own (`modelspec.predict_key`)."""
 
 MARKS = frozenset({"v_pred", "edm_vpred.sigma_max", "edm_vpred.sigma_min"})
 """Tensors whose mere presence means velocity to ComfyUI and others."""
@@ -48,6 +51,14 @@ ARCHITECTURES: Mapping[str, str] = {
 BASES: Mapping[str, str] = {"sd_v1_v": VELOCITY, "sd_v2": EPSILON, "sd_v2_v": VELOCITY}
 """kohya's names of what was trained on: each is velocity if and only if the training was
 (`get_model_version_str_for_sd1_sd2` of sd-scripts)."""
+
+OT_CONFIG = "ot_config"
+_OT_FORCED: Mapping[str, str] = {
+    "force_v_prediction": VELOCITY,
+    "force_epsilon_prediction": EPSILON,
+}
+_OT_ZERO_SNR = "rescale_noise_scheduler_to_zero_terminal_snr"
+"""OneTrainer's settings of a training, which it keeps as JSON in the metadata."""
 
 NAMES = re.compile(r"v[-_ .]?pred|velocity|(?<![a-z])terminus|cosxl", re.IGNORECASE)
 """In the name of a file or folder, this suggests a velocity."""
@@ -128,7 +139,8 @@ def read_prediction(scheduler: Mapping[str, object], path: Path) -> PredictionFi
 def has_zero_terminal_snr(checkpoint: Checkpoint) -> bool:
     """Whether a marker or kohya's metadata says that the model was trained up to pure noise."""
     is_marked = any(tensor.name == ZERO_SNR_MARK for tensor in checkpoint.tensors)
-    return is_marked or _is_true(checkpoint.metadata.get("ss_zero_terminal_snr"))
+    is_told = _is_true(checkpoint.metadata.get("ss_zero_terminal_snr"))
+    return is_marked or is_told or _training(checkpoint).get(_OT_ZERO_SNR) is True
 
 
 def _find_evidence(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
@@ -136,18 +148,30 @@ def _find_evidence(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
     mark = next((one.name for one in checkpoint.tensors if one.name in MARKS), "")
     if mark:
         yield PredictionFinding(kind=VELOCITY, by=f"its tensor {mark}")
-    if word := checkpoint.metadata.get("modelspec.prediction_type"):
-        kind = WORDS.get(word.strip().lower(), word)
-        yield PredictionFinding(kind=kind, by="its metadata (modelspec.prediction_type)")
+    for key in ("modelspec.prediction_type", "modelspec.predict_key"):
+        if said := checkpoint.metadata.get(key, "").strip():
+            yield PredictionFinding(kind=WORDS.get(said.lower(), said), by=f"its metadata ({key})")
     if (word := checkpoint.metadata.get("ss_v_parameterization")) is not None:
         kind = VELOCITY if _is_true(word) else EPSILON
         yield PredictionFinding(kind=kind, by="its metadata (ss_v_parameterization)")
+    for key, kind in _OT_FORCED.items():
+        if _training(checkpoint).get(key) is True:
+            yield PredictionFinding(kind=kind, by=f"its metadata ({OT_CONFIG}: {key})")
     if (base := checkpoint.metadata.get("ss_base_model_version", "")) in BASES:
         yield PredictionFinding(kind=BASES[base], by="its metadata (ss_base_model_version)")
     architecture = checkpoint.metadata.get("modelspec.architecture", "").partition("/")[0]
     if architecture in ARCHITECTURES:
         by = "its metadata (modelspec.architecture)"
         yield PredictionFinding(kind=ARCHITECTURES[architecture], by=by)
+
+
+def _training(checkpoint: Checkpoint) -> Mapping[str, object]:
+    """OneTrainer's settings of the training, from the metadata."""
+    if text := checkpoint.metadata.get(OT_CONFIG):
+        with suppress(BadInputError):
+            found = parse_json(text, checkpoint.path)
+            return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _contradictions(found: PredictionFinding, others: Iterator[PredictionFinding]) -> Iterator[str]:

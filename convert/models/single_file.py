@@ -8,7 +8,7 @@ for: used, known to be of no use, or a fault.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
@@ -57,7 +57,7 @@ VAE_PREFIX = "first_stage_model."
 EMA_PREFIX = "model_ema."
 
 IGNORED = re.compile(
-    r"""model_ema\. | first_stage_model\.loss\. | denoiser\. | embedding_manager\.
+    r"""model_ema\. | bundle_emb\. | first_stage_model\.loss\. | denoiser\. | embedding_manager\.
     | .*\.(position_ids|attn_mask|logit_scale) $
     | (alphas|betas|log_|sqrt_|posterior_|lvlb_).* | (logvar|scale_factor|v_pred|ztsnr) $
     | edm_vpred\. | (cond_stage_model|conditioner\.embedders\.0)\.(transformer\.)?text_projection
@@ -66,6 +66,9 @@ IGNORED = re.compile(
 )
 """Schedules, losses, buffers and markers: in checkpoints, but not in any component. The projection
 is CLIP-L's, which ComfyUI writes though neither SD 1.x nor SDXL uses it."""
+
+BUNDLED = "bundle_emb."
+"""The start of the web UI's textual inversions within a checkpoint."""
 
 
 class Weights(Enum):
@@ -139,8 +142,20 @@ def take_apart(
         ignored=tuple(name for name in ledger.tensors if name not in ledger.used),
         schedule=_schedule(checkpoint, told),
         settings=find_settings(checkpoint.path.stem, checkpoint.metadata),
-        notes=(*prediction.notes, *_blocks_note(ledger, family, texts)),
+        notes=(
+            *prediction.notes,
+            *_blocks_note(ledger, family, texts),
+            *_bundled_note(ledger.tensors),
+        ),
     )
+
+
+def _bundled_note(names: Iterable[str]) -> tuple[str, ...]:
+    """Which textual inversions a checkpoint holds; only `--embedding` adds one."""
+    bundled = (name.removeprefix(BUNDLED) for name in names if name.startswith(BUNDLED))
+    words = sorted({name.partition(".")[0] for name in bundled})
+    said = f"its textual inversions ({', '.join(words)}) are left aside: --embedding adds them"
+    return (f"{said} from files of their own",) if words else ()
 
 
 def _blocks_note(ledger: Ledger, family: Family, texts: tuple[TextPart, ...]) -> tuple[str, ...]:

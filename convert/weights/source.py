@@ -217,6 +217,12 @@ OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x80", "a bare pickle, not a PyTorch checkpoint", "get a .safetensors version"),
     (0, b"GGUF", "weights in GGUF's format, which nothing here reads", _SAFE),
     (0, b"\x89HDF", "weights in TensorFlow's HDF5 format, which nothing here reads", _SAFE),
+    (
+        0,
+        b"SQLite format 3",
+        "a database in SQLite's format, as Draw Things keeps its models",
+        "give the checkpoint that it was imported from",
+    ),
     (0, b"7z\xbc\xaf\x27\x1c", "a packed file, in 7-Zip's format", _UNPACK),
     (0, b"Rar!", "a packed file, in RAR's format", _UNPACK),
     (0, b"\x1f\x8b", "a packed file, in gzip's format", _UNPACK),

@@ -22,6 +22,8 @@ from tests.odd import (
     third_files,
     third_folders,
     third_meaning,
+    third_pickles,
+    third_pipelines,
     third_places,
 )
 from tests.odd.case import Case
@@ -48,8 +50,10 @@ SECOND: tuple[Case, ...] = (
 """The second part of the cases, written after the faults that the first part exposed were fixed."""
 THIRD: tuple[Case, ...] = (
     *third_files.CASES,
+    *third_pickles.CASES,
     *third_meaning.CASES,
     *third_folders.CASES,
+    *third_pipelines.CASES,
     *third_places.CASES,
     *third_addons.CASES,
 )

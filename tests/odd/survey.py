@@ -1,6 +1,6 @@
 """Run every command on every odd input, and print where they disagree.
 
-    python -m tests.odd.survey [--convert] [--part first|second|third] [--json] [--keep FOLDER] [NAMES]
+    python -m tests.odd.survey [--convert] [--part PART] [--json] [--keep FOLDER] [NAMES]
 
 Three answers are asked for: `inspect --json`, `doctor MODEL --goal convert --json`, and `convert`:
 by default its `--plan`, with `--convert` all of it, for which the environment must be there.

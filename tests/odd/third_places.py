@@ -66,7 +66,7 @@ def net(at: Path, *, name: str = NET, value: float | None = None, **config: Any)
     return folder
 
 
-def adapter(at: Path, kind: str, *names: str) -> Path:
+def adapter(at: Path, kind: str, names: tuple[str, ...]) -> Path:
     """A folder of another class, which goes with a model."""
     folder = at / "adapter"
     base.write(folder / "config.json", {"_class_name": kind, "_diffusers_version": "0.30.0"})
@@ -235,17 +235,17 @@ CASES: tuple[Case, ...] = (
     ),
     # Adapters
     *(
-        no(f"folder-of-{word}", partial(build, **more), Why.ADD_ON, truth)
-        for word, build, more, truth in (
-            ("files-of-nets", several_nets, {}, "ControlNets in files"),
-            ("ip-adapters", ip_adapters, {}, "IP-Adapters"),
-            ("peft", peft, {}, "a LoRA as PEFT saves it"),
+        no(f"folder-of-{word}", build, Why.ADD_ON, truth)
+        for word, build, truth in (
+            ("files-of-nets", several_nets, "ControlNets in files"),
+            ("ip-adapters", ip_adapters, "IP-Adapters"),
+            ("peft", peft, "a LoRA as PEFT saves it"),
         )
     ),
     *(
         no(
             f"adapter-{word}",
-            lambda at, kind=kind, names=names: adapter(at, kind, *names),
+            partial(adapter, kind=kind, names=names),
             Why.ADD_ON,
             "an adapter, which goes with a model",
         )

@@ -8,10 +8,12 @@ import pytest
 from sdcoreml.convert.bundle.tokenizer import (
     Tokenizer,
     check_tokenizer,
+    read_ids,
     read_tokenizer,
     tokenizer_folder,
 )
 from sdcoreml.ground.errors import BadInputError
+from tests.odd import base
 
 VOCAB = {"a": 0, "b</w>": 1, "ab</w>": 2, "<|startoftext|>": 3, "<|endoftext|>": 4}
 
@@ -153,3 +155,20 @@ def test_a_mark_of_byte_order_is_no_part_of_either_file(tmp_path: Path) -> None:
     (tmp_path / "merges.txt").write_bytes(b"\xef\xbb\xbf#version: 0.2\n")
     tokenizer = read_tokenizer(tmp_path)
     assert (tokenizer.vocab, tokenizer.merges) == (vocab, b"#version: 0.2\n")
+
+
+def test_words_that_merges_make_and_the_vocabulary_lacks_are_noted(tmp_path: Path) -> None:
+    folder = base.write_tokenizer(tmp_path)
+    base.write(folder / "merges.txt", "#version: 0.2\nt h\nz z\n")
+    assert read_tokenizer(folder).notes == (
+        "merges.txt makes 1 words that vocab.json does not have (first 'zz'): prompts lose them",
+    )
+
+
+def test_a_padding_that_is_no_word_is_noted(tmp_path: Path) -> None:
+    folder = base.write_tokenizer(tmp_path, pad="[PAD]")
+    (note,) = read_tokenizer(folder).notes
+    assert note.startswith("it pads prompts with '[PAD]', which is none of its words")
+    base.write(folder / "added_tokens.json", {"[PAD]": 9})
+    assert "none of its words" not in " ".join(read_tokenizer(folder).notes)
+    assert read_ids(folder)["[PAD]"] == 9

@@ -63,3 +63,11 @@ def test_the_model_meant_is_below_or_above(tmp_path: Path) -> None:
     assert suggest_folder(tmp_path, INDEX) == f"give the model in it: {tmp_path / 'model'}"
     above = suggest_folder(tmp_path / "model" / "unet", INDEX)
     assert above == f"give the model that it lies in: {tmp_path / 'model'}"
+
+
+def test_files_one_level_down_are_suggested(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "a.safetensors").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("")
+    said = "give one of the files below it: checkpoints/a.safetensors"
+    assert suggest_folder(tmp_path, "model_index.json") == said

@@ -17,6 +17,10 @@ from sdcoreml.convert.models.few_steps import find_settings
         ("dreamshaperLCM", "lcm", "4 to 8", "1 to 2"),
         ("my_lcm_merge", "lcm", "4 to 8", "1 to 2"),
         ("sdxl-dmd2", "dmd", "4 to 8", "1"),
+        ("pcm_sd15_4step", "pcm", "4", "1 to 3"),
+        ("flash-sdxl", "flash", "4", "1"),
+        ("sdxs-512-dreamshaper", "sdxs", "1", "1"),
+        ("instaflow_0_9b", "perflow", "1 to 8", "1 to 5"),
     ],
 )
 def test_a_name_tells_what_to_set(name: str, kind: str, steps: str, guidance: str) -> None:
@@ -26,7 +30,9 @@ def test_a_name_tells_what_to_set(name: str, kind: str, steps: str, guidance: st
     assert (found.steps, found.guidance) == (steps, guidance)
 
 
-@pytest.mark.parametrize("name", ["hyperrealism", "hyper-realistic", "calcmodel", "photo-20steps"])
+@pytest.mark.parametrize(
+    "name", ["flashlight", "hyperrealism", "hyper-realistic", "calcmodel", "photo-20steps"]
+)
 def test_other_names_tell_nothing(name: str) -> None:
     assert find_settings(name) is None
 

@@ -15,6 +15,7 @@ from sdcoreml.ground.errors import BadInputError, UnsafePickleError
 from tests.convert.models.folders import INDEX, UNET, save_safetensors, write_json, write_model
 from tests.convert.models.originals import VAE_CONFIG
 from tests.convert.weights.torch_files import write_members
+from tests.odd import base
 
 
 @pytest.fixture
@@ -114,6 +115,24 @@ def test_parts_that_no_program_is_made_of_may_be_missing(tmp_path: Path) -> None
     assert model.notes == tuple(
         f"model_index.json lists {name}/, which is missing and not needed" for name in listed
     )
+
+
+def test_a_controlnet_in_a_pipeline_is_left_aside_and_told(tmp_path: Path) -> None:
+    model = base.write_folder(tmp_path / "model")
+    base.edit(model / "model_index.json", controlnet=["diffusers", "ControlNetModel"])
+    base.write(model / "controlnet" / "config.json", {"_class_name": "ControlNetModel"})
+    found = read_model(model)
+    assert set(found.components) == {"unet", "vae", "text_encoder"}
+    assert found.faults == ()
+    (note,) = found.notes
+    assert note.startswith("controlnet/ is a ControlNet beside the model")
+
+
+def test_a_schedulers_config_may_be_named_as_any_other(tmp_path: Path) -> None:
+    model = base.write_folder(tmp_path / "model")
+    place = model / "scheduler" / "scheduler_config.json"
+    place.rename(place.with_name("config.json"))
+    assert read_model(model).scheduler["_class_name"] == "PNDMScheduler"
 
 
 def test_shards_without_their_index_are_told(folder: Path) -> None:

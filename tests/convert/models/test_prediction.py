@@ -96,6 +96,12 @@ def test_a_config_comes_before_what_the_file_itself_says(tmp_path: Path) -> None
         ([], {"modelspec.architecture": "stable-diffusion-v2-768-v/lora"}, "v_prediction"),
         ([], {"modelspec.architecture": "stable-diffusion-xl-v1-base"}, "epsilon"),
         (["edm_vpred.sigma_max"], {}, "v_prediction"),
+        ([], {"modelspec.predict_key": "v"}, "v_prediction"),
+        ([], {"modelspec.prediction_type": " "}, "epsilon"),
+        ([], {"ot_config": '{"force_v_prediction": true}'}, "v_prediction"),
+        ([], {"ot_config": '{"force_v_prediction": false}'}, "epsilon"),
+        ([], {"ot_config": "[]"}, "epsilon"),
+        ([], {"ot_config": "{"}, "epsilon"),
         ([], {"prediction_type": "v_prediction"}, "epsilon"),
     ],
 )
@@ -197,6 +203,7 @@ def test_nothing_is_noted_where_it_is_said_or_nothing_may_be_assumed(tmp_path: P
         (["ztsnr"], {}, "yes"),
         ([], {"ss_zero_terminal_snr": "True"}, "yes"),
         ([], {"ss_zero_terminal_snr": "False"}, "no"),
+        ([], {"ot_config": '{"rescale_noise_scheduler_to_zero_terminal_snr": true}'}, "yes"),
         (["v_pred"], {}, "no"),
     ],
 )
