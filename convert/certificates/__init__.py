@@ -1,1 +1,1 @@
-"""Certificates of proved graphs, so that conversions with the same graph need no new proof."""
+"""Certificates of proved graphs: a conversion with a certified graph needs no proof of its own."""

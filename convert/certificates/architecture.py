@@ -1,4 +1,4 @@
-"""The options of a config.json that determine which module a program implements.
+"""The options in a config.json that determine which module a program implements.
 
 Config files of the same architecture are rarely identical: older ones lack options that newer ones
 state with their defaults, and libraries add notes. So only options that the builders read count,
@@ -35,7 +35,7 @@ UPWARDS: Mapping[str, object] = {
     "time_embedding_dim": None,
     "up_block_types": ["UpBlock2D", _CROSS_UP, _CROSS_UP, _CROSS_UP],
 }
-"""UNet options that a ControlNet, which has no up path, does not have."""
+"""UNet options that a ControlNet does not have, because it has no up path."""
 
 CONDITION: Mapping[str, object] = {
     "conditioning_channels": 3,
@@ -73,11 +73,13 @@ READ: Mapping[str, Mapping[str, object]] = {
 """Maps a component to the options that count. For components not listed, all options count."""
 
 RARE: Mapping[str, object] = {"shift_factor": None}
-"""Options that builders also read, but that count only if a config has them: no published model
-does, and so older certificates stay valid."""
+"""Options that builders also read, but that count only if a config sets them.
+
+No published model sets them, so certificates from before they were added stay valid.
+"""
 
 SAME: Mapping[str, str] = {"unet_refiner": "unet"}
-"""Components that equal another one but have their own name in the folder."""
+"""Components that are another component under a different name in the folder."""
 
 _ABOUT_FILES = frozenset({"architectures", "dtype", "torch_dtype", "transformers_version"})
 
@@ -88,7 +90,7 @@ JUDGED: Mapping[str, object] = {
     "runtime_scale": None,
     "states_own_size": False,
 }
-"""Conversion options that change what a component computes, and their defaults."""
+"""Conversion options that change what a component computes, with their defaults."""
 
 LAYOUT_ONLY: Mapping[str, str] = {
     "attention": "the same attention, laid out in other operations",
@@ -100,13 +102,15 @@ LAYOUT_ONLY: Mapping[str, str] = {
     "tokens": "shape of the inputs, as the graph declares them",
     "width": "shape of the inputs, as the graph declares them",
 }
-"""Options that change how a component is computed but not what, and why they can stay out of a
-certificate's key. Every program option must be in one of the two tables: a forgotten one would
-certify programs that ignore it."""
+"""Options that change how a component is computed but not what, and why that is so.
+
+They stay out of a certificate's key. Every program option must be in one of the two tables: a
+forgotten one would certify programs that ignore it.
+"""
 
 
 def architecture(component: str, config: Mapping[str, object]) -> dict[str, object]:
-    """The options of a config that distinguish one module from another, as JSON."""
+    """Return the options of a config that distinguish one module from another, as JSON."""
     if component not in READ:
         kept = (name for name in config if name[0] != "_" and name not in _ABOUT_FILES)
         return {name: config[name] for name in kept}
@@ -115,7 +119,7 @@ def architecture(component: str, config: Mapping[str, object]) -> dict[str, obje
 
 
 def options_in_key(options: ProgramOptions) -> dict[str, object]:
-    """The conversion options that count and differ from their defaults."""
+    """Return the options that belong to a certificate's key and differ from their defaults."""
     return {
         name: value
         for name, value in options.as_json().items()

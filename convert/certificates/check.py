@@ -1,4 +1,4 @@
-"""The short check: if the graph is certified, an audit of the weights completes the proof.
+"""The short check: a certificate proves the graph, and an audit proves the weights.
 
 Needs neither torch nor diffusers, and takes seconds instead of minutes.
 """
@@ -23,7 +23,7 @@ from sdcoreml.ground.errors import UnsupportedError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certified:
-    """A package whose graph is certified and whose weights are correct."""
+    """A package whose graph has a certificate and whose weights passed the audit."""
 
     component: str
     package: str
@@ -31,7 +31,7 @@ class Certified:
     audit: Audit
 
     def proof(self) -> ProgramProof:
-        """The proof for the manifest: nothing was run, so the figures are the certificate's."""
+        """Return the proof for the manifest; nothing was run: the figures are the certificate's."""
         certificate = self.certificate
         return ProgramProof(
             component=self.component,
@@ -81,7 +81,7 @@ def key_of(
     config: Mapping[str, object],
     options: ProgramOptions,
 ) -> str:
-    """The key of a program's certificate; empty if no certificate can cover it."""
+    """Return the key of a program's certificate; empty if no certificate can cover the program."""
     if not accounted.passed:
         return ""
     try:
@@ -97,7 +97,9 @@ def audit_package(
     weights: Path,
     options: ProgramOptions,
 ) -> Audit:
-    """Audit a package: without torch, nothing else can be proved if the graph is not certified.
+    """Audit the weights of a package whose graph has no certificate.
+
+    Without torch, this is the only part of the proof that can be done.
 
     Raises:
         BadInputError: package or weights cannot be read.

@@ -1,6 +1,6 @@
-"""The digest that a certificate is for: which computation is done with which weights.
+"""Computes the key of a certificate: a digest of a program's dataflow and weight names.
 
-A program's dataflow depends only on config, options and builder, and the weights have fixed places
+A program's dataflow depends only on config, options and builder, and each weight has a fixed place
 in it. So the digest of a value covers the operation that computes it, its declared type, and the
 digests of the operation's arguments. A weight that the audit identified counts by its tensor's
 name, any other constant by its content. Names of values, the order of operations, and how weights
@@ -38,14 +38,14 @@ def certificate_key(
     config: Mapping[str, object],
     options: ProgramOptions,
 ) -> str:
-    """The key of this program's certificate: a hexadecimal SHA-256.
+    """Return the key of this program's certificate: a hexadecimal SHA-256.
 
     Args:
         program: an open package, or both halves of one.
-        component: which module it implements.
+        component: the module that the program implements.
         placed: maps constants that the audit identified to the names of their tensors.
         config: the component's config.json, which determines the module that the program was
-            compared with. Only the options that `architecture` reads count.
+            compared with. Only the options that `architecture` returns count.
         options: the program's; only those that change what the module computes count.
 
     Raises:
@@ -57,14 +57,16 @@ def certificate_key(
 
 
 def graph_digest(program: OpenProgram, placed: Mapping[str, str]) -> str:
-    """The digest of what a program computes, independent of any module.
+    """Return the digest of what a program computes, independent of any module.
 
     Raises:
         UnsupportedError: the program has nested blocks, states or flexible shapes.
     """
     described, function = program.model.description, program.function
     if described.states or described.functions:
-        raise UnsupportedError("states and several functions are not certified", where=program.path)
+        raise UnsupportedError(
+            "programs with states or several functions cannot be certified", where=program.path
+        )
     values = _values(function, program.storage, placed)
     used = {name for item in function.block.operations for name in item.reads}
     idle = sorted(
@@ -114,9 +116,11 @@ def _values(
 def _digest_results(
     operation: Operation, values: Mapping[str, _Value], storage: BlobStorage
 ) -> Iterator[tuple[str, _Value]]:
-    """Each result of an operation, by name."""
+    """Yield the name and digest of each result of an operation."""
     if operation.blocks:
-        raise UnsupportedError(f"{operation.type} with nested blocks is not certified")
+        raise UnsupportedError(
+            f"operations with nested blocks ({operation.type}) cannot be certified"
+        )
     arguments = {
         name: [
             values[binding].digest if isinstance(binding, str) else _constant(binding, storage)
@@ -133,7 +137,7 @@ def _digest_results(
 
 
 def _cast(source: _Value, plain: _Value) -> _Value:
-    """The result of a cast; casting a widened FLOAT16 value back gives the original value.
+    """Return the result of a cast; casting a widened FLOAT16 value back gives the original value.
 
     The halves of a program do this with every value that passes from one to the other.
     """
@@ -148,34 +152,34 @@ def _cast(source: _Value, plain: _Value) -> _Value:
 
 
 def _constant(value: Value, storage: BlobStorage) -> str:
-    """A constant by its content, independent of where it is stored."""
+    """Return the digest of a constant's content, independent of where it is stored."""
     kind = _words(value.type)
     if is_text(value):
         return _hash("text", text(value))
     if not isinstance(value.type, TensorType):
-        raise UnsupportedError("a list or dictionary is not certified")
+        raise UnsupportedError("constants that are lists or dictionaries cannot be certified")
     content = array(value, storage)
     return _hash("constant", kind, content.tobytes())
 
 
 def _features(place: str, features: Iterable[Feature]) -> Iterator[str]:
-    """The declarations of a model's ports, ordered by name."""
+    """Yield the declarations of a model's ports, ordered by name."""
     for item in sorted(features, key=lambda feature: feature.name):
         if item.flexible or item.dtype is None:
             raise UnsupportedError(
-                f"{item.name} has no fixed shape", remedy="that is not certified"
+                f"{item.name} has no fixed shape, so the program cannot be certified"
             )
         yield f"{place} {item.name} {item.dtype.name} {item.shape} {item.optional}"
 
 
 def _words(kind: ValueType) -> str:
     if not isinstance(kind, TensorType):
-        raise UnsupportedError("values other than tensors are not certified")
+        raise UnsupportedError("values other than tensors cannot be certified")
     return f"{kind.dtype.name} {kind.shape}"
 
 
 def _hash(*parts: str | bytes) -> str:
-    """SHA-256 of the parts, each preceded by its length, so that no two lists collide."""
+    """Return the SHA-256 of the parts, each preceded by its length so that no lists collide."""
     digest = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part

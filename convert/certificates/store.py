@@ -1,4 +1,4 @@
-"""Reads and writes the file of certificates: JSON, sorted, so that diffs are readable."""
+"""Reads and writes the certificate file: JSON, sorted to keep diffs readable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A graph that was proved to compute what its module computes.
+    """A record that a graph was proved to compute the same as its module.
 
     `key` is `convert.certificates.digest.certificate_key`; `title` describes the graph for people;
     `outputs` are the figures, measured with random weights; `toolchain`, the digest of its `lock`
@@ -41,7 +41,7 @@ class Certificate:
 
     @property
     def origin(self) -> Origin:
-        """The record for a manifest: toolchain, date and figures of the certificate."""
+        """The part of the certificate that goes into a manifest: toolchain, date and figures."""
         return Origin(
             toolchain=self.toolchain,
             lock=self.lock,
@@ -51,13 +51,13 @@ class Certificate:
         )
 
     def summary(self) -> str:
-        """A one-line description."""
+        """Describe the certificate in one line."""
         figures = ", ".join(f"{item.output} {item.psnr} dB {item.mode}" for item in self.outputs)
         return f"{self.title}: certified in {self.toolchain} on {self.date}: {figures}"
 
 
 def load(path: Path = FILE) -> dict[str, Certificate]:
-    """Every certificate by its key; empty if there is no file.
+    """Load all certificates, by their keys; empty if there is no file.
 
     Raises:
         BadInputError: the file is not a certificate file.
@@ -73,13 +73,13 @@ def load(path: Path = FILE) -> dict[str, Certificate]:
         found = read_field(content, "certificates", tuple[Certificate, ...])
     except DecodeError as error:
         raise BadInputError(
-            f"not a file of certificates: {error}", where=path, remedy="restore it"
+            f"not a certificate file: {error}", where=path, remedy="restore it"
         ) from error
     return {certificate.key: certificate for certificate in found}
 
 
 def save(certificates: Iterable[Certificate], path: Path = FILE) -> None:
-    """Rewrite the file, ordered by component and title."""
+    """Rewrite the certificate file, ordered by component and title."""
     ordered = sorted(certificates, key=lambda item: (item.component, item.title, item.key))
     content = {"schema": SCHEMA, "certificates": [asdict(item) for item in ordered]}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"

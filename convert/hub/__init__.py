@@ -1,1 +1,1 @@
-"""Fetches models given by name: resolves the name, chooses the needed files, downloads them."""
+"""Downloads models given by name: resolves the name, and chooses and fetches the files."""

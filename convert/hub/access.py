@@ -25,8 +25,8 @@ _TRUE = frozenset({"1", "on", "yes", "true"})
 class Access:
     """Servers (addresses without a `/` at the end), tokens ("" for none) and folders.
 
-    `cache` is the hub's own, `downloads` is for files from elsewhere. `offline` names the variable
-    that forbids the network, or is "".
+    `cache` is the hub's own cache; `downloads` holds files from other servers. `offline` is the
+    name of the environment variable that forbids the network, or "".
     """
 
     hub: str = HUB_SERVER
@@ -39,7 +39,7 @@ class Access:
 
     @property
     def hub_hosts(self) -> frozenset[str]:
-        """The hosts whose addresses are those of the hub: its own, and a mirror's."""
+        """The hosts that count as the hub: its own, and a configured mirror's."""
         return HUB_HOSTS | {urlsplit(self.hub).netloc, urlsplit(self.hub).hostname or ""}
 
 
@@ -47,7 +47,7 @@ def access_here(environ: Mapping[str, str] = os.environ) -> Access:
     """Read the settings from the user's variables, token file and configuration.
 
     Raises:
-        UsageError, LockfileError: a mirror is named by something that is not an address.
+        UsageError, LockfileError: the value that should name a mirror is not an address.
     """
     from platformdirs import user_cache_path
 

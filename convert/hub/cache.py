@@ -1,8 +1,8 @@
-"""The hub's own cache: finds a model's files in it, and adds files to it.
+"""Finds a model's files in the hub's own cache, and adds files to it.
 
-Its layout is documented by the hub: `blobs/` holds files under their hashes, `snapshots/COMMIT/`
-links to them under their paths, `refs/` says which commit a branch was at. Whatever is brought is
-so found by every other program of the hub, and what those brought is found here.
+The hub documents its layout: `blobs/` holds files named by their hashes, `snapshots/COMMIT/` links
+to them by their paths, and `refs/` records the commit of each branch. So other programs find what
+was downloaded here, and the other way round.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ class Shelf:
 
     @property
     def folder(self) -> Path:
-        """The folder of all its commits."""
+        """The model's folder, which holds all its commits."""
         return self.access.cache / self.listing.folder_name
 
     def place(self, path: str) -> Path:
-        """Where a file of the commit is linked."""
+        """Return the path of the link to a file of the commit."""
         return self.folder / "snapshots" / self.listing.commit / path
 
     def blob(self, file: HubFile) -> Path:
-        """Where its content is."""
+        """Return the path of a file's content."""
         return self.folder / "blobs" / file.blob
 
     def find(self, path: str) -> Path | None:
-        """A file that is here, in its full length."""
+        """Return the path of a file if it is in the cache, in its full length."""
         place, size = self.place(path), self.listing.files[path].size
         with suppress(OSError):
             if place.stat().st_size == size:
@@ -56,24 +56,24 @@ class Shelf:
         return None
 
     def here(self) -> Mapping[str, Path]:
-        """All files that are here, by their paths in the model."""
+        """Return all cached files of the model, by their paths in it."""
         found = {path: self.find(path) for path in self.listing.files}
         return {path: place for path, place in found.items() if place}
 
     def is_damaged(self, path: str) -> bool:
-        """Whether a file that is here has another content than the hub states."""
+        """Whether a cached file's hash differs from the one that the hub states."""
         stated = self.listing.files[path].sha256
         return bool(stated) and sha256(self.place(path)) != stated
 
     def discard(self, path: str) -> None:
-        """Throw a damaged file away."""
+        """Delete a damaged file."""
         place = self.place(path)
         with translate_os_errors(place):
             place.resolve().unlink(missing_ok=True)
             place.unlink(missing_ok=True)
 
     def choose_target(self, path: str) -> Wanted:
-        """The source and target for downloading a file."""
+        """Return the source and target for downloading a file."""
         file, listing = self.listing.files[path], self.listing
         locks = self.access.cache / ".locks" / listing.folder_name
         address = f"{self.access.hub}/{listing.name.repo}/resolve/{listing.commit}/{quote(path)}"
@@ -88,17 +88,17 @@ class Shelf:
         )
 
     def link(self, path: str) -> Path:
-        """Link a file that was brought under its path, as the hub's programs do."""
+        """Link a downloaded file under its path in the model, as the hub's own programs do."""
         place, blob = self.place(path), self.blob(self.listing.files[path])
         with translate_os_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
             place.unlink(missing_ok=True)
-            with suppress(FileExistsError):  # somebody else linked it just now
+            with suppress(FileExistsError):  # another program linked it just now
                 place.symlink_to(os.path.relpath(blob, place.parent))
         return place
 
     def remember(self) -> None:
-        """Note which commit the branch is at, for those who ask without a network."""
+        """Record the branch's current commit, so that it can be found offline."""
         revision = self.listing.name.revision or NEWEST
         if revision == self.listing.commit:
             return
@@ -109,7 +109,7 @@ class Shelf:
 
 
 def list_cached(name: HubName, access: Access) -> Listing | None:
-    """The model's files in the cache at its revision; `None` if there are none."""
+    """List the model's cached files at its revision; `None` if there are none."""
     blank = Listing(name=name, commit="", files={})
     folder = access.cache / blank.folder_name
     commit = _commit(folder, name.revision or NEWEST)
@@ -127,7 +127,7 @@ def list_cached(name: HubName, access: Access) -> Listing | None:
 
 
 def _commit(folder: Path, revision: str) -> str:
-    """The commit of a revision according to the cache, or ""."""
+    """Return the commit of a revision according to the cache, or ""."""
     ref = folder / "refs" / revision
     if ref.is_file():
         return read_text(ref, Document.CONFIG).strip()
@@ -136,7 +136,7 @@ def _commit(folder: Path, revision: str) -> str:
 
 
 def _file(path: str, place: Path) -> HubFile:
-    """A file of the cache; the name of a large one's blob is its SHA-256."""
+    """Describe a cached file; the name of a large file's blob is its SHA-256."""
     blob = place.resolve().name
     is_sha256 = len(blob) == len(_SHA256)
     return HubFile(

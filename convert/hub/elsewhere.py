@@ -1,4 +1,4 @@
-"""Fetches single files: by an address, or from Civitai.
+"""Downloads single files from an address or from Civitai.
 
 They are kept in the user's cache folder, each in a folder of its own.
 """
@@ -18,7 +18,7 @@ from sdcoreml.convert.hub.failures import Asked, off_line
 from sdcoreml.convert.hub.names import CivitaiName, FileAddress
 from sdcoreml.convert.hub.obtain import SAFE, Obtained
 from sdcoreml.convert.hub.sketch import draw_header, folder_of_links
-from sdcoreml.convert.hub.transfer import Wanted, bring, require_plain_file
+from sdcoreml.convert.hub.transfer import Wanted, download, require_plain_file
 from sdcoreml.convert.hub.web import Web, open_web
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.files import SUFFIXES
@@ -35,7 +35,7 @@ _KINDS: Mapping[str, str] = {
     "TextualInversion": "a textual inversion: `sdcoreml convert MODEL --embedding FILE` takes it",
     "VAE": "a VAE: `sdcoreml convert MODEL --vae FILE` takes it",
 }
-"""Civitai's types that are not whole models → what they are, and the option that takes them."""
+"""Maps Civitai's types for parts of models to a description and the option that takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class RemoteFile:
 
     @property
     def is_here(self) -> bool:
-        """Whether it was brought before."""
+        """Whether the file was downloaded before."""
         return self.wanted.target.exists()
 
 
@@ -60,7 +60,7 @@ def obtain_file(
     emit: Emit,
     examine: Callable[[Path], None],
 ) -> Iterator[Obtained]:
-    """Bring the file; `examine` sees its header first, where that can be had by itself.
+    """Download the file; `examine` first sees its header, if the server can send it separately.
 
     Raises:
         FetchError, BadInputError, UnsupportedError, NoSpaceError: as `obtain_from_hub`.
@@ -72,16 +72,16 @@ def obtain_file(
             if file.wanted.target.suffix == SAFE:
                 with _sketch(file, web) as sketch:
                     examine(sketch)
-            _bring(file, web)
+            _download(file, web)
     yield Obtained(path=file.wanted.target, origin=file.origin)
 
 
 @contextmanager
 def sketch_file(name: FileAddress | CivitaiName, access: Access, emit: Emit) -> Iterator[Obtained]:
-    """The file as far as its header shows it.
+    """Fetch only the file's header, and yield a file that has the header and no weights.
 
     Raises:
-        FetchError, BadInputError, UnsupportedError: as `obtain_file`; or it is a pickle.
+        FetchError, BadInputError, UnsupportedError: as `obtain_file`; or the file is a pickle.
     """
     with open_web(emit) as web:
         file = _find(name, access, web)
@@ -91,9 +91,9 @@ def sketch_file(name: FileAddress | CivitaiName, access: Access, emit: Emit) -> 
             return
         if file.wanted.target.suffix != SAFE:
             raise FetchError(
-                "it is a pickle, which cannot be judged before it is here",
+                "it is a pickle, which can be judged only after it is downloaded",
                 where=f"{name}",
-                remedy=f"{command('convert', str(name))} brings it",
+                remedy=f"{command('convert', str(name))} downloads it",
             )
         with _sketch(file, web) as path:
             yield Obtained(path=path, origin=file.origin, is_sketch=True)
@@ -115,7 +115,7 @@ def _sketch(file: RemoteFile, web: Web) -> Iterator[Path]:
         yield path
 
 
-def _bring(file: RemoteFile, web: Web) -> None:
+def _download(file: RemoteFile, web: Web) -> None:
     total = file.about or 0
     require_space(file.wanted.target, total)
     said = f" {amount(total)}" if total else ""
@@ -124,7 +124,7 @@ def _bring(file: RemoteFile, web: Web) -> None:
     def progress(done: int) -> None:
         web.emit(Event(kind="progress", done=done, total=total, unit="B"))
 
-    bring(file.wanted, web, file.asked, progress)
+    download(file.wanted, web, file.asked, progress)
 
 
 def _find(name: FileAddress | CivitaiName, access: Access, web: Web) -> RemoteFile:
@@ -134,14 +134,14 @@ def _find(name: FileAddress | CivitaiName, access: Access, web: Web) -> RemoteFi
 
 
 def _at_address(name: FileAddress, access: Access, web: Web) -> RemoteFile:
-    """A file by its address and the server's own mark of its content, so that it is kept apart."""
+    """Locate a file by its address and the server's identifier for its content."""
     server = f"{urlsplit(name.url).scheme}://{urlsplit(name.url).netloc}"
     asked = Asked(name=name, server=server, file=name.file)
     if Path(name.file).suffix.lower() not in SUFFIXES:
         raise BadInputError(
-            "this is not the address of a file of weights",
+            "this is not the address of a weight file",
             where=f"{name}",
-            remedy=f"give one that ends with {' or '.join(sorted(SUFFIXES))}",
+            remedy=f"give an address that ends with {' or '.join(sorted(SUFFIXES))}",
         )
     folder = access.downloads / hashlib.sha256(name.url.encode()).hexdigest()[:_KEY]
     if access.offline:
@@ -190,23 +190,23 @@ def _on_civitai(name: CivitaiName, access: Access, web: Web) -> RemoteFile:
         return _read_version(answer, asked, folder, access)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FetchError(
-            f"this is not how Civitai answers ({type(error).__name__}: {error})",
+            f"unexpected answer from Civitai ({type(error).__name__}: {error})",
             where=f"{name}",
-            remedy="download it with a browser, and give the file",
+            remedy="download it with a browser, and give the file's path",
         ) from error
 
 
 def _read_version(answer: Any, asked: Asked, folder: Path, access: Access) -> RemoteFile:  # noqa: ANN401  JSON
     kind = answer["model"]["type"]
     if kind != "Checkpoint":
-        what = _KINDS.get(kind, f"of the kind {kind}, which is not a model to convert")
+        what = _KINDS.get(kind, f"of Civitai's type {kind}, which cannot be converted")
         raise UnsupportedError(
             f"this is {what}", where=f"{asked.name}", remedy="give a version of a checkpoint"
         )
     chosen = _choose(answer["files"], asked)
     name, digest = Path(chosen["name"]).name, str(chosen["hashes"]["SHA256"]).lower()
     if not name or name.startswith(".") or len(digest) != hashlib.sha256().digest_size * 2:
-        raise ValueError("a file without a name or a SHA-256")
+        raise ValueError("a file has no name or no SHA-256")
     target = folder / name
     address = f"{CIVITAI_SERVER}/models/{answer['modelId']}?modelVersionId={answer['id']}"
     wanted = Wanted(
@@ -230,24 +230,24 @@ def _read_version(answer: Any, asked: Asked, folder: Path, access: Access) -> Re
 
 
 def _of_server(url: str, access: Access) -> str:
-    """The download's address, which must be the server's own: a token goes with it."""
+    """Check that a download's address is on the server itself, because a token is sent along."""
     if not url.startswith(f"{access.civitai}/"):
-        raise ValueError("the download's address is another server's")
+        raise ValueError("the download's address is on another server")
     return url
 
 
 def _licence(answer: Mapping[str, Any]) -> str:
-    """The base model whose licence applies; details are only on the model's page."""
+    """Name the base model whose licence applies; details are only on the model's page."""
     base = answer.get("baseModel")
     return f"that of {base}, and the terms on its page" if base else ""
 
 
 def _choose(files: list[Mapping[str, Any]], asked: Asked) -> Mapping[str, Any]:
-    """Choose among a version's files: prefer safetensors, half precision, the primary one."""
+    """Choose one of a version's files: preferably safetensors, half precision, and primary."""
     models = [file for file in files if Path(file["name"]).suffix.lower() in SUFFIXES]
     if not models:
         raise UnsupportedError(
-            f"has no file of weights, only {', '.join(file['name'] for file in files) or 'none'}",
+            f"has no weight file, only {', '.join(file['name'] for file in files) or 'none'}",
             where=f"{asked.name}",
             remedy="choose another version",
         )

@@ -1,4 +1,4 @@
-"""Explains a server's refusal, and what to do about it."""
+"""Turns a server's refusal into an error that says what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NETWORK = "check the network and proxy (HTTPS_PROXY)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request: the name as given, the server's address, and whether a token was sent."""
+    """A request: the model's name as given, the server's address, and whether a token was sent."""
 
     name: ModelName
     server: str
@@ -31,21 +31,21 @@ class Asked:
     def remedy_of_network(self) -> str:
         """What to do when the server cannot be reached."""
         mirror = ", or name a mirror with HF_ENDPOINT" if isinstance(self.name, HubName) else ""
-        return f"{NETWORK}{mirror}; what came already is kept"
+        return f"{NETWORK}{mirror}; the partial download is kept"
 
 
 def refusal(response: httpx2.Response, asked: Asked) -> SdcoremlError:
-    """The error that an answer of 400 or more amounts to."""
+    """Return the error for a response with a status of 400 or more."""
     code, status = response.headers.get("X-Error-Code", ""), response.status_code
     name = asked.name
     if status == TOO_MANY:
         return FetchError(
-            "the server asks for a pause: too many requests from here (429)",
+            "the server limits requests and asks to wait (429)",
             where=f"{name}",
             remedy=_pause(response, asked),
         )
     if status >= _FAULTY:
-        what = f"the server {hide_credentials(asked.server)} is out of order ({status})"
+        what = f"the server {hide_credentials(asked.server)} failed ({status})"
         remedy = "try again later; the partial download is kept"
         return FetchError(what, where=f"{name}", remedy=remedy)
     if isinstance(name, HubName):
@@ -54,9 +54,9 @@ def refusal(response: httpx2.Response, asked: Asked) -> SdcoremlError:
         return _of_civitai(status, name, asked)
     if status in (UNAUTHORISED, FORBIDDEN):
         return FetchError(
-            f"the server gives this file to some only ({status})",
+            f"the server does not give you access to this file ({status})",
             where=f"{name}",
-            remedy="download it with a browser, and give the file",
+            remedy="download it with a browser, and give the file's path",
         )
     return BadInputError(
         f"there is no such file ({status})", where=f"{name}", remedy="check the address"
@@ -65,10 +65,10 @@ def refusal(response: httpx2.Response, asked: Asked) -> SdcoremlError:
 
 def _of_hub(code: str, status: int, name: HubName, asked: Asked) -> SdcoremlError:
     if code == "GatedRepo" or (status == FORBIDDEN and asked.file):
-        account = "the account of your token" if asked.has_token else "an account of yours"
-        token = "" if asked.has_token else f", then set {HUB_TOKENS[0]} to a token of it"
+        account = "the account of your token" if asked.has_token else "your account"
+        token = "" if asked.has_token else f", then set {HUB_TOKENS[0]} to its token"
         return FetchError(
-            f"its authors give it to those who accept its licence ({status})",
+            f"the model is gated: its authors require that you accept its licence ({status})",
             where=f"{name}",
             remedy=f"accept it with {account} at {HUB_SERVER}/{name.repo}{token}",
         )
@@ -76,23 +76,23 @@ def _of_hub(code: str, status: int, name: HubName, asked: Asked) -> SdcoremlErro
         return BadInputError(
             f"the model has no revision {name.revision}",
             where=name.repo,
-            remedy=f"leave it out for the newest, or choose one of {HUB_SERVER}/{name.repo}",
+            remedy=f"omit the revision for the newest, or see {HUB_SERVER}/{name.repo}",
         )
     if code == "EntryNotFound":
         return BadInputError(
             f"the model has no file {asked.file or name.file}",
             where=f"{name}",
-            remedy=f"see what it has at {HUB_SERVER}/{name.repo}/tree/main",
+            remedy=f"see its files at {HUB_SERVER}/{name.repo}/tree/main",
         )
     if status in (UNAUTHORISED, FORBIDDEN) and asked.has_token:
         return FetchError(
-            f"the hub has no such model, or your token may not see it ({status})",
+            f"the hub has no such model, or your token has no access to it ({status})",
             where=f"{name}",
             remedy=f"check the name, and the token ({HUB_TOKENS[0]})",
         )
-    private = "" if asked.has_token else f"; for a private one set {HUB_TOKENS[0]}"
+    private = "" if asked.has_token else f"; for a private model set {HUB_TOKENS[0]}"
     return BadInputError(
-        f"the hub has no such model ({status}), nor is there a file or folder of that name here",
+        f"there is no such model on the hub ({status}), and no file or folder with that name",
         where=f"{name}",
         remedy=f"check the name{private}",
     )
@@ -100,7 +100,7 @@ def _of_hub(code: str, status: int, name: HubName, asked: Asked) -> SdcoremlErro
 
 def _of_civitai(status: int, name: CivitaiName, asked: Asked) -> SdcoremlError:
     if status in (UNAUTHORISED, FORBIDDEN):
-        refused = "refuses your token" if asked.has_token else "gives it only to who is logged in"
+        refused = "refuses your token" if asked.has_token else "requires a login for this file"
         return FetchError(
             f"Civitai {refused} ({status})",
             where=f"{name}",
@@ -109,7 +109,7 @@ def _of_civitai(status: int, name: CivitaiName, asked: Asked) -> SdcoremlError:
     return BadInputError(
         f"Civitai has no such version ({status})",
         where=f"{name}",
-        remedy="take the number after modelVersionId= in the address of the model's page",
+        remedy="give the number after modelVersionId= in the address of the model's page",
     )
 
 
@@ -119,13 +119,13 @@ def _pause(response: httpx2.Response, asked: Asked) -> str:
     login = (
         ""
         if asked.has_token or not isinstance(asked.name, HubName)
-        else (f", or log in ({HUB_TOKENS[0]}), which allows more")
+        else (f", or set {HUB_TOKENS[0]} to a token, which allows more requests")
     )
-    return f"try again {when}{login}; what came already is kept"
+    return f"try again {when}{login}; the partial download is kept"
 
 
 def no_connection(error: Exception, asked: Asked) -> SdcoremlError:
-    """The error that a failed connection amounts to."""
+    """Return the error for a failed connection."""
     reason = hide_credentials(str(error)) or type(error).__name__
     return FetchError(
         f"{hide_credentials(asked.server)} cannot be reached ({reason})",
@@ -135,7 +135,7 @@ def no_connection(error: Exception, asked: Asked) -> SdcoremlError:
 
 
 def off_line(asked: Asked, variable: str) -> SdcoremlError:
-    """The error for a model that is not on this machine in offline mode."""
+    """Return the error for a model that is not on this machine in offline mode."""
     return FetchError(
         f"is not in the cache, and {variable} forbids the network",
         where=f"{asked.name}",

@@ -19,7 +19,7 @@ NEWEST = "main"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFile:
-    """A file: its size in bytes, and its SHA-256, or git's hash for a small file."""
+    """A file on the hub: its size in bytes, and its SHA-256, or git's hash for a small file."""
 
     path: str
     size: int
@@ -28,13 +28,13 @@ class HubFile:
 
     @property
     def blob(self) -> str:
-        """Its name in the hub's cache: the hash that the hub calls its ETag."""
+        """The file's name in the hub's cache: the hash that the hub calls its ETag."""
         return self.sha256 or self.git
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A model at one commit; `files` by path."""
+    """The files of a model at one commit, by path."""
 
     name: HubName
     commit: str
@@ -51,7 +51,7 @@ def list_model(name: HubName, access: Access, web: Web) -> Listing:
     """Ask the hub for the list of a model's files.
 
     Raises:
-        FetchError: the hub cannot be reached, or does not tell us.
+        FetchError: the hub cannot be reached, or refuses access.
         BadInputError: it has no such model or revision.
     """
     url = f"{access.hub}/api/models/{name.repo}/revision/{quote(name.revision or NEWEST, safe='')}"
@@ -61,20 +61,20 @@ def list_model(name: HubName, access: Access, web: Web) -> Listing:
         return _read(name, answer)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FetchError(
-            f"this is not how a hub answers ({type(error).__name__}: {error})",
+            f"unexpected answer from the hub ({type(error).__name__}: {error})",
             where=access.hub,
-            remedy="name another server with HF_ENDPOINT",
+            remedy="set HF_ENDPOINT to another server",
         ) from error
 
 
 def _read(name: HubName, answer: Any) -> Listing:  # noqa: ANN401  JSON
     info = library().ModelInfo(**answer)
     if not info.sha or info.siblings is None:
-        raise ValueError("no commit or no files")
+        raise ValueError("it has no commit or no file list")
     files = {}
     for file in info.siblings:
         if ".." in Path(file.rfilename).parts or file.rfilename.startswith("/"):
-            raise ValueError(f"a file outside of the model: {file.rfilename}")
+            raise ValueError(f"a file lies outside of the model: {file.rfilename}")
         files[file.rfilename] = HubFile(
             path=file.rfilename,
             size=(file.lfs.size if file.lfs else file.size) or 0,
@@ -86,7 +86,7 @@ def _read(name: HubName, answer: Any) -> Listing:  # noqa: ANN401  JSON
 
 
 def licence_of(card: Mapping[str, Any]) -> str:
-    """The licence's name, as the data on a model's page say it; "" where they say none."""
+    """Return the licence's name from the metadata of a model card; "" if none is stated."""
     said, own = card.get("license"), card.get("license_name")
     if isinstance(said, list):
         said = ", ".join(map(str, said))

@@ -1,4 +1,4 @@
-"""Parses how a model was given: as a path, a name on the hub, an address, or a word."""
+"""Parses what a user gave as the model: a path, a name on the hub, an address, or a word."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _EXAMPLE = "give it as owner/name, or owner/name@revision"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubName:
-    """A model on the hub: `owner/name`, a revision ("" for the newest), one file of it or ""."""
+    """A model on the hub: `owner/name`, a revision ("" for the newest), one of its files or ""."""
 
     repo: str
     revision: str = ""
     file: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a path that leads out of the model, or out of its folder in a cache."""
+        """Refuse a revision or file whose path leads out of the model's folder in the cache."""
         if {"..", "", "."} & {*(self.revision or "x").split("/"), *(self.file or "x").split("/")}:
             raise UsageError("is not a name on the hub", where=f"{self}", remedy=_EXAMPLE)
 
@@ -45,7 +45,7 @@ class HubName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileAddress:
-    """A file somewhere on the web."""
+    """The address of a single file on the web."""
 
     url: str
 
@@ -54,7 +54,7 @@ class FileAddress:
 
     @property
     def file(self) -> str:
-        """The file's name, as the address spells it."""
+        """The file's name, decoded from the address."""
         return unquote(urlsplit(self.url).path).rpartition("/")[2]
 
 
@@ -70,7 +70,7 @@ class CivitaiName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainWord:
-    """A word without a slash that is not a path, perhaps a model of another program."""
+    """A word without a slash that is not a path; it may name a model that another program keeps."""
 
     word: str
 
@@ -82,12 +82,12 @@ ModelName: TypeAlias = HubName | FileAddress | CivitaiName | PlainWord
 
 
 def parse_model(text: str, hub_hosts: Collection[str] = HUB_HOSTS) -> Path | ModelName:
-    """What `text` means. A name that is also a path is the path.
+    """Parse a model as given on the command line; an existing path takes precedence over a name.
 
-    `hub_hosts` are the hosts whose addresses are those of the hub.
+    `hub_hosts` are the hosts that count as the hub.
 
     Raises:
-        UsageError: it begins like a name or an address, and is none.
+        UsageError: `text` begins like a name or an address, but is not a valid one.
     """
     scheme, _, rest = text.partition(":")
     if scheme in ("http", "https"):
@@ -105,7 +105,7 @@ def parse_model(text: str, hub_hosts: Collection[str] = HUB_HOSTS) -> Path | Mod
 
 
 def _of_words(text: str, path: Path) -> Path | ModelName:
-    """A path that is not there, or a name without a scheme."""
+    """Parse text without a scheme: a path that does not exist, or a name."""
     is_file = path.suffix.lower() in SUFFIXES
     found = _BARE.fullmatch(text)
     if found and not is_file and not path.parent.is_dir():
@@ -132,7 +132,7 @@ def _of_address(text: str, hub_hosts: Collection[str]) -> ModelName:
         return _of_civitai_address(parts.path, parts.query, text)
     if parts.scheme == "http" and host not in _LOCAL:
         raise UsageError(
-            "anybody on the way could change what comes over http",
+            "a download over http could be tampered with on the way",
             where=hide_credentials(text),
             remedy="give an https address",
         )

@@ -1,4 +1,4 @@
-"""From a model's name on the hub to a folder or a file: listed, judged, brought and linked."""
+"""Makes a model on the hub available as a path: lists, judges, downloads and links its files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdcoreml.convert.hub.listing import Listing, list_model
 from sdcoreml.convert.hub.names import HubName
 from sdcoreml.convert.hub.selection import Form, Selection, select
 from sdcoreml.convert.hub.sketch import draw_header, folder_of_links
-from sdcoreml.convert.hub.transfer import bring
+from sdcoreml.convert.hub.transfer import download
 from sdcoreml.convert.hub.web import Web, open_web
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.files import SUFFIXES
@@ -33,7 +33,7 @@ _LONGEST_CARD = 1 << 20
 class Obtained:
     """A model that was given by name: its current path, and its origin.
 
-    `is_sketch` says that its weights are not here, only their headers.
+    If `is_sketch`, only the headers of its weights are on this machine.
     """
 
     path: Path
@@ -50,15 +50,16 @@ def obtain_from_hub(
     *,
     with_checker: bool = False,
 ) -> Iterator[Obtained]:
-    """Bring what a conversion needs, and link it into a folder that has the model's name.
+    """Download the files that a conversion needs, and link them in a folder with the model's name.
 
-    `examine` sees the model first as far as its headers show it, and raises if it is no good.
+    `examine` first sees the model with only the headers of its weights, and raises an error if the
+    model cannot be converted.
 
     Raises:
-        FetchError: the hub cannot be reached, or gives it to some only.
-        BadInputError: there is no such model, revision or file; or another file came.
-        UnsupportedError: it has nothing that can be converted.
-        NoSpaceError: the disk has no room for it.
+        FetchError: the hub cannot be reached, or refuses access.
+        BadInputError: there is no such model, revision or file; or a download has the wrong hash.
+        UnsupportedError: the model has nothing that can be converted.
+        NoSpaceError: the disk has too little space.
     """
     with open_web(emit) as web:
         order = _Order.of(name, access, web, with_checker=with_checker)
@@ -67,7 +68,7 @@ def obtain_from_hub(
             if order.can_be_sketched:
                 with _sketch(order, web) as sketch:
                     examine(sketch)
-            _bring_all(order, order.missing, web)
+            _download_all(order, order.missing, web)
         _check_kept(order, web)
     with folder_of_links(order.title, order.places(), f"{name}") as folder:
         yield Obtained(path=order.path_in(folder), origin=order.origin)
@@ -75,20 +76,20 @@ def obtain_from_hub(
 
 @contextmanager
 def sketch_from_hub(name: HubName, access: Access, emit: Emit) -> Iterator[Obtained]:
-    """The model as far as its headers show it; nothing large is brought.
+    """Yield the model with only the headers of its weights; no large file is downloaded.
 
     Raises:
-        FetchError, BadInputError, UnsupportedError: as `obtain_from_hub`; or it cannot be judged
-            from afar, since its weights are pickles.
+        FetchError, BadInputError, UnsupportedError: as `obtain_from_hub`; or the weights are
+            pickles, which cannot be judged before they are downloaded.
     """
     with open_web(emit) as web:
         order = _Order.of(name, access, web)
         emit(Event(kind="note", text=order.summary()))
         if not order.can_be_sketched:
             raise FetchError(
-                "its weights are pickles, which cannot be judged before they are here",
+                "its weights are pickles, which can be judged only after they are downloaded",
                 where=f"{name}",
-                remedy=f"{command('convert', str(name))} brings them ({amount(order.nbytes)})",
+                remedy=f"{command('convert', str(name))} downloads them ({amount(order.nbytes)})",
             )
         with _sketch(order, web) as path:
             yield Obtained(path=path, origin=order.origin, is_sketch=bool(order.missing))
@@ -96,7 +97,7 @@ def sketch_from_hub(name: HubName, access: Access, emit: Emit) -> Iterator[Obtai
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """The files chosen from a model, and which of them are `missing` on this machine."""
+    """The files chosen from a model, and those of them that are `missing` on this machine."""
 
     shelf: Shelf
     selection: Selection
@@ -112,7 +113,7 @@ class _Order:
         )
         missing = [path for path in selection.files if path not in have]
         card = listing.files.get(CARD)
-        # It says the licence to who has no network later; alone it is not worth a write.
+        # It states the licence when offline later; it is not downloaded alone.
         if missing and card and card.size < _LONGEST_CARD and CARD not in have:
             missing.append(CARD)
         return cls(shelf=shelf, selection=selection, missing=tuple(missing))
@@ -123,13 +124,13 @@ class _Order:
 
     @property
     def nbytes(self) -> int:
-        """Bytes to bring; files of one content come once."""
+        """The number of bytes to download; files with equal content count once."""
         files = [self.shelf.listing.files[path] for path in self.missing]
         return sum({file.blob: file.size for file in files}.values())
 
     @property
     def begun(self) -> int:
-        """Bytes of them that an earlier run brought."""
+        """The number of those bytes that an earlier run downloaded."""
         parts = {self.shelf.choose_target(path).part for path in self.missing}
         return sum(part.stat().st_size for part in parts if part.exists())
 
@@ -157,20 +158,20 @@ class _Order:
         return Asked(name=self.name, server=access.hub, has_token=bool(access.hub_token), file=file)
 
     def places(self) -> dict[str, Path]:
-        """The chosen files by their paths in the model's folder; a single one by its name."""
+        """Map the paths of chosen files in the model's folder to their actual paths."""
         return {self.path_of(path): self.shelf.place(path) for path in self.selection.files}
 
     def path_of(self, path: str) -> str:
         return PurePosixPath(path).name if self.selection.form is Form.SINGLE else path
 
     def path_in(self, folder: Path) -> Path:
-        """The model itself, in a folder of links."""
+        """Return the path of the model itself in a folder of links."""
         if self.selection.form is Form.SINGLE:
             return folder / self.path_of(self.selection.files[0])
         return folder
 
     def summary(self) -> str:
-        """A sentence on what will be fetched, and its size, to print before it begins."""
+        """Describe in one line what will be downloaded, and its size."""
         listing = self.shelf.listing
         chosen = len(self.selection.files)
         parts = [f"{self.name} at {listing.commit[:_SHORT]}", f"{self.selection.form.value}"]
@@ -178,11 +179,11 @@ class _Order:
         licence = f"licence {listing.licence or 'not stated'}"
         missing = len([path for path in self.missing if path in self.selection.files])
         if not missing:
-            return f"{', '.join(parts)}, all here already; {licence}"
+            return f"{', '.join(parts)}, all in the cache already; {licence}"
         which = f"{missing} of them" if missing < chosen else "all"
         begun = self.begun
-        rest = f" (of which {amount(begun)} came before)" if begun else ""
-        return f"{', '.join(parts)}, {which} to fetch: {amount(self.nbytes)}{rest}; {licence}"
+        rest = f" (of which {amount(begun)} are here already)" if begun else ""
+        return f"{', '.join(parts)}, {which} to download: {amount(self.nbytes)}{rest}; {licence}"
 
 
 def _list(name: HubName, access: Access, web: Web) -> Listing:
@@ -197,7 +198,7 @@ def _list(name: HubName, access: Access, web: Web) -> Listing:
     except FetchError as error:
         if (cached := list_cached(name, access)) is None:
             raise
-        text = f"{error.what}: what the hub's cache has of it is taken"
+        text = f"{error.what}: using the files in the hub's cache"
         web.emit(Event(kind="warning", text=text))
         return cached
 
@@ -205,7 +206,7 @@ def _list(name: HubName, access: Access, web: Web) -> Listing:
 @contextmanager
 def _sketch(order: _Order, web: Web) -> Iterator[Path]:
     small = [path for path in order.missing if PurePosixPath(path).suffix != SAFE]
-    _bring_all(order, small, web)
+    _download_all(order, small, web)
     large = {path for path in order.missing if path not in small}
     here = {path: order.shelf.place(path) for path in order.selection.files if path not in large}
     links = {order.path_of(path): place for path, place in here.items()}
@@ -216,7 +217,7 @@ def _sketch(order: _Order, web: Web) -> Iterator[Path]:
         yield order.path_in(folder)
 
 
-def _bring_all(order: _Order, paths: Sequence[str], web: Web) -> None:
+def _download_all(order: _Order, paths: Sequence[str], web: Web) -> None:
     shelf = order.shelf
     files = [shelf.listing.files[path] for path in paths if shelf.find(path) is None]
     if not files:
@@ -236,7 +237,7 @@ def _bring_all(order: _Order, paths: Sequence[str], web: Web) -> None:
             if is_large:
                 web.emit(Event(kind="progress", done=before + done, total=total, unit="B"))
 
-        bring(shelf.choose_target(file.path), web, order.describe_request(file.path), progress)
+        download(shelf.choose_target(file.path), web, order.describe_request(file.path), progress)
         shelf.link(file.path)
         before += file.size
     shelf.remember()
@@ -247,7 +248,7 @@ def _check_kept(order: _Order, web: Web) -> None:
     kept = [path for path in order.selection.files if path not in order.missing]
     damaged = [path for path in kept if order.shelf.is_damaged(path)]
     for path in damaged:
-        text = f"{path} in the hub's cache is damaged: it is brought again"
+        text = f"{path} in the hub's cache is damaged and is downloaded again"
         web.emit(Event(kind="warning", text=text))
         order.shelf.discard(path)
-    _bring_all(order, damaged, web)
+    _download_all(order, damaged, web)

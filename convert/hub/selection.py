@@ -1,7 +1,7 @@
-"""Chooses the files that a conversion needs from a model's page.
+"""Chooses the files that a conversion needs from a model on the hub.
 
-Of each component one set of weights: safetensors before pickles, half precision before full, and
-what is here already before both. A diffusers folder comes before a single file.
+Of each component it takes one set of weights, preferring cached files, then safetensors to pickles,
+then half precision. A diffusers folder is preferred to a single file.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
 WITH_WEIGHTS = ("unet", "vae", "text_encoder", "text_encoder_2", "transformer", "text_encoder_3")
-"""Folders of a model whose weights are read: those of models that are refused, too, in order that
-their configs say what they are."""
+"""Folders of a model whose weights are read.
+
+They include those of unsupported families, whose configs say what the model is.
+"""
 TABLES = ("scheduler", "tokenizer", "tokenizer_2")
 CHECKER = "safety_checker"
 _TABLE_SUFFIXES = (".json", ".txt")
@@ -50,13 +52,13 @@ def select(
     have: Collection[str] = (),
     with_checker: bool = False,
 ) -> Selection:
-    """Choose from all `files` of the model `where`; `file` names the one that was asked for.
+    """Choose from all `files` of the model `where`; `file` names one file that was asked for.
 
-    `have` are those that are on this machine already.
+    `have` are the files that are on this machine already.
 
     Raises:
-        BadInputError: there is no such file, or there are several models in it.
-        UnsupportedError: nothing in it can be converted.
+        BadInputError: there is no such file, or the model has several single files to choose from.
+        UnsupportedError: no file can be converted.
     """
     names = sorted(files)
     if file:
@@ -97,7 +99,7 @@ def _is_table(name: str, part: str) -> bool:
 
 
 def _weights(names: Iterable[str], folder: str, have: Collection[str]) -> tuple[str, ...]:
-    """The best set of weights in a folder of the model ("" for its top), with its index."""
+    """Return the best set of weights in a folder of the model ("" for its top), with its index."""
     sets: dict[tuple[str, str], list[str]] = {}
     for name in names:
         rest = name.removeprefix(folder)
@@ -124,7 +126,7 @@ def _rank(
 
 
 def _single(names: Collection[str], where: str) -> Selection:
-    """The only whole model in one file at the top of a repository."""
+    """Choose the only whole model in one file at the top of a repository."""
     files = [name for name in names if "/" not in name and _suffix(name) in SUFFIXES]
     safe = [name for name in files if _suffix(name) == ".safetensors"]
     candidates = _halves_first(safe or files)
@@ -132,7 +134,7 @@ def _single(names: Collection[str], where: str) -> Selection:
         return Selection(form=Form.SINGLE, files=tuple(candidates))
     if candidates:
         raise BadInputError(
-            f"has {len(candidates)} models in files of their own: {_some(candidates)}",
+            f"has {len(candidates)} single-file models: {_some(candidates)}",
             where=where,
             remedy=f"name one: hf:{where.partition('@')[0]}/{candidates[0]}",
         )
@@ -140,7 +142,7 @@ def _single(names: Collection[str], where: str) -> Selection:
 
 
 def _halves_first(files: Iterable[str]) -> list[str]:
-    """The files without those that the list also has in half precision."""
+    """Return the files, without those that are also there in half precision."""
     chosen: dict[str, str] = {}
     for name in files:
         words = re.split(r"[-_.]", name.lower())
@@ -156,10 +158,10 @@ def _nothing(names: Collection[str], where: str) -> UnsupportedError:
     foreign = {found for name in names if (found := FOREIGN.get(_suffix(name)))}
     what, remedy = "has no weights that can be converted", "give a model of Stable Diffusion"
     if programs:
-        what = "has Core ML models already: nothing is left to convert"
+        what = "holds Core ML models already: there is nothing to convert"
         remedy = f"download it for an app: hf download {where.partition('@')[0]}"
     elif foreign:
-        what = f"has its weights in {' and '.join(sorted(foreign))} alone, which nothing here reads"
+        what = f"has weights only as {' and '.join(sorted(foreign))}, which cannot be read here"
         remedy = "give a model that has safetensors files"
     elif zipped:
         what, remedy = (

@@ -1,8 +1,8 @@
-"""Makes a folder that represents a model by its headers, before it is downloaded.
+"""Makes a folder that represents a model by its headers, before its weights are downloaded.
 
-The folder has the same files as the model will have: small ones are linked, and of a safetensors
-file only the header is written, in a file of its full length whose rest takes no room. Whoever
-judges models by their headers judges this one likewise.
+The folder has the same files as the model. Small ones are links; a safetensors file has only its
+header, followed by a hole up to its full length, which takes no disk space. Code that judges models
+by their headers therefore works on it unchanged.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 
 FIRST = 1 << 18
-"""The number of bytes requested first; most files have a shorter header."""
+"""The number of bytes requested first; most headers are shorter."""
 _LONGEST = 100 << 20
 _LENGTH = struct.Struct("<Q")
 
 
 @contextmanager
 def folder_of_links(title: str, places: Mapping[str, Path], said: str) -> Iterator[Path]:
-    """A folder called `title` with links to files, by their paths in it; gone afterwards.
+    """Make a temporary folder called `title` with links to files, by their paths in it.
 
-    Errors name it as `said`, the name that a person gave.
+    Errors name the folder as `said`, the model's name as the user gave it.
     """
-    # What a killed run leaves is swept by the next one.
+    # The next run removes what a killed run leaves behind.
     with scratch_folder(Path(gettempdir()) / "sdcoreml-names") as outer:
         folder = outer / title
         folder.mkdir()
@@ -47,11 +47,11 @@ def folder_of_links(title: str, places: Mapping[str, Path], said: str) -> Iterat
 
 
 def draw_header(wanted: Wanted, web: Web, asked: Asked, target: Path) -> int:
-    """Write the header of a safetensors file into `target`, and give it the full length, in bytes.
+    """Write a safetensors file's header to `target`, extend it to full length, and return that.
 
     Raises:
-        BadInputError: it is not such a file.
-        FetchError: the server does not give it.
+        BadInputError: the file is not a safetensors file.
+        FetchError: the server does not provide it.
     """
     head, size = read_start(wanted, web, asked, FIRST)
     if len(head) < _LENGTH.size:
@@ -70,14 +70,14 @@ def draw_header(wanted: Wanted, web: Web, asked: Asked, target: Path) -> int:
 
 
 def read_start(wanted: Wanted, web: Web, asked: Asked, count: int) -> tuple[bytes, int]:
-    """The first bytes of a file, and how many it has in all."""
+    """Read the first bytes of a file and its total size in bytes."""
     headers = {"Range": f"bytes=0-{count - 1}"}
     with web.answer(wanted.url, asked, wanted.token, headers) as response:
         chunks, have = [], 0
         for chunk in response.iter_bytes():
             chunks.append(chunk)
             have += len(chunk)
-            if have >= count:  # a server that knows no ranges would send all of it
+            if have >= count:  # a server without range support would send all of it
                 break
         total = response.headers.get("Content-Range", "").rpartition("/")[2]
         if not total.isdecimal():
@@ -88,7 +88,7 @@ def read_start(wanted: Wanted, web: Web, asked: Asked, count: int) -> tuple[byte
 
 def _no_header(asked: Asked) -> BadInputError:
     return BadInputError(
-        f"{asked.file or 'it'} does not begin as a safetensors file",
+        f"{asked.file or 'it'} does not have the header of a safetensors file",
         where=f"{asked.name}",
-        remedy="choose another file of it",
+        remedy="choose another file of the model",
     )

@@ -1,7 +1,8 @@
-"""Downloads one file, resuming an earlier run, and compares it with its hash.
+"""Downloads one file, resuming an earlier download, and checks its hash.
 
-It grows beside its place under the name that the hub's own programs give an unfinished file, and
-takes its place when it is whole and right. Whoever brings the same file meanwhile is waited for.
+The file grows next to its target, under the name that the hub's own programs give an unfinished
+file, and is renamed when it is complete and correct. If another program is downloading the same
+file, this one waits.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Digest(Protocol):
     """A running hash."""
 
     def update(self, data: bytes, /) -> None:
-        """Take more bytes in."""
+        """Add data to the hash."""
 
     def hexdigest(self) -> str:
         """The hash of the data so far."""
@@ -44,8 +45,8 @@ class Digest(Protocol):
 class Wanted:
     """A file to download: source, target, and expected size and hash.
 
-    `size` in bytes, or None if unknown; `sha256` or git's own hash of it, `git`, or both
-    "". `lock` is the file that keeps two programs from bringing it at once.
+    `size` is in bytes, or None if unknown. Its hash is `sha256`, or git's own in `git`; both are ""
+    if no hash is known. `lock` is the file that keeps two programs from downloading it at once.
     """
 
     url: str
@@ -58,22 +59,22 @@ class Wanted:
 
     @property
     def part(self) -> Path:
-        """Where it grows."""
+        """The path of the unfinished file."""
         return self.target.with_name(self.target.name + UNFINISHED)
 
     def digest(self) -> Digest:
-        """The hash to compare it by, at its beginning."""
+        """Start a new hash of the kind that the file is checked by."""
         if self.sha256 or not self.git:
             return hashlib.sha256()
         return hashlib.sha1(b"blob %d\0" % (self.size or 0), usedforsecurity=False)
 
 
-def bring(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> None:
-    """Download a file unless it is there; `progress` gets the number of bytes so far.
+def download(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> None:
+    """Download a file unless it exists; `progress` gets the number of bytes so far.
 
     Raises:
-        FetchError: the server cannot be reached, or does not give it.
-        BadInputError: it is not there, or the download differs from what was published.
+        FetchError: the server cannot be reached, or does not provide the file.
+        BadInputError: there is no such file, or the download differs from what was published.
         NoSpaceError: the disk is full; the partial download is kept and resumed later.
     """
     with translate_os_errors(wanted.target):
@@ -81,7 +82,7 @@ def bring(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> None:
         wanted.lock.parent.mkdir(parents=True, exist_ok=True)
 
     def wait(_: str) -> None:
-        text = f"another program is bringing {asked.file or wanted.target.name}; waiting for it"
+        text = f"another program is downloading {asked.file or wanted.target.name}; waiting for it"
         web.emit(Event(kind="note", text=text))
 
     with lock_file(wanted.lock, wait):
@@ -90,7 +91,7 @@ def bring(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> None:
         was_begun = wanted.part.exists()
         found = _fill(wanted, web, asked, progress)
         if was_begun and not _is_right(wanted, found):
-            # What a killed run left may be anything: it is brought once more, from the start.
+            # A partial file of a killed run may be damaged: download once more, from the start.
             wanted.part.unlink()
             found = _fill(wanted, web, asked, progress)
         if not _is_right(wanted, found):
@@ -108,10 +109,10 @@ def _another(wanted: Wanted, found: str, asked: Asked) -> BadInputError:
     stated = wanted.sha256 or wanted.git
     return BadInputError(
         f"{asked.file or wanted.target.name}: the download differs from the published file"
-        f" (its hash is {found[:16]}..., not {stated[:16]}...); it was thrown away",
+        f" (its hash is {found[:16]}..., not {stated[:16]}...); it was deleted",
         where=f"{asked.name}",
-        remedy="run this again; if it stays so, something between here and the server"
-        " changes what comes: try another network, without a mirror",
+        remedy="run this again; if it fails again, something between here and the server"
+        " changes the data: try another network, without a mirror",
     )
 
 
@@ -124,7 +125,7 @@ def _fill(wanted: Wanted, web: Web, asked: Asked, progress: Progress) -> str:
     except OSError as error:
         if error.errno in FULL:
             raise NoSpaceError(
-                f"the disk filled up while bringing {asked.file or wanted.target.name}",
+                f"the disk filled up while downloading {asked.file or wanted.target.name}",
                 where=wanted.target.parent,
                 remedy="free space, or choose another disk with HF_HOME;"
                 " the partial download is kept",
@@ -141,7 +142,7 @@ def _pour(wanted: Wanted, stream: BinaryIO, web: Web, asked: Asked, progress: Pr
         if growing.is_whole() or (error is None and wanted.size is None):
             os.fsync(stream.fileno())
             return growing.hash
-        # From a server that knows no ranges it comes from the start each time.
+        # A server without range support sends the file from the start each time.
         fruitless = 0 if growing.size > best else fruitless + 1
         best = max(best, growing.size)
         if fruitless >= len(PAUSES):
@@ -150,7 +151,7 @@ def _pour(wanted: Wanted, stream: BinaryIO, web: Web, asked: Asked, progress: Pr
 
 
 class _Growing:
-    """Open the unfinished file and hash what an earlier run downloaded."""
+    """The unfinished file, with the hash of what was downloaded so far."""
 
     def __init__(self, wanted: Wanted, stream: BinaryIO, progress: Progress) -> None:
         self.wanted = wanted
@@ -174,7 +175,7 @@ class _Growing:
         return self._digest.hexdigest()
 
     def add(self, chunk: bytes) -> None:
-        """Write more at its end."""
+        """Append a chunk to the file."""
         self._stream.write(chunk)
         self._count(chunk)
 
@@ -196,15 +197,15 @@ class _Growing:
 
 def _short(wanted: Wanted, size: int, asked: Asked) -> FetchError:
     return FetchError(
-        f"{asked.file or wanted.target.name}: the server ended it after {size:,} of"
-        f" {wanted.size:,} bytes, again and again",
+        f"{asked.file or wanted.target.name}: the server repeatedly closed the connection after"
+        f" {size:,} of {wanted.size:,} bytes",
         where=f"{asked.name}",
-        remedy="run this again later: it goes on from there",
+        remedy="run this again later: the download resumes from there",
     )
 
 
 def _read_on(growing: _Growing, web: Web, asked: Asked) -> Exception | None:
-    """One request for the rest; the error that ended it early, if one did."""
+    """Make one request for the rest of the file; return the error that ended it early, if any."""
     import httpx2
 
     if growing.is_whole():
@@ -236,16 +237,16 @@ def _goes_on(response: httpx2.Response, have: int) -> bool:
 
 
 def _require_file(response: httpx2.Response, wanted: Wanted, asked: Asked) -> None:
-    """Refuse, where no hash decides, a page for people, and what anybody could have changed."""
+    """Refuse a web page or a switch to http, if there is no hash to check the file against."""
     if not (wanted.sha256 or wanted.git):
         require_plain_file(response, wanted.url, asked)
 
 
 def require_plain_file(response: httpx2.Response, url: str, asked: Asked) -> None:
-    """Refuse a web page, such as a login, and a way that leaves https.
+    """Refuse a web page, such as a login page, and a redirect from https to http.
 
     Raises:
-        BadInputError: it is one of these.
+        BadInputError: the response is one of these.
     """
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise BadInputError(
@@ -255,7 +256,7 @@ def require_plain_file(response: httpx2.Response, url: str, asked: Asked) -> Non
         )
     if url.startswith("https:") and response.url.scheme != "https":
         raise BadInputError(
-            "it leads from https to http, where anybody on the way could change what comes",
+            "it redirects from https to http, where the data could be tampered with on the way",
             where=f"{asked.name}",
-            remedy="download it with a browser, and give the file",
+            remedy="download it with a browser, and give the file's path",
         )

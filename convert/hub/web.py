@@ -1,7 +1,7 @@
-"""Sends requests to servers, waiting when one asks for a pause.
+"""Sends requests to servers, and waits when a server asks for a pause.
 
-The token goes to the server it is for alone: the client drops it where an answer leads to another
-host.
+A token is sent only to the server that it is for: the client drops it when it is redirected to
+another host.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import httpx2
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between attempts that brought nothing; after the last one it is given up."""
+"""Seconds between attempts that got no data; after the last attempt the error is raised."""
 LONGEST = 90.0
-"""Seconds that a server may ask us to wait, each time."""
+"""The longest pause, in seconds, that a server may ask for each time."""
 _BUSY = frozenset({TOO_MANY, 408, 500, 502, 503, 504})
 _CONNECT, _READ = 10.0, 30.0
 _AGENT = f"sdcoreml/{__version__}"
@@ -37,7 +37,7 @@ _REFUSED = 400
 class Web:
     """An HTTP client, with functions to report delays and to wait.
 
-    `patience` is how often a failed connection is tried again.
+    `patience` is the number of times that a failed connection is retried.
     """
 
     client: httpx2.Client
@@ -49,9 +49,9 @@ class Web:
         """Request an address and return its answer as JSON.
 
         Raises:
-            FetchError, BadInputError: it cannot be reached, or refuses.
+            FetchError, BadInputError: the server cannot be reached, or refuses the request.
         """
-        # Where nobody is reached at first, nobody is in a moment: the cache may do instead.
+        # An unreachable server stays so for a while, and the cache may serve instead.
         quick = replace(self, patience=1)
         with quick.answer(url, asked, token) as response:
             try:
@@ -59,19 +59,19 @@ class Web:
                 return response.json()
             except ValueError:
                 raise FetchError(
-                    "this is not such a server's answer, perhaps a login page of this network",
+                    "the answer is not JSON; it may be a login page of this network",
                     where=asked.server,
-                    remedy="log in with a browser, or name another server with HF_ENDPOINT",
+                    remedy="log in with a browser, or set HF_ENDPOINT to another server",
                 ) from None
 
     @contextmanager
     def answer(
         self, url: str, asked: Asked, token: str = "", headers: Mapping[str, str] | None = None
     ) -> Iterator[httpx2.Response]:
-        """The answer to a request, its content yet to be read.
+        """Send a request and yield the response, whose content is not read yet.
 
         Raises:
-            FetchError, BadInputError: the server cannot be reached, or refuses.
+            FetchError, BadInputError: the server cannot be reached, or refuses the request.
         """
         import httpx2
 
@@ -106,11 +106,11 @@ class Web:
 
 
 UNSATISFIABLE = 416
-"""A range beyond the end: the caller's affair."""
+"""The status for a range beyond the file's end, which the caller handles."""
 
 
 def _wait(response: httpx2.Response, pause: float | None) -> float | None:
-    """Seconds to wait before asking again; None where the answer is to be taken as it is."""
+    """Return the seconds to wait before asking again; `None` to accept the response."""
     if response.status_code not in _BUSY or pause is None:
         return None
     asked = response.headers.get("Retry-After", "")
@@ -120,7 +120,7 @@ def _wait(response: httpx2.Response, pause: float | None) -> float | None:
 
 @contextmanager
 def open_web(emit: Emit = silent) -> Iterator[Web]:
-    """A client that goes by this user's proxies and certificates, closed at the end."""
+    """Open a client with the user's proxies and certificates; it is closed at the end."""
     import httpx2
 
     timeout = httpx2.Timeout(_READ, connect=_CONNECT)
@@ -130,7 +130,7 @@ def open_web(emit: Emit = silent) -> Iterator[Web]:
 
 
 def _load_certificates() -> ssl.SSLContext | bool:
-    """The certificates that this user's variables name, or those of the system."""
+    """Load the certificates that the user's variables name, or those of the system."""
     path = certificates()
     if not path:
         return True
@@ -140,7 +140,7 @@ def _load_certificates() -> ssl.SSLContext | bool:
         return ssl.create_default_context(cafile=path)
     except OSError as error:
         raise UsageError(
-            f"no certificates to trust: {error.strerror or error}",
+            f"cannot load certificates: {error.strerror or error}",
             where=path,
             remedy=f"correct the variable that names it ({', '.join(CERTIFICATES)})",
         ) from error

@@ -1,1 +1,1 @@
-"""Writes packages, splits them in two, and shares their weight files."""
+"""Writes packages, splits them into halves, and shares their weight files."""

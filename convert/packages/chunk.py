@@ -1,8 +1,8 @@
-"""Splits a program into two halves of about equal weight, for systems with a size limit.
+"""Splits a program into two halves with about equal weights, for systems with a size limit.
 
 Apps pass the program's inputs to the first half, and both these and the first half's outputs to the
-second. Values that pass from one half to the other are float16 inside and float32 outside. It works
-on the specification, after compression. Both halves keep the description and metadata.
+second. Values that pass from one half to the other are float16 inside and float32 outside. The
+split works on the specification, after compression. Both halves keep the description and metadata.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sdcoreml.convert.spec.model import (
 
 
 def chunk(built: DrawnProgram) -> tuple[DrawnProgram, DrawnProgram]:
-    """The two halves, cut where the fewest elements cross.
+    """Split a program into two halves, cut where the fewest elements cross.
 
     Raises:
         UnsupportedError: the program has several outputs, or no place to cut near the middle of its
@@ -68,7 +68,7 @@ def _half(
     steps: Sequence[Operation],
     ports: tuple[Sequence[Feature], Sequence[Feature]],
 ) -> DrawnProgram:
-    """One half: its steps, the constants and inputs that they use, and its weights."""
+    """Build one half: its steps, the constants and inputs that they use, and its weights."""
     used = {name for step in steps for name in step.reads}
     kept = [item for item in constants if item.outputs[0].name in used]
     records = {offset for item in kept for offset in offsets(item)}
@@ -113,7 +113,7 @@ def _parameters(item: Operation, payloads: Sequence[Payload]) -> int:
 
 
 def _move_records(item: Operation, moved: Mapping[int, int]) -> Operation:
-    """The constant with the new offsets of its records."""
+    """Return the constant with the new offsets of its records."""
 
     def place(value: Value) -> Value:
         if not isinstance(value.data, Blob):
@@ -131,14 +131,14 @@ def _move_records(item: Operation, moved: Mapping[int, int]) -> Operation:
 
 
 def _take(name: str, taken: set[str]) -> str:
-    """An unused name like this one, which is then marked as used."""
+    """Return an unused name based on `name`, and mark it as used."""
     name = free_name(name, taken)
     taken.add(name)
     return name
 
 
 def _port(value: NamedType, taken: set[str]) -> NamedType:
-    """The port for a carried value."""
+    """Return the port that carries a value between the halves."""
     kind = replace(value.tensor, dtype=DataType.FLOAT32)
     return NamedType(name=_take(f"{value.name}_between", taken), type=kind)
 
@@ -154,7 +154,7 @@ def _cast(source: NamedType, result: NamedType, words: Mapping[DataType, Operati
 
 
 def _word(name: str, word: str) -> Operation:
-    """The constant with the name of a type, for `cast`."""
+    """Return the string constant that names a type for `cast`."""
     value = text(word)
     return Operation(
         type="const",

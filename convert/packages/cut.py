@@ -1,4 +1,4 @@
-"""Finds the best place to cut a program in two: near half of its weights, with few values to pass.
+"""Finds the best point to cut a program in two: near half of its weights, with little to pass.
 
 Each half gets the constants that it uses, so only the other operations, called steps, are divided.
 """
@@ -13,13 +13,13 @@ from sdcoreml.convert.spec.model import Blob, DataType, Function, NamedType, Ope
 from sdcoreml.ground.errors import UnsupportedError
 
 MARGIN = 0.05
-"""How far from half of the weights the cut can be, as a share of all weights."""
+"""The largest distance of a cut from half of the weights, as a share of all weights."""
 
 WORDS: Mapping[DataType, str] = {DataType.FLOAT16: "fp16", DataType.FLOAT32: "fp32"}
-"""Types of values that can be carried across, by their names in `cast`."""
+"""The types in which values can pass between the halves, by their names in `cast`."""
 
 HIGHEST_RANK = 5
-"""The highest rank of a multi-array that enters or leaves a program; the lowest is 1."""
+"""The highest rank of a multi-array that Core ML accepts as an input or output; the lowest is 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,50 +40,50 @@ class Cut:
 
 
 def find_cut(component: str, function: Function, sizes: Mapping[int, int]) -> Cut:
-    """The best cut of a function, in one pass over its operations.
+    """Find the best cut of a function, in one pass over its operations.
 
     Args:
         component: its name, for errors.
-        function: has no nested blocks.
+        function: the function to cut; it has no nested blocks.
         sizes: bytes of each record of the weight file, by its offset.
 
     Raises:
-        UnsupportedError: the program has several outputs, or no place near the middle of its
+        UnsupportedError: the program has several outputs, or no point near the middle of its
             weights where all live values can leave a program.
     """
     outputs = function.block.outputs
     if len(outputs) != 1:
         raise UnsupportedError(
             (
-                f"has {len(outputs)} outputs ({', '.join(outputs)}), and the second of two halves "
-                "must have just one"
+                f"has {len(outputs)} outputs ({', '.join(outputs)}), but the second half "
+                "must have exactly one"
             ),
             where=component,
-            remedy="leave it whole",
+            remedy="convert it without --chunk",
         )
     cuts = _cuts(function, _shares(function, sizes))
     best = min(cuts, key=lambda cut: cut.cost, default=None)
     if best is None:
         raise UnsupportedError(
-            "no place to cut near the middle of its weights",
+            "cannot be cut near the middle of its weights",
             where=component,
-            remedy="leave it whole",
+            remedy="convert it without --chunk",
         )
     return best
 
 
 def steps_of(function: Function) -> tuple[Operation, ...]:
-    """The operations other than constants."""
+    """Return the operations other than constants."""
     return tuple(item for item in function.block.operations if not item.is_constant)
 
 
 def offsets(operation: Operation) -> Iterator[int]:
-    """The offsets of a constant's records; iOS 18's compressed ones keep them in arguments."""
+    """Return the offsets of a constant's records; compressed iOS 18 ones are in arguments."""
     return (item.data.offset for item in operation.constants if isinstance(item.data, Blob))
 
 
 def _shares(function: Function, sizes: Mapping[int, int]) -> list[int]:
-    """Bytes of the weight file that each step is the first to use."""
+    """Count, for each step, the bytes of the weights that it is the first to use."""
     left = {
         item.outputs[0].name: sum(sizes[offset] for offset in offsets(item))
         for item in function.block.operations
@@ -93,7 +93,7 @@ def _shares(function: Function, sizes: Mapping[int, int]) -> list[int]:
 
 
 def _cuts(function: Function, shares: Sequence[int]) -> Iterator[Cut]:
-    """Every cut near the middle that leaves the described inputs and output in their halves."""
+    """Yield each cut near the middle that keeps the described inputs and output in their halves."""
     steps = steps_of(function)
     last = {name: place for place, step in enumerate(steps, 1) for name in step.reads}
     unread = {item.name for item in function.inputs} & IN_FIRST_HALF

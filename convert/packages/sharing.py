@@ -1,4 +1,4 @@
-"""Stores weight files with equal content once.
+"""Stores weight files with equal content only once.
 
 The variants of a UNet for ControlNets, image sizes and attention layouts have identical
 `weight.bin` files. With hard links, they are stored once; on a disk without hard links, every
@@ -15,7 +15,7 @@ from sdcoreml.ground.digest import sha256
 
 
 def share_weights(folder: Path) -> tuple[Path, ...]:
-    """Link the weight files of a folder's packages to equal ones among them.
+    """Replace weight files of a folder's packages with hard links to equal ones in that folder.
 
     Returns the files that became links. Files that cannot be linked are left unchanged.
     """

@@ -1,6 +1,6 @@
 """Writes a built program as a `.mlpackage`; the same program and weights give the same bytes.
 
-Data goes from the checkpoint's mapped pages to the weight file in one copy.
+Data is copied once, from the checkpoint's mapped pages to the weight file.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
 MANIFEST = "Manifest.json"
 AUTHOR = "com.apple.CoreML"
-"""Core ML looks for its files under this name."""
+"""The folder name under which Core ML looks for its files."""
 
 WEIGHTS = f"Data/{AUTHOR}/weights/weight.bin"
 """The path of the weight file in a package."""
 
 
 def write_package(built: DrawnProgram, tensors: Tensors, path: Path) -> None:
-    """Write a package to disk; it only gets its name when it is complete.
+    """Write a package to disk; it gets its name only when it is complete.
 
     Args:
         built: the result of `convert.programs.build_program`.
-        tensors: the checkpoint it was built for.
+        tensors: the checkpoint that the program was built for.
         path: ends in `.mlpackage`; an older package there is replaced.
 
     Raises:
         BadInputError: a weight does not fit its type, or `path` holds something else.
-        NoSpaceError: the disk is full; `path` is as it was before.
+        NoSpaceError: the disk is full; `path` is unchanged.
     """
     write_packages({path: built}, tensors)
 
@@ -58,7 +58,7 @@ class Shelf:
         self._files: dict[object, Path] = {}
 
     def place(self, payloads: tuple[Payload, ...], file: Path) -> bool:
-        """Hard-link an equal file as `file`; false if there is none, or no links."""
+        """Hard-link an equal file as `file`; return false if none is equal or links fail."""
         known = self._files.get(_contents(payloads))
         if known is None:
             return False
@@ -69,7 +69,7 @@ class Shelf:
         return True
 
     def keep(self, payloads: tuple[Payload, ...], file: Path) -> None:
-        """Remember a finished file."""
+        """Remember a finished file for later packages."""
         self._files.setdefault(_contents(payloads), file)
 
 
@@ -122,9 +122,9 @@ def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensor
         if written != end:
             got = payload.nbytes + written - end
             raise SdcoremlError(
-                f"{payload.nbytes:,} bytes expected, {got:,} read",
+                f"{payload.nbytes:,} bytes expected, but {got:,} read",
                 where=payload.name,
-                remedy="the checkpoint changed meanwhile: convert again",
+                remedy="the checkpoint changed during the conversion: convert again",
             )
 
 
@@ -133,7 +133,7 @@ def _bytes(block: np.ndarray) -> memoryview:
 
 
 def manifest(digest: str) -> str:
-    """`Manifest.json`, with ids derived from the model's digest."""
+    """Return the content of `Manifest.json`, with ids derived from the model's digest."""
     items = {"model.mlmodel": "CoreML Model Specification", "weights": "CoreML Model Weights"}
     ids = {name: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{digest}/{name}")).upper() for name in items}
     content = {

@@ -1,1 +1,1 @@
-"""Models that other programs keep on this machine, found by name."""
+"""Finds models that other programs keep on this machine, by their names."""

@@ -1,6 +1,6 @@
-"""Finds a model that another program keeps: by its exact name, else by one that differs in case.
+"""Finds a model that another program keeps: by its exact name, or else ignoring case.
 
-Where: in the folders of `SDCOREML_MODELS`, then in those that `sdcoreml sources add` named.
+Searches the folders of `SDCOREML_MODELS`, then those added with `sdcoreml sources add`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "comfy": ("models/checkpoints", "models/diffusers"),
     "a1111": ("models/Stable-diffusion",),
 }
-"""Where the programs keep whole models, below the folder that is named."""
+"""Where each program keeps whole models, relative to its own folder."""
 _DEPTH = 4
 _NEAR = 4
 
 
 def find_model(word: str, emit: Emit, environ: Mapping[str, str] = os.environ) -> Path:
-    """The model of that name. Nobody is asked for it over a network.
+    """Find the model named `word` on this machine; no network is used.
 
     Raises:
-        BadInputError: there is none, or there are several.
+        BadInputError: there is no such model, or there are several.
     """
     folders = tuple(folders_here(environ))
     models = tuple(dict.fromkeys(path for folder in folders for path in models_in(folder)))
@@ -50,7 +50,7 @@ def find_model(word: str, emit: Emit, environ: Mapping[str, str] = os.environ) -
 
 
 def match(word: str, models: Iterable[Path]) -> tuple[Path, ...]:
-    """The models of that name: exactly, else but for the suffix, else whatever the case."""
+    """Return the models named `word`: exactly, else without the suffix, else ignoring case."""
     known = tuple(models)
     tests = (
         lambda path: path.name == word,
@@ -64,12 +64,12 @@ def match(word: str, models: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def name_of(path: Path) -> str:
-    """A model's name: a file's without its suffix."""
+    """Return a model's name: the file name without its suffix, or the folder name."""
     return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
 def folders_here(environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
-    """The folders to look in."""
+    """Yield the folders to search."""
     for text in filter(None, environ.get(VARIABLE, "").split(os.pathsep)):
         yield expand_home(text)
     for kind, roots in read_configuration().sources.items():
@@ -78,7 +78,7 @@ def folders_here(environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
 
 
 def models_in(folder: Path) -> Iterator[Path]:
-    """The models in a folder and below: files of weights, and folders in diffusers' layout."""
+    """Yield the models in a folder and below: weight files, and folders in diffusers' layout."""
     for place, names, files in os.walk(folder, followlinks=True):
         here = Path(place)
         if INDEX_NAME in files:
@@ -98,10 +98,10 @@ def models_in(folder: Path) -> Iterator[Path]:
 def _absence(folders: Iterable[Path], models: Iterable[Path]) -> str:
     count, places = len(tuple(models)), len(tuple(folders))
     if not places:
-        return "there is no file or folder of that name here"
+        return "there is no file or folder with that name"
     return (
-        f"there is no file or folder of that name here, nor among the {count} models in"
-        f" {places} folder{'s' if places > 1 else ''} of models"
+        f"there is no file or folder with that name, nor among the {count} models in"
+        f" {places} model folder{'s' if places > 1 else ''}"
     )
 
 
@@ -110,8 +110,8 @@ def _remedy(word: str, models: Iterable[Path]) -> str:
     near = difflib.get_close_matches(word.casefold(), names, n=_NEAR, cutoff=0.5)
     inside = [name for name in names if word.casefold() in name and name not in near]
     if close := [names[name] for name in (*near, *sorted(inside))][:_NEAR]:
-        return f"near to it: {', '.join(close)}"
+        return f"similar names: {', '.join(close)}"
     return (
-        "give a path, or owner/name of the hub; folders of models are named with"
+        "give a path, or owner/name of a model on the hub; add folders to search with"
         f" `sdcoreml sources add folder PATH`, or {VARIABLE}"
     )

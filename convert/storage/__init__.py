@@ -1,1 +1,1 @@
-"""Opens packages for reading: their programs, and weights on demand."""
+"""Opens packages for reading: their programs, and their weights on demand."""

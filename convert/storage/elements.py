@@ -1,4 +1,4 @@
-"""Reads constants of a program as numpy arrays: immediate values, blobs, bit-packed integers.
+"""Reads a program's constants as numpy arrays: immediate values, blobs, bit-packed integers.
 
 Needs numpy only, so the weight audit can use it where torch is absent.
 """
@@ -32,7 +32,7 @@ NUMPY: Mapping[DataType, str] = {
     DataType.UINT32: "<u4",
     DataType.UINT64: "<u8",
 }
-"""The numpy type in which each type of whole bytes is stored. BFLOAT16 is widened on reading."""
+"""The numpy type in which each whole-byte type is stored. BFLOAT16 is widened on reading."""
 
 PACKED: Mapping[DataType, int] = {
     DataType.INT4: 4,
@@ -42,7 +42,7 @@ PACKED: Mapping[DataType, int] = {
     DataType.UINT4: 4,
     DataType.UINT6: 6,
 }
-"""The width in bits of types whose elements share bytes, lowest bits first."""
+"""The width in bits of packed types, whose elements share bytes, lowest bits first."""
 
 FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64, DataType.BFLOAT16})
 
@@ -51,16 +51,16 @@ class BlobStorage(Protocol):
     """A source of blobs, such as the weight file of a package."""
 
     def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
-        """The bytes of a blob; its record must have the type `dtype`.
+        """Read the bytes of a blob; its record must have the type `dtype`.
 
         Raises:
-            BadInputError: there is no such record, or it is of another type.
+            BadInputError: there is no such record, or it has another type.
         """
         ...
 
 
 def array(value: Value, storage: BlobStorage) -> Array:
-    """A numeric or boolean constant, in its declared shape.
+    """Read a numeric or boolean constant, in its declared shape.
 
     BFLOAT16 becomes float32 (exactly); the packed integers become int8 or uint8.
 
@@ -80,7 +80,7 @@ def array(value: Value, storage: BlobStorage) -> Array:
         case Elements(values=values):
             flat = np.array(values, dtype=_find_stored_dtype(dtype))
         case _:
-            raise UnsupportedError("a list or dictionary stands where a tensor is expected")
+            raise UnsupportedError("a constant is a list or dictionary where a tensor is expected")
     if flat.size == 1 and count > 1:  # one element may be stored in place of many equal ones
         flat = np.repeat(flat, count)
     if flat.size != count:
@@ -106,7 +106,7 @@ def stored_bytes(value: Value, storage: BlobStorage) -> Array:
 
 
 def text(value: Value) -> str:
-    """A string constant."""
+    """Return the text of a string constant."""
     values = value.data.values if isinstance(value.data, Elements) else ()
     if len(values) != 1 or not isinstance(values[0], str):
         raise UnsupportedError("a string constant does not hold exactly one string")
@@ -114,12 +114,12 @@ def text(value: Value) -> str:
 
 
 def is_text(value: Value) -> bool:
-    """Whether a constant is a string."""
+    """Whether the constant is a string."""
     return isinstance(value.type, TensorType) and value.type.dtype is DataType.STRING
 
 
 def tensor_type(value: Value) -> tuple[DataType, tuple[int, ...]]:
-    """Element type and shape of a constant, both of which must be known."""
+    """Return element type and shape of a constant, both of which must be known."""
     if not isinstance(value.type, TensorType):
         raise UnsupportedError("a constant is neither a tensor nor a string")
     shape = tuple(size for size in value.type.shape if size is not None)
@@ -129,7 +129,7 @@ def tensor_type(value: Value) -> tuple[DataType, tuple[int, ...]]:
 
 
 def decode(raw: bytes | bytearray | memoryview, dtype: DataType, count: int) -> Array:
-    """`count` elements from their stored bytes, flat.
+    """Decode `count` elements from their stored bytes into a flat array.
 
     Raises:
         ParityError: the number of bytes does not fit.
@@ -175,7 +175,7 @@ def unpack(raw: Array, bits: int, count: int) -> Array:
 
 
 def _read_signed(codes: Array, bits: int) -> Array:
-    """Codes of `bits` bits, read as two's complement, as int8."""
+    """Interpret codes of `bits` bits as two's complement, as int8."""
     shift = 8 - bits
     return (codes << shift).view("i1") >> shift
 

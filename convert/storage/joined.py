@@ -1,8 +1,8 @@
-"""Joins the two halves of a program into one, equal to running one after the other.
+"""Joins the two halves of a program into one, equivalent to running one after the other.
 
-Apps pass the inputs to the first half, and the inputs and the first half's outputs to the second.
-If an output has the name of an input, the output is passed. Joined by name, the halves can be run,
-audited and certified like a single program. Needs no torch.
+Apps pass the inputs to the first half, then the inputs and the first half's outputs to the second.
+If an output has the name of an input, the output is passed. A joined program can be run, audited
+and certified like any other. Needs no torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sdcoreml.convert.storage.pair import Storages, in_second
 from sdcoreml.ground.errors import ParityError
 
 Packages: TypeAlias = "Path | tuple[Path, Path]"
-"""A package or a compiled model, or its first and second halves."""
+"""A package or compiled model, or the two halves of one."""
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def open_whole(packages: Packages) -> Iterator[OpenProgram]:
     """Open a package or compiled model, or two halves as one program; its path then names both.
 
     Raises:
-        BadInputError: it is neither, or it is damaged.
+        BadInputError: a path is neither a package nor a compiled model, or it is damaged.
         UnsupportedError: a model is not an ML Program.
         ParityError: the halves do not belong together.
     """
@@ -68,7 +68,7 @@ def _link_functions(first: OpenProgram, second: OpenProgram) -> Function:
                     "and shape"
                 ),
                 where=second.path,
-                remedy="the halves are of different conversions: convert again",
+                remedy="the halves are from different conversions: convert again",
             )
         if item.name not in known:
             inputs[item.name] = item
@@ -85,7 +85,7 @@ def _link_functions(first: OpenProgram, second: OpenProgram) -> Function:
 
 
 def _rename_results(function: Function, taken: set[str]) -> dict[str, str]:
-    """New names for those results of a function whose names are already taken."""
+    """Choose new names for those results of a function whose names are already taken."""
     own = [result.name for item in function.block.operations for result in item.outputs]
     used = taken | set(own)
     names = {}
@@ -97,7 +97,7 @@ def _rename_results(function: Function, taken: set[str]) -> dict[str, str]:
 
 
 def _move_operation(item: Operation, names: Mapping[str, str]) -> Operation:
-    """An operation of the second half with its results renamed and its blobs marked."""
+    """Copy an operation of the second half, with its results renamed and its blobs marked."""
 
     def bind(binding: Binding) -> Binding:
         return names.get(binding, binding) if isinstance(binding, str) else in_second(binding)
@@ -114,7 +114,7 @@ def _move_operation(item: Operation, names: Mapping[str, str]) -> Operation:
 
 
 def _model(first: Model, second: Model, function: Function) -> Model:
-    """The first half's model with the joined function and the ports of the whole."""
+    """Return the first half's model with the joined function and the ports of the whole program."""
     ports = {port.name: port for port in (*second.description.inputs, *first.description.inputs)}
     description = replace(
         first.description,

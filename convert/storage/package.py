@@ -29,7 +29,7 @@ class ReadWeights:
     file: BufferedReader
 
     def read(self, blob: Blob, dtype: DataType) -> bytearray:
-        """The bytes of a blob. Raises `BadInputError` as `MappedWeights.read` does."""
+        """Read the bytes of a blob. Raises `BadInputError` as `MappedWeights.read` does."""
         content = bytearray(len(self.mapped.read(blob, dtype)))
         self.file.seek(self.mapped.record(blob.offset).data_offset)
         self.file.readinto(content)
@@ -43,9 +43,9 @@ class NoWeights:
     package: Path
 
     def read(self, blob: Blob, _: DataType) -> bytearray:
-        """Raise `BadInputError`: there is nothing to read."""
+        """Raise `BadInputError`, because there is no weight file."""
         raise BadInputError(
-            f"a constant is said to be in {blob.path}, which is missing",
+            f"a constant is stored in {blob.path}, which is missing",
             where=self.package,
             remedy="make or download the package again",
         )
@@ -66,7 +66,7 @@ def open_program(path: Path) -> Iterator[OpenProgram]:
     """Open the package or the compiled model at `path`.
 
     Raises:
-        BadInputError: it is neither, or it is damaged.
+        BadInputError: it is neither a package nor a compiled model, or it is damaged.
         UnsupportedError: its model is not an ML Program.
     """
     read = read_compiled(path) if path.suffix == ".mlmodelc" else read_package(path)
@@ -83,7 +83,7 @@ def open_program(path: Path) -> Iterator[OpenProgram]:
 
 
 def main_function(model: Model) -> Function:
-    """The function that runs by default."""
+    """Return the function that runs by default."""
     functions = model.program.functions
     name = model.description.default_function or "main"
     if name not in functions:

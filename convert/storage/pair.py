@@ -19,7 +19,7 @@ class Storages:
     second: BlobStorage
 
     def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
-        """The bytes of a blob. Raises `BadInputError` like the storage that it is in."""
+        """Read the bytes of a blob. Raises `BadInputError` like the storage that holds it."""
         if blob.path.startswith(_SECOND):
             own = replace(blob, path=blob.path.removeprefix(_SECOND))
             return self.second.read(own, dtype)
@@ -27,7 +27,7 @@ class Storages:
 
 
 def in_second(value: Value) -> Value:
-    """The value, marked to be read from the second storage if it is a blob."""
+    """Return the value, marked as belonging to the second storage if it is a blob."""
     if not isinstance(value.data, Blob):
         return value
     return replace(value, data=replace(value.data, path=f"{_SECOND}{value.data.path}"))

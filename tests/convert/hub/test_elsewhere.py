@@ -101,8 +101,8 @@ def test_a_file_is_seen_from_afar(hub: Server, access: Access, content: bytes) -
     [
         ("/x.ckpt", "text/html", BadInputError, "this is the address of a web page, not of a file"),
         ("/none.ckpt", "", BadInputError, r"there is no such file \(404\); check the address"),
-        ("/x.zip", BINARY, BadInputError, "this is not the address of a file of weights"),
-        ("/x.safetensors", BINARY, BadInputError, "does not begin as a safetensors file"),
+        ("/x.zip", BINARY, BadInputError, "this is not the address of a weight file"),
+        ("/x.safetensors", BINARY, BadInputError, "does not have the header of a safetensors"),
     ],
 )
 def test_what_is_no_file_of_weights_is_told(
@@ -117,7 +117,9 @@ def test_what_is_no_file_of_weights_is_told(
 
 def test_a_file_that_is_for_some_only(hub: Server, access: Access) -> None:
     hub.faults = [Fault(path="/x.ckpt", status=403)]
-    with pytest.raises(FetchError, match=r"to some only \(403\); download it with a browser"):
+    with pytest.raises(
+        FetchError, match=r"access to this file \(403\); download it with a browser"
+    ):
         get(FileAddress(url=f"{hub.address}/x.ckpt"), access)
 
 
@@ -157,13 +159,13 @@ def test_another_file_than_was_published_is_thrown_away(
             UnsupportedError,
             "this is a LoRA: `sdcoreml convert MODEL --lora FILE`",
         ),
-        ({"model": {"type": "Upscaler"}}, UnsupportedError, "of the kind Upscaler"),
-        ({"file": {"name": "x.zip"}}, UnsupportedError, r"has no file of weights, only x\.zip"),
-        ({"file": {"hashes": {}}}, FetchError, "this is not how Civitai answers"),
+        ({"model": {"type": "Upscaler"}}, UnsupportedError, "Civitai's type Upscaler"),
+        ({"file": {"name": "x.zip"}}, UnsupportedError, r"has no weight file, only x\.zip"),
+        ({"file": {"hashes": {}}}, FetchError, "unexpected answer from Civitai"),
         (
             {"file": {"downloadUrl": "https://other.invalid/x"}},
             FetchError,
-            "the download's address is another server's",
+            "the download's address is on another server",
         ),
     ],
 )
@@ -183,9 +185,14 @@ def test_what_a_version_must_be(
 @pytest.mark.parametrize(
     ("status", "token", "error", "said"),
     [
-        (401, "", FetchError, r"only to who is logged in \(401\); set CIVITAI_TOKEN to an API key"),
+        (
+            401,
+            "",
+            FetchError,
+            r"requires a login for this file \(401\); set CIVITAI_TOKEN to an API key",
+        ),
         (403, "t", FetchError, r"refuses your token \(403\)"),
-        (404, "", BadInputError, r"has no such version \(404\); take the number after"),
+        (404, "", BadInputError, r"has no such version \(404\); give the number after"),
     ],
 )
 def test_civitai_refuses(

@@ -92,7 +92,7 @@ def test_a_name_that_is_also_a_path_is_the_path(
         ("https://huggingface.co/datasets/a/b", "is not the address of a model"),
         ("civitai:dreamshaper", "is not a version number"),
         ("https://civitai.com/models/4384", "does not say which version"),
-        ("http://me:secret@a.invalid/x", "could change what comes over http"),
+        ("http://me:secret@a.invalid/x", "over http could be tampered with"),
     ],
 )
 def test_what_is_nothing_of_these_is_said(text: str, said: str) -> None:

@@ -78,9 +78,7 @@ def test_a_model_is_brought_once_with_what_is_needed(
             address="https://huggingface.co/acme/dream",
         )
     assert not found.path.exists()
-    note = (
-        "acme/dream at 01234567, diffusers folder, 10 files, all to fetch: 1 kB; licence openrail"
-    )
+    note = "acme/dream at 01234567, diffusers folder, 10 files, all to download: 1 kB; licence openrail"
     assert said[0].text.replace("2 kB", "1 kB") == note
     assert not hub.asked("dream.ckpt")
     before = len(hub.requests)
@@ -112,7 +110,7 @@ def test_what_came_before_is_said(source: dict[str, bytes], access: Access) -> N
     with obtain_from_hub(NAME, access, said.append, accept) as found:
         assert files_of(found.path)[f"unet/{place.name}"] == source[f"unet/{place.name}"]
     size = f"{len(source[f'unet/{place.name}'])} bytes"
-    assert f"10 files, 3 of them to fetch: {size} (of which {size} came before);" in said[0].text
+    assert f"10 files, 3 of them to download: {size} (of which {size} came before);" in said[0].text
 
 
 def test_the_hub_s_own_library_finds_what_was_brought(
@@ -160,7 +158,7 @@ def test_without_a_network_the_cache_is_taken_and_that_is_said(
     with obtain_from_hub(NAME, gone, said.append, accept) as found:
         assert read_model(found.path).components.keys() == {"unet", "vae", "text_encoder"}
     assert said[0].kind == "warning"
-    assert said[0].text.endswith("what the hub's cache has of it is taken")
+    assert said[0].text.endswith("using the files in the hub's cache")
     assert source
 
 
@@ -210,7 +208,7 @@ def test_a_sketch_has_the_full_length_and_the_header(
 
 def test_pickles_are_not_judged_from_afar(hub: Server, access: Access, tmp_path: Path) -> None:
     hub.repositories["acme/dream"] = Repository(files=files_of(write_model(tmp_path / "source")))
-    said = r"pickles.*; `sdcoreml convert acme/dream` brings them"
+    said = r"pickles.*; `sdcoreml convert acme/dream` downloads them"
     with pytest.raises(FetchError, match=said), sketch_from_hub(NAME, access, silent):
         pass
     with obtain_from_hub(NAME, access, silent, accept) as found:
@@ -227,7 +225,7 @@ def test_what_is_damaged_in_the_cache_is_brought_again(
     said: list[Event] = []
     with obtain_from_hub(NAME, access, said.append, accept) as found:
         assert files_of(found.path)[f"unet/{place.name}"] == source[f"unet/{place.name}"]
-    assert "is damaged: it is brought again" in " ".join(event.text for event in said)
+    assert "is damaged and is downloaded again" in " ".join(event.text for event in said)
 
 
 def test_a_file_of_its_own(source: dict[str, bytes], access: Access) -> None:
@@ -244,13 +242,13 @@ def test_a_file_of_its_own(source: dict[str, bytes], access: Access) -> None:
             HubName(repo="acme/none"),
             None,
             BadInputError,
-            r"^acme/none: the hub has no such model \(401\), nor is there a file .*set HF_TOKEN",
+            r"^acme/none: there is no such model on the hub \(401\), and no file .*set HF_TOKEN",
         ),
         (
             HubName(repo="acme/dream", revision="v9"),
             None,
             BadInputError,
-            r"^acme/dream: the model has no revision v9; leave it out",
+            r"^acme/dream: the model has no revision v9; omit the revision",
         ),
         (
             HubName(repo="acme/dream", file="x.ckpt"),
@@ -262,7 +260,7 @@ def test_a_file_of_its_own(source: dict[str, bytes], access: Access) -> None:
             NAME,
             Fault(path="/resolve/", status=403, headers={"X-Error-Code": "GatedRepo"}),
             FetchError,
-            r"licence \(403\); accept it with an account of yours at .*, then set HF_TOKEN to",
+            r"licence \(403\); accept it with your account at .*, then set HF_TOKEN to",
         ),
         (
             NAME,
@@ -275,7 +273,7 @@ def test_a_file_of_its_own(source: dict[str, bytes], access: Access) -> None:
             NAME,
             Fault(path="/api/", status=429, headers={"Retry-After": "300"}),
             FetchError,
-            r"too many requests from here \(429\); try again in 300 s",
+            r"the server limits requests .*\(429\); try again in 300 s",
         ),
     ],
 )
@@ -300,7 +298,7 @@ def test_what_goes_wrong_is_one_line_with_a_way_out(
 def test_a_network_that_wants_a_login_is_told(hub: Server, access: Access) -> None:
     hub.pages["/api/models/acme/dream/revision/main"] = ("text/html", b"<html>log in</html>")
     with (
-        pytest.raises(FetchError, match="this is not such a server's answer, perhaps a login page"),
+        pytest.raises(FetchError, match="the answer is not JSON; it may be a login page"),
         obtain_from_hub(NAME, access, silent, accept),
     ):
         pass
@@ -309,7 +307,7 @@ def test_a_network_that_wants_a_login_is_told(hub: Server, access: Access) -> No
 def test_a_wrong_token_is_told_from_none(hub: Server, access: Access) -> None:
     mine = replace(access, hub_token="t" * 9)
     with (
-        pytest.raises(FetchError, match=r"your token may not see it \(401\)"),
+        pytest.raises(FetchError, match=r"your token has no access to it \(401\)"),
         obtain_from_hub(HubName(repo="acme/none"), mine, silent, accept),
     ):
         pass
@@ -340,7 +338,7 @@ def test_a_listing_cannot_lead_out_of_the_cache(hub: Server, access: Access) -> 
     content = json.dumps(answer).encode()
     hub.pages["/api/models/acme/dream/revision/main"] = ("application/json", content)
     with (
-        pytest.raises(FetchError, match="a file outside of the model"),
+        pytest.raises(FetchError, match="a file lies outside of the model"),
         obtain_from_hub(NAME, access, silent, accept),
     ):
         pass

@@ -110,10 +110,10 @@ def test_a_file_that_was_named() -> None:
         (
             ("one.ckpt", "two.ckpt"),
             BadInputError,
-            r"a/b@v1: has 2 models .*: one.ckpt, two.ckpt; name one: hf:a/b/one.ckpt",
+            r"a/b@v1: has 2 single-file models: one.ckpt, two.ckpt; name one: hf:a/b/one.ckpt",
         ),
-        (("sd.gguf",), UnsupportedError, "has its weights in GGUF alone"),
-        (("flax_model.msgpack",), UnsupportedError, "in Flax's format alone"),
+        (("sd.gguf",), UnsupportedError, "has weights only as GGUF"),
+        (("flax_model.msgpack",), UnsupportedError, "only as Flax's format"),
         (("original/Unet.mlmodelc/model.mil",), UnsupportedError, "Core ML models already"),
         (("split_einsum.zip",), UnsupportedError, r"has only archives \(split_einsum.zip\)"),
         (("README.md",), UnsupportedError, "has no weights that can be converted"),

@@ -15,7 +15,7 @@ import pytest
 from sdcoreml.convert.hub.access import Access
 from sdcoreml.convert.hub.failures import Asked
 from sdcoreml.convert.hub.names import HubName
-from sdcoreml.convert.hub.transfer import Wanted, bring, require_plain_file
+from sdcoreml.convert.hub.transfer import Wanted, download, require_plain_file
 from sdcoreml.convert.hub.web import Web, open_web
 from sdcoreml.ground.errors import BadInputError, FetchError, NoSpaceError, UsageError
 from sdcoreml.ground.events import Event
@@ -53,7 +53,7 @@ def wanted(hub: Server, access: Access, tmp_path: Path) -> Wanted:
 def fetch(wanted: Wanted, web: Web, asked: Asked = ASKED) -> list[int]:
     """How far it said it was."""
     steps: list[int] = []
-    bring(wanted, web, asked, steps.append)
+    download(wanted, web, asked, steps.append)
     return steps
 
 
@@ -110,7 +110,9 @@ def test_a_body_that_always_ends_at_once_is_given_up(
     wanted: Wanted, web: Web, hub: Server, pauses: list[float]
 ) -> None:
     hub.faults = [Fault(path="x.bin", cut=300_000), Fault(path="x.bin", times=99, cut=0)]
-    with pytest.raises(FetchError, match=r"^a/b: .*cannot be reached .*what came already is kept$"):
+    with pytest.raises(
+        FetchError, match=r"^a/b: .*cannot be reached .*the partial download is kept$"
+    ):
         fetch(wanted, web)
     assert wanted.part.read_bytes() == CONTENT[:300_000]
     assert pauses == [1.0, 2.0, 4.0, 8.0]
@@ -144,7 +146,7 @@ def test_a_server_that_says_too_little_is_not_believed(
     wanted: Wanted, web: Web, hub: Server
 ) -> None:
     hub.pages["/x.bin"] = ("application/octet-stream", CONTENT[:1000])
-    with pytest.raises(FetchError, match=r"ended it after 1,000 of 1,048,576 bytes"):
+    with pytest.raises(FetchError, match=r"closed the connection after 1,000 of 1,048,576 bytes"):
         fetch(wanted, web)
 
 
@@ -162,7 +164,9 @@ def test_a_server_that_asks_for_a_pause_gets_it(
 
 def test_a_pause_that_is_too_long_is_told(wanted: Wanted, web: Web, hub: Server) -> None:
     hub.faults = [Fault(path="x.bin", status=429, headers={"Retry-After": "600"})]
-    with pytest.raises(FetchError, match=r"too many requests.*; try again in 600 s, or log in"):
+    with pytest.raises(
+        FetchError, match=r"limits requests .*; try again in 600 s, or set HF_TOKEN"
+    ):
         fetch(wanted, web)
 
 
@@ -224,7 +228,9 @@ def test_two_at_once_bring_it_once(wanted: Wanted, web: Web, hub: Server) -> Non
         one.join(0.005)
     fetch(wanted, replace(web, emit=tell))
     one.join()
-    assert [event.text for event in said] == ["another program is bringing x.bin; waiting for it"]
+    assert [event.text for event in said] == [
+        "another program is downloading x.bin; waiting for it"
+    ]
     assert len(hub.requests) == 1
     assert wanted.target.read_bytes() == CONTENT
 
@@ -251,7 +257,7 @@ def test_certificates_that_are_none_are_told(
         path.write_text(text)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
-    said = r"ca.pem: no certificates to trust: .*SSL_CERT_FILE"
+    said = r"ca.pem: cannot load certificates: .*SSL_CERT_FILE"
     with pytest.raises(UsageError, match=said), open_web():
         pass
 
@@ -264,7 +270,7 @@ def test_a_way_that_leaves_https_is_refused_where_no_hash_decides(hub: Server) -
 
     client = httpx2.Client(transport=httpx2.MockTransport(answer))
     plain, url = Web(client=client), "https://a.invalid/x.ckpt"
-    said = "it leads from https to http"
+    said = "it redirects from https to http"
     with plain.answer(url, ASKED) as response, pytest.raises(BadInputError, match=said):
         require_plain_file(response, url, ASKED)
     assert hub.requests == []

@@ -146,7 +146,7 @@ def test_a_number_too_large_for_float16_leaves_the_old_package_alone(
 
 
 def test_a_tensor_that_changed_size_is_noticed(tmp_path: Path) -> None:
-    with pytest.raises(SdcoremlError, match=r"^w0: 20 bytes expected, 18 read;"):
+    with pytest.raises(SdcoremlError, match=r"^w0: 20 bytes expected, but 18 read;"):
         write(
             tmp_path / "x.mlpackage",
             (kind(F16, 10), Weight(tensor="a")),

@@ -69,12 +69,12 @@ def test_one_is_taken_and_said(folder: Path) -> None:
         ),
         (
             "dreamshapr",
-            "among the 5 models in 1 folder of models; near to it: dreamshaper_8",
+            "among the 5 models in 1 model folder; similar names: dreamshaper_8",
         ),
-        ("counter", "; near to it: Counterfeit.v3"),
+        ("counter", "; similar names: Counterfeit.v3"),
         (
             "xyz",
-            "; give a path, or owner/name of the hub; folders of models are named with `sdcore",
+            "; give a path, or owner/name of a model on the hub; add folders to search with `sdcore",
         ),
     ],
 )
@@ -85,9 +85,7 @@ def test_none_or_several_are_refused_with_what_is_near(folder: Path, word: str, 
 
 def test_without_folders_that_is_said(folder: Path) -> None:
     assert folder.is_dir()
-    with pytest.raises(
-        BadInputError, match=r"^dream: there is no file or folder of that name here;"
-    ):
+    with pytest.raises(BadInputError, match=r"^dream: there is no file or folder with that name;"):
         find_model("dream", silent, {})
 
 

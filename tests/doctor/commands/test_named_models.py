@@ -54,7 +54,7 @@ def test_inspect_says_what_a_name_is(hub: Server, capsys: pytest.CaptureFixture[
     out, err = capsys.readouterr()
     assert out.startswith("acme/dream: a whole model of Stable Diffusion 1.x; diffusers folder")
     assert "sdcoreml-" not in out
-    assert err.startswith("  acme/dream at 01234567, diffusers folder, 10 files, all to fetch: ")
+    assert err.startswith("  acme/dream at 01234567, diffusers folder, 10 files, all to download: ")
     main(["inspect", "acme/dream", "--json"])
     facts = json.loads(capsys.readouterr().out)
     assert (facts["path"], facts["parameters"]) == ("acme/dream", 3 * 41)
@@ -79,7 +79,7 @@ def test_the_doctor_goes_on_where_a_name_cannot_be_looked_at(
 ) -> None:
     assert main(["doctor", "acme/none", "--select", "HUB004"]) == 1
     out, err = capsys.readouterr()
-    assert err.startswith("warning: acme/none: the hub has no such model (401)")
+    assert err.startswith("warning: acme/none: there is no such model on the hub (401)")
     assert "hf:acme/none is not here, and could not be looked at" in out
     assert hub.requests
 
@@ -98,11 +98,11 @@ def test_convert_refuses_a_model_before_it_is_fetched(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["acme/none"], 3, "the hub has no such model (401)"),
+        (["acme/none"], 3, "there is no such model on the hub (401)"),
         (["acme/dream@v9"], 3, "the model has no revision v9"),
         (["hf:acme"], 2, "is not a name on the hub"),
-        (["dream"], 3, "there is no file or folder of that name here"),
-        (["http://a.invalid/x.ckpt"], 2, "anybody on the way could change what comes over http"),
+        (["dream"], 3, "there is no file or folder with that name"),
+        (["http://a.invalid/x.ckpt"], 2, "anybody on the way over http could be tampered with"),
     ],
 )
 def test_what_is_no_model_has_its_exit_code(
