@@ -1,4 +1,4 @@
-"""The checks that a compiled model must pass before it is given its name."""
+"""The checks that a compiled model must pass before it gets its final name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AGAIN = "compile the package again"
 
 
 def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
-    """The faults of a compiled model, from any compiler, without its source.
+    """Find the faults of a compiled model from any compiler, without its source package.
 
     Every constant must have a valid record in the weight file. `model.mil` and the description must
     have the same inputs and outputs, and `metadata.json` must have what apps read.
@@ -44,7 +44,7 @@ def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
 
 
 def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Fault, ...]:
-    """The differences between a compiled model and its source, operation by operation.
+    """Compare a compiled model with its source, operation by operation.
 
     `stem` is the name of the source package without its suffix.
     """
@@ -67,7 +67,7 @@ def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Faul
 
 
 def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[Fault, ...]:
-    """The constants of `program` without a valid record in its weight file.
+    """Return a fault for each constant of `program` without a valid record in its weight file.
 
     `where` is the model to name if there is no weight file.
     """
@@ -75,7 +75,7 @@ def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[
     if not found:
         return ()
     if weights is None:
-        what = f"{len(found)} constants but no weight file"
+        what = f"it has {len(found)} constants in a weight file, but the file is missing"
         return (Fault(where=where, what=what, remedy="make the package again"),)
     try:
         with open_weights(weights) as file:
@@ -89,10 +89,12 @@ def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[
 
 
 def _record(file: MappedWeights, value: Value, blob: Blob) -> Iterator[BadInputError]:
-    """The fault of one constant's record, if any."""
+    """Yield the error if a constant has no valid record."""
     kind = value.type
     if not isinstance(kind, TensorType) or None in kind.shape:
-        yield BadInputError(f"a constant of unknown shape is in it, at {blob.offset}", remedy=AGAIN)
+        yield BadInputError(
+            f"the constant at offset {blob.offset} has an unknown shape", remedy=AGAIN
+        )
         return
     try:
         file.read(blob, kind.dtype)
@@ -103,8 +105,8 @@ def _record(file: MappedWeights, value: Value, blob: Blob) -> Iterator[BadInputE
     if held != kind.count:
         yield BadInputError(
             (
-                f"the record at offset {blob.offset} has {held} elements, the "
-                f"program wants {list(kind.shape)}"
+                f"the record at offset {blob.offset} has {held} elements, but the "
+                f"program needs shape {list(kind.shape)}"
             ),
             remedy=AGAIN,
         )
@@ -115,14 +117,14 @@ def _locate_reasons(path: Path, reasons: Iterator[str]) -> Iterator[Fault]:
 
 
 def unequal(pairs: Mapping[str, tuple[object, object]]) -> Iterator[str]:
-    """The names of pairs whose two sides are not equal."""
+    """Yield a message for each pair whose two sides differ."""
     for name, (found, wanted) in pairs.items():
         if found != wanted:
             yield f"{name} differs"
 
 
 def function_differences(found: Program, wanted: Program) -> Iterator[str]:
-    """The first difference of each function."""
+    """Yield the first difference of each function."""
     if found.functions.keys() != wanted.functions.keys():
         yield "list of functions differs"
     for name in sorted(found.functions.keys() & wanted.functions.keys()):
@@ -145,7 +147,7 @@ def _first(found: Function, wanted: Function) -> str:
 
 
 def _interfaces(compiled: CompiledModel) -> Iterator[str]:
-    """Compare inputs and outputs by name, since Core ML refuses a program if they differ."""
+    """Compare inputs and outputs by name; Core ML refuses a program if they differ."""
     described = compiled.description
     sides: dict[str, Description | FunctionDescription] = {MAIN: described}
     if described.functions:
@@ -164,19 +166,19 @@ def _interfaces(compiled: CompiledModel) -> Iterator[str]:
 
 
 def _metadata(compiled: CompiledModel) -> Iterator[str]:
-    """Check what apps need: one object, schemas of strings, a correct histogram."""
+    """Check what apps need in metadata.json: one object, string schemas, a correct histogram."""
     match compiled.metadata:
         case [{"inputSchema": list() as inputs, "outputSchema": list() as outputs, **rest}]:
             yield from _schemas(inputs, outputs)
             yield from _histogram(compiled, rest.get("mlProgramOperationTypeHistogram"))
         case _:
-            yield "not an array of one object with an input and an output schema"
+            yield "not an array of exactly one object that has an input and an output schema"
 
 
 def _schemas(*schemas: list[object]) -> Iterator[str]:
     for entry in (entry for schema in schemas for entry in schema):
         if not isinstance(entry, dict) or not all(isinstance(v, str) for v in entry.values()):
-            yield "a schema has an entry that is not of strings only; MochiDiffusion cannot read it"
+            yield "a schema has values other than strings; Mochi Diffusion cannot read it"
             return
 
 
@@ -185,17 +187,17 @@ def _histogram(compiled: CompiledModel, found: object) -> Iterator[str]:
     default = described.default_function if described.functions else MAIN
     function = compiled.program.functions.get(default)
     if not isinstance(found, dict) or function is None:
-        yield "no histogram of operations: MochiDiffusion would not list the model"
+        yield "no histogram of operations: Mochi Diffusion would not list the model"
         return
     counted = histogram(function)
     if _without_prefix(found) != _without_prefix(counted):
         yield f"the histogram does not count the operations of {TEXT}"
     if (EINSUM in found) != (EINSUM in counted):
-        yield f"the histogram is wrong about {EINSUM}: the kind of attention would be mistaken"
+        yield f"the histogram is wrong about {EINSUM}: apps would mistake the kind of attention"
 
 
 def _without_prefix(counts: Mapping[str, object]) -> Counter[str]:
-    """Counts by operation, without the opset prefix that a compiler gives it."""
+    """Count by operation name, without the opset prefixes that compilers add."""
     plain: Counter[str] = Counter()
     for key, count in counts.items():
         name = str(key).rpartition(".")[2]

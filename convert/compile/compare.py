@@ -1,4 +1,4 @@
-"""Compares our compiled model with Apple's, whenever Xcode is there."""
+"""Compares our compiled model with that of Apple's compiler, if Xcode is installed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Keep(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compilation:
-    """A compiled model, a sentence on its proof, and differences between the compilers."""
+    """A compiled model, a sentence on its verification, and the compilers' differences."""
 
     path: Path
     verdict: str
@@ -43,7 +43,7 @@ def compile_compared(
     keep: Keep = Keep.OURS,
     emit: Emit = silent,
 ) -> Compilation:
-    """Compile `package` to `target`; if there is an Xcode, with both compilers, and compare.
+    """Compile `package` to `target`; if Xcode is installed, with both compilers, and compare.
 
     Raises:
         BadInputError: the package is damaged, or the compiler whose result is kept refuses it.
@@ -68,10 +68,10 @@ def _beside_apples(
         found = tuple(differences(ours, aside))
         version = _version(read_compiled(aside))
     except SdcoremlError as error:
-        verdict = f"{UNTRIED}; no comparison with Xcode's"
+        verdict = f"{UNTRIED}; not compared with Xcode's compiler"
         return Compilation(path=ours, verdict=verdict, differences=(str(error),))
     relation = "differs from" if found else "equal to"
-    verdict = f"compiled without Xcode, {relation} what coremlcompiler {version} makes of it"
+    verdict = f"compiled without Xcode, {relation} the result of coremlcompiler {version}"
     return Compilation(path=ours, verdict=verdict, differences=found)
 
 
@@ -83,12 +83,12 @@ def _beside_ours(package: Path, apples: Path, aside: Path, emit: Emit) -> Compil
     except BadInputError as error:  # Xcode's compiler supports more than ours
         return Compilation(path=apples, verdict=f"compiled with Xcode; not without it: {error}")
     relation = "which differs from" if found else "equal to"
-    verdict = f"compiled with coremlcompiler {version}, {relation} what sdcoreml makes of it"
+    verdict = f"compiled with coremlcompiler {version}, {relation} sdcoreml's result"
     return Compilation(path=apples, verdict=verdict, differences=found)
 
 
 def differences(ours: Path, apples: Path) -> Iterator[str]:
-    """The differences in content between two compiled models of one package.
+    """Yield the differences in content between two compiled models of one package.
 
     The compilers' versions, the order of maps and the layout of JSON are ignored.
 
@@ -118,7 +118,7 @@ def differences(ours: Path, apples: Path) -> Iterator[str]:
 
 
 def package_differences(package: Path, compiled: Path) -> Iterator[str]:
-    """The differences between a package and the compiled model next to it.
+    """Yield the differences between a package and the compiled model next to it.
 
     Weights that both share through a hard link are not read.
 
@@ -131,7 +131,7 @@ def package_differences(package: Path, compiled: Path) -> Iterator[str]:
     yield from unequal({"description": raw})
     if source.weights is None or made.weights is None:
         if source.weights != made.weights:
-            yield "weights are in one of them only"
+            yield "only one of the two has weights"
     elif not _same_file(made.weights, source.weights):
         yield "weights differ"
 
@@ -154,7 +154,7 @@ def _same_file(ours: Path, apples: Path) -> bool:
 
 
 def _own_info(compiled: CompiledModel) -> Mapping[str, str]:
-    """The build information without the compiler's entries."""
+    """Return a program's build information without the compiler's entries."""
     entries = build_info(compiled.program).items()
     return {name: text for name, text in entries if name not in COMPILER}
 

@@ -1,4 +1,4 @@
-"""Reads a compiled model from any compiler."""
+"""Reads compiled models, whichever compiler made them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ AGAIN = "compile the package again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledModel:
-    """A `.mlmodelc` folder of an ML Program.
+    """A `.mlmodelc` folder with an ML Program.
 
-    `metadata` is the unchecked content of `metadata.json`. `weights` is the weight file, or `None`.
+    `metadata` is the unchecked content of `metadata.json`. `weights` is the path of the weight
+    file, or `None`.
     """
 
     path: Path
@@ -40,7 +41,7 @@ class CompiledModel:
 
     @property
     def model(self) -> Model:
-        """The content of the package's model file that a compiled model keeps."""
+        """The part of the package's model file that a compiled model keeps."""
         return Model(
             specification_version=self.specification_version,
             description=self.description,
@@ -83,7 +84,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def blobs(program: Program) -> Iterator[tuple[Value, Blob]]:
-    """Every constant of a program that is in a weight file, and its blob."""
+    """Yield every constant of a program that is in a weight file, with its blob."""
     for function in program.functions.values():
         for operation in function.block.operations:
             for value in operation.constants:

@@ -1,4 +1,4 @@
-"""Reads types and constants from a program text."""
+"""Parses types and constants in a program text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sdcoreml.convert.spec.model import (
 )
 
 MAX_DEPTH = 32
-"""The deepest nesting of types allowed; real programs nest five deep."""
+"""The maximum nesting depth of types; real programs nest at most five deep."""
 
 _SIZE = r"(?:[0-9]{1,19}|\?)"
 _TENSOR = re.compile(rf"tensor<([a-z0-9]+), \[({_SIZE}(?:, {_SIZE})*)?\]>")
@@ -35,7 +35,7 @@ _COMPOUND = ("state", "list", "dict", "tuple")
 
 @lru_cache(maxsize=4096)
 def tensor_type(word: str) -> TensorType | None:
-    """The type in a `tensor<…>` word; `None` for any other word."""
+    """Parse the word `tensor<…>`; return `None` for any other word."""
     found = _TENSOR.fullmatch(word)
     if found is None or found[1] not in BY_NAME:
         return None
@@ -48,7 +48,7 @@ def tensor_type(word: str) -> TensorType | None:
 class Constants(Cursor):
     """A cursor that reads types and constants.
 
-    `bare`: scalar types are bare names, as in text version 1.3.
+    If `bare`, scalar types are written as bare names, as in text version 1.3.
     """
 
     bare: bool = False
@@ -59,7 +59,7 @@ class Constants(Cursor):
         if word[:7] == "tensor<":
             kind = tensor_type(word)
             if kind is None:
-                self.fail(f"no tensor type: {word[:60]!r}")
+                self.fail(f"not a tensor type: {word[:60]!r}")
             self.at += 1
             return kind
         if self.bare and word in BY_NAME:
@@ -105,7 +105,7 @@ class Constants(Cursor):
                 self.expect(",")
             name = self.name()
             if name in found:
-                self.fail(f"attribute {name!r} is there twice")
+                self.fail(f"duplicate attribute {name!r}")
             self.expect("=")
             found[name] = self.value()
         return found
@@ -136,7 +136,7 @@ class Constants(Cursor):
         return Blob(path=str(path), offset=int(offset))
 
     def _one(self, kind: TensorType) -> str | int | float:
-        """The single element of a constant, which must be of this scalar type."""
+        """Read the single element of a constant, which must have the scalar type `kind`."""
         start = self.at
         value = self.value()
         if value.type != kind or not isinstance(value.data, Elements):
@@ -161,7 +161,7 @@ class Constants(Cursor):
             self.fail(str(error))
         if not fits:
             self.at = start
-            self.fail(f"brackets do not fit the shape {list(kind.shape)}")
+            self.fail(f"the brackets do not match the shape {list(kind.shape)}")
         return read
 
     def _pairs(self, kind: DictionaryType) -> Pairs:

@@ -18,10 +18,10 @@ from sdcoreml.convert.spec.wire import DELIMITED, WireError, join, split
 from sdcoreml.ground.errors import BadInputError
 
 ML_PROGRAM = 502
-"""Field number of `mlProgram` in `Model`."""
+"""The field number of `mlProgram` in the protobuf message `Model`."""
 
 FORMATS: Mapping[int, int] = {6: 5, 7: 5, 8: 8, 9: 9}
-"""Version of this file's format, by the model's specification version."""
+"""Maps a model's specification version to the format version of `coremldata.bin`."""
 
 _HEAD = struct.Struct("<II20xQ7sI28xQ")
 _KIND = b"generic"
@@ -46,14 +46,14 @@ class CoreMLData:
 
 
 def write_coremldata(model: Model) -> bytes:
-    """The content of `coremldata.bin`."""
+    """Serialise `coremldata.bin`."""
     version, raw = model.specification_version, order_fields(model.description.raw)
     head = _HEAD.pack(ML_PROGRAM, FORMATS[version], len(_KIND), _KIND, version, len(raw))
     return head + raw + _TAIL * max(1, len(model.description.functions))
 
 
 def order_fields(raw: bytes, message: str = "ModelDescription") -> bytes:
-    """A serialised description with its fields ordered by number.
+    """Reorder the fields of a serialised description by number.
 
     Entries of the user-defined metadata, which Apple's compiler leaves in the random order of a
     hash table, are sorted; a description without metadata gets an empty one.
@@ -94,12 +94,14 @@ def _read(data: bytes) -> CoreMLData:
     raw, tail = data[_HEAD.size : _HEAD.size + length], data[_HEAD.size + length :]
     sound = (kind, size, name, len(raw)) == (ML_PROGRAM, len(_KIND), _KIND, length)
     if not sound or not tail or tail.replace(_TAIL, b""):
-        raise WireError("not the frame of a compiled ML Program")
+        raise WireError(
+            "the file does not have the structure of a compiled ML Program's coremldata.bin"
+        )
     return CoreMLData(specification_version=version, description=description(raw))
 
 
 def write_analytics(model_file: bytes, stem: str) -> bytes:
-    """The content of `analytics/coremldata.bin` for the file `<stem>.mlmodel`."""
+    """Serialise `analytics/coremldata.bin` for the file `<stem>.mlmodel`."""
     digest = base64.b64encode(hashlib.sha256(model_file).digest()).decode()
     return b"".join(
         _section(name, entries)

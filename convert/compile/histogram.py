@@ -1,8 +1,8 @@
 """Counts the operations of a compiled model by keys such as `Ios16.einsum`, `Transpose`.
 
 The prefix is the newest opset, up to the function's own, in which Apple's operation registry
-redeclares the operation. There is none if iOS 15's declaration is still valid. That registry
-differs from coremltools'. Apps read these keys: MochiDiffusion and Guernika recognise a model for
+redeclares the operation; there is none if iOS 15's declaration is still valid. That registry
+differs from coremltools'. Apps read these keys: Mochi Diffusion and Guernika recognise a model for
 the Neural Engine by `Ios16.einsum`.
 """
 
@@ -39,7 +39,7 @@ IOS17 = frozenset(
         *("slice_by_index", "sqrt", "squeeze", "sub", "tanh", "topk", "transpose"),
     }
 )
-"""All seen in compiled models."""
+"""Operations redeclared in iOS 17, all seen in compiled models."""
 
 IOS18 = frozenset(
     {
@@ -49,7 +49,10 @@ IOS18 = frozenset(
         *("scaled_dot_product_attention", "transpose"),
     }
 )
-"""`relu` was seen in a compiled model, the others in names from compute plans; incomplete."""
+"""Operations redeclared in iOS 18, an incomplete list.
+
+`relu` was seen in a compiled model, the others in names from compute plans.
+"""
 
 GENERATIONS: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = {
     "CoreML5": (),
@@ -57,17 +60,17 @@ GENERATIONS: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = {
     "CoreML7": (("Ios17", IOS17), ("Ios16", IOS16)),
     "CoreML8": (("Ios18", IOS18), ("Ios17", IOS17), ("Ios16", IOS16)),
 }
-"""For each opset of a function, the redeclared operations, newest first."""
+"""Maps the opset of a function to the sets of redeclared operations, newest first."""
 
 
 def histogram(function: Function) -> Mapping[str, int]:
-    """Operations of a function by key, sorted; constants are not counted."""
+    """Count the operations of a function by key, sorted; constants are not counted."""
     counts = Counter(op.type for op in function.block.operations if op.type != "const")
     return dict(sorted((key(kind, function.opset), count) for kind, count in counts.items()))
 
 
 def key(operation: str, opset: str) -> str:
-    """The key of an operation in a function of this opset."""
+    """Return the key of an operation in a function of this opset."""
     first, *rest = operation.split("_")
     camel = first + "".join(word.capitalize() for word in rest)
     for prefix, declared in GENERATIONS[opset]:

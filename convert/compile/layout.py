@@ -1,4 +1,4 @@
-"""Formats JSON like Apple's tools."""
+"""Formats JSON as Apple's tools do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import json
 
 
 def pretty(value: object, indent: int = 0) -> str:
-    """Two spaces per level, `"key" : value`, slashes escaped, an empty line in an empty array."""
+    """Format with two spaces per level, `"key" : value`, and escaped slashes.
+
+    An empty array or object spans three lines, the middle one empty.
+    """
     inner, outer = "  " * (indent + 1), "  " * indent
     match value:
         case dict():

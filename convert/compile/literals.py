@@ -12,7 +12,7 @@ from sdcoreml.convert.compile.names import DTYPES
 from sdcoreml.convert.spec.model import DataType, Elements
 
 PLAIN = re.compile(r"[ !#-\[\]-~]*")
-"""Strings whose notation is known: printable ASCII without a quote or a backslash."""
+"""Strings whose spelling is known: printable ASCII without quotes or backslashes."""
 
 BYTE_FORMATS: Mapping[DataType, str] = {
     DataType.FLOAT16: "e",
@@ -40,7 +40,7 @@ class LiteralError(ValueError):
 
 
 def hexadecimal(value: float) -> str:
-    """A double as C99's `%a`, normalised, with the shortest mantissa: `0x1.8p+1`, `-inf`."""
+    """Write a double as C99's `%a` with the shortest mantissa: `0x1.8p+1`, `-inf`."""
     if not math.isfinite(value):
         return str(value)
     if value == 0:
@@ -51,16 +51,16 @@ def hexadecimal(value: float) -> str:
 
 
 def spell(elements: Elements, dtype: DataType) -> list[str]:
-    """The word for each element.
+    """Return one word for each element.
 
     Raises:
-        LiteralError: the type has no known notation, or the elements are not stored as it requires.
+        LiteralError: the spelling of the type is unknown, or its elements are stored differently.
     """
     values: bytes | Sequence[object] = elements.values
     if dtype in BYTE_FORMATS:
         values = _unpack(values, dtype)
     elif dtype not in _READ or isinstance(values, bytes):
-        raise LiteralError(f"immediate elements of {dtype.name} have no known notation")
+        raise LiteralError(f"immediate elements of {dtype.name} have no known spelling")
     return [_word(value) for value in values]
 
 
@@ -77,7 +77,7 @@ def elements(spelt: Sequence[str], dtype: DataType) -> Elements:
             raise LiteralError(f"a constant is out of the range of {DTYPES[dtype]}")
         return Elements(values=tuple(values))
     if dtype not in _READ:
-        raise LiteralError(f"immediate elements of {dtype.name} have no known notation")
+        raise LiteralError(f"immediate elements of {dtype.name} have no known spelling")
     read = [_READ[dtype](word) for word in spelt]
     if dtype not in BYTE_FORMATS:
         return Elements(values=tuple(read))
@@ -88,7 +88,7 @@ def elements(spelt: Sequence[str], dtype: DataType) -> Elements:
 
 
 def bracket(spelt: Sequence[str], shape: Sequence[int | None]) -> str:
-    """The words in nested brackets, row-major; a bare word for rank 0.
+    """Put the words in nested brackets, row-major; rank 0 gives a bare word.
 
     Raises:
         LiteralError: there are more or fewer words than the shape has elements.
@@ -112,7 +112,7 @@ def _nest(spelt: Sequence[str], shape: Sequence[int]) -> str:
 def _unpack(raw: object, dtype: DataType) -> Sequence[object]:
     code = BYTE_FORMATS[dtype]
     if not isinstance(raw, bytes) or len(raw) % struct.calcsize(code):
-        raise LiteralError(f"elements of {DTYPES[dtype]} that are not a whole number of raw ones")
+        raise LiteralError(f"the raw bytes are not a whole number of {DTYPES[dtype]} elements")
     return struct.unpack(f"<{len(raw) // struct.calcsize(code)}{code}", raw)
 
 
@@ -144,10 +144,11 @@ def _string(word: str) -> str:
 
 
 def quote(text: str) -> str:
-    """A string in quotes.
+    """Put a string in quotes.
 
     Raises:
-        LiteralError: it has characters whose notation is unknown, because no reference has them.
+        LiteralError: it has characters other than plain ASCII, whose spelling is unknown because
+            no reference model has them.
     """
     if not PLAIN.fullmatch(text):
         raise LiteralError(f"the string {text[:40]!r} has characters other than plain ASCII")

@@ -1,4 +1,4 @@
-"""Makes the same additions to a program as Apple's compiler: the result goes to `model.mil`."""
+"""Adds to a program what Apple's compiler adds; the result is written to `model.mil`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from sdcoreml.convert.spec.model import (
 )
 
 COMPILER: Mapping[str, str] = {"coremlc-component-MIL": "3500.14.1", "coremlc-version": "3500.32.1"}
-"""The versions that the reference pairs' compiler wrote.
+"""The versions of the compiler that made the reference pairs.
 
-Apple's loader also accepts other producers' strings; whether it reads them at all is unknown.
+Apple's loader also accepts other strings; whether it reads them at all is unknown.
 """
 
 BUILD_INFO = "buildInfo"
@@ -38,7 +38,7 @@ _RANGES = ListType(element=_RANGE)
 
 
 def lower(model: Model) -> Program:
-    """The program of a model, as `model.mil` contains it.
+    """Return the program of a model as `model.mil` contains it.
 
     Inputs are sorted by name, and only the block in use is kept. The compiler's versions are added
     to `buildInfo`, and a function's attributes describe its inputs of flexible shape.
@@ -55,7 +55,7 @@ def lower(model: Model) -> Program:
 
 
 def _inputs(model: Model, function: str) -> tuple[Feature, ...]:
-    """The inputs of a function, as the model's description lists them."""
+    """Return the inputs of a function, as the model's description lists them."""
     described = {item.name: item.inputs for item in model.description.functions}
     return described.get(function, model.description.inputs)
 
@@ -72,7 +72,7 @@ def _function(function: Function, inputs: tuple[Feature, ...]) -> Function:
 
 
 def build_info(program: Program) -> Mapping[str, str]:
-    """A program's build information, such as the versions of tools."""
+    """Return a program's build information, such as the versions of tools."""
     value = program.attributes.get(BUILD_INFO)
     if value is None or not isinstance(value.data, Pairs):
         return {}
@@ -80,7 +80,7 @@ def build_info(program: Program) -> Mapping[str, str]:
 
 
 def _build_info(program: Program) -> Value:
-    """The program's own build information and the compiler's, sorted by key."""
+    """Merge the program's own build information with the compiler's, sorted by key."""
     entries = {**COMPILER, **build_info(program)}
     return Value(
         type=DictionaryType(key=_STRING, value=_STRING),
@@ -89,7 +89,7 @@ def _build_info(program: Program) -> Value:
 
 
 def _flexible(features: list[Feature]) -> Value:
-    """Default shapes and ranges of the inputs with flexible shapes."""
+    """Build the attribute with default shapes and ranges of the inputs with flexible shapes."""
     shapes = [(feature.name, _value(_SHAPE, feature.shape)) for feature in features]
     ranges = [
         (

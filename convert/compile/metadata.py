@@ -1,7 +1,7 @@
-"""Writes `metadata.json`, which apps read about a compiled model.
+"""Writes `metadata.json`, from which apps learn about a compiled model.
 
-The content is what Apple's compiler writes. Apple's order of keys is that of a hash table, and no
-reader may depend on it, so the order is fixed here. Every value within a schema is a string.
+The content is what Apple's compiler writes. Apple's keys are in the order of a hash table, on which
+no reader can depend, so the order is fixed here. Every value within a schema is a string.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _TIMES = " \u00d7 "
 
 
 def metadata(model: Model, stem: str) -> Json:
-    """The single object in `metadata.json`; `stem` is the package's name without its suffix."""
+    """Build the one object in `metadata.json`; `stem` is the package's name without its suffix."""
     described, program = model.description, model.program
     about, functions = described.metadata, described.functions
     default = described.default_function if functions else MAIN
@@ -91,7 +91,7 @@ def metadata(model: Model, stem: str) -> Json:
 
 
 def class_name(stem: str) -> str:
-    """The Swift class that Xcode would generate for a package of this name."""
+    """Return the name of the Swift class that Xcode would generate for a package of this name."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", stem)
     return f"_{name}" if name[:1].isdigit() else name
 
@@ -107,7 +107,7 @@ def _interface(function: Function, description: Description | FunctionDescriptio
 
 
 def schema(feature: Feature) -> Mapping[str, str]:
-    """One entry of a schema, every value a string."""
+    """Build one entry of a schema; every value is a string."""
     kind = "State" if feature.kind == "state" else "MultiArray"
     dtype = PRECISIONS[feature.dtype] if feature.dtype is not None else feature.kind
     sizes = f" {_TIMES.join(map(str, feature.shape))}" if feature.shape else ""
@@ -136,14 +136,14 @@ def _flexibility(ranges: tuple[tuple[int, int], ...]) -> Mapping[str, str]:
 
 
 def _list_precisions(function: Function) -> Iterable[str]:
-    """The precisions of everything that a function computes, including constants."""
+    """List the precisions of everything that a function computes, including constants."""
     kinds = {output.type for operation in function.block.operations for output in operation.outputs}
     dtypes = {kind.dtype for kind in kinds if isinstance(kind, TensorType)}
     return {PRECISIONS[dtype] for dtype in dtypes if dtype in PRECISIONS}
 
 
 def _list_storage(function: Function) -> Iterator[str]:
-    """How the weights of a function are stored.
+    """List how the weights of a function are stored.
 
     The wording for iOS 18's palettes, including the type of their codes, is inferred: no reference
     pair has such a palette.
@@ -174,7 +174,7 @@ def _list_storage(function: Function) -> Iterator[str]:
 
 
 def _immediate(operation: Operation) -> Mapping[str, Value]:
-    """The arguments that are immediate constants."""
+    """Return the arguments that are immediate constants."""
     return {
         name: binding
         for name, bindings in operation.inputs.items()
@@ -188,12 +188,12 @@ def _palette(entries: int) -> str:
 
 
 def _precision(dtype: DataType) -> str:
-    """Apple's name for an element type; inferred if no reference pair has the type."""
+    """Return Apple's name for an element type; inferred if no reference pair has the type."""
     return PRECISIONS.get(dtype, dtype.name.capitalize().replace("Ui", "UI"))
 
 
 def _join(names: Iterable[str]) -> str:
-    """One precision by its name, several as `Mixed (…)`, none as the empty string."""
+    """Join the names: one as it is, several as `Mixed (…)`, none as the empty string."""
     found = sorted(set(names))
     return f"Mixed ({', '.join(found)})" if len(found) > 1 else "".join(found)
 
@@ -204,5 +204,5 @@ def _without_empty(entries: Json) -> Json:
 
 
 def write_metadata(model: Model, stem: str) -> str:
-    """The text of `metadata.json`, without a final newline."""
+    """Return the text of `metadata.json`, without a final newline."""
     return pretty([metadata(model, stem)])

@@ -1,4 +1,4 @@
-"""Names in the text of a compiled program."""
+"""The names of types and opsets in the text of a compiled program."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DTYPES: Mapping[DataType, str] = {
     DataType.UINT4: "uint4",
     DataType.UINT6: "uint6",
 }
-"""Element types. Those under 8 bits are inferred: no reference pair has one."""
+"""The names of element types. Those under 8 bits are inferred: no reference pair has one."""
 
 BY_NAME: Mapping[str, DataType] = {name: dtype for dtype, name in DTYPES.items()}
 
@@ -37,12 +37,12 @@ OPSETS: Mapping[str, str] = {
     "CoreML7": "ios17",
     "CoreML8": "ios18",
 }
-"""A function's opset in the specification and in the text."""
+"""Maps a function's opset in the specification to its name in the text."""
 
 BY_OPSET: Mapping[str, str] = {name: opset for opset, name in OPSETS.items()}
 
 TEXT_VERSIONS: Mapping[int, str] = {6: "1.0", 7: "1.0", 8: "1.0", 9: "1.3"}
-"""Version of the text, by the model's specification version (not by its opset)."""
+"""Maps a model's specification version (not its opset) to the version of the text."""
 
 BARE_SCALARS = "1.3"
 """The text version that writes the type of a scalar as `fp16`, not as `tensor<fp16, []>`."""

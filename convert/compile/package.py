@@ -1,4 +1,4 @@
-"""Compiles a `.mlpackage` to a `.mlmodelc` folder, which is checked before it gets its name."""
+"""Compiles a `.mlpackage` to a `.mlmodelc` folder, checked before it gets its final name."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ UNTRIED = (
     "compiled without Xcode, equal to Apple's compiler on the reference pairs, not yet loaded on a"
     " Mac"
 )
-"""The note on an output that no Mac has tried yet."""
+"""The note on a compiled model that has not been loaded on a Mac yet."""
 
 
 def compile_package(package: Path, target: Path, emit: Emit = silent) -> CompiledModel:
     """Compile the package to the folder `target` (`….mlmodelc`).
 
     An older compiled model of that name is replaced once the new one has passed every check. The
-    weight file is cloned or hard-linked where the file system allows it.
+    weight file is cloned or hard-linked if the file system allows it.
 
     Raises:
         BadInputError: the package is damaged, or `target` is something else.
         UnsupportedError: the model has parts that cannot be compiled without Xcode.
-        NoSpaceError: the disk is full; nothing is left behind.
+        NoSpaceError: the disk is full; no partial result is left.
     """
     emit(Event(kind="step", text=f"compile {package.name}"))
     source = read_package(package)
@@ -65,7 +65,7 @@ def compile_package(package: Path, target: Path, emit: Emit = silent) -> Compile
 
 
 def _write(source: Package, folder: Path) -> str:
-    """Write all files of the compiled model; returns how the weight file was placed."""
+    """Write all files of the compiled model; return how the weight file was put in place."""
     model = source.model
     try:
         text = write(lower(model), TEXT_VERSIONS[model.specification_version])

@@ -1,4 +1,4 @@
-"""Parses `model.mil` to a program, so that every compiled model can be checked."""
+"""Parses `model.mil` into a program, so that any compiled model can be checked."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Parser(Constants):
         while self.skip("func"):
             name = self.name()
             if name in functions:
-                self.fail(f"function {name!r} is there twice")
+                self.fail(f"duplicate function {name!r}")
             functions[name] = self.function()
         self.expect("}", "")
         return Text(
@@ -89,7 +89,7 @@ class _Parser(Constants):
                 self.expect(",")
             name = self.name()
             if name in inputs:
-                self.fail(f"argument {name!r} is there twice")
+                self.fail(f"duplicate argument {name!r}")
             self.expect("=")
             inputs[name] = self.argument()
         return Operation(

@@ -1,7 +1,7 @@
-"""Refuses what this compiler does not translate.
+"""Refuses models with parts that this compiler cannot translate.
 
-No known model from Apple's compiler shows the notation of these parts, and a wrong guess would fail
-only on somebody's Mac.
+No known model from Apple's compiler shows how these parts are written, and a wrong guess would fail
+only when a user's Mac loads the model.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WITH_XCODE = "compile it on a Mac with Xcode (`sdcoreml compile --with-xcode PAC
 
 
 def refusals(model: Model, where: Path) -> tuple[Fault, ...]:
-    """One fault for each part of the model that cannot be compiled here; `where` is its file."""
+    """Return a fault for each part of the model that cannot be compiled; `where` is its file."""
     return tuple(
         Fault(where=where, what=what, remedy=WITH_XCODE, error=UnsupportedError)
         for what in _reasons(model)
@@ -42,7 +42,7 @@ def refusals(model: Model, where: Path) -> tuple[Fault, ...]:
 def _reasons(model: Model) -> Iterator[str]:
     version = model.specification_version
     if version not in TEXT_VERSIONS:
-        yield f"specification version {version} (6 to 9 can be compiled without Xcode)"
+        yield f"specification version {version} cannot be compiled without Xcode, only 6 to 9"
     if model.is_updatable:
         yield "the model is updatable"
     yield from _description(model)
@@ -56,7 +56,7 @@ def _description(model: Model) -> Iterator[str]:
     described, names = model.description, model.program.functions.keys()
     listed = [function.name for function in described.functions] or [MAIN]
     if sorted(listed) != sorted(names):
-        yield f"the description is of {sorted(listed)}, the program has {sorted(names)}"
+        yield f"the description lists {sorted(listed)}, but the functions are {sorted(names)}"
     if described.functions and described.default_function not in names:
         yield f"the default function {described.default_function!r} is not in the program"
     features = [*described.inputs, *described.outputs, *described.states]
@@ -75,7 +75,7 @@ def _feature(feature: Feature) -> Iterator[str]:
 
 def _function(function: Function) -> Iterator[str]:
     if function.opset not in OPSETS:
-        yield f"opset {function.opset!r}"
+        yield f"its opset {function.opset!r} is unknown"
     if function.attributes or function.block.attributes or function.block.inputs:
         yield "it has attributes or block inputs"
     names = {named.name for named in function.inputs} | {*function.block.outputs}
@@ -98,22 +98,22 @@ def _operation(operation: Operation) -> Iterator[str]:
 
 
 def _constant(value: Value) -> str:
-    """Why the notation of a constant is unknown; empty if it is known."""
+    """Explain why a constant cannot be written; empty if it can."""
     try:
         match value.data, value.type:
             case Elements() as elements, TensorType(dtype=dtype, shape=shape):
                 spelt = spell(elements, dtype)
                 bracket(spelt, shape)
-                return "a constant is not a number" if "nan" in spelt else ""
+                return "a constant is NaN" if "nan" in spelt else ""
             case Blob(path=path), TensorType(dtype=dtype):
                 quote(path)
-                return "" if dtype in DTYPES else f"the element type {dtype.name}"
+                return "" if dtype in DTYPES else f"its element type {dtype.name} is unknown"
             case Pairs(items=pairs), _:
                 inner = [item for pair in pairs for item in pair]
             case Sequence(items=items), _:
                 inner = [*items]
             case _:
-                return "a constant is not of its type"
+                return "a constant's data does not match its type"
     except LiteralError as error:
         return str(error)
     return next(filter(None, map(_constant, inner)), "")

@@ -1,7 +1,7 @@
 """Writes a program as the text of `model.mil`.
 
 Each operation is one line. Arguments, attributes, functions and their inputs are sorted by name;
-everything else keeps its order. Observed in compiled models from Apple's own compiler.
+everything else keeps its order. These rules were observed in models from Apple's own compiler.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ OFFSET = TensorType(dtype=DataType.UINT64)
 
 
 def write(program: Program, version: str) -> str:
-    """The text of a program in text version 1.0 or 1.3, without a final newline.
+    """Return the text of a program in text version 1.0 or 1.3, without a final newline.
 
     Raises:
-        LiteralError: a constant, a type or an opset has no known notation.
+        LiteralError: it is unknown how a constant, a type or an opset is written.
     """
     return "".join(_Writer(version=version).program(program))
 
@@ -48,7 +48,7 @@ def write(program: Program, version: str) -> str:
 class _Writer:
     version: str
     types: dict[ValueType, str] = field(default_factory=dict)
-    """Cache of type texts: a program repeats a few types thousands of times."""
+    """A cache of type texts: a program repeats a few types thousands of times."""
 
     def program(self, program: Program) -> Iterable[str]:
         yield f"program({self.version})\n{self.attributes(program.attributes)}\n{{\n"
@@ -107,7 +107,7 @@ class _Writer:
                 return f"[{', '.join([self.literal(item) for item in items])}]"
             case Sequence(items=items), TupleType():
                 return f"({', '.join([self.literal(item) for item in items])})"
-        raise LiteralError("a constant is not of its type")
+        raise LiteralError("a constant's data does not match its type")
 
     def type(self, kind: ValueType) -> str:
         if kind not in self.types:

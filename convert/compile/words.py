@@ -1,4 +1,4 @@
-"""Splits a program text into words, and provides a cursor over them."""
+"""Splits a program text into words, and provides a cursor that reads them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ WORD = re.compile(
     r"|-?[A-Za-z_][A-Za-z0-9_@]*"
     r"|\S"
 )
-"""A tensor type, read as one word: a program repeats a few of them thousands of times."""
+"""Matches one word. A tensor type is one word, since a program repeats a few of them so often."""
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
 """An identifier, as MIL.proto defines it."""
 
 
 def split(text: str) -> list[str]:
-    """The words of `text`, without whitespace."""
+    """Split `text` into words, dropping whitespace."""
     return WORD.findall(text)
 
 
 class TextError(ValueError):
-    """The text is not a program."""
+    """Raised for text that is not a valid program."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Cursor:
-    """Reads a text word by word; the word after the last is empty."""
+    """Reads a text word by word; after the last word it returns empty ones."""
 
     text: str
     words: list[str] = field(init=False)
@@ -43,16 +43,16 @@ class Cursor:
 
     @property
     def next(self) -> str:
-        """The word at the cursor."""
+        """The current word."""
         return self.words[self.at]
 
     @property
     def second(self) -> str:
-        """The word after that."""
+        """The word after the current one."""
         return self.words[self.at + 1]
 
     def take(self) -> str:
-        """Return the word at the cursor and move past it."""
+        """Return the current word and move past it."""
         word = self.words[self.at]
         if not word:
             self.fail("the text ends too early")
@@ -67,7 +67,7 @@ class Cursor:
             self.at += 1
 
     def skip(self, word: str) -> bool:
-        """Move past `word` if it is next."""
+        """Move past `word` if it is the current one, and return whether it was."""
         if self.words[self.at] != word:
             return False
         self.at += 1
@@ -86,7 +86,7 @@ class Cursor:
         return int(self.take())
 
     def fail(self, what: str) -> NoReturn:
-        """Raise `TextError` for the word at the cursor."""
+        """Raise `TextError` with the line of the current word."""
         places = (match.start() for match in WORD.finditer(self.text))
         place = next((place for at, place in enumerate(places) if at == self.at), len(self.text))
         raise TextError(f"line {self.text.count(chr(10), 0, place) + 1}: {what}")

@@ -1,4 +1,4 @@
-"""Apple's own compiler, available on a Mac with the full Xcode."""
+"""Runs Apple's own compiler, available on a Mac with the full Xcode."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XcodeCompiler:
-    """How to start `coremlcompiler`."""
+    """The command that starts Apple's `coremlcompiler`."""
 
     command: tuple[str, ...]
 
@@ -27,7 +27,7 @@ class XcodeCompiler:
 
         Raises:
             BadInputError: the compiler refused the package.
-            SdcoremlError: it did not start, or left no compiled model.
+            SdcoremlError: it did not start, or wrote no compiled model.
         """
         emit(Event(kind="step", text=f"compile {package.name} with Xcode"))
         with folder_aside(target, COREMLDATA) as part:
@@ -52,23 +52,23 @@ class XcodeCompiler:
             )
         except OSError as error:
             raise SdcoremlError(
-                f"does not start: {error.strerror}",
+                f"cannot be started: {error.strerror}",
                 where=self.command[0],
                 remedy="check the Xcode installation",
             ) from error
         if done.returncode:
             said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
             raise BadInputError(
-                f"coremlcompiler stopped with code {done.returncode}, saying {said!r}",
+                f"coremlcompiler failed with exit code {done.returncode}: {said}",
                 where=package,
                 remedy="check the package",
             )
 
 
 def find_xcode() -> XcodeCompiler | None:
-    """The compiler of the selected Xcode; `None` if there is none.
+    """Find the compiler of the selected Xcode; return `None` if there is none.
 
-    The Command Line Tools alone do not have it. `xcode-select` is asked first because `xcrun`
+    The Command Line Tools alone do not include it. `xcode-select` is asked first because `xcrun`
     would open a window where no developer tools are installed.
     """
     if platform.system() != "Darwin" or not _answer("xcode-select", "--print-path"):
@@ -78,7 +78,7 @@ def find_xcode() -> XcodeCompiler | None:
 
 
 def _answer(*command: str) -> str:
-    """The output of a short command; empty if it fails."""
+    """Return the output of a short command; empty if it fails."""
     try:
         done = subprocess.run(
             command,

@@ -78,7 +78,8 @@ def test_a_record_of_another_size_is_found(tmp_path: Path) -> None:
         "val = tensor<fp32, [5]>(BLOB",
     )
     path = tmp_path / "A.mlmodelc" / WEIGHTS
-    assert f"{path}: the record at offset 192 has 4 elements, the program wants [5]" in found
+    what = "the record at offset 192 has 4 elements, but the program needs shape [5]"
+    assert f"{path}: {what}" in found
 
 
 def test_a_record_of_unknown_size_is_found(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_a_record_of_unknown_size_is_found(tmp_path: Path) -> None:
         "val = tensor<fp32, [4]>(BLOB",
         "val = tensor<fp32, [?]>(BLOB",
     )
-    assert any("a constant of unknown shape is in it, at 192" in what for what in found)
+    assert any("the constant at offset 192 has an unknown shape" in what for what in found)
 
 
 def test_inputs_and_outputs_must_be_described(tmp_path: Path) -> None:
@@ -132,7 +133,9 @@ def edit(tmp_path: Path, change: Callable[[list[dict[str, object]]], object]) ->
 
 def test_metadata_must_be_one_object(tmp_path: Path) -> None:
     (what,) = edit(tmp_path, lambda content: content * 2)
-    assert what.endswith("not an array of one object with an input and an output schema")
+    assert what.endswith(
+        "not an array of exactly one object that has an input and an output schema"
+    )
 
 
 def test_schemas_must_be_of_strings(tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_schemas_must_be_of_strings(tmp_path: Path) -> None:
         content[0]["inputSchema"] = [{"name": "x", "shape": [1, 2]}]
 
     (what,) = edit(tmp_path, number)
-    assert "a schema has an entry that is not of strings only" in what
+    assert "a schema has values other than strings" in what
 
 
 def test_a_histogram_must_be_there(tmp_path: Path) -> None:
@@ -148,7 +151,7 @@ def test_a_histogram_must_be_there(tmp_path: Path) -> None:
         del content[0]["mlProgramOperationTypeHistogram"]
 
     (what,) = edit(tmp_path, remove)
-    assert "no histogram of operations: MochiDiffusion would not list the model" in what
+    assert "no histogram of operations: Mochi Diffusion would not list the model" in what
 
 
 def test_the_histogram_must_tell_the_kind_of_attention(tmp_path: Path) -> None:

@@ -56,9 +56,7 @@ def test_without_xcode_the_verdict_is_honest(tmp_path: Path) -> None:
 def test_with_xcode_both_are_made_and_compared(tmp_path: Path) -> None:
     given, target = package(tmp_path / "A.mlpackage"), tmp_path / "out" / "A.mlmodelc"
     outcome = compile_compared(given, target, apples(tmp_path, given))
-    assert outcome.verdict == (
-        "compiled without Xcode, equal to what coremlcompiler 9.9 makes of it"
-    )
+    assert outcome.verdict == ("compiled without Xcode, equal to the result of coremlcompiler 9.9")
     assert outcome.differences == ()
     assert (target / TEXT).read_text() == OPERATIONS
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["A.mlmodelc"]
@@ -67,9 +65,7 @@ def test_with_xcode_both_are_made_and_compared(tmp_path: Path) -> None:
 def test_apples_may_be_kept(tmp_path: Path) -> None:
     given, target = package(tmp_path / "A.mlpackage"), tmp_path / "out" / "A.mlmodelc"
     outcome = compile_compared(given, target, apples(tmp_path, given), Keep.APPLES)
-    assert outcome.verdict == (
-        "compiled with coremlcompiler 9.9, equal to what sdcoreml makes of it"
-    )
+    assert outcome.verdict == ("compiled with coremlcompiler 9.9, equal to sdcoreml's result")
     assert "9.9" in (target / TEXT).read_text()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["A.mlmodelc"]
 
@@ -124,7 +120,7 @@ def test_any_difference_is_told(
     given, target = package(tmp_path / "A.mlpackage"), tmp_path / "out" / "A.mlmodelc"
     outcome = compile_compared(given, target, apples(tmp_path, given, change))
     assert list(outcome.differences) == expected
-    assert "differs from what coremlcompiler 9.9" in outcome.verdict
+    assert "differs from the result of coremlcompiler 9.9" in outcome.verdict
     assert (target / TEXT).read_text() == OPERATIONS
 
 

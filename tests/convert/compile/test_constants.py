@@ -85,11 +85,11 @@ def test_bare_names_are_of_a_later_version() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("tensor<half, []>", "no tensor type: 'tensor<half, "),
-        ("tensor<fp16, [-1]>", "no tensor type"),
-        ("tensor<fp16, [1,2]>", "no tensor type"),
-        ("tensor<fp16>", "no tensor type"),
-        ("tensor<fp16, [12345678901234567890]>", "no tensor type"),
+        ("tensor<half, []>", "not a tensor type: 'tensor<half, "),
+        ("tensor<fp16, [-1]>", "not a tensor type"),
+        ("tensor<fp16, [1,2]>", "not a tensor type"),
+        ("tensor<fp16>", "not a tensor type"),
+        ("tensor<fp16, [12345678901234567890]>", "not a tensor type"),
         ("set<tensor<fp16, []>>", "expected a type, found 'set'"),
         ("list tensor<fp16, []>", "expected '<', found 'tensor<fp16"),
         ("list<tensor<fp16, []>>", "expected ',', found '>'"),
@@ -189,8 +189,8 @@ def test_constants(text: str, value: Value) -> None:
         ("tensor<int32, [2]>([1])", "1 elements"),
         ("tensor<int32, [2]>([1, 2, 3])", "3 elements"),
         ("tensor<int32, [2]>(1, 2)", ""),
-        ("tensor<int32, [1, 2]>([1, 2])", r"brackets do not fit the shape \[1, 2\]"),
-        ("tensor<int32, [2]>([[1], [2]])", r"brackets do not fit the shape \[2\]"),
+        ("tensor<int32, [1, 2]>([1, 2])", r"brackets do not match the shape \[1, 2\]"),
+        ("tensor<int32, [2]>([[1], [2]])", r"brackets do not match the shape \[2\]"),
         ("tensor<int32, [2]>([1, 2", "the text ends too early"),
         ("tensor<int32, []>(1.5)", ""),
         ("tensor<int32, []>(99999999999)", ""),
@@ -234,7 +234,7 @@ def test_attributes_are_named_constants() -> None:
         ("[a]", r"expected '=', found '\]'"),
         ("[a = tensor<int32, []>(1), ]", r"expected a name, found '\]'"),
         ("[a = tensor<int32, []>(1)", "expected ',', found ''"),
-        ("[a = tensor<int32, []>(1), a = tensor<int32, []>(1)]", "attribute 'a' is there twice"),
+        ("[a = tensor<int32, []>(1), a = tensor<int32, []>(1)]", "duplicate attribute 'a'"),
     ],
 )
 def test_attributes_that_are_none(text: str, why: str) -> None:
@@ -243,7 +243,7 @@ def test_attributes_that_are_none(text: str, why: str) -> None:
 
 
 def test_the_fault_is_at_the_word_where_the_constant_starts() -> None:
-    with pytest.raises(TextError, match=r"^line 3: brackets do not fit"):
+    with pytest.raises(TextError, match=r"^line 3: brackets do not match"):
         read("\n\ntensor<int32, [2]>([[1],\n\n[2]])").value()
 
 

@@ -90,7 +90,7 @@ def test_booleans_and_strings() -> None:
         ("TRUE", DataType.BOOL, "neither true nor false"),
         ("word", DataType.STRING, "not a string"),
         ('"', DataType.STRING, "not a string"),
-        ("1", DataType.INT4, "immediate elements of INT4 have no known notation"),
+        ("1", DataType.INT4, "immediate elements of INT4 have no known spelling"),
     ],
 )
 def test_words_that_are_no_constants(word: str, dtype: DataType, message: str) -> None:

@@ -153,7 +153,10 @@ def other_model(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (no_weights, r"model\.mlmodel: 2 constants but no weight file; make the package again"),
+        (
+            no_weights,
+            r"model\.mlmodel: it has 2 constants in a weight file, but the file is missing; make the package again",
+        ),
         (short_weights, r"weight\.bin: .*has 32 bytes at 128"),
         (other_weights, r"weight\.bin: .*is UINT8, not FLOAT16.*and 1 more"),
         (other_model, r"model\.mlmodel: holds a neural network, not an ML Program"),

@@ -69,7 +69,7 @@ def test_sound_models_are_not_refused() -> None:
 def test_a_refusal_says_where_and_what_to_do() -> None:
     (fault,) = refusals(replace(SOUND, specification_version=10), WHERE)
     assert str(fault) == (
-        "model.mlmodel: specification version 10 (6 to 9 can be compiled without Xcode);"
+        "model.mlmodel: specification version 10 cannot be compiled without Xcode, only 6 to 9;"
         " compile it on a Mac with Xcode (`sdcoreml compile --with-xcode PACKAGE -o FOLDER`)"
     )
     assert fault.error is UnsupportedError
@@ -95,7 +95,7 @@ F32 = TensorType(dtype=DataType.FLOAT32)
             with_input(Feature(name="i", dtype=DataType.INT32, flexible=True, enumerated=3)),
             "'i' has 3 enumerated shapes",
         ),
-        (with_constant(F32, (float("nan"),)), "const z: a constant is not a number"),
+        (with_constant(F32, (float("nan"),)), "const z: a constant is NaN"),
         (with_constant(STRING, ("é",)), "other than plain ASCII"),
         (with_constant(F32, (1.0, 2.0)), "2 elements in a constant of shape"),
         (with_constant(TensorType(dtype=DataType.UINT4), b"a"), "immediate elements of UINT4"),
@@ -116,7 +116,7 @@ F32 = TensorType(dtype=DataType.FLOAT32)
         ),
         (
             with_program(Program(version=1, functions={})),
-            "the description is of ['main'], the program has []",
+            "the description lists ['main'], but the functions are []",
         ),
         (
             with_program(
@@ -131,7 +131,7 @@ F32 = TensorType(dtype=DataType.FLOAT32)
                     },
                 )
             ),
-            "function 'main': opset 'CoreML99'",
+            "function 'main': its opset 'CoreML99'",
         ),
         (
             replace(

@@ -85,7 +85,7 @@ def test_without_attributes_there_are_no_brackets() -> None:
         (constant(TensorType(dtype=DataType.BFLOAT16), Elements(values=b"ab")), "BFLOAT16"),
         (
             constant(SCALAR, Sequence(items=())),
-            "a constant is not of its type",
+            "a constant's data does not match its type",
         ),
     ],
 )

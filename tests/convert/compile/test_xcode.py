@@ -46,8 +46,8 @@ def test_the_compilers_folder_takes_the_wanted_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "error", "message"),
     [
-        ("sys.exit('unsupported op')", BadInputError, "code 1, saying 'unsupported op'"),
-        ("sys.exit(3)", BadInputError, "code 3, saying 'nothing'"),
+        ("sys.exit('unsupported op')", BadInputError, "exit code 1: unsupported op"),
+        ("sys.exit(3)", BadInputError, "exit code 3: nothing"),
         ("", SdcoremlError, r"reported success but left no model\.mil"),
         ("made.mkdir(); (made / 'model.mil').write_text('')", SdcoremlError, "no coremldata"),
     ],
@@ -63,7 +63,7 @@ def test_a_failure_leaves_nothing(
 
 def test_a_compiler_that_is_not_there(tmp_path: Path) -> None:
     xcode = XcodeCompiler(command=(str(tmp_path / "gone"),))
-    with pytest.raises(SdcoremlError, match=r"gone: does not start: No such file"):
+    with pytest.raises(SdcoremlError, match=r"gone: cannot be started: No such file"):
         xcode.compile(tmp_path / "A.mlpackage", tmp_path / "A.mlmodelc")
 
 

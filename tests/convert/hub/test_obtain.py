@@ -78,7 +78,10 @@ def test_a_model_is_brought_once_with_what_is_needed(
             address="https://huggingface.co/acme/dream",
         )
     assert not found.path.exists()
-    note = "acme/dream at 01234567, diffusers folder, 10 files, all to download: 1 kB; licence openrail"
+    note = (
+        "acme/dream at 01234567, diffusers folder, 10 files, all to download: 1 kB;"
+        " licence openrail"
+    )
     assert said[0].text.replace("2 kB", "1 kB") == note
     assert not hub.asked("dream.ckpt")
     before = len(hub.requests)
@@ -87,7 +90,7 @@ def test_a_model_is_brought_once_with_what_is_needed(
     assert [request.path for request in hub.requests[before:]] == [
         "/api/models/acme/dream/revision/main?blobs=true"
     ]
-    assert said[-1].text.endswith("10 files, all here already; licence openrail")
+    assert said[-1].text.endswith("10 files, all in the cache already; licence openrail")
 
 
 def test_a_cache_that_has_it_all_is_only_read(source: dict[str, bytes], access: Access) -> None:
@@ -110,7 +113,10 @@ def test_what_came_before_is_said(source: dict[str, bytes], access: Access) -> N
     with obtain_from_hub(NAME, access, said.append, accept) as found:
         assert files_of(found.path)[f"unet/{place.name}"] == source[f"unet/{place.name}"]
     size = f"{len(source[f'unet/{place.name}'])} bytes"
-    assert f"10 files, 3 of them to download: {size} (of which {size} came before);" in said[0].text
+    assert (
+        f"10 files, 3 of them to download: {size} (of which {size} are here already);"
+        in said[0].text
+    )
 
 
 def test_the_hub_s_own_library_finds_what_was_brought(

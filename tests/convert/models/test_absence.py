@@ -15,7 +15,7 @@ INDEX = "model_index.json"
         (".model.safetensors.icloud", "iCloud keeps model.safetensors elsewhere"),
         ("model.safetensors.crdownload", "a download that was not finished: model.s"),
         ("4b1c.incomplete", "a download that was not finished: 4b1c"),
-        ("flax_model.msgpack", "its weights are only as Flax's format"),
+        ("flax_model.msgpack", "its weights are in Flax's format alone"),
         ("model.onnx", "its weights are in ONNX alone"),
         ("README.md", None),
     ],

@@ -74,7 +74,7 @@ def test_one_is_taken_and_said(folder: Path) -> None:
         ("counter", "; similar names: Counterfeit.v3"),
         (
             "xyz",
-            "; give a path, or owner/name of a model on the hub; add folders to search with `sdcore",
+            "; give a path, or owner/name of a model on the hub; add folders to search with `sdc",
         ),
     ],
 )
