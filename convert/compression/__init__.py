@@ -1,1 +1,1 @@
-"""Smaller weights: palettes, integers, recipes."""
+"""Compresses weights to palettes or integers, according to a recipe."""

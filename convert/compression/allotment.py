@@ -2,8 +2,7 @@
 
 The effect of a layer's rounding on the output is measured once, at `PROBED` bits; at other widths
 it is assumed to scale with the error of the weight itself. Errors of different layers add up like
-independent noise. So bits go, one step at a time, to the layer whose next step removes the most
-error for its size.
+independent noise. So each step gives more bits to the layer that gains the most for its size.
 """
 
 from __future__ import annotations
@@ -34,22 +33,24 @@ class Layer:
     errors: Mapping[int, float]
 
     def cost(self, bits: int) -> float:
-        """The expected effect at this width."""
+        """Estimate the effect of this layer at the given number of bits."""
         if not self.errors[PROBED]:
             return 0.0
         return self.effect * self.errors.get(bits, 0.0) / self.errors[PROBED]
 
 
 def allot(layers: Sequence[Layer], average: float, steps: Sequence[int]) -> dict[str, int]:
-    """Bits by layer name, on average at most `average` for each weight.
+    """Choose bits for each layer, on average at most `average` for each weight.
 
-    `steps` are the available widths, ascending.
+    `steps` are the available widths, ascending. Returns the bits by layer name.
 
     Raises:
         ValueError: the average is below the smallest width.
     """
     if average < steps[0]:
-        raise ValueError(f"{average:g} bits on average: at least {steps[0]} can be stored")
+        raise ValueError(
+            f"an average of {average:g} bits is too small: the smallest width is {steps[0]} bits"
+        )
     chosen = dict.fromkeys((layer.name for layer in layers), 0)
     left = sum(layer.elements for layer in layers) * (average - steps[0])
     queue = [step for layer in layers for step in _steps(layer, 0, steps)]
@@ -69,7 +70,7 @@ def allot(layers: Sequence[Layer], average: float, steps: Sequence[int]) -> dict
 
 
 def _steps(layer: Layer, place: int, steps: Sequence[int]) -> list[tuple[float, str, int]]:
-    """The best step up from a width, as a queue entry that begins with its gain per bit.
+    """Find the best step up from a width, as a queue entry that begins with its gain per bit.
 
     It skips a width if the larger step gains more per bit.
     """
@@ -88,6 +89,6 @@ def _steps(layer: Layer, place: int, steps: Sequence[int]) -> list[tuple[float, 
 
 
 def average_bits(layers: Sequence[Layer], bits: Mapping[str, int]) -> float:
-    """The average number of bits per weight."""
+    """Return the average number of bits per weight."""
     total = sum(layer.elements for layer in layers)
     return sum(layer.elements * bits[layer.name] for layer in layers) / total if total else 0.0

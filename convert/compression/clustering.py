@@ -1,8 +1,8 @@
-"""Exact k-means in one dimension: finds the best few values for many histograms at once.
+"""Exact k-means in one dimension: finds optimal palettes for many histograms at once.
 
 Dynamic programming finds the best partition of a histogram. Large histograms are first binned into
 cells much narrower than an entry's share; afterwards all borders move together from cell borders to
-their final places. Whole stacks of histograms go through the same array operations, so a thousand
+their final positions. Stacks of histograms go through the same array operations, so a thousand
 groups of channels cost no more than their elements do.
 """
 
@@ -19,27 +19,29 @@ if TYPE_CHECKING:
     import numpy as np
 
 STACKED = 16
-"""Histograms processed together; the intermediate arrays fit a processor's cache."""
+"""The number of histograms processed together, so that arrays fit a processor's cache."""
 
 CELLS: Mapping[int, int] = {2: 128, 4: 64, 8: 48, 16: 32, 64: 24, 256: 4}
 """Maps the size of a palette to the number of cells for each entry."""
 
 REACH = 2
-"""A run has at most this many times the average number of cells."""
+"""The largest length of a run of cells, as a multiple of the average length."""
 
 LEAST_CELLS = 512
-"""Up to this many values, each is a cell of its own, and a run can have any number of them."""
+"""A histogram with at most this many values has a cell for each, and runs of any length."""
 
 _CAPPED = 2
-"""Rounds of capping the share of any single value at one cell."""
+"""The number of rounds that cap the share of any single value at one cell."""
 
 _PARTS = (1 / 16, 1 / 128, 0)
-"""How far borders move at a time, as a fraction of the distance to the next one, so that a few
-moves reach it and an entry can change places with a gap far away. The last (0) is one value at a
-time."""
+"""Step sizes of borders, as fractions of the distance to the next border, one round each.
+
+Large steps let a few moves reach that border, and let an entry change places with a distant gap. 0
+means one value at a time.
+"""
 
 _AROUND = 16
-"""Moves to each side that are tried at once."""
+"""The number of moves to each side that are tried at once."""
 
 _ROUNDS = 50
 
@@ -52,7 +54,7 @@ class Stack:
         bounds: the index among all values at which each begins, and the end of the last.
         values: ascending within each histogram.
         mass: the number of elements before each index, and before the end, float64.
-        sums: likewise, their sum.
+        sums: the sum of the elements before each index, and before the end, float64.
     """
 
     bounds: np.ndarray
@@ -76,15 +78,15 @@ def stack(data: list[Histogram]) -> Stack:
 
 
 def cluster(data: Histogram, size: int) -> np.ndarray:
-    """The palette of `size` float16 values, ascending, with the smallest squared error.
+    """Find the palette of `size` float16 values, ascending, with the smallest squared error.
 
-    If the data has at most `size` distinct values, it holds just those, with the last repeated.
+    If the data has at most `size` distinct values, the palette holds these, with the last repeated.
     """
     return next(clusters([data], size))
 
 
 def clusters(data: Iterable[Histogram], size: int) -> Iterator[np.ndarray]:
-    """The palette of each histogram. Only a few histograms are in memory at a time."""
+    """Yield the palette of each histogram. Only a few histograms are in memory at a time."""
     rest = iter(data)
     while few := list(itertools.islice(rest, STACKED)):
         large = [item for item in few if item.values.size > LEAST_CELLS]
@@ -94,7 +96,7 @@ def clusters(data: Iterable[Histogram], size: int) -> Iterator[np.ndarray]:
 
 
 def _exact(data: Histogram, size: int) -> np.ndarray:
-    """The palette of a few values."""
+    """Find the palette of a histogram with few values."""
     import numpy as np
 
     count = data.values.size
@@ -107,7 +109,7 @@ def _exact(data: Histogram, size: int) -> np.ndarray:
 
 
 def _approach_palettes(data: list[Histogram], size: int) -> Iterable[np.ndarray]:
-    """Palettes for many values: borders between cells first, refined to single values."""
+    """Find palettes for many values: cut between cells first, then refine to single values."""
     if not data:
         return ()
     stacked = stack(data)
@@ -117,7 +119,7 @@ def _approach_palettes(data: list[Histogram], size: int) -> Iterable[np.ndarray]
 
 
 def _palettes(data: Stack, cuts: np.ndarray) -> np.ndarray:
-    """The means of the runs between borders, ascending, one row per histogram.
+    """Compute the means of the runs between borders, ascending, one row per histogram.
 
     An empty run gets the largest value.
     """
@@ -129,7 +131,7 @@ def _palettes(data: Stack, cuts: np.ndarray) -> np.ndarray:
 
 
 def _cells(data: Stack, count: int) -> np.ndarray:
-    """The borders of `count` cells for each histogram, some of them empty.
+    """Find the borders of `count` cells for each histogram, some of them empty.
 
     Cells are distributed like the entries of an optimal palette: their number grows with the
     density to the power 1/3 (Panter and Dite), so every entry gets about the same number of them.
@@ -154,7 +156,7 @@ def _cells(data: Stack, count: int) -> np.ndarray:
 
 
 def _partition(data: Stack, borders: np.ndarray, size: int, reach: int) -> np.ndarray:
-    """The borders between the best `size` runs of at most `reach` cells, and both ends.
+    """Find the borders of the best `size` runs of at most `reach` cells, including both ends.
 
     Uses dynamic programming over the ends of runs.
     """
@@ -182,7 +184,7 @@ def _partition(data: Stack, borders: np.ndarray, size: int, reach: int) -> np.nd
 
 
 def _gain(count: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """The part of their values' sum of squares that the runs explain: more means a smaller error.
+    """Return the part of the sum of squares that runs explain; more means a smaller error.
 
     A run with a negative count, which ends before it begins, is invalid.
     """
@@ -195,11 +197,11 @@ def _gain(count: np.ndarray, total: np.ndarray) -> np.ndarray:
 
 
 def _settle_borders(data: Stack, cuts: np.ndarray) -> np.ndarray:
-    """The best borders between single values, near the borders of cells.
+    """Find the best borders between single values, near the borders of cells.
 
-    All borders move at once, each to the best of a few places around it, in ever smaller steps,
-    until no joint move helps. Lloyd's algorithm, which moves one border after the other, stays
-    behind by up to 0.03 % of the error.
+    All borders move at once, each to the best of a few positions around it, in ever smaller steps,
+    until no joint move helps. Lloyd's algorithm, which moves one border after the other, leaves up
+    to 0.03 % more error.
     """
     import numpy as np
 
@@ -217,7 +219,7 @@ def _settle_borders(data: Stack, cuts: np.ndarray) -> np.ndarray:
 
 
 def _places(cuts: np.ndarray, part: float) -> np.ndarray:
-    """The places to which each border can move: around its own, ascending."""
+    """List the positions to which each border can move: around its own, ascending."""
     import numpy as np
 
     moves = np.arange(-_AROUND, _AROUND + 1)
@@ -237,7 +239,7 @@ def _places(cuts: np.ndarray, part: float) -> np.ndarray:
 
 
 def _move_borders(data: Stack, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best borders of each histogram among `places`, and their gain."""
+    """Choose the best borders of each histogram among `places`, and return them with their gain."""
     import numpy as np
 
     groups, borders, moves = places.shape

@@ -1,7 +1,7 @@
 """Compresses the weights of a built program: palettes of 1 to 8 bits, or 8-bit integers.
 
-It works on the specification, so it accepts programs from any builder, and runs before chunking.
-Only the checkpoint's weights are compressed, never the causal mask or a timestep table.
+Compression works on the specification, so it accepts programs from any builder, and it runs before
+chunking. Only the checkpoint's weights are compressed, never the causal mask or a timestep table.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from sdcoreml.convert.spec.model import Blob, DataType, Model, Operation, Tensor
 from sdcoreml.ground.errors import UnsupportedError
 
 LEAST_ELEMENTS = 2048
-"""Weights below this size stay as they are; coremltools' threshold."""
+"""Smaller weights are not compressed; this is coremltools' threshold."""
 
 
 Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
-"""The compressed weights of one checkpoint so far, for reuse in its other programs."""
+"""The compressed weights of a checkpoint so far, for reuse in its other programs."""
 
 
 def compress(
@@ -40,7 +40,7 @@ def compress(
     `palettes` saves the work for weights that another program has already used.
 
     Raises:
-        UnsupportedError: no storage form exists for these bits, this precision or this target.
+        UnsupportedError: the bits cannot be stored in this precision or for this target.
         BadInputError: a weight is not finite.
     """
     _check(built, recipe)
@@ -80,17 +80,17 @@ def _check(built: DrawnProgram, recipe: Recipe) -> None:
     known = {payload.name for payload in compressible(built)}
     if unknown := sorted(set(recipe.layers or {}) - known):
         raise UnsupportedError(
-            f"the recipe names {', '.join(unknown)}, which this program has not",
+            f"the recipe names layers that this program does not have: {', '.join(unknown)}",
             where=built.component,
-            remedy="it belongs to another model",
+            remedy="use a recipe that was made for this model",
         )
     weights = [p for p in built.payloads if isinstance(p.source, Weight)]
     if any(weight.type.dtype is not DataType.FLOAT16 for weight in weights):
-        raise UnsupportedError("only float16 programs are compressed", where=built.component)
+        raise UnsupportedError("only float16 programs can be compressed", where=built.component)
 
 
 def compressible(built: DrawnProgram) -> Iterator[Payload]:
-    """The large weights of layers, except embeddings, whose rows are looked up or added."""
+    """Yield the large weights of layers, except embeddings, whose rows are looked up or added."""
     of_layers = {
         name
         for operation in built.model.program.main.block.operations
@@ -125,7 +125,7 @@ def _operation(
     *,
     is_newer: bool,
 ) -> Operation:
-    """The operation with its constant replaced, or with its weight at the new offset."""
+    """Return the operation with its constant replaced, or with its weight at the new offset."""
     name = operation.outputs[0].name
     if operation.type != "const":
         return operation

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Item: TypeAlias = tuple[str, TensorType, RecordSource]
 Parts: TypeAlias = "dict[str, Item | Value]"
-"""Arguments of the operation that replaces a constant: each is a record or a small value."""
+"""Arguments of the operation that replaces a constant: each is a record or an immediate value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Form:
         method: palette or integers.
         bits: of each code.
         group: output channels per palette; `None` means one palette for all of them.
-        is_newer: in the notation of iOS 18.
+        is_newer: whether to use the operations of iOS 18.
     """
 
     method: Method
@@ -51,7 +51,7 @@ class Form:
 
 
 def compress_weight(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
-    """The type and the arguments of the operation that replaces a weight.
+    """Return the type and the arguments of the operation that replaces a weight.
 
     Raises:
         BadInputError: the weight is not finite.
@@ -109,7 +109,7 @@ def _palettize(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Par
 
 
 def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[str, Parts]:
-    """Symmetric 8-bit integers: the largest element of each output channel becomes 127 or -127."""
+    """Round to symmetric 8-bit integers: each output channel's largest element becomes ±127."""
     import numpy as np
 
     name, rows = payload.name, payload.type.shape[0] or 1
@@ -121,7 +121,7 @@ def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[st
         TensorType(dtype=DataType.INT8, shape=payload.type.shape),
         Integers(source=payload.source, scale=scale),
     )
-    if is_newer:  # its scale is always a record: Core ML reportedly fails on one in the text
+    if is_newer:  # the scale must be a record: Core ML reportedly fails on an immediate one
         kind = TensorType(
             dtype=DataType.FLOAT16, shape=(rows, *[1] * (len(payload.type.shape) - 1))
         )
@@ -140,7 +140,7 @@ def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[st
 
 
 def _store_content(name: str, kind: TensorType, content: np.ndarray) -> Item | Value:
-    """A record, or the value itself if it is too small for one."""
+    """Return a record, or an immediate value if the content is too small for a record."""
     if content.size < SMALLEST_RECORD:
         return Value(type=kind, data=Elements(values=content.tobytes()))
     return name, kind, ComputedConstant(content)
@@ -151,7 +151,7 @@ def _cut(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Split the elements into pieces of `each`, each with the number of its group.
 
-    `start` is the index of the first of these elements in the weight.
+    `start` is the index in the weight of the first of these elements.
     """
     place = start
     for block in blocks:
@@ -176,7 +176,7 @@ class Codes:
     each: int
 
     def blocks(self, tensors: Tensors, _: DataType) -> Iterator[np.ndarray]:
-        """Packed bytes, uint8."""
+        """Yield the packed bytes, uint8."""
         import numpy as np
 
         place, known = 0, (-1, np.empty(0, np.uint8))
@@ -192,19 +192,19 @@ class Codes:
                 yield pack(np.concatenate(codes), self.bits)
 
     def identity(self) -> Hashable:
-        """The weight and the palettes that the codes depend on."""
+        """Return a key made of what the codes depend on: the weight and the palettes."""
         return ("codes", self.source.identity(), self.palettes.tobytes(), self.bits, self.each)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integers:
-    """A weight divided by the scale of its output channel, rounded."""
+    """A weight divided by the scale of its output channel and rounded."""
 
     source: RecordSource
     scale: np.ndarray
 
     def blocks(self, tensors: Tensors, _: DataType) -> Iterator[np.ndarray]:
-        """One block, int8."""
+        """Yield one block with all integers, int8."""
         import numpy as np
 
         whole = np.concatenate(list(self.source.blocks(tensors, DataType.FLOAT16)))
@@ -213,9 +213,9 @@ class Integers:
         yield np.clip(np.rint(rows), -127, 127).astype(np.int8).reshape(-1)
 
     def identity(self) -> Hashable:
-        """The weight and the scales that the integers depend on."""
+        """Return a key made of what the integers depend on: the weight and the scales."""
         return ("integers", self.source.identity(), self.scale.tobytes())
 
 
 _PACKED = 1 << 20
-"""Number of codes packed at a time; they fill whole bytes at every width."""
+"""The number of codes packed at a time; they fill whole bytes at every width."""

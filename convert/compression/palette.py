@@ -1,4 +1,4 @@
-"""Palettes for float16 weights, and the codes of their entries.
+"""Computes palettes for float16 weights, and the codes of their entries.
 
 A float16 weight has one of 65,536 values, so a histogram describes a tensor of any size.
 `convert.compression.clustering` finds the best palette for a histogram.
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 VALUES = 1 << 16
 _SIGN = 1 << 15
-"""From this bit pattern on, numbers are negative: a larger pattern is a smaller number."""
+"""The first float16 bit pattern of a negative number; larger patterns are smaller numbers."""
 
 BITS = (1, 2, 3, 4, 6, 8)
-"""Widths of codes; Core ML reads 3-bit codes from iOS 18 and macOS 15 on."""
+"""The supported code widths; Core ML reads 3-bit codes from iOS 18 and macOS 15 on."""
 
 _COUNTED = 1 << 20
 
@@ -64,7 +64,7 @@ def histogram(blocks: Iterable[np.ndarray], where: str = "weight") -> Histogram:
 
 
 def _tally(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The bit patterns that occur, uint16, ascending, and their counts, int64."""
+    """Count the bit patterns that occur: patterns as uint16, ascending, and counts as int64."""
     import numpy as np
 
     if patterns.size >= VALUES:
@@ -75,7 +75,7 @@ def _tally(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _present(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The indices of the counts that are not zero, uint16, and these counts."""
+    """Return the indices of the counts that are not zero, uint16, and these counts."""
     import numpy as np
 
     found = np.flatnonzero(counts > 0)
@@ -83,14 +83,14 @@ def _present(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def uniform(data: Histogram, size: int) -> np.ndarray:
-    """The palette of `size` equally spaced float16 values from the smallest to the largest."""
+    """Return `size` equally spaced float16 values from the smallest to the largest."""
     import numpy as np
 
     return np.linspace(data.values[0], data.values[-1], size).astype(np.float16)
 
 
 def error(data: Histogram, palette: np.ndarray) -> float:
-    """The sum of squared differences between every element and its nearest entry."""
+    """Return the sum of squared differences between every element and its nearest entry."""
     import numpy as np
 
     entries = palette.astype(np.float64)
@@ -99,7 +99,7 @@ def error(data: Histogram, palette: np.ndarray) -> float:
 
 
 def code_table(palette: np.ndarray) -> np.ndarray:
-    """The index, uint8, of the nearest entry for each of the 65,536 float16 bit patterns.
+    """Map each of the 65,536 float16 bit patterns to the index, uint8, of the nearest entry.
 
     `palette` is ascending. A tie goes to the lower entry; NaN gets an arbitrary one.
     """
@@ -115,7 +115,7 @@ def code_table(palette: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _numbers() -> np.ndarray:
-    """The values of the bit patterns, float64, ascending: NaN counts as infinity."""
+    """Return the values of all bit patterns, float64, ascending: NaN counts as infinity."""
     import numpy as np
 
     positive = np.arange(_SIGN, dtype=np.uint16).view(np.float16).astype(np.float64)
@@ -143,7 +143,7 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
 
 
 def pad_palette(values: np.ndarray, size: int) -> np.ndarray:
-    """Fill up a palette of fewer values by repeating the last."""
+    """Extend a palette that has too few values by repeating the last one."""
     import numpy as np
 
     full = np.concatenate((values, np.repeat(values[-1:], size - values.size)))

@@ -1,4 +1,4 @@
-"""Recipes for compressing a program's weights, and the files that hold them."""
+"""Recipes for compressing a program's weights, and their JSON files."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sdcoreml.ground.codec import DecodeError, as_object, from_plain
 from sdcoreml.ground.errors import UnsupportedError
 
 WHOLE = 16
-"""Bits of an uncompressed weight."""
+"""The number of bits of an uncompressed weight."""
 
 BLOCKWISE = 9
 """The first specification version with 3-bit codes and a palette per group of channels."""
 
 NEWER_ONLY = 3
-"""The width of codes that older systems cannot read, in bits."""
+"""The code width, in bits, that systems before macOS 15 and iOS 18 cannot read."""
 
 
 class Method(str, Enum):
-    """How weights are compressed."""
+    """The method that compresses weights."""
 
     KMEANS = "kmeans"
     UNIFORM = "uniform"
@@ -33,12 +33,12 @@ class Recipe:
     """How each weight is compressed.
 
     Attributes:
-        method: a clustered palette, a uniform one, or 8-bit integers with a scale for each output
-            channel.
-        bits: of each code; 16 leaves weights as they are.
+        method: a palette from k-means, a uniform palette, or 8-bit integers with a scale for each
+            output channel.
+        bits: of each code; 16 leaves weights uncompressed.
         layers: bits for the weights of single layers, by the constant's name.
-        group_size: output channels per palette. `None` means one palette per weight; so does a
-            number of channels that is not a multiple of the size.
+        group_size: output channels per palette. With `None`, or if the number of channels is not a
+            multiple of this size, a weight has one palette.
     """
 
     method: Method = Method.KMEANS
@@ -47,12 +47,12 @@ class Recipe:
     group_size: int | None = None
 
     def bits_of(self, name: str) -> int:
-        """Bits for the weight `name`."""
+        """Return the number of bits for the weight `name`."""
         return (self.layers or {}).get(name, self.bits)
 
 
 def palette_bits(specification: int) -> tuple[int, ...]:
-    """The widths of palette codes that a specification version supports."""
+    """Return the widths of palette codes that a specification version supports."""
     return BITS if specification >= BLOCKWISE else tuple(b for b in BITS if b != NEWER_ONLY)
 
 
@@ -91,7 +91,7 @@ def parse_recipe(fields: Mapping[str, object], component: str = "") -> Recipe:
     `component` is taken from the top level. The UNets of one model share one recipe.
 
     Raises:
-        UnsupportedError: a field or a method that does not exist, for any component.
+        UnsupportedError: a field or a method does not exist, for any component.
     """
     programs = as_object(fields.get("programs", {}), "recipe.programs")
     common = {name: value for name, value in fields.items() if name != "programs"}
@@ -121,10 +121,10 @@ def _require_groups(recipe: Recipe) -> None:
         return
     if size < 1:
         raise UnsupportedError(
-            f"recipe: group_size is {size!r}", remedy="it counts output channels, as 16 or 32 do"
+            f"recipe: group_size is {size!r}", remedy="give a number of output channels, such as 16"
         )
     if recipe.method is Method.LINEAR:
         raise UnsupportedError(
-            "recipe: linear has a scale for each channel and no palette",
+            "recipe: the method linear has no palettes, so group_size does not apply",
             remedy="leave the group size out",
         )

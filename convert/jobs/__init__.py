@@ -1,1 +1,1 @@
-"""Jobs: conversions planned, run, and recorded in a manifest."""
+"""Jobs: plans conversions, runs them, and records them in a manifest."""

@@ -26,7 +26,7 @@ def warn(jobs: Sequence[Job], emit: Emit) -> None:
 
 
 def notes_of(job: Job) -> tuple[str, ...]:
-    """The notes on a model, without assumptions that an option has settled."""
+    """Return the notes on a model, without assumptions that an option has settled."""
     model = job.model
     assumed = read_prediction(model.scheduler, model.path).notes if job.options.prediction else ()
     difference = describe_difference(model.scheduler)

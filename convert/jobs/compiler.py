@@ -1,4 +1,4 @@
-"""Whether a job's programs can be compiled here: by our own compiler, or by Xcode's."""
+"""Checks whether a job's programs can be compiled here, by our own compiler or by Xcode's."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def require_compiler(target: Target) -> None:
     """Raise `UnsupportedError` if only Xcode can compile for the target and there is no Xcode."""
     if not is_known(target) and find_xcode() is None:
         raise UnsupportedError(
-            f"target {target.value}: only Xcode compiles for it, and there is none here",
-            remedy=f"choose {Target.MACOS15.value}: newer systems run it just as well",
+            f"target {target.value}: only Xcode can compile for it, and it is not installed",
+            remedy=f"choose {Target.MACOS15.value}, which newer systems run just as well",
         )
 
 
 def is_known(target: Target) -> bool:
-    """Whether we know the target's compiled form, so that no Xcode is needed."""
+    """Whether our own compiler supports the target, so that Xcode is not needed."""
     return target.specification in TEXT_VERSIONS

@@ -1,7 +1,8 @@
-"""Files that a person or an app put into a finished folder; every new conversion keeps them.
+"""Keeps files that users or apps put into a finished folder when it is converted again.
 
-Mochi links its ControlNets there, Apple's package wants real ones in `controlnet/`, and people keep
-notes. A new result keeps all of them; it refuses by name what it cannot keep.
+Mochi Diffusion puts links to its ControlNets there, Apple's package needs real ones in
+`controlnet/`, and people keep notes. A new result keeps all of them; if it cannot keep one, the
+conversion is refused and the error names it.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from sdcoreml.ground.outputs import is_finders, link_tree
 
 APART = "move it out of the folder, or choose another --output"
 UNREADABLE = "choose another --output, or move this folder away"
-"""The remedy for a manifest that cannot be read: to convert again is what was just asked for."""
+"""The remedy for a manifest that cannot be read, where "convert again" would not help."""
 
 
 def foreign_names(folder: Path) -> tuple[str, ...]:
-    """Everything in a finished folder, or in its programs, that the conversion did not write.
+    """List everything in a finished folder, or in its programs, that no conversion wrote.
 
-    Paths relative to the folder, with slashes; a folder that holds nothing of ours by its own name
-    alone. The Finder's files inside a program are nobody's.
+    Paths are relative to the folder, with slashes; a subfolder without files of ours is listed only
+    by its own name. Files that the Finder leaves inside a program are ignored.
 
     Raises:
         BadInputError: the folder's manifest is not ours, so foreign files cannot be told from ours.
@@ -63,8 +64,8 @@ def _strangers(folder: Path, ours: frozenset[str], tops: set[str]) -> Iterator[s
 def require_room_for(names: tuple[str, ...], folder: Path) -> None:
     """Raise `BadInputError` for foreign files that a new result could not keep in place.
 
-    These are programs of another origin, which apps would load in place of ours, and any file
-    inside one of our own programs.
+    These are other programs, which apps would load instead of ours, and any file inside one of our
+    own programs.
     """
     faults = []
     for name in names:
@@ -72,12 +73,12 @@ def require_room_for(names: tuple[str, ...], folder: Path) -> None:
             faults.append(
                 Fault(
                     where=folder / name,
-                    what="not written by a conversion, and its program is about to be replaced",
+                    what="a foreign file inside a program that is about to be replaced",
                     remedy=APART,
                 )
             )
         elif name.endswith((COMPILED, PACKAGE)):
-            what = "not of this conversion, and apps may load it in place of what is"
+            what = "this is from another conversion, and apps may load it instead of the new one"
             faults.append(Fault(where=folder / name, what=what, remedy=APART))
     raise_first(faults)
 
@@ -85,7 +86,8 @@ def require_room_for(names: tuple[str, ...], folder: Path) -> None:
 def carry_over(old: Path, new: Path) -> None:
     """Link every foreign file of the finished folder `old` into `new`.
 
-    Files are hard-linked, or copied if the disk has no links; symbolic links stay symbolic.
+    Files are hard-linked, or copied if the disk does not support links; symbolic links stay
+    symbolic.
 
     Raises:
         BadInputError: `new` already has something of that name.
@@ -96,7 +98,11 @@ def carry_over(old: Path, new: Path) -> None:
     taken = [name for name in names if os.path.lexists(new / name)]
     raise_first(
         [
-            Fault(where=old / name, what="is in the way of a file to be written", remedy=APART)
+            Fault(
+                where=old / name,
+                what="has the name of a file that the conversion writes",
+                remedy=APART,
+            )
             for name in taken
         ]
     )
@@ -108,7 +114,7 @@ def rescue(left: Path, folder: Path) -> None:
     """Restore foreign files to `folder` from `left`, which a killed run put aside.
 
     Raises:
-        BadInputError: `folder` has something else of that name; both stay.
+        BadInputError: `folder` has a different file of that name; both stay.
     """
     remedy = f"move what you need out of {left}, and delete it"
     for name in foreign_names(left):
@@ -117,7 +123,7 @@ def rescue(left: Path, folder: Path) -> None:
             link_tree(left / name, folder / name)
         elif not _is_same(left / name, folder / name):
             raise BadInputError(
-                f"there are two of it, and another lies in {left.name}, of an interrupted run",
+                f"an interrupted run left a different file of this name in {left.name}",
                 where=folder / name,
                 remedy=remedy,
             )

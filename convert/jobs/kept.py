@@ -1,4 +1,4 @@
-"""Programs of an earlier result that are kept when only some are rebuilt."""
+"""Keeps programs of an earlier result when only some are rebuilt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sdcoreml.ground.errors import BadInputError, raise_first
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The manifest's entries for kept programs, and for the files that they came from."""
+    """The manifest's entries for kept programs, and for the files that they were made from."""
 
     programs: Mapping[str, ProgramEntry] = field(default_factory=dict)
     inputs: Mapping[str, FileRecord] = field(default_factory=dict)
@@ -34,8 +34,8 @@ def keep(job: Job, folder: Path) -> Kept:
     Each file is a hard link or a copy-on-write clone if the disk supports it.
 
     Raises:
-        BadInputError: the earlier result was changed, or comes from another model, or has nothing
-            with the names to rebuild.
+        BadInputError: the earlier result was changed, or is from another model, or has no component
+            of the names to rebuild.
     """
     if job.redo is None:
         return NOTHING
@@ -47,9 +47,9 @@ def keep(job: Job, folder: Path) -> Kept:
     programs = {name: entry for name, entry in manifest.programs.items() if name not in made}
     if absent := absent_packages(job.output, replace(manifest, programs=programs)):
         raise BadInputError(
-            f"no part of it can be kept without its package, and {absent[0]} is absent",
+            f"its programs can be kept only with their packages, and {absent[0]} is missing",
             where=job.output,
-            remedy="convert the model anew, without --components",
+            remedy="convert the whole model again, without --components",
         )
     raise_first(tuple(changed_files(job.output, programs.values())))
     sources = {entry.source for entry in programs.values()}
@@ -67,21 +67,22 @@ def keep(job: Job, folder: Path) -> Kept:
 
 
 def is_nothing(folder: Path) -> bool:
-    """Whether nothing exists at the result's path."""
+    """Whether the result's path does not exist, or is an empty folder."""
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def require_lesser(job: Job, policy: ProofPolicy) -> None:
-    """Raise `BadInputError` if the job would replace a result that it cannot make up for.
+    """Raise `BadInputError` if the job would replace a result with a lesser one.
 
     That is a result from another model, or one whose numbers were checked when the new ones surely
-    would not be: there is neither torch nor a certificate. `require_checked` judges the rest.
+    would not be, because there is neither torch nor a certificate. `require_checked` decides the
+    other cases.
     """
     if (before := _replaced(job)) is None:
         return
     name = job.model.path.resolve().name
     if before.model.name != name:
-        raise _refusal(job, f"holds {before.model.name}, and this is {name}")
+        raise _refusal(job, f"holds a different model: {before.model.name}, not {name}")
     if policy.reason and not policy.certificates and _is_checked(before):
         what = f"its programs were checked, and the new ones would not be: {policy.reason}"
         raise _refusal(job, what)
@@ -90,7 +91,7 @@ def require_lesser(job: Job, policy: ProofPolicy) -> None:
 def require_checked(job: Job, proofs: Mapping[str, ProgramProof]) -> None:
     """Raise `BadInputError` if programs that were not checked would replace a checked result.
 
-    Only a written program's graph shows whether a certificate proves it.
+    Whether a certificate proves a program is known only after its graph is written.
     """
     unchecked = {name: proof.unchecked for name, proof in proofs.items() if proof.unchecked}
     if not unchecked or (before := _replaced(job)) is None or not _is_checked(before):
@@ -100,7 +101,7 @@ def require_checked(job: Job, proofs: Mapping[str, ProgramProof]) -> None:
 
 
 def _replaced(job: Job) -> Manifest | None:
-    """The manifest of the earlier result whose place the job's would take as a whole."""
+    """Read the manifest of the earlier result that the job would replace entirely."""
     if job.redo is not None or not (job.output / MARKER).is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The manifest of a finished folder: where everything came from and how it was checked."""
+"""The manifest of a finished folder: the origin of everything in it, and how it was checked."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document
 
 MARKER = "manifest.json"
-"""The file's name. Only a folder with a manifest, or an empty folder, is ever replaced."""
+"""The manifest's file name. Only an empty folder, or one with a manifest, is ever replaced."""
 
 SCHEMA = 1
-"""Version of the manifest's layout."""
+"""The version of the manifest's layout."""
 
 PACKAGE = ".mlpackage"
 _OPTIONAL = frozenset({"fetched", "made_from", "notes", "settings"})
@@ -39,7 +39,7 @@ class SourceRecord:
     """The model: its folder's name, its family, and the files that it was assembled from.
 
     `notes` are assumptions and other facts worth knowing, `settings` the app's settings for a
-    few-step model; `fetched` says where a model came from that was named, and under what licence.
+    few-step model; `fetched` is the origin and the licence of a model that was given by name.
     """
 
     name: str
@@ -52,7 +52,7 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeIn:
-    """The toolchain of a conversion; `drift` says that Python is not the tested one."""
+    """The toolchain of a conversion; `drift` means that its Python is not the tested version."""
 
     name: str = ""
     seal: str = ""
@@ -65,7 +65,7 @@ class MadeIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledRecord:
-    """How far the compiled models are proved, and where two compilers differ."""
+    """How the compiled models were verified, and where two compilers' results differ."""
 
     verdict: str = ""
     differences: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class CompiledRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeBy:
-    """Another converter that wrote a program: its repository, and the commit that ran."""
+    """The external converter that wrote a program: its repository and commit."""
 
     repository: str
     commit: str
@@ -83,7 +83,7 @@ class MadeBy:
 class ProgramEntry:
     """One program: its source and options, its proof, and its files.
 
-    `made_by` is left out of the file where our own builders wrote it.
+    `made_by` is left out of the JSON if our own builders wrote the program.
     """
 
     component: str
@@ -97,7 +97,7 @@ class ProgramEntry:
     made_by: MadeBy | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The entry as JSON values, as the manifest holds it."""
+        """Return the entry as JSON values for the manifest."""
         special = {"options": self.options.as_json(), "checked": self.checked.as_json()}
         content = {**to_plain(self), **special}
         if self.made_by is None:
@@ -105,14 +105,14 @@ class ProgramEntry:
         return content
 
     def find_packages(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
-        """The package of this name in the folder, or its halves; or those with another suffix."""
+        """Return the path of the package `name`, or of its halves; or those of another suffix."""
         package = folder / f"{name}{suffix}"
         return chunk_paths(package) if self.halves else package
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The record of a finished folder; programs by the name of their package."""
+    """The record of a finished folder; `programs` are by the names of their packages."""
 
     model: SourceRecord
     inputs: Mapping[str, FileRecord]
@@ -121,7 +121,7 @@ class Manifest:
     programs: Mapping[str, ProgramEntry]
 
     def as_json(self) -> dict[str, object]:
-        """The manifest as JSON values; without dates, so that manifests can be compared."""
+        """Return the manifest as JSON values; without dates, so that manifests can be compared."""
         model = to_plain(self.model)
         model = {name: said for name, said in model.items() if said or name not in _OPTIONAL}
         options = to_plain(self.options)
@@ -133,22 +133,22 @@ class Manifest:
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Write the file into the folder; file names that are not UTF-8 stand as JSON's escapes."""
+    """Write the manifest into the folder; file names that are not UTF-8 are escaped."""
     text = json.dumps(manifest.as_json(), indent=2, sort_keys=True, ensure_ascii=False)
     (folder / MARKER).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def inputs_of(component: Component) -> Iterator[tuple[str, Path]]:
-    """The source files of a component, by their names in a manifest."""
+    """Yield the source files of a component, by their names in a manifest."""
     for path in (component.folder / CONFIG_NAME, *component.weights):
         yield f"{component.name}/{path.name}", path
 
 
 def read_manifest(bundle: Path) -> Manifest:
-    """The manifest of a finished folder.
+    """Read the manifest of a finished folder.
 
     Raises:
-        BadInputError: there is no manifest, or it is not ours.
+        BadInputError: there is no manifest, or it is not one of this tool's.
     """
     path = bundle / MARKER
     remedy = AGAIN if os.path.lexists(path) else "give a folder that sdcoreml convert made"

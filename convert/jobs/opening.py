@@ -1,4 +1,4 @@
-"""Opens the model to convert, and refuses it at once if it cannot be converted."""
+"""Opens the model to convert, and refuses it early if it cannot be converted."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sdcoreml.ground.errors import BadInputError, UnsupportedError, raise_first
 
 
 def open_model(path: Path) -> Model:
-    """Read a model folder, or a ControlNet's, and refuse what cannot be converted.
+    """Read the folder of a model or a ControlNet, and refuse what cannot be converted.
 
     Raises:
         BadInputError: the folder is damaged or incomplete; the message names the first fault.
-        UnsafePickleError: a weight file names something that has no place in a checkpoint.
-        UnsupportedError: the family or task cannot be converted, or not yet.
+        UnsafePickleError: a weight file names code that has no place in a checkpoint.
+        UnsupportedError: the family or task cannot be converted.
     """
     if path.is_file():
         raise BadInputError(
-            "a single file where a folder is needed",
+            "this is a single file, but a model folder is needed",
             where=path,
             remedy="unpack it first: `python -m sdcoreml.convert --checkpoint_path"
             f" {shlex.quote(str(path))} --dump_path FOLDER`",
@@ -37,22 +37,22 @@ def open_model(path: Path) -> Model:
 
 
 def with_refiner(model: Model, path: Path) -> Model:
-    """SDXL's base model with the refiner's UNet from the folder `path` as an additional component.
+    """Add the UNet of the refiner in the folder `path` to SDXL's base model, as a component.
 
     Raises:
         BadInputError: the refiner's folder is damaged or incomplete.
-        UnsupportedError: one of the two is not what it should be.
+        UnsupportedError: `model` is not SDXL's base, or `path` is not its refiner.
     """
     if model.family is not Family.SDXL:
         raise UnsupportedError(
-            f"this is {model.family.value}, and a refiner goes with {Family.SDXL.value}",
+            f"this is {model.family.value}, but a refiner needs {Family.SDXL.value}",
             where=model.path,
             remedy="leave --refiner out",
         )
     refiner = open_model(path)
     if refiner.family is not Family.SDXL_REFINER:
         raise UnsupportedError(
-            f"this is {refiner.family.value}",
+            f"this is {refiner.family.value}, not a refiner",
             where=path,
             remedy=f"give the folder of {REFINER} that belongs to Stable Diffusion XL",
         )

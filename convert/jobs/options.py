@@ -16,25 +16,25 @@ from sdcoreml.convert.programs.options import (
 )
 
 ATTENTIONS = (Attention.SPLIT_EINSUM, Attention.ORIGINAL, Attention.SPLIT_EINSUM_V2)
-"""The first is the default."""
+"""The layouts of attention to choose from; the first is the default."""
 
 COMPRESSED = frozenset(
     {"text_encoder", "text_encoder_2", "unet", "controlled_unet", "unet_refiner", "controlnet"}
 )
-"""Programs that a recipe applies to; not VAEs, which are small and show every lost bit."""
+"""Programs that a recipe applies to. VAEs are small, and compressing them visibly costs quality."""
 
 SHARED = ("attention", "height", "width", "batch", "tokens", "clip_skip", "target")
-"""Fields that have the same value in every program."""
+"""Options that have the same value in every program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to convert; recorded in the manifest.
+    """The options of a conversion, recorded in the manifest.
 
     Attributes:
         attention: layout of every UNet's attention.
         height: the latent's, an eighth of the image's.
-        width: likewise.
+        width: the latent's, an eighth of the image's.
         batch: rows of the UNet's inputs: 2, or 1 for apps that then call the UNet twice.
         tokens: length of a prompt.
         clip_skip: 2 leaves out the text encoder's last block, 3 the last two.
@@ -84,10 +84,10 @@ class Options:
         return tuple(program for program, is_wanted in asked.items() if is_wanted)
 
     def for_program(self, spec: ProgramSpec) -> ProgramOptions:
-        """The options of one program.
+        """Return the options of one program.
 
-        The caller's overrides take precedence over what the model needs, and that over the options
-        of the whole folder.
+        The user's overrides take precedence over what the model needs, and that takes precedence
+        over the options of the whole folder.
 
         Raises:
             UnsupportedError: the model needs something that no builder supports.
@@ -111,14 +111,14 @@ class Options:
         return {name: value for name, value in chosen.items() if value is not None}
 
     def recipe_for(self, spec: ProgramSpec) -> Mapping[str, object] | None:
-        """How the weights of a program are compressed, if at all."""
+        """Return the recipe for a program's weights, or `None` if they stay uncompressed."""
         return self.recipe if spec.program in COMPRESSED else None
 
 
 def what_apps_leave_out(options: Options) -> tuple[str, ...]:
-    """Sentences on what an app will not offer for a folder with these options."""
+    """Return sentences on what an app will not offer for a folder with these options."""
     no_nets = (
-        "Mochi Diffusion offers no ControlNet for a ControlledUnet in halves, Apple's package does;"
-        " leave --chunk out for Mochi"
+        "Mochi Diffusion cannot use ControlNets with a ControlledUnet in halves, Apple's package"
+        " can; leave --chunk out for Mochi"
     )
     return (no_nets,) if options.chunk and options.controlled else ()

@@ -1,4 +1,4 @@
-"""One conversion as a value: what to convert, where to, and how."""
+"""Plans one conversion: the model to convert, the folder to write, and the options."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, raise_first
 
 USUAL_SIZE = 64
-"""Latent height and width of a model that does not state its size."""
+"""The latent height and width of a model that does not state its size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to convert, where to, and how.
+    """One conversion: the model, the folder to write, and the options.
 
     `redo` names programs or components to rebuild in the existing folder `output`; the others are
-    kept, or not made if there is no such folder yet. `None` makes all. `beside` is the finished
+    kept, or left out if there is no such folder yet. `None` makes all. `beside` is the finished
     folder whose UNet a ControlNet is for. `name` replaces the model's own name in folder names.
     """
 
@@ -42,7 +42,7 @@ class Job:
 
     @property
     def parts(self) -> tuple[ProgramSpec, ...]:
-        """Every program to make."""
+        """All programs to make."""
         wanted = [name for name in self.options.wanted if self.makes(OPTIONAL[name])]
         return tuple(
             replace(part, name=net_name(self.name or _own_name(self.model), self.options))
@@ -70,7 +70,7 @@ def plan(
     beside: Path | None = None,
     name: str = "",
 ) -> Job:
-    """The job for a model; its name gives the folder if there is no `output`.
+    """Plan the conversion of a model; if there is no `output`, the model's name gives the folder.
 
     Raises:
         UnsupportedError: options that no app can use, or that exclude each other.
@@ -88,7 +88,7 @@ def plan(
 
 
 def default_options(model: Model) -> Options:
-    """The default options for a model, including its own image size."""
+    """Return the default options for a model, including its own image size."""
     height, width = own_size(model)
     return Options(attention=ATTENTIONS[0], height=height, width=width)
 
@@ -102,13 +102,15 @@ def require_runnable(job: Job) -> None:
     if options.batch == 1 and (is_xl or is_net or options.controlled):
         which = "SDXL's UNet" if is_xl else "a ControlNet and its UNet"
         raise UnsupportedError(
-            f"apps ask {which} for both halves of a batch at once",
+            f"apps always call {which} with a batch of 2",
             where=model.path,
             remedy="leave --batch 1 out",
         )
     if options.states_own_size and not is_xl:
         raise UnsupportedError(
-            "only SDXL's UNet has a size as input", where=model.path, remedy="leave --own-size out"
+            "only SDXL's UNet takes an image size as input",
+            where=model.path,
+            remedy="leave --own-size out",
         )
     if options.recipe:
         _require_compressible(job, options.recipe)
@@ -126,7 +128,7 @@ def _require_compressible(job: Job, fields: Mapping[str, object]) -> None:
         raise UnsupportedError(
             f"{', '.join(wide)} cannot be compressed in float32",
             where=model.path,
-            remedy="choose one of --precision and --bits for them",
+            remedy="leave out either --precision or --bits for them",
         )
 
 
@@ -136,9 +138,9 @@ def require_known(job: Job) -> None:
     known = dict.fromkeys(name for part in parts for name in (part.source, part.program))
     if unknown := sorted((job.redo or frozenset()) - known.keys()):
         raise BadInputError(
-            f"no component {', '.join(unknown)} in this conversion",
+            f"this conversion has no component {', '.join(unknown)}",
             where=job.output,
-            remedy=f"choose of {', '.join(known)}",
+            remedy=f"choose among {', '.join(known)}",
         )
 
 
@@ -155,7 +157,7 @@ def require_buildable(job: Job) -> None:
 
 
 def own_size(model: Model) -> tuple[int, int]:
-    """Height and width of the latents that a model was trained for."""
+    """Return height and width of the latents that a model was trained for."""
     component = model.components.get("unet") or model.components[CONTROLNET]
     size = component.config.get("sample_size") or USUAL_SIZE
     if isinstance(size, int):
@@ -165,7 +167,7 @@ def own_size(model: Model) -> tuple[int, int]:
 
 
 def default_folder(model: Model, options: Options, name: str = "") -> Path:
-    """The default folder for a result. Apps keep ControlNets apart from models."""
+    """Return the default folder for a result. Apps keep ControlNets apart from models."""
     called = name or _own_name(model)
     if CONTROLNET in model.components:
         return Path("controlnet") / net_name(called, options)
@@ -177,7 +179,7 @@ def _own_name(model: Model) -> str:
 
 
 def folder_name(model: str, options: Options) -> str:
-    """`<model>-<attention>[-<bits>]_<W>x<H>`.
+    """Return `<model>-<attention>[-<bits>]_<W>x<H>`.
 
     Mochi's button that swaps width and height looks for a folder with the same name up to the first
     `_`, so only the size comes after it.
@@ -186,7 +188,7 @@ def folder_name(model: str, options: Options) -> str:
 
 
 def net_name(model: str, options: Options) -> str:
-    """`<Name>-<attention>[-<bits>]_<W>x<H>`: ControlNets of every size share one folder."""
+    """Return `<Name>-<attention>[-<bits>]_<W>x<H>`: ControlNets of every size share one folder."""
     words = re.split(r"[\W_]+", model)
     return f"{''.join(word.capitalize() for word in words)}-{_variant(options)}"
 
@@ -198,7 +200,7 @@ def _variant(options: Options) -> str:
 
 
 def _storage(fields: Mapping[str, object]) -> str:
-    """How weights are stored: `6-bit`, `4-bit-uniform-g32`, or `mixed-bit` for bits by layer."""
+    """Name the storage of weights: `6-bit`, `4-bit-uniform-g32`, or `mixed-bit`."""
     if fields.get("layers") or fields.get("programs"):
         return "mixed-bit"
     recipe = parse_recipe(fields)

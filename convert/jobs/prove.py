@@ -1,8 +1,8 @@
 """Proves a written program: by certificate, by running it, or, without torch, in part.
 
 Its weights are always audited, byte for byte. Its graph is proved by a certificate if one was
-issued for exactly this graph, otherwise by running the package beside its pinned module. If there
-is no torch to run it with, the outcome says so.
+issued for exactly this graph, otherwise by running the package beside the module of the pinned
+library. If there is no torch to run it with, the proof says so.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class StagedProgram:
     """A program's package in the staging folder, and what it was made from.
 
     `settings` is the component's parsed `config`. If `halves` is true, two packages replace
-    `package`; see `chunk_paths`. If `foreign` is true, another converter wrote it: it is asked for
-    that converter's own precision, and not for the forms that our builders write.
+    `package`; see `chunk_paths`. If `foreign` is true, another converter wrote the program: the
+    check then requires that converter's precision, and not the operations that our builders write.
     """
 
     part: ProgramSpec
@@ -46,7 +46,7 @@ class StagedProgram:
 
     @property
     def written(self) -> Packages:
-        """The files in the folder: the package, or its two halves."""
+        """The package, or its two halves."""
         return chunk_paths(self.package) if self.halves else self.package
 
     @property
@@ -56,11 +56,11 @@ class StagedProgram:
 
     @property
     def compiled(self) -> tuple[Path, ...]:
-        """The folders that the runtimes load; each shares its package's weight file."""
+        """The compiled models that the runtimes load; each shares its package's weight file."""
         return tuple(package.with_suffix(".mlmodelc") for package in self.packages)
 
     def request(self) -> Mapping[str, object]:
-        """This program as a request to the child's tasks."""
+        """Return this program as a request to the child's tasks."""
         return {
             "component": self.part.program,
             "config": str(self.config.resolve()),
@@ -74,7 +74,7 @@ class StagedProgram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofPolicy:
-    """Certificates to accept, and the reason why torch is unavailable, if it is.
+    """The certificates to accept, and the reason why torch is unavailable, if it is.
 
     With `certified_only`, a program without a certificate is refused if torch is unavailable.
     """
@@ -92,7 +92,7 @@ def prove(
     *,
     fast: bool = False,
 ) -> Mapping[str, ProgramProof]:
-    """The proof of each program, by its name.
+    """Prove each program; return the proofs by program name.
 
     `fast` runs only a sample.
 
@@ -117,7 +117,7 @@ def prove(
 
 
 def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
-    """The proof that needs no torch; `None` if the program still has to be run."""
+    """Prove a program without torch; return `None` if it has to be run."""
     subject = (made.written, made.part.program, made.settings, made.weights, made.options)
     if policy.certificates:
         certified = check_certified(*subject, policy.certificates)
@@ -127,14 +127,14 @@ def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
         raise UnsupportedError(
             f"{made.part.program}: no certificate proves its graph, and it cannot be run:"
             f" {policy.reason}",
-            remedy="the toolchain tested can run it, once it has its Python 3.10, which"
-            " `sdcoreml env --provision` brings",
+            remedy="use the toolchain `tested`, which can run it; `sdcoreml env --provision`"
+            " installs the Python 3.10 that it needs",
         )
     return _prove_by_audit(made, audit_package(*subject), policy.reason) if policy.reason else None
 
 
 def _prove_by_audit(made: StagedProgram, audit: Audit, reason: str) -> ProgramProof:
-    """The proof of a program if only its weights could be proved."""
+    """Return the proof of a program of which only the weights could be proved."""
     if faults := audit.faults():
         raise ParityError(
             f"{'; '.join(faults)}", where=made.package, remedy="report it with its config.json"

@@ -17,7 +17,7 @@ HALVES: Mapping[str, tuple[str, ...]] = {
     "vae_decoder": ("decoder.", "post_quant_conv."),
     "vae_encoder": ("encoder.", "quant_conv."),
 }
-"""For each program of a VAE, the prefixes of its tensors."""
+"""The prefixes of the tensors that each program of a VAE uses."""
 
 
 def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
@@ -30,10 +30,10 @@ def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
 
 
 def read_inputs(component: Component, parts: Iterable[ProgramSpec]) -> Mapping[str, FileRecord]:
-    """Size and SHA-256 of a component's files, by their names in the manifest.
+    """Return size and SHA-256 of a component's files, by their names in the manifest.
 
     Raises:
-        BadInputError: a tensor that one of `parts`, the programs made of it, has is not finite.
+        BadInputError: a tensor that one of `parts` uses has an infinity or a NaN.
     """
     tensors = tuple(_list_used(component, tuple(parts)))
     records: dict[str, FileRecord] = {}
@@ -44,7 +44,7 @@ def read_inputs(component: Component, parts: Iterable[ProgramSpec]) -> Mapping[s
 
 
 def _list_used(component: Component, parts: tuple[ProgramSpec, ...]) -> Iterator[TensorInfo]:
-    """The tensors that the programs use; other tensors of the file are not checked."""
+    """Yield the tensors that the programs use; other tensors of the file are not checked."""
     tensors = component.checkpoint.tensors if component.checkpoint else ()
     names = (tensor.name for tensor in tensors)
     strangers = frozenset(find_strangers(component.kind, component.config, names))

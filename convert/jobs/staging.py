@@ -1,8 +1,8 @@
-"""Makes a result folder aside, under one lock, and puts it in place with one rename.
+"""Builds a result in a temporary folder, under a lock, and puts it in place with one rename.
 
 Adds three things to what `ground.aside` does for every folder: a second run for the same folder
-fails at once, errors name the folder by the name people know, and foreign files in an older result
-are kept in the new one.
+fails at once, errors name the folder by its final path, and foreign files in an older result are
+kept in the new one.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from sdcoreml.ground.refusals import translate_os_errors
 
 
 @contextmanager
-def staged(target: Path) -> Iterator[Path]:
-    """Yield an empty folder to fill; on leaving without an error it becomes `target`.
+def stage_result(target: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill; if no error is raised, it becomes `target`.
 
     Raises:
         BadInputError: `target` exists and is not a result of this tool, or holds foreign files that
             cannot be kept.
-        SdcoremlError: another process is making the same folder, or the place is not writable.
-        NoSpaceError: the disk is full; nothing is left behind.
+        SdcoremlError: another process is making the same folder, or the disk is not writable.
+        NoSpaceError: the disk is full; no partial result is left.
     """
     with sole_maker(target), _replacing(target) as folder:
         try:
@@ -39,10 +39,10 @@ def staged(target: Path) -> Iterator[Path]:
 
 
 def drop_packages(folder: Path, manifest: Manifest) -> None:
-    """Remove the packages from a folder: apps load only what is compiled.
+    """Remove the packages from a folder, since apps load only the compiled models.
 
     Both share their weights on this disk, but a copy of the folder elsewhere holds them twice. The
-    manifest goes on describing them, and `verify` calls them absent by choice.
+    manifest still describes the packages, and `verify` reports them as deliberately absent.
     """
     for name, program in manifest.programs.items():
         written = program.find_packages(folder, name)
@@ -52,7 +52,7 @@ def drop_packages(folder: Path, manifest: Manifest) -> None:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
-    """A folder aside, created once it is certain that the older one holds no file to be lost."""
+    """Yield a temporary folder, after checking that replacing the older one loses no file."""
     left = older_path(find_place(target))
     current = target if (target / MARKER).is_file() else left
     if current == target and (left / MARKER).is_file():

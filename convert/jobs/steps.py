@@ -1,4 +1,4 @@
-"""Conversions, from one model folder to finished, checked Core ML folders.
+"""Converts one model folder to finished, checked Core ML folders.
 
 Folders of one model, for example for several sizes, are built together (`TOGETHER`), so that shared
 parts are made and stored once; then each is checked and written by itself (`EACH`). Everything is
@@ -33,7 +33,7 @@ from sdcoreml.convert.jobs.manifest import (
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.reading import read_all
-from sdcoreml.convert.jobs.staging import drop_packages, staged
+from sdcoreml.convert.jobs.staging import drop_packages, stage_result
 from sdcoreml.convert.jobs.upstream import UpstreamConverter, build, options_of, require_possible
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
@@ -52,9 +52,10 @@ from sdcoreml.ground.quantity import amount
 class Workshop:
     """The tools of a conversion.
 
-    `runner` runs tasks in the built environment, `toolchain` is what the manifest records of that,
-    `policy` says how programs are proved, and `force` replaces results of other models as well.
-    `upstream` writes the packages in place of our builders; without `keeps_packages` they go.
+    `runner` runs tasks in the built environment, `toolchain` is that environment's record for the
+    manifest, `policy` says how programs are proved, and `force` allows replacing results of other
+    models as well. `upstream` writes the packages instead of our builders; unless `keeps_packages`,
+    the packages are removed at the end.
     """
 
     runner: Runner
@@ -67,9 +68,9 @@ class Workshop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """A result in the making in the staging folder `path`; each step adds what it knows.
+    """A result being made in the staging folder `path`; each step adds its part.
 
-    `kept` is what stays of an earlier result; `proofs` and `compiled` are outcomes by program.
+    `kept` are programs kept from an earlier result; `proofs` and `compiled` are records by program.
     """
 
     job: Job
@@ -98,11 +99,11 @@ class Conversion:
 def convert_models(
     jobs: Sequence[Job], workshop: Workshop, emit: Emit = silent
 ) -> tuple[Path, ...]:
-    """Run the jobs, which all have the same model; returns the finished folders.
+    """Run the jobs, which all have the same model; return the finished folders.
 
     Raises:
-        SdcoremlError: a job failed. It and the later ones leave nothing behind, and older results
-            are untouched.
+        SdcoremlError: a job failed. Results finished before it stay; it and later jobs leave no
+            partial results, and do not touch older ones.
     """
     for job in jobs:
         require_compiler(job.options.target)
@@ -113,7 +114,7 @@ def convert_models(
     with ExitStack() as unfinished:
         stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
         folders = tuple(
-            Folder(job=job, path=stage.enter_context(staged(job.output)))
+            Folder(job=job, path=stage.enter_context(stage_result(job.output)))
             for job, stage in zip(jobs, stages, strict=True)
         )
         scratch = stages[-1].enter_context(_scratch(folders[-1].path))
@@ -130,7 +131,7 @@ def convert_models(
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder for temporary files, removed before the result takes its place."""
+    """Yield a folder for temporary files, removed before the result takes its place."""
     scratch = folder / ".scratch"
     scratch.mkdir()
     yield scratch
@@ -222,7 +223,7 @@ def _build(conversion: Conversion) -> Conversion:
 
 
 def _share(folder: Folder, _: Conversion) -> Folder:
-    """Store what new and kept programs share only once."""
+    """Hard-link equal weight files of new and kept programs, so that they are stored once."""
     share_weights(folder.path)
     return folder
 
@@ -261,7 +262,7 @@ def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
 
 
 def _check(folder: Folder, _: Conversion) -> Folder:
-    """Read everything back and compare it with what the runtimes ask for."""
+    """Read everything back and compare it with what the runtimes require."""
     programs = {
         entry.component: entry.find_packages(folder.path, name)
         for name, entry in folder.kept.programs.items()
@@ -274,7 +275,7 @@ def _check(folder: Folder, _: Conversion) -> Folder:
 
 
 def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
-    """Where a ControlNet does not fit the UNet that it was made for."""
+    """Yield faults where a ControlNet does not fit the UNet that it was made for."""
     if job.beside is None:
         return
     unet = next(
@@ -287,7 +288,7 @@ def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
 
 
 def _describe(folder: Folder, conversion: Conversion) -> Folder:
-    """Write the manifest."""
+    """Write the manifest, and remove the packages if they are not wanted."""
     model, workshop = folder.job.model, conversion.workshop
     sources = dict.fromkeys(made.part.source for made in folder.programs)
     inputs = {n: record for source in sources for n, record in conversion.inputs[source].items()}
@@ -315,7 +316,7 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
 
 
 def _entry(folder: Folder, made: StagedProgram, workshop: Workshop) -> ProgramEntry:
-    """The manifest's entry for one program."""
+    """Return the manifest's entry for one program."""
     paths = [path for each in (*made.packages, *made.compiled) for path in files_below(each)]
     return ProgramEntry(
         component=made.part.program,
@@ -331,7 +332,7 @@ def _entry(folder: Folder, made: StagedProgram, workshop: Workshop) -> ProgramEn
 
 
 TOGETHER: tuple[Callable[[Conversion], Conversion], ...] = (_read, _merge, _draft, _build)
-"""The steps that all folders of a model take together."""
+"""The steps that all folders of a model take together, in order."""
 
 EACH: tuple[Callable[[Folder, Conversion], Folder], ...] = (
     _share,
@@ -341,4 +342,4 @@ EACH: tuple[Callable[[Folder, Conversion], Folder], ...] = (
     _check,
     _describe,
 )
-"""The steps that each folder then takes by itself, to its end."""
+"""The steps that each folder then takes by itself, in order."""

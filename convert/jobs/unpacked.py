@@ -1,4 +1,4 @@
-"""The folder that a conversion starts from: the given one, or a temporary one made for it."""
+"""Provides the model folder for a conversion: the given one, or a temporary one made for it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from sdcoreml.ground.files import Document
 
 
 @contextmanager
-def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterator[Model]:
+def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterator[Model]:
     """Open the model to convert; a single file, or a folder to change, is assembled first.
 
-    It is assembled in a hidden folder in `near`, at the speed of a copy; what needs no change is
-    linked. The hidden folder is removed when the block ends. The model's name and the errors refer
-    to the given file or folder.
+    The assembled folder is hidden, lies in `near`, and is removed when the block ends; assembling
+    it takes as long as a copy, and files that need no change are linked. The model's name and the
+    errors refer to the given file or folder.
 
     Raises:
         SdcoremlError: one of the given files is unsuitable, or the disk is full.
@@ -62,10 +62,12 @@ def opened(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterato
 
 
 def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
-    """The model that `opened` would yield, without its weights; nothing is written or fetched.
+    """Describe the model that `prepare_model` would yield, without its weights.
+
+    Nothing is written or downloaded.
 
     Raises:
-        SdcoremlError: as `opened`.
+        SdcoremlError: as `prepare_model`.
     """
     if ingredients.is_plain:
         require_folders_own(ingredients)
@@ -106,22 +108,24 @@ def _parse_config(plan: FolderPlan, name: str) -> Mapping[str, object]:
 
 
 @contextmanager
-def opened_again(
+def unpack_again(
     path: Path, manifest: Manifest, near: Path, emit: Emit = silent
 ) -> Iterator[Model]:
-    """Unpack the single file that `manifest`'s folder was made from, in the same way as then.
+    """Unpack the single file that a finished folder was made from, exactly as before.
+
+    `manifest` is the folder's.
 
     Raises:
-        BadInputError: other files went into the folder, too, or the file is unsuitable.
+        BadInputError: the folder was made from other files, too, or the file is unsuitable.
     """
     origin = manifest.model.made_from
     if others := sorted(
         name for name in as_object(origin.get("files", {}), "files") if name != path.name
     ):
         raise BadInputError(
-            f"{', '.join(others)} went into this folder, too",
+            f"the folder was made from other files, too: {', '.join(others)}",
             where=path,
-            remedy="put all together again with `python -m sdcoreml.convert --checkpoint_path"
+            remedy="combine them again with `python -m sdcoreml.convert --checkpoint_path"
             f" {shlex.quote(str(path))} --dump_path FOLDER ...`, and verify against that folder",
         )
     averaged = origin.get("averaged", False)
@@ -131,12 +135,12 @@ def opened_again(
         weights=Weights.AVERAGED if averaged else Weights.TRAINED,
     )
     ingredients = Ingredients(model=path, unpacking=unpacking, accepts_schedule=True)
-    with opened(ingredients, near, emit) as model:
+    with prepare_model(ingredients, near, emit) as model:
         yield model
 
 
 def origin_of(ingredients: Ingredients) -> Mapping[str, object]:
-    """The manifest's record of the files that a model was assembled from."""
+    """Return the manifest's record of the files that a model was assembled from."""
     return {
         "files": to_plain(describe({path.name: path for path in ingredients.files()})),
         "averaged": ingredients.unpacking.weights is Weights.AVERAGED,

@@ -1,7 +1,8 @@
-"""Has the upstream converter write the packages of a job, in place of our own builders.
+"""Lets the upstream converter write the packages of a job, instead of our own builders.
 
-It gets a diffusers folder with one safetensors file for each component. Each program is written by
-its own process, to limit memory. Options that it does not support are refused.
+The upstream converter gets a diffusers folder with one safetensors file for each component. Each
+program is written by its own process, to limit memory. Options that it does not support are
+refused.
 """
 
 from __future__ import annotations
@@ -39,26 +40,28 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "vae_encoder": ("--convert-vae-encoder", "vae_encoder"),
     "safety_checker": ("--convert-safety-checker", "safety_checker"),
 }
-"""The converter's option for each program, and its own name for it."""
+"""The upstream converter's option for each program, and its own name for that program."""
 
 BASE, MEMORY = 2_000_000_000, 10
-"""Bytes of memory, at most: of any UNet's graph, and of each parameter of a component (measured:
-2.2 GB for the sample's UNet, 10.4 GB for that of SD 1.5)."""
+"""Upper bounds of memory in bytes: for the graph of any UNet, and per parameter of a component.
+
+Measured: 2.2 GB for the sample's UNet, 10.4 GB for that of SD 1.5.
+"""
 
 _KEPT = ("text_states",)
-"""Options of a program that the converter sets itself."""
+"""Options of a program that the upstream converter sets itself."""
 
 _LEFT = {
-    "prediction": "the UNet predicts a velocity, which apps take for noise",
-    "pad_id": "prompts are padded as the apps do it, not as the model was trained",
-    "runtime_scale": "latents are scaled as the apps do it, not as the VAE was trained",
+    "prediction": "the UNet predicts velocity, but apps interpret it as noise",
+    "pad_id": "prompts are padded as apps do, not as in the model's training",
+    "runtime_scale": "latents are scaled as apps do, not as in the VAE's training",
 }
-"""Options that this converter ignores, with a warning."""
+"""Options that the upstream converter ignores, with a warning for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamConverter:
-    """The checkout of the converter, proved to be the commit."""
+    """A checkout of the upstream converter that was verified to be at `commit`."""
 
     checkout: Path
     repository: str
@@ -66,7 +69,7 @@ class UpstreamConverter:
 
     @property
     def made_by(self) -> MadeBy:
-        """For the manifest."""
+        """The record of the upstream converter for the manifest."""
         return MadeBy(repository=self.repository, commit=self.commit)
 
 
@@ -93,14 +96,17 @@ def require_possible(job: Job) -> None:
     }
     if asked := [name for name, is_so in unknown.items() if is_so]:
         raise UnsupportedError(
-            f"the upstream converter does not do {', '.join(asked)}",
+            f"the upstream converter does not support {', '.join(asked)}",
             where=job.model.path,
-            remedy="leave that out, or leave out --converter",
+            remedy="leave them out, or leave out --converter",
         )
 
 
 def options_of(spec: ProgramSpec, job: Job) -> ProgramOptions:
-    """The options of a program as the upstream converter writes it: it adapts to no model."""
+    """Return the options with which the upstream converter writes a program.
+
+    It ignores most options that follow from the model.
+    """
     kept = {name: value for name, value in spec.options.items() if name in _KEPT}
     if spec.source == "vae" and job.model.family in SCALES:
         kept["precision"] = "fp32"
@@ -108,7 +114,7 @@ def options_of(spec: ProgramSpec, job: Job) -> ProgramOptions:
 
 
 def warn_of_losses(job: Job, emit: Emit) -> None:
-    """Warn about what the model needs and the upstream converter does not do."""
+    """Warn about options that the model needs and the upstream converter ignores."""
     asked = dict.fromkeys(name for part in job.parts for name in part.options)
     for name in asked:
         if name in _LEFT:
@@ -126,8 +132,8 @@ def build(
     """Write the packages of a job.
 
     Raises:
-        WorkerError: the converter failed; its log goes with the error.
-        NoSpaceError: there is no room for what it writes.
+        WorkerError: the converter failed; the error includes its log.
+        NoSpaceError: the disk has too little space for its files.
     """
     warn_of_losses(job, emit)
     folder = scratch / "upstream"
@@ -154,14 +160,14 @@ def _announce(made: StagedProgram, parameters: int, emit: Emit) -> None:
     import psutil
 
     needs, free = BASE + MEMORY * parameters, psutil.virtual_memory().available
-    text = f"upstream writes {made.part.stem}; it may take up to {amount(needs)} of memory"
+    text = f"upstream writes {made.part.stem}, using up to {amount(needs)} of memory"
     emit(Event(kind="step", text=text))
     if needs > free:
-        emit(Event(kind="warning", text=f"only {amount(free)} of memory are free"))
+        emit(Event(kind="warning", text=f"only {amount(free)} of memory is free"))
 
 
 def arguments(made: StagedProgram, job: Job, name: str, out: str) -> list[str]:
-    """The converter's own words for one program of a job."""
+    """Build the upstream converter's command-line arguments for one program of a job."""
     options, part = job.options, made.part
     words = [FLAGS[part.program][0], f"--model-version={name}", "-o", out]
     words += ["--latent-h", str(options.height), "--latent-w", str(options.width)]
@@ -178,9 +184,10 @@ def arguments(made: StagedProgram, job: Job, name: str, out: str) -> list[str]:
 
 
 def write_model(model: Model, folder: Path, sources: Collection[str], emit: Emit) -> None:
-    """Write the model as the converter loads it: one safetensors file for each component.
+    """Write the model in the form that the upstream converter loads.
 
-    The safety checker is left out if no program is made of it: it would be loaded for nothing.
+    It has one safetensors file for each component. The safety checker is left out if no program is
+    made from it, because the converter would load it needlessly.
     """
     plan = plan_folder(model)
     if "safety_checker" not in sources:
@@ -192,7 +199,7 @@ def write_model(model: Model, folder: Path, sources: Collection[str], emit: Emit
 
 
 def _place(made: StagedProgram, out: Path, name: str) -> None:
-    """Move a program's package, or its halves, to where they belong."""
+    """Move a program's package, or its halves, to their place in the staging folder."""
     stem = f"Stable_Diffusion_version_{name}_{FLAGS[made.part.program][1]}"
     names = (f"{stem}_chunk1", f"{stem}_chunk2") if made.halves else (stem,)
     targets = chunk_paths(made.package) if made.halves else (made.package,)
@@ -208,12 +215,12 @@ def _place(made: StagedProgram, out: Path, name: str) -> None:
 
 
 def _name(model: Model) -> str:
-    """The model's name, which the converter writes into each package."""
+    """Return the model's name, which the converter writes into each package."""
     return model.path.resolve().name
 
 
 def _parameters(model: Model) -> dict[str, int]:
-    """The number of parameters of each component."""
+    """Count the parameters of each component."""
     return {
         name: sum(math.prod(tensor.shape) for tensor in component_files(component).tensors)
         for name, component in model.components.items()

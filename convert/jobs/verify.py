@@ -1,7 +1,7 @@
 """Re-checks a finished folder: its files, the programs' ports and, given its model, the numbers.
 
 Without the model, the files are compared with the manifest and the programs with what the runtimes
-ask for. With the model, every compiled model, which is what apps load, is proved again against the
+require. With the model, every compiled model, which is what apps load, is proved again against the
 module it was made from, and its package, if present, must agree with it.
 """
 
@@ -21,7 +21,7 @@ from sdcoreml.convert.compile.compare import package_differences
 from sdcoreml.convert.jobs.manifest import AGAIN, PACKAGE, Manifest, ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.opening import open_again
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
-from sdcoreml.convert.jobs.unpacked import opened_again
+from sdcoreml.convert.jobs.unpacked import unpack_again
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.layout import CONFIG_NAME, Model
@@ -38,9 +38,9 @@ from sdcoreml.ground.files import Document, read_bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """The result: faults, and the proof of the numbers by program.
+    """The result of verifying: faults, and the proofs of the numbers by program.
 
-    `absent` are packages that somebody deleted to save space: apps need only the compiled models.
+    `absent` are packages that were deleted to save space: apps need only the compiled models.
     """
 
     bundle: Path
@@ -51,13 +51,13 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether no fault was found."""
         return not self.faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """The model to verify against, and how: accepted certificates, and only a sample if `fast`.
+    """The model to verify against, the accepted certificates, and whether to run only a sample.
 
     `refiner` is the model that `UnetRefiner` was made from.
     """
@@ -74,10 +74,10 @@ def verify(
     """Check the finished folder `bundle`.
 
     Args:
-        bundle: what `sdcoreml convert` made.
+        bundle: a folder that `sdcoreml convert` made.
         runner: runs the check of numbers in the built environment, if one is needed.
         against: the model it was made from; without it, the numbers are not checked.
-        emit: is told each step.
+        emit: called with an event for each step.
 
     Raises:
         BadInputError: the folder has no manifest, or the model cannot be read.
@@ -109,19 +109,19 @@ def _open_against(
     sources = {program.source for program in manifest.programs.values()}
     if REFINER in sources and against.refiner is None:
         raise BadInputError(
-            f"its {NAMES['unet_refiner']} is made of another model, SDXL's refiner",
+            f"its {NAMES['unet_refiner']} was made from another model, SDXL's refiner",
             where=bundle,
             remedy="add --refiner FOLDER",
         )
     if against.model.is_file():
-        with opened_again(against.model, manifest, bundle.parent, emit) as model:
+        with unpack_again(against.model, manifest, bundle.parent, emit) as model:
             yield model
     else:
         yield open_again(against.model, against.refiner)
 
 
 def file_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Files that are missing, were changed, or come from another run."""
+    """Yield faults for files that are missing, were changed, or come from another run."""
     absent = absent_packages(bundle, manifest)
     for fault in changed_files(bundle, manifest.programs.values()):
         if Path(fault.where).relative_to(bundle).parts[0] not in absent:
@@ -130,7 +130,7 @@ def file_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 
 
 def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Packages that are absent although the compiled models that apps load are present."""
+    """List packages that are missing although their compiled models are present."""
     return tuple(
         package.name
         for name, program in manifest.programs.items()
@@ -140,16 +140,16 @@ def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def package_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Packages that differ from their compiled models; absent packages are skipped.
+    """Yield faults for packages that differ from their compiled models.
 
-    They are not compared if Apple's compiler is known to have compiled a package differently.
+    Absent packages are skipped, and so are those that Apple's compiler compiled differently.
     """
     for name, program in manifest.programs.items():
         for package in _paths(program.find_packages(bundle, name)):
             compiled = package.with_suffix(COMPILED)
             if package.exists() and not program.compiled.differences:
                 for difference in package_differences(package, compiled):
-                    what = f"does not say what {compiled.name} says: {difference}"
+                    what = f"does not agree with {compiled.name}: {difference}"
                     yield Fault(where=package, what=what, remedy=AGAIN)
 
 
@@ -158,7 +158,7 @@ def _paths(written: Packages) -> tuple[Path, ...]:
 
 
 def changed_files(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault]:
-    """Files of these programs in a manifest that are missing or were changed."""
+    """Yield faults for files of these manifest entries that are missing or were changed."""
     recorded = {
         name: described for program in programs for name, described in program.files.items()
     }
@@ -168,23 +168,23 @@ def changed_files(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fa
         if name not in actual:
             yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
         elif actual[name].size != described.size:
-            what = f"{actual[name].size:,} bytes, {described.size:,} were written"
+            what = f"has {actual[name].size:,} bytes, but {described.size:,} were written"
             yield Fault(where=bundle / name, what=what, remedy=AGAIN)
         elif actual[name] != described:
             yield Fault(where=bundle / name, what="changed since it was written", remedy=AGAIN)
 
 
 def _strangers(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault]:
-    """Programs of another run, such as halves that apps would load in place of the whole."""
+    """Yield faults for programs of another run, such as halves that apps would load instead."""
     known = {name.partition("/")[0] for program in programs for name in program.files}
     for path in sorted(bundle.iterdir()):
         if path.suffix in (PACKAGE, COMPILED) and path.name not in known:
-            what = "not of this conversion, and apps may load it in place of what is"
+            what = "this is from another conversion, and apps may load it instead"
             yield Fault(where=path, what=what, remedy="move it out of the folder")
 
 
 def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """What the runtimes would reject in the programs and the tokenizer."""
+    """Yield faults for what the runtimes would reject in the programs and the tokenizer."""
     programs: dict[str, Packages] = {}
     for name, program in manifest.programs.items():
         packages = program.find_packages(bundle, name)
@@ -207,7 +207,10 @@ def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 def input_faults(
     model: Model, manifest: Manifest, sources: Collection[str] | None = None
 ) -> Iterator[Fault]:
-    """Files of the model, for these sources, that differ from those the folder was made from."""
+    """Yield faults for the model's files that differ from those that the folder was made from.
+
+    `sources` limits the check to these components.
+    """
     remedy = "give the model that the folder was made from, or convert this one"
     recorded = {
         name: described
@@ -223,7 +226,7 @@ def input_faults(
 
 
 def _place(model: Model, name: str) -> Path:
-    """The current path of a file among the manifest's inputs."""
+    """Return the current path of a file among the manifest's inputs."""
     source, _, file = name.partition("/")
     component = model.components.get(source)
     return (component.folder if component else model.path / source) / file

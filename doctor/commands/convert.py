@@ -15,7 +15,7 @@ from sdcoreml.convert.jobs.manifest import MadeIn, read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
 from sdcoreml.convert.jobs.plan import Job, require_buildable
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
-from sdcoreml.convert.jobs.unpacked import draft, opened
+from sdcoreml.convert.jobs.unpacked import draft, prepare_model
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.layout import INDEX_NAME, Model
 from sdcoreml.convert.models.prediction import PredictionSource
@@ -189,7 +189,7 @@ def chosen(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
     ):
         require_plan(args, args.model)  # before gigabytes are unpacked
         near = args.output.parent if args.output else Path(RESULTS)
-        with opened(ingredients_of(args), near, emit) as model:
+        with prepare_model(ingredients_of(args), near, emit) as model:
             yield replace(_with_refiner(model, args), fetched=origin)
 
 

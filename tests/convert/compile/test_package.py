@@ -155,7 +155,7 @@ def other_model(folder: Path) -> None:
     [
         (
             no_weights,
-            r"model\.mlmodel: it has 2 constants in a weight file, but the file is missing; make the package again",
+            r"model\.mlmodel: it has 2 constants in a weight file, but the file is missing; make",
         ),
         (short_weights, r"weight\.bin: .*has 32 bytes at 128"),
         (other_weights, r"weight\.bin: .*is UINT8, not FLOAT16.*and 1 more"),

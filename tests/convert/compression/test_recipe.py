@@ -35,10 +35,10 @@ def test_the_controlled_unet_shares_the_unet_s() -> None:
         ({"colour": 3}, "unknown field 'colour'; the fields are method, bits, layers, group_size"),
         ({"method": "magic"}, "method: one of kmeans, uniform, linear is expected, not 'magic'"),
         ({"programs": {"unet": {"method": "magic"}}}, "recipe.method: one of .* not 'magic'"),
-        ({"group_size": 0}, "group_size is 0; it counts output channels"),
+        ({"group_size": 0}, "group_size is 0; give a number of output channels"),
         ({"group_size": True}, "recipe.group_size: int is expected, not bool"),
         ({"group_size": "16"}, "recipe.group_size: int is expected, not str"),
-        ({"group_size": 16, "method": "linear"}, "no palette; leave the group size out"),
+        ({"group_size": 16, "method": "linear"}, "does not apply; leave the group size out"),
     ],
 )
 def test_what_does_not_exist_is_refused_for_any_program(

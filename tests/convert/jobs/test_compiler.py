@@ -15,6 +15,6 @@ def test_a_target_that_only_xcode_knows_needs_it(
     monkeypatch.setenv("PATH", str(tmp_path))  # where there is no xcrun
     assert [is_known(target) for target in Target] == [True, True, True, False]
     require_compiler(Target.MACOS15)
-    with pytest.raises(UnsupportedError, match="only Xcode compiles for it") as caught:
+    with pytest.raises(UnsupportedError, match="only Xcode can compile for it") as caught:
         require_compiler(Target.MACOS26)
     assert caught.value.remedy.startswith("choose macOS15")

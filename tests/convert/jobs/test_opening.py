@@ -25,7 +25,7 @@ class TestOpenModel:
 
     def test_a_single_file_is_sent_to_be_unpacked(self, tmp_path: Path) -> None:
         (tmp_path / "cat.ckpt").touch()
-        with pytest.raises(BadInputError, match=r"where a folder is needed; .*cat\.ckpt"):
+        with pytest.raises(BadInputError, match=r"but a model folder is needed; .*cat\.ckpt"):
             open_model(tmp_path / "cat.ckpt")
 
     def test_no_folder(self, tmp_path: Path) -> None:
@@ -76,10 +76,12 @@ class TestWithRefiner:
 
     def test_what_is_no_refiner(self, tmp_path: Path) -> None:
         base = write_xl(tmp_path / "base")
-        with pytest.raises(UnsupportedError, match="this is Stable Diffusion XL base; give the"):
+        with pytest.raises(
+            UnsupportedError, match="this is Stable Diffusion XL base, not a refiner; give the"
+        ):
             with_refiner(open_model(base), base)
 
     def test_what_no_refiner_goes_with(self, tmp_path: Path) -> None:
         model = open_model(write_model(tmp_path / "cat"))
-        with pytest.raises(UnsupportedError, match="a refiner goes with Stable Diffusion XL base"):
+        with pytest.raises(UnsupportedError, match="a refiner needs Stable Diffusion XL base"):
             with_refiner(model, write_xl(tmp_path / "refiner", refiner=True))

@@ -19,7 +19,7 @@ from sdcoreml.convert.jobs.manifest import (
     write_manifest,
 )
 from sdcoreml.convert.jobs.options import Options
-from sdcoreml.convert.jobs.staging import staged
+from sdcoreml.convert.jobs.staging import stage_result
 from sdcoreml.convert.programs.options import Attention
 from sdcoreml.ground.errors import (
     BadInputError,
@@ -48,7 +48,7 @@ def made_of(folder: Path) -> str:
 class TestStaged:
     def test_a_new_folder_appears_whole(self, tmp_path: Path) -> None:
         target = tmp_path / "models" / "cat"
-        with staged(target) as folder:
+        with stage_result(target) as folder:
             result(folder, "new")
             assert not target.exists()
         assert made_of(target) == "new"
@@ -59,7 +59,7 @@ class TestStaged:
         target.mkdir()
         result(target, "old")
         (target / "merges.txt").touch()
-        with staged(target) as folder:
+        with stage_result(target) as folder:
             result(folder, "new")
             assert made_of(target) == "old"
         assert names(target) == [MARKER]
@@ -70,7 +70,7 @@ class TestStaged:
         target = tmp_path / "cat"
         target.mkdir()
         result(target, "old")
-        with pytest.raises(RuntimeError), staged(target) as folder:
+        with pytest.raises(RuntimeError), stage_result(target) as folder:
             result(folder, "new")
             raise RuntimeError
         assert made_of(target) == "old"
@@ -78,13 +78,13 @@ class TestStaged:
 
     def test_errors_name_the_final_place(self, tmp_path: Path) -> None:
         target = tmp_path / "cat"
-        with pytest.raises(NoSpaceError) as caught, staged(target) as folder:
+        with pytest.raises(NoSpaceError) as caught, stage_result(target) as folder:
             raise NoSpaceError("the disk is full", where=folder / "Unet", remedy="free some")
         assert str(caught.value) == f"{target}/Unet: the disk is full; free some"
 
     def test_the_last_words_of_a_dead_child_are_kept(self, tmp_path: Path) -> None:
         target = tmp_path / "cat"
-        with pytest.raises(WorkerError) as caught, staged(target) as folder:
+        with pytest.raises(WorkerError) as caught, stage_result(target) as folder:
             raise WorkerError("build: died", where=folder, log="OSError: the reason")
         assert str(caught.value) == f"{target}: build: died"
         assert caught.value.log == "OSError: the reason"
@@ -96,7 +96,7 @@ class TestStaged:
                 BadInputError,
                 match=r"is not the output of an earlier run \(no manifest.json in it\)",
             ),
-            staged(tmp_path),
+            stage_result(tmp_path),
         ):
             pass
         assert names(tmp_path) == ["precious"]
@@ -104,7 +104,7 @@ class TestStaged:
     def test_an_empty_folder_is_taken(self, tmp_path: Path) -> None:
         target = tmp_path / "cat"
         target.mkdir()
-        with staged(target) as folder:
+        with stage_result(target) as folder:
             result(folder, "new")
         assert names(target) == [MARKER]
 
@@ -113,18 +113,18 @@ class TestStaged:
         target.write_text("mine")
         with (
             pytest.raises(BadInputError, match="is not the output of an earlier run"),
-            staged(target),
+            stage_result(target),
         ):
             pass
 
     def test_two_at_once_are_told_apart(self, tmp_path: Path) -> None:
         target = tmp_path / "cat"
         with (
-            staged(target) as folder,
+            stage_result(target) as folder,
             pytest.raises(SdcoremlError, match="another conversion is writing this folder"),
         ):
             result(folder, "first")
-            with staged(target):
+            with stage_result(target):
                 pass
         assert made_of(target) == "first"
 
@@ -143,9 +143,9 @@ class TestStaged:
 
         monkeypatch.setattr(fcntl, "flock", removed_before)
         with (
-            staged(target),
+            stage_result(target),
             pytest.raises(SdcoremlError, match="another conversion is writing this folder"),
-            staged(target),
+            stage_result(target),
         ):
             pass
 
@@ -154,7 +154,7 @@ class TestStaged:
         old = tmp_path / ".cat.sdcoreml-old"
         old.mkdir()
         result(old, "good")
-        with pytest.raises(RuntimeError), staged(target):
+        with pytest.raises(RuntimeError), stage_result(target):
             raise RuntimeError
         assert made_of(target) == "good"
         assert not old.exists()
@@ -163,8 +163,8 @@ class TestStaged:
         script = textwrap.dedent("""
             import os, signal, sys
             from pathlib import Path
-            from sdcoreml.convert.jobs.staging import staged
-            with staged(Path(sys.argv[1])) as folder:
+            from sdcoreml.convert.jobs.staging import stage_result
+            with stage_result(Path(sys.argv[1])) as folder:
                 (folder / "half").write_text("made")
                 os.kill(os.getpid(), signal.SIGKILL)
         """)
@@ -172,14 +172,14 @@ class TestStaged:
         run = subprocess.run([sys.executable, "-c", script, str(target)], check=False)
         assert run.returncode == -signal.SIGKILL
         assert [path.name for path in tmp_path.glob(".cat.*.part/*")] == ["half"]
-        with staged(target) as folder:
+        with stage_result(target) as folder:
             assert names(folder) == []
             result(folder, "new")
         assert names(tmp_path) == ["cat"]
 
     def test_a_manifest_that_nobody_can_read_is_not_replaced(self, tmp_path: Path) -> None:
         (tmp_path / MARKER).write_text("[]")
-        with pytest.raises(BadInputError, match="move this folder away"), staged(tmp_path):
+        with pytest.raises(BadInputError, match="move this folder away"), stage_result(tmp_path):
             pass
         assert (tmp_path / MARKER).read_text() == "[]"
 
@@ -189,14 +189,14 @@ class TestStaged:
         script = textwrap.dedent("""
             import os, signal, sys
             from pathlib import Path
-            from sdcoreml.convert.jobs.staging import staged
+            from sdcoreml.convert.jobs.staging import stage_result
             replace = Path.replace
             def killed(old, new):
                 if old.name.endswith(".part") and new.name == "cat":
                     os.kill(os.getpid(), signal.SIGKILL)
                 return replace(old, new)
             Path.replace = killed
-            with staged(Path(sys.argv[1])) as folder:
+            with stage_result(Path(sys.argv[1])) as folder:
                 (folder / "manifest.json").write_text("{}")
         """)
         target = tmp_path / "cat"
@@ -206,7 +206,7 @@ class TestStaged:
         run = subprocess.run([sys.executable, "-c", script, str(target)], check=False)
         assert run.returncode == -signal.SIGKILL
         assert not target.exists()
-        with staged(target) as folder:
+        with stage_result(target) as folder:
             result(folder, "new")
         assert (made_of(target), (target / "notes.txt").read_text()) == ("new", "a person's")
         assert names(tmp_path) == ["cat"]
@@ -219,7 +219,7 @@ class TestStaged:
             folder.mkdir()
             result(folder, folder.name)
         (old / "notes.txt").write_text("a person's")
-        with staged(target) as folder:
+        with stage_result(target) as folder:
             result(folder, "new")
         assert (made_of(target), (target / "notes.txt").read_text()) == ("new", "a person's")
         assert names(tmp_path) == ["cat"]
@@ -227,8 +227,10 @@ class TestStaged:
         result(old, "older")
         (old / "notes.txt").write_text("others")
         with (
-            pytest.raises(BadInputError, match=r"another lies in \.cat\.sdcoreml-old"),
-            staged(target),
+            pytest.raises(
+                BadInputError, match=r"a different file of this name in \.cat\.sdcoreml-old"
+            ),
+            stage_result(target),
         ):
             pass
         assert (old / "notes.txt").read_text() == "others"
@@ -238,7 +240,7 @@ class TestStaged:
         target = tmp_path / "cat"
         target.mkdir()
         result(target, "old")
-        with staged(target) as folder:
+        with stage_result(target) as folder:
             result(folder, "new")
             (target / "controlnet").symlink_to("nowhere")
         assert (target / "controlnet").readlink() == Path("nowhere")
@@ -249,8 +251,8 @@ class TestStaged:
         result(target, "old")
         (target / "notes").write_text("a person's")
         with (
-            pytest.raises(BadInputError, match="notes: is in the way of a file"),
-            staged(target) as folder,
+            pytest.raises(BadInputError, match="notes: has the name of a file"),
+            stage_result(target) as folder,
         ):
             result(folder, "new")
             (folder / "notes").touch()

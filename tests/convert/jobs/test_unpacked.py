@@ -9,7 +9,7 @@ import pytest
 
 from sdcoreml.convert.jobs.manifest import MadeIn, Manifest, SourceRecord
 from sdcoreml.convert.jobs.options import Options
-from sdcoreml.convert.jobs.unpacked import opened, opened_again
+from sdcoreml.convert.jobs.unpacked import prepare_model, unpack_again
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.lora import LoraSource
@@ -37,14 +37,14 @@ def file(tmp_path: Path) -> Path:
 def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "cat")
     before = tree(tmp_path)
-    with opened(Ingredients(model=folder), tmp_path / "near") as model:
+    with prepare_model(Ingredients(model=folder), tmp_path / "near") as model:
         assert (model.path, model.origin) == (folder, None)
         assert tree(tmp_path) == before
 
 
 def test_a_file_is_a_folder_of_its_name_as_long_as_it_is_needed(tmp_path: Path, file: Path) -> None:
     near = tmp_path / "models"
-    with opened(Ingredients(model=file), near) as model:
+    with prepare_model(Ingredients(model=file), near) as model:
         assert (model.path.name, model.family, model.faults) == ("dream.v2", Family.SD1, ())
         assert near in model.path.parents
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -61,7 +61,7 @@ def test_errors_name_what_was_given_and_leave_nothing(tmp_path: Path, file: Path
     near = tmp_path / "models"
     with (
         pytest.raises(WorkerError, match=r"dream\.v2\.safetensors/unet: died") as caught,
-        opened(Ingredients(model=file), near) as model,
+        prepare_model(Ingredients(model=file), near) as model,
     ):
         raise WorkerError(f"{model.path}/unet: died", log="its last words")
     assert caught.value.log == "its last words"
@@ -74,7 +74,7 @@ def test_a_full_disk_is_named_as_people_know_it(
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     near = tmp_path / "models"
-    with pytest.raises(NoSpaceError) as caught, opened(Ingredients(model=file), near):
+    with pytest.raises(NoSpaceError) as caught, prepare_model(Ingredients(model=file), near):
         pass
     assert str(caught.value).startswith(f"{file}: needs ")
     assert f" and {near} has 1,000 free" in str(caught.value)
@@ -89,7 +89,7 @@ def test_what_does_not_run_is_refused_before_it_is_written(tmp_path: Path, file:
     save(file, arrays)
     with (
         pytest.raises(UnsupportedError, match="inpainting"),
-        opened(Ingredients(model=file), tmp_path / "models"),
+        prepare_model(Ingredients(model=file), tmp_path / "models"),
     ):
         pass
     assert not (tmp_path / "models").exists()
@@ -102,7 +102,7 @@ def test_a_folder_with_a_lora_is_put_together_under_its_own_name(tmp_path: Path)
     )
     with (
         pytest.raises(BadInputError, match=r"l\.safetensors"),
-        opened(Ingredients(model=folder, loras=(lora,)), tmp_path / "models"),
+        prepare_model(Ingredients(model=folder, loras=(lora,)), tmp_path / "models"),
     ):
         pass
 
@@ -111,7 +111,7 @@ def test_a_folder_has_no_averaged_weights_to_choose(tmp_path: Path) -> None:
     asked = UnpackOptions(weights=Weights.AVERAGED)
     with (
         pytest.raises(BadInputError, match="averaged weights"),
-        opened(Ingredients(model=write_model(tmp_path / "cat"), unpacking=asked), tmp_path),
+        prepare_model(Ingredients(model=write_model(tmp_path / "cat"), unpacking=asked), tmp_path),
     ):
         pass
 
@@ -132,7 +132,7 @@ class TestOpenedAgain:
     def test_it_is_unpacked_as_then(self, tmp_path: Path) -> None:
         tokenizer(tmp_path / "tokenizer")
         file = save(tmp_path / "two.safetensors", original("sd2"))
-        with opened_again(file, self.manifest(file.name), tmp_path / "near") as model:
+        with unpack_again(file, self.manifest(file.name), tmp_path / "near") as model:
             assert (model.family, model.path.name) == (Family.SD2_V, "two")
         assert list((tmp_path / "near").iterdir()) == []
 
@@ -140,15 +140,17 @@ class TestOpenedAgain:
         manifest = self.manifest(file.name, averaged=True)
         with (
             pytest.raises(BadInputError, match=r"averag|EMA"),
-            opened_again(file, manifest, tmp_path / "near"),
+            unpack_again(file, manifest, tmp_path / "near"),
         ):
             pass
 
     def test_what_else_went_into_it_is_named(self, tmp_path: Path, file: Path) -> None:
         manifest = self.manifest(file.name, "style.safetensors", "vae.pt")
         with (
-            pytest.raises(BadInputError, match=r"style\.safetensors, vae\.pt went into this"),
-            opened_again(file, manifest, tmp_path / "near"),
+            pytest.raises(
+                BadInputError, match=r"from other files, too: style\.safetensors, vae\.pt"
+            ),
+            unpack_again(file, manifest, tmp_path / "near"),
         ):
             pass
 
@@ -161,11 +163,11 @@ def test_a_file_of_another_schedule_is_refused_before_it_is_unpacked(tmp_path: P
     near = tmp_path / "near"
     with (
         pytest.raises(UnsupportedError, match=r"pure noise.*--accept-schedule"),
-        opened(Ingredients(model=file), near, events.append),
+        prepare_model(Ingredients(model=file), near, events.append),
     ):
         pass
     assert not any(event.text.startswith("unpack") for event in events)
-    with opened(Ingredients(model=file, accepts_schedule=True), near) as model:
+    with prepare_model(Ingredients(model=file, accepts_schedule=True), near) as model:
         assert model.scheduler["rescale_betas_zero_snr"] is True
         assert model.settings
         assert model.settings.kind == "lightning"

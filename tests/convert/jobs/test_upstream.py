@@ -127,14 +127,14 @@ def test_what_it_has_no_word_for_is_refused(
     tmp_path: Path, choices: Mapping[str, Any], named: str
 ) -> None:
     job = job_of(open_model(write_folder(tmp_path / "cat")), tmp_path / "out", **choices)
-    with pytest.raises(UnsupportedError, match="the upstream converter does not do") as caught:
+    with pytest.raises(UnsupportedError, match="the upstream converter does not support") as caught:
         require_possible(job)
     assert named in caught.value.what
 
 
 def test_a_controlnet_is_refused(tmp_path: Path) -> None:
     job = job_of(open_model(write_controlnet(tmp_path / "net")), tmp_path / "out")
-    with pytest.raises(UnsupportedError, match="does not do a ControlNet"):
+    with pytest.raises(UnsupportedError, match="does not support a ControlNet"):
         require_possible(job)
 
 
@@ -168,7 +168,7 @@ def test_a_velocity_is_warned_of(tmp_path: Path) -> None:
     workshop = Workshop(runner=StandIn(size=SIZE), toolchain=MADE_IN, upstream=CONVERTER)
     convert_models([job], workshop, told.append)
     warned = [event.text for event in told if event.kind == "warning"]
-    assert warned == ["upstream: the UNet predicts a velocity, which apps take for noise"]
+    assert warned == ["upstream: the UNet predicts velocity, but apps interpret it as noise"]
 
 
 def test_it_gets_one_safetensors_file_a_component_and_no_checker(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def remove(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
-        (append, "68 bytes, 64 were written"),
+        (append, "has 68 bytes, but 64 were written"),
         (change, "changed since it was written"),
         (remove, "missing"),
     ],
@@ -121,7 +121,7 @@ def test_halves_of_an_earlier_run_would_win_over_the_whole(bundle: Path) -> None
         "UnetChunk2.mlmodelc",
     ]
     assert {fault.what for fault in found} == {
-        "not of this conversion, and apps may load it in place of what is"
+        "this is from another conversion, and apps may load it instead"
     }
 
 
@@ -244,9 +244,7 @@ def test_a_package_must_say_what_is_compiled(
     runner = StandIn(size=SIZE)
     found = verify(bundle, runner, against(model)).faults
     faults = [fault for fault in found if Path(fault.where) == bundle / "VAEDecoder.mlpackage"]
-    assert [fault.what for fault in faults] == [
-        f"does not say what VAEDecoder.mlmodelc says: {what}"
-    ]
+    assert [fault.what for fault in faults] == [f"does not agree with VAEDecoder.mlmodelc: {what}"]
     assert runner.requests == []
 
 
@@ -306,7 +304,7 @@ def test_a_refiner_is_asked_for_where_one_went_in(tmp_path: Path) -> None:
     size = replace(SIZE, features=16, pooled=8, time_ids=6)
     folder = finish(job, StandIn(size=size))
     with pytest.raises(
-        BadInputError, match=r"its UnetRefiner is made of another .*add --refiner FOLDER"
+        BadInputError, match=r"its UnetRefiner was made from another .*add --refiner FOLDER"
     ):
         verify(folder, StandIn(size=size), against(base))
     named = replace(against(base), refiner=refiner)

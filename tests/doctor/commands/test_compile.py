@@ -64,7 +64,7 @@ def test_a_difference_is_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixt
     xcode = XcodeCompiler(command=(sys.executable, str(script)))
     given = package(tmp_path / "A.mlpackage")
     assert compile_each([given], tmp_path / "out", xcode, Keep.OURS) == 1
-    assert "  " + str(given) + ": coremlcompiler stopped" in capsys.readouterr().out
+    assert "  " + str(given) + ": coremlcompiler failed" in capsys.readouterr().out
 
 
 def test_two_packages_of_one_name_are_a_mistake(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_its_folder_replaces_none_of_ours(tmp_path: Path, job: Job) -> None:
 
 
 def test_what_it_cannot_do_is_refused_before_anything_is_fetched(job: Job) -> None:
-    with pytest.raises(UnsupportedError, match="does not do --batch 1"):
+    with pytest.raises(UnsupportedError, match="does not support --batch 1"):
         args = parsed("cat", "--converter", "upstream", "--batch", "1")
         adapt(args, jobs_of(args, job.model))
     with pytest.raises(UsageError, match="makes whole folders with both"):

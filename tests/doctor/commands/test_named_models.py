@@ -102,7 +102,7 @@ def test_convert_refuses_a_model_before_it_is_fetched(
         (["acme/dream@v9"], 3, "the model has no revision v9"),
         (["hf:acme"], 2, "is not a name on the hub"),
         (["dream"], 3, "there is no file or folder with that name"),
-        (["http://a.invalid/x.ckpt"], 2, "anybody on the way over http could be tampered with"),
+        (["http://a.invalid/x.ckpt"], 2, "a download over http could be tampered with"),
     ],
 )
 def test_what_is_no_model_has_its_exit_code(
