@@ -1,1 +1,1 @@
-"""What a model folder or file is: layout, components, family."""
+"""Reads models: their layout, components, family and faults, from folders and files."""

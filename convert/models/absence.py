@@ -1,4 +1,4 @@
-"""Explains why a model's files are not where they should be, and what to do about it."""
+"""Explains why a model's files are missing, and what to do about it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _UNFINISHED = frozenset({".aria2", ".crdownload", ".download", ".incomplete", ".
 
 
 def explain_absence(folder: Path, name: str = "") -> tuple[str, str] | None:
-    """What `folder` holds in place of weights, or of the file `name`, and what to do about it.
+    """Explain why `folder` has no weights, or no file `name`: what it has instead, and the remedy.
 
-    `None` if nothing there explains it.
+    Returns `None` if nothing in the folder explains it.
     """
     names = [path.name for path in sorted(folder.iterdir())] if folder.is_dir() else []
     for other in names:
@@ -47,7 +47,7 @@ _SHOWN = 4
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files in `folder` that have the suffix of a weight file."""
+    """Return the files in `folder` that have the suffix of a weight file."""
     if not folder.is_dir():
         return []
     found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES)
@@ -55,21 +55,21 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def explain_folder(path: Path, index: str) -> tuple[str, str] | None:
-    """What a folder or file without `index` (model_index.json) is instead, and what to do."""
+    """Explain what a folder or file without `index` (model_index.json) is, and give the remedy."""
     if (path / "snapshots").is_dir():
-        what = "a cache's folder, with the model in a snapshot of it"
+        what = "this is a cache folder of the hub, which has the model in a snapshot"
         found = sorted((path / "snapshots").glob(f"*/{index}"))
         return what, f"give {found[-1].parent}" if found else "download the model again"
     if (path / index).is_symlink():
         return (
-            f"{index} is a link to a file that is not there",
+            f"{index} is a link to a missing file",
             "download the model again, with all its files",
         )
     return explain_absence(path, index) if path.is_dir() else None
 
 
 def suggest_folder(path: Path, index: str) -> str:
-    """What to give in place of `path`: the model inside it, or the model that it is a part of."""
+    """Suggest a path to give instead: the model inside `path`, or the model that contains it."""
     if below := sorted(path.glob(f"*/{index}")) if path.is_dir() else []:
         return f"give the model in it: {below[0].parent}"
     if path.is_dir() and ((above := path.resolve().parent) / index).is_file():

@@ -1,7 +1,8 @@
 """Derives the configs of a model that has none, from its family and its tensors' shapes.
 
-Shapes give widths, depths and which levels attend; the family gives what shapes cannot: the number
-of heads, the scaling of the latents, the activation of the text encoder, the noise schedule.
+Shapes give widths, depths and the levels with attention; the family gives what shapes do not show:
+the number of heads, the scaling of the latents, the activation of the text encoder, the noise
+schedule.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ IMAGE_SIZES: Mapping[Family, int] = {
 """Side length in pixels of the images that each family was trained on."""
 
 SCALING: Mapping[Family, float] = {Family.SDXL: 0.13025, Family.SDXL_REFINER: 0.13025}
-"""The latent scale of a family, if it is not 0.18215."""
+"""The latent scale of each family whose scale is not 0.18215."""
 
 PROJECTIONS: Mapping[Family, int] = {Family.SD1: 768, Family.SD2_BASE: 512, Family.SD2_V: 512}
 """`projection_dim` of text encoders whose projection is not in the checkpoint."""
@@ -38,7 +39,7 @@ SCHEDULERS: Mapping[str, str] = {
     "dpm": "DPMSolverMultistepScheduler",
     "ddim": "DDIMScheduler",
 }
-"""The names of diffusers' conversion script → classes."""
+"""Maps the scheduler names of diffusers' conversion script to classes."""
 
 PIPELINES: Mapping[tuple[Family, Task], str] = {
     (Family.SD1, Task.INPAINTING): "StableDiffusionInpaintPipeline",
@@ -51,17 +52,17 @@ PIPELINES: Mapping[tuple[Family, Task], str] = {
 
 VERSION = "0.23.1"
 HEAD_WIDTH = 64
-"""Channels of an attention head in SD 2.x, SDXL and every CLIP text encoder; SD 1.x has 8 heads."""
+"""Channels per attention head in SD 2.x, SDXL and CLIP text encoders; SD 1.x has 8 heads."""
 
 
 def _count(shapes: Shapes, pattern: str) -> int:
-    """How many different numbers the group of `pattern` matches at the start of names."""
+    """Count the different numbers that the group of `pattern` matches at the start of names."""
     found = (re.match(pattern, name) for name in shapes)
     return len({match[1] for match in found if match})
 
 
 def unet_config(shapes: Shapes, family: Family, image_size: int) -> Config:
-    """The config of a UNet whose parameters (in diffusers' names) have `shapes`."""
+    """Derive the config of a UNet from the shapes of its parameters (in diffusers' names)."""
     levels = _count(shapes, r"down_blocks\.(\d+)\.")
     widths = [shapes[f"down_blocks.{i}.resnets.0.conv1.weight"][0] for i in range(levels)]
     depths = [
@@ -100,7 +101,7 @@ def unet_config(shapes: Shapes, family: Family, image_size: int) -> Config:
 
 
 def vae_config(shapes: Shapes, family: Family, image_size: int) -> Config:
-    """The config of a VAE whose parameters (in diffusers' names) have `shapes`."""
+    """Derive the config of a VAE from the shapes of its parameters (in diffusers' names)."""
     levels = _count(shapes, r"encoder\.down_blocks\.(\d+)\.")
     return {
         "_class_name": "AutoencoderKL",
@@ -120,7 +121,7 @@ def vae_config(shapes: Shapes, family: Family, image_size: int) -> Config:
 
 
 def text_config(shapes: Shapes, family: Family, kind: str, *, open_clip: bool) -> Config:
-    """The config of a CLIP text encoder of class `kind` whose parameters have `shapes`."""
+    """Derive the config of a CLIP text encoder of class `kind` from its parameters' shapes."""
     vocabulary, width = shapes["text_model.embeddings.token_embedding.weight"]
     projection = shapes.get("text_projection.weight")
     return {
@@ -142,7 +143,7 @@ def text_config(shapes: Shapes, family: Family, kind: str, *, open_clip: bool) -
 
 
 def scheduler_config(family: Family, prediction: str, name: str | None) -> Config:
-    """The config of the scheduler `name`, with the noise schedule that every family here uses."""
+    """Return the config of the scheduler `name`, with the noise schedule of all families here."""
     is_xl = family in (Family.SDXL, Family.SDXL_REFINER)
     name = name or ("euler" if is_xl else "pndm")
     config: Config = {
@@ -163,7 +164,7 @@ def scheduler_config(family: Family, prediction: str, name: str | None) -> Confi
 
 
 def tokenizer_config(pad: str) -> Config:
-    """The config beside vocab.json and merges.txt; `pad` fills a prompt up to 77 tokens."""
+    """Return the tokenizer's config; `pad` is the token that fills a prompt up to 77 tokens."""
     return {
         "add_prefix_space": False,
         "bos_token": "<|startoftext|>",
@@ -183,7 +184,7 @@ def model_index(
     tokenizers: Mapping[str, str],
     scheduler: str,
 ) -> Config:
-    """The `model_index.json` of components `kinds` (name → class) and tokenizers."""
+    """Return the `model_index.json` for components `kinds` (name → class) and tokenizers."""
     is_xl = family in (Family.SDXL, Family.SDXL_REFINER)
     index: Config = {
         "_class_name": PIPELINES.get((family, task), "StableDiffusionPipeline"),

@@ -15,7 +15,7 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 
 class Kind(Enum):
-    """What a file or folder holds."""
+    """The kinds of content of a file or folder."""
 
     PIPELINE = "a whole model"
     UNET = "a UNet alone"
@@ -37,9 +37,9 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What was recognised.
+    """The recognised content of a file or folder.
 
-    `flavour`: how a LoRA names its tensors, a trait such as LCM, or which other family it is.
+    `flavour` says how a LoRA names its tensors, a trait such as LCM, or the name of another family.
     """
 
     kind: Kind
@@ -49,7 +49,7 @@ class Contents:
 
 
 def recognise(shapes: Shapes) -> Contents:
-    """Recognise the tensors with `shapes`. The first rule that fits wins."""
+    """Recognise the tensors with `shapes`. The first matching rule decides."""
     for rule in _RULES:
         if found := rule(shapes):
             return found
@@ -57,12 +57,12 @@ def recognise(shapes: Shapes) -> Contents:
 
 
 def _has(shapes: Shapes, *parts: str) -> bool:
-    """Whether every part occurs in some name."""
+    """Whether every part occurs in some tensor's name."""
     return all(any(part in name for name in shapes) for part in parts)
 
 
 def _width(shapes: Shapes, *ends: str, axis: int = -1) -> int | None:
-    """The length of `axis` of the first tensor whose name ends in one of `ends`."""
+    """Return the length of `axis` of the first tensor whose name ends in one of `ends`."""
     for name, shape in shapes.items():
         if name.endswith(ends) and shape:
             return shape[axis]
@@ -75,7 +75,7 @@ BY_CONTEXT: Mapping[int | None, Family] = {
     2048: Family.SDXL,
     1280: Family.SDXL_REFINER,
 }
-"""Width of the text that the cross attention reads → family."""
+"""Maps the width of the text states that the cross attention takes to the family."""
 
 _CONTEXT = (
     "attn2.to_k.weight",
@@ -103,7 +103,7 @@ LORA_FLAVOURS: Mapping[str, str] = {
     "_lora.down.": "diffusers",
     ".lora.down.": "diffusers",
 }
-"""Part of a tensor's name → the tool that names LoRAs this way."""
+"""Maps a part of a tensor's name to the tool that names LoRAs in this way."""
 
 
 def _checkpoint(shapes: Shapes) -> Contents | None:
@@ -148,7 +148,7 @@ OTHER_FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("model.1.sub.0.RDB1.",), "an ESRGAN upscaler"),
     (("conv_first.", "conv_up1."), "an ESRGAN upscaler"),
 )
-"""Parts of tensors' names, all of which occur → their family. None can be converted."""
+"""Maps name parts that all occur among the tensors to their family. None can be converted."""
 
 ADAPTERS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("motion_modules.", "temporal_transformer."), Kind.MOTION_MODULE),
@@ -157,7 +157,7 @@ ADAPTERS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("ip_adapter.",), Kind.IP_ADAPTER),
     (("image_proj.", "to_k_ip."), Kind.IP_ADAPTER),
 )
-"""The same for files that modify a model in ways that no app supports."""
+"""The same table for files that modify a model in ways that no app supports."""
 
 
 def _other(shapes: Shapes) -> Contents | None:
@@ -236,7 +236,7 @@ def _text_encoder(shapes: Shapes) -> Contents | None:
 
 
 EMBEDDINGS: Mapping[int, Family] = {768: Family.SD1, 1024: Family.SD2_BASE, 1280: Family.SDXL}
-"""Width of an embedding → family."""
+"""Maps the width of a textual inversion's vectors to its family."""
 
 
 def _embedding(shapes: Shapes) -> Contents | None:
@@ -252,7 +252,7 @@ _LAYER = re.compile(r"(?:^|[._])(?:layers?|\w*blocks|h)\.\d+\.(?:\w+\.)*\w*(?:at
 
 
 def _any_transformer(shapes: Shapes) -> Contents | None:
-    """The last resort: numbered layers that attend are a transformer, whosoever made it."""
+    """Recognise any other transformer by numbered layers with attention; this is the last rule."""
     if _has(shapes, "model.layers.0.self_attn."):
         return Contents(kind=Kind.OTHER_FAMILY, flavour="a language model")
     if any(_LAYER.search(name) for name in shapes):

@@ -1,4 +1,4 @@
-"""The folder of a ControlNet: one component, and no pipeline around it."""
+"""Reads the folder of a ControlNet: a single component without a pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONTROLNET = "controlnet"
 
 
 def is_controlnet(path: Path) -> bool:
-    """Whether the folder holds a ControlNet: its config.json says so."""
+    """Whether the folder holds a ControlNet, according to its config.json."""
     try:
         config = read_object(path / CONFIG_NAME, Document.CONFIG)
     except BadInputError:
@@ -24,15 +24,15 @@ def is_controlnet(path: Path) -> bool:
 
 
 def read_controlnet(path: Path) -> Model:
-    """The ControlNet in the folder `path`. Faults are collected, never raised."""
+    """Read the ControlNet in the folder `path`. Faults are collected, never raised."""
     return as_model(read_component(CONTROLNET, path, kind=KIND))
 
 
 def as_model(net: Component) -> Model:
-    """A model of a ControlNet alone.
+    """Wrap a ControlNet in a `Model` that has only this component.
 
-    Its family is that of the UNets it steers. Its picture is not an input beside the latents, so
-    its task is always text to image.
+    Its family is that of the UNets that it steers. Its picture is a separate input, not an addition
+    to the latents, so its task is always text to image.
     """
     config = net.config
     linear = config.get("use_linear_projection", False)

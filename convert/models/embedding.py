@@ -1,8 +1,8 @@
-"""Textual inversions, added to a model's vocabulary and to its text encoders' tables.
+"""Adds textual inversions to a model's vocabulary and to its text encoders' embedding tables.
 
 A learned vector becomes a new row of the table and a new word of the vocabulary, written `<name>`;
-further vectors are `<name_1>`, `<name_2>` and so on. Apple's tokenizer knows no added tokens: see
-`words`. The merges begin with `<`, which keeps them away from other words. transformers finds the
+further vectors are `<name_1>`, `<name_2>` and so on. Apple's tokenizer supports no added tokens:
+see `words`. The merges begin with `<`, so they do not affect other words. transformers finds the
 word in `added_tokens.json`.
 """
 
@@ -40,22 +40,22 @@ _MOST_VECTORS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """Learned vectors under a name: component → tensor of shape (vectors, width)."""
+    """Learned vectors with a name: maps components to tensors of shape (vectors, width)."""
 
     path: Path
     name: str
     vectors: Mapping[str, TensorInfo]
 
     def words(self, count: int) -> list[str]:
-        """The words to type for the vectors, in order."""
+        """Return the words to type for the vectors, in order."""
         return [f"<{self.name}{f'_{number}' if number else ''}>" for number in range(count)]
 
 
 def read_embedding(path: Path, name: str | None = None) -> Embedding:
-    """The textual inversion in the file at `path`, called `name` or else by the file's name.
+    """Read the textual inversion in the file at `path`, named `name` or else after the file.
 
     Raises:
-        BadInputError: not a textual inversion, or a name that no tokenizer can take.
+        BadInputError: the file is not a textual inversion, or no tokenizer can use the name.
     """
     tensors = {tensor.name: tensor for tensor in open_checkpoint(path).tensors}
     vectors = {
@@ -72,13 +72,13 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
     name = (name or path.stem).lower().strip("<>")
     if len(name) > LONGEST_WORD or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise BadInputError(
-            f"{shown(name)} cannot be a word of a prompt",
+            f"{shown(name)} cannot be used as a word in prompts",
             where=path,
             remedy=f"give a name of at most {LONGEST_WORD} letters, digits, - and _ as FILE:NAME",
         )
     if any(rows.shape[0] > _MOST_VECTORS for rows in vectors.values()):
         raise BadInputError(
-            "holds more vectors than a prompt has room for", where=path, remedy="give another file"
+            "has more vectors than a prompt has room for", where=path, remedy="give another file"
         )
     return Embedding(path=path, name=name, vectors=vectors)
 
@@ -91,17 +91,17 @@ def _as_rows(tensor: TensorInfo) -> TensorInfo:
 
 
 def add_embedding(plan: FolderPlan, embedding: Embedding) -> FolderPlan:
-    """`plan` with the vectors of `embedding` in its tables and its words in the vocabularies.
+    """Return `plan` with the embedding's vectors in its tables and its words in its vocabularies.
 
     Raises:
-        BadInputError: it was made for another model, or its word already exists.
+        BadInputError: the embedding was made for another model, or its word already exists.
     """
     parts, files = dict(plan.parts), dict(plan.files)
     encoders = [name for name in TOKENIZERS if name in parts]
     if set(encoders) != embedding.vectors.keys():
         raise BadInputError(
             (
-                f"holds vectors for {', '.join(sorted(embedding.vectors))}, the "
+                f"it has vectors for {', '.join(sorted(embedding.vectors))}, but the "
                 f"model has {', '.join(encoders)}"
             ),
             where=embedding.path,
@@ -124,12 +124,12 @@ def add_embedding(plan: FolderPlan, embedding: Embedding) -> FolderPlan:
 
 
 def _extend(part: ComponentFiles, vectors: TensorInfo, path: Path) -> tuple[int, ComponentFiles]:
-    """The previous number of rows, and the part with `vectors` appended to its table."""
+    """Append `vectors` to the part's table; return its previous number of rows, and the part."""
     table = next(tensor for tensor in part.tensors if tensor.name == TABLE)
     rows, width = table.shape
     if vectors.shape[1] != width:
         raise BadInputError(
-            f"vectors of width {vectors.shape[1]}, the model's are {width} wide",
+            f"its vectors have width {vectors.shape[1]}, but the model's have {width}",
             where=path,
             remedy="this embedding was made for another model",
         )
@@ -154,7 +154,7 @@ def _rows_of(table: TensorInfo | Computed, vectors: TensorInfo) -> Iterator[memo
 def _add_words(
     files: dict[str, Path | bytes], folder: str, ids: Mapping[str, int], path: Path
 ) -> int:
-    """Put the words into the tokenizer's files; returns the id that ends a text."""
+    """Add the words to the tokenizer's files; return the id of the token that ends a text."""
     vocabulary = parse_vocabulary(*_content(files, f"{folder}/{VOCABULARY}", path))
     merges = decode(*_content(files, f"{folder}/{MERGES}", path)).splitlines()
     added = f"{folder}/added_tokens.json"
@@ -162,7 +162,9 @@ def _add_words(
     for word in ids:
         if word + WORD_END in vocabulary or word in tokens:
             raise BadInputError(
-                f"the word {word} exists already", where=path, remedy="give another name"
+                f"the word {word} already exists",
+                where=path,
+                remedy="give another name as FILE:NAME",
             )
     add_words(vocabulary, merges, ids)
     tokens |= ids

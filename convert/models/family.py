@@ -1,7 +1,8 @@
-"""Identifies a model by its configs' structure, never by a name or a width.
+"""Identifies a model's family and task by the structure of its configs.
 
-Widths say nothing about a reduced model, so the rules look at what makes each family's UNet
-different: the linear projections of SD 2, the added time embedding of SDXL, the input channels.
+Names can be wrong, and widths differ in reduced models, so the rules look at what makes each
+family's UNet different: the linear projections of SD 2, the added time embedding of SDXL, the input
+channels.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 PIXELS_PER_LATENT = 8
-"""Image pixels per latent pixel, each way: true of every family's VAE; the apps rely on it."""
+"""Image pixels per latent pixel, in each direction: true of every family's VAE, and of the apps."""
 
 
 class Family(Enum):
@@ -27,7 +28,7 @@ class Family(Enum):
 
 
 class Task(Enum):
-    """What the UNet receives in addition to the latents."""
+    """The task of a UNet, which decides what it receives in addition to the latents."""
 
     TEXT_TO_IMAGE = "text to image"
     INPAINTING = "inpainting"
@@ -44,13 +45,13 @@ TASKS: Mapping[int, Task] = {
     7: Task.UPSCALING,
     5: Task.DEPTH,
 }
-"""Input channels of an SD UNet → what they carry in addition to four latent channels."""
+"""Maps the input channels of an SD UNet to the task; four of them are latent channels."""
 
 PIPELINES: Mapping[str, Family] = {
     "StableDiffusion3Pipeline": Family.SD3,
     "FluxPipeline": Family.FLUX,
 }
-"""Pipelines without a UNet."""
+"""Maps pipelines without a UNet to their families."""
 
 STRANGERS = (
     "AltDiffusion",
@@ -73,13 +74,13 @@ STRANGERS = (
     "VideoToVideo",
     "Wuerstchen",
 )
-"""Prefixes of other families' pipeline names; some have a UNet of the usual class."""
+"""Prefixes of other families' pipeline names; some of them use the same UNet class as SD."""
 
 
 def identify(
     pipeline: str, configs: Mapping[str, Mapping[str, object]], scheduler: Mapping[str, object]
 ) -> tuple[Family, Task]:
-    """The family and task of a diffusers pipeline.
+    """Identify the family and task of a diffusers pipeline.
 
     Args:
         pipeline: `_class_name` of `model_index.json`.

@@ -1,4 +1,4 @@
-"""Where a model came from that was named, not given: for the manifest."""
+"""The origin of a model that was given by name, as recorded in the manifest."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedFrom:
-    """The model's name, the exact revision, the licence that its page states, and an address.
+    """The model's name, exact revision, stated licence, and address.
 
-    Each is "" where nobody said it.
+    Each is "" if unknown.
     """
 
     name: str

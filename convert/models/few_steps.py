@@ -1,7 +1,7 @@
-"""Recognises models for few steps and little guidance, and gives their app settings.
+"""Recognises few-step models, and gives the settings that they need in an app.
 
-At the apps' usual 20 steps and guidance 7.5 they give burnt pictures. A merge leaves no trace among
-the tensors, so names, metadata and the scheduler are looked at.
+At the apps' default 20 steps and guidance 7.5 they give burnt pictures. Merging such a model leaves
+no trace in the tensors, so names, metadata and the scheduler are examined.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class AppSettings:
 
     @property
     def advice(self) -> str:
-        """One line for people."""
+        """The settings as one line for users."""
         return (
             f"{self.by} {self.kind}: made for few steps and little guidance; in the app set"
             f" {self.scheduler}, {self.steps} steps, guidance {self.guidance}"
@@ -42,8 +42,10 @@ _KINDS: tuple[tuple[str, str, str, str], ...] = (
     (r"(?<![A-Za-z])(?i:sdxs)(?![A-Za-z])", "sdxs", "1", "1"),
     (r"(?i:instaflow|perflow)", "perflow", "1 to 8", "1 to 5"),
 )
-"""Pattern of a name → method, with the steps and guidance from its published model cards. Guidance
-1 means none, and is the smallest value that Mochi Diffusion accepts."""
+"""Name pattern, method, and the steps and guidance from its published model cards.
+
+Guidance 1 means none, and is the smallest value that Mochi Diffusion accepts.
+"""
 
 _STEPS = re.compile(r"(?<!\d)(\d{1,2})[-_ ]?steps?(?![a-z])", re.IGNORECASE)
 
@@ -57,7 +59,7 @@ METADATA = (
     "ss_base_model_name",
     "ss_sd_model_name",
 )
-"""Metadata keys for a file's name and its sources; the web UI's merger writes `sd_merge_*`."""
+"""Metadata keys for a file's name and its sources; AUTOMATIC1111's merger writes `sd_merge_*`."""
 
 CLASSES: Mapping[str, str] = {
     "LCMScheduler": "lcm",
@@ -65,7 +67,7 @@ CLASSES: Mapping[str, str] = {
     "LatentConsistencyModelPipeline": "lcm",
     "TCDScheduler": "tcd",
 }
-"""Classes of schedulers and pipelines → method."""
+"""Maps classes of schedulers and pipelines to the distillation method."""
 
 
 def find_settings(
@@ -74,7 +76,7 @@ def find_settings(
     scheduler: Mapping[str, object] | None = None,
     pipeline: str = "",
 ) -> AppSettings | None:
-    """The settings for a model, and the evidence; `None` for a model that needs many steps.
+    """Find the app settings for a model, with the evidence; `None` if it needs many steps.
 
     Args:
         name: of the model, or of a LoRA that is merged into it.

@@ -1,4 +1,4 @@
-"""Finds the weight files in a component's folder, and which of them to use."""
+"""Finds the weight files in a component's folder, and decides which of them to use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SUFFIXES = frozenset({".safetensors", ".bin", ".ckpt", ".pt", ".pth"})
 """Suffixes of weight files, from any tool."""
 
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
-"""The names of weight files in diffusers and in transformers (safetensors, pickled)."""
+"""The stems of weight files in diffusers and in transformers (safetensors, pickled)."""
 
 _NAME = re.compile(
     rf"(?P<stem>{'|'.join(STEMS)})"
@@ -27,7 +27,7 @@ _NAME = re.compile(
 class WeightFiles:
     """One complete set of weights: a file, or an index with its shards.
 
-    `source` is what to open: the file or the index; `None` for shards whose index is missing.
+    `source` is the file or index to open; `None` for shards whose index is missing.
     """
 
     stem: str
@@ -46,7 +46,7 @@ class WeightName:
 
 
 def parse_weight_name(name: str) -> WeightName | None:
-    """Parse the name of a weight file; `None` for other names."""
+    """Parse the name of a weight file; return `None` for other names."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None
@@ -55,11 +55,11 @@ def parse_weight_name(name: str) -> WeightName | None:
 
 
 def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
-    """Every set of weights in `folder`; the one to use comes first.
+    """Find every set of weights in `folder`; the one to use comes first.
 
-    Plain before a variant, safetensors before pickles, one file before shards: the order in which
-    the pinned diffusers would find them, if it could read shards. In a folder that has none of its
-    names, one index file of another name will do, or the only file of weights: a browser's
+    No variant is preferred to a variant, safetensors to pickles, one file to shards: the order in
+    which the pinned diffusers would search, if it could read shards. A folder without any standard
+    name may have one index file of another name, or a single weight file, such as a browser's
     "model (1).safetensors".
     """
     groups: dict[tuple[str, str, str], list[tuple[Path, re.Match[str]]]] = {}
@@ -75,7 +75,7 @@ def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
 
 
 def _find_indexed(folder: Path) -> Iterator[WeightFiles]:
-    """The shards beside the only index file in `folder`, whatever they are called."""
+    """Yield the shards of the only index file in `folder`, whatever their names."""
     match sorted(folder.glob("*.index.json")):
         case [index]:
             stem, _, form = index.name.removesuffix(".index.json").rpartition(".")
@@ -85,11 +85,11 @@ def _find_indexed(folder: Path) -> Iterator[WeightFiles]:
 
 _COPY = re.compile(r"( \(\d+\)| copy( \d+)?| - Copy)(?=\.\w+$)")
 _STATES = ("optimizer", "random_states", "scheduler", "training_args")
-"""Prefixes of files that trainers leave beside the weights, with the same suffixes."""
+"""Prefixes of files that trainers leave next to the weights, with the same suffixes."""
 
 
 def _find_renamed(folder: Path) -> Iterator[WeightFiles]:
-    """The only weight file, or the only one whose name is right except for a copy number."""
+    """Yield the only weight file, or the only one with a standard name but for a copy number."""
     files = [
         path
         for path in sorted(folder.iterdir())

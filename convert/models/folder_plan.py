@@ -1,7 +1,7 @@
-"""The plan of a diffusers folder: its components with their tensors, and its other files.
+"""Plans a diffusers folder: its components with their tensors, and its other files.
 
 A plan is a value. A folder, a single file, a VAE and a LoRA each contribute to one, and only
-`write_folder` touches the disk.
+`write_folder` writes to disk.
 """
 
 from __future__ import annotations
@@ -45,18 +45,21 @@ class ComponentFiles:
 
     @property
     def file_name(self) -> str:
-        """The file the pinned `from_pretrained` looks for: diffusers' configs name their class."""
+        """The file name that the pinned `from_pretrained` looks for.
+
+        Only diffusers' configs name their class, so they tell the library.
+        """
         return DIFFUSERS_NAME if "_class_name" in self.config else TRANSFORMERS_NAME
 
     def nbytes(self, dtype: str | None) -> int:
-        """Bytes of the tensors once they are cast to `dtype`."""
+        """Return the size in bytes of the tensors once they are cast to `dtype`."""
         options = WriteOptions(dtype=dtype)
         return sum(target_nbytes(tensor, options) for tensor in self.tensors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderPlan:
-    """A folder to write: `files` maps a path in it to a file to copy, or to the bytes.
+    """A folder to write: `files` maps a path in the folder to a file to copy, or to its content.
 
     `notes` are facts worth knowing about the model, `settings` its settings for the app.
     """
@@ -67,24 +70,24 @@ class FolderPlan:
     settings: AppSettings | None = None
 
     def with_component(self, name: str, part: ComponentFiles) -> FolderPlan:
-        """This plan with another component `name`, and its config."""
+        """Return this plan with another component `name`, and its config."""
         files = {**self.files, f"{name}/{CONFIG_NAME}": as_json(part.config)}
         return replace(self, parts={**self.parts, name: part}, files=files)
 
 
 def as_json(content: Mapping[str, object]) -> bytes:
-    """A config as diffusers writes it."""
+    """Serialise a config as diffusers writes it."""
     return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def write_folder(
     plan: FolderPlan, target: Path, options: WriteOptions | None = None, emit: Emit = silent
 ) -> tuple[Written, ...]:
-    """Make the folder `target`. It is made aside and renamed, so it is never incomplete.
+    """Write the folder `target`; it gets its name only when it is complete.
 
     Raises:
         BadInputError: `target` exists and is not an earlier output, or holds other files.
-        NoSpaceError: not enough room.
+        NoSpaceError: the disk has too little space.
     """
     options = options or WriteOptions()
     sizes = {

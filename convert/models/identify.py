@@ -1,4 +1,4 @@
-"""Identifies a path from headers alone: the facts that `sdcoreml inspect` shows."""
+"""Identifies a path from headers alone, and collects the facts that `sdcoreml inspect` shows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NOT_THERE = "not there"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentFacts:
-    """A component: `dtypes` maps a type to the number of its parameters."""
+    """The facts about a component: `dtypes` maps each type to the number of its parameters."""
 
     name: str
     kind: str
@@ -82,27 +82,29 @@ class Identity:
 
     @property
     def has_ema(self) -> bool:
-        """Whether the weights are present twice: as trained and averaged."""
+        """Whether the weights are present twice: as trained and averaged (EMA)."""
         return any(part.name == AVERAGED for part in self.parts)
 
     @property
     def parameters(self) -> int:
-        """Elements of all tensors."""
+        """The number of elements of all tensors."""
         return sum(part.parameters for part in self.parts)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all tensors."""
+        """The size in bytes of all tensors."""
         return sum(part.nbytes for part in self.parts)
 
 
 def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
-    """What `path` is: a diffusers folder, a component's folder, a file or an index.
+    """Identify `path`: a diffusers folder, a component's folder, a file or an index.
 
     Faults are collected, never raised. A file is taken apart according to `options`.
     """
     if not can_exist(path):
-        fault = Fault(where=path, what="too long a name", remedy="give a file or a folder")
+        fault = Fault(
+            where=path, what="the name is too long for a path", remedy="give a file or a folder"
+        )
         return Identity(path=path, form=NOT_THERE, contents=_NOTHING, faults=(fault,))
     if path.is_dir() and not (path / INDEX_NAME).is_file() and (path / CONFIG_NAME).is_file():
         return _of_component(path, read_component(path.resolve().name, path))
@@ -185,7 +187,7 @@ TRANSFORMERS: Mapping[str, str] = {
     "UNetSpatioTemporalConditionModel": "Stable Video Diffusion",
     "WanTransformer3DModel": "Wan video",
 }
-"""Classes of other families → the family."""
+"""Maps transformer and UNet classes of other families to the family's name."""
 
 KNOWN = frozenset(
     {
@@ -200,9 +202,9 @@ KNOWN = frozenset(
         controlnet.KIND,
     }
 )
-"""Classes that Stable Diffusion's parts and add-ons have."""
+"""The classes of Stable Diffusion's parts and add-ons."""
 _STRANGE = frozenset({Kind.UNKNOWN, Kind.OTHER_FAMILY, Kind.TRANSFORMER, Kind.CONTROLNET})
-"""Identify a component by its tensors; its class may be more specific."""
+"""Kinds for which a component's class may say more than its tensors."""
 
 
 def _of_component(path: Path, component: Component) -> Identity:
@@ -248,7 +250,7 @@ def _of_file(path: Path, options: UnpackOptions) -> Identity:
     settings = single.settings if single else find_settings(path.stem, checkpoint.metadata)
     notes = (*checkpoint.notes, *(single.notes if single else ()), *_advice(settings))
     if single and prediction is None:
-        notes += ("does not say what it predicts; --prediction_type tells a conversion",)
+        notes += ("does not state its prediction type; give it with --prediction_type",)
     missing = ("vae",) if single and "vae" not in single.parts else ()
     return Identity(
         path=path,
@@ -289,11 +291,11 @@ GROUPS = (
     ("lora_te2_", "text_encoder_2"),
     ("lora_te", "text_encoder"),
 )
-"""Start of a tensor's name in a single file → the part it belongs to."""
+"""Maps the start of a tensor's name in a single file to the part that it belongs to."""
 
 
 def component_of(name: str) -> str:
-    """The part of a single file that the tensor of this name belongs to."""
+    """Return the part of a single file that the tensor with this name belongs to."""
     return next((part for start, part in GROUPS if name.startswith(start)), "tensors")
 
 

@@ -25,7 +25,7 @@ from sdcoreml.ground.places import expand_home
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingSource:
-    """A textual inversion, and its word (`None`: the one it was trained with)."""
+    """A textual inversion and the word for it; `None` means the file's name."""
 
     path: Path
     word: str | None = None
@@ -33,10 +33,10 @@ class EmbeddingSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingredients:
-    """A model, and the changes to make in it.
+    """A model, and the changes to make to it.
 
     `unpacking` is for a single file; for a folder, only its VAE applies. With `accepts_schedule`, a
-    noise schedule that no app has is no reason to refuse the model.
+    model is not refused for a noise schedule that no app has.
     """
 
     model: Path
@@ -52,7 +52,7 @@ class Ingredients:
         return not self.model.is_file() and not is_changed
 
     def files(self) -> Iterator[Path]:
-        """Every file that was named."""
+        """Yield every file that the user gave."""
         named = (self.model, self.unpacking.vae, self.unpacking.told and self.unpacking.told.config)
         yield from (path for path in named if path and path.is_file())
         yield from (lora.path for lora in self.loras)
@@ -60,7 +60,7 @@ class Ingredients:
 
 
 def parse_embedding(text: str) -> EmbeddingSource:
-    """`FILE` or `FILE:WORD`."""
+    """Parse `FILE` or `FILE:WORD`."""
     path, _, word = text.partition(":")
     return EmbeddingSource(path=expand_home(path), word=word or None)
 
@@ -69,8 +69,8 @@ def combine(ingredients: Ingredients, emit: Emit = silent) -> FolderPlan:
     """Plan the folder of the model; only headers and small files are read.
 
     Raises:
-        BadInputError: one of the files is damaged, or is not what it was given as.
-        UnsafePickleError: one names something that does not belong in a checkpoint.
+        BadInputError: a file is damaged, or is not of the kind it was given as.
+        UnsafePickleError: a file is a pickle that names code that has no place in a checkpoint.
         UnsupportedError: a LoRA is of a kind that cannot be merged.
     """
     plan = (_unpack if ingredients.model.is_file() else _read)(ingredients, emit)
@@ -90,7 +90,7 @@ def _tell(notes: Iterable[str], emit: Emit) -> None:
 
 
 def _settings(ingredients: Ingredients) -> AppSettings | None:
-    """The app settings of a model that a few-step LoRA is merged into."""
+    """Return the app settings of a model that a few-step LoRA is merged into."""
     for source in ingredients.loras:
         if found := find_settings(source.path.stem, open_checkpoint(source.path).metadata):
             return replace(found, by=f"the name or metadata of {source.path.name} say")
@@ -120,7 +120,7 @@ def _read(ingredients: Ingredients, emit: Emit) -> FolderPlan:
 
 
 def require_folders_own(ingredients: Ingredients) -> None:
-    """Refuse options for single files that a folder's own configs already answer."""
+    """Refuse options for single files whose answer is in a folder's own configs."""
     options = ingredients.unpacking
     asked = {
         "averaged weights (EMA)": options.weights is Weights.AVERAGED,
@@ -134,8 +134,8 @@ def require_folders_own(ingredients: Ingredients) -> None:
     if given := [what for what, value in asked.items() if value]:
         raise BadInputError(
             (
-                f"{' and '.join(given)} can be chosen for single-file checkpoints; a folder's own "
-                "files determine it"
+                f"{' and '.join(given)} can be chosen only for single-file checkpoints; a folder's "
+                "own files determine it"
             ),
             where=ingredients.model,
             remedy="leave it out",

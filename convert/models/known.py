@@ -1,4 +1,4 @@
-"""Opens a component's weights without the tensors that its class does not have."""
+"""Opens a component's weights, ignoring tensors that its class does not have."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sdcoreml.convert.weights.safetensors import TensorFile
 
 
 def open_known(weights: Path, config: Mapping[str, object]) -> TensorFile:
-    """The safetensors file of a component with this config.json.
+    """Open the safetensors file of a component with this config.json.
 
-    The pinned libraries leave other tensors aside on loading, and so must whoever builds from the
-    file, or compares with it. Raises `BadInputError` for an invalid file.
+    The pinned libraries ignore unknown tensors on loading, so code that builds from the file or
+    compares with it must do the same. Raises `BadInputError` for an invalid file.
     """
     file = TensorFile.open(weights)
     file.leave_aside(find_strangers(kind_of(config), config, file.names()))

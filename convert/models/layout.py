@@ -1,6 +1,6 @@
-"""A model folder in diffusers' layout: its components, their configs and weights, and every fault.
+"""Reads a model folder in diffusers' layout: components, configs, weights, and every fault.
 
-Headers only: no tensor is read, so a 10 GB model takes a fraction of a second.
+Only headers are read, no tensors, so a 10 GB model takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ OLD_ATTENTION = (
 )
 """The names of the VAE's attention layers before diffusers 0.17, as in SD 1.5's own VAE."""
 UNREAD = frozenset({"feature_extractor", "image_encoder", "safety_checker"})
-"""Parts that a download can lack: no program is made from them unless requested."""
+"""Parts that may be missing: no program is made from them unless requested."""
 
 ASSUMED = (
-    "no scheduler/: that the UNet predicts noise (epsilon) on the usual schedule is assumed;"
+    "no scheduler/: assuming that the UNet predicts noise (epsilon) on the usual schedule;"
     " --prediction-type says otherwise"
 )
 
 BESIDE = "{name}/ is a ControlNet beside the model, and is converted by itself: give {folder}"
 
 _SHOWN = 4
-"""The most tensors that a fault names; a wrong config is wrong about hundreds."""
+"""The most tensors that a fault names; a wrong config can cause hundreds of mismatches."""
 
 DOWNLOAD = "download the model again, with all its files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A part with weights: UNet, VAE, text encoder.
+    """A part of a model that has weights: UNet, VAE, text encoder.
 
     `kind` is its class, as `model_index.json` or its own config names it. `index` is the index file
     when the weights are sharded, `missing` are the absent shards that it names. `variants` are all
@@ -83,12 +83,12 @@ class Component:
 
     @property
     def all_faults(self) -> tuple[Fault, ...]:
-        """Every fault that stops a conversion."""
+        """Every fault that prevents a conversion."""
         return self.faults + self.mismatches
 
     @property
     def is_merged(self) -> bool:
-        """Whether the weights are already one safetensors file with today's names and no FP8."""
+        """Whether the weights are one safetensors file already, with current names and no FP8."""
         if self.index or self.checkpoint is None or not self.has_current_names:
             return False
         if any(tensor.dtype in FLOATS8 for tensor in self.checkpoint.tensors):
@@ -98,11 +98,12 @@ class Component:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model folder. `faults` stop a conversion; `notes` are worth knowing.
+    """A model folder. `faults` prevent a conversion; `notes` are worth knowing.
 
     `absent` are the parts that model_index.json lists but that have no folder, each with its fault.
     `origin` is the manifest's record of the files that the model was assembled from, if it was.
-    `settings` are the app's settings for a few-step model; `fetched` says where it came from.
+    `settings` are the app's settings for a few-step model; `fetched` is the model's origin if it
+    was given by name.
     """
 
     path: Path
@@ -121,7 +122,7 @@ class Model:
 
 
 def read_model(path: Path) -> Model:
-    """The model in the folder `path`. Faults are collected, never raised."""
+    """Read the model in the folder `path`. Faults are collected, never raised."""
     faults: list[Fault] = []
     notes: list[str] = []
     index = _read_index(path, faults, notes)
@@ -187,7 +188,7 @@ def _settings(path: Path, scheduler: Mapping[str, object], pipeline: str) -> App
 
 
 def read_component(name: str, folder: Path, *, kind: str = "") -> Component:
-    """The component in `folder`, with all its faults."""
+    """Read the component in `folder`, with all its faults."""
     faults: list[Fault] = []
     config = _read_json(folder / CONFIG_NAME, faults)
     kind = kind or kind_of(config)
@@ -222,13 +223,13 @@ def read_component(name: str, folder: Path, *, kind: str = "") -> Component:
 
 
 def _missing(index: Path) -> Iterator[str]:
-    """The names of absent shards; an index without any shard has a fault of its own."""
+    """Yield the names of absent shards; an index without any shard has a fault of its own."""
     with suppress(SdcoremlError):
         yield from (shard.name for shard in read_index(index).shards if not shard.is_file())
 
 
 def _mismatches(kind: str, config: Mapping[str, object], checkpoint: Checkpoint) -> Iterator[Fault]:
-    """The tensors that the class lacks in `checkpoint`, or finds in another shape."""
+    """Yield faults for tensors that are missing in `checkpoint`, or have another shape."""
     if quantised := refuse_quantised(checkpoint.tensors, checkpoint.path):
         yield quantised
         return
@@ -251,7 +252,7 @@ def _mismatches(kind: str, config: Mapping[str, object], checkpoint: Checkpoint)
 
 
 def modernise(checkpoint: Checkpoint) -> Checkpoint:
-    """A VAE's checkpoint with today's names; the same object if it already has them.
+    """Return a VAE's checkpoint with current names; the same object if it already has them.
 
     The pinned diffusers also renames them on loading (`_convert_deprecated_attention_blocks`).
     """
@@ -260,7 +261,7 @@ def modernise(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _modern(tensor: TensorInfo) -> TensorInfo:
-    """A tensor under its new name; 1 x 1 kernels become matrices."""
+    """Return a tensor under its current name; 1 x 1 kernels become matrices."""
     name = tensor.name
     if ".attentions." not in name:
         return tensor
@@ -301,7 +302,7 @@ _ESSENTIAL = ("unet", "vae")
 
 
 def _derive_index(path: Path) -> dict[str, object]:
-    """The model_index.json that the folders in `path` imply, if they form a whole model."""
+    """Derive model_index.json from the folders in `path`, if they form a whole model."""
     if not all((path / name / CONFIG_NAME).is_file() for name in _ESSENTIAL):
         return {}
     folders = [child.name for child in sorted(path.iterdir()) if child.is_dir()]
@@ -316,7 +317,7 @@ def _has_config(folder: Path) -> bool:
 
 
 def kind_of(config: Mapping[str, object]) -> str:
-    """The class that a config.json describes, or an empty string."""
+    """Return the class that a config.json describes, or an empty string."""
     match config:
         case {"_class_name": str() as name} if name:
             return name
@@ -334,7 +335,7 @@ def _read_json(path: Path, faults: list[Fault]) -> dict[str, object]:
 
 
 def _class_of(name: str, entry: object) -> str | None:
-    """The class of a part that the index lists as a folder: `[library, class]`, neither null."""
+    """Return the class of a part that the index lists as a folder: `[library, class]`, no nulls."""
     match entry:
         case [str(), str() as kind]:
             is_folder = not name.startswith("_") and Path(name).name == name and name != ".."
@@ -343,5 +344,5 @@ def _class_of(name: str, entry: object) -> str | None:
 
 
 def _holds_model(kind: str) -> bool:
-    """Whether the class `kind` has weights."""
+    """Whether components of the class `kind` have weights."""
     return "Model" in kind or kind in ("AutoencoderKL", "StableDiffusionSafetyChecker")

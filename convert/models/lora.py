@@ -2,9 +2,9 @@
 
     W' = W + scale * alpha / rank * (up @ down)
 
-computed in float32 and cast back to the type of W, some rows at a time. Sources: kohya's scripts
-(`lora_down`, `lora_up`, `alpha`, and `lora_mid` for convolutions decomposed in three), diffusers'
-own attention processors, PEFT (`lora_A`, `lora_B`).
+This is computed in float32 and cast back to the type of W, some rows at a time. Sources: kohya's
+scripts (`lora_down`, `lora_up`, `alpha`, and `lora_mid` for convolutions decomposed in three),
+diffusers' own attention processors, PEFT (`lora_A`, `lora_B`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ROLES: tuple[tuple[str, str], ...] = (
     ("_lora.up.weight", "up"),
     (".alpha", "alpha"),
 )
-"""End of a tensor's name → its part in the formula."""
+"""Maps the end of a tensor's name to its role in the formula."""
 
 COMPONENTS: tuple[tuple[str, str], ...] = (
     ("lora_unet_", "unet"),
@@ -62,7 +62,7 @@ COMPONENTS: tuple[tuple[str, str], ...] = (
     ("base_model.model.", "unet"),
     ("", "unet"),
 )
-"""Start of a tensor's name → the component it changes."""
+"""Maps the start of a tensor's name to the component that the LoRA changes."""
 
 ALIASES: tuple[tuple[str, str], ...] = (
     ("_processor_", "_"),
@@ -71,11 +71,11 @@ ALIASES: tuple[tuple[str, str], ...] = (
     ("_self_attn_to_v", "_self_attn_v_proj"),
     ("_self_attn_to_out", "_self_attn_out_proj"),
 )
-"""The names that diffusers' attention processors gave to the layers that they modify."""
+"""Layer names given by diffusers' attention processors, and the names of the changed layers."""
 
 OTHER_KINDS = re.compile(r"\.(hada_w1_a|lokr_w1|lokr_w1_a|dora_scale|oft_blocks|diff)$")
 MOST_UNKNOWN = 0.25
-"""Above this ratio of unmatched to matched tensors, a LoRA belongs to another model."""
+"""The largest ratio of unmatched to matched tensors; above it, the LoRA is for another model."""
 
 ROWS_AT_ONCE = 4 << 20
 """Bytes of float32 rows that are in memory at a time."""
@@ -83,7 +83,7 @@ ROWS_AT_ONCE = 4 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraSource:
-    """A LoRA file and its merge strength."""
+    """A LoRA file and the strength to merge it with."""
 
     path: Path
     scale: float = 1.0
@@ -91,7 +91,7 @@ class LoraSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """What a LoRA adds to one tensor: `factor` times up @ (mid) @ down."""
+    """The change that a LoRA makes to one tensor: `factor` times up @ (mid) @ down."""
 
     down: TensorInfo
     up: TensorInfo
@@ -100,7 +100,7 @@ class Delta:
 
 
 def parse_lora(text: str) -> LoraSource:
-    """`FILE` or `FILE:SCALE`. Raises `ValueError` for a scale that is not a finite number."""
+    """Parse `FILE` or `FILE:SCALE`. Raises `ValueError` for a scale that is not a finite number."""
     path, colon, scale = text.rpartition(":")
     if not colon or "/" in scale:
         return LoraSource(path=expand_home(text))
@@ -114,13 +114,13 @@ def parse_lora(text: str) -> LoraSource:
 
 
 def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = silent) -> FolderPlan:
-    """`plan` with every LoRA of `sources` merged into its components.
+    """Return `plan` with every LoRA of `sources` merged into its components.
 
     A few tensors without a counterpart are skipped and named in a note.
 
     Raises:
-        BadInputError: not a LoRA, or a LoRA for another model.
-        UnsupportedError: a LoHa, LoKr, DoRA or similar.
+        BadInputError: a file is not a LoRA, or a LoRA for another model.
+        UnsupportedError: a file is a LoHa, LoKr, DoRA or similar.
     """
     deltas: dict[tuple[str, str], list[Delta]] = {}
     for source in sources:
@@ -140,7 +140,7 @@ def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = si
 def read_lora(
     source: LoraSource, parts: Mapping[str, ComponentFiles], emit: Emit = silent
 ) -> dict[tuple[str, str], Delta]:
-    """What the LoRA adds: (component, tensor) → delta. Raises as `merge_loras`."""
+    """Read the LoRA's changes: (component, tensor) → delta. Raises as `merge_loras`."""
     path = source.path
     groups: dict[tuple[str, str], dict[str, TensorInfo]] = {}
     unknown: list[str] = []
@@ -148,7 +148,7 @@ def read_lora(
     for tensor in open_checkpoint(path).tensors:
         if found := OTHER_KINDS.search(tensor.name):
             raise UnsupportedError(
-                f"holds {found[1]!r}, another kind of adapter than LoRA",
+                f"it has tensors {found[1]!r}, so it is an adapter of another kind than LoRA",
                 where=path,
                 remedy="merge it with the program that made it",
             )
@@ -159,11 +159,12 @@ def read_lora(
             groups.setdefault(target, {})[role] = tensor
     if unknown and len(unknown) <= MOST_UNKNOWN * sum(map(len, groups.values())):
         named = ", ".join(unknown)
-        text = f"{path.name}: {len(unknown)} tensors mean nothing here and are left out: {named}"
+        what = "tensors have no counterpart in the model and are skipped"
+        text = f"{path.name}: {len(unknown)} {what}: {named}"
         emit(Event(kind="note", text=text))
     elif unknown:
         raise BadInputError(
-            f"{len(unknown)} tensors have no counterpart in this model, first {unknown[0]!r}",
+            f"{len(unknown)} tensors have no counterpart in this model, such as {unknown[0]!r}",
             where=path,
             remedy="this LoRA was made for another model",
         )
@@ -175,7 +176,7 @@ def read_lora(
 
 
 def _targets(part: ComponentFiles) -> dict[str, str]:
-    """Name of a layer with underscores → name of its weight."""
+    """Map the name of each layer, with underscores, to the name of its weight."""
     weights = [tensor.name for tensor in part.tensors if tensor.name.endswith(".weight")]
     return {name.removesuffix(".weight").replace(".", "_"): name for name in weights}
 
@@ -221,7 +222,9 @@ def _delta(
     any_name = next(iter(roles.values())).name
     if missing:
         raise BadInputError(
-            f"{any_name!r} has no {missing.pop()!r}", where=path, remedy="download it again"
+            f"{any_name!r} has no counterpart {missing.pop()!r}",
+            where=path,
+            remedy="download it again",
         )
     down, up, mid = roles["down"], roles["up"], roles.get("mid")
     rank = down.shape[0] if down.shape else 0
@@ -241,12 +244,12 @@ def _delta(
 
 
 def _number(path: Path, tensor: TensorInfo) -> float:
-    """The single number in a tensor, required to be finite or it would spoil every weight."""
+    """Read the single number in a tensor, which must be finite, or it would spoil every weight."""
     is_known = tensor.dtype in {*NUMPY, "BF16"}
     values: list[float] = read_floats(tensor).reshape(-1).tolist() if is_known else []
     if len(values) != 1 or not math.isfinite(values[0]):
         raise BadInputError(
-            f"{tensor.name!r} is not one number", where=path, remedy="download it again"
+            f"{tensor.name!r} is not a single finite number", where=path, remedy="download it again"
         )
     return values[0]
 
@@ -261,7 +264,7 @@ def _merge_deltas(
 
 
 def _blocks(tensor: TensorInfo, deltas: Sequence[Delta]) -> Iterator[memoryview]:
-    """The merged rows of `tensor`, in its own type."""
+    """Yield the merged rows of `tensor`, in its own type."""
     factors = [_factors(delta) for delta in deltas]
     width = math.prod(tensor.shape[1:])
     step = max(1, ROWS_AT_ONCE // (4 * width))
@@ -277,7 +280,7 @@ def _blocks(tensor: TensorInfo, deltas: Sequence[Delta]) -> Iterator[memoryview]
 
 
 def _factors(delta: Delta) -> tuple[np.ndarray, np.ndarray]:
-    """The delta as two matrices, (out, rank) and (rank, rest); the scale is in the first."""
+    """Return the delta as two matrices, (out, rank) with the factor, and (rank, rest)."""
     import numpy as np
 
     down = read_floats(delta.down)

@@ -1,4 +1,4 @@
-"""Makes a diffusers folder with one safetensors file per component, from any saved weights."""
+"""Makes a diffusers folder with one safetensors file per component, from weights in any format."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sdcoreml.ground.errors import BadInputError, raise_first
 from sdcoreml.ground.events import Emit, silent
 
 TEXTS = frozenset({".json", ".txt", ".md", ".model", ".yaml"})
-"""Suffixes of files to keep beside the weights: configs, tokenizers, model cards."""
+"""Suffixes of files to keep besides the weights: configs, tokenizers, model cards."""
 
 
 def component_files(component: Component) -> ComponentFiles:
-    """The component as part of a plan. Raises `BadInputError` for unreadable weights."""
+    """Return a component's part of a plan. Raises `BadInputError` for unreadable weights."""
     checkpoint = component.checkpoint
     if checkpoint is None:
         raise BadInputError(
-            "no readable weights",
+            "it has no readable weights",
             where=component.folder,
             remedy=f"see what {command('inspect', component.folder)} says about it",
         )
@@ -37,14 +37,14 @@ def component_files(component: Component) -> ComponentFiles:
 
 
 def merge_component(component: Component, target: Path, emit: Emit = silent) -> Path:
-    """The component's weights as one safetensors file.
+    """Return the path of the component's weights as one safetensors file.
 
-    If they already are, the file is used in place. Otherwise it is written into the folder
+    If the weights are in one already, that file is used. Otherwise one is written into the folder
     `target`, which is made if needed, under the name that diffusers or transformers looks for.
 
     Raises:
         BadInputError: the weights are missing or faulty.
-        NoSpaceError: not enough room for the merged file.
+        NoSpaceError: the disk has too little space for the merged file.
     """
     part = component_files(component)
     if component.is_merged:
@@ -57,7 +57,7 @@ def plan_folder(model: Model) -> FolderPlan:
 
     Raises:
         BadInputError: the model has faults.
-        UnsafePickleError: a pickle of the model names something that does not belong in it.
+        UnsafePickleError: a pickle of the model names code that has no place in a checkpoint.
     """
     raise_first(model.faults)
     parts = {name: component_files(component) for name, component in model.components.items()}
@@ -71,12 +71,14 @@ def require_apart(source: Path, target: Path) -> None:
     old, new = source.resolve(), target.resolve()
     if old == new or old in new.parents or new in old.parents:
         raise BadInputError(
-            "lies in the model itself, or around it", where=target, remedy="choose another folder"
+            "is inside the model's folder, or contains it",
+            where=target,
+            remedy="choose another folder",
         )
 
 
 def other_files(source: Path) -> dict[str, Path | bytes]:
-    """The files of a model folder that are not weights: path in it → file. No hidden folders.
+    """Map paths in a model folder to its files other than weights, without hidden folders.
 
     Raises:
         BadInputError: one of them is a link to a file missing from its cache.
@@ -92,7 +94,7 @@ def other_files(source: Path) -> dict[str, Path | bytes]:
                 continue
             if path.is_symlink() and not path.exists():
                 raise BadInputError(
-                    "a link to a file that is not there",
+                    "this is a link to a missing file",
                     where=path,
                     remedy="download the model again, with all its files",
                 )

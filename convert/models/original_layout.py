@@ -11,7 +11,7 @@ from sdcoreml.convert.models.renames import CLIP, OPEN_CLIP, Table
 
 UNET_PREFIX = "model.diffusion_model."
 ADDED = f"{UNET_PREFIX}label_emb."
-"""Marks the UNets of SDXL and its refiner: only they take sizes and a pooled text state."""
+"""The prefix that marks the UNets of SDXL and its refiner: they take sizes and a pooled state."""
 
 PROJECTED = "CLIPTextModelWithProjection"
 
@@ -62,12 +62,15 @@ LAYOUTS: tuple[FileLayout, ...] = (
     ),
     FileLayout(family=Family.SD1, texts=(_SGM_CLIP,), is_added=False),
 )
-"""Stability's newer code (sgm) calls the text encoders of every family `conditioner.embedders`.
-What its UNet predicts decides which of two families an SD 2.x file belongs to."""
+"""The known layouts of single-file checkpoints.
+
+Stability's newer code (sgm) calls the text encoders of every family `conditioner.embedders`. Which
+of two families an SD 2.x file belongs to depends on what its UNet predicts.
+"""
 
 
 def layout_of(names: Iterable[str]) -> tuple[Family, tuple[TextPart, ...]] | None:
-    """The family and text encoders that `names` imply, if they are a whole checkpoint's."""
+    """Recognise the family and text encoders of a whole checkpoint by its tensors' names."""
     known = tuple(names)
     if not _begins(known, UNET_PREFIX):
         return None
@@ -84,23 +87,23 @@ def _begins(names: Iterable[str], prefix: str) -> bool:
 
 
 OPEN_CLIP_BLOCKS = 24
-"""Blocks in SD 2.x's text encoder (ViT-H/14), whose states are read before the last one."""
+"""The number of blocks in SD 2.x's text encoder (ViT-H/14); SD 2.x does not use the last one."""
 
 _BLOCK = re.compile(r"text_model\.encoder\.layers\.(\d+)\.")
 
 
 def block_of(name: str) -> int:
-    """The block of a CLIP text encoder that a tensor belongs to, -1 if to none."""
+    """Return the block of a CLIP text encoder that a tensor belongs to, or -1."""
     found = _BLOCK.match(name)
     return int(found[1]) if found else -1
 
 
 def count_used_blocks(names: Collection[str], prefix: str) -> int:
-    """How many blocks of the OpenCLIP encoder under `prefix` SD 2.x uses.
+    """Count the blocks of the OpenCLIP encoder under `prefix` that SD 2.x uses.
 
-    The last one is never used, and files can omit it. For the real encoder, the number decides: of
-    24 blocks, 23 are used; of 23, all. For a reduced one, a projection or a logit scale shows that
-    the encoder is whole, since both follow the last block and are also unused.
+    The last block is never used, and files can omit it. For the real encoder, the number decides:
+    of 24 blocks, 23 are used; of 23, all. A reduced encoder is complete if it has a projection or a
+    logit scale, since both follow the last block and are also unused.
     """
     blocks = _count_blocks(names, prefix)
     if blocks in (OPEN_CLIP_BLOCKS, OPEN_CLIP_BLOCKS - 1):
@@ -110,7 +113,7 @@ def count_used_blocks(names: Collection[str], prefix: str) -> int:
 
 
 def describe_blocks(names: Collection[str], prefix: str) -> str:
-    """The note on an encoder that is not whole or not the real one; empty if there is none."""
+    """Return a note on an encoder with another number of blocks than 24, or an empty string."""
     blocks, used = _count_blocks(names, prefix), count_used_blocks(names, prefix)
     if blocks == OPEN_CLIP_BLOCKS:
         return ""

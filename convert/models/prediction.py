@@ -1,7 +1,7 @@
-"""Finds whether a UNet predicts noise or velocity; tensors do not say, so every hint counts.
+"""Finds whether a UNet predicts noise or velocity, which its tensors do not show.
 
-The evidence is named; without any, the result is reported as an assumption. Names are no proof:
-they are reported only if they point the other way.
+Every other hint counts, and the evidence is named; without any, the result is reported as an
+assumption. Names are no proof: they are reported only if they contradict the result.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sdcoreml.ground.files import Document, read_text
 EPSILON, VELOCITY = "epsilon", "v_prediction"
 
 SPELLINGS = {EPSILON: EPSILON, VELOCITY: VELOCITY, "v-prediction": VELOCITY}
-"""The values of the option."""
+"""The values of `--prediction-type`, and what they mean."""
 
 WORDS: Mapping[str, str] = {
     **SPELLINGS,
@@ -39,7 +39,7 @@ WORDS: Mapping[str, str] = {
 so does ComfyUI, under a key of its own (`modelspec.predict_key`)."""
 
 MARKS = frozenset({"v_pred", "edm_vpred.sigma_max", "edm_vpred.sigma_min"})
-"""Tensors whose mere presence means velocity to ComfyUI and others."""
+"""Tensors whose mere presence means velocity, to ComfyUI and other programs."""
 ZERO_SNR_MARK = "ztsnr"
 
 ARCHITECTURES: Mapping[str, str] = {
@@ -49,8 +49,11 @@ ARCHITECTURES: Mapping[str, str] = {
 """ModelSpec's names for the two kinds of SD 2.x."""
 
 BASES: Mapping[str, str] = {"sd_v1_v": VELOCITY, "sd_v2": EPSILON, "sd_v2_v": VELOCITY}
-"""kohya's names of what was trained on: each is velocity if and only if the training was
-(`get_model_version_str_for_sd1_sd2` of sd-scripts)."""
+"""kohya's names of base models, with the prediction type that they imply.
+
+A name has velocity if and only if the training had (`get_model_version_str_for_sd1_sd2` of
+sd-scripts).
+"""
 
 OT_CONFIG = "ot_config"
 _OT_FORCED: Mapping[str, str] = {
@@ -61,7 +64,7 @@ _OT_ZERO_SNR = "rescale_noise_scheduler_to_zero_terminal_snr"
 """OneTrainer's settings of a training, which it keeps as JSON in the metadata."""
 
 NAMES = re.compile(r"v[-_ .]?pred|velocity|(?<![a-z])terminus|cosxl", re.IGNORECASE)
-"""In the name of a file or folder, this suggests a velocity."""
+"""Names of files and folders that suggest velocity."""
 
 # Training steps at which the SD 2 checkpoints were published, as in diffusers' conversion.
 _STEPS_EPSILON = 875_000
@@ -69,12 +72,12 @@ _STEPS_EPSILON = 875_000
 _VELOCITY = (
     r"""^\s*(parameterization:\s*(["']?)v\2|target:.*denoiser_scaling\.VScaling)\s*(?:#.*)?$"""
 )
-"""In a training config: Stability's first code, and its newer one (sgm)."""
+"""Matches velocity in a training config of Stability's first code, or of its newer one (sgm)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionSource:
-    """Sources other than the checkpoint: the option, and the training config (YAML) if any."""
+    """Sources of the prediction type besides the checkpoint: the option, and a training config."""
 
     option: str | None = None
     config: Path | None = None
@@ -82,7 +85,7 @@ class PredictionSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionFinding:
-    """What a UNet predicts: `kind`, or `None` if nothing says and nothing can be assumed.
+    """What a UNet predicts: `kind`, or `None` if it is unknown and cannot be assumed.
 
     `by` is the evidence, empty if assumed; `against` is the evidence to the contrary.
     """
@@ -93,7 +96,7 @@ class PredictionFinding:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to tell the person; empty if there is evidence and nothing contradicts it."""
+        """Notes for the user; empty if there is evidence and nothing contradicts it."""
         if self.kind is None or (self.by and not self.against):
             return ()
         but = f", though {' and '.join(self.against)} the other way" if self.against else ""
@@ -107,11 +110,11 @@ class PredictionFinding:
 def find_prediction(
     family: Family, checkpoint: Checkpoint, told: PredictionSource | None
 ) -> PredictionFinding:
-    """What the UNet of a single file predicts, and the evidence.
+    """Find what the UNet of a single file predicts, and the evidence.
 
-    In this order: the option; the training config, given or beside the file; a marker tensor;
-    metadata; the number of training steps. Without any of these, noise is assumed, except for
-    SD 2.x, which has two kinds.
+    In this order: the option; the training config, given or next to the file; a marker tensor;
+    metadata; the number of training steps. Without any of these, noise is assumed, except for SD
+    2.x, which has two kinds.
     """
     told = told or PredictionSource()
     if told.option:
@@ -128,7 +131,7 @@ def find_prediction(
 
 
 def read_prediction(scheduler: Mapping[str, object], path: Path) -> PredictionFinding:
-    """The prediction in the scheduler's config of the folder `path`; diffusers assumes noise."""
+    """Read the prediction type from a model folder's scheduler config; diffusers assumes noise."""
     said = scheduler.get("prediction_type")
     found = PredictionFinding(kind=EPSILON)
     if said:
@@ -144,7 +147,7 @@ def has_zero_terminal_snr(checkpoint: Checkpoint) -> bool:
 
 
 def _find_evidence(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
-    """All evidence in the file itself, the most reliable first."""
+    """Yield all evidence in the file itself, the most reliable first."""
     mark = next((one.name for one in checkpoint.tensors if one.name in MARKS), "")
     if mark:
         yield PredictionFinding(kind=VELOCITY, by=f"its tensor {mark}")
@@ -198,14 +201,14 @@ def _usual(family: Family, checkpoint: Checkpoint) -> PredictionFinding:
 
 
 def find_config(checkpoint: Checkpoint, told: PredictionSource | None) -> Path | None:
-    """The training config of a single file: the given one, or the one beside it."""
+    """Find the training config of a single file: the given one, or the one next to the file."""
     beside = checkpoint.path.with_suffix(".yaml")
     given = told.config if told else None
     return given or (beside if beside.is_file() else None)
 
 
 def read_parameterization(path: Path) -> str:
-    """The prediction type of a training config in YAML. Raises `BadInputError`."""
+    """Read the prediction type from a training config in YAML. Raises `BadInputError`."""
     is_velocity = re.search(_VELOCITY, _read(path), re.MULTILINE)
     return VELOCITY if is_velocity else EPSILON
 
@@ -215,11 +218,11 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[str], float]]] = {
     "linear_end": ("beta_end", float),
     "timesteps": ("num_train_timesteps", int),
 }
-"""Keys of a training config → those of diffusers' schedulers. Its "linear" is `scaled_linear`."""
+"""Maps keys of a training config to diffusers' scheduler keys. Its "linear" is `scaled_linear`."""
 
 
 def read_schedule(path: Path) -> Mapping[str, object]:
-    """A training config's noise schedule, as a scheduler's config. Raises `BadInputError`."""
+    """Read a training config's noise schedule as a scheduler's config. Raises `BadInputError`."""
     text, found = _read(path), dict[str, object]()
     for key, (name, kind) in _SCHEDULE.items():
         if said := re.search(rf"^\s*{key}:\s*([\d.e-]+)\s*(?:#.*)?$", text, re.MULTILINE):

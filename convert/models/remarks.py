@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from sdcoreml.convert.models.layout import Component
 
 PLACES = 77
-"""CLIP's longest text, with its start and end: what the apps send."""
+"""The length of CLIP's longest text in tokens, with start and end: what the apps send."""
 
 _SHOWN = 4
-"""The most tensors that a remark names."""
+"""The most tensors that a note names."""
 
 
 def describe_components(components: Mapping[str, Component]) -> tuple[str, ...]:
-    """The remarks on the components of one model."""
+    """Return the notes on the components of one model."""
     notes = [
         note
         for component in components.values()
@@ -27,21 +27,21 @@ def describe_components(components: Mapping[str, Component]) -> tuple[str, ...]:
     variants = {name: component.variant for name, component in components.items()}
     if len(set(variants.values())) > 1:
         said = ", ".join(f"{name}: {variant or 'plain'}" for name, variant in variants.items())
-        notes.append(f"components of different variants ({said}); each is taken as it is")
+        notes.append(f"components of different variants ({said}); each is used in its own variant")
     return tuple(notes)
 
 
 def _places_of(component: Component) -> Iterator[str]:
-    """An encoder of longer texts, such as LongCLIP: the apps split prompts to CLIP's own length."""
+    """Note an encoder of longer texts, such as LongCLIP; apps split prompts to CLIP's length."""
     places = component.config.get("max_position_embeddings", PLACES)
     if component.kind.startswith("CLIPText") and isinstance(places, int) and places > PLACES:
-        yield f"{component.name}: has {places} places for words, of which the apps use {PLACES}"
+        yield f"{component.name}: takes up to {places} tokens, of which the apps use {PLACES}"
 
 
 def _strangers_of(component: Component) -> Iterator[str]:
-    """What is left aside as the pinned libraries do, position ids apart, which all files had."""
+    """Note tensors that the pinned libraries ignore, except position ids, which old files have."""
     tensors = component.checkpoint.tensors if component.checkpoint else ()
     names = [tensor.name for tensor in tensors if not tensor.name.endswith("position_ids")]
     if found := find_strangers(component.kind, component.config, names):
         named = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-        yield f"{component.name}: its class has no place for {named}: left aside"
+        yield f"{component.name}: its class does not have {named}: ignored"

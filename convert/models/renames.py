@@ -1,8 +1,8 @@
 """Tables that map the names of the original checkpoints to those of diffusers.
 
-A row holds the prefix of a name and its replacement. The first row that fits wins; the rest of the
-name is kept, after the rows for the inside of a residual layer are applied. `{n}` is a number; the
-right side can use it, or the values that its table's numbering derives from it.
+A row holds the prefix of a name and its replacement. The first matching row is used; the rest of
+the name is kept, after the rows for the inside of a residual layer are applied. `{n}` is a number;
+the right side can use it, or the values that its table's numbering derives from it.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ OPEN_CLIP = Table(rows=_OPEN_CLIP_ROWS)
 
 
 def underscore(table: Table) -> Table:
-    """`table` for names with underscores in place of dots, as some trainers write them."""
+    """Return `table` for names with underscores instead of dots, as some trainers write them."""
 
     def flat(rows: tuple[Row, ...]) -> tuple[Row, ...]:
         return tuple((old.replace(".", "_"), new.replace(".", "_")) for old, new in rows)
@@ -138,7 +138,7 @@ def period_numbering(period: int) -> Numbering:
 def unet_numbering(names: Sequence[str]) -> Numbering:
     """Map the flat block numbers in `names` to levels of layers.
 
-    A level has as many residual layers as come before the first downsampling, which ends it.
+    A level has as many residual layers as precede the first downsampling, which ends it.
     """
     ends = _numbers(r"input_blocks\.(\d+)\.0\.op\.", names)
     blocks = _numbers(r"input_blocks\.(\d+)\.", names)
@@ -146,18 +146,18 @@ def unet_numbering(names: Sequence[str]) -> Numbering:
 
 
 def vae_numbering(names: Sequence[str]) -> Numbering:
-    """Map level numbers: the decoder counts from the image, diffusers from the latents."""
+    """Map level numbers: the original decoder counts from the image, diffusers from the latents."""
     last = max(_numbers(r"decoder\.up\.(\d+)\.", names), default=0)
     return {"mirror": lambda n: last - n}
 
 
 def _numbers(pattern: str, names: Sequence[str]) -> set[int]:
-    """The numbers that `pattern`'s group matches at the start of `names`."""
+    """Return the numbers that `pattern`'s group matches at the start of `names`."""
     return {int(found[1]) for name in names if (found := re.match(pattern, name))}
 
 
 def rename(name: str, table: Table, numbering: Numbering) -> str | None:
-    """The new name of `name`, or `None` if no row fits."""
+    """Return the new name of `name`, or `None` if no row matches."""
     for old, new in table.rows:
         if found := _pattern(old).match(name):
             head, rest = _expand(new, found, numbering), name[found.end() :]

@@ -1,9 +1,9 @@
-"""Writes the sample: a small Stable Diffusion 1.x folder with the defect that started this project.
+"""Writes the sample: a small Stable Diffusion 1.x folder with sharded `.bin` weights.
 
-The architectures of the pinned libraries, a thousand times smaller, with weights of
-`sample_weights`, a working CLIP byte-pair tokenizer, and UNet and VAE in sharded `.bin` files with
-an index: the layout that diffusers 0.23.1 cannot load. Needs no torch, and writes the same bytes
-everywhere.
+It has the architectures of the pinned libraries, a thousand times smaller, with weights from
+`sample_weights`, a working CLIP byte-pair tokenizer, and the layout that diffusers 0.23.1 cannot
+load, the case that started this project: UNet and VAE in sharded `.bin` files with an index. Needs
+no torch, and writes the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from sdcoreml.convert.weights.torch_writer import FloatTensor, write_torch
 from sdcoreml.ground.files import Document, read_bytes
 
 LATENT = 32
-"""Height and width of a latent image."""
+"""Height and width of the sample's latents."""
 SHARD_BYTES = 3_000_000
 PAIRS = (
     *("t h", "th e</w>", "i n", "a n", "an d</w>", "o f</w>", "c a", "ca t</w>", "d o"),
     *("do g</w>", "o n</w>", "s t", "a r", "in g</w>", "p h", "ph o", "t o", "pho to</w>"),
 )
-"""Merges of a small, real byte-pair vocabulary: enough for any text, and not taken from anyone."""
+"""Merges of a small but working byte-pair vocabulary, sufficient for any text and made up here."""
 
 _CROSS, _PLAIN = "CrossAttnDownBlock2D", "DownBlock2D"
 _CROSS_UP, _PLAIN_UP = "CrossAttnUpBlock2D", "UpBlock2D"
@@ -97,7 +97,7 @@ _KINDS: Mapping[str, str] = {
 
 
 def is_sample(folder: Path) -> bool:
-    """Whether a folder is the sample that `write_sample` writes: not an older one, nor half one."""
+    """Whether a folder is the complete sample that the current `write_sample` writes."""
     index = folder / INDEX_NAME
     return index.is_file() and read_bytes(index, Document.CONFIG) == as_json(_index())
 
@@ -109,7 +109,7 @@ def is_older_sample(folder: Path) -> bool:
 
 
 def write_sample(folder: Path) -> None:
-    """Write the model into `folder`; `model_index.json` comes last."""
+    """Write the sample into `folder`; `model_index.json` comes last."""
     write_tokenizer(folder / "tokenizer")
     for name, config in CONFIGS.items():
         tensors = weights_of(name)
@@ -126,7 +126,7 @@ def write_sample(folder: Path) -> None:
 
 
 def weights_of(component: str) -> Iterator[tuple[str, FloatTensor]]:
-    """Names and weights of a component's tensors, in the order of its module."""
+    """Yield names and weights of a component's tensors, in the order of its module."""
     shapes = parameters(_KINDS[component], CONFIGS[component]) or {}
     for name, shape in shapes.items():
         yield name, draw_tensor(name, shape)
@@ -145,7 +145,7 @@ def write_tokenizer(folder: Path) -> None:
 
 
 def write_shards(tensors: Iterable[tuple[str, FloatTensor]], folder: Path, stem: str) -> None:
-    """Write tensors as PyTorch shards of at most `SHARD_BYTES` and their index."""
+    """Write tensors as PyTorch shards of at most `SHARD_BYTES`, and their index."""
     shards = list(_shards(tensors))
     weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, start=1):

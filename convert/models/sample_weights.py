@@ -1,7 +1,7 @@
-"""The sample's weights: numbers that follow from a tensor's name, the same on every machine.
+"""Derives the sample's weights from the tensors' names, identically on every machine.
 
-SHAKE-256 of the name gives 32-bit words; each is scaled by one multiplication, which IEEE 754
-rounds in one way only. No library's random numbers take part: those change with its versions.
+SHAKE-256 of the name gives 32-bit words; each is scaled by one multiplication, whose rounding IEEE
+754 defines. No library's random numbers are used, since they change with its versions.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ SEED = "sdcoreml sample 1"
 
 
 def draw_tensor(name: str, shape: tuple[int, ...]) -> FloatTensor:
-    """Numbers of the size that PyTorch initialises such a tensor with, uniformly spread.
+    """Draw uniform numbers in the range that PyTorch initialises such a tensor with.
 
-    But norms get scales around 1 and shifts around 0: fresh ones and zeros would hide faults.
+    Norms get scales around 1 and shifts around 0 instead: exact ones and zeros would hide faults.
     """
     words = hashlib.shake_256(f"{SEED}: {name}".encode()).digest(4 * math.prod(shape))
     middle, spread = _range(name, shape)
@@ -28,7 +28,7 @@ def draw_tensor(name: str, shape: tuple[int, ...]) -> FloatTensor:
 
 
 def _range(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
-    """The middle of a tensor's numbers, and how far they are from it at most."""
+    """Return the middle of a tensor's range of numbers, and their largest distance from it."""
     if "embedding.weight" in name:  # rows that are looked up, not multiplied
         return 0.0, 0.03
     if len(shape) > 1:

@@ -1,10 +1,10 @@
-"""Compares the noise schedule that a model was trained with to the only one in the apps.
+"""Compares the noise schedule that a model was trained with to the apps' only one.
 
 The apps read no scheduler's config: they count 1000 steps, with betas whose square roots grow from
-0.00085's to 0.012's (`schedules.json` of Apple's own Swift). The program gets such a step and a
-latent with the noise level of that schedule. A model trained on other noise levels would need
-another step, and no other schedule has exactly the same level at a whole step, so nothing is
-rewritten: such a model is refused, or converted unchanged if the caller accepts that.
+that of 0.00085 to that of 0.012 (`schedules.json` of Apple's own Swift). They pass a step to the
+program, with a latent that has that schedule's noise level. A model trained on other noise levels
+would need another step, and no other schedule has exactly the same level at a whole step, so steps
+are not translated: such a model is refused, or converted unchanged if the user accepts that.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from sdcoreml.ground.codec import from_plain, read_field
 
 STEPS = 1000
 BETAS = (0.00085, 0.012)
-"""The apps' schedule: `scaled_linear` between these betas."""
+"""The first and last beta of the apps' schedule, which is `scaled_linear` between them."""
 
 TOLERANCE = 1e-4
-"""Tolerance on the image's share against the apps', to allow for rounded betas in configs."""
+"""The largest accepted difference of alphas_cumprod; betas in configs are rounded."""
 
 ACCEPT = "--accept-schedule"
 """The option that converts a model with another schedule."""
@@ -37,7 +37,7 @@ DEFAULTS: Mapping[str, tuple[float, float, str]] = {
     "LCMScheduler": _LATENT,
     "TCDScheduler": _LATENT,
 }
-"""Diffusers' defaults by class for first beta, last beta and growth; other classes use `_USUAL`."""
+"""diffusers' defaults by class: first beta, last beta, growth; other classes use `_USUAL`."""
 
 OTHER_KINDS: Mapping[str, str] = {
     "FlowMatch": "it was trained on straight flows (flow matching)",
@@ -46,14 +46,14 @@ OTHER_KINDS: Mapping[str, str] = {
     "KarrasVe": "it was trained on continuous noise levels",
     "CMStochastic": "it is a consistency model with noise levels of its own",
 }
-"""Part of a scheduler's class → the kind of scheduler, which has no betas at all."""
+"""Maps a part of a scheduler's class name to a description of schedulers without betas."""
 
 
 def describe_difference(scheduler: Mapping[str, object]) -> str:
-    """How the schedule of a `scheduler_config.json` differs from the apps'; empty if it does not.
+    """Describe how the schedule of a `scheduler_config.json` differs from the apps', or return "".
 
-    What a config leaves out is its class's default, as in the library; a config without a class
-    and without betas counts as the usual one.
+    What a config leaves out is its class's default, as in the library; a config without a class and
+    without betas counts as the apps' own.
     """
     kind, betas = str(scheduler.get("_class_name", "")), scheduler.get("trained_betas")
     if other := next((what for part, what in OTHER_KINDS.items() if part in kind), ""):
@@ -94,7 +94,7 @@ def _compare_betas(kind: str, scheduler: Mapping[str, object], betas: object) ->
 
 
 def make_betas(growth: str, first: float, last: float, steps: int = STEPS) -> list[float]:
-    """The share of noise that each step adds, as diffusers' schedulers compute it.
+    """Compute the share of noise that each step adds, as diffusers' schedulers do.
 
     Raises:
         ValueError: the growth is unknown.
@@ -120,7 +120,7 @@ def make_betas(growth: str, first: float, last: float, steps: int = STEPS) -> li
 
 
 def kept_shares(betas: list[float]) -> list[float]:
-    """The share of the image in the variance at each step (`alphas_cumprod`)."""
+    """Compute the share of the image in the variance at each step (`alphas_cumprod`)."""
     return list(accumulate((1 - beta for beta in betas), mul))
 
 

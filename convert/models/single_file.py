@@ -1,8 +1,8 @@
 """Takes a single-file checkpoint in the original layout apart into diffusers' components.
 
-Nothing is copied here: every tensor of a component is a tensor of the file under another name, some
-of them a part of one, transposed, or without the axes of a 1 x 1 kernel. Every tensor is accounted
-for: used, known to be of no use, or a fault.
+Nothing is copied: each tensor of a component refers to a tensor of the file under another name,
+possibly to a part of it, transposed, or without the axes of a 1 x 1 kernel. Every tensor is
+accounted for: it is used, known to be unused, or a fault.
 """
 
 from __future__ import annotations
@@ -64,8 +64,10 @@ IGNORED = re.compile(
     """,
     re.VERBOSE,
 )
-"""Schedules, losses, buffers and markers: in checkpoints, but not in any component. The projection
-is CLIP-L's, which ComfyUI writes though neither SD 1.x nor SDXL uses it."""
+"""Schedules, losses, buffers and markers that are in checkpoints but in no component.
+
+The projection is CLIP-L's, which ComfyUI writes though neither SD 1.x nor SDXL uses it.
+"""
 
 BUNDLED = "bundle_emb."
 """The start of the web UI's textual inversions within a checkpoint."""
@@ -82,8 +84,8 @@ class Weights(Enum):
 class SingleFile:
     """A checkpoint taken apart.
 
-    `schedule` is what its scheduler's config adds to the family's default, `settings` the app's
-    settings, `notes` what else is worth knowing.
+    `schedule` has the scheduler config's differences from the family's default, `settings` are the
+    app's settings for a few-step model, `notes` are other facts worth knowing.
     """
 
     path: Path
@@ -107,7 +109,7 @@ def take_apart(
     image_size: int | None = None,
     weights: Weights = Weights.TRAINED,
 ) -> SingleFile | None:
-    """The components in `checkpoint`; `None` if it is not a whole one of a known family."""
+    """Take `checkpoint` apart into components; `None` if not a whole one of a known family."""
     ledger = Ledger(checkpoint)
     found = layout_of(ledger.tensors)
     if found is None:
@@ -165,7 +167,7 @@ def _blocks_note(ledger: Ledger, family: Family, texts: tuple[TextPart, ...]) ->
 
 
 def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[str, object]:
-    """The noise schedule as given by markers, its stored length and a training config."""
+    """Read the noise schedule from markers, its stored length and a training config."""
     config = find_config(checkpoint, told)
     found: dict[str, object] = {**read_schedule(config)} if config else {}
     if has_zero_terminal_snr(checkpoint):
@@ -188,7 +190,7 @@ def _unet(ledger: Ledger, weights: Weights) -> list[TensorInfo]:
 
 
 def take_vae(ledger: Ledger, prefix: str = VAE_PREFIX) -> list[TensorInfo]:
-    """The VAE under `prefix`, in diffusers' names."""
+    """Take the VAE under `prefix`, in diffusers' names."""
     names = [name.removeprefix(prefix) for name in ledger.tensors if name.startswith(prefix)]
     tensors = ledger.take(prefix, VAE, vae_numbering(names))
     return [_as_linear(tensor) for tensor in tensors]
@@ -210,7 +212,7 @@ def _text(ledger: Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
 
 
 def _keep_used(tensors: Sequence[TensorInfo], kept: int) -> list[TensorInfo]:
-    """The parts SD 2.x uses: it reads states before the last block, and never the projection."""
+    """Keep the parts that SD 2.x uses: no block after its text states, and no projection."""
     return [
         tensor
         for tensor in tensors
@@ -233,7 +235,7 @@ def _split(tensor: TensorInfo) -> Iterator[TensorInfo]:
 
 
 class Ledger:
-    """Accounts for every tensor of a checkpoint, and for every one that a component must have."""
+    """Accounts for every tensor of a checkpoint and for every tensor that a component needs."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.path = checkpoint.path
@@ -244,11 +246,11 @@ class Ledger:
 
     @property
     def has_ema(self) -> bool:
-        """Whether the UNet is here twice, trained and averaged (the threshold is diffusers')."""
+        """Whether the UNet is present twice, trained and averaged (the threshold is diffusers')."""
         return sum(name.startswith(EMA_PREFIX) for name in self.tensors) > 100  # noqa: PLR2004
 
     def take(self, prefix: str, table: Table, numbering: Numbering) -> list[TensorInfo]:
-        """The tensors under `prefix` with their new names; those that no row fits are left."""
+        """Take the tensors under `prefix` with their new names, except those that match no row."""
         taken = []
         for name, tensor in self.tensors.items():
             if name.startswith(prefix):
@@ -282,7 +284,7 @@ class Ledger:
         tensors: Sequence[TensorInfo],
         derive: Callable[[Mapping[str, tuple[int, ...]]], configs.Config],
     ) -> None:
-        """Make a component from `tensors`, and note missing and surplus ones."""
+        """Make a component from `tensors`, and report missing and surplus ones as faults."""
         if not tensors:
             self._complain(f"no {component} in the file", [component])
             return
@@ -290,7 +292,7 @@ class Ledger:
         try:
             config = derive(shapes)
         except (KeyError, IndexError, ValueError, TypeError) as error:
-            self._complain(f"{component}: tensors missing that tell its shape", [str(error)])
+            self._complain(f"{component}: missing tensors that would show its shape", [str(error)])
             return
         expected = parameters(kind, config) or {}
         self._complain(f"{component}: tensors missing", [n for n in expected if n not in shapes])
@@ -304,7 +306,7 @@ class Ledger:
         )
 
     def close(self) -> None:
-        """Note the tensors that no component took."""
+        """Report the tensors that no component took as faults."""
         left = [n for n in self.tensors if n not in self.used and not IGNORED.match(n)]
         self._complain("tensors of no known component", left)
 

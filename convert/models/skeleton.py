@@ -1,7 +1,7 @@
 """Lists every parameter of a diffusers 0.23.1 or transformers 4.34.1 component by its config.
 
-Comparing it with a checkpoint shows missing, surplus and misshapen tensors. Shapes
-are PyTorch's: a convolution is (out, in, height, width), a linear layer (out, in).
+Comparing the list with a checkpoint shows missing, surplus and misshapen tensors. Shapes are
+PyTorch's: a convolution is (out, in, height, width), a linear layer (out, in).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ MOST = 20_000
 
 
 def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
-    """Name → shape of every parameter of the class `kind`; of a ControlNet, of its down path.
+    """Map the name of every parameter of the class `kind` to its shape; see `IN_PART`.
 
-    `None` if the class is not described here, or if one of its options adds parameters.
+    Returns `None` if the class is not described here, or if one of its options adds parameters.
     """
     describe = _CLASSES.get(kind)
     plain = {**config, **{n: one_for_all(config[n]) for n in _FOR_EACH if n in config}}
@@ -38,7 +38,7 @@ def parameters(kind: str, config: Config) -> dict[str, Shape] | None:
 
 
 def find_strangers(kind: str, config: Config, names: Iterable[str]) -> tuple[str, ...]:
-    """The tensors that the class `kind` does not have: its library leaves them aside on loading.
+    """Return the tensors that the class `kind` does not have and its library ignores on loading.
 
     Empty if the class is not described here, or only in part.
     """
@@ -47,10 +47,10 @@ def find_strangers(kind: str, config: Config, names: Iterable[str]) -> tuple[str
 
 
 IN_PART = frozenset({"ControlNetModel"})
-"""Classes of which `parameters` lists some of the parameters only."""
+"""Classes of which `parameters` lists only some: of a ControlNet, its down path and middle."""
 
 _FOR_EACH = ("cross_attention_dim", "only_cross_attention")
-"""Options that can be given for each block."""
+"""Options that configs can state once for all blocks, or for each block."""
 
 _UNUSUAL = (
     "class_embed_type",
@@ -83,7 +83,7 @@ _DEFAULTS: Mapping[str, Config] = {
     "CLIPTextModel": {"max_position_embeddings": 77, "vocab_size": 49408},
     "CLIPTextModelWithProjection": {"max_position_embeddings": 77, "vocab_size": 49408},
 }
-"""The classes' defaults for missing options (a config always has the block lists)."""
+"""The classes' defaults for missing options; a config always has the lists of blocks."""
 
 
 def _with_bias(name: str, *weight: int) -> Iterator[Parameter]:
@@ -147,7 +147,7 @@ def _unet(config: Config) -> Iterator[Parameter]:
 
 
 def _levels(config: Config) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Channels and transformer blocks of every level."""
+    """Return channels and transformer blocks of every level."""
     widths = read_field(config, "block_out_channels", tuple[int, ...])
     return widths, _per_level(
         {"transformer_layers_per_block": 1, **config}, "transformer_layers_per_block", len(widths)
@@ -155,7 +155,7 @@ def _levels(config: Config) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _unet_encoder(config: Config) -> Iterator[Parameter]:
-    """The down path and the middle, which a ControlNet has under the same names."""
+    """List the down path and the middle, which a ControlNet has under the same names."""
     widths, depths = _levels(config)
     time = 4 * widths[0]
     yield from _with_bias("conv_in", widths[0], _whole(config, "in_channels"), 3, 3)

@@ -1,7 +1,7 @@
-"""The CLIP tokenizer's two files, for a checkpoint that came without them.
+"""Finds the CLIP tokenizer's two files for a checkpoint that came without them.
 
-All Stable Diffusion models share them: they come from where the user says, from beside the
-checkpoint, or from the package index.
+All Stable Diffusion models share them. They are taken from the folder that the user gives, from
+next to the checkpoint, or from the package index.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PADS: dict[Family, dict[str, str]] = {
     Family.SDXL: {"tokenizer": END, "tokenizer_2": "!"},
     Family.SDXL_REFINER: {"tokenizer_2": "!"},
 }
-"""The tokenizers of each family and their padding: OpenCLIP's is token 0, which is "!"."""
+"""The tokenizers of each family and their padding token: OpenCLIP's is "!", token 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class TokenizerSource:
     folder: Path
 
     def files(self, family: Family) -> dict[str, Path | bytes]:
-        """The files for the model's folder: path → content."""
+        """Return the files for the model's folder: path → content."""
         files: dict[str, Path | bytes] = {}
         for name, pad in PADS[family].items():
             files[f"{name}/{VOCABULARY}"] = self.folder / VOCABULARY
@@ -51,13 +51,13 @@ def find_tokenizer(
     emit: Emit = silent,
     common: Callable[[Emit], Path] = vocabulary_folder,
 ) -> TokenizerSource:
-    """The given tokenizer, or the one beside `checkpoint` or in a folder `tokenizer` there.
+    """Find the given tokenizer, or the one next to `checkpoint` or in a folder `tokenizer` there.
 
-    If there is none, the one in the folder `common`, which all models share.
+    If there is none, use the one in the folder `common`, which all models share.
 
     Raises:
-        BadInputError: there is none where the user says.
-        SdcoremlError: there is none beside the checkpoint, and none can be fetched.
+        BadInputError: the given folder has no tokenizer.
+        SdcoremlError: no tokenizer is found, and it cannot be downloaded.
     """
     beside = checkpoint.parent
     places: Iterable[Path] = (
@@ -68,7 +68,7 @@ def find_tokenizer(
             return TokenizerSource(folder=folder)
     if given:
         raise BadInputError(
-            f"no {VOCABULARY} and {MERGES} there",
+            f"the folder has no {VOCABULARY} and {MERGES}",
             where=given,
             remedy="give the tokenizer/ folder of any Stable Diffusion model in "
             "diffusers' layout, or leave --tokenizer out",

@@ -1,4 +1,4 @@
-"""Plan a diffusers folder from a single-file checkpoint: its components, and new configs."""
+"""Plans a diffusers folder from a single-file checkpoint: its components, and new configs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sdcoreml.ground.events import Emit, silent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackOptions:
-    """Facts that the user can state about a checkpoint that does not state them itself.
+    """Facts that the user can give about a checkpoint that does not state them itself.
 
-    `image_size` in pixels; `scheduler` is one of `configs.SCHEDULERS`; `upcast_attention` as in the
-    UNet's config, `None` for the family's default. A draft does without a tokenizer, which might
-    have to be fetched.
+    `image_size` is in pixels; `scheduler` is one of `configs.SCHEDULERS`; `upcast_attention` is as
+    in the UNet's config, `None` for the family's default. A draft needs no tokenizer, which might
+    have to be downloaded.
     """
 
     told: PredictionSource | None = None
@@ -47,8 +47,8 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
     """Plan the folder of the model in `checkpoint`.
 
     Raises:
-        BadInputError: not a whole checkpoint, incomplete, or a needed fact is missing.
-        SdcoremlError: there is no tokenizer beside it, and none can be fetched.
+        BadInputError: the checkpoint is not whole, or lacks a needed fact.
+        SdcoremlError: there is no tokenizer next to it, and none can be downloaded.
     """
     path = checkpoint.path
     single = take_apart(
@@ -58,7 +58,7 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
         raise BadInputError(
             "not a whole Stable Diffusion 1.x, 2.x or XL checkpoint",
             where=path,
-            remedy="give a whole one",
+            remedy="give a whole checkpoint",
         )
     raise_first(single.faults)
     if single.prediction.kind is None:
@@ -67,7 +67,7 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
     if options.vae:
         parts["vae"] = read_vae(options.vae, single.family, single.image_size)
     if "vae" not in parts:
-        raise BadInputError("holds no VAE", where=path, remedy="give one with --vae_path")
+        raise BadInputError("has no VAE", where=path, remedy="give one with --vae_path")
     unet = parts["unet"]
     upcast = _upcasts(checkpoint) if options.upcast_attention is None else options.upcast_attention
     config = {**unet.config, "upcast_attention": upcast}
@@ -81,7 +81,7 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
 
 
 def _upcasts(checkpoint: Checkpoint) -> bool:
-    """Whether to upcast: SD 2.1 needs it, recognised by its training steps, as in diffusers."""
+    """Whether attention needs float32, as in SD 2.1, which its training steps reveal."""
     return checkpoint.scalars.get("global_step") == 110_000  # noqa: PLR2004  published with it
 
 

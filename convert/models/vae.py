@@ -1,4 +1,4 @@
-"""A VAE from elsewhere: a diffusers folder, or a file in diffusers' names or the original ones."""
+"""Reads a VAE for another model: a diffusers folder, or a file in diffusers' or original names."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.ground.errors import BadInputError, raise_first
 
 KIND = "AutoencoderKL"
-NONE = f"holds no VAE; give a file or folder with an {KIND}"
+NONE = f"has no VAE; give a file or folder with an {KIND}"
 
 
 def read_vae(path: Path, family: Family, image_size: int) -> ComponentFiles:
-    """The VAE at `path`; `family` and `image_size` (pixels) supply what its tensors do not show.
+    """Read the VAE at `path`; `family` and `image_size` (pixels) supply what tensors do not show.
 
     Raises:
-        BadInputError: not a VAE, or an incomplete one.
+        BadInputError: the path is not a VAE, or an incomplete one.
     """
     if path.is_dir():
         folder = path if (path / CONFIG_NAME).is_file() else path / "vae"

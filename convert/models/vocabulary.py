@@ -1,7 +1,8 @@
 """Extracts CLIP's vocabulary, shared by all Stable Diffusion models, from a locked package.
 
-This project must not ship it. A wheel on the package index contains OpenAI's list of merges, from
-which vocab.json and merges.txt follow, byte for byte as published with the models.
+This project must not distribute the vocabulary. A wheel on the package index contains OpenAI's list
+of merges, from which vocab.json and merges.txt can be derived, byte for byte as published with the
+models.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ DIGESTS: Mapping[str, str] = {
     VOCABULARY: "e089ad92ba36837a0d31433e555c8f45fe601ab5c221d4f607ded32d9f7a4349",
     MERGES: "9fd691f7c8039210e0fced15865466c65820d09b63988b0174bfe25de299051a",
 }
-"""SHA-256 of the two files in the folders of Stable Diffusion 1.x, 2.x and XL."""
+"""The SHA-256 of the two files in the folders of Stable Diffusion 1.x, 2.x and XL."""
 
 LOCK = PACKAGE / "lockfiles" / "data" / "clip-vocabulary.txt"
 MEMBER = "open_clip/bpe_simple_vocab_16e6.txt.gz"
@@ -42,18 +43,18 @@ TOKENS = 49408
 def vocabulary_folder(
     emit: Emit = silent, bring: Callable[[Path], None] | None = None, home: Path | None = None
 ) -> Path:
-    """The folder with vocab.json and merges.txt, fetched from the package index if needed.
+    """Return the folder with vocab.json and merges.txt, downloading them if needed.
 
-    `bring` puts the locked wheel into a folder. The result is kept beside the environments, or in
-    the folder `home`.
+    `bring` downloads the locked wheel into a folder. The result is kept with the environments, or
+    in the folder `home`.
 
     Raises:
-        SdcoremlError: the wheel cannot be fetched, or is not the locked one.
+        SdcoremlError: the wheel cannot be downloaded, or is not the locked one.
     """
     folder = (home or environments_folder()) / "clip-vocabulary"
     if all(_digest(folder / name) == digest for name, digest in DIGESTS.items()):
         return folder
-    emit(Event(kind="step", text="bring CLIP's vocabulary from the package index (2 MB, once)"))
+    emit(Event(kind="step", text="download CLIP's vocabulary from the package index (2 MB, once)"))
     with tempfile.TemporaryDirectory() as place:
         try:
             (bring or _bring)(Path(place))
@@ -61,7 +62,7 @@ def vocabulary_folder(
         except _UNFIT as error:
             reason = str(error.args[0] if error.args else error).partition("\n")[0]
             raise SdcoremlError(
-                f"CLIP's vocabulary: could not be brought ({reason})",
+                f"CLIP's vocabulary could not be downloaded ({reason})",
                 remedy="give --tokenizer FOLDER, the tokenizer/ folder of any Stable "
                 "Diffusion model in diffusers' layout",
             ) from error
@@ -89,12 +90,12 @@ def derive(merges: str) -> Mapping[str, bytes]:
     }
     for name, content in files.items():
         if hashlib.sha256(content).hexdigest() != DIGESTS[name]:
-            raise ValueError(f"the list of merges is not CLIP's: another {name} comes of it")
+            raise ValueError(f"the list of merges is not CLIP's: it gives a different {name}")
     return files
 
 
 def byte_letters() -> list[str]:
-    """One printable letter for each byte, in the order of their tokens."""
+    """Return one printable letter for each byte, in the order of their tokens."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1)]
     plain += range(ord("®"), ord("ÿ") + 1)
     others = 256 - len(plain)
@@ -108,7 +109,7 @@ def _bring(folder: Path) -> None:
 def _read_merges(folder: Path) -> str:
     wheel = next(folder.glob("*.whl"), None)
     if wheel is None:
-        raise ValueError("no wheel came")
+        raise ValueError("no wheel was downloaded")
     with zipfile.ZipFile(wheel) as archive:
         return gzip.decompress(archive.read(MEMBER)).decode()
 

@@ -1,11 +1,12 @@
 """Adds new words as vocabulary entries and merges that Apple's Swift tokenizer understands.
 
-Facts (BPETokenizer.swift of apple/ml-stable-diffusion): a prompt is put in lower case and split at
-spaces only; each piece is merged by byte-pair encoding, its last letter with `</w>`; anything that
-is then not in the vocabulary becomes the end token. There are no added tokens. So a word gets one
-entry for use before a space, another with the same id for use before anything else, as in `<cat>,`,
-and merges that lead to both. They follow all other merges, so that existing results do not change.
-CLIP's own merges still win: leave a space before `>`, before `:` at the end, and before `_`.
+Facts (BPETokenizer.swift of apple/ml-stable-diffusion): a prompt is converted to lower case and
+split only at spaces; each piece is merged by byte-pair encoding, its last letter with `</w>`;
+anything that is then not in the vocabulary becomes the end token. There are no added tokens. So a
+word gets one entry for use before a space, another with the same id for use before anything else,
+as in `<cat>,`, and merges that lead to both. They follow all other merges, so that existing results
+do not change. CLIP's own merges still win: leave a space before `>`, before `:` at the end, and
+before `_`.
 """
 
 from __future__ import annotations
@@ -37,15 +38,15 @@ def parse_vocabulary(
 
 
 def why_untypable(word: str) -> str:
-    """Why no prompt can contain a word as one token; empty if one can."""
+    """Explain why no prompt can contain a word as one token; empty if one can."""
     if not word.strip():
         return "is empty"
     if " " in word:
-        return "has a space in it"
+        return "contains a space"
     if len(word) > LONGEST_WORD:
         return f"has more than {LONGEST_WORD} letters"
     if word != word.lower():
-        return "has capital letters, and prompts are put in lower case"
+        return "has capital letters, but prompts are converted to lower case"
     return ""
 
 
@@ -63,7 +64,7 @@ def add_words(
 
 
 def _missing_merges(word: str, ranks: Ranks, end: str) -> Iterator[tuple[str, str]]:
-    """The merges to append so that `word` becomes one token."""
+    """Yield the merges to append so that `word` becomes one token."""
     pieces = _encode(word, ranks, end)
     whole = pieces[0]
     for piece in pieces[1:]:
@@ -72,7 +73,7 @@ def _missing_merges(word: str, ranks: Ranks, end: str) -> Iterator[tuple[str, st
 
 
 def encode(word: str, merges: Sequence[str], end: str = WORD_END) -> list[str]:
-    """The tokens of one word by byte-pair encoding: the earliest merge first, while any applies.
+    """Encode one word by byte-pair encoding: apply the earliest merge first, while any applies.
 
     `end` is the suffix of its last letter, empty if more letters follow.
     """

@@ -14,4 +14,4 @@ def test_what_mochi_will_not_offer_is_said_before_anything_is_built(tmp_path: Pa
     told: list[Event] = []
     warn([halves, halves, job_of(model, tmp_path / "b", chunk=True)], told.append)
     (sentence,) = (event.text for event in told)
-    assert sentence.startswith("Mochi Diffusion offers no ControlNet")
+    assert sentence.startswith("Mochi Diffusion cannot use ControlNets")

@@ -201,7 +201,7 @@ def test_what_to_know_before_an_app_opens_it() -> None:
     ]
     halves = replace(plain, options=replace(OPTIONS, chunk=True, controlled=True))
     (line,) = advice(halves)
-    assert line.startswith("  note: Mochi Diffusion offers no ControlNet")
+    assert line.startswith("  note: Mochi Diffusion cannot use ControlNets")
 
 
 def test_the_end_says_where_apps_look_and_what_to_choose() -> None:
