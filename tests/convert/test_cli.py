@@ -194,8 +194,8 @@ def test_what_a_folder_s_own_configs_say_is_not_told_again(
     assert convert(folder, tmp_path / "out", *flags) == 3
     assert not (tmp_path / "out").exists()
     assert capsys.readouterr().err == (
-        f"error: {folder}: {what} can be chosen for single-file checkpoints; a folder's own files"
-        " determine it; leave it out\n"
+        f"error: {folder}: {what} can be chosen only for single-file checkpoints; a folder's own"
+        " files determine it; leave it out\n"
     )
 
 

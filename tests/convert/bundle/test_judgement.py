@@ -95,7 +95,9 @@ def test_a_file_without_a_vae_lacks_it(tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
-    assert [fault.what for fault in judge(tmp_path / ("n" * 300)).reasons] == ["too long a name"]
+    assert [fault.what for fault in judge(tmp_path / ("n" * 300)).reasons] == [
+        "the name is too long for a path"
+    ]
 
 
 def test_a_link_to_itself_is_nothing_there(tmp_path: Path) -> None:

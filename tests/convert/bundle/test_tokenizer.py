@@ -121,7 +121,7 @@ def test_added_words_that_no_prompt_can_hold_are_named(tmp_path: Path) -> None:
     found = read_tokenizer(folder(tmp_path))
     assert json.loads(found.vocab) == VOCAB, "ab is a word of the vocabulary already"
     assert found.notes == (
-        "its added word 'two words' cannot be typed: it has a space in it",
+        "its added word 'two words' cannot be typed: it contains a space",
         (
             "its added word 'Big' cannot be typed: it has capital letters, and prompts are put in"
             " lower case"

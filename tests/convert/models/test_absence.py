@@ -39,7 +39,7 @@ def test_the_root_of_a_cache_is_told_with_its_snapshot(tmp_path: Path) -> None:
     snapshot = tmp_path / "snapshots" / "1f2e"
     snapshot.mkdir(parents=True)
     assert explain_folder(tmp_path, INDEX) == (
-        "a cache's folder, with the model in a snapshot of it",
+        "this is a cache folder of the hub, which has the model in a snapshot",
         "download the model again",
     )
     (snapshot / INDEX).touch()
@@ -52,7 +52,7 @@ def test_an_index_that_links_to_nothing(tmp_path: Path) -> None:
     (tmp_path / INDEX).symlink_to("nowhere")
     found = explain_folder(tmp_path, INDEX)
     assert found
-    assert found[0] == f"{INDEX} is a link to a file that is not there"
+    assert found[0] == f"{INDEX} is a link to a missing file"
     assert explain_folder(tmp_path / "nothing", INDEX) is None
 
 

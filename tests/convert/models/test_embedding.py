@@ -130,7 +130,7 @@ def test_the_file_of_a_trainer_and_several_in_a_row(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     model = plan(tmp_path, "text_encoder")
     narrow = save(tmp_path / "n.safetensors", {"emb_params": VECTORS[:, :5]})
-    with pytest.raises(BadInputError, match="vectors of width 5, the model's are 768 wide"):
+    with pytest.raises(BadInputError, match="its vectors have width 5, but the model's have 768"):
         add_embedding(model, read_embedding(narrow))
     wide = save(tmp_path / "w.safetensors", {"clip_l": VECTORS, "clip_g": VECTORS})
     with pytest.raises(BadInputError, match="the model has text_encoder; this embedding"):
@@ -153,5 +153,5 @@ def test_what_is_no_embedding_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["two words", "é", "<>", "a.b"])
 def test_a_name_must_be_typable(tmp_path: Path, name: str) -> None:
     path = save(tmp_path / "bad name.safetensors", {"emb_params": VECTORS})
-    with pytest.raises(BadInputError, match="cannot be a word of a prompt"):
+    with pytest.raises(BadInputError, match="cannot be used as a word in prompts"):
         read_embedding(path, name)

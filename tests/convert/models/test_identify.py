@@ -145,7 +145,7 @@ def test_a_checkpoint(tmp_path: Path, name: str, family: Family, prediction: str
     assert (found.form, found.contents.kind) == ("safetensors", Kind.PIPELINE)
     assert (found.contents.family, found.prediction) == (family, prediction)
     assert (found.missing, found.faults, found.has_ema) == ((), (), False)
-    untold = "does not say what it predicts; --prediction_type tells a conversion"
+    untold = "does not state its prediction type; give it with --prediction_type"
     assumed = "the model does not say what it predicts: epsilon is assumed"
     overrule = "--prediction-type v_prediction overrules that"
     fewer = "text_encoder: of the usual 24 blocks the file holds 3; 2 are used"

@@ -94,7 +94,7 @@ def test_what_a_folder_says_itself_is_not_asked_for(
     with pytest.raises(BadInputError) as caught:
         combine(Ingredients(model=folder, unpacking=UnpackOptions(**options)))
     assert str(caught.value) == (
-        f"{folder}: {what} can be chosen for single-file checkpoints;"
+        f"{folder}: {what} can be chosen only for single-file checkpoints;"
         " a folder's own files determine it; leave it out"
     )
 

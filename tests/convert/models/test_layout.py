@@ -181,7 +181,7 @@ def test_variants_are_taken_when_they_are_all_there_is(folder: Path) -> None:
     assert model.notes == (
         (
             "components of different variants (text_encoder: plain, unet: plain, vae: fp16); "
-            "each is taken as it is"
+            "each is used in its own variant"
         ),
     )
 

@@ -12,7 +12,7 @@ def test_what_a_class_has_no_place_for_is_told_and_not_opened(tmp_path: Path) ->
     place = base.weights(model, "unet")
     tensors = base.tensors_of(base.SD1_UNET) | base.drawn({"loss.log_vars": (4,)})
     base.write(place, base.safetensors(tensors))
-    assert "unet: its class has no place for loss.log_vars: left aside" in read_model(model).notes
+    assert "unet: its class does not have loss.log_vars: ignored" in read_model(model).notes
     with open_known(place, base.SD1_UNET) as file:
         assert set(file.names()) == set(tensors) - {"loss.log_vars"}
 
@@ -42,4 +42,4 @@ def test_an_encoder_of_longer_texts_is_told(tmp_path: Path) -> None:
     base.write(model / "text_encoder" / "config.json", config)
     base.write(base.weights(model, "text_encoder"), base.safetensors(base.tensors_of(config)))
     (note,) = read_model(model).notes
-    assert note == "text_encoder: has 248 places for words, of which the apps use 77"
+    assert note == "text_encoder: takes up to 248 tokens, of which the apps use 77"

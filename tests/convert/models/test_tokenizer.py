@@ -32,7 +32,9 @@ def test_a_model_folder_may_be_given_too(tmp_path: Path) -> None:
 
 def test_what_was_given_is_not_replaced_by_what_lies_around(tmp_path: Path) -> None:
     write(tmp_path)
-    with pytest.raises(BadInputError, match=r"empty: no vocab\.json and merges\.txt there; give"):
+    with pytest.raises(
+        BadInputError, match=r"empty: the folder has no vocab\.json and merges\.txt; give"
+    ):
         find_tokenizer(tmp_path / "m.ckpt", tmp_path / "empty")
 
 

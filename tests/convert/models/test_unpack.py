@@ -123,7 +123,7 @@ def test_a_file_without_a_vae_needs_one(tmp_path: Path) -> None:
     tokenizer(tmp_path)
     arrays = {k: a for k, a in original("sd1").items() if not k.startswith("first_stage_model.")}
     path = save(tmp_path / "m.safetensors", arrays)
-    with pytest.raises(BadInputError, match="holds no VAE; give one with --vae_path"):
+    with pytest.raises(BadInputError, match="has no VAE; give one with --vae_path"):
         unpack(open_checkpoint(path), UnpackOptions())
     vae = save(tmp_path / "vae.safetensors", original_vae(VAE))
     assert "vae" in unpack(open_checkpoint(path), UnpackOptions(vae=vae)).parts
@@ -133,7 +133,7 @@ def test_what_is_no_vae_is_refused(tmp_path: Path) -> None:
     tokenizer(tmp_path)
     path = save(tmp_path / "m.safetensors", original("sd1"))
     vae = save(tmp_path / "x.safetensors", {"a": np.zeros(1, "f4")})
-    with pytest.raises(BadInputError, match=r"x\.safetensors: holds no VAE"):
+    with pytest.raises(BadInputError, match=r"x\.safetensors: has no VAE"):
         unpack(open_checkpoint(path), UnpackOptions(vae=vae))
 
 

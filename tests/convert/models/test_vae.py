@@ -68,7 +68,7 @@ def test_a_folder_brings_its_own_config(tmp_path: Path, inside: str) -> None:
 @pytest.mark.parametrize("inside", ["", "vae", "unet"])
 def test_a_folder_without_a_vae_is_refused(tmp_path: Path, inside: str) -> None:
     (tmp_path / inside).mkdir(exist_ok=True)
-    with pytest.raises(BadInputError, match="holds no VAE; give a file or folder with an Autoenc"):
+    with pytest.raises(BadInputError, match="has no VAE; give a file or folder with an Autoenc"):
         read_vae(tmp_path, Family.SD1, 512)
 
 
@@ -98,7 +98,7 @@ def test_a_config_that_names_no_class_is_taken_at_its_shapes(tmp_path: Path) -> 
 @pytest.mark.parametrize("names", [["unet.conv_in.weight"], ["a"]])
 def test_a_file_of_something_else_is_refused(tmp_path: Path, names: list[str]) -> None:
     path = save(tmp_path / "x.safetensors", {name: np.zeros(1, "f4") for name in names})
-    with pytest.raises(BadInputError, match="holds no VAE; give a file or folder with an Autoenc"):
+    with pytest.raises(BadInputError, match="has no VAE; give a file or folder with an Autoenc"):
         read_vae(path, Family.SD1, 512)
 
 

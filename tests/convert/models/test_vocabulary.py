@@ -53,11 +53,11 @@ def other_merges(folder: Path) -> None:
     ("bring", "reason"),
     [
         (shut, "the package index cannot be reached"),
-        (empty, "no wheel came"),
+        (empty, "no wheel was downloaded"),
         (other_wheel, "no item named"),
         (no_gzip, "Not a gzipped file"),
         (cut_gzip, "ended before"),
-        (other_merges, "the list of merges is not CLIP's: another vocab.json comes of it"),
+        (other_merges, "the list of merges is not CLIP's: it gives a different vocab.json"),
     ],
 )
 def test_what_cannot_be_had_is_told_in_a_line_with_a_way_out(
@@ -72,7 +72,7 @@ def test_what_cannot_be_had_is_told_in_a_line_with_a_way_out(
 
 
 def test_a_list_of_merges_must_be_clips() -> None:
-    with pytest.raises(ValueError, match=r"another vocab\.json comes of it"):
+    with pytest.raises(ValueError, match=r"it gives a different vocab\.json"):
         derive("version\ni n\nt h")
 
 

@@ -89,9 +89,9 @@ def test_encoding_merges_the_earliest_pair_first() -> None:
         ("<cat>", ""),
         ("sks", ""),
         (" ", "is empty"),
-        ("a b", "has a space in it"),
+        ("a b", "contains a space"),
         ("a" * 201, "has more than 200 letters"),
-        ("Ab", "has capital letters, and prompts are put in lower case"),
+        ("Ab", "has capital letters, but prompts are converted to lower case"),
     ],
 )
 def test_what_cannot_be_typed_says_why(word: str, why: str) -> None:

@@ -196,7 +196,7 @@ def test_sd2_that_does_not_say_what_it_predicts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = said(save(tmp_path / "m.safetensors", original("sd2")), capsys)
-    assert "note: does not say what it predicts; --prediction_type tells a conversion" in out
+    assert "note: does not state its prediction type; give it with --prediction_type" in out
 
 
 def test_a_checkpoint_without_a_vae(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,8 +82,8 @@ def test_what_it_computes_in_is_what_its_metadata_says(tmp_path: Path) -> None:
     ("fields", "fault"),
     [
         ({"mlProgramOperationTypeHistogram": None}, "no histogram of operations"),
-        ({"inputSchema": [{"name": "x", "isOptional": 0}]}, "a schema has an entry that is not of"),
-        ({"outputSchema": None}, "not an array of one object"),
+        ({"inputSchema": [{"name": "x", "isOptional": 0}]}, "a schema has values other than"),
+        ({"outputSchema": None}, "not an array of exactly one object"),
     ],
 )
 def test_metadata_that_mochi_cannot_read(
