@@ -127,8 +127,8 @@ def test_any_difference_is_told(
 def test_an_xcode_that_fails_is_a_difference_not_a_failure(tmp_path: Path) -> None:
     given, target = package(tmp_path / "A.mlpackage"), tmp_path / "out" / "A.mlmodelc"
     outcome = compile_compared(given, target, XcodeCompiler(command=(str(tmp_path / "gone"),)))
-    assert outcome.verdict == f"{UNTRIED}; no comparison with Xcode's"
-    assert "does not start" in outcome.differences[0]
+    assert outcome.verdict == f"{UNTRIED}; not compared with Xcode's compiler"
+    assert "cannot be started" in outcome.differences[0]
     assert (target / TEXT).read_text() == OPERATIONS
 
 

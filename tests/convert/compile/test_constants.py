@@ -243,7 +243,7 @@ def test_attributes_that_are_none(text: str, why: str) -> None:
 
 
 def test_the_fault_is_at_the_word_where_the_constant_starts() -> None:
-    with pytest.raises(TextError, match=r"^line 3: brackets do not match"):
+    with pytest.raises(TextError, match=r"^line 3: the brackets do not match"):
         read("\n\ntensor<int32, [2]>([[1],\n\n[2]])").value()
 
 

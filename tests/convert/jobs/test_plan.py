@@ -119,7 +119,7 @@ class TestRequireRunnable:
             (xl, {}, "SDXL's UNet"),
         )
         for path, choices, what in cases:
-            with pytest.raises(UnsupportedError, match=f"apps ask {what} for both halves"):
+            with pytest.raises(UnsupportedError, match=f"apps always call {what} with"):
                 job_of(open_model(path), None, "ORIGINAL", batch=1, **choices)
 
     def test_only_sdxl_is_told_a_size(self, tmp_path: Path) -> None:
