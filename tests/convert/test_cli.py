@@ -258,7 +258,7 @@ def test_a_link_into_a_cache_that_lost_the_file_is_not_left_out_silently(
     vocabulary.symlink_to("../../blobs/gone")
     assert convert(folder, tmp_path / "out") == 3
     assert capsys.readouterr().err == (
-        f"error: {vocabulary}: a link to a file that is not there; download the model again, with"
+        f"error: {vocabulary}: this is a link to a missing file; download the model again, with"
         " all its files\n"
     )
     assert not (tmp_path / "out").exists()

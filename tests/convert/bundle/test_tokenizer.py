@@ -123,8 +123,8 @@ def test_added_words_that_no_prompt_can_hold_are_named(tmp_path: Path) -> None:
     assert found.notes == (
         "its added word 'two words' cannot be typed: it contains a space",
         (
-            "its added word 'Big' cannot be typed: it has capital letters, and prompts are put in"
-            " lower case"
+            "its added word 'Big' cannot be typed: it has capital letters, but prompts are"
+            " converted to lower case"
         ),
     )
 

@@ -137,7 +137,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         add_embedding(model, read_embedding(wide))
     path = save(tmp_path / "x.safetensors", {"emb_params": VECTORS})
     twice = add_embedding(model, read_embedding(path))
-    with pytest.raises(BadInputError, match="the word <x> exists already"):
+    with pytest.raises(BadInputError, match="the word <x> already exists"):
         add_embedding(twice, read_embedding(path))
     bare = FolderPlan(parts=model.parts, files={})
     with pytest.raises(BadInputError, match=r"has no tokenizer/vocab\.json to add a word to"):

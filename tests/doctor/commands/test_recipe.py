@@ -93,7 +93,9 @@ def test_a_program_that_the_model_has_not_is_wrong_usage(tmp_path: Path) -> None
 
 def test_where_no_file_can_be_nothing_is_measured(tmp_path: Path) -> None:
     model, runner = write_model(tmp_path / "cat"), Measuring()
-    with pytest.raises(BadInputError, match="is a folder; give the name of a file"):
+    with pytest.raises(
+        BadInputError, match="is a folder; name a file, in this folder or elsewhere"
+    ):
         recipe.run(arguments(str(model), "-o", str(tmp_path)), runner)
     assert not runner.requests
 
