@@ -83,7 +83,8 @@ def write_text(path: Path, text: str) -> None:
 
 def update_text(path: Path, text: str) -> bool:
     """Like `write_text`, but only if the file does not have this text yet; True if it wrote."""
-    if path.is_file() and path.read_bytes() == text.encode("utf-8", "surrogateescape"):
+    data = text.encode("utf-8", "surrogateescape")
+    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return False
     write_text(path, text)
     return True

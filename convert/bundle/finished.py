@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
 from sdcoreml.convert.bundle.facts import is_coreml
 from sdcoreml.convert.models.layout import INDEX_NAME
+from sdcoreml.convert.weights.zip_directory import list_names
 
 FINISHED = "Core ML"
 """The form of a path that is already converted."""
@@ -31,12 +31,7 @@ def is_finished(path: Path) -> bool:
 
 
 def _is_in_zip(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
-    return any(part.endswith(_SUFFIXES) for name in names for part in name.split("/"))
+    return any(part.endswith(_SUFFIXES) for name in list_names(path) for part in name.split("/"))
 
 
 def _names_below(path: Path) -> Iterator[str]:

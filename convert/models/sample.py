@@ -105,7 +105,7 @@ def is_sample(folder: Path) -> bool:
 def is_older_sample(folder: Path) -> bool:
     """Whether a folder is a sample that another version of this tool wrote."""
     index, name = folder / INDEX_NAME, SEED.rstrip("0123456789").encode()
-    return index.is_file() and b'"_name_or_path": "' + name in index.read_bytes()
+    return index.is_file() and b'"_name_or_path": "' + name in read_bytes(index, Document.CONFIG)
 
 
 def write_sample(folder: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from sdcoreml.convert.weights.transfer import copy_file
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.files import open_regular
 from sdcoreml.ground.outputs import find_place
 from sdcoreml.ground.refusals import translate_os_errors
 
@@ -91,7 +92,7 @@ def _clone(source: Path, target: Path) -> None:
         return
     import fcntl
 
-    with source.open("rb") as origin, target.open("xb") as copy:
+    with open_regular(source) as origin, target.open("xb") as copy:
         fcntl.ioctl(copy.fileno(), _FICLONE, origin.fileno())
 
 
@@ -105,7 +106,7 @@ def copy(source: Path, target: Path) -> None:
     Raises:
         SdcoremlError: the two are not equal afterwards.
     """
-    with source.open("rb") as origin, target.open("xb") as copy:
+    with open_regular(source) as origin, target.open("xb") as copy:
         copy_file(origin.fileno(), copy.fileno())
     if not filecmp.cmp(source, target, shallow=False):
         raise SdcoremlError(

@@ -39,6 +39,10 @@ class _DamagedError(Exception):
     """What is wrong with the file; `read_members` adds where and what to do."""
 
 
+_ODD_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error)
+"""How `zipfile` says that it cannot read one; a ValueError is a name that is not UTF-8."""
+
+
 class _BoundedFile(io.FileIO):
     """A file of which nobody reads more than a directory's worth at once."""
 
@@ -61,13 +65,22 @@ def read_members(path: Path) -> dict[str, Member]:
             return _members(file)
         except _DamagedError as error:
             what = str(error)
-        # `zipfile` says so in many ways; a ValueError is a name that is not UTF-8.
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        except _ODD_ZIP as error:
             what = f"damaged zip file ({error})"
         size = file.seek(0, io.SEEK_END)
     raise BadInputError(
         f"{what} (the file has {size:,} bytes)", where=path, remedy="download the file again"
     )
+
+
+def list_names(path: Path) -> tuple[str, ...]:
+    """Return the names in a zip file of any kind; none if it is damaged, or not one."""
+    with _BoundedFile(open_handle(path)) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return tuple(archive.namelist())
+        except (*_ODD_ZIP, _DamagedError, OSError):
+            return ()
 
 
 def _members(file: BinaryIO) -> dict[str, Member]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from sdcoreml.envs.processes.process import isolate, run
-from sdcoreml.ground.errors import BrokenError
+from sdcoreml.ground.codec import DecodeError, from_plain
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError, BrokenError
 
 _MODULES = {
     "pillow": "PIL",
@@ -55,8 +56,9 @@ def import_all(python: Path, projects: Iterable[str]) -> None:
             environ=_OFFLINE | {"HOME": nowhere},
         )
     try:
-        failed: dict[str, str] = json.loads(done.out.rpartition("\n")[2])
-    except ValueError:
+        answer = parse_json(done.out.rpartition("\n")[2], "")
+        failed = from_plain(dict[str, str], answer, "")
+    except (BadInputError, DecodeError):
         last = (done.err.strip().splitlines() or ["it printed nothing"])[-1]
         failed = {"the interpreter": f"exit code {done.code}: {last}"}
     if failed:

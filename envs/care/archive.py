@@ -32,7 +32,7 @@ from sdcoreml.ground.codec import as_object, from_plain, shown
 from sdcoreml.ground.documents import parse_json
 from sdcoreml.ground.errors import ArchiveError, BadInputError, EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
-from sdcoreml.ground.files import open_regular
+from sdcoreml.ground.files import Document, open_regular, read_bytes
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.quantity import amount
 from sdcoreml.ground.refusals import translate_store_errors
@@ -98,7 +98,7 @@ def export_environment(
         emit(Event(kind="step", text="hash and pack"))
         for file in (FILE, lock.path.name, f"pylock.{lock.target}.toml"):
             if (toolchain.folder / file).exists():
-                (folder / file).write_bytes((toolchain.folder / file).read_bytes())
+                (folder / file).write_bytes(read_bytes(toolchain.folder / file, Document.LOCK))
         carried = ArchiveRecord(
             toolchain=toolchain.name,
             target=environment.target,
@@ -182,7 +182,7 @@ def _pack(folder: Path, carried: ArchiveRecord, handle: int, emit: Emit) -> None
         for name in carried.contents:
             member = tarfile.TarInfo(name)
             member.size = (folder / name).stat().st_size
-            with (folder / name).open("rb") as data:
+            with open_regular(folder / name) as data:
                 archive.addfile(member, data)
             emit(Event(kind="progress", done=archive.offset, total=total, unit="B"))
 
