@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from sdcoreml.ground.errors import ExitCode
+from sdcoreml.ground.visible import one_line
 
 
 class Parser(argparse.ArgumentParser):
@@ -14,7 +15,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError` instead of printing the usage and exiting."""
-        self.exit(ExitCode.USAGE, f"error: {message}; `{self.prog} --help` shows what it takes\n")
+        self.exit(
+            ExitCode.USAGE,
+            f"error: {one_line(message)}; `{self.prog} --help` shows what it takes\n",
+        )
 
     def parse_or_suggest(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse all words; for an unknown option, the error suggests the most similar one."""

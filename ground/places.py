@@ -27,9 +27,17 @@ def environments_folder() -> Path:
 
     `$SDCOREML_ENVS`; else `.envs` in a checkout; else, for an installed wheel, in the user's data
     folder: nothing is written into site-packages.
+
+    Raises:
+        UsageError: the variable names something that is no folder, or no home folder is known.
     """
     if named := os.environ.get("SDCOREML_ENVS"):
-        return expand_home(named).absolute()
+        folder = expand_home(named).absolute()
+        if can_exist(folder) and folder.exists() and not folder.is_dir():
+            raise UsageError(
+                "is no folder", where=f"SDCOREML_ENVS={named}", remedy="name a folder, or unset it"
+            )
+        return folder
     if is_checkout():
         return ROOT / ".envs"
     from platformdirs import user_data_dir  # an installed wheel has it, a bare clone need not

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.core.workplaces import workplaces
 from sdcoreml.ground.errors import UsageError
-from sdcoreml.ground.leftovers import find_leftovers, sweep
+from sdcoreml.ground.leftovers import BUILDING, find_leftovers, sweep
 from sdcoreml.ground.places import as_path, environments_folder
 from sdcoreml.ground.quantity import amount
 
@@ -72,7 +72,7 @@ def of_store(store: Path) -> Iterator[Removable]:
     """The store's interrupted builds and its caches."""
     if not store.is_dir():
         return
-    for path in sorted(store.glob(".building-*")):
+    for path in sorted(store.glob(f"{BUILDING}*")):
         yield Removable(what="left  ", path=path, size=size_of(path))
     for name in CACHES:
         if (store / name).is_dir():

@@ -27,6 +27,7 @@ from sdcoreml.envs.processes.installer import PackageSource, find_installer
 from sdcoreml.envs.pythons.interpreter import Choice, install_hints, probe, require
 from sdcoreml.ground.errors import BrokenError, EnvError, NoInterpreterError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.leftovers import BUILDING
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
@@ -161,7 +162,7 @@ def _plan(
     request: _Request, options: BuildOptions, base: Base, final: Path, lock_fd: int
 ) -> BuildPlan:
     toolchain, lock = request.toolchain, request.lock
-    folder = final.with_name(f".building-{final.name}-{os.getpid()}")
+    folder = final.with_name(f"{BUILDING}{final.name}-{os.getpid()}")
     artefacts = load_artefacts(toolchain, lock)
     installer = find_installer(options.installer, _own_cache(folder) if options.no_cache else None)
     return BuildPlan(

@@ -35,6 +35,7 @@ from sdcoreml.ground.errors import (
     UnreachableError,
 )
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.leftovers import BUILDING
 from sdcoreml.lockfiles.conda import load_conda_lock
 from sdcoreml.lockfiles.conda_files import channel_url
 from sdcoreml.lockfiles.target import host_target
@@ -177,7 +178,7 @@ def _by_conda(wish: PythonWish) -> Path:
         if reason := why_unreachable(address):
             raise UnreachableError(reason, where=wish.channel, remedy=_OTHER_CHANNEL)
         wish.emit(Event(kind="step", text=f"bring Python {lock.python} from {wish.channel}"))
-        aside = wish.root / f".building-{final.name}-{os.getpid()}"
+        aside = wish.root / f"{BUILDING}{final.name}-{os.getpid()}"
         base = CondaBase(
             lock=lock, channel=wish.channel, root=wish.root, engine=wish.engine, emit=wish.emit
         )

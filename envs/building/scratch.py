@@ -13,6 +13,7 @@ from sdcoreml.envs.building import bytecode, normalise
 from sdcoreml.envs.building.base import Base
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.processes.installer import PackageSource, find_installer
+from sdcoreml.ground.leftovers import BUILDING
 from sdcoreml.lockfiles.lock import LockedPackage, write_lock
 
 
@@ -41,7 +42,7 @@ def scratch_environment(
     Raises:
         InstallError: the packages cannot be reached, or are not what was locked.
     """
-    folder = final.with_name(f".building-scratch-{os.getpid()}")
+    folder = final.with_name(f"{BUILDING}scratch-{os.getpid()}")
     try:
         base.create(folder, final)
         if packages:

@@ -18,6 +18,7 @@ from sdcoreml.envs.kept.manifest import MACHINE, ManifestEntry
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.pythons import venv
 from sdcoreml.envs.pythons.interpreter import Interpreter, choose
+from sdcoreml.ground.leftovers import BUILDING
 from sdcoreml.lockfiles.toolchain import PythonPin
 
 
@@ -54,7 +55,7 @@ def _as_it_is(folder: Path, entry: ManifestEntry) -> ManifestEntry:
 @contextmanager
 def _empty(folder: Path, interpreter: Interpreter) -> Iterator[Path]:
     """A temporary, empty environment beside another one."""
-    aside = folder.with_name(f".building-relink-{os.getpid()}")
+    aside = folder.with_name(f"{BUILDING}relink-{os.getpid()}")
     try:
         venv.create(aside, interpreter)
         yield aside

@@ -35,6 +35,7 @@ from sdcoreml.ground.errors import (
     UnreachableError,
 )
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.leftovers import BUILDING
 from sdcoreml.lockfiles.artefact import GLIBC, MACOS
 from sdcoreml.lockfiles.conda import CondaPackage
 from sdcoreml.lockfiles.conda_files import channel_url
@@ -104,7 +105,7 @@ def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "
     folder = root / _name(here)
     if not folder.is_dir():
         emit(Event(kind="note", text="bringing the conda engine, py-rattler (once, 45 MB at most)"))
-        aside = root / f".building-engine-{os.getpid()}"
+        aside = root / f"{BUILDING}engine-{os.getpid()}"
         try:
             venv.create(aside, here)
             source = PackageSource(index=index)

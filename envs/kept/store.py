@@ -7,7 +7,7 @@
 .envs/packages     archives of conda packages; their hashes are compared at each use
 .envs/engine-*     the conda engine, once something asked for it
 .envs/upstream-*   the upstream converter at its tested commit, once something asked for it
-.envs/.building-*  a build under way, or what a killed one left
+.envs/.building-sdcoreml-*  a build under way, or what a killed one left
 .envs/.task.*      files of one task that does not hold the lock; its folder is locked instead
 .envs/.lock        held while anything here is changed
 """
@@ -31,7 +31,7 @@ from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document
-from sdcoreml.ground.leftovers import sweep
+from sdcoreml.ground.leftovers import BUILDING, hidden_path, sweep
 from sdcoreml.ground.locks import lock_file
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.refusals import translate_store_errors
@@ -186,7 +186,7 @@ def hold_lock(folder: Path, emit: Emit = silent) -> Iterator[int]:
         with translate_store_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             handle = stack.enter_context(lock_file(folder / ".lock", notice))
-        for leftover in folder.glob(".building-*"):
+        for leftover in folder.glob(f"{BUILDING}*"):
             remove(leftover)
         sweep(folder)
         yield handle
@@ -207,15 +207,15 @@ def task_folder(folder: Path) -> Iterator[Path]:
 def remove(folder: Path) -> None:
     """Remove a folder of the store, renaming it first so that it is never incomplete."""
     trash = folder
-    if not folder.name.startswith(".building-"):
-        trash = folder.with_name(f".building-removed-{folder.name}")
+    if not folder.name.startswith(BUILDING):
+        trash = folder.with_name(f"{BUILDING}removed-{folder.name}")
         folder.rename(trash)
     shutil.rmtree(trash, ignore_errors=True)
 
 
 def _point(link: Path, target: Path) -> None:
     """Make or change a symbolic link in one step."""
-    aside = link.with_name(f".{link.name}.{os.getpid()}")
+    aside = hidden_path(link, str(os.getpid()))
     aside.unlink(missing_ok=True)
     aside.symlink_to(target)
     aside.replace(link)

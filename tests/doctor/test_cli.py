@@ -341,3 +341,14 @@ def test_in_a_folder_that_is_gone_one_line_says_so(tmp_path: Path) -> None:
         3,
         "error: the current folder is not there any more; go to one that is (cd)\n",
     )
+
+
+def test_what_was_typed_is_shown_in_one_line_without_control_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["explain", "--\033[31mred\nline"])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: unrecognized arguments: --\\x1b[31mred\\nline; ")
+    assert said.count("\n") == 1

@@ -89,3 +89,15 @@ def test_without_a_home_nothing_is_looked_for_and_no_folder_is_called_tilde(
     monkeypatch.setattr("sdcoreml.ground.places.ROOT", tmp_path)
     with pytest.raises(UsageError, match="no home folder is known for this user; say where with"):
         environments_folder()
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "file"])
+def test_a_variable_that_names_no_folder_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    monkeypatch.setenv("SDCOREML_ENVS", name)
+    with pytest.raises(UsageError) as raised:
+        environments_folder()
+    assert str(raised.value) == (f"SDCOREML_ENVS={name}: is no folder; name a folder, or unset it")

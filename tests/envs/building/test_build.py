@@ -58,7 +58,7 @@ def output(*command: Path | str) -> str:
 
 
 def leftovers(root: Path) -> list[str]:
-    return sorted(path.name for path in root.glob(".building-*"))
+    return sorted(path.name for path in root.glob(".building-sdcoreml-*"))
 
 
 def test_what_is_built_is_used_through_the_link(tiny: str, wheels: Path, tmp_path: Path) -> None:

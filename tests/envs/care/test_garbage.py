@@ -90,7 +90,7 @@ def test_a_link_to_an_engine_elsewhere_is_left_alone(tmp_path: Path) -> None:
 def test_telling_what_is_garbage_changes_nothing(tmp_path: Path) -> None:
     finished(tmp_path / "one")
     filled(tmp_path / "engine-0", 5)
-    filled(tmp_path / ".building-0")  # another task's, while it holds the lock
+    filled(tmp_path / ".building-sdcoreml-0")  # another task's, while it holds the lock
     before = names(tmp_path)
     found = find_garbage(tmp_path)
     assert found.sizes() == {tmp_path / "one": 99, tmp_path / "engine-0": 5}

@@ -90,10 +90,20 @@ def test_a_free_name_is_one_that_nothing_has(tmp_path: Path) -> None:
 
 
 def test_leftovers_are_cleared_by_the_next_who_is_alone(tmp_path: Path) -> None:
-    (tmp_path / ".building-abc-1/lib").mkdir(parents=True)
+    (tmp_path / ".building-sdcoreml-abc-1/lib").mkdir(parents=True)
     (tmp_path / "abc").mkdir()
     with store.hold_lock(tmp_path):
         assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "abc"]
+
+
+def test_what_merely_looks_like_a_leftover_is_somebodys(tmp_path: Path) -> None:
+    for name in (".building-notes", ".task.old", ".abc.part", "abc~"):
+        (tmp_path / name).mkdir()
+    with store.hold_lock(tmp_path):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *(".abc.part", ".building-notes", ".lock", ".task.old", "abc~")
+    ]
 
 
 def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
