@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from sdcoreml.doctor.checks.pins import REPAIR, list_some
-from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, ok, warning
+from sdcoreml.doctor.core.check import (
+    CheckFamily,
+    Finding,
+    Findings,
+    Fix,
+    check,
+    error,
+    info,
+    ok,
+    warning,
+)
 from sdcoreml.doctor.core.facts import (
     CondaEnvironment,
     EnvironmentFacts,
@@ -29,6 +39,11 @@ def build(toolchain: ToolchainFacts, lock: LockFacts | None) -> Fix:
     return Fix(f"build it ({size})", commands=(("sdcoreml", "env"),), safe=True)
 
 
+RESEAL = Fix("seal it anew", commands=(("sdcoreml", "env"),), safe=True)
+UPGRADED = Fix(
+    "reinstall that Python, or build on what is there now",
+    commands=(("sdcoreml", "env", "build", "--fresh"),),
+)
 BY_CONDA = Fix("`sdcoreml env --backend conda` makes one that is, apart from it; or remove it")
 
 
@@ -98,7 +113,9 @@ def sealed(verification: VerificationFacts) -> Findings:
 
     The build hashed every file into a manifest, and the manifest into one digest: the seal. By
     default this check asks the file system whether anything was touched since. If so, it compares
-    sizes and times and looks for files that the seal does not know. --deep hashes everything.
+    sizes and modes, hashes what was touched, and looks for files that the seal does not know.
+    --deep hashes everything. The Python beneath is looked at, too: it is no part of the seal, but
+    what it was when the environment was sealed is listed.
     """
     if verification.faults:
         number = len(verification.faults)
@@ -116,8 +133,34 @@ def sealed(verification: VerificationFacts) -> Findings:
             why="What was sealed is whole, but something wrote into the environment.",
             fix=REPAIR,
         )
-    else:
+    elif not verification.beneath:
         yield ok(f"{verification.files} files as sealed ({verification.depth})")
+    if verification.beneath:
+        yield _beneath(verification)
+    if verification.former:
+        yield info(
+            "sealed in the format of an earlier version",
+            why="What that compared is compared; today's seal covers modes and the Python, too.",
+            fix=RESEAL,
+        )
+
+
+def _beneath(verification: VerificationFacts) -> Finding:
+    """What to say of a Python that changed beneath the environment."""
+    many = len(verification.beneath)
+    differ = f"{many} files differ" if many > 1 else "1 file differs"
+    what = (
+        f"the Python beneath is not as it was when the environment was sealed: {differ},"
+        f" first {verification.beneath[0]}"
+    )
+    if verification.brought:
+        why = "Something changed the Python that was brought for this environment."
+        return error(what, why=why, fix=REPAIR)
+    return warning(
+        what,
+        why="An upgrade does that, and so does who alters it: this is not what was tested.",
+        fix=UPGRADED,
+    )
 
 
 @check("ENV005", CheckFamily.ENVIRONMENT)

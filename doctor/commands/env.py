@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from sdcoreml.doctor.commands import (
     env_carry,
@@ -51,8 +52,9 @@ def build(args: argparse.Namespace) -> int:
     """Build the environment, or say that there is nothing to do."""
     from sdcoreml.doctor.commands.preflight import environment_for
     from sdcoreml.doctor.report.terminal import draw
-    from sdcoreml.envs.building.build import BuildOptions
+    from sdcoreml.envs.building.build import BuildOptions, ready
     from sdcoreml.envs.building.variants import fit
+    from sdcoreml.envs.care.mend import Care, mend
 
     options = BuildOptions(
         backend=read_backend(args),
@@ -66,7 +68,13 @@ def build(args: argparse.Namespace) -> int:
     )
     toolchain = fit(read_toolchain(args), options)
     with draw() as emit:
-        made = environment_for(toolchain, emit, options=options)
+        # What is there is looked at now: only so may it be called proven.
+        found = ready(toolchain, options)
+        care = Care(toolchain=toolchain, source=options.source, installer=options.installer)
+        made = mend(found, care, emit) if found else None
+        if made is None:
+            anew = replace(options, fresh=options.fresh or found is not None)
+            made = environment_for(toolchain, emit, options=anew)
     print(describe(made, toolchain.python.version))
     if said := describe_proof(made, load_evidence(toolchain)):
         print(said)

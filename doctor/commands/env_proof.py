@@ -10,6 +10,7 @@ from sdcoreml.doctor.commands.env_common import (
     environment_options,
     read_option,
     read_source,
+    read_toolchain_in_use,
     require_environment,
     source_options,
 )
@@ -39,7 +40,7 @@ def verify(args: argparse.Namespace) -> int:
         told = {"schema": SCHEMA, "seal": found.seal, "files": outcome.files, "faults": faults}
         print(json.dumps(told))
         return 1 if faults else 0
-    depth = "every byte" if args.full else "sizes and times"
+    depth = "every byte" if args.full else "sizes, times and modes"
     if not outcome.faults:
         print(f"{found.name}: {outcome.files:,} files as sealed ({depth}), seal {found.seal}")
         return 0
@@ -62,7 +63,11 @@ def repair(args: argparse.Namespace) -> int:
     found = require_environment(args)
     with draw() as emit:
         done = repair_environment(
-            found, source=read_source(args), installer=read_option(args, "installer", ""), emit=emit
+            found,
+            toolchain=read_toolchain_in_use(args),
+            source=read_source(args),
+            installer=read_option(args, "installer", ""),
+            emit=emit,
         )
     for path in done.restored[:_LISTED]:
         print(f"restored {path}")

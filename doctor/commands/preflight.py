@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sdcoreml.doctor.core.facts import Goal
 
 
+_FORMER = "sealed in the format of an earlier version; `sdcoreml env` seals it anew in seconds"
+
+
 def environment_for(
     toolchain: Toolchain,
     emit: Emit,
@@ -38,6 +41,8 @@ def environment_for(
     options = options or BuildOptions()
     found = ready(toolchain, options)
     if found is not None:
+        if found.is_former:
+            emit(Event(kind="note", text=f"{found.name}: {_FORMER}"))
         return found
     # Imported only now: to say that there is nothing to do takes no doctor.
     from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight

@@ -186,7 +186,9 @@ class VerificationFacts:
     """The result of `envs.kept.verify`, and how thorough it was.
 
     `faults` are sealed files that are missing or not as they were, `owners` how many of them each
-    package has, `strays` files that are not in the seal.
+    package has, `strays` files that are not in the seal. `beneath` is what changed of the Python
+    beneath, and `brought` whether that is one of ours; `former` is whether an earlier version
+    sealed it, in another format.
     """
 
     depth: str
@@ -194,6 +196,9 @@ class VerificationFacts:
     owners: Mapping[str, int] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
+    beneath: tuple[str, ...] = ()
+    brought: bool = False
+    former: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

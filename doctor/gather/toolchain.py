@@ -198,35 +198,36 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.VerificationFa
     built = _find_environment(name)
     if built is None:
         return Absent(reason=NOT_BUILT)
-    if not deep and is_untouched(built.path, probe):
-        return facts.VerificationFacts(depth="none touched since", files=built.files)
-    from sdcoreml.envs.kept.verify import STRAY, verify_fast, verify_full
+    former = built.is_former
+    if not deep and is_untouched(built, probe):
+        return facts.VerificationFacts(depth="none touched since", files=built.files, former=former)
+    from sdcoreml.envs.kept.beneath import PYTHON, is_ours
+    from sdcoreml.envs.kept.damage import STRAY
+    from sdcoreml.envs.kept.verify import verify_fast, verify_full
 
     outcome = verify_full(built) if deep else verify_fast(built)
+    sealed = [fault for fault in outcome.faults if fault.owner not in (STRAY, PYTHON)]
     return facts.VerificationFacts(
         depth="every byte" if deep else "sizes and times",
         files=outcome.files,
-        owners=dict(Counter(fault.owner for fault in outcome.faults if fault.owner != STRAY)),
-        faults=tuple(str(fault) for fault in outcome.faults if fault.owner != STRAY),
+        owners=dict(Counter(fault.owner for fault in sealed)),
+        faults=tuple(map(str, sealed)),
         strays=tuple(fault.path for fault in outcome.faults if fault.owner == STRAY),
+        beneath=tuple(str(fault) for fault in outcome.faults if fault.owner == PYTHON),
+        brought=is_ours(built.interpreter, built.path.parent),
+        former=former,
     )
 
 
-def is_untouched(folder: Path, probe: Probe) -> bool:
-    """Whether no path below `folder` has changed its status since its record was written.
+def is_untouched(environment: Environment, probe: Probe) -> bool:
+    """Whether no path of an environment, or of its Python, changed its status since it was sealed.
 
-    `find` compares status change times (ctime), which no program can set back, at a quarter of what
-    Python needs for 30,000 files. False too when it cannot be asked: then the files are compared.
+    False too when `find` cannot be asked: then the files are compared.
     """
-    from sdcoreml.envs.kept.manifest import SEALED
-    from sdcoreml.envs.kept.store import RECORD
+    from sdcoreml.envs.kept.touched import find_touched
 
-    # Renaming the record into its folder changes the status of both, a clock tick later at times.
-    sealed = folder / SEALED
-    record = sealed / RECORD
-    below = ("-mindepth", "1", "!", "-path", str(sealed), "!", "-path", str(record))
-    found = ("find", str(folder), *below, "-cnewer", str(record), "-print", "-quit")
-    outcome = probe.run(found)
+    command = find_touched(environment)
+    outcome = probe.run(command) if command else None
     return isinstance(outcome, RunResult) and outcome.code == 0 and not outcome.out
 
 

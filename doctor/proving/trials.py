@@ -27,7 +27,7 @@ from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.doctor.core.facts import System
 from sdcoreml.doctor.gather.machine import system
 from sdcoreml.doctor.gather.probe import Probe
-from sdcoreml.envs.kept.manifest import digest_of, scan
+from sdcoreml.envs.kept.manifest import EntryKind, digest_of, scan
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.ground.errors import EnvError
@@ -193,7 +193,7 @@ def packages_of(folder: Path) -> dict[str, str]:
     return {
         path: digest_of(folder / path, kind)
         for path, kind, _ in scan(folder)
-        if ".mlpackage/" in path or ".mlmodelc/" in path
+        if kind is not EntryKind.FOLDER and (".mlpackage/" in path or ".mlmodelc/" in path)
     }
 
 

@@ -36,7 +36,7 @@ from sdcoreml.lockfiles.lock import Lock, load_lock
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import Toolchain
 
-LAYOUT = "1"
+LAYOUT = "2"
 """Part of each key: raised when this code would make other files from the same lock."""
 
 

@@ -1,15 +1,15 @@
-"""Compiles an environment's bytecode so that its bytes hang on the sources alone.
+"""Compiles an environment's bytecode, checked by its sources.
 
-What installers and `compileall` write names the absolute path and the time of its source, and holds
-marks of which strings happened to be shared in the compiling process: other bytes in every run.
-Here the path is relative to the environment, the source is named by its hash (which Python checks
-on import), and the code is marshalled in version 2 of the format, which has no such marks.
+What installers and `compileall` write names the absolute path and the time of its source. Here the
+path is relative to the environment, and the source is named by its hash, which Python checks on
+import. The seal leaves bytecode out: its bytes hang on what happened in the compiling process, on
+hashes of text and on addresses.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,24 +18,7 @@ from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import BrokenError, NoSpaceError, SdcoremlError
 
 _PROGRAM = """\
-import importlib.util, marshal, os, sys, types
-
-def sets(value):
-    if isinstance(value, frozenset):
-        yield value
-    elif isinstance(value, types.CodeType):
-        yield from sets(value.co_consts)
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from sets(item)
-
-def dump(code):
-    data = marshal.dumps(code, 2)
-    for constant in sets(code):
-        head = b">" + len(constant).to_bytes(4, "little")
-        items = sorted(marshal.dumps(item, 2) for item in constant)
-        data = data.replace(marshal.dumps(constant, 2), head + b"".join(items))
-    return data
+import importlib.util, marshal, os, sys
 
 for path in sys.stdin.read().split("\\0"):
     with open(path, "rb") as stream:
@@ -46,14 +29,13 @@ for path in sys.stdin.read().split("\\0"):
         continue
     target = importlib.util.cache_from_source(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    with open(target, "wb") as stream:
+    aside = f"{target}.{os.getpid()}"
+    with open(aside, "wb") as stream:
         stream.write(importlib.util.MAGIC_NUMBER + (3).to_bytes(4, "little"))
-        stream.write(importlib.util.source_hash(source) + dump(code))
+        stream.write(importlib.util.source_hash(source) + marshal.dumps(code))
+    os.replace(aside, target)
 """
-"""Flags 3: bytecode by hash, to be checked. A source that is not valid Python is skipped.
-
-Set constants are sorted: before 3.11 their order hangs on hashes, and that of None on an address.
-"""
+"""Flags 3: bytecode by hash, to be checked. A source that is not valid Python is skipped."""
 
 
 _SHARE = 256
@@ -71,6 +53,15 @@ def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: 
         NoSpaceError: the disk filled up.
     """
     sources = sorted(os.fspath(path.relative_to(folder)) for path in _sources(folder))
+    compile_some(folder, sources, progress)
+
+
+def compile_some(
+    folder: Path,
+    sources: Sequence[str],
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> None:
+    """Compile these sources, by their paths below `folder`; otherwise as `compile_all`."""
     shares = [sources[start : start + _SHARE] for start in range(0, len(sources), _SHARE)]
     done = 0
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.envs.kept import conda_meta
-from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry, project_of, read_record
+from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
+from sdcoreml.envs.kept.owners import project_of, read_record
 from sdcoreml.envs.pythons.venv import list_projects, site_packages
 from sdcoreml.ground.errors import InstallError
 from sdcoreml.lockfiles.lock import Lock

@@ -1,7 +1,8 @@
 """Removes traces of the individual run from a fresh environment.
 
 Scripts that name their interpreter by its path (pip's) look beside themselves instead; the note
-that uv keeps about a local wheel's time goes; RECORD is made to agree.
+that uv keeps about a local wheel's time goes, and the lock that newer versions of it leave; RECORD
+is made to agree. Modes become the same for all, whatever the umask was.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import os
 import shlex
 from pathlib import Path
 
-from sdcoreml.envs.kept.manifest import read_record
+from sdcoreml.envs.kept.manifest import PLAIN, RUNNABLE, EntryKind, scan
+from sdcoreml.envs.kept.owners import read_record
 from sdcoreml.envs.pythons.venv import site_packages
 
 _TRAMPOLINE = b"""\
@@ -24,10 +26,13 @@ _TRAMPOLINE = b"""\
 """
 _LONGEST_LINE = 4096
 _NOTES = ("uv_cache.json",)
+LOCK = ".lock"
+"""Some versions of uv leave it in the environment's folder."""
 
 
 def normalise(folder: Path) -> None:
     """Make the bytes of the environment in `folder` depend on its packages alone."""
+    (folder / LOCK).unlink(missing_ok=True)
     changed: dict[Path, tuple[str, str] | None] = {}
     changed |= {path: _fingerprint(path) for path in relocate_scripts(folder)}
     for info in site_packages(folder).glob("*.dist-info"):
@@ -37,6 +42,15 @@ def normalise(folder: Path) -> None:
                 changed[info / note] = None
     for record in site_packages(folder).glob("*.dist-info/RECORD"):
         _amend(record, changed)
+
+
+def set_modes(folder: Path) -> None:
+    """Let everybody read, and nobody but the owner write: programs and folders 0755, files 0644."""
+    folder.chmod(RUNNABLE)
+    for path, kind, status in scan(folder):
+        wanted = PLAIN if kind is EntryKind.FILE else RUNNABLE
+        if kind is not EntryKind.LINK and status.st_mode & 0o7777 != wanted:
+            (folder / path).chmod(wanted)
 
 
 def relocate_scripts(folder: Path) -> tuple[Path, ...]:

@@ -8,12 +8,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from sdcoreml.envs.building import bytecode, inventory, normalise, smoke
-from sdcoreml.envs.building.base import Base
+from sdcoreml.envs.building.base import VENV, Base
 from sdcoreml.envs.building.room import Need, require_room, volume_of
 from sdcoreml.envs.building.scratch import InstallPlan, scratch_environment
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import manifest, store
 from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
+from sdcoreml.envs.kept.sealing import seal
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.processes.installer import Cache, Installer, PackageSource
 from sdcoreml.envs.pythons.interpreter import Choice
@@ -141,8 +142,8 @@ def _seal(plan: BuildPlan, emit: Emit) -> None:
     def progress(done: int, total: int) -> None:
         emit(Event(kind="progress", done=done, total=total, unit="B"))
 
-    entries = manifest.take(plan.folder, progress)
-    manifest.write(entries, plan.folder)
+    normalise.set_modes(plan.folder)
+    entries, recorded = manifest.take(plan.folder, progress), plan.base.recorded()
     unsealed = Environment(
         name=plan.name,
         path=plan.folder,
@@ -154,19 +155,20 @@ def _seal(plan: BuildPlan, emit: Emit) -> None:
         drift=plan.choice.drift,
         installer=plan.installer.describe(),
         built=datetime.now(timezone.utc),
-        files=len(entries),
+        files=sum(entry.kind is not EntryKind.FOLDER for entry in entries),
         size=sum(entry.size for entry in entries),
         defects=_defects(plan, entries, emit),
-        **plan.base.recorded(),
+        backend=recorded.get("backend", VENV),
+        conda=recorded.get("conda", ""),
+        channel=recorded.get("channel", ""),
     )
-    seal = manifest.seal_of(entries, unsealed.facts())
-    if plan.expected_seal not in ("", seal):
+    sealed = seal(unsealed, entries, plan.final.parent)
+    if plan.expected_seal not in ("", sealed.seal):
         raise BrokenError(
-            f"the seal is {seal}, wanted is {plan.expected_seal}",
+            f"the seal is {sealed.seal}, wanted is {plan.expected_seal}",
             where=plan.toolchain.name,
             remedy="export it again (the environment in use is as it was)",
         )
-    store.write(replace(unsealed, seal=seal))
 
 
 def _defects(plan: BuildPlan, entries: tuple[ManifestEntry, ...], emit: Emit) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept import manifest
+from sdcoreml.envs.kept.manifest import EntryKind
 from sdcoreml.envs.kept.store import LOCK, Environment, task_folder
 from sdcoreml.envs.kept.verify import verify_fast
 from sdcoreml.envs.processes.installer import PackageSource, download
@@ -146,7 +147,8 @@ def _hashes(folder: Path) -> dict[str, str]:
     """Every file beneath a folder, sorted, and its SHA-256."""
     return {
         path: manifest.digest_of(folder / path, kind)
-        for path, kind, _ in sorted(manifest.scan(folder))
+        for path, kind, _ in sorted(manifest.scan(folder), key=lambda found: found[0])
+        if kind is not EntryKind.FOLDER
     }
 
 

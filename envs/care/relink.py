@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sdcoreml.envs.kept import manifest, store
+from sdcoreml.envs.building.normalise import set_modes
+from sdcoreml.envs.kept import manifest
 from sdcoreml.envs.kept.manifest import MACHINE, ManifestEntry
+from sdcoreml.envs.kept.sealing import seal
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.pythons import venv
 from sdcoreml.envs.pythons.interpreter import Interpreter, choose
@@ -42,10 +44,8 @@ def relink(environment: Environment, interpreter: Interpreter) -> Environment:
         for entry in made:
             (fresh / entry.path).replace(folder / entry.path)
     changed = {entry.path: _as_it_is(folder, entry) for entry in made}
-    manifest.write(({**entries, **changed}[path] for path in sorted(entries)), folder)
     moved = replace(environment, interpreter=interpreter)
-    store.write(moved)
-    return moved
+    return seal(moved, ({**entries, **changed}[path] for path in sorted(entries)), folder.parent)
 
 
 def _as_it_is(folder: Path, entry: ManifestEntry) -> ManifestEntry:
@@ -58,6 +58,7 @@ def _empty(folder: Path, interpreter: Interpreter) -> Iterator[Path]:
     aside = folder.with_name(f"{BUILDING}relink-{os.getpid()}")
     try:
         venv.create(aside, interpreter)
+        set_modes(aside)
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)

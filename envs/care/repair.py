@@ -7,21 +7,25 @@ there only if it has exactly the sealed bytes, and moved into place in one renam
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.envs.building.base import Base, VenvBase
 from sdcoreml.envs.building.scratch import InstallPlan, scratch_environment
+from sdcoreml.envs.care.beneath import repair_beneath
 from sdcoreml.envs.care.relink import find_twin, relink
+from sdcoreml.envs.care.reseal import reseal
+from sdcoreml.envs.care.tending import clear, compile_again, restore_lock, take_over, tend
 from sdcoreml.envs.conda.engine import find_engine
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import manifest, store
-from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
+from sdcoreml.envs.kept.beneath import PYTHON
+from sdcoreml.envs.kept.damage import STRAY, Damage
+from sdcoreml.envs.kept.manifest import OWN, EntryKind, ManifestEntry
+from sdcoreml.envs.kept.sealing import record
 from sdcoreml.envs.kept.store import Environment
-from sdcoreml.envs.kept.verify import verify_full
+from sdcoreml.envs.kept.verify import verify_fast, verify_full
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.interpreter import Choice, find_interpreters
 from sdcoreml.ground.errors import BrokenError, LockfileError
@@ -30,7 +34,7 @@ from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.conda import read_conda_lock
 from sdcoreml.lockfiles.lock import LockedPackage, parse_lock
-from sdcoreml.lockfiles.toolchain import PythonPin
+from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +52,14 @@ _ATTEMPTS = (("from the cache or the index", False), ("from the index, past the 
 def repair(
     environment: Environment,
     *,
+    toolchain: Toolchain | None = None,
     source: PackageSource | None = None,
     installer: str = "",
     emit: Emit = silent,
 ) -> RepairResult:
     """Make an environment match its seal again.
+
+    `toolchain` is only needed where a lock in the environment is lost, or the Python beneath it.
 
     Raises:
         BrokenError: it has to be built anew: its manifest is lost, no Python of its version is
@@ -60,32 +67,76 @@ def repair(
         InstallError: the packages cannot be reached.
     """
     folder = environment.path
+    if environment.is_former:
+        reseal(environment, emit)
+        return RepairResult(restored=(), removed=())
     with store.hold_lock(folder.parent, emit) as lock_fd, translate_store_errors(folder):
         environment, moved = _with_python(environment, emit)
         emit(Event(kind="step", text="compare every byte with the seal"))
-        lost, strays = _find_damage(environment, emit)
-        _remove(folder, strays)
-        restored = (*moved, *(entry.path for entry in lost))
-        for where, bypass_cache in _ATTEMPTS:
-            if not lost:
-                break
-            emit(Event(kind="step", text=f"restore {_names(lost)} {where}"))
-            packages = _packages(environment, lost)
-            plan = InstallPlan(
-                installer=installer,
-                source=source or PackageSource(),
-                bypass_cache=bypass_cache,
-                lock_fd=lock_fd,
-            )
-            with scratch_environment(_base(environment, plan), folder, packages, plan) as scratch:
-                lost = [entry for entry in lost if not _restore(folder, scratch, entry)]
-    if lost:
-        raise BrokenError(
-            "its package no longer has the sealed bytes",
-            where=folder / lost[0].path,
-            remedy=_rebuild_hint(environment),
+        plan = InstallPlan(
+            installer=installer,
+            source=source or PackageSource(),
+            bypass_cache=False,
+            lock_fd=lock_fd,
         )
-    return RepairResult(restored=restored, removed=tuple(strays))
+        take_over(folder)
+        damage = _find_damage(environment, emit)
+        restored = list(moved)
+        if damage.beneath:
+            restored += repair_beneath(environment, toolchain, damage.beneath, plan, emit)
+        _remove(folder, damage.strays)
+        restored += [entry.path for entry in damage.lost]
+        lost = _without_packages(environment, toolchain, damage.lost)
+        if lost := _from_packages(environment, lost, plan, emit):
+            raise BrokenError(
+                "its package no longer has the sealed bytes",
+                where=folder / lost[0].path,
+                remedy=_rebuild_hint(environment),
+            )
+        if bytecode := [entry for entry in damage.lost if entry.is_bytecode]:
+            compile_again(folder, bytecode)
+            environment = record(environment)
+        store.touch(environment)  # what was restored need not be read again at every look
+        if faults := verify_fast(environment).faults:
+            raise BrokenError(f"{faults[0]}", where=folder, remedy=_rebuild_hint(environment))
+    return RepairResult(restored=tuple(restored), removed=tuple(damage.strays))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DamageFound:
+    """The entries that are not as sealed, paths without an entry, and what is wrong beneath."""
+
+    lost: tuple[ManifestEntry, ...]
+    strays: tuple[str, ...]
+    beneath: tuple[Damage, ...]
+
+
+def _without_packages(
+    environment: Environment, toolchain: Toolchain | None, lost: Iterable[ManifestEntry]
+) -> list[ManifestEntry]:
+    """Put right what needs no package, and give what does."""
+    return [
+        entry
+        for entry in lost
+        if not entry.is_bytecode
+        and not tend(environment.path, entry)
+        and not restore_lock(environment, toolchain, entry)
+    ]
+
+
+def _from_packages(
+    environment: Environment, lost: list[ManifestEntry], plan: InstallPlan, emit: Emit
+) -> list[ManifestEntry]:
+    """Restore files from their packages, and give those that these no longer have."""
+    for where, bypass_cache in _ATTEMPTS:
+        if not lost:
+            break
+        emit(Event(kind="step", text=f"restore {_names(lost)} {where}"))
+        plan = replace(plan, bypass_cache=bypass_cache)
+        packages, folder = _packages(environment, lost), environment.path
+        with scratch_environment(_base(environment, plan), folder, packages, plan) as scratch:
+            lost = [entry for entry in lost if not _restore(folder, scratch, entry)]
+    return lost
 
 
 def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tuple[str, ...]]:
@@ -108,8 +159,7 @@ def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tup
     return moved, tuple(e.path for e in after if e.digest != before[e.path].digest)
 
 
-def _find_damage(environment: Environment, emit: Emit) -> tuple[list[ManifestEntry], list[str]]:
-    """The entries that are not as sealed, and the paths without an entry."""
+def _find_damage(environment: Environment, emit: Emit) -> _DamageFound:
     if environment.moved:
         raise BrokenError(
             "a conda environment cannot be moved",
@@ -118,15 +168,19 @@ def _find_damage(environment: Environment, emit: Emit) -> tuple[list[ManifestEnt
         )
     entries = {entry.path: entry for entry in manifest.read(environment.path)}
     faults = verify_full(environment, emit).faults
-    inside = f"{manifest.SEALED}/"
-    if any(fault.path.startswith(inside) for fault in faults):
-        raise BrokenError(
-            "the manifest does not give the seal",
-            where=environment.path / inside,
-            remedy=_rebuild_hint(environment),
-        )
-    lost = [entries[fault.path] for fault in faults if fault.path in entries]
-    return lost, [fault.path for fault in faults if fault.path not in entries]
+    for fault in faults:
+        if fault.path in OWN:
+            raise BrokenError(
+                f"{fault.what}",
+                where=environment.path / fault.path,
+                remedy=_rebuild_hint(environment),
+            )
+    inside = [fault for fault in faults if fault.owner != PYTHON]
+    return _DamageFound(
+        lost=tuple(entries[fault.path] for fault in inside if fault.path in entries),
+        strays=tuple(fault.path for fault in inside if fault.owner == STRAY),
+        beneath=tuple(fault for fault in faults if fault.owner == PYTHON),
+    )
 
 
 def _rebuild_hint(environment: Environment) -> str:
@@ -178,21 +232,15 @@ def _restore(folder: Path, scratch: Path, entry: ManifestEntry) -> bool:
     if manifest.digest_of(source, entry.kind) != entry.digest:
         return False
     if entry.kind is not EntryKind.LINK:
-        source.chmod(0o755 if entry.kind is EntryKind.PROGRAM else 0o644)
+        source.chmod(entry.mode)
         os.utime(source, ns=(entry.mtime, entry.mtime))
-    if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target)
+    clear(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     source.replace(target)
     return True
 
 
 def _remove(folder: Path, strays: Iterable[str]) -> None:
-    """Remove paths that are not part of the environment, and folders that become empty."""
-    for stray in strays:
-        path = folder / stray
-        path.unlink()
-        with suppress(OSError):  # not empty: that is where it ends
-            while path.parent != folder:
-                path = path.parent
-                path.rmdir()
+    """Remove paths that are not part of the environment; folders after what is in them."""
+    for stray in sorted(strays, reverse=True):
+        clear(folder / stray)

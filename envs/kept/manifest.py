@@ -1,44 +1,44 @@
-"""The manifest of an environment: every file with its hash, and the seal over all of them.
+"""The manifest of an environment: every path with its hash, and the seal over what a lock decides.
 
-The manifest is a text file, one line an entry, tab-separated: kind, digest, size, mtime, owner,
-path. The seal is the SHA-256 of the same lines without the times and without the few entries that
-name this machine's interpreter: so it is equal wherever and whenever the toolchain is rebuilt.
+The manifest is a text file, one line an entry, tab-separated: kind, mode, digest, size, mtime,
+owner, path. The seal is the SHA-256 of lines without modes and times, and without what differs from
+machine to machine: what names the interpreter, bytecode, folders. So it is equal wherever and
+whenever the toolchain is rebuilt. A second digest, over the whole text, stands in the record.
 A wheel's own RECORD is not trusted for any of this: some wheels ship a wrong one.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from sdcoreml.envs.kept import conda_meta
+from sdcoreml.envs.kept.owners import PATCHED, owners_of
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError, BrokenError
 from sdcoreml.ground.files import Document, read_bytes
-from sdcoreml.ground.names import normalise
 
 SEALED = "sealed"
-"""The folder in an environment for its record, lock and manifest; not itself in the manifest."""
-FILE = "manifest.tsv"
+"""The folder in an environment for its record, locks and manifest."""
+FILE = "files.tsv"
+BENEATH = "python.tsv"
+"""As the manifest, of the Python beneath: see `envs.kept.beneath`."""
+RECORD = "record.json"
+OWN = frozenset(f"{SEALED}/{name}" for name in (FILE, BENEATH, RECORD))
+"""What says how everything else is; it cannot list itself."""
 MACHINE = "(machine)"
 """The owner of files that name this machine's interpreter, which the seal leaves out."""
-PATCHED = ", patched"
-"""The suffix of the owner of a conda package's file that contains the environment's path. The seal
-leaves these out, too: it covers the package's hash, which determines them otherwise.
-"""
-CONDA = "conda:"
-"""The prefix of a conda package as an owner, since a Python project may have the same name."""
 GENERATED = "(generated)"
 """The owner of files that the build itself wrote."""
+PLAIN, RUNNABLE = 0o644, 0o755
+"""The modes of files, and of programs and folders, that a build gives to all."""
 _OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
 
 
@@ -48,44 +48,82 @@ class EntryKind(Enum):
     FILE = "file"
     PROGRAM = "program"
     LINK = "link"
+    FOLDER = "folder"
+    OTHER = "device or pipe"
+    """Never sealed."""
+    ABSENT = "absence"
+    """The path must not be there."""
+
+
+KINDS = {kind.value: kind for kind in EntryKind}
+"""The kinds by their names in a manifest."""
+Row = list[str]
+"""A line of the manifest as it stands there: kind, mode, digest, size, mtime, owner, path."""
+_COLUMNS = 7
+_FOLDER = EntryKind.FOLDER.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestEntry:
     """One path of an environment, relative to it, with `/`.
 
-    `digest` is the SHA-256 of a file's bytes, or a link's target; `mtime` is in nanoseconds;
-    `owner` is the project that brought it.
+    `mode` are its permission bits, 0 for a link; `digest` is the SHA-256 of a file's bytes, or a
+    link's target; `mtime` is in nanoseconds; `owner` is the project that brought it.
     """
 
     kind: EntryKind
+    mode: int
     digest: str
     size: int
     mtime: int
     owner: str
     path: str
 
+    @property
+    def is_bytecode(self) -> bool:
+        """Whether Python writes it, from a source that is listed as well."""
+        return is_bytecode(self.path)
 
-def scan(folder: Path) -> Iterator[tuple[str, EntryKind, os.stat_result]]:
-    """Yield every file and link of an environment: relative path, kind, lstat; in no order."""
-    pending = [""]
+
+Found = tuple[str, EntryKind, os.stat_result]
+
+
+def scan(folder: Path) -> Iterator[Found]:
+    """Yield every path of an environment: relative path, kind, lstat; in no order."""
+    for path, status in walk(folder).items():
+        yield path, kind_of(status), status
+
+
+def walk(folder: Path) -> dict[str, os.stat_result]:
+    """Every path of an environment, relative to it, and its lstat; in no order."""
+    found: dict[str, os.stat_result] = {}
+    pending, base = [""], os.fspath(folder)
     while pending:
         inside = pending.pop()
-        with os.scandir(folder / inside) as found:
-            for item in found:
+        with os.scandir(f"{base}/{inside}") as items:
+            for item in items:
                 path = f"{inside}{item.name}"
-                if item.is_symlink():
-                    yield path, EntryKind.LINK, item.stat(follow_symlinks=False)
-                elif item.is_dir(follow_symlinks=False):
-                    if path != SEALED:
-                        pending.append(f"{path}/")
-                else:
-                    status = item.stat(follow_symlinks=False)
-                    yield (
-                        path,
-                        EntryKind.PROGRAM if status.st_mode & 0o100 else EntryKind.FILE,
-                        status,
-                    )
+                found[path] = item.stat(follow_symlinks=False)
+                if item.is_dir(follow_symlinks=False):
+                    pending.append(f"{path}/")
+    return found
+
+
+def kind_of(status: os.stat_result) -> EntryKind:
+    """The kind of a path by its status."""
+    mode = status.st_mode
+    if stat.S_ISREG(mode):
+        return EntryKind.PROGRAM if mode & 0o100 else EntryKind.FILE
+    if stat.S_ISLNK(mode):
+        return EntryKind.LINK
+    return EntryKind.FOLDER if stat.S_ISDIR(mode) else EntryKind.OTHER
+
+
+def mode_of(kind: EntryKind, status: os.stat_result) -> int:
+    """The permission bits that count: a link has none, a folder may inherit its group."""
+    if kind is EntryKind.LINK:
+        return 0
+    return status.st_mode & (0o5777 if kind is EntryKind.FOLDER else 0o7777)
 
 
 def take(
@@ -96,28 +134,18 @@ def take(
     `progress` is told the bytes hashed so far, and of all.
     """
     owners = owners_of(folder)
-    found = sorted(scan(folder))
+    found = sorted((one for one in scan(folder) if one[0] not in OWN), key=lambda one: one[0])
     if unruly := [path for path, *_ in found if "\n" in path]:
         raise BrokenError(f"a file name with a line break in it: {unruly[0]!r}", where=folder)
 
-    def entry(item: tuple[str, EntryKind, os.stat_result]) -> ManifestEntry:
-        path, kind, status = item
+    def entry(item: Found) -> ManifestEntry:
+        path, *_ = item
         of_machine = path not in owners and _OF_MACHINE.fullmatch(path)
         owner = MACHINE if of_machine else owners.get(path, GENERATED)
-        return ManifestEntry(
-            kind=kind,
-            digest=digest_of(folder / path, kind),
-            size=0 if kind is EntryKind.LINK else status.st_size,
-            mtime=status.st_mtime_ns,
-            owner=owner,
-            path=path,
-        )
+        return describe(folder, item, owner)
 
     entries: list[ManifestEntry] = []
-    hashed, total = (
-        0,
-        sum(status.st_size for _, kind, status in found if kind is not EntryKind.LINK),
-    )
+    hashed, total = 0, sum(_size(kind, status) for _, kind, status in found)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for made in pool.map(entry, found):
             entries.append(made)
@@ -126,104 +154,128 @@ def take(
     return tuple(entries)
 
 
+def describe(folder: Path, found: Found, owner: str) -> ManifestEntry:
+    """The entry of a path as it is; its bytes are hashed."""
+    path, kind, status = found
+    return ManifestEntry(
+        kind=kind,
+        mode=mode_of(kind, status),
+        digest=digest_of(folder / path, kind),
+        size=_size(kind, status),
+        mtime=0 if kind is EntryKind.FOLDER else status.st_mtime_ns,
+        owner=owner,
+        path=path,
+    )
+
+
+def _size(kind: EntryKind, status: os.stat_result) -> int:
+    return status.st_size if kind in (EntryKind.FILE, EntryKind.PROGRAM) else 0
+
+
 def digest_of(path: Path, kind: EntryKind) -> str:
-    """SHA-256 of a file in hexadecimal, or the target of a link."""
+    """SHA-256 of a file in hexadecimal, or the target of a link; "" for a folder.
+
+    Raises:
+        BadInputError: it cannot be read, or is no regular file.
+        OSError: reading failed.
+    """
     if kind is EntryKind.LINK:
         return str(path.readlink())
-    return sha256(path)
+    return "" if kind is EntryKind.FOLDER else sha256(path)
 
 
 def seal_of(entries: Iterable[ManifestEntry], facts: Mapping[str, str]) -> str:
     """The one digest of an environment: `facts` (lock, target, Python) and every entry."""
-    digest = hashlib.sha256()
-    for key in sorted(facts):
-        digest.update(f"{key}\t{facts[key]}\n".encode())
-    for entry in entries:
-        if entry.owner != MACHINE and not entry.owner.endswith(PATCHED):
-            line = f"{entry.kind.value}\t{entry.digest}\t{entry.size}\t{entry.owner}\t{entry.path}"
-            digest.update(f"{line}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return seal_of_rows(map(to_row, entries), facts)
 
 
-def write(entries: Iterable[ManifestEntry], folder: Path) -> None:
-    """Write the manifest of the environment in `folder`, and flush it to disk."""
-    lines = (
-        f"{e.kind.value}\t{e.digest}\t{e.size}\t{e.mtime}\t{e.owner}\t{e.path}\n" for e in entries
-    )
-    write_text(folder / SEALED / FILE, "".join(lines))
+def seal_of_rows(rows: Iterable[Row], facts: Mapping[str, str]) -> str:
+    """As `seal_of`, of rows as they stand in the manifest."""
+    lines = [f"{key}\t{facts[key]}\n" for key in sorted(facts)]
+    lines += [
+        f"{kind}\t{digest}\t{size}\t{owner}\t{path}\n"
+        for kind, _, digest, size, _, owner, path in rows
+        if owner != MACHINE
+        and kind != _FOLDER
+        and not is_bytecode(path)
+        and not owner.endswith(PATCHED)
+    ]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def read(folder: Path) -> tuple[ManifestEntry, ...]:
-    """Read the manifest of the environment in `folder`.
-
-    Raises:
-        BrokenError: it is missing or not readable as one.
-    """
-    path = folder / SEALED / FILE
-    try:
-        text = read_bytes(path, Document.MANIFEST).decode("utf-8", "surrogateescape")
-        return tuple(_entry(line) for line in text.split("\n")[:-1])
-    except (BadInputError, ValueError) as error:
-        why = error.what if isinstance(error, BadInputError) else error
-        raise BrokenError(
-            f"not a manifest ({why})",
-            where=path,
-            remedy="`sdcoreml env build --fresh` makes the environment again",
-        ) from None
+def is_bytecode(path: str) -> bool:
+    """Whether Python writes such a file, from a source beside its folder."""
+    return path.endswith(".pyc") and "__pycache__/" in path
 
 
-def owners_of(folder: Path) -> dict[str, str]:
-    """Which project each path belongs to: conda's records before RECORD; bytecode as its source."""
-    owners: dict[str, str] = {}
-    for record in sorted((folder / "lib").glob("python*/site-packages/*.dist-info/RECORD")):
-        base = record.parent.parent
-        name = project_of(record.parent)
-        for row in read_record(record):
-            path = os.path.relpath(base / row[0], folder)
-            owners[path] = name
-            if path.endswith(".py"):
-                owners[_bytecode_path(path, base.parent.name)] = name
-    return owners | _owners_by_conda(folder)
+def to_row(entry: ManifestEntry) -> Row:
+    """The row of an entry."""
+    e = entry
+    return [e.kind.value, f"{e.mode:o}", e.digest, str(e.size), str(e.mtime), e.owner, e.path]
 
 
-def _owners_by_conda(folder: Path) -> dict[str, str]:
-    """Which conda package each path belongs to; empty where there is no conda."""
-    owners: dict[str, str] = {}
-    for path, record in conda_meta.records(folder):
-        owners[os.path.relpath(path, folder)] = f"{CONDA}{record['name']}{PATCHED}"
-    for laid in conda_meta.list_files(folder):
-        owner = f"{CONDA}{laid.package}"
-        owners[laid.path] = f"{owner}{PATCHED}" if laid.patched else owner
-        if laid.path.endswith(".py") and laid.path.startswith("lib/python"):
-            owners[_bytecode_path(laid.path, laid.path.split("/")[1])] = owners[laid.path]
-    return owners
-
-
-def _bytecode_path(source: str, python: str) -> str:
-    """Where the bytecode of a source goes; `python` is such as `python3.10`."""
-    parent, _, stem = source.rpartition("/")
-    tag = f"cpython-{python.removeprefix('python').replace('.', '')}"
-    return f"{parent}/__pycache__/{stem[:-3]}.{tag}.pyc"
-
-
-def project_of(dist_info: Path) -> str:
-    """The normalised project name of a `.dist-info` folder."""
-    return normalise(dist_info.name.partition("-")[0])
-
-
-def read_record(record: Path) -> list[list[str]]:
-    """The rows of a RECORD file: path, hash or "", size or ""."""
-    text = read_bytes(record, Document.RECORD).decode("utf-8", "surrogateescape")
-    return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
-
-
-def _entry(line: str) -> ManifestEntry:
-    kind, digest, size, mtime, owner, path = line.split("\t", 5)
+def to_entry(row: Row) -> ManifestEntry:
+    """The entry of a row. Raises `ValueError` or `KeyError` if it is none."""
+    kind, mode, digest, size, mtime, owner, path = row
     return ManifestEntry(
-        kind=EntryKind(kind),
+        kind=KINDS[kind],
+        mode=int(mode, 8),
         digest=digest,
         size=int(size),
         mtime=int(mtime),
         owner=owner,
         path=path,
     )
+
+
+def write(entries: Iterable[ManifestEntry], folder: Path, name: str = FILE) -> None:
+    """Write the manifest of the environment in `folder`, and flush it to disk."""
+    lines = ("\t".join(to_row(entry)) + "\n" for entry in entries)
+    write_text(folder / SEALED / name, "".join(lines))
+    (folder / SEALED / name).chmod(PLAIN)
+
+
+def read(folder: Path, name: str = FILE) -> tuple[ManifestEntry, ...]:
+    """Read the manifest of the environment in `folder`. Raises `BrokenError` as `read_rows`."""
+    return tuple([to_entry(row) for row in read_rows(folder, name)])
+
+
+def read_rows(folder: Path, name: str = FILE) -> list[Row]:
+    """Read the manifest of the environment in `folder`, without its values' types.
+
+    Raises:
+        BrokenError: it is missing or not readable as one.
+    """
+    path = folder / SEALED / name
+    try:
+        text = read_bytes(path, Document.MANIFEST).decode("utf-8", "surrogateescape")
+        rows = [line.split("\t", _COLUMNS - 1) for line in text.split("\n")[:-1]]
+        for row in rows:
+            _require_row(row)
+    except (BadInputError, ValueError, KeyError) as error:
+        why = error.what if isinstance(error, BadInputError) else error
+        raise BrokenError(
+            f"not a manifest ({why})",
+            where=path,
+            remedy="`sdcoreml env build --fresh` makes the environment again",
+        ) from None
+    return rows
+
+
+def digest(folder: Path) -> str:
+    """The digest of both tables of an environment, which its record states.
+
+    Raises:
+        BadInputError: one cannot be read.
+    """
+    whole = hashlib.sha256()
+    for name in (FILE, BENEATH):
+        whole.update(f"{sha256(folder / SEALED / name)}\n".encode())
+    return whole.hexdigest()
+
+
+def _require_row(row: Row) -> None:
+    if len(row) != _COLUMNS or row[0] not in KINDS:
+        raise ValueError(f"{row[:1]} is no entry")
+    if not (row[1].isdigit() and row[3].isdigit() and row[4].lstrip("-").isdigit()):
+        raise ValueError(f"no numbers for {row[6]!r}")

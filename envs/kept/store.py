@@ -14,19 +14,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from sdcoreml.envs.kept.manifest import SEALED
+from sdcoreml.envs.kept import manifest
+from sdcoreml.envs.kept.manifest import RECORD, SEALED
 from sdcoreml.envs.pythons.interpreter import Interpreter
 from sdcoreml.ground.aside import flush_folder, scratch_folder, write_text
-from sdcoreml.ground.codec import DecodeError, from_plain
+from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -36,10 +38,13 @@ from sdcoreml.ground.locks import lock_file
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.refusals import translate_store_errors
 
-RECORD = "record.json"
 LOCK = "requirements.txt"
 CONDA_LOCK = "conda.toml"
-SCHEMA = 1
+SCHEMA = 2
+FORMER = 1
+"""The schema of records before: their seal covers bytecode, too, and no list of the Python beneath
+belongs to it. `envs.care.reseal` seals such an environment anew.
+"""
 PREVIOUS = "~"
 _TASK = "task"
 
@@ -51,6 +56,7 @@ class Environment:
     `seal` is its one digest; `built` the moment in UTC; `defects` are files that are not what
     their wheel's own RECORD says (the wheel's fault: they are sealed as they are). With the backend
     "conda", `conda` is the digest of the lock of its conda packages, and `channel` their channel.
+    `listing` is the digest of both tables; `intact` is whether the record is as it was written.
     """
 
     name: str
@@ -69,6 +75,14 @@ class Environment:
     backend: str = "venv"
     conda: str = ""
     channel: str = ""
+    listing: str = ""
+    schema: int = SCHEMA
+    intact: bool = True
+
+    @property
+    def is_former(self) -> bool:
+        """Whether an earlier version sealed it, in another format."""
+        return self.schema == FORMER
 
     @property
     def python(self) -> Path:
@@ -84,6 +98,8 @@ class Environment:
         """The facts that the seal covers in addition to the files."""
         python = self.interpreter.version
         facts = {"lock": self.lock_digest, "target": self.target, "python": python}
+        if not self.is_former:
+            facts["format"] = f"{self.schema}"
         return facts | {"conda": self.conda} if self.conda else facts
 
 
@@ -106,25 +122,35 @@ def read(name: str, path: Path) -> Environment | None:
     try:
         real = path.resolve(strict=True)
         fields = read_object(real / SEALED / RECORD, Document.RECORD)
-        if fields.pop("schema", None) != SCHEMA:
+        digest = fields.pop("digest", "")
+        if fields.get("schema") not in (FORMER, SCHEMA):
             return None
-        return from_plain(Environment, {**fields, "name": name, "path": os.fspath(real)}, "")
+        found = from_plain(Environment, {**fields, "name": name, "path": os.fspath(real)}, "")
+        return replace(found, intact=found.is_former or digest == _digest(fields))
     except (OSError, RuntimeError, BadInputError, DecodeError):
         return None
 
 
 def write(environment: Environment) -> None:
     """Write the record of a new environment into its folder, flushed to disk."""
-    fields = asdict(environment)
-    for key in ("name", "path"):
+    fields = to_plain(environment)
+    for key in ("name", "path", "intact"):
         del fields[key]
-    fields["interpreter"]["path"] = os.fspath(environment.interpreter.path)
-    fields["built"] = environment.built.isoformat()
-    write_text(
-        environment.path / SEALED / RECORD, json.dumps({"schema": SCHEMA, **fields}, indent=1)
-    )
+    path = environment.path / SEALED / RECORD
+    write_text(path, json.dumps({**fields, "digest": _digest(fields)}, indent=1))
+    path.chmod(manifest.PLAIN)
     # The last change of all, the folder's included: what was touched later is newer than this.
+    os.utime(path)
+
+
+def touch(environment: Environment) -> None:
+    """Make the record newer than all that was restored since, so that it need not be read again."""
     os.utime(environment.path / SEALED / RECORD)
+
+
+def _digest(fields: Mapping[str, object]) -> str:
+    """The digest of a record without this digest itself."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def swap(name: str, folder: Path) -> None:

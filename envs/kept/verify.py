@@ -1,52 +1,68 @@
-"""Compares an environment with its seal: sizes, times and extra files, or every byte."""
+"""Compares an environment with its seal: at a glance, or every byte.
+
+Fast, a file is hashed only if its status changed after the seal was written, which no program can
+hide, or if its time is another. In full every file is. Both look at modes, owners, folders, and at
+the Python beneath.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
-from sdcoreml.envs.kept import conda_meta, manifest
-from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
+from sdcoreml.envs.kept import beneath, former, manifest
+from sdcoreml.envs.kept.beneath import PYTHON
+from sdcoreml.envs.kept.bytecode_beneath import find_foreign
+from sdcoreml.envs.kept.damage import (
+    STRAY,
+    Damage,
+    find_machine_faults,
+    find_record_faults,
+    find_seal_faults,
+)
+from sdcoreml.envs.kept.manifest import (
+    BENEATH,
+    OWN,
+    RECORD,
+    SEALED,
+    EntryKind,
+    ManifestEntry,
+    Row,
+)
 from sdcoreml.envs.kept.store import Environment
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.errors import BadInputError, BrokenError
 from sdcoreml.ground.events import Emit, Event, silent
 
-STRAY = "(nobody)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damage:
-    """One path that differs from the seal, and its owner."""
-
-    path: str
-    what: str
-    owner: str
-
-    def __str__(self) -> str:
-        """Such as `lib/python3.10/site-packages/torch/x.py: altered (torch)`."""
-        return f"{self.path}: {self.what} ({self.owner.strip('()')})"
+_TYPES = {
+    EntryKind.FILE.value: stat.S_IFREG,
+    EntryKind.PROGRAM.value: stat.S_IFREG,
+    EntryKind.FOLDER.value: stat.S_IFDIR,
+}
+_FILES = frozenset({EntryKind.FILE, EntryKind.PROGRAM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
-    """The number of entries examined, and every fault, sorted by path."""
+    """The number of files examined, and every fault, sorted by path.
+
+    Paths of the Python beneath are absolute, and their owner is `envs.kept.beneath.PYTHON`.
+    """
 
     files: int
     faults: tuple[Damage, ...]
 
 
 def verify_fast(environment: Environment) -> VerifyResult:
-    """Compare sizes, times, links, and what should not be there; reads only the manifest.
+    """Compare sizes, modes, links, what should not be there, and the bytes of what was touched.
 
     Raises:
         BrokenError: the manifest itself cannot be read.
     """
-    entries = manifest.read(environment.path)
-    found = _scan(environment)
-    changes = [_glance(environment, entry, found.get(entry.path)) for entry in entries]
-    return _outcome(environment, entries, changes, found)
+    return _verify(environment, silent, deep=False)
 
 
 def verify_full(environment: Environment, emit: Emit = silent) -> VerifyResult:
@@ -55,83 +71,194 @@ def verify_full(environment: Environment, emit: Emit = silent) -> VerifyResult:
     Raises:
         BrokenError: the manifest itself cannot be read.
     """
-    entries = manifest.read(environment.path)
-    found = _scan(environment)
-    done, total = 0, sum(entry.size for entry in entries)
-    changes: list[str] = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        looked = pool.map(lambda e: _read(environment, e, found.get(e.path)), entries)
-        for entry, change in zip(entries, looked, strict=True):
-            changes.append(change)
-            done += entry.size
-            emit(Event(kind="progress", done=done, total=total, unit="B"))
-    return _outcome(environment, entries, changes, found)
+    return _verify(environment, emit, deep=True)
 
 
-_Found = dict[str, tuple[EntryKind, os.stat_result]]
-
-
-def _scan(environment: Environment) -> _Found:
-    return {path: (kind, status) for path, kind, status in manifest.scan(environment.path)}
-
-
-def _glance(
-    environment: Environment, entry: ManifestEntry, found: tuple[EntryKind, os.stat_result] | None
-) -> str:
-    """The fault of a path that its directory entry shows, or ""."""
-    if found is None:
-        return "missing"
-    kind, status = found
-    if kind is not entry.kind:
-        return f"is a {kind.value}, was a {entry.kind.value}"
-    if kind is EntryKind.LINK:
-        return _link(environment, entry)
-    if status.st_size != entry.size:
-        return f"{status.st_size:,} bytes, was {entry.size:,}"
-    return "" if status.st_mtime_ns == entry.mtime else "written to since it was sealed"
-
-
-def _read(
-    environment: Environment, entry: ManifestEntry, found: tuple[EntryKind, os.stat_result] | None
-) -> str:
-    """The fault of a path, comparing its bytes as well, or ""."""
-    change = _glance(environment, entry, found)
-    if entry.kind is EntryKind.LINK or change not in ("", "written to since it was sealed"):
-        return change
-    try:
-        digest = manifest.digest_of(environment.path / entry.path, entry.kind)
-    except BadInputError as error:
-        return error.what
-    return "" if digest == entry.digest else "altered"
-
-
-def _link(environment: Environment, entry: ManifestEntry) -> str:
-    path = environment.path / entry.path
-    if os.readlink(path) != entry.digest:  # noqa: PTH115  Path.readlink is 20 times slower
-        return f"points at {path.readlink()}, was {entry.digest}"
-    return "" if path.exists() else f"points at {entry.digest}, which is gone"
-
-
-def _outcome(
-    environment: Environment,
-    entries: tuple[ManifestEntry, ...],
-    changes: Iterable[str],
-    found: _Found,
-) -> VerifyResult:
-    faults = [
-        Damage(path=entry.path, what=change, owner=entry.owner)
-        for entry, change in zip(entries, changes, strict=True)
-        if change
+def _verify(environment: Environment, emit: Emit, *, deep: bool) -> VerifyResult:
+    folder, is_former = environment.path, environment.is_former
+    rows = former.read_rows(folder) if is_former else manifest.read_rows(folder)
+    since = -1 if deep else (folder / SEALED / RECORD).lstat().st_ctime_ns
+    found = manifest.walk(folder)
+    own = {path: found.pop(path) for path in OWN if path in found}
+    if is_former:
+        found = _as_before(found)
+    user = folder.stat().st_uid
+    inside = _Part(base=folder, rows=rows, found=found, since=since, user=user)
+    below = None if is_former else _beneath(environment, since)
+    faults = list(_compare([inside, below] if below else [inside], emit))
+    faults += [
+        Damage(path=path, what="not part of it", owner=STRAY) for path in inside.find_strays()
     ]
-    strays = found.keys() - {entry.path for entry in entries}
-    faults += [Damage(path=path, what="not part of it", owner=STRAY) for path in strays]
-    if environment.moved:
-        was = environment.interpreter.path.parent.parent
-        what = f"was made for {was}, and a conda environment cannot be moved"
-        faults.append(Damage(path=conda_meta.FOLDER, what=what, owner=manifest.GENERATED))
-    if manifest.seal_of(entries, environment.facts()) != environment.seal:
-        path = f"{manifest.SEALED}/{manifest.FILE}"
-        faults.append(Damage(path=path, what="does not give the seal", owner=manifest.GENERATED))
+    if below:
+        faults = _judge_bytecode(environment, below, faults, deep=deep)
+    if not is_former:
+        sealed = next((row[1] for row in rows if row[6] == SEALED), "0")
+        faults += find_record_faults(environment, own, writable=bool(int(sealed, 8) & 0o022))
+        known = {fault.path for fault in faults}
+        faults += [one for one in find_machine_faults(environment) if one.path not in known]
+    faults += find_seal_faults(environment, rows)
     return VerifyResult(
-        files=len(entries), faults=tuple(sorted(faults, key=lambda fault: fault.path))
+        files=sum(row[0] != EntryKind.FOLDER.value for row in rows),
+        faults=tuple(sorted(dict.fromkeys(faults), key=lambda fault: fault.path)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A part of the manifest and what was found of it: status by path.
+
+    `since` is the time in nanoseconds after which a changed status is suspicious; `user` is who
+    must own every path, None where that is nobody's affair here.
+    """
+
+    base: Path
+    rows: list[Row]
+    found: Mapping[str, os.stat_result]
+    since: int
+    user: int | None
+
+    def find_strays(self) -> set[str]:
+        """The paths that no row knows."""
+        return self.found.keys() - {row[6] for row in self.rows}
+
+    def restless(self) -> Iterable[ManifestEntry]:
+        """Yield what is not at first sight as it was. Nearly nothing is, so this is quick."""
+        since, user, found = self.since, self.user, self.found
+        for row in self.rows:
+            kind, mode, _, size, mtime, _, path = row
+            status = found.get(path)
+            if (
+                status is None
+                or status.st_mode != _TYPES.get(kind, 0) + int(mode, 8)
+                or (user is not None and status.st_uid != user)
+                or (
+                    kind != "folder"
+                    and (
+                        status.st_ctime_ns > since
+                        or status.st_size != int(size)
+                        or status.st_mtime_ns != int(mtime)
+                    )
+                )
+            ):
+                yield manifest.to_entry(row)
+
+    def glance(self, entry: ManifestEntry) -> str | None:
+        """The fault that a path's status shows, or ""; None if its bytes have to be read."""
+        status = self.found.get(entry.path)
+        if status is None:
+            return "" if entry.kind is EntryKind.ABSENT else "missing"
+        kind = manifest.kind_of(status)
+        if fault := self._glance_at_access(entry, kind, status):
+            return fault
+        if kind is EntryKind.LINK:
+            return self._glance_at_link(entry)
+        if kind in _FILES and status.st_size != entry.size:
+            return f"{status.st_size:,} bytes, was {entry.size:,}"
+        return "" if kind is EntryKind.FOLDER else None
+
+    def _glance_at_access(
+        self, entry: ManifestEntry, kind: EntryKind, status: os.stat_result
+    ) -> str:
+        if kind is not entry.kind:
+            return f"is a {kind.value}, was a {entry.kind.value}"
+        if entry.mode == former.UNKNOWN:
+            return ""
+        if self.user not in (None, status.st_uid):
+            return f"belongs to user {status.st_uid}, the environment to {self.user}"
+        mode = manifest.mode_of(kind, status)
+        return "" if mode == entry.mode else f"has the mode {mode:03o}, had {entry.mode:03o}"
+
+    def read(self, entry: ManifestEntry) -> str:
+        """The fault that a file's bytes show, or ""."""
+        path = self.base / entry.path
+        try:
+            digest = manifest.digest_of(path, entry.kind)
+        except BadInputError as error:
+            return error.what
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        return "" if digest == entry.digest else "altered"
+
+    def _glance_at_link(self, entry: ManifestEntry) -> str:
+        path = self.base / entry.path
+        if (target := os.readlink(path)) != entry.digest:  # noqa: PTH115  20 times faster
+            return f"points at {target}, was {entry.digest}"
+        if self.user is None or path.exists():
+            return ""
+        return f"points at {entry.digest}, which is gone"
+
+
+def _as_before(found: Mapping[str, os.stat_result]) -> dict[str, os.stat_result]:
+    """What a manifest of the former format lists."""
+    return {
+        path: status
+        for path, status in found.items()
+        if not stat.S_ISDIR(status.st_mode) and not path.startswith(f"{SEALED}/")
+    }
+
+
+def _beneath(environment: Environment, since: int) -> _Part | None:
+    """The Python beneath; None if the list is lost, which is said where the record is compared."""
+    try:
+        rows = manifest.read_rows(environment.path, BENEATH)
+    except BrokenError:
+        return None
+    roots = beneath.roots_of(row[6] for row in rows if row[0] == EntryKind.FOLDER.value)
+    found = beneath.walk_beneath(roots)
+    for row in rows:
+        if row[6] not in found and (status := beneath.stat_beneath(row[6])) is not None:
+            found[row[6]] = status
+    return _Part(base=Path("/"), rows=rows, found=found, since=since, user=None)
+
+
+def _compare(parts: Iterable[_Part], emit: Emit) -> Iterable[Damage]:
+    """Yield the faults of all entries; what has to be read is read on all cores."""
+    looked = [(part, entry, part.glance(entry)) for part in parts for entry in part.restless()]
+    unread = [(part, entry) for part, entry, change in looked if change is None]
+    done, total = 0, sum(entry.size for _, entry in unread)
+    read: list[str] = []
+    if unread:
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            for change, (_, entry) in zip(
+                pool.map(lambda one: one[0].read(one[1]), unread), unread, strict=True
+            ):
+                read.append(change)
+                done += entry.size
+                emit(Event(kind="progress", done=done, total=total, unit="B"))
+    said = iter(read)
+    for _, entry, change in looked:
+        if what := (next(said) if change is None else change):
+            yield Damage(path=entry.path, what=what, owner=entry.owner)
+
+
+def _judge_bytecode(
+    environment: Environment, below: _Part, faults: list[Damage], *, deep: bool
+) -> list[Damage]:
+    """Add strays beneath, and take away bytecode that Python wrote anew from a sound source."""
+    changed = {
+        fault.path: fault
+        for fault in faults
+        if fault.owner == PYTHON and manifest.is_bytecode(fault.path)
+    }
+    gone = {path for path, fault in changed.items() if fault.what == "missing"}
+    strays = below.find_strays()
+    fresh = {path for path in strays if _is_cached(path, below.found[path])}
+    others = [fault for fault in faults if fault.path not in changed]
+    others += [
+        Damage(path=path, what="was not there when it was sealed", owner=PYTHON)
+        for path in strays - fresh
+        if not path.endswith("/__pycache__")
+    ]
+    asked = sorted({*changed} - gone | (fresh if deep else set()))
+    if any(fault.owner == PYTHON for fault in others):
+        foreign: Iterable[str] = asked  # a Python that was altered is not asked
+    else:
+        foreign = find_foreign(environment.interpreter.path, asked)
+    return others + [
+        Damage(path=path, what="is not what its source compiles to", owner=PYTHON)
+        for path in foreign
+    ]
+
+
+def _is_cached(path: str, status: os.stat_result) -> bool:
+    return manifest.is_bytecode(path) and stat.S_ISREG(status.st_mode)

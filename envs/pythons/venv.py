@@ -7,6 +7,7 @@ beside themselves, and `bin/activate` finds out where it is. Only `pyvenv.cfg` a
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from sdcoreml.ground.names import normalise
 
 ACTIVATE = """\
 # Source this from bash or zsh; `deactivate` undoes it.
-_here=$BASH_SOURCE
-if [ -n "$ZSH_VERSION" ]; then eval '_here=${(%):-%x}'; fi
+_here=${BASH_SOURCE-}
+if [ -n "${ZSH_VERSION-}" ]; then eval '_here=${(%):-%x}'; fi
 VIRTUAL_ENV=$(CDPATH= cd -- "$(dirname -- "$_here")/.." && pwd)
 _path_before=$PATH
 unset _here PYTHONHOME
@@ -39,17 +40,26 @@ def create(folder: Path, interpreter: Interpreter) -> None:
     (folder / "lib" / f"python{minor}" / "site-packages").mkdir(parents=True)
     if sys.platform == "linux":
         (folder / "lib64").symlink_to("lib")  # some distributions build Python to look there
-    (folder / "bin" / "python").symlink_to(interpreter.path)
-    for name in ("python3", f"python{minor}"):
-        (folder / "bin" / name).symlink_to("python")
     (folder / "bin" / "activate").write_text(ACTIVATE, encoding="utf-8")
-    (folder / "pyvenv.cfg").write_text(
+    for path, (is_link, said) in files_of_machine(interpreter).items():
+        if is_link:
+            (folder / path).symlink_to(said)
+        else:
+            (folder / path).write_text(said, encoding="utf-8")
+
+
+def files_of_machine(interpreter: Interpreter) -> dict[str, tuple[bool, str]]:
+    """What names the interpreter, by path: whether it is a link, and its target or text."""
+    minor = ".".join(interpreter.version.split(".")[:2])
+    python = os.fspath(interpreter.path)
+    text = (
         f"home = {interpreter.path.parent}\n"
         "include-system-site-packages = false\n"
         f"version = {interpreter.version}\n"
-        "relocatable = true\n",  # uv reads this and writes scripts that survive a move
-        encoding="utf-8",
+        "relocatable = true\n"  # uv reads this and writes scripts that survive a move
     )
+    links = {"bin/python": python, "bin/python3": "python", f"bin/python{minor}": "python"}
+    return {"pyvenv.cfg": (False, text)} | {path: (True, to) for path, to in links.items()}
 
 
 def site_packages(folder: Path) -> Path:

@@ -82,7 +82,7 @@ def costs(environment: Environment) -> None:
     ]
     if uv := shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)):
         rows.insert(3, ("uv pip check", (uv, "pip", "check", "--python", python)))
-    if not is_untouched(environment.path, Probe()):
+    if not is_untouched(environment, Probe()):
         print("something was touched since the seal: the doctor compares every file (make env)")
     print(f"{'best of ' + str(RUNS):<50}{'wall s':>8}{'CPU s':>8}{'MB':>7}")
     for name, command in rows:

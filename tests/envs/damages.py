@@ -85,8 +85,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "one.py: 26 bytes, was",
     ),
     "edited manifest": (
-        lambda root, _: _edit(root / "sealed/manifest.tsv"),
-        "sealed/manifest.tsv: does not give the seal",
+        lambda root, _: _edit(root / "sealed/files.tsv"),
+        "sealed/files.tsv: does not give the seal",
     ),
 }
 

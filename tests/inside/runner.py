@@ -20,6 +20,8 @@ import psutil
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
 from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.envs.building.base import name_of
+from sdcoreml.envs.building.build import BuildOptions, ready
+from sdcoreml.envs.building.variants import fit
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
@@ -73,9 +75,18 @@ def test_tools(python: Path) -> Path:
 
 def built(name: str) -> Path:
     """The Python of a toolchain's environment, which is built if need be."""
-    subprocess.run([sys.executable, "-m", "sdcoreml", "env", "--toolchain", name], check=True)
+    # One that an earlier version sealed is taken as it is: others may use it at this moment.
+    if not is_former(name):
+        subprocess.run([sys.executable, "-m", "sdcoreml", "env", "--toolchain", name], check=True)
     kept = name_of(load_toolchain(name), choose_backend())
     return environments_folder() / kept / "bin" / "python"
+
+
+def is_former(name: str) -> bool:
+    """Whether the environment in use is of today's lock, and sealed in the format of before."""
+    options = BuildOptions(backend=choose_backend())
+    found = ready(fit(load_toolchain(name), options), options)
+    return found is not None and found.is_former
 
 
 def spread(python: Path, tools: Path, folder: Path) -> list[str]:

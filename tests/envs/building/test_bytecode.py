@@ -7,9 +7,7 @@ import pytest
 
 from sdcoreml.envs.building import bytecode
 from sdcoreml.envs.pythons import venv
-from sdcoreml.envs.pythons.interpreter import probe
 from sdcoreml.ground.errors import BrokenError, EnvError, NoSpaceError
-from tests.envs.wheels import PYTHON
 
 SOURCES = {
     "plain.py": "def f(x): return x in {'a', None, (1, None), 'b', ...} or x in {1, 2.5}\n",
@@ -19,25 +17,19 @@ SOURCES = {
 }
 
 
-def test_bytecode_is_the_same_wherever_it_is_compiled(empty: Path, tmp_path: Path) -> None:
-    interpreter = probe(PYTHON)
-    assert interpreter is not None
-    venv.create(tmp_path / "other", interpreter)
-    found = []
-    for folder in (empty, tmp_path / "other"):
-        site = venv.site_packages(folder)
-        for name, text in SOURCES.items():
-            (site / name).parent.mkdir(exist_ok=True)
-            (site / name).write_bytes(text.encode("latin-1"))
-        bytecode.compile_all(folder)
-        found.append({path.relative_to(site): path.read_bytes() for path in site.rglob("*.pyc")})
-    assert found[0] == found[1]
+def test_bytecode_names_no_place_and_what_is_no_python_is_skipped(empty: Path) -> None:
+    site = venv.site_packages(empty)
+    for name, text in SOURCES.items():
+        (site / name).parent.mkdir(exist_ok=True)
+        (site / name).write_bytes(text.encode("latin-1"))
+    bytecode.compile_all(empty)
+    found = {path: path.read_bytes() for path in site.rglob("*.pyc")}
+    assert {path.name.partition(".")[0] for path in found} == {"plain", "__init__", "latin"}
+    assert not [path for path, data in found.items() if bytes(empty) in data]
     program = "import plain; print([plain.f(x) for x in (None, 'a', (1, None), 2.5, 'c')])"
     command = [str(empty / "bin/python"), "-c", program]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout == "[True, True, True, True, False]\n"
-    stems = {path.name.partition(".")[0] for path in found[0]}
-    assert stems == {"plain", "__init__", "latin"}
 
 
 def test_bytecode_is_used_and_checked_against_its_source(empty: Path) -> None:

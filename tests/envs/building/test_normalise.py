@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.envs.building.normalise import normalise, relocate_scripts
-from sdcoreml.envs.kept import manifest
+from sdcoreml.envs.kept import owners
 from sdcoreml.envs.pythons import venv
 from tests.envs.wheels import install
 
@@ -31,7 +31,7 @@ def test_scripts_lose_the_path_and_record_agrees(empty: Path, head: str) -> None
     moved = empty.rename(empty.parent / "moved here")
     done = subprocess.run([moved / "bin/tool"], check=True, capture_output=True, text=True)
     assert done.stdout == f"{moved}\n"
-    (row, other) = manifest.read_record(moved / info.relative_to(empty) / "RECORD")
+    (row, other) = owners.read_record(moved / info.relative_to(empty) / "RECORD")
     assert row[2] == str((moved / "bin/tool").stat().st_size)
     assert row[1].startswith("sha256=") and row[1] != "sha256=old"  # noqa: PT018  one claim
     assert other == ["other.py", "", ""]

@@ -12,6 +12,7 @@ from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.care.relink import find_twin, relink
 from sdcoreml.envs.care.repair import repair
 from sdcoreml.envs.kept import manifest, store
+from sdcoreml.envs.kept.sealing import seal
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_fast, verify_full
 from sdcoreml.envs.processes.installer import PackageSource
@@ -63,7 +64,10 @@ def test_every_damage_is_put_right(
     do(environment.path, site_packages(environment.path))
     done = repair(environment, source=source)
     assert done.restored or done.removed
-    assert verify_full(environment).faults == verify_fast(environment).faults == ()
+    mended = store.read("tiny", environment.path)
+    assert mended is not None
+    assert mended.seal == environment.seal
+    assert verify_full(mended).faults == verify_fast(mended).faults == ()
     assert sorted(path.name for path in environment.path.parent.iterdir()) == [".lock", "copy"]
 
 
@@ -130,8 +134,7 @@ def test_a_package_that_became_another_is_refused(
         else entry
         for entry in manifest.read(environment.path)
     ]
-    manifest.write(entries, environment.path)
-    forged = replace(environment, seal=manifest.seal_of(entries, environment.facts()))
+    forged = seal(environment, entries, environment.path.parent)
     flip(path)
     with pytest.raises(BrokenError, match=r"one\.py: its package no longer has the sealed bytes"):
         repair(forged, source=source)
@@ -142,7 +145,7 @@ def test_an_edited_manifest_is_not_believed(
 ) -> None:
     do, _ = DAMAGES["edited manifest"]
     do(environment.path, site_packages(environment.path))
-    with pytest.raises(BrokenError, match="does not give the seal; `sdcoreml env build --fresh"):
+    with pytest.raises(BrokenError, match="is not as it was written; `sdcoreml env build --fresh"):
         repair(environment, source=source)
 
 

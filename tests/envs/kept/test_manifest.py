@@ -14,10 +14,11 @@ from sdcoreml.ground.errors import BrokenError
 
 FACTS = {"lock": "aa", "target": "linux-x86_64", "python": "3.10.10"}
 PLAIN = ManifestEntry(
-    kind=EntryKind.FILE, digest="d1", size=3, mtime=5, owner="one", path="lib/one.py"
+    kind=EntryKind.FILE, mode=0o644, digest="d1", size=3, mtime=5, owner="one", path="lib/one.py"
 )
 LINK = ManifestEntry(
     kind=EntryKind.LINK,
+    mode=0,
     digest="/usr/bin/python3",
     size=0,
     mtime=5,
@@ -36,16 +37,21 @@ LINK = ManifestEntry(
         replace(PLAIN, owner="two"),
     ],
 )
-def test_the_seal_hangs_on_every_field_but_the_time(other: ManifestEntry) -> None:
+def test_the_seal_hangs_on_every_field_but_time_and_mode(other: ManifestEntry) -> None:
     seal = manifest.seal_of([PLAIN, LINK], FACTS)
     assert manifest.seal_of([other, LINK], FACTS) != seal
-    assert manifest.seal_of([replace(PLAIN, mtime=9), LINK], FACTS) == seal
+    assert manifest.seal_of([replace(PLAIN, mtime=9, mode=0o600), LINK], FACTS) == seal
 
 
 def test_the_seal_hangs_on_the_facts_and_not_on_the_machine() -> None:
     seal = manifest.seal_of([PLAIN, LINK], FACTS)
     assert manifest.seal_of([PLAIN, replace(LINK, digest="/opt/python")], FACTS) == seal
     assert manifest.seal_of([PLAIN, LINK], FACTS | {"python": "3.10.13"}) != seal
+    bytecode = replace(PLAIN, path="lib/__pycache__/one.cpython-310.pyc")
+    folder = replace(PLAIN, path="lib", kind=EntryKind.FOLDER)
+    assert manifest.seal_of([bytecode, folder, PLAIN, LINK], FACTS) == seal
+    sourceless = replace(PLAIN, path="lib/one.pyc")
+    assert manifest.seal_of([sourceless, PLAIN, LINK], FACTS) != seal
 
 
 def test_what_is_there_is_taken(tmp_path: Path) -> None:
@@ -60,7 +66,7 @@ def test_what_is_there_is_taken(tmp_path: Path) -> None:
     (tmp_path / "sealed").mkdir()
     (tmp_path / "sealed/record.json").write_text("{}")
     taken = {entry.path: entry for entry in manifest.take(tmp_path)}
-    assert list(taken) == [
+    assert [path for path, entry in taken.items() if entry.kind is not EntryKind.FOLDER] == [
         "bin/one",
         "bin/python",
         "lib/python3.10/site-packages/one-1.0.dist-info/RECORD",
@@ -82,7 +88,7 @@ def test_progress_counts_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "lib/b").write_bytes(b"678")
     told: list[tuple[int, int]] = []
     manifest.take(tmp_path, lambda done, total: told.append((done, total)))
-    assert told == [(5, 8), (8, 8)]
+    assert told == [(0, 8), (5, 8), (8, 8)]
 
 
 def test_a_line_break_in_a_name_is_refused(tmp_path: Path) -> None:
@@ -96,6 +102,7 @@ names = st.text(st.characters(codec="utf-8", exclude_characters="\n\0"), min_siz
 entries = st.builds(
     ManifestEntry,
     kind=st.sampled_from(EntryKind),
+    mode=st.integers(0, 0o7777),
     digest=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     size=st.integers(0, 2**40),
     mtime=st.integers(0, 2**62),

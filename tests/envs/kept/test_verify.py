@@ -50,22 +50,21 @@ def test_the_well_one_is_well(environment: Environment) -> None:
     full = verify_full(environment, events.append)
     assert full.faults == verify_fast(environment).faults == ()
     assert full.files == environment.files
-    assert (events[-1].done, events[-1].total) == (environment.size, environment.size)
+    assert events[-1].done == events[-1].total
+    assert (events[-1].total or 0) > environment.size, "and the Python beneath"
 
 
-def test_a_flip_that_keeps_size_and_time_needs_every_byte(environment: Environment) -> None:
+def test_a_flip_that_keeps_size_and_time_is_seen_at_a_glance(environment: Environment) -> None:
     path = site_packages(environment.path) / "two/native.so"
     flip(path, keep_time=True)
-    assert verify_fast(environment).faults == ()
-    (fault,) = verify_full(environment).faults
-    assert str(fault).endswith("two/native.so: altered (two)")
+    for outcome in (verify_fast(environment), verify_full(environment)):
+        (fault,) = outcome.faults
+        assert str(fault).endswith("two/native.so: altered (two)")
 
 
-def test_a_new_time_alone_is_only_a_suspicion(environment: Environment) -> None:
+def test_a_new_time_alone_is_no_damage(environment: Environment) -> None:
     (site_packages(environment.path) / "one.py").touch()
-    (fault,) = verify_fast(environment).faults
-    assert fault.what == "written to since it was sealed"
-    assert verify_full(environment).faults == ()
+    assert verify_fast(environment).faults == verify_full(environment).faults == ()
 
 
 def test_using_the_environment_leaves_no_trace(environment: Environment) -> None:
@@ -82,5 +81,5 @@ def test_a_ruined_manifest_is_one_line(environment: Environment) -> None:
 
 
 def test_a_record_that_is_gone_is_no_environment(environment: Environment) -> None:
-    (environment.path / manifest.SEALED / store.RECORD).unlink()
+    (environment.path / manifest.SEALED / manifest.RECORD).unlink()
     assert store.read("tiny", environment.path) is None

@@ -1,0 +1,61 @@
+"""Makes the environment in use what it has to be, as cheaply as its state allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdcoreml.envs.care.beneath import explain_changed
+from sdcoreml.envs.care.repair import repair
+from sdcoreml.envs.care.reseal import reseal
+from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.beneath import PYTHON, is_ours
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.touched import is_untouched
+from sdcoreml.envs.kept.verify import verify_fast
+from sdcoreml.envs.processes.installer import PackageSource
+from sdcoreml.ground.errors import BrokenError
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.lockfiles.toolchain import Toolchain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Care:
+    """What a repair may need: the toolchain, where packages come from, who installs them."""
+
+    toolchain: Toolchain
+    source: PackageSource
+    installer: str = ""
+
+
+def mend(environment: Environment, care: Care, emit: Emit = silent) -> Environment | None:
+    """Look at an environment, and repair it or seal it anew; None if it has to be built again.
+
+    Raises:
+        BrokenError: the Python beneath it is another than it was, and is not ours to repair.
+        InstallError: packages for a repair cannot be reached.
+    """
+    if not environment.is_former:
+        if is_untouched(environment):
+            return environment
+        faults = verify_fast(environment).faults
+        if not faults:
+            return environment
+        changed = [fault for fault in faults if fault.owner == PYTHON]
+        if changed and not is_ours(environment.interpreter, environment.path.parent):
+            raise explain_changed(environment, changed)
+        count = f"{len(faults):,} paths are" if len(faults) > 1 else "1 path is"
+        emit(Event(kind="warning", text=f"{count} not as sealed, first {faults[0]}"))
+    try:
+        if environment.is_former:
+            return reseal(environment, emit)
+        repair(
+            environment,
+            toolchain=care.toolchain,
+            source=care.source,
+            installer=care.installer,
+            emit=emit,
+        )
+    except BrokenError as error:
+        emit(Event(kind="warning", text=f"{error.what}: it is built anew"))
+        return None
+    return store.read(environment.name, environment.path)

@@ -1,0 +1,72 @@
+"""Seals an environment of the former format anew, without building it again.
+
+Every byte is compared with the former seal first. Then what a build writes otherwise today is
+written, modes are set, and all of it is listed anew; the record comes last. If this is killed
+before that, the environment still is one of the former format, and the next attempt goes on.
+
+What is new in the list was under no seal before: the Python beneath counts as it is now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sdcoreml.envs.building.normalise import LOCK, set_modes
+from sdcoreml.envs.kept import former, manifest, store
+from sdcoreml.envs.kept.damage import Damage
+from sdcoreml.envs.kept.manifest import SEALED, EntryKind
+from sdcoreml.envs.kept.sealing import seal
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.verify import verify_full
+from sdcoreml.envs.pythons import venv
+from sdcoreml.ground.aside import write_text
+from sdcoreml.ground.errors import BrokenError
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.refusals import translate_store_errors
+
+_ACTIVATE = "bin/activate"
+
+
+def reseal(environment: Environment, emit: Emit = silent) -> Environment:
+    """Seal an environment anew; gives its new record. One of today's format is left alone.
+
+    Raises:
+        BrokenError: it is not as it was sealed.
+    """
+    folder = environment.path
+    with store.hold_lock(folder.parent, emit), translate_store_errors(folder):
+        found = store.read(environment.name, folder)
+        if found is not None and not found.is_former:
+            return found
+        emit(Event(kind="note", text=f"{folder.name} was sealed in the format of before"))
+        emit(Event(kind="step", text="compare every byte with that seal"))
+        faults = [one for one in verify_full(environment, emit).faults if not _by_us(folder, one)]
+        if faults:
+            raise BrokenError(
+                f"{faults[0]}", where=folder, remedy="`sdcoreml env build --fresh` builds it anew"
+            )
+        emit(Event(kind="step", text="seal it anew"))
+        if (folder / _ACTIVATE).exists():
+            write_text(folder / _ACTIVATE, venv.ACTIVATE)
+        (folder / LOCK).unlink(missing_ok=True)
+        set_modes(folder)
+        before = folder / SEALED / former.FILE
+        entries = [e for e in manifest.take(folder) if e.path != f"{SEALED}/{former.FILE}"]
+        renewed = replace(
+            environment,
+            schema=store.SCHEMA,
+            files=sum(entry.kind is not EntryKind.FOLDER for entry in entries),
+            size=sum(entry.size for entry in entries),
+        )
+        sealed = seal(renewed, entries, folder.parent)
+        before.unlink()
+        store.touch(sealed)
+    return sealed
+
+
+def _by_us(folder: Path, fault: Damage) -> bool:
+    """Whether a killed attempt of this did it."""
+    if fault.path == _ACTIVATE:
+        return (folder / _ACTIVATE).read_text(encoding="utf-8") == venv.ACTIVATE
+    return fault.path == LOCK and not (folder / LOCK).exists()
