@@ -1,4 +1,7 @@
-"""Writes ML Programs from config and tensors, with one module per component."""
+"""Builds ML Programs from config and tensors, with one module per component.
+
+To draw a component means to build its graph from the config alone, without weights.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ DRAWERS: Mapping[str, tuple[str, str]] = {
 
 
 def draw(component: str, config: Config, options: ProgramOptions | None = None) -> Draft:
-    """The graph of a component, from its config alone. Needs coremltools, but no torch.
+    """Draw the graph of a component, from its config alone. Needs coremltools, but no torch.
 
     Args:
         component: a key of `DRAWERS`.
@@ -38,7 +41,7 @@ def draw(component: str, config: Config, options: ProgramOptions | None = None) 
 
     Raises:
         UnsupportedError: the component, its config or an option is not supported.
-        BadInputError: the config lacks something.
+        BadInputError: the config lacks a required option.
     """
     if component not in DRAWERS:
         raise UnsupportedError(

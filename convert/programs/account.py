@@ -1,4 +1,4 @@
-"""Checks that every checkpoint tensor has a place in the program, and every weight a tensor."""
+"""Checks that a program uses every tensor of the checkpoint, and has one for every weight."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def account(
     tensors: DescribedTensors,
     ignored: tuple[str, ...] = (),
 ) -> None:
-    """Compare what a program declares with what the checkpoint holds.
+    """Compare the tensors that a program declares with those that the checkpoint holds.
 
     Args:
         component: the one being built, for the message.
-        declared: tensor name to the shape that the program gives it.
+        declared: maps a tensor's name to the shape that the program gives it.
         tensors: the checkpoint's.
         ignored: names, or prefixes of names, of tensors that this program does not use.
 
@@ -51,7 +51,7 @@ def _is(name: str, ignored: tuple[str, ...]) -> bool:
 
 
 def _misfit(name: str, shape: tuple[int, ...], tensors: DescribedTensors) -> str | None:
-    """The fault of a tensor's type or shape, if any; dimensions of size 1 do not count."""
+    """Describe the fault of a tensor's type or shape, or return `None`; sizes of 1 do not count."""
     found = tensors.info(name)
     if _text(_core(found.shape)) != _text(_core(shape)):
         return f"{name} is {_text(found.shape)}, expected {_text(_core(shape))}"

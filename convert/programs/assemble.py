@@ -1,4 +1,4 @@
-"""The last step of every builder: makes a model of a drawn graph and a checkpoint."""
+"""Combines a drawn graph and a checkpoint into a model: the last step of every builder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Draft:
 
 
 def assemble(draft: Draft, tensors: DescribedTensors) -> DrawnProgram:
-    """Check the tensors, export the graph, describe it.
+    """Check the tensors, export the graph, and describe the model.
 
     Raises:
         BadInputError: the checkpoint's tensors are not those that the program needs.

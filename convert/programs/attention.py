@@ -1,4 +1,4 @@
-"""Scaled dot-product attention in the layouts that the runtimes distinguish.
+"""Builds scaled dot-product attention in the layouts that the runtimes distinguish.
 
 Queries are (B, C, 1, Q), keys and values (B, C, 1, K), with the heads side by side in C. Queries
 are scaled before the product, because large products overflow float16.
@@ -43,7 +43,7 @@ class Heads:
 
 
 def attention(g: Graph, x: Var, context: Var, path: str, heads: Heads) -> Var:
-    """Attend from `x` (B, C, 1, Q) to `context` (B, D, 1, K), `x` itself for self-attention."""
+    """Attend from `x` (B, C, 1, Q) to `context` (B, D, 1, K), which is `x` for self-attention."""
     names = heads.names
     channels = x.shape[1]
     q, k, v = (
@@ -59,7 +59,7 @@ def attention(g: Graph, x: Var, context: Var, path: str, heads: Heads) -> Var:
 
 @functools.cache
 def scales(width: int, precision: Precision) -> tuple[float, float]:
-    """Factors for queries and keys whose product is `width ** -0.5`.
+    """Return factors for queries and keys whose product is `width ** -0.5`.
 
     SD 1.x has heads of 40 features, whose scale is off by 2e-4 when rounded to float16. Where
     attention is sharp, that costs 20 dB and more. The product of two float16 numbers comes within
@@ -77,12 +77,12 @@ def scales(width: int, precision: Precision) -> tuple[float, float]:
 
 
 def original(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
-    """Heads as a separate dimension: two batched matrix products."""
+    """Lay out the heads as a separate dimension: two batched matrix products."""
     return mask_scores(None)(g, q, k, v, heads)
 
 
 def mask_scores(mask: Var | None) -> Layout:
-    """`original`, with `mask` (1, 1, Q, K) added to the scaled scores."""
+    """Return the layout `original` with `mask` (1, 1, Q, K) added to the scaled scores."""
 
     def layout(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
         batch, channels, _, queries = q.shape
@@ -98,12 +98,12 @@ def mask_scores(mask: Var | None) -> Layout:
 
 
 def split_einsum(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
-    """Two `einsum` operations for each head."""
+    """Lay out attention as two `einsum` operations for each head."""
     return _split(g, (q, k, v), heads, q.shape[3])
 
 
 def split_einsum_v2(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
-    """As `split_einsum`, in pieces of the queries; the last piece may be shorter."""
+    """Lay out as `split_einsum`, in pieces of the queries; the last piece may be shorter."""
     return _split(g, (q, k, v), heads, PIECE)
 
 
@@ -125,7 +125,7 @@ def _split(g: Graph, qkv: tuple[Var, Var, Var], heads: int, piece: int) -> Var:
 
 
 def _head(g: Graph, q: Var, k: Var, v: Var) -> Var:
-    """One head: q and v (B, c, 1, ·), k (B, K, 1, c).
+    """Compute one head: q and v are (B, c, 1, ·), k is (B, K, 1, c).
 
     The operands are in the order of coremltools' PyTorch frontend.
     """

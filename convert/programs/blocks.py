@@ -1,4 +1,4 @@
-"""Blocks of UNets, ControlNets and autoencoders: residual blocks, transformers, sinusoids."""
+"""Blocks of UNets, ControlNets and autoencoders: residual blocks, transformers, embeddings."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ GROUPS_EPS = 1e-6
 """Epsilon of the group norm in front of a UNet's transformer (diffusers' Transformer2DModel)."""
 
 PERIOD = 10000.0
-"""The longest wavelength of a sinusoidal embedding is this times 2π steps."""
+"""The longest wavelength of a sinusoidal embedding, in steps, is this times 2π."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Norm:
-    """A group norm's settings."""
+    """A group norm's number of groups and epsilon."""
 
     groups: int
     eps: float
@@ -38,7 +38,7 @@ class Norm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transformer:
-    """Heads and blocks of a transformer, and the groups of the norm in front of it."""
+    """The number of heads and blocks of a transformer, and the groups of the norm before it."""
 
     heads: int
     depth: int
@@ -46,7 +46,7 @@ class Transformer:
 
 
 def resnet(g: Graph, x: Var, time: Var | None, path: str, channels: int, norm: Norm) -> Var:
-    """A residual block; `time` is the activated time embedding, (B, T, 1, 1)."""
+    """Add a residual block; `time` is the activated time embedding, (B, T, 1, 1)."""
     h = silu(g, group_norm(g, x, f"{path}.norm1", norm.groups, norm.eps))
     h = conv(g, h, f"{path}.conv1", channels, SPATIAL)
     if time is not None:
@@ -59,7 +59,7 @@ def resnet(g: Graph, x: Var, time: Var | None, path: str, channels: int, norm: N
 
 
 def transformer(g: Graph, x: Var, context: Var, path: str, shape: Transformer) -> Var:
-    """Blocks of self-attention, cross-attention and feed-forward over the pixels of `x`."""
+    """Add blocks of self-attention, cross-attention and feed-forward over the pixels of `x`."""
     batch, channels, height, width = x.shape
     h = group_norm(g, x, f"{path}.norm", shape.groups, GROUPS_EPS)
     h = conv(g, h, f"{path}.proj_in", channels)
@@ -72,7 +72,7 @@ def transformer(g: Graph, x: Var, context: Var, path: str, shape: Transformer) -
 
 
 def transformer_block(g: Graph, x: Var, context: Var, path: str, heads: Heads) -> Var:
-    """One block; `x` is (B, C, 1, S)."""
+    """Add one transformer block; `x` is (B, C, 1, S)."""
     h = layer_norm(g, x, f"{path}.norm1")
     x = add(g, attention(g, h, h, f"{path}.attn1", heads), x)
     h = layer_norm(g, x, f"{path}.norm2")
@@ -85,7 +85,7 @@ def transformer_block(g: Graph, x: Var, context: Var, path: str, heads: Heads) -
 
 
 def sinusoids(g: Graph, t: Var, width: int, *, flip: bool, shift: float) -> Var:
-    """The sinusoidal embedding of `t` (N,), as (N, `width`).
+    """Embed `t` (N,) sinusoidally as (N, `width`).
 
     Frequencies and phases are float32: in float16 the phase of step 999 is off by up to half a
     radian. `flip` puts the cosines first (diffusers' `flip_sin_to_cos`).
@@ -102,7 +102,7 @@ def sinusoids(g: Graph, t: Var, width: int, *, flip: bool, shift: float) -> Var:
 
 
 def time_mlp(g: Graph, x: Var, path: str, channels: int) -> Var:
-    """Two linear layers with an activation between, on (B, C), giving (B, `channels`, 1, 1)."""
+    """Add two linear layers with an activation between: (B, C) to (B, `channels`, 1, 1)."""
     x = g.emit("expand_dims", x=x, axes=[2, 3])
     x = silu(g, conv(g, x, f"{path}.linear_1", channels))
     return conv(g, x, f"{path}.linear_2", channels)

@@ -1,4 +1,4 @@
-"""A transformer layer of CLIP's text and vision models."""
+"""Builds a transformer layer of CLIP's text and vision models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_layer(reader: ConfigReader) -> ClipLayer:
 
     Raises:
         UnsupportedError: it names an activation that cannot be built.
-        BadInputError: it lacks something.
+        BadInputError: it lacks a required option.
     """
     reader.require("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
     activation = reader.read("hidden_act", str, "quick_gelu")
@@ -48,7 +48,7 @@ def read_layer(reader: ConfigReader) -> ClipLayer:
 
 
 def clip_layer(g: Graph, layer: ClipLayer, x: Var, path: str, mask: Var | None = None) -> Var:
-    """Attention and feed-forward on `x` (B, C, 1, S); `mask` is added to the scores."""
+    """Add attention and feed-forward to `x` (B, C, 1, S); `mask` is added to the scores."""
     h = layer_norm(g, x, f"{path}.layer_norm1", eps=layer.eps)
     heads = Heads(count=layer.heads, layout=mask_scores(mask), names=NAMES)
     x = add(g, x, attention(g, h, h, f"{path}.self_attn", heads))

@@ -1,4 +1,4 @@
-"""Reads a component's config.json; options that are not implemented are refused, not ignored."""
+"""Reads a component's config.json, and refuses options that are not implemented."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REMEDY = "take it from the model's source"
 _DESCRIPTIVE = frozenset(
     {"architectures", "dtype", "model_type", "torch_dtype", "transformers_version"}
 )
-"""Options that describe the file. transformers writes `dtype` for `torch_dtype` since 4.56."""
+"""Options that only describe the file; since 4.56, transformers calls `torch_dtype` `dtype`."""
 
 REASONS: Mapping[str, str] = {
     "addition_embed_type": "no app sends what it embeds",
@@ -68,7 +68,7 @@ def refuse_unknown(
 
 
 def _is_same(value: object, good: object) -> bool:
-    """Whether `value` is what the builder implements, given once or for each block."""
+    """Whether `value` equals the implemented value `good`, stated once or for each block."""
     return any(type(one) is type(good) and one == good for one in (value, one_for_all(value)))
 
 
@@ -98,10 +98,10 @@ class ConfigReader:
             )
 
     def read(self, name: str, kind: type[T], default: T | None = None) -> T:
-        """The value of an option, `default` where it is absent.
+        """Read the value of an option; return `default` if it is absent.
 
         Raises:
-            BadInputError: it is of another type, or absent without a default.
+            BadInputError: the value has another type, or is absent and there is no default.
         """
         try:
             return read_field(self.config, name, kind, default)
@@ -111,11 +111,11 @@ class ConfigReader:
             ) from None
 
     def read_nullable(self, name: str, kind: type[T]) -> T | None:
-        """The value of an option, `None` where it is null or absent; otherwise as `read`."""
+        """Read the value of an option; return `None` if it is null or absent. Raises as `read`."""
         return None if self.config.get(name) is None else self.read(name, kind)
 
     def read_per_level(self, name: str, levels: int, default: int) -> tuple[int, ...]:
-        """One number for each level, from one for all or a list; otherwise as `read`."""
+        """Read one number for each level, from one for all or a list. Raises as `read`."""
         if isinstance(self.config.get(name), (list, tuple)):
             return self.read(name, tuple[int, ...])
         return (self.read(name, int, default),) * levels

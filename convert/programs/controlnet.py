@@ -1,4 +1,7 @@
-"""ControlNet: a UNet's down path that also takes an image, and adds to another UNet's skips."""
+"""Builds ControlNets: a UNet's down path that also takes a picture.
+
+Its outputs are added to the skip tensors of another UNet.
+"""
 
 from __future__ import annotations
 
@@ -32,15 +35,15 @@ def parse_controlnet(component: str, config: Config) -> UnetConfig:
 
 
 def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
-    """A ControlNet as a program.
+    """Draw a ControlNet.
 
-    Inputs: those of the UNet and `controlnet_cond` (B, 3, 8h, 8w), 0 to 1. Outputs,
-    float32, since the runtimes add them up through raw pointers: `additional_residual_0` and so on,
-    of the names and shapes that the controlled UNet takes.
+    Inputs: those of the UNet and `controlnet_cond` (B, 3, 8h, 8w), 0 to 1. Outputs:
+    `additional_residual_0` and so on, with the names and shapes of the controlled UNet's inputs;
+    float32, since the runtimes add them up through raw pointers.
 
     Raises:
         UnsupportedError: this builder does not support the config or the size.
-        BadInputError: the config lacks something.
+        BadInputError: the config lacks a required option.
     """
     net = parse_controlnet("controlnet", config)
     height, width = latent_size("controlnet", net, options)
@@ -76,7 +79,7 @@ def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
 
 
 def _embed(g: Graph, picture: Var, widths: tuple[int, ...], channels: int) -> Var:
-    """Reduce the image to the latent size: each of the `widths` but the last halves it."""
+    """Reduce the picture to the latent size: each of the `widths` but the last halves it."""
     path = "controlnet_cond_embedding"
     x = silu(g, conv(g, picture, f"{path}.conv_in", widths[0], SPATIAL))
     for index, (width, wider) in enumerate(itertools.pairwise(widths)):

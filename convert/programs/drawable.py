@@ -1,6 +1,6 @@
 """Checks whether a builder supports a component's config and options, without drawing it.
 
-It is instant and needs no coremltools, so it can run before anything is fetched or built.
+The check is instant and needs no coremltools, so it can run before anything is downloaded or built.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def require_drawable(component: str, config: Config, options: ProgramOptions) ->
 
     Raises:
         UnsupportedError: the config or an option is not supported.
-        BadInputError: the config lacks something.
+        BadInputError: the config lacks a required option.
     """
     if component in CHECKS:
         CHECKS[component](component, config, options)

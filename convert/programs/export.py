@@ -37,9 +37,9 @@ def export(
 ) -> tuple[Program, tuple[Payload, ...]]:
     """Translate a function into a program and the records of its weight file.
 
-    The file starts with weights in the order of their use, followed by tables, so that programs
-    with the same weights have nearly the same file. Weights too small for a record are read here.
-    `stored` maps each declared tensor to its name in the checkpoint.
+    The weight file starts with weights in the order of their use, followed by computed constants,
+    so that programs with the same weights have nearly the same file. Weights too small for a record
+    are read here. `stored` maps each declared tensor to its name in the checkpoint.
     """
     kinds = _Kinds()
     sources = {name: _find_stored(source, stored) for name, source in graph.sources.items()}
@@ -95,7 +95,7 @@ def _is_small(kind: TensorType) -> bool:
 
 
 def immediate(value: Plain, dtype: DataType) -> Plain:
-    """A small constant as the specification stores it: bytes for float16, otherwise a tuple."""
+    """Convert a small constant to its stored form: bytes for float16, otherwise a tuple."""
     import numpy as np
 
     if dtype in _AS_BYTES:
@@ -128,5 +128,5 @@ def _names(value: MilOp) -> Iterator[str]:
 
 
 def text(word: str) -> Value:
-    """A string as an attribute's value."""
+    """Return a string as an attribute's value."""
     return Value(type=TensorType(dtype=DataType.STRING), data=Elements(values=(word,)))

@@ -1,4 +1,4 @@
-"""A program under construction, with constants stored once and weights only declared.
+"""A program under construction: constants are stored once, and weights are only declared.
 
 In the graph, a declared weight is an array of its shape that takes no memory (all strides are 0).
 `account` compares all declarations with the checkpoint at once.
@@ -29,11 +29,11 @@ _NUMPY = {DataType.FLOAT16: "float16", DataType.FLOAT32: "float32"}
 
 
 class Graph:
-    """One function, `main`, of one program.
+    """The function `main` of a program under construction.
 
-    Used as a context manager, within which operations are added. The caller names an operation and
-    its results, or else they get the operation's type and a number. So the same calls give the same
-    program in any process.
+    Used as a context manager, within which operations are added. Results are named by the caller,
+    or else after their operation with a number. So the same calls give the same program in any
+    process.
     """
 
     def __init__(self, inputs: Iterable[Feature], options: ProgramOptions) -> None:
@@ -71,7 +71,7 @@ class Graph:
         self.function.__exit__(kind, error, trace)
 
     def input(self, name: str) -> Var:
-        """The input `name` in the program's own type."""
+        """Return the input `name`, cast to the program's own type."""
         return self.cast(self.inputs[name], self.dtype)
 
     def emit(self, operation: str, /, *, name: str | None = None, **arguments: Plain) -> MilOp:
@@ -90,11 +90,11 @@ class Graph:
             var.name = var.op.name = self._unique(f"{op.name}_{parameter}")
 
     def output(self, name: str, x: Var) -> None:
-        """Declare `x`, as float32, to be the output `name`."""
+        """Declare `x`, cast to float32, as the output `name`."""
         self.outputs[name] = self.cast(x, DataType.FLOAT32, name=name)
 
     def cast(self, x: Var, dtype: DataType, *, name: str | None = None) -> Var:
-        """`x` as `dtype`; without a `name`, no operation is added if it has that type already."""
+        """Cast `x` to `dtype`; without a `name`, nothing is added if it has that type already."""
         if name is None and x.dtype == self._kit.dtypes[dtype]:
             return x
         words = {DataType.FLOAT16: "fp16", DataType.FLOAT32: "fp32", DataType.INT32: "int32"}
@@ -102,14 +102,14 @@ class Graph:
         return result
 
     def number(self, value: float) -> np.generic:
-        """A scalar of the program's own floating-point type."""
+        """Return a scalar of the program's own floating-point type."""
         import numpy as np
 
         scalar: np.generic = np.dtype(_NUMPY[self.dtype]).type(value)
         return scalar
 
     def table(self, array: np.ndarray, name: str) -> Var:
-        """A constant computed here, in its own dtype; equal ones are stored once."""
+        """Add a constant computed here, in its own dtype; equal ones are stored once."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             self._constants[key] = self._constant(array, self._unique(name))
@@ -118,7 +118,7 @@ class Graph:
         return self._constants[key]
 
     def weight(self, tensor: str, shape: tuple[int, ...]) -> Var:
-        """A tensor of the checkpoint, viewed as `shape`; repeated calls give the same constant."""
+        """Declare a checkpoint tensor, viewed as `shape`; repeated calls share one constant."""
         import numpy as np
 
         key = ("weight", tensor, shape)
@@ -144,7 +144,7 @@ class Graph:
         return self._kit.builder.const(val=value, name=name)
 
     def _unique(self, name: str) -> str:
-        """The name as a MIL identifier, numbered from its second use on."""
+        """Make the name a MIL identifier, with a number from its second use on."""
         word = re.sub(r"\W", "_", name, flags=re.ASCII)
         count = self._names.get(word, 0)
         self._names[word] = count + 1
@@ -152,5 +152,5 @@ class Graph:
 
 
 def port(name: str, dtype: DataType, shape: tuple[int, ...], description: str) -> Feature:
-    """An input. Apps pass float32, which Core ML converts if float16 is declared."""
+    """Describe an input. Apps pass float32, which Core ML converts if float16 is declared."""
     return Feature(name=name, dtype=dtype, shape=shape, description=description)

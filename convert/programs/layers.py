@@ -1,4 +1,4 @@
-"""The layers that a checkpoint's modules consist of, as MIL operations.
+"""Builds the layers of a checkpoint's modules as MIL operations.
 
 Spatial maps are (B, C, H, W) and sequences (B, C, 1, S), the layout that suits the Neural Engine,
 so a linear layer is a 1x1 convolution. `path` is the module's name in the checkpoint.
@@ -14,7 +14,7 @@ from sdcoreml.convert.programs.graph import Graph
 from sdcoreml.convert.programs.toolkit import Plain, Var
 
 NEGLIGIBLE = 2.0**-24
-"""The smallest positive float16: as an epsilon, it changes nothing next to a variance of 1."""
+"""The smallest positive float16; as an epsilon, it does not change a variance of 1."""
 
 QUICK_GELU = 1.702
 """The factor with which a sigmoid approximates the Gaussian distribution function."""
@@ -22,7 +22,7 @@ QUICK_GELU = 1.702
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """Size and step of a square convolution; `pad` is rows above and below, columns left and right.
+    """Size and stride of a square convolution; `pad` is top, bottom, left, right.
 
     Without `pad` the map keeps its size, divided by `stride`.
     """
@@ -40,7 +40,7 @@ HALVING = Kernel(size=3, stride=2)
 def conv(
     g: Graph, x: Var, path: str, channels: int, kernel: Kernel = POINT, *, bias: bool = True
 ) -> Var:
-    """A convolution to `channels` channels; with a 1x1 kernel, a linear layer."""
+    """Add a convolution to `channels` channels; with a 1x1 kernel, it is a linear layer."""
     size = kernel.size
     weight = g.weight(f"{path}.weight", (channels, x.shape[1], size, size))
     extra = {"bias": g.weight(f"{path}.bias", (channels,))} if bias else {}
@@ -60,25 +60,25 @@ def conv(
 
 
 def reshape(g: Graph, x: Var, *shape: int) -> Var:
-    """`x` in another shape of as many elements."""
+    """Reshape `x` to another shape with as many elements."""
     result: Var = g.emit("reshape", x=x, shape=list(shape))
     return result
 
 
 def transpose(g: Graph, x: Var, *perm: int) -> Var:
-    """`x` with its dimensions in another order."""
+    """Permute the dimensions of `x`."""
     result: Var = g.emit("transpose", x=x, perm=list(perm))
     return result
 
 
 def add(g: Graph, x: Var, y: Plain) -> Var:
-    """`x + y`, broadcast."""
+    """Add `x + y`, broadcast."""
     result: Var = g.emit("add", x=x, y=y)
     return result
 
 
 def mul(g: Graph, x: Var, y: Plain) -> Var:
-    """`x * y`, broadcast."""
+    """Add `x * y`, broadcast."""
     result: Var = g.emit("mul", x=x, y=y)
     return result
 
@@ -92,7 +92,7 @@ def concat(g: Graph, values: Sequence[Var], axis: int = 1) -> Var:
 
 
 def slice_axis(g: Graph, x: Var, axis: int, start: int, stop: int) -> Var:
-    """The elements `start:stop` of one dimension; `x` itself, if that is all of them."""
+    """Take the elements `start:stop` of one dimension; `x` is returned if that is all of them."""
     if (start, stop) == (0, x.shape[axis]):
         return x
     begin, end = [0] * x.rank, list(x.shape)
@@ -105,19 +105,19 @@ def slice_axis(g: Graph, x: Var, axis: int, start: int, stop: int) -> Var:
 
 
 def silu(g: Graph, x: Var) -> Var:
-    """`x * sigmoid(x)`."""
+    """Add `x * sigmoid(x)`."""
     result: Var = g.emit("silu", x=x)
     return result
 
 
 def gelu(g: Graph, x: Var) -> Var:
-    """The exact Gaussian error linear unit."""
+    """Add the exact Gaussian error linear unit."""
     result: Var = g.emit("gelu", x=x, mode="EXACT")
     return result
 
 
 def quick_gelu(g: Graph, x: Var) -> Var:
-    """`x * sigmoid(1.702 x)`.
+    """Add `x * sigmoid(1.702 x)`.
 
     In float16, the factor has a relative error of 9e-5, so a second, small factor corrects it.
     """
@@ -131,7 +131,7 @@ def quick_gelu(g: Graph, x: Var) -> Var:
 Activation: TypeAlias = Callable[[Graph, Var], Var]
 
 ACTIVATIONS: Mapping[str, Activation] = {"gelu": gelu, "quick_gelu": quick_gelu}
-"""Activations by their names in a text encoder's config."""
+"""Maps an activation's name in a text encoder's config to the function that builds it."""
 
 
 def group_norm(g: Graph, x: Var, path: str, groups: int, eps: float) -> Var:

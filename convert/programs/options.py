@@ -44,7 +44,7 @@ class Prediction(str, Enum):
 
 
 class TextStates(str, Enum):
-    """Which states of a text encoder the UNet was trained on.
+    """The hidden states of a text encoder on which the UNet was trained.
 
     `LAST` are those after the final norm (SD 1.x and 2.x), `PENULTIMATE` those before the last
     block, not normalised (SDXL).
@@ -57,7 +57,7 @@ class TextStates(str, Enum):
 class Target(str, Enum):
     """The oldest system that runs the program: its operator set and specification version.
 
-    The equivalent version of iOS has another number.
+    The equivalent iOS has another version number; see `ios`.
     """
 
     MACOS13 = "macOS13"
@@ -67,7 +67,7 @@ class Target(str, Enum):
 
     @classmethod
     def named(cls, name: str) -> Target:
-        """The target with this name, of macOS or iOS, in upper or lower case.
+        """Return the target with this name, of macOS or iOS, in upper or lower case.
 
         Raises:
             ValueError: there is no such target.
@@ -79,7 +79,7 @@ class Target(str, Enum):
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The names of all targets."""
+        """Return the names of all targets."""
         return (*(member.value for member in cls), *(member.ios for member in cls))
 
     @property
@@ -94,12 +94,12 @@ class Target(str, Enum):
 
     @property
     def specification(self) -> int:
-        """`Model.specificationVersion`."""
+        """The `Model.specificationVersion` of a program for this target."""
         return 7 + tuple(Target).index(self)
 
     @property
     def opset(self) -> str:
-        """The operator set as MIL names it."""
+        """The operator set, as MIL names it."""
         return f"CoreML{self.specification - 1}"
 
 
@@ -109,13 +109,13 @@ class ProgramOptions:
 
     Attributes:
         height: latent height, an eighth of the image's; `None` takes the config's sample size.
-        width: latent width, likewise.
+        width: latent width, an eighth of the image's; `None` takes the config's sample size.
         batch: rows of the UNet's inputs; 2 holds the unconditional and the conditional half.
         tokens: length of a prompt; `None` takes the text encoder's maximum, 77 for a UNet.
         attention: layout of the UNet's attention.
         precision: type of weights and intermediate results.
         target: oldest system to run on.
-        prediction: of the UNet; a velocity is turned into noise inside the program.
+        prediction: of the UNet; velocity is converted to noise inside the program.
         text_states: of the text encoder.
         clip_skip: 2 leaves out the text encoder's last block, 3 the last two; the final norm stays.
         pad_id: the token that replaces the apps' padding after the end token; SD 2.x was trained
@@ -140,7 +140,7 @@ class ProgramOptions:
     states_own_size: bool = False
 
     def as_json(self) -> dict[str, object]:
-        """The options for `parse_options`: those in `STATED`, and others not at their defaults."""
+        """Return the options for `parse_options`: those in `STATED`, and others if not default."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {
             name: value.value if isinstance(value, Enum) else value
@@ -159,7 +159,7 @@ def parse_options(content: Mapping[str, object]) -> ProgramOptions:
     """Parse a JSON object; options that it lacks have their defaults.
 
     Raises:
-        UnsupportedError: an option or a value that does not exist.
+        UnsupportedError: there is no such option or value.
     """
     try:
         return from_plain(ProgramOptions, content, "options")

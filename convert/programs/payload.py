@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SMALLEST_RECORD = 10
-"""Constants with fewer elements are stored in the program itself, as in coremltools."""
+"""Constants with fewer elements are stored in the program itself, as coremltools does."""
 
 RELEASE_AFTER = 48 << 20
 """The number of bytes read before mapped pages are released, about that of the largest tensor."""
@@ -27,28 +27,28 @@ _BLOCK = 1 << 22
 
 
 class TensorShape(Protocol):
-    """What a graph needs to know about a tensor."""
+    """The facts about a tensor that a graph needs."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its dimensions."""
+        """The tensor's dimensions."""
         ...
 
     @property
     def dtype(self) -> str:
-        """Its type, as safetensors names it."""
+        """The tensor's type, as safetensors names it."""
         ...
 
 
 class Tensors(Protocol):
-    """A checkpoint's tensors; `convert.weights.safetensors.TensorFile` has them."""
+    """The tensors of a checkpoint; `convert.weights.safetensors.TensorFile` is one."""
 
     def names(self) -> tuple[str, ...]:
-        """Every name, in the order of the file."""
+        """Return every name, in the order of the file."""
         ...
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """The tensor, as stored (BF16 widened to float32)."""
+        """Return the tensor as stored (BF16 widened to float32)."""
         ...
 
     def release(self) -> None:
@@ -60,7 +60,7 @@ class DescribedTensors(Tensors, Protocol):
     """Tensors whose shape and type are known without reading them."""
 
     def info(self, name: str) -> TensorShape:
-        """Shape and type of a tensor. Raises `KeyError`."""
+        """Return shape and type of a tensor. Raises `KeyError`."""
         ...
 
 
@@ -68,11 +68,11 @@ class RecordSource(Protocol):
     """A source of the content of one record."""
 
     def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:
-        """The elements in row-major order, as flat contiguous arrays of `dtype`."""
+        """Yield the elements in row-major order, as flat contiguous arrays of `dtype`."""
         ...
 
     def identity(self) -> Hashable:
-        """A value that is equal for sources with equal content, within one checkpoint."""
+        """Return a key that is equal for sources with equal content, within one checkpoint."""
         ...
 
 
@@ -83,7 +83,7 @@ class Weight:
     tensor: str
 
     def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:
-        """Raises `BadInputError` if a number does not fit the type."""
+        """Yield the tensor's elements, cast. Raises `BadInputError` if a number does not fit."""
         import numpy as np
 
         wanted = np.float16 if dtype is DataType.FLOAT16 else np.float32
@@ -95,8 +95,8 @@ class Weight:
     def _require_finite(self, block: np.ndarray) -> None:
         """Raise `BadInputError` for NaN and infinity, which would spoil every image.
 
-        Checking bits takes a tenth of the time of numpy's `isfinite`, which is used for doubles
-        only.
+        Checking bits takes a tenth of the time of numpy's `isfinite`, which is used only for
+        doubles.
         """
         import numpy as np
 
@@ -108,7 +108,7 @@ class Weight:
             spoilt = sizes.max(initial=0) >= infinite << 1
         if spoilt:
             what = "NaN" if np.isnan(block).any() else "an infinite number"
-            remedy = "the model is damaged, or was trained to ruin: take another version of it"
+            remedy = "the model is damaged, or its training failed: use another version of it"
             raise BadInputError(f"holds {what}", where=self.tensor, remedy=remedy)
 
     def _cast(self, block: np.ndarray, wanted: type[np.floating]) -> np.ndarray:
@@ -123,8 +123,8 @@ class Weight:
                 self._require_finite(block)
                 raise BadInputError(
                     (
-                        f"holds {(low if -low > high else high):g}, which float16 cannot "
-                        "(65504 at most)"
+                        f"holds {(low if -low > high else high):g}, but float16 can hold at most "
+                        "65504"
                     ),
                     where=self.tensor,
                     remedy="convert this component with --precision fp32",
@@ -132,7 +132,7 @@ class Weight:
         return block.astype(wanted, copy=False)
 
     def identity(self) -> Hashable:
-        """The tensor's name."""
+        """Return a key with the tensor's name."""
         return ("tensor", self.tensor)
 
 
@@ -143,11 +143,11 @@ class ComputedConstant:
     array: np.ndarray
 
     def blocks(self, tensors: Tensors, dtype: DataType) -> Iterator[np.ndarray]:  # noqa: ARG002
-        """The array itself, which has the right type by construction."""
+        """Yield the array itself, which has the right type by construction."""
         yield self.array.reshape(-1)
 
     def identity(self) -> Hashable:
-        """The array's bytes."""
+        """Return a key with the array's bytes."""
         return ("table", self.array.tobytes())
 
 
@@ -162,7 +162,7 @@ class Payload:
 
     @property
     def nbytes(self) -> int:
-        """Size of the data."""
+        """The size of the data in bytes."""
         return data_size(self.type)
 
 

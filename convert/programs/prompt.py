@@ -4,7 +4,7 @@
 encoder, with 0). It truncates a long prompt so that no end token is left, and it sends 49407 in the
 middle of a prompt for a character that is not in the vocabulary. So the first end token need not be
 the end. (Observed in Apple's package at c891f43 and e12202c, compiled and run.) The ids that
-diffusers would send follow from the last id that is neither the end token nor padding.
+diffusers would send follow from the last id that is neither end token nor padding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SECOND_PAD = 0
 def restore_prompt(
     ids: Sequence[int], *, end: int, app_pad: int, pad: int
 ) -> tuple[tuple[int, ...], int]:
-    """The ids as the model was trained on them, and the position of their end token.
+    """Return the ids as in the model's training, and the position of their end token.
 
     Args:
         ids: as an app sends them, the begin token first.

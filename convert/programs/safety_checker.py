@@ -1,4 +1,4 @@
-"""SD 1.x's safety checker, which compares an image with a list of concepts."""
+"""Builds SD 1.x's safety checker, which compares an image with a list of concepts."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.spec.model import DataType, Metadata
 
 PICTURE = 512
-"""Apps send an image of this size for models of any size."""
+"""The side length, in pixels, of the images that apps send, for models of any size."""
 
 CONCEPTS, SPECIAL = 17, 3
 MORE_CAREFUL = 0.01
-"""Added to all scores if a special concept is near."""
+"""Added to all scores if an image matches a special concept."""
 
 VISION = "vision_model.vision_model"
 _IGNORED = (f"{VISION}.embeddings.position_ids",)
 
 
 def draw_safety_checker(config: Config, options: ProgramOptions) -> Draft:
-    """The safety checker as a program.
+    """Draw the safety checker.
 
     Inputs, float16: `clip_input` (1, 3, 224, 224), `images` (1, 512, 512, 3), `adjustment` (1,),
-    added to the special scores. Outputs, float32: `filtered_images`, black where a concept is near;
-    `has_nsfw_concepts` (1,), 0 or 1; `concept_scores` (1, 17), above 0 where a concept is near.
+    added to the special scores. Outputs, float32: `filtered_images`, black if a concept matches;
+    `has_nsfw_concepts` (1,), 0 or 1; `concept_scores` (1, 17), above 0 for a concept that matches.
 
     The published config lists every default of transformers, so only the options read here are
     checked; `account` checks the tensors.
 
     Raises:
         UnsupportedError: the config has an unknown activation.
-        BadInputError: the config lacks something.
+        BadInputError: the config lacks a required option.
     """
     reader = ConfigReader(component="safety_checker", config=config)
     reader.require("vision_config")
@@ -86,7 +86,7 @@ def draw_safety_checker(config: Config, options: ProgramOptions) -> Draft:
 
 
 def _see(g: Graph, vision: ConfigReader, picture: Var, kernel: Kernel) -> Var:
-    """CLIP's vision transformer: the normalised state of the class token, (1, D, 1, 1)."""
+    """Run CLIP's vision transformer; return the class token's normalised state, (1, D, 1, 1)."""
     layer = read_layer(vision)
     width, layers = vision.read("hidden_size", int), vision.read("num_hidden_layers", int)
     path = f"{VISION}.embeddings"
@@ -105,7 +105,7 @@ def _see(g: Graph, vision: ConfigReader, picture: Var, kernel: Kernel) -> Var:
 
 
 def _scores(g: Graph, seen: Var, name: str, count: int) -> Var:
-    """By how much `seen` (1, P) is nearer to each concept than allowed, (1, `count`)."""
+    """Compute by how much `seen` (1, P) exceeds each concept's similarity limit, (1, `count`)."""
     concepts = _unit(g, g.weight(name, (count, seen.shape[1])))
     cosines = g.emit("matmul", x=seen, y=concepts, transpose_x=False, transpose_y=True)
     limits = g.cast(g.weight(f"{name}_weights", (count,)), DataType.FLOAT32)
@@ -130,7 +130,7 @@ def _unit(g: Graph, x: Var) -> Var:
 
 
 def _any(g: Graph, scores: Var) -> Var:
-    """1.0 if one of the scores is above 0, else 0.0, (1, 1)."""
+    """Return 1.0 if one of the scores is above 0, else 0.0, (1, 1)."""
     highest = g.emit("reduce_max", x=scores, axes=[1], keep_dims=True)
     return g.cast(g.emit("greater", x=highest, y=_single(0)), DataType.FLOAT32)
 

@@ -1,4 +1,4 @@
-"""CLIP's text transformer, as SD and SDXL use it."""
+"""Builds CLIP's text transformer, as SD and SDXL use it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sdcoreml.convert.spec.model import DataType, Metadata
 from sdcoreml.ground.errors import UnsupportedError
 
 HIDDEN = -1e4
-"""Added to the scores of later tokens: float16 can hold it, and its exponential is 0."""
+"""Added to the scores of later tokens: it fits float16, and its exponential is 0."""
 
 SECOND = "text_encoder_2"
 
 MOST_BLOCKS = 64
-"""More blocks than any encoder has. The library ignores blocks beyond the config's count."""
+"""A number of blocks above that of any encoder; blocks beyond the config's count are ignored."""
 
 LEGACY_END = 2
-"""An `eos_token_id` that transformers reads as "the end is the largest id of the prompt"."""
+"""An `eos_token_id` that transformers takes to mean "the end is the largest id of the prompt"."""
 
 CLIP_WORDS = 49408
 """The size of CLIP's vocabulary. Its last word is the end token; any others were added later."""
@@ -90,8 +90,10 @@ _GENERATION = frozenset(
         "use_bfloat16",
     }
 )
-"""Options about generation and labels that transformers 4.34.1 writes for every model; CLIP's text
-model reads none of them."""
+"""Options about generation and labels, which CLIP's text model does not read.
+
+transformers 4.34.1 writes them for every model.
+"""
 
 _ACCEPTED: Mapping[str, tuple[object, ...]] = {"pruned_heads": ({},)}
 _IGNORED = ("text_model.embeddings.position_ids",)
@@ -99,7 +101,7 @@ _IGNORED = ("text_model.embeddings.position_ids",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextConfig:
-    """What the builder needs to know."""
+    """The options of a text encoder that the builder reads."""
 
     vocabulary: int
     width: int
@@ -112,11 +114,11 @@ class TextConfig:
 
 
 def parse_text(component: str, config: Config) -> TextConfig:
-    """Check a CLIP text model's config.
+    """Check and parse a CLIP text model's config.
 
     Raises:
-        UnsupportedError: it asks for something that is not implemented.
-        BadInputError: it lacks something.
+        UnsupportedError: it has an option that is not implemented.
+        BadInputError: it lacks a required option.
     """
     refuse_unknown(component, config, _READ | _GENERATION, _ACCEPTED)
     reader = ConfigReader(component=component, config=config)
@@ -135,34 +137,34 @@ def parse_text(component: str, config: Config) -> TextConfig:
 
 
 def draw_text_encoder(config: Config, options: ProgramOptions) -> Draft:
-    """The first, or only, text encoder as a program.
+    """Draw the first, or only, text encoder.
 
-    Input: `input_ids` (1, S), whole numbers in float32: float16 cannot hold them all, and apps send
-    no integers. Outputs, float32: the states (1, S, D), named `last_hidden_state` or, for SDXL,
-    `hidden_embeds`; and `pooled_outputs` (1, D), the last state of the end token.
+    Input: `input_ids` (1, S), whole numbers in float32, since float16 cannot hold them all and apps
+    do not send integers. Outputs, float32: the states (1, S, D), named `last_hidden_state` or, for
+    SDXL, `hidden_embeds`; and `pooled_outputs` (1, D), the last state of the end token.
 
     Raises:
         UnsupportedError: this builder does not support the config, length or options.
-        BadInputError: the config lacks something.
+        BadInputError: the config lacks a required option.
     """
     return _draw("text_encoder", config, options)
 
 
 def draw_text_encoder_2(config: Config, options: ProgramOptions) -> Draft:
-    """SDXL's second text encoder, whose pooled output is projected; see `draw_text_encoder`."""
+    """Draw SDXL's second text encoder, with a projected pooled output; see `draw_text_encoder`."""
     return _draw(SECOND, config, for_second(options))
 
 
 def for_second(options: ProgramOptions) -> ProgramOptions:
-    """The options for the second text encoder: SDXL always uses its penultimate states."""
+    """Return the options for the second text encoder: SDXL always uses its penultimate states."""
     return replace(options, text_states=TextStates.PENULTIMATE)
 
 
 def read_extent(component: str, text: TextConfig, options: ProgramOptions) -> tuple[int, int]:
-    """The number of tokens that the program reads, and of the model's blocks that it runs.
+    """Return the number of tokens that the program takes, and of the model's blocks that it runs.
 
     Raises:
-        UnsupportedError: the model has fewer of them, or lacks the padding token.
+        UnsupportedError: the model has fewer of them, or does not have the padding token.
     """
     _require_known_pad(component, text, options)
     return _tokens(component, text, options), _blocks(component, text, options)
@@ -205,20 +207,20 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
 
 
 def _blocks(component: str, text: TextConfig, options: ProgramOptions) -> int:
-    """How many blocks run."""
+    """Return the number of blocks to run."""
     used = text.layers - options.clip_skip + 1
     if options.clip_skip > 1 and options.text_states is TextStates.PENULTIMATE:
         raise UnsupportedError(
             (
-                "SDXL is trained on the penultimate states, clip skip "
-                f"{options.clip_skip} is not for it"
+                "SDXL is trained on the penultimate states, so clip skip "
+                f"{options.clip_skip} does not apply"
             ),
             where=component,
             remedy="leave it out",
         )
     if not 1 <= used <= text.layers:
         raise UnsupportedError(
-            f"clip skip {options.clip_skip} is not for a model of {text.layers} blocks",
+            f"clip skip {options.clip_skip} is not possible with {text.layers} blocks",
             where=component,
             remedy=f"choose 1 to {text.layers}",
         )
@@ -228,22 +230,22 @@ def _blocks(component: str, text: TextConfig, options: ProgramOptions) -> int:
 def _require_known_pad(component: str, text: TextConfig, options: ProgramOptions) -> None:
     if options.pad_id is not None and not 0 <= options.pad_id < text.vocabulary:
         raise UnsupportedError(
-            f"token {options.pad_id} to pad with is not among the model's {text.vocabulary:,}",
+            f"the padding token {options.pad_id} is not among the model's {text.vocabulary:,}",
             where=component,
             remedy=f"choose 0 to {text.vocabulary - 1}",
         )
 
 
 def _end_token(text: TextConfig) -> int:
-    """The end token's id; CLIP's last word, if the config has the legacy value."""
+    """Return the end token's id; CLIP's last word, if the config has the legacy value."""
     is_told = LEGACY_END < text.end < text.vocabulary
     return text.end if is_told else min(text.vocabulary, CLIP_WORDS) - 1
 
 
 def _restore_ids(g: Graph, component: str, text: TextConfig, ids: Var) -> tuple[Var, Var]:
-    """The ids (1, S) as diffusers sends them, and the position of the end token, (1,).
+    """Return the ids (1, S) as diffusers sends them, and the position of the end token, (1,).
 
-    The same as `programs.prompt.restore_prompt`, as operations.
+    Does the same as `programs.prompt.restore_prompt`, as operations.
     """
     import numpy as np
 
@@ -265,7 +267,7 @@ def _restore_ids(g: Graph, component: str, text: TextConfig, ids: Var) -> tuple[
 
 
 def _flag(g: Graph, comparison: str, x: Plain, y: Plain) -> Var:
-    """1 where the comparison holds, else 0, as int32."""
+    """Return 1 where the comparison holds, else 0, as int32."""
     import numpy as np
 
     y = np.int32(y) if isinstance(y, int) else y
@@ -277,7 +279,7 @@ def _tokens(component: str, text: TextConfig, options: ProgramOptions) -> int:
     tokens = options.tokens or text.positions
     if tokens > text.positions:
         raise UnsupportedError(
-            f"{tokens} tokens asked for, the model has {text.positions} positions",
+            f"{tokens} tokens were requested, but the model has {text.positions} positions",
             where=component,
             remedy=f"choose {text.positions} or fewer",
         )
@@ -285,7 +287,7 @@ def _tokens(component: str, text: TextConfig, options: ProgramOptions) -> int:
 
 
 def _embed(g: Graph, text: TextConfig, ids: Var) -> Var:
-    """Ids (1, S) to (1, D, 1, S), positions added."""
+    """Embed ids (1, S) as (1, D, 1, S), with positions added."""
     path = "text_model.embeddings"
     vectors = g.weight(f"{path}.token_embedding.weight", (text.vocabulary, text.width))
     x: Var = g.emit("gather", x=vectors, indices=ids, axis=0)
@@ -297,7 +299,7 @@ def _embed(g: Graph, text: TextConfig, ids: Var) -> Var:
 
 
 def _causal_mask(g: Graph, tokens: int) -> Var:
-    """(1, 1, S, S): no token sees a later one."""
+    """Return the mask (1, 1, S, S) with which no token sees a later one."""
     import numpy as np
 
     mask = np.triu(np.full((tokens, tokens), g.number(HIDDEN)), 1)
@@ -305,19 +307,19 @@ def _causal_mask(g: Graph, tokens: int) -> Var:
 
 
 def _rows(g: Graph, x: Var) -> Var:
-    """(1, D, 1, S) to (1, S, D)."""
+    """Reshape (1, D, 1, S) to (1, S, D)."""
     return transpose(g, g.emit("squeeze", x=x, axes=[2]), 0, 2, 1)
 
 
 def _pool(g: Graph, states: Var, end: Var) -> Var:
-    """The row of `states` (1, S, D) at the end token, (1, D)."""
+    """Take the row of `states` (1, S, D) at the end token, (1, D)."""
     row = g.emit("gather", x=states, indices=end, axis=1)
     result: Var = g.emit("squeeze", x=row, axes=[1])
     return result
 
 
 def _project(g: Graph, text: TextConfig, pooled: Var) -> Var:
-    """(1, D) to (1, P), without a bias."""
+    """Project (1, D) to (1, P), without a bias."""
     x = g.emit("expand_dims", x=pooled, axes=[2, 3])
     x = conv(g, x, "text_projection", text.projection, bias=False)
     result: Var = g.emit("squeeze", x=x, axes=[2, 3])

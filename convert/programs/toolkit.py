@@ -32,7 +32,7 @@ UNNEEDED = (
 
 
 MilOp: TypeAlias = Any
-"""An object of coremltools, which has no types: an operation, what it is bound to, a dtype."""
+"""An object of coremltools, which has no type annotations: an operation, a value, a dtype."""
 
 Plain: TypeAlias = Any
 """A plain value that becomes a constant: number, string, list of numbers, numpy scalar or array."""
@@ -47,13 +47,13 @@ class Var(Protocol):
 
     @property
     def rank(self) -> int:
-        """Number of dimensions."""
+        """The number of dimensions."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolkit:
-    """The parts of coremltools that a graph is made with."""
+    """The parts of coremltools from which a graph is made."""
 
     builder: MilOp
     function: MilOp
@@ -63,7 +63,7 @@ class Toolkit:
     dtypes: Mapping[DataType, MilOp]
 
     def opset(self, target: Target) -> MilOp:
-        """The builder's operator set for `target`, or the newest one if it does not know `target`.
+        """Return the operator set for `target`, or the builder's newest one if it does not know it.
 
         From macOS 14 on, programs built here differ only in the label that `Target` gives them, so
         every version of coremltools gives the same bytes.
@@ -74,7 +74,7 @@ class Toolkit:
 
 @functools.cache
 def toolkit() -> Toolkit:
-    """Import coremltools, once a process, in about a second."""
+    """Import coremltools once per process, in about a second."""
     with _hidden(UNNEEDED), _quiet():
         import coremltools
         from coremltools.converters.mil import Builder

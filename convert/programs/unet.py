@@ -1,4 +1,4 @@
-"""The conditional UNet of SD 1.x, 2.x and SDXL."""
+"""Builds the conditional UNet of SD 1.x, 2.x and SDXL."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ DEFAULT_TOKENS = 77
 
 
 def draw_unet(config: Config, options: ProgramOptions) -> Draft:
-    """The UNet as a program.
+    """Draw the UNet.
 
     Inputs: `sample` (B, 4, h, w), `timestep` (B,), `encoder_hidden_states` (B, D, 1, S), and for
     SDXL `time_ids` (B, 6; the refiner 5) and `text_embeds` (B, 1280), all float16, or float32 in a
     float32 program. Output: `noise_pred` (B, 4, h, w) float32.
 
     Raises:
-        UnsupportedError: the config or the size is not one that this builder makes.
-        BadInputError: the config lacks something.
+        UnsupportedError: this builder does not support the config or the size.
+        BadInputError: the config lacks a required option.
     """
     return _draw("unet", config, options, takes_residuals=False)
 
 
 def draw_refiner(config: Config, options: ProgramOptions) -> Draft:
-    """The UNet of SDXL's refiner, to accompany that of the base model; see `draw_unet`."""
+    """Draw the UNet of SDXL's refiner, to accompany that of the base model; see `draw_unet`."""
     return _draw("unet_refiner", config, options, takes_residuals=False)
 
 
 def draw_controlled_unet(config: Config, options: ProgramOptions) -> Draft:
-    """The UNet with inputs for a ControlNet's outputs; its weight file is the plain UNet's.
+    """Draw the UNet with inputs for a ControlNet's outputs; its weight file is the plain UNet's.
 
-    Additional inputs: `additional_residual_0` and so on, of the shapes of the skip tensors
-    and, last, of the mid block's output. See `draw_unet` for the rest.
+    Additional inputs: `additional_residual_0` and so on, with the shapes of the skip tensors and,
+    last, of the mid block's output. See `draw_unet` for the rest.
     """
     return _draw("controlled_unet", config, options, takes_residuals=True)
 
@@ -111,7 +111,7 @@ def noise(g: Graph, prediction: Var) -> Var:
 
 
 def schedule() -> Mapping[str, np.ndarray]:
-    """The weights of image and noise in the latent at each of 1000 steps, float32.
+    """Return the weights of image and noise in the latent at each of 1000 steps, float32.
 
     Apps have only one schedule: betas whose square roots grow linearly.
     """
@@ -140,7 +140,7 @@ def _residuals(
 
 
 def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tuple[int, int]:
-    """Height and width of the latent image.
+    """Return height and width of the latent image.
 
     Raises:
         UnsupportedError: the size is unknown, or cannot be halved at every level.
@@ -148,7 +148,7 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
     height, width = options.height or unet.sample_size, options.width or unet.sample_size
     if not height or not width:
         raise UnsupportedError(
-            "config.json gives no sample_size", where=component, remedy="choose a size"
+            "config.json gives no sample_size", where=component, remedy="choose one with --size"
         )
     step = 2 ** (unet.levels - 1)
     if height % step or width % step:
@@ -168,7 +168,7 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
 def inputs(
     unet: UnetConfig, options: ProgramOptions, height: int, width: int
 ) -> tuple[Feature, ...]:
-    """The UNet's inputs in the order that apps expect, in the program's precision."""
+    """Return the UNet's inputs in the order that apps expect, in the program's precision."""
     kind = options.precision.dtype
     batch, tokens = options.batch, options.tokens or DEFAULT_TOKENS
     features = [
@@ -197,7 +197,7 @@ def inputs(
 
 
 def time_embedding(g: Graph, unet: UnetConfig) -> Var:
-    """The embedding of the timestep and of SDXL's extra conditions, (B, T, 1, 1)."""
+    """Embed the timestep and SDXL's extra conditions, as (B, T, 1, 1)."""
     waves = sinusoids(g, g.inputs["timestep"], unet.channels[0], flip=unet.flip, shift=unet.shift)
     time = time_mlp(g, waves, "time_embedding", unet.time_width)
     if unet.added is None:
@@ -214,7 +214,7 @@ def time_embedding(g: Graph, unet: UnetConfig) -> Var:
 
 
 def _own_size(g: Graph, ids: Var) -> Var:
-    """`time_ids` with the program's image size as original and target size."""
+    """Return `time_ids` with the program's image size as original and target size."""
     import numpy as np
 
     height, width = (PIXELS_PER_LATENT * extent for extent in g.inputs["sample"].shape[2:])
@@ -227,9 +227,9 @@ def _own_size(g: Graph, ids: Var) -> Var:
 def down_path(
     g: Graph, unet: UnetConfig, x: Var, time: Var, context: Var, *, added: Var | None = None
 ) -> list[Var]:
-    """From the latent image to the smallest map; returns every skip tensor for the up path.
+    """Build the path from the latent image to the smallest map; return all skip tensors.
 
-    A ControlNet adds `added` to the first.
+    A ControlNet adds `added` to the first skip tensor.
     """
     first = conv(g, x, "conv_in", unet.channels[0], SPATIAL)
     skips = [first if added is None else add(g, first, added)]
@@ -247,7 +247,7 @@ def down_path(
 
 
 def mid_block(g: Graph, unet: UnetConfig, x: Var, time: Var, context: Var) -> Var:
-    """The middle block, on the smallest map."""
+    """Build the middle block, on the smallest map."""
     channels, last = unet.channels[-1], unet.levels - 1
     x = resnet(g, x, time, "mid_block.resnets.0", channels, unet.norm)
     x = transformer(g, x, context, "mid_block.attentions.0", unet.transformer(last))
@@ -255,7 +255,7 @@ def mid_block(g: Graph, unet: UnetConfig, x: Var, time: Var, context: Var) -> Va
 
 
 def up_path(g: Graph, unet: UnetConfig, x: Var, skips: list[Var], time: Var, context: Var) -> Var:
-    """Back to the size of the latent image, concatenating the skip tensors of the down path."""
+    """Build the path back to the latent image's size, concatenating the skip tensors."""
     remaining = list(skips)
     for block, level in enumerate(reversed(range(unet.levels))):
         path, channels = f"up_blocks.{block}", unet.channels[level]

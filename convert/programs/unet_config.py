@@ -101,11 +101,11 @@ class UnetConfig:
 
     @property
     def levels(self) -> int:
-        """Number of resolutions."""
+        """The number of resolutions."""
         return len(self.channels)
 
     def transformer(self, level: int) -> Transformer:
-        """The transformers of a level."""
+        """Return the settings of a level's transformers."""
         return Transformer(
             heads=self.heads[level], depth=self.depths[level], groups=self.norm.groups
         )
@@ -122,8 +122,8 @@ def parse_unet(
     `read` and `accepted` are options beyond a UNet's own; see `refuse_unknown`.
 
     Raises:
-        UnsupportedError: it asks for something that is not implemented.
-        BadInputError: it lacks something.
+        UnsupportedError: it has an option that is not implemented.
+        BadInputError: it lacks a required option.
     """
     refuse_unknown(component, config, _READ | read, {**_ACCEPTED, **accepted})
     reader = ConfigReader(component=component, config=config)
@@ -166,7 +166,7 @@ def parse_unet(
 
 
 def _sample_size(reader: ConfigReader) -> int | None:
-    """The latent size, or `None` if it is absent or not square: the options then give it."""
+    """Read the latent size; `None` if it is absent or not square, so that options must give it."""
     match reader.config.get("sample_size"):
         case [height, width] if type(height) is type(width) is int:
             return height if height == width else None
@@ -201,7 +201,7 @@ def _parse_added(reader: ConfigReader, context: int) -> Added | None:
 def residual_shapes(
     config: UnetConfig, height: int, width: int
 ) -> tuple[tuple[int, int, int], ...]:
-    """(C, H, W) of every skip tensor and, last, of the mid block's output."""
+    """Return (C, H, W) of every skip tensor and, last, of the mid block's output."""
     shapes = [(config.channels[0], height, width)]
     for level, (channels, layers) in enumerate(zip(config.channels, config.layers, strict=True)):
         shapes += [(channels, height >> level, width >> level)] * layers

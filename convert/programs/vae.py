@@ -1,4 +1,4 @@
-"""The autoencoder's two halves: latent to image, and image to latent."""
+"""Builds the autoencoder's two programs: latent to image, and image to latent."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from sdcoreml.convert.spec.model import DataType, Metadata
 from sdcoreml.ground.errors import UnsupportedError
 
 EPS = 1e-6
-"""Epsilon of every group norm in diffusers' AutoencoderKL, which ignores its config there."""
+"""The epsilon of every group norm in diffusers' AutoencoderKL, whatever its config says."""
 
 DEFAULT_SCALE = 0.18215
 """The latent scale of SD 1.x and 2.x: diffusers' default, and what apps apply by default."""
 
 LEVELS, LATENT = 4, 4
-"""The number of levels, each half as large as the one before, and of latent channels."""
+"""The numbers of levels, each half as large as the one before, and of latent channels."""
 
 NAMES = Projections(is_biased=True)
 OLDER_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 """Names of attention layers before diffusers 0.17, which most published checkpoints still have."""
 
 SHRINKING = Kernel(size=3, stride=2, pad=(0, 1, 0, 1))
-"""The encoder pads below and on the right only."""
+"""The kernel that halves a map in the encoder, which pads only at the bottom and on the right."""
 
 _READ = frozenset(
     {
@@ -76,16 +76,16 @@ class VaeConfig:
 
     @property
     def scale(self) -> int:
-        """Image pixels per latent pixel, each way."""
+        """Image pixels per latent pixel, in each direction."""
         return 1 << len(self.channels) - 1
 
 
 def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeConfig:
-    """Check an autoencoder's config.
+    """Check and parse an autoencoder's config.
 
     Raises:
-        UnsupportedError: it asks for something that is not implemented, or gives no size.
-        BadInputError: it lacks something.
+        UnsupportedError: it has an option that is not implemented, or gives no size.
+        BadInputError: it lacks a required option.
     """
     reader = ConfigReader(component=component, config=config)
     channels = reader.read("block_out_channels", tuple[int, ...], ())
@@ -124,7 +124,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
 
 
 def older_name(name: str) -> str:
-    """The name of an attention tensor before diffusers 0.17."""
+    """Return the name of an attention tensor before diffusers 0.17."""
     for new, old in OLDER_NAMES.items():
         name = name.replace(f".attentions.0.{new}.", f".attentions.0.{old}.")
     return name
@@ -147,11 +147,13 @@ def _list_accepted(levels: int) -> Mapping[str, tuple[object, ...]]:
 
 
 def draw_vae_decoder(config: Config, options: ProgramOptions) -> Draft:
-    """`z` (1, 4, h, w) to `image` (1, 3, 8h, 8w) float32, -1 to 1; the runtimes scale `z`.
+    """Draw the decoder: `z` (1, 4, h, w) to `image` (1, 3, 8h, 8w) float32, -1 to 1.
+
+    The runtimes scale `z` before the program.
 
     Raises:
-        UnsupportedError: the config or the size is not one that this builder makes.
-        BadInputError: the config lacks something.
+        UnsupportedError: this builder does not support the config or the size.
+        BadInputError: the config lacks a required option.
     """
     vae = parse_vae("vae_decoder", config, options)
     shape = (1, vae.latent, vae.height, vae.width)
@@ -178,11 +180,13 @@ def draw_vae_decoder(config: Config, options: ProgramOptions) -> Draft:
 
 
 def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
-    """`x` (1, 3, 8h, 8w), -1 to 1, to `latent` (1, 8, h, w) float32: 4 means, 4 log-variances.
+    """Draw the encoder: `x` (1, 3, 8h, 8w), -1 to 1, to `latent` (1, 8, h, w) float32.
+
+    The eight channels are four means and four log-variances.
 
     Raises:
-        UnsupportedError: the config or the size is not one that this builder makes.
-        BadInputError: the config lacks something.
+        UnsupportedError: this builder does not support the config or the size.
+        BadInputError: the config lacks a required option.
     """
     vae = parse_vae("vae_encoder", config, options)
     shape = (1, 3, vae.scale * vae.height, vae.scale * vae.width)
@@ -210,9 +214,9 @@ def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
 
 
 def _as_trained(g: Graph, vae: VaeConfig, z: Var) -> Var:
-    """Rescale a latent that the app divided by its own factor to the scale the VAE was trained at.
+    """Rescale a latent that the app scaled to the scale that the VAE was trained with.
 
-    In float32, because in float16 the ratio would be off by up to 2e-4.
+    This is in float32, because in float16 the ratio would be off by up to 2e-4.
     """
     import numpy as np
 
@@ -248,7 +252,7 @@ def _resnets(g: Graph, vae: VaeConfig, x: Var, path: str, channels: int, count: 
 
 
 def _mid_block(g: Graph, vae: VaeConfig, x: Var, path: str) -> Var:
-    """Two residual blocks with a single head of attention over all pixels between them."""
+    """Build two residual blocks with single-head attention over all pixels between them."""
     batch, channels, height, width = x.shape
     first, second = (f"{path}.resnets.{index}" for index in (0, 1))
     x = resnet(g, x, None, first, channels, vae.norm)
