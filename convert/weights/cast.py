@@ -14,13 +14,13 @@ _INFINITE = {"F16": 0x7C00, "BF16": 0x7F80}
 """The bits of infinity, without the sign."""
 
 _HALF_OVERFLOWS = 0x477FF000
-"""The bits of 65520 as a float32; from here on, values round to infinity in float16."""
+"""The bits of 65520 as a float32; from this value on, numbers round to infinity in float16."""
 
 _HALF_BIAS = 0x800
 """Corrects the exponent in the low half, which exceeds float16's by 126 << 10."""
 
 _PIECE = 1 << 15
-"""The number of elements cast at a time: their few copies fit the cache."""
+"""The number of elements cast at a time; their few copies fit the cache."""
 
 
 def cast_block(data: memoryview | bytes, source: str, target: str) -> tuple[memoryview, int]:
@@ -42,7 +42,7 @@ def cast_block(data: memoryview | bytes, source: str, target: str) -> tuple[memo
 
 
 def as_floats(data: memoryview | bytes, source: str) -> np.ndarray:
-    """The elements of `data` as a numpy array.
+    """Return the elements of `data` as a numpy array.
 
     BF16 and the 8-bit floats are widened to float32, which is exact.
     """
@@ -57,7 +57,7 @@ def as_floats(data: memoryview | bytes, source: str) -> np.ndarray:
 
 @cache
 def _float8_values(source: str) -> np.ndarray:
-    """The value of each byte: E5M2 is the upper half of a float16, E4M3 (fn) has no infinity."""
+    """Return the value of each byte; E5M2 is the upper half of a float16, E4M3 has no infinity."""
     import numpy as np
 
     codes = np.arange(256, dtype="<u2")
@@ -91,10 +91,10 @@ def _to_numpy_type(values: np.ndarray, target: str) -> np.ndarray:
 def _to_half(values: np.ndarray) -> np.ndarray:
     """Cast float32 to F16 like `_to_numpy_type`, in half the time.
 
-    Adding 2^13 times the power of two at or below a value leaves exactly its ten highest bits of
-    mantissa, rounded to even by the processor; powers below float16's smallest are taken for it,
-    which makes subnormals. The low half of the sum, plus the exponent moved to its new place, is
-    the float16; what overflows, and NaN, is left to numpy.
+    Adding 2^13 times the power of two at or below a value leaves exactly the ten highest bits of
+    its mantissa, rounded to even by the processor; powers below float16's smallest are replaced by
+    that, which gives subnormals. The low half of the sum, plus the shifted exponent, is the
+    float16. NaN and values that overflow are left to numpy.
     """
     import numpy as np
 
@@ -116,7 +116,7 @@ def _to_half(values: np.ndarray) -> np.ndarray:
 
 
 def _to_bfloat16(values: np.ndarray) -> np.ndarray:
-    """The upper half of float32, rounded; every NaN becomes 0x7FC0, as in PyTorch."""
+    """Return the upper half of float32, rounded; every NaN becomes 0x7FC0, as in PyTorch."""
     import numpy as np
 
     with np.errstate(over="ignore"):

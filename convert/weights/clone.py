@@ -31,19 +31,19 @@ _UNFIT = frozenset(
 
 
 class Placement(Enum):
-    """How a file was duplicated."""
+    """The method by which a file was duplicated."""
 
     CLONED = "cloned"
-    """Shares its blocks with the source until one of them is written to."""
+    """The file shares its blocks with the source until one of them is written to."""
     LINKED = "hard-linked"
-    """Is the source's file under a second name."""
+    """The file is the source itself, under a second name."""
     COPIED = "copied"
 
 
 def place(source: Path, target: Path) -> Placement:
-    """Put the file `source` at `target`, which must not exist, in the cheapest way.
+    """Duplicate the file `source` at `target`, which must not exist, by the cheapest method.
 
-    It is written directly to its place, so `target` belongs in a folder that is not in use yet.
+    It is written directly to `target`, which therefore belongs in a folder that is not in use yet.
 
     Raises:
         SdcoremlError: a copy is not equal to its source.
@@ -58,10 +58,10 @@ def place(source: Path, target: Path) -> Placement:
 
 
 def place_aside(source: Path, target: Path) -> Placement:
-    """As `place`, but replace any existing file `target` atomically.
+    """Do the same as `place`, but replace any existing file `target` atomically.
 
     Raises:
-        BadInputError: `target` is a folder or a device, or no name that a file can have.
+        BadInputError: `target` is a folder or a device, or not a name that a file can have.
     """
     real = find_place(target)
     with scratch_beside(real) as folder:
@@ -73,7 +73,7 @@ def place_aside(source: Path, target: Path) -> Placement:
 
 
 def fits(way: Callable[[Path, Path], None], source: Path, target: Path) -> bool:
-    """Whether `way` worked; if it did not, `target` does not exist."""
+    """Whether the method `way` worked; if it did not, `target` does not exist."""
     try:
         way(source, target)
     except OSError as error:
@@ -101,7 +101,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy `source` to the new file `target`, and compare.
+    """Copy `source` to the new file `target`, and compare the two.
 
     Raises:
         SdcoremlError: the two are not equal afterwards.

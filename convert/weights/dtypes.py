@@ -26,8 +26,10 @@ SIZES: Mapping[str, int] = MappingProxyType(
         "U64": 8,
     }
 )
-"""Bytes of one element, in the order of the reference implementation's `Dtype` enumeration. It
-sorts tensors in a file by this order, the last first, and then by name."""
+"""Bytes per element, in the order of the reference implementation's `Dtype` enumeration.
+
+It sorts tensors in a file by this order, the last type first, and then by name.
+"""
 
 RANKS: Mapping[str, int] = MappingProxyType({name: rank for rank, name in enumerate(SIZES)})
 

@@ -13,7 +13,7 @@ from sdcoreml.convert.weights.writer import Computed
 
 
 def widen(tensor: TensorInfo | Computed) -> TensorInfo | Computed:
-    """The tensor as float16 if it is an 8-bit float, otherwise as it is."""
+    """Widen an 8-bit float tensor to float16; return other tensors unchanged."""
     if isinstance(tensor, Computed) or tensor.dtype not in FLOATS8:
         return tensor
     return Computed(

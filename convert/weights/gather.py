@@ -27,7 +27,7 @@ PIECE = 512
 def gather(tensor: TensorInfo) -> Iterator[memoryview]:
     """Yield the tensor in blocks of at most `BLOCK` bytes, but at least one element.
 
-    Blocks are read, not mapped: if a mapped file is truncated, the process is killed.
+    Blocks are read, not mapped, because truncating a mapped file would kill the process.
 
     Raises:
         BadInputError: the file ended early.
@@ -50,7 +50,7 @@ def gather(tensor: TensorInfo) -> Iterator[memoryview]:
 
 
 def _fill(group: np.ndarray, source: int, start: int, strides: tuple[int, ...]) -> None:
-    """Read the elements at `start` and these strides, in bytes, into `group`.
+    """Read the elements at `start` with these strides, in bytes, into `group`.
 
     A group that spans too many bytes is read in parts, split along the largest stride.
     """
@@ -90,13 +90,13 @@ def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _groups(
     shape: tuple[int, ...], strides: tuple[int, ...], size: int, start: int = 0
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """The start and shape of each part of at most `HELD` bytes, over the last dimensions.
+    """Yield the start and shape of each part of at most `HELD` bytes, over the last dimensions.
 
     Args:
         shape: of the tensor.
         strides: in bytes.
         size: bytes of an element.
-        start: where the tensor itself begins, in bytes.
+        start: the offset of the tensor itself, in bytes.
     """
     nbytes = math.prod(shape) * size
     if nbytes <= HELD:

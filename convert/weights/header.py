@@ -1,9 +1,9 @@
-"""Reads and writes the header of a safetensors file: JSON with each tensor's type, shape, place.
+"""Reads and writes the header of a safetensors file: JSON with each tensor's type, shape, offsets.
 
 Rules of the format (its README, "Format"): 8 bytes of little-endian header length N, at most
 100,000,000; N bytes of UTF-8 JSON that begin with `{` and may be padded with spaces; no duplicate
-keys; `__metadata__` maps strings to strings; `data_offsets` count from behind the header; the data
-has neither holes nor overlaps nor trailing bytes.
+keys; `__metadata__` maps strings to strings; `data_offsets` count from the end of the header; the
+data has neither holes nor overlaps nor trailing bytes.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from sdcoreml.ground.errors import BadInputError
 MAX_HEADER = 100_000_000
 MAX_RANK = 64
 MAX_EXTENT = 1 << 60
-"""Bytes or elements beyond which nothing can be stored."""
+"""The limit in bytes or elements; no real tensor reaches it."""
 METADATA = "__metadata__"
 PYTORCH: Mapping[str, str] = {"format": "pt"}
 """The metadata that diffusers and transformers write and require."""
 
 
 class HeaderError(ValueError):
-    """The header violates a rule of the format."""
+    """Raised for a header that violates a rule of the format."""
 
 
 class HeaderEntry(NamedTuple):
-    """One tensor of a header; `begin` and `end` in bytes from the start of the file."""
+    """One tensor of a header; `begin` and `end` are in bytes from the start of the file."""
 
     name: str
     dtype: str
@@ -45,7 +45,7 @@ class HeaderEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """A valid header; `nbytes` is what the whole file must have."""
+    """A valid header; `nbytes` is the size that the whole file must have."""
 
     entries: tuple[HeaderEntry, ...]
     nbytes: int
@@ -63,10 +63,10 @@ def parse_length(data: bytes) -> int:
 
 
 def parse(data: bytes) -> Header:
-    """Parse the header's N bytes of JSON, `data`, and check all but the file's size.
+    """Parse the header's N bytes of JSON, `data`, and check everything but the file's size.
 
     Raises:
-        HeaderError: a rule of the format is broken.
+        HeaderError: a rule of the format is violated.
     """
     if not data.startswith(b"{"):
         raise HeaderError("the header is not a JSON object")
@@ -127,16 +127,16 @@ def _entry(name: str, item: object, base: int) -> HeaderEntry:
 
 
 def order(dtype: str, name: str) -> tuple[int, bytes]:
-    """The sort key of the reference implementation for tensors in a file."""
+    """Return the reference implementation's sort key for tensors in a file."""
     return -RANKS[dtype], name.encode()
 
 
 def build(
     tensors: Iterable[tuple[str, str, tuple[int, ...]]], metadata: Mapping[str, str] = PYTORCH
 ) -> tuple[bytes, Header]:
-    """The first bytes of a file holding `tensors` (name, dtype, shape), and what they say.
+    """Build the first bytes of a file that holds `tensors` (name, dtype, shape), and its header.
 
-    Byte for byte what `safetensors.torch.save_file` writes for them.
+    The bytes equal those that `safetensors.torch.save_file` writes.
     """
     content: dict[str, object] = {METADATA: dict(metadata)} if metadata else {}
     offset = 0

@@ -1,4 +1,4 @@
-"""Reads index files of sharded checkpoints, which say which file holds which tensor."""
+"""Reads the index files of sharded checkpoints, which map each tensor to its shard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ AGAIN = "download the index and the shards again, from one place"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """`weights` maps each tensor's name to a shard's file name beside `path`."""
+    """The index of a sharded checkpoint, read from `path`.
+
+    `weights` maps each tensor's name to the file name of its shard, in the same folder.
+    """
 
     path: Path
     weights: Mapping[str, str]
@@ -31,10 +34,10 @@ class Index:
 
 
 def read_index(path: Path) -> Index:
-    """The index at `path`.
+    """Read the index at `path`.
 
     Raises:
-        BadInputError: not an index, or it names a shard by anything but a plain file name.
+        BadInputError: it is not an index, or names a shard by anything but a plain file name.
     """
     content = read_json(path, Document.WEIGHT_INDEX, remedy=AGAIN)
     weights = content.get("weight_map") if isinstance(content, dict) else None
@@ -58,7 +61,7 @@ def _is_plain(name: str) -> bool:
 
 
 def missing_shards(index: Index) -> tuple[Fault, ...]:
-    """The fault that names missing shards, if any are missing."""
+    """Return the fault that names missing shards, if any are missing."""
     lost = [shard.name for shard in index.shards if not shard.is_file()]
     if not lost:
         return ()
@@ -71,7 +74,7 @@ def missing_shards(index: Index) -> tuple[Fault, ...]:
 
 
 def compare(index: Index, found: Mapping[str, tuple[str, ...]]) -> tuple[Fault, ...]:
-    """The differences between `index` and `found`, which maps shards to their tensors' names."""
+    """Return the differences between `index` and `found`, which maps shards to tensor names."""
     homes: dict[str, list[str]] = {}
     for shard, names in found.items():
         for name in names:

@@ -9,11 +9,11 @@ MAX_BYTES = 64 << 20
 """The size limit for pickles. A checkpoint of 2,600 tensors has about 400 kB."""
 
 MAX_STEPS = 10_000_000
-"""The limit for opcodes and items they move. A checkpoint of 2,600 tensors needs 150,000."""
+"""The limit for opcodes and the items they move. A checkpoint of 2,600 tensors needs 150,000."""
 
 
 class MalformedPickleError(ValueError):
-    """The stream is not a pickle that this interpreter accepts."""
+    """Raised for a stream that is not a pickle that this interpreter accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Name:
 
 
 class Inert:
-    """The result of calling an unknown name, as data: the name, its arguments and its state."""
+    """Data in place of the result of calling an unknown name: its name, arguments and state."""
 
     __slots__ = ("arguments", "name", "state")
 
@@ -49,14 +49,14 @@ class Builder(Protocol):
         """Accept a name, or raise an error."""
 
     def call(self, name: Name, arguments: tuple[object, ...]) -> object:
-        """The value of `name(*arguments)`."""
+        """Return the value of `name(*arguments)`."""
 
     def storage(self, persistent_id: object) -> object:
-        """The storage with this persistent id."""
+        """Return the storage with this persistent id."""
 
 
 class Machine:
-    """The stack, the marks and the memo of one run."""
+    """The stack, the marks and the memo of one run of the interpreter."""
 
     __slots__ = ("builder", "marks", "memo", "stack", "steps")
 
@@ -68,7 +68,7 @@ class Machine:
         self.steps = 0
 
     def spend(self, steps: int) -> None:
-        """Count work, so that a small file cannot cause an endless amount of it."""
+        """Count work, so that a small file cannot cause an unlimited amount of it."""
         self.steps += steps
         if self.steps > MAX_STEPS:
             raise MalformedPickleError(f"more than {MAX_STEPS:,} pickle steps")
@@ -80,9 +80,9 @@ class Machine:
         return items
 
     def call(self, function: object, arguments: object) -> object:
-        """The value or record of `function(*arguments)`."""
+        """Return the value or record of `function(*arguments)`."""
         if type(arguments) is not tuple:
-            raise MalformedPickleError("call with arguments that are not a tuple")
+            raise MalformedPickleError("a call has arguments that are not a tuple")
         if type(function) is Name:
             self.spend(sum(len(item) for item in arguments if type(item) in (list, tuple, str)))
             return self.builder.call(function, arguments)

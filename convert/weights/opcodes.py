@@ -1,9 +1,9 @@
-"""A pickle interpreter that builds records and can do nothing else.
+"""Interprets pickles by building records, without importing, looking up or calling anything.
 
 The standard library's own disassembler (`pickletools`) reads the opcodes and their arguments; the
-table below says what each does to the stack. Names stay names: this module imports nothing, looks
-up no attributes and calls nothing that a pickle names. A `Builder` provides the results of calls:
-it knows the few constructors of checkpoints and returns an inert record for any other.
+table below has each opcode's effect on the stack. Names that a pickle mentions stay names. A
+`Builder` provides the results of calls: it knows the few constructors of checkpoints and returns an
+inert record for any other.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from sdcoreml.convert.weights.machine import Builder, Inert, Machine, MalformedP
 
 
 class Stream(Protocol):
-    """The methods of a binary file that reading a pickle needs."""
+    """The methods of a binary file that are needed to read a pickle."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """At most `size` bytes."""
+        """Read at most `size` bytes."""
 
     def readline(self, size: int = -1, /) -> bytes:
-        """Up to and including the next newline."""
+        """Read up to and including the next newline."""
 
     def tell(self) -> int:
-        """The position of the next byte."""
+        """Return the position of the next byte."""
 
 
 def _extend(machine: Machine, items: Iterable[object]) -> None:
@@ -154,7 +154,7 @@ def _push_argument(machine: Machine, argument: object) -> None:
 
 
 def _nothing(_: Machine, __: object) -> None:
-    """An opcode that only helps an unpickler to buffer."""
+    """Ignore an opcode that only helps an unpickler to buffer."""
 
 
 def _protocol(_: Machine, version: int) -> None:
@@ -165,7 +165,7 @@ def _protocol(_: Machine, version: int) -> None:
 _SET, _FROZENSET = Name("builtins", "set"), Name("builtins", "frozenset")
 
 Step = Callable[[Machine, Any], None]
-"""What an opcode does; its argument, if it has one, is of the type that `pickletools` says."""
+"""The effect of an opcode; its argument, if it has one, has the type that `pickletools` gives."""
 
 STEPS: Mapping[str, Step] = {
     # the stream
@@ -240,7 +240,7 @@ STEPS: Mapping[str, Step] = {
         machine.builder.storage(machine.stack.pop())
     ),
 }
-"""What each opcode does. No checkpoint uses the missing ones (EXT1, PERSID, ...)."""
+"""Maps each opcode to its effect. No checkpoint uses the missing ones (EXT1, PERSID, ...)."""
 
 
 def interpret(stream: Stream, builder: Builder) -> object:

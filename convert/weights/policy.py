@@ -45,8 +45,8 @@ HARMLESS_BUILTINS = frozenset(
     ]
 )
 
-# A module here, or any module below it, has no business in a checkpoint: refuse the file and say
-# so, although nothing would be executed anyway. Someone should know what they were sent.
+# A checkpoint has no use for these modules or any module below them: refuse the file and say
+# so, although nothing would be executed anyway, since users should know what they received.
 DANGEROUS = frozenset(
     [
         "__builtin__",
@@ -115,7 +115,7 @@ DANGEROUS = frozenset(
 
 
 class NameVerdict(Enum):
-    """What to do about a name."""
+    """The verdict on a name that a pickle mentions."""
 
     KNOWN = "part of the format"
     INERT = "unknown: kept as a record that nothing calls"
@@ -123,7 +123,7 @@ class NameVerdict(Enum):
 
 
 def judge(module: str, name: str) -> NameVerdict:
-    """The verdict on `module.name`."""
+    """Return the verdict on `module.name`."""
     if (module, name) in KNOWN:
         return NameVerdict.KNOWN
     if module in ("builtins", "__builtin__") and name in HARMLESS_BUILTINS:

@@ -1,4 +1,4 @@
-"""Recognises quantised weights, which nothing here reads: packed integers, or scaled floats."""
+"""Recognises quantised weights (packed integers, scaled floats), which cannot be read here."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.errors import Fault, UnsupportedError
 
 _SCALES = re.compile(r"(^|\.)(scale_weight|weight_scale(_\d)?|scaled_fp8|comfy_quant)$")
-"""Names of the factors by which 8-bit floats have to be multiplied: ComfyUI's, old and new."""
+"""Names of the factors for 8-bit floats: ComfyUI's, old and new."""
 
 _PACKED = re.compile(
     r"\.(absmax|quant_map|nested_absmax|quant_state\.\w+|SCB|weight_scb|weight_format"
     r"|qweight|qzeros)$"
 )
-"""What bitsandbytes, GPTQ and AWQ write beside packed integers, or in their place."""
+"""Names of the tensors that bitsandbytes, GPTQ and AWQ add to or use instead of packed integers."""
 
 _LEARNT = (".weight", ".bias")
 
 
 def refuse_quantised(tensors: Iterable[TensorInfo], path: Path) -> Fault | None:
-    """Why these weights cannot be read, if they are quantised."""
+    """Return the fault if these weights are quantised and so cannot be read."""
     found = tuple(tensors)
     scales = (tensor.name for tensor in found if _SCALES.search(tensor.name))
     packed = (tensor for tensor in found if _PACKED.search(tensor.name) or _is_integer(tensor))

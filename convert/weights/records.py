@@ -22,9 +22,9 @@ class Trust(Enum):
     """The names that a file may mention in addition to the format's own."""
 
     STRICT = "none"
-    """For `.bin`: PyTorch's `state_dict` and nothing else."""
+    """For `.bin` files: PyTorch's `state_dict` and nothing else."""
     INERT = "harmless ones, kept as records outside the tensor mapping"
-    """For `.ckpt`, `.pt`, `.pth`: trainers pickle their own objects beside the weights."""
+    """For `.ckpt`, `.pt`, `.pth` files: trainers pickle their own objects with the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class StorageRecord:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the storage declares."""
+        """The size in bytes that the storage declares."""
         return self.numel * (SIZES[self.dtype] if self.dtype else 1)
 
 
 @dataclass(frozen=True, slots=True)
 class TensorRecord:
-    """A tensor on a storage; `offset` and `stride` in elements."""
+    """A tensor on a storage; `offset` and `stride` are in elements."""
 
     storage: StorageRecord
     dtype: str
@@ -53,7 +53,7 @@ class TensorRecord:
 
 
 class Records:
-    """The `Builder` of a checkpoint: makes storages and tensors, keeps everything else inert."""
+    """The `Builder` of a checkpoint: records storages and tensors, and keeps all else inert."""
 
     def __init__(self, where: str, trust: Trust) -> None:
         self.where = where
@@ -62,7 +62,7 @@ class Records:
         self.unknown: Counter[str] = Counter()
 
     def unknown_names(self) -> tuple[str, ...]:
-        """The names kept as inert records, and how often each occurs in the file."""
+        """Return the names kept as inert records, and how often each occurs in the file."""
         return tuple(f"{name} ({count})" for name, count in sorted(self.unknown.items()))
 
     def name(self, module: str, name: str) -> Name:
@@ -80,20 +80,20 @@ class Records:
             raise UnsafePickleError(
                 f"{harm} (nothing was run)",
                 where=self.where,
-                remedy="load this file nowhere; get a .safetensors version or ask its author",
+                remedy="do not load this file; get a .safetensors version or ask its author",
             )
         if verdict is NameVerdict.INERT:
             self.unknown[full] += 1
         return Name(module, name)
 
     def call(self, name: Name, arguments: tuple[object, ...]) -> object:
-        """The record in place of the result of `name(*arguments)`."""
+        """Return the record in place of the result of `name(*arguments)`."""
         if (name.module, name.name) in CONSTRUCTORS:
             return _MAKERS[name.name](*arguments)
         return Inert(name, arguments)
 
     def storage(self, persistent_id: object) -> StorageRecord:
-        """The storage of `("storage", class, key, device, numel[, view])`."""
+        """Parse the storage `("storage", class, key, device, numel[, view])`."""
         match persistent_id:
             case ("storage", Name(name=kind), str() | int() as key, _, int() as numel, *view):
                 pass
@@ -119,7 +119,7 @@ def _tensor(
     *_: object,
     dtype: str | None = None,
 ) -> TensorRecord:
-    """The result of `torch._utils._rebuild_tensor`: a view inside `storage`."""
+    """Do what `torch._utils._rebuild_tensor` does: describe a view inside `storage`."""
     if type(storage) is not StorageRecord or type(size) is not tuple or type(stride) is not tuple:
         raise MalformedPickleError("a tensor that is not on a storage")
     if len(size) != len(stride) or len(size) > MAX_RANK:
@@ -142,7 +142,7 @@ def _tensor(
 
 
 def _read_typed_tensor(*arguments: object) -> TensorRecord:
-    """`_rebuild_tensor_v3`: the seventh argument is the dtype, the storage is plain bytes."""
+    """Read `_rebuild_tensor_v3`: the seventh argument is the dtype, the storage is plain bytes."""
     dtype = arguments[6]
     if type(dtype) is not Name or dtype.name not in TORCH:
         raise MalformedPickleError(f"unsupported dtype {dtype!s:.40}")
@@ -162,4 +162,4 @@ _MAKERS: Mapping[str, Callable[..., object]] = {
     "_rebuild_parameter": lambda data, *_: data,
     "Size": tuple,
 }
-"""What each of `policy.CONSTRUCTORS` makes."""
+"""Maps each of `policy.CONSTRUCTORS` to the function that makes its record."""

@@ -1,4 +1,4 @@
-"""What a writer of weights refuses: to replace another file, and to write far more than was stored.
+"""Refuses to write weights over another file, or far more data than was stored.
 
 A pickled tensor may repeat its elements (a stride of 0), so that a file of 1 KB holds 2 GB. Real
 checkpoints store a tied weight once for two names, at most.
@@ -17,10 +17,10 @@ from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.quantity import amount
 
 USUAL = 2
-"""How many times as large tensors may be as what is stored of them, without a word."""
+"""Tensors up to this many times as large as their stored data cause no warning."""
 
 MOST = 16
-"""From here on it is refused; two numbers that only a mistake or a trap exceeds."""
+"""Tensors beyond this multiple of their stored data are refused, as a mistake or a trap."""
 
 FORCE = "if it is meant, `sdcoreml weights IN OUT --force` writes it"
 
@@ -29,7 +29,7 @@ def require_older(target: Path, tensors: Sequence[TensorInfo]) -> None:
     """Refuse to replace a file that is not an older output of these tensors.
 
     Raises:
-        BadInputError: it holds something else, or tensors of other names or shapes.
+        BadInputError: the file holds something else, or tensors of other names or shapes.
     """
     if not target.is_file() or not target.stat().st_size:
         return
@@ -46,12 +46,12 @@ def require_older(target: Path, tensors: Sequence[TensorInfo]) -> None:
 
 
 def judge_repeats(tensors: Iterable[object], emit: Emit, *, is_meant: bool = False) -> None:
-    """Say that tensors are much larger than what is stored of them; refuse it above `MOST`.
+    """Warn if tensors are much larger than their stored data; refuse them above `MOST`.
 
-    Tensors that are computed do not count.
+    Computed tensors do not count.
 
     Raises:
-        BadInputError: they are, and it is not meant.
+        BadInputError: they are larger than that, and `is_meant` is false.
     """
     read = [tensor for tensor in tensors if isinstance(tensor, TensorInfo)]
     written, stored = sum(tensor.nbytes for tensor in read), stored_bytes(read)
@@ -65,7 +65,7 @@ def judge_repeats(tensors: Iterable[object], emit: Emit, *, is_meant: bool = Fal
 
 
 def stored_bytes(tensors: Iterable[TensorInfo]) -> int:
-    """Bytes of the files that the tensors lie in, each counted once."""
+    """Count the stored bytes that the tensors refer to, each byte once."""
     spans = sorted((t.path, t.start, t.start + t.reach) for t in tensors if t.numel)
     total = 0
     for _, group in groupby(spans, key=lambda span: span[0]):

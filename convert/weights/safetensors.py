@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def read_header(path: Path) -> Header:
-    """The header of the file at `path`, checked against the format and the file's size.
+    """Read the header of the file at `path`, and check it against the format and the file's size.
 
     Raises:
-        BadInputError: the file is cut short, or its header breaks a rule of the format.
+        BadInputError: the file is truncated, or its header violates a rule of the format.
     """
     try:
         return _read(path)
@@ -50,7 +50,7 @@ def _read(path: Path) -> Header:
 
 
 def tensors_of(path: Path, header: Header) -> tuple[TensorInfo, ...]:
-    """The tensors that `header` describes, in the order of the file."""
+    """Return the tensors that `header` describes, in the order of the file."""
     return tuple(
         TensorInfo(name=name, dtype=dtype, shape=shape, path=path, start=begin)
         for name, dtype, shape, begin, _ in header.entries
@@ -61,9 +61,9 @@ class TensorFile:
     """A safetensors file as a mapping from name to array, without copying.
 
     Arrays are read-only views of mapped pages in the stored type. Two types are exceptions: numpy
-    has no BF16, so that is widened to float32 (a copy), and 8-bit floats come as their raw bytes.
-    Views live as long as they are referenced; `release` only gives their pages back to the
-    system, which reads them again when needed. The names asked for are remembered: see `unused`.
+    has no BF16, so that is widened to float32 (a copy), and 8-bit floats are returned as raw bytes.
+    Views live as long as they are referenced; `release` only gives their pages back to the system,
+    which reads them again when needed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,7 +91,7 @@ class TensorFile:
         self.close()
 
     def leave_aside(self, names: Iterable[str]) -> None:
-        """Forget the tensors of these names: from here on the file does not have them."""
+        """Ignore the tensors with these names, as if the file did not have them."""
         for name in names:
             del self._tensors[name]
 
@@ -109,7 +109,7 @@ class TensorFile:
         return len(self._tensors)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """The tensor `name`, as stored (BF16 widened to float32). Raises `KeyError`."""
+        """Return the tensor `name` as stored (BF16 widened to float32). Raises `KeyError`."""
         import numpy as np
 
         tensor = self._tensors[name]
@@ -120,11 +120,11 @@ class TensorFile:
         return array
 
     def names(self) -> tuple[str, ...]:
-        """Every name, in the order of the file."""
+        """Return every name, in the order of the file."""
         return tuple(self._tensors)
 
     def info(self, name: str) -> TensorInfo:
-        """Type, shape and place of a tensor. Raises `KeyError`."""
+        """Return type, shape and location of a tensor. Raises `KeyError`."""
         return self._tensors[name]
 
     def release(self) -> None:
@@ -133,5 +133,5 @@ class TensorFile:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all tensors."""
+        """The size in bytes of all tensors."""
         return sum(tensor.numel * SIZES[tensor.dtype] for tensor in self._tensors.values())

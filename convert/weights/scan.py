@@ -1,4 +1,4 @@
-"""Reads a weight file once: its SHA-256, and whether its numbers are numbers."""
+"""Reads a weight file once, for its SHA-256 and to check its numbers for NaN and infinity."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ SPOILT: dict[str, int] = {
     "F8_E5M2": 0x7C,
     "F8_E4M3": 0x7F,
 }
-"""The bits of infinity for each type, without the sign; E4M3 has none, so those of NaN. Without the
-sign, the bits of floats are ordered like their values, so larger bits are not finite."""
+"""The bits of infinity for each type, without the sign; for E4M3, which has none, those of NaN.
 
-RUIN = "the model is damaged, or was trained to ruin: take another version of it"
+Without the sign, the bits of floats are ordered like their values, so larger bits are not finite.
+"""
+
+RUIN = "the model is damaged, or its training failed: use another version of it"
 
 
 def scan_file(path: Path, tensors: Sequence[TensorInfo]) -> FileRecord:
-    """Size and SHA-256 of the file `path`; `tensors` are those in it that have to be finite.
+    """Return size and SHA-256 of the file `path`, and check that `tensors` in it are finite.
 
-    The file is read once, in blocks, while another thread hashes. Of a tensor that is not stored
-    in one piece, or that shares its bytes with another, only the digest is taken: whoever builds
-    with it looks again.
+    The file is read once, in blocks, while another thread hashes. A tensor that is not stored in
+    one piece, or that shares its bytes with another, is only hashed: its numbers are checked when
+    it is used.
 
     Raises:
         BadInputError: a tensor holds NaN or infinity, or the file ended early.
@@ -58,7 +60,7 @@ def scan_file(path: Path, tensors: Sequence[TensorInfo]) -> FileRecord:
 def _pieces(
     tensors: Sequence[TensorInfo], size: int
 ) -> Iterator[tuple[int, int, TensorInfo | None]]:
-    """The whole file in pieces: start, length, and the tensor that is there if it is looked at."""
+    """Yield the file in pieces: start, length, and the tensor there if its numbers are checked."""
     position = 0
     for tensor in sorted(tensors, key=lambda tensor: tensor.start):
         end = tensor.start + tensor.nbytes

@@ -17,13 +17,13 @@ from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.outputs import files_in, link_tree, require_none
 
 _WEIGHTS = frozenset({".safetensors", ".bin", ".ckpt", ".pt", ".pth"})
-"""Suffixes of weights, which a library may load in place of the shards beside them."""
+"""Suffixes of weight files, which a library may load in place of shards in the same folder."""
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 
 
 def parse_size(text: str) -> int:
-    """Bytes of "5GB", "200MiB", "1000". Raises `ValueError`."""
+    """Parse a size such as "5GB", "200MiB" or "1000" to bytes. Raises `ValueError`."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip(), re.IGNORECASE)
     if not found or not float(found[1]):
         raise ValueError(f"not a size: {text!r}")
@@ -47,10 +47,10 @@ def split(
 
 
 def _require_no_weights(folder: Path, stem: str) -> tuple[str, ...]:
-    """What a folder holds beside the shards of an earlier run; no weights may be among it.
+    """List the files in a folder besides an earlier run's shards, which must not be weights.
 
     Raises:
-        BadInputError: with the name of the first.
+        BadInputError: there are other weights; the message names the first.
     """
     ours = re.compile(rf"{stem}(-\d{{5}}-of-\d{{5}}\.safetensors|\.safetensors\.index\.json)")
     others = tuple(name for name in files_in(folder) if not ours.fullmatch(name))
@@ -72,14 +72,14 @@ def write_shards(
     options: WriteOptions,
     emit: Emit = silent,
 ) -> tuple[Written, ...]:
-    """Write `tensors` to the new folder `folder` as `stem-0000N-of-0000M.safetensors` and an index.
+    """Write `tensors` to `folder` as `stem-0000N-of-0000M.safetensors` and an index.
 
-    What is no weights stays in an older folder of that name, such as a config.
+    Other files of an older folder, such as a config, are kept.
 
     Raises:
         BadInputError: there are no tensors, or `folder` is not an earlier output, or holds other
             weights.
-        NoSpaceError: not enough room.
+        NoSpaceError: the disk has too little space.
     """
     runs = split(tensors, limit, options)
     if not runs:

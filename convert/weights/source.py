@@ -1,4 +1,4 @@
-"""Opens a checkpoint of any container and describes its tensors."""
+"""Opens a checkpoint of any container format and describes its tensors."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError, raise_fi
 from sdcoreml.ground.files import open_regular
 
 TRAINER_SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
-"""Suffixes of files in which trainers store their own objects next to the weights."""
+"""Suffixes of files in which trainers store their own objects along with the weights."""
 
 MAPPINGS = ("state_dict", "model", "params_ema", "params", "module", "string_to_param")
-"""Keys under which trainers store the tensors, if they are not the whole file; the last is for
-embeddings."""
+"""Keys under which trainers store the tensors, unless the whole file is the mapping.
+
+The last key is that of textual inversions.
+"""
 
 AGAIN = "download the file again"
 GIVE_WEIGHTS = "give a checkpoint file or an index file"
@@ -34,7 +36,7 @@ GIVE_WEIGHTS = "give a checkpoint file or an index file"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """What a checkpoint holds.
+    """The content of a checkpoint: its tensors, metadata and notes.
 
     `scalars` are numbers and texts stored with the weights. `members` has checksums, if the
     container has any.
@@ -51,18 +53,18 @@ class Checkpoint:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all tensors."""
+        """The size in bytes of all tensors."""
         return sum(tensor.nbytes for tensor in self.tensors)
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint at `path`: one file of any container, or a `*.index.json` with its shards.
+    """Open the checkpoint at `path`: a file of any container, or an `*.index.json` with shards.
 
     Reads descriptions only. Nothing that a pickle names is ever imported or called.
 
     Raises:
         BadInputError: missing, damaged or not a checkpoint; every fault of an index at once.
-        UnsafePickleError: a pickle names something that has no place in a checkpoint.
+        UnsafePickleError: a pickle names code that has no place in a checkpoint.
     """
     checkpoint, faults = examine(path)
     raise_first(faults)
@@ -72,7 +74,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 
 def examine(path: Path) -> tuple[Checkpoint | None, tuple[Fault, ...]]:
-    """As `open_checkpoint`, with every fault as a value instead of the gravest as an error."""
+    """Do the same as `open_checkpoint`, but return every fault instead of raising the gravest."""
     try:
         if path.suffix == ".json":
             return _examine_shards(path)
@@ -160,10 +162,10 @@ class FileKind(Enum):
 
 
 CONTAINERS = frozenset({FileKind.SAFETENSORS, FileKind.ZIP, FileKind.LEGACY})
-"""Files that hold tensors."""
+"""The kinds of files that hold tensors."""
 
 _LARGEST_PAGE = 64 << 10
-"""A file smaller than this many bytes is a web page if `<html` occurs in its beginning."""
+"""The largest size in bytes of a file that counts as a web page because it contains `<html`."""
 
 
 def sniff(head: bytes, size: int) -> FileKind:
@@ -185,10 +187,10 @@ def sniff(head: bytes, size: int) -> FileKind:
 
 
 def identify(path: Path) -> FileKind:
-    """The container of `path`, one of `CONTAINERS`.
+    """Identify the container of `path`, one of `CONTAINERS`.
 
     Raises:
-        BadInputError: it is something else, which the message names.
+        BadInputError: the file is of another kind, which the message names.
     """
     head, kind = look_at(path)
     if kind in CONTAINERS:
@@ -198,10 +200,10 @@ def identify(path: Path) -> FileKind:
 
 
 def look_at(path: Path) -> tuple[bytes, FileKind]:
-    """The first bytes of the file `path`, and the kind of file they indicate.
+    """Read the first bytes of the file `path`, and identify its kind by them.
 
     Raises:
-        BadInputError: no file, or not readable.
+        BadInputError: there is no such file, or it is not readable.
     """
     _require_whole(path)
     with open_regular(path, remedy=GIVE_WEIGHTS) as file:
@@ -230,11 +232,11 @@ OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"BZh", "a packed file, in bzip2's format", _UNPACK),
     (0, b"\x28\xb5\x2f\xfd", "a packed file, in Zstandard's format", _UNPACK),
 )
-"""Where in a file, which bytes → what it is, and what to do about it."""
+"""Offset and bytes that identify a file, with a description and the remedy."""
 
 
 def _describe(kind: FileKind, head: bytes) -> tuple[str, str]:
-    """The message and remedy for a file that is not a checkpoint."""
+    """Return the message and remedy for a file that is not a checkpoint."""
     if kind is FileKind.EMPTY:
         return "the file is empty", AGAIN
     if kind is FileKind.POINTER:
@@ -252,7 +254,7 @@ def _describe(kind: FileKind, head: bytes) -> tuple[str, str]:
 def _tensor_mapping(
     path: Path, contents: PickledTensors
 ) -> tuple[dict[str, TensorRecord], str, tuple[str, ...]]:
-    """The tensors by name, the key that held them, and notes on what else the file holds."""
+    """Return the tensors by name, the key that held them, and notes on the other entries."""
     root = contents.root
     if not isinstance(root, dict):
         raise BadInputError(
@@ -289,13 +291,13 @@ def _tensor_mapping(
 
 
 def _show_key(name: object) -> str:
-    """A dictionary key as one short line."""
+    """Shorten a dictionary key to one line."""
     text = str(name)[:60]
     return text if text.isprintable() else ascii(text)
 
 
 def _scalars(root: object) -> dict[str, int | float | str]:
-    """The trainer's notes stored with the weights: `global_step`, `epoch`."""
+    """Collect numbers and texts that a trainer stored with the weights, like `global_step`."""
     if not isinstance(root, dict):
         return {}
     return {
@@ -313,7 +315,7 @@ def _candidates(root: dict[str, object]) -> Iterator[tuple[str, dict[str, object
 
 
 def _unwrap(value: object) -> object:
-    """The tensors of a `ParameterDict`, which PyTorch pickles as an object with a state."""
+    """Return the tensors of a `ParameterDict`, which PyTorch pickles as an object with a state."""
     state = value.state if isinstance(value, Inert) else None
     return state.get("_parameters", value) if isinstance(state, dict) else value
 

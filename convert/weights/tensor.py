@@ -1,4 +1,4 @@
-"""Describes a tensor in a file: its name, type, shape, and the place of its bytes."""
+"""Describes a tensor in a file: its name, type, shape, and the location of its bytes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class TensorInfo:
 
     @property
     def numel(self) -> int:
-        """Number of elements; 1 for a scalar."""
+        """The number of elements; 1 for a scalar."""
         return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the elements in row-major order."""
+        """The size in bytes of the elements in row-major order."""
         return self.numel * SIZES[self.dtype]
 
     @property
@@ -60,7 +60,7 @@ def is_contiguous(shape: Sequence[int], stride: Sequence[int]) -> bool:
 
 
 def take_rows(tensor: TensorInfo, start: int, stop: int, name: str) -> TensorInfo:
-    """Rows `start` to `stop` of `tensor`, as a view of the same file."""
+    """Return rows `start` to `stop` of `tensor`, as a view of the same file."""
     row = tensor.stride[0] if tensor.stride else math.prod(tensor.shape[1:])
     return replace(
         tensor,
@@ -71,23 +71,23 @@ def take_rows(tensor: TensorInfo, start: int, stop: int, name: str) -> TensorInf
 
 
 def transpose(tensor: TensorInfo) -> TensorInfo:
-    """The transposed matrix, as a view of the same file."""
+    """Return the transposed matrix, as a view of the same file."""
     rows, columns = tensor.shape
     down, across = tensor.stride or (columns, 1)
     return replace(tensor, shape=(columns, rows), stride=(across, down))
 
 
 def drop_kernel(tensor: TensorInfo) -> TensorInfo:
-    """The matrix of a convolution whose kernel has size 1 in every dimension."""
+    """Return the matrix of a convolution whose kernel has size 1 in every dimension."""
     return replace(
         tensor, shape=tensor.shape[:2], stride=tensor.stride[:2] if tensor.stride else None
     )
 
 
 def name_early_end(path: Path, tensor: str) -> BadInputError:
-    """The error for a file that was truncated while being read."""
+    """Return the error for a file that was truncated while being read."""
     return BadInputError(
         f"the file ended while tensor {tensor!r} was read",
         where=path,
-        remedy="something changed it meanwhile, try again",
+        remedy="the file was changed meanwhile, try again",
     )

@@ -1,7 +1,7 @@
 """Reads PyTorch's container from before 1.6: five pickles, then each storage with its length.
 
-magic number, protocol, system info, the object, the list of storage keys; then, in the order of
-that list, for each storage an int64 element count and the bytes.
+The pickles are magic number, protocol, system info, the object, and the list of storage keys. Then,
+in the order of that list, each storage has an int64 element count and its bytes.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class _Window:
 
 
 def read_legacy(path: Path, trust: Trust) -> PickledTensors:
-    """Read the description of a legacy checkpoint; no tensor data is touched.
+    """Read the description of a legacy checkpoint, without its tensors' data.
 
     Raises:
-        BadInputError: damaged, cut short, or of an unknown version.
-        UnsafePickleError: a pickle names what `trust` does not admit.
+        BadInputError: the file is damaged, truncated, or of an unknown version.
+        UnsafePickleError: a pickle names something that `trust` does not permit.
     """
     with open_regular(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         window = _Window(data)
@@ -86,7 +86,7 @@ def read_legacy(path: Path, trust: Trust) -> PickledTensors:
 def _starts(
     path: Path, data: mmap.mmap, position: int, keys: list[str], records: Records
 ) -> dict[str, int]:
-    """The offset of each storage's bytes."""
+    """Return the offset of each storage's bytes."""
     starts: dict[str, int] = {}
     for key in keys:
         storage = records.storages.get(key)

@@ -1,8 +1,8 @@
 """Writes PyTorch's zip container as `torch.save` does, without torch.
 
-A member `data.pkl` describes tensors on the members `data/<n>`, each of which starts at a multiple
-of 64 bytes. The pickle is written opcode by opcode (protocol 2, like torch's): it names the three
-constructors of a state dict and nothing else.
+A member `data.pkl` describes tensors stored in the members `data/<n>`, each of which starts at a
+multiple of 64 bytes. The pickle is written opcode by opcode (protocol 2, like torch's): it names
+the three constructors of a state dict and nothing else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NO_HOOKS = b"ccollections\nOrderedDict\n" + _MARK + _TUPLE + _CALL
 
 
 class FloatTensor(NamedTuple):
-    """A float32 tensor: its shape, and its little-endian numbers, the last dimension fastest."""
+    """A float32 tensor: its shape, and its little-endian numbers in row-major order."""
 
     shape: tuple[int, ...]
     data: bytes

@@ -14,7 +14,7 @@ from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import open_regular
 
 ALIGNMENT = 64
-"""PyTorch starts every storage at a multiple of this."""
+"""PyTorch starts every storage at a multiple of this number of bytes."""
 
 
 class PickledTensors(NamedTuple):
@@ -27,11 +27,11 @@ class PickledTensors(NamedTuple):
 
 
 def read_zip(path: Path, trust: Trust) -> PickledTensors:
-    """Read the description of a zip checkpoint; no tensor data is touched.
+    """Read the description of a zip checkpoint, without its tensors' data.
 
     Raises:
-        BadInputError: damaged, or not a checkpoint.
-        UnsafePickleError: the pickle names what `trust` does not admit.
+        BadInputError: the file is damaged, or not a checkpoint.
+        UnsafePickleError: the pickle names something that `trust` does not permit.
     """
     members = read_members(path)
     pickle_name = _pickle_name(path, members)
@@ -62,12 +62,12 @@ def read_zip(path: Path, trust: Trust) -> PickledTensors:
 
 
 def name_damage(path: Path, what: str) -> BadInputError:
-    """The error for a damaged file, which may be whole elsewhere."""
+    """Return the error for a damaged file, of which there may be a good copy elsewhere."""
     return BadInputError(what, where=path, remedy="download the file again")
 
 
 def big_endian(path: Path) -> BadInputError:
-    """The error for a file from a big-endian machine."""
+    """Return the error for a file from a big-endian machine."""
     return BadInputError(
         "saved with big-endian numbers", where=path, remedy="save it again on a common machine"
     )

@@ -17,7 +17,7 @@ from sdcoreml.ground.files import open_regular
 
 
 def check_members(checkpoint: Checkpoint, emit: Emit = silent) -> int:
-    """Compare every storage of `checkpoint` with its zip file's CRC-32; returns the bytes read.
+    """Compare every storage of `checkpoint` with its zip file's CRC-32; return the bytes read.
 
     Files of other containers have no checksums and are skipped.
 
@@ -69,7 +69,7 @@ def check_written(written: Written) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of the file at `path`, read from the disk rather than from the system's cache."""
+    """Return the SHA-256 of the file at `path`, read from the disk and not from the cache."""
     if hasattr(os, "posix_fadvise"):
         with open_regular(path) as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -27,12 +27,12 @@ from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import open_handle, open_regular
 
 TICK = 32 << 20
-"""Bytes between two progress events."""
+"""The number of bytes between two progress events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Computed:
-    """A tensor that is computed while it is written; `blocks` gives its bytes, of type `dtype`."""
+    """A tensor that is computed while it is written; `blocks` yields its bytes, of type `dtype`."""
 
     name: str
     dtype: str
@@ -51,9 +51,10 @@ class _Named(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:
-    """`dtype`: cast every floating-point tensor to it. `digest`: compute the SHA-256 on the way.
+    """Options for writing.
 
-    `repeats`: write even what is far larger than the files that it is read from.
+    `dtype`: cast every floating-point tensor to it. `digest`: also compute the SHA-256. `repeats`:
+    write even tensors that are far larger than the data that they are read from.
     """
 
     dtype: str | None = None
@@ -64,7 +65,7 @@ class WriteOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A file that was written. `overflows`: tensor → finite values that a cast made infinite."""
+    """A file that was written. `overflows` counts finite values made infinite by a cast."""
 
     path: Path
     nbytes: int
@@ -81,14 +82,16 @@ def write_safetensors(
     """Write `tensors` to `path`, byte for byte as `safetensors.torch.save_file` would.
 
     Raises:
-        BadInputError: two tensors of one name, a source file shorter than when it was opened, or
-            tensors far larger than what is stored of them.
-        NoSpaceError: not enough room, before or midway.
+        BadInputError: two tensors have one name, a source file became shorter, or tensors are far
+            larger than their stored data.
+        NoSpaceError: the disk has too little space, before or while writing.
     """
     options = options or WriteOptions()
     named = {tensor.name: tensor for tensor in tensors}
     if len(named) != len(tensors):
-        raise BadInputError("two tensors of one name", where=path, remedy="check the input's names")
+        raise BadInputError(
+            "two tensors have the same name", where=path, remedy="rename one of them"
+        )
     plan = [(name, _target_type(tensor, options), tensor.shape) for name, tensor in named.items()]
     judge_repeats(tensors, emit, is_meant=options.repeats)
     first, header = build(plan, options.metadata)
@@ -101,7 +104,9 @@ def write_safetensors(
                 stream.add(named[entry.name], entry.dtype)
         if not os.fstat(target).st_size == stream.position == header.nbytes:
             raise SdcoremlError(
-                "wrote another size than planned", where=path, remedy="please report this"
+                "the file has a different size than planned",
+                where=path,
+                remedy="please report this",
             )
     return Written(
         path=path,
@@ -112,12 +117,12 @@ def write_safetensors(
 
 
 def target_nbytes(tensor: TensorInfo | Computed, options: WriteOptions) -> int:
-    """Bytes that `tensor` takes in a file written with `options`."""
+    """Return the bytes that `tensor` takes in a file written with `options`."""
     return math.prod(tensor.shape) * SIZES[_target_type(tensor, options)]
 
 
 def is_already(path: Path, tensors: Sequence[TensorInfo], options: WriteOptions) -> bool:
-    """Whether the file at `path` is, byte for byte, what would be written for its own `tensors`."""
+    """Whether the file at `path` equals, byte for byte, the file that `tensors` would give."""
     if options.dtype and any(tensor.dtype in FLOATS - {options.dtype} for tensor in tensors):
         return False
     first, header = build(((t.name, t.dtype, t.shape) for t in tensors), options.metadata)
@@ -133,7 +138,7 @@ def _target_type(tensor: _Named, options: WriteOptions) -> str:
 
 
 class _Ticker:
-    """Tells how far a file is, not too often."""
+    """Emits progress events for a file, with at least `TICK` bytes between them."""
 
     def __init__(self, label: str, total: int, emit: Emit) -> None:
         self._label, self._total, self._emit = label, total, emit

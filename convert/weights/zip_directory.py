@@ -1,8 +1,8 @@
-"""The members of a zip file that stores them as they are: name, place, size, checksum.
+"""Lists the members of an uncompressed zip file: name, offset, size, checksum.
 
 Only what PyTorch writes is accepted: members that are stored (never compressed), do not overlap,
-start at the file's first byte and agree with their local headers. `zipfile` reads the directory,
-through a file that hands out no more than a bound at once: no input can ask for more memory.
+start at the file's first byte and agree with their local headers. `zipfile` reads the directory
+through a file object that limits each read, so no input can request more memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import open_handle
 
 MAX_DIRECTORY = 16 << 20
-"""Longest central directory that is read; a checkpoint of 10,000 tensors has 1.2 MB."""
+"""The longest central directory to read; a checkpoint of 10,000 tensors has 1.2 MB."""
 
 _LOCAL = struct.Struct("<4s5H3I2H")  # PKWARE APPNOTE 4.3.7, local file header
 _ENCRYPTED, _UTF8 = 1, 1 << 11
@@ -36,7 +36,7 @@ class Member:
 
 
 class _DamagedError(Exception):
-    """What is wrong with the file; `read_members` adds where and what to do."""
+    """The fault of a damaged zip file; `read_members` adds location and remedy."""
 
 
 _ODD_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error)
@@ -44,7 +44,7 @@ _ODD_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error)
 
 
 class _BoundedFile(io.FileIO):
-    """A file of which nobody reads more than a directory's worth at once."""
+    """A file that refuses to read more than `MAX_DIRECTORY` bytes at once."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_DIRECTORY:
@@ -55,10 +55,10 @@ class _BoundedFile(io.FileIO):
 
 
 def read_members(path: Path) -> dict[str, Member]:
-    """The members of the zip file at `path`, by name.
+    """Return the members of the zip file at `path`, by name.
 
     Raises:
-        BadInputError: not a zip file, cut short, or one that PyTorch did not write.
+        BadInputError: the file is not a zip file, is truncated, or was not written by PyTorch.
     """
     with _BoundedFile(open_handle(path)) as file:
         try:
@@ -109,7 +109,7 @@ def _members(file: BinaryIO) -> dict[str, Member]:
 
 
 def _member(file: BinaryIO, entry: zipfile.ZipInfo) -> Member:
-    """The member of a directory entry, once its local header agrees with that."""
+    """Return the member of a directory entry, after checking that its local header agrees."""
     name = entry.orig_filename
     if entry.flag_bits & _ENCRYPTED:
         raise _DamagedError(f"zip member {name!r} is encrypted")

@@ -116,7 +116,7 @@ def test_an_unknown_name_is_refused_in_a_bin_and_inert_in_a_ckpt() -> None:
 @pytest.mark.parametrize("trust", list(Trust))
 @pytest.mark.parametrize("module", ["os", "posix", "builtins", "subprocess", "torch.hub"])
 def test_a_dangerous_name_is_refused_always(module: str, trust: Trust) -> None:
-    with pytest.raises(UnsafePickleError, match=r"\(nothing was run\); load this file nowhere"):
+    with pytest.raises(UnsafePickleError, match=r"\(nothing was run\); do not load this file"):
         read(call(name(module, "system"), text("touch evil")), trust)
 
 
@@ -152,7 +152,7 @@ def test_a_refusal_says_what_was_named_and_what_to_do() -> None:
         read(call(name("os", "system"), text("x")))
     assert str(caught.value) == (
         "model.bin: the pickle names 'os.system', which can run code (nothing was run); "
-        "load this file nowhere; get a .safetensors version or ask its author"
+        "do not load this file; get a .safetensors version or ask its author"
     )
     with pytest.raises(UnsafePickleError) as caught:
         read(call(name("lightning", "x" * 500)))

@@ -169,7 +169,7 @@ def test_a_payload_is_refused_and_never_runs(tmp_path: Path, suffix: str) -> Non
         open_checkpoint(path)
     assert str(caught.value) == (
         f"{path}: the pickle names 'posix.system', which can run code (nothing was run); "
-        "load this file nowhere; get a .safetensors version or ask its author"
+        "do not load this file; get a .safetensors version or ask its author"
     )
     assert not evil.exists()
 

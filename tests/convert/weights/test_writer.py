@@ -94,7 +94,7 @@ def test_nothing_is_written_for_no_tensors_but_a_valid_file(tmp_path: Path) -> N
 
 
 def test_two_tensors_of_one_name_are_refused(tmp_path: Path, tensors: Sequence[TensorInfo]) -> None:
-    with pytest.raises(BadInputError, match="two tensors of one name"):
+    with pytest.raises(BadInputError, match="two tensors have the same name"):
         write_safetensors([*tensors, tensors[0]], tmp_path / "out.safetensors")
 
 

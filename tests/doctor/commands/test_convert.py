@@ -91,7 +91,7 @@ def test_what_a_builder_would_refuse_is_said_before_an_environment_is_built(
     configure(parser)
     model = unpacked(tmp_path)
     for words, said in (
-        (("--clip-skip", "9"), "text_encoder: clip skip 9 is not for a model of 3 blocks"),
+        (("--clip-skip", "9"), "text_encoder: clip skip 9 is not possible with 3 blocks"),
         (("--size", "512x512", "--size", "520x512"), "unet: a latent image of 65x64, for 520x512"),
     ):
         args = parser.parse_args([str(model), *words])

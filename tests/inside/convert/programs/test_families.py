@@ -285,7 +285,7 @@ def test_clip_skip_that_leaves_nothing_or_adds_something(skip: int) -> None:
 
 def test_a_unet_without_a_size() -> None:
     config = {name: value for name, value in UNET.items() if name != "sample_size"}
-    with pytest.raises(UnsupportedError, match="gives no sample_size; choose a size"):
+    with pytest.raises(UnsupportedError, match="gives no sample_size; choose one with --size"):
         draw("unet", config)
 
 

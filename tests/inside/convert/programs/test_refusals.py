@@ -109,20 +109,20 @@ def test_a_size_that_cannot_be_halved(size: tuple[int, int]) -> None:
 
 
 def test_more_tokens_than_positions() -> None:
-    with pytest.raises(UnsupportedError, match="78 tokens asked for, the model has 77"):
+    with pytest.raises(UnsupportedError, match="78 tokens were requested, but the model has 77"):
         draw("text_encoder", CONFIGS["text_encoder"], ProgramOptions(tokens=78))
 
 
 @pytest.mark.parametrize("pad", [-1, 1000])
 def test_a_token_to_pad_with_that_the_model_does_not_know(pad: int) -> None:
     config = {**CONFIGS["text_encoder"], "vocab_size": 1000}
-    with pytest.raises(UnsupportedError, match=f"token {pad} to pad with is not among the model's"):
+    with pytest.raises(UnsupportedError, match=f"the padding token {pad} is not among the model's"):
         draw("text_encoder", config, ProgramOptions(pad_id=pad))
 
 
 def test_a_vae_without_any_size() -> None:
     config = {name: value for name, value in CONFIGS["vae_decoder"].items() if "size" not in name}
-    with pytest.raises(UnsupportedError, match="choose a size"):
+    with pytest.raises(UnsupportedError, match="choose one with --size"):
         draw("vae_decoder", config)
 
 
