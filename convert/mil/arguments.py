@@ -29,52 +29,52 @@ class Arguments:
         return name in self.values
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        """The tensor of this name, which the operation requires."""
+        """Return the tensor of this name, which the operation requires."""
         value = self.values.get(name)
         if not isinstance(value, torch.Tensor):
             raise ParityError(f"argument {name} is missing or is not a tensor")
         return value
 
     def get(self, name: str) -> torch.Tensor | None:
-        """The tensor of this name, or `None` when it is left out."""
+        """Return the tensor of this name, or `None` if it is left out."""
         return self[name] if name in self.values else None
 
     def many(self, name: str) -> list[torch.Tensor]:
-        """The tensors of a variadic argument."""
+        """Return the tensors of a variadic argument."""
         value = self.values.get(name)
         if isinstance(value, list):
             return value
         return [self[name]]
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A string parameter."""
+        """Return a string parameter."""
         value = self.values.get(name, default)
         if not isinstance(value, str):
             raise ParityError(f"argument {name} is missing or is not a string")
         return value
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> list[int]:
-        """A parameter that is a list of integers or flags, flattened."""
+        """Return a parameter that is a list of integers or flags, flattened."""
         if name not in self.values and default is not None:
             return list(default)
         return [int(item) for item in self[name].reshape(-1).tolist()]
 
     def integer(self, name: str, default: int | None = None) -> int:
-        """A parameter that is one integer."""
+        """Return a parameter that is one integer."""
         if name not in self.values and default is not None:
             return default
         return int(self[name].item())
 
     def number(self, name: str, default: float | None = None) -> float:
-        """A parameter that is one real number."""
+        """Return a parameter that is one real number."""
         if name not in self.values and default is not None:
             return default
         return float(self[name].item())
 
     def flag(self, name: str) -> bool:
-        """A parameter that is true or false; false when left out."""
+        """Return a parameter that is true or false; false if left out."""
         return name in self.values and bool(self[name].item())
 
 
 Kernel: TypeAlias = Callable[[Arguments], Result]
-"""A function that computes an operation: it takes the arguments and returns its outputs."""
+"""A function that computes an operation: it takes the arguments and returns the outputs."""

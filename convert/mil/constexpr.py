@@ -1,6 +1,6 @@
 """Decompresses constants, which a device does when it loads or runs a model.
 
-The iOS 16 forms keep bit-packed bytes beside a `shape`; the iOS 18 forms have tensors of 1 to 8 bit
+The iOS 16 forms keep bit-packed bytes and a `shape`; the iOS 18 forms have tensors of 1 to 8 bit
 elements, and a table or a scale for each block of the data.
 """
 
@@ -17,7 +17,7 @@ from sdcoreml.ground.errors import ParityError
 
 
 def lut_to_dense(args: Arguments) -> torch.Tensor:
-    """Entries of the table `lut` at `indices`."""
+    """Look up the entries of the table `lut` at `indices`."""
     if "shape" in args:
         return _unpack_lut(args)
     indices, lut = args["indices"], args["lut"]
@@ -42,7 +42,7 @@ def _unpack_lut(args: Arguments) -> torch.Tensor:
 
 
 def affine_dequantize(args: Arguments) -> torch.Tensor:
-    """`(quantized_data - zero_point) * scale`, scale and zero point along `axis`."""
+    """Compute `(quantized_data - zero_point) * scale`, with scale and zero point along `axis`."""
     data = args["quantized_data"]
     shape = [1] * data.dim()
     shape[args.integer("axis")] = -1
@@ -54,7 +54,7 @@ def affine_dequantize(args: Arguments) -> torch.Tensor:
 
 
 def blockwise_shift_scale(args: Arguments) -> torch.Tensor:
-    """`(data - offset) * scale`, each scale and offset for a block of `data`."""
+    """Compute `(data - offset) * scale`, with a scale and an offset for each block of `data`."""
     data = args["data"].float()
     offset = args.get("offset")
     if offset is not None:
@@ -63,7 +63,7 @@ def blockwise_shift_scale(args: Arguments) -> torch.Tensor:
 
 
 def sparse_to_dense(args: Arguments) -> torch.Tensor:
-    """`nonzero_data`, in order, where `mask` is set; zero elsewhere."""
+    """Place `nonzero_data`, in order, where `mask` is set, and zero elsewhere."""
     values, mask = args["nonzero_data"], args["mask"]
     if "shape" in args:
         shape = args.integers("shape")
@@ -76,7 +76,7 @@ def sparse_to_dense(args: Arguments) -> torch.Tensor:
 
 
 def cast(args: Arguments) -> torch.Tensor:
-    """`source_val` in a wider type."""
+    """Cast `source_val` to a wider type."""
     return args["source_val"].float()
 
 
@@ -88,7 +88,7 @@ def _unpack(packed: torch.Tensor, bits: int, count: int) -> torch.Tensor:
 
 
 def _groups(shape: torch.Size, blocks: torch.Size) -> torch.Tensor:
-    """For each element, the row-major number of its block among `blocks`."""
+    """Return, for each element, the row-major number of its block among `blocks`."""
     number = torch.zeros((), dtype=torch.int32)
     for axis, (size, count) in enumerate(zip(shape, blocks, strict=True)):
         place = torch.arange(size, dtype=torch.int32) // (size // count)

@@ -22,7 +22,7 @@ _AVERAGE = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.av
 
 
 def conv(args: Arguments) -> torch.Tensor:
-    """Convolution of `x` (N, C, *spatial) with `weight` (out, C / groups, *kernel)."""
+    """Convolve `x` (N, C, *spatial) with `weight` (out, C / groups, *kernel)."""
     x, weight = args["x"], args["weight"]
     rank = x.dim() - 2
     strides = args.integers("strides", [1] * rank)
@@ -34,7 +34,7 @@ def conv(args: Arguments) -> torch.Tensor:
 
 
 def conv_transpose(args: Arguments) -> torch.Tensor:
-    """Transposed convolution with symmetric, explicit padding."""
+    """Compute a transposed convolution with symmetric, explicit padding."""
     x = args["x"]
     rank = x.dim() - 2
     strides = args.integers("strides", [1] * rank)
@@ -50,7 +50,7 @@ def conv_transpose(args: Arguments) -> torch.Tensor:
 
 
 def max_pool(args: Arguments) -> torch.Tensor:
-    """Largest element of each window."""
+    """Take the largest element of each window."""
     x, sizes = args["x"], args.integers("kernel_sizes")
     strides = args.integers("strides", [1] * len(sizes))
     x, padding = pad_unevenly(x, padding_pairs(args, sizes, strides), fill=-math.inf)
@@ -59,7 +59,7 @@ def max_pool(args: Arguments) -> torch.Tensor:
 
 
 def avg_pool(args: Arguments) -> torch.Tensor:
-    """Mean of each window."""
+    """Take the mean of each window."""
     x, sizes = args["x"], args.integers("kernel_sizes")
     strides = args.integers("strides", [1] * len(sizes))
     pairs = padding_pairs(args, sizes, strides)
@@ -74,9 +74,9 @@ def avg_pool(args: Arguments) -> torch.Tensor:
 def padding_pairs(
     args: Arguments, reach: Sequence[int], strides: Sequence[int]
 ) -> list[tuple[int, int]]:
-    """Padding before and after each spatial dimension, from `pad_type` and `pad`.
+    """Return the padding before and after each spatial dimension, from `pad_type` and `pad`.
 
-    `reach` is how far a window extends: `(kernel - 1) * dilation + 1`.
+    `reach` is the extent of a window: `(kernel - 1) * dilation + 1`.
     """
     kind = args.text("pad_type", "valid")
     match kind:
@@ -91,11 +91,11 @@ def padding_pairs(
                 _same(size, extent, step, kind)
                 for size, extent, step in zip(sizes, reach, strides, strict=True)
             ]
-    raise ParityError(f"there is no pad_type {kind}")
+    raise ParityError(f"unknown pad_type {kind}")
 
 
 def _same(size: int, reach: int, stride: int, kind: str) -> tuple[int, int]:
-    """The padding that gives the output `ceil(size / stride)` positions."""
+    """Return the padding for which the output has `ceil(size / stride)` positions."""
     total = max((-(-size // stride) - 1) * stride + reach - size, 0)
     small, large = total // 2, total - total // 2
     return (small, large) if kind == "same" else (large, small)
@@ -104,7 +104,7 @@ def _same(size: int, reach: int, stride: int, kind: str) -> tuple[int, int]:
 def pad_unevenly(
     x: torch.Tensor, pairs: Sequence[tuple[int, int]], *, fill: float
 ) -> tuple[torch.Tensor, list[int]]:
-    """Pad the tensor, unless the padding is symmetric: the torch function then does it for free."""
+    """Pad the tensor, unless the padding is symmetric, which the torch function can do itself."""
     if all(before == after for before, after in pairs):
         return x, [before for before, _ in pairs]
     flat = [side for pair in reversed(pairs) for side in pair]

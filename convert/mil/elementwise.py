@@ -12,23 +12,23 @@ from sdcoreml.ground.errors import ParityError
 
 
 def unary(function: Callable[[torch.Tensor], torch.Tensor]) -> Kernel:
-    """A kernel that takes `x` alone."""
+    """Make a kernel that takes only `x`."""
     return lambda args: function(args["x"])
 
 
 def binary(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Kernel:
-    """A kernel that takes `x` and `y`, broadcast against each other."""
+    """Make a kernel that takes `x` and `y`, broadcast against each other."""
     return lambda args: function(args["x"], args["y"])
 
 
 def real_div(args: Arguments) -> torch.Tensor:
-    """Division; integers are rounded towards minus infinity."""
+    """Divide; integer quotients are rounded towards minus infinity."""
     x, y = args["x"], args["y"]
     return torch.div(x, y, rounding_mode=None if x.is_floating_point() else "floor")
 
 
 def gelu(args: Arguments) -> torch.Tensor:
-    """GELU in one of the three forms that the specification names."""
+    """Compute GELU in one of the three forms of the specification."""
     x, mode = args["x"], args.text("mode", "EXACT")
     match mode:
         case "EXACT":
@@ -41,17 +41,17 @@ def gelu(args: Arguments) -> torch.Tensor:
 
 
 def log(args: Arguments) -> torch.Tensor:
-    """Natural logarithm of `x + epsilon`."""
+    """Compute the natural logarithm of `x + epsilon`."""
     return torch.log(args["x"] + args.number("epsilon", 1e-45))
 
 
 def rsqrt(args: Arguments) -> torch.Tensor:
-    """Inverse square root of `x + epsilon`."""
+    """Compute the inverse square root of `x + epsilon`."""
     return torch.rsqrt(args["x"] + args.number("epsilon", 1e-12))
 
 
 def inverse(args: Arguments) -> torch.Tensor:
-    """Inverse of `x + epsilon`."""
+    """Compute the inverse of `x + epsilon`."""
     return 1 / (args["x"] + args.number("epsilon", 1e-4))
 
 
@@ -61,17 +61,17 @@ def clip(args: Arguments) -> torch.Tensor:
 
 
 def leaky_relu(args: Arguments) -> torch.Tensor:
-    """`x` where positive, `alpha * x` elsewhere."""
+    """Keep positive `x`, and multiply other elements by `alpha`."""
     return functional.leaky_relu(args["x"], args.number("alpha"))
 
 
 def softmax(args: Arguments) -> torch.Tensor:
-    """Softmax along one axis."""
+    """Compute the softmax along one axis."""
     return torch.softmax(args["x"], args.integer("axis"))
 
 
 def select(args: Arguments) -> torch.Tensor:
-    """`a` where `cond` holds, `b` elsewhere."""
+    """Choose `a` where `cond` holds, `b` elsewhere."""
     return torch.where(args["cond"].bool(), args["a"], args["b"])
 
 

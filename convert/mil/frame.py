@@ -32,7 +32,7 @@ Observer: TypeAlias = Callable[[Operation, str, torch.Tensor], None]
 
 
 def observe_nothing(operation: Operation, name: str, result: torch.Tensor) -> None:
-    """Do nothing: an `Observer` for callers who only want the outputs."""
+    """Do nothing: the `Observer` for callers who need only the outputs."""
 
 
 class Frame:
@@ -76,7 +76,7 @@ class Frame:
         return result
 
     def values(self) -> Values:
-        """All stored tensors, including inputs, and the type of each."""
+        """Return all stored tensors, including inputs, and the type of each."""
         return {name: (tensor, self._kinds[name]) for name, tensor in self._tensors.items()}
 
     def resume(self, values: Values) -> None:
@@ -90,14 +90,14 @@ class Frame:
             self._tensors.pop(name, None)
 
     def tensor(self, name: str) -> torch.Tensor:
-        """The tensor of this name."""
+        """Return the tensor of this name."""
         value = self._value(name)
         if not isinstance(value, torch.Tensor):
             raise ParityError(f"{name} is a {type(value).__name__}, not a tensor")
         return value
 
     def _compute_outputs(self, operation: Operation) -> list[tuple[NamedType, torch.Tensor]]:
-        """Each output and its tensor, checked and rounded to the declared type."""
+        """Compute all outputs of an operation, checked and rounded to the declared type."""
         kernel = OPERATIONS.get(operation.type)
         if kernel is None or operation.blocks:
             raise UnsupportedError("this operation is not implemented in the interpreter")
@@ -127,7 +127,7 @@ class Frame:
         self._kinds[name] = kind
 
     def _arguments(self, operation: Operation) -> Arguments:
-        """The arguments by name; iOS 16's compressed constants have them as attributes."""
+        """Return the arguments by name; iOS 16's compressed constants have them as attributes."""
         values: dict[str, Argument] = {}
         kinds: dict[str, DataType] = {}
         widen = operation.type not in EXACT
@@ -141,7 +141,7 @@ class Frame:
         return Arguments(values=values, kinds=kinds)
 
     def _resolve_binding(self, binding: Binding, *, widen: bool) -> Argument:
-        """The value of an argument; half-precision tensors are widened for computing."""
+        """Return the value of an argument; half-precision tensors are widened for computing."""
         value = self._value(binding) if isinstance(binding, str) else self._literal(binding)
         if widen and isinstance(value, torch.Tensor) and value.dtype in _HALF:
             return value.float()
@@ -153,7 +153,7 @@ class Frame:
         return binding.type.dtype if isinstance(binding.type, TensorType) else DataType.STRING
 
     def _value(self, name: str) -> Argument:
-        """A computed tensor, or a constant, which is read now and only kept if it is small."""
+        """Return a computed tensor, or a constant, read now and kept only if it is small."""
         if name in self._tensors:
             return self._tensors[name]
         if name in self._small:
@@ -172,7 +172,7 @@ class Frame:
         return value
 
     def _decompress(self, operation: Operation) -> torch.Tensor:
-        """A compressed constant, rounded to its type in both modes: its type defines its value."""
+        """Decompress a constant and round it to its type in both modes, since that is its value."""
         ((output, result),) = self._compute_outputs(operation)
         return result.to(choose_dtype(output.tensor.dtype, Mode.FP16)).to(result.dtype)
 

@@ -1,4 +1,4 @@
-"""Operations that pick elements: slices and gathers."""
+"""Operations that select elements: slices and gathers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sdcoreml.ground.errors import ParityError, UnsupportedError
 
 
 def slice_by_index(args: Arguments) -> torch.Tensor:
-    """`x[begin:end:stride]` in each dimension.
+    """Take `x[begin:end:stride]` in each dimension.
 
     `begin_mask` and `end_mask` select from the start or to the end of a dimension. `squeeze_mask`
     selects one position and removes the dimension.
@@ -33,7 +33,7 @@ def slice_by_index(args: Arguments) -> torch.Tensor:
 
 
 def _slice(x: torch.Tensor, axis: int, part: slice) -> torch.Tensor:
-    """One dimension of a slice, with Python's meaning of negative bounds and strides."""
+    """Slice one dimension, with Python's meaning of negative bounds and strides."""
     start, stop, step = part.indices(x.shape[axis])
     if step < 0:
         return x.index_select(axis, torch.arange(start, stop, step))
@@ -43,7 +43,7 @@ def _slice(x: torch.Tensor, axis: int, part: slice) -> torch.Tensor:
 
 
 def slice_by_size(args: Arguments) -> torch.Tensor:
-    """`size` positions from `begin` in each dimension; a size of -1 takes the rest."""
+    """Take `size` positions from `begin` in each dimension; a size of -1 takes the rest."""
     x = args["x"]
     for axis, (first, size) in enumerate(
         zip(args.integers("begin"), args.integers("size"), strict=True)
@@ -63,7 +63,7 @@ def gather(args: Arguments) -> torch.Tensor:
 
 
 def gather_nd(args: Arguments) -> torch.Tensor:
-    """Elements (or slices) of `x` at the coordinates in the last dimension of `indices`."""
+    """Take the elements or slices of `x` at the coordinates in the last dimension of `indices`."""
     x = args["x"]
     _refuse_batches(args, "gather_nd")
     coordinates = [
@@ -74,13 +74,13 @@ def gather_nd(args: Arguments) -> torch.Tensor:
 
 
 def gather_along_axis(args: Arguments) -> torch.Tensor:
-    """For each position of `indices`, the element of `x` there, with its own index on `axis`."""
+    """Take, for each position of `indices`, the element of `x` with that index on `axis`."""
     x, axis = args["x"], args.integer("axis", 0)
     return torch.gather(x, axis, _positions(args["indices"], x.shape[axis], "gather_along_axis"))
 
 
 def _positions(indices: torch.Tensor, size: int, operation: str) -> torch.Tensor:
-    """Indices as int64, counted from the start.
+    """Convert indices to int64, counted from the start.
 
     Core ML does not check indices: on a device, one out of range reads unrelated memory.
     """
@@ -88,7 +88,7 @@ def _positions(indices: torch.Tensor, size: int, operation: str) -> torch.Tensor
     indices = torch.where(indices < 0, indices + size, indices)
     if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < size:
         raise ParityError(
-            f"{operation} at index {int(indices.max())} (lowest {int(indices.min())}) of {size}"
+            f"{operation} has indices {int(indices.min())} to {int(indices.max())} for size {size}"
         )
     return indices
 

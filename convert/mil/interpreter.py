@@ -1,7 +1,7 @@
 """Runs a parsed ML Program on torch.
 
-The reference for what a written program computes, on any system and with any toolchain. It uses
-neither Core ML nor coremltools, only the values of `convert.spec.model`.
+This is the reference for what a written program computes, on any system and with any toolchain. It
+uses neither Core ML nor coremltools, only the values of `convert.spec.model`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Executable:
 
     @staticmethod
     def of(program: OpenProgram) -> Executable:
-        """The function of an open package, named by its path in errors."""
+        """Return the function of an open package, named by its path in errors."""
         label = os.fspath(program.path)
         return Executable(function=program.function, storage=program.storage, label=label)
 
@@ -51,7 +51,7 @@ class Executable:
             observe: called with each operation's results.
 
         Raises:
-            ParityError: an operation fails, breaks what it declares, or is the first whose result
+            ParityError: an operation fails, violates its declaration, or is the first whose result
                 is not finite. The message names it.
             UnsupportedError: an operation, or one of its forms, is not implemented.
         """
@@ -68,7 +68,7 @@ class Executable:
             return {name: frame.tensor(name) for name in self.function.block.outputs}
 
     def constant(self, name: str) -> torch.Tensor:
-        """A constant of the program in float32, decompressed if needed.
+        """Return a constant of the program in float32, decompressed if needed.
 
         Raises:
             ParityError: there is no such constant, or it violates its declaration.
@@ -81,7 +81,7 @@ class Executable:
             return frame.tensor(name)
 
     def _locate_error(self, error: Exception, number: int, operation: Operation) -> SdcoremlError:
-        """The error, with the operation that raised it."""
+        """Return the error, with the operation that raised it."""
         kind = type(error) if isinstance(error, SdcoremlError) else ParityError
         names = ", ".join(output.name for output in operation.outputs)
         reason = " ".join(str(error).split())
@@ -89,7 +89,7 @@ class Executable:
 
 
 def last_uses(function: Function) -> dict[int, list[str]]:
-    """For each operation, by its index, the names that no later operation uses."""
+    """Map the index of each operation to the names that no later operation uses."""
     last: dict[str, int] = {}
     for number, operation in enumerate(function.block.operations):
         last.update((output.name, number) for output in operation.outputs)

@@ -16,10 +16,12 @@ class Mode(Enum):
     """The precision that a program runs in."""
 
     FP32 = "fp32"
-    """Half-precision values are held in float32: this shows whether graph and weights are right."""
+    """Half-precision values are held in float32, to show whether graph and weights are correct."""
     FP16 = "fp16"
-    """Each operation computes in float32 and rounds its result to the declared type: this shows the
-    error of half precision on a device that accumulates in float32."""
+    """Each operation computes in float32 and rounds its result to the declared type.
+
+    This shows the error of half precision on a device that accumulates in float32.
+    """
 
 
 TORCH: Mapping[DataType, torch.dtype] = {
@@ -42,8 +44,11 @@ TORCH: Mapping[DataType, torch.dtype] = {
     DataType.UINT16: torch.int32,
     DataType.UINT32: torch.int64,
 }
-"""torch has no unsigned type wider than a byte, so values of such types are held in the next wider
-signed type."""
+"""The torch type that holds each element type.
+
+torch has no unsigned type wider than a byte, so values of such types are held in the next wider
+signed type.
+"""
 
 CASTS: Mapping[str, DataType] = {
     "bool": DataType.BOOL,
@@ -70,7 +75,7 @@ _SOURCES = ("x", "values", "a", "query", "value", "start", "lut", "scale", "nonz
 
 
 def choose_dtype(kind: DataType, mode: Mode) -> torch.dtype:
-    """The torch type for values of an element type."""
+    """Return the torch type for values of an element type."""
     if kind in _HALVES and mode is Mode.FP32:
         return torch.float32
     if kind not in TORCH:
@@ -79,7 +84,7 @@ def choose_dtype(kind: DataType, mode: Mode) -> torch.dtype:
 
 
 def result_kind(operation: str, args: Arguments) -> DataType | None:
-    """The element type of an operation's results; `None` if its parameters determine it.
+    """Return the element type of an operation's results; `None` if its parameters determine it.
 
     Raises:
         ParityError: operands that must have the same type do not.

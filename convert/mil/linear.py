@@ -11,12 +11,12 @@ from sdcoreml.convert.mil.arguments import Arguments, Kernel
 
 
 def linear(args: Arguments) -> torch.Tensor:
-    """`x @ weight.T + bias`."""
+    """Compute `x @ weight.T + bias`."""
     return functional.linear(args["x"], args["weight"], args.get("bias"))
 
 
 def matmul(args: Arguments) -> torch.Tensor:
-    """Matrix product over the last two dimensions, either operand transposed on request."""
+    """Multiply matrices over the last two dimensions, either operand transposed on request."""
     x, y = args["x"], args["y"]
     x = x.transpose(-1, -2) if args.flag("transpose_x") else x
     y = y.transpose(-1, -2) if args.flag("transpose_y") else y
@@ -24,12 +24,12 @@ def matmul(args: Arguments) -> torch.Tensor:
 
 
 def einsum(args: Arguments) -> torch.Tensor:
-    """The sum of products that `equation` describes."""
+    """Compute the sum of products that `equation` describes."""
     return torch.einsum(args.text("equation"), *args.many("values"))
 
 
 def scaled_dot_product_attention(args: Arguments) -> torch.Tensor:
-    """`softmax(query @ key.T / sqrt(depth) + attn_mask) @ value` (specification 9)."""
+    """Compute `softmax(query @ key.T / sqrt(depth) + attn_mask) @ value` (specification 9)."""
     return functional.scaled_dot_product_attention(
         args["query"], args["key"], args["value"], attn_mask=args.get("attn_mask")
     )

@@ -20,9 +20,9 @@ from sdcoreml.convert.mil.kinds import CASTS, TORCH
 
 
 def cast(args: Arguments) -> torch.Tensor:
-    """`x` in another type; real numbers are truncated to integers.
+    """Cast `x` to another type; real numbers are truncated to integers.
 
-    The interpreter rounds every result to half precision, so this does not.
+    Rounding to half precision is left to the interpreter, which rounds every result.
     """
     target = TORCH[CASTS[args.text("dtype")]]
     return args["x"].float() if target.is_floating_point else args["x"].to(target)

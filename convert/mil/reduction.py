@@ -13,7 +13,7 @@ Reduce = Callable[[torch.Tensor, "list[int]", bool], torch.Tensor]
 
 
 def reduction(function: Reduce) -> Kernel:
-    """A kernel that reduces `axes`, by default all of them."""
+    """Make a kernel that reduces `axes`, by default all of them."""
 
     def kernel(args: Arguments) -> torch.Tensor:
         x = args["x"]
@@ -23,7 +23,7 @@ def reduction(function: Reduce) -> Kernel:
 
 
 def argument(function: Callable[..., torch.Tensor]) -> Kernel:
-    """A kernel for `argmin` or `argmax` along `axis`, as int32."""
+    """Make a kernel for `argmin` or `argmax` along `axis`, as int32."""
 
     def kernel(args: Arguments) -> torch.Tensor:
         axis = args.integer("axis", -1)
@@ -73,7 +73,7 @@ def l2_norm(args: Arguments) -> torch.Tensor:
 
 
 def cumsum(args: Arguments) -> torch.Tensor:
-    """Running sum along `axis`, from the end when `reverse`, without the element if `exclusive`."""
+    """Sum along `axis`, from the end if `reverse`, without the element itself if `exclusive`."""
     x, axis = args["x"], args.integer("axis", 0)
     x = x.flip(axis) if args.flag("reverse") else x
     total = torch.cumsum(x, axis, dtype=x.dtype)

@@ -18,7 +18,7 @@ def reshape(args: Arguments) -> torch.Tensor:
 
 
 def transpose(args: Arguments) -> torch.Tensor:
-    """Dimension `i` of the result is dimension `perm[i]` of `x`."""
+    """Permute the dimensions: dimension `i` of the result is dimension `perm[i]` of `x`."""
     return args["x"].permute(args.integers("perm"))
 
 
@@ -37,7 +37,9 @@ def squeeze(args: Arguments) -> torch.Tensor:
     ones = [axis for axis, size in enumerate(x.shape) if size == 1]
     axes = [axis % x.dim() for axis in args.integers("axes", ones)]
     if any(x.shape[axis] != 1 for axis in axes):
-        raise ParityError(f"squeeze of axes {axes} that are not of size 1 in {tuple(x.shape)}")
+        raise ParityError(
+            f"squeeze of axes {axes}, which are not all of size 1 in {tuple(x.shape)}"
+        )
     return x.squeeze(axes)
 
 
@@ -72,18 +74,18 @@ def tile(args: Arguments) -> torch.Tensor:
 
 
 def fill(args: Arguments) -> torch.Tensor:
-    """A tensor of one value."""
+    """Return a tensor filled with one value."""
     value = args["value"]
     return value.expand(args.integers("shape")).clone()
 
 
 def shape(args: Arguments) -> torch.Tensor:
-    """The shape of `x`, as int32."""
+    """Return the shape of `x`, as int32."""
     return torch.tensor(args["x"].shape, dtype=torch.int32)
 
 
 def range_1d(args: Arguments) -> torch.Tensor:
-    """Numbers from `start` up to, not including, `end`."""
+    """Return numbers from `start` up to, not including, `end`."""
     start, end, step = (args[name].item() for name in ("start", "end", "step"))
     return torch.arange(start, end, step, dtype=args["start"].dtype)
 

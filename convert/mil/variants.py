@@ -3,8 +3,9 @@
 A variant differs from the program only from the operation with the changed weight on. So the
 program runs once. Then neighbouring layers are grouped, and for each group a copy of the program
 with a larger batch continues from its first layer, with rows of the batch for each variant. At each
-layer, the result is replaced in the rows of that layer's variant. Rows of a batch do not mix, so
-each variant gets the same result as alone, but weights are read once for many variants.
+layer, the result is replaced in the rows of that layer's variant. Rows of a batch do not affect
+each other, so each variant gets the same result as alone, but weights are read once for many
+variants.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sdcoreml.ground.errors import UnsupportedError
 
 Outputs: TypeAlias = "dict[str, torch.Tensor]"
 Changes: TypeAlias = "Mapping[str, Callable[[], torch.Tensor]]"
-"""Maps the name of each weight with a variant to its value there: float32, in its shape."""
+"""Maps each weight to be changed to a function that returns the new value, float32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Scene:
     def run(
         self, feeds: Mapping[str, torch.Tensor], changes: Changes
     ) -> tuple[Outputs, dict[str, Outputs]]:
-        """Outputs of the program in float32, and of each variant by its weight's name.
+        """Return the program's outputs in float32, and each variant's by its weight's name.
 
         Raises:
             UnsupportedError: the programs differ in more than their rows, or two operations share
@@ -67,7 +68,7 @@ class Scene:
             return {name: frame.tensor(name) for name in function.block.outputs}, found
 
     def _run_group(self, group: _Group) -> dict[str, Outputs]:
-        """The outputs of a group's variants."""
+        """Run a group's variants, and return their outputs."""
         function = self.wide.function
         frame, uses = Frame(function, self.wide.storage, Mode.FP32), last_uses(function)
         frame.resume(_widen(group.values, function, self.times))
@@ -90,7 +91,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Variants that run together: where the first begins, and the values needed from there on.
+    """Variants that run together: the operation that they start from, and the values it needs.
 
     `changed` maps the index of each layer's operation to its weight's name and its result with the
     changed weight.
@@ -102,7 +103,7 @@ class _Group:
 
 
 def _weight(operation: Operation) -> str:
-    """The name of the constant that is the layer's weight, if there is one."""
+    """Return the name of the constant that is the layer's weight, or "" if there is none."""
     (name, *_) = operation.inputs.get("weight", ("",))
     return name if isinstance(name, str) else ""
 
@@ -118,7 +119,7 @@ def _require_alike(function: Function, wide: Function, changes: Changes) -> None
 
 
 def _widen(values: Values, function: Function, times: int) -> Values:
-    """The values of the program, repeated to the larger batch."""
+    """Return the program's values, repeated to the larger batch."""
     types = function.types
     shapes = {name: kind.shape for name, kind in types.items() if isinstance(kind, TensorType)}
     return {

@@ -1,4 +1,4 @@
-"""Checks a written package against the pinned module that it was made from.
+"""Checks a written package against the module of the pinned library that it was made from.
 
 There are four checks. Every weight equals the checkpoint's (`convert.proof.audit`). Every other
 number is what the config specifies (`convert.proof.settings`). Run in float32, the graph computes
@@ -54,8 +54,9 @@ class CheckOptions:
     `runs` limits the sets of inputs, and `modes` are the precisions to run in. With `small`, the
     program is run for a small image if `convert.parity.miniature` allows it. `program` holds the
     options that it was built with; those in `convert.certificates.architecture.JUDGED` also change
-    the expected outputs. With `lenient`, a program that misses a floor is compared with a floor
-    relaxed by the module's own float32 precision (`convert.parity.figures.relaxed_floor`).
+    the expected outputs. With `lenient`, a program that misses a floor (the lowest accepted PSNR)
+    is compared with a lower one, which depends on the module's own float32 precision
+    (`convert.parity.figures.relaxed_floor`).
     """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
@@ -73,7 +74,7 @@ QUICK = CheckOptions(modes=(Mode.FP32,), runs=1, small=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """What a program was made from: the component's config.json and its safetensors file."""
+    """The component that a program was made from: its config.json and its safetensors file."""
 
     component: str
     reference: Reference
@@ -89,20 +90,20 @@ def check_component(
     options: CheckOptions = FULL,
     emit: Emit = silent,
 ) -> Parity:
-    """Check one package, or the two halves of one. The result tells whether it passed.
+    """Check one package, or two halves. The result says whether it passed.
 
     The module streams its weights, so memory never exceeds that of a single run.
 
     Args:
         component: its name in `convert.references.components.REFERENCES`.
-        package: the `.mlpackage` on disk, or the first and second of its halves.
+        package: the `.mlpackage` on disk, or its two halves.
         config: the component's config.json.
         weights: its safetensors file.
         options: how much to run.
         emit: receives the progress, in runs.
 
     Raises:
-        ParityError: the program breaks what it declares, or computes something not finite.
+        ParityError: the program violates its declaration, or a result is not finite.
         BadInputError: package or weights cannot be read, or do not match the config.
     """
     original = Original(
@@ -172,7 +173,7 @@ def check_program(
 
 
 def smallest_norm_group(config: Mapping[str, object], shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Elements per group in a UNet's deepest group norm; 0 for any other component."""
+    """Count the elements per group in a UNet's deepest group norm; 0 for any other component."""
     channels = read_field(config, "block_out_channels", tuple[int, ...], ())
     if not channels or "sample" not in shapes:
         return 0
@@ -183,7 +184,7 @@ def smallest_norm_group(config: Mapping[str, object], shapes: Mapping[str, tuple
 def own_precision(
     exact: Iterable[Outputs], rounded: Iterable[Outputs], unread: Collection[str] = ()
 ) -> float:
-    """PSNR in dB of a module's float32 results against its float64 results.
+    """Compute the PSNR in dB of a module's float32 results against its float64 results.
 
     Outputs in `unread` do not count: their low precision would relax the floor of the others.
     """
@@ -194,14 +195,14 @@ def own_precision(
 def _small(
     program: OpenProgram, original: Original, options: CheckOptions, accounted: Audit
 ) -> OpenProgram | None:
-    """The program for a small picture, if requested and possible."""
+    """Return the program for a small image, if requested and possible."""
     if not options.small or not accounted.passed:
         return None
     return miniature(program, original.component, accounted, original.config, options.program)
 
 
 def picture_size(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Width and height of the image in pixels, from a program's latent or picture."""
+    """Return width and height of the image in pixels, from the shape of a latent or image input."""
     name = next(name for name in ("sample", "z", "x") if name in shapes)
     height, width = shapes[name][-2:]
     pixels = 1 if name == "x" else 8
@@ -209,7 +210,7 @@ def picture_size(shapes: Mapping[str, tuple[int, ...]]) -> str:
 
 
 def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:
-    """The shapes that a program declares for its inputs."""
+    """Return the shapes that a program declares for its inputs."""
     return {
         item.name: tuple(size or 1 for size in item.type.shape)
         for item in function.inputs
@@ -218,7 +219,7 @@ def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:
 
 
 def weight_rounding(function: Function) -> torch.dtype:
-    """The type that the weights were rounded to: that of the program's largest constant."""
+    """Return the type that the weights were rounded to: that of the program's largest constant."""
     sizes = {
         (output.type.count, output.type.dtype)
         for operation in function.block.operations
@@ -232,7 +233,7 @@ def weight_rounding(function: Function) -> torch.dtype:
 
 
 def _decompress_weights(program: OpenProgram, accounted: Audit) -> dict[str, torch.Tensor]:
-    """The decompressed weights of a program, by the names of their tensors."""
+    """Return the decompressed weights of a program, by the names of their tensors."""
     run = Executable.of(program)
     return {item.tensor: run.constant(name) for name, item in accounted.compressed.items()}
 
@@ -253,7 +254,7 @@ class _Module:
         advance: Advance = lambda: None,
         precision: torch.dtype = torch.float32,
     ) -> list[Outputs]:
-        """The module's outputs for each set of inputs. The module is freed when this returns."""
+        """Compute the module's outputs for each set of inputs. The module is freed afterwards."""
         original = self.original
         module = open_module(
             lambda: original.reference.build(original.config),
@@ -291,7 +292,7 @@ def _default_type(precision: torch.dtype) -> Iterator[None]:
 def _actual(
     program: Executable, mode: Mode, feeds: Iterable[Feeds], advance: Advance
 ) -> list[Outputs]:
-    """The program's outputs for each set of inputs."""
+    """Compute the program's outputs for each set of inputs."""
     outputs: list[Outputs] = []
     for feed in feeds:
         outputs.append(program.run(feed, mode))
@@ -300,7 +301,7 @@ def _actual(
 
 
 def _counter(emit: Emit, text: str, total: int) -> Advance:
-    """A function to call after each run, which reports the progress."""
+    """Return a function to call after each run, which reports the progress."""
     done = itertools.count(1)
 
     def advance() -> None:

@@ -1,4 +1,4 @@
-"""The program that today's builder draws, without weights, for comparison with a package.
+"""Draws a component's program without weights, for comparison with a package.
 
 Digests show whether a package has exactly the graph that the builder draws for the same config and
 options. Needs coremltools, but no torch and no checkpoint.
@@ -38,11 +38,11 @@ class Undefined:
     shapes: Mapping[str, tuple[int, ...]]
 
     def names(self) -> tuple[str, ...]:
-        """Every name."""
+        """Return every name."""
         return tuple(self.shapes)
 
     def info(self, name: str) -> _Shape:
-        """Shape and type of a tensor."""
+        """Return shape and type of a tensor."""
         return _Shape(shape=self.shapes[name])
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -56,19 +56,21 @@ class Undefined:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The storage of a program without weights: only constants that the builder computed."""
+    """The storage of a program without weights: it has only constants that the builder computed."""
 
     payloads: Mapping[int, Payload]
 
     def read(self, blob: Blob, dtype: DataType) -> bytes:
-        """The bytes of a table.
+        """Return the bytes of a computed constant.
 
         Raises:
-            BadInputError: it is a weight.
+            BadInputError: the constant is a weight.
         """
         payload = self.payloads[blob.offset]
         if isinstance(payload.source, Weight):
-            raise BadInputError("a drawing has no weights", where=payload.name)
+            raise BadInputError(
+                "this is a weight, but the program was drawn without weights", where=payload.name
+            )
         blocks = payload.source.blocks(Undefined({}), dtype)
         return b"".join(block.tobytes() for block in blocks)
 

@@ -1,4 +1,4 @@
-"""Measures how accurate results are, and says how accurate they must be."""
+"""Measures the accuracy of results, and defines the accuracy that is required."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ RECOGNISABLE = 10.0
 """The lowest acceptable PSNR in dB of a module with compressed weights against the original."""
 
 FLOORS: Mapping[Mode, float] = {Mode.FP32: 115.0, Mode.FP16: 65.0}
-"""The lowest acceptable PSNR in dB of a program against its module."""
+"""The floor: the lowest acceptable PSNR in dB of a program against its module."""
 
 UNREAD_FLOOR = 20.0
-"""The floor in dB for an output that no client reads (`UNREAD`): high enough to notice a wrong
-output. States from another position in the prompt reach only about 13 dB."""
+"""The floor in dB for an output that no client reads (`UNREAD`).
+
+It is high enough to notice a wrong output: states from another position in the prompt reach only
+about 13 dB.
+"""
 
 ROUNDINGS = 15.0
-"""How far below the module's own precision, in dB, its program may be: it rounds elsewhere.
+"""How far a program's PSNR may be below the module's own, in dB: it rounds at other points.
 
 Measured with attention of increasing sharpness: 2 to 11 dB
 (`tests/inside/convert/programs/test_sharpness.py`).
@@ -37,11 +40,11 @@ HALF = 78.0
 """The difference in dB between float32's 24 bits and float16's 11: `20 log10(2 ** 13)`."""
 
 LEAST: Mapping[Mode, float] = {Mode.FP32: 60.0, Mode.FP16: 35.0}
-"""The lowest that a floor can be relaxed to, in dB. Apple's converter requires 35 dB."""
+"""The lowest value in dB to which a floor can be relaxed. Apple's converter requires 35 dB."""
 
 
 def relaxed_floor(mode: Mode, usual: float, own: float) -> float:
-    """The floor, in dB, relaxed for a module whose own precision is `own`.
+    """Return the floor, in dB, relaxed for a module whose own precision is `own`.
 
     Sharp attention amplifies rounding errors: a trained module's float32 results may have less than
     115 dB against its float64 results, and its program cannot do better.
@@ -71,11 +74,11 @@ class Figures:
 
     @property
     def passed(self) -> bool:
-        """Whether the floor is reached; never if the result is NaN."""
+        """Whether the PSNR reaches the floor; never if the result is NaN."""
         return self.psnr >= self.floor
 
     def record(self) -> FigureRecord:
-        """For the manifest."""
+        """Return the figures as the manifest records them."""
         return FigureRecord(
             output=self.output,
             mode=self.mode.value,
@@ -88,10 +91,10 @@ class Figures:
 def compare(
     expected: Iterable[Outputs], actual: Iterable[Outputs], mode: Mode, floor: float
 ) -> tuple[Figures, ...]:
-    """The accuracy of each output, in the worst of the runs.
+    """Measure the accuracy of each output, in the worst of the runs.
 
     Raises:
-        ParityError: the outputs are not of the same names and shapes.
+        ParityError: the outputs have different names or shapes.
     """
     worst: dict[str, tuple[float, float]] = {}
     for wanted, found in zip(expected, actual, strict=True):
@@ -108,7 +111,7 @@ def compare(
 
 
 def distance(expected: torch.Tensor, actual: torch.Tensor) -> tuple[float, float]:
-    """PSNR in dB and largest absolute error of one tensor against another.
+    """Return PSNR in dB and largest absolute error of one tensor against another.
 
     If all expected numbers are equal, their magnitude is used as the range: an untrained safety
     checker gives every concept the same score.

@@ -2,8 +2,8 @@
 
 Running a UNet for one image of 512x512 costs as much as for a dozen of 128x192. The builder draws
 the same graph for every size. So if a package has, operation for operation, the graph that the
-builder draws for its size, the graph for a small image with the package's weights proves as much.
-Otherwise there is no miniature.
+builder draws for its size, running that graph for a small image with the package's weights proves
+as much. Otherwise the full program is run.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def miniature(
     config: Mapping[str, object],
     options: ProgramOptions,
 ) -> OpenProgram | None:
-    """The program for a small image; `None` if it has no image size or another graph.
+    """Return the program for a small image; `None` if it has no image size or another graph.
 
     Args:
         program: an open package, or both halves of one.
         component: the name of its module.
         accounted: the audit of its weights.
         config: the component's config.json.
-        options: what it was built with.
+        options: the options that it was built with.
     """
     size = small_size(config, options)
     if size is None or options.height is None or options.width is None:
@@ -59,7 +59,7 @@ def miniature(
 
 
 def small_size(config: Mapping[str, object], options: ProgramOptions) -> tuple[int, int] | None:
-    """Latent height and width: not square, and two positions high at the lowest level.
+    """Choose latent height and width: not square, and two positions high at the lowest level.
 
     If queries are processed in pieces, the first level with attention has enough of them for a
     whole piece and part of another.
@@ -76,7 +76,7 @@ def small_size(config: Mapping[str, object], options: ProgramOptions) -> tuple[i
 
 
 def _fill_weights(small: Drawing, program: OpenProgram, placed: Mapping[str, str]) -> OpenProgram:
-    """The drawn program with the package's weights, compressed or not."""
+    """Return the drawn program with the package's weights, compressed or not."""
     stored = {item.outputs[0].name: item for item in program.function.block.operations}
     holders = {word: stored[name] for name, word in placed.items()}
     operations: list[Operation] = []
@@ -98,10 +98,10 @@ def _fill_weights(small: Drawing, program: OpenProgram, placed: Mapping[str, str
 
 
 def _of_package(item: Operation) -> Operation:
-    """The value, marked to be read from the package, which may itself be a pair of halves."""
+    """Mark a constant to be read from the package, which may itself be a pair of halves."""
     return replace(item, attributes={key: in_second(it) for key, it in item.attributes.items()})
 
 
 def _parts(holder: Operation, stored: Mapping[str, Operation]) -> Iterator[Operation]:
-    """The `const` operations that a compressed weight takes as arguments."""
+    """Return the `const` operations that a compressed weight takes as arguments."""
     return (stored[name] for name in holder.reads)

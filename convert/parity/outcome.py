@@ -20,7 +20,7 @@ FEW = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """The outcome of a check.
+    """The result of checking a program.
 
     `key` identifies the graph in certificates; it is empty if no certificate can cover it. A
     program with compressed weights is compared with the module with the same compressed weights,
@@ -46,11 +46,11 @@ class Parity:
 
     @property
     def passed(self) -> bool:
-        """Whether there is no fault in weights or figures."""
+        """Whether there is no fault in weights, settings or figures."""
         return not self.faults()
 
     def faults(self) -> tuple[str, ...]:
-        """The faults, one line each."""
+        """List the faults, one line each."""
         low = tuple(
             f"{item.output} in {item.mode.value} mode: {_short(item)}"
             for item in self.figures
@@ -65,7 +65,7 @@ class Parity:
         return (*weights, *self.settings, *low, *lost)
 
     def complaint(self) -> str:
-        """All faults in one line, and the remedy."""
+        """Return all faults in one line, with the remedy."""
         return (
             f"{self.package}: does not compute what its {self.component} computes:"
             f" {'; '.join(self.faults())}; {self._remedy()}"
@@ -83,10 +83,10 @@ class Parity:
         full = f"convert with --precision {self.component}=fp32"
         if 0 < self.normed < FEW:
             return (
-                f"at this size its smallest map leaves a norm {self.normed} numbers, which makes"
-                f" much of every rounding: choose a larger --size, or {full}"
+                f"at this size a norm of its smallest map has only {self.normed} numbers, which"
+                f" amplifies rounding errors: choose a larger --size, or {full}"
             )
-        return f"its weights need more: {full}"
+        return f"its weights need a higher precision: {full}"
 
     def _is_half_precision_to_blame(self) -> bool:
         """Whether the only fault is that a correct graph is too imprecise in float16."""
@@ -94,11 +94,11 @@ class Parity:
         return bool(right) and all((*right, *(item.passed for item in self.fidelity)))
 
     def psnr(self, mode: Mode) -> float:
-        """The lowest PSNR of any output in this precision, in dB."""
+        """Return the lowest PSNR of any output in this precision, in dB."""
         return min(item.psnr for item in self.figures if item.mode is mode)
 
     def proof(self) -> ProgramProof:
-        """For the manifest."""
+        """Return the proof for the manifest."""
         return ProgramProof(
             component=self.component,
             passed=self.passed,
@@ -113,11 +113,12 @@ class Parity:
 
 
 def as_foreign(parity: Parity) -> Parity:
-    """The outcome for a program that another converter wrote.
+    """Return the result for a program that another converter wrote.
 
-    It is asked for what Apple's converter asks of itself, 35 dB, and its numbers beside the weights
-    are not judged: it stores them in other forms, epsilons in float16, say. Pooled states are only
-    measured: of a prompt without an end, as apps send a long one, it pools another place.
+    It must reach what Apple's converter requires of itself, 35 dB. Numbers other than weights are
+    not judged, because that converter stores them differently, such as epsilons in float16. Pooled
+    states are only measured: for a prompt without an end token, as apps send a long one, it pools
+    another position.
     """
     floor = LEAST[Mode.FP16]
     figures = tuple(
@@ -128,11 +129,11 @@ def as_foreign(parity: Parity) -> Parity:
 
 
 def _list_unexplained(audit: Audit) -> tuple[str, ...]:
-    """What is wrong with the weights of another converter's program.
+    """List what is wrong with the weights of another converter's program.
 
-    Apple's converter divides the bias of a transformer block's norm by its weight, so that neither
-    it nor the table of timesteps, rounded to float16, is the checkpoint's. It compresses position
-    embeddings, under another name, and the causal mask. Running tells of those.
+    Apple's converter divides the bias of a transformer block's norm by its weight, and rounds the
+    timestep table to float16, so neither equals the checkpoint's. It compresses position
+    embeddings, under another name, and the causal mask. Running the program checks these.
     """
     if len(audit.unexplained) <= 1 + len(audit.missing) and all(
         _REWRITTEN.search(name) for name in audit.missing

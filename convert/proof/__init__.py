@@ -1,1 +1,1 @@
-"""Proves a written program without torch: the audit of its weights, and the record of its proof."""
+"""Proves a written program without torch: audits its weights, and records its proof."""

@@ -35,7 +35,7 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "vae_decoder": ("decoder.", "post_quant_conv."),
     "vae_encoder": ("encoder.", "quant_conv."),
 }
-"""By program, prefixes of its tensors' names, if another program is made from the same file."""
+"""Name prefixes of a program's tensors, for programs that share a file with another one."""
 
 _NOT_WEIGHTS = ("position_ids",)
 
@@ -77,7 +77,7 @@ class Audit:
         return plainly | {name: plain(item.tensor) for name, item in nearest.items()}
 
     def faults(self) -> tuple[str, ...]:
-        """One line for each kind of fault, with the names of all constants or tensors concerned."""
+        """Return one line for each kind of fault, with all constants or tensors concerned."""
         wrong = tuple(name for name, item in self.compressed.items() if item.wrong)
         return tuple(
             f"{len(names)} {what}: {', '.join(names)}"
@@ -91,7 +91,7 @@ class Audit:
         )
 
     def record(self) -> AuditRecord:
-        """The record for the manifest: counts, and the names of unusual constants only."""
+        """Return the record for the manifest: counts, and only the names of unusual constants."""
         return AuditRecord(
             matched=len(self.sources),
             elements=self.elements,
@@ -105,7 +105,7 @@ class Audit:
 
 
 def prefixes_left_out(config: Mapping[str, object], options: ProgramOptions) -> tuple[str, ...]:
-    """Prefixes of the names of tensors that a conversion leaves out.
+    """Return name prefixes of the tensors that a conversion leaves out.
 
     These are the blocks that `clip_skip` skips, and any beyond the config's number of layers.
     """
@@ -126,7 +126,7 @@ def audit(
         function: the program's function.
         storage: its weights.
         tensors: the checkpoint's.
-        prefixes: of the names of this program's tensors; by default, all tensors are.
+        prefixes: of the names of this program's tensors; by default, all tensors count.
         ignored: prefixes of the names of tensors that the program leaves out on purpose.
     """
     wanted = [
@@ -169,7 +169,7 @@ def audit(
 
 
 def _summary(compressed: Iterable[Compressed]) -> dict[str, Rounded]:
-    """By method, the number of compressed weights, and the worst and typical PSNR."""
+    """Return, by method, the number of compressed weights, and the worst and typical PSNR."""
     by_method: dict[str, list[Compressed]] = {}
     for item in compressed:
         by_method.setdefault(item.method, []).append(item)
@@ -189,7 +189,7 @@ def _find_rounding(items: Sequence[Compressed]) -> Rounded:
 def _collect_compressed(
     function: Function, storage: BlobStorage, tensors: Tensors, owners: Mapping[str, str]
 ) -> dict[str, Compressed]:
-    """Every compressed constant whose name is, or begins with, a tensor's name."""
+    """Measure every compressed constant whose name is, or begins with, a tensor's name."""
     found = {}
     for operation in compressed_constants(function):
         owner = compressed_owner(operation, owners)
@@ -206,7 +206,7 @@ def compressed_constants(function: Function) -> tuple[Operation, ...]:
 
 
 def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | None:
-    """The tensor that a compressed constant is named after, as in `NAME_palettized`.
+    """Return the tensor that a compressed constant is named after, as in `NAME_palettized`.
 
     Apple's converter names a text encoder's `text_encoder_NAME_to_fp16_palettized`.
     """
@@ -216,14 +216,14 @@ def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | N
 
 
 def _parts(function: Function) -> frozenset[str]:
-    """The names of constants that are only arguments of compressed constants."""
+    """Return the names of constants that are only arguments of compressed constants."""
     return frozenset(
         name for operation in compressed_constants(function) for name in operation.reads
     )
 
 
 def plain(name: str) -> str:
-    """A tensor's name as programs may spell it: letters, digits and underscores."""
+    """Spell a tensor's name as programs do: letters, digits and underscores."""
     return re.sub(r"\W", "_", name)
 
 
@@ -237,7 +237,7 @@ class _Index:
         self._touched = 0
 
     def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
-        """The tensors equal to the constant; just its namesake, if that is one of them."""
+        """Return the tensors that equal the constant; only its namesake, if that is one of them."""
         alike = self._candidates(constant.dtype.str).get(_key(constant, _sample(constant)), [])
         namesake = self.owners.get(plain(name))
         if namesake in alike and self._is_equal(namesake, constant):
@@ -249,7 +249,7 @@ class _Index:
         return self.owners.get(plain(name), found[0]) not in found
 
     def missing(self, found: Collection[str]) -> tuple[str, ...]:
-        """The tensors that were not found, unless they equal one that was."""
+        """Return the tensors that were not found, unless they equal one that was."""
         return tuple(
             name
             for name in self.owners.values()
@@ -257,7 +257,7 @@ class _Index:
         )
 
     def _twins(self, name: str, found: Collection[str]) -> Iterator[str]:
-        """The found tensors that equal this one."""
+        """Yield the found tensors that equal this one."""
         for dtype, candidates in self._alike.items():
             mine = _round_tensor(self._tensors[name], dtype)
             for other in candidates.get(_key(mine, _sample(mine)), ()):
@@ -265,7 +265,7 @@ class _Index:
                     yield other
 
     def _candidates(self, dtype: str) -> dict[tuple[object, ...], list[str]]:
-        """The tensors' names, grouped by a key that equal tensors share after rounding."""
+        """Group the tensors' names by a key that equal tensors share after rounding."""
         if dtype not in self._alike:
             alike = self._alike[dtype] = {}
             for name in self.owners.values():
@@ -290,7 +290,7 @@ class _Index:
 
 
 def _constants(function: Function, storage: BlobStorage) -> Iterator[tuple[str, Array]]:
-    """The name and content of each constant that could be a weight."""
+    """Yield the name and content of each constant that could be a weight."""
     parts = _parts(function)
     for operation in function.block.operations:
         for name, value in _values(operation):
@@ -304,7 +304,7 @@ def _constants(function: Function, storage: BlobStorage) -> Iterator[tuple[str, 
 
 
 def _values(operation: Operation) -> Iterator[tuple[str, Value]]:
-    """The constants of an operation: the value of a `const`, or literal arguments."""
+    """Yield the constants of an operation: the value of a `const`, or immediate arguments."""
     if operation.type == "const":
         yield operation.outputs[0].name, operation.attributes["val"]
         return
@@ -315,17 +315,17 @@ def _values(operation: Operation) -> Iterator[tuple[str, Value]]:
 
 
 def _key(tensor: Array, sample: Array) -> tuple[object, ...]:
-    """A key that equal tensors share: the shape without dimensions of size 1, and sampled bytes."""
+    """Return a key that equal tensors share: the shape without sizes of 1, and sampled bytes."""
     return (*(size for size in tensor.shape if size != 1), sample.tobytes())
 
 
 def _sample(tensor: Array) -> Array:
-    """A few elements from all over a tensor."""
+    """Take a few elements spread over a tensor."""
     return tensor.reshape(-1)[:: max(1, tensor.size // _SAMPLES)]
 
 
 def _round_tensor(tensor: Array, dtype: str) -> Array:
-    """The tensor rounded to the program's type; overflow gives infinity, which equals no weight."""
+    """Round the tensor to the program's type; overflow gives infinity, which equals no weight."""
     import numpy as np
 
     with np.errstate(over="ignore"):

@@ -45,12 +45,12 @@ def measure(
     Args:
         operation: the `constexpr_` operation.
         parts: its arguments by name, as `arguments` reads them.
-        tensor: the checkpoint's, of the same number of elements.
+        tensor: the checkpoint's, with the same number of elements.
         name: the tensor's.
 
     Raises:
         ParityError: the arguments do not fit each other, or the tensor.
-        UnsupportedError: this form of compression cannot be compared.
+        UnsupportedError: this form of compression cannot be audited.
     """
     import numpy as np
 
@@ -72,9 +72,9 @@ def measure(
 
 
 def arguments(operation: Operation, block: Block, storage: BlobStorage) -> dict[str, Array]:
-    """The arguments of a `constexpr_` operation, whether held as inputs or as attributes.
+    """Read the arguments of a `constexpr_` operation, whether they are inputs or attributes.
 
-    Unsigned integers of less than a byte are left packed, as flat bytes: a weight has many.
+    Unsigned integers of less than a byte are left packed, as flat bytes, since there are so many.
     """
     constants = {
         item.outputs[0].name: item.attributes["val"]
@@ -94,14 +94,14 @@ def _read(value: Value, storage: BlobStorage) -> Array:
 
 
 def _palette(parts: Mapping[str, Array], count: int) -> Palette:
-    """Codes and one table, or a table for each group of output channels."""
+    """Read codes and one table, or a table for each group of output channels."""
     lut = parts["lut"]
     groups = 1
     if "shape" not in parts:
         groups = math.prod(lut.shape[:-2])
         if lut.shape[-1] != 1 or groups != lut.shape[0]:
             raise UnsupportedError(
-                "only single numbers, and groups along the first axis, can be audited"
+                "only palettes of single numbers, grouped along the first axis, can be audited"
             )
     tables = lut.reshape(groups, -1)
     bits = tables.shape[1].bit_length() - 1
@@ -112,7 +112,7 @@ def _palette(parts: Mapping[str, Array], count: int) -> Palette:
 
 
 def _fill(packed: Array, bits: int, count: int) -> Array:
-    """The packed codes, flat, if there are as many bytes as `count` of them fill."""
+    """Return the packed codes, flat, after checking that they hold `count` codes."""
     flat = packed.reshape(-1)
     if flat.size != -(-count * bits // 8):
         raise ParityError(f"{flat.size} bytes do not hold {count} codes of {bits} bits")
@@ -120,7 +120,7 @@ def _fill(packed: Array, bits: int, count: int) -> Array:
 
 
 def _affine(parts: Mapping[str, Array], count: int) -> Linear:
-    """A scale and a zero point, for all numbers or along one axis."""
+    """Read codes with a scale and a zero point, for all numbers or along one axis."""
     codes = parts["quantized_data"]
     along = [1] * codes.ndim
     along[int(parts["axis"])] = -1
@@ -132,7 +132,7 @@ def _affine(parts: Mapping[str, Array], count: int) -> Linear:
 
 
 def _blockwise(parts: Mapping[str, Array], count: int) -> Linear:
-    """A scale and an optional offset along any axes."""
+    """Read codes with a scale and an optional offset along any axes."""
     import numpy as np
 
     codes, scale = parts["data"], parts["scale"]
@@ -148,12 +148,12 @@ def _linear(codes: Array, scale: Array, zero: Array, count: int) -> Linear:
     import numpy as np
 
     if codes.size != count:
-        raise ParityError(f"{codes.size} codes stand for {count} numbers")
+        raise ParityError(f"there are {codes.size} codes for {count} numbers")
     return Linear(codes=codes, scale=scale.astype(np.float32), zero=zero.astype(np.float32))
 
 
 def _sparse(parts: Mapping[str, Array], count: int) -> Sparse:
-    """Numbers that are kept exactly, among zeros."""
+    """Read a mask and the numbers that are kept exactly; the others are zero."""
     import numpy as np
 
     kept = parts["nonzero_data"].reshape(-1).astype(np.float32)

@@ -7,5 +7,5 @@ IDENTICAL = 999.0
 
 
 def format_db(psnr: float) -> str:
-    """A PSNR in dB for people: `71.8 dB`, or `exact`."""
+    """Format a PSNR in dB for people: `71.8 dB`, or `exact`."""
     return "exact" if psnr >= IDENTICAL else f"{psnr:.1f} dB"

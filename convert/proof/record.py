@@ -53,7 +53,7 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The toolchain that a graph was certified in, by name and digest of its lock, and the date.
+    """The toolchain in which a graph was certified, by name and digest of its lock, and the date.
 
     `outputs` are the figures measured then, with random weights, over `runs` sets of inputs.
     """
@@ -67,7 +67,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramProof:
-    """How a program was proved.
+    """The proof of a program.
 
     `graph` is the key for a certificate of its graph, or `None` if no certificate can cover it.
     `outputs` are the figures measured over `runs` sets of inputs. `fidelity` compares the module
@@ -95,7 +95,7 @@ class ProgramProof:
         return () if self.certificate else self.outputs
 
     def as_json(self) -> dict[str, object]:
-        """The proof as `parse_proof` reads it, without the fields that do not apply."""
+        """Return the proof as `parse_proof` reads it, without the fields that do not apply."""
         content: dict[str, object] = to_plain(self)
         optional = {"fidelity", "certificate", "sample", "own", "unchecked"}
         return {

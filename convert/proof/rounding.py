@@ -1,8 +1,8 @@
-"""Compares the numbers of a weight with what its compressed form makes of them, block by block.
+"""Compares a weight's numbers with those that its compressed form represents, block by block.
 
-A float16 weight has 65,536 possible numbers. For a palette everything that is asked of them follows
-from a table of nearest codes and a histogram, at a few nanoseconds for each element; only a code
-that is not the nearest is looked at by itself. Memory does not depend on the size of the weight.
+A float16 weight has 65,536 possible numbers. For a palette, everything to check follows from a
+table of nearest codes and a histogram, at a few nanoseconds per element; only codes that are not
+the nearest are examined one by one. Memory does not depend on the size of the weight.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
 
 BLOCK = 1 << 18
-"""Elements that are compared at a time: they fit a processor's cache, and fill whole bytes."""
+"""The number of elements compared at a time: they fit a processor's cache and fill whole bytes."""
 
 _PATTERNS = 1 << 16
 _SIGN = 1 << 15
 _INFINITE = 0x7C00
-"""The first bit pattern that is no finite number: from here on, infinity and NaN."""
+"""The first float16 bit pattern that is not finite: from here on, infinity and NaN."""
 
 _EDGE = 4.0
-"""How many times as far away as the nearest number the chosen one may be. coremltools divides in
-half precision, so a number 0.2 to 0.8 of the way between two codes can get either."""
+"""The largest distance of the chosen number, as a multiple of the nearest one's.
+
+coremltools divides in half precision, so a number 0.2 to 0.8 of the way between two codes can get
+either.
+"""
 
 _HALF_STEP = 2.0**-10
 """The largest rounding error of a float16 table or scale, relative to its largest number."""
@@ -45,26 +48,26 @@ class Numbers:
     dtype: type[np.float16 | np.float32]
 
     def block(self, start: int, stop: int) -> Array:
-        """The numbers at these places, rounded to the weight's type."""
+        """Return the numbers from `start` to `stop`, rounded to the weight's type."""
         import numpy as np
 
         with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is wrong
             return self.flat[start:stop].astype(self.dtype, copy=False)
 
     def wide_block(self, start: int, stop: int) -> Array:
-        """As `block`, then widened to float32."""
+        """Return the same numbers as `block`, widened to float32."""
         import numpy as np
 
         return self.block(start, stop).astype(np.float32, copy=False)
 
     def largest(self) -> float:
-        """The largest absolute value; infinity if a number is not finite."""
+        """Return the largest absolute value; infinity if a number is not finite."""
         blocks = (self.block(*piece) for piece in pieces(0, self.flat.size))
         return max(map(_largest, blocks), default=0.0)
 
 
 def _largest(block: Array) -> float:
-    """The largest absolute value; infinity also for NaN.
+    """Return the largest absolute value; infinity also for NaN.
 
     Without their signs, bit patterns are in the order of their numbers, and much faster to compare
     than halves.
@@ -77,11 +80,11 @@ def _largest(block: Array) -> float:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What the blocks compared so far have shown.
+    """The results of the comparison so far.
 
     Attributes:
         slack: a distance at which no code is wrong: that of a table or scale rounded to float16.
-        wrong: numbers whose code is not the nearest, beyond `slack` and `_EDGE`.
+        wrong: the number of codes that are not the nearest, beyond `slack` and `_EDGE`.
         is_nearest: whether every code is exactly the best one.
         squares: the sum of squared errors.
         lowest, highest: of the numbers.
@@ -95,22 +98,23 @@ class Tally:
     highest: float = -math.inf
 
     def add(self, wanted: Array, values: Array, nearest: Array) -> None:
-        """Numbers, what the weight has in their place, and the nearest it could have: float32."""
+        """Add numbers, their represented values, and the nearest representable values: float32."""
         self._judge(wanted, values, nearest)
         self.squares += _sum_squares(wanted - values)
         self._span(wanted)
 
     def add_counted(self, numbers: Array, counts: Array, nearest: Array) -> None:
-        """Distinct numbers (float64), how often each occurs, and the nearest representable ones.
+        """Add distinct numbers (float64), their counts, and the nearest representable values.
 
-        This supposes that the weight has those; `correct` takes back where it has not.
+        This assumes that the weight has the nearest ones; `correct` adjusts the result where it
+        does not.
         """
         error = numbers - nearest
         self.squares += float((counts * error * error).sum())
         self._span(numbers)
 
     def correct(self, wanted: Array, values: Array, nearest: Array) -> None:
-        """Numbers in whose place the weight has other than the nearest values: float32."""
+        """Adjust the result for numbers that are not represented by the nearest values: float32."""
         self._judge(wanted, values, nearest)
         self.squares += _sum_squares(wanted - values) - _sum_squares(wanted - nearest)
 
@@ -138,7 +142,7 @@ class Form(Protocol):
 
     @property
     def method(self) -> str:
-        """Its name, for a summary."""
+        """The form's name, for a summary."""
         ...
 
     @property
@@ -152,7 +156,7 @@ class Form(Protocol):
 
 
 def compare(form: Form, numbers: Numbers) -> Tally:
-    """Compare a weight with what it was made from."""
+    """Compare a compressed weight with the numbers that it was made from."""
     largest = numbers.largest()
     tally = Tally(slack=_HALF_STEP * largest)
     if not math.isfinite(largest):
@@ -162,7 +166,7 @@ def compare(form: Form, numbers: Numbers) -> Tally:
 
 
 def pieces(start: int, stop: int, length: int = BLOCK) -> Iterator[tuple[int, int]]:
-    """The range in pieces of `length`; the last may be shorter."""
+    """Split the range into pieces of `length`; the last may be shorter."""
     for begin in range(start, stop, length):
         yield begin, min(begin + length, stop)
 
@@ -182,7 +186,7 @@ class Palette:
 
     @property
     def method(self) -> str:
-        """Its name, for a summary."""
+        """The form's name, for a summary."""
         return f"{self.bits}-bit palette"
 
     def compare(self, numbers: Numbers, tally: Tally) -> None:
@@ -195,7 +199,7 @@ class Palette:
             compare(self, numbers, table, (number * each, (number + 1) * each), tally)
 
     def codes_at(self, start: int, stop: int) -> Array:
-        """The codes of these elements, uint8."""
+        """Return the codes of these elements, uint8."""
         lead = start % 8  # eight codes fill whole bytes
         first = (start - lead) * self.bits // 8
         last = -(-stop * self.bits // 8)
@@ -241,16 +245,16 @@ def _compare_singles(
 
 @functools.cache
 def _halves() -> Array:
-    """The number of each float16 bit pattern, float64."""
+    """Return the number of each float16 bit pattern, float64."""
     import numpy as np
 
     return np.arange(_PATTERNS, dtype=np.uint16).view(np.float16).astype(np.float64)
 
 
 def _nearest_codes(table: Array) -> Array:
-    """The code, uint8, of the entry that is nearest to each of the 65,536 float16 bit patterns.
+    """Return the code, uint8, of the nearest entry for each of the 65,536 float16 bit patterns.
 
-    Of two that are equally near it is either.
+    Of two equally near entries, either may be chosen.
     """
     import numpy as np
 
@@ -268,7 +272,10 @@ def _nearest_codes(table: Array) -> Array:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear:
-    """`(codes - zero) * scale`; scale and zero point, float32, fit the codes' shape."""
+    """Codes that represent `(codes - zero) * scale`.
+
+    Scale and zero point are float32 and broadcast to the codes' shape.
+    """
 
     codes: Array
     scale: Array
@@ -277,7 +284,7 @@ class Linear:
 
     @property
     def method(self) -> str:
-        """Its name, for a summary."""
+        """The form's name, for a summary."""
         return f"{self.codes.dtype.name} linear"
 
     def compare(self, numbers: Numbers, tally: Tally) -> None:
@@ -299,9 +306,10 @@ class Linear:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sparse:
-    """Numbers that are kept exactly, and a bit for each element that says whether it is one.
+    """Numbers that are kept exactly, and a bit for each element that says whether it is kept.
 
-    `mask` are packed bits, uint8; `kept` float32. A dropped number must be smaller than all kept.
+    `mask` has packed bits, uint8; `kept` is float32. A dropped number must be smaller than all
+    kept.
     """
 
     mask: Array
@@ -321,7 +329,9 @@ class Sparse:
             values = np.zeros(stop - start, np.float32)
             more = int(mask.sum())
             if used + more > self.kept.size:
-                raise ParityError(f"a mask keeps more than the {self.kept.size} numbers there are")
+                raise ParityError(
+                    f"the mask keeps more numbers than the {self.kept.size} that are stored"
+                )
             values[mask] = self.kept[used : used + more]
             used += more
             wanted = numbers.wide_block(start, stop)

@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
 
 LAYER_NORM = 1e-5
-"""torch's default, used by diffusers' transformer blocks, and by CLIP if its config has none."""
+"""The epsilon of layer norms in diffusers' transformer blocks, and of CLIP's by default."""
 
 BEFORE_TRANSFORMER = 1e-6
-"""diffusers' `Transformer2DModel`: the group norm in front of its blocks."""
+"""The epsilon of the group norm before the blocks of diffusers' `Transformer2DModel`."""
 
 AUTOENCODER = 1e-6
-"""diffusers' `AutoencoderKL`: `resnet_eps` of both halves, whatever the config says."""
+"""The epsilon of group norms in diffusers' `AutoencoderKL`, whatever the config says."""
 
 DENOISER = 1e-5
 """diffusers' default of `norm_eps`."""
 
 QUICK_GELU = 1.702
-"""transformers' `QuickGELUActivation`: `x * sigmoid(1.702 * x)`."""
+"""The factor of transformers' `QuickGELUActivation`: `x * sigmoid(1.702 * x)`."""
 
 CAREFUL = 0.01
-"""diffusers' `StableDiffusionSafetyChecker`: added to each score if a special concept is near."""
+"""What diffusers' safety checker adds to each score if a special concept matches."""
 
 OWN_SCALE = 0.18215
 """diffusers' default of `scaling_factor`."""
@@ -65,14 +65,14 @@ _ON_THE_WAY = frozenset({"reshape", "transpose", "slice_by_index", "split", "cas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Graph:
-    """The values of a function: which operation computes each, its type, its constant."""
+    """The values of a function: the operation that computes each, its type, its constant."""
 
     storage: BlobStorage
     makers: Mapping[str, Operation]
     types: Mapping[str, ValueType]
 
     def constant(self, binding: Binding) -> Array | None:
-        """An argument that is a number or a few whole numbers; `None` for any other."""
+        """Return an argument that is a number or a few whole numbers; `None` for any other."""
         if isinstance(binding, str):
             maker = self.makers.get(binding)
             if maker is None or maker.type != "const":
@@ -86,23 +86,23 @@ class _Graph:
         return array(binding, self.storage)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a tensor, 0 for an unknown size; empty for other values."""
+        """Return the shape of a tensor, 0 for an unknown size; empty for other values."""
         kind = self.types[name]
         return tuple(size or 0 for size in kind.shape) if isinstance(kind, TensorType) else ()
 
     def maker(self, binding: Binding) -> Operation | None:
-        """What computes an argument."""
+        """Return the operation that computes an argument."""
         return self.makers.get(binding) if isinstance(binding, str) else None
 
     def behind(self, binding: Binding) -> Operation | None:
-        """The operation that computes an argument, skipping those that leave numbers unchanged."""
+        """Return the operation that computes an argument, skipping those that only move numbers."""
         found = self.maker(binding)
         while found is not None and found.type in _ON_THE_WAY:
             found = self.maker(found.inputs["x"][0])
         return found
 
     def factor(self, operation: Operation | None) -> float:
-        """The number that a multiplication multiplies by; 1 for any other operation."""
+        """Return the number that a multiplication multiplies by; 1 for any other operation."""
         if operation is None or operation.type != "mul":
             return 1.0
         number = self.constant(operation.inputs["y"][0])
@@ -124,11 +124,11 @@ class _Wanted:
 
     @property
     def layer_norm(self) -> float:
-        """Epsilon of layer norms."""
+        """The epsilon of layer norms."""
         return read_field(self.text_or_vision, "layer_norm_eps", float, LAYER_NORM)
 
     def group_norm(self, scale: str) -> float:
-        """Epsilon of the group norm whose scale has this name."""
+        """Return the epsilon of the group norm whose scale has this name."""
         if self.component in _VAES:
             return AUTOENCODER
         if _TRANSFORMER.search(scale):
@@ -136,7 +136,7 @@ class _Wanted:
         return read_field(self.config, "norm_eps", float, DENOISER)
 
     def factors(self) -> Iterator[float]:
-        """The factors that any multiplication may have."""
+        """Yield the factors that any multiplication may have."""
         if self.text_or_vision.get("hidden_act", "quick_gelu") == "quick_gelu":
             yield QUICK_GELU
         if self.component in _VAES and self.options.runtime_scale:
@@ -147,7 +147,7 @@ class _Wanted:
             yield CAREFUL
 
     def summands(self) -> Iterator[float]:
-        """The summands that any addition may have."""
+        """Yield the summands that any addition may have."""
         if self.component in _VAES:
             shift = self.config.get("shift_factor")
             yield 0.0 if shift is None else from_plain(float, shift, "shift_factor")
@@ -160,7 +160,7 @@ def settings_faults(
     config: Mapping[str, object],
     options: ProgramOptions,
 ) -> tuple[str, ...]:
-    """One line for each number of a graph that differs from the module's."""
+    """Return one line for each number of a graph that differs from the module's."""
     operations = function.block.operations
     graph = _Graph(
         storage=storage,
@@ -187,7 +187,7 @@ Rule = Callable[["Array", Operation, _Graph, _Wanted], bool]
 
 
 def _no_number(number: Array, *_: object) -> bool:
-    """Whether it is a whole number: those are shapes, which running the program checks."""
+    """Whether `number` is a whole number: those are shapes, which running the program checks."""
     return number.dtype.kind != "f"
 
 
@@ -227,7 +227,7 @@ def _features(axes: Array, operation: Operation, graph: _Graph, _: _Wanted) -> b
 
 
 def _factor(number: Array, _: Operation, __: _Graph, wanted: _Wanted) -> bool:
-    """Whether it is one of the allowed factors, or the float16 rounding error of one."""
+    """Whether `number` is an allowed factor, or the float16 rounding error of one."""
     for factor in wanted.factors():
         rounded = number.dtype.type(factor)
         if _is(number, factor) or _is(number, factor - float(rounded)):
@@ -259,12 +259,14 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("upsample_nearest_neighbor", "scale_factor_height"): _two,
     ("upsample_nearest_neighbor", "scale_factor_width"): _two,
 }
-"""The rule for a number by operation and argument. In other arguments, such as those of `clip`,
-which no module uses, only whole numbers are allowed."""
+"""The rule for a number, by operation and argument.
+
+In other arguments, such as those of `clip`, which no module uses, only whole numbers are allowed.
+"""
 
 
 def _epsilons(graph: _Graph, operations: Iterable[Operation]) -> Iterator[tuple[Operation, Array]]:
-    """The additions of a constant under a square root, and the constants."""
+    """Yield the additions of a constant under a square root, with the constants."""
     for operation in operations:
         if operation.type == "sqrt":
             sum_ = graph.maker(operation.inputs["x"][0])
@@ -279,7 +281,10 @@ def _epsilon_names(graph: _Graph, operations: Iterable[Operation]) -> Iterator[s
 
 
 def _group_norms(graph: _Graph, wanted: _Wanted, operations: Iterable[Operation]) -> Iterator[str]:
-    """One line for each group norm (division by a root, scale and shift) with a wrong epsilon."""
+    """Yield one line for each group norm with a wrong epsilon.
+
+    A group norm is a division by a root, followed by scale and shift.
+    """
     owners: dict[str, str] = {}
     for operation in operations:
         if operation.type == "batch_norm":
@@ -297,7 +302,7 @@ def _group_norms(graph: _Graph, wanted: _Wanted, operations: Iterable[Operation]
 
 
 def _product(graph: _Graph, softmax: Operation) -> Operation | None:
-    """The product of queries and keys that a softmax takes, skipping a scale and a mask."""
+    """Return the product of queries and keys that a softmax takes, skipping a scale and a mask."""
     found = graph.behind(softmax.inputs["x"][0])
     while found is not None and found.type in {"add", "mul"}:
         found = graph.behind(found.inputs["x"][0])
@@ -309,7 +314,7 @@ def _operands(product: Operation) -> tuple[Binding, ...]:
 
 
 def _scales(graph: _Graph, softmax: Operation) -> tuple[list[Operation], int] | None:
-    """The multiplications that scale a softmax's input, and the features of a head."""
+    """Return the multiplications that scale a softmax's input, and the features of a head."""
     product = _product(graph, softmax)
     if product is None:
         return None
@@ -331,7 +336,7 @@ def _scale_names(graph: _Graph, operations: Iterable[Operation]) -> Iterator[str
 
 
 def _attention(graph: _Graph, operations: Iterable[Operation]) -> Iterator[str]:
-    """One line for each attention not scaled by 1 / sqrt(features of a head)."""
+    """Yield one line for each attention not scaled by 1 / sqrt(features of a head)."""
     for softmax in operations:
         found = _scales(graph, softmax) if softmax.type == "softmax" else None
         if found is None:
@@ -340,4 +345,4 @@ def _attention(graph: _Graph, operations: Iterable[Operation]) -> Iterator[str]:
         scale = math.prod(graph.factor(item) for item in scales)
         if not math.isclose(scale, features**-0.5, rel_tol=ROUNDING):
             name = softmax.outputs[0].name
-            yield f"{name} is of scores scaled by {scale:g}, not {features**-0.5:g}"
+            yield f"{name} scales attention scores by {scale:g}, not {features**-0.5:g}"

@@ -1,4 +1,4 @@
-"""Recognises the constants that builders add to a program by their content."""
+"""Recognises, by their content, the constants that builders add to a program."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _is_ones(constant: Array) -> bool:
 
 
 def _is_frequencies(constant: Array) -> bool:
-    """Timestep frequencies: `10000 ** -(i / (n - shift))` for a shift of 0 or 1."""
+    """Whether the constant is timestep frequencies: `10000 ** -(i / (n - shift))`, shift 0 or 1."""
     import numpy as np
 
     flat = constant.reshape(-1)
@@ -42,7 +42,7 @@ def _is_frequencies(constant: Array) -> bool:
 
 
 def _is_causal_mask(constant: Array) -> bool:
-    """Zero on and below the diagonal, one finite and very negative number above it."""
+    """Whether it is zero up to the diagonal, and one finite, very negative number above it."""
     import numpy as np
 
     square = constant.squeeze()
@@ -54,7 +54,7 @@ def _is_causal_mask(constant: Array) -> bool:
 
 
 def _is_schedule(constant: Array) -> bool:
-    """The weights of image or noise at each step of the schedule that is built into the apps."""
+    """Whether it holds the weights of image or noise at each step of the apps' schedule."""
     import numpy as np
 
     flat = constant.reshape(-1).astype(np.float64)
@@ -67,7 +67,7 @@ def _is_schedule(constant: Array) -> bool:
 
 
 def _is_latent_scale(constant: Array) -> bool:
-    """A factor or offset for a latent's means or log-variances; the other half is ones or zeros."""
+    """Whether it scales or offsets a latent's means or log-variances, but not both."""
     first, second = constant.reshape(2, -1) if constant.size == 8 else (None, None)  # noqa: PLR2004
     if first is None or second is None:
         return False
@@ -76,7 +76,10 @@ def _is_latent_scale(constant: Array) -> bool:
 
 
 def _is_own_size(constant: Array) -> bool:
-    """SDXL's `time_ids` with crop and score 0: an image size, twice or, in the refiner, once."""
+    """Whether it is SDXL's `time_ids` with crop and score 0, and an image size once or twice.
+
+    The refiner's have the size once.
+    """
     flat = constant.reshape(-1).tolist()
     size = flat[:2]
     if len(size) < 2 or any(side <= 0 or side % PIXELS_PER_LATENT for side in size):  # noqa: PLR2004  two sides
@@ -85,7 +88,7 @@ def _is_own_size(constant: Array) -> bool:
 
 
 def _is_kept_ids(constant: Array) -> bool:
-    """A mask for the SDXL `time_ids` that the app sets: crop and score."""
+    """Whether it masks the SDXL `time_ids` that the app sets: crop and score."""
     return constant.reshape(-1).tolist() in ([0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 1])
 
 

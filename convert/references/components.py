@@ -35,7 +35,7 @@ class Reference:
     def compute_expected(
         self, module: torch.nn.Module, feeds: Feeds, options: ProgramOptions, names: Collection[str]
     ) -> Outputs:
-        """The expected outputs for a program whose outputs have these names.
+        """Compute the expected outputs for a program whose outputs have these names.
 
         Raises:
             ParityError: no form of the component has these names.
@@ -49,7 +49,7 @@ class Reference:
 
 
 def reference(component: str) -> Reference:
-    """The reference of a component.
+    """Return the reference of a component.
 
     Raises:
         UnsupportedError: the component has no reference.

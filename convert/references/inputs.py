@@ -21,24 +21,27 @@ TIME_IDS: Mapping[int, tuple[tuple[float, ...], ...]] = {
     6: ((1024.0, 1024.0, 0.0, 0.0, 1024.0, 1024.0), (832.0, 1216.0, 0.0, 64.0, 768.0, 1344.0)),
     5: ((1024.0, 1024.0, 0.0, 0.0, 2.5), (1024.0, 1024.0, 0.0, 64.0, 6.0)),
 }
-"""SDXL's `time_ids` for each row: sizes and crops; the refiner's have a score in place of the
-target size."""
+"""SDXL's `time_ids` for each row: sizes and crops; the refiner has a score, not a target size."""
 
 Feeds: TypeAlias = "Mapping[str, torch.Tensor]"
 Shapes: TypeAlias = "Mapping[str, tuple[int, ...]]"
 
 SEED = 20240722
 TIMESTEPS = ((999.0, 1.0), (0.0, 441.0))
-"""The timesteps of each run, for each row: the first and last steps of the schedule, the last step
-that apps use, and one in between."""
+"""The timesteps of each run, for each row.
+
+They are the first and last steps of the schedule, the last step that apps use, and one in between.
+"""
 
 OUTLIERS, ENLARGED = 61, 2
-"""Every 61st number of latents and text states is doubled, which gives values up to 7 or 8. Larger
-values would make attention sharper than real latents do."""
+"""Every 61st number of latents and text states is doubled, which gives values up to 7 or 8.
+
+Larger values would make attention sharper than real latents do.
+"""
 
 
 def tokens(config: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Token ids (1, S), float32, as apps send them to the first text encoder.
+    """Make token ids (1, S), float32, as apps send them to the first text encoder.
 
     The prompts are a short one, the longest one, one that was truncated, one with an unknown
     character (sent as the end token) in the middle, and an empty one. CLIP's last two ids are its
@@ -48,7 +51,7 @@ def tokens(config: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
 
 
 def tokens_of_second(config: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """As `tokens`, for SDXL's second encoder, whose prompts apps pad with 0."""
+    """Make token ids for SDXL's second encoder, whose prompts apps pad with 0; see `tokens`."""
     return _prompts(config, shapes, SECOND_PAD)
 
 
@@ -73,7 +76,7 @@ def _prompts(config: Mapping[str, object], shapes: Shapes, pad: int | None) -> t
 
 
 def denoising(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Noise, text states, a timestep for each row, and other inputs in their usual ranges."""
+    """Make noise, text states, a timestep for each row, and other inputs in their usual ranges."""
     return tuple(
         {
             name: _bound_input(name, value, steps)
@@ -84,7 +87,7 @@ def denoising(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
 
 
 def _bound_input(name: str, noise: torch.Tensor, steps: tuple[float, ...]) -> torch.Tensor:
-    """The input with this name: `noise`, or values in the input's usual range."""
+    """Return the input with this name: `noise`, or values in the input's usual range."""
     if name == "timestep":
         return _rows(steps, noise)
     if name == "time_ids":
@@ -105,17 +108,17 @@ def _with_outliers(noise: torch.Tensor) -> torch.Tensor:
 
 
 def _rows(values: Sequence[object], like: torch.Tensor) -> torch.Tensor:
-    """The values in turn for the rows of the batch."""
+    """Assign the values in turn to the rows of the batch."""
     return torch.tensor([values[row % len(values)] for row in range(like.shape[0])])
 
 
 def latents(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Latents like a sampler's after unscaling, a few times larger than noise."""
+    """Make latents like a sampler's after unscaling, a few times larger than noise."""
     return ({name: value * 4 for name, value in _normal(shapes, SEED).items()},)
 
 
 def images(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Pixels in [-1, 1]: waves of several lengths and noise, so that no region is flat."""
+    """Make pixels in [-1, 1]: waves of several lengths and noise, so that no region is flat."""
     ((name, shape),) = shapes.items()
     height, width = shape[-2:]
     down = torch.linspace(0, 1, height).reshape(-1, 1)
@@ -130,9 +133,9 @@ def images(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
 
 
 def pictures(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """An image for the safety checker, once with adjustment 0, once with one above any score.
+    """Make an image for the safety checker, with adjustment 0 and with one above any score.
 
-    `clip_input` is normalised, `images` (1, H, W, 3) in [0, 1].
+    `clip_input` is normalised, `images` (1, H, W, 3) are in [0, 1].
     """
     noise = _normal(shapes, SEED)
     seen = {**noise, "images": _half(torch.sigmoid(noise["images"]))}

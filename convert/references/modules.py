@@ -1,4 +1,4 @@
-"""Loads a pinned module so that its weights cost memory only while a layer computes.
+"""Loads a pinned module so that its weights take memory only while a layer computes.
 
 A full UNet in float32 takes 3.4 GB. Here the parameters stay in the mapped safetensors file. Each
 layer gets its own, widened, just before its `forward` and releases them right after. At other
@@ -16,8 +16,7 @@ import torch
 from sdcoreml.ground.errors import BadInputError
 
 _RENAMES = ("_convert_deprecated_attention_blocks", "_fix_state_dict_keys_on_load")
-"""The names, old and new, of diffusers' function that converts VAE tensor names from before
-2023."""
+"""The names, old and new, of diffusers' function that converts VAE tensor names before 2023."""
 _NOT_WEIGHTS = ("position_ids",)  # older checkpoints have this buffer
 
 
@@ -31,7 +30,7 @@ def open_module(
     """Open the module that `build` makes, with the weights of a safetensors file.
 
     Args:
-        build: makes the module; it is called where parameters take no memory.
+        build: makes the module; it is called in a context where parameters take no memory.
         weights: a safetensors file with exactly the module's tensors.
         rounding: the type that weights are rounded to before they are widened to float32: float16
             for the reference of a half-precision program. The norms' epsilons are constants of that
@@ -62,12 +61,12 @@ def open_module(
 
 
 def _demand_all(weights: Path, missing: list[str]) -> None:
-    """Raise if the file lacks tensors; surplus ones are ignored, as the libraries do."""
+    """Raise an error if the file lacks tensors; surplus ones are ignored, as the libraries do."""
     if missing:
         raise BadInputError(
-            f"lacks {', '.join(missing)}",
+            f"tensors are missing: {', '.join(missing)}",
             where=weights,
-            remedy="the config.json beside it describes another model",
+            remedy="use the weights and the config.json of the same model",
         )
 
 

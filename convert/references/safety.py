@@ -10,11 +10,11 @@ from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.references.inputs import Feeds
 
 CAREFUL = 0.01
-"""Added by diffusers to all scores if a special concept is near."""
+"""Added by diffusers to all scores if a special concept matches."""
 
 
 def checker(config: Mapping[str, object]) -> torch.nn.Module:
-    """The pinned checker, extended to return the scores that it decides by.
+    """Make the pinned checker, extended to return the scores that it decides by.
 
     diffusers' `forward_onnx` does not return the scores, and its adjustment is 0. With an
     adjustment of 0, the images and the verdict here equal those of `forward_onnx`.
@@ -46,7 +46,7 @@ def checker(config: Mapping[str, object]) -> torch.nn.Module:
 
 
 def check(module: torch.nn.Module, feeds: Feeds, _: ProgramOptions) -> dict[str, torch.Tensor]:
-    """The images, the verdict and the scores."""
+    """Return the images, the verdict and the scores."""
     results: dict[str, torch.Tensor] = module(
         feeds["clip_input"], feeds["images"], feeds["adjustment"]
     )

@@ -1,4 +1,4 @@
-"""The text encoders: CLIP-L, OpenCLIP-H and OpenCLIP-bigG, last or penultimate layer."""
+"""The reference text encoders: CLIP-L, OpenCLIP-H and OpenCLIP-bigG."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LEGACY_END = 2
 
 
 def encoder(config: Mapping[str, object]) -> torch.nn.Module:
-    """CLIP's text transformer."""
+    """Make CLIP's text transformer."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     return CLIPTextModel(CLIPTextConfig.from_dict(dict(config)))
 
 
 def projecting_encoder(config: Mapping[str, object]) -> torch.nn.Module:
-    """CLIP's text transformer with its projection to the space it shares with images."""
+    """Make CLIP's text transformer with its projection to the space it shares with images."""
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
     return CLIPTextModelWithProjection(CLIPTextConfig.from_dict(dict(config)))
@@ -31,7 +31,7 @@ def projecting_encoder(config: Mapping[str, object]) -> torch.nn.Module:
 def encode(
     module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
-    """The states of all tokens, as SD 1.x and 2.x or SDXL use them, and the pooled state.
+    """Return the states of all tokens, as SD 1.x and 2.x or SDXL use them, and the pooled state.
 
     The module gets the ids that diffusers would send, which `programs.prompt.restore_prompt`
     derives from those of apps. `hidden_embeds` is the input of the last layer, without the final

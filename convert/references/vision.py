@@ -16,21 +16,21 @@ _STEPS, _FIRST_BETA, _LAST_BETA = 1000, 0.00085, 0.012
 
 
 def unet(config: Mapping[str, object]) -> torch.nn.Module:
-    """The conditional UNet."""
+    """Make the conditional UNet."""
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel.from_config(dict(config))
 
 
 def controlnet(config: Mapping[str, object]) -> torch.nn.Module:
-    """The ControlNet, which turns an image into residuals."""
+    """Make the ControlNet, which turns an image into residuals."""
     from diffusers import ControlNetModel
 
     return ControlNetModel.from_config(dict(config))
 
 
 def vae(config: Mapping[str, object]) -> torch.nn.Module:
-    """Both halves of the autoencoder."""
+    """Make the autoencoder with both halves."""
     from diffusers import AutoencoderKL
 
     module = AutoencoderKL.from_config(dict(config))
@@ -41,10 +41,10 @@ def vae(config: Mapping[str, object]) -> torch.nn.Module:
 def predict_noise(
     module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
 ) -> dict[str, torch.Tensor]:
-    """The noise in `sample`, even if the module predicts a velocity.
+    """Compute the noise in `sample`, even if the module predicts velocity.
 
     Text states are (B, D, 1, S), as apps send them. SDXL also has `time_ids` and `text_embeds`; a
-    controlled UNet has a residual for each skip and one for the middle.
+    controlled UNet has a residual for each skip connection and one for the middle block.
     """
     residuals = [feeds[name] for name in sorted(feeds, key=_place) if name.startswith(_RESIDUAL)]
     added = {name: feeds[name] for name in ("time_ids", "text_embeds") if name in feeds}
@@ -65,7 +65,7 @@ def predict_noise(
 
 
 def own_size(time_ids: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
-    """`time_ids` with the size of the image for the latent `sample`.
+    """Return `time_ids` with the size of the image for the latent `sample`.
 
     The base model takes original size, crop and target size; its refiner takes original size, crop
     and score. Sizes are height and width (diffusers' `_get_add_time_ids`).
@@ -81,7 +81,7 @@ def own_size(time_ids: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
 def noise_of_velocity(
     velocity: torch.Tensor, sample: torch.Tensor, timestep: torch.Tensor
 ) -> torch.Tensor:
-    """`sqrt(a) v + sqrt(1 - a) x`, with the cumulative product `a` of the schedule at the timestep.
+    """Compute `sqrt(a) v + sqrt(1 - a) x`, with the cumulative product `a` at the timestep.
 
     The schedule is the one built into apps: scaled-linear, with 1000 steps.
     """
@@ -91,7 +91,7 @@ def noise_of_velocity(
 
 
 def control(module: torch.nn.Module, feeds: Feeds, _: ProgramOptions) -> dict[str, torch.Tensor]:
-    """The residuals for the UNet's skips, and last the one for its middle."""
+    """Compute the residuals for the UNet's skip connections, and last the one for its middle."""
     down, middle = module(
         feeds["sample"],
         feeds["timestep"],
@@ -123,13 +123,13 @@ def encode(
 
 
 def _ratio(module: torch.nn.Module, options: ProgramOptions) -> float:
-    """The app's latent scale divided by the model's, which is 1 if they are equal."""
+    """Return the app's latent scale divided by the model's, which is 1 if they are equal."""
     own = float(module.config.scaling_factor)
     return float(options.runtime_scale or own) / own
 
 
 def _shift(module: torch.nn.Module) -> float:
-    """The model's latent shift, added before decoding; apps add nothing."""
+    """Return the model's latent shift, added before decoding; apps add nothing."""
     return float(module.config.shift_factor or 0)
 
 
@@ -138,5 +138,5 @@ def _states(feeds: Feeds) -> torch.Tensor:
 
 
 def _place(name: str) -> int:
-    """The number at the end of a residual's name."""
+    """Return the number at the end of a residual's name."""
     return int(name.removeprefix(_RESIDUAL)) if name.startswith(_RESIDUAL) else -1

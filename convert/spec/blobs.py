@@ -1,8 +1,8 @@
-"""The weight file of an ML Program: records of raw tensor data.
+"""Reads and writes the weight file of an ML Program: records of raw tensor data.
 
 Layout (MILBlob of apple/coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp): a header of 64
-bytes, then records, each a descriptor of 64 bytes that says where its data is. Descriptors and data
-start at multiples of 64; a program refers to a descriptor by its offset.
+bytes, then records, each a descriptor of 64 bytes that states where its data is. Descriptors and
+data start at multiples of 64; a program refers to a descriptor by its offset.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALIGNMENT = 64
 VERSION = 2
 SENTINEL = 0xDEADBEEF
 PREFIX = "@model_path/"
-"""The prefix of a program's blob paths, for the folder of the model's file."""
+"""The prefix of a program's blob paths, which stands for the folder of the model's file."""
 WEIGHT_FILE = f"{PREFIX}weights/weight.bin"
 """The path of the weight file, as a package's program states it."""
 
@@ -45,7 +45,7 @@ DTYPES: Mapping[int, DataType] = {
     16: DataType.FLOAT8E4M3FN,
     17: DataType.FLOAT8E5M2,
 }
-"""`BlobDataType`."""
+"""Maps the numbers of MILBlob's `BlobDataType` to element types."""
 
 BITS: Mapping[DataType, int] = {
     DataType.UINT1: 1,
@@ -66,28 +66,28 @@ BITS: Mapping[DataType, int] = {
     DataType.UINT32: 32,
     DataType.FLOAT32: 32,
 }
-"""Bits of one element."""
+"""The number of bits per element."""
 
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 def data_size(kind: TensorType) -> int:
-    """The size of a tensor's data in a weight file, in bytes."""
+    """Return the size of a tensor's data in a weight file, in bytes."""
     return (kind.count * BITS[kind.dtype] + 7) // 8
 
 
 def align(offset: int) -> int:
-    """The first offset from `offset` on where a descriptor or data may start."""
+    """Return the first offset from `offset` on where a descriptor or data may start."""
     return offset + -offset % ALIGNMENT
 
 
 def header(count: int) -> bytes:
-    """The header of a weight file with `count` records."""
+    """Build the header of a weight file with `count` records."""
     return struct.pack("<II56x", count, VERSION)
 
 
 def descriptor(kind: TensorType, offset: int) -> bytes:
-    """The descriptor at `offset` of a record whose data follows immediately."""
+    """Build the descriptor at `offset` of a record whose data follows immediately."""
     size = data_size(kind)
     unused = 8 * size - kind.count * BITS[kind.dtype]
     code = _CODES[kind.dtype]
@@ -107,13 +107,13 @@ class Record:
 
     @property
     def count(self) -> int:
-        """Elements in the data."""
+        """The number of elements in the data."""
         return (self.nbytes * 8 - self.padding_bits) // BITS[self.dtype]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedWeights:
-    """A mapped weight file. Views that `data` gave out keep the mapping alive after closing."""
+    """A mapped weight file. Views returned by `data` keep the mapping alive after closing."""
 
     path: Path
     view: memoryview
@@ -121,7 +121,7 @@ class MappedWeights:
     """The number of records in the header."""
 
     def record(self, offset: int) -> Record:
-        """The record whose descriptor is at `offset`.
+        """Read the record whose descriptor is at `offset`.
 
         Raises:
             BadInputError: there is none, or its data lies outside the file.
@@ -152,17 +152,17 @@ class MappedWeights:
         )
 
     def data(self, record: Record) -> memoryview:
-        """The bytes of a record, without a copy."""
+        """Return the bytes of a record, without a copy."""
         return self.view[record.data_offset : record.data_offset + record.nbytes]
 
     def read(self, blob: Blob, dtype: DataType) -> memoryview:
-        """The bytes that `blob` refers to, whose record must be of `dtype`.
+        """Return the bytes that `blob` refers to, whose record must have the type `dtype`.
 
         Raises:
-            BadInputError: there is no such record, or it is of another type.
+            BadInputError: there is no such record, or it has another type.
         """
         if not blob.path.startswith(PREFIX) or Path(blob.path).name != self.path.name:
-            raise self._bad(f"a constant is said to be in another file, {blob.path!r}")
+            raise self._bad(f"a constant refers to a different file, {blob.path!r}")
         record = self.record(blob.offset)
         if record.dtype is not dtype:
             raise self._bad(
@@ -171,7 +171,7 @@ class MappedWeights:
         return self.data(record)
 
     def records(self) -> Iterator[Record]:
-        """Every record that the header counts, in file order.
+        """Yield every record that the header counts, in file order.
 
         Raises:
             BadInputError: one of them is damaged or missing.
@@ -181,7 +181,7 @@ class MappedWeights:
             record = self.record(offset)
             yield record
             end = record.data_offset + record.nbytes
-            if end <= offset:  # or a damaged file would be read for ever
+            if end <= offset:  # otherwise a damaged file would cause an endless loop
                 raise self._bad(f"the data of the record at offset {offset} lies before it")
             offset = align(end)
 

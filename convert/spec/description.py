@@ -21,8 +21,10 @@ ARRAY_TYPES: Mapping[int, DataType] = {
     131080: DataType.INT8,
     131104: DataType.INT32,
 }
-"""`ArrayFeatureType.ArrayDataType`: the width in bits plus 65536 for floats, 131072 for
-integers."""
+"""Maps the numbers of `ArrayFeatureType.ArrayDataType` to element types.
+
+A number is the width in bits plus 65536 for floats, 131072 for integers.
+"""
 
 
 def description(raw: bytes) -> Description:

@@ -1,7 +1,7 @@
 """Field numbers of Apple's published specification that ML Programs use.
 
 Source: `Model.proto`, `FeatureTypes.proto` and `MIL.proto` of apple/coremltools (mlmodel/format),
-version 9, which only adds to version 7.2's.
+version 9, which has all fields of version 7.2's with the same numbers.
 """
 
 from __future__ import annotations
@@ -201,6 +201,6 @@ KINDS: Mapping[int, str] = {
     556: "a linked model",
     3000: "a serialized model",
 }
-"""The kinds of model in `Model`'s one-of, by field number; `MEMBERS` is the range of all."""
+"""The kinds of model, by their field numbers in `Model`; `MEMBERS` is the range of all."""
 
 MEMBERS = range(200, 3001)

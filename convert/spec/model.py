@@ -16,7 +16,7 @@ from sdcoreml.ground.errors import UnsupportedError
 
 
 class DataType(IntEnum):
-    """`MILSpec.DataType`."""
+    """The element types, numbered as in `MILSpec.DataType`."""
 
     BOOL = 1
     STRING = 2
@@ -51,7 +51,7 @@ class TensorType:
 
     @property
     def count(self) -> int:
-        """Number of elements; 0 where a dimension is unknown."""
+        """The number of elements; 0 if a dimension is unknown."""
         return math.prod(size or 0 for size in self.shape)
 
 
@@ -80,7 +80,7 @@ class DictionaryType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateType:
-    """A tensor that survives from one prediction to the next (specification 9)."""
+    """A tensor that is kept from one prediction to the next (specification 9)."""
 
     wrapped: ValueType
 
@@ -90,7 +90,7 @@ ValueType: TypeAlias = TensorType | ListType | TupleType | DictionaryType | Stat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """A value in a weight file: `path` as the program writes it, `offset` of its record."""
+    """A value in a weight file: `path` as the program states it, `offset` of its record."""
 
     path: str
     offset: int
@@ -123,7 +123,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A constant: its type and where its data is."""
+    """A constant: its type, and its data or the location of its data."""
 
     type: ValueType
     data: Elements | Sequence | Pairs | Blob
@@ -145,7 +145,7 @@ class NamedType:
         """The type of a tensor.
 
         Raises:
-            UnsupportedError: the value is something else.
+            UnsupportedError: the value is not a tensor.
         """
         if not isinstance(self.type, TensorType):
             raise UnsupportedError(f"{self.name} is not a tensor")
@@ -164,22 +164,22 @@ class Operation:
 
     @property
     def is_compressed(self) -> bool:
-        """Whether it decompresses a constant."""
+        """Whether the operation decompresses a constant."""
         return self.type.startswith("constexpr_")
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is a constant, plain or compressed."""
+        """Whether the operation is a constant, plain or compressed."""
         return self.type == "const" or self.is_compressed
 
     @property
     def reads(self) -> Iterator[str]:
-        """The names of the values that it takes as arguments."""
+        """The names of the values that the operation takes as arguments."""
         return (item for bound in self.inputs.values() for item in bound if isinstance(item, str))
 
     @property
     def constants(self) -> Iterator[Value]:
-        """The constants among its attributes and arguments."""
+        """The constants among the operation's attributes and arguments."""
         yield from self.attributes.values()
         for bound in self.inputs.values():
             yield from (item for item in bound if isinstance(item, Value))
@@ -222,14 +222,14 @@ class Function:
         return {item.name: item.type for item in (*self.inputs, *results)}
 
     def with_operations(self, operations: Iterable[Operation]) -> Function:
-        """The function with other operations, and only the block of its own opset."""
+        """Return the function with other operations, and only the block of its own opset."""
         block = replace(self.block, operations=tuple(operations))
         return replace(self, blocks={self.opset: block})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """`MILSpec.Program`."""
+    """A program: its functions and attributes, as in `MILSpec.Program`."""
 
     version: int
     functions: Mapping[str, Function]
@@ -264,7 +264,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """`Metadata` of a model description."""
+    """The metadata of a model description."""
 
     description: str = ""
     version: str = ""
@@ -297,7 +297,7 @@ class Description:
 
 
 def free_name(name: str, taken: Container[str]) -> str:
-    """`name`, with enough underscores appended to differ from all taken names."""
+    """Append underscores to `name` until it differs from all taken names."""
     while name in taken:
         name += "_"
     return name

@@ -66,7 +66,7 @@ def _mapping(entries: list[Message], parse: Callable[[Message], T], what: str) -
     for entry in entries:
         key = entry.get("key", "")
         if key in found:
-            raise WireError(f"{what} {key!r} is there twice")
+            raise WireError(f"{what} {key!r} occurs twice")
         if "value" not in entry:
             raise WireError(f"{what} {key!r} has no value")
         found[key] = parse(entry["value"])

@@ -57,10 +57,10 @@ def parse_model(data: bytes, where: Path | str = "model.mlmodel") -> Model:
 
 def _refuse_kind(kinds: list[int], where: Path | str) -> None:
     if not kinds:
-        raise BadInputError("no model is in this file", where=where, remedy=AGAIN)
+        raise BadInputError("the file contains no model", where=where, remedy=AGAIN)
     names = " and ".join(KINDS.get(kind, f"model type {kind}") for kind in kinds)
     raise UnsupportedError(
-        f"holds {names}, not an ML Program",
+        f"contains {names}, not an ML Program",
         where=where,
         remedy="convert it again with a minimum deployment target of macOS 12 or "
         "newer, as convert_to='mlprogram'",
@@ -71,7 +71,7 @@ def read_package(path: Path) -> Package:
     """Read the package at `path`.
 
     Raises:
-        BadInputError: not a package, or damaged.
+        BadInputError: it is not a package, or damaged.
         UnsupportedError: its model is not an ML Program.
     """
     model_path = _model_path(path)
@@ -87,7 +87,7 @@ def read_package(path: Path) -> Package:
 
 
 def _model_path(package: Path) -> Path:
-    """The path of the model's file, from the package's manifest."""
+    """Return the path of the model's file, from the package's manifest."""
     manifest = package / "Manifest.json"
     remedy = AGAIN if os.path.lexists(manifest) else "give a .mlpackage"
     match read_json(manifest, Document.MANIFEST, remedy=remedy):
@@ -100,7 +100,7 @@ def _model_path(package: Path) -> Path:
 
 
 def _inside(path: str, manifest: Path) -> PurePosixPath:
-    """A path from the manifest, checked not to lead out of the package."""
+    """Check that a path from the manifest does not lead out of the package, and return it."""
     relative = PurePosixPath(path)
     if relative.is_absolute() or ".." in relative.parts or not relative.parts:
         raise BadInputError(

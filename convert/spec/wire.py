@@ -1,8 +1,9 @@
-"""Reads and writes the protocol-buffer wire format by tables of field numbers.
+"""Reads and writes the protocol-buffer wire format, driven by tables of field numbers.
 
 The encoding is that of https://protobuf.dev/programming-guides/encoding/. Fields that a table does
-not name are skipped, as the format requires. It is stricter than protobuf in one point: a singular
-field that occurs twice is refused, because no writer does that and a checker must not guess.
+not name are skipped, as the format requires. In one point this is stricter than protobuf: a
+singular field that occurs twice is refused, because no writer does that and a checker must not
+guess.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 """Wire types; 3 and 4 (groups) are not used by any Core ML message."""
 
 MAX_DEPTH = 100
-"""The deepest nesting of messages, as in protobuf's own readers."""
+"""The maximum nesting depth of messages, as in protobuf's own readers."""
 
 
 class WireError(ValueError):
-    """The bytes are not a well-formed message of the schema."""
+    """Raised for bytes that are not a well-formed message of the schema."""
 
 
 class FieldKind(Enum):
@@ -41,7 +42,7 @@ class FieldKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field: its name, its kind, and the name of the table if it is a message.
+    """A field: its name, its kind, and the name of its message's table if it is a message.
 
     Repeated numbers may be packed or not; a repeated field gives a list, empty if it is absent.
     """
@@ -56,7 +57,7 @@ Schema: TypeAlias = Mapping[str, Mapping[int, Field]]
 """Maps message names to field numbers to fields."""
 
 FieldValue: TypeAlias = Any
-"""A value of the type that the field's kind says, or a list of them if the field is repeated."""
+"""A value of the type that the field's kind states, or a list of them if the field is repeated."""
 
 Message: TypeAlias = dict[str, FieldValue]
 """Maps field names to values; a nested message is a `Message`, and absent fields are left out."""
@@ -81,8 +82,8 @@ def decode(data: bytes, message: str, schema: Schema, depth: int = 0) -> Message
     """Decode the fields of one message.
 
     Raises:
-        WireError: truncated, nested too deep, of another wire type than the table says, a string
-            that is not UTF-8, or a singular field written twice.
+        WireError: the message is truncated, nested too deep, has another wire type than the table
+            states, a string that is not UTF-8, or a singular field that occurs twice.
     """
     if depth > MAX_DEPTH:
         raise WireError(f"messages are nested more than {MAX_DEPTH} deep")
@@ -108,7 +109,7 @@ Encoder: TypeAlias = Callable[[Mapping[str, FieldValue], str], bytes]
 
 
 def encoder(schema: Schema) -> Encoder:
-    """A function that encodes a message, given its name, so that `decode` can read it.
+    """Return a function that encodes a message, given its name, so that `decode` can read it.
 
     Fields are written in the message's order, and `None` is left out. Repeated numbers are packed.
     Repeated fields may be any iterables.
@@ -132,7 +133,7 @@ def encoder(schema: Schema) -> Encoder:
 def _writer(
     number: int, field: Field, encode: Encoder
 ) -> Callable[[FieldValue, list[bytes]], None]:
-    """A function that appends a field's bytes to a list, with all look-ups done in advance."""
+    """Return a function that appends a field's bytes to a list; all look-ups are done once here."""
     kind, inner, wire = field.kind, field.message, _WIRE[field.kind]
     tag = to_varint(number << 3 | (DELIMITED if field.repeated else wire))
     pack = functools.partial(_pack, _FORMATS.get(kind, ""))
@@ -171,7 +172,7 @@ def _pack(form: str, values: Sequence[FieldValue]) -> bytes:
 
 
 def split(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
-    """Field number, wire type and payload of each field, in file order.
+    """Yield field number, wire type and payload of each field, in file order.
 
     The payload is an unsigned integer for a varint field, otherwise bytes.
     """
@@ -206,7 +207,7 @@ def join(number: int, wire: int, payload: int | bytes) -> bytes:
 
 @functools.lru_cache(maxsize=4096)
 def to_varint(value: int) -> bytes:
-    """The encoding of a 64-bit integer; a negative one takes ten bytes."""
+    """Return the encoding of a 64-bit integer; a negative one takes ten bytes."""
     value &= _UINT64
     encoded = bytearray()
     while value > 0x7F:  # noqa: PLR2004  seven bits a byte
@@ -217,7 +218,7 @@ def to_varint(value: int) -> bytes:
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:
-    """The unsigned 64-bit integer at `position`, and where it ends."""
+    """Read the unsigned 64-bit integer at `position`; return it with its end position."""
     try:
         byte = data[position]
         if byte < 0x80:  # noqa: PLR2004  nearly always: the eighth bit says that more follows
@@ -252,7 +253,7 @@ def _single(
 
 
 def _unpack_numbers(payload: bytes, kind: FieldKind) -> list[FieldValue]:
-    """The numbers of a packed repeated field."""
+    """Read the numbers of a packed repeated field."""
     if _WIRE[kind] == VARINT:
         position, values = 0, []
         while position < len(payload):

@@ -47,7 +47,7 @@ _ARRAY_CODES: Mapping[DataType, int] = {dtype: code for code, dtype in ARRAY_TYP
 
 
 def serialise_model(model: Model) -> bytes:
-    """The content of a `.mlmodel` file. Only multi-arrays of fixed shape can be described."""
+    """Return the content of a `.mlmodel` file; ports must be multi-arrays of fixed shape."""
     message = {
         "specificationVersion": model.specification_version or None,
         "description": _encode(_description(model.description), "ModelDescription"),
@@ -58,7 +58,7 @@ def serialise_model(model: Model) -> bytes:
 
 
 def serialise_program(program: Program) -> bytes:
-    """A `MILSpec.Program` message."""
+    """Serialise a program as a `MILSpec.Program` message."""
     return _encode(_program(program), "Program")
 
 
@@ -180,7 +180,7 @@ def _value(value: Value) -> Message:
 
 
 def _elements(kind: ValueType, values: bytes | tuple[object, ...]) -> Message:
-    """A `TensorValue`: its field says how elements of the type are stored."""
+    """Build a `TensorValue`, with the elements in the field for their type."""
     if isinstance(values, bytes):
         return {"bytes": {"values": values or None}}
     if not isinstance(kind, TensorType):
@@ -189,5 +189,5 @@ def _elements(kind: ValueType, values: bytes | tuple[object, ...]) -> Message:
 
 
 def _entries(entries: Mapping[str, T], build: Callable[[T], object]) -> Iterator[Message]:
-    """A map's entries, sorted by key."""
+    """Return a map's entries, sorted by key."""
     return ({"key": key, "value": build(entries[key])} for key in sorted(entries))

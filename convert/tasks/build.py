@@ -27,9 +27,9 @@ from sdcoreml.ground.files import Document
 class ProgramRequest:
     """A program to build.
 
-    `package` is the path to write to; with `chunk`, the program's two halves are written in its
-    place, to `chunk_paths` of it. `recipe` has the fields of a recipe file; `title` names the
-    program in progress messages.
+    `package` is the path to write to; with `chunk`, the program's two halves are written instead,
+    to its `chunk_paths`. `recipe` has the fields of a recipe file; `title` names the program in
+    progress messages.
     """
 
     component: str
@@ -50,7 +50,7 @@ class BuildRequest:
 
 
 def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
-    """Build the programs of a `BuildRequest`; answers with paths, counts and CPU seconds for each.
+    """Build the programs of a `BuildRequest`; return paths, counts and CPU seconds for each.
 
     Palettes and weight files that the programs have in common are made once. The CPU seconds of the
     first program include the start of the process.

@@ -19,10 +19,10 @@ from sdcoreml.ground.files import Document
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageRequest:
-    """A package to check, and the paths of the config.json and safetensors file that it is from.
+    """A package to check, and the config.json and safetensors file that it was made from.
 
-    `options` are those that it was built with; with `chunk`, its two halves are checked.
-    A `foreign` package passes by the rules of `convert.parity.outcome.as_foreign`.
+    `options` are those that it was built with; with `chunk`, its two halves are checked. A
+    `foreign` package is judged by the rules of `convert.parity.outcome.as_foreign`.
     """
 
     component: str
@@ -36,14 +36,14 @@ class PackageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
-    """Packages to check, `fast` with a sample only."""
+    """Packages to check; with `fast`, only a sample is run."""
 
     packages: tuple[PackageRequest, ...]
     fast: bool = False
 
 
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
-    """Check the packages of a `CheckRequest`; answers the `ProgramProof` of each, by component.
+    """Check the packages of a `CheckRequest`; return the `ProgramProof` of each, by component.
 
     Raises:
         ParityError: packages differ from their modules; all of them are named.

@@ -1,8 +1,9 @@
-"""Makes a small Stable Diffusion 1.x folder with the defect that started this project.
+"""Makes the sample with the pinned libraries: a small Stable Diffusion 1.x folder.
 
 It has real architectures of the pinned libraries, random weights from a fixed seed, and a working
 CLIP byte-pair tokenizer. UNet and VAE are sharded `.bin` files with an index, a layout that
-diffusers 0.23.1 cannot load. Runs inside the built environment.
+diffusers 0.23.1 cannot load, which is the case that started this project. Runs inside the built
+environment.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ MERGES = (
     *("t h", "th e</w>", "i n", "a n", "an d</w>", "o f</w>", "c a", "ca t</w>", "d o"),
     *("do g</w>", "o n</w>", "s t", "a r", "in g</w>", "p h", "ph o", "t o", "pho to</w>"),
 )
-"""A small byte-pair vocabulary of our own, which can tokenize any text."""
+"""Merges of a small byte-pair vocabulary, made up here, which can tokenize any text."""
 
 
 def task(request: Mapping[str, object], emit: Emit) -> str:
@@ -60,7 +61,7 @@ def write_sample(folder: Path) -> None:
 
 
 def write_tokenizer(folder: Path) -> int:
-    """Write CLIP tokenizer files in their real form; returns the number of tokens."""
+    """Write CLIP tokenizer files in their real form; return the number of tokens."""
     from transformers import CLIPTokenizer
     from transformers.models.clip.tokenization_clip import bytes_to_unicode
 
@@ -79,7 +80,7 @@ def write_tokenizer(folder: Path) -> int:
 
 
 def write_shards(state: Mapping[str, torch.Tensor], folder: Path, stem: str) -> None:
-    """Write a state dict as PyTorch shards of at most `SHARD_BYTES` and their index."""
+    """Write a state dict as PyTorch shards of at most `SHARD_BYTES`, and their index."""
     import torch
 
     shards = list(_shards(state))
@@ -109,7 +110,7 @@ def _shards(state: Mapping[str, torch.Tensor]) -> Iterator[dict[str, torch.Tenso
 
 
 def _modules(tokens: int) -> tuple[CLIPTextModel, UNet2DConditionModel, AutoencoderKL]:
-    """Text encoder, UNet and VAE: the architectures of SD 1.x, a thousand times smaller."""
+    """Make text encoder, UNet and VAE: the architectures of SD 1.x, a thousand times smaller."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 

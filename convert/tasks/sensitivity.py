@@ -42,7 +42,7 @@ TOGETHER = 16
 
 _COMPARED = (2, 4, 6)
 _ASSUMED = 8
-"""At this width, the error of a weight is estimated as 1/16 of that at two bits less."""
+"""A width, in bits, at which errors are estimated as 1/16 of those at two bits less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Rounding:
     palettes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
     def errors(self, payload: Payload, widths: Sequence[int]) -> dict[int, float]:
-        """The squared error of a weight for each width of codes, in bits."""
+        """Measure the squared error of a weight for each width of codes, in bits."""
         half = DataType.FLOAT16
         counted = histogram(payload.source.blocks(self.tensors, half), payload.name)
         for bits in widths:
@@ -61,7 +61,7 @@ class Rounding:
         return {bits: error(counted, self.palettes[payload.name, bits]) for bits in widths}
 
     def blocks(self, payload: Payload, dtype: DataType, bits: int) -> Iterator[np.ndarray]:
-        """A weight's elements after rounding to codes of this many bits."""
+        """Yield a weight's elements after rounding to codes of this many bits."""
         whole = payload.source.blocks(self.tensors, dtype)
         if bits == WHOLE:
             yield from whole
@@ -76,9 +76,9 @@ class Rounding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unwritten:
-    """The weights of a built program, read from the checkpoint on demand.
+    """The weights of a program that is not written, read from the checkpoint on demand.
 
-    Those named in `bits` are rounded.
+    The weights named in `bits` are rounded.
     """
 
     payloads: Mapping[int, Payload]
@@ -86,7 +86,7 @@ class Unwritten:
     bits: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, blob: Blob, dtype: DataType) -> memoryview:
-        """The bytes of the record at this offset."""
+        """Return the bytes of the record at this offset."""
         payload = self.payloads[blob.offset]
         blocks = self.rounding.blocks(payload, dtype, self.bits.get(payload.name, WHOLE))
         return np.concatenate(list(blocks)).data.cast("B")
@@ -94,7 +94,7 @@ class Unwritten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The program to measure, and a copy with `TOGETHER` times the batch, if it has one."""
+    """The program to measure, and a copy with `times` the batch."""
 
     built: DrawnProgram
     wide: DrawnProgram
@@ -108,7 +108,7 @@ class Subject:
         return tuple(compressible(self.built))
 
     def scene(self) -> Scene:
-        """The program and its variants."""
+        """Return the program and its variants, ready to run."""
         return Scene(
             program=self._executable(self.built, {}),
             wide=self._executable(self.wide, {}),
@@ -116,7 +116,7 @@ class Subject:
         )
 
     def outputs(self, bits: Mapping[str, int]) -> torch.Tensor:
-        """All outputs of the program with these layers' weights rounded."""
+        """Compute all outputs of the program with these layers' weights rounded."""
         return flat(self._executable(self.built, bits).run(self.feeds))
 
     def _executable(self, built: DrawnProgram, bits: Mapping[str, int]) -> Executable:
@@ -145,7 +145,7 @@ class SensitivityRequest:
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     """Allot bits to each layer of the program of a `SensitivityRequest`.
 
-    Answers `layers` (name to bits), `average`, and the PSNR in dB, against the uncompressed
+    Returns `layers` (name to bits), `average`, and the PSNR in dB, against the uncompressed
     program, of the mixture (`psnr`) and of each uniform width (`uniform`).
     """
     asked = from_plain(SensitivityRequest, request, "request")
@@ -189,7 +189,7 @@ def prepare(
 
 
 def measure(subject: Subject, steps: Sequence[int], emit: Emit) -> tuple[torch.Tensor, list[Layer]]:
-    """The outputs of the unchanged program, and every layer that can be compressed.
+    """Measure all compressible layers; return the unchanged program's outputs, and the layers.
 
     `steps` are the possible widths in bits.
     """
@@ -230,11 +230,11 @@ def _progress(done: int, total: int) -> Event:
 
 
 def flat(outputs: Outputs) -> torch.Tensor:
-    """All outputs as one vector, float64."""
+    """Join all outputs into one vector, float64."""
     return torch.cat([outputs[name].double().flatten() for name in sorted(outputs)])
 
 
 def psnr(wanted: torch.Tensor, found: torch.Tensor) -> float:
-    """The PSNR in dB, as defined by `convert.parity.figures.distance`."""
+    """Compute the PSNR in dB, as defined by `convert.parity.figures.distance`."""
     rms = (wanted - found).square().mean().sqrt()
     return round(float(20 * torch.log10((wanted.max() - wanted.min()) / rms)), 2)

@@ -1,6 +1,6 @@
-"""The child's side of `convert.worker`: serves one task, then ends.
+"""The child's side of `convert.worker`: runs one task, then ends.
 
-stdout carries events only; everything that libraries print goes to stderr.
+stdout carries only events; everything that libraries print goes to stderr.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def serve(tasks: Mapping[str, str] = TASKS) -> None:
 
 
 def _fields(error: SdcoremlError) -> Mapping[str, str]:
-    """The fields from which the parent recreates the error."""
+    """Return the fields from which the parent recreates the error."""
     return {
         "type": type(error).__name__,
         "what": error.what,
@@ -59,7 +59,7 @@ def _out_of_memory(task: str) -> WorkerError:
 
 
 def peak_memory() -> int:
-    """The highest resident memory of this process so far, in bytes."""
+    """Return the highest resident memory of this process so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * _KIBIBYTE
 

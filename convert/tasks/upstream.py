@@ -1,9 +1,9 @@
-"""The task `upstream`: one program, written by Apple's converter, whose files stay as they are.
+"""The task `upstream`: lets Apple's unmodified converter write one program.
 
-It runs as its own users run it, as `__main__`, in a folder of its own. What it imports and the
-tested environment lacks is stood in for: diffusionkit (for Stable Diffusion 3 alone) and pytest
-(for a test helper of coremltools). Nothing is asked of a network: the model is a folder, Apple's
-compiler and tokenizer files are left to our own steps.
+It runs as its own users run it, as `__main__`, in a folder of its own. Stand-ins replace modules
+that it imports and the tested environment lacks: diffusionkit (needed only for Stable Diffusion 3)
+and pytest (needed by a test helper of coremltools). No network is used: the model is a folder, and
+compiling and writing the tokenizer files are left to our own steps.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sdcoreml.ground.quantity import amount
 
 MODULE = "python_coreml_stable_diffusion.torch2coreml"
 LOW_MEMORY, LOW_DISK = 500_000_000, 500_000_000
-"""Bytes left at which those who watch are warned."""
+"""Bytes of free memory and disk space below which a warning is emitted."""
 
 _SD3 = {
     "diffusionkit": (),
@@ -46,8 +46,8 @@ _PERIOD = 1.0
 class UpstreamRequest:
     """A program for the upstream converter to write.
 
-    `checkout` is the converter's folder, `folder` where it runs and has its temporary files, and
-    `out` the folder that its `arguments` make it write packages to.
+    `checkout` is the converter's folder, `folder` the one where it runs and has its temporary
+    files, and `out` the folder to which its `arguments` tell it to write packages.
     """
 
     component: str
@@ -60,7 +60,7 @@ class UpstreamRequest:
 def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     """Run the converter for an `UpstreamRequest`.
 
-    Answers like the task `build`, with the program's CPU time in seconds and its packages.
+    Returns the same as the task `build`: the program's CPU time in seconds and its packages.
     """
     asked = from_plain(UpstreamRequest, request, "request")
     folder, out = Path(asked.folder), Path(asked.out)
@@ -82,12 +82,12 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
 
 
 def stand_in() -> None:
-    """Let the converter be imported without what the tested environment lacks."""
+    """Replace modules that the converter imports and the tested environment lacks by stand-ins."""
     if importlib.util.find_spec("diffusionkit") is None:
         sys.modules.update({name: _module(name, functions) for name, functions in _SD3.items()})
     if importlib.util.find_spec("pytest") is not None:
         return
-    # diffusers and transformers ask whether there is a pytest, and must hear that there is none.
+    # diffusers and transformers look for pytest, and must not find the stand-in.
     for name in ("diffusers.utils", "transformers.utils"):
         importlib.import_module(name)
     sys.modules["pytest"] = _module("pytest", ())
@@ -108,9 +108,9 @@ def _refuse(*_: object, **__: object) -> None:
 
 @contextmanager
 def _follow_stderr(emit: Emit) -> Iterator[None]:
-    """Tell progress from what is written to stderr, which goes on to where it went."""
+    """Report progress found in what is written to stderr, and pass everything on."""
     before = sys.stderr
-    # As much of a stream as the converter uses.
+    # Has only the methods of a stream that the converter uses.
     sys.stderr = Log(before, emit)
     try:
         yield
@@ -119,7 +119,7 @@ def _follow_stderr(emit: Emit) -> Iterator[None]:
 
 
 class Log:
-    """A stream that passes everything on, and tells the steps and bars that it finds in it."""
+    """A stream that passes everything on, and reports the steps and progress bars in it."""
 
     encoding = "utf-8"
 
@@ -133,20 +133,22 @@ class Log:
         *lines, self._line = re.split(r"[\r\n]", self._line + text)
         for line in lines:
             self._tell(line)
-        if text.startswith("\r"):  # a bar returns first, and has no end
+        if text.startswith(
+            "\r"
+        ):  # a progress bar starts with a carriage return and has no line end
             self._tell(text[1:])
         return self._stream.write(text)
 
     def flush(self) -> None:
-        """Pass it on."""
+        """Flush the underlying stream."""
         self._stream.flush()
 
     def isatty(self) -> bool:
-        """It is none."""
+        """Return false: the stream is not a terminal."""
         return False
 
     def fileno(self) -> int:
-        """The stream's own."""
+        """Return the underlying stream's file descriptor."""
         return self._stream.fileno()
 
     def _tell(self, line: str) -> None:
@@ -160,7 +162,7 @@ class Log:
 
 @contextmanager
 def _watch_room(folder: Path, emit: Emit) -> Iterator[None]:
-    """Warn, once each, when memory or disk run low while the block runs."""
+    """Warn, once each, if memory or disk space runs low while the block runs."""
     over = threading.Event()
 
     def watch() -> None:

@@ -159,7 +159,7 @@ def other_model(folder: Path) -> None:
         ),
         (short_weights, r"weight\.bin: .*has 32 bytes at 128"),
         (other_weights, r"weight\.bin: .*is UINT8, not FLOAT16.*and 1 more"),
-        (other_model, r"model\.mlmodel: holds a neural network, not an ML Program"),
+        (other_model, r"model\.mlmodel: contains a neural network, not an ML Program"),
     ],
 )
 def test_damaged_packages_leave_what_was_there(

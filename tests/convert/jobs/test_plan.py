@@ -177,7 +177,9 @@ class TestRequireBuildable:
 
     def test_what_is_asked_for_counts(self, tmp_path: Path) -> None:
         path = self.write(tmp_path / "cat")
-        with pytest.raises(UnsupportedError, match="cat/text_encoder: clip skip 13 is not for"):
+        with pytest.raises(
+            UnsupportedError, match="cat/text_encoder: clip skip 13 is not possible"
+        ):
             require_buildable(self.job(path, clip_skip=13))
         with pytest.raises(UnsupportedError, match="cat/unet: a latent image of 65x64"):
             require_buildable(self.job(path, width=65))

@@ -270,13 +270,13 @@ def test_a_function_has_a_block_of_its_own_opset() -> None:
 
 def test_what_is_named_twice_or_names_nothing_is_told() -> None:
     entry = {"key": "a", "value": number(1)}
-    with pytest.raises(WireError, match="attribute 'a' is there twice"):
+    with pytest.raises(WireError, match="attribute 'a' occurs twice"):
         program({"functions": [], "attributes": [entry, entry]})
     with pytest.raises(WireError, match="attribute 'a' has no value"):
         program({"functions": [], "attributes": [{"key": "a"}]})
-    with pytest.raises(WireError, match="block 'CoreML6' is there twice"):
+    with pytest.raises(WireError, match="block 'CoreML6' occurs twice"):
         function(("CoreML6", block()), ("CoreML6", block()))
-    with pytest.raises(WireError, match="argument 'x' is there twice"):
+    with pytest.raises(WireError, match="argument 'x' occurs twice"):
         function(("CoreML6", block(operation(inputs=[argument(), argument()]))))
 
 

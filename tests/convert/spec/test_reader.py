@@ -209,7 +209,7 @@ def with_output_type(kind: bytes) -> bytes:
     ("data", "what"),
     [
         (b"\x08", "cut short"),
-        (b"", "no model is in this file"),
+        (b"", "the file contains no model"),
         (model(program(ADD), message(1, text(1, "x"))), "feature 'x' has 0 types"),
         (model(program(ADD), message(1, feature("x", array((1,), 5)))), "unknown element type 5"),
         (message(502, message(2, text(1, "main"))), "function 'main' has no value"),
@@ -243,7 +243,7 @@ def test_damaged_models_are_refused(data: bytes, what: str) -> None:
     [(500, "a neural network"), (202, "a pipeline"), (300, "model type 300")],
 )
 def test_other_kinds_of_models_are_refused_with_the_kind(field: int, name: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"holds {name}, not an ML Program; convert it"):
+    with pytest.raises(UnsupportedError, match=f"contains {name}, not an ML Program; convert it"):
         parse_model(join(1, VARINT, 4) + join(field, DELIMITED, b""))
 
 

@@ -52,7 +52,7 @@ def test_a_small_picture_is_to_blame_where_its_norms_have_next_to_nothing_to_go_
         " numbers, which makes much of every rounding: choose a larger --size, or convert with"
         " --precision unet=fp32"
     )
-    assert "its weights need more" in replace(small, normed=8).complaint()
+    assert "its weights need a higher precision" in replace(small, normed=8).complaint()
 
 
 def test_what_compression_costs_is_not_called_a_wrong_program() -> None:

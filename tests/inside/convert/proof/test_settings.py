@@ -87,4 +87,4 @@ def test_heads_of_another_width_are_scaled_otherwise(monkeypatch: pytest.MonkeyP
     )
     found = faults(draw_without_weights("unet", UNET, SMALL), "unet", UNET)
     assert found
-    assert all(" is of scores scaled by " in item for item in found)
+    assert all(" scales attention scores by " in item for item in found)
