@@ -48,8 +48,8 @@ def test_a_small_picture_is_to_blame_where_its_norms_have_next_to_nothing_to_go_
     small = replace(outcome(GOOD, replace(LOW, floor=61.8555)), normed=2)
     assert small.complaint() == (
         "Unet.mlpackage: does not compute what its unet computes: y in fp16 mode: 40.0 dB, at least"
-        " 61.9 dB needed (largest error 0.25); at this size its smallest map leaves a norm 2"
-        " numbers, which makes much of every rounding: choose a larger --size, or convert with"
+        " 61.9 dB needed (largest error 0.25); at this size a norm of its smallest map has"
+        " only 2 numbers, which amplifies rounding errors: choose a larger --size, or convert with"
         " --precision unet=fp32"
     )
     assert "its weights need a higher precision" in replace(small, normed=8).complaint()
