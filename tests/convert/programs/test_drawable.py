@@ -54,7 +54,7 @@ def test_every_program_but_one_is_looked_at() -> None:
         ("controlnet", {**NET, "conditioning_channels": 4}, {}, "conditioning_channels=4"),
         ("controlnet", NET, {"height": 68}, r"controlnet: .*544 pixels.*multiples of 64"),
         ("text_encoder", CLIP_L, {"tokens": 78}, "78 tokens were requested, but the model has 77"),
-        ("text_encoder", CLIP_L, {"clip_skip": 13}, "of 12 blocks; choose 1 to 12"),
+        ("text_encoder", CLIP_L, {"clip_skip": 13}, "with 12 blocks; choose 1 to 12"),
         ("text_encoder", CLIP_L, {"pad_id": 49408}, "the padding token 49408 is not among"),
         ("text_encoder_2", OPEN_CLIP_BIG_G, {"clip_skip": 2}, "trained on the penultimate"),
         ("vae_decoder", {**VAE, "latent_channels": 16}, {}, r"=16 \(apps sample 4\)"),

@@ -67,8 +67,8 @@ def test_every_type_has_a_width() -> None:
     ("blob", "dtype", "message"),
     [
         (Blob(path=WHERE, offset=64), DataType.UINT8, "is FLOAT16, not UINT8"),
-        (Blob(path="weight.bin", offset=64), DataType.FLOAT16, "in another file, 'weight.bin'"),
-        (Blob(path="@model_path/x.bin", offset=64), DataType.FLOAT16, "in another file"),
+        (Blob(path="weight.bin", offset=64), DataType.FLOAT16, "a different file, 'weight.bin'"),
+        (Blob(path="@model_path/x.bin", offset=64), DataType.FLOAT16, "a different file"),
         (Blob(path=WHERE, offset=0), DataType.FLOAT16, "no record at offset 0 of"),
         (Blob(path=WHERE, offset=65), DataType.FLOAT16, "no record at offset 65 of"),
         (Blob(path=WHERE, offset=1 << 60), DataType.FLOAT16, "no record at offset"),
